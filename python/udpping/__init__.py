@@ -71,7 +71,9 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_server"),
         "Table": "_table",
-        **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"),
+        **dict.fromkeys(
+            (name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"
+        ),
     }
 
     def __getattr__(name):

@@ -51,7 +51,9 @@ class Counters:
         return dict(self.__dict__)
 
     def __repr__(self) -> str:
-        always = f"{self.received:,} received, {self.answered:,} answered, {self.dropped:,} dropped on purpose"
+        always = (
+            f"{self.received:,} received, {self.answered:,} answered, {self.dropped:,} dropped on purpose"
+        )
         others = {
             "delayed": self.delayed,
             "waiting": self.waiting,
@@ -155,12 +157,16 @@ class Server:
         """Answer until Ctrl-C; that prints the counters and raises KeyboardInterrupt. `stop()` ends it too."""
         self.start()
         try:
-            while not self._core.wait(SLICE):
-                pass
+            self.wait()
         except KeyboardInterrupt:
             self.stop()
             print(f"\n{self.counters}", flush=True)  # noqa: T201 - what Ctrl-C is promised to do
             raise
+
+    def wait(self) -> None:
+        """Wait until it stops, through `stop()` in another thread or through a failure, which is raised."""
+        while not self._core.wait(SLICE):
+            pass
 
     def __enter__(self) -> "Self":
         self.start()
