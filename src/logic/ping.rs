@@ -119,7 +119,8 @@ impl Pinger {
         self.tally.errors += 1;
         self.settled_at = now;
         // Whatever refused this one will most likely refuse the next: keep the pace of the timeout.
-        let next = self.plan.interval.map_or(now + self.plan.timeout, |interval| self.due_of(seq + 1, interval));
+        let next =
+            self.plan.interval.map_or(now + self.plan.timeout, |interval| self.due_of(seq + 1, interval));
         self.next_due = Some(next);
         changed(seq);
     }
@@ -146,7 +147,13 @@ impl Pinger {
     }
 
     /// The network says that the target cannot be reached. `quoted` is the message it refused, where it tells.
-    pub fn unreachable(&mut self, now: Nanos, quoted: Option<&[u8]>, by: Option<IpAddr>, changed: &mut dyn FnMut(u64)) {
+    pub fn unreachable(
+        &mut self,
+        now: Nanos,
+        quoted: Option<&[u8]>,
+        by: Option<IpAddr>,
+        changed: &mut dyn FnMut(u64),
+    ) {
         let index = match quoted.and_then(wire::parse_seq) {
             Some(seq) => self.rows.index(seq.near(self.newest())),
             // A bare error on a connected socket: the ping that has been waiting longest, as errors keep order.

@@ -1,7 +1,10 @@
 //! Batched receives, control messages and the error queue of Linux: the only room with `unsafe` and `libc`.
 //!
 //! Every pointer handed to the kernel is made within the call that uses it, from memory that outlives that call.
-#![allow(unsafe_code, reason = "recvmmsg, sendmsg with control messages and some socket options have no safe wrapper")]
+#![allow(
+    unsafe_code,
+    reason = "recvmmsg, sendmsg with control messages and some socket options have no safe wrapper"
+)]
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -79,7 +82,13 @@ impl Inbox {
         // SAFETY: `headers` holds `slots` entries whose pointers lead to `names`, `vectors`, `buffers` and `controls`,
         // which live until after the call and are not touched during it; the descriptor is open.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), slots, libc::MSG_DONTWAIT, ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                slots,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
@@ -116,7 +125,9 @@ pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8], to: SocketAddr, via: Op
     header.msg_namelen = name.len();
     // SAFETY: the header leads to `name`, `vector`, `bytes` and `control`, all alive until after the call; sendmsg
     // does not write through any of them.
-    let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+    let sent = unsafe {
+        libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+    };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -145,7 +156,8 @@ pub(super) fn read_refusal(socket: BorrowedFd<'_>, quoted: &mut Vec<u8>) -> io::
 pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
     // SAFETY: the value is read during the call only, and its length is the one given.
-    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -268,7 +280,10 @@ fn local_facts(header: &libc::msghdr) -> (Option<Via>, Option<u8>) {
 
 fn extended_error(header: &libc::msghdr) -> (i32, Option<IpAddr>) {
     for (level, kind, data) in control_messages(header) {
-        if !matches!((level, kind), (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)) {
+        if !matches!(
+            (level, kind),
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+        ) {
             continue;
         }
         let Some(error) = read::<libc::sock_extended_err>(data) else { continue };

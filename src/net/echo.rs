@@ -104,8 +104,10 @@ impl Server {
     pub fn bind(settings: Settings) -> Result<Self> {
         let socket = open(&settings)?;
         let bound = socket.local()?;
-        let (waker, bell) = pace::waker().map_err(|source| Error::System { action: "set up the server", source })?;
-        let books = Books { echo: Echo::new(settings.echo), log: Log::new(settings.record), held: Held::new() };
+        let (waker, bell) =
+            pace::waker().map_err(|source| Error::System { action: "set up the server", source })?;
+        let books =
+            Books { echo: Echo::new(settings.echo), log: Log::new(settings.record), held: Held::new() };
         let desk = Desk {
             socket,
             path: settings.path,
@@ -115,7 +117,13 @@ impl Server {
             over: Mutex::default(),
             ended: Condvar::new(),
         };
-        Ok(Self { bound, desk: Arc::new(desk), waker, bell: Mutex::new(Some(bell)), thread: Mutex::new(None) })
+        Ok(Self {
+            bound,
+            desk: Arc::new(desk),
+            waker,
+            bell: Mutex::new(Some(bell)),
+            thread: Mutex::new(None),
+        })
     }
 
     /// Starts serving in the background. A second call does nothing; a server that was stopped stays so.
@@ -237,7 +245,9 @@ impl Desk {
             let note = books.log.note(now, wall, datagram.source, datagram.bytes, &decision);
             match decision.verdict {
                 Verdict::Drop => {}
-                Verdict::Answer { delay: 0 } => self.send(&mut books, out, datagram.source, datagram.via, note),
+                Verdict::Answer { delay: 0 } => {
+                    self.send(&mut books, out, datagram.source, datagram.via, note)
+                }
                 Verdict::Answer { delay } => {
                     let reply = Reply { bytes: out.clone(), to: datagram.source, via: datagram.via, note };
                     books.hold(now + delay, reply);
@@ -322,7 +332,12 @@ fn passes(error: &std::io::Error) -> bool {
     };
     matches!(
         error.kind(),
-        ConnectionRefused | ConnectionReset | HostUnreachable | Interrupted | NetworkUnreachable | OutOfMemory
+        ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkUnreachable
+            | OutOfMemory
     )
 }
 

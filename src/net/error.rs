@@ -23,7 +23,9 @@ pub enum Error {
         reason: String,
     },
     /// The port to serve on is taken.
-    #[error("{address} is already in use by another program; stop it, choose another port, or let port_tries look for a free one")]
+    #[error(
+        "{address} is already in use by another program; stop it, choose another port, or let port_tries look for a free one"
+    )]
     PortBusy {
         /// Where we wanted to be.
         address: SocketAddr,
@@ -56,7 +58,9 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Invalid(_) | Self::UnknownHost { .. } => None,
-            Self::PortBusy { source, .. } | Self::Io { source, .. } | Self::System { source, .. } => source.raw_os_error(),
+            Self::PortBusy { source, .. } | Self::Io { source, .. } | Self::System { source, .. } => {
+                source.raw_os_error()
+            }
         }
     }
 }
@@ -65,7 +69,9 @@ fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "; ports below 1024 and broadcast addresses need extra rights",
         io::ErrorKind::AddrNotAvailable => "; the address is not one of this machine's",
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => "; this machine has no route to it",
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            "; this machine has no route to it"
+        }
         _ => "",
     }
 }

@@ -10,7 +10,9 @@ mod error;
 mod pace;
 pub mod ping;
 mod resolve;
+mod seed;
 pub mod socket;
 
 pub use error::{Error, Result};
 pub use resolve::{Family, resolve};
+pub use seed::random_seed;

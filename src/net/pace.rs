@@ -50,7 +50,8 @@ pub(super) fn wait<'a>(
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<()> {
-    let mut watched: Vec<PollFd<'_>> = sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    let mut watched: Vec<PollFd<'_>> =
+        sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     watched.push(PollFd::from_borrowed_fd(bell.receiver.as_fd(), PollFlags::IN));
     let timeout = wait.map(|wait| {
         let wait = wait.max(0);

@@ -104,7 +104,8 @@ impl Session {
             }
             // Unconnected sockets serve every target of their family; connected ones serve one.
             let shared = sockets.iter().position(|socket| {
-                socket.sees_foreign() && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
+                socket.sees_foreign()
+                    && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
             });
             let socket = match shared {
                 Some(socket) => socket,
@@ -113,7 +114,10 @@ impl Session {
                     sockets.len() - 1
                 }
             };
-            let plan = Plan { start: stagger(&settings.plan, index, settings.targets.len()), ..settings.plan.clone() };
+            let plan = Plan {
+                start: stagger(&settings.plan, index, settings.targets.len()),
+                ..settings.plan.clone()
+            };
             // With several targets a stranger's datagram belongs to none of them: the session counts it.
             let sees_foreign = !several && sockets[socket].sees_foreign();
             lanes.push(Lane { name, pinger: Pinger::new(plan, address, sees_foreign), socket });
@@ -228,7 +232,8 @@ impl Session {
             if left.is_zero() {
                 break;
             }
-            progress = self.shared.news.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
+            progress =
+                self.shared.news.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         progress
     }
@@ -254,7 +259,11 @@ fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
 }
 
 fn display_name(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 /// A panic in the thread has been reported as the end of the run; the data behind the lock is still whole.

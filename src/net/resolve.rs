@@ -37,18 +37,16 @@ pub fn resolve(host: &str, port: u16, family: Option<Family>) -> Result<SocketAd
     if bare.is_empty() || bare.contains('\0') {
         return Err(Invalid::new("host", format!("{host:?}"), "a host name or an IP address").into());
     }
-    let found: Vec<SocketAddr> = (bare, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?.collect();
+    let found: Vec<SocketAddr> =
+        (bare, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?.collect();
     let wanted = |address: &&SocketAddr| match family {
         Some(Family::V4) => address.is_ipv4(),
         Some(Family::V6) => address.is_ipv6(),
         None => true,
     };
-    found
-        .iter()
-        .filter(wanted)
-        .min_by_key(|address| address.is_ipv6())
-        .copied()
-        .ok_or_else(|| unknown(format!("it has no {} address", if family == Some(Family::V6) { "IPv6" } else { "IPv4" })))
+    found.iter().filter(wanted).min_by_key(|address| address.is_ipv6()).copied().ok_or_else(|| {
+        unknown(format!("it has no {} address", if family == Some(Family::V6) { "IPv6" } else { "IPv4" }))
+    })
 }
 
 /// The resolver's own words, without the standard library's frame around them.
@@ -60,8 +58,12 @@ fn plain(error: &std::io::Error) -> String {
 /// An address that a client on this machine can use: a wildcard becomes loopback.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), v4.port()),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), v6.port()),
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), v4.port())
+        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), v6.port())
+        }
         other => other,
     }
 }

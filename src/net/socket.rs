@@ -52,7 +52,11 @@ impl Marks {
     ///
     /// # Errors
     /// A value out of range.
-    pub fn new(ttl: Option<i64>, dscp: Option<i64>, dont_fragment: bool) -> std::result::Result<Self, Invalid> {
+    pub fn new(
+        ttl: Option<i64>,
+        dscp: Option<i64>,
+        dont_fragment: bool,
+    ) -> std::result::Result<Self, Invalid> {
         let within = |what, value: Option<i64>, least: u8, most: u8| {
             value
                 .map(|value| {
@@ -134,21 +138,39 @@ impl Socket {
     /// # Errors
     /// Whatever the system refuses; no route to the target is found out here.
     pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, path: Path) -> Result<Self> {
-        let any = if target.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let any = if target.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
         let local = SocketAddr::new(bind.unwrap_or(any), 0);
         if local.is_ipv4() != target.is_ipv4() {
             let family = if target.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(Invalid::new("bind", local.ip(), format!("an {family} address, as the target has")).into());
+            return Err(
+                Invalid::new("bind", local.ip(), format!("an {family} address, as the target has")).into()
+            );
         }
-        let raw = open(local).map_err(|source| Error::Io { action: "open a socket for", address: target, source })?;
-        raw.bind(&local.into()).map_err(|source| Error::Io { action: "send from", address: local, source })?;
+        let raw = open(local).map_err(|source| Error::Io {
+            action: "open a socket for",
+            address: target,
+            source,
+        })?;
+        raw.bind(&local.into()).map_err(|source| Error::Io {
+            action: "send from",
+            address: local,
+            source,
+        })?;
         let reach = |source| Error::Io { action: "reach", address: target, source };
         check_route(local.ip(), target).map_err(reach)?;
         if path == Path::Portable {
             raw.connect(&target.into()).map_err(reach)?;
         }
         let socket = Self::finish(raw, path).map_err(reach)?;
-        socket.mark(target, marks).map_err(|source| Error::Io { action: "mark datagrams to", address: target, source })?;
+        socket.mark(target, marks).map_err(|source| Error::Io {
+            action: "mark datagrams to",
+            address: target,
+            source,
+        })?;
         socket.tell_refusals(target).map_err(reach)?;
         Ok(socket)
     }
@@ -165,7 +187,9 @@ impl Socket {
     /// # Errors
     /// Whatever the system refuses.
     pub fn local(&self) -> Result<SocketAddr> {
-        self.inner.local_addr().map_err(|source| Error::System { action: "read the socket's own address", source })
+        self.inner
+            .local_addr()
+            .map_err(|source| Error::System { action: "read the socket's own address", source })
     }
 
     /// Whether datagrams from strangers arrive here too.
@@ -243,13 +267,21 @@ impl Socket {
     }
 
     #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the portable path has nothing to switch on")]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the portable path has nothing to switch on"
+    )]
     fn tell_local_address(&self, _: SocketAddr) -> io::Result<()> {
         Ok(())
     }
 
     #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the portable path has nothing to switch on")]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the portable path has nothing to switch on"
+    )]
     fn tell_refusals(&self, _: SocketAddr) -> io::Result<()> {
         Ok(())
     }

@@ -172,7 +172,7 @@ pub(super) fn echo_plan(
 ) -> PyResult<EchoPlan> {
     let seed = match seed {
         Some(seed) => Seed::from_str(&decimal(seed)?)?,
-        None => random_seed()?,
+        None => crate::net::random_seed()?,
     };
     let scope = scope.map(parse::<Scope>).transpose()?;
     let link = LinkPlan { loss: parse::<Loss>(loss)?, delay: parse::<Delay>(delay)?, seed, scope };
@@ -182,15 +182,6 @@ pub(super) fn echo_plan(
 /// A text of the face, parsed where its grammar lives.
 pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
     Ok(text.parse::<T>()?)
-}
-
-/// A seed of 53 bits from the system: as an integer it survives JSON and everything else that counts in doubles.
-fn random_seed() -> PyResult<Seed> {
-    use rand::TryRng as _;
-    let bits = rand::rngs::SysRng.try_next_u64().map_err(|error| {
-        crate::net::Error::System { action: "draw a seed", source: std::io::Error::other(error.to_string()) }
-    })?;
-    Ok(Seed::from(bits >> 11))
 }
 
 /// The decimal digits of any Python integer. In hexadecimal first: CPython refuses to print very long decimals.
@@ -215,7 +206,9 @@ pub(super) fn span(seconds: f64) -> Duration {
 
 fn pair(address: std::net::SocketAddr) -> (String, u16) {
     match address {
-        std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port()),
+        std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port())
+        }
         _ => (address.ip().to_string(), address.port()),
     }
 }

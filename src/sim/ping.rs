@@ -50,37 +50,63 @@ impl Peer for EchoPeer {
     }
 }
 
-/// Runs `pinger` against `peer` until it is done, or up to `until`; gives back the virtual time it took.
-///
-/// Answers that come at the same moment arrive in the order in which they were sent.
-pub fn run(pinger: &mut Pinger, peer: &mut impl Peer, until: Nanos) -> Nanos {
-    let mut now = 0;
-    let mut order = 0_u64;
-    let mut on_the_way = BinaryHeap::new();
-    let mut message = Vec::new();
-    let ignore = &mut |_| ();
-    while now < until {
-        match pinger.poll(now, ignore) {
-            Action::Send(seq) => {
-                message.clear();
-                pinger.write(seq, EPOCH + now, &mut message);
-                pinger.sent(now, EPOCH + now);
-                peer.receive(now, &message, &mut |at, source, bytes| {
-                    on_the_way.push(Reverse((at, order, source, bytes)));
-                    order += 1;
-                });
-            }
-            Action::Wait(deadline) => match on_the_way.peek() {
-                Some(Reverse((at, ..))) if *at <= deadline => {
-                    now = now.max(*at);
-                    if let Some(Reverse((_, _, source, bytes))) = on_the_way.pop() {
-                        pinger.receive(Arrival { at: now, source, bytes: &bytes, ttl: None }, ignore);
-                    }
-                }
-                _ => now = deadline,
-            },
-            Action::Done => break,
-        }
+/// A run in progress: the pinger, the virtual clock, and what is on the way back.
+#[derive(Debug)]
+pub struct Run {
+    pinger: Pinger,
+    now: Nanos,
+    /// Answers by time of arrival; those of one moment in the order in which they were sent.
+    on_the_way: BinaryHeap<Reverse<(Nanos, u64, SocketAddr, Vec<u8>)>>,
+    answers: u64,
+    message: Vec<u8>,
+}
+
+impl Run {
+    /// A run at time 0.
+    #[must_use]
+    pub fn new(pinger: Pinger) -> Self {
+        Self { pinger, now: 0, on_the_way: BinaryHeap::new(), answers: 0, message: Vec::new() }
     }
-    now
+
+    /// The virtual time.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// The pinger, for its rows and its summary.
+    #[must_use]
+    pub fn pinger(&self) -> &Pinger {
+        &self.pinger
+    }
+
+    /// Goes on by so many steps (a send, an arrival or a wait each) or to the end; says whether that is reached.
+    pub fn advance(&mut self, peer: &mut impl Peer, steps: u64) -> bool {
+        let Self { pinger, now, on_the_way, answers, message } = self;
+        let ignore = &mut |_| ();
+        for _ in 0..steps {
+            match pinger.poll(*now, ignore) {
+                Action::Send(seq) => {
+                    message.clear();
+                    pinger.write(seq, EPOCH + *now, message);
+                    pinger.sent(*now, EPOCH + *now);
+                    peer.receive(*now, message, &mut |at, source, bytes| {
+                        on_the_way.push(Reverse((at, *answers, source, bytes)));
+                        *answers += 1;
+                    });
+                }
+                Action::Wait(deadline) => match on_the_way.peek() {
+                    Some(Reverse((at, ..))) if *at <= deadline => {
+                        *now = (*at).max(*now);
+                        if let Some(Reverse((_, _, source, bytes))) = on_the_way.pop() {
+                            pinger.receive(Arrival { at: *now, source, bytes: &bytes, ttl: None }, ignore);
+                        }
+                    }
+                    _ => *now = deadline,
+                },
+                Action::Done => return true,
+            }
+        }
+        false
+    }
 }

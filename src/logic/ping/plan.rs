@@ -58,9 +58,12 @@ impl Plan {
         let timeout = seconds("timeout", wishes.timeout, "more than 0 and at most 86400 seconds", 1e-6)?;
         let interval = wishes
             .interval
-            .map(|s| seconds("interval", s, "0.000001 to 86400 seconds, or None to wait for each reply", 1e-6))
+            .map(|s| {
+                seconds("interval", s, "0.000001 to 86400 seconds, or None to wait for each reply", 1e-6)
+            })
             .transpose()?;
-        let linger = wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
+        let linger =
+            wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
         let size = wishes.size.map(|size| payload_size(size, count)).transpose()?;
         Ok(Self { count, timeout, interval, linger, size, start: 0, first_seq: 1 })
     }
@@ -76,7 +79,11 @@ fn seconds(what: &'static str, value: f64, expected: &'static str, least: f64) -
     if !(least..=LONGEST).contains(&value) {
         return Err(Invalid::new(what, value, expected));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most a day in nanoseconds")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "at most a day in nanoseconds"
+    )]
     Ok((value * SECOND as f64).round() as Nanos)
 }
 
@@ -84,6 +91,10 @@ fn payload_size(size: i64, count: Option<u64>) -> Result<usize, Invalid> {
     // An endless run may reach any number.
     let least = ping_len(count.unwrap_or(u64::MAX));
     usize::try_from(size).ok().filter(|size| (least..=MAX_PAYLOAD).contains(size)).ok_or_else(|| {
-        Invalid::new("size", size, format!("{least} to {MAX_PAYLOAD} bytes, so that the message `Ping <seq> <time>` fits"))
+        Invalid::new(
+            "size",
+            size,
+            format!("{least} to {MAX_PAYLOAD} bytes, so that the message `Ping <seq> <time>` fits"),
+        )
     })
 }

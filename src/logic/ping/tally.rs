@@ -1,5 +1,7 @@
 //! The running counts of a ping run, in constant memory.
 
+use std::fmt;
+
 use sketches_ddsketch::{Config, DDSketch};
 
 use crate::logic::Nanos;
@@ -26,13 +28,24 @@ pub(super) struct Tally {
     pub(super) unmatched: u64,
     pub(super) unverified: u64,
     rtt: Moments,
-    sketch: Option<Box<DDSketch>>,
+    sketch: Option<Box<Sketch>>,
+}
+
+/// A quantile sketch.
+#[derive(Clone)]
+struct Sketch(DDSketch);
+
+impl fmt::Debug for Sketch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sketch({} values)", self.0.count())
+    }
 }
 
 impl Tally {
     /// `endless`: no rows will be there to take exact quantiles from.
     pub(super) fn new(endless: bool) -> Self {
-        let sketch = endless.then(|| Box::new(DDSketch::new(Config::new(SKETCH_ERROR, SKETCH_BINS, 1.0))));
+        let sketch =
+            endless.then(|| Box::new(Sketch(DDSketch::new(Config::new(SKETCH_ERROR, SKETCH_BINS, 1.0)))));
         Self { sketch, ..Self::default() }
     }
 
@@ -53,7 +66,7 @@ impl Tally {
     pub(super) fn add_rtt(&mut self, rtt: Nanos) {
         self.rtt.add(rtt);
         if let Some(sketch) = &mut self.sketch {
-            sketch.add(rtt as f64);
+            sketch.0.add(rtt as f64);
         }
     }
 
@@ -77,7 +90,7 @@ impl Tally {
         self.rtt.merge(&other.rtt);
         if let (Some(mine), Some(theirs)) = (&mut self.sketch, &other.sketch) {
             // Sketches of one configuration always merge.
-            let _ = mine.merge(theirs);
+            let _ = mine.0.merge(&theirs.0);
         }
     }
 
@@ -86,7 +99,7 @@ impl Tally {
         let lost = self.late + self.timeouts + self.unreachable + self.errors;
         let sent = self.replies + lost;
         let rtt = match &self.sketch {
-            Some(sketch) => RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.quantile(q).ok().flatten()),
+            Some(sketch) => RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.0.quantile(q).ok().flatten()),
             None => RoundTrip::exact(&self.rtt, &mut round_trips),
         };
         Summary {

@@ -143,7 +143,12 @@ pub fn has_token(datagram: &[u8], token: &[u8]) -> bool {
 /// Words and numbers of a line; the separators are those of the dialects (space, comma, pipe, JSON, `seq:`).
 fn tokens(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     datagram
-        .split(|byte| matches!(byte, 0..=b' ' | b',' | b'|' | b';' | b':' | b'"' | b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']'))
+        .split(|byte| {
+            matches!(
+                byte,
+                0..=b' ' | b',' | b'|' | b';' | b':' | b'"' | b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']'
+            )
+        })
         .filter(|token| !token.is_empty())
 }
 
@@ -165,8 +170,21 @@ fn split_glued(token: &[u8]) -> (&[u8], &[u8]) {
 /// The words after which the known dialects put the sequence number.
 fn is_sequence_word(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 15] = [
-        b"ping", b"pong", b"echo", b"reply", b"pingecho", b"heartbeat", b"seq", b"seq_num", b"seqno", b"seqnum", b"sequence",
-        b"sequence_number", b"number", b"packet", b"package",
+        b"ping",
+        b"pong",
+        b"echo",
+        b"reply",
+        b"pingecho",
+        b"heartbeat",
+        b"seq",
+        b"seq_num",
+        b"seqno",
+        b"seqnum",
+        b"sequence",
+        b"sequence_number",
+        b"number",
+        b"packet",
+        b"package",
     ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -116,9 +116,8 @@ impl Wires {
             if self.wake[index] != at {
                 continue;
             }
-            let action = self.watch(shared, index, &mut lanes[index].pinger, |pinger, changed| {
-                pinger.poll(now, changed)
-            });
+            let action = self
+                .watch(shared, index, &mut lanes[index].pinger, |pinger, changed| pinger.poll(now, changed));
             match action {
                 Action::Send(seq) => {
                     self.send(shared, &mut lanes, index, seq, clock)?;
@@ -137,7 +136,14 @@ impl Wires {
         self.agenda.push(Reverse((at, lane)));
     }
 
-    fn send(&mut self, shared: &Shared, lanes: &mut [Lane], index: usize, seq: u64, clock: Clock) -> Result<()> {
+    fn send(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        index: usize,
+        seq: u64,
+        clock: Clock,
+    ) -> Result<()> {
         let Lane { pinger, socket, .. } = &mut lanes[index];
         let (socket, target) = (*socket, pinger.target());
         let wall = wall_ns();
@@ -160,7 +166,9 @@ impl Wires {
             Err(source) if pinger.rows().is_empty() && !several => {
                 return Err(Error::Io { action: "send to", address: target, source });
             }
-            Err(_) => self.watch(shared, index, pinger, |pinger, changed| pinger.send_failed(before, wall, changed)),
+            Err(_) => {
+                self.watch(shared, index, pinger, |pinger, changed| pinger.send_failed(before, wall, changed))
+            }
         }
         Ok(())
     }
@@ -174,8 +182,12 @@ impl Wires {
                         let at = clock.now();
                         let mut lanes = lock(&shared.lanes);
                         for datagram in inbox.datagrams() {
-                            let arrival =
-                                Arrival { at, source: datagram.source, bytes: datagram.bytes, ttl: datagram.ttl };
+                            let arrival = Arrival {
+                                at,
+                                source: datagram.source,
+                                bytes: datagram.bytes,
+                                ttl: datagram.ttl,
+                            };
                             self.deliver(shared, &mut lanes, arrival);
                         }
                     }
@@ -208,7 +220,13 @@ impl Wires {
     }
 
     /// Hands the error queue's reports to the lanes they are about.
-    fn take_refusals(&mut self, shared: &Shared, lanes: &mut [Lane], socket: usize, clock: Clock) -> Result<()> {
+    fn take_refusals(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        socket: usize,
+        clock: Clock,
+    ) -> Result<()> {
         let mut quoted = std::mem::take(&mut self.quoted);
         let result = loop {
             match self.sockets[socket].read_refusal(&mut quoted) {
@@ -283,4 +301,3 @@ fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
 }
-

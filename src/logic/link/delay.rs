@@ -1,0 +1,172 @@
+//! How long a reply is held back: always the same time, or one drawn for each packet from its own uniform.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::decimal::Decimal;
+use crate::logic::{Invalid, Nanos, SECOND};
+
+const HOUR: Nanos = 3_600 * SECOND;
+const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms or \
+                        exponential:100ms, from 0 to 1 hour";
+
+/// A delay, or the distribution it is drawn from. Built from text only, so that its times are known to be good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Delay(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Fixed(Nanos),
+    /// Both ends included.
+    Uniform(Nanos, Nanos),
+    /// Of this mean.
+    Exponential(Nanos),
+}
+
+impl Delay {
+    /// No delay.
+    pub const NONE: Self = Self(Kind::Fixed(0));
+
+    /// Whether no packet is ever delayed.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.longest() == 0
+    }
+
+    /// The mean of the delays.
+    #[must_use]
+    pub fn mean(&self) -> Nanos {
+        match self.0 {
+            Kind::Fixed(time) | Kind::Exponential(time) => time,
+            Kind::Uniform(low, high) => low + (high - low) / 2,
+        }
+    }
+
+    /// The longest delay that can be drawn: an exponential one ends at 36.7 means, where the uniforms do.
+    #[must_use]
+    pub fn longest(&self) -> Nanos {
+        match self.0 {
+            Kind::Fixed(time) | Kind::Uniform(_, time) => time,
+            Kind::Exponential(mean) => exponential(mean, 0),
+        }
+    }
+
+    /// The delay for 64 uniform bits.
+    #[must_use]
+    pub(super) fn at(&self, uniform: u64) -> Nanos {
+        match self.0 {
+            Kind::Fixed(time) => time,
+            Kind::Uniform(low, high) => {
+                let times = u128::from((high - low).unsigned_abs()) + 1;
+                let later = (u128::from(uniform) * times) >> u64::BITS;
+                low + Nanos::try_from(later).unwrap_or(0)
+            }
+            Kind::Exponential(mean) => exponential(mean, uniform),
+        }
+    }
+}
+
+/// -ln(u) means, u being the top 53 bits moved from [0, 1) to (0, 1]: never infinite, at most 36.7 means.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "53 bits; below 2^48 ns")]
+fn exponential(mean: Nanos, uniform: u64) -> Nanos {
+    let (mut number, mut halvings) = ((uniform >> 11) + 1, 53);
+    // number x 2^-53 as (1 + fraction) x 2^-halvings with the first factor in [1, 2).
+    let top = u64::BITS - 1 - number.leading_zeros();
+    halvings -= top;
+    number <<= 63 - top;
+    let factor = (number >> 11) as f64 / (1_u64 << 52) as f64;
+    (mean as f64 * (f64::from(halvings) * std::f64::consts::LN_2 - ln_of_one_to_two(factor))).round() as Nanos
+}
+
+/// The logarithm by additions, multiplications and one division, which every machine rounds alike: the last digit
+/// of the system's `ln` differs from one to the next, and a replayed run must not.
+fn ln_of_one_to_two(x: f64) -> f64 {
+    // Around 1.5: ln x = ln 1.5 + 2 artanh((x - 1.5) / (x + 1.5)), the argument within 1/5.
+    let z = (x - 1.5) / (x + 1.5);
+    let square = z * z;
+    let series = (0..12).rev().fold(0.0, |sum, k| sum * square + 1.0 / f64::from(2 * k + 1));
+    0.405_465_108_108_164_4 + 2.0 * z * series
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl FromStr for Delay {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refuse = |more: &str| Invalid::new("delay", format!("{text:?}"), format!("{EXPECTED}{more}"));
+        let time = |text: &str| time(text).map_err(refuse);
+        match text.trim().split_once(':') {
+            None => Ok(Self(Kind::Fixed(time(text)?))),
+            Some(("uniform", range)) => {
+                let (low, high) = range.split_once(',').ok_or_else(|| refuse("; uniform takes two times"))?;
+                let (low, high) = (time(low)?, time(high)?);
+                if low > high {
+                    return Err(refuse("; the shorter time comes first"));
+                }
+                Ok(Self(Kind::Uniform(low, high)))
+            }
+            Some(("exponential", mean)) => Ok(Self(Kind::Exponential(time(mean)?))),
+            Some(_) => Err(refuse("")),
+        }
+    }
+}
+
+/// A time from 0 to an hour, rounded to nanoseconds.
+fn time(text: &str) -> Result<Nanos, &'static str> {
+    const UNITS: [(&str, i32); 4] = [("ns", 0), ("us", 3), ("ms", 6), ("s", 9)];
+    let text = text.trim();
+    let (number, power) = UNITS
+        .iter()
+        .find_map(|(unit, power)| Some((text.strip_suffix(unit)?.trim_end(), *power)))
+        .unwrap_or((text, 9));
+    let Decimal { negative, digits, exponent } = number.parse().map_err(|_| "")?;
+    if digits == 0 {
+        return Ok(0);
+    }
+    if negative {
+        return Err("; no reply leaves before its request");
+    }
+    let exponent = exponent.saturating_add(power);
+    let scale = 10_u128.checked_pow(exponent.unsigned_abs());
+    let nanos = match scale {
+        Some(scale) if exponent < 0 => (digits + scale / 2) / scale,
+        None if exponent < 0 => 0,
+        Some(scale) => digits.saturating_mul(scale),
+        None => u128::MAX,
+    };
+    Nanos::try_from(nanos).ok().filter(|nanos| *nanos <= HOUR).ok_or("")
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Kind::Fixed(time) => write!(f, "{}", Time(time)),
+            Kind::Uniform(low, high) => write!(f, "uniform:{},{}", Time(low), Time(high)),
+            Kind::Exponential(mean) => write!(f, "exponential:{}", Time(mean)),
+        }
+    }
+}
+
+/// A time in its largest unit that leaves a whole part.
+struct Time(Nanos);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, usize, Nanos); 4] =
+            [("s", 9, SECOND), ("ms", 6, 1_000_000), ("us", 3, 1_000), ("ns", 0, 1)];
+        let Some((unit, decimals, size)) = UNITS.iter().find(|(_, _, size)| self.0 >= *size) else {
+            return write!(f, "0");
+        };
+        let (whole, rest) = (self.0 / size, self.0 % size);
+        if rest == 0 {
+            return write!(f, "{whole}{unit}");
+        }
+        let rest = format!("{rest:0decimals$}");
+        write!(f, "{whole}.{}{unit}", rest.trim_end_matches('0'))
+    }
+}
