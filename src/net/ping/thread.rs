@@ -18,6 +18,8 @@ use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
 const SLOTS: usize = 16;
+/// Stands for the next look at a lane whose run is over.
+const NEVER: Nanos = Nanos::MAX;
 /// Pings sent before looking for replies again, however many are overdue.
 const MOST_SENT: usize = 32;
 
@@ -125,15 +127,21 @@ impl Wires {
                     sent += 1;
                 }
                 Action::Wait(until) => self.plan(index, until),
-                Action::Done => ended += 1,
+                Action::Done => {
+                    self.wake[index] = NEVER;
+                    ended += 1;
+                }
             }
         }
         Ok(ended)
     }
 
+    /// Notes when to look at a lane again, unless its run is over.
     fn plan(&mut self, lane: usize, at: Nanos) {
-        self.wake[lane] = at;
-        self.agenda.push(Reverse((at, lane)));
+        if self.wake[lane] != NEVER {
+            self.wake[lane] = at;
+            self.agenda.push(Reverse((at, lane)));
+        }
     }
 
     fn send(
@@ -291,7 +299,12 @@ struct Finish(Arc<Shared>);
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        lock(&self.0.progress).finished = true;
+        let mut progress = lock(&self.0.progress);
+        progress.finished = true;
+        if std::thread::panicking() {
+            let source = io::Error::other("a defect in udpping; please report it with the message above");
+            progress.failure = Some(Error::System { action: "go on pinging", source });
+        }
         self.0.news.notify_all();
     }
 }
