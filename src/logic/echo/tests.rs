@@ -68,6 +68,12 @@ fn the_counters_add_up() {
 }
 
 #[test]
+fn the_machine_can_move_to_a_thread() {
+    fn moves<T: Send>(_: &T) {}
+    moves(&(echo("randint:0,10,4", "0", "{seq}"), Log::new(1), Held::<Vec<u8>>::new()));
+}
+
+#[test]
 fn a_lost_datagram_leaves_nothing_to_send() {
     let mut out = b"left over".to_vec();
     let decision = echo("1", "50ms", "upper").decide(client(1), WALL, b"ping", &mut out);

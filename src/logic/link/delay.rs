@@ -10,8 +10,7 @@ const HOUR: Nanos = 3_600 * SECOND;
 const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms or \
                         exponential:100ms, from 0 to 1 hour";
 
-/// A delay, or the distribution it is drawn from. Built from text only, so that its times are known to be
-/// good.
+/// A delay, or the distribution it is drawn from; made from text only, so its times are known to be good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delay(Kind);
 
@@ -31,7 +30,8 @@ impl Delay {
     /// Whether no packet is ever delayed.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.longest() == 0
+        let (Kind::Fixed(time) | Kind::Uniform(_, time) | Kind::Exponential(time)) = self.0;
+        time == 0
     }
 
     /// The mean of the delays.
