@@ -10,7 +10,8 @@ pub const MOST_HELD: usize = 65_536;
 /// Bytes that may wait at one time.
 pub const MOST_HELD_BYTES: usize = 64 << 20;
 
-/// A queue by due time, bounded in count and in bytes; what is due at the same time leaves in order of arrival.
+/// A queue by due time, bounded in count and in bytes; what is due at the same time leaves in order of
+/// arrival.
 #[derive(Debug)]
 pub struct Held<V> {
     heap: BinaryHeap<Waiting<V>>,
@@ -124,3 +125,52 @@ impl<V> PartialEq for Waiting<V> {
 }
 
 impl<V> Eq for Waiting<V> {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn replies_leave_in_order_of_their_time_and_ties_in_order_of_arrival() {
+        let mut held = Held::new();
+        for (due, name) in [(30, 'd'), (10, 'a'), (20, 'b'), (20, 'c'), (30, 'e')] {
+            held.push(due, 1, name).unwrap();
+        }
+        assert_eq!((held.len(), held.bytes(), held.next_due()), (5, 5, Some(10)));
+        assert_eq!(held.pop_due(9), None);
+        assert_eq!(held.pop_due(10), Some('a'));
+        assert_eq!(held.pop_due(10), None);
+        assert_eq!(std::iter::from_fn(|| held.pop_due(99)).collect::<String>(), "bcde");
+        assert_eq!((held.is_empty(), held.bytes(), held.next_due()), (true, 0, None));
+    }
+
+    #[test]
+    fn the_bounds_are_kept_and_what_finds_no_room_comes_back() {
+        let mut held = Held::with_limits(2, 10);
+        assert_eq!(held.push(1, 11, 'x'), Err('x'));
+        assert_eq!(held.push(1, 6, 'a'), Ok(()));
+        assert_eq!(held.push(1, 5, 'x'), Err('x'));
+        assert_eq!(held.push(2, 4, 'b'), Ok(()));
+        assert_eq!(held.push(0, 0, 'x'), Err('x'));
+        assert_eq!((held.pop_due(1), held.bytes()), (Some('a'), 4));
+        assert_eq!(held.push(1, 6, 'c'), Ok(()));
+        held.clear();
+        assert_eq!((held.len(), held.bytes()), (0, 0));
+        assert_eq!(held.push(1, usize::MAX, 'x'), Err('x'));
+    }
+
+    proptest! {
+        #[test]
+        fn the_queue_is_a_stable_sort(dues in prop::collection::vec(-5..5_i64, 0..50)) {
+            let mut held = Held::new();
+            for (at, due) in dues.iter().enumerate() {
+                held.push(*due, 0, (*due, at)).unwrap();
+            }
+            let mut sorted: Vec<_> = dues.iter().enumerate().map(|(at, due)| (*due, at)).collect();
+            sorted.sort_unstable();
+            prop_assert_eq!(std::iter::from_fn(|| held.pop_due(i64::MAX)).collect::<Vec<_>>(), sorted);
+        }
+    }
+}

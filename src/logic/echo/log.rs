@@ -1,6 +1,7 @@
 //! The ground truth: what the server did with each datagram, row by row.
 //!
-//! Rows are kept in blocks, so that a growing log never copies what it holds. Past the cap, rows are only counted.
+//! Rows are kept in blocks, so that a growing log never copies what it holds. Past the cap, rows are only
+//! counted.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -94,8 +95,8 @@ impl Log {
         Self { blocks: Vec::new(), len: 0, cap, unlogged: 0 }
     }
 
-    /// Notes what was decided on a datagram. `None` if the log is full: the datagram is counted as unlogged, and
-    /// not even looked at.
+    /// Notes what was decided on a datagram. `None` if the log is full: the datagram is counted as unlogged,
+    /// and not even looked at.
     pub fn note(
         &mut self,
         recv_ns: Nanos,
@@ -214,5 +215,59 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::logic::link::Fate;
+
+    fn note(log: &mut Log, number: u64, lost: bool) -> Option<Note> {
+        let fate = Fate { client: 3, number, lost, delay: if lost { 0 } else { 5 } };
+        let verdict = if lost { Verdict::Drop } else { Verdict::Answer { delay: 5 } };
+        let source = (Ipv4Addr::LOCALHOST, 9).into();
+        log.note(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &Decision { fate, verdict })
+    }
+
+    #[test]
+    fn a_row_says_what_became_of_a_datagram() {
+        let mut log = Log::new(10);
+        let notes: Vec<_> =
+            [false, true, false, false].iter().map(|lost| note(&mut log, 1, *lost).unwrap()).collect();
+        log.overflowed(notes[2]);
+        log.failed(notes[3]);
+        let told: Vec<_> =
+            log.rows().map(|row| (row.verdict.as_str(), row.reason.as_str(), row.delay_ns)).collect();
+        assert_eq!(told, [("answer", "", 5), ("drop", "loss", 0), ("drop", "full", 5), ("error", "send", 5)]);
+        let first = log.rows().next().unwrap();
+        assert_eq!((first.recv_ns, first.client, first.number, first.seq), (7, 3, 1, Some(4)));
+        assert_eq!(log.len(), 4);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let mut log = Log::new(2);
+        let notes: Vec<_> = (1..=5).map(|number| note(&mut log, number, false).is_some()).collect();
+        assert_eq!(notes, [true, true, false, false, false]);
+        assert_eq!((log.len(), log.unlogged()), (2, 3));
+        let mut none = Log::new(0);
+        assert!(note(&mut none, 1, false).is_none() && none.is_empty() && none.unlogged() == 1);
+    }
+
+    #[test]
+    fn a_long_log_keeps_its_order() {
+        let mut log = Log::new(usize::MAX);
+        let rows = 3 * BLOCK as u64 + 5;
+        let notes: Vec<_> = (1..=rows).filter_map(|number| note(&mut log, number, false)).collect();
+        log.failed(notes[BLOCK]);
+        let columns = log.columns();
+        assert!(columns.number.iter().copied().eq(1..=rows));
+        let failed: Vec<_> =
+            (0..columns.verdict.len()).filter(|at| columns.verdict[*at] == Outcome::Error).collect();
+        assert_eq!(failed, [BLOCK]);
+        assert_eq!(columns.source.len(), log.len());
     }
 }

@@ -1,7 +1,7 @@
 //! Who has been here: each client's index, by order of first appearance, and what is kept for it.
 //!
-//! The table is bounded, because a source address can be forged: when it is full, the client that has been silent
-//! longest goes. If it returns it is a new client, with a new index.
+//! The table is bounded, because a source address can be forged: when it is full, the client that has been
+//! silent longest goes. If it returns it is a new client, with a new index.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -71,5 +71,52 @@ impl From<SocketAddr> for Client {
             SocketAddr::V6(source) => source.scope_id(),
         };
         Self { ip: source.ip(), port: source.port(), interface }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
+
+    use super::*;
+
+    fn v4(port: u16) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, port).into()
+    }
+
+    fn v6(flow: u32, interface: u32) -> SocketAddr {
+        SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, flow, interface).into()
+    }
+
+    #[test]
+    fn the_longest_silent_client_makes_room_and_returns_as_a_new_one() {
+        let mut clients = Clients::<u8>::with_limit(NonZeroUsize::new(2).unwrap());
+        *clients.meet(v4(1)).1 = 7;
+        assert_eq!(clients.meet(v4(2)), (1, &mut 0));
+        assert_eq!(clients.meet(v4(1)), (0, &mut 7));
+        assert_eq!(clients.meet(v4(3)), (2, &mut 0));
+        assert_eq!(clients.meet(v4(1)), (0, &mut 7));
+        assert_eq!(clients.meet(v4(2)), (3, &mut 0));
+        assert_eq!(clients.seen(), 4);
+    }
+
+    #[test]
+    fn the_table_holds_65536() {
+        let mut clients = Clients::<()>::new();
+        let all = || (0..=u16::MAX).map(v4);
+        assert!(all().enumerate().all(|(at, source)| clients.meet(source).0 as usize == at));
+        assert!(all().enumerate().all(|(at, source)| clients.meet(source).0 as usize == at));
+        assert_eq!(clients.meet(v6(0, 0)).0, 65_536);
+        assert_eq!(clients.meet(v4(0)).0, 65_537);
+    }
+
+    #[test]
+    fn a_client_is_an_address_and_a_port() {
+        let mut clients = Clients::<()>::new();
+        assert_eq!(clients.meet(v6(0, 1)).0, 0);
+        assert_eq!(clients.meet(v6(9, 1)).0, 0);
+        assert_eq!(clients.meet(v6(0, 2)).0, 1);
+        assert_eq!(clients.meet((Ipv4Addr::LOCALHOST, 1).into()).0, 2);
+        assert_eq!(clients.meet((Ipv4Addr::new(127, 0, 0, 2), 1).into()).0, 3);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! All but `randint` decide a packet from its number alone, so they keep nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -10,7 +13,7 @@ use super::mt19937::Mt19937;
 use super::probability::{Probability, Threshold};
 use crate::logic::Invalid;
 
-const EXPECTED: &str = "a probability (0.3), a percentage (30%), a fraction (4/11), pattern:.xx., every:10, list:3,7, \
+const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), pattern:.xx., every:10, list:3,7, \
                         trace:.x..x, trace-repeat:.x..x or randint:0,10,4";
 
 /// A model of loss.
@@ -95,7 +98,8 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// Whether the packet `number` (from 1) is lost; asks for a uniform or for the generator only if it needs one.
+    /// Whether the packet `number` (from 1) is lost; asks for a uniform or for the generator only if it needs
+    /// one.
     pub(super) fn loses<'a>(
         &self,
         number: u64,

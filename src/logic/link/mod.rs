@@ -1,7 +1,7 @@
 //! What a network does to a datagram: some are lost, some come later.
 //!
-//! A [`Link`] meets one datagram after the other and tells each its fate. Loss happens on the way up (the request
-//! is lost), delay on the way down (the reply is late), and neither ever changes the other.
+//! A [`Link`] meets one datagram after the other and tells each its fate. Loss happens on the way up (the
+//! request is lost), delay on the way down (the reply is late), and neither ever changes the other.
 
 mod clients;
 mod decimal;
@@ -38,8 +38,8 @@ pub struct LinkPlan {
     pub delay: Delay,
     /// What a run can be repeated from.
     pub seed: Seed,
-    /// Whether each client has a stream of its own; `None` is [`Scope::Shared`] for `randint`, as the servers have
-    /// it that draw so, and [`Scope::Client`] for everything else.
+    /// Whether each client has a stream of its own; `None` is [`Scope::Shared`] for `randint`, as the servers
+    /// have it that draw so, and [`Scope::Client`] for everything else.
     pub scope: Option<Scope>,
 }
 
@@ -109,8 +109,8 @@ impl Link {
         }
     }
 
-    /// Tells the next datagram from `source` its fate. Call it once for each datagram that arrives, whatever is in
-    /// it; allocates only for a client not known.
+    /// Tells the next datagram from `source` its fate. Call it once for each datagram that arrives, whatever
+    /// is in it; allocates only for a client not known.
     pub fn meet(&mut self, source: SocketAddr) -> Fate {
         let (client, own) = self.clients.meet(source);
         // A shared stream has the uniforms of client 0, whoever sends.

@@ -8,7 +8,8 @@ use crate::logic::Invalid;
 
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%) or a fraction (4/11)";
 
-/// The largest denominator: any positive float of Python that can be met at all fits (17 digits from 2^-64 on).
+/// The largest denominator: any positive float of Python that can be met at all fits (17 digits from 2^-64
+/// on).
 const MOST_PARTS: u128 = 10_u128.pow(37);
 
 /// A fraction from 0 to 1, in lowest terms.
@@ -51,7 +52,8 @@ impl Probability {
         self.part as f64 / self.whole as f64
     }
 
-    /// Whether an event of this probability happens, given 64 uniform bits: bits < floor(p x 2^64); 1 always does.
+    /// Whether an event of this probability happens, given 64 uniform bits: bits < floor(p x 2^64); 1 always
+    /// does.
     #[must_use]
     pub(super) fn threshold(&self) -> Threshold {
         if self.part == self.whole {
@@ -163,7 +165,8 @@ impl fmt::Display for Probability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut decimals = 0;
         let mut power = 1_u128;
-        // The shortest power of ten that the denominator divides; 37 decimals are read back, more are not needed.
+        // The shortest power of ten that the denominator divides; 37 decimals are read back, more are not
+        // needed.
         while !power.is_multiple_of(self.whole) && decimals < 37 {
             power *= 10;
             decimals += 1;
@@ -172,6 +175,134 @@ impl fmt::Display for Probability {
             Some(digits) if power.is_multiple_of(self.whole) && decimals == 0 => write!(f, "{digits}"),
             Some(digits) if power.is_multiple_of(self.whole) => write!(f, "0.{digits:0decimals$}"),
             _ => write!(f, "{}/{}", self.part, self.whole),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> Probability {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn all_spellings_are_exact() {
+        let cases = [
+            ("0.3", (3, 10), "0.3"),
+            ("30%", (3, 10), "0.3"),
+            ("3/10", (3, 10), "0.3"),
+            (" 4 / 11 ", (4, 11), "4/11"),
+            ("36.4%", (91, 250), "0.364"),
+            ("30 %", (3, 10), "0.3"),
+            ("1e-3", (1, 1000), "0.001"),
+            ("1e2%", (1, 1), "1"),
+            (".5", (1, 2), "0.5"),
+            ("0", (0, 1), "0"),
+            ("-0.0", (0, 1), "0"),
+            ("0e999", (0, 1), "0"),
+            ("0/7", (0, 1), "0"),
+            ("1", (1, 1), "1"),
+            ("1.0", (1, 1), "1"),
+            ("11/11", (1, 1), "1"),
+            ("100%", (1, 1), "1"),
+            ("0.30000000000000004", (7_500_000_000_000_001, 25_000_000_000_000_000), "0.30000000000000004"),
+            ("0.125", (1, 8), "0.125"),
+            ("1/18446744073709551616", (1, 1 << 64), "1/18446744073709551616"),
+        ];
+        for (text, fraction, canonical) in cases {
+            assert_eq!(read(text).fraction(), fraction, "{text}");
+            assert_eq!(read(text).to_string(), canonical, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_probability_is_refused_with_what_is_one() {
+        let cases = [
+            "",
+            "nan",
+            "inf",
+            "-inf",
+            "-0.1",
+            "1.1",
+            "101",
+            "101%",
+            "-1%",
+            "5/4",
+            "1/0",
+            "0/0",
+            "-1/2",
+            "1/-2",
+            "0.4/1.1",
+            "4/11%",
+            "4/",
+            "/11",
+            "4//11",
+            "1_0%",
+            "half",
+            "0,3",
+            "1e-30",
+            "5e-324",
+            "1e-999999999",
+            "1e999999999",
+            "1e9999999999",
+        ];
+        for text in cases {
+            let refused = text.parse::<Probability>().unwrap_err().to_string();
+            assert!(refused.contains(&format!("{text:?}")) && refused.contains("expected "), "{refused}");
+        }
+    }
+
+    #[test]
+    fn percent_without_the_sign_is_hinted_at() {
+        for text in ["30", "30.5", "1.5", "100", "2"] {
+            let refused = text.parse::<Probability>().unwrap_err().to_string();
+            assert!(refused.contains(&format!("write \"{text}%\"")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn thresholds_are_the_exact_floor() {
+        let below = |text: &str| read(text).threshold();
+        assert_eq!(below("0"), Threshold { always: false, below: 0 });
+        assert_eq!(below("1"), Threshold { always: true, below: 0 });
+        assert_eq!(below("1/2"), Threshold { always: false, below: 1 << 63 });
+        assert_eq!(below("4/11"), Threshold { always: false, below: 6_707_906_935_894_382_405 });
+        assert_eq!(below("0.3"), Threshold { always: false, below: 5_534_023_222_112_865_484 });
+        assert_eq!(below("1/18446744073709551616"), Threshold { always: false, below: 1 });
+        assert!(below("1").met_by(u64::MAX) && !below("0").met_by(0));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(part: u64, whole in 1_u64..) {
+            let probability = Probability::new(part.min(whole), whole).unwrap();
+            prop_assert_eq!(read(&probability.to_string()), probability);
+        }
+
+        #[test]
+        fn every_float_is_taken_at_its_word(mantissa in 1.0..2.0_f64, exponent in -64..0) {
+            let value = mantissa * 2.0_f64.powi(exponent);
+            let probability = read(&format!("{value}"));
+            prop_assert!((probability.as_f64() / value - 1.0).abs() < 1e-15);
+            prop_assert_eq!(read(&format!("{value:e}")), probability);
+            prop_assert_eq!(read(&probability.to_string()), probability);
+        }
+
+        #[test]
+        fn the_threshold_is_floor_p_2_64(part: u32, whole in 1_u32..) {
+            prop_assume!(part < whole);
+            let probability = Probability::new(part.into(), whole.into()).unwrap();
+            let floor = (u128::from(part) << 64) / u128::from(whole);
+            prop_assert_eq!(u128::from(probability.threshold().below), floor);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,60}", number in "[-+]?[0-9.]{0,50}(e[-+]?[0-9]{1,12})?[%/]?[0-9]{0,45}") {
+            let _ = (text.parse::<Probability>(), number.parse::<Probability>());
         }
     }
 }

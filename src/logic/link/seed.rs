@@ -22,9 +22,9 @@ pub struct Seed {
 impl Seed {
     /// The 64-bit key of the counter-based uniforms.
     ///
-    /// 0 to 2^64 - 1 are their own key. Any other integer is folded: starting from the number of its words, with
-    /// the top bit set if it is negative, each pair of words in turn (lowest first) is enciphered with the key so
-    /// far, and the first 64 bits out are the next key.
+    /// 0 to 2^64 - 1 are their own key. Any other integer is folded: starting from the number of its words,
+    /// with the top bit set if it is negative, each pair of words in turn (lowest first) is enciphered with
+    /// the key so far, and the first 64 bits out are the next key.
     #[must_use]
     pub fn key(&self) -> u64 {
         if !self.negative && self.words.len() <= 2 {
@@ -38,7 +38,8 @@ impl Seed {
         })
     }
 
-    /// The magnitude in 32-bit words, lowest first, none for zero: what `random.seed` keeps (it drops the sign).
+    /// The magnitude in 32-bit words, lowest first, none for zero: what `random.seed` keeps (it drops the
+    /// sign).
     #[must_use]
     pub fn words(&self) -> &[u32] {
         &self.words
@@ -128,5 +129,77 @@ fn divide(words: &mut Vec<u32>, divisor: u32) -> u32 {
 fn trim(words: &mut Vec<u32>) {
     while words.last() == Some(&0) {
         words.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seed(text: &str) -> Seed {
+        text.parse().unwrap()
+    }
+
+    /// Published with version 0.1.0; a change here breaks every replayed run.
+    #[test]
+    fn the_fold_is_frozen() {
+        let cases = [
+            ("0", 0),
+            ("1", 1),
+            ("18446744073709551615", u64::MAX),
+            ("18446744073709551616", 0x7f6a_ba3c_2d57_42ff),
+            ("-1", 0xb236_f72c_2308_ace0),
+            ("-42", 0xdeca_1c4b_4ce9_87aa),
+            ("-18446744073709551616", 0x3b9e_598d_0735_3775),
+            ("1000000000000000000000000000000", 0x7580_c88e_8d03_571c),
+            ("-1000000000000000000000000000000", 0x1245_19fd_3745_dfe2),
+            ("79228162514264337593543950336", 0x47bd_2357_c3be_6c15),
+        ];
+        for (text, key) in cases {
+            assert_eq!(seed(text).key(), key, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_number_has_one_form() {
+        for (text, canonical) in [("007", "7"), ("+5", "5"), ("-0", "0"), (" 42 ", "42"), ("-0010", "-10")] {
+            assert_eq!(seed(text).to_string(), canonical);
+            assert_eq!(seed(text), seed(canonical));
+        }
+        assert_eq!(seed("0").words(), [0_u32; 0]);
+        assert_eq!(Seed::from(0_u64), seed("0"));
+        assert_eq!(Seed::from(i64::MIN), seed("-9223372036854775808"));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "-", "+", "1.0", "1e3", "0x10", "1_000", "forty-two", "- 1", "--1", "١"] {
+            let refused = text.parse::<Seed>().unwrap_err().to_string();
+            assert!(refused.contains(&format!("{text:?}")) && refused.contains("42"), "{refused}");
+        }
+        assert!("9".repeat(4_300).parse::<Seed>().is_ok());
+        assert!("9".repeat(4_301).parse::<Seed>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_integer_comes_back(text in "-?[1-9][0-9]{0,200}") {
+            prop_assert_eq!(seed(&text).to_string(), text);
+        }
+
+        #[test]
+        fn words_are_the_magnitude(value: i128) {
+            let words = seed(&value.to_string());
+            let sum = words.words().iter().rev().fold(0_u128, |sum, word| sum << 32 | u128::from(*word));
+            prop_assert_eq!(sum, value.unsigned_abs());
+        }
+
+        #[test]
+        fn small_seeds_are_their_own_key(value: u64) {
+            prop_assert_eq!(Seed::from(value).key(), value);
+            prop_assert_eq!(Seed::from(value), seed(&value.to_string()));
+        }
     }
 }

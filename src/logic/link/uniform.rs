@@ -1,8 +1,8 @@
 //! Randomness as a value: every uniform is a pure function of what it is for.
 //!
-//! The function is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-//! SC 2011), counter-based: it keeps no state, so no effect can disturb another and any packet can be replayed
-//! alone. Its outputs are part of what udpping promises; the vectors below never change.
+//! The function is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2,
+//! 3", SC 2011), counter-based: it keeps no state, so no effect can disturb another and any packet can be
+//! replayed alone. Its outputs are part of what udpping promises; the vectors below never change.
 
 /// The way a datagram goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,8 +39,8 @@ impl Uniforms {
 
     /// 64 uniform bits for the packet `index` (counted from 0) of a client.
     ///
-    /// Key: the seed, low word first. Counter: index low, index high, client, direction << 16 | effect. The result
-    /// is the first two output words, low word first.
+    /// Key: the seed, low word first. Counter: index low, index high, client, direction << 16 | effect. The
+    /// result is the first two output words, low word first.
     #[must_use]
     pub fn draw(&self, direction: Direction, client: u32, effect: Effect, index: u64) -> u64 {
         let [low, high] = halves(index);

@@ -1,6 +1,7 @@
 //! Replies as texts with fields: `pong {seq} {time}`, `{seq} {diff:.6f}`, `{message} OK`.
 //!
-//! A field that cannot be read in the request is `?` in the reply; no request goes unanswered for what it holds.
+//! A field that cannot be read in the request is `?` in the reply; no request goes unanswered for what it
+//! holds.
 
 use std::fmt;
 use std::io::Write;
@@ -48,8 +49,8 @@ enum Seconds {
 }
 
 impl Template {
-    /// Appends the reply to `out`; a long one is cut at [`MOST_BYTES`] or at the length of the request, whichever
-    /// is more.
+    /// Appends the reply to `out`; a long one is cut at [`MOST_BYTES`] or at the length of the request,
+    /// whichever is more.
     pub fn render(&self, request: &[u8], wall_ns: i64, out: &mut Vec<u8>) {
         let start = out.len();
         let end = start + request.len().max(MOST_BYTES);
@@ -201,5 +202,130 @@ impl fmt::Display for Template {
             Piece::Seconds(which, None) => write!(f, "{{{}}}", which.name()),
             Piece::Seconds(which, Some(decimals)) => write!(f, "{{{}:.{decimals}f}}", which.name()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WALL: i64 = 1_700_000_000_500_000_000;
+    const PING: &[u8] = b"Ping 43 1700000000.25";
+
+    fn render(template: &str, request: &[u8]) -> String {
+        let mut out = Vec::new();
+        template.parse::<Template>().unwrap().render(request, WALL, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn the_labs_dialects_can_be_written() {
+        let cases = [
+            ("pong", "pong"),
+            ("{message} OK", "Ping 43 1700000000.25 OK"),
+            ("{upper}\n", "PING 43 1700000000.25\n"),
+            ("pong {seq} {time}", "pong 43 1700000000.25"),
+            ("echo,{seq},{now}", "echo,43,1700000000.5"),
+            ("{seq} {diff}", "43 0.25"),
+            ("{seq} {diff:.6f}", "43 0.250000"),
+            ("Seq: {seq}, Time Difference: {diff:.6f} seconds", "Seq: 43, Time Difference: 0.250000 seconds"),
+            ("{time:.0f} {now:.3f}", "1700000000 1700000000.500"),
+            ("{{\"seq\": {seq}}}", "{\"seq\": 43}"),
+            ("{{{seq}}}", "{43}"),
+            ("é{seq}", "é43"),
+        ];
+        for (template, reply) in cases {
+            assert_eq!(render(template, PING), reply, "{template}");
+            assert_eq!(template.parse::<Template>().unwrap().to_string(), template);
+        }
+    }
+
+    #[test]
+    fn seconds_are_pythons_floats() {
+        assert_eq!(render("{diff}", b"Ping 1 1700000000.5"), "0.0");
+        assert_eq!(render("{diff}", b"Ping 1 1700000003.0680249"), "-2.5680248737335205");
+        assert_eq!(render("{time}", b"Ping 1 1726406736.2412975"), "1726406736.2412975");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_question_mark() {
+        for request in [&b""[..], b"hello", b"\xff\xfe\x00", b"Ping", b"Ping nan inf", b"{seq} {diff}"] {
+            assert_eq!(render("{seq} {time} {diff} {diff:.6f}", request), "? ? ? ?", "{request:?}");
+        }
+        assert_eq!(render("{seq} {diff}", b"Ping 7 now"), "7 ?");
+    }
+
+    #[test]
+    fn a_long_reply_is_cut() {
+        let long = "x".repeat(2_000);
+        assert_eq!(render(&long, b"a").len(), MOST_BYTES);
+        assert_eq!(render("{message}{message}", &[b'a'; 600]).len(), MOST_BYTES);
+        assert_eq!(render("{message}{message}", &[b'a'; 512]).len(), MOST_BYTES);
+        assert_eq!(render("{message}{message}", &[b'a'; 511]).len(), 1_022);
+        assert_eq!(render("{message}{message}", &[b'a'; 5_000]).len(), 5_000);
+    }
+
+    #[test]
+    fn what_is_in_the_buffer_stays() {
+        let mut out = b"before ".to_vec();
+        "{upper}".parse::<Template>().unwrap().render(b"after", WALL, &mut out);
+        assert_eq!(out, b"before AFTER");
+    }
+
+    #[test]
+    fn a_malformed_template_is_refused_with_the_fields() {
+        let cases = [
+            ("", "upper, same or text"),
+            ("{", "the brace { stands alone"),
+            ("}", "the brace } stands alone"),
+            ("{seq", "the brace { stands alone"),
+            ("seq}", "the brace } stands alone"),
+            ("{{seq}", "the brace } stands alone"),
+            ("{}", "no field {}"),
+            ("{sequence}", "no field {sequence}"),
+            ("{ seq }", "no field { seq }"),
+            ("{Seq}", "no field {Seq}"),
+            ("{seq:.2f}", "no field {seq:.2f}"),
+            ("{message:.2f}", "no field {message:.2f}"),
+            ("{diff:}", "no field {diff:}"),
+            ("{diff:.f}", "no field {diff:.f}"),
+            ("{diff:.+1f}", "no field {diff:.+1f}"),
+            ("{diff:.21f}", "no field {diff:.21f}"),
+            ("{diff:6f}", "no field {diff:6f}"),
+            ("{seq{time}}", "no field {seq{time}"),
+        ];
+        for (template, why) in cases {
+            let refused = template.parse::<Template>().unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+            assert!(refused.contains("{message} {upper} {seq} {time} {now} {diff}"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn only_the_bare_request_cannot_grow() {
+        let amplifies = |text: &str| text.parse::<Template>().unwrap().can_amplify();
+        assert!(!amplifies("{message}") && !amplifies("{upper}"));
+        assert!(
+            amplifies("a") && amplifies("{seq}") && amplifies("{message}{message}") && amplifies("{upper}\n")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(text in "([a-z {}é:.]|\\{(seq|now|diff:\\.3f|upper)\\}|\\{\\{|\\}\\}){1,12}") {
+            if let Ok(template) = text.parse::<Template>() {
+                prop_assert_eq!(template.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn no_request_panics_or_overruns(request in prop::collection::vec(any::<u8>(), 0..3_000), wall_ns: i64) {
+            let template: Template = "{seq}{time}{now}{diff}{diff:.20f}{message}{upper}".parse().unwrap();
+            let mut out = Vec::new();
+            template.render(&request, wall_ns, &mut out);
+            prop_assert!(out.len() <= request.len().max(MOST_BYTES));
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! The server's decisions: a datagram comes in, and a reply goes out at once, later or not at all.
 //!
-//! Nothing that a datagram holds can stop the machine, and nothing in it decides whether it is answered: only the
-//! [`Link`] does. The driver brings datagrams, sends what [`Echo::decide`] wrote, keeps late replies in [`Held`]
-//! and tells the machine how each send went.
+//! Nothing that a datagram holds can stop the machine, and nothing in it decides whether it is answered: only
+//! the [`Link`] does. The driver brings datagrams, sends what [`Echo::decide`] wrote, keeps late replies in
+//! [`Held`] and tells the machine how each send went.
 
 mod held;
 mod log;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 
@@ -55,8 +57,8 @@ pub enum Verdict {
     Drop,
 }
 
-/// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped` and
-/// `errors`; before that, the difference is waiting.
+/// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped`
+/// and `errors`; before that, the difference is waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Datagrams that arrived.
@@ -78,8 +80,8 @@ impl Echo {
         Self { link: Link::new(plan.link), reply: plan.reply, counters: Counters::default() }
     }
 
-    /// Decides on one datagram that arrived at `wall_ns` (since 1970), and leaves the reply in `out`, which is
-    /// empty if there is none.
+    /// Decides on one datagram that arrived at `wall_ns` (since 1970), and leaves the reply in `out`, which
+    /// is empty if there is none.
     ///
     /// `upper` and `same` allocate nothing once `out` has room and the client is known.
     pub fn decide(
