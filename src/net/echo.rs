@@ -303,7 +303,8 @@ struct Finish(Arc<Desk>);
 impl Drop for Finish {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let source = std::io::Error::other("a defect in udpping; please report it with the message above");
+            let source =
+                std::io::Error::other("a defect in udpping; please report it with the message above");
             lock(&self.0.over).failure = Some(Error::System { action: "go on serving", source });
         }
         self.0.finish();

@@ -81,9 +81,9 @@ impl Ready {
         let Self { shared, wires, bell, inbox } = self;
         let clock = Clock::start();
         let mut active = wires.begin(&lock(&shared.lanes));
-        while active > 0 && !shared.stop.load(Ordering::Acquire) {
+        while !shared.stop.load(Ordering::Acquire) {
             active -= wires.act(shared, clock)?;
-            let Some(&Reverse((next, _))) = wires.agenda.peek() else { break };
+            let Some(&Reverse((next, _))) = wires.agenda.peek().filter(|_| active > 0) else { break };
             let left = next - clock.now();
             if left > 0 {
                 let sockets = wires.sockets.iter().map(|socket| socket.as_fd());
