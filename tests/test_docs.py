@@ -1,9 +1,9 @@
 """Whatever the documentation shows, works: the examples of the README, of CONTRIBUTING and of the docstrings.
 
 * A `python` block runs by itself, in a fresh process and an empty folder, with warnings as errors.
-* In a `console` block the lines after `$ ` are the commands (`> ` goes on with one); a `sh` block is all commands.
-  They run as one script, which must exit with 0. What it leaves in the background is ended with it. `make` only
-  shows what it would do, in the checkout: tests that run all tests would never end.
+* In a `console` block the lines after `$ ` are the commands (`> ` goes on with one); a `sh` block is all
+  commands. They run as one script, which must exit with 0; what it leaves in the background is ended with it.
+  `make` only shows what it would do, in the checkout: tests that run all tests would never end.
 * A comment in front of a block changes that: `<!-- exits 1 -->`, or `<!-- not run: the reason -->`.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
-import importlib.util
 import os
 import pkgutil
 import re
@@ -82,7 +81,7 @@ def test_block(block: Block, tmp_path: Path) -> None:
         case "console" | "sh":
             code, output = run(["bash", "-euo", "pipefail", "-c", script(block)], tmp_path)
         case other:
-            assert other in SHOWN, f"{block.where}: is `{other}` to be run (python, console, sh) or to be read?"
+            assert other in SHOWN, f"{block.where}: is `{other}` to be run, or only to be read?"
             return
     assert code == block.exit_code, f"{block.where} exited with {code}:\n{block.code}\n{output}"
 
@@ -140,8 +139,8 @@ def end(group: int) -> None:
 
 
 def public_modules() -> list[str]:
-    found = pkgutil.walk_packages(udpping.__path__, "udpping.")
-    return ["udpping", *(module.name for module in found if module.name not in {"udpping._core", "udpping.__main__"})]
+    found = [module.name for module in pkgutil.walk_packages(udpping.__path__, "udpping.")]
+    return ["udpping", *(name for name in found if name not in {"udpping._core", "udpping.__main__"})]
 
 
 @pytest.mark.parametrize("name", public_modules())

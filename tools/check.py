@@ -1,8 +1,8 @@
 """Every check of udpping, in one list: `make test` runs it, and CI runs `make test`.
 
 Each check is a few plain commands (`--list` shows them, to run one by hand). All of them run even when one
-fails. Rust's checks share a build directory and so take turns; those that only read run beside them; the tests
-measure time, so they come last and have the machine to themselves.
+fails. Rust's checks share a build directory and so take turns; those that only read run beside them; the
+tests measure time, so they come last and have the machine to themselves.
 
     python tools/check.py [--list] [WORD ...]     only the checks with one of the words in their name
 """
@@ -17,6 +17,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from pythons import MINORS, find_pythons
@@ -33,8 +34,10 @@ ENVIRONMENT = os.environ | {
     "VIRTUAL_ENV": str(BIN.parent),
 }
 
-# What a passing check may still tell: the test runners' closing lines, whatever was skipped, long files.
-TELL = re.compile(r"^test result:.*|^=+ .*(?:passed|failed|error|no tests).* =+$|^(?:SKIPPED|XFAIL) .*|^note: .*", re.MULTILINE)
+# What is told again at the end: the test runners' closing lines, whatever was skipped, our own remarks.
+TELL = re.compile(
+    r"^(?:test result:|SKIPPED|XFAIL|NB:) .*|^=+ .*(?:passed|failed|error|no tests).* =+$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,13 @@ class Check:
         return passed
 
 
-def venv(minor: int) -> str:
-    return f".venv-3.{minor}"
-
-
-WHEEL_INTO = "-m pip install --quiet --no-index --find-links dist --no-deps --force-reinstall udpping"
+MATURIN = f"{BIN}/maturin"
+INTERPRETER = f"--interpreter {BIN}/python"
+INSTALL_WHEEL = "-m pip install --quiet --no-index --find-links dist --no-deps --force-reinstall udpping"
 
 RUST = [
     Check("format of Rust", ["cargo fmt --check"]),
-    Check("wheel", ["rm -rf dist", f"{BIN}/maturin build --release --locked --interpreter {BIN}/python --out dist"]),
+    Check("wheel", ["rm -rf dist", f"{MATURIN} build --release --locked {INTERPRETER} --out dist"]),
     Check("wheel: size and files", [f"{BIN}/python tools/wheel.py"]),
     Check("clippy, core", ["cargo clippy --all-targets -- -D warnings"]),
     Check("clippy, with Python", ["cargo clippy --all-targets --features python -- -D warnings"]),
@@ -87,7 +88,7 @@ RUST = [
     Check(
         "stub is what the bindings say (else: make stubs)",
         [
-            f"{BIN}/maturin generate-stubs --features stubs --out build/stubs --interpreter {BIN}/python",
+            f"{MATURIN} generate-stubs --features stubs {INTERPRETER} --out build/stubs",
             "diff -u python/udpping/_core.pyi build/stubs/udpping/_core.pyi",
         ],
     ),
@@ -98,14 +99,26 @@ READING = [
     Check("format of Python", [f"{BIN}/ruff format --check --diff"]),
     Check("mypy --strict", [f"{BIN}/mypy"]),
     Check("pyright, strict", [f"{BIN}/pyright"]),
-    *[Check(f"venv for CPython 3.{minor}", [f"{BIN}/python tools/pythons.py {python} {venv(minor)}"])
-      for minor, python in PYTHONS.items()],
-]  # fmt: skip
+    *[
+        Check(f"venv for CPython 3.{minor}", [f"{BIN}/python tools/pythons.py {python} .venv-3.{minor}"])
+        for minor, python in PYTHONS.items()
+    ],
+]
 TESTS = [
-    Check("stubtest", [f"{BIN}/python {WHEEL_INTO}", f"{BIN}/python -m mypy.stubtest udpping"]),
-    *[Check(f"pytest on CPython 3.{minor}", [f"{venv(minor)}/bin/python {WHEEL_INTO}", f"{venv(minor)}/bin/pytest -n auto"])
-      for minor in PYTHONS],
-]  # fmt: skip
+    Check("stubtest", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python -m mypy.stubtest udpping"]),
+    *[
+        Check(
+            f"pytest on CPython 3.{minor}",
+            [f".venv-3.{minor}/bin/python {INSTALL_WHEEL}", f".venv-3.{minor}/bin/pytest -n auto"],
+        )
+        for minor in PYTHONS
+    ],
+]
+
+
+def run_lane(lane: list[Check]) -> list[bool]:
+    """Run checks one after another."""
+    return [check.run() for check in lane]
 
 
 def main(words: list[str]) -> int:
@@ -124,12 +137,11 @@ def main(words: list[str]) -> int:
         print(f"no check has {' or '.join(words)} in its name")
         return 2
     for minor in MINORS:
-        if minor not in PYTHONS:
+        if tests and minor not in PYTHONS:
             print(f"--               pytest on CPython 3.{minor}: not on this machine")
     with ThreadPoolExecutor() as pool:
-        side_by_side = pool.map(lambda lane: [check.run() for check in lane], (rust, reading))
-        verdicts = [passed for lane in side_by_side for passed in lane]
-    verdicts += [check.run() for check in tests]
+        verdicts = list(chain.from_iterable(pool.map(run_lane, (rust, reading))))
+    verdicts += run_lane(tests)
 
     print()
     for check in chosen:

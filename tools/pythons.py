@@ -1,7 +1,6 @@
 """The Pythons of this machine that udpping is tested on, and a venv for each of them.
 
-    python tools/pythons.py                      lists them
-    python tools/pythons.py PYTHON VENV          makes VENV ready for the tests, unless it is already
+Without arguments it lists them; with PYTHON and VENV it makes VENV ready for the tests, unless it is already.
 """
 
 from __future__ import annotations
@@ -45,21 +44,22 @@ def find_pythons() -> dict[int, Path]:
 
 
 def make_venv(python: Path, venv: Path) -> None:
-    """Make a fresh venv with the groups `test` and `data`, unless this one was made from the same manifest."""
+    """Make a fresh venv with the groups `test` and `data`; one made from the same manifest may stay."""
     manifest = (ROOT / "pyproject.toml").read_text()
     stamp = venv / "made-from.toml"
-    if stamp.exists() and stamp.read_text() == manifest and subprocess.call([venv / "bin/python", "-c", ""]) == 0:
+    own_python = str(venv / "bin/python")
+    if stamp.exists() and stamp.read_text() == manifest and subprocess.call([own_python, "-c", ""]) == 0:
         return
     subprocess.check_call([python, "-m", "venv", "--clear", venv])
-    pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+    pip = [own_python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
     subprocess.check_call([*pip, "--upgrade", "pip>=25.1"])
     subprocess.check_call([*pip, "--group", "test"])
 
-    # A library that has no wheel for a new Python yet is named and left out; its tests then say so themselves.
+    # A library that has no wheel for a new Python yet is named and left out; its tests say that they skip.
     for library in tomllib.loads(manifest)["dependency-groups"]["data"]:
         done = subprocess.run([*pip, library], stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode and "No matching distribution found" in done.stderr:
-            print(f"note: {library} has no wheel for {python.name}; its tests are skipped there")
+            print(f"NB: {library} has no wheel for {python.name}; its tests are skipped there")
         elif done.returncode:
             sys.exit(done.stderr)
     stamp.write_text(manifest)

@@ -80,7 +80,7 @@ if [ "$goal" = wheel ]; then
         echo "building udpping (the first time takes a minute or two)"
         touch .venv/.building
         rm -rf dist
-        .venv/bin/maturin build --quiet --release --locked --interpreter .venv/bin/python --out dist
+        .venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out dist
         .venv/bin/python -m pip install --quiet --no-index --find-links dist --no-deps --force-reinstall udpping
         mv .venv/.building .venv/.wheel
     fi

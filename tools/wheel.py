@@ -9,7 +9,9 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 1_500_000  # bytes
-ABOUT = re.compile(r"udpping-[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE|sboms/[^/]+)")
+ABOUT = re.compile(
+    r"udpping-[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE|sboms/[^/]+)"
+)
 
 
 def main() -> int:
@@ -33,7 +35,7 @@ def main() -> int:
         wrong.append("not in the wheel: LICENSE")
     if size > LIMIT:
         wrong.append(f"the wheel has {size:,} bytes, more than {LIMIT:,}")
-    print(*wrong, f"note: {wheels[0].name} has {size:,} bytes in {len(files)} files", sep="\n")
+    print(*wrong, f"NB: {wheels[0].name} has {size:,} bytes in {len(files)} files", sep="\n")
     return bool(wrong)
 
 
