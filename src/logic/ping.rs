@@ -61,7 +61,7 @@ pub struct Pinger {
     deadlines: VecDeque<(Nanos, u64)>,
     /// When the last ping was settled: from here the lingering counts.
     settled_at: Nanos,
-    /// RFC 4737's NextExp: one more than the highest number answered in time.
+    /// RFC 4737's `NextExp`: one more than the highest number answered in time.
     next_expected: u64,
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,

@@ -331,7 +331,7 @@ fn write_control<T: Copy>(control: &mut Control, level: i32, kind: i32, value: T
     // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
     let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
     assert!(space <= CONTROL, "the control buffer holds one packet info");
-    let message = control.0.as_mut_ptr().cast::<libc::cmsghdr>();
+    let message = ptr::from_mut(control).cast::<libc::cmsghdr>();
     // SAFETY: the buffer is aligned for cmsghdr and, as just checked, large enough for it and its data.
     unsafe {
         (*message).cmsg_level = level;

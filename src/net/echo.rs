@@ -246,7 +246,7 @@ impl Desk {
             match decision.verdict {
                 Verdict::Drop => {}
                 Verdict::Answer { delay: 0 } => {
-                    self.send(&mut books, out, datagram.source, datagram.via, note)
+                    self.send(&mut books, out, datagram.source, datagram.via, note);
                 }
                 Verdict::Answer { delay } => {
                     let reply = Reply { bytes: out.clone(), to: datagram.source, via: datagram.via, note };
@@ -269,14 +269,12 @@ impl Desk {
     }
 
     fn send(&self, books: &mut Books, bytes: &[u8], to: SocketAddr, via: Option<Via>, note: Option<Note>) {
-        match self.socket.send(bytes, to, via) {
-            Ok(()) => books.echo.answered(),
-            Err(_) => {
-                books.echo.failed();
-                if let Some(note) = note {
-                    books.log.failed(note);
-                }
-            }
+        if self.socket.send(bytes, to, via).is_ok() {
+            return books.echo.answered();
+        }
+        books.echo.failed();
+        if let Some(note) = note {
+            books.log.failed(note);
         }
     }
 

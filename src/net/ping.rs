@@ -60,6 +60,7 @@ pub struct Session {
     waker: Waker,
     thread: Mutex<Option<thread::Ready>>,
     started_wall: Mutex<i64>,
+    sees_foreign: bool,
 }
 
 #[derive(Debug)]
@@ -107,12 +108,11 @@ impl Session {
                 socket.sees_foreign()
                     && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
             });
-            let socket = match shared {
-                Some(socket) => socket,
-                None => {
-                    sockets.push(Socket::toward(address, settings.bind, settings.marks, settings.path)?);
-                    sockets.len() - 1
-                }
+            let socket = if let Some(socket) = shared {
+                socket
+            } else {
+                sockets.push(Socket::toward(address, settings.bind, settings.marks, settings.path)?);
+                sockets.len() - 1
             };
             let plan = Plan {
                 start: stagger(&settings.plan, index, settings.targets.len()),
@@ -131,7 +131,8 @@ impl Session {
             news: Condvar::new(),
         });
         let ready = thread::Ready::new(Arc::clone(&shared), sockets, lane_of, bell, settings);
-        Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0) })
+        let sees_foreign = settings.path == Path::Full;
+        Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), sees_foreign })
     }
 
     /// Starts sending. A second call does nothing.
@@ -212,15 +213,13 @@ impl Session {
     #[must_use]
     pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
         let foreign = lock(&self.shared.progress).foreign;
-        self.look(|lanes| match target {
-            Some(target) => lanes.get(target).map(|lane| lane.pinger.summary()),
-            None => {
-                let mut summary = ping::summary_of(lanes.iter().map(|lane| &lane.pinger));
-                if lanes.len() > 1 && Path::best() == Path::Full {
-                    summary.foreign = Some(foreign);
-                }
-                Some(summary)
+        self.look(|lanes| {
+            if let Some(target) = target {
+                return lanes.get(target).map(|lane| lane.pinger.summary());
             }
+            let summary = ping::summary_of(lanes.iter().map(|lane| &lane.pinger));
+            let several = lanes.len() > 1 && self.sees_foreign;
+            Some(if several { Summary { foreign: Some(foreign), ..summary } } else { summary })
         })
     }
 

@@ -50,13 +50,16 @@ impl Peer for EchoPeer {
     }
 }
 
+/// An answer on its way: arrival, order of sending, sender, bytes.
+type Travelling = (Nanos, u64, SocketAddr, Vec<u8>);
+
 /// A run in progress: the pinger, the virtual clock, and what is on the way back.
 #[derive(Debug)]
 pub struct Run {
     pinger: Pinger,
     now: Nanos,
     /// Answers by time of arrival; those of one moment in the order in which they were sent.
-    on_the_way: BinaryHeap<Reverse<(Nanos, u64, SocketAddr, Vec<u8>)>>,
+    on_the_way: BinaryHeap<Reverse<Travelling>>,
     answers: u64,
     message: Vec<u8>,
 }

@@ -7,7 +7,7 @@ pub use summary::{RoundTrip, Summary};
 /// The Wilson score interval of a proportion, `hits` of `n`, for the normal quantile `z` (1.96 for 95 %).
 ///
 /// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is right to use at 0 of n and n of n
-/// (Wilson 1927; Brown, Cai and DasGupta 2001). `None` without a trial.
+/// (Wilson 1927; Brown, Cai and `DasGupta` 2001). `None` without a trial.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub fn wilson(hits: u64, n: u64, z: f64) -> Option<(f64, f64)> {
@@ -65,7 +65,7 @@ impl Moments {
         self.squares += away * (value as f64 - self.mean);
     }
 
-    /// Takes in another stream's values (Chan, Golub and LeVeque 1979).
+    /// Takes in another stream's values (Chan, Golub and `LeVeque` 1979).
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub fn merge(&mut self, other: &Self) {
         if self.count == 0 || other.count == 0 {
@@ -174,7 +174,9 @@ mod tests {
         #[test]
         fn moments_agree_with_two_passes(values in proptest::collection::vec(0_i64..10_000_000_000, 2..200)) {
             let mut moments = Moments::default();
-            values.iter().for_each(|v| moments.add(*v));
+            for v in &*values {
+                moments.add(*v);
+            }
             #[expect(clippy::cast_precision_loss, reason = "test data")]
             let (n, floats) = (values.len() as f64, values.iter().map(|v| *v as f64).collect::<Vec<_>>());
             let mean = floats.iter().sum::<f64>() / n;
@@ -184,8 +186,12 @@ mod tests {
             prop_assert_eq!(moments.min(), values.iter().copied().min());
             let (mut left, mut right) = (Moments::default(), Moments::default());
             let (a, b) = values.split_at(values.len() / 3);
-            a.iter().for_each(|v| left.add(*v));
-            b.iter().for_each(|v| right.add(*v));
+            for v in &*a {
+                left.add(*v);
+            }
+            for v in &*b {
+                right.add(*v);
+            }
             left.merge(&right);
             prop_assert!(close(left.mean().expect("values"), mean));
             prop_assert!((left.stddev().expect("values") - stddev).abs() <= 1e-6 * stddev.max(1.0));

@@ -175,7 +175,9 @@ impl Wires {
                 return Err(Error::Io { action: "send to", address: target, source });
             }
             Err(_) => {
-                self.watch(shared, index, pinger, |pinger, changed| pinger.send_failed(before, wall, changed))
+                self.watch(shared, index, pinger, |pinger, changed| {
+                    pinger.send_failed(before, wall, changed);
+                });
             }
         }
         Ok(())
