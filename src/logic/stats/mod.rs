@@ -174,7 +174,7 @@ mod tests {
         #[test]
         fn moments_agree_with_two_passes(values in proptest::collection::vec(0_i64..10_000_000_000, 2..200)) {
             let mut moments = Moments::default();
-            for v in &*values {
+            for v in &values {
                 moments.add(*v);
             }
             #[expect(clippy::cast_precision_loss, reason = "test data")]
@@ -186,10 +186,10 @@ mod tests {
             prop_assert_eq!(moments.min(), values.iter().copied().min());
             let (mut left, mut right) = (Moments::default(), Moments::default());
             let (a, b) = values.split_at(values.len() / 3);
-            for v in &*a {
+            for v in a {
                 left.add(*v);
             }
-            for v in &*b {
+            for v in b {
                 right.add(*v);
             }
             left.merge(&right);
