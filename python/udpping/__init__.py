@@ -1,0 +1,92 @@
+"""Break, measure and watch UDP paths.
+
+>>> import udpping
+>>> with udpping.Server(port=0, loss="pattern:.xx.", seed=1) as server:
+...     run = udpping.ping(*server.address, count=4, timeout=0.05)
+>>> run.summary.sent, run.summary.received, run.summary.lost
+(4, 2, 2)
+
+`Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure
+round trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the
+models a server can follow, `errors` everything that is raised. Every result is a table.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping import aio, delay, errors, loss, sim
+    from udpping._ping import Pinger, ping, ping_many
+    from udpping._rows import LogRow, Row
+    from udpping._run import Run, SimRun, Summary
+    from udpping._server import Counters, Log, Server
+    from udpping._table import Table
+    from udpping.errors import (
+        AddressError,
+        AmplificationWarning,
+        ConfigError,
+        Interrupted,
+        NetworkError,
+        PortBusyError,
+        UdppingError,
+    )
+
+    __version__: str
+
+__all__ = [
+    "AddressError",
+    "AmplificationWarning",
+    "ConfigError",
+    "Counters",
+    "Interrupted",
+    "Log",
+    "LogRow",
+    "NetworkError",
+    "Pinger",
+    "PortBusyError",
+    "Row",
+    "Run",
+    "Server",
+    "SimRun",
+    "Summary",
+    "Table",
+    "UdppingError",
+    "__version__",
+    "aio",
+    "delay",
+    "errors",
+    "last_run",
+    "loss",
+    "ping",
+    "ping_many",
+    "sim",
+]
+
+last_run: "Run | None" = None
+"""What the last interrupted `ping` had measured until then."""
+
+if not TYPE_CHECKING:
+    # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
+    _HOME = {
+        **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
+        **dict.fromkeys(("LogRow", "Row"), "_rows"),
+        **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
+        **dict.fromkeys(("Counters", "Log", "Server"), "_server"),
+        "Table": "_table",
+        **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"),
+    }
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name in _HOME:
+            value = getattr(import_module(f"udpping.{_HOME[name]}"), name)
+        elif name == "__version__":
+            value = import_module("importlib.metadata").version("udpping")
+        elif name in __all__:
+            return import_module(f"udpping.{name}")
+        else:
+            raise AttributeError(f"module 'udpping' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

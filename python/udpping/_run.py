@@ -1,0 +1,183 @@
+"""What a run of pings gives back: a table with a row per ping, and what it comes to."""
+
+from udpping._table import Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from udpping import _core
+    from udpping._rows import Row
+
+MANY = 4
+"""With more targets than this, only their sum is shown."""
+
+
+class Summary:
+    """What the pings come to. Counts are whole; what cannot be known is `None`, never 0."""
+
+    target: str
+    """Who was asked, or how many were."""
+    sent: int
+    """Pings sent, whatever became of them."""
+    received: int
+    """Answered in time."""
+    lost: int
+    """Not answered in time: `late`, `timeouts`, `unreachable` and `errors` together."""
+    late: int
+    """Answered, but after the timeout."""
+    timeouts: int
+    """Never answered."""
+    unreachable: int
+    """The network said that nobody is there (ICMP)."""
+    errors: int
+    """Not even sent: the system refused."""
+    duplicates: int
+    """Replies beyond the first one to a ping."""
+    reordered: int
+    """Replies that came after the reply to a later ping."""
+    foreign: int | None
+    """Datagrams from addresses that were not asked; `None` where the system does not show them."""
+    unmatched: int
+    """Datagrams from the target that answer no ping."""
+    unverified: int
+    """Replies without number or payload, credited to the only ping that was out."""
+    pending: int
+    """Sent, and still waiting."""
+    loss: float | None
+    """`lost` over `sent`, from 0 to 1."""
+    loss_low: float | None
+    """Lower end of the 95 % interval (Wilson) for the loss."""
+    loss_high: float | None
+    """Upper end of it."""
+    rtt_min_ns: int | None
+    """Shortest round trip. Round trips count replies in time only."""
+    rtt_avg_ns: float | None
+    """Average round trip."""
+    rtt_median_ns: float | None
+    """Median round trip."""
+    rtt_max_ns: int | None
+    """Longest round trip."""
+    rtt_stddev_ns: float | None
+    """Standard deviation of the round trips."""
+    rtt_p95_ns: float | None
+    """19 of 20 round trips are not longer."""
+    rtt_p99_ns: float | None
+    """99 of 100 round trips are not longer."""
+    quantile_error: float
+    """Relative error of median, p95 and p99: 0 when exact, 0.01 when a sketch stood in for the rows."""
+    duration_ns: int
+    """From the beginning of the run to its end, or until now."""
+
+    def __init__(self, target: str, facts: "dict[str, int | float | None]") -> None:
+        self.__dict__.update(facts, target=target)
+
+    def as_dict(self) -> "dict[str, str | int | float | None]":
+        """Everything by name, ready for JSON."""
+        return {"target": self.target, **{k: v for k, v in self.__dict__.items() if k != "target"}}
+
+    @property
+    def loss_text(self) -> str:
+        """The loss in words: `3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)`."""
+        if self.loss is None or self.loss_low is None or self.loss_high is None:
+            return "nothing sent"
+        interval = f"95 % interval {100 * self.loss_low:.1f} to {100 * self.loss_high:.1f} %"
+        return f"{self.lost:,} of {self.sent:,} lost ({100 * self.loss:.1f} %; {interval})"
+
+    @property
+    def rtt_text(self) -> str:
+        """The round trips on one line and in one unit; empty without replies."""
+        values = (self.rtt_min_ns, self.rtt_avg_ns, self.rtt_median_ns, self.rtt_max_ns, self.rtt_stddev_ns)
+        if self.received == 0:
+            return ""
+        numbers = "/".join("-" if value is None else f"{value / 1e6:.3f}" for value in values)
+        return f"rtt min/avg/median/max/stddev = {numbers} ms"
+
+    def __repr__(self) -> str:
+        oddities = {
+            "late": self.late,
+            "unreachable": self.unreachable,
+            "not sent (error)": self.errors,
+            "duplicates": self.duplicates,
+            "reordered": self.reordered,
+            "foreign": self.foreign,
+            "unmatched": self.unmatched,
+            "unverified": self.unverified,
+            "pending": self.pending,
+        }
+        lines = [
+            f"--- {self.target} ---",
+            f"{self.sent:,} sent, {self.received:,} received in time, {self.loss_text}",
+            ", ".join(f"{count:,} {name}" for name, count in oddities.items() if count),
+            self.rtt_text,
+        ]
+        return "\n".join(line for line in lines if line)
+
+
+class Run(Table):
+    """A row per ping, in the order of their numbers, and the summary of them all.
+
+    >>> import udpping
+    >>> run = udpping.sim.ping(count=3, loss="pattern:.x.")
+    >>> [(row.seq, row.status) for row in run]
+    [(1, 'reply'), (2, 'timeout'), (3, 'reply')]
+    >>> run["rtt_ns"].to_list()[1] is None
+    True
+    """
+
+    __slots__ = ("_summaries", "_summary")
+
+    def __init__(self, core: "_core.Table", summary: Summary, summaries: tuple[Summary, ...]) -> None:
+        super().__init__(core)
+        self._summary = summary
+        self._summaries = summaries
+
+    @property
+    def summary(self) -> Summary:
+        """What all pings come to."""
+        return self._summary
+
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """What the pings of each target come to, in the order given."""
+        return self._summaries
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Who was asked."""
+        return tuple(summary.target for summary in self._summaries)
+
+    def __iter__(self) -> "Iterator[Row]":
+        from udpping._rows import Row
+
+        return map(Row._make, super().__iter__())
+
+    def row(self, index: int) -> "Row":
+        """The row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        from udpping._rows import Row
+
+        return Row._make(super().row(index))
+
+    def __repr__(self) -> str:
+        shown = self._summaries if len(self._summaries) <= MANY else (self._summary,)
+        return "\n".join(map(repr, shown))
+
+    def _repr_html_(self) -> str:
+        from udpping._html import run_html
+
+        return run_html(self)
+
+
+class SimRun(Run):
+    """A run in virtual time."""
+
+    __slots__ = ("_seed",)
+
+    def __init__(self, core: "_core.Table", summary: Summary, seed: int) -> None:
+        super().__init__(core, summary, (summary,))
+        self._seed = seed
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the same one gives the same run."""
+        return self._seed

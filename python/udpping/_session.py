@@ -1,0 +1,120 @@
+"""A ping session of the core, and how to wait for it: in slices, so that Ctrl-C gets through."""
+
+import udpping
+from udpping import _core
+from udpping._run import MANY, Run, Summary
+from udpping._targets import target_text
+from udpping.errors import Interrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._rows import Row
+
+SLICE = 0.05
+"""Seconds that may pass before a Ctrl-C is noticed."""
+
+
+class Session:
+    """One or many targets being pinged. What `ping`, `Pinger`, `ping_many` and `aio` have in common."""
+
+    def __init__(
+        self,
+        targets: list[tuple[str, int]],
+        *,
+        count: int | None = 10,
+        timeout: float = 1.0,
+        interval: float | None = None,
+        linger: float | None = None,
+        size: int | None = None,
+        bind: str | None = None,
+        ttl: int | None = None,
+        dscp: int | None = None,
+        df: bool = False,
+        family: str | None = None,
+        events: bool = False,
+    ) -> None:
+        self.names = [target_text(host, port) for host, port in targets]
+        self._started = False
+        self._core = _core.PingSession(
+            targets,
+            count=count,
+            timeout=timeout,
+            interval=interval,
+            linger=linger,
+            size=size,
+            bind=bind,
+            ttl=ttl,
+            dscp=dscp,
+            df=df,
+            family=family,
+            events=events,
+        )
+
+    @property
+    def addresses(self) -> list[str]:
+        """The address and port behind each name."""
+        return self._core.addresses()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self._core.done
+
+    @property
+    def missed_rows(self) -> int:
+        """Rows that `next_row` can no longer give, because nobody took them in time. The run has them."""
+        return self._core.missed_events
+
+    def start(self) -> None:
+        """Send the first ping, unless that has happened."""
+        if not self._started:
+            self._started = True
+            self._core.start()
+
+    def stop(self) -> None:
+        """Send no more, and wait for nothing."""
+        self._core.stop()
+
+    def next_row(self) -> "Row | None":
+        """Wait for the next row; `None` after the last one."""
+        from udpping._rows import Row
+
+        self.start()
+        try:
+            while True:
+                over = self._core.done
+                values = self._core.next(0 if over else SLICE)
+                if values is not None:
+                    return Row._make(values)
+                if over:
+                    return None
+        except KeyboardInterrupt:
+            raise self._interrupted() from None
+
+    def finish(self) -> Run:
+        """Wait for the end."""
+        self.start()
+        try:
+            while not self._core.wait(SLICE):
+                pass
+        except KeyboardInterrupt:
+            raise self._interrupted() from None
+        return self.run()
+
+    def run(self) -> Run:
+        """What there is so far."""
+        summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
+        return Run(self._core.table(), self.summary(), summaries)
+
+    def summary(self) -> Summary:
+        """What it comes to so far."""
+        name = ", ".join(self.names) if len(self.names) <= MANY else f"{len(self.names)} targets"
+        return Summary(name, self._core.summary(None))
+
+    def _interrupted(self) -> Interrupted:
+        self.stop()
+        while not self._core.wait(SLICE):
+            pass
+        run = self.run()
+        udpping.last_run = run
+        return Interrupted(run)

@@ -1,0 +1,111 @@
+"""A result as a table: for Arrow, pandas, polars, CSV, JSON and plain loops."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+    from typing import Any, TypeAlias, overload
+
+    import pandas as pd
+    import polars as pl
+
+    from udpping import _core
+
+    Path: TypeAlias = "str | PathLike[str]"
+else:
+
+    def overload(function):
+        """Stand in for typing's, which costs an import."""
+        return function
+
+
+class Table:
+    """Columns of equal length, kept in the core and shown to others without a copy where they can take it.
+
+    `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly.
+    `numpy.asarray(table["rtt_ns"])` shares its memory.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: "_core.Table") -> None:
+        self._core = core
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
+        return self._core.column_names
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __getitem__(self, name: str) -> "_core.Column":
+        """One column, with `to_list()` and numpy's and Arrow's interfaces. Unknown names raise KeyError."""
+        return self._core[name]
+
+    def __iter__(self) -> "Iterator[tuple[Any, ...]]":
+        row = self._core.row
+        return (row(i) for i in range(len(self._core)))
+
+    def row(self, index: int) -> "tuple[Any, ...]":
+        """The row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        size = len(self._core)
+        if not -size <= index < size:
+            raise IndexError(f"row {index} is not there: the table has {size}")
+        return self._core.row(index % size)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._core.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._core.__arrow_c_schema__()
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A pandas frame. Needs pandas and not pyarrow.
+
+        Whole numbers stay whole, also beside missing ones, which are `<NA>`. For moments instead of nanoseconds:
+        `pd.to_datetime(frame["sent_wall_ns"], utc=True)`.
+        """
+        from udpping._frames import to_pandas
+
+        return to_pandas(self)
+
+    def to_polars(self) -> "pl.DataFrame":
+        """A polars frame. Needs polars from 1.3."""
+        import polars as pl
+
+        return pl.DataFrame(self)
+
+    @overload
+    def to_csv(self, path: None = None) -> str: ...
+    @overload
+    def to_csv(self, path: "Path") -> None: ...
+    def to_csv(self, path: "Path | None" = None) -> str | None:
+        """Write CSV to `path`, or return it as text.
+
+        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\\xff`.
+        """
+        from udpping._frames import write, write_csv
+
+        return write(self, write_csv, path)
+
+    @overload
+    def to_json(self, path: None = None) -> str: ...
+    @overload
+    def to_json(self, path: "Path") -> None: ...
+    def to_json(self, path: "Path | None" = None) -> str | None:
+        """Write one JSON object per row and line to `path`, or return them as text.
+
+        What is missing is null. Replies are text: bytes that are not UTF-8 become `\\xff`.
+        """
+        from udpping._frames import write, write_json
+
+        return write(self, write_json, path)
+
+    def __repr__(self) -> str:
+        return f"<udpping.{type(self).__name__}: {len(self):,} rows of {', '.join(self.column_names)}>"
+
+    def _repr_html_(self) -> str:
+        from udpping._html import table_html
+
+        return table_html(self)

@@ -1,0 +1,154 @@
+"""What a server can lose: models for `Server(loss=...)`.
+
+Numbers and text do as well: `loss=0.3`, `loss="30%"` and `loss="4/11"` mean `Bernoulli`. The text of a
+model, `str(model)`, is what the command line takes: `udpping server --loss pattern:.xx.`.
+"""
+
+from udpping import _core
+from udpping._text import loss_text
+from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from fractions import Fraction
+
+    from udpping._run import Run
+
+__all__ = ["Bernoulli", "Every", "List", "Loss", "Pattern", "RandInt", "Trace"]
+
+
+class Loss:
+    """Base of the models: a checked text that says which datagrams are lost. Equal texts are equal models."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = _core.check_loss(text)
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"<udpping.loss.{type(self).__name__} {self._text}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Loss) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        return _restore, (type(self), self._text)
+
+
+class Bernoulli(Loss):
+    """Each datagram is lost with probability `p`, whatever happened to the others.
+
+    `p` lies between 0 and 1. `"4/11"` and `Fraction(4, 11)` are exact; `"30%"` works too.
+
+    >>> import udpping
+    >>> udpping.sim.ping(count=1000, loss=udpping.loss.Bernoulli("4/11"), seed=1).summary.sent
+    1000
+    """
+
+    __slots__ = ()
+
+    def __init__(self, p: "float | str | Fraction") -> None:
+        text = loss_text(p)
+        super().__init__(text if text.startswith("bernoulli:") else f"bernoulli:{text}")
+
+
+class Pattern(Loss):
+    """A pattern repeated for ever: `x` is lost, `.` passes.
+
+    >>> import udpping
+    >>> run = udpping.sim.ping(count=5, loss=udpping.loss.Pattern(".x"))
+    >>> [row.status for row in run]
+    ['reply', 'timeout', 'reply', 'timeout', 'reply']
+    """
+
+    __slots__ = ()
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"pattern:{pattern}")
+
+
+class Every(Loss):
+    """Every `n`-th datagram is lost: with 10 the 10th, 20th, ... (`n` from 1)."""
+
+    __slots__ = ()
+
+    def __init__(self, n: int) -> None:
+        super().__init__(f"every:{n}")
+
+
+class List(Loss):
+    """The datagrams with these numbers are lost; the first one has number 1.
+
+    >>> import udpping
+    >>> run = udpping.sim.ping(count=4, loss=udpping.loss.List([2, 3]))
+    >>> [row.status for row in run]
+    ['reply', 'timeout', 'timeout', 'reply']
+    """
+
+    __slots__ = ()
+
+    def __init__(self, numbers: "Iterable[int]") -> None:
+        super().__init__("list:" + ",".join(str(number) for number in numbers))
+
+
+class Trace(Loss):
+    """What was seen before, once more: a run, or one bool for each datagram (`True`: lost).
+
+    Of a run, a ping counts as lost when it never had an answer: a late one did arrive. When the trace has
+    been played, nothing more is lost, or with `repeat=True` it starts again.
+
+    >>> import udpping
+    >>> seen = udpping.sim.ping(count=100, loss="30%", seed=7)
+    >>> again = udpping.sim.ping(count=100, loss=udpping.loss.Trace(seen))
+    >>> [row.status for row in again] == [row.status for row in seen]
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, trace: "Run | Iterable[bool]", *, repeat: bool = False) -> None:
+        from udpping._run import Run
+
+        if isinstance(trace, Run):
+            if len(trace.targets) > 1:
+                raise ConfigError(f"loss trace of {len(trace.targets)} targets is not usable: expected a run with one")
+            lost: Iterable[bool] = (status not in {"reply", "late"} for status in trace["status"].to_list())
+        else:
+            lost = trace
+        marks = "".join("x" if each else "." for each in lost)
+        super().__init__(f"trace-repeat:{marks}" if repeat else f"trace:{marks}")
+
+
+class RandInt(Loss):
+    """Lost when `random.randint(low, high) < below`: CPython's own draws, one for each datagram.
+
+    With `seed=n` a server loses exactly what a Python program loses that called `random.seed(n)` and then
+    `random.randint(low, high)` before each receive. `RandInt(0, 10, below=4)` is the course's server, which
+    loses 4 of 11.
+
+    >>> import random
+    >>> import udpping
+    >>> random.seed(42)
+    >>> expected = ["timeout" if random.randint(0, 10) < 4 else "reply" for _ in range(50)]
+    >>> run = udpping.sim.ping(count=50, loss=udpping.loss.RandInt(0, 10, below=4), seed=42)
+    >>> [row.status for row in run] == expected
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, low: int, high: int, below: int) -> None:
+        super().__init__(f"randint:{low},{high},{below}")
+
+
+def _restore(model: type[Loss], text: str) -> Loss:
+    restored = model.__new__(model)
+    Loss.__init__(restored, text)
+    return restored

@@ -1,0 +1,52 @@
+"""The same calls in virtual time: no sockets, no waiting, the same rules."""
+
+from udpping import _core
+from udpping._run import SimRun, Summary
+from udpping._text import delay_text, loss_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._text import DelayLike, LossLike
+
+__all__ = ["ping"]
+
+
+def ping(
+    *,
+    count: int = 10,
+    timeout: float = 1.0,
+    interval: float | None = None,
+    linger: float | None = None,
+    size: int | None = None,
+    loss: "LossLike" = 0,
+    delay: "DelayLike" = 0,
+    reply: str = "upper",
+    seed: int | None = None,
+    scope: str | None = None,
+) -> SimRun:
+    """Ping a simulated server. A million pings take seconds, whatever the timeout.
+
+    `count`, `timeout`, `interval`, `linger` and `size` are those of `udpping.ping`, the others those of
+    `udpping.Server`. The network between the two takes no time: round trips are the delays. Raises
+    ConfigError for what cannot be used.
+
+    >>> import udpping
+    >>> run = udpping.sim.ping(count=100_000, loss="4/11", delay="exponential:20ms", seed=3)
+    >>> run.summary.sent
+    100000
+    >>> abs(run.summary.loss - 4 / 11) < 0.01
+    True
+    """
+    table, facts, seed_in_force = _core.sim_ping(
+        count=count,
+        timeout=timeout,
+        interval=interval,
+        linger=linger,
+        size=size,
+        loss=loss_text(loss),
+        delay=delay_text(delay),
+        reply=reply,
+        seed=seed,
+        scope=scope,
+    )
+    return SimRun(table, Summary(str(table["target"][0]), facts), seed_in_force)
