@@ -29,7 +29,7 @@ package() { # name in Debian, Fedora, Arch, Alpine, macOS -> the command that in
 rustup='curl --proto "=https" --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y'
 oldest_rust=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
 
-command -v cc >/dev/null || missing "a C linker (cc)" "$(package gcc gcc gcc build-base 'xcode-select --install')"
+command -v cc >/dev/null || missing "a C linker (cc)" "$(package "gcc libc6-dev" gcc gcc build-base 'xcode-select --install')"
 command -v cargo >/dev/null || missing "Rust 1.$oldest_rust or newer (cargo)" "$rustup"
 rust=$(rustc --version | sed 's/^rustc 1\.\([0-9]*\).*/\1/')
 if [ "$rust" -lt "$oldest_rust" ]; then
