@@ -152,8 +152,36 @@ pub(super) fn read_refusal(socket: BorrowedFd<'_>, quoted: &mut Vec<u8>) -> io::
     Ok(Some(Refusal { target: address(&name), errno, by }))
 }
 
-/// Sets an integer socket option that has no safe wrapper.
-pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+/// Every datagram received will say at which address it came in.
+pub(super) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+    if ipv4 {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+    } else {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    }
+}
+
+/// ICMP errors go to the error queue, and every datagram received will say how many hops it had left.
+pub(super) fn tell_refusals(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+    if ipv4 {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
+    } else {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)
+    }
+}
+
+/// Datagrams that are too long for the path are refused, not cut up.
+pub(super) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+    if ipv4 {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
+    } else {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO)
+    }
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
     // SAFETY: the value is read during the call only, and its length is the one given.
     let result =

@@ -235,55 +235,20 @@ impl Socket {
         }
     }
 
-    #[cfg(target_os = "linux")]
-    fn set(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
-        batch::set_option(self.as_fd(), level, name, value)
-    }
-
-    #[cfg(target_os = "linux")]
     fn tell_local_address(&self, address: SocketAddr) -> io::Result<()> {
-        if self.path == Path::Portable {
-            return Ok(());
-        }
-        if address.is_ipv4() {
-            self.set(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
-        } else {
-            self.set(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::tell_local_address(self.as_fd(), address.is_ipv4()),
+            _ => Ok(()),
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn tell_refusals(&self, target: SocketAddr) -> io::Result<()> {
-        if self.path == Path::Portable {
-            return Ok(());
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::tell_refusals(self.as_fd(), target.is_ipv4()),
+            _ => Ok(()),
         }
-        if target.is_ipv4() {
-            self.set(libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
-            self.set(libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
-        } else {
-            self.set(libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
-            self.set(libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "the portable path has nothing to switch on"
-    )]
-    fn tell_local_address(&self, _: SocketAddr) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "the portable path has nothing to switch on"
-    )]
-    fn tell_refusals(&self, _: SocketAddr) -> io::Result<()> {
-        Ok(())
     }
 
     fn mark(&self, target: SocketAddr, marks: Marks) -> io::Result<()> {
@@ -296,21 +261,12 @@ impl Socket {
             let byte = u32::from(dscp) << 2;
             if target.is_ipv4() { raw.set_tos_v4(byte)? } else { raw.set_tclass_v6(byte)? }
         }
-        if marks.dont_fragment { self.forbid_fragments(target) } else { Ok(()) }
-    }
-
-    #[cfg(target_os = "linux")]
-    fn forbid_fragments(&self, target: SocketAddr) -> io::Result<()> {
-        if target.is_ipv4() {
-            self.set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
-        } else {
-            self.set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO)
+        if !marks.dont_fragment {
+            return Ok(());
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unused_self, reason = "same shape as on Linux")]
-    fn forbid_fragments(&self, _: SocketAddr) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        return batch::forbid_fragments(self.as_fd(), target.is_ipv4());
+        #[cfg(not(target_os = "linux"))]
         Err(io::Error::new(io::ErrorKind::Unsupported, "df is supported on Linux only so far"))
     }
 }

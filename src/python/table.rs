@@ -27,8 +27,8 @@ pub(super) struct Table {
     batch: RecordBatch,
 }
 
-/// One column of a table.
-#[pyclass(frozen, module = "udpping._core")]
+/// One column of a table. A sequence: numpy makes an array of objects from words.
+#[pyclass(frozen, sequence, module = "udpping._core")]
 pub(super) struct Column {
     field: Arc<Field>,
     array: ArrayRef,
