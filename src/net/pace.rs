@@ -68,6 +68,15 @@ pub(super) fn wait<'a>(
     Ok(())
 }
 
+/// Waits until a socket takes another datagram; a tenth of a second at most, as nothing may hang on a dead link.
+pub(super) fn wait_to_send(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let limit = Timespec { tv_sec: 0, tv_nsec: SECOND / 10 };
+    match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::OUT)], Some(&limit)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Lets this thread's waits end when they should: Linux by default rounds them up by 50 µs.
 pub(super) fn be_punctual() {
     #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 #[cfg(target_os = "linux")]
 use super::batch;
-use super::{Error, Result};
+use super::{Error, Result, pace};
 use crate::logic::Invalid;
 use crate::logic::wire::MAX_PAYLOAD;
 
@@ -198,11 +198,21 @@ impl Socket {
         self.path == Path::Full
     }
 
-    /// Sends one datagram without waiting, from `via` if given.
+    /// Sends one datagram, from `via` if given; waits a moment if the system's send buffer is full.
     ///
     /// # Errors
     /// Whatever the system refuses.
     pub fn send(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
+        match self.send_now(bytes, to, via) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace::wait_to_send(self.as_fd())?;
+                self.send_now(bytes, to, via)
+            }
+            result => result,
+        }
+    }
+
+    fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
         match self.path {
             #[cfg(target_os = "linux")]
             Path::Full => batch::send(self.as_fd(), bytes, to, via),
