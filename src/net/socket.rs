@@ -6,8 +6,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 #[cfg(target_os = "linux")]
@@ -269,7 +269,17 @@ impl Socket {
         if let Some(dscp) = marks.dscp {
             // The upper six bits of the byte; the lower two are ECN's.
             let byte = u32::from(dscp) << 2;
-            if target.is_ipv4() { raw.set_tos_v4(byte)? } else { raw.set_tclass_v6(byte)? }
+            if target.is_ipv4() {
+                raw.set_tos_v4(byte)?;
+            } else {
+                #[cfg(unix)]
+                raw.set_tclass_v6(byte)?;
+                #[cfg(not(unix))]
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "dscp over IPv6 is not supported here",
+                ));
+            }
         }
         if !marks.dont_fragment {
             return Ok(());
