@@ -14,7 +14,7 @@ pub struct Invalid {
 
 impl Invalid {
     /// A refused value; `value` is shown with `{:?}`-style quotes only if the caller adds them.
-    pub fn new(what: &'static str, value: impl ToString, expected: impl Into<String>) -> Self {
+    pub fn new(what: &'static str, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
         Self { what, value: value.to_string(), expected: expected.into() }
     }
 }

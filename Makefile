@@ -1,0 +1,37 @@
+# The two commands of the README are `make demo` and `make test`. Both set up their own .venv.
+# Every check is in tools/check.py, and nowhere else.
+
+PY := .venv/bin/python
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help demo test wheel stubs fmt clean
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: ## Build udpping if needed, and watch it lose packets on purpose.
+	@sh tools/setup.sh wheel
+	@.venv/bin/udpping demo
+
+test: ## Run every check (ONLY=word: only those with the word in their name).
+	@sh tools/setup.sh dev
+	@$(PY) tools/check.py $(ONLY)
+
+wheel: ## Build the wheel into dist/ and install it into .venv.
+	@sh tools/setup.sh wheel
+	@ls -l dist
+
+stubs: ## Write python/udpping/_core.pyi anew after the bindings changed.
+	@sh tools/setup.sh build
+	@.venv/bin/maturin generate-stubs --features stubs --out build/stubs --interpreter $(PY)
+	cp build/stubs/udpping/_core.pyi python/udpping/_core.pyi
+
+fmt: ## Format Rust and Python.
+	@sh tools/setup.sh dev
+	cargo fmt
+	.venv/bin/ruff check --fix --quiet --exit-zero
+	.venv/bin/ruff format
+
+clean: ## Remove everything that was built.
+	cargo clean
+	rm -rf .venv .venv-* build dist

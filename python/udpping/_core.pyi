@@ -1,0 +1,222 @@
+"""
+The Rust core of udpping. Private: use `udpping`.
+"""
+
+from _typeshed import SupportsGetItem
+from typing import Any, SupportsFloat, SupportsIndex, final
+
+__all__ = ["Column", "EchoServer", "PingSession", "Table", "check_delay", "check_loss", "check_reply", "mean_loss", "sim_ping"]
+
+@final
+class Column:
+    """
+    One column of a table. A sequence: numpy makes an array of objects from words.
+    """
+    @property
+    def __array_interface__(self, /) -> dict:
+        """
+        The numbers in memory as numpy's array interface describes them, read-only and without a copy.
+
+        Durations in nanoseconds come as `timedelta64[ns]`, moments as `datetime64[ns]`; a missing one is `NaT`.
+        """
+    def __arrow_c_array__(self, /, requested_schema: "object | None" = None) -> "tuple[object, object]":
+        """
+        The column as capsules of the Arrow C data interface. No data is copied.
+        """
+    def __arrow_c_schema__(self, /) -> "object":
+        """
+        The type, as a capsule of the Arrow C data interface.
+        """
+    def __getitem__(self, index: SupportsIndex, /) -> Any:
+        """
+        The value at `index`; `None` where there is none.
+        """
+    def __len__(self, /) -> int: ...
+    @property
+    def name(self, /) -> str:
+        """
+        The name.
+        """
+    @property
+    def null_count(self, /) -> int:
+        """
+        How many values are missing.
+        """
+    def null_mask(self, /) -> bytes:
+        """
+        One byte for each row: 1 where the value is missing.
+        """
+    def to_list(self, /) -> "list[object]":
+        """
+        All values as a Python list.
+        """
+
+@final
+class EchoServer:
+    """
+    A lossy echo server, bound when made.
+    """
+    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex) -> EchoServer: ...
+    @property
+    def address(self, /) -> tuple[str, int]:
+        """
+        The host and port that a client on this machine can use.
+        """
+    @property
+    def bound(self, /) -> tuple[str, int]:
+        """
+        The host and port it is bound to.
+        """
+    @property
+    def can_amplify(self, /) -> bool:
+        """
+        Whether a reply can be longer than its request.
+        """
+    def counters(self, /) -> "dict[str, int | None]":
+        """
+        The counts so far.
+        """
+    @property
+    def delay(self, /) -> str:
+        """
+        The delay.
+        """
+    def log(self, /) -> Table:
+        """
+        What was done with each datagram, if recording.
+        """
+    @property
+    def loss(self, /) -> str:
+        """
+        The loss model.
+        """
+    @property
+    def reply(self, /) -> str:
+        """
+        The form of the replies.
+        """
+    @property
+    def running(self, /) -> bool:
+        """
+        Whether it serves now.
+        """
+    @property
+    def scope(self, /) -> str:
+        """
+        `client` or `shared`.
+        """
+    @property
+    def seed(self, /) -> int:
+        """
+        The seed in force.
+        """
+    def start(self, /) -> None:
+        """
+        Starts serving in the background.
+        """
+    def stop(self, /) -> None:
+        """
+        Stops serving and waits for the thread to end.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits at most `seconds` for the server to stop; says whether it has.
+        """
+
+@final
+class PingSession:
+    """
+    A run of pings to one or several targets.
+    """
+    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], *, count: SupportsIndex | None, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, bind: str | None, ttl: SupportsIndex | None, dscp: SupportsIndex | None, df: bool, family: str | None, events: bool) -> PingSession: ...
+    def addresses(self, /) -> list[str]:
+        """
+        The address of each target, as `host:port`.
+        """
+    @property
+    def done(self, /) -> bool:
+        """
+        Whether the run is over and every row has been taken.
+        """
+    @property
+    def missed_events(self, /) -> int:
+        """
+        Rows that changed while nobody took them.
+        """
+    def next(self, /, seconds: "float") -> "tuple[object, ...] | None":
+        """
+        The next row that changed, waiting at most `seconds`.
+        """
+    def start(self, /) -> None:
+        """
+        Starts sending.
+        """
+    def stop(self, /) -> None:
+        """
+        Ends the run soon.
+        """
+    def summary(self, /, target: "int | None") -> "dict[str, int | float | None]":
+        """
+        The counts of one target, or of all.
+        """
+    def table(self, /) -> Table:
+        """
+        The rows so far.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits at most `seconds` for the end of the run; says whether it is over.
+        """
+
+@final
+class Table:
+    """
+    Columns of equal length, by name.
+    """
+    def __arrow_c_schema__(self, /) -> "object":
+        """
+        The schema, as a capsule of the Arrow C data interface.
+        """
+    def __arrow_c_stream__(self, /, requested_schema: "object | None" = None) -> "object":
+        """
+        The table as a stream of one batch, as a capsule of the Arrow C stream interface. No data is copied.
+        """
+    def __getitem__(self, name: str, /) -> Column:
+        """
+        The column of that name.
+        """
+    def __len__(self, /) -> int: ...
+    @property
+    def column_names(self, /) -> list[str]:
+        """
+        The names of the columns, in order.
+        """
+    def row(self, /, index: "int") -> "tuple[object, ...]":
+        """
+        Row `index` as a tuple in the order of the columns.
+        """
+
+def check_delay(text: str) -> str:
+    """
+    The canonical text of a delay.
+    """
+
+def check_loss(text: str) -> str:
+    """
+    The canonical text of a loss model.
+    """
+
+def check_reply(text: str) -> str:
+    """
+    The canonical text of a reply form.
+    """
+
+def mean_loss(text: str) -> float | None:
+    """
+    The share of datagrams that a loss model loses in the long run, if it has one.
+    """
+
+def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None) -> "tuple[Table, dict[str, int | float | None], int]":
+    """
+    Pings a simulated server; gives back the rows, the summary and the seed in force.
+    """

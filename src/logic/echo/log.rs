@@ -1,0 +1,273 @@
+//! The ground truth: what the server did with each datagram, row by row.
+//!
+//! Rows are kept in blocks, so that a growing log never copies what it holds. Past the cap, rows are only
+//! counted.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::{Decision, Verdict};
+use crate::logic::Nanos;
+use crate::logic::wire;
+
+/// Rows of one block.
+const BLOCK: usize = 4_096;
+
+/// The log of a server.
+#[derive(Debug)]
+pub struct Log {
+    blocks: Vec<Vec<Row>>,
+    len: usize,
+    cap: usize,
+    unlogged: u64,
+}
+
+/// One datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// When it arrived, on the monotonic clock.
+    pub recv_ns: Nanos,
+    /// When it arrived, since 1970.
+    pub wall_ns: i64,
+    /// The client's index.
+    pub client: u32,
+    /// The client's address and port.
+    pub source: SocketAddr,
+    /// The datagram's number in its stream, from 1.
+    pub number: u64,
+    /// The sequence number read in it, if there is one.
+    pub seq: Option<u64>,
+    /// What became of it.
+    pub verdict: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// How long its reply was held back.
+    pub delay_ns: Nanos,
+}
+
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was answered, or will be.
+    Answer,
+    /// It was not.
+    Drop,
+    /// Its reply could not be sent.
+    Error,
+}
+
+/// Why a datagram was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It was.
+    None,
+    /// The link lost it.
+    Loss,
+    /// Too many replies were waiting.
+    Full,
+    /// The send failed.
+    Send,
+}
+
+/// Which row a later outcome belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note(usize);
+
+/// The log, column by column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of Row")]
+pub struct Columns {
+    pub recv_ns: Vec<Nanos>,
+    pub wall_ns: Vec<i64>,
+    pub client: Vec<u32>,
+    pub source: Vec<SocketAddr>,
+    pub number: Vec<u64>,
+    pub seq: Vec<Option<u64>>,
+    pub verdict: Vec<Outcome>,
+    pub reason: Vec<Reason>,
+    pub delay_ns: Vec<Nanos>,
+}
+
+impl Log {
+    /// An empty log that keeps at most `cap` rows.
+    #[must_use]
+    pub fn new(cap: usize) -> Self {
+        Self { blocks: Vec::new(), len: 0, cap, unlogged: 0 }
+    }
+
+    /// Notes what was decided on a datagram. `None` if the log is full: the datagram is counted as unlogged,
+    /// and not even looked at.
+    pub fn note(
+        &mut self,
+        recv_ns: Nanos,
+        wall_ns: i64,
+        source: SocketAddr,
+        datagram: &[u8],
+        decision: &Decision,
+    ) -> Option<Note> {
+        if self.len == self.cap {
+            self.unlogged += 1;
+            return None;
+        }
+        let (verdict, reason) = match decision.verdict {
+            Verdict::Answer { .. } => (Outcome::Answer, Reason::None),
+            Verdict::Drop => (Outcome::Drop, Reason::Loss),
+        };
+        let fate = decision.fate;
+        let seq = wire::read_seq(datagram);
+        let (client, number, delay_ns) = (fate.client, fate.number, fate.delay);
+        let row = Row { recv_ns, wall_ns, client, source, number, seq, verdict, reason, delay_ns };
+        if self.len == self.blocks.len() * BLOCK {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        self.blocks.last_mut()?.push(row);
+        self.len += 1;
+        Some(Note(self.len - 1))
+    }
+
+    /// The reply of a noted datagram found no room to wait in.
+    pub fn overflowed(&mut self, note: Note) {
+        self.amend(note, Outcome::Drop, Reason::Full);
+    }
+
+    /// The reply of a noted datagram could not be sent.
+    pub fn failed(&mut self, note: Note) {
+        self.amend(note, Outcome::Error, Reason::Send);
+    }
+
+    fn amend(&mut self, Note(at): Note, verdict: Outcome, reason: Reason) {
+        if let Some(row) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK)) {
+            (row.verdict, row.reason) = (verdict, reason);
+        }
+    }
+
+    /// The rows, in order of arrival.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.blocks.iter().flatten()
+    }
+
+    /// A copy of the log as columns.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        Columns {
+            recv_ns: self.rows().map(|row| row.recv_ns).collect(),
+            wall_ns: self.rows().map(|row| row.wall_ns).collect(),
+            client: self.rows().map(|row| row.client).collect(),
+            source: self.rows().map(|row| row.source).collect(),
+            number: self.rows().map(|row| row.number).collect(),
+            seq: self.rows().map(|row| row.seq).collect(),
+            verdict: self.rows().map(|row| row.verdict).collect(),
+            reason: self.rows().map(|row| row.reason).collect(),
+            delay_ns: self.rows().map(|row| row.delay_ns).collect(),
+        }
+    }
+
+    /// Rows kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no row is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Datagrams that found no room.
+    #[must_use]
+    pub fn unlogged(&self) -> u64 {
+        self.unlogged
+    }
+}
+
+impl Outcome {
+    /// The word in the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Drop => "drop",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Reason {
+    /// The word in the log; none for what was answered.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Loss => "loss",
+            Self::Full => "full",
+            Self::Send => "send",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::logic::link::Fate;
+
+    fn note(log: &mut Log, number: u64, lost: bool) -> Option<Note> {
+        let fate = Fate { client: 3, number, lost, delay: if lost { 0 } else { 5 } };
+        let verdict = if lost { Verdict::Drop } else { Verdict::Answer { delay: 5 } };
+        let source = (Ipv4Addr::LOCALHOST, 9).into();
+        log.note(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &Decision { fate, verdict })
+    }
+
+    #[test]
+    fn a_row_says_what_became_of_a_datagram() {
+        let mut log = Log::new(10);
+        let notes: Vec<_> =
+            [false, true, false, false].iter().map(|lost| note(&mut log, 1, *lost).unwrap()).collect();
+        log.overflowed(notes[2]);
+        log.failed(notes[3]);
+        let told: Vec<_> =
+            log.rows().map(|row| (row.verdict.as_str(), row.reason.as_str(), row.delay_ns)).collect();
+        assert_eq!(told, [("answer", "", 5), ("drop", "loss", 0), ("drop", "full", 5), ("error", "send", 5)]);
+        let first = log.rows().next().unwrap();
+        assert_eq!((first.recv_ns, first.client, first.number, first.seq), (7, 3, 1, Some(4)));
+        assert_eq!(log.len(), 4);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let mut log = Log::new(2);
+        let notes: Vec<_> = (1..=5).map(|number| note(&mut log, number, false).is_some()).collect();
+        assert_eq!(notes, [true, true, false, false, false]);
+        assert_eq!((log.len(), log.unlogged()), (2, 3));
+        let mut none = Log::new(0);
+        assert!(note(&mut none, 1, false).is_none() && none.is_empty() && none.unlogged() == 1);
+    }
+
+    #[test]
+    fn a_long_log_keeps_its_order() {
+        let mut log = Log::new(usize::MAX);
+        let rows = 3 * BLOCK as u64 + 5;
+        let notes: Vec<_> = (1..=rows).filter_map(|number| note(&mut log, number, false)).collect();
+        log.failed(notes[BLOCK]);
+        let columns = log.columns();
+        assert!(columns.number.iter().copied().eq(1..=rows));
+        let failed: Vec<_> =
+            (0..columns.verdict.len()).filter(|at| columns.verdict[*at] == Outcome::Error).collect();
+        assert_eq!(failed, [BLOCK]);
+        assert_eq!(columns.source.len(), log.len());
+    }
+}

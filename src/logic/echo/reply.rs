@@ -1,0 +1,65 @@
+//! What a server sends back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::logic::Invalid;
+use crate::logic::wire::template::Template;
+
+/// The reply to a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Reply {
+    /// The request with a-z as A-Z and every other byte as it came, as Python's `bytes.upper` does.
+    #[default]
+    Upper,
+    /// The request.
+    Same,
+    /// A text made from the request.
+    Template(Template),
+}
+
+impl Reply {
+    /// Whether a reply can be longer than its request.
+    #[must_use]
+    pub fn can_amplify(&self) -> bool {
+        match self {
+            Self::Upper | Self::Same => false,
+            Self::Template(template) => template.can_amplify(),
+        }
+    }
+
+    /// Appends the reply to `out`.
+    pub(super) fn write(&self, request: &[u8], wall_ns: i64, out: &mut Vec<u8>) {
+        match self {
+            Self::Upper => {
+                let start = out.len();
+                out.extend_from_slice(request);
+                out[start..].make_ascii_uppercase();
+            }
+            Self::Same => out.extend_from_slice(request),
+            Self::Template(template) => template.render(request, wall_ns, out),
+        }
+    }
+}
+
+impl FromStr for Reply {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "upper" => Ok(Self::Upper),
+            "same" => Ok(Self::Same),
+            template => template.parse().map(Self::Template),
+        }
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upper => write!(f, "upper"),
+            Self::Same => write!(f, "same"),
+            Self::Template(template) => write!(f, "{template}"),
+        }
+    }
+}

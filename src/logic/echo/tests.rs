@@ -1,0 +1,140 @@
+//! The machine as a driver sees it.
+
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::logic::link::Seed;
+
+const WALL: i64 = 1_700_000_000_500_000_000;
+
+fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
+    let (loss, delay) = (loss.parse().unwrap(), delay.parse().unwrap());
+    let link = LinkPlan { loss, delay, seed: Seed::from(42_u64), scope: None };
+    Echo::new(EchoPlan { link, reply: reply.parse().unwrap() })
+}
+
+fn client(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// What a server without loss answers.
+fn answer(reply: &str, request: &[u8]) -> Vec<u8> {
+    let mut out = b"left over".to_vec();
+    let decision = echo("0", "0", reply).decide(client(1), WALL, request, &mut out);
+    assert_eq!(decision.verdict, Verdict::Answer { delay: 0 });
+    out
+}
+
+#[test]
+fn upper_is_pythons_bytes_upper() {
+    let cases: [(&[u8], &[u8]); 6] = [
+        (b"Ping 1 1726406736.2412975", b"PING 1 1726406736.2412975"),
+        (b"Fri Sep 20 1e-07", b"FRI SEP 20 1E-07"),
+        (b"\xff\xfe a", b"\xff\xfe A"),
+        ("é ß ı".as_bytes(), "é ß ı".as_bytes()),
+        (b"a\0b\0", b"A\0B\0"),
+        (b"", b""),
+    ];
+    for (request, reply) in cases {
+        assert_eq!(answer("upper", request), reply);
+    }
+}
+
+#[test]
+fn the_longest_datagram_is_answered_in_full() {
+    let request: Vec<u8> = (0..65_507_u32).map(|at| at.to_le_bytes()[0]).collect();
+    assert_eq!(answer("same", &request), request);
+    assert_eq!(answer("upper", &request), request.to_ascii_uppercase());
+    assert_eq!(answer("{message} OK", &request), request);
+}
+
+#[test]
+fn the_counters_add_up() {
+    let mut echo = echo("every:4", "uniform:0ns,1ns", "same");
+    let mut out = Vec::new();
+    let decisions: Vec<_> = (0..100).map(|_| echo.decide(client(1), WALL, b"x", &mut out)).collect();
+    let delayed = decisions.iter().filter(|decision| decision.fate.delay > 0).count() as u64;
+    assert!((1..75).contains(&delayed));
+    assert_eq!(echo.counters(), Counters { received: 100, dropped: 25, delayed, ..Counters::default() });
+    (0..70).for_each(|_| echo.answered());
+    (0..3).for_each(|_| echo.failed());
+    (0..2).for_each(|_| echo.overflowed());
+    let sum = echo.counters();
+    assert_eq!((sum.answered, sum.errors, sum.dropped), (70, 3, 27));
+    assert_eq!(sum.received, sum.answered + sum.errors + sum.dropped);
+    assert_eq!(echo.clients(), 1);
+}
+
+#[test]
+fn the_machine_can_move_to_a_thread() {
+    fn moves<T: Send>(_: &T) {}
+    moves(&(echo("randint:0,10,4", "0", "{seq}"), Log::new(1), Held::<Vec<u8>>::new()));
+}
+
+#[test]
+fn a_lost_datagram_leaves_nothing_to_send() {
+    let mut out = b"left over".to_vec();
+    let decision = echo("1", "50ms", "upper").decide(client(1), WALL, b"ping", &mut out);
+    assert_eq!(decision.verdict, Verdict::Drop);
+    assert_eq!((decision.fate.lost, decision.fate.delay), (true, 0));
+    assert!(out.is_empty());
+}
+
+#[test]
+fn the_courses_server_loses_the_courses_packets() {
+    let mut echo = echo("randint:0,10,4", "0", "upper");
+    let mut out = Vec::new();
+    let lost: String = (0..40_u16)
+        .map(|at| match echo.decide(client(at % 3), WALL, b"Ping", &mut out).verdict {
+            Verdict::Drop => 'x',
+            Verdict::Answer { .. } => '.',
+        })
+        .collect();
+    assert_eq!(lost, ".xx.xxxx..x..xxxxx..x.x...x...xx...xx.xx");
+}
+
+#[test]
+fn a_reply_has_one_form_and_says_if_it_amplifies() {
+    let cases =
+        [("upper", false), ("same", false), ("{message}", false), ("{message} OK", true), ("pong", true)];
+    for (text, amplifies) in cases {
+        let reply: Reply = text.parse().unwrap();
+        assert_eq!((reply.to_string().as_str(), reply.can_amplify()), (text, amplifies));
+    }
+    assert_eq!(Reply::default(), Reply::Upper);
+    let refused = "".parse::<Reply>().unwrap_err().to_string();
+    assert!(refused.contains("upper, same or text"), "{refused}");
+}
+
+proptest! {
+    #[test]
+    fn nothing_a_client_sends_changes_what_is_decided(
+        requests in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..30),
+        reply in prop::sample::select(vec!["upper", "same", "{seq} {diff:.6f} {time}", "{upper}{now}"]),
+    ) {
+        let (mut plain, mut fed) = (echo("4/11", "exponential:1ms", "same"), echo("4/11", "exponential:1ms", reply));
+        let (mut log, mut out) = (Log::new(100), Vec::new());
+        for request in requests {
+            let expected = plain.decide(client(1), WALL, b"", &mut out);
+            let decision = fed.decide(client(1), WALL, &request, &mut out);
+            prop_assert_eq!(decision, expected);
+            prop_assert!(log.note(0, WALL, client(1), &request, &decision).is_some());
+            if reply == "upper" && decision.verdict != Verdict::Drop {
+                prop_assert_eq!(&out, &request.to_ascii_uppercase());
+            }
+        }
+    }
+
+    #[test]
+    fn the_buffer_is_used_again(requests in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..30)) {
+        let mut out = Vec::with_capacity(200);
+        let room = out.as_ptr();
+        let mut echo = echo("0", "0", "upper");
+        for request in requests {
+            echo.decide(client(1), WALL, &request, &mut out);
+            prop_assert_eq!(out.as_ptr(), room);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Which packets are lost: by an exact chance, by a pattern or a list, or as Python's `randint` has it.
+//!
+//! All but `randint` decide a packet from its number alone, so they keep nothing.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+use super::mt19937::Mt19937;
+use super::probability::{Probability, Threshold};
+use crate::logic::Invalid;
+
+const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), pattern:.xx., every:10, list:3,7, \
+                        trace:.x..x, trace-repeat:.x..x or randint:0,10,4";
+
+/// A model of loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Each packet with this probability, whatever happens to the others.
+    Bernoulli(Probability),
+    /// The marks again and again.
+    Pattern(Marks),
+    /// Each n-th packet: for 10 the 10th, the 20th and so on.
+    Every(NonZeroU64),
+    /// The packets of these numbers, counted from 1.
+    List(Numbers),
+    /// The marks once, then nothing is lost.
+    Trace(Marks),
+    /// A recorded run again and again; a [`Loss::Pattern`] that says where it came from.
+    TraceRepeat(Marks),
+    /// As a Python server that draws `random.randint(low, high)` for each datagram.
+    RandInt(RandInt),
+}
+
+/// A packet each: lost (`x`) or not (`.`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks(Box<[bool]>);
+
+/// Packet numbers, in order, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers(Box<[u64]>);
+
+/// Lost if and only if `randint(low, high) < below`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RandInt {
+    low: i64,
+    high: i64,
+    below: i128,
+}
+
+impl Loss {
+    /// No loss.
+    pub const NONE: Self = Self::Bernoulli(Probability::ZERO);
+
+    /// The share of packets lost in the long run, exactly; `None` where there is no long run (list, trace).
+    #[must_use]
+    pub fn exact_mean(&self) -> Option<Probability> {
+        match self {
+            Self::Bernoulli(probability) => Some(*probability),
+            Self::Pattern(marks) | Self::TraceRepeat(marks) => marks.mean(),
+            Self::Every(n) => Probability::new(1, n.get()).ok(),
+            Self::List(_) | Self::Trace(_) => None,
+            Self::RandInt(randint) => Some(randint.mean()),
+        }
+    }
+
+    /// [`Self::exact_mean`] as a float.
+    #[must_use]
+    pub fn mean_loss(&self) -> Option<f64> {
+        self.exact_mean().map(|mean| mean.as_f64())
+    }
+
+    /// The rule that decides.
+    pub(super) fn rule(&self) -> Rule {
+        match self {
+            Self::Bernoulli(probability) => Rule::Chance(probability.threshold()),
+            Self::Pattern(marks) | Self::TraceRepeat(marks) => Rule::Repeat(marks.0.clone()),
+            Self::Every(n) => Rule::Every(*n),
+            Self::List(numbers) => Rule::List(numbers.0.clone()),
+            Self::Trace(marks) => Rule::Once(marks.0.clone()),
+            Self::RandInt(randint) => Rule::RandInt(*randint),
+        }
+    }
+}
+
+/// A [`Loss`] made ready to decide.
+#[derive(Debug, Clone)]
+pub(super) enum Rule {
+    Chance(Threshold),
+    Repeat(Box<[bool]>),
+    Once(Box<[bool]>),
+    Every(NonZeroU64),
+    List(Box<[u64]>),
+    RandInt(RandInt),
+}
+
+impl Rule {
+    /// Whether the packet `number` (from 1) is lost; asks for a uniform or for the generator only if it needs
+    /// one.
+    pub(super) fn loses<'a>(
+        &self,
+        number: u64,
+        uniform: impl FnOnce() -> u64,
+        generator: impl FnOnce() -> &'a mut Mt19937,
+    ) -> bool {
+        match self {
+            Self::Chance(threshold) => threshold.met_by(uniform()),
+            Self::Repeat(marks) => marks[position(number, marks.len())],
+            Self::Once(marks) => usize::try_from(number - 1).is_ok_and(|at| marks.get(at) == Some(&true)),
+            Self::Every(n) => number.is_multiple_of(n.get()),
+            Self::List(numbers) => numbers.binary_search(&number).is_ok(),
+            Self::RandInt(randint) => randint.loses(generator()),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
+fn position(number: u64, len: usize) -> usize {
+    ((number - 1) % len as u64) as usize
+}
+
+impl Marks {
+    fn mean(&self) -> Option<Probability> {
+        let lost = self.0.iter().filter(|lost| **lost).count();
+        Probability::new(lost as u64, self.0.len() as u64).ok()
+    }
+}
+
+impl RandInt {
+    /// `randint(low, high) < below`; any `below` will do, but `low` must not be above `high`.
+    ///
+    /// # Errors
+    ///
+    /// `low` above `high`.
+    pub fn new(low: i64, high: i64, below: i128) -> Result<Self, Invalid> {
+        if low > high {
+            let shown = format!("randint({low}, {high})");
+            return Err(Invalid::new("loss", shown, "low not above high, such as randint:0,10,4"));
+        }
+        Ok(Self { low, high, below })
+    }
+
+    /// The exact share of packets lost: 4/11 for `randint(0, 10) < 4`.
+    #[must_use]
+    pub fn mean(&self) -> Probability {
+        let (low, values) = (i128::from(self.low), i128::from(self.high) - i128::from(self.low) + 1);
+        let lost = self.below.saturating_sub(low).clamp(0, values);
+        Probability::of(lost.unsigned_abs(), values.unsigned_abs())
+    }
+
+    fn loses(self, generator: &mut Mt19937) -> bool {
+        i128::from(generator.randint(self.low, self.high)) < self.below
+    }
+}
+
+impl FromStr for Loss {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parsed = match text.trim().split_once(':') {
+            None => probability(text),
+            Some(("bernoulli", p)) => probability(p),
+            Some(("pattern", marks)) => Marks::read(marks).map(Self::Pattern),
+            Some(("trace", marks)) => Marks::read(marks).map(Self::Trace),
+            Some(("trace-repeat", marks)) => Marks::read(marks).map(Self::TraceRepeat),
+            Some(("every", n)) => n.trim().parse().map(Self::Every).map_err(|_| {
+                "every:n with a whole number n from 1 to 2^64 - 1: every:10 loses the 10th, the 20th and so on".into()
+            }),
+            Some(("list", numbers)) => Numbers::read(numbers).map(Self::List),
+            Some(("randint", numbers)) => return RandInt::read(text, numbers).map(Self::RandInt),
+            Some(_) => Err(EXPECTED.into()),
+        };
+        parsed.map_err(|expected| refuse(text, expected))
+    }
+}
+
+fn refuse(text: &str, expected: impl Into<String>) -> Invalid {
+    Invalid::new("loss", shown(text), expected)
+}
+
+/// The text, or the beginning of one that is too long for a message.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+    }
+}
+
+fn probability(text: &str) -> Result<Loss, String> {
+    if !text.is_empty() && text.bytes().all(|mark| b".xX".contains(&mark)) {
+        return Err(format!("{EXPECTED}; for these marks write \"pattern:{text}\""));
+    }
+    match text.parse() {
+        Ok(probability) => Ok(Loss::Bernoulli(probability)),
+        Err(Invalid { expected, .. }) if text.contains(|c: char| c.is_ascii_digit()) => Err(expected),
+        Err(_) => Err(EXPECTED.into()),
+    }
+}
+
+impl Marks {
+    fn read(text: &str) -> Result<Self, String> {
+        let mark = |(at, mark): (usize, char)| match mark {
+            '.' => Ok(false),
+            'x' | 'X' => Ok(true),
+            other => Err(format!(
+                "marks, . for a packet that passes and x for a lost one, not {other:?} at {}",
+                at + 1
+            )),
+        };
+        let marks = text.trim().chars().enumerate().map(mark).collect::<Result<Box<[_]>, _>>()?;
+        if marks.is_empty() {
+            return Err("one mark at least, . for a packet that passes and x for a lost one".into());
+        }
+        Ok(Self(marks))
+    }
+}
+
+impl Numbers {
+    fn read(text: &str) -> Result<Self, String> {
+        let expected = || "packet numbers from 1, separated by commas: list:3,7".to_owned();
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self(Box::default()));
+        }
+        let mut numbers = text
+            .split(',')
+            .map(|number| number.trim().parse().ok().filter(|number| *number > 0).ok_or_else(expected))
+            .collect::<Result<Vec<u64>, _>>()?;
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Self(numbers.into()))
+    }
+}
+
+impl RandInt {
+    fn read(text: &str, numbers: &str) -> Result<Self, Invalid> {
+        let expected = "randint:low,high,below with three integers (low and high of 64 bits, below of 128): \
+                        randint:0,10,4 loses 4 of 11";
+        let read = || {
+            let mut numbers = numbers.split(',').map(str::trim);
+            let (low, high, below) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            let values = (low.parse().ok()?, high.parse().ok()?, below.parse().ok()?);
+            numbers.next().is_none().then_some(values)
+        };
+        let (low, high, below) = read().ok_or_else(|| refuse(text, expected))?;
+        Self::new(low, high, below)
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bernoulli(probability) => write!(f, "{probability}"),
+            Self::Pattern(marks) => write!(f, "pattern:{marks}"),
+            Self::Every(n) => write!(f, "every:{n}"),
+            Self::List(numbers) => write!(f, "list:{numbers}"),
+            Self::Trace(marks) => write!(f, "trace:{marks}"),
+            Self::TraceRepeat(marks) => write!(f, "trace-repeat:{marks}"),
+            Self::RandInt(RandInt { low, high, below }) => write!(f, "randint:{low},{high},{below}"),
+        }
+    }
+}
+
+impl fmt::Display for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|lost| f.write_str(if *lost { "x" } else { "." }))
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(at, number)| {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{number}")
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! What a network does to a datagram: some are lost, some come later.
+//!
+//! A [`Link`] meets one datagram after the other and tells each its fate. Loss happens on the way up (the
+//! request is lost), delay on the way down (the reply is late), and neither ever changes the other.
+
+mod clients;
+mod decimal;
+mod delay;
+mod loss;
+mod mt19937;
+mod probability;
+mod seed;
+#[cfg(test)]
+mod tests;
+mod uniform;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+pub use clients::{Clients, MOST_CLIENTS};
+pub use delay::Delay;
+pub use loss::{Loss, Marks, Numbers, RandInt};
+pub use mt19937::Mt19937;
+pub use probability::Probability;
+pub use seed::Seed;
+pub use uniform::{Direction, Effect, Uniforms, philox4x32_10};
+
+use self::loss::Rule;
+use super::{Invalid, Nanos};
+
+/// What a link is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkPlan {
+    /// Which datagrams are lost, on the way up.
+    pub loss: Loss,
+    /// How long the others take, on the way down.
+    pub delay: Delay,
+    /// What a run can be repeated from.
+    pub seed: Seed,
+    /// Whether each client has a stream of its own; `None` is [`Scope::Shared`] for `randint`, as the servers
+    /// have it that draw so, and [`Scope::Client`] for everything else.
+    pub scope: Option<Scope>,
+}
+
+impl LinkPlan {
+    /// The scope in force.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope.unwrap_or(match self.loss {
+            Loss::RandInt(_) => Scope::Shared,
+            _ => Scope::Client,
+        })
+    }
+}
+
+/// Whose datagrams are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Each client's: what happens to it does not depend on who else is there.
+    Client,
+    /// All clients': one stream.
+    Shared,
+}
+
+/// What happens to one datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fate {
+    /// The client's index, in order of first appearance.
+    pub client: u32,
+    /// The datagram's number in its stream, from 1.
+    pub number: u64,
+    /// Whether it is lost.
+    pub lost: bool,
+    /// How long its reply is held back; 0 for a lost one.
+    pub delay: Nanos,
+}
+
+/// A network path that loses and delays as planned.
+#[derive(Debug)]
+pub struct Link {
+    plan: LinkPlan,
+    rule: Rule,
+    uniforms: Uniforms,
+    scope: Scope,
+    clients: Clients<Stream>,
+    shared: Stream,
+}
+
+/// What is kept for those whose datagrams are counted together.
+#[derive(Debug, Default)]
+struct Stream {
+    met: u64,
+    /// Made when `randint` is first asked for; 2.5 KB.
+    generator: Option<Box<Mt19937>>,
+}
+
+impl Link {
+    /// A link that has met nobody yet.
+    #[must_use]
+    pub fn new(plan: LinkPlan) -> Self {
+        Self {
+            rule: plan.loss.rule(),
+            uniforms: Uniforms::new(plan.seed.key()),
+            scope: plan.scope(),
+            clients: Clients::new(),
+            shared: Stream::default(),
+            plan,
+        }
+    }
+
+    /// Tells the next datagram from `source` its fate. Call it once for each datagram that arrives, whatever
+    /// is in it; allocates only for a client not known.
+    pub fn meet(&mut self, source: SocketAddr) -> Fate {
+        let (client, own) = self.clients.meet(source);
+        // A shared stream has the uniforms of client 0, whoever sends.
+        let (stream, index) = match self.scope {
+            Scope::Client => (own, client),
+            Scope::Shared => (&mut self.shared, 0),
+        };
+        let packet = stream.met;
+        stream.met += 1;
+        let number = stream.met;
+        let lost = self.rule.loses(
+            number,
+            || self.uniforms.draw(Direction::Up, index, Effect::Loss, packet),
+            || stream.generator.get_or_insert_with(|| Box::new(Mt19937::new(self.plan.seed.words()))),
+        );
+        let delay = if lost || self.plan.delay.is_none() {
+            0
+        } else {
+            self.plan.delay.at(self.uniforms.draw(Direction::Down, index, Effect::Delay, packet))
+        };
+        Fate { client, number, lost, delay }
+    }
+
+    /// What was planned.
+    #[must_use]
+    pub fn plan(&self) -> &LinkPlan {
+        &self.plan
+    }
+
+    /// Clients met so far, those that returned after they were forgotten counted again.
+    #[must_use]
+    pub fn clients(&self) -> u64 {
+        self.clients.seen()
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text.trim() {
+            "client" => Ok(Self::Client),
+            "shared" => Ok(Self::Shared),
+            _ => Err(Invalid::new(
+                "scope",
+                format!("{text:?}"),
+                "client (each client has a stream of its own) or shared (one stream for all)",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Shared => "shared",
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! What a run of pings is to do: every value here has been checked.
+
+use crate::logic::wire::{MAX_PAYLOAD, ping_len};
+use crate::logic::{Invalid, Nanos, SECOND};
+
+/// A day: longer waits for one reply are a slip of the unit.
+const LONGEST: f64 = 86_400.0;
+
+/// The schedule and the message of a run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many pings; `None` for ever.
+    pub count: Option<u64>,
+    /// How long a reply counts as in time (RFC 7680's Tmax).
+    pub timeout: Nanos,
+    /// Open loop: ping `i` is due at `start + i·interval`. `None`: the next leaves when the last is settled.
+    pub interval: Option<Nanos>,
+    /// How long to listen after the last ping is settled. `None`: `timeout` while a reply is missing, else 0.
+    pub linger: Option<Nanos>,
+    /// Length of each message; `None` for as long as it needs to be.
+    pub size: Option<usize>,
+    /// When the first ping is due, after the start of the run.
+    pub start: Nanos,
+    /// The number of the first ping.
+    pub first_seq: u64,
+}
+
+/// The same as a user gives it, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// How many pings; `None` for ever.
+    pub count: Option<i64>,
+    /// Seconds to wait for a reply.
+    pub timeout: f64,
+    /// Seconds between two pings; `None` for stop-and-wait.
+    pub interval: Option<f64>,
+    /// Seconds to listen at the end.
+    pub linger: Option<f64>,
+    /// Bytes of each message.
+    pub size: Option<i64>,
+}
+
+impl Plan {
+    /// Checks what the user asks for.
+    ///
+    /// # Errors
+    /// The first value that cannot be used, with its range.
+    pub fn new(wishes: Wishes) -> Result<Self, Invalid> {
+        let count = wishes
+            .count
+            .map(|count| {
+                u64::try_from(count)
+                    .ok()
+                    .filter(|count| *count > 0)
+                    .ok_or_else(|| Invalid::new("count", count, "at least 1 ping, or None for no end"))
+            })
+            .transpose()?;
+        let timeout = seconds("timeout", wishes.timeout, "more than 0 and at most 86400 seconds", 1e-6)?;
+        let interval = wishes
+            .interval
+            .map(|s| {
+                seconds("interval", s, "0.000001 to 86400 seconds, or None to wait for each reply", 1e-6)
+            })
+            .transpose()?;
+        let linger =
+            wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
+        let size = wishes.size.map(|size| payload_size(size, count)).transpose()?;
+        Ok(Self { count, timeout, interval, linger, size, start: 0, first_seq: 1 })
+    }
+
+    /// The end of the schedule, if it has one: the number after the last.
+    #[must_use]
+    pub fn end_seq(&self) -> Option<u64> {
+        self.count.map(|count| self.first_seq + count)
+    }
+}
+
+fn seconds(what: &'static str, value: f64, expected: &'static str, least: f64) -> Result<Nanos, Invalid> {
+    if !(least..=LONGEST).contains(&value) {
+        return Err(Invalid::new(what, value, expected));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "at most a day in nanoseconds"
+    )]
+    Ok((value * SECOND as f64).round() as Nanos)
+}
+
+fn payload_size(size: i64, count: Option<u64>) -> Result<usize, Invalid> {
+    // An endless run may reach any number.
+    let least = ping_len(count.unwrap_or(u64::MAX));
+    usize::try_from(size).ok().filter(|size| (least..=MAX_PAYLOAD).contains(size)).ok_or_else(|| {
+        Invalid::new(
+            "size",
+            size,
+            format!("{least} to {MAX_PAYLOAD} bytes, so that the message `Ping <seq> <time>` fits"),
+        )
+    })
+}

@@ -1,0 +1,107 @@
+//! The running counts of a ping run, in constant memory.
+
+use std::fmt;
+
+use sketches_ddsketch::{Config, DDSketch};
+
+use crate::logic::Nanos;
+use crate::logic::record::Status;
+use crate::logic::stats::{Moments, RoundTrip};
+
+/// The relative error of quantiles when rows are not kept (DDSketch; Masson, Rim and Lee, VLDB 2019).
+const SKETCH_ERROR: f64 = 0.01;
+/// Bins that hold 1 ns to a day at that error.
+const SKETCH_BINS: u32 = 2_048;
+
+/// Counts and moments that are updated as things happen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) replies: u64,
+    pub(super) late: u64,
+    pub(super) timeouts: u64,
+    pub(super) unreachable: u64,
+    pub(super) errors: u64,
+    pub(super) open: u64,
+    pub(super) duplicates: u64,
+    pub(super) reordered: u64,
+    pub(super) foreign: u64,
+    pub(super) unmatched: u64,
+    pub(super) unverified: u64,
+    rtt: Moments,
+    sketch: Option<Box<Sketch>>,
+}
+
+/// A quantile sketch.
+#[derive(Clone)]
+struct Sketch(DDSketch);
+
+impl fmt::Debug for Sketch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sketch({} values)", self.0.count())
+    }
+}
+
+impl Tally {
+    /// `endless`: no rows will be there to take exact quantiles from.
+    pub(super) fn new(endless: bool) -> Self {
+        let sketch =
+            endless.then(|| Box::new(Sketch(DDSketch::new(Config::new(SKETCH_ERROR, SKETCH_BINS, 1.0)))));
+        Self { sketch, ..Self::default() }
+    }
+
+    /// The count that a status is kept in.
+    pub(super) fn of(&mut self, status: Status) -> &mut u64 {
+        match status {
+            Status::Reply => &mut self.replies,
+            Status::Late => &mut self.late,
+            Status::Timeout => &mut self.timeouts,
+            Status::Unreachable => &mut self.unreachable,
+            Status::Error => &mut self.errors,
+            Status::Open => &mut self.open,
+        }
+    }
+
+    /// Takes in the round trip of a reply in time.
+    #[expect(clippy::cast_precision_loss, reason = "a round trip in nanoseconds is far below 2^53")]
+    pub(super) fn add_rtt(&mut self, rtt: Nanos) {
+        self.rtt.add(rtt);
+        if let Some(sketch) = &mut self.sketch {
+            sketch.0.add(rtt as f64);
+        }
+    }
+
+    /// Takes in the counts of another run, for a summary over several targets.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.replies, other.replies),
+            (&mut self.late, other.late),
+            (&mut self.timeouts, other.timeouts),
+            (&mut self.unreachable, other.unreachable),
+            (&mut self.errors, other.errors),
+            (&mut self.open, other.open),
+            (&mut self.duplicates, other.duplicates),
+            (&mut self.reordered, other.reordered),
+            (&mut self.foreign, other.foreign),
+            (&mut self.unmatched, other.unmatched),
+            (&mut self.unverified, other.unverified),
+        ] {
+            *mine += theirs;
+        }
+        self.rtt.merge(&other.rtt);
+        if let (Some(mine), Some(theirs)) = (&mut self.sketch, &other.sketch) {
+            // Sketches of one configuration always merge.
+            let _ = mine.0.merge(&theirs.0);
+        }
+    }
+
+    /// Count, mean and extremes of the round trips.
+    pub(super) fn rtt(&self) -> &Moments {
+        &self.rtt
+    }
+
+    /// The round trips with quantiles from the sketch, where there is one.
+    pub(super) fn sketched(&self) -> Option<RoundTrip> {
+        let sketch = self.sketch.as_ref()?;
+        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.0.quantile(q).ok().flatten())
+    }
+}

@@ -1,0 +1,301 @@
+//! Bytes <-> meaning: the lab's text message, and what can be read out of a stranger's answer.
+//!
+//! A ping is one ASCII line, `Ping <seq> <time>`, as the course defines it. Answers come in many dialects: the
+//! same line, upper-cased, padded, prefixed, re-worded, or binary. Reading is tolerant and never fails loudly;
+//! whoever credits an answer to a ping decides how far to trust what was read.
+
+mod repr;
+pub mod template;
+
+pub use repr::py_repr;
+
+/// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
+pub const MAX_PAYLOAD: usize = 65_507;
+
+/// From this value on, a lone number is a time (seconds since 1970) and not a sequence number.
+const FIRST_TIME: u64 = 100_000_000;
+
+/// A sequence number as an answer carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seq {
+    /// Written out in full.
+    Whole(u64),
+    /// The low 32 bits only: a binary answer, which wraps around.
+    Low32(u32),
+}
+
+impl Seq {
+    /// The full number, taking a wrapped one as the value nearest to `latest` (serial arithmetic, RFC 1982).
+    #[must_use]
+    pub fn near(self, latest: u64) -> u64 {
+        match self {
+            Self::Whole(seq) => seq,
+            Self::Low32(low) => {
+                #[expect(clippy::cast_possible_truncation, reason = "the low half is what travels")]
+                let ahead = low.wrapping_sub(latest as u32).cast_signed();
+                latest.saturating_add_signed(i64::from(ahead))
+            }
+        }
+    }
+}
+
+/// Appends `Ping <seq> <time>` to `out`, the time as Python prints `time.time()`; with `size`, padded by spaces.
+///
+/// Spaces, because servers that split the line on white space read it all the same.
+pub fn write_ping(out: &mut Vec<u8>, seq: u64, wall_ns: i64, size: Option<usize>) {
+    use std::io::Write as _;
+    let start = out.len();
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "Ping {seq} ");
+    out.extend_from_slice(time_text(wall_ns).as_bytes());
+    if let Some(size) = size {
+        out.resize(out.len().max(start + size), b' ');
+    }
+}
+
+/// The bytes that `Ping <seq> <time>` can need at most for sequence numbers up to `last_seq`.
+#[must_use]
+pub fn ping_len(last_seq: u64) -> usize {
+    // "Ping ", digits, a space, and 18 characters: ten digits, a point and up to seven more.
+    5 + last_seq.checked_ilog10().unwrap_or(0) as usize + 1 + 1 + 18
+}
+
+/// Seconds since 1970 as Python prints the float, the part of a ping that identifies it beside its number.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a float of seconds is what the lab's line carries")]
+pub fn time_text(wall_ns: i64) -> String {
+    py_repr(wall_ns as f64 / 1e9)
+}
+
+/// The sequence number in a request or an answer, if one can be read.
+#[must_use]
+pub fn read_seq(datagram: &[u8]) -> Option<u64> {
+    parse_seq(datagram).map(|seq| match seq {
+        Seq::Whole(seq) => seq,
+        Seq::Low32(low) => u64::from(low),
+    })
+}
+
+/// As [`read_seq`], keeping apart numbers that wrap around.
+#[must_use]
+pub fn parse_seq(datagram: &[u8]) -> Option<Seq> {
+    if let Some(seq) = binary_seq(datagram) {
+        return Some(seq);
+    }
+    let mut after_word = None;
+    let mut in_front = None;
+    let mut expecting = false;
+    for (position, token) in tokens(datagram).enumerate() {
+        if let Some(number) = whole_number(token) {
+            if expecting && number < FIRST_TIME {
+                return Some(Seq::Whole(number));
+            }
+            if expecting && after_word.is_none() {
+                after_word = Some(number);
+            }
+            if position == 0 && number < FIRST_TIME {
+                in_front = Some(number);
+            }
+            expecting = false;
+        } else {
+            let (word, digits) = split_glued(token);
+            if !is_sequence_word(word) {
+                expecting = false;
+            } else if digits.is_empty() {
+                expecting = true;
+            } else if let Some(number) = whole_number(digits) {
+                return Some(Seq::Whole(number));
+            }
+        }
+    }
+    in_front.or(after_word).map(Seq::Whole)
+}
+
+/// The sender's time in a request, in seconds since 1970: the first number large enough to be one.
+///
+/// Milli-, micro- and nanoseconds are told by their size.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "the bound is a small integer")]
+pub fn read_time(datagram: &[u8]) -> Option<f64> {
+    let number = tokens(datagram)
+        .filter(|token| token.first().is_some_and(u8::is_ascii_digit))
+        .filter_map(|token| std::str::from_utf8(token).ok()?.parse::<f64>().ok())
+        .find(|number| number.is_finite() && *number >= FIRST_TIME as f64)?;
+    Some(match number {
+        n if n >= 1e17 => n / 1e9,
+        n if n >= 1e14 => n / 1e6,
+        n if n >= 1e11 => n / 1e3,
+        n => n,
+    })
+}
+
+/// Whether `token` stands in a datagram, not as a part of a longer number.
+#[must_use]
+pub fn has_token(datagram: &[u8], token: &[u8]) -> bool {
+    let part_of_number = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.');
+    datagram.windows(token.len()).enumerate().any(|(start, window)| {
+        window == token
+            && !part_of_number(start.checked_sub(1).and_then(|before| datagram.get(before)))
+            && !part_of_number(datagram.get(start + token.len()).filter(|byte| **byte != b'.'))
+    })
+}
+
+/// Words and numbers of a line; the separators are those of the dialects (space, comma, pipe, JSON, `seq:`).
+fn tokens(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
+    datagram
+        .split(|byte| {
+            matches!(
+                byte,
+                0..=b' ' | b',' | b'|' | b';' | b':' | b'"' | b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']'
+            )
+        })
+        .filter(|token| !token.is_empty())
+}
+
+/// Digits only (a leading `#` allowed), within `u64`.
+fn whole_number(token: &[u8]) -> Option<u64> {
+    let digits = token.strip_prefix(b"#").unwrap_or(token);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// `Ping12` -> (`Ping`, `12`): one variant of the lab writes them together.
+fn split_glued(token: &[u8]) -> (&[u8], &[u8]) {
+    let digits = token.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    token.split_at(token.len() - digits)
+}
+
+/// The words after which the known dialects put the sequence number.
+fn is_sequence_word(word: &[u8]) -> bool {
+    const WORDS: [&[u8]; 15] = [
+        b"ping",
+        b"pong",
+        b"echo",
+        b"reply",
+        b"pingecho",
+        b"heartbeat",
+        b"seq",
+        b"seq_num",
+        b"seqno",
+        b"seqnum",
+        b"sequence",
+        b"sequence_number",
+        b"number",
+        b"packet",
+        b"package",
+    ];
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// Eight bytes that are no text: a network-order `(type, seq)` pair with type 1 or 2, or a 64-bit counter.
+fn binary_seq(datagram: &[u8]) -> Option<Seq> {
+    let (kind, low) = datagram.split_first_chunk::<4>()?;
+    let low = <[u8; 4]>::try_from(low).ok()?;
+    (u32::from_be_bytes(*kind) <= 2).then(|| Seq::Low32(u32::from_be_bytes(low)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_ping_is_the_line_of_the_course() {
+        let mut out = Vec::new();
+        write_ping(&mut out, 1, 1_726_406_736_241_297_500, None);
+        assert_eq!(out, b"Ping 1 1726406736.2412975");
+        out.clear();
+        write_ping(&mut out, 10, 1_700_000_000_000_000_000, Some(32));
+        assert_eq!(out, b"Ping 10 1700000000.0            ");
+    }
+
+    #[test]
+    fn every_reply_form_of_the_dialects_gives_its_number() {
+        let forms: [(&[u8], Option<u64>); 24] = [
+            (b"PING 1 1700000000.0", Some(1)),
+            (b"Ping 1 1700000000.0\0\0\0\0", Some(1)),
+            (b"ping 7 1700000000.0 \n", Some(7)),
+            (b"127.0.0.1:12000 Ping 3 1700000000.0", Some(3)),
+            (b"Ping 3 1700000000.0 OK", Some(3)),
+            (b"pong", None),
+            (b"pong 4 1700000000.0", Some(4)),
+            (b"echo,5,2022-11-10 12:00:00.123456", Some(5)),
+            (b"6 0.0", Some(6)),
+            (b"6 0.003571", Some(6)),
+            (b"6 -2.5680248737335205", Some(6)),
+            (b"Seq: 8, Time Difference: 0.000123 seconds", Some(8)),
+            (b"Reply 9 1700000000.1 1700000000.2 d41d8cd98f00b204e9800998ecf8427e\n", Some(9)),
+            (b"PINGECHO 10 1700000000.0 secret\r\n", Some(10)),
+            (b"11 Ping 1700000000", Some(11)),
+            (b"PING #12 @ 10:11:12", Some(12)),
+            (b"Ping13", Some(13)),
+            (b"Ping 14:", Some(14)),
+            (b"Sequence number 15", Some(15)),
+            (b"{\"seq_num\": 16, \"timestamp\": 1700000000000}", Some(16)),
+            (b"received", None),
+            (b"ok", None),
+            (b"127.0.0.1:12000 ok", None),
+            (b"", None),
+        ];
+        for (form, expected) in forms {
+            assert_eq!(read_seq(form), expected, "{}", String::from_utf8_lossy(form));
+        }
+    }
+
+    #[test]
+    fn a_token_is_no_part_of_a_longer_number() {
+        assert!(has_token(b"PING 1 1700000000.0", b"1700000000.0"));
+        assert!(has_token(b"time 1700000000.0.", b"1700000000.0"));
+        assert!(!has_token(b"echo,1,1700000000.05", b"1700000000.0"));
+        assert!(!has_token(b"11700000000.0", b"1700000000.0"));
+        assert!(!has_token(b"", b"1"));
+    }
+
+    #[test]
+    fn binary_answers_carry_32_bits() {
+        assert_eq!(parse_seq(&[0, 0, 0, 2, 0, 0, 0, 9]), Some(Seq::Low32(9)));
+        assert_eq!(parse_seq(&41_u64.to_be_bytes()), Some(Seq::Low32(41)));
+    }
+
+    #[test]
+    fn a_wrapped_number_is_the_nearest() {
+        let wrap = 1 << 32;
+        assert_eq!(Seq::Low32(0).near(wrap - 1), wrap);
+        assert_eq!(Seq::Low32(u32::MAX).near(wrap + 3), wrap - 1);
+        assert_eq!(Seq::Low32(5).near(3), 5);
+        assert_eq!(Seq::Whole(7).near(wrap), 7);
+    }
+
+    #[test]
+    fn times_are_read_in_any_unit() {
+        assert_eq!(read_time(b"Ping 1 1700000000.25"), Some(1_700_000_000.25));
+        assert_eq!(read_time(b"1 1700000000250"), Some(1_700_000_000.25));
+        assert_eq!(read_time(b"Ping 1 nan inf 1_7e9"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_we_write_we_read(seq in 0..u64::MAX, wall in 0..4_000_000_000_000_000_000_i64, size in 0_usize..200) {
+            let mut out = Vec::new();
+            write_ping(&mut out, seq, wall, Some(size));
+            prop_assert!(out.len() >= size);
+            prop_assert_eq!(read_seq(&out), Some(seq));
+            out.make_ascii_uppercase();
+            prop_assert_eq!(read_seq(&out), Some(seq));
+        }
+
+        #[test]
+        fn ping_len_is_enough(seq in 0..u64::MAX, wall in 1_000_000_000_000_000_000..4_000_000_000_000_000_000_i64) {
+            let mut out = Vec::new();
+            write_ping(&mut out, seq, wall, None);
+            prop_assert!(out.len() <= ping_len(seq), "{} > {}", out.len(), ping_len(seq));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (read_seq(&bytes), read_time(&bytes));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The real driver: sockets, clocks and threads around the machines of [`crate::logic`].
+//!
+//! `batch` is the only room with `unsafe`; `socket` is where operating systems differ.
+
+#[cfg(target_os = "linux")]
+mod batch;
+mod clock;
+pub mod echo;
+mod error;
+mod pace;
+pub mod ping;
+mod resolve;
+mod seed;
+pub mod socket;
+
+pub use error::{Error, Result};
+pub use resolve::{Family, resolve};
+pub use seed::random_seed;

@@ -1,0 +1,279 @@
+//! Pings on real sockets: a background thread that drives one [`Pinger`] for each target.
+//!
+//! The thread alone touches the sockets. Everyone else looks at the pingers between two waits, takes events from a
+//! bounded queue, and asks it to stop.
+
+mod thread;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::clock::wall_ns;
+use super::pace::{self, Waker};
+use super::resolve::reachable;
+use super::socket::{Marks, Path, Socket};
+use super::{Error, Family, Result, resolve};
+use crate::logic::ping::{Account, Pinger, Plan};
+use crate::logic::record::Row;
+use crate::logic::stats::Summary;
+use crate::logic::{Invalid, Nanos};
+
+/// Events kept for a reader who is slow; later ones are counted and dropped, as nothing may hold up the thread.
+const MOST_EVENTS: usize = 65_536;
+
+/// What to ping, and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Host and port of each target.
+    pub targets: Vec<(String, u16)>,
+    /// The schedule of each.
+    pub plan: Plan,
+    /// The IP version, if it matters.
+    pub family: Option<Family>,
+    /// The local address to send from.
+    pub bind: Option<IpAddr>,
+    /// Marks on what is sent.
+    pub marks: Marks,
+    /// Whether somebody will take the events.
+    pub events: bool,
+    /// Which socket path to take.
+    pub path: Path,
+}
+
+/// One target and its run.
+#[derive(Debug)]
+pub struct Lane {
+    /// `host:port` as the user named it.
+    pub name: String,
+    /// Its run.
+    pub pinger: Pinger,
+    socket: usize,
+}
+
+/// A run of pings in the background.
+#[derive(Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+    waker: Waker,
+    thread: Mutex<Option<thread::Ready>>,
+    started_wall: Mutex<i64>,
+    sees_foreign: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    lanes: Mutex<Vec<Lane>>,
+    stop: AtomicBool,
+    progress: Mutex<Progress>,
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    events: VecDeque<(usize, Row)>,
+    missed: u64,
+    foreign: u64,
+    finished: bool,
+    failure: Option<Error>,
+    duration: Nanos,
+}
+
+impl Session {
+    /// Resolves the targets and opens the sockets. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// An unknown host, an unusable address, no route, or a target named twice.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        if settings.targets.is_empty() {
+            return Err(Invalid::new("targets", "[]", "at least one target").into());
+        }
+        let several = settings.targets.len() > 1;
+        let mut sockets: Vec<Socket> = Vec::new();
+        let mut lanes = Vec::with_capacity(settings.targets.len());
+        let mut lane_of = HashMap::with_capacity(settings.targets.len());
+        for (index, (host, port)) in settings.targets.iter().enumerate() {
+            let address = reachable(resolve(host, *port, settings.family)?);
+            let name = display_name(host, *port);
+            if *port == 0 {
+                return Err(Invalid::new("port", 0, "1 to 65535").into());
+            }
+            if lane_of.insert(key(address), index).is_some() {
+                return Err(Invalid::new("targets", format!("{name:?}"), "each address once").into());
+            }
+            // Unconnected sockets serve every target of their family; connected ones serve one.
+            let shared = sockets.iter().position(|socket| {
+                socket.sees_foreign()
+                    && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
+            });
+            let socket = if let Some(socket) = shared {
+                socket
+            } else {
+                sockets.push(Socket::toward(address, settings.bind, settings.marks, settings.path)?);
+                sockets.len() - 1
+            };
+            let plan = Plan {
+                start: stagger(&settings.plan, index, settings.targets.len()),
+                ..settings.plan.clone()
+            };
+            // With several targets a stranger's datagram belongs to none of them: the session counts it.
+            let sees_foreign = !several && sockets[socket].sees_foreign();
+            lanes.push(Lane { name, pinger: Pinger::new(plan, address, sees_foreign), socket });
+        }
+        let (waker, bell) =
+            pace::waker().map_err(|source| Error::System { action: "set up the pinger", source })?;
+        let shared = Arc::new(Shared {
+            lanes: Mutex::new(lanes),
+            stop: AtomicBool::new(false),
+            progress: Mutex::default(),
+            news: Condvar::new(),
+        });
+        let ready = thread::Ready::new(Arc::clone(&shared), sockets, lane_of, bell, settings);
+        let sees_foreign = settings.path == Path::Full;
+        Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), sees_foreign })
+    }
+
+    /// Starts sending. A second call does nothing.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn start(&self) -> Result<()> {
+        let Some(ready) = lock(&self.thread).take() else { return Ok(()) };
+        *lock(&self.started_wall) = wall_ns();
+        ready.spawn().map_err(|source| Error::System { action: "start a thread", source })
+    }
+
+    /// Ends the run soon; what is in flight stays undecided.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        // Never started: there is no thread to say that it is over.
+        if lock(&self.thread).take().is_some() {
+            lock(&self.shared.progress).finished = true;
+        }
+        self.waker.wake();
+    }
+
+    /// Waits until the run is over, at most `limit`; says whether it is.
+    ///
+    /// # Errors
+    /// What ended the run, if it was a failure.
+    pub fn wait(&self, limit: Duration) -> Result<bool> {
+        let progress = self.wait_for(limit, |progress| progress.finished);
+        let finished = progress.finished;
+        Self::failed(progress)?;
+        Ok(finished)
+    }
+
+    /// The next change of a row: target and row. `None` when nothing changed within `limit` or the run is over.
+    ///
+    /// # Errors
+    /// What ended the run, if it was a failure.
+    pub fn next(&self, limit: Duration) -> Result<Option<(usize, Row)>> {
+        let mut progress = self.wait_for(limit, |progress| progress.finished || !progress.events.is_empty());
+        if let Some(event) = progress.events.pop_front() {
+            return Ok(Some(event));
+        }
+        Self::failed(progress)?;
+        Ok(None)
+    }
+
+    /// Whether the run is over and all its events are taken.
+    #[must_use]
+    pub fn exhausted(&self) -> bool {
+        let progress = lock(&self.shared.progress);
+        progress.finished && progress.events.is_empty()
+    }
+
+    /// Events that nobody took in time.
+    #[must_use]
+    pub fn missed_events(&self) -> u64 {
+        lock(&self.shared.progress).missed
+    }
+
+    /// Nanoseconds since 1970 when the run began; 0 before.
+    #[must_use]
+    pub fn started_wall(&self) -> i64 {
+        *lock(&self.started_wall)
+    }
+
+    /// How long the run has taken; while it runs, up to the last thing that happened.
+    #[must_use]
+    pub fn duration(&self) -> Nanos {
+        lock(&self.shared.progress).duration
+    }
+
+    /// Looks at the lanes as they stand.
+    pub fn look<T>(&self, look: impl FnOnce(&[Lane]) -> T) -> T {
+        look(&lock(&self.shared.lanes))
+    }
+
+    /// The counts of one target, or of all.
+    #[must_use]
+    pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
+        let foreign = lock(&self.shared.progress).foreign;
+        let (account, several) = self.look(|lanes| {
+            let chosen = target.map_or(Some(lanes), |target| lanes.get(target..=target))?;
+            Some((Account::of(chosen.iter().map(|lane| &lane.pinger)), chosen.len() > 1))
+        })?;
+        // Worked out without the lock, so that asking does not disturb the run.
+        let summary = account.summary();
+        Some(if several && self.sees_foreign {
+            Summary { foreign: Some(foreign), ..summary }
+        } else {
+            summary
+        })
+    }
+
+    fn wait_for(&self, limit: Duration, done: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {
+        let end = Instant::now() + limit;
+        let mut progress = lock(&self.shared.progress);
+        while !done(&progress) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            progress =
+                self.shared.news.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        progress
+    }
+
+    fn failed(mut progress: MutexGuard<'_, Progress>) -> Result<()> {
+        progress.failure.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The first pings of several targets are spread over the interval, so that they do not leave in one burst.
+fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
+    let share = |interval: Nanos| {
+        let (index, targets) = (Nanos::try_from(index).unwrap_or(0), Nanos::try_from(targets).unwrap_or(1));
+        interval / targets * index
+    };
+    plan.start + plan.interval.map_or(0, share)
+}
+
+fn display_name(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// A panic in the thread has been reported as the end of the run; the data behind the lock is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The key of a lane: scope and flow of an IPv6 address do not tell targets apart.
+fn key(address: SocketAddr) -> (IpAddr, u16) {
+    (address.ip(), address.port())
+}

@@ -1,0 +1,319 @@
+//! The thread of a ping session: send what is due, receive what came, wait for the next.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Lane, MOST_EVENTS, Settings, Shared, key, lock};
+use rustix::fd::AsFd as _;
+
+use crate::logic::Nanos;
+use crate::logic::ping::{Action, Arrival, Pinger};
+use crate::net::clock::{Clock, wall_ns};
+use crate::net::pace::{self, Bell};
+use crate::net::socket::{Inbox, Socket};
+use crate::net::{Error, Result};
+
+/// Datagrams taken by one system call.
+const SLOTS: usize = 16;
+/// Stands for the next look at a lane whose run is over.
+const NEVER: Nanos = Nanos::MAX;
+/// Pings sent before looking for replies again, however many are overdue.
+const MOST_SENT: usize = 32;
+
+/// All that the thread needs, before it runs.
+#[derive(Debug)]
+pub(super) struct Ready {
+    shared: Arc<Shared>,
+    wires: Wires,
+    bell: Bell,
+    inbox: Inbox,
+}
+
+/// The sockets, and which lane an address belongs to.
+#[derive(Debug)]
+struct Wires {
+    sockets: Vec<Socket>,
+    lane_of: HashMap<(IpAddr, u16), usize>,
+    events: bool,
+    message: Vec<u8>,
+    quoted: Vec<u8>,
+    /// When each lane has to be looked at; entries that are not in `wake` any more are stale.
+    agenda: BinaryHeap<Reverse<(Nanos, usize)>>,
+    wake: Vec<Nanos>,
+}
+
+impl Ready {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sockets: Vec<Socket>,
+        lane_of: HashMap<(IpAddr, u16), usize>,
+        bell: Bell,
+        settings: &Settings,
+    ) -> Self {
+        let wires = Wires {
+            sockets,
+            lane_of,
+            events: settings.events,
+            message: Vec::new(),
+            quoted: Vec::new(),
+            agenda: BinaryHeap::new(),
+            wake: Vec::new(),
+        };
+        Self { shared, wires, bell, inbox: Inbox::new(SLOTS, settings.path) }
+    }
+
+    pub(super) fn spawn(mut self) -> io::Result<()> {
+        // Not joined: it holds nothing but its own share of the state, and ends within one wake-up of `stop`.
+        std::thread::Builder::new().name("udpping ping".into()).spawn(move || {
+            let finish = Finish(Arc::clone(&self.shared));
+            pace::be_punctual();
+            if let Err(error) = self.run() {
+                lock(&finish.0.progress).failure = Some(error);
+            }
+        })?;
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let Self { shared, wires, bell, inbox } = self;
+        let clock = Clock::start();
+        let mut active = wires.begin(&lock(&shared.lanes));
+        while !shared.stop.load(Ordering::Acquire) {
+            active -= wires.act(shared, clock)?;
+            let Some(&Reverse((next, _))) = wires.agenda.peek().filter(|_| active > 0) else { break };
+            let left = next - clock.now();
+            if left > 0 {
+                let sockets = wires.sockets.iter().map(|socket| socket.as_fd());
+                pace::wait(sockets, bell, Some(left))
+                    .map_err(|source| Error::System { action: "wait for replies", source })?;
+            }
+            wires.receive(shared, inbox, clock)?;
+            lock(&shared.progress).duration = clock.now();
+        }
+        Ok(())
+    }
+}
+
+impl Wires {
+    fn begin(&mut self, lanes: &[Lane]) -> usize {
+        self.wake = vec![0; lanes.len()];
+        self.agenda = (0..lanes.len()).map(|lane| Reverse((0, lane))).collect();
+        lanes.len()
+    }
+
+    /// Does all that is due; gives back how many lanes came to their end.
+    fn act(&mut self, shared: &Shared, clock: Clock) -> Result<usize> {
+        let mut ended = 0;
+        let mut lanes = lock(&shared.lanes);
+        let mut sent = 0;
+        let now = clock.now();
+        while let Some(&Reverse((at, index))) = self.agenda.peek() {
+            if at > now || sent == MOST_SENT {
+                break;
+            }
+            self.agenda.pop();
+            if self.wake[index] != at {
+                continue;
+            }
+            let action = self
+                .watch(shared, index, &mut lanes[index].pinger, |pinger, changed| pinger.poll(now, changed));
+            match action {
+                Action::Send(seq) => {
+                    self.send(shared, &mut lanes, index, seq, clock)?;
+                    self.plan(index, now);
+                    sent += 1;
+                }
+                Action::Wait(until) => self.plan(index, until),
+                Action::Done => {
+                    self.wake[index] = NEVER;
+                    ended += 1;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Notes when to look at a lane again, unless its run is over.
+    fn plan(&mut self, lane: usize, at: Nanos) {
+        if self.wake[lane] != NEVER {
+            self.wake[lane] = at;
+            self.agenda.push(Reverse((at, lane)));
+        }
+    }
+
+    fn send(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        index: usize,
+        seq: u64,
+        clock: Clock,
+    ) -> Result<()> {
+        let Lane { pinger, socket, .. } = &mut lanes[index];
+        let (socket, target) = (*socket, pinger.target());
+        let wall = wall_ns();
+        let mut message = std::mem::take(&mut self.message);
+        message.clear();
+        pinger.write(seq, wall, &mut message);
+        let before = clock.now();
+        let mut result = self.sockets[socket].send(&message, target, None);
+        if result.as_ref().is_err_and(is_refusal) {
+            // The report of an earlier ping's refusal, not of this one's: take it from the queue and send again.
+            self.take_refusals(shared, lanes, socket, clock)?;
+            result = self.sockets[socket].send(&message, target, None);
+        }
+        self.message = message;
+        let several = lanes.len() > 1;
+        let pinger = &mut lanes[index].pinger;
+        match result {
+            Ok(()) => pinger.sent(before, wall),
+            // Nothing has ever left: more likely a wrong option than a passing fault.
+            Err(source) if pinger.rows().is_empty() && !several => {
+                return Err(Error::Io { action: "send to", address: target, source });
+            }
+            Err(_) => {
+                self.watch(shared, index, pinger, |pinger, changed| {
+                    pinger.send_failed(before, wall, changed);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, shared: &Shared, inbox: &mut Inbox, clock: Clock) -> Result<()> {
+        for socket in 0..self.sockets.len() {
+            loop {
+                match inbox.receive(&self.sockets[socket]) {
+                    Ok(false) => break,
+                    Ok(true) => {
+                        let at = clock.now();
+                        let mut lanes = lock(&shared.lanes);
+                        for datagram in inbox.datagrams() {
+                            let arrival = Arrival {
+                                at,
+                                source: datagram.source,
+                                bytes: datagram.bytes,
+                                ttl: datagram.ttl,
+                            };
+                            self.deliver(shared, &mut lanes, arrival);
+                        }
+                    }
+                    Err(error) if is_refusal(&error) => {
+                        let mut lanes = lock(&shared.lanes);
+                        if !self.sockets[socket].sees_foreign() {
+                            self.refused_on(shared, &mut lanes, socket, clock.now());
+                        }
+                        self.take_refusals(shared, &mut lanes, socket, clock)?;
+                    }
+                    Err(source) => return Err(Error::System { action: "receive", source }),
+                }
+            }
+            self.take_refusals(shared, &mut lock(&shared.lanes), socket, clock)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, shared: &Shared, lanes: &mut [Lane], arrival: Arrival<'_>) {
+        let lane = match self.lane_of.get(&key(arrival.source)) {
+            Some(lane) => *lane,
+            None if lanes.len() == 1 => 0,
+            None => {
+                lock(&shared.progress).foreign += 1;
+                return;
+            }
+        };
+        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| pinger.receive(arrival, changed));
+        self.plan(lane, arrival.at);
+    }
+
+    /// Hands the error queue's reports to the lanes they are about.
+    fn take_refusals(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        socket: usize,
+        clock: Clock,
+    ) -> Result<()> {
+        let mut quoted = std::mem::take(&mut self.quoted);
+        let result = loop {
+            match self.sockets[socket].read_refusal(&mut quoted) {
+                Ok(None) => break Ok(()),
+                Ok(Some(refusal)) => {
+                    let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
+                    let Some(lane) = lane else { continue };
+                    let now = clock.now();
+                    self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+                        pinger.unreachable(now, Some(&quoted), refusal.by, changed);
+                    });
+                    self.plan(lane, now);
+                }
+                Err(source) => break Err(Error::System { action: "read the error queue", source }),
+            }
+        };
+        self.quoted = quoted;
+        result
+    }
+
+    /// A connected socket says no more than that its one target refused something.
+    fn refused_on(&mut self, shared: &Shared, lanes: &mut [Lane], socket: usize, now: Nanos) {
+        let Some(lane) = lanes.iter().position(|lane| lane.socket == socket) else { return };
+        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+            pinger.unreachable(now, None, None, changed);
+        });
+        self.plan(lane, now);
+    }
+
+    /// Lets a pinger work and passes on the rows that changed.
+    fn watch<T>(
+        &self,
+        shared: &Shared,
+        lane: usize,
+        pinger: &mut Pinger,
+        work: impl FnOnce(&mut Pinger, &mut dyn FnMut(u64)) -> T,
+    ) -> T {
+        let mut changed = Vec::new();
+        let result = work(pinger, &mut |seq| {
+            if self.events {
+                changed.push(seq);
+            }
+        });
+        if !changed.is_empty() {
+            let mut progress = lock(&shared.progress);
+            let rows = pinger.rows();
+            for index in changed.into_iter().filter_map(|seq| rows.index(seq)) {
+                if progress.events.len() < MOST_EVENTS {
+                    progress.events.push_back((lane, rows.get(index)));
+                } else {
+                    progress.missed += 1;
+                }
+            }
+            shared.news.notify_all();
+        }
+        result
+    }
+}
+
+/// Says that the run is over, also if the thread panics.
+struct Finish(Arc<Shared>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        let mut progress = lock(&self.0.progress);
+        progress.finished = true;
+        if std::thread::panicking() {
+            let source = io::Error::other("a defect in udpping; please report it with the message above");
+            progress.failure = Some(Error::System { action: "go on pinging", source });
+        }
+        self.0.news.notify_all();
+    }
+}
+
+/// An ICMP error that the kernel reports at the next call on the socket.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
+}

@@ -1,0 +1,369 @@
+//! One UDP socket, every option of it, and every difference between operating systems.
+//!
+//! On Linux a socket is unconnected and reports the local address, the hop count and ICMP errors of each datagram.
+//! Everywhere else, and on Linux when asked, the portable path does with what the standard library offers: a pinger's
+//! socket is then connected (so that refusals show, and strangers' datagrams do not).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use rustix::fd::{AsFd, BorrowedFd};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+#[cfg(target_os = "linux")]
+use super::batch;
+use super::{Error, Result, pace};
+use crate::logic::Invalid;
+use crate::logic::wire::MAX_PAYLOAD;
+
+/// Receive buffer asked for. The system's default holds some 250 small datagrams, which decides loss under load.
+const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// Which of the two paths a socket takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// All that this operating system offers.
+    Full,
+    /// Only what every system offers.
+    Portable,
+}
+
+impl Path {
+    /// The path for this operating system.
+    #[must_use]
+    pub fn best() -> Self {
+        if cfg!(target_os = "linux") { Self::Full } else { Self::Portable }
+    }
+}
+
+/// Properties of outgoing datagrams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Marks {
+    /// Hop limit, 1 to 255.
+    pub ttl: Option<u8>,
+    /// Differentiated services code point (RFC 2474), 0 to 63.
+    pub dscp: Option<u8>,
+    /// Set the don't-fragment bit; longer datagrams than the path takes are then errors.
+    pub dont_fragment: bool,
+}
+
+impl Marks {
+    /// Checks what a user asks for.
+    ///
+    /// # Errors
+    /// A value out of range.
+    pub fn new(
+        ttl: Option<i64>,
+        dscp: Option<i64>,
+        dont_fragment: bool,
+    ) -> std::result::Result<Self, Invalid> {
+        let within = |what, value: Option<i64>, least: u8, most: u8| {
+            value
+                .map(|value| {
+                    u8::try_from(value)
+                        .ok()
+                        .filter(|byte| (least..=most).contains(byte))
+                        .ok_or_else(|| Invalid::new(what, value, format!("{least} to {most}")))
+                })
+                .transpose()
+        };
+        Ok(Self { ttl: within("ttl", ttl, 1, 255)?, dscp: within("dscp", dscp, 0, 63)?, dont_fragment })
+    }
+}
+
+/// A local address and interface, as a datagram came in and its answer should go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Via {
+    /// The address that was asked.
+    pub ip: IpAddr,
+    /// The interface's index.
+    pub interface: u32,
+}
+
+/// A datagram that was received.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// Its sender.
+    pub source: SocketAddr,
+    /// Its payload.
+    pub bytes: &'a [u8],
+    /// Hops left, where the system tells.
+    pub ttl: Option<u8>,
+    /// Where it was sent to, where the system tells.
+    pub via: Option<Via>,
+}
+
+/// The network's report that a datagram was not delivered.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// Where the datagram was going.
+    pub target: Option<SocketAddr>,
+    /// The system's error number for the reason.
+    pub errno: i32,
+    /// Who reported it.
+    pub by: Option<IpAddr>,
+}
+
+/// An open UDP socket.
+#[derive(Debug)]
+pub struct Socket {
+    inner: UdpSocket,
+    path: Path,
+}
+
+impl Socket {
+    /// A server's socket, bound to `address`, answering from the address it is asked at.
+    ///
+    /// # Errors
+    /// [`Error::PortBusy`], or whatever else the system refuses.
+    pub fn serve(address: SocketAddr, path: Path) -> Result<Self> {
+        let refused = |action| move |source| Error::Io { action, address, source };
+        let raw = open(address).map_err(refused("open a socket for"))?;
+        if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            raw.set_only_v6(false).map_err(refused("listen on IPv4 and IPv6 at"))?;
+        }
+        raw.bind(&address.into()).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => Error::PortBusy { address, source },
+            _ => Error::Io { action: "listen on", address, source },
+        })?;
+        let socket = Self::finish(raw, path).map_err(refused("set up the socket of"))?;
+        if address.ip().is_unspecified() {
+            socket.tell_local_address(address).map_err(refused("set up the socket of"))?;
+        }
+        Ok(socket)
+    }
+
+    /// A pinger's socket, from `bind` (or any address) towards `target`.
+    ///
+    /// # Errors
+    /// Whatever the system refuses; no route to the target is found out here.
+    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, path: Path) -> Result<Self> {
+        let any = if target.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
+        let local = SocketAddr::new(bind.unwrap_or(any), 0);
+        if local.is_ipv4() != target.is_ipv4() {
+            let family = if target.is_ipv4() { "IPv4" } else { "IPv6" };
+            return Err(
+                Invalid::new("bind", local.ip(), format!("an {family} address, as the target has")).into()
+            );
+        }
+        let raw = open(local).map_err(|source| Error::Io {
+            action: "open a socket for",
+            address: target,
+            source,
+        })?;
+        raw.bind(&local.into()).map_err(|source| Error::Io {
+            action: "send from",
+            address: local,
+            source,
+        })?;
+        let reach = |source| Error::Io { action: "reach", address: target, source };
+        check_route(local.ip(), target).map_err(reach)?;
+        if path == Path::Portable {
+            raw.connect(&target.into()).map_err(reach)?;
+        }
+        let socket = Self::finish(raw, path).map_err(reach)?;
+        socket.mark(target, marks).map_err(|source| Error::Io {
+            action: "mark datagrams to",
+            address: target,
+            source,
+        })?;
+        socket.tell_refusals(target).map_err(reach)?;
+        Ok(socket)
+    }
+
+    fn finish(raw: RawSocket, path: Path) -> io::Result<Self> {
+        raw.set_nonblocking(true)?;
+        // The system may grant less; what it drops is counted and shown.
+        let _ = raw.set_recv_buffer_size(RECEIVE_BUFFER);
+        Ok(Self { inner: raw.into(), path })
+    }
+
+    /// The address that the socket is bound to.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    pub fn local(&self) -> Result<SocketAddr> {
+        self.inner
+            .local_addr()
+            .map_err(|source| Error::System { action: "read the socket's own address", source })
+    }
+
+    /// Whether datagrams from strangers arrive here too.
+    #[must_use]
+    pub fn sees_foreign(&self) -> bool {
+        self.path == Path::Full
+    }
+
+    /// Sends one datagram, from `via` if given; waits a moment if the system's send buffer is full.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    pub fn send(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
+        match self.send_now(bytes, to, via) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace::wait_to_send(self.as_fd())?;
+                self.send_now(bytes, to, via)
+            }
+            result => result,
+        }
+    }
+
+    fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::send(self.as_fd(), bytes, to, via),
+            _ if self.inner.peer_addr().is_ok() => self.inner.send(bytes).map(drop),
+            _ => self.inner.send_to(bytes, to).map(drop),
+        }
+    }
+
+    /// Takes one report of an undelivered datagram, if there is one.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    pub fn read_refusal(&self, quoted: &mut Vec<u8>) -> io::Result<Option<Refusal>> {
+        quoted.clear();
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::read_refusal(self.as_fd(), quoted),
+            // The portable path learns of refusals from its receive.
+            _ => Ok(None),
+        }
+    }
+
+    /// Datagrams that the kernel has dropped because this socket's buffer was full, where it tells.
+    #[must_use]
+    pub fn kernel_drops(&self) -> Option<u64> {
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::kernel_drops(self.as_fd()),
+            _ => None,
+        }
+    }
+
+    fn tell_local_address(&self, address: SocketAddr) -> io::Result<()> {
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::tell_local_address(self.as_fd(), address.is_ipv4()),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell_refusals(&self, target: SocketAddr) -> io::Result<()> {
+        match self.path {
+            #[cfg(target_os = "linux")]
+            Path::Full => batch::tell_refusals(self.as_fd(), target.is_ipv4()),
+            _ => Ok(()),
+        }
+    }
+
+    fn mark(&self, target: SocketAddr, marks: Marks) -> io::Result<()> {
+        let raw = socket2::SockRef::from(&self.inner);
+        if let Some(ttl) = marks.ttl {
+            if target.is_ipv4() { raw.set_ttl_v4(ttl.into())? } else { raw.set_unicast_hops_v6(ttl.into())? }
+        }
+        if let Some(dscp) = marks.dscp {
+            // The upper six bits of the byte; the lower two are ECN's.
+            let byte = u32::from(dscp) << 2;
+            if target.is_ipv4() {
+                raw.set_tos_v4(byte)?;
+            } else {
+                #[cfg(unix)]
+                raw.set_tclass_v6(byte)?;
+                #[cfg(not(unix))]
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "dscp over IPv6 is not supported here",
+                ));
+            }
+        }
+        if !marks.dont_fragment {
+            return Ok(());
+        }
+        #[cfg(target_os = "linux")]
+        return batch::forbid_fragments(self.as_fd(), target.is_ipv4());
+        #[cfg(not(target_os = "linux"))]
+        Err(io::Error::new(io::ErrorKind::Unsupported, "df is supported on Linux only so far"))
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+fn open(local: SocketAddr) -> io::Result<RawSocket> {
+    RawSocket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))
+}
+
+/// Finds out whether there is a route, by connecting a socket that is thrown away. Nothing is sent.
+fn check_route(local: IpAddr, target: SocketAddr) -> io::Result<()> {
+    UdpSocket::bind(SocketAddr::new(local, 0))?.connect(target)
+}
+
+/// Buffers for what arrives at a socket.
+#[derive(Debug)]
+pub struct Inbox {
+    #[cfg(target_os = "linux")]
+    batch: Option<batch::Inbox>,
+    single: Vec<u8>,
+    received: Option<(usize, SocketAddr)>,
+}
+
+impl Inbox {
+    /// Room for `slots` datagrams of any size at a time (one on the portable path).
+    #[must_use]
+    pub fn new(slots: usize, path: Path) -> Self {
+        // One more byte than can arrive would be of no use: a payload never exceeds this.
+        let slot = MAX_PAYLOAD + 20;
+        Self {
+            #[cfg(target_os = "linux")]
+            batch: (path == Path::Full).then(|| batch::Inbox::new(slots, slot)),
+            single: if cfg!(target_os = "linux") && path == Path::Full { Vec::new() } else { vec![0; slot] },
+            received: None,
+        }
+    }
+
+    /// Takes what has arrived at `socket` without waiting: `false` when nothing has.
+    ///
+    /// # Errors
+    /// On the portable path a refusal by the far end shows here as `ConnectionRefused`.
+    pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
+        let result = self.try_receive(socket);
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn try_receive(&mut self, socket: &Socket) -> io::Result<()> {
+        self.received = None;
+        #[cfg(target_os = "linux")]
+        if let Some(batch) = &mut self.batch {
+            return batch.receive(socket.as_fd());
+        }
+        self.received = Some(socket.inner.recv_from(&mut self.single)?);
+        Ok(())
+    }
+
+    /// What the last [`Inbox::receive`] brought.
+    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
+        let single = self.received.map(|(length, source)| Datagram {
+            source,
+            bytes: &self.single[..length],
+            ttl: None,
+            via: None,
+        });
+        #[cfg(target_os = "linux")]
+        let batch = self.batch.iter().flat_map(batch::Inbox::datagrams);
+        #[cfg(not(target_os = "linux"))]
+        let batch = std::iter::empty();
+        batch.chain(single)
+    }
+}

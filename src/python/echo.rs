@@ -1,0 +1,214 @@
+//! `EchoServer`: the lossy server for Python.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt};
+
+use super::table::Table;
+use crate::logic::Invalid;
+use crate::logic::echo::{EchoPlan, Reply};
+use crate::logic::link::{Delay, LinkPlan, Loss, Scope, Seed};
+use crate::net::echo::{Server, Settings};
+use crate::net::socket::Path;
+
+/// A lossy echo server, bound when made.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct EchoServer {
+    server: Server,
+    plan: Told,
+}
+
+/// The settings in force, as text.
+struct Told {
+    loss: String,
+    delay: String,
+    reply: String,
+    scope: Scope,
+    seed: String,
+    can_amplify: bool,
+}
+
+#[pymethods]
+impl EchoServer {
+    #[new]
+    #[pyo3(signature = (host, port, *, loss, delay, reply, seed, scope, record, port_tries))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+    fn new(
+        py: Python<'_>,
+        host: String,
+        port: i64,
+        loss: &str,
+        delay: &str,
+        reply: &str,
+        seed: Option<&Bound<'_, PyInt>>,
+        scope: Option<&str>,
+        record: usize,
+        port_tries: i64,
+    ) -> PyResult<Self> {
+        let plan = echo_plan(loss, delay, reply, seed, scope)?;
+        let told = Told {
+            loss: plan.link.loss.to_string(),
+            delay: plan.link.delay.to_string(),
+            reply: plan.reply.to_string(),
+            scope: plan.link.scope(),
+            seed: plan.link.seed.to_string(),
+            can_amplify: plan.reply.can_amplify(),
+        };
+        let settings = Settings {
+            host,
+            port: number("port", port, "0 to 65535, 0 for any free port")?,
+            port_tries: number("port_tries", port_tries, "1 to 65535")?,
+            echo: plan,
+            record,
+            path: Path::best(),
+        };
+        let server = py.detach(|| Server::bind(settings))?;
+        Ok(Self { server, plan: told })
+    }
+
+    /// Starts serving in the background.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.server.start())?)
+    }
+
+    /// Stops serving and waits for the thread to end.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.server.stop());
+    }
+
+    /// Waits at most `seconds` for the server to stop; says whether it has.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let stopped = py.detach(|| self.server.wait(span(seconds)))?;
+        py.check_signals()?;
+        Ok(stopped)
+    }
+
+    /// Whether it serves now.
+    #[getter]
+    fn running(&self) -> bool {
+        self.server.is_running()
+    }
+
+    /// The host and port it is bound to.
+    #[getter]
+    fn bound(&self) -> (String, u16) {
+        pair(self.server.bound())
+    }
+
+    /// The host and port that a client on this machine can use.
+    #[getter]
+    fn address(&self) -> (String, u16) {
+        pair(self.server.address())
+    }
+
+    /// The seed in force.
+    #[getter]
+    fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
+        seed_to_python(py, &self.plan.seed)
+    }
+
+    /// The loss model.
+    #[getter]
+    fn loss(&self) -> &str {
+        &self.plan.loss
+    }
+
+    /// The delay.
+    #[getter]
+    fn delay(&self) -> &str {
+        &self.plan.delay
+    }
+
+    /// The form of the replies.
+    #[getter]
+    fn reply(&self) -> &str {
+        &self.plan.reply
+    }
+
+    /// `client` or `shared`.
+    #[getter]
+    fn scope(&self) -> String {
+        self.plan.scope.to_string()
+    }
+
+    /// Whether a reply can be longer than its request.
+    #[getter]
+    fn can_amplify(&self) -> bool {
+        self.plan.can_amplify
+    }
+
+    /// The counts so far.
+    #[pyo3(signature = () -> "dict[str, int | None]")]
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let totals = py.detach(|| self.server.totals());
+        let counts = PyDict::new(py);
+        counts.set_item("received", totals.counters.received)?;
+        counts.set_item("answered", totals.counters.answered)?;
+        counts.set_item("dropped", totals.counters.dropped)?;
+        counts.set_item("delayed", totals.counters.delayed)?;
+        counts.set_item("waiting", totals.waiting)?;
+        counts.set_item("errors", totals.counters.errors)?;
+        counts.set_item("kernel_drops", totals.kernel_drops)?;
+        counts.set_item("clients", totals.clients)?;
+        counts.set_item("unlogged", totals.unlogged)?;
+        Ok(counts)
+    }
+
+    /// What was done with each datagram, if recording.
+    fn log(&self, py: Python<'_>) -> PyResult<Table> {
+        py.detach(|| Table::of_log(&self.server.log()))
+    }
+}
+
+/// Builds the plan of a server from the texts of the face.
+pub(super) fn echo_plan(
+    loss: &str,
+    delay: &str,
+    reply: &str,
+    seed: Option<&Bound<'_, PyInt>>,
+    scope: Option<&str>,
+) -> PyResult<EchoPlan> {
+    let seed = match seed {
+        Some(seed) => Seed::from_str(&decimal(seed)?)?,
+        None => crate::net::random_seed()?,
+    };
+    let scope = scope.map(parse::<Scope>).transpose()?;
+    let link = LinkPlan { loss: parse::<Loss>(loss)?, delay: parse::<Delay>(delay)?, seed, scope };
+    Ok(EchoPlan { link, reply: parse::<Reply>(reply)? })
+}
+
+/// A text of the face, parsed where its grammar lives.
+pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
+    Ok(text.parse::<T>()?)
+}
+
+/// The decimal digits of any Python integer. In hexadecimal first: CPython refuses to print very long decimals.
+fn decimal(seed: &Bound<'_, PyInt>) -> PyResult<String> {
+    seed.str()?.extract()
+}
+
+/// The seed as a Python integer.
+pub(super) fn seed_to_python<'py>(py: Python<'py>, seed: &str) -> PyResult<Bound<'py, PyInt>> {
+    Ok(py.get_type::<PyInt>().call1((seed,))?.cast_into::<PyInt>()?)
+}
+
+/// A whole number that has to fit.
+pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: &str) -> PyResult<T> {
+    T::try_from(value).map_err(|_| Invalid::new(what, value, expected).into())
+}
+
+/// Seconds as a duration; nonsense is no wait at all.
+pub(super) fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+}
+
+fn pair(address: std::net::SocketAddr) -> (String, u16) {
+    match address {
+        std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port())
+        }
+        _ => (address.ip().to_string(), address.port()),
+    }
+}

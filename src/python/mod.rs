@@ -1,0 +1,56 @@
+//! The bindings: parse arguments, call the core, map errors. Only this wing imports pyo3 and Arrow.
+//!
+//! The face in `python/udpping` is what people use; this module is its engine and private to it.
+
+mod echo;
+mod errors;
+mod ping;
+mod sim;
+mod table;
+
+use pyo3::prelude::*;
+
+/// The Rust core of udpping. Private: use `udpping`.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::check_delay;
+    #[pymodule_export]
+    use super::check_loss;
+    #[pymodule_export]
+    use super::check_reply;
+    #[pymodule_export]
+    use super::echo::EchoServer;
+    #[pymodule_export]
+    use super::mean_loss;
+    #[pymodule_export]
+    use super::ping::PingSession;
+    #[pymodule_export]
+    use super::sim::sim_ping;
+    #[pymodule_export]
+    use super::table::{Column, Table};
+}
+
+/// The canonical text of a loss model.
+#[pyfunction]
+fn check_loss(text: &str) -> PyResult<String> {
+    echo::parse::<crate::logic::link::Loss>(text).map(|loss| loss.to_string())
+}
+
+/// The canonical text of a delay.
+#[pyfunction]
+fn check_delay(text: &str) -> PyResult<String> {
+    echo::parse::<crate::logic::link::Delay>(text).map(|delay| delay.to_string())
+}
+
+/// The canonical text of a reply form.
+#[pyfunction]
+fn check_reply(text: &str) -> PyResult<String> {
+    echo::parse::<crate::logic::echo::Reply>(text).map(|reply| reply.to_string())
+}
+
+/// The share of datagrams that a loss model loses in the long run, if it has one.
+#[pyfunction]
+fn mean_loss(text: &str) -> PyResult<Option<f64>> {
+    echo::parse::<crate::logic::link::Loss>(text).map(|loss| loss.mean_loss())
+}

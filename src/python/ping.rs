@@ -1,0 +1,194 @@
+//! `PingSession`: a run of pings in the background, for Python.
+
+use std::net::IpAddr;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use super::echo::{number, parse, span};
+use super::table::Table;
+use crate::logic::ping::{Plan, Wishes};
+use crate::logic::record::{Match, NONE, Row, Stamp};
+use crate::logic::stats::Summary;
+use crate::logic::{Invalid, Nanos};
+use crate::net::Family;
+use crate::net::ping::{Session, Settings};
+use crate::net::socket::{Marks, Path};
+
+/// A run of pings to one or several targets.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct PingSession {
+    session: Session,
+}
+
+#[pymethods]
+impl PingSession {
+    #[new]
+    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+    fn new(
+        py: Python<'_>,
+        targets: Vec<(String, i64)>,
+        count: Option<i64>,
+        timeout: f64,
+        interval: Option<f64>,
+        linger: Option<f64>,
+        size: Option<i64>,
+        bind: Option<&str>,
+        ttl: Option<i64>,
+        dscp: Option<i64>,
+        df: bool,
+        family: Option<&str>,
+        events: bool,
+    ) -> PyResult<Self> {
+        let targets = targets
+            .into_iter()
+            .map(|(host, port)| Ok((host, number("port", port, "1 to 65535")?)))
+            .collect::<PyResult<Vec<_>>>()?;
+        let settings = Settings {
+            targets,
+            plan: Plan::new(Wishes { count, timeout, interval, linger, size })?,
+            family: family.map(parse::<Family>).transpose()?,
+            bind: bind.map(local_address).transpose()?,
+            marks: Marks::new(ttl, dscp, df)?,
+            events,
+            path: Path::best(),
+        };
+        Ok(Self { session: py.detach(|| Session::open(&settings))? })
+    }
+
+    /// Starts sending.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.session.start())?)
+    }
+
+    /// Ends the run soon.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.session.stop());
+    }
+
+    /// Waits at most `seconds` for the end of the run; says whether it is over.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let done = py.detach(|| self.session.wait(span(seconds)))?;
+        py.check_signals()?;
+        Ok(done)
+    }
+
+    /// The next row that changed, waiting at most `seconds`.
+    #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
+    fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let event = py.detach(|| self.session.next(span(seconds)))?;
+        py.check_signals()?;
+        event.map(|(lane, row)| self.tuple(py, lane, &row)).transpose()
+    }
+
+    /// Whether the run is over and every row has been taken.
+    #[getter]
+    fn done(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.session.exhausted())
+    }
+
+    /// Rows that changed while nobody took them.
+    #[getter]
+    fn missed_events(&self, py: Python<'_>) -> u64 {
+        py.detach(|| self.session.missed_events())
+    }
+
+    /// The rows so far.
+    fn table(&self, py: Python<'_>) -> PyResult<Table> {
+        let run = self.session.started_wall();
+        py.detach(|| self.session.look(|lanes| Table::of_lanes(run, lanes)))
+    }
+
+    /// The address of each target, as `host:port`.
+    fn addresses(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| {
+            self.session.look(|lanes| lanes.iter().map(|lane| lane.pinger.target().to_string()).collect())
+        })
+    }
+
+    /// The counts of one target, or of all.
+    #[pyo3(signature = (target: "int | None") -> "dict[str, int | float | None]")]
+    fn summary<'py>(&self, py: Python<'py>, target: Option<usize>) -> PyResult<Bound<'py, PyDict>> {
+        let (summary, duration) = py.detach(|| (self.session.summary(target), self.session.duration()));
+        let targets = self.session.look(<[_]>::len);
+        let summary = summary.ok_or_else(|| {
+            Invalid::new("target", target.unwrap_or(0), format!("an index below {targets}"))
+        })?;
+        summary_to_python(py, &summary, duration)
+    }
+}
+
+impl PingSession {
+    /// A row in the order of the table's columns.
+    fn tuple<'py>(&self, py: Python<'py>, lane: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
+        let target = self.session.look(|lanes| lanes[lane].name.clone());
+        let some = |value: Nanos| (value != NONE).then_some(value);
+        let reply = row.reply.as_ref();
+        // Two halves: pyo3 converts tuples of up to twelve.
+        let first = (
+            self.session.started_wall(),
+            target,
+            row.seq,
+            row.due,
+            some(row.sent),
+            row.sent_wall,
+            some(row.rtt),
+            row.status.name(),
+        )
+            .into_pyobject(py)?;
+        let second = (
+            row.copies,
+            row.source.map(|source| source.to_string()),
+            row.ttl,
+            reply.map(|reply| reply.bytes),
+            reply.map(|reply| Stamp::NAMES[reply.stamp as usize]),
+            reply.map(|reply| PyBytes::new(py, &reply.text)),
+            reply.map(|reply| Match::NAMES[reply.matched as usize]),
+        )
+            .into_pyobject(py)?;
+        first.as_any().add(second)?.cast_into::<PyTuple>().map_err(Into::into)
+    }
+}
+
+/// A summary under the names of the face.
+pub(super) fn summary_to_python<'py>(
+    py: Python<'py>,
+    summary: &Summary,
+    duration: Nanos,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("sent", summary.sent)?;
+    dict.set_item("received", summary.received)?;
+    dict.set_item("lost", summary.lost)?;
+    dict.set_item("late", summary.late)?;
+    dict.set_item("timeouts", summary.timeouts)?;
+    dict.set_item("unreachable", summary.unreachable)?;
+    dict.set_item("errors", summary.errors)?;
+    dict.set_item("duplicates", summary.duplicates)?;
+    dict.set_item("reordered", summary.reordered)?;
+    dict.set_item("foreign", summary.foreign)?;
+    dict.set_item("unmatched", summary.unmatched)?;
+    dict.set_item("unverified", summary.unverified)?;
+    dict.set_item("pending", summary.pending)?;
+    dict.set_item("loss", summary.loss.map(|(loss, _, _)| loss))?;
+    dict.set_item("loss_low", summary.loss.map(|(_, low, _)| low))?;
+    dict.set_item("loss_high", summary.loss.map(|(_, _, high)| high))?;
+    dict.set_item("rtt_min_ns", summary.rtt.map(|rtt| rtt.min))?;
+    dict.set_item("rtt_avg_ns", summary.rtt.map(|rtt| rtt.avg))?;
+    dict.set_item("rtt_median_ns", summary.rtt.map(|rtt| rtt.median))?;
+    dict.set_item("rtt_max_ns", summary.rtt.map(|rtt| rtt.max))?;
+    dict.set_item("rtt_stddev_ns", summary.rtt.and_then(|rtt| rtt.stddev))?;
+    dict.set_item("rtt_p95_ns", summary.rtt.map(|rtt| rtt.p95))?;
+    dict.set_item("rtt_p99_ns", summary.rtt.map(|rtt| rtt.p99))?;
+    dict.set_item("quantile_error", summary.rtt.map_or(0.0, |rtt| rtt.quantile_error))?;
+    dict.set_item("duration_ns", duration)?;
+    Ok(dict)
+}
+
+fn local_address(text: &str) -> PyResult<IpAddr> {
+    text.parse().map_err(|_| {
+        Invalid::new("bind", format!("{text:?}"), "an IP address of this machine, such as \"127.0.0.1\"")
+            .into()
+    })
+}

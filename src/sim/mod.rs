@@ -1,0 +1,6 @@
+//! The virtual driver: the same machines in simulated time, without sockets, threads or waiting.
+
+pub mod ping;
+
+/// Nanoseconds since 1970 at the start of virtual time: 2023-11-14 22:13:20 UTC.
+pub const EPOCH: i64 = 1_700_000_000 * crate::logic::SECOND;

@@ -1,0 +1,115 @@
+//! Pings in virtual time: a [`Pinger`] and whatever answers it, with nobody waiting.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::EPOCH;
+use crate::logic::Nanos;
+use crate::logic::echo::{Echo, Verdict};
+use crate::logic::ping::{Action, Arrival, Pinger};
+
+/// The far end of a simulated path.
+pub trait Peer {
+    /// A datagram is sent at `now`; `answer` takes what comes back: when, from whom, and what.
+    fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>));
+}
+
+/// The lossy server as the far end: loss and delay are the whole path.
+#[derive(Debug)]
+pub struct EchoPeer {
+    echo: Echo,
+    address: SocketAddr,
+    reply: Vec<u8>,
+}
+
+impl EchoPeer {
+    /// A server that answers from `address`.
+    #[must_use]
+    pub fn new(echo: Echo, address: SocketAddr) -> Self {
+        Self { echo, address, reply: Vec::new() }
+    }
+
+    /// The server, for its counters.
+    #[must_use]
+    pub fn echo(&self) -> &Echo {
+        &self.echo
+    }
+}
+
+/// The only client of a simulated server.
+const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
+
+impl Peer for EchoPeer {
+    fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
+        let decision = self.echo.decide(CLIENT, EPOCH + now, datagram, &mut self.reply);
+        if let Verdict::Answer { delay } = decision.verdict {
+            answer(now + delay, self.address, self.reply.clone());
+            self.echo.answered();
+        }
+    }
+}
+
+/// An answer on its way: arrival, order of sending, sender, bytes.
+type Travelling = (Nanos, u64, SocketAddr, Vec<u8>);
+
+/// A run in progress: the pinger, the virtual clock, and what is on the way back.
+#[derive(Debug)]
+pub struct Run {
+    pinger: Pinger,
+    now: Nanos,
+    /// Answers by time of arrival; those of one moment in the order in which they were sent.
+    on_the_way: BinaryHeap<Reverse<Travelling>>,
+    answers: u64,
+    message: Vec<u8>,
+}
+
+impl Run {
+    /// A run at time 0.
+    #[must_use]
+    pub fn new(pinger: Pinger) -> Self {
+        Self { pinger, now: 0, on_the_way: BinaryHeap::new(), answers: 0, message: Vec::new() }
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// The pinger, for its rows and its summary.
+    #[must_use]
+    pub fn pinger(&self) -> &Pinger {
+        &self.pinger
+    }
+
+    /// Goes on by so many steps (a send, an arrival or a wait each) or to the end; says whether that is reached.
+    pub fn advance(&mut self, peer: &mut impl Peer, steps: u64) -> bool {
+        let Self { pinger, now, on_the_way, answers, message } = self;
+        let ignore = &mut |_| ();
+        for _ in 0..steps {
+            match pinger.poll(*now, ignore) {
+                Action::Send(seq) => {
+                    message.clear();
+                    pinger.write(seq, EPOCH + *now, message);
+                    pinger.sent(*now, EPOCH + *now);
+                    peer.receive(*now, message, &mut |at, source, bytes| {
+                        on_the_way.push(Reverse((at, *answers, source, bytes)));
+                        *answers += 1;
+                    });
+                }
+                Action::Wait(deadline) => match on_the_way.peek() {
+                    Some(Reverse((at, ..))) if *at <= deadline => {
+                        *now = (*at).max(*now);
+                        if let Some(Reverse((_, _, source, bytes))) = on_the_way.pop() {
+                            pinger.receive(Arrival { at: *now, source, bytes: &bytes, ttl: None }, ignore);
+                        }
+                    }
+                    _ => *now = deadline,
+                },
+                Action::Done => return true,
+            }
+        }
+        false
+    }
+}

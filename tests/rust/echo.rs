@@ -1,0 +1,160 @@
+//! The lossy server on real sockets.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use udpping::logic::echo::{EchoPlan, Outcome};
+use udpping::logic::link::{LinkPlan, Seed};
+use udpping::net::echo::{Server, Settings};
+use udpping::net::socket::Path;
+
+const LONG: Duration = Duration::from_secs(10);
+
+fn settings(host: &str, loss: &str, delay: &str) -> Settings {
+    let link = LinkPlan {
+        loss: loss.parse().expect("a loss"),
+        delay: delay.parse().expect("a delay"),
+        seed: Seed::from(42_u64),
+        scope: None,
+    };
+    Settings {
+        host: host.to_owned(),
+        port: 0,
+        port_tries: 1,
+        echo: EchoPlan { link, reply: "upper".parse().expect("a reply") },
+        record: 100,
+        path: Path::best(),
+    }
+}
+
+fn serve(settings: Settings) -> Server {
+    let server = Server::bind(settings).expect("binds");
+    server.start().expect("starts");
+    server
+}
+
+fn client(local: IpAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((local, 0)).expect("loopback");
+    socket.set_read_timeout(Some(LONG)).expect("a timeout");
+    socket
+}
+
+fn ask(client: &UdpSocket, server: SocketAddr, bytes: &[u8]) -> (Vec<u8>, SocketAddr) {
+    client.send_to(bytes, server).expect("sent");
+    let mut buffer = vec![0; 70_000];
+    let (length, from) = client.recv_from(&mut buffer).expect("a reply");
+    buffer.truncate(length);
+    (buffer, from)
+}
+
+#[test]
+fn any_bytes_of_any_length_come_back_in_upper_case() {
+    for path in [Path::best(), Path::Portable] {
+        let server = serve(Settings { path, ..settings("127.0.0.1", "0", "0") });
+        let client = client(Ipv4Addr::LOCALHOST.into());
+        let all: Vec<u8> = (0..=255).collect();
+        let longest = vec![b'z'; 65_507];
+        for bytes in [&b"Ping 1 2.0"[..], b"", b"\xff\xfe a\0", &all, &longest] {
+            let (reply, from) = ask(&client, server.address(), bytes);
+            assert_eq!(reply, bytes.to_ascii_uppercase(), "{path:?}");
+            assert_eq!(from, server.address());
+        }
+        let totals = server.totals();
+        assert_eq!((totals.counters.received, totals.counters.answered, totals.clients), (5, 5, 1));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_wildcard_server_answers_from_the_address_it_was_asked_at() {
+    let asked = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 3, 2, 1])];
+    let server = serve(settings("", "0", "0"));
+    for ip in asked {
+        let address = SocketAddr::new(ip, server.bound().port());
+        assert_eq!(ask(&client([127, 0, 0, 1].into()), address, b"a").1, address);
+    }
+    // Both families at once: an IPv4 client sees the IPv4 address that it asked.
+    let server = serve(settings("::", "0", "0"));
+    let address = SocketAddr::new(asked[1], server.bound().port());
+    assert_eq!(ask(&client([127, 0, 0, 1].into()), address, b"a"), (b"A".to_vec(), address));
+    let v6 = SocketAddr::new("::1".parse().expect("an address"), server.bound().port());
+    assert_eq!(ask(&client("::1".parse().expect("an address")), v6, b"a"), (b"A".to_vec(), v6));
+    assert_eq!(server.address(), v6);
+}
+
+#[test]
+fn a_delayed_reply_holds_up_nobody() {
+    // The first datagram of each client waits longest with this seed's exponential delays; a fixed delay for all
+    // shows the same: ten clients wait together, not one after another.
+    let server = serve(settings("127.0.0.1", "0", "300ms"));
+    let clients: Vec<UdpSocket> = (0..10).map(|_| client(Ipv4Addr::LOCALHOST.into())).collect();
+    let begin = Instant::now();
+    for client in &clients {
+        client.send_to(b"x", server.address()).expect("sent");
+    }
+    let mut buffer = [0; 10];
+    for client in &clients {
+        client.recv_from(&mut buffer).expect("a reply");
+    }
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(1_500), "{took:?}");
+    assert_eq!(server.totals().counters.delayed, 10);
+}
+
+#[test]
+fn the_log_says_what_was_done() {
+    let server = serve(settings("127.0.0.1", "pattern:.x", "0"));
+    let client = client(Ipv4Addr::LOCALHOST.into());
+    ask(&client, server.address(), b"Ping 7 1.0");
+    client.send_to(b"Ping 8 1.0", server.address()).expect("sent");
+    ask(&client, server.address(), b"no number");
+    let log = server.log();
+    assert_eq!(log.verdict, [Outcome::Answer, Outcome::Drop, Outcome::Answer]);
+    assert_eq!(log.seq, [Some(7), Some(8), None]);
+    assert_eq!(log.source[0], client.local_addr().expect("bound"));
+    let counters = server.totals().counters;
+    assert_eq!((counters.received, counters.answered, counters.dropped), (3, 2, 1));
+}
+
+#[test]
+fn a_busy_port_is_named_and_the_next_is_tried_if_asked() {
+    let first = serve(settings("127.0.0.1", "0", "0"));
+    let port = first.bound().port();
+    let again = Settings { port, ..settings("127.0.0.1", "0", "0") };
+    let error = Server::bind(again.clone()).expect_err("busy").to_string();
+    assert!(error.contains(&format!("127.0.0.1:{port} is already in use")), "{error}");
+    let next = Server::bind(Settings { port_tries: 50, ..again }).expect("one of fifty is free");
+    assert!(next.bound().port() > port);
+}
+
+#[test]
+fn a_client_that_has_gone_does_not_stop_the_server() {
+    for path in [Path::best(), Path::Portable] {
+        let server = serve(Settings { path, ..settings("127.0.0.1", "0", "20ms") });
+        let gone = client(Ipv4Addr::LOCALHOST.into());
+        gone.send_to(b"x", server.address()).expect("sent");
+        drop(gone);
+        let client = client(Ipv4Addr::LOCALHOST.into());
+        for _ in 0..3 {
+            assert_eq!(ask(&client, server.address(), b"still there?").0, b"STILL THERE?");
+        }
+        assert!(server.is_running(), "{path:?}");
+    }
+}
+
+#[test]
+fn starting_and_stopping_leaks_nothing() {
+    let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    for _ in 0..10 {
+        drop(serve(settings("127.0.0.1", "0", "0")));
+    }
+    let begin = Instant::now();
+    for _ in 0..1_000 {
+        let server = serve(settings("127.0.0.1", "0", "0"));
+        server.stop();
+        assert!(server.wait(Duration::ZERO).expect("no failure") && !server.is_running());
+    }
+    assert!(begin.elapsed() < Duration::from_secs(60), "stopping does not wait for a slice");
+    // Other tests run beside this one: a leak would be a thousand.
+    assert!(open() < 500, "{} descriptors are open", open());
+}

@@ -1,0 +1,5 @@
+//! Tests of the crate from outside: the same scenarios against both drivers, and the server on real sockets.
+
+mod echo;
+mod ping;
+mod scenario;

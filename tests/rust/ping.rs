@@ -1,0 +1,293 @@
+//! The pinger against every scenario, in virtual time and on loopback, and what only real sockets can show.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use udpping::logic::ping::{Pinger, Plan, Wishes};
+use udpping::logic::record::{Match, NONE, Rows, Status};
+use udpping::logic::stats::Summary;
+use udpping::logic::wire::read_seq;
+use udpping::net::ping::{Session, Settings};
+use udpping::net::socket::{Marks, Path};
+use udpping::sim::ping::{Peer, Run};
+
+use crate::scenario::{Counts, Expected, Form, MS, SCENARIOS, Scenario, TIMEOUT};
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn check(scenario: &Scenario, rows: &Rows, summary: &Summary, sees_foreign: bool) {
+    let name = scenario.name;
+    let found: Vec<Expected> = (0..rows.len())
+        .map(|index| {
+            let row = rows.get(index);
+            Expected(row.status, row.copies, row.reply.map(|reply| reply.matched))
+        })
+        .collect();
+    assert_eq!(found, scenario.rows, "{name}: rows");
+    assert_eq!(rows.first_seq(), scenario.first_seq, "{name}");
+    for index in 0..rows.len() {
+        let row = rows.get(index);
+        let answered = matches!(row.status, Status::Reply | Status::Late);
+        assert_eq!(
+            row.rtt != NONE,
+            answered,
+            "{name}: a round trip exactly where an answer came, row {index}"
+        );
+        if answered {
+            assert_eq!(
+                row.rtt >= TIMEOUT,
+                row.status == Status::Late,
+                "{name}: row {index} took {}",
+                row.rtt
+            );
+        }
+    }
+    let counts = Counts {
+        duplicates: summary.duplicates,
+        reordered: summary.reordered,
+        foreign: summary.foreign.unwrap_or(scenario.counts.foreign),
+        unmatched: summary.unmatched,
+        unverified: summary.unverified,
+    };
+    assert_eq!(counts, scenario.counts, "{name}: counts");
+    assert_eq!(summary.foreign.is_some(), sees_foreign, "{name}");
+    let parts = summary.received + summary.late + summary.timeouts + summary.unreachable + summary.errors;
+    assert_eq!((summary.sent, summary.pending), (parts, 0), "{name}: sent is the sum of its parts");
+    assert_eq!(summary.lost, summary.sent - summary.received, "{name}");
+}
+
+struct Script<'a> {
+    scenario: &'a Scenario,
+    address: SocketAddr,
+    elsewhere: SocketAddr,
+}
+
+impl Peer for Script<'_> {
+    fn receive(&mut self, now: i64, ping: &[u8], answer: &mut dyn FnMut(i64, SocketAddr, Vec<u8>)) {
+        let seq = read_seq(ping).expect("our own message");
+        let index = usize::try_from(seq - self.scenario.first_seq).expect("few");
+        for reply in self.scenario.answers[index] {
+            let from = if matches!(reply.form, Form::Foreign) { self.elsewhere } else { self.address };
+            answer(now + reply.after, from, reply.form.write(ping, seq));
+        }
+    }
+}
+
+#[test]
+fn every_scenario_in_virtual_time() {
+    let address = SocketAddr::from(([192, 0, 2, 1], 12_000));
+    for scenario in SCENARIOS {
+        let mut run = Run::new(Pinger::new(scenario.plan(), address, true));
+        let mut script = Script { scenario, address, elsewhere: SocketAddr::from(([192, 0, 2, 2], 12_000)) };
+        assert!(run.advance(&mut script, 10_000), "{}: comes to an end", scenario.name);
+        check(scenario, run.pinger().rows(), &run.pinger().summary(), true);
+    }
+}
+
+/// A far end that follows a script on real sockets until its channel closes.
+fn real_peer(scenario: &'static Scenario, done: mpsc::Receiver<()>) -> (u16, thread::JoinHandle<()>) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let elsewhere = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let port = socket.local_addr().expect("bound").port();
+    let peer = thread::spawn(move || {
+        let mut waiting: Vec<(Instant, SocketAddr, bool, Vec<u8>)> = Vec::new();
+        let mut buffer = [0; 2_048];
+        while done.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+            waiting.sort_by_key(|(at, ..)| *at);
+            while waiting.first().is_some_and(|(at, ..)| *at <= Instant::now()) {
+                let (_, to, foreign, bytes) = waiting.remove(0);
+                let from = if foreign { &elsewhere } else { &socket };
+                from.send_to(&bytes, to).expect("loopback takes it");
+            }
+            socket.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout");
+            let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+            let ping = &buffer[..length];
+            let seq = read_seq(ping).expect("our own message");
+            for reply in scenario.answers[usize::try_from(seq - scenario.first_seq).expect("few")] {
+                let after = Duration::from_nanos(reply.after.unsigned_abs());
+                let bytes = reply.form.write(ping, seq);
+                waiting.push((Instant::now() + after, from, matches!(reply.form, Form::Foreign), bytes));
+            }
+        }
+    });
+    (port, peer)
+}
+
+fn settings(targets: &[(&str, u16)], plan: Plan, path: Path) -> Settings {
+    Settings {
+        targets: targets.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect(),
+        plan,
+        family: None,
+        bind: None,
+        marks: Marks::default(),
+        events: false,
+        path,
+    }
+}
+
+fn plan(count: Option<i64>, timeout: f64, interval: Option<f64>) -> Plan {
+    Plan::new(Wishes { count, timeout, interval, linger: Some(0.0), size: None }).expect("a valid plan")
+}
+
+fn every_scenario_on_loopback(path: Path) {
+    thread::scope(|scope| {
+        for scenario in SCENARIOS {
+            scope.spawn(move || {
+                let (keep, done) = mpsc::channel();
+                let (port, peer) = real_peer(scenario, done);
+                let session =
+                    Session::open(&settings(&[("127.0.0.1", port)], scenario.plan(), path)).expect("opens");
+                session.start().expect("starts");
+                assert!(session.wait(LONG).expect("no failure"), "{}: comes to an end", scenario.name);
+                let summary = session.summary(None).expect("all");
+                session.look(|lanes| {
+                    check(scenario, lanes[0].pinger.rows(), &summary, path == Path::Full);
+                });
+                drop(keep);
+                peer.join().expect("the peer is well");
+            });
+        }
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_scenario_on_loopback_with_all_that_linux_offers() {
+    every_scenario_on_loopback(Path::Full);
+}
+
+#[test]
+fn every_scenario_on_loopback_by_the_portable_path() {
+    every_scenario_on_loopback(Path::Portable);
+}
+
+/// A port that nobody listens on: below those that the system gives to sockets of other tests.
+fn closed_port() -> u16 {
+    (10_000..20_000).find(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a free port")
+}
+
+#[test]
+fn a_closed_port_is_unreachable_at_once() {
+    for path in [Path::best(), Path::Portable] {
+        let session =
+            Session::open(&settings(&[("127.0.0.1", closed_port())], plan(Some(3), 20.0, None), path))
+                .expect("opens");
+        let begin = Instant::now();
+        session.start().expect("starts");
+        assert!(session.wait(LONG).expect("no failure"));
+        assert!(begin.elapsed() < Duration::from_secs(20), "far less than one timeout");
+        let summary = session.summary(None).expect("all");
+        assert_eq!((summary.unreachable, summary.lost, summary.sent), (3, 3, 3), "{path:?}");
+        if path == Path::Full {
+            let source =
+                session.look(|lanes| lanes[0].pinger.rows().get(0).source.map(|source| source.to_string()));
+            assert_eq!(source.as_deref(), Some("127.0.0.1"), "the row says who refused");
+        }
+    }
+}
+
+#[test]
+fn an_open_loop_keeps_its_schedule_while_nothing_answers() {
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let port = silent.local_addr().expect("bound").port();
+    let session =
+        Session::open(&settings(&[("127.0.0.1", port)], plan(Some(50), 0.2, Some(0.002)), Path::best()))
+            .expect("opens");
+    session.start().expect("starts");
+    assert!(session.wait(LONG).expect("no failure"));
+    session.look(|lanes| {
+        let rows = lanes[0].pinger.rows();
+        let due: Vec<i64> = (0..50).map(|index| index * 2 * MS).collect();
+        assert_eq!(rows.due, due, "absolute deadlines: one late send delays no other");
+        assert!(rows.sent.iter().zip(&rows.due).all(|(sent, due)| sent >= due), "never early");
+    });
+    assert_eq!(session.summary(None).expect("all").timeouts, 50);
+}
+
+#[test]
+fn several_targets_share_one_table_and_keep_apart() {
+    let (keep, done) = mpsc::channel();
+    let (port, peer) = real_peer(&SCENARIOS[0], done);
+    let closed = closed_port();
+    for path in [Path::best(), Path::Portable] {
+        let targets = [("127.0.0.1", port), ("127.0.0.1", closed)];
+        let session = Session::open(&settings(&targets, plan(Some(3), 5.0, None), path)).expect("opens");
+        session.start().expect("starts");
+        assert!(session.wait(LONG).expect("no failure"));
+        let of = |target| session.summary(Some(target)).expect("a target");
+        assert_eq!((of(0).received, of(0).unreachable), (3, 0), "{path:?}");
+        assert_eq!((of(1).received, of(1).unreachable), (0, 3), "{path:?}");
+        let all = session.summary(None).expect("all");
+        assert_eq!((all.sent, all.received, all.lost), (6, 3, 3));
+        assert!(session.summary(Some(2)).is_none());
+    }
+    drop(keep);
+    peer.join().expect("the peer is well");
+}
+
+#[test]
+fn stopping_leaves_what_is_in_flight_undecided() {
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let port = silent.local_addr().expect("bound").port();
+    let session = Session::open(&settings(&[("127.0.0.1", port)], plan(None, 60.0, None), Path::best()))
+        .expect("opens");
+    session.start().expect("starts");
+    let mut buffer = [0; 100];
+    silent.recv_from(&mut buffer).expect("the first ping");
+    session.stop();
+    assert!(session.wait(LONG).expect("no failure"));
+    let summary = session.summary(None).expect("all");
+    assert_eq!((summary.sent, summary.pending, summary.loss), (0, 1, None));
+}
+
+#[test]
+fn a_session_that_was_never_started_ends_when_stopped() {
+    let session =
+        Session::open(&settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Path::best())).expect("opens");
+    assert!(!session.wait(Duration::ZERO).expect("no failure"));
+    session.stop();
+    assert!(session.wait(Duration::ZERO).expect("no failure"));
+}
+
+#[test]
+fn what_cannot_work_is_one_clear_error() {
+    let open = |settings: Settings| Session::open(&settings).expect_err("refused").to_string();
+    let base = settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Path::best());
+    let unknown = open(Settings { targets: vec![("no-such-host.invalid".into(), 9)], ..base.clone() });
+    assert!(unknown.contains("\"no-such-host.invalid\""), "{unknown}");
+    let twice = vec![("127.0.0.1".into(), 9), ("127.0.0.1".into(), 9)];
+    assert!(open(Settings { targets: twice, ..base.clone() }).contains("each address once"));
+    assert!(open(Settings { targets: Vec::new(), ..base.clone() }).contains("at least one target"));
+    let bind = Some(IpAddr::from([192, 0, 2, 1]));
+    assert!(open(Settings { bind, ..base.clone() }).contains("192.0.2.1"));
+    let bind = Some("::1".parse().expect("an address"));
+    assert!(open(Settings { bind, ..base }).contains("IPv4"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
+    let (keep, done) = mpsc::channel();
+    let (port, peer) = real_peer(&SCENARIOS[0], done);
+    let wishes = Wishes { count: Some(1), timeout: 5.0, interval: None, linger: None, size: Some(1_400) };
+    let marks = Marks { ttl: Some(9), dscp: Some(46), dont_fragment: true };
+    let settings = Settings {
+        marks,
+        ..settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Path::best())
+    };
+    let session = Session::open(&settings).expect("opens");
+    session.start().expect("starts");
+    assert!(session.wait(LONG).expect("no failure"));
+    session.look(|lanes| {
+        let row = lanes[0].pinger.rows().get(0);
+        let reply = row.reply.expect("answered");
+        assert_eq!((reply.bytes, reply.text.len(), reply.matched), (1_400, 1_024, Match::Seq));
+        if Path::best() == Path::Full {
+            assert_eq!(row.ttl, Some(64), "the peer's own hop limit, not ours");
+        }
+    });
+    drop(keep);
+    peer.join().expect("the peer is well");
+}

@@ -1,0 +1,43 @@
+"""The wheel in dist/: there is one, it is small, and it holds the face, the core, the licence and no more."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 1_500_000  # bytes
+ABOUT = re.compile(
+    r"udpping-[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE|sboms/[^/]+)"
+)
+
+
+def main() -> int:
+    """Print whatever is wrong with it."""
+    wheels = list(ROOT.glob("dist/*.whl"))
+    if len(wheels) != 1:
+        print(f"dist/ holds {len(wheels)} wheels, not one")
+        return 1
+    size = wheels[0].stat().st_size
+    files = {name for name in ZipFile(wheels[0]).namelist() if not name.endswith("/")}
+    about = {name for name in files if ABOUT.fullmatch(name)}
+    face = {
+        path.relative_to(ROOT / "python").as_posix()
+        for path in ROOT.glob("python/udpping/**/*")
+        if path.is_file() and path.suffix not in {".so", ".pyc"}
+    }
+    wanted = face | {f"udpping/{name}" for name in ("_core.abi3.so", "_core.pyi", "py.typed")}
+    wrong = [f"not in the wheel: {name}" for name in sorted(wanted - files)]
+    wrong += [f"should not be in the wheel: {name}" for name in sorted(files - wanted - about)]
+    if not any(name.endswith("licenses/LICENSE") for name in about):
+        wrong.append("not in the wheel: LICENSE")
+    if size > LIMIT:
+        wrong.append(f"the wheel has {size:,} bytes, more than {LIMIT:,}")
+    print(*wrong, f"NB: {wheels[0].name} has {size:,} bytes in {len(files)} files", sep="\n")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
