@@ -21,14 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run(name, words[1:])
     if name in {"", "-h", "--help", "help"}:
-        print(usage())
+        sys.stdout.write(usage())
         return 0 if words else USAGE_ERROR
     if name in {"-V", "--version"}:
         import udpping
 
-        print(f"udpping {udpping.__version__}")
+        sys.stdout.write(f"udpping {udpping.__version__}\n")
         return 0
-    print(f"udpping: {name!r} is not a command: expected {', '.join(COMMANDS)}", file=sys.stderr)
+    sys.stderr.write(f"udpping: {name!r} is not a command: expected {', '.join(COMMANDS)}\n")
     return USAGE_ERROR
 
 
@@ -41,7 +41,8 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "udpping COMMAND --help has the options. With --json every command prints one JSON object per line.",
+            "udpping COMMAND --help has the options. --json makes any of them print JSON lines.",
+            "",
         ]
     )
 

@@ -74,7 +74,7 @@ class Log(Table):
         return map(LogRow._make, super().__iter__())
 
     def row(self, index: int) -> "LogRow":
-        """The row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
         from udpping._rows import LogRow
 
         return LogRow._make(super().row(index))
@@ -139,7 +139,7 @@ class Server:
             import warnings
 
             warnings.warn(
-                f"the reply {self.reply!r} can be longer than the request, and {self.bound[0]} is open to others:"
+                f"reply {self.reply!r} can be longer than its request, and {self.bound[0]} is open to others:"
                 " strangers can make this server send more than they do",
                 AmplificationWarning,
                 stacklevel=2,
@@ -154,7 +154,7 @@ class Server:
         self._core.stop()
 
     def serve_forever(self) -> None:
-        """Answer until Ctrl-C; that prints the counters and raises KeyboardInterrupt. `stop()` ends it too."""
+        """Answer until Ctrl-C, which prints the counters and raises KeyboardInterrupt, or until `stop()`."""
         self.start()
         try:
             self.wait()
@@ -230,7 +230,8 @@ class Server:
     def __repr__(self) -> str:
         host, port = self.bound
         state = "running" if self.running else "not running"
-        return f"<udpping.Server {host} port {port}, loss {self.loss}, delay {self.delay}, seed {self.seed}: {state}>"
+        setup = f"loss {self.loss}, delay {self.delay}, seed {self.seed}"
+        return f"<udpping.Server {host} port {port}, {setup}: {state}>"
 
 
 def is_loopback(host: str) -> bool:

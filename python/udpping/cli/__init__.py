@@ -2,14 +2,26 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 from udpping.errors import ConfigError
 
 FAILED = 2
 INTERRUPTED = 130  # as a shell has it for programs that Ctrl-C ended
-OPTIONS = frozenset(
-    "bind count delay dscp family host interval linger loss port port_tries reply scope seed size timeout ttl".split()
-)
+OPTIONS = {
+    "bind",
+    "count",
+    "delay",
+    "dscp",
+    "host",
+    "interval",
+    "linger",
+    "loss",
+    "port",
+    "port_tries",
+    "reply",
+}
+OPTIONS |= {"scope", "seed", "size", "timeout", "ttl"}
 """Settings that are called here as in Python, with two dashes."""
 
 
@@ -18,7 +30,7 @@ def run(name: str, words: list[str]) -> int:
     from importlib import import_module
 
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         code: int = import_module(f"udpping.cli.{name}").main(words)

@@ -1,8 +1,9 @@
-"""This machine as others see it: its addresses, and who has a port. Nothing is sent to find out."""
+"""How others see this machine: its addresses, and who has a port. Nothing is sent to find out."""
 
 import errno
 import socket
 import struct
+from pathlib import Path
 
 from udpping._server import is_loopback
 
@@ -12,7 +13,7 @@ ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 def addresses() -> list[str]:
-    """Addresses that other machines may reach, the likeliest first; link-local ones need a scope and are left out."""
+    """List what other machines may reach, the likeliest first. Link-local ones need a scope: left out."""
     found = [*_ways_out(), *_of_interfaces(), *_of_host_name()]
     return [
         each
@@ -44,18 +45,17 @@ def is_free(port: int) -> bool:
 
 
 def listeners(port: int) -> list[str] | None:
-    """Addresses that a program on this machine listens at on that port; `None` where the system does not tell."""
+    """List where programs on this machine listen on that port; `None` where the system does not tell."""
     found: list[str] = []
     told = False
     for path, family in (("/proc/net/udp", socket.AF_INET), ("/proc/net/udp6", socket.AF_INET6)):
         try:
-            with open(path, encoding="ascii") as file:
-                lines = file.read().splitlines()[1:]
+            lines = Path(path).read_text(encoding="ascii").splitlines()[1:]
         except OSError:
             continue
         told = True
         for line in lines:
-            # "  12: 0100007F:2EE0 00000000:0000 07 ...": address in words of the machine's order, port, remote end
+            # "12: 0100007F:2EE0 00000000:0000 07 ...": address in words of the machine's order, port, far end
             address, _, number = line.split()[1].partition(":")
             if int(number, 16) == port:
                 words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
@@ -89,8 +89,8 @@ def _of_interfaces() -> list[str]:
                 except OSError:
                     continue
                 found.append(socket.inet_ntoa(answer[20:24]))
-        with open("/proc/net/if_inet6", encoding="ascii") as file:
-            found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in file]
+        lines = Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()
+        found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines]
     except (ImportError, OSError):
         # Not Linux: the other two ways have to do.
         return found

@@ -40,13 +40,12 @@ class Report:
 
             print(json.dumps({"schema": SCHEMA, "type": kind, **facts}, ensure_ascii=False))
 
-    def row(self, row: "Row", *, with_target: bool = False) -> None:
+    def row(self, row: "Row") -> None:
         """Tell either about a ping."""
         if self.json:
             self.record("ping", **row_facts(row))
         else:
-            target = f"{row.target}  " if with_target else ""
-            print(f"{target}{row.seq:>5}  {self._outcome(row)}")
+            print(f"{row.seq:>5}  {self._outcome(row)}")
 
     def summary(self, summary: "Summary") -> None:
         """Tell either what it comes to."""

@@ -41,7 +41,8 @@ def main(words: list[str]) -> int:
             odds = chance(summary.sent, summary.lost, p)
             report.record("chance", loss=f"{p[0]}/{p[1]}", sent=summary.sent, lost=summary.lost, **odds)
             report.say(
-                f"\nChance: with a loss of {p[0]}/{p[1]}, {summary.sent:,} pings lose {odds['expected']:.1f} on average;"
+                f"\nChance: with a loss of {p[0]}/{p[1]}, {summary.sent:,} pings lose {odds['expected']:.1f}"
+                " on average;"
                 f"\n{summary.lost:,} or more are lost in {100 * odds['at_least']:.1f} % of such runs,"
                 f" {summary.lost:,} or fewer in {100 * odds['at_most']:.1f} %."
             )

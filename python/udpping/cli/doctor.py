@@ -23,8 +23,8 @@ WORDS = {
     "no route": "this machine has no way to it: check the cable, the wireless network or the VPN",
     "refused": "the machine is there and says (ICMP) that nothing listens at that port: start the server,"
     " check the port, and whether it listens on every interface (udpping doctor, over there)",
-    "silent": "nothing came back: a firewall drops the pings or the replies, the machine is off, or the server"
-    " loses everything; try from the same machine, then from the same network",
+    "silent": "nothing came back: a firewall drops the pings or the replies, the machine is off, or the"
+    " server loses everything; try from the same machine, then from the same network",
     "loss": "it answers, but not always: the network or the server loses pings",
     "late": "it answers, but after the timeout: try a longer --timeout",
     "fine": "it answers every ping",
@@ -56,9 +56,8 @@ def this_machine(number: int, report: Report) -> int:
     elif bound is None:
         report.say(f"UDP port {number}: taken by a program; this system does not tell at which address")
     else:
-        report.say(
-            f"UDP port {number}: taken by a program that listens at {', '.join(bound) or 'an address not shown'}"
-        )
+        where = ", ".join(bound) or "an address not shown"
+        report.say(f"UDP port {number}: taken by a program that listens at {where}")
     if hidden:
         report.say("  loopback only: other machines cannot reach it; bind it to every interface")
     report.say(f"from this machine:     udpping ping localhost:{number}")

@@ -1,6 +1,7 @@
 """`udpping lab DIR`: the course's programs, to read and to change."""
 
 import os
+from pathlib import Path
 
 from udpping._options import Parser
 from udpping.cli._output import Report, command_parser
@@ -17,21 +18,19 @@ def main(words: list[str]) -> int:
     """Run the command."""
     options = parser().parse_args(words)
     report = Report(json=options.json)
-    paths = [os.path.join(options.directory, name) for name in SCRIPTS]
-    there = [path for path in paths if os.path.lexists(path)]
+    folder = Path(options.directory)
+    there = [str(folder / name) for name in SCRIPTS if os.path.lexists(folder / name)]
     if there and not options.force:
         raise ConfigError(
-            f"{' and '.join(there)} already there, so nothing was written: name another directory, or add --force"
+            f"already there: {', '.join(there)}; nothing was written: name another DIR, or add --force"
         )
-    os.makedirs(options.directory, exist_ok=True)
-    for name, path in zip(SCRIPTS, paths, strict=True):
-        with open(os.path.join(home[0], name), encoding="utf-8") as source:
-            text = source.read()
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        report.record("written", path=path)
-        report.say(f"wrote {path}")
-    report.say(f"\nin one terminal:  python {paths[0]}\nin another one:   python {paths[1]}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SCRIPTS:
+        (folder / name).write_text(Path(home[0], name).read_text(encoding="utf-8"), encoding="utf-8")
+        report.record("written", path=str(folder / name))
+        report.say(f"wrote {folder / name}")
+    server, client = (folder / name for name in SCRIPTS)
+    report.say(f"\nin one terminal:  python {server}\nin another one:   python {client}")
     return 0
 
 

@@ -2,8 +2,8 @@
 
     python UDPPingerClient.py [HOST [PORT]] [--host HOST] [--port PORT] [--count N] [--timeout SECONDS]
 
-A ping is the line "Ping sequence_number time". A reply counts only for the ping that it answers: one that comes
-too late is not mistaken for the reply to the next.
+A ping is the line "Ping sequence_number time". A reply counts only for the ping that it answers: one that
+comes too late is not mistaken for the reply to the next.
 """
 
 import udpping

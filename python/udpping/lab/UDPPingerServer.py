@@ -6,6 +6,8 @@ It loses a ping when random.randint(0, 10) < 4, that is 4 of 11. It prints nothi
 what it has done.
 """
 
+from contextlib import suppress
+
 import udpping
 from udpping import lab
 
@@ -15,10 +17,8 @@ def main() -> None:
     options = lab.server_options()
     # One stream of random numbers for all clients, as in the course: "shared".
     server = udpping.Server(options.host, options.port, loss=options.loss, seed=options.seed, scope="shared")
-    try:
+    with suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":
