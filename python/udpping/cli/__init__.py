@@ -6,23 +6,12 @@ from io import TextIOWrapper
 
 from udpping.errors import ConfigError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 FAILED = 2
 INTERRUPTED = 130  # as a shell has it for programs that Ctrl-C ended
-OPTIONS = {
-    "bind",
-    "count",
-    "delay",
-    "dscp",
-    "host",
-    "interval",
-    "linger",
-    "loss",
-    "port",
-    "port_tries",
-    "reply",
-}
-OPTIONS |= {"scope", "seed", "size", "timeout", "ttl"}
-"""Settings that are called here as in Python, with two dashes."""
 
 
 def run(name: str, words: list[str]) -> int:
@@ -32,8 +21,9 @@ def run(name: str, words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    command = import_module(f"udpping.cli.{name}")
     try:
-        code: int = import_module(f"udpping.cli.{name}").main(words)
+        code: int = command.main(words)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -41,18 +31,20 @@ def run(name: str, words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (ConfigError, OSError) as error:
-        return _complain(name, error, as_json="--json" in words)
+        return _complain(command, error, as_json="--json" in words)
     return code
 
 
-def _complain(name: str, error: Exception, *, as_json: bool) -> int:
+def _complain(command: "ModuleType", error: Exception, *, as_json: bool) -> int:
     from udpping.cli._output import Report
 
+    parser = command.parser()
     text = str(error)
-    what, space, rest = text.partition(" ")
-    if isinstance(error, ConfigError) and what in OPTIONS:
-        text = f"--{what}{space}{rest}"
+    option = f"--{text.split(' ', 1)[0].replace('_', '-')}"
+    if isinstance(error, ConfigError) and f"{option} " in parser.format_help():
+        # What Python calls `loss` is `--loss` here.
+        text = f"--{text}"
     text = text.replace("--port_tries", "port_tries").replace("port_tries", "--port-tries")
     Report(json=as_json).record("error", error=type(error).__name__, message=text)
-    print(f"udpping {name}: {text}", file=sys.stderr)
+    print(f"{parser.prog}: {text}", file=sys.stderr)
     return FAILED

@@ -4,7 +4,7 @@
 Here is what they share: their options. What a course's programs say and do is a profile, such as `book`.
 """
 
-from argparse import SUPPRESS, Namespace
+from argparse import Namespace
 
 from udpping._options import Parser, any_whole, port, seconds, whole
 from udpping.lab import book
@@ -51,14 +51,10 @@ def client_options(words: list[str] | None = None) -> Namespace:
     ('192.0.2.7', 12000, 5, 1.0)
     """
     parser = Parser(None, "Pings a server and tells round trips and losses.")
-    parser.add_argument("host", nargs="?", default=SUPPRESS, metavar="HOST", help="the server, as --host")
-    parser.add_argument(
-        "port", nargs="?", type=port, default=SUPPRESS, metavar="PORT", help="its UDP port, as --port"
-    )
-    parser.add_argument("--host", default="localhost", metavar="HOST", help="the server (localhost)")
-    parser.add_argument(
-        "--port", type=port, default=book.PORT, metavar="PORT", help=f"its UDP port ({book.PORT})"
-    )
+    parser.add_argument("named", nargs="?", metavar="HOST", help="the server, as --host")
+    parser.add_argument("numbered", nargs="?", type=port, metavar="PORT", help="its UDP port, as --port")
+    parser.add_argument("--host", metavar="HOST", help="the server (localhost)")
+    parser.add_argument("--port", type=port, metavar="PORT", help=f"its UDP port ({book.PORT})")
     parser.add_argument(
         "--count", type=whole(1, MOST_PINGS), default=book.COUNT, metavar="N", help=f"pings ({book.COUNT})"
     )
@@ -69,4 +65,11 @@ def client_options(words: list[str] | None = None) -> Namespace:
         metavar="S",
         help=f"seconds to wait ({book.TIMEOUT:g})",
     )
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    for option, place in (("host", options.named), ("port", options.numbered)):
+        given = getattr(options, option)
+        if given is not None and place is not None:
+            parser.error(f"--{option} {given} and {place} are one too many: expected only one of them")
+    options.host = options.named or options.host or "localhost"
+    options.port = options.numbered or options.port or book.PORT
+    return options

@@ -1,0 +1,152 @@
+"""Errors: one line each, with the value, what is accepted, and the right class."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import udpping
+from udpping import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFUSED: list[tuple[str, Callable[[], object]]] = [
+    ("1.5", lambda: udpping.Server(port=0, loss=1.5)),
+    ("-0.1", lambda: udpping.Server(port=0, loss=-0.1)),
+    ("nan", lambda: udpping.Server(port=0, loss=float("nan"))),
+    ("12/11", lambda: udpping.Server(port=0, loss=Fraction(12, 11))),
+    ("True", lambda: udpping.Server(port=0, loss=True)),
+    ("-1", lambda: udpping.Server(port=0, delay=-1)),
+    ("{colour}", lambda: udpping.Server(port=0, reply="{colour}")),
+    ("everybody", lambda: udpping.Server(port=0, scope="everybody")),
+    ("65536", lambda: udpping.Server(port=65_536)),
+    ("0", lambda: udpping.Server(port=0, port_tries=0)),
+    ("0", lambda: udpping.ping(count=0)),
+    ("None", lambda: udpping.ping(count=None)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ("-1", lambda: udpping.ping(timeout=-1)),
+    ("0", lambda: udpping.ping(port=0)),
+    ("70000", lambda: udpping.ping(size=70_000)),
+    ("256", lambda: udpping.ping(ttl=256)),
+    ("64", lambda: udpping.ping(dscp=64)),
+    ("ipv5", lambda: udpping.ping(family="ipv5")),
+    ("nowhere", lambda: udpping.ping(bind="nowhere")),
+    ("[]", lambda: udpping.ping_many([])),
+    ("localhost", lambda: udpping.ping_many("localhost")),
+    ("localhost:0", lambda: udpping.ping_many(["localhost:0"])),
+    ("[::1", lambda: udpping.ping_many(["[::1"])),
+    ("0", lambda: udpping.loss.Every(0)),
+    (".o.", lambda: udpping.loss.Pattern(".o.")),
+    ("uniform:2s,1s", lambda: udpping.delay.Uniform(2, 1)),
+    ("0", lambda: udpping.sim.ping(count=0)),
+]
+
+
+@pytest.mark.parametrize(("value", "call"), REFUSED, ids=[str(i) for i in range(len(REFUSED))])
+def test_a_bad_value_is_named_on_one_line(value: str, call: Callable[[], object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        call()
+    assert value in str(caught.value)
+    assert "expected" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_busy_port_is_named() -> None:
+    with udpping.Server(port=0) as server:
+        port = server.address[1]
+        with pytest.raises(udpping.PortBusyError, match=str(port)) as caught:
+            udpping.Server(port=port)
+        assert caught.value.errno == errno.EADDRINUSE
+        with udpping.Server(port=port, port_tries=50) as neighbour:
+            assert port < neighbour.address[1] < port + 50
+
+
+def test_an_unknown_name_is_named() -> None:
+    with pytest.raises(udpping.AddressError, match=r"no\.\.such\.\.host"):
+        udpping.ping("no..such..host")
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(udpping.NetworkError) as caught:
+        udpping.Server("203.0.113.1", 0)
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+    assert "Errno" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("special", "general"),
+    [
+        (udpping.ConfigError, ValueError),
+        (udpping.NetworkError, OSError),
+        (udpping.PortBusyError, udpping.NetworkError),
+        (udpping.AddressError, udpping.NetworkError),
+        (udpping.NetworkError, udpping.UdppingError),
+        (udpping.ConfigError, udpping.UdppingError),
+        (udpping.Interrupted, KeyboardInterrupt),
+    ],
+)
+def test_errors_are_what_callers_already_catch(special: type[Any], general: type[Any]) -> None:
+    assert issubclass(special, general)
+
+
+def test_a_reply_that_can_grow_warns_off_loopback() -> None:
+    with pytest.warns(udpping.AmplificationWarning, match="longer than its request"):
+        udpping.Server("", 0, reply="{message}{message}")
+    udpping.Server("127.0.0.1", 0, reply="{message}{message}")
+    udpping.Server("", 0, reply="same")
+
+
+INTERRUPTED = """
+import udpping, os, signal, sys, threading, time
+with udpping.Server(port=0, loss="pattern:.x") as server:
+    def interrupt():
+        while server.counters.received < 2:
+            time.sleep(0.001)
+        global struck
+        struck = time.monotonic()
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=interrupt).start()
+    try:
+        {call}
+    except udpping.Interrupted as stopped:
+        took = time.monotonic() - struck
+        assert udpping.last_run is stopped.run
+        print(took < 0.5, len(stopped.run), stopped.run.summary.received)
+"""
+CALLS = {
+    "ping": "udpping.ping(*server.address, timeout=30)",
+    "ping_many": "udpping.ping_many([server.address], timeout=30)",
+    "Pinger": "[row for row in udpping.Pinger(*server.address, timeout=30)]",
+    "Pinger.run": "udpping.Pinger(*server.address, timeout=30).run()",
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_ctrl_c_gives_back_what_was_measured(call: str) -> None:
+    program = INTERRUPTED.format(call=call)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.stdout.split() == ["True", "1", "1"], done.stderr
+
+
+def test_ctrl_c_on_serve_forever_prints_the_counters(start: Callable[..., subprocess.Popen[str]]) -> None:
+    program = (
+        "import udpping\n"
+        "server = udpping.Server(port=0)\n"
+        "print(server.address[1], flush=True)\n"
+        "server.serve_forever()"
+    )
+    process = start("-c", program)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    assert udpping.ping(port=port, count=2).summary.received == 2
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert "2 received, 2 answered, 0 dropped on purpose" in out
+    assert err.rstrip().endswith("KeyboardInterrupt")

@@ -1,0 +1,187 @@
+"""The course's programs: against its own server and client, and against each other."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+from udpping import lab
+from udpping.__main__ import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+REPLY = re.compile(r"PING (\d+) \d+\.\d+\nRTT: (\d+\.\d{6}) seconds\n")
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """Make a directory with the two programs, as a student has it."""
+    assert main(["lab", str(tmp_path)]) == 0
+    return tmp_path
+
+
+def client(scripts: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(scripts / "UDPPingerClient.py"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def serve(start: Start, script: Path, port: int, *words: object) -> subprocess.Popen[str]:
+    """Start the server; it prints nothing, so a first datagram that is not refused says that it is there."""
+    process = start(script, "--host", "127.0.0.1", "--port", port, *words)
+    while process.poll() is None:
+        row = udpping.ping(port=port, count=1, timeout=0.05).row(0)
+        if row.status != "unreachable":
+            break
+    return process
+
+
+def test_both_are_written_and_nothing_is_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "UDPPingerClient.py").write_text("mine", encoding="utf-8")
+    assert main(["lab", str(tmp_path)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["UDPPingerClient.py"]
+    assert main(["lab", str(tmp_path), "--force"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == set(lab.SCRIPTS)
+    assert "mine" not in (tmp_path / "UDPPingerClient.py").read_text(encoding="utf-8")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["lab", str(tmp_path / "file" / "below")]) == 2
+    assert "below" in capsys.readouterr().err
+
+
+def test_the_server_loses_what_cpython_draws(start: Start, scripts: Path, free_port: int) -> None:
+    process = serve(start, scripts / "UDPPingerServer.py", free_port, "--seed", 42)
+    draws = random.Random(42)
+    # Datagrams of several clients share one stream; the one that found the server took the first draw.
+    lost = [draws.randint(0, 10) < 4 for _ in range(31)][1:]
+    run = udpping.ping(port=free_port, count=30, timeout=0.1)
+    assert [row.status == "timeout" for row in run] == lost
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert "31 received" in out
+    assert (process.returncode, err) == (0, "")
+
+
+def test_the_server_answers_as_the_course_says(start: Start, scripts: Path, free_port: int) -> None:
+    serve(start, scripts / "UDPPingerServer.py", free_port, "--loss", "0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
+        student.settimeout(5)
+        for message in (b"Ping 1 1700000000.0", b"", b"\xff\xfe a\x00b", "ß é".encode(), b"x" * 1024):
+            student.sendto(message, ("127.0.0.1", free_port))
+            assert student.recvfrom(2048)[0] == message.upper()
+
+
+def test_the_server_refuses_a_bad_loss(scripts: Path) -> None:
+    command = [sys.executable, str(scripts / "UDPPingerServer.py"), "--loss", "7"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def course_server() -> Iterator[Callable[[str], int]]:
+    """Run the course's server with its losses written down: x is lost, anything else is answered."""
+    threads: list[threading.Thread] = []
+
+    def serve_pattern(pattern: str) -> int:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
+        port: int = sock.getsockname()[1]
+
+        def loop() -> None:
+            with sock:
+                for mark in pattern:
+                    message, address = sock.recvfrom(1024)
+                    if mark != "x":
+                        sock.sendto(message.upper(), address)
+
+        threads.append(threading.Thread(target=loop))
+        threads[-1].start()
+        return port
+
+    yield serve_pattern
+    for thread in threads:
+        thread.join()
+
+
+def test_the_client_prints_what_the_course_asks_for(
+    scripts: Path, course_server: Callable[[str], int]
+) -> None:
+    port = course_server(".xx.xxxx..")
+    done = client(scripts, "127.0.0.1", port, "--timeout", 0.1)
+    assert done.returncode == 0, done.stderr
+    pings, statistics = done.stdout.split("\n\n")
+    lines = REPLY.sub(r"reply \1" + "\n", pings + "\n").splitlines()
+    timed_out = "Request timed out"
+    assert lines == ["reply 1", *[timed_out] * 2, "reply 4", *[timed_out] * 4, "reply 9", "reply 10"]
+    counts, rtts = statistics.splitlines()
+    assert counts == "10 packets transmitted, 4 received, 60.0% packet loss"
+    told = [float(rtt) for _, rtt in REPLY.findall(pings + "\n")]
+    least, average, most = map(
+        float, rtts.removeprefix("RTT min/avg/max = ").removesuffix(" seconds").split("/")
+    )
+    assert (least, most) == (min(told), max(told))
+    assert average == pytest.approx(sum(told) / 4, abs=2e-6)
+
+
+def test_a_late_reply_is_not_taken_for_the_next(scripts: Path) -> None:
+    with udpping.Server(port=0, delay=0.15) as server:
+        done = client(scripts, "--port", server.address[1], "--count", 3, "--timeout", 0.1)
+    assert done.stdout.count("Request timed out\n") == 3
+    assert "3 packets transmitted, 0 received, 100.0% packet loss" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ([], ("localhost", 12000)),
+        (["h"], ("h", 12000)),
+        (["h", "7"], ("h", 7)),
+        (["--host", "h", "--port", "7"], ("h", 7)),
+        (["--port", "7", "h"], ("h", 7)),
+    ],
+)
+def test_ways_to_name_the_server(words: list[str], place: tuple[str, int]) -> None:
+    options = lab.client_options(words)
+    assert (options.host, options.port) == place
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["h", "0"], "PORT '0' is not usable: expected a whole number from 1 to 65535"),
+        (["--count", "0"], "--count '0' is not usable: expected a whole number from 1"),
+        (["--timeout", "x"], "--timeout 'x' is not usable: expected seconds"),
+        (["--timeout", "-1", "127.0.0.1"], "timeout -1 is not usable: expected more than 0"),
+        (["no..such..host"], "no..such..host"),
+    ],
+)
+def test_the_client_names_what_it_cannot_use(scripts: Path, words: list[str], told: str) -> None:
+    done = client(scripts, *words)
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["UDPPingerServer", "UDPPingerClient"])
+def test_they_run_from_the_package_too(name: str) -> None:
+    command = [sys.executable, "-m", f"udpping.lab.{name}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert "--port" in done.stdout

@@ -1,0 +1,221 @@
+"""Results are tables: for Arrow, numpy, pandas, polars, CSV, JSON, notebooks and plain loops."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS = list(udpping.Row._fields)
+
+
+@pytest.fixture(scope="module")
+def run() -> udpping.Run:
+    """Four pings, the second and third lost."""
+    return udpping.sim.ping(count=4, loss="pattern:.xx.", delay="2ms", seed=1)
+
+
+def test_rows(run: udpping.Run) -> None:
+    assert run.column_names == COLUMNS
+    assert len(run) == 4
+    rows = list(run)
+    assert [row.seq for row in rows] == [1, 2, 3, 4]
+    assert [row.status for row in rows] == ["reply", "timeout", "timeout", "reply"]
+    assert rows[0].rtt_ns == 2_000_000
+    assert rows[0].reply is not None
+    assert rows[0].reply.startswith(b"PING 1 ")
+    assert rows[1].rtt_ns is None
+    assert rows[1].reply is None
+    assert run.row(-1) == rows[3]
+
+
+@pytest.mark.parametrize("index", [4, -5])
+def test_a_row_beyond_the_end_is_an_index_error(run: udpping.Run, index: int) -> None:
+    with pytest.raises(IndexError, match=str(index)):
+        run.row(index)
+
+
+def test_columns(run: udpping.Run) -> None:
+    assert run["rtt_ns"].to_list() == [2_000_000, None, None, 2_000_000]
+    with pytest.raises(KeyError, match="colour"):
+        run["colour"]
+
+
+def test_numpy_shares_the_memory(run: udpping.Run) -> None:
+    np = pytest.importorskip("numpy")
+    column = run["rtt_ns"]
+    one, two = np.asarray(column), np.asarray(column)
+    assert one.ctypes.data == two.ctypes.data
+    assert not one.flags.writeable
+    assert one.dtype == np.dtype("m8[ns]")
+    assert np.isnat(one).tolist() == [False, True, True, False]
+
+
+def test_a_column_outlives_its_run() -> None:
+    np = pytest.importorskip("numpy")
+    array = np.asarray(udpping.sim.ping(count=1000, delay="1ms")["rtt_ns"])
+    assert (array.view("i8") == 1_000_000).all()
+
+
+def test_polars(run: udpping.Run) -> None:
+    pl = pytest.importorskip("polars")
+    frame = run.to_polars()
+    assert frame.columns == COLUMNS
+    assert frame["rtt_ns"].to_list() == [2_000_000, None, None, 2_000_000]
+    assert frame.filter(pl.col("status") == "timeout").height == 2
+
+
+def test_pyarrow(run: udpping.Run) -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table(run)
+    assert table.column_names == COLUMNS
+    assert table["seq"].to_pylist() == [1, 2, 3, 4]
+    assert pa.array(run["rtt_ns"]).null_count == 2
+
+
+@pytest.mark.parametrize("loss", [0, 1, "pattern:.x"])
+def test_pandas_types_do_not_depend_on_the_rows(loss: float | str) -> None:
+    pytest.importorskip("pandas")
+    frame = udpping.sim.ping(count=4, loss=loss).to_pandas()
+    types = {name: str(frame[name].dtype) for name in ("seq", "rtt_ns", "ttl", "bytes", "status", "reply")}
+    assert types == {
+        "seq": "UInt64",
+        "rtt_ns": "Int64",
+        "ttl": "UInt8",
+        "bytes": "UInt32",
+        "status": "str",
+        "reply": "object",
+    }
+
+
+def test_pandas_frames_can_be_changed(run: udpping.Run) -> None:
+    pytest.importorskip("pandas")
+    frame = run.to_pandas()
+    frame.loc[0, "rtt_ns"] = 5
+    frame.loc[0, "copies"] = 7
+    assert run["rtt_ns"].to_list()[0] == 2_000_000
+
+
+def test_pandas_without_pyarrow() -> None:
+    pytest.importorskip("pandas")
+    program = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "import udpping\n"
+        "frame = udpping.sim.ping(count=4, loss='pattern:.x').to_pandas()\n"
+        "print(int(frame['rtt_ns'].isna().sum()), frame['rtt_ns'].dtype)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "2 Int64\n", done.stderr
+
+
+def test_csv(run: udpping.Run, tmp_path: Path) -> None:
+    text = run.to_csv()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0]) == COLUMNS
+    assert [row["rtt_ns"] for row in rows] == ["2000000", "", "", "2000000"]
+    assert rows[0]["reply"].startswith("PING 1 ")
+    run.to_csv(tmp_path / "run.csv")
+    assert (tmp_path / "run.csv").read_text(encoding="utf-8") == text
+
+
+def test_json(run: udpping.Run, tmp_path: Path) -> None:
+    text = run.to_json()
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [row["rtt_ns"] for row in rows] == [2_000_000, None, None, 2_000_000]
+    run.to_json(str(tmp_path / "run.json"))
+    assert (tmp_path / "run.json").read_text(encoding="utf-8") == text
+
+
+def test_bytes_that_are_no_text_survive() -> None:
+    run = udpping.sim.ping(count=1, reply='caf\xe9,"{seq}"\n\x1b[31m')
+    (row,) = csv.DictReader(io.StringIO(run.to_csv()))
+    assert row["reply"] == 'caf\xe9,"1"\n\x1b[31m'
+    assert json.loads(run.to_json())["reply"] == row["reply"]
+
+
+def test_repr_is_the_summary(run: udpping.Run) -> None:
+    assert repr(run) == (
+        f"--- {run.targets[0]} ---\n"
+        "4 sent, 2 received in time, 2 of 4 lost (50.0 %; 95 % interval 15.0 to 85.0 %)\n"
+        "rtt min/avg/median/max/stddev = 2.000/2.000/2.000/2.000/0.000 ms"
+    )
+
+
+def html_of(table: udpping.Table) -> str:
+    """Show it as a notebook does."""
+    return table._repr_html_()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_html_is_plain_and_escaped() -> None:
+    run = udpping.sim.ping(count=50, loss="pattern:.x", reply="<script>alert({seq})</script>")
+    html = html_of(run)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "currentColor" in html
+    assert html.count('stroke="#e5484d"') == 25
+    assert "50.0 % [36.6 to 63.4]" in html
+
+
+@pytest.mark.parametrize("loss", [0, 1])
+def test_html_of_extremes(loss: int) -> None:
+    html = html_of(udpping.sim.ping(count=1, loss=loss))
+    assert html.count("<svg") == 1
+    assert "nan" not in html
+
+
+def test_html_of_a_long_run_stays_small() -> None:
+    assert len(html_of(udpping.sim.ping(count=50_000, loss="30%", delay="exponential:5ms"))) < 80_000
+
+
+def test_summary(run: udpping.Run) -> None:
+    facts = run.summary.as_dict()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["sent"] == 4
+    assert (run.summary.received, run.summary.lost, run.summary.timeouts) == (2, 2, 2)
+    assert run.summary.loss == 0.5
+    assert set(udpping.Summary.__annotations__) == set(facts)
+
+
+def test_a_summary_without_replies_has_no_round_trips() -> None:
+    summary = udpping.sim.ping(count=2, loss=1).summary
+    assert summary.rtt_min_ns is None
+    assert "rtt" not in repr(summary)
+
+
+def test_the_log_is_the_ground_truth() -> None:
+    with udpping.Server(port=0, loss="pattern:.xx.", record=True) as server:
+        run = udpping.ping(*server.address, count=4, timeout=0.05)
+    log = server.log
+    assert [row.verdict for row in log] == ["answer", "drop", "drop", "answer"]
+    assert [row.reason for row in log] == [None, "loss", "loss", None]
+    assert log["seq"].to_list() == run["seq"].to_list() == [1, 2, 3, 4]
+    assert len(log.to_csv().splitlines()) == 5
+    assert "<table>" in html_of(log)
+    assert set(server.counters.as_dict()) == set(udpping.Counters.__annotations__)
+
+
+def test_a_server_without_record_has_an_empty_log() -> None:
+    with udpping.Server(port=0) as server:
+        udpping.ping(*server.address, count=1)
+    assert len(server.log) == 0
+    assert len(server.log.to_csv().splitlines()) == 1
+
+
+def test_several_targets() -> None:
+    with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
+        targets: list[str | tuple[str, int]] = [f"127.0.0.1:{near.address[1]}", deaf.address]
+        run = udpping.ping_many(targets, count=2, timeout=0.05)
+    assert [summary.received for summary in run.summaries] == [2, 0]
+    assert run.summary.sent == 4
+    assert {row.target for row in run} == set(run.targets)
+    assert repr(run).count("---") == 4
+    assert run.targets[1] in html_of(run)
