@@ -4,12 +4,14 @@
 //! A datagram is credited to the ping it answers and to no other: a late, repeated, reordered or foreign one is
 //! counted as what it is and never shifts a later ping.
 
+mod account;
 mod plan;
 mod tally;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
+pub use account::Account;
 pub use plan::{Plan, Wishes};
 
 use super::Nanos;
@@ -176,7 +178,7 @@ impl Pinger {
     /// The counts so far; what is in flight is in `pending` alone.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        summary_of([self])
+        Account::of([self]).summary()
     }
 
     /// Where the pings go.
@@ -323,23 +325,6 @@ impl Pinger {
             .filter_map(|(_, seq)| self.rows.index(*seq))
             .find(|index| self.rows.status(*index) == Status::Open)
     }
-}
-
-/// One summary over the runs of several targets.
-pub fn summary_of<'a>(pingers: impl IntoIterator<Item = &'a Pinger>) -> Summary {
-    let mut pingers = pingers.into_iter().peekable();
-    let endless = pingers.peek().is_some_and(|pinger| pinger.plan.count.is_none());
-    let mut tally = Tally::new(endless);
-    let mut sees_foreign = true;
-    let mut round_trips = Vec::new();
-    for pinger in pingers {
-        tally.merge(&pinger.tally);
-        sees_foreign &= pinger.sees_foreign;
-        if !endless {
-            round_trips.extend(pinger.rows.round_trips());
-        }
-    }
-    tally.summary(round_trips, sees_foreign)
 }
 
 /// The same host and port; a scope is compared only where both name one.

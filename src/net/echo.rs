@@ -3,11 +3,12 @@
 //! A delayed reply waits in a heap, not in the loop, so it holds up nobody.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use rustix::fd::AsFd as _;
 
 use super::clock::{Clock, wall_ns};
 use super::pace::{self, Bell, Waker};

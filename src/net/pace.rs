@@ -2,29 +2,28 @@
 //!
 //! With `poll`, never with a read timeout: `SO_RCVTIMEO` counts in jiffies and is late by up to ten milliseconds.
 
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd as _, BorrowedFd};
 
 use crate::logic::{Nanos, SECOND};
 
 /// Ends somebody's wait from another thread.
 #[derive(Debug)]
 pub(super) struct Waker {
-    sender: UnixStream,
+    sender: ring::End,
 }
 
 /// The waiting end of a [`Waker`].
 #[derive(Debug)]
 pub(super) struct Bell {
-    receiver: UnixStream,
+    receiver: ring::End,
 }
 
 /// A waker and the bell that it rings.
 pub(super) fn waker() -> io::Result<(Waker, Bell)> {
-    let (sender, receiver) = UnixStream::pair()?;
+    let (sender, receiver) = ring::pair()?;
     sender.set_nonblocking(true)?;
     receiver.set_nonblocking(true)?;
     Ok((Waker { sender }, Bell { receiver }))
@@ -33,14 +32,14 @@ pub(super) fn waker() -> io::Result<(Waker, Bell)> {
 impl Waker {
     /// Rings. A bell that is full of rings is as good as rung.
     pub(super) fn wake(&self) {
-        let _ = (&self.sender).write(&[1]);
+        let _ = ring::write(&self.sender, &[1]);
     }
 }
 
 impl Bell {
     fn silence(&self) {
         let mut rings = [0; 64];
-        while matches!((&self.receiver).read(&mut rings), Ok(count) if count == rings.len()) {}
+        while ring::read(&self.receiver, &mut rings).is_ok_and(|count| count > 0) {}
     }
 }
 
@@ -68,11 +67,65 @@ pub(super) fn wait<'a>(
     Ok(())
 }
 
+/// Waits until a socket takes another datagram; a tenth of a second at most, as nothing may hang on a dead link.
+pub(super) fn wait_to_send(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let limit = Timespec { tv_sec: 0, tv_nsec: SECOND / 10 };
+    match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::OUT)], Some(&limit)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Lets this thread's waits end when they should: Linux by default rounds them up by 50 µs.
 pub(super) fn be_punctual() {
     #[cfg(target_os = "linux")]
     {
         // Without it the waits are late, not wrong.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+    }
+}
+
+/// Two ends of a wire that `poll` can watch.
+#[cfg(unix)]
+mod ring {
+    use std::io::{Read as _, Result, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    pub(super) type End = UnixStream;
+
+    pub(super) fn pair() -> Result<(End, End)> {
+        UnixStream::pair()
+    }
+
+    pub(super) fn write(mut end: &End, bytes: &[u8]) -> Result<usize> {
+        end.write(bytes)
+    }
+
+    pub(super) fn read(mut end: &End, bytes: &mut [u8]) -> Result<usize> {
+        end.read(bytes)
+    }
+}
+
+/// Where there are no such wires, two UDP sockets that hear only each other.
+#[cfg(not(unix))]
+mod ring {
+    use std::io::Result;
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    pub(super) type End = UdpSocket;
+
+    pub(super) fn pair() -> Result<(End, End)> {
+        let (a, b) = (UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?, UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?);
+        a.connect(b.local_addr()?)?;
+        b.connect(a.local_addr()?)?;
+        Ok((a, b))
+    }
+
+    pub(super) fn write(end: &End, bytes: &[u8]) -> Result<usize> {
+        end.send(bytes)
+    }
+
+    pub(super) fn read(end: &End, bytes: &mut [u8]) -> Result<usize> {
+        end.recv(bytes)
     }
 }

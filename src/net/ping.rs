@@ -16,10 +16,10 @@ use super::pace::{self, Waker};
 use super::resolve::reachable;
 use super::socket::{Marks, Path, Socket};
 use super::{Error, Family, Result, resolve};
-use crate::logic::ping::{Pinger, Plan};
+use crate::logic::ping::{Account, Pinger, Plan};
 use crate::logic::record::Row;
 use crate::logic::stats::Summary;
-use crate::logic::{Invalid, Nanos, ping};
+use crate::logic::{Invalid, Nanos};
 
 /// Events kept for a reader who is slow; later ones are counted and dropped, as nothing may hold up the thread.
 const MOST_EVENTS: usize = 65_536;
@@ -213,13 +213,16 @@ impl Session {
     #[must_use]
     pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
         let foreign = lock(&self.shared.progress).foreign;
-        self.look(|lanes| {
-            if let Some(target) = target {
-                return lanes.get(target).map(|lane| lane.pinger.summary());
-            }
-            let summary = ping::summary_of(lanes.iter().map(|lane| &lane.pinger));
-            let several = lanes.len() > 1 && self.sees_foreign;
-            Some(if several { Summary { foreign: Some(foreign), ..summary } } else { summary })
+        let (account, several) = self.look(|lanes| {
+            let chosen = target.map_or(Some(lanes), |target| lanes.get(target..=target))?;
+            Some((Account::of(chosen.iter().map(|lane| &lane.pinger)), chosen.len() > 1))
+        })?;
+        // Worked out without the lock, so that asking does not disturb the run.
+        let summary = account.summary();
+        Some(if several && self.sees_foreign {
+            Summary { foreign: Some(foreign), ..summary }
+        } else {
+            summary
         })
     }
 

@@ -6,13 +6,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 #[cfg(target_os = "linux")]
 use super::batch;
-use super::{Error, Result};
+use super::{Error, Result, pace};
 use crate::logic::Invalid;
 use crate::logic::wire::MAX_PAYLOAD;
 
@@ -198,11 +198,21 @@ impl Socket {
         self.path == Path::Full
     }
 
-    /// Sends one datagram without waiting, from `via` if given.
+    /// Sends one datagram, from `via` if given; waits a moment if the system's send buffer is full.
     ///
     /// # Errors
     /// Whatever the system refuses.
     pub fn send(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
+        match self.send_now(bytes, to, via) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                pace::wait_to_send(self.as_fd())?;
+                self.send_now(bytes, to, via)
+            }
+            result => result,
+        }
+    }
+
+    fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
         match self.path {
             #[cfg(target_os = "linux")]
             Path::Full => batch::send(self.as_fd(), bytes, to, via),
@@ -259,7 +269,17 @@ impl Socket {
         if let Some(dscp) = marks.dscp {
             // The upper six bits of the byte; the lower two are ECN's.
             let byte = u32::from(dscp) << 2;
-            if target.is_ipv4() { raw.set_tos_v4(byte)? } else { raw.set_tclass_v6(byte)? }
+            if target.is_ipv4() {
+                raw.set_tos_v4(byte)?;
+            } else {
+                #[cfg(unix)]
+                raw.set_tclass_v6(byte)?;
+                #[cfg(not(unix))]
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "dscp over IPv6 is not supported here",
+                ));
+            }
         }
         if !marks.dont_fragment {
             return Ok(());

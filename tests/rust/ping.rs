@@ -267,6 +267,7 @@ fn what_cannot_work_is_one_clear_error() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);

@@ -6,7 +6,7 @@ use sketches_ddsketch::{Config, DDSketch};
 
 use crate::logic::Nanos;
 use crate::logic::record::Status;
-use crate::logic::stats::{Moments, RoundTrip, Summary};
+use crate::logic::stats::{Moments, RoundTrip};
 
 /// The relative error of quantiles when rows are not kept (DDSketch; Masson, Rim and Lee, VLDB 2019).
 const SKETCH_ERROR: f64 = 0.01;
@@ -94,30 +94,14 @@ impl Tally {
         }
     }
 
-    /// `round_trips`: every reply in time, for exact quantiles; unused where there is a sketch.
-    pub(super) fn summary(&self, mut round_trips: Vec<Nanos>, sees_foreign: bool) -> Summary {
-        let lost = self.late + self.timeouts + self.unreachable + self.errors;
-        let sent = self.replies + lost;
-        let rtt = match &self.sketch {
-            Some(sketch) => RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.0.quantile(q).ok().flatten()),
-            None => RoundTrip::exact(&self.rtt, &mut round_trips),
-        };
-        Summary {
-            sent,
-            received: self.replies,
-            lost,
-            late: self.late,
-            timeouts: self.timeouts,
-            unreachable: self.unreachable,
-            errors: self.errors,
-            duplicates: self.duplicates,
-            reordered: self.reordered,
-            foreign: sees_foreign.then_some(self.foreign),
-            unmatched: self.unmatched,
-            unverified: self.unverified,
-            pending: self.open,
-            loss: Summary::share(lost, sent),
-            rtt,
-        }
+    /// Count, mean and extremes of the round trips.
+    pub(super) fn rtt(&self) -> &Moments {
+        &self.rtt
+    }
+
+    /// The round trips with quantiles from the sketch, where there is one.
+    pub(super) fn sketched(&self) -> Option<RoundTrip> {
+        let sketch = self.sketch.as_ref()?;
+        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.0.quantile(q).ok().flatten())
     }
 }
