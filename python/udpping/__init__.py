@@ -71,10 +71,12 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_server"),
         "Table": "_table",
-        **dict.fromkeys((name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"),
+        **dict.fromkeys(
+            (name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"
+        ),
     }
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> object:
         from importlib import import_module
 
         if name in _HOME:
@@ -88,5 +90,5 @@ if not TYPE_CHECKING:
         globals()[name] = value
         return value
 
-    def __dir__():
+    def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

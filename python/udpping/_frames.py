@@ -28,7 +28,9 @@ def write(
         text = io.StringIO(newline="")
         writer(table, text)
         return text.getvalue()
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    from pathlib import Path
+
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer(table, file)
     return None
 
@@ -61,7 +63,7 @@ WHOLE = {"seq": "UInt64", "ttl": "UInt8", "bytes": "UInt32"}
 """Columns of whole numbers that may be missing, beside the times. Their type does not depend on the rows."""
 
 
-def _series(table: "Table", name: str) -> "Any":
+def _series(table: "Table", name: str) -> object:
     import numpy as np
     import pandas as pd
 
@@ -73,5 +75,6 @@ def _series(table: "Table", name: str) -> "Any":
             return pd.arrays.IntegerArray(array.view("i8"), np.isnat(array))
         return pd.arrays.IntegerArray(array, np.zeros(len(array), dtype=bool)) if name in WHOLE else array
     if name in WHOLE:
-        return pd.array(column.to_list(), dtype=WHOLE[name])
+        dtype: Any = WHOLE[name]
+        return pd.Series(column.to_list(), dtype=dtype)
     return pd.Series(column.to_list(), dtype="object" if name == "reply" else "str")

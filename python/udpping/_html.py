@@ -30,7 +30,8 @@ def table_html(table: "Table") -> str:
 
 def run_html(run: "Run") -> str:
     """Show the summaries, a picture of the round trips over time, and the first and last rows."""
-    head = "target sent received lost loss late duplicates reordered min avg median max p99".split()
+    head = ["target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"]
+    head += ["min", "avg", "median", "max", "p99"]
     rows = [_summary_cells(summary) for summary in run.summaries[:TARGETS]]
     if len(run.summaries) > 1:
         rows.append(_summary_cells(run.summary))
@@ -61,7 +62,8 @@ def timeline(run: "Run") -> str:
         f'<g stroke="currentColor" fill="currentColor">'
         f'<path d="M0 {HEIGHT - MARGIN}H{WIDTH}" stroke-opacity=".4"/>{marks}</g>'
         f'<text x="{MARGIN}" y="12" font-size="11" fill="currentColor">{top / 1e6:.3f} ms</text>'
-        f'<text x="{WIDTH - MARGIN}" y="12" font-size="11" fill="{LOST}" text-anchor="end">red: no reply in time</text>'
+        f'<text x="{WIDTH - MARGIN}" y="12" font-size="11" fill="{LOST}" text-anchor="end">'
+        "red: no reply in time</text>"
         "</svg>"
     )
 

@@ -184,6 +184,11 @@ class Pinger:
         return row
 
     @property
+    def address(self) -> str:
+        """The address and port that the name stands for."""
+        return self._session.addresses[0]
+
+    @property
     def summary(self) -> "Summary":
         """What the pings come to so far; ask at any time."""
         return self._session.summary()

@@ -153,7 +153,7 @@ class Run(Table):
         return map(Row._make, super().__iter__())
 
     def row(self, index: int) -> "Row":
-        """The row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
         from udpping._rows import Row
 
         return Row._make(super().row(index))

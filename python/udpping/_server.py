@@ -51,7 +51,9 @@ class Counters:
         return dict(self.__dict__)
 
     def __repr__(self) -> str:
-        always = f"{self.received:,} received, {self.answered:,} answered, {self.dropped:,} dropped on purpose"
+        always = (
+            f"{self.received:,} received, {self.answered:,} answered, {self.dropped:,} dropped on purpose"
+        )
         others = {
             "delayed": self.delayed,
             "waiting": self.waiting,
@@ -72,7 +74,7 @@ class Log(Table):
         return map(LogRow._make, super().__iter__())
 
     def row(self, index: int) -> "LogRow":
-        """The row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
         from udpping._rows import LogRow
 
         return LogRow._make(super().row(index))
@@ -137,7 +139,7 @@ class Server:
             import warnings
 
             warnings.warn(
-                f"the reply {self.reply!r} can be longer than the request, and {self.bound[0]} is open to others:"
+                f"reply {self.reply!r} can be longer than its request, and {self.bound[0]} is open to others:"
                 " strangers can make this server send more than they do",
                 AmplificationWarning,
                 stacklevel=2,
@@ -152,15 +154,19 @@ class Server:
         self._core.stop()
 
     def serve_forever(self) -> None:
-        """Answer until Ctrl-C; that prints the counters and raises KeyboardInterrupt. `stop()` ends it too."""
+        """Answer until Ctrl-C, which prints the counters and raises KeyboardInterrupt, or until `stop()`."""
         self.start()
         try:
-            while not self._core.wait(SLICE):
-                pass
+            self.wait()
         except KeyboardInterrupt:
             self.stop()
             print(f"\n{self.counters}", flush=True)  # noqa: T201 - what Ctrl-C is promised to do
             raise
+
+    def wait(self) -> None:
+        """Wait until it stops, through `stop()` in another thread or through a failure, which is raised."""
+        while not self._core.wait(SLICE):
+            pass
 
     def __enter__(self) -> "Self":
         self.start()
@@ -224,7 +230,8 @@ class Server:
     def __repr__(self) -> str:
         host, port = self.bound
         state = "running" if self.running else "not running"
-        return f"<udpping.Server {host} port {port}, loss {self.loss}, delay {self.delay}, seed {self.seed}: {state}>"
+        setup = f"loss {self.loss}, delay {self.delay}, seed {self.seed}"
+        return f"<udpping.Server {host} port {port}, {setup}: {state}>"
 
 
 def is_loopback(host: str) -> bool:

@@ -102,12 +102,12 @@ class Session:
         return self.run()
 
     def run(self) -> Run:
-        """What there is so far."""
+        """Put together what there is so far."""
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
         return Run(self._core.table(), self.summary(), summaries)
 
     def summary(self) -> Summary:
-        """What it comes to so far."""
+        """Sum up what there is so far."""
         name = ", ".join(self.names) if len(self.names) <= MANY else f"{len(self.names)} targets"
         return Summary(name, self._core.summary(None))
 

@@ -1,10 +1,12 @@
 """A result as a table: for Arrow, pandas, polars, CSV, JSON and plain loops."""
 
+from typing import overload
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
-    from typing import Any, TypeAlias, overload
+    from typing import Any, TypeAlias
 
     import pandas as pd
     import polars as pl
@@ -12,11 +14,6 @@ if TYPE_CHECKING:
     from udpping import _core
 
     Path: TypeAlias = "str | PathLike[str]"
-else:
-
-    def overload(function):
-        """Stand in for typing's, which costs an import."""
-        return function
 
 
 class Table:
@@ -48,7 +45,7 @@ class Table:
         return (row(i) for i in range(len(self._core)))
 
     def row(self, index: int) -> "tuple[Any, ...]":
-        """The row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
         size = len(self._core)
         if not -size <= index < size:
             raise IndexError(f"row {index} is not there: the table has {size}")
@@ -61,17 +58,17 @@ class Table:
         return self._core.__arrow_c_schema__()
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A pandas frame. Needs pandas and not pyarrow.
+        """Make a pandas frame. Needs pandas and not pyarrow.
 
-        Whole numbers stay whole, also beside missing ones, which are `<NA>`. For moments instead of nanoseconds:
-        `pd.to_datetime(frame["sent_wall_ns"], utc=True)`.
+        Whole numbers stay whole, also beside missing ones, which are `<NA>`. For moments instead of
+        nanoseconds: `pd.to_datetime(frame["sent_wall_ns"], utc=True)`.
         """
         from udpping._frames import to_pandas
 
         return to_pandas(self)
 
     def to_polars(self) -> "pl.DataFrame":
-        """A polars frame. Needs polars from 1.3."""
+        """Make a polars frame. Needs polars from 1.3."""
         import polars as pl
 
         return pl.DataFrame(self)
@@ -81,9 +78,9 @@ class Table:
     @overload
     def to_csv(self, path: "Path") -> None: ...
     def to_csv(self, path: "Path | None" = None) -> str | None:
-        """Write CSV to `path`, or return it as text.
+        r"""Write CSV to `path`, or return it as text.
 
-        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\\xff`.
+        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`.
         """
         from udpping._frames import write, write_csv
 
@@ -94,9 +91,9 @@ class Table:
     @overload
     def to_json(self, path: "Path") -> None: ...
     def to_json(self, path: "Path | None" = None) -> str | None:
-        """Write one JSON object per row and line to `path`, or return them as text.
+        r"""Write one JSON object per row and line to `path`, or return them as text.
 
-        What is missing is null. Replies are text: bytes that are not UTF-8 become `\\xff`.
+        What is missing is null. Replies are text: bytes that are not UTF-8 become `\xff`.
         """
         from udpping._frames import write, write_json
 

@@ -11,22 +11,19 @@ def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:
     host, tail = text, ""
     if text.startswith("["):
         host, bracket, tail = text[1:].partition("]")
-        if not bracket or (tail and not tail.startswith(":")):
-            raise ConfigError(f"target {text!r} is not usable: expected host, host:port or [IPv6]:port")
+        if not bracket or tail[:1] not in {"", ":"}:
+            host = ""
     elif text.count(":") == 1:
-        host, _, tail = text.partition(":")
-        tail = ":" + tail
+        host, colon, tail = text.partition(":")
+        tail = colon + tail
     if not host:
         raise ConfigError(f"target {text!r} is not usable: expected host, host:port or [IPv6]:port")
-    return host, parse_port(tail[1:]) if tail else port
-
-
-def parse_port(text: str) -> int:
-    """Read a port that something can be sent to."""
-    port = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= port <= MAX_PORT:
-        raise ConfigError(f"port {text!r} is not usable: expected 1 to {MAX_PORT}")
-    return port
+    if tail:
+        digits = tail[1:]
+        port = int(digits) if digits.isascii() and digits.isdigit() else 0
+        if not 1 <= port <= MAX_PORT:
+            raise ConfigError(f"target {text!r} is not usable: expected a port from 1 to {MAX_PORT}")
+    return host, port
 
 
 def target_text(host: str, port: int) -> str:

@@ -1,5 +1,7 @@
 """From Python values to the text grammar of the core, which alone decides what is acceptable."""
 
+from typing import SupportsFloat
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -14,18 +16,16 @@ if TYPE_CHECKING:
 
 def loss_text(value: "LossLike") -> str:
     """Write a loss as the core reads it: `0.3`, `4/11`, `pattern:.xx.`."""
-    if isinstance(value, (bool, str)):
-        return str(value)
-    if isinstance(value, int):
-        return repr(int(value))
-    if hasattr(value, "numerator") and hasattr(value, "denominator"):
-        return f"{value.numerator}/{value.denominator}"
-    return _number_or_model(value)
+    if isinstance(value, (bool, float)):
+        return _text(value)
+    # Whole numbers and fractions, exactly.
+    numerator, denominator = getattr(value, "numerator", None), getattr(value, "denominator", None)
+    return _text(value) if numerator is None else f"{numerator}/{denominator}"
 
 
 def delay_text(value: "DelayLike") -> str:
     """Write a delay as the core reads it: `0.05` (seconds), `50ms`, `uniform:0ms,200ms`."""
-    return str(value) if isinstance(value, (bool, str)) else _number_or_model(value)
+    return _text(value)
 
 
 def seconds_text(value: float) -> str:
@@ -34,6 +34,8 @@ def seconds_text(value: float) -> str:
     return f"{digits.rstrip('0').rstrip('.')}s"
 
 
-def _number_or_model(value: "float | Loss | Delay") -> str:
+def _text(value: object) -> str:
     # Not str(): numpy's floats would print their type.
-    return repr(float(value)) if hasattr(value, "__float__") else str(value)
+    return (
+        repr(float(value)) if isinstance(value, SupportsFloat) and not isinstance(value, bool) else str(value)
+    )

@@ -118,7 +118,9 @@ class Trace(Loss):
 
         if isinstance(trace, Run):
             if len(trace.targets) > 1:
-                raise ConfigError(f"loss trace of {len(trace.targets)} targets is not usable: expected a run with one")
+                raise ConfigError(
+                    f"loss trace of {len(trace.targets)} targets is not usable: expected a run with one"
+                )
             lost: Iterable[bool] = (status not in {"reply", "late"} for status in trace["status"].to_list())
         else:
             lost = trace

@@ -1,0 +1,93 @@
+"""How commands tell: lines for people, records for programs, one exit for complaints."""
+
+import os
+import sys
+
+from udpping._options import Parser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._rows import Row
+    from udpping._run import Summary
+
+SCHEMA = 1
+"""Version of the JSON records: it changes when a name goes away or means something else."""
+TEXT = 60
+"""Characters shown of a reply."""
+
+
+class Report:
+    """Where a command prints: sentences for people, or records for programs, never both."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+        self.colour = (
+            not json
+            and sys.stdout.isatty()
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
+        )
+
+    def say(self, text: str = "") -> None:
+        """Tell people."""
+        if not self.json:
+            print(text)
+
+    def record(self, kind: str, **facts: object) -> None:
+        """Tell programs: one object, with the version of its schema and its type."""
+        if self.json:
+            import json
+
+            print(json.dumps({"schema": SCHEMA, "type": kind, **facts}, ensure_ascii=False))
+
+    def row(self, row: "Row") -> None:
+        """Tell either about a ping."""
+        if self.json:
+            self.record("ping", **row_facts(row))
+        else:
+            print(f"{row.seq:>5}  {self._outcome(row)}")
+
+    def summary(self, summary: "Summary") -> None:
+        """Tell either what it comes to."""
+        self.record("summary", **summary.as_dict())
+        self.say(f"\n{summary!r}")
+
+    def alarm(self, text: str) -> str:
+        """Colour what went wrong, where there is colour."""
+        return f"\x1b[31m{text}\x1b[0m" if self.colour else text
+
+    def _outcome(self, row: "Row") -> str:
+        if row.rtt_ns is None or row.reply is None:
+            return self.alarm(f"{NO_REPLY.get(row.status, row.status):>12}")
+        notes = [shown(row.reply)]
+        if row.status == "late":
+            notes.append(self.alarm("(late)"))
+        if row.copies > 1:
+            notes.append(self.alarm(f"(copy {row.copies})"))
+        if row.match == "unverified":
+            notes.append(self.alarm("(unverified: the reply does not say which ping it answers)"))
+        return f"{row.rtt_ns / 1e6:>9.3f} ms  {' '.join(notes)}"
+
+
+NO_REPLY = {"timeout": "no reply", "error": "not sent"}
+
+
+def row_facts(row: "Row") -> dict[str, object]:
+    """Turn a row into what JSON can hold."""
+    from udpping._frames import plain
+
+    return {name: plain(value) for name, value in row._asdict().items()}
+
+
+def shown(reply: bytes) -> str:
+    """Show a reply on one line, with nothing in it that a terminal would obey."""
+    text = reply[: 4 * TEXT].decode("utf-8", "backslashreplace")
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return safe if len(safe) <= TEXT else safe[: TEXT - 3] + "..."
+
+
+def command_parser(command: str, purpose: str) -> Parser:
+    """Make the parser of a subcommand; every one of them can talk to programs."""
+    parser = Parser(f"udpping {command}", purpose)
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line, for programs")
+    return parser

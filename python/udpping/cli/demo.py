@@ -1,0 +1,66 @@
+"""`udpping demo`: the main job with nothing to set up. A lossy server and a pinger in one process."""
+
+from udpping._options import Parser, any_whole, seconds, whole
+from udpping._ping import Pinger
+from udpping._server import Server
+from udpping._targets import target_text
+from udpping.cli._chance import chance, exact
+from udpping.cli._output import Report, command_parser
+from udpping.cli.ping import tell_rows
+
+PURPOSE = """Start a lossy server in this process, ping it, and say what chance would have done.
+
+Exit code 0: a reply came in time; 1: none did."""
+MOST_PINGS = 10_000
+
+
+def main(words: list[str]) -> int:
+    """Run the command."""
+    options = parser().parse_args(words)
+    report = Report(json=options.json)
+    with Server(port=0, loss=options.loss, delay=options.delay, seed=options.seed) as server:
+        name = target_text(*server.address)
+        p = exact(server.loss)
+        report.record(
+            "start", target=name, loss=server.loss, delay=server.delay, seed=server.seed, count=options.count
+        )
+        report.say(
+            f"A server at {name} answers every ping in capitals, except those that it loses on purpose."
+        )
+        share = f" = {100 * p[0] / p[1]:.4g} %" if p else ""
+        report.say(
+            f"Loss injected: {server.loss}{share}. Losses and delays repeat with --seed {server.seed}.\n"
+        )
+        with Pinger(*server.address, count=options.count, timeout=options.timeout) as pinger:
+            tell_rows(pinger, report)
+        summary, counters = pinger.summary, server.counters
+        report.summary(summary)
+        report.record("counters", **counters.as_dict())
+        report.say(f"the server says: {counters!r}")
+        if p and summary.sent:
+            odds = chance(summary.sent, summary.lost, p)
+            report.record("chance", loss=f"{p[0]}/{p[1]}", sent=summary.sent, lost=summary.lost, **odds)
+            report.say(
+                f"\nChance: with a loss of {p[0]}/{p[1]}, {summary.sent:,} pings lose {odds['expected']:.1f}"
+                " on average;"
+                f"\n{summary.lost:,} or more are lost in {100 * odds['at_least']:.1f} % of such runs,"
+                f" {summary.lost:,} or fewer in {100 * odds['at_most']:.1f} %."
+            )
+    return 0 if summary.received else 1
+
+
+def parser() -> Parser:
+    """Say what can be asked for."""
+    options = command_parser("demo", PURPOSE)
+    options.add_argument(
+        "-c", "--count", type=whole(1, MOST_PINGS), default=20, metavar="N", help="pings (20)"
+    )
+    options.add_argument(
+        "-W", "--timeout", type=seconds, default=0.2, metavar="S", help="seconds to wait for a reply (0.2)"
+    )
+    options.add_argument("--loss", default="4/11", help="what to lose (4/11, as the course's server does)")
+    options.add_argument(
+        "--delay", default="exponential:20ms", help="how long to hold replies back (exponential:20ms)"
+    )
+    options.add_argument("--seed", type=any_whole, metavar="N", help="makes losses and delays repeat")
+    return options

@@ -1,0 +1,134 @@
+"""`udpping doctor`: why does nobody answer? Of this machine as a server, or of a server elsewhere."""
+
+from udpping._options import Parser, port, seconds, whole
+from udpping._ping import Pinger
+from udpping._server import is_loopback
+from udpping._targets import parse_target, target_text
+from udpping.cli import _hosts
+from udpping.cli._output import Report, command_parser
+from udpping.errors import AddressError, Interrupted, NetworkError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._run import Summary
+
+PURPOSE = """Find out why a UDP server cannot be reached.
+
+Without HOST: this machine's addresses, who has the port, and what to type on another machine.
+With HOST: whether it exists, refuses, stays silent, or loses some.
+
+Exit code 0: all is well; 1: nobody answers; 2: it could not be tried."""
+WORDS = {
+    "no such host": "the name has no address: check the spelling, or use the IP address",
+    "no route": "this machine has no way to it: check the cable, the wireless network or the VPN",
+    "refused": "the machine is there and says (ICMP) that nothing listens at that port: start the server,"
+    " check the port, and whether it listens on every interface (udpping doctor, over there)",
+    "silent": "nothing came back: a firewall drops the pings or the replies, the machine is off, or the"
+    " server loses everything; try from the same machine, then from the same network",
+    "loss": "it answers, but not always: the network or the server loses pings",
+    "late": "it answers, but after the timeout: try a longer --timeout",
+    "fine": "it answers every ping",
+}
+
+
+def main(words: list[str]) -> int:
+    """Run the command."""
+    options = parser().parse_args(words)
+    report = Report(json=options.json)
+    if options.target is None:
+        return this_machine(options.port, report)
+    host, number = parse_target(options.target, options.port)
+    return other_machine(host, number, options.count, options.timeout, report)
+
+
+def this_machine(number: int, report: Report) -> int:
+    """Look at this machine as a server."""
+    own = _hosts.addresses()
+    free, bound = _hosts.is_free(number), _hosts.listeners(number)
+    hidden = bool(bound) and all(is_loopback(address) for address in bound or ())
+    report.record("addresses", addresses=own)
+    report.record(
+        "port", port=number, free=free, bound=bound, loopback_only=hidden if bound is not None else None
+    )
+    report.say(f"addresses of this machine: {', '.join(own) or 'none but loopback: it is in no network'}")
+    if free:
+        report.say(f"UDP port {number}: free; start a server with: udpping server --port {number}")
+    elif bound is None:
+        report.say(f"UDP port {number}: taken by a program; this system does not tell at which address")
+    else:
+        where = ", ".join(bound) or "an address not shown"
+        report.say(f"UDP port {number}: taken by a program that listens at {where}")
+    if hidden:
+        report.say("  loopback only: other machines cannot reach it; bind it to every interface")
+    report.say(f"from this machine:     udpping ping localhost:{number}")
+    commands = _hosts.client_commands(number)
+    for command in commands:
+        report.say(f"from another machine:  {command}")
+    report.record("commands", here=f"udpping ping localhost:{number}", elsewhere=commands)
+    if commands:
+        report.say(
+            "if that stays silent while the first works, a firewall on this machine drops UDP to that port"
+        )
+    return 0
+
+
+def other_machine(host: str, number: int, count: int, timeout: float, report: Report) -> int:
+    """Ping a server elsewhere and put its behaviour into one word."""
+    name = target_text(host, number)
+    summary, address, detail = None, None, ""
+    try:
+        with Pinger(host, number, count=count, timeout=timeout, interval=timeout / 5) as pinger:
+            address = pinger.address
+            summary = pinger.run().summary
+        verdict = diagnose(summary)
+    except Interrupted as stopped:
+        summary = stopped.run.summary
+        verdict = diagnose(summary)
+    except AddressError as error:
+        verdict, detail = "no such host", str(error)
+    except NetworkError as error:
+        verdict, detail = "no route", str(error)
+    counts = summary.as_dict() if summary else None
+    report.record(
+        "diagnosis",
+        target=name,
+        address=address,
+        verdict=verdict,
+        advice=WORDS[verdict],
+        detail=detail,
+        summary=counts,
+    )
+    report.say(f"{name}" + (f" ({address})" if address and address != name else ""))
+    report.say(f"{verdict}: {WORDS[verdict]}")
+    if detail:
+        report.say(detail)
+    if summary:
+        report.say(repr(summary))
+    if summary is None:
+        return 2
+    return 0 if summary.received else 1
+
+
+def diagnose(summary: "Summary") -> str:
+    """Put what came back into one word."""
+    if summary.received:
+        return "loss" if summary.lost else "fine"
+    if summary.late:
+        return "late"
+    if summary.errors:
+        return "no route"
+    return "refused" if summary.unreachable else "silent"
+
+
+def parser() -> Parser:
+    """Say what can be asked for."""
+    options = command_parser("doctor", PURPOSE)
+    options.add_argument("target", nargs="?", metavar="HOST[:PORT]", help="the server that does not answer")
+    options.add_argument("-p", "--port", type=port, default=12000, metavar="PORT", help="the port (12000)")
+    options.add_argument(
+        "-c", "--count", type=whole(1, 1000), default=10, metavar="N", help="pings to HOST (10)"
+    )
+    options.add_argument(
+        "-W", "--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for a reply (1)"
+    )
+    return options

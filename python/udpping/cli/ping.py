@@ -1,0 +1,103 @@
+"""`udpping ping`: replies as they come, then what they come to."""
+
+from udpping._options import Parser, port, seconds, whole
+from udpping._ping import Pinger
+from udpping._targets import parse_target, target_text
+from udpping.cli._output import Report, command_parser
+
+PURPOSE = """Ping a UDP server that answers, such as `udpping server`.
+
+Exit code 0: a reply came in time; 1: none did; 2: it could not be tried."""
+MOST_PINGS = 2**32 - 1
+LARGEST = 65_507
+# Not options of argparse: with those it would take the value of `--interval -1` for an option too.
+SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
+
+
+def main(words: list[str]) -> int:
+    """Run the command."""
+    options = parser().parse_args([SHORT.get(word, word) for word in words])
+    report = Report(json=options.json)
+    host, number = parse_target(options.target, options.port)
+    pinger = Pinger(
+        host,
+        number,
+        count=None if options.forever else options.count,
+        timeout=options.timeout,
+        interval=options.interval,
+        linger=options.linger,
+        size=options.size,
+        bind=options.bind,
+        ttl=options.ttl,
+        dscp=options.dscp,
+        df=options.df,
+        family=options.family,
+    )
+    name = target_text(host, number)
+    address = pinger.address
+    start = {"timeout": options.timeout, "interval": options.interval}
+    count = None if options.forever else options.count
+    report.record("start", target=name, address=address, count=count, **start)
+    report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
+    with pinger:
+        tell_rows(pinger, report, quiet=options.quiet)
+    summary = pinger.summary
+    report.summary(summary)
+    return 0 if summary.received else 1
+
+
+def tell_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
+    """Tell about each ping as it comes, to the last one or to Ctrl-C."""
+
+    def tell() -> None:
+        for row in pinger:
+            if not quiet:
+                report.row(row)
+
+    try:
+        tell()
+    except KeyboardInterrupt:
+        pinger.stop()
+        tell()  # what had come by then
+    if pinger.missed_rows:
+        report.record("missed", rows=pinger.missed_rows)
+        report.say(f"{pinger.missed_rows:,} lines left out: this terminal was too slow; the summary has them")
+
+
+def parser() -> Parser:
+    """Say what can be asked for."""
+    options = command_parser("ping", PURPOSE)
+    options.add_argument(
+        "target", metavar="HOST[:PORT]", help="who to ping; IPv6 with a port as [ADDRESS]:PORT"
+    )
+    number = options.add_mutually_exclusive_group()
+    number.add_argument(
+        "-c", "--count", type=whole(1, MOST_PINGS), default=10, metavar="N", help="pings (10)"
+    )
+    number.add_argument("-t", "--forever", action="store_true", help="until Ctrl-C, in constant memory")
+    options.add_argument(
+        "-i",
+        "--interval",
+        type=seconds,
+        metavar="S",
+        help="one every S seconds (else: when the last is done)",
+    )
+    options.add_argument(
+        "-W", "--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for a reply (1)"
+    )
+    options.add_argument(
+        "-l", "--linger", type=seconds, metavar="S", help="seconds to listen for late replies at the end"
+    )
+    options.add_argument(
+        "-p", "--port", type=port, default=12000, metavar="PORT", help="port, if HOST has none (12000)"
+    )
+    options.add_argument("-s", "--size", type=whole(1, LARGEST), metavar="BYTES", help="bytes of payload")
+    options.add_argument("--bind", metavar="ADDRESS", help="local IP address to send from")
+    options.add_argument("--ttl", type=whole(1, 255), metavar="N", help="hops allowed")
+    options.add_argument("--dscp", type=whole(0, 63), metavar="N", help="class of service")
+    options.add_argument("--df", action="store_true", help="do not fragment")
+    family = options.add_mutually_exclusive_group()
+    family.add_argument("--ipv4", dest="family", action="store_const", const="ipv4", help="IPv4 only (or -4)")
+    family.add_argument("--ipv6", dest="family", action="store_const", const="ipv6", help="IPv6 only (or -6)")
+    options.add_argument("-q", "--quiet", action="store_true", help="only the summary")
+    return options

@@ -1,0 +1,116 @@
+"""`udpping server`: answer until Ctrl-C, then say what was done."""
+
+import signal
+
+from udpping._options import Parser, any_whole, whole
+from udpping._server import Server, is_loopback
+from udpping._targets import MAX_PORT, target_text
+from udpping.cli._output import Report, command_parser
+from udpping.errors import NetworkError, PortBusyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+PURPOSE = """Answer datagrams, and lose or delay some on purpose, until Ctrl-C.
+
+LOSS:  0.3  30%  4/11  pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x  randint:0,10,4
+DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:100ms
+REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
+BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
+
+
+def main(words: list[str]) -> int:
+    """Run the command."""
+    options = parser().parse_args(words)
+    report = Report(json=options.json)
+    server = bind(options)
+    # `kill` and service managers end it as Ctrl-C does: with the counters.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.start()
+        announce(server, report)
+        server.wait()
+    except KeyboardInterrupt:
+        server.stop()
+        report.say()
+    report.record("counters", **server.counters.as_dict())
+    report.say(repr(server.counters))
+    return 0
+
+
+def bind(options: "Namespace") -> Server:
+    """Take the port: on every interface, unless a host was named."""
+
+    def on(host: str) -> Server:
+        return Server(
+            host,
+            options.port,
+            loss=options.loss,
+            delay=options.delay,
+            reply=options.reply,
+            seed=options.seed,
+            scope=options.scope,
+            port_tries=options.port_tries,
+        )
+
+    if options.host is not None:
+        return on(options.host)
+    try:
+        return on(BOTH)
+    except PortBusyError:
+        raise
+    except NetworkError:
+        # A machine without IPv6.
+        return on("")
+
+
+def announce(server: Server, report: Report) -> None:
+    """Say where it is, what it does, and how to reach it."""
+    from udpping.cli import _hosts
+
+    host, port = server.bound
+    wild = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - told, not bound
+    here = f"udpping ping {target_text('localhost' if host in wild else server.address[0], port)}"
+    if host in wild:
+        elsewhere = _hosts.client_commands(port, ipv6=host == BOTH)
+    else:
+        elsewhere = [] if is_loopback(host) else [f"udpping ping {target_text(host, port)}"]
+    report.record(
+        "start",
+        bound=host,
+        port=port,
+        loss=server.loss,
+        delay=server.delay,
+        reply=server.reply,
+        seed=server.seed,
+        scope=server.scope,
+        client=here,
+        clients_elsewhere=elsewhere,
+    )
+    report.say(f"listening on {wild.get(host, host)}, UDP port {port}")
+    report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
+    report.say(f"from this machine:     {here}")
+    for command in elsewhere or ["(none: it listens on loopback only)"]:
+        report.say(f"from another machine:  {command}")
+    report.say("Ctrl-C ends it and prints the counters")
+
+
+def parser() -> Parser:
+    """Say what can be asked for."""
+    options = command_parser("server", PURPOSE)
+    options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
+    options.add_argument(
+        "-p", "--port", type=whole(0, MAX_PORT), default=12000, help="port; 0 takes any (12000)"
+    )
+    options.add_argument(
+        "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"
+    )
+    options.add_argument("--loss", default="0", help="what to lose (nothing)")
+    options.add_argument("--delay", default="0", help="how long to hold replies back (not at all)")
+    options.add_argument("--reply", default="upper", help="what to answer (upper)")
+    options.add_argument("--seed", type=any_whole, metavar="N", help="makes losses and delays repeat")
+    options.add_argument(
+        "--scope", metavar="client|shared", help="count each client's datagrams apart, or all together"
+    )
+    return options
