@@ -56,10 +56,11 @@ def silent(_number: int, _request: bytes) -> list[Answer]:
 
 @dataclass
 class FarEnd:
-    """Answers request `number` (from 1) with what `script(number, request)` says."""
+    """Answers request `number` (from 1) with what `script(number, request)` says, `hops` as its hop limit."""
 
     script: Callable[[int, bytes], Iterable[Answer]] = upper
     family: socket.AddressFamily = socket.AF_INET
+    hops: int | None = None
     requests: list[Request] = field(default_factory=list[Request])
 
     def __enter__(self) -> Self:
@@ -67,6 +68,10 @@ class FarEnd:
         self._sockets = [socket.socket(self.family, socket.SOCK_DGRAM) for _ in range(2)]
         for each in self._sockets:
             each.bind((host, 0))
+            if self.hops is not None and self.family == socket.AF_INET:
+                each.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, self.hops)
+            elif self.hops is not None:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, self.hops)
         self._mark_requests(self._sockets[0])
         self.address: Address = self._sockets[0].getsockname()[:2]
         self._bell, self._rope = socket.socketpair()
