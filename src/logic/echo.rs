@@ -113,11 +113,6 @@ impl Echo {
         self.counters.errors += 1;
     }
 
-    /// A delayed reply found no room to wait in.
-    pub fn overflowed(&mut self) {
-        self.counters.dropped += 1;
-    }
-
     /// What has been done so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -1,7 +1,7 @@
 //! The columns of a run: one row per ping, written when it is sent and amended until it is settled.
 //!
-//! Plain vectors, so that a finished run is handed to Python without a copy. A run without an end keeps a window
-//! of the latest rows only.
+//! Plain vectors: a row is found by its number, a finished run is copied once into the table that is then shared. A run
+//! without an end keeps a window of the latest rows only.
 
 use std::net::IpAddr;
 use std::net::SocketAddr;

@@ -15,7 +15,7 @@ use super::pace::{self, Bell, Waker};
 use super::resolve::reachable;
 use super::socket::{Inbox, Path, Socket, Via};
 use super::{Error, Result, resolve};
-use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Note, Verdict};
+use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Note, Reason, Verdict};
 use crate::logic::{Invalid, Nanos};
 
 /// Datagrams taken by one system call.
@@ -42,6 +42,9 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Server {
     bound: SocketAddr,
+    /// Gone once stopped, so that the port is free again however long the counters are looked at.
+    socket: Mutex<Option<Arc<Socket>>>,
+    kernel_drops: Mutex<Option<u64>>,
     desk: Arc<Desk>,
     waker: Waker,
     bell: Mutex<Option<Bell>>,
@@ -51,7 +54,6 @@ pub struct Server {
 /// What the thread and its onlookers share.
 #[derive(Debug)]
 struct Desk {
-    socket: Socket,
     path: Path,
     clock: Clock,
     stop: AtomicBool,
@@ -110,7 +112,6 @@ impl Server {
         let books =
             Books { echo: Echo::new(settings.echo), log: Log::new(settings.record), held: Held::new() };
         let desk = Desk {
-            socket,
             path: settings.path,
             clock: Clock::start(),
             stop: AtomicBool::new(false),
@@ -120,6 +121,8 @@ impl Server {
         };
         Ok(Self {
             bound,
+            socket: Mutex::new(Some(Arc::new(socket))),
+            kernel_drops: Mutex::new(None),
             desk: Arc::new(desk),
             waker,
             bell: Mutex::new(Some(bell)),
@@ -127,18 +130,23 @@ impl Server {
         })
     }
 
-    /// Starts serving in the background. A second call does nothing; a server that was stopped stays so.
+    /// Starts serving in the background. A second call does nothing.
     ///
     /// # Errors
-    /// The system refuses a thread.
+    /// The server has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
+        if self.desk.stop.load(Ordering::Acquire) {
+            let source = std::io::Error::other("it has been stopped; make a new one");
+            return Err(Error::System { action: "start the server again", source });
+        }
         let mut thread = lock(&self.thread);
         let Some(bell) = lock(&self.bell).take() else { return Ok(()) };
+        let Some(socket) = lock(&self.socket).clone() else { return Ok(()) };
         let desk = Arc::clone(&self.desk);
         let spawned = std::thread::Builder::new().name("udpping server".into()).spawn(move || {
             let finish = Finish(Arc::clone(&desk));
             pace::be_punctual();
-            if let Err(error) = desk.serve(&bell) {
+            if let Err(error) = desk.serve(&socket, &bell) {
                 lock(&finish.0.over).failure = Some(error);
             }
         });
@@ -155,6 +163,9 @@ impl Server {
             // A panic in the thread has been printed by its hook.
             Some(thread) => drop(thread.join()),
             None => self.desk.finish(),
+        }
+        if let Some(socket) = lock(&self.socket).take() {
+            *lock(&self.kernel_drops) = socket.kernel_drops();
         }
     }
 
@@ -193,11 +204,13 @@ impl Server {
     /// The counts so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
+        let socket = lock(&self.socket).clone();
+        let kernel_drops = socket.map_or_else(|| *lock(&self.kernel_drops), |socket| socket.kernel_drops());
         let books = lock(&self.desk.books);
         Totals {
             counters: books.echo.counters(),
             waiting: books.held.len() as u64,
-            kernel_drops: self.desk.socket.kernel_drops(),
+            kernel_drops,
             clients: books.echo.clients(),
             unlogged: books.log.unlogged(),
         }
@@ -217,28 +230,28 @@ impl Drop for Server {
 }
 
 impl Desk {
-    fn serve(&self, bell: &Bell) -> Result<()> {
+    fn serve(&self, socket: &Socket, bell: &Bell) -> Result<()> {
         let mut inbox = Inbox::new(SLOTS, self.path);
         let mut out = Vec::new();
         while !self.stop.load(Ordering::Acquire) {
-            match inbox.receive(&self.socket) {
-                Ok(true) => self.answer(&inbox, &mut out),
+            match inbox.receive(socket) {
+                Ok(true) => self.answer(socket, &inbox, &mut out),
                 Ok(false) => {
                     let until = lock(&self.books).held.next_due();
                     let wait = until.map(|due| due - self.clock.now());
-                    pace::wait(std::iter::once(self.socket.as_fd()), bell, wait)
+                    pace::wait(std::iter::once(socket.as_fd()), bell, wait)
                         .map_err(|source| Error::System { action: "wait for datagrams", source })?;
                 }
                 // A client that has gone: its machine refused an earlier reply. No reason to stop serving.
                 Err(error) if passes(&error) => {}
                 Err(source) => return Err(Error::System { action: "receive", source }),
             }
-            self.release();
+            self.release(socket);
         }
         Ok(())
     }
 
-    fn answer(&self, inbox: &Inbox, out: &mut Vec<u8>) {
+    fn answer(&self, socket: &Socket, inbox: &Inbox, out: &mut Vec<u8>) {
         let (now, wall) = (self.clock.now(), wall_ns());
         let mut books = lock(&self.books);
         for datagram in inbox.datagrams() {
@@ -247,7 +260,7 @@ impl Desk {
             match decision.verdict {
                 Verdict::Drop => {}
                 Verdict::Answer { delay: 0 } => {
-                    self.send(&mut books, out, datagram.source, datagram.via, note);
+                    books.send(socket, out, datagram.source, datagram.via, note);
                 }
                 Verdict::Answer { delay } => {
                     let reply = Reply { bytes: out.clone(), to: datagram.source, via: datagram.via, note };
@@ -258,24 +271,14 @@ impl Desk {
     }
 
     /// Sends the delayed replies whose time has come.
-    fn release(&self) {
+    fn release(&self, socket: &Socket) {
         let mut books = lock(&self.books);
         if books.held.is_empty() {
             return;
         }
         let now: Nanos = self.clock.now();
         while let Some(reply) = books.held.pop_due(now) {
-            self.send(&mut books, &reply.bytes, reply.to, reply.via, reply.note);
-        }
-    }
-
-    fn send(&self, books: &mut Books, bytes: &[u8], to: SocketAddr, via: Option<Via>, note: Option<Note>) {
-        if self.socket.send(bytes, to, via).is_ok() {
-            return books.echo.answered();
-        }
-        books.echo.failed();
-        if let Some(note) = note {
-            books.log.failed(note);
+            books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
         }
     }
 
@@ -286,12 +289,23 @@ impl Desk {
 }
 
 impl Books {
+    fn send(&mut self, socket: &Socket, bytes: &[u8], to: SocketAddr, via: Option<Via>, note: Option<Note>) {
+        match socket.send(bytes, to, via) {
+            Ok(()) => self.echo.answered(),
+            Err(_) => self.fail(note, Reason::Send),
+        }
+    }
+
     fn hold(&mut self, due: Nanos, reply: Reply) {
         if let Err(reply) = self.held.push(due, reply.bytes.len(), reply) {
-            self.echo.overflowed();
-            if let Some(note) = reply.note {
-                self.log.overflowed(note);
-            }
+            self.fail(reply.note, Reason::Full);
+        }
+    }
+
+    fn fail(&mut self, note: Option<Note>, reason: Reason) {
+        self.echo.failed();
+        if let Some(note) = note {
+            self.log.failed(note, reason);
         }
     }
 }

@@ -66,6 +66,7 @@ pub struct Session {
 #[derive(Debug)]
 struct Shared {
     lanes: Mutex<Vec<Lane>>,
+    sockets: Vec<Socket>,
     stop: AtomicBool,
     progress: Mutex<Progress>,
     news: Condvar,
@@ -126,11 +127,12 @@ impl Session {
             pace::waker().map_err(|source| Error::System { action: "set up the pinger", source })?;
         let shared = Arc::new(Shared {
             lanes: Mutex::new(lanes),
+            sockets,
             stop: AtomicBool::new(false),
             progress: Mutex::default(),
             news: Condvar::new(),
         });
-        let ready = thread::Ready::new(Arc::clone(&shared), sockets, lane_of, bell, settings);
+        let ready = thread::Ready::new(Arc::clone(&shared), lane_of, bell, settings);
         let sees_foreign = settings.path == Path::Full;
         Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), sees_foreign })
     }
@@ -218,12 +220,15 @@ impl Session {
             Some((Account::of(chosen.iter().map(|lane| &lane.pinger)), chosen.len() > 1))
         })?;
         // Worked out without the lock, so that asking does not disturb the run.
-        let summary = account.summary();
-        Some(if several && self.sees_foreign {
-            Summary { foreign: Some(foreign), ..summary }
-        } else {
-            summary
-        })
+        let mut summary = account.summary();
+        if several && self.sees_foreign {
+            summary.foreign = Some(foreign);
+        }
+        // A socket may serve several targets: what it dropped is nobody's in particular.
+        if target.is_none() {
+            summary.kernel_drops = self.shared.sockets.iter().map(Socket::kernel_drops).sum();
+        }
+        Some(summary)
     }
 
     fn wait_for(&self, limit: Duration, done: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {

@@ -184,9 +184,11 @@ pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
     Ok(text.parse::<T>()?)
 }
 
-/// The decimal digits of any Python integer. In hexadecimal first: CPython refuses to print very long decimals.
+/// The decimal digits of a Python integer, of as many as CPython prints.
 fn decimal(seed: &Bound<'_, PyInt>) -> PyResult<String> {
-    seed.str()?.extract()
+    let text =
+        seed.str().map_err(|_| Invalid::new("seed", "of this size", "an integer of at most 4300 digits"))?;
+    text.extract()
 }
 
 /// The seed as a Python integer.

@@ -168,6 +168,7 @@ pub(super) fn summary_to_python<'py>(
     dict.set_item("duplicates", summary.duplicates)?;
     dict.set_item("reordered", summary.reordered)?;
     dict.set_item("foreign", summary.foreign)?;
+    dict.set_item("kernel_drops", summary.kernel_drops)?;
     dict.set_item("unmatched", summary.unmatched)?;
     dict.set_item("unverified", summary.unverified)?;
     dict.set_item("pending", summary.pending)?;

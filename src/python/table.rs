@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, StringDictionaryBuilder};
+use arrow_array::builder::{LargeBinaryBuilder, StringDictionaryBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
@@ -211,7 +211,7 @@ impl Table {
         let has_reply = |rows: &Rows, index: usize| rows.copies[index] != 0;
         let each = || places.iter().map(|(_, rows, index)| (*rows, *index));
         let replied: NullBuffer = each().map(|(rows, index)| has_reply(rows, index)).collect();
-        let mut reply = BinaryBuilder::with_capacity(places.len(), 0);
+        let mut reply = LargeBinaryBuilder::with_capacity(places.len(), 0);
         for (rows, index) in each() {
             reply.append_option(has_reply(rows, index).then(|| &rows.reply[index]));
         }
@@ -220,7 +220,7 @@ impl Table {
                 (always || has_reply(rows, index)).then(|| names[usize::from(codes(rows)[index])])
             }))
         };
-        Self::new(vec![
+        let columns = vec![
             ("run", times(places.iter().map(|_| run))),
             ("target", words(places.iter().map(|(name, ..)| Some(*name)))),
             (
@@ -250,7 +250,8 @@ impl Table {
             ("stamp", code(&Stamp::NAMES, |rows| &rows.stamp, false)),
             ("reply", Arc::new(reply.finish())),
             ("match", code(&Match::NAMES, |rows| &rows.matched, false)),
-        ])
+        ];
+        Self::new(columns, &["sent_ns", "rtt_ns", "source", "ttl", "bytes", "stamp", "reply", "match"])
     }
 
     /// The rows of the lanes of a session.
@@ -261,7 +262,7 @@ impl Table {
 
     /// The rows of a server's log.
     pub(super) fn of_log(log: &Columns) -> PyResult<Self> {
-        Self::new(vec![
+        let columns = vec![
             ("recv_ns", times(log.recv_ns.iter().copied())),
             ("recv_wall_ns", times(log.wall_ns.iter().copied())),
             ("client", words(log.source.iter().map(|source| Some(source.to_string())))),
@@ -276,13 +277,15 @@ impl Table {
                 ),
             ),
             ("delay_ns", times(log.delay_ns.iter().copied())),
-        ])
+        ];
+        Self::new(columns, &["seq", "reason"])
     }
 
-    fn new(columns: Vec<(&str, ArrayRef)>) -> PyResult<Self> {
+    /// A column says that values may be missing by what it is, not by what it holds, so that tables fit together.
+    fn new(columns: Vec<(&str, ArrayRef)>, may_miss: &[&str]) -> PyResult<Self> {
         let fields: Vec<Field> = columns
             .iter()
-            .map(|(name, array)| Field::new(*name, array.data_type().clone(), array.is_nullable()))
+            .map(|(name, array)| Field::new(*name, array.data_type().clone(), may_miss.contains(name)))
             .collect();
         let arrays = columns.into_iter().map(|(_, array)| array).collect();
         Ok(Self { batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(broken)? })
@@ -321,7 +324,9 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(index).into_bound_py_any(py),
         DataType::UInt32 => array.as_primitive::<UInt32Type>().value(index).into_bound_py_any(py),
         DataType::UInt8 => array.as_primitive::<UInt8Type>().value(index).into_bound_py_any(py),
-        DataType::Binary => PyBytes::new(py, array.as_binary::<i32>().value(index)).into_bound_py_any(py),
+        DataType::LargeBinary => {
+            PyBytes::new(py, array.as_binary::<i64>().value(index)).into_bound_py_any(py)
+        }
         DataType::Dictionary(..) => {
             let words = array.as_dictionary::<UInt32Type>();
             let key = words.keys().value(index) as usize;

@@ -143,6 +143,14 @@ fn a_client_that_has_gone_does_not_stop_the_server() {
 }
 
 #[test]
+fn a_stopped_server_gives_its_port_back_and_stays_stopped() {
+    let server = serve(settings("127.0.0.1", "0", "0"));
+    server.stop();
+    assert!(UdpSocket::bind(server.bound()).is_ok());
+    assert!(server.start().expect_err("refused").to_string().contains("make a new one"));
+}
+
+#[test]
 fn starting_and_stopping_leaks_nothing() {
     let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     for _ in 0..10 {

@@ -106,7 +106,8 @@ impl Log {
         decision: &Decision,
     ) -> Option<Note> {
         if self.len == self.cap {
-            self.unlogged += 1;
+            // A log that was not asked for misses nothing.
+            self.unlogged += u64::from(self.cap > 0);
             return None;
         }
         let (verdict, reason) = match decision.verdict {
@@ -125,19 +126,10 @@ impl Log {
         Some(Note(self.len - 1))
     }
 
-    /// The reply of a noted datagram found no room to wait in.
-    pub fn overflowed(&mut self, note: Note) {
-        self.amend(note, Outcome::Drop, Reason::Full);
-    }
-
-    /// The reply of a noted datagram could not be sent.
-    pub fn failed(&mut self, note: Note) {
-        self.amend(note, Outcome::Error, Reason::Send);
-    }
-
-    fn amend(&mut self, Note(at): Note, verdict: Outcome, reason: Reason) {
+    /// The reply of a noted datagram was not sent after all, for [`Reason::Full`] or [`Reason::Send`].
+    pub fn failed(&mut self, Note(at): Note, reason: Reason) {
         if let Some(row) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK)) {
-            (row.verdict, row.reason) = (verdict, reason);
+            (row.verdict, row.reason) = (Outcome::Error, reason);
         }
     }
 
@@ -237,11 +229,14 @@ mod tests {
         let mut log = Log::new(10);
         let notes: Vec<_> =
             [false, true, false, false].iter().map(|lost| note(&mut log, 1, *lost).unwrap()).collect();
-        log.overflowed(notes[2]);
-        log.failed(notes[3]);
+        log.failed(notes[2], Reason::Full);
+        log.failed(notes[3], Reason::Send);
         let told: Vec<_> =
             log.rows().map(|row| (row.verdict.as_str(), row.reason.as_str(), row.delay_ns)).collect();
-        assert_eq!(told, [("answer", "", 5), ("drop", "loss", 0), ("drop", "full", 5), ("error", "send", 5)]);
+        assert_eq!(
+            told,
+            [("answer", "", 5), ("drop", "loss", 0), ("error", "full", 5), ("error", "send", 5)]
+        );
         let first = log.rows().next().unwrap();
         assert_eq!((first.recv_ns, first.client, first.number, first.seq), (7, 3, 1, Some(4)));
         assert_eq!(log.len(), 4);
@@ -254,7 +249,7 @@ mod tests {
         assert_eq!(notes, [true, true, false, false, false]);
         assert_eq!((log.len(), log.unlogged()), (2, 3));
         let mut none = Log::new(0);
-        assert!(note(&mut none, 1, false).is_none() && none.is_empty() && none.unlogged() == 1);
+        assert!(note(&mut none, 1, false).is_none() && none.is_empty() && none.unlogged() == 0);
     }
 
     #[test]
@@ -262,7 +257,7 @@ mod tests {
         let mut log = Log::new(usize::MAX);
         let rows = 3 * BLOCK as u64 + 5;
         let notes: Vec<_> = (1..=rows).filter_map(|number| note(&mut log, number, false)).collect();
-        log.failed(notes[BLOCK]);
+        log.failed(notes[BLOCK], Reason::Send);
         let columns = log.columns();
         assert!(columns.number.iter().copied().eq(1..=rows));
         let failed: Vec<_> =

@@ -46,6 +46,7 @@ impl Account {
             duplicates: tally.duplicates,
             reordered: tally.reordered,
             foreign: self.sees_foreign.then_some(tally.foreign),
+            kernel_drops: None,
             unmatched: tally.unmatched,
             unverified: tally.unverified,
             pending: tally.open,

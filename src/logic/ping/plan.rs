@@ -49,13 +49,12 @@ impl Plan {
         let count = wishes
             .count
             .map(|count| {
-                u64::try_from(count)
-                    .ok()
-                    .filter(|count| *count > 0)
-                    .ok_or_else(|| Invalid::new("count", count, "at least 1 ping, or None for no end"))
+                u64::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
+                    Invalid::new("count", count, "at least 1 (a Pinger also takes None, for no end)")
+                })
             })
             .transpose()?;
-        let timeout = seconds("timeout", wishes.timeout, "more than 0 and at most 86400 seconds", 1e-6)?;
+        let timeout = seconds("timeout", wishes.timeout, "0.000001 to 86400 seconds", 1e-6)?;
         let interval = wishes
             .interval
             .map(|s| {

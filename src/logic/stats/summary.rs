@@ -28,6 +28,8 @@ pub struct Summary {
     pub reordered: u64,
     /// Datagrams from someone else; `None` where the system hides them.
     pub foreign: Option<u64>,
+    /// Datagrams that our own kernel dropped because we did not take them in time; `None` where it does not tell.
+    pub kernel_drops: Option<u64>,
     /// Datagrams from the target that belong to no ping.
     pub unmatched: u64,
     /// Pings credited with an answer that nothing ties to them.

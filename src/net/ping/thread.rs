@@ -14,7 +14,7 @@ use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, Socket};
+use crate::net::socket::Inbox;
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -33,10 +33,9 @@ pub(super) struct Ready {
     inbox: Inbox,
 }
 
-/// The sockets, and which lane an address belongs to.
+/// Which lane an address belongs to, and when each has to be looked at.
 #[derive(Debug)]
 struct Wires {
-    sockets: Vec<Socket>,
     lane_of: HashMap<(IpAddr, u16), usize>,
     events: bool,
     message: Vec<u8>,
@@ -49,13 +48,11 @@ struct Wires {
 impl Ready {
     pub(super) fn new(
         shared: Arc<Shared>,
-        sockets: Vec<Socket>,
         lane_of: HashMap<(IpAddr, u16), usize>,
         bell: Bell,
         settings: &Settings,
     ) -> Self {
         let wires = Wires {
-            sockets,
             lane_of,
             events: settings.events,
             message: Vec::new(),
@@ -87,7 +84,7 @@ impl Ready {
             let Some(&Reverse((next, _))) = wires.agenda.peek().filter(|_| active > 0) else { break };
             let left = next - clock.now();
             if left > 0 {
-                let sockets = wires.sockets.iter().map(|socket| socket.as_fd());
+                let sockets = shared.sockets.iter().map(|socket| socket.as_fd());
                 pace::wait(sockets, bell, Some(left))
                     .map_err(|source| Error::System { action: "wait for replies", source })?;
             }
@@ -160,11 +157,11 @@ impl Wires {
         message.clear();
         pinger.write(seq, wall, &mut message);
         let before = clock.now();
-        let mut result = self.sockets[socket].send(&message, target, None);
+        let mut result = shared.sockets[socket].send(&message, target, None);
         if result.as_ref().is_err_and(is_refusal) {
             // The report of an earlier ping's refusal, not of this one's: take it from the queue and send again.
             self.take_refusals(shared, lanes, socket, clock)?;
-            result = self.sockets[socket].send(&message, target, None);
+            result = shared.sockets[socket].send(&message, target, None);
         }
         self.message = message;
         let several = lanes.len() > 1;
@@ -185,9 +182,9 @@ impl Wires {
     }
 
     fn receive(&mut self, shared: &Shared, inbox: &mut Inbox, clock: Clock) -> Result<()> {
-        for socket in 0..self.sockets.len() {
+        for socket in 0..shared.sockets.len() {
             loop {
-                match inbox.receive(&self.sockets[socket]) {
+                match inbox.receive(&shared.sockets[socket]) {
                     Ok(false) => break,
                     Ok(true) => {
                         let at = clock.now();
@@ -204,7 +201,7 @@ impl Wires {
                     }
                     Err(error) if is_refusal(&error) => {
                         let mut lanes = lock(&shared.lanes);
-                        if !self.sockets[socket].sees_foreign() {
+                        if !shared.sockets[socket].sees_foreign() {
                             self.refused_on(shared, &mut lanes, socket, clock.now());
                         }
                         self.take_refusals(shared, &mut lanes, socket, clock)?;
@@ -240,7 +237,7 @@ impl Wires {
     ) -> Result<()> {
         let mut quoted = std::mem::take(&mut self.quoted);
         let result = loop {
-            match self.sockets[socket].read_refusal(&mut quoted) {
+            match shared.sockets[socket].read_refusal(&mut quoted) {
                 Ok(None) => break Ok(()),
                 Ok(Some(refusal)) => {
                     let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
