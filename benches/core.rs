@@ -1,5 +1,149 @@
 //! Speed of the pure core, without any socket: `cargo bench`.
+//!
+//! Each figure is one call, or one run where the name says so. No system call and no thread is in any of them: what
+//! a server or pinger achieves on a real socket is less, and has to be measured there.
+
+use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use udpping::logic::echo::{Echo, EchoPlan, Held};
+use udpping::logic::link::{Direction, Effect, LinkPlan, Scope, Seed, Uniforms};
+use udpping::logic::ping::{Pinger, Plan, Wishes};
+use udpping::logic::wire;
+use udpping::sim::ping::{EchoPeer, Run};
+
+const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 12_000);
+const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
+const WALL: i64 = 1_700_000_000_250_000_000;
+const PING: &[u8] = b"Ping 43 1700000000.25";
+/// Calls timed together: one alone is no longer than the clock's own step.
+const CALLS: u32 = 1_000;
 
 fn main() {
     divan::main();
+}
+
+/// A server as its texts describe it; always the same seed.
+fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
+    let wrong = "the texts of a benchmark are right";
+    let link = LinkPlan {
+        loss: loss.parse().expect(wrong),
+        delay: delay.parse().expect(wrong),
+        seed: Seed::from(42_u64),
+        scope: Some(Scope::Client),
+    };
+    Echo::new(EchoPlan { link, reply: reply.parse().expect(wrong) })
+}
+
+/// One datagram decided on, from a client that is known: loss, delay, reply.
+#[divan::bench(sample_size = CALLS, args = [
+    ("0", "0", "upper"),
+    ("0", "0", "same"),
+    ("4/11", "0", "upper"),
+    ("randint:0,10,4", "0", "upper"),
+    ("pattern:.xx.", "0", "upper"),
+    ("0", "uniform:0ms,200ms", "upper"),
+    ("0", "exponential:100ms", "upper"),
+    ("0", "0", "{seq} {diff:.6f}"),
+])]
+fn decide(bencher: Bencher<'_, '_>, (loss, delay, reply): (&str, &str, &str)) {
+    let (mut echo, mut out) = (echo(loss, delay, reply), Vec::with_capacity(2_048));
+    echo.decide(CLIENT, WALL, PING, &mut out);
+    bencher.bench_local(|| echo.decide(CLIENT, WALL, black_box(PING), &mut out));
+}
+
+/// The same for larger datagrams: here copying and upper-casing count.
+#[divan::bench(sample_size = CALLS, args = [64, 1_472, 65_507])]
+fn decide_bytes(bencher: Bencher<'_, '_>, size: usize) {
+    let (mut echo, mut out) = (echo("0", "0", "upper"), Vec::with_capacity(size));
+    let mut message = Vec::new();
+    wire::write_ping(&mut message, 43, WALL, Some(size));
+    bencher
+        .counter(BytesCount::new(size))
+        .bench_local(|| echo.decide(CLIENT, WALL, black_box(&message), &mut out));
+}
+
+/// The same with so many clients in turn: the table of clients is looked up, and no longer fits a cache.
+#[divan::bench(sample_size = CALLS, args = [1, 1_000, 60_000])]
+fn decide_clients(bencher: Bencher<'_, '_>, clients: u16) {
+    let (mut echo, mut out) = (echo("4/11", "0", "upper"), Vec::with_capacity(2_048));
+    let mut port = 0;
+    bencher.bench_local(|| {
+        port = (port + 1) % clients;
+        echo.decide((Ipv4Addr::LOCALHOST, port).into(), WALL, black_box(PING), &mut out)
+    });
+}
+
+/// A delayed reply put into the queue and the earliest one taken out, with so many waiting.
+#[divan::bench(sample_size = CALLS, args = [1, 1_000, 60_000])]
+fn held(bencher: Bencher<'_, '_>, waiting: i64) {
+    let mut held = Held::new();
+    let uniforms = Uniforms::new(42);
+    let mut order = 0;
+    let mut push = |held: &mut Held<u64>, now: i64| {
+        order += 1;
+        let delay = uniforms.draw(Direction::Down, 0, Effect::Delay, order) % 200_000_000;
+        held.push(now + i64::try_from(delay).unwrap_or(0), 21, order)
+    };
+    (0..waiting).for_each(|_| assert!(push(&mut held, 0).is_ok()));
+    bencher.bench_local(|| {
+        let now = held.next_due().unwrap_or(0);
+        let out = held.pop_due(now);
+        (out, push(&mut held, now))
+    });
+}
+
+/// 64 uniform bits for one packet.
+#[divan::bench(sample_size = CALLS)]
+fn uniform(bencher: Bencher<'_, '_>) {
+    let (uniforms, mut index) = (Uniforms::new(42), 0);
+    bencher.bench_local(|| {
+        index += 1;
+        uniforms.draw(Direction::Up, 7, Effect::Loss, black_box(index))
+    });
+}
+
+/// The sequence number read in an answer.
+#[divan::bench(sample_size = CALLS, args = [
+    "PING 43 1700000000.25",
+    "Seq: 8, Time Difference: 0.000123 seconds",
+    "{\"seq_num\": 16, \"timestamp\": 1700000000000}",
+    "pong",
+])]
+fn read_seq(answer: &str) -> Option<u64> {
+    wire::read_seq(black_box(answer.as_bytes()))
+}
+
+/// The message of a ping written: `Ping 43 1700000000.25`, the time as Python prints it.
+#[divan::bench(sample_size = CALLS)]
+fn write_ping(bencher: Bencher<'_, '_>) {
+    let mut out = Vec::with_capacity(64);
+    bencher.bench_local(|| {
+        out.clear();
+        wire::write_ping(&mut out, black_box(43), black_box(WALL), None);
+    });
+}
+
+/// A whole run in virtual time: pinger, lossy server, rows and all, to the last timeout.
+#[divan::bench(args = [10_000, 100_000], sample_count = 20, sample_size = 1)]
+fn simulated_run(bencher: Bencher<'_, '_>, pings: i64) {
+    bencher.counter(ItemsCount::new(pings.unsigned_abs())).bench(|| run(pings));
+}
+
+/// The summary of a run of a million rows; most of it is sorting the round trips.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn summary_of_a_million_rows(bencher: Bencher<'_, '_>) {
+    let run = run(1_000_000);
+    bencher.counter(ItemsCount::new(1_000_000_u64)).bench_local(|| run.pinger().summary());
+}
+
+fn run(pings: i64) -> Run {
+    let wishes = Wishes { count: Some(pings), timeout: 1.0, interval: None, linger: None, size: None };
+    let plan = Plan::new(wishes).expect("a plan that can be used");
+    let mut peer = EchoPeer::new(echo("4/11", "exponential:100ms", "upper"), SERVER);
+    let mut run = Run::new(Pinger::new(plan, SERVER, true));
+    while !run.advance(&mut peer, 10_000) {}
+    run
 }

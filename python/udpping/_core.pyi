@@ -13,7 +13,7 @@ class Column:
     One column of a table. A sequence: numpy makes an array of objects from words.
     """
     @property
-    def __array_interface__(self, /) -> dict:
+    def __array_interface__(self, /) -> Any:
         """
         The numbers in memory as numpy's array interface describes them, read-only and without a copy.
 

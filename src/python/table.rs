@@ -134,7 +134,7 @@ impl Column {
     ///
     /// Durations in nanoseconds come as `timedelta64[ns]`, moments as `datetime64[ns]`; a missing one is `NaT`.
     #[getter]
-    fn __array_interface__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+    fn __array_interface__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let py = slf.py();
         let Some((address, kind)) = this.numbers() else {
@@ -148,7 +148,7 @@ impl Column {
         interface.set_item("shape", (this.array.len(),))?;
         interface.set_item("typestr", kind)?;
         interface.set_item("data", (address, true))?;
-        Ok(interface)
+        Ok(interface.into_any())
     }
 
     /// The type, as a capsule of the Arrow C data interface.

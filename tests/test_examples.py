@@ -1,0 +1,47 @@
+"""The scripts in examples/ run, and still say what they are there to say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def run(folder: Path, *words: str | Path) -> str:
+    """Run Python in an empty folder, with warnings as errors; give back what it printed."""
+    command = [sys.executable, "-W", "error", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_example_is_tested() -> None:
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert {f"test_{name}" for name in names} <= globals().keys()
+
+
+def test_thirty_percent(tmp_path: Path) -> None:
+    printed = run(tmp_path, EXAMPLES / "thirty_percent.py")
+    assert "random.seed(42): . x x . x x x x . ." in printed
+    lines = [line.split() for line in printed.splitlines() if " pings " in line and line.endswith("%")]
+    rows = {line[0]: line for line in lines}
+    # The tests have the power that the theory gives them: four of five runs of 420 pings tell 4/11 from 30 %.
+    assert 75 < float(rows["420"][2]) < 87
+    assert all(float(row[4]) < 8 for row in rows.values())
+
+
+def test_lossy_server_in_a_test(tmp_path: Path) -> None:
+    # The settings of this repository are not those of the reader's project.
+    settings = ("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", tmp_path)
+    assert "3 passed" in run(tmp_path, "-m", "pytest", *settings, EXAMPLES / "lossy_server_in_a_test.py")
+
+
+def test_picture(tmp_path: Path) -> None:
+    drawn = tmp_path / "picture.svg"
+    run(tmp_path, EXAMPLES / "picture.py", drawn)
+    committed = (ROOT / "docs/picture.svg").read_text()
+    assert drawn.read_text() == committed, "python examples/picture.py draws it anew"

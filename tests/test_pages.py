@@ -1,0 +1,70 @@
+"""The pages agree with the code and with each other: tables of names are complete, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import udpping
+from udpping import delay, loss
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(ROOT.glob("*.md"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """Give the text below a heading, up to the next of its kind."""
+    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """Give the names in code type in the first column of the tables."""
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_column_and_status_is_explained() -> None:
+    names = first_cells(section("What a row means"))
+    assert tuple(names[: len(udpping.Row._fields)]) == udpping.Row._fields
+    assert names[len(udpping.Row._fields) :] == ["reply", "late", "timeout", "unreachable", "error"]
+
+
+def test_every_number_of_a_summary_is_explained() -> None:
+    told = re.findall(r"`(\w+)`", section("What a summary means"))
+    summary = udpping.sim.ping(count=1).summary.as_dict()
+    quantiles = {name for name in summary if name.startswith("rtt_")}
+    assert summary.keys() - quantiles - {"target"} <= set(told)
+    assert all(
+        name.removeprefix("rtt_").removesuffix("_ns") in section("What a summary means") for name in quantiles
+    )
+
+
+def test_every_model_is_named_and_every_text_is_good() -> None:
+    python = section("In Python")
+    table = python.split("What a server can lose", 1)[1].split("\n\n", 2)[1]
+    texts = first_cells(table)
+    assert [str(loss.Loss(text)) for text in texts]
+    assert {name for name in loss.__all__ if name != "Loss"} <= set(re.findall(r"loss\.(\w+)\(", table))
+    kinds = {str(delay.Delay(text)).split(":")[0] for text in re.findall(r"`(\w+:[^`]*ms)`", python)}
+    assert kinds == {"uniform", "exponential"}
+
+
+def slug(heading: str) -> str:
+    """Name a heading as the sites that show Markdown do."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for link in links:
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = ROOT / name if name else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{page.name}: {link}"

@@ -1,0 +1,256 @@
+"""`ping` on real sockets: what becomes of each ping, and that nothing is ever taken for something else."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import statistics
+import threading
+import time
+
+import pytest
+import udpping
+from farend import Answer, FarEnd, closed_port, marks, statuses, upper
+
+LOOPBACK = "127.0.0.1"
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_a_late_reply_and_a_duplicate_are_counted_for_their_own_pings(count: int) -> None:
+    """Ping 1 is answered after 1.2 s and ping 3 twice: no other ping gains or loses by it."""
+
+    def script(number: int, request: bytes) -> list[Answer]:
+        if number == 1:
+            return [Answer(request.upper(), after=1.2)]
+        return [Answer(request.upper())] * (2 if number == 3 else 1)
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=count, timeout=1, linger=1)
+        requests = far.requests
+    source = f"{LOOPBACK}:{far.address[1]}"
+    assert [row.seq for row in run] == list(range(1, count + 1))
+    assert statuses(run) == ["late"] + ["reply"] * (count - 1)
+    assert [row.copies for row in run] == [1, 1, 2, 1, 1][:count]
+    assert [row.match for row in run] == ["seq"] * count
+    assert [row.source for row in run] == [source] * count
+    assert [row.reply for row in run] == [request.payload.upper() for request in requests]
+    assert [row.bytes for row in run] == [len(request.payload) for request in requests]
+    assert [row.stamp for row in run] == ["user"] * count
+    first, *others = run
+    assert first.rtt_ns is not None
+    assert 1.2e9 <= first.rtt_ns < 1.9e9
+    assert all(row.rtt_ns is not None and row.rtt_ns < 0.5e9 for row in others)
+    # Ping 2 left when ping 1 was given up, and the others at once.
+    assert all(row.sent_ns is not None and 1e9 <= row.sent_ns < 1.5e9 for row in others)
+    summary = run.summary
+    assert (summary.sent, summary.received, summary.lost) == (count, count - 1, 1)
+    assert (summary.late, summary.timeouts, summary.duplicates) == (1, 0, 1)
+    assert (summary.foreign, summary.unmatched, summary.unverified, summary.pending) == (0, 0, 0, 0)
+    assert 2e9 <= summary.duration_ns < 3e9  # the last ping is settled at 1 s, and then it lingers
+
+
+def test_every_ping_ends_as_one_of_five_and_the_summary_adds_up() -> None:
+    def script(number: int, request: bytes) -> list[Answer]:
+        return {1: [Answer(request, after=0.35)], 2: []}.get(number, [Answer(request)])
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=5, timeout=0.25, linger=0.4)
+    assert statuses(run) == ["late", "timeout", "reply", "reply", "reply"]
+    summary = run.summary
+    assert summary.sent == 5
+    assert (
+        summary.sent
+        == summary.received + summary.late + summary.timeouts + summary.unreachable + summary.errors
+    )
+    assert summary.lost == summary.sent - summary.received == 2
+
+
+def test_rtt_statistics_are_those_of_the_reply_rows_alone() -> None:
+    def script(number: int, request: bytes) -> list[Answer]:
+        return [Answer(request, after=0.6 if number == 4 else 0.005 * (number % 5))]
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=20, interval=0.01, timeout=0.4, linger=0.6)
+    assert statuses(run) == ["late" if seq == 4 else "reply" for seq in range(1, 21)]
+    rtts = [row.rtt_ns for row in run if row.status == "reply" and row.rtt_ns is not None]
+    summary = run.summary
+    assert (summary.rtt_min_ns, summary.rtt_max_ns) == (min(rtts), max(rtts))
+    assert summary.rtt_avg_ns == pytest.approx(statistics.fmean(rtts))
+    assert summary.rtt_median_ns == pytest.approx(statistics.median(rtts))
+    assert summary.rtt_stddev_ns == pytest.approx(statistics.stdev(rtts))
+    hundredths = statistics.quantiles(rtts, n=100, method="inclusive")
+    assert summary.rtt_p95_ns == pytest.approx(hundredths[94])
+    assert summary.rtt_p99_ns == pytest.approx(hundredths[98])
+    assert summary.quantile_error == 0
+
+
+def test_what_cannot_be_known_is_none() -> None:
+    with FarEnd(lambda _number, _request: []) as far:
+        run = udpping.ping(*far.address, count=1, timeout=0.05)
+    (row,) = run
+    assert row[6:] == (None, "timeout", 0, None, None, None, None, None, None)
+    assert run.summary.rtt_min_ns is None
+    assert run.summary.rtt_stddev_ns is None
+    assert run.summary.loss == 1
+
+
+def test_the_loss_has_the_wilson_interval() -> None:
+    with udpping.Server(port=0, loss="list:2,5,6") as server:
+        summary = udpping.ping(*server.address, count=10, interval=0.002, timeout=0.4, linger=0).summary
+    n, p, z = 10, 0.3, statistics.NormalDist().inv_cdf(0.975)
+    middle, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert summary.loss == pytest.approx(p)
+    assert summary.loss_low == pytest.approx((middle - spread) / (1 + z * z / n))
+    assert summary.loss_high == pytest.approx((middle + spread) / (1 + z * z / n))
+
+
+def test_a_closed_port_is_unreachable_at_once() -> None:
+    run = udpping.ping(LOOPBACK, closed_port(), count=3, timeout=20)
+    assert statuses(run) == ["unreachable"] * 3
+    assert [row.source for row in run] == [LOOPBACK] * 3
+    assert [row.rtt_ns for row in run] == [None] * 3
+    assert run.summary.unreachable == run.summary.lost == 3
+    assert run.summary.duration_ns < 10e9
+
+
+def test_a_stranger_s_datagram_is_foreign_and_counts_for_nothing() -> None:
+    def script(number: int, request: bytes) -> list[Answer]:
+        copy = Answer(request.upper(), foreign=True)
+        return [copy, copy] if number == 1 else [copy, Answer(request.upper(), after=0.01)]
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=2, timeout=0.3, linger=0)
+    assert statuses(run) == ["timeout", "reply"]
+    assert [row.copies for row in run] == [0, 1]
+    assert run.summary.foreign == 3
+    assert run.summary.unmatched == 0
+
+
+def test_what_the_target_says_unasked_is_unmatched() -> None:
+    def script(_number: int, request: bytes) -> list[Answer]:
+        return [Answer(request), Answer(b"by the way", after=0.05)]
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=1, timeout=1, linger=0.3)
+    assert statuses(run) == ["reply"]
+    assert (run.summary.unmatched, run.summary.duplicates) == (1, 0)
+
+
+def test_reordered_replies_are_counted_and_credited_right() -> None:
+    def script(number: int, request: bytes) -> list[Answer]:
+        return [Answer(request.upper(), after=0.15 if number in {2, 4} else 0)]
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=5, interval=0.02, timeout=2)
+    assert statuses(run) == ["reply"] * 5
+    assert [row.reply for row in run] == [request.payload.upper() for request in far.requests]
+    assert run.summary.reordered == 2
+    assert [(row.rtt_ns or 0) > 0.1e9 for row in run] == [False, True, False, True, False]
+
+
+def test_stop_and_wait_sends_the_next_when_the_last_is_settled() -> None:
+    def script(number: int, request: bytes) -> list[Answer]:
+        return [Answer(request, after=0.1)] if number != 2 else []
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=4, timeout=0.3, linger=0)
+    sent = [row.sent_ns or 0 for row in run]
+    gaps = [(later - earlier) / 1e9 for earlier, later in itertools.pairwise(sent)]
+    assert all(expected <= gap < expected + 0.15 for gap, expected in zip(gaps, [0.1, 0.3, 0.1], strict=True))
+
+
+def test_an_interval_is_kept_whatever_comes_back() -> None:
+    with FarEnd(lambda number, request: [Answer(request)] if number % 2 else []) as far:
+        run = udpping.ping(*far.address, count=20, interval=0.02, timeout=0.3, linger=0)
+    assert [row.due_ns for row in run] == [number * 20_000_000 for number in range(20)]
+    delays = [(row.sent_ns or 0) - row.due_ns for row in run]
+    assert min(delays) >= 0
+    assert statistics.median(delays) < 10e6  # one may be late on a busy machine; the next is on time again
+    assert marks(run) == ".x" * 10
+
+
+LINGERS = [
+    # linger, answered after, expected status, expected duration
+    (0, 0.45, "timeout", 0.3),
+    (0.5, 0.45, "late", 0.8),
+    (None, 0.45, "late", 0.45),
+    (None, 0.05, "reply", 0.05),
+    (0.4, 0.05, "reply", 0.45),
+]
+
+
+@pytest.mark.parametrize(("linger", "after", "status", "duration"), LINGERS)
+def test_linger_says_how_long_to_listen_when_all_is_sent(
+    linger: float | None, after: float, status: str, duration: float
+) -> None:
+    """`None` is the timeout while something is missing, and nothing when all has come."""
+    with FarEnd(lambda _number, request: [Answer(request, after=after)]) as far:
+        run = udpping.ping(*far.address, count=1, timeout=0.3, linger=linger)
+    assert statuses(run) == [status]
+    assert duration <= run.summary.duration_ns / 1e9 < duration + 0.2
+
+
+def test_the_answering_thread_runs_while_ping_waits() -> None:
+    """The interpreter's lock is released: a thread in Python answers, and another one computes."""
+    computed = 0
+    over = threading.Event()
+
+    def compute() -> None:
+        nonlocal computed
+        while not over.is_set():
+            computed += sum(range(100))
+
+    with FarEnd(upper) as far:
+        worker = threading.Thread(target=compute)
+        worker.start()
+        run = udpping.ping(*far.address, count=10, interval=0.02, timeout=5)
+        before = computed
+        silent_run = udpping.ping(LOOPBACK, far.address[1], count=1, timeout=5)
+        over.set()
+        worker.join()
+    assert statuses(run) + statuses(silent_run) == ["reply"] * 11
+    assert 0 < before < computed
+
+
+def test_two_pings_at_once_do_not_mix_their_replies() -> None:
+    runs: list[udpping.Run] = []
+    with udpping.Server(port=0, delay="uniform:0ms,5ms") as server:
+        pings = [
+            threading.Thread(
+                target=lambda: runs.append(udpping.ping(*server.address, count=50, interval=0.002, timeout=2))
+            )
+            for _ in range(4)
+        ]
+        for each in pings:
+            each.start()
+        for each in pings:
+            each.join()
+    assert [run.summary.received for run in runs] == [50] * 4
+    assert [(run.summary.foreign, run.summary.unmatched) for run in runs] == [(0, 0)] * 4
+
+
+def test_noise_from_the_target_never_stops_a_run() -> None:
+    """Five random datagrams come before each reply. Nothing gets lost: each is a copy, or unmatched."""
+    noise = random.Random(4)
+
+    def script(_number: int, request: bytes) -> list[Answer]:
+        junk = [Answer(b"\xff" + noise.randbytes(noise.randrange(1_500))) for _ in range(5)]
+        return [*junk, Answer(request.upper())]
+
+    with FarEnd(script) as far:
+        run = udpping.ping(*far.address, count=30, interval=0.005, timeout=2, linger=0.1)
+    summary = run.summary
+    assert statuses(run) == ["reply"] * 30
+    assert sum(row.copies for row in run) + summary.unmatched == 180
+
+
+def test_a_run_knows_when_it_began_and_each_ping_when_it_left() -> None:
+    before = time.time_ns()
+    with FarEnd(upper) as far:
+        run = udpping.ping(*far.address, count=3, timeout=2)
+        texts = [request.payload.split()[2] for request in far.requests]
+    for row, text in zip(run, texts, strict=True):
+        assert before <= row.run <= (row.sent_wall_ns or 0) <= time.time_ns()
+        assert text == repr((row.sent_wall_ns or 0) / 1e9).encode()
+    assert {row.target for row in run} == {f"{LOOPBACK}:{far.address[1]}"}

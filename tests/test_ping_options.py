@@ -1,0 +1,216 @@
+"""What can be asked of a ping beside the schedule, and what is refused, each with one clear line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import udpping
+from farend import FarEnd, closed_port, statuses
+
+LOOPBACK = "127.0.0.1"
+IPV6 = pytest.param(socket.AF_INET6, marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
+
+
+@pytest.mark.parametrize("size", [64, 1_024, 9_000, 65_507])
+def test_size_is_the_length_on_the_wire_padded_by_spaces(size: int) -> None:
+    with FarEnd() as far:
+        run = udpping.ping(*far.address, count=2, size=size, timeout=5)
+        payloads = [request.payload for request in far.requests]
+    assert [len(payload) for payload in payloads] == [size] * 2
+    assert [payload.rstrip(b" ").count(b" ") for payload in payloads] == [2, 2]
+    assert [row.bytes for row in run] == [size] * 2
+    assert [row.reply for row in run] == [payload.upper()[:1_024] for payload in payloads]
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, IPV6])
+@pytest.mark.parametrize(("ttl", "dscp"), [(1, 46), (255, 63), (64, 0)])
+def test_the_far_end_sees_ttl_and_dscp(family: socket.AddressFamily, ttl: int, dscp: int) -> None:
+    with FarEnd(family=family) as far:
+        run = udpping.ping(*far.address, count=1, ttl=ttl, dscp=dscp, timeout=5)
+        (request,) = far.requests
+    assert (request.ttl, request.traffic_class) == (ttl, dscp << 2)
+    assert statuses(run) == ["reply"]
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, IPV6])
+def test_the_hops_that_a_reply_has_left_are_in_its_row(family: socket.AddressFamily) -> None:
+    with FarEnd(family=family, hops=77) as far:
+        run = udpping.ping(*far.address, count=1, timeout=5)
+    assert [row.ttl for row in run] == [77]
+
+
+def test_bind_is_where_the_pings_come_from() -> None:
+    with FarEnd() as far:
+        udpping.ping(*far.address, count=1, bind="127.0.0.3", timeout=5)
+        assert far.requests[0].client[0] == "127.0.0.3"
+
+
+def names_of_localhost() -> set[socket.AddressFamily]:
+    return {family for family, *_ in socket.getaddrinfo("localhost", None)}
+
+
+@pytest.mark.skipif(len(names_of_localhost()) != 2, reason="localhost is not of both versions here")
+def test_family_insists_on_one_version() -> None:
+    with udpping.Server("::", 0) as server:
+        four, six = (
+            udpping.ping("localhost", server.bound[1], count=1, timeout=5, family=family)
+            for family in ("ipv4", "ipv6")
+        )
+    assert [row.source for row in four] == [f"127.0.0.1:{server.bound[1]}"]
+    assert [row.source for row in six] == [f"[::1]:{server.bound[1]}"]
+
+
+def test_a_name_without_a_family_means_ipv4_first() -> None:
+    with udpping.Server(port=0) as server:
+        assert statuses(udpping.ping("localhost", server.bound[1], count=1, timeout=5)) == ["reply"]
+
+
+def test_a_wildcard_as_target_is_this_machine() -> None:
+    with udpping.Server(port=0) as server:
+        assert statuses(udpping.ping("0.0.0.0", server.bound[1], count=1, timeout=5)) == ["reply"]  # noqa: S104
+
+
+REFUSED: list[tuple[str, Any]] = [
+    *(("count", value) for value in (0, -1)),
+    *(("timeout", value) for value in (0, -1, float("nan"), float("inf"), 100_000)),
+    *(("interval", value) for value in (0, -0.5, float("nan"))),
+    *(("linger", value) for value in (-1, float("nan"))),
+    *(("size", value) for value in (-1, 0, 10, 65_508)),
+    *(("ttl", value) for value in (0, -1, 256)),
+    *(("dscp", value) for value in (-1, 64)),
+    *(("port", value) for value in (0, -1, 70_000)),
+    *(("family", value) for value in ("x", "", "IPv5")),
+    *(("bind", value) for value in ("nonsense", "", "127.0.0.256", "::1")),
+    ("host", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED, ids=str)
+def test_a_bad_value_is_one_line_with_its_name_and_what_is_expected(name: str, value: Any) -> None:  # noqa: ANN401
+    options: dict[str, Any] = {"host": LOOPBACK, "port": 9, "count": 1, "timeout": 0.1, name: value}
+    for call in (udpping.ping, udpping.Pinger):
+        with pytest.raises(udpping.ConfigError) as caught:
+            call(**options)
+        text = str(caught.value)
+        assert text.startswith(f"{name} ")
+        assert " is not usable: expected " in text
+        assert str(value).lower() in text.lower()
+        assert "\n" not in text
+        assert isinstance(caught.value, ValueError)
+
+
+def test_ping_has_an_end_and_says_who_goes_on_for_ever() -> None:
+    with pytest.raises(udpping.ConfigError, match="Pinger"):
+        udpping.ping(LOOPBACK, count=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_an_unknown_host_is_an_address_error_that_names_it() -> None:
+    with pytest.raises(udpping.AddressError, match=r"no-such-host\.invalid") as caught:
+        udpping.ping("no-such-host.invalid")
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, udpping.NetworkError)
+
+
+@pytest.mark.parametrize(("host", "family"), [("::1", "ipv4"), (LOOPBACK, "ipv6")])
+def test_an_address_of_the_other_version_is_an_address_error(host: str, family: str) -> None:
+    with pytest.raises(udpping.AddressError, match="IPv"):
+        udpping.ping(host, family=family)
+
+
+def test_an_address_of_another_machine_cannot_be_bound() -> None:
+    with pytest.raises(udpping.NetworkError, match=r"192\.0\.2\.1") as caught:
+        udpping.ping(LOOPBACK, closed_port(), bind="192.0.2.1")
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+# What follows needs a network of its own: `unshare` gives one with nothing in it but a loopback that is down.
+LONELY = ["unshare", "--user", "--map-root-user", "--net"]
+NETWORK = """
+import fcntl, json, socket, struct, sys, udpping
+
+def loopback(request, value):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, request, struct.pack("16si12x", b"lo", value))
+
+def up():
+    loopback(0x8914, 0x49)  # SIOCSIFFLAGS: up, running, loopback
+
+def set_mtu(mtu):
+    loopback(0x8922, mtu)  # SIOCSIFMTU
+
+def attempt(*args, **options):
+    try:
+        return [row.status for row in udpping.ping(*args, **options)]
+    except udpping.UdppingError as error:
+        return [type(error).__name__, error.errno, str(error)]
+"""
+
+
+def in_a_network_of_its_own(script: str) -> Any:  # noqa: ANN401 - whatever the script prints
+    try:
+        subprocess.run([*LONELY, "true"], check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("`unshare --user --net` is not allowed or not there")
+    done = subprocess.run(
+        [*LONELY, sys.executable, "-c", NETWORK + script],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_no_route_is_a_network_error_with_its_errno() -> None:
+    kind, number, text = in_a_network_of_its_own('print(json.dumps(attempt("192.0.2.1", 9, count=1)))')
+    assert (kind, number) == ("NetworkError", errno.ENETUNREACH)
+    assert "192.0.2.1:9" in text
+    assert "no route" in text
+    assert "\n" not in text
+
+
+def test_df_refuses_what_the_path_does_not_take_whole() -> None:
+    """Over a link of 1,500 bytes 1,472 of payload fit; one more goes only in fragments."""
+    refused, fits, fragmented = in_a_network_of_its_own("""
+up()
+set_mtu(1500)
+with udpping.Server(port=0, reply="x") as server:
+    print(json.dumps([
+        attempt(*server.address, count=2, size=1473, df=True, timeout=2),
+        attempt(*server.address, count=2, size=1472, df=True, timeout=2),
+        attempt(*server.address, count=2, size=1473, timeout=2),
+    ]))
+""")
+    assert refused[:2] == ["NetworkError", errno.EMSGSIZE]
+    assert fits == ["reply"] * 2
+    assert fragmented == ["reply"] * 2
+
+
+def test_a_ping_that_cannot_leave_any_more_is_an_error_row() -> None:
+    """The link shrinks during the run. The pings after that count as sent and lost, and the run goes on."""
+    statuses, errors, sent, empty = in_a_network_of_its_own("""
+up()
+with udpping.Server(port=0, reply="x") as server:
+    pinger = udpping.Pinger(*server.address, count=6, size=2000, df=True, interval=0.02, timeout=1)
+    with pinger:
+        for row in pinger:
+            if row.seq == 3:
+                set_mtu(1500)
+                break
+        run = pinger.run()
+    rows = list(run)
+    empty = [row.sent_ns is None and row.rtt_ns is None for row in rows if row.status == "error"]
+    print(json.dumps([[row.status for row in rows], run.summary.errors, run.summary.sent, all(empty)]))
+""")
+    assert statuses[:3] == ["reply"] * 3
+    assert statuses[-1] == "error"
+    assert errors == statuses.count("error") > 0
+    assert sent == 6
+    assert empty
