@@ -148,6 +148,17 @@ def test_a_late_reply_is_not_taken_for_the_next(scripts: Path) -> None:
     assert "3 packets transmitted, 0 received, 100.0% packet loss" in done.stdout
 
 
+def test_ctrl_c_on_the_client_prints_the_statistics(start: Start, scripts: Path) -> None:
+    with udpping.Server(port=0, loss="pattern:.x") as server:
+        process = start(scripts / "UDPPingerClient.py", "--port", server.address[1], "--timeout", "30")
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("PING 1 ")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert "1 received" in out
+    assert (process.returncode, err) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("words", "place"),
     [

@@ -79,8 +79,8 @@ class Session:
         """Wait for the next row; `None` after the last one."""
         from udpping._rows import Row
 
-        self.start()
         try:
+            self.start()
             while True:
                 over = self._core.done
                 values = self._core.next(0 if over else SLICE)
@@ -93,8 +93,8 @@ class Session:
 
     def finish(self) -> Run:
         """Wait for the end."""
-        self.start()
         try:
+            self.start()
             while not self._core.wait(SLICE):
                 pass
         except KeyboardInterrupt:

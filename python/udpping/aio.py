@@ -65,6 +65,6 @@ async def _finish(targets: list[tuple[str, int]], options: "Options") -> "Run":
         while not session.done:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, longest)
+        return session.finish()
     finally:
         session.stop()
-    return session.run()

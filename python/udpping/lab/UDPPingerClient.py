@@ -6,6 +6,8 @@ A ping is the line "Ping sequence_number time". A reply counts only for the ping
 comes too late is not mistaken for the reply to the next.
 """
 
+from contextlib import suppress
+
 import udpping
 from udpping import lab
 
@@ -17,7 +19,7 @@ def main() -> None:
         options.host, options.port, count=options.count, timeout=options.timeout, linger=0
     )
     told = 0
-    with pinger:
+    with pinger, suppress(KeyboardInterrupt):
         for row in pinger:
             # A ping comes again when a late reply or a duplicate changes its row: it has been told.
             if row.seq > told:
