@@ -1,4 +1,4 @@
-"""Our server with students' clients, our client with the course's server and with every known form of reply."""
+"""Our server and students' clients, our client and the course's server, and every known form of reply."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_third_client_s_statistics_are_the_server_s() -> None:
     assert log_marks(server) == LOST
 
 
-# Every form of reply that is known from course work: {seq} and {next} are numbers, {text} is the ping, {time} the time in it.
+# Every form of reply known from course work. {seq} and {next} are numbers, {time} is the text in the ping.
 FORMS = {
     "upper": ("{upper}", "seq"),
     "same": ("{text}", "seq"),
