@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +79,18 @@ def test_no_thread_and_no_descriptor_is_left(way: Callable[[udpping.Server], Non
             way(server)
         gc.collect()
         wait_until(lambda: (sorted(threads()), descriptors()) == before)
+
+
+def test_a_program_may_end_while_its_server_and_its_pings_run() -> None:
+    script = """
+import udpping
+server = udpping.Server(port=0)
+server.start()
+pinger = udpping.Pinger(*server.address, count=None, interval=0.0001)
+assert next(pinger).seq == 1
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def resident() -> int:

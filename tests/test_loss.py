@@ -16,7 +16,7 @@ from udpping import loss
 if TYPE_CHECKING:
     from udpping.loss import Loss
 
-# lab-spec: which of 40 packets the course's server loses after random.seed(n).
+# Which of 40 packets a server in Python loses after random.seed(n), drawing randint(0, 10) or randint(1, 10).
 FROM_0_TO_10 = {
     0: "..x........x.x.xx....x.xx....x.....x....",
     1: "x.x.x.....xx.x...x..x.x.xxx..x..x.x.x...",

@@ -114,6 +114,13 @@ def test_a_closed_port_is_unreachable_at_once() -> None:
     assert run.summary.duration_ns < 10e9
 
 
+@pytest.mark.parametrize("size", [None, 9_000, 65_507])
+def test_each_of_many_pings_in_flight_gets_its_own_refusal(size: int | None) -> None:
+    run = udpping.ping(LOOPBACK, closed_port(), count=100, interval=0.0002, size=size, timeout=20)
+    assert statuses(run) == ["unreachable"] * 100
+    assert run.summary.duration_ns < 10e9
+
+
 def test_a_stranger_s_datagram_is_foreign_and_counts_for_nothing() -> None:
     def script(number: int, request: bytes) -> list[Answer]:
         copy = Answer(request.upper(), foreign=True)

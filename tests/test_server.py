@@ -246,6 +246,17 @@ def test_stop_discards_what_is_held_back() -> None:
     assert server.counters.answered == 0
 
 
+def test_more_than_can_wait_is_dropped_and_logged_as_full() -> None:
+    """Replies that wait take 64 MiB at most, whoever asks for them."""
+    with udpping.Server(port=0, delay=60, reply="same", record=True) as server:
+        send_all(server, [bytes(65_000)] * 1_100)
+        counters = server.counters
+        assert counters.received == counters.answered + counters.dropped + counters.errors + counters.waiting
+        assert counters.waiting == 64 * 2**20 // 65_000
+    told = [(row.verdict, row.reason) for row in server.log]
+    assert told == [("answer", None)] * counters.waiting + [("drop", "full")] * (1_100 - counters.waiting)
+
+
 def test_kernel_drops_are_counted_when_the_buffer_is_overrun() -> None:
     """A server that is bound and not started yet reads nothing: its buffer must run over."""
     server = udpping.Server(port=0)
