@@ -135,6 +135,22 @@ class FarEnd:
         return Request(payload, client, ttl, traffic_class)
 
 
+def udp_socket(family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
+    """Open a socket that waits ten seconds and not for ever."""
+    own = socket.socket(family, socket.SOCK_DGRAM)
+    own.settimeout(10)
+    return own
+
+
+def ask(server: udpping.Server, payload: bytes) -> bytes:
+    """Send one datagram; give back the answer, which must come from where it was asked."""
+    with udp_socket(socket.AF_INET6 if ":" in server.address[0] else socket.AF_INET) as own:
+        own.sendto(payload, server.address)
+        answer, source = own.recvfrom(65_535)
+    assert source[:2] == server.address
+    return answer
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Return as soon as the condition holds; fail when it never does."""
     end = time.monotonic() + seconds

@@ -11,6 +11,7 @@ import time
 import pytest
 import udpping
 from farend import Answer, FarEnd, send_all
+from udpping._session import Session
 
 # Starts with the far end's host and port in `target`; whoever is interrupted shows what there is.
 PREFACE = """
@@ -88,6 +89,21 @@ def test_when_nobody_catches_it_the_program_fails_and_says_where_the_rows_were(c
     assert code in {1, -signal.SIGINT}
     assert errors.rstrip().splitlines()[-1].startswith("udpping.errors.Interrupted: stopped after 3 pings")
     assert seconds < 1
+
+
+def test_it_keeps_the_rows_even_when_it_comes_with_the_first_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Session.start
+
+    def and_then_interrupted(session: Session) -> None:
+        start(session)
+        signal.raise_signal(signal.SIGINT)
+
+    with FarEnd() as far:
+        monkeypatch.setattr(Session, "start", and_then_interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            udpping.ping(*far.address, count=3)
+    assert isinstance(caught.value, udpping.Interrupted)
+    assert udpping.last_run is caught.value.run
 
 
 def test_it_comes_through_while_another_thread_holds_the_cpu() -> None:
