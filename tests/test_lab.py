@@ -15,6 +15,7 @@ import pytest
 import udpping
 from udpping import lab
 from udpping.__main__ import main
+from udpping.cli import _hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def client(scripts: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 def serve(start: Start, script: Path, port: int, *words: object) -> subprocess.Popen[str]:
-    """Start the server; it prints nothing, so a first datagram that is not refused says that it is there."""
+    """Start the server; a first datagram that is not refused says that it is there."""
     process = start(script, "--host", "127.0.0.1", "--port", port, *words)
     while process.poll() is None:
         row = udpping.ping(port=port, count=1, timeout=0.05).row(0)
@@ -75,7 +76,38 @@ def test_the_server_loses_what_cpython_draws(start: Start, scripts: Path, free_p
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert "31 received" in out
-    assert (process.returncode, err) == (0, "")
+    told = f"listening on 127.0.0.1, UDP port {free_port}, seed 42; only from this machine: "
+    assert err == f"UDPPingerServer: {told}python UDPPingerClient.py 127.0.0.1 {free_port}\n"
+    assert process.returncode == 0
+
+
+def test_the_server_says_what_to_type_on_another_machine(
+    start: Start, scripts: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start(scripts / "UDPPingerServer.py", "--port", free_port)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    told = re.fullmatch(
+        rf"UDPPingerServer: listening on every interface, UDP port {free_port}, seed \d+; "
+        rf"(?:only from this machine|from another machine): python UDPPingerClient\.py (\S+) {free_port}\n",
+        line,
+    )
+    assert told, line
+    assert told[1] in {*_hosts.addresses(), "127.0.0.1"}
+    # One random draw in a row of many is answered, at the address that was told.
+    assert client(scripts, told[1], free_port, "--timeout", 0.1).returncode == 0
+    process.send_signal(signal.SIGINT)
+    out, rest = process.communicate(timeout=10)
+    assert (out.splitlines()[0], rest) == ("", "")
+    assert out.splitlines()[1].startswith("10 received")
+
+    monkeypatch.setattr(_hosts, "addresses", lambda: ["2001:db8::7", "192.0.2.7"])
+    with udpping.Server("", 0) as server:
+        command = f"from another machine: python UDPPingerClient.py 192.0.2.7 {server.address[1]}"
+        assert lab.where(server).endswith(command)
+    monkeypatch.setattr(_hosts, "addresses", list)
+    with udpping.Server("", 0) as server:
+        assert "only from this machine: python UDPPingerClient.py 127.0.0.1 " in lab.where(server)
 
 
 def test_the_server_answers_as_the_course_says(start: Start, scripts: Path, free_port: int) -> None:
@@ -180,7 +212,7 @@ def test_ways_to_name_the_server(words: list[str], place: tuple[str, int]) -> No
         (["h", "0"], "PORT '0' is not usable: expected a whole number from 1 to 65535"),
         (["--count", "0"], "--count '0' is not usable: expected a whole number from 1"),
         (["--timeout", "x"], "--timeout 'x' is not usable: expected seconds"),
-        (["--timeout", "-1", "127.0.0.1"], "timeout -1 is not usable: expected more than 0"),
+        (["--timeout", "-1", "127.0.0.1"], "timeout -1 is not usable: expected 0.000001 to 86400 seconds"),
         (["no..such..host"], "no..such..host"),
     ],
 )

@@ -105,7 +105,7 @@ READING = [
     ],
 ]
 TESTS = [
-    Check("stubtest", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python -m mypy.stubtest udpping"]),
+    Check("stubtest", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python -m mypy.stubtest udpping._core"]),
     *[
         Check(
             f"pytest on CPython 3.{minor}",

@@ -37,6 +37,8 @@ def run_html(run: "Run") -> str:
         rows.append(_summary_cells(run.summary))
     picture = timeline(run) if len(run) else ""
     note = "<p>round trips in ms; the bracket is the 95 % interval of the loss</p>"
+    if run.summary.kernel_drops:
+        note += f"<p>{run.summary.kernel_drops:,} datagrams dropped by this machine's kernel</p>"
     return f"<div>{_grid(head, rows)}{note}{picture}{_rows(run)}</div>"
 
 

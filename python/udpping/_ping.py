@@ -1,8 +1,8 @@
 """`ping`, `Pinger` and `ping_many`: who is there, how far away, and how much is lost."""
 
+from udpping._checks import items, refuse, text, whole
 from udpping._session import Session
 from udpping._targets import DEFAULT_PORT, parse_target
-from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,19 +33,28 @@ def ping(
 ) -> "Run":
     """Ping a UDP server and wait for the end.
 
-    A reply counts for the ping that it answers: by its number, else by its payload, else because that ping
-    is the only one out. Late, duplicate and foreign datagrams are counted apart.
+    A ping is the line `Ping <seq> <time>`. A reply counts for the ping that it answers: by its number, else
+    by its payload, else because that ping is the only one out. Late, duplicate and foreign datagrams are
+    counted apart. A round trip is that of RFC 2681, on a clock that never steps.
 
-    * `count`: how many pings, from 1. `Pinger` can go on for ever.
-    * `timeout`: seconds to wait for each reply, above 0. What comes after it is `late`.
-    * `interval`: `None` sends the next ping when the last one is answered or given up; a number sends one
-      every so many seconds, whatever comes back.
-    * `linger`: seconds to listen after the last timeout for late and duplicate replies; `None` is `timeout`
-      when something is missing and 0 otherwise.
-    * `size`: bytes of payload, padded behind the text, up to 65,507.
-    * `bind`: the local IP address to send from.
-    * `ttl`, `dscp`, `df`: hops allowed (1 to 255), class of service (0 to 63), do not fragment.
+    * `host`, `port`: who is asked: a name or an address, by default this machine, and a port from 1 to
+      65,535, by default 12000, that of the course.
+    * `count`: how many pings, from 1, by default 10. `Pinger` can go on for ever.
+    * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day). What comes after it is
+      `late`.
+    * `interval`: `None` sends the next ping when the last one is answered or given up; a number from 0.000001
+      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none.
+    * `linger`: seconds to listen after the last timeout for late and duplicate replies, up to 86,400; `None`
+      is `timeout` when something is missing and 0 otherwise.
+    * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
+      numbers: 44 without an end) to 65,507. `None` is as long as the text.
+    * `bind`: the local IP address to send from; `None` leaves it to the system.
+    * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
+    * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`.
     * `family`: `"ipv4"` or `"ipv6"` to insist on one; otherwise IPv4 is preferred.
+
+    The run has a row for every ping. Only those in flight when it is stopped have none; `summary.pending`
+    counts them.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, NetworkError when the system
     refuses, and on Ctrl-C Interrupted, which carries what was measured. No answer is not an error.
@@ -57,8 +66,15 @@ def ping(
     ['reply', 'reply', 'reply']
     >>> run.row(0).reply[:7]
     b'PING 1 '
+
+    On a schedule, ten a second or faster, the answer to one ping may overtake that to another:
+
+    >>> with udpping.Server(port=0, delay="uniform:0ms,20ms", seed=1) as server:
+    ...     run = udpping.ping(*server.address, count=20, interval=0.001, timeout=2)
+    >>> run.summary.received, run.summary.reordered > 0
+    (20, True)
     """
-    _finite(count)
+    finite(count)
     session = Session(
         [(host, port)],
         count=count,
@@ -93,15 +109,24 @@ def ping_many(
     """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
 
     A target is `"host"`, `"host:port"`, `"[v6]:port"` or `(host, port)`; `port` stands in for a missing one.
-    `count` pings go to each. Everything else is as in `ping`.
+    `count` pings go to each. Everything else is as in `ping`, with these differences:
+
+    * With `interval`, the first pings are spread over it, so that they do not leave all at once.
+    * A datagram from a stranger belongs to no target, and sockets are shared: `foreign` and `kernel_drops`
+      are counted in `run.summary` and are `None` in `run.summaries`.
+
+    Raises what `ping` raises. ConfigError is also for an empty list, and for two targets with the same
+    address and port, under whatever names; nothing has been sent then.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
     ...     run = udpping.ping_many([near.address, deaf.address], count=2, timeout=0.05)
     >>> [summary.received for summary in run.summaries]
     [2, 0]
+    >>> run.summary.sent, [row.seq for row in run]
+    (4, [1, 2, 1, 2])
     """
-    _finite(count)
+    finite(count)
     session = Session(
         targets_of(targets, port),
         count=count,
@@ -121,9 +146,15 @@ def ping_many(
 class Pinger:
     """Pings that can be watched: iterate over it for the rows as they come.
 
-    A row comes when its ping is answered or given up, and again when a late reply or a duplicate changes it.
-    The arguments are those of `ping`, and `count=None` goes on for ever in constant memory. As a context
-    manager it starts on entry and stops on exit. Ctrl-C raises Interrupted, which carries the run.
+    A row comes when its ping is answered or given up, and again when a late reply or a duplicate changes
+    it. The arguments, their defaults and the errors are those of `ping`; names are looked up and sockets
+    opened when it is made, and the first ping leaves when the block is entered or the first row is asked
+    for. Leaving the block stops it. A ping in flight then has no row. Ctrl-C raises Interrupted, which
+    carries the run.
+
+    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 rows, the
+    summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows
+    that nobody takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:
@@ -132,6 +163,8 @@ class Pinger:
     ...             break
     >>> pinger.summary.received >= 3
     True
+    >>> pinger.run().row(0).seq
+    1
     """
 
     def __init__(
@@ -185,7 +218,7 @@ class Pinger:
 
     @property
     def address(self) -> str:
-        """The address and port that the name stands for."""
+        """The address and port that the name stands for, such as `127.0.0.1:12000` or `[::1]:12000`."""
         return self._session.addresses[0]
 
     @property
@@ -195,11 +228,14 @@ class Pinger:
 
     @property
     def missed_rows(self) -> int:
-        """Rows that came too fast for the one who iterates. The run and the summary have them."""
+        """Rows that came while 65,536 others waited to be taken. The run and the summary have them."""
         return self._session.missed_rows
 
     def run(self) -> "Run":
-        """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and give the whole run."""
+        """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and give the whole run.
+
+        Raises NetworkError when the system ends it, and Interrupted on Ctrl-C.
+        """
         return self._session.finish()
 
     def stop(self) -> None:
@@ -210,10 +246,24 @@ class Pinger:
 def targets_of(targets: "Iterable[Target]", port: int) -> list[tuple[str, int]]:
     """Read the targets of `ping_many`."""
     if isinstance(targets, str):
-        raise ConfigError(f"targets {targets!r} is not usable: expected a list, or ping() for one target")
-    return [parse_target(target, port) if isinstance(target, str) else target for target in targets]
+        raise refuse("targets", targets, "a list, or ping() for one target")
+    whole("port", port)
+    return [
+        parse_target(target, port) if isinstance(target, str) else _pair(target)
+        for target in items("targets", targets, "a list of them")
+    ]
 
 
-def _finite(count: int | None) -> None:
+def finite(count: int | None) -> None:
+    """Refuse an endless run where somebody waits for the end."""
     if count is None:
-        raise ConfigError("count None is not usable here: expected a number from 1; Pinger goes on for ever")
+        raise refuse("count", count, "a number from 1; Pinger goes on for ever")
+
+
+def _pair(target: object) -> tuple[str, int]:
+    expected = 'text such as "host:12000", or (host, port)'
+    try:
+        host, port = items("target", target, expected)
+    except ValueError:
+        raise refuse("target", target, expected) from None
+    return text("host", host), whole("port", port)

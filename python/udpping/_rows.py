@@ -56,8 +56,8 @@ class LogRow(NamedTuple):
     seq: int | None
     """The sequence number that it carries, when it can be read."""
     verdict: str
-    """`answer`, `drop` or `error`."""
+    """`answer`, `drop` (lost on purpose) or `error` (it should have been answered, and could not be)."""
     reason: str | None
-    """Why it was not answered: `loss`, `full` (too many replies waiting) or `send` (the system refused)."""
+    """Why it was not answered: `loss`; `full` (too many replies waiting); `send` (the system refused)."""
     delay_ns: int | None
     """How long its reply was held back on purpose."""

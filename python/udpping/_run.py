@@ -14,16 +14,31 @@ MANY = 4
 
 
 class Summary:
-    """What the pings come to. Counts are whole; what cannot be known is `None`, never 0."""
+    """What the pings come to. Counts are whole; what cannot be known is `None`, never 0.
+
+    Only settled pings are summed up: those that wait for an answer are `pending` and in no other count. Round
+    trips (RFC 2681) are those of replies in time, in nanoseconds. Quantiles are linear between order
+    statistics, definition 7 of Hyndman and Fan (1996), as in numpy and R; those of a run without an end come
+    from a sketch (DDSketch).
+
+    >>> import udpping
+    >>> summary = udpping.sim.ping(count=10, loss="pattern:..x", delay="2ms").summary
+    >>> summary.sent, summary.received, summary.lost, summary.loss, summary.rtt_median_ns
+    (10, 7, 3, 0.3, 2000000.0)
+    >>> print(summary)
+    --- 192.0.2.1:12000 ---
+    10 sent, 7 received in time, 3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)
+    rtt min/avg/median/max/stddev = 2.000/2.000/2.000/2.000/0.000 ms
+    """
 
     target: str
     """Who was asked, or how many were."""
     sent: int
-    """Pings sent, whatever became of them."""
+    """Settled pings, `received` and `lost` together; those still waiting are `pending`."""
     received: int
     """Answered in time."""
     lost: int
-    """Not answered in time: `late`, `timeouts`, `unreachable` and `errors` together."""
+    """Not answered in time (RFC 7680): `late`, `timeouts`, `unreachable` and `errors` together."""
     late: int
     """Answered, but after the timeout."""
     timeouts: int
@@ -35,9 +50,18 @@ class Summary:
     duplicates: int
     """Replies beyond the first one to a ping."""
     reordered: int
-    """Replies that came after the reply to a later ping."""
+    """Replies in time that came after the reply to a later ping (RFC 4737)."""
     foreign: int | None
-    """Datagrams from addresses that were not asked; `None` where the system does not show them."""
+    """Datagrams from addresses that were not asked; `None` where the system does not show them.
+
+    With several targets it is known for all together only, and `None` for each.
+    """
+    kernel_drops: int | None
+    """Datagrams that this machine's kernel dropped because the pinger did not take them in time.
+
+    A reply among them counts as lost. `None` where the system does not tell, and, with several targets, for
+    each of them: it is known for all together only.
+    """
     unmatched: int
     """Datagrams from the target that answer no ping."""
     unverified: int
@@ -47,19 +71,19 @@ class Summary:
     loss: float | None
     """`lost` over `sent`, from 0 to 1."""
     loss_low: float | None
-    """Lower end of the 95 % interval (Wilson) for the loss."""
+    """Lower end of the 95 % interval for the loss, if losses are independent (Wilson 1927)."""
     loss_high: float | None
     """Upper end of it."""
     rtt_min_ns: int | None
     """Shortest round trip. Round trips count replies in time only."""
     rtt_avg_ns: float | None
-    """Average round trip."""
+    """Arithmetic mean of the round trips."""
     rtt_median_ns: float | None
     """Median round trip."""
     rtt_max_ns: int | None
     """Longest round trip."""
     rtt_stddev_ns: float | None
-    """Standard deviation of the round trips."""
+    """Standard deviation of the round trips, that of the sample (n - 1); `None` for a single one."""
     rtt_p95_ns: float | None
     """19 of 20 round trips are not longer."""
     rtt_p99_ns: float | None
@@ -73,12 +97,22 @@ class Summary:
         self.__dict__.update(facts, target=target)
 
     def as_dict(self) -> "dict[str, str | int | float | None]":
-        """Everything by name, ready for JSON."""
+        """Everything by name, ready for JSON.
+
+        >>> import udpping
+        >>> sorted(udpping.sim.ping(count=1).summary.as_dict())[:4]
+        ['duplicates', 'duration_ns', 'errors', 'foreign']
+        """
         return {"target": self.target, **{k: v for k, v in self.__dict__.items() if k != "target"}}
 
     @property
     def loss_text(self) -> str:
-        """The loss in words: `3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)`."""
+        """The loss in words, with its interval.
+
+        >>> import udpping
+        >>> udpping.sim.ping(count=10, loss="pattern:..x").summary.loss_text
+        '3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)'
+        """
         if self.loss is None or self.loss_low is None or self.loss_high is None:
             return "nothing sent"
         interval = f"95 % interval {100 * self.loss_low:.1f} to {100 * self.loss_high:.1f} %"
@@ -86,7 +120,12 @@ class Summary:
 
     @property
     def rtt_text(self) -> str:
-        """The round trips on one line and in one unit; empty without replies."""
+        """The round trips on one line and in one unit; empty without replies in time.
+
+        >>> import udpping
+        >>> udpping.sim.ping(count=10, delay="2ms").summary.rtt_text
+        'rtt min/avg/median/max/stddev = 2.000/2.000/2.000/2.000/0.000 ms'
+        """
         values = (self.rtt_min_ns, self.rtt_avg_ns, self.rtt_median_ns, self.rtt_max_ns, self.rtt_stddev_ns)
         if self.received == 0:
             return ""
@@ -101,6 +140,7 @@ class Summary:
             "duplicates": self.duplicates,
             "reordered": self.reordered,
             "foreign": self.foreign,
+            "dropped by this machine's kernel": self.kernel_drops,
             "unmatched": self.unmatched,
             "unverified": self.unverified,
             "pending": self.pending,
@@ -115,7 +155,9 @@ class Summary:
 
 
 class Run(Table):
-    """A row per ping, in the order of their numbers, and the summary of them all.
+    """A row per settled ping, target after target in the order of their numbers, and the summary of them all.
+
+    What the columns mean is said with `Row`. A run without an end has its latest rows only.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=3, loss="pattern:.x.")
@@ -139,12 +181,12 @@ class Run(Table):
 
     @property
     def summaries(self) -> tuple[Summary, ...]:
-        """What the pings of each target come to, in the order given."""
+        """What the pings of each target come to, in the order given; with one target the `summary`."""
         return self._summaries
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Who was asked."""
+        """Who was asked, in the order given."""
         return tuple(summary.target for summary in self._summaries)
 
     def __iter__(self) -> "Iterator[Row]":
@@ -160,7 +202,12 @@ class Run(Table):
 
     def __repr__(self) -> str:
         shown = self._summaries if len(self._summaries) <= MANY else (self._summary,)
-        return "\n".join(map(repr, shown))
+        lines = [*map(repr, shown)]
+        if self._summary.kernel_drops and self._summary not in shown:
+            lines.append(
+                f"{self._summary.kernel_drops:,} dropped by this machine's kernel, from whichever target"
+            )
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         from udpping._html import run_html
@@ -169,7 +216,12 @@ class Run(Table):
 
 
 class SimRun(Run):
-    """A run in virtual time."""
+    """A run in virtual time, with the seed that repeats it.
+
+    >>> import udpping
+    >>> udpping.sim.ping(count=3, seed=42).seed
+    42
+    """
 
     __slots__ = ("_seed",)
 

@@ -1,6 +1,6 @@
 """The lossy server."""
 
-from udpping import _core
+from udpping import _checks, _core
 from udpping._table import Table
 from udpping._text import delay_text, loss_text
 from udpping.errors import AmplificationWarning
@@ -22,26 +22,43 @@ LOG_ROWS = 1_000_000
 
 
 class Counters:
-    """What a server has done so far. `None` stands for what the system does not tell."""
+    """What a server has done so far: a snapshot. `None` stands for what the system does not tell.
+
+    Every datagram that was received is answered, dropped, waiting, or an error.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0, loss="pattern:.x") as server:
+    ...     run = udpping.ping(*server.address, count=4, timeout=0.1, linger=0)
+    >>> server.counters
+    4 received, 2 answered, 2 dropped on purpose
+    >>> server.counters.dropped, server.counters.clients
+    (2, 1)
+    """
 
     received: int
     """Datagrams that arrived."""
     answered: int
     """Replies that were sent."""
     dropped: int
-    """Datagrams lost on purpose."""
+    """Datagrams lost on purpose, by the loss model, and nothing else."""
     delayed: int
     """Replies that were held back on purpose."""
     waiting: int
     """Replies that are held back now."""
     errors: int
-    """Replies that the system refused to send, or that too many others were waiting for."""
+    """Replies that could not be given: the system refused to send them, or they found no room to wait.
+
+    At most 65,536 replies of 64 MiB together wait for their time; in the log the reason is then `full`.
+    """
     kernel_drops: int | None
     """Datagrams that the kernel threw away because the server did not keep up."""
     clients: int
-    """Different addresses that were seen."""
+    """Clients that were seen, by address and port.
+
+    65,536 are remembered. One that was forgotten and returns counts, and is treated, as a new one.
+    """
     unlogged: int
-    """Rows that the log had no room for."""
+    """Datagrams that a log of a million rows had no room for; 0 unless recording."""
 
     def __init__(self, counts: "dict[str, int | None]") -> None:
         self.__dict__.update(counts)
@@ -64,7 +81,19 @@ class Counters:
 
 
 class Log(Table):
-    """What a server did with each datagram: the ground truth beside what a client measured."""
+    """What a server did with each datagram: the ground truth beside what a client measured.
+
+    It is a snapshot: what comes later is in the next one. What the columns mean is said with `LogRow`.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0, loss="pattern:.x", record=True) as server:
+    ...     run = udpping.ping(*server.address, count=3, timeout=0.1)
+    >>> for row in server.log:
+    ...     print(row.number, row.seq, row.verdict, row.reason)
+    1 1 answer None
+    2 2 drop loss
+    3 3 answer None
+    """
 
     __slots__ = ()
 
@@ -84,23 +113,29 @@ class Server:
     """Answers datagrams, and loses or delays some on purpose.
 
     It runs in the background between `start()` and `stop()`, or within a `with` block; `serve_forever()` runs
-    it until Ctrl-C. The port is taken when the server is made.
+    it until Ctrl-C. The port is taken when the server is made and free again when it is stopped. A stopped
+    server stays stopped, and tells its counters, log and settings.
 
-    * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both versions.
-    * `port`: 0 takes any free one; `.address` says which.
+    * `host`: the address to listen at, by default this machine's own only; `""` is every IPv4 interface,
+      `"::"` every interface of both versions.
+    * `port`: 0 to 65,535, by default 12000; 0 takes any free one, and `.address` says which.
     * `loss`: which datagrams get no reply: a probability (0 to 1), `"30%"`, `"4/11"`, or a model of
       `udpping.loss`.
-    * `delay`: how long a reply is held back: seconds, `"50ms"`, or a model of `udpping.delay`.
+    * `delay`: how long a reply is held back, at most 1 hour: seconds, `"50ms"`, or a model of
+      `udpping.delay`.
     * `reply`: `"upper"` (the request in ASCII capitals), `"same"`, or a text with the fields `{message}`,
-      `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`.
-    * `seed`: any whole number makes losses and delays repeat; `None` draws one, and `.seed` tells it.
+      `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`. What such a text
+      makes is cut at 1,024 bytes, or at the length of a longer request.
+    * `seed`: any whole number, of 4,300 digits at most, makes losses and delays repeat; `None` draws one, and
+      `.seed` tells it.
     * `scope`: `"client"` counts each client's datagrams apart, `"shared"` all together; `None` is `"shared"`
-      for `loss.RandInt` and `"client"` otherwise.
+      for `loss.RandInt` and `"client"` otherwise. `RandInt` with `"client"` takes 2.5 KB for each client.
     * `record`: whether to keep `.log`, of a million rows at most.
-    * `port_tries`: how many ports to try, upwards from `port`.
+    * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
 
-    Raises ConfigError for what cannot be used, PortBusyError when the port is taken, NetworkError when the
-    system refuses. Warns with AmplificationWarning when strangers could make it send more than they did.
+    Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
+    port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
+    could make it send more than they did.
 
     >>> import udpping
     >>> with udpping.Server(port=0, loss="4/11", seed=42, record=True) as server:
@@ -125,15 +160,15 @@ class Server:
         port_tries: int = 1,
     ) -> None:
         self._core = _core.EchoServer(
-            host,
-            port,
+            _checks.text("host", host),
+            _checks.whole("port", port),
             loss=loss_text(loss),
             delay=delay_text(delay),
-            reply=reply,
-            seed=seed,
-            scope=scope,
-            record=LOG_ROWS if record else 0,
-            port_tries=port_tries,
+            reply=_checks.text("reply", reply),
+            seed=None if seed is None else _checks.any_whole("seed", seed),
+            scope=None if scope is None else _checks.text("scope", scope),
+            record=LOG_ROWS if _checks.flag("record", record) else 0,
+            port_tries=_checks.whole("port_tries", port_tries),
         )
         if self._core.can_amplify and not is_loopback(self.bound[0]):
             import warnings
@@ -146,15 +181,22 @@ class Server:
             )
 
     def start(self) -> None:
-        """Begin to answer, in the background. A server that was stopped does not start again."""
+        """Begin to answer, in the background. May be called twice.
+
+        Raises NetworkError for a server that was stopped (make a new one), and when the system gives no
+        thread.
+        """
         self._core.start()
 
     def stop(self) -> None:
-        """Stop answering. Replies still held back are not sent. May be called twice."""
+        """Stop answering and free the port. Replies still held back are not sent. May be called twice."""
         self._core.stop()
 
     def serve_forever(self) -> None:
-        """Answer until Ctrl-C, which prints the counters and raises KeyboardInterrupt, or until `stop()`."""
+        """Answer until Ctrl-C, which prints the counters and raises KeyboardInterrupt, or until `stop()`.
+
+        Raises what `start` and `wait` raise.
+        """
         self.start()
         try:
             self.wait()
@@ -164,7 +206,11 @@ class Server:
             raise
 
     def wait(self) -> None:
-        """Wait until it stops, through `stop()` in another thread or through a failure, which is raised."""
+        """Wait until it stops, through `stop()` in another thread or through a failure.
+
+        Raises that failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which the server
+        goes on. A server that was never started is waited for as well.
+        """
         while not self._core.wait(SLICE):
             pass
 
@@ -219,12 +265,12 @@ class Server:
 
     @property
     def counters(self) -> Counters:
-        """What it has done so far."""
+        """What it has done so far; ask at any time, also when it has stopped."""
         return Counters(self._core.counters())
 
     @property
     def log(self) -> Log:
-        """What it did with each datagram so far; empty without `record`."""
+        """What it did with each datagram so far: a snapshot, empty without `record`."""
         return Log(self._core.log())
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """A ping session of the core, and how to wait for it: in slices, so that Ctrl-C gets through."""
 
 import udpping
-from udpping import _core
+from udpping import _checks, _core
 from udpping._run import MANY, Run, Summary
 from udpping._targets import target_text
 from udpping.errors import Interrupted
@@ -33,20 +33,21 @@ class Session:
         family: str | None = None,
         events: bool = False,
     ) -> None:
-        self.names = [target_text(host, port) for host, port in targets]
         self._started = False
+        targets = [(_checks.text("host", host), _checks.whole("port", port)) for host, port in targets]
+        self.names = [target_text(host, port) for host, port in targets]
         self._core = _core.PingSession(
             targets,
-            count=count,
-            timeout=timeout,
-            interval=interval,
-            linger=linger,
-            size=size,
-            bind=bind,
-            ttl=ttl,
-            dscp=dscp,
-            df=df,
-            family=family,
+            count=None if count is None else _checks.whole("count", count),
+            timeout=_checks.seconds("timeout", timeout),
+            interval=None if interval is None else _checks.seconds("interval", interval),
+            linger=None if linger is None else _checks.seconds("linger", linger),
+            size=None if size is None else _checks.whole("size", size),
+            bind=None if bind is None else _checks.text("bind", bind),
+            ttl=None if ttl is None else _checks.whole("ttl", ttl),
+            dscp=None if dscp is None else _checks.whole("dscp", dscp),
+            df=_checks.flag("df", df),
+            family=None if family is None else _checks.text("family", family),
             events=events,
         )
 
@@ -103,8 +104,11 @@ class Session:
 
     def run(self) -> Run:
         """Put together what there is so far."""
+        total = self.summary()
+        if len(self.names) == 1:
+            return Run(self._core.table(), total, (total,))
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
-        return Run(self._core.table(), self.summary(), summaries)
+        return Run(self._core.table(), total, summaries)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""

@@ -2,6 +2,8 @@
 
 from typing import overload
 
+from udpping import _checks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
 class Table:
     """Columns of equal length, kept in the core and shown to others without a copy where they can take it.
 
-    `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly.
-    `numpy.asarray(table["rtt_ns"])` shares its memory.
+    `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly, through the
+    Arrow C stream interface. `numpy.asarray(table["rtt_ns"])` shares its memory.
+
+    >>> import udpping
+    >>> table = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")
+    >>> len(table), table.column_names[:3]
+    (3, ['run', 'target', 'seq'])
+    >>> [(row.seq, row.rtt_ns) for row in table]
+    [(1, 2000000), (2, None), (3, 2000000)]
     """
 
     __slots__ = ("_core",)
@@ -37,16 +46,33 @@ class Table:
         return len(self._core)
 
     def __getitem__(self, name: str) -> "_core.Column":
-        """One column, with `to_list()` and numpy's and Arrow's interfaces. Unknown names raise KeyError."""
-        return self._core[name]
+        r"""One column. Unknown names raise KeyError.
+
+        A column is a sequence: `len(column)`, `column[i]` (negative from the end; IndexError beyond),
+        iteration. It has a `name`, a `null_count`, `to_list()`, and `null_mask()`: one byte for each row, 1
+        where the value is missing. Columns of numbers have numpy's `__array_interface__`, read-only and
+        without a copy; times are `timedelta64[ns]` or `datetime64[ns]` there, and a missing one is `NaT`.
+        All have Arrow's `__arrow_c_array__`.
+
+        >>> import udpping
+        >>> column = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")["rtt_ns"]
+        >>> column.to_list(), column[-1], column.null_count, column.null_mask()
+        ([2000000, None, 2000000], 2000000, 1, b'\x00\x01\x00')
+        """
+        return self._core[_checks.text("column", name)]
 
     def __iter__(self) -> "Iterator[tuple[Any, ...]]":
         row = self._core.row
         return (row(i) for i in range(len(self._core)))
 
     def row(self, index: int) -> "tuple[Any, ...]":
-        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
-        size = len(self._core)
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond.
+
+        >>> import udpping
+        >>> udpping.sim.ping(count=3).row(-1).seq
+        3
+        """
+        size, index = len(self._core), _checks.whole("row", index)
         if not -size <= index < size:
             raise IndexError(f"row {index} is not there: the table has {size}")
         return self._core.row(index % size)
@@ -61,14 +87,14 @@ class Table:
         """Make a pandas frame. Needs pandas and not pyarrow.
 
         Whole numbers stay whole, also beside missing ones, which are `<NA>`. For moments instead of
-        nanoseconds: `pd.to_datetime(frame["sent_wall_ns"], utc=True)`.
+        nanoseconds: `pd.to_datetime(frame["sent_wall_ns"], utc=True)`. ImportError without pandas.
         """
         from udpping._frames import to_pandas
 
         return to_pandas(self)
 
     def to_polars(self) -> "pl.DataFrame":
-        """Make a polars frame. Needs polars from 1.3."""
+        """Make a polars frame. Needs polars from 1.3; ImportError without it."""
         import polars as pl
 
         return pl.DataFrame(self)
@@ -80,7 +106,12 @@ class Table:
     def to_csv(self, path: "Path | None" = None) -> str | None:
         r"""Write CSV to `path`, or return it as text.
 
-        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`.
+        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`. OSError when it
+        cannot be written.
+
+        >>> import udpping
+        >>> print(udpping.sim.ping(count=1).to_csv()[:34])
+        run,target,seq,due_ns,sent_ns,sent
         """
         from udpping._frames import write, write_csv
 
@@ -93,7 +124,12 @@ class Table:
     def to_json(self, path: "Path | None" = None) -> str | None:
         r"""Write one JSON object per row and line to `path`, or return them as text.
 
-        What is missing is null. Replies are text: bytes that are not UTF-8 become `\xff`.
+        What is missing is null. Replies are text: bytes that are not UTF-8 become `\xff`. OSError when it
+        cannot be written.
+
+        >>> import json, udpping
+        >>> json.loads(udpping.sim.ping(count=1).to_json())["status"]
+        'reply'
         """
         from udpping._frames import write, write_json
 

@@ -2,6 +2,8 @@
 
 from typing import SupportsFloat
 
+from udpping._checks import seconds
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -28,9 +30,9 @@ def delay_text(value: "DelayLike") -> str:
     return _text(value)
 
 
-def seconds_text(value: float) -> str:
+def seconds_text(name: str, value: float) -> str:
     """Write seconds with their unit, to the nanosecond."""
-    digits = f"{float(value):.9f}"
+    digits = f"{seconds(name, value):.9f}"
     return f"{digits.rstrip('0').rstrip('.')}s"
 
 

@@ -6,11 +6,13 @@
 ...         return await udpping.aio.ping(*server.address, count=2)
 >>> asyncio.run(main()).summary.received
 2
+
+The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main task, and the rows are lost.
 """
 
 import asyncio
 
-from udpping._ping import targets_of
+from udpping._ping import finite, targets_of
 from udpping._session import Session
 from udpping._targets import DEFAULT_PORT
 
@@ -44,18 +46,38 @@ POLL = 0.002, 0.02
 
 
 async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[Options]") -> "Run":
-    """Ping as `udpping.ping` does, with the same keywords; cancelling it stops the pings."""
+    """Ping as `udpping.ping` does, with the same keywords and errors; cancelling it stops the pings.
+
+    >>> import asyncio, udpping
+    >>> async def main():
+    ...     with udpping.Server(port=0, loss=1) as server:
+    ...         try:
+    ...             await asyncio.wait_for(udpping.aio.ping(*server.address, timeout=60), 0.1)
+    ...         except TimeoutError:
+    ...             return server.counters.received
+    >>> asyncio.run(main())
+    1
+    """
     return await _finish([(host, port)], options)
 
 
 async def ping_many(
     targets: "Iterable[Target]", *, port: int = DEFAULT_PORT, **options: "Unpack[Options]"
 ) -> "Run":
-    """Ping as `udpping.ping_many` does, with the same keywords; cancelling it stops the pings."""
+    """Ping as `udpping.ping_many` does, with the same keywords and errors; cancelling it stops the pings.
+
+    >>> import asyncio, udpping
+    >>> async def main():
+    ...     with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
+    ...         return await udpping.aio.ping_many([near.address, deaf.address], count=2, timeout=0.05)
+    >>> [summary.received for summary in asyncio.run(main()).summaries]
+    [2, 0]
+    """
     return await _finish(targets_of(targets, port), options)
 
 
 async def _finish(targets: list[tuple[str, int]], options: "Options") -> "Run":
+    finite(options.get("count", 1))
     # Names are looked up on construction, which may take seconds.
     session = await asyncio.to_thread(lambda: Session(targets, **options))
     session.start()

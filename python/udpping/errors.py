@@ -1,4 +1,12 @@
-"""Everything udpping raises. One line each: what, the value, what is accepted, what to do."""
+"""Everything udpping raises. One line each: what, the value, what is accepted, what to do.
+
+>>> import udpping
+>>> try:
+...     udpping.Server(port=70_000)
+... except udpping.UdppingError as error:
+...     print(error)
+port 70000 is not usable: expected 0 to 65535, 0 for any free port
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -6,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UdppingError(Exception):
-    """Base of all errors of udpping."""
+    """Base of all errors of udpping, but not of Interrupted, which is no error."""
 
 
 class ConfigError(UdppingError, ValueError):
@@ -22,7 +30,15 @@ class ConfigError(UdppingError, ValueError):
 
 
 class NetworkError(UdppingError, OSError):
-    """The operating system refused; `errno` says how."""
+    """The operating system refused; `errno` says how, where there is a number for it.
+
+    >>> import errno, udpping
+    >>> try:
+    ...     udpping.Server("203.0.113.1", 0)
+    ... except udpping.NetworkError as error:
+    ...     error.errno == errno.EADDRNOTAVAIL
+    True
+    """
 
     def __str__(self) -> str:
         # The text already says what failed and where: "[Errno 98]" before it helps nobody.
@@ -30,15 +46,44 @@ class NetworkError(UdppingError, OSError):
 
 
 class PortBusyError(NetworkError):
-    """Another program has the port."""
+    """Another program, or another server of this one, has the port.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server:
+    ...     try:
+    ...         udpping.Server(*server.address)
+    ...     except udpping.PortBusyError:
+    ...         print("busy")
+    busy
+    """
 
 
 class AddressError(NetworkError):
-    """A host name that nobody knows, or an address that is none."""
+    """A host name that nobody knows, or an address that is none.
+
+    >>> import udpping
+    >>> try:
+    ...     udpping.ping("no..such..host")
+    ... except udpping.AddressError:
+    ...     print("unknown")
+    unknown
+    """
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run. `run` holds what was measured until then, and so does `udpping.last_run`."""
+    """Ctrl-C during a run. `run` holds what was measured until then, and so does `udpping.last_run`.
+
+    It is a KeyboardInterrupt: `except Exception` lets it pass, as it should.
+
+    >>> import _thread, threading, udpping
+    >>> with udpping.Server(port=0, loss="list:2") as server:
+    ...     threading.Timer(0.3, _thread.interrupt_main).start()
+    ...     try:
+    ...         udpping.ping(*server.address, timeout=60)
+    ...     except udpping.Interrupted as stopped:
+    ...         print(stopped.run.summary.received, "answered,", stopped.run.summary.pending, "in flight")
+    1 answered, 1 in flight
+    """
 
     run: "Run"
 
@@ -48,4 +93,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 class AmplificationWarning(UserWarning):
-    """A server that others can reach may answer with more than it was sent."""
+    """A server that others can reach may answer with more than it was sent.
+
+    >>> import udpping, warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     server = udpping.Server("", 0, reply="{message} {message}")
+    >>> caught[0].category.__name__
+    'AmplificationWarning'
+    """

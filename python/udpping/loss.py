@@ -1,10 +1,11 @@
 """What a server can lose: models for `Server(loss=...)`.
 
 Numbers and text do as well: `loss=0.3`, `loss="30%"` and `loss="4/11"` mean `Bernoulli`. The text of a
-model, `str(model)`, is what the command line takes: `udpping server --loss pattern:.xx.`.
+model, `str(model)`, is what the command line takes: `udpping server --loss pattern:.xx.`. Whatever cannot be
+used raises ConfigError. The losses of a seed are the same in every later version.
 """
 
-from udpping import _core
+from udpping import _checks, _core
 from udpping._text import loss_text
 from udpping.errors import ConfigError
 
@@ -19,12 +20,19 @@ __all__ = ["Bernoulli", "Every", "List", "Loss", "Pattern", "RandInt", "Trace"]
 
 
 class Loss:
-    """Base of the models: a checked text that says which datagrams are lost. Equal texts are equal models."""
+    """Base of the models: a checked text that says which datagrams are lost. Equal texts are equal models.
+
+    >>> import udpping
+    >>> udpping.loss.Loss("30%")
+    <udpping.loss.Loss 0.3>
+    >>> udpping.loss.Loss("every:10") == udpping.loss.Every(10)
+    True
+    """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_loss(text)
+        self._text = _core.check_loss(_checks.text("loss", text))
 
     def __str__(self) -> str:
         return self._text
@@ -75,7 +83,13 @@ class Pattern(Loss):
 
 
 class Every(Loss):
-    """Every `n`-th datagram is lost: with 10 the 10th, 20th, ... (`n` from 1)."""
+    """Every `n`-th datagram is lost: with 10 the 10th, 20th, ... (`n` from 1, which loses all).
+
+    >>> import udpping
+    >>> run = udpping.sim.ping(count=30, loss=udpping.loss.Every(10))
+    >>> [row.seq for row in run if row.status == "timeout"]
+    [10, 20, 30]
+    """
 
     __slots__ = ()
 
@@ -84,7 +98,7 @@ class Every(Loss):
 
 
 class List(Loss):
-    """The datagrams with these numbers are lost; the first one has number 1.
+    """The datagrams with these numbers are lost; the first one has number 1. `List([])` loses nothing.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=4, loss=udpping.loss.List([2, 3]))
@@ -95,20 +109,26 @@ class List(Loss):
     __slots__ = ()
 
     def __init__(self, numbers: "Iterable[int]") -> None:
-        super().__init__("list:" + ",".join(str(number) for number in numbers))
+        if isinstance(numbers, (str, bytes)):
+            raise _checks.refuse("loss list", numbers, "whole numbers from 1, such as [3, 7]")
+        listed = _checks.items("loss list", numbers, "whole numbers from 1, such as [3, 7]")
+        super().__init__("list:" + ",".join(str(_checks.any_whole("loss list", each)) for each in listed))
 
 
 class Trace(Loss):
-    """What was seen before, once more: a run, or one bool for each datagram (`True`: lost).
+    """What was seen before, once more: a run with one target, or one bool for each datagram (`True`: lost).
 
     Of a run, a ping counts as lost when it never had an answer: a late one did arrive. When the trace has
-    been played, nothing more is lost, or with `repeat=True` it starts again.
+    been played, nothing more is lost, or with `repeat=True` it starts again. An empty one is refused. Marks
+    are a text: `Loss("trace:.x..x")`.
 
     >>> import udpping
     >>> seen = udpping.sim.ping(count=100, loss="30%", seed=7)
     >>> again = udpping.sim.ping(count=100, loss=udpping.loss.Trace(seen))
     >>> [row.status for row in again] == [row.status for row in seen]
     True
+    >>> udpping.loss.Trace([False, True], repeat=True)
+    <udpping.loss.Trace trace-repeat:.x>
     """
 
     __slots__ = ()
@@ -121,11 +141,15 @@ class Trace(Loss):
                 raise ConfigError(
                     f"loss trace of {len(trace.targets)} targets is not usable: expected a run with one"
                 )
-            lost: Iterable[bool] = (status not in {"reply", "late"} for status in trace["status"].to_list())
+            lost: list[object] = [status not in {"reply", "late"} for status in trace["status"].to_list()]
         else:
-            lost = trace
+            lost = _checks.items("loss trace", trace, "a run, or a bool for each datagram")
+            for each in lost:
+                # Words would all be true, and so all lost.
+                if each not in (True, False):
+                    raise _checks.refuse("loss trace", each, "a run, or a bool for each datagram")
         marks = "".join("x" if each else "." for each in lost)
-        super().__init__(f"trace-repeat:{marks}" if repeat else f"trace:{marks}")
+        super().__init__(f"trace-repeat:{marks}" if _checks.flag("repeat", repeat) else f"trace:{marks}")
 
 
 class RandInt(Loss):
@@ -133,7 +157,10 @@ class RandInt(Loss):
 
     With `seed=n` a server loses exactly what a Python program loses that called `random.seed(n)` and then
     `random.randint(low, high)` before each receive. `RandInt(0, 10, below=4)` is the course's server, which
-    loses 4 of 11.
+    loses 4 of 11. `low` and `high` have 64 bits, `below` 128, and `low` is not above `high`.
+
+    Such a program draws for every datagram, whoever sent it. So does a server: with this model its `scope`
+    is `"shared"` unless told otherwise.
 
     >>> import random
     >>> import udpping

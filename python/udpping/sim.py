@@ -1,6 +1,6 @@
 """The same calls in virtual time: no sockets, no waiting, the same rules."""
 
-from udpping import _core
+from udpping import _checks, _core
 from udpping._run import SimRun, Summary
 from udpping._text import delay_text, loss_text
 
@@ -27,8 +27,9 @@ def ping(
     """Ping a simulated server. A million pings take seconds, whatever the timeout.
 
     `count`, `timeout`, `interval`, `linger` and `size` are those of `udpping.ping`, the others those of
-    `udpping.Server`. The network between the two takes no time: round trips are the delays. Raises
-    ConfigError for what cannot be used.
+    `udpping.Server`. The network between the two takes no time: round trips are the delays, and the only
+    target has an address that is reserved for documentation (RFC 5737). Raises ConfigError for what cannot
+    be used, and KeyboardInterrupt on Ctrl-C; it keeps a row for every ping, so a million take some 200 MB.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=100_000, loss="4/11", delay="exponential:20ms", seed=3)
@@ -36,17 +37,23 @@ def ping(
     100000
     >>> abs(run.summary.loss - 4 / 11) < 0.01
     True
+
+    The seed in force is in the run; the same one gives the same run.
+
+    >>> again = udpping.sim.ping(count=100_000, loss="4/11", delay="exponential:20ms", seed=run.seed)
+    >>> again.summary.as_dict() == run.summary.as_dict()
+    True
     """
     table, facts, seed_in_force = _core.sim_ping(
-        count=count,
-        timeout=timeout,
-        interval=interval,
-        linger=linger,
-        size=size,
+        count=_checks.whole("count", count),
+        timeout=_checks.seconds("timeout", timeout),
+        interval=None if interval is None else _checks.seconds("interval", interval),
+        linger=None if linger is None else _checks.seconds("linger", linger),
+        size=None if size is None else _checks.whole("size", size),
         loss=loss_text(loss),
         delay=delay_text(delay),
-        reply=reply,
-        seed=seed,
-        scope=scope,
+        reply=_checks.text("reply", reply),
+        seed=None if seed is None else _checks.any_whole("seed", seed),
+        scope=None if scope is None else _checks.text("scope", scope),
     )
     return SimRun(table, Summary(str(table["target"][0]), facts), seed_in_force)

@@ -1,7 +1,8 @@
 """The networking course's programs, with the same names and output and without their bugs.
 
 `udpping lab DIR` writes `UDPPingerServer.py` and `UDPPingerClient.py`, short scripts to read and to change.
-Here is what they share: their options. What a course's programs say and do is a profile, such as `book`.
+Here is what they share: their options, and the line that says where a server is. What a course's programs
+say and do is a profile, such as `book`.
 """
 
 from argparse import Namespace
@@ -9,7 +10,11 @@ from argparse import Namespace
 from udpping._options import Parser, any_whole, port, seconds, whole
 from udpping.lab import book
 
-__all__ = ["SCRIPTS", "book", "client_options", "server_options"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._server import Server
+
+__all__ = ["SCRIPTS", "book", "client_options", "server_options", "where"]
 
 MOST_PINGS = 2**32 - 1
 SCRIPTS = ("UDPPingerServer.py", "UDPPingerClient.py")
@@ -40,6 +45,30 @@ def server_options(words: list[str] | None = None) -> Namespace:
         "--seed", type=any_whole, metavar="N", help="any whole number makes the losses repeat"
     )
     return parser.parse_args(words)
+
+
+def where(server: "Server") -> str:
+    """Say on one line where a server listens, its seed, and what somebody on another machine types.
+
+    >>> import udpping
+    >>> from udpping import lab
+    >>> with udpping.Server(port=0, seed=42) as server:
+    ...     print(lab.where(server))
+    listening on 127.0.0.1, UDP port ..., seed 42; only from this machine: python UDPPingerClient.py ...
+    """
+    from udpping._server import is_loopback
+    from udpping.cli import _hosts
+
+    host, port = server.bound
+    wild = host in {"0.0.0.0", "::"}  # noqa: S104 - told, not bound
+    found = [each for each in _hosts.addresses() if host == "::" or ":" not in each] if wild else [host]
+    client, here = "python UDPPingerClient.py", server.address[0]
+    if found and not is_loopback(found[0]):
+        whence, command = "from another machine", f"{client} {found[0]} {port}"
+    else:
+        whence, command = "only from this machine", f"{client} {here} {port}"
+    place = "every interface" if wild else host
+    return f"listening on {place}, UDP port {port}, seed {server.seed}; {whence}: {command}"
 
 
 def client_options(words: list[str] | None = None) -> Namespace:

@@ -1,0 +1,69 @@
+"""Arguments of the wrong kind, refused by name. Its range is for the core to know."""
+
+import operator
+from collections.abc import Iterable
+from typing import SupportsFloat, SupportsIndex, cast
+
+from udpping.errors import ConfigError
+
+LONGEST = 60
+"""Characters shown of a value."""
+WORD = 2**63
+"""Beyond it, the core cannot even read a whole number."""
+
+
+def refuse(name: str, value: object, expected: str) -> ConfigError:
+    """Make the error for a value, on one line whatever its repr is."""
+    try:
+        shown = " ".join(repr(value).split())
+    except ValueError:  # CPython does not print whole numbers of thousands of digits
+        shown = "of this size"
+    if len(shown) > LONGEST:
+        shown = f"{shown[: LONGEST - 3]}..."
+    return ConfigError(f"{name} {shown} is not usable: expected {expected}")
+
+
+def whole(name: str, value: object) -> int:
+    """Take a whole number, also numpy's."""
+    number = any_whole(name, value)
+    if not -WORD <= number < WORD:
+        raise refuse(name, number, "a whole number of at most 18 digits")
+    return number
+
+
+def any_whole(name: str, value: object) -> int:
+    """Take a whole number of any size."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise refuse(name, value, "a whole number")
+    return operator.index(value)
+
+
+def seconds(name: str, value: object) -> float:
+    """Take a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
+        raise refuse(name, value, "a number of seconds")
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise refuse(name, value, "a number of seconds") from None
+
+
+def text(name: str, value: object) -> str:
+    """Take text."""
+    if not isinstance(value, str):
+        raise refuse(name, value, "text")
+    return value
+
+
+def items(name: str, values: object, expected: str) -> list[object]:
+    """Take whatever can be iterated over."""
+    if not isinstance(values, Iterable):
+        raise refuse(name, values, expected)
+    return list(cast("Iterable[object]", values))
+
+
+def flag(name: str, value: object) -> bool:
+    """Take `True` or `False`."""
+    if not isinstance(value, bool):
+        raise refuse(name, value, "True or False")
+    return value
