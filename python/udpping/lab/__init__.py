@@ -3,9 +3,8 @@
 `udpping lab DIR` writes them. What they send, lose and print is a profile: one short file here, with a class for
 each of the four programs. `udpping lab --list` explains the profiles.
 
->>> from udpping import lab, sim
->>> slides = lab.profile("slides")
->>> tally = slides.PingerClient().rehearse(sim.ping(count=1, delay="1ms", message="Ping {seq} {ctime}"))
+>>> from udpping import lab
+>>> tally = lab.profile("slides").PingerClient(count=1).rehearse(delay="1ms")
 -----
 Starting Ping
 -----

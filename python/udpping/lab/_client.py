@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from udpping._ping import Pinger
     from udpping._rows import Row
-    from udpping._run import Run
 
 MOST_PINGS = 2**32 - 1
 
@@ -131,13 +130,35 @@ class Client(Program):
 
     def watch(self, pinger: "Pinger") -> Tally:
         """Tell about one run on the network."""
+        with pinger:
+            return self.perform(pinger)
+
+    def rehearse(self, *, loss: str = "0", delay: str = "0", reply: str = "upper") -> Tally:
+        """Tell about a run in virtual time: the same lines, without a network and without waiting."""
+        from udpping import sim
+
+        self.zone = time.gmtime
+        run = sim.ping(
+            count=self.count,
+            timeout=self.timeout,
+            interval=self.interval,
+            linger=0,
+            message=self.message,
+            first_seq=self.first_seq,
+            loss=loss,
+            delay=delay,
+            reply=reply,
+        )
+        return self.perform(announced(run))
+
+    def perform(self, rows: "Iterable[Row]") -> Tally:
+        """Tell about one run, from its rows as they come."""
         tally = Tally()
         say(self.begin())
-        with pinger:
-            try:
-                self.tell(pinger, tally)
-            except KeyboardInterrupt:
-                tally.interrupted = True
+        try:
+            self.tell(rows, tally)
+        except KeyboardInterrupt:
+            tally.interrupted = True
         say(self.end(tally))
         return tally
 
@@ -147,15 +168,6 @@ class Client(Program):
         seconds = seconds_of(wall_ns)
         date = time.asctime(self.zone(wall_ns // 10**9))
         return self.message.format(seq=row.seq, time=seconds, ctime=date, ms=wall_ns // 10**6)
-
-    def rehearse(self, run: "Run") -> Tally:
-        """Tell about a run of `udpping.sim`: the same lines, without a network and without waiting."""
-        tally = Tally()
-        self.zone = time.gmtime
-        say(self.begin())
-        self.tell(announced(run), tally)
-        say(self.end(tally))
-        return tally
 
     def tell(self, rows: "Iterable[Row]", tally: Tally) -> None:
         """Tell about each ping once: a late reply or a duplicate changes nothing that has been said."""
