@@ -7,7 +7,7 @@ COMMANDS = {
     "server": "answer datagrams, and lose or delay some on purpose",
     "ping": "measure round trips and losses to a UDP server",
     "doctor": "find out why a server cannot be reached",
-    "lab": "write the course's programs, UDPPingerServer.py and UDPPingerClient.py",
+    "lab": "write the course's programs, UDPPingerServer.py and three more; explain their profiles",
 }
 USAGE_ERROR = 2
 

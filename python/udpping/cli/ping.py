@@ -2,10 +2,17 @@
 
 from udpping._options import Parser, port, seconds, whole
 from udpping._ping import Pinger
+from udpping._session import MESSAGE
 from udpping._targets import parse_target, target_text
 from udpping.cli._output import Report, command_parser
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping.lab._client import Client
+
 PURPOSE = """Ping a UDP server that answers, such as `udpping server`.
+
+With --profile it pings and prints as the lab's UDPPingerClient.py does (udpping lab --list).
 
 Exit code 0: a reply came in time; 1: none did; 2: it could not be tried."""
 MOST_PINGS = 2**32 - 1
@@ -16,8 +23,10 @@ SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
 
 def main(words: list[str]) -> int:
     """Run the command."""
-    options = parser().parse_args([SHORT.get(word, word) for word in words])
+    client = profile_client(words)
+    options = parser(client).parse_args([SHORT.get(word, word) for word in words])
     report = Report(json=options.json)
+    told_by = None if options.json or options.quiet else client
     host, number = parse_target(options.target, options.port)
     pinger = Pinger(
         host,
@@ -32,7 +41,13 @@ def main(words: list[str]) -> int:
         dscp=options.dscp,
         df=options.df,
         family=options.family,
+        message=options.message,
+        first_seq=options.first_seq,
+        announce=told_by is not None,
     )
+    if told_by is not None:
+        told_by.host = host
+        return 0 if told_by.watch(pinger).received else 1
     name = target_text(host, number)
     address = pinger.address
     start = {"timeout": options.timeout, "interval": options.interval}
@@ -64,12 +79,24 @@ def tell_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
         report.say(f"{pinger.missed_rows:,} lines left out: this terminal was too slow; the summary has them")
 
 
-def parser() -> Parser:
-    """Say what can be asked for."""
+def profile_client(words: list[str]) -> "Client | None":
+    """Make the lab's client that `--profile` asks for."""
+    from udpping import lab
+
+    name = lab.chosen(words)
+    return None if name is None else lab.profile(name).PingerClient()
+
+
+def parser(client: "Client | None" = None) -> Parser:
+    """Say what can be asked for; a client of the lab has defaults of its own."""
     options = command_parser("ping", PURPOSE)
     options.add_argument(
-        "target", metavar="HOST[:PORT]", help="who to ping; IPv6 with a port as [ADDRESS]:PORT"
+        "target",
+        nargs=None if client is None else "?",
+        metavar="HOST[:PORT]",
+        help="who to ping; IPv6 with a port as [ADDRESS]:PORT",
     )
+    options.add_argument("--profile", metavar="NAME", help="be that client of the lab")
     number = options.add_mutually_exclusive_group()
     number.add_argument(
         "-c", "--count", type=whole(1, MOST_PINGS), default=10, metavar="N", help="pings (10)"
@@ -100,4 +127,8 @@ def parser() -> Parser:
     family.add_argument("--ipv4", dest="family", action="store_const", const="ipv4", help="IPv4 only (or -4)")
     family.add_argument("--ipv6", dest="family", action="store_const", const="ipv6", help="IPv6 only (or -6)")
     options.add_argument("-q", "--quiet", action="store_true", help="only the summary")
+    options.set_defaults(message=MESSAGE, first_seq=1)
+    if client is not None:
+        names = ("port", "count", "timeout", "interval", "message", "first_seq")
+        options.set_defaults(target=client.host, linger=0, **{name: getattr(client, name) for name in names})
     return options

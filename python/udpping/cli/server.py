@@ -12,7 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from udpping.lab._server import Server as LabServer
+
 PURPOSE = """Answer datagrams, and lose or delay some on purpose, until Ctrl-C.
+
+With --profile it answers and prints as the lab's UDPPingerServer.py does (udpping lab --list).
 
 LOSS:  0.3  30%  4/11  pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x  randint:0,10,4
 DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:100ms
@@ -22,11 +26,15 @@ BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
 
 def main(words: list[str]) -> int:
     """Run the command."""
-    options = parser().parse_args(words)
+    profile = profile_server(words)
+    options = parser(profile).parse_args(words)
     report = Report(json=options.json)
-    server = bind(options)
     # `kill` and service managers end it as Ctrl-C does: with the counters.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if profile is not None and not options.json:
+        profile.settle(options)
+        return profile.run()
+    server = bind(options)
     try:
         server.start()
         announce(server, report)
@@ -96,8 +104,16 @@ def announce(server: Server, report: Report) -> None:
     report.say("Ctrl-C ends it and prints the counters")
 
 
-def parser() -> Parser:
-    """Say what can be asked for."""
+def profile_server(words: list[str]) -> "LabServer | None":
+    """Make the lab's server that `--profile` asks for."""
+    from udpping import lab
+
+    name = lab.chosen(words)
+    return None if name is None else lab.profile(name).PingerServer(script="UDPPingerServer")
+
+
+def parser(profile: "LabServer | None" = None) -> Parser:
+    """Say what can be asked for; a server of the lab has defaults of its own."""
     options = command_parser("server", PURPOSE)
     options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
     options.add_argument(
@@ -113,4 +129,8 @@ def parser() -> Parser:
     options.add_argument(
         "--scope", metavar="client|shared", help="count each client's datagrams apart, or all together"
     )
+    options.add_argument("--profile", metavar="NAME", help="be that server of the lab")
+    if profile is not None:
+        names = ("host", "port", "port_tries", "loss", "delay", "reply", "scope")
+        options.set_defaults(**{name: getattr(profile, name) for name in names})
     return options

@@ -61,7 +61,7 @@ class Client(Program):
     first_seq = 1
     form = ""
     forms: tuple[str, ...] = ()
-    """Several ways to print the same, where the source has them; the first is the default."""
+    """Several ways to say the same, where the source has them; the first is the default."""
     prompt: str | None = None
     """Where it waits for Enter before each of its runs, without end."""
     zone = staticmethod(time.localtime)
@@ -100,7 +100,7 @@ class Client(Program):
             misses = f"so many misses in a row: the server is down ({self.misses})"
             parser.add_argument("--misses", type=whole(1, MOST_PINGS), metavar="N", help=misses)
         if self.forms:
-            parser.add_argument("--form", choices=self.forms, help=f"how replies are shown ({self.forms[0]})")
+            parser.add_argument("--form", choices=self.forms, help=f"which of the source's forms ({self.forms[0]})")
         parser.set_defaults(check=lambda options: one_of(parser, options, "host", "port"))
 
     def run(self) -> int:

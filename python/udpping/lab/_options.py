@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from udpping._options import Parser
-from udpping.lab import SCRIPTS, names, profile
+from udpping.lab import SCRIPTS, chosen, names, profile
 from udpping.lab._program import Program, note
 
 TYPE_CHECKING = False
@@ -49,16 +49,6 @@ def read(script: str, words: list[str] | None, default: str) -> Program:
     options.check(options)
     program.settle(options)
     return with_bugs(name, program, SCRIPTS[script]) if options.compat_bugs else program
-
-
-def chosen(words: list[str]) -> str | None:
-    """Find the profile on a command line before its other words can be understood."""
-    for word, following in zip(words, [*words[1:], None], strict=True):
-        if word == "--profile":
-            return following
-        if word.startswith("--profile="):
-            return word.partition("=")[2]
-    return None
 
 
 def with_bugs(name: str, program: Program, kind: str) -> Program:

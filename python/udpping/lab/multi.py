@@ -28,7 +28,7 @@ class HeartbeatServer(Server):
 
     purpose = "Answers the heartbeats of many clients, and shows a table of them on Ctrl-C."
     loss = "40/100"
-    reply = "Time difference: {diff:.6f} seconds. Lost since the last response: {lost}"
+    reply = "Heartbeat {seq}: time difference {diff:.6f} seconds, {lost} lost since the last response"
     port_tries = LAST_PORT - 12000 + 1
     follows = True
     idle: float | None = 60.0
@@ -60,8 +60,9 @@ class HeartbeatServer(Server):
         """Take over what was asked for; any higher port will do instead of a busy one."""
         super().settle(options)
         self.port_tries = LAST_PORT - self.port + 1
-        if options.packetloss is not None:
-            self.loss = f"{options.packetloss}/100"
+        percent = getattr(options, "packetloss", None)
+        if percent is not None:
+            self.loss = f"{percent}/100"
 
     def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the port is what may have changed
         """Say which port it has."""
@@ -90,10 +91,22 @@ class HeartbeatServer(Server):
 
 
 class HeartbeatClient(Client):
-    """Sends number and time with a tab between them, and prints the reply as it is."""
+    """Sends number and time with a tab between them, and prints the reply as it is.
+
+    The source's time is a date as `strftime` writes it, in a format that it does not tell. Seconds are the default,
+    for the difference to be exact; `--form date` sends what `strftime("%c")` gives.
+    """
 
     purpose = "Sends heartbeats, and prints what the server says to each."
     message = "{seq}\t{time}"
+    form = "seconds"
+    forms = ("seconds", "date")
+
+    def settle(self, options: "Namespace") -> None:
+        """Take over what was asked for, the form of the time among it."""
+        super().settle(options)
+        if self.form == "date":
+            self.message = "{seq}\t{ctime}"
 
     def outcome(self, row: "Row") -> str:
         """Print the reply, which was made to be printed."""

@@ -1,0 +1,219 @@
+"""Each of the lab's programs against each original of its sources, on real sockets, as docs/interop.md has it.
+
+The originals are in tests/peers, in our words. Every pair exchanges ten packets at most. The servers lose the third of
+each four (`..x.`), so that a pair works if its client tells of three answers and one miss.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from udpping import lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).parents[1] / "docs/interop.md"
+PEERS = Path(__file__).parent / "peers"
+SCRIPTS = {kind: Path(lab.__path__[0], name) for name, kind in lab.SCRIPTS.items()}
+SECONDS = 20
+TIMEOUT = "0.25"
+
+# Seeds with which an original loses the third of its first four packets.
+SERVERS = {
+    "textbook server": ("course_server.py", 0),
+    "slides server": ("slides_server.py", 0),
+    "slides heartbeat server": ("slides_heartbeat_server.py", 0),
+    "report heartbeat server": ("report_heartbeat_server.py", 0),
+    "multi server": ("many_server.py", 17),
+}
+# The original, what it tells of an answer and of a miss, and how it ends: all but the notes' and multi's crash then.
+CLIENTS = {
+    "notes client": ("first_client.py", r"Reply from", r"Requeset timed out", ""),
+    "slides client": ("second_client.py", r"^Received b", r"Requested Timed out", "EOFError"),
+    "slides heartbeat client": ("slides_heartbeat_client.py", r"^Received b", r"Requested Timed out", "EOFError"),
+    "report client": ("third_client.py", r"^Reply from", r"^Request timed out", "OSError"),
+    "report heartbeat client": (
+        "report_heartbeat_client.py",
+        r"^Received heartbeat response \d+: T",
+        r"Request timed out",
+        "OSError",
+    ),
+    "multi client": ("many_client.py", r"^Answer: ", r"^No answer", ""),
+}
+TOLD = {
+    "book PingerClient": (r"^RTT: ", r"^Request timed out$"),
+    "book HeartbeatClient": (r"^RTT: ", r"^No reply"),
+    "notes PingerClient": (r"Reply from", r"Requeset timed out$"),
+    "slides PingerClient": (r"^Received b'", r"^#\d Requested Timed out$"),
+    "slides HeartbeatClient": (r"^Received b'", r"^#\d Requested Timed out$"),
+    "report PingerClient": (r"^Reply from", r"^Request timed out$"),
+    "report HeartbeatClient": (r"^Received heartbeat response", r"^Heartbeat \d: Request timed out$"),
+    "multi HeartbeatClient": (r"^(?!No response)\S", r"^No response"),
+    "java PingerClient": (r"^PING \d: [\d.]+ ms$", r"^PING \d: no reply$"),
+    "kurose PingerClient": (r"^Reply from", r"^Request timed out\.$"),
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell of the page: our program with its options, an original, and what is to be expected."""
+
+    ours: str
+    original: str
+    expected: str
+
+    @property
+    def words(self) -> list[str]:
+        """Give the options of our program."""
+        name, _, *more = self.ours.split()
+        return ["--profile", name, *more]
+
+    @property
+    def kind(self) -> str:
+        return self.ours.split()[1]
+
+    @property
+    def script(self) -> Path:
+        return SCRIPTS[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.ours} with {self.original}"
+
+
+def pairs() -> Iterator[Pair]:
+    """Read the tables of the page."""
+    heads: list[str] = []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            heads = []
+        elif not heads:
+            heads = cells
+        elif not set(line) <= set("|-"):
+            yield from (Pair(cells[0].strip("`"), *each) for each in zip(heads[1:], cells[1:], strict=True))
+
+
+PAIRS = list(pairs())
+RUN = [pair for pair in PAIRS if pair.expected != "n/a"]
+
+
+def counts(output: str, answered: str, missed: str) -> tuple[int, int]:
+    """Count what a client tells: answers and misses."""
+    return len(re.findall(answered, output, re.MULTILINE)), len(re.findall(missed, output, re.MULTILINE))
+
+
+def python(*words: object) -> list[str]:
+    return [sys.executable, *map(str, words)]
+
+
+def our_client(pair: Pair) -> tuple[str, str]:
+    """Let our client ping an original: what works, and what the original had to complain."""
+    name, seed = SERVERS[pair.original]
+    far = subprocess.Popen(
+        python("-I", PEERS / name, "127.0.0.1", seed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert far.stdout
+        port = far.stdout.readline().strip()
+        options = ["127.0.0.1", port, "--count", "4", "--timeout", TIMEOUT]
+        done = subprocess.run(
+            python(pair.script, *pair.words, *options),
+            input="\n", capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+    finally:
+        far.kill()
+        _, complaint = far.communicate(timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = TOLD[" ".join(pair.ours.split()[:2])]
+    return ("works" if counts(done.stdout, *told) == (3, 1) else "fails"), complaint
+
+
+def our_server(pair: Pair, port: int) -> tuple[str, str]:
+    """Let an original ping our server: what works, and what the original had to complain."""
+    options = ["--host", "127.0.0.1", "--port", port, "--loss", "pattern:..x.", "--delay", "0"]
+    ours = subprocess.Popen(
+        python(pair.script, *pair.words, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    name, answered, missed, end = CLIENTS[pair.original]
+    try:
+        assert ours.stderr
+        line = ours.stderr.readline()
+        assert "listening on 127.0.0.1" in line
+        done = subprocess.run(
+            python("-I", PEERS / name, "127.0.0.1", port, TIMEOUT),
+            input="\n", capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+        assert ours.poll() is None, "nothing that a client sends ends our server"
+    finally:
+        ours.kill()
+        _, complaint = ours.communicate(timeout=SECONDS)
+    assert complaint == ""
+    right = counts(done.stdout, answered, missed) == (8, 2) and end in done.stderr
+    return ("works" if right else "fails"), done.stderr
+
+
+@pytest.mark.parametrize("pair", RUN, ids=str)
+def test_pair(pair: Pair, free_port: int) -> None:
+    ours = our_client(pair) if pair.kind.endswith("Client") else our_server(pair, free_port)
+    found, complaint = ours
+    if pair.expected == "works":
+        assert found == "works", complaint
+    else:
+        assert re.fullmatch(r"fails as the original does \[\d\]", pair.expected)
+        assert found == "fails"
+        # It crashes; but the one for many clients catches what it cannot read.
+        assert "ValueError" in complaint or pair.original == "multi server"
+
+
+def test_the_page_has_every_pair() -> None:
+    programs = {f"{name} {kind}" for name in lab.names() for kind in lab.SCRIPTS.values()}
+    clients = {program for program in programs if program.endswith("Client")}
+    found = {(" ".join(pair.ours.split()[:2]), pair.original) for pair in PAIRS}
+    wanted = {(ours, original) for ours in clients for original in SERVERS}
+    assert found == wanted | {(ours, original) for ours in programs - clients for original in CLIENTS}
+
+
+def test_only_what_another_profile_lends_is_left_out() -> None:
+    for pair in PAIRS:
+        name, kind = pair.ours.split()[:2]
+        own = getattr(lab.profile(name), kind)
+        borrowed = own.__module__ != f"udpping.lab.{name}" or own.__name__ != kind
+        assert (pair.expected == "n/a") == borrowed, pair
+
+
+@pytest.mark.parametrize("name", lab.names())
+@pytest.mark.parametrize("noun", ["Pinger", "Heartbeat"])
+def test_each_client_works_with_its_own_server(name: str, noun: str, free_port: int) -> None:
+    server = subprocess.Popen(
+        python(SCRIPTS[f"{noun}Server"], "--profile", name, free_port, "--host", "127.0.0.1", "--loss", "list:3"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stderr
+        assert "listening on" in server.stderr.readline()
+        client = python(SCRIPTS[f"{noun}Client"], "--profile", name, "127.0.0.1", free_port)
+        done = subprocess.run(
+            [*client, "--count", "4", "--timeout", "0.5"],
+            input="\n", capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+    finally:
+        server.kill()
+        server.communicate(timeout=SECONDS)
+    own = getattr(lab.profile(name), f"{noun}Client")
+    told = TOLD[f"{own.__module__.rpartition('.')[2]} {own.__name__}"]
+    assert (done.returncode, counts(done.stdout, *told)) == (0, (3, 1)), done
+
+
+def free() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
