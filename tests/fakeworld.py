@@ -1,7 +1,8 @@
 """A world for the lab's originals without network and without waiting: its clock and its losses are made up.
 
-The clock starts at 1700000000.0; to look at it takes 1/1024 s, and a timeout 1 s. Dates are in UTC. What the program
-prints is in `text`. Of the marks, x loses a message, L answers it only after the timeout, anything else at once; after the last comes the first.
+The clock starts at 1700000000.0; to look at it takes 1/1024 s, and a timeout 1 s. Dates are in UTC. What the
+program prints is in `text`. Of the marks, x loses a message, L answers it only after the timeout, anything
+else at once; after the last comes the first.
 """
 
 from __future__ import annotations

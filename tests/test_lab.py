@@ -16,6 +16,7 @@ import udpping
 from udpping import lab
 from udpping.__main__ import main
 from udpping.cli import _hosts
+from udpping.lab._server import where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,10 +105,10 @@ def test_the_server_says_what_to_type_on_another_machine(
     monkeypatch.setattr(_hosts, "addresses", lambda: ["2001:db8::7", "192.0.2.7"])
     with udpping.Server("", 0) as server:
         command = f"from another machine: python UDPPingerClient.py 192.0.2.7 {server.address[1]}"
-        assert lab.where(server).endswith(command)
+        assert where(server).endswith(command)
     monkeypatch.setattr(_hosts, "addresses", list)
     with udpping.Server("", 0) as server:
-        assert "only from this machine: python UDPPingerClient.py 127.0.0.1 " in lab.where(server)
+        assert "only from this machine: python UDPPingerClient.py 127.0.0.1 " in where(server)
 
 
 def test_the_server_answers_as_the_course_says(start: Start, scripts: Path, free_port: int) -> None:
@@ -202,8 +203,8 @@ def test_ctrl_c_on_the_client_prints_the_statistics(start: Start, scripts: Path)
     ],
 )
 def test_ways_to_name_the_server(words: list[str], place: tuple[str, int]) -> None:
-    options = lab.client_options(words)
-    assert (options.host, options.port) == place
+    program = lab.program("UDPPingerClient.py", words)
+    assert (program.host, program.port) == place
 
 
 @pytest.mark.parametrize(

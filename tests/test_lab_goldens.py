@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden"
 LOST = "pattern:.xx.xxxx.."  # what random.seed(42) makes of randint(0, 10) < 4
 SERVER = "127.0.0.1:12000"
-
-
-def prepared(rows: list[Row], **changes: object) -> Row:
-    return rows[-1]._replace(**changes)  # type: ignore[arg-type] # names and types are those of Row
 
 
 def rehearsed(client: Client, loss: str) -> None:
@@ -78,7 +75,7 @@ def all_lost(client: Client) -> None:
 
 
 def late_reply(client: Client) -> None:
-    """The reply to the first comes while the second is out. It changes nothing that has been said."""
+    """Let the reply to the first come while the second is out. It changes nothing that has been said."""
     first, second = live(client, 2)
     given_up = first._replace(status="timeout", rtt_ns=None, copies=0, reply=None, source=None, match=None)
     late = first._replace(status="late", rtt_ns=1_200_000_000)
@@ -86,14 +83,14 @@ def late_reply(client: Client) -> None:
 
 
 def duplicates(client: Client) -> None:
-    """Each reply comes twice; the copy of the first while the second is out."""
+    """Let each reply come twice; the copy of the first while the second is out."""
     first, second = live(client, 2)
     again, too = first._replace(copies=2), second._replace(copies=2)
     client.perform([opened(first), first, opened(second), again, second, too])
 
 
 def down(client: Client) -> None:
-    """Two misses, an answer, two more, another answer: the third in a row ends it, and not before."""
+    """Miss two, get one, miss two, get one, miss three: the third in a row ends it, and not before."""
     rehearsed(client, "pattern:xx.xx.xxx.")
 
 
@@ -148,21 +145,30 @@ def print_all(text: str | None) -> None:
         print(text)  # noqa: T201 - it is caught
 
 
+def perform(play: Callable[[Client], None], kind: type[Client]) -> None:
+    play(kind())
+
+
+def serve(kind: type[Server]) -> None:
+    served(kind())
+
+
 def cases() -> dict[str, Callable[[], None]]:
     """Name every golden file, and say how it is made. Programs that a profile borrows have theirs at home."""
     found: dict[str, Callable[[], None]] = {}
     for name in lab.names():
         one = lab.profile(name)
         home = f"udpping.lab.{name}"
-        clients = {"pinger": (one.PingerClient, PINGER), "heartbeat": (one.HeartbeatClient, WATCHER)}
-        for label, (kind, plays) in clients.items():
+        for label, kind, plays in (
+            ("pinger", one.PingerClient, PINGER),
+            ("heartbeat", one.HeartbeatClient, WATCHER),
+        ):
             if kind.__module__ == home and (label == "pinger" or kind is not one.PingerClient):
                 for case, play in plays.items():
-                    found[f"{name}-{label}-{case}"] = lambda kind=kind, play=play: play(kind())
-        servers = {"pinger": one.PingerServer, "heartbeat": one.HeartbeatServer}
-        for label, server in servers.items():
+                    found[f"{name}-{label}-{case}"] = partial(perform, play, kind)
+        for label, server in (("pinger", one.PingerServer), ("heartbeat", one.HeartbeatServer)):
             if server.__module__ == home and (label == "heartbeat" or server is not one.HeartbeatServer):
-                found[f"{name}-{label}-server"] = lambda server=server: served(server())
+                found[f"{name}-{label}-server"] = partial(serve, server)
     found["report-pinger-address"] = lambda: some_lost(lab.profile("report").PingerClient(form="address"))
     found["notes-pinger-typed"] = lambda: answered(lab.profile("notes").PingerClient(host="192.168.50.217"))
     return found

@@ -44,7 +44,7 @@ def play(original: Original, world: FakeWorld, host: str = "127.0.0.1", count: i
     except EOFError:
         pass  # nobody presses Enter any more
     except OSError as error:
-        world.text += f"<<exception after stats: OSError {str(error):.51} >>\n"
+        world.text += f"<<exception after stats: OSError {error!s:.51} >>\n"
     return world.text
 
 
@@ -118,7 +118,9 @@ def test_the_heartbeat_servers_tell_the_difference() -> None:
     assert world.sent == [(b"43 0.0", CLIENT)]
     world = serve(report.heartbeat_server, [4, 3], b"any 43 1699999999.5", b"Ping 44 1")
     assert world.sent == [(b"43 0.500000", CLIENT)]
-    assert world.text == "The server is ready to receive heartbeats...\nReceived message: any 43 1699999999.5\n"
+    assert (
+        world.text == "The server is ready to receive heartbeats...\nReceived message: any 43 1699999999.5\n"
+    )
 
 
 @pytest.mark.parametrize("original", [slides.heartbeat_server, report.heartbeat_server])
@@ -134,7 +136,8 @@ def test_the_java_server_sleeps_before_it_answers() -> None:
     assert world.slept == [0.1]
     assert world.sent == [(b"PING 1 2\r\n".ljust(1024, b"\0"), CLIENT)]
     assert world.text == (
-        "Received from 192.0.2.7: PING 0 1\n   Reply not sent.\nReceived from 192.0.2.7: PING 1 2\n   Reply sent.\n"
+        "Received from 192.0.2.7: PING 0 1\n   Reply not sent.\n"
+        "Received from 192.0.2.7: PING 1 2\n   Reply sent.\n"
     )
 
 

@@ -2,7 +2,7 @@
 
 many_server.py HOST SEED
 
-Format and wording are ours: the description does not give them. What makes no sense is caught and not answered.
+Format and wording are ours: the description has none. What makes no sense is caught and not answered.
 """
 
 from __future__ import annotations

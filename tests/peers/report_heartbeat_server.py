@@ -1,4 +1,4 @@
-"""The report's heartbeat server, in our words: three words in, number and time difference out; it crashes on others.
+"""The report's heartbeat server, in our words: three words in, two out; it crashes on others.
 
 report_heartbeat_server.py HOST SEED
 """

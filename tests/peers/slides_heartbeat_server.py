@@ -1,4 +1,4 @@
-"""The slides' heartbeat server, in our words: two words in, number and time difference out; it crashes on others.
+"""The slides' heartbeat server, in our words: two words in, two out; it crashes on others.
 
 slides_heartbeat_server.py HOST SEED
 """

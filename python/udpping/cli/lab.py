@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 PURPOSE = """Write the course's four programs into a directory: UDPPingerServer.py, UDPPingerClient.py,
 UDPHeartbeatServer.py and UDPHeartbeatClient.py.
 
-They behave as the profile's source does, without its bugs. They need udpping to run, and are yours to change."""
+They behave as the profile's source does, without its bugs. They need udpping to run, and are yours to
+change."""
 
 
 def main(words: list[str]) -> int:
@@ -57,7 +58,9 @@ def tell_profiles(report: Report) -> None:
     for name in names():
         one = profile(name)
         pings, heartbeats = shares(one)
-        report.record("profile", name=name, source=one.FROM, loss=pings, heartbeat_loss=heartbeats, prints=one.PRINTS)
+        report.record(
+            "profile", name=name, source=one.FROM, loss=pings, heartbeat_loss=heartbeats, prints=one.PRINTS
+        )
         lost = f"loses {pings}" + (f" (heartbeats {heartbeats})" if heartbeats != pings else "")
         report.say(f"{name:<7} {one.FROM}; {lost}; prints {one.PRINTS}")
 
@@ -82,7 +85,9 @@ def parser() -> Parser:
     """Say what can be asked for."""
     options = command_parser("lab", PURPOSE)
     options.add_argument("directory", nargs="?", metavar="DIR", help="where to write them; made if need be")
-    options.add_argument("--profile", default=DEFAULT, metavar="NAME", help=f"their default profile ({DEFAULT})")
+    options.add_argument(
+        "--profile", default=DEFAULT, metavar="NAME", help=f"their default profile ({DEFAULT})"
+    )
     options.add_argument("--list", action="store_true", help="explain each profile on a line")
     options.add_argument("--force", action="store_true", help="overwrite what is there")
     return options

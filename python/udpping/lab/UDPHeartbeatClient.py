@@ -3,8 +3,8 @@
     python UDPHeartbeatClient.py [HOST [PORT]] [--count N] [--timeout SECONDS]
                                  [--profile NAME] [--compat-bugs]
 
-Its loss is counted over what it has sent. With the profile "multi" it is the test client of that server.
-What it sends, loses and prints is a profile (udpping lab --list).
+Its loss is counted over what it has sent. With the profile "multi" it is the test client of that server. What
+it sends, loses and prints is a profile (udpping lab --list).
 """
 
 from udpping import lab

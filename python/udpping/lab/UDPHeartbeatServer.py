@@ -3,8 +3,8 @@
     python UDPHeartbeatServer.py [PORT] [--host ADDRESS] [--loss LOSS] [--seed N]
                                  [--profile NAME] [--compat-bugs]
 
-A heartbeat that it cannot read does not stop it. Ctrl-C ends it and prints what it has done.
-What it sends, loses and prints is a profile (udpping lab --list).
+A heartbeat that it cannot read does not stop it. Ctrl-C ends it and prints what it has done. What it sends,
+loses and prints is a profile (udpping lab --list).
 """
 
 from udpping import lab

@@ -3,8 +3,8 @@
     python UDPPingerClient.py [HOST [PORT]] [--count N] [--timeout SECONDS]
                               [--profile NAME] [--compat-bugs]
 
-A reply counts only for the ping that it answers: one that comes too late is not mistaken for the reply to the next.
-What it sends, loses and prints is a profile (udpping lab --list).
+A reply counts only for the ping that it answers: one that comes too late is not mistaken for the reply to the
+next. What it sends, loses and prints is a profile (udpping lab --list).
 """
 
 from udpping import lab

@@ -3,9 +3,9 @@
     python UDPPingerServer.py [PORT] [--host ADDRESS] [--loss LOSS] [--seed N]
                               [--profile NAME] [--compat-bugs]
 
-With the profile "book" it loses a ping when random.randint(0, 10) < 4, that is 4 of 11. On standard error it says
-where it listens, and what to type on another machine. Ctrl-C ends it and prints what it has done.
-What it sends, loses and prints is a profile (udpping lab --list).
+With the profile "book" it loses a ping when random.randint(0, 10) < 4, that is 4 of 11. On standard error it
+says where it listens, and what to type on another machine. Ctrl-C ends it and prints what it has done. What
+it sends, loses and prints is a profile (udpping lab --list).
 """
 
 from udpping import lab

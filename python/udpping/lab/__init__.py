@@ -1,7 +1,7 @@
 """The networking course's programs, with the same names and output and without their bugs.
 
-`udpping lab DIR` writes them. What they send, lose and print is a profile: one short file here, with a class for
-each of the four programs. `udpping lab --list` explains the profiles.
+`udpping lab DIR` writes them. What they send, lose and print is a profile: one short file here, with a class
+for each of the four programs. `udpping lab --list` explains the profiles.
 
 >>> from udpping import lab
 >>> tally = lab.profile("slides").PingerClient(count=1).rehearse(delay="1ms")
@@ -67,8 +67,10 @@ def names() -> list[str]:
     >>> lab.names()
     ['book', 'java', 'kurose', 'multi', 'notes', 'report', 'slides']
     """
-    found = (path.stem for path in Path(__path__[0]).glob("*.py"))
-    return sorted((name for name in found if name.islower() and name[0] != "_"), key=lambda n: (n != DEFAULT, n))
+    found = {path.stem for home in __path__ for path in Path(home).glob("*.py")}
+    return sorted(
+        (name for name in found if name.islower() and name[0] != "_"), key=lambda n: (n != DEFAULT, n)
+    )
 
 
 def profile(name: str) -> Profile:
@@ -92,7 +94,7 @@ def chosen(words: list[str]) -> str | None:
     'report'
     """
     found = None
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip(words, [*words[1:], None], strict=False):
         if word == "--profile":
             found = following
         elif word.startswith("--profile="):

@@ -1,7 +1,7 @@
 """The engine of the clients: rows of the pinger in, lines of a profile out.
 
-A profile subclasses `Client`: what it sends, and what it says when a ping leaves, is answered or is given up, and
-at the end. Which reply belongs to which ping is decided in the core, so none of them can get that wrong.
+A profile subclasses `Client`: what it sends, and what it says when a ping leaves, is answered or is given up,
+and at the end. Which reply belongs to which ping is decided in the core, so none of them can get that wrong.
 """
 
 import time
@@ -89,7 +89,9 @@ class Client(Program):
         parser.add_argument("host", nargs="?", metavar="HOST", help=f"the server ({self.host})")
         parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"its UDP port ({self.port})")
         parser.add_argument("--host", dest="host_option", metavar="HOST", help="the server, as above")
-        parser.add_argument("--port", dest="port_option", type=port, metavar="PORT", help="its UDP port, as above")
+        parser.add_argument(
+            "--port", dest="port_option", type=port, metavar="PORT", help="its UDP port, as above"
+        )
         parser.add_argument(
             "--count", type=whole(1, MOST_PINGS), metavar="N", help=f"how many to send ({self.count})"
         )
@@ -100,8 +102,13 @@ class Client(Program):
             misses = f"so many misses in a row: the server is down ({self.misses})"
             parser.add_argument("--misses", type=whole(1, MOST_PINGS), metavar="N", help=misses)
         if self.forms:
-            parser.add_argument("--form", choices=self.forms, help=f"which of the source's forms ({self.forms[0]})")
-        parser.set_defaults(check=lambda options: one_of(parser, options, "host", "port"))
+            parser.add_argument(
+                "--form", choices=self.forms, help=f"which of the source's forms ({self.forms[0]})"
+            )
+
+    def check(self, parser: Parser, options: "Namespace") -> None:
+        """Take host and port from their places or from their options."""
+        one_of(parser, options, "host", "port")
 
     def run(self) -> int:
         """Ping, once or as often as somebody presses Enter, and print what came of it."""

@@ -12,15 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from udpping.lab.compat import World
-
-    Originally = Callable[["World", Program], None]
+    from udpping.lab.compat import Originals, World
 
 
 class Original(Program):
     """A program as its source has it, bugs included."""
 
-    def __init__(self, original: "Originally", program: Program) -> None:
+    def __init__(self, original: "Callable[[World, Program], None]", program: Program) -> None:
         super().__init__()
         self.original = original
         self.program = program
@@ -46,26 +44,19 @@ def read(script: str, words: list[str] | None, default: str) -> Program:
     )
     program.options(parser)
     options = parser.parse_args(words)
-    options.check(options)
+    program.check(parser, options)
     program.settle(options)
     return with_bugs(name, program, SCRIPTS[script]) if options.compat_bugs else program
 
 
 def with_bugs(name: str, program: Program, kind: str) -> Program:
     """Put the original in the program's place, if it has bugs that are known."""
-    found = original(name, kind)
-    if found is None:
+    try:
+        originals: Originals = import_module(f"udpping.lab.compat.{name}").ORIGINALS
+        original, bugs = originals[kind]
+    except (ModuleNotFoundError, KeyError):
         why = f"no bugs are known of this program of the profile {name}"
         note(f"{program.script}: --compat-bugs changes nothing: {why}")
         return program
-    note(f"{program.script}: --compat-bugs: like the original, {found.__doc__}")
-    return Original(found, program)
-
-
-def original(name: str, kind: str) -> "Originally | None":
-    """Find what behaves as the original of a profile's program."""
-    try:
-        found: dict[str, Originally] = import_module(f"udpping.lab.compat.{name}").ORIGINALS
-    except ModuleNotFoundError:
-        return None
-    return found.get(kind)
+    note(f"{program.script}: --compat-bugs: bugs are back: it {bugs}")
+    return Original(original, program)

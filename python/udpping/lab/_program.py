@@ -40,6 +40,9 @@ class Program:
     def options(self, parser: "Parser") -> None:
         """Add the options of this program."""
 
+    def check(self, parser: "Parser", options: "Namespace") -> None:
+        """Refuse what cannot be together, and put together what can be said in two ways."""
+
     def run(self) -> int:
         """Do what the program does; give back its exit code."""
         raise NotImplementedError

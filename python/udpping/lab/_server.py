@@ -1,7 +1,7 @@
 """The engine of the servers: what happens to each datagram in, lines of a profile out.
 
-A profile subclasses `Server`: what is lost, what the replies are, and what is printed. Losing and answering is the
-core's, so no datagram that anybody sends can stop one of them.
+A profile subclasses `Server`: what is lost, what the replies are, and what is printed. Losing and answering
+is the core's, so no datagram that anybody sends can stop one of them.
 """
 
 import time
@@ -13,6 +13,8 @@ from udpping.lab._program import Program, note, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from udpping import _server
     from udpping._rows import Event as Handled
 
@@ -25,7 +27,7 @@ class Server(Program):
 
     purpose = "Answers pings in capitals and loses some of them."
     loss = "randint:0,10,4"
-    """By default the course's `random.randint(0, 10) < 4`: four of eleven numbers, not the 30 % of its text."""
+    """The course's `random.randint(0, 10) < 4`: four of eleven numbers, not the 30 % of its text."""
     delay = "0"
     reply = "upper"
     seed: int | None = None
@@ -64,7 +66,10 @@ class Server(Program):
         if self.idle:
             silent = f"seconds without a client to tell of ({self.idle:g})"
             parser.add_argument("--idle", type=seconds, metavar="S", help=silent)
-        parser.set_defaults(check=lambda options: one_of(parser, options, "port"))
+
+    def check(self, parser: Parser, options: "Namespace") -> None:
+        """Take the port from its place or from its option."""
+        one_of(parser, options, "port")
 
     def run(self) -> int:
         """Answer until Ctrl-C."""

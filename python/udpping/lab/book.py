@@ -17,7 +17,7 @@ class PingerServer(Server):
 
 
 class PingerClient(Client):
-    """As the text asks: the reply, its round trip in seconds, or that there was none; then what ping tells."""
+    """As the text asks: the reply, its round trip in seconds, or that there was none; then statistics."""
 
     def outcome(self, row: "Row") -> str:
         """Give the reply and its round trip."""

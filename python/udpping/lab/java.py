@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from udpping._rows import Event, Row
 
 FROM = "the lab in Java (PingServer, PingClient), with delays of 0 to 200 ms (heartbeats: book's)"
-PRINTS = "client: `PING 0: 12.345 ms` or `PING 1: no reply`; server: `Received from IP: LINE`, `   Reply sent.`"
+PRINTS = (
+    "client: `PING 0: 12.345 ms` or `PING 1: no reply`; server: `Received from IP: LINE`, `   Reply sent.`"
+)
 
 HeartbeatServer = book.HeartbeatServer
 HeartbeatClient = book.HeartbeatClient
 
 
 class PingerServer(Server):
-    """Answers with its whole buffer: the request, and NULs up to 1,024 bytes. A delay holds up nobody else."""
+    """Answers with its whole buffer: the request, and NULs to 1,024 bytes. A delay holds up nobody else."""
 
     purpose = "Answers pings after a delay, in 1,024 bytes, and loses some of them."
     loss = "0.3"

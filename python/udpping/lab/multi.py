@@ -49,12 +49,11 @@ class HeartbeatServer(Server):
             if action.dest in {"port", "port_option"}:
                 action.type = port
 
-        def check(options: "Namespace") -> None:
-            one_of(parser, options, "port", "packetloss")
-            if options.packetloss is not None and options.loss is not None:
-                parser.error("--loss and packetloss are one too many: expected only one of them")
-
-        parser.set_defaults(check=check)
+    def check(self, parser: Parser, options: "Namespace") -> None:
+        """Take either from its place or from its option; the loss has two names, but one value."""
+        one_of(parser, options, "port", "packetloss")
+        if options.packetloss is not None and options.loss is not None:
+            parser.error("--loss and packetloss are one too many: expected only one of them")
 
     def settle(self, options: "Namespace") -> None:
         """Take over what was asked for; any higher port will do instead of a busy one."""
@@ -93,8 +92,8 @@ class HeartbeatServer(Server):
 class HeartbeatClient(Client):
     """Sends number and time with a tab between them, and prints the reply as it is.
 
-    The source's time is a date as `strftime` writes it, in a format that it does not tell. Seconds are the default,
-    for the difference to be exact; `--form date` sends what `strftime("%c")` gives.
+    The source's time is a date as `strftime` writes it, in a format that it does not tell. Seconds are the
+    default, for the difference to be exact; `--form date` sends what `strftime("%c")` gives.
     """
 
     purpose = "Sends heartbeats, and prints what the server says to each."

@@ -1,4 +1,4 @@
-"""A group's report: a client and a heartbeat pair written as classes, with statistics as Windows' ping has them."""
+"""A group's report: a client and a heartbeat pair, with statistics as the ping of Windows has them."""
 
 from udpping.lab import book
 from udpping.lab._client import Client, Tally
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from udpping._rows import Event, Row
 
 FROM = "a group's report: the textbook's server, a client, and a heartbeat pair"
-PRINTS = "`Reply from HOST: REPLY` (as its figures: --form address), `RTT: S seconds`, `Request timed out`; statistics"
+PRINTS = "`Reply from HOST: REPLY` (or --form address), `RTT: S seconds`, `Request timed out`; statistics"
 
 PingerServer = book.PingerServer
 
@@ -20,7 +20,7 @@ class PingerClient(Client):
 
     host = "127.0.0.1"
     form = "plain"
-    forms = ("plain", "address")
+    forms: tuple[str, ...] = ("plain", "address")
     title = "Ping"
 
     def outcome(self, row: "Row") -> str:
@@ -68,7 +68,7 @@ class HeartbeatServer(Server):
 
 
 class HeartbeatClient(PingerClient):
-    """Takes the server for dead after three misses in a row. The numbers are those of the heartbeats answered."""
+    """Takes the server for dead after three misses in a row. A reply's number is that of its heartbeat."""
 
     purpose = "Watches a server by heartbeats: three in a row without an answer, and it is down."
     count = 1000

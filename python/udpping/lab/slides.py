@@ -1,4 +1,4 @@
-"""A group's slides: programs that wait for Enter, tell what they send, and print the reply as Python shows bytes."""
+"""A group's slides: clients that wait for Enter, tell what they send, and show replies as bytes."""
 
 from udpping.lab._client import Client, Tally
 from udpping.lab._server import Server
@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from udpping._rows import Row
 
 FROM = "a group's slides: server, client, and a heartbeat pair in which the client watches the server"
-PRINTS = "`Sent Ping 1 DATE`, `Received b'PING 1 DATE'`, `Time: MS Milliseconds`; waits for Enter, again and again"
+PRINTS = (
+    "`Sent Ping 1 DATE`, `Received b'PING 1 DATE'`, `Time: MS Milliseconds`; waits for Enter, again and again"
+)
 
 
 class PingerServer(Server):

@@ -1,8 +1,8 @@
-"""The originals, bugs included, for `--compat-bugs`: what each of them does, step by step, in a world of its own.
+"""The originals, bugs included, for `--compat-bugs`: what each does, step by step, in a world of its own.
 
-A `World` is all that such a program touches: clock, socket, terminal and dice. Here is the one of real sockets; the
-tests have another one, whose clock is made up. A module is named like its profile, and `ORIGINALS` in it says which
-programs it has. The first line of a function's docstring is what `--compat-bugs` prints.
+A `World` is all that such a program touches: clock, socket, terminal and dice. Here is the one of real
+sockets; the tests have another one, whose clock is made up. A module is named like its profile, and its
+`ORIGINALS` are the programs that it has, with the words that `--compat-bugs` prints about their bugs.
 """
 
 import random
@@ -16,7 +16,7 @@ from udpping.lab._program import Program, note, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Address", "World", "on_the_network"]
+__all__ = ["Address", "Originals", "World", "on_the_network"]
 
 Address: TypeAlias = "tuple[str, int]"
 INTERRUPTED = 130
@@ -65,6 +65,10 @@ class World(Protocol):
 
     def ask(self, prompt: str) -> None:
         """Print a prompt and wait for Enter; EOFError when nobody can press it."""
+
+
+Originals: TypeAlias = "dict[str, tuple[Callable[[World, Program], None], str]]"
+"""A profile's originals by the kind of program, each with its bugs in words."""
 
 
 class Network:

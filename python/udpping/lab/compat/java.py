@@ -1,7 +1,7 @@
 """The server of the lab in Java."""
 
 from udpping.lab._program import Program, shown
-from udpping.lab.compat import World
+from udpping.lab.compat import Originals, World
 
 BUFFER = 1024
 LOSS = 0.3
@@ -9,7 +9,7 @@ MOST_DELAY = 200  # milliseconds
 
 
 def pinger_server(world: World, _program: Program) -> None:
-    """which sleeps before each reply, so that a second client waits for the first one's delay."""  # noqa: D403 - ends a sentence
+    """Answer pings as the original does."""
     while True:
         message, client = world.receive(BUFFER)
         line = message.splitlines()[0] if message else b""
@@ -22,4 +22,9 @@ def pinger_server(world: World, _program: Program) -> None:
         world.say("   Reply sent.")
 
 
-ORIGINALS = {"PingerServer": pinger_server}
+ORIGINALS: Originals = {
+    "PingerServer": (
+        pinger_server,
+        "sleeps before each reply, so that a second client waits for the first one's delay",
+    ),
+}

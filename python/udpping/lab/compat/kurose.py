@@ -1,13 +1,13 @@
 """The official client, beside the textbook's server."""
 
 from udpping.lab._program import Program
-from udpping.lab.compat import World, book
+from udpping.lab.compat import Originals, World, book
 
 PINGS = 10
 
 
 def pinger_client(world: World, program: Program) -> None:
-    """which takes any datagram for the reply, and everything else for a timeout, Ctrl-C too."""  # noqa: D403 - ends a sentence
+    """Ping as the original does."""
     for number in range(1, PINGS + 1):
         began = world.time()
         try:
@@ -20,4 +20,10 @@ def pinger_client(world: World, program: Program) -> None:
     world.close()
 
 
-ORIGINALS = {"PingerClient": pinger_client, "PingerServer": book.pinger_server}
+ORIGINALS: Originals = {
+    "PingerClient": (
+        pinger_client,
+        "takes any datagram for the reply, and everything else for a timeout, Ctrl-C too",
+    ),
+    "PingerServer": book.ORIGINALS["PingerServer"],
+}

@@ -2,7 +2,7 @@
 
 from udpping.lab._client import Client
 from udpping.lab._program import Program
-from udpping.lab.compat import World, book
+from udpping.lab.compat import Originals, World, book
 
 LOST_BELOW = 4
 PLANNED_PINGS = 10
@@ -10,7 +10,7 @@ MISSES = 3
 
 
 def pinger_client(world: World, program: Program) -> None:
-    """which takes any datagram for the reply, counts over ten whatever was asked, and crashes as it closes."""  # noqa: D403 - ends a sentence
+    """Ping as the original does."""
     times: list[float] = []
     lost = 0
     for number in range(1, asked(program, PLANNED_PINGS) + 1):
@@ -35,7 +35,7 @@ def pinger_client(world: World, program: Program) -> None:
 
 
 def heartbeat_client(world: World, program: Program) -> None:
-    """which takes any datagram for the reply, crashes on one that is not two words, and again as it closes."""  # noqa: D403 - ends a sentence
+    """Send heartbeats as the original does."""
     sent = lost = in_a_row = 0
     for number in range(1, asked(program, 1000) + 1):
         message = f"Ping {number} {world.time()}"
@@ -54,9 +54,7 @@ def heartbeat_client(world: World, program: Program) -> None:
                 world.say("Server is down! 3 consecutive heartbeat responses were missed.")
                 break
         else:
-            world.say(
-                f"Received heartbeat response {answered}: Time difference = {difference:.6f} seconds"
-            )
+            world.say(f"Received heartbeat response {answered}: Time difference = {difference:.6f} seconds")
             in_a_row = 0
     say_counts(world, "Heartbeat", sent, lost)
     world.shut_down()
@@ -75,7 +73,7 @@ def say_counts(world: World, title: str, total: int, lost: int) -> None:
 
 
 def heartbeat_server(world: World, _program: Program) -> None:
-    """which crashes on a heartbeat that is not three words, a number at the end."""  # noqa: D403 - ends a sentence
+    """Answer heartbeats as the original does."""
     world.say("The server is ready to receive heartbeats...")
     while True:
         number = world.draw(0, 10)
@@ -88,9 +86,18 @@ def heartbeat_server(world: World, _program: Program) -> None:
         world.send(f"{seq} {world.time() - float(sent):.6f}".encode(), client)
 
 
-ORIGINALS = {
-    "PingerClient": pinger_client,
-    "PingerServer": book.pinger_server,
-    "HeartbeatClient": heartbeat_client,
-    "HeartbeatServer": heartbeat_server,
+ORIGINALS: Originals = {
+    "PingerClient": (
+        pinger_client,
+        "takes any datagram for the reply, counts over ten whatever was asked, and crashes as it closes",
+    ),
+    "PingerServer": book.ORIGINALS["PingerServer"],
+    "HeartbeatClient": (
+        heartbeat_client,
+        "takes any datagram for the reply, crashes on one that is not two words, and again as it closes",
+    ),
+    "HeartbeatServer": (
+        heartbeat_server,
+        "crashes on a heartbeat that is not three words, a number at the end",
+    ),
 }

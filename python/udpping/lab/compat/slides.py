@@ -1,7 +1,7 @@
 """The four programs of the slides."""
 
 from udpping.lab._program import Program
-from udpping.lab.compat import World
+from udpping.lab.compat import Originals, World
 
 LOST_BELOW = 4
 PLANNED_PINGS = 10
@@ -11,7 +11,7 @@ BUFFER = 4096
 
 
 def pinger_client(world: World, program: Program) -> None:
-    """which takes any datagram for the reply, times its own printing, and has no loss to tell if all is lost."""  # noqa: D403 - ends a sentence
+    """Ping as the original does."""
     while True:
         world.ask("\nPress any key to start...\n")
         say_frame(world, "Ping")
@@ -39,7 +39,7 @@ def pinger_client(world: World, program: Program) -> None:
 
 
 def heartbeat_client(world: World, program: Program) -> None:
-    """which counts the loss over 1,000 heartbeats, however few it sent, and misses from one run to the next."""  # noqa: D403 - ends a sentence
+    """Send heartbeats as the original does."""
     misses = 0
     while True:
         world.ask("\nPress any key to start...")
@@ -95,7 +95,7 @@ def say_times(world: World, times: list[float]) -> None:
 
 
 def pinger_server(world: World, program: Program) -> None:
-    """which handles no error: Ctrl-C ends it with a traceback."""  # noqa: D403 - ends a sentence
+    """Answer pings as the original does."""
     say_start(world, program)
     while True:
         number = world.draw(1, 10)
@@ -105,7 +105,7 @@ def pinger_server(world: World, program: Program) -> None:
 
 
 def heartbeat_server(world: World, program: Program) -> None:
-    """which crashes on a heartbeat that is not two words, a number at the end."""  # noqa: D403 - ends a sentence
+    """Answer heartbeats as the original does."""
     say_start(world, program)
     while True:
         number = world.draw(1, 10)
@@ -121,9 +121,21 @@ def say_start(world: World, program: Program) -> None:
     world.say(f"Started UDP Server IP Address: {program.host} and Port: {program.port}")
 
 
-ORIGINALS = {
-    "PingerClient": pinger_client,
-    "PingerServer": pinger_server,
-    "HeartbeatClient": heartbeat_client,
-    "HeartbeatServer": heartbeat_server,
+ORIGINALS: Originals = {
+    "PingerClient": (
+        pinger_client,
+        "takes any datagram for the reply, times its own printing, and has no loss to tell if all is lost",
+    ),
+    "PingerServer": (
+        pinger_server,
+        "handles no error: Ctrl-C ends it with a traceback",
+    ),
+    "HeartbeatClient": (
+        heartbeat_client,
+        "counts the loss over 1,000 heartbeats, however few it sent, and misses from one run to the next",
+    ),
+    "HeartbeatServer": (
+        heartbeat_server,
+        "crashes on a heartbeat that is not two words, a number at the end",
+    ),
 }
