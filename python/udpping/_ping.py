@@ -152,7 +152,7 @@ class Pinger:
     for. Leaving the block stops it. A ping in flight then has no row. Ctrl-C raises Interrupted, which
     carries the run.
 
-    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 rows, the
+    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 pings, the
     summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows
     that nobody takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
 
