@@ -59,7 +59,7 @@ fn decide(bencher: Bencher<'_, '_>, (loss, delay, reply): (&str, &str, &str)) {
 fn decide_bytes(bencher: Bencher<'_, '_>, size: usize) {
     let (mut echo, mut out) = (echo("0", "0", "upper"), Vec::with_capacity(size));
     let mut message = Vec::new();
-    wire::write_ping(&mut message, 43, WALL, Some(size));
+    wire::Message::default().write(&mut message, 43, WALL, Some(size));
     bencher
         .counter(BytesCount::new(size))
         .bench_local(|| echo.decide(CLIENT, WALL, black_box(&message), &mut out));
@@ -120,9 +120,10 @@ fn read_seq(answer: &str) -> Option<u64> {
 #[divan::bench(sample_size = CALLS)]
 fn write_ping(bencher: Bencher<'_, '_>) {
     let mut out = Vec::with_capacity(64);
+    let message = wire::Message::default();
     bencher.bench_local(|| {
         out.clear();
-        wire::write_ping(&mut out, black_box(43), black_box(WALL), None);
+        message.write(&mut out, black_box(43), black_box(WALL), None);
     });
 }
 
@@ -140,7 +141,7 @@ fn summary_of_a_million_rows(bencher: Bencher<'_, '_>) {
 }
 
 fn run(pings: i64) -> Run {
-    let wishes = Wishes { count: Some(pings), timeout: 1.0, interval: None, linger: None, size: None };
+    let wishes = Wishes { count: Some(pings), ..Wishes::default() };
     let plan = Plan::new(wishes).expect("a plan that can be used");
     let mut peer = EchoPeer::new(echo("4/11", "exponential:100ms", "upper"), SERVER);
     let mut run = Run::new(Pinger::new(plan, SERVER, true));

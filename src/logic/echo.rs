@@ -99,7 +99,7 @@ impl Echo {
             return Decision { fate, verdict: Verdict::Drop };
         }
         self.counters.delayed += u64::from(fate.delay > 0);
-        self.reply.write(datagram, wall_ns, out);
+        self.reply.write(datagram, wall_ns, fate.lost_before, out);
         Decision { fate, verdict: Verdict::Answer { delay: fate.delay } }
     }
 

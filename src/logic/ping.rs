@@ -104,7 +104,7 @@ impl Pinger {
 
     /// The message of ping `seq` if it is sent at `wall_ns` since 1970.
     pub fn write(&self, seq: u64, wall_ns: i64, out: &mut Vec<u8>) {
-        wire::write_ping(out, seq, wall_ns, self.plan.size);
+        self.plan.message.write(out, seq, wall_ns, self.plan.size);
     }
 
     /// The ping that [`Action::Send`] asked for went out.
@@ -156,8 +156,11 @@ impl Pinger {
         by: Option<IpAddr>,
         changed: &mut dyn FnMut(u64),
     ) {
-        let index = match quoted.and_then(wire::parse_seq) {
-            Some(seq) => self.rows.index(seq.near(self.newest())),
+        let index = match quoted {
+            Some(quoted) => {
+                let (certain, by_number) = self.named_in(quoted, wire::parse_seq(quoted));
+                certain.map(|(index, _)| index).or(by_number)
+            }
             // A bare error on a connected socket: the ping that has been waiting longest, as errors keep order.
             None => self.first_open(),
         };
@@ -283,15 +286,9 @@ impl Pinger {
     /// Which ping an answer belongs to, and why.
     fn credit(&mut self, bytes: &[u8]) -> Option<(usize, Match)> {
         let read = wire::parse_seq(bytes);
-        let by_number = read.and_then(|seq| self.sent_row(seq));
-        if let Some(index) = by_number
-            && self.carries_time_of(index, bytes)
-        {
-            return Some((index, Match::Seq));
-        }
-        // No number, or one that the message's own time text does not support: the text decides if it is there.
-        if let Some(index) = self.recent().rev().find(|index| self.carries_time_of(*index, bytes)) {
-            return Some((index, Match::Payload));
+        let (certain, by_number) = self.named_in(bytes, read);
+        if certain.is_some() {
+            return certain;
         }
         if let Some(index) = by_number.filter(|_| !self.distrusts_numbers) {
             return Some((index, Match::Seq));
@@ -303,16 +300,22 @@ impl Pinger {
         (self.tally.open == 1).then(|| self.first_open()).flatten().map(|index| (index, Match::Unverified))
     }
 
+    /// The ping whose identifying text is in `bytes`, and the one that the number `read` there names.
+    fn named_in(&self, bytes: &[u8], read: Option<Seq>) -> (Option<(usize, Match)>, Option<usize>) {
+        let carries = |index: &usize| {
+            self.plan.message.is_in(bytes, self.rows.seq(*index), self.rows.sent_wall[*index])
+        };
+        let by_number = read.and_then(|seq| self.sent_row(seq));
+        let certain = by_number.filter(carries).map(|index| (index, Match::Seq)).or_else(|| {
+            // No number, or one that the text does not support: the text decides, if it is there.
+            let recent = self.rows.len().saturating_sub(LOOK_BACK)..self.rows.len();
+            recent.rev().find(carries).map(|index| (index, Match::Payload))
+        });
+        (certain, by_number)
+    }
+
     fn sent_row(&self, seq: Seq) -> Option<usize> {
         self.rows.index(seq.near(self.newest())).filter(|index| self.rows.status(*index) != Status::Error)
-    }
-
-    fn carries_time_of(&self, index: usize, bytes: &[u8]) -> bool {
-        wire::has_token(bytes, wire::time_text(self.rows.sent_wall[index]).as_bytes())
-    }
-
-    fn recent(&self) -> std::ops::Range<usize> {
-        self.rows.len().saturating_sub(LOOK_BACK)..self.rows.len()
     }
 
     fn newest(&self) -> u64 {

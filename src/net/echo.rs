@@ -2,24 +2,22 @@
 //!
 //! A delayed reply waits in a heap, not in the loop, so it holds up nobody.
 
+mod desk;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::fd::AsFd as _;
-
-use super::clock::{Clock, wall_ns};
+use super::clock::Clock;
 use super::pace::{self, Bell, Waker};
 use super::resolve::reachable;
-use super::socket::{Inbox, Path, Socket, Via};
+use super::socket::{Path, Socket};
 use super::{Error, Result, resolve};
-use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Note, Reason, Verdict};
-use crate::logic::{Invalid, Nanos};
-
-/// Datagrams taken by one system call.
-const SLOTS: usize = 32;
+use crate::logic::Invalid;
+use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Row};
+use desk::{Books, Desk, Finish};
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
@@ -49,39 +47,16 @@ pub struct Server {
     waker: Waker,
     bell: Mutex<Option<Bell>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    process: u32,
 }
 
-/// What the thread and its onlookers share.
-#[derive(Debug)]
-struct Desk {
-    path: Path,
-    clock: Clock,
-    stop: AtomicBool,
-    books: Mutex<Books>,
-    over: Mutex<Over>,
-    ended: Condvar,
-}
-
-#[derive(Debug)]
-struct Books {
-    echo: Echo,
-    log: Log,
-    held: Held<Reply>,
-}
-
-#[derive(Debug, Default)]
-struct Over {
-    over: bool,
-    failure: Option<Error>,
-}
-
-/// A reply on its way out.
-#[derive(Debug)]
-struct Reply {
-    bytes: Vec<u8>,
-    to: SocketAddr,
-    via: Option<Via>,
-    note: Option<Note>,
+/// One datagram and what was decided on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The decision, as the log has it.
+    pub row: Row,
+    /// The beginning of the datagram.
+    pub message: Box<[u8]>,
 }
 
 /// A look at the books.
@@ -116,8 +91,9 @@ impl Server {
             clock: Clock::start(),
             stop: AtomicBool::new(false),
             books: Mutex::new(books),
-            over: Mutex::default(),
-            ended: Condvar::new(),
+            followed: AtomicBool::new(false),
+            progress: Mutex::default(),
+            news: Condvar::new(),
         };
         Ok(Self {
             bound,
@@ -127,6 +103,7 @@ impl Server {
             waker,
             bell: Mutex::new(Some(bell)),
             thread: Mutex::new(None),
+            process: std::process::id(),
         })
     }
 
@@ -147,7 +124,7 @@ impl Server {
             let finish = Finish(Arc::clone(&desk));
             pace::be_punctual();
             if let Err(error) = desk.serve(&socket, &bell) {
-                lock(&finish.0.over).failure = Some(error);
+                lock(&finish.0.progress).failure = Some(error);
             }
         });
         *thread = Some(spawned.map_err(|source| Error::System { action: "start a thread", source })?);
@@ -160,6 +137,8 @@ impl Server {
         self.waker.wake();
         let mut thread = lock(&self.thread);
         match thread.take() {
+            // In a forked child the thread does not exist; its handle can be neither joined nor dropped.
+            Some(thread) if std::process::id() != self.process => std::mem::forget(thread),
             // A panic in the thread has been printed by its hook.
             Some(thread) => drop(thread.join()),
             None => self.desk.finish(),
@@ -174,19 +153,44 @@ impl Server {
     /// # Errors
     /// What stopped it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        let over = lock(&self.desk.over);
-        let (mut over, _) = self
-            .desk
-            .ended
-            .wait_timeout_while(over, limit, |over| !over.over)
-            .unwrap_or_else(PoisonError::into_inner);
-        over.failure.take().map_or(Ok(over.over), Err)
+        let mut progress = self.desk.wait_for(limit, |progress| progress.over);
+        progress.failure.take().map_or(Ok(progress.over), Err)
+    }
+
+    /// From now on keep what [`Server::next`] gives.
+    pub fn follow(&self) {
+        self.desk.followed.store(true, Ordering::Release);
+    }
+
+    /// The next datagram that was handled, waiting at most `limit`. `None` if there was none, or the server has stopped.
+    ///
+    /// # Errors
+    /// What stopped the server, if it was a failure.
+    pub fn next(&self, limit: Duration) -> Result<Option<Event>> {
+        let mut progress = self.desk.wait_for(limit, |progress| progress.over || !progress.events.is_empty());
+        if let Some(event) = progress.events.pop_front() {
+            return Ok(Some(event));
+        }
+        progress.failure.take().map_or(Ok(None), Err)
+    }
+
+    /// Whether the server has stopped and all events are taken.
+    #[must_use]
+    pub fn exhausted(&self) -> bool {
+        let progress = lock(&self.desk.progress);
+        progress.over && progress.events.is_empty()
+    }
+
+    /// Events that nobody took in time.
+    #[must_use]
+    pub fn missed_events(&self) -> u64 {
+        lock(&self.desk.progress).missed
     }
 
     /// Whether it serves now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        lock(&self.thread).is_some() && !lock(&self.desk.over).over
+        lock(&self.thread).is_some() && !lock(&self.desk.progress).over
     }
 
     /// Where it is bound.
@@ -229,101 +233,6 @@ impl Drop for Server {
     }
 }
 
-impl Desk {
-    fn serve(&self, socket: &Socket, bell: &Bell) -> Result<()> {
-        let mut inbox = Inbox::new(SLOTS, self.path);
-        let mut out = Vec::new();
-        while !self.stop.load(Ordering::Acquire) {
-            match inbox.receive(socket) {
-                Ok(true) => self.answer(socket, &inbox, &mut out),
-                Ok(false) => {
-                    let until = lock(&self.books).held.next_due();
-                    let wait = until.map(|due| due - self.clock.now());
-                    pace::wait(std::iter::once(socket.as_fd()), bell, wait)
-                        .map_err(|source| Error::System { action: "wait for datagrams", source })?;
-                }
-                // A client that has gone: its machine refused an earlier reply. No reason to stop serving.
-                Err(error) if passes(&error) => {}
-                Err(source) => return Err(Error::System { action: "receive", source }),
-            }
-            self.release(socket);
-        }
-        Ok(())
-    }
-
-    fn answer(&self, socket: &Socket, inbox: &Inbox, out: &mut Vec<u8>) {
-        let (now, wall) = (self.clock.now(), wall_ns());
-        let mut books = lock(&self.books);
-        for datagram in inbox.datagrams() {
-            let decision = books.echo.decide(datagram.source, wall, datagram.bytes, out);
-            let note = books.log.note(now, wall, datagram.source, datagram.bytes, &decision);
-            match decision.verdict {
-                Verdict::Drop => {}
-                Verdict::Answer { delay: 0 } => {
-                    books.send(socket, out, datagram.source, datagram.via, note);
-                }
-                Verdict::Answer { delay } => {
-                    let reply = Reply { bytes: out.clone(), to: datagram.source, via: datagram.via, note };
-                    books.hold(now + delay, reply);
-                }
-            }
-        }
-    }
-
-    /// Sends the delayed replies whose time has come.
-    fn release(&self, socket: &Socket) {
-        let mut books = lock(&self.books);
-        if books.held.is_empty() {
-            return;
-        }
-        let now: Nanos = self.clock.now();
-        while let Some(reply) = books.held.pop_due(now) {
-            books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
-        }
-    }
-
-    fn finish(&self) {
-        lock(&self.over).over = true;
-        self.ended.notify_all();
-    }
-}
-
-impl Books {
-    fn send(&mut self, socket: &Socket, bytes: &[u8], to: SocketAddr, via: Option<Via>, note: Option<Note>) {
-        match socket.send(bytes, to, via) {
-            Ok(()) => self.echo.answered(),
-            Err(_) => self.fail(note, Reason::Send),
-        }
-    }
-
-    fn hold(&mut self, due: Nanos, reply: Reply) {
-        if let Err(reply) = self.held.push(due, reply.bytes.len(), reply) {
-            self.fail(reply.note, Reason::Full);
-        }
-    }
-
-    fn fail(&mut self, note: Option<Note>, reason: Reason) {
-        self.echo.failed();
-        if let Some(note) = note {
-            self.log.failed(note, reason);
-        }
-    }
-}
-
-/// Says that the server has stopped, also if the thread panics.
-struct Finish(Arc<Desk>);
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let source =
-                std::io::Error::other("a defect in udpping; please report it with the message above");
-            lock(&self.0.over).failure = Some(Error::System { action: "go on serving", source });
-        }
-        self.0.finish();
-    }
-}
-
 fn open(settings: &Settings) -> Result<Socket> {
     if settings.port_tries == 0 {
         return Err(Invalid::new("port_tries", 0, "1 to 65535").into());
@@ -341,22 +250,6 @@ fn open(settings: &Settings) -> Result<Socket> {
         }
     }
     Err(taken.unwrap_or_else(|| Invalid::new("port", settings.port, "0 to 65535").into()))
-}
-
-/// Errors of a receive that are about an earlier reply, or about nothing that lasts.
-fn passes(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{
-        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, OutOfMemory,
-    };
-    matches!(
-        error.kind(),
-        ConnectionRefused
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkUnreachable
-            | OutOfMemory
-    )
 }
 
 /// A panic in the thread has ended the server; the books behind the lock are still whole.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::clock::wall_ns;
 use super::pace::{self, Waker};
@@ -37,10 +37,21 @@ pub struct Settings {
     pub bind: Option<IpAddr>,
     /// Marks on what is sent.
     pub marks: Marks,
-    /// Whether somebody will take the events.
-    pub events: bool,
+    /// Which rows somebody will take as they change.
+    pub events: Events,
     /// Which socket path to take.
     pub path: Path,
+}
+
+/// Which changes of rows are passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// None.
+    None,
+    /// What became of each ping.
+    Outcomes,
+    /// The same, and each ping as it leaves.
+    All,
 }
 
 /// One target and its run.
@@ -232,17 +243,9 @@ impl Session {
     }
 
     fn wait_for(&self, limit: Duration, done: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {
-        let end = Instant::now() + limit;
-        let mut progress = lock(&self.shared.progress);
-        while !done(&progress) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            progress =
-                self.shared.news.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        progress
+        let progress = lock(&self.shared.progress);
+        let waited = self.shared.news.wait_timeout_while(progress, limit, |progress| !done(progress));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn failed(mut progress: MutexGuard<'_, Progress>) -> Result<()> {

@@ -4,13 +4,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use super::table::Table;
 use crate::logic::Invalid;
 use crate::logic::echo::{EchoPlan, Reply};
 use crate::logic::link::{Delay, LinkPlan, Loss, Scope, Seed};
-use crate::net::echo::{Server, Settings};
+use crate::net::echo::{Event, Server, Settings};
 use crate::net::socket::Path;
 
 /// A lossy echo server, bound when made.
@@ -83,6 +83,31 @@ impl EchoServer {
         let stopped = py.detach(|| self.server.wait(span(seconds)))?;
         py.check_signals()?;
         Ok(stopped)
+    }
+
+    /// From now on keep what `next` gives.
+    fn follow(&self) {
+        self.server.follow();
+    }
+
+    /// The next datagram as a row of the log with the message behind it, waiting at most `seconds`.
+    #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
+    fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let event = py.detach(|| self.server.next(span(seconds)))?;
+        py.check_signals()?;
+        event.map(|event| event_to_python(py, &event)).transpose()
+    }
+
+    /// Whether it has stopped and every event has been taken.
+    #[getter]
+    fn done(&self) -> bool {
+        self.server.exhausted()
+    }
+
+    /// Datagrams that were handled while nobody took the events.
+    #[getter]
+    fn missed_events(&self) -> u64 {
+        self.server.missed_events()
     }
 
     /// Whether it serves now.
@@ -160,6 +185,25 @@ impl EchoServer {
     fn log(&self, py: Python<'_>) -> PyResult<Table> {
         py.detach(|| Table::of_log(&self.server.log()))
     }
+}
+
+/// In the order of the log's columns.
+fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
+    let row = &event.row;
+    let reason = Some(row.reason.as_str()).filter(|reason| !reason.is_empty());
+    (
+        row.recv_ns,
+        row.wall_ns,
+        row.source.to_string(),
+        row.client,
+        row.number,
+        row.seq,
+        row.verdict.as_str(),
+        reason,
+        row.delay_ns,
+        PyBytes::new(py, &event.message),
+    )
+        .into_pyobject(py)
 }
 
 /// Builds the plan of a server from the texts of the face.

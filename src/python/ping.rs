@@ -10,9 +10,10 @@ use super::table::Table;
 use crate::logic::ping::{Plan, Wishes};
 use crate::logic::record::{Match, NONE, Row, Stamp};
 use crate::logic::stats::Summary;
-use crate::logic::{Invalid, Nanos};
+use crate::logic::wire::Message;
+use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
-use crate::net::ping::{Session, Settings};
+use crate::net::ping::{Events, Session, Settings};
 use crate::net::socket::{Marks, Path};
 
 /// A run of pings to one or several targets.
@@ -24,7 +25,7 @@ pub(super) struct PingSession {
 #[pymethods]
 impl PingSession {
     #[new]
-    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events))]
+    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, announce = false))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
@@ -40,6 +41,10 @@ impl PingSession {
         df: bool,
         family: Option<&str>,
         events: bool,
+        message: &str,
+        utc_offset: i64,
+        first_seq: i64,
+        announce: bool,
     ) -> PyResult<Self> {
         let targets = targets
             .into_iter()
@@ -47,11 +52,23 @@ impl PingSession {
             .collect::<PyResult<Vec<_>>>()?;
         let settings = Settings {
             targets,
-            plan: Plan::new(Wishes { count, timeout, interval, linger, size })?,
+            plan: Plan::new(Wishes {
+                count,
+                timeout,
+                interval,
+                linger,
+                size,
+                first_seq,
+                message: local_message(message, utc_offset)?,
+            })?,
             family: family.map(parse::<Family>).transpose()?,
             bind: bind.map(local_address).transpose()?,
             marks: Marks::new(ttl, dscp, df)?,
-            events,
+            events: match (events, announce) {
+                (false, _) => Events::None,
+                (true, false) => Events::Outcomes,
+                (true, true) => Events::All,
+            },
             path: Path::best(),
         };
         Ok(Self { session: py.detach(|| Session::open(&settings))? })
@@ -185,6 +202,11 @@ pub(super) fn summary_to_python<'py>(
     dict.set_item("quantile_error", summary.rtt.map_or(0.0, |rtt| rtt.quantile_error))?;
     dict.set_item("duration_ns", duration)?;
     Ok(dict)
+}
+
+/// The text of the pings, with local time where it says `{ctime}`.
+pub(super) fn local_message(text: &str, utc_offset: i64) -> PyResult<Message> {
+    Ok(parse::<Message>(text)?.in_zone(utc_offset * SECOND))
 }
 
 fn local_address(text: &str) -> PyResult<IpAddr> {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
 use super::echo::{echo_plan, seed_to_python};
-use super::ping::summary_to_python;
+use super::ping::{local_message, summary_to_python};
 use super::table::Table;
 use crate::logic::echo::Echo;
 use crate::logic::ping::{Pinger, Plan, Wishes};
@@ -22,7 +22,7 @@ type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 
 /// Pings a simulated server; gives back the rows, the summary and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope) -> "tuple[Table, dict[str, int | float | None], int]")]
+#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope, message = "Ping {seq} {time}", first_seq = 1) -> "tuple[Table, dict[str, int | float | None], int]")]
 #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
 pub(super) fn sim_ping<'py>(
     py: Python<'py>,
@@ -36,8 +36,12 @@ pub(super) fn sim_ping<'py>(
     reply: &str,
     seed: Option<&Bound<'py, PyInt>>,
     scope: Option<&str>,
+    message: &str,
+    first_seq: i64,
 ) -> PyResult<Outcome<'py>> {
-    let plan = Plan::new(Wishes { count: Some(count), timeout, interval, linger, size })?;
+    // Virtual time has no zone but UTC.
+    let message = local_message(message, 0)?;
+    let plan = Plan::new(Wishes { count: Some(count), timeout, interval, linger, message, size, first_seq })?;
     let echo = echo_plan(loss, delay, reply, seed, scope)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     let mut peer = sim::ping::EchoPeer::new(Echo::new(echo), SERVER);

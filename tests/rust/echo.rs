@@ -166,3 +166,23 @@ fn starting_and_stopping_leaks_nothing() {
     // Other tests run beside this one: a leak would be a thousand.
     assert!(open() < 500, "{} descriptors are open", open());
 }
+
+#[test]
+fn a_follower_sees_each_datagram_and_what_became_of_it() {
+    let server = serve(settings("127.0.0.1", "pattern:.x", "0"));
+    server.follow();
+    let client = client(Ipv4Addr::LOCALHOST.into());
+    ask(&client, server.address(), b"Ping 7 1.0");
+    client.send_to(&[b'z'; 2_000], server.address()).expect("sent");
+    let first = server.next(LONG).expect("no failure").expect("an event");
+    assert_eq!(
+        (first.row.verdict, first.row.seq, &*first.message),
+        (Outcome::Answer, Some(7), &b"Ping 7 1.0"[..])
+    );
+    let second = server.next(LONG).expect("no failure").expect("an event");
+    assert_eq!((second.row.verdict, second.message.len()), (Outcome::Drop, 1_024));
+    assert_eq!(server.next(Duration::ZERO).expect("no failure"), None);
+    assert!(!server.exhausted());
+    server.stop();
+    assert!(server.next(LONG).expect("no failure").is_none() && server.exhausted());
+}

@@ -9,7 +9,7 @@ use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
 use udpping::logic::wire::read_seq;
-use udpping::net::ping::{Session, Settings};
+use udpping::net::ping::{Events, Session, Settings};
 use udpping::net::socket::{Marks, Path};
 use udpping::sim::ping::{Peer, Run};
 
@@ -122,13 +122,14 @@ fn settings(targets: &[(&str, u16)], plan: Plan, path: Path) -> Settings {
         family: None,
         bind: None,
         marks: Marks::default(),
-        events: false,
+        events: Events::None,
         path,
     }
 }
 
 fn plan(count: Option<i64>, timeout: f64, interval: Option<f64>) -> Plan {
-    Plan::new(Wishes { count, timeout, interval, linger: Some(0.0), size: None }).expect("a valid plan")
+    Plan::new(Wishes { count, timeout, interval, linger: Some(0.0), ..Wishes::default() })
+        .expect("a valid plan")
 }
 
 fn every_scenario_on_loopback(path: Path) {
@@ -271,7 +272,7 @@ fn what_cannot_work_is_one_clear_error() {
 fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
-    let wishes = Wishes { count: Some(1), timeout: 5.0, interval: None, linger: None, size: Some(1_400) };
+    let wishes = Wishes { count: Some(1), timeout: 5.0, size: Some(1_400), ..Wishes::default() };
     let marks = Marks { ttl: Some(9), dscp: Some(46), dont_fragment: true };
     let settings = Settings {
         marks,
@@ -290,4 +291,59 @@ fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
     });
     drop(keep);
     peer.join().expect("the peer is well");
+}
+
+#[test]
+fn a_follower_sees_each_ping_leave_and_what_became_of_it() {
+    let (keep, done) = mpsc::channel();
+    let (port, peer) = real_peer(&SCENARIOS[1], done);
+    let mut settings = settings(&[("127.0.0.1", port)], SCENARIOS[1].plan(), Path::best());
+    settings.events = Events::All;
+    let session = Session::open(&settings).expect("opens");
+    session.start().expect("starts");
+    let mut seen = Vec::new();
+    while !session.exhausted() {
+        seen.extend(session.next(LONG).expect("no failure").map(|(_, row)| (row.seq, row.status)));
+    }
+    let left = |seq| (seq, Status::Open);
+    assert_eq!(
+        seen,
+        [left(1), (1, Status::Reply), left(2), (2, Status::Timeout), left(3), (3, Status::Reply)],
+    );
+    drop(keep);
+    peer.join().expect("the peer is well");
+}
+
+#[test]
+fn messages_of_other_programs_are_sent_and_known_again() {
+    for message in ["{seq} {time}", "Ping {seq} {ctime}", "PING {seq} {ms}\r\n", "hello {seq}"] {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+        let port = server.local_addr().expect("bound").port();
+        let echo = thread::spawn(move || {
+            let mut buffer = [0; 100];
+            for _ in 0..2 {
+                let (length, from) = server.recv_from(&mut buffer).expect("a ping");
+                server.send_to(&buffer[..length].to_ascii_uppercase(), from).expect("sent");
+            }
+        });
+        let wishes = Wishes {
+            count: Some(2),
+            timeout: 5.0,
+            message: message.parse().expect("a message"),
+            first_seq: 0,
+            ..Wishes::default()
+        };
+        let settings = settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Path::best());
+        let session = Session::open(&settings).expect("opens");
+        session.start().expect("starts");
+        assert!(session.wait(LONG).expect("no failure"));
+        session.look(|lanes| {
+            let rows = lanes[0].pinger.rows();
+            assert_eq!((rows.len(), rows.first_seq()), (2, 0));
+            for index in 0..2 {
+                assert_ne!(rows.get(index).reply.expect(message).matched, Match::Unverified, "{message}");
+            }
+        });
+        echo.join().expect("the peer is well");
+    }
 }

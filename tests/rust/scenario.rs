@@ -75,7 +75,7 @@ impl Scenario {
             timeout: seconds(TIMEOUT),
             interval: self.interval.map(seconds),
             linger: self.linger.map(seconds),
-            size: None,
+            ..Wishes::default()
         };
         Plan { first_seq: self.first_seq, ..Plan::new(wishes).expect("a valid plan") }
     }

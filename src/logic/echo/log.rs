@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::{Decision, Verdict};
+use super::{Decision, Fate, Verdict};
 use crate::logic::Nanos;
 use crate::logic::wire;
 
@@ -88,6 +88,26 @@ pub struct Columns {
     pub delay_ns: Vec<Nanos>,
 }
 
+impl Row {
+    /// What was decided on a datagram that came at `recv_ns`.
+    #[must_use]
+    pub fn of(
+        recv_ns: Nanos,
+        wall_ns: i64,
+        source: SocketAddr,
+        datagram: &[u8],
+        decision: &Decision,
+    ) -> Self {
+        let (verdict, reason) = match decision.verdict {
+            Verdict::Answer { .. } => (Outcome::Answer, Reason::None),
+            Verdict::Drop => (Outcome::Drop, Reason::Loss),
+        };
+        let Fate { client, number, delay: delay_ns, .. } = decision.fate;
+        let seq = wire::read_seq(datagram);
+        Self { recv_ns, wall_ns, client, source, number, seq, verdict, reason, delay_ns }
+    }
+}
+
 impl Log {
     /// An empty log that keeps at most `cap` rows.
     #[must_use]
@@ -110,14 +130,7 @@ impl Log {
             self.unlogged += u64::from(self.cap > 0);
             return None;
         }
-        let (verdict, reason) = match decision.verdict {
-            Verdict::Answer { .. } => (Outcome::Answer, Reason::None),
-            Verdict::Drop => (Outcome::Drop, Reason::Loss),
-        };
-        let fate = decision.fate;
-        let seq = wire::read_seq(datagram);
-        let (client, number, delay_ns) = (fate.client, fate.number, fate.delay);
-        let row = Row { recv_ns, wall_ns, client, source, number, seq, verdict, reason, delay_ns };
+        let row = Row::of(recv_ns, wall_ns, source, datagram, decision);
         if self.len == self.blocks.len() * BLOCK {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
@@ -218,7 +231,7 @@ mod tests {
     use crate::logic::link::Fate;
 
     fn note(log: &mut Log, number: u64, lost: bool) -> Option<Note> {
-        let fate = Fate { client: 3, number, lost, delay: if lost { 0 } else { 5 } };
+        let fate = Fate { client: 3, number, lost, delay: if lost { 0 } else { 5 }, lost_before: 0 };
         let verdict = if lost { Verdict::Drop } else { Verdict::Answer { delay: 5 } };
         let source = (Ipv4Addr::LOCALHOST, 9).into();
         log.note(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &Decision { fate, verdict })

@@ -29,7 +29,7 @@ impl Reply {
     }
 
     /// Appends the reply to `out`.
-    pub(super) fn write(&self, request: &[u8], wall_ns: i64, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, request: &[u8], wall_ns: i64, lost: u64, out: &mut Vec<u8>) {
         match self {
             Self::Upper => {
                 let start = out.len();
@@ -37,7 +37,7 @@ impl Reply {
                 out[start..].make_ascii_uppercase();
             }
             Self::Same => out.extend_from_slice(request),
-            Self::Template(template) => template.render(request, wall_ns, out),
+            Self::Template(template) => template.render(request, wall_ns, lost, out),
         }
     }
 }

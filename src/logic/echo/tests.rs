@@ -137,3 +137,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_client_is_told_what_it_lost_since_its_last_reply() {
+    for loss in ["pattern:.xx..", "trace:.xx.."] {
+        let mut echo = echo(loss, "0", "{lost}");
+        let mut out = Vec::new();
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            if echo.decide(client(1), WALL, b"x", &mut out).verdict != Verdict::Drop {
+                told.push(String::from_utf8(out.clone()).unwrap());
+            }
+        }
+        assert_eq!(told, ["0", "2", "0"]);
+        echo.decide(client(2), WALL, b"x", &mut out);
+        assert_eq!(out, b"0", "another client lost nothing");
+    }
+}

@@ -74,6 +74,8 @@ pub struct Fate {
     pub lost: bool,
     /// How long its reply is held back; 0 for a lost one.
     pub delay: Nanos,
+    /// How many datagrams of this client were lost since the last that was not.
+    pub lost_before: u64,
 }
 
 /// A network path that loses and delays as planned.
@@ -83,8 +85,15 @@ pub struct Link {
     rule: Rule,
     uniforms: Uniforms,
     scope: Scope,
-    clients: Clients<Stream>,
+    clients: Clients<Known>,
     shared: Stream,
+}
+
+/// What is kept for each client.
+#[derive(Debug, Default)]
+struct Known {
+    stream: Stream,
+    lost_in_a_row: u64,
 }
 
 /// What is kept for those whose datagrams are counted together.
@@ -112,7 +121,7 @@ impl Link {
     /// Tells the next datagram from `source` its fate. Call it once for each datagram that arrives, whatever
     /// is in it; allocates only for a client not known.
     pub fn meet(&mut self, source: SocketAddr) -> Fate {
-        let (client, own) = self.clients.meet(source);
+        let (client, Known { stream: own, lost_in_a_row }) = self.clients.meet(source);
         // A shared stream has the uniforms of client 0, whoever sends.
         let (stream, index) = match self.scope {
             Scope::Client => (own, client),
@@ -131,7 +140,9 @@ impl Link {
         } else {
             self.plan.delay.at(self.uniforms.draw(Direction::Down, index, Effect::Delay, packet))
         };
-        Fate { client, number, lost, delay }
+        let lost_before = *lost_in_a_row;
+        *lost_in_a_row = if lost { lost_before + 1 } else { 0 };
+        Fate { client, number, lost, delay, lost_before }
     }
 
     /// What was planned.

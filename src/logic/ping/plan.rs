@@ -1,6 +1,6 @@
 //! What a run of pings is to do: every value here has been checked.
 
-use crate::logic::wire::{MAX_PAYLOAD, ping_len};
+use crate::logic::wire::{MAX_PAYLOAD, Message};
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// A day: longer waits for one reply are a slip of the unit.
@@ -17,6 +17,8 @@ pub struct Plan {
     pub interval: Option<Nanos>,
     /// How long to listen after the last ping is settled. `None`: `timeout` while a reply is missing, else 0.
     pub linger: Option<Nanos>,
+    /// What each ping says.
+    pub message: Message,
     /// Length of each message; `None` for as long as it needs to be.
     pub size: Option<usize>,
     /// When the first ping is due, after the start of the run.
@@ -26,7 +28,7 @@ pub struct Plan {
 }
 
 /// The same as a user gives it, in seconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wishes {
     /// How many pings; `None` for ever.
     pub count: Option<i64>,
@@ -36,8 +38,27 @@ pub struct Wishes {
     pub interval: Option<f64>,
     /// Seconds to listen at the end.
     pub linger: Option<f64>,
+    /// What each ping says.
+    pub message: Message,
     /// Bytes of each message.
     pub size: Option<i64>,
+    /// The number of the first ping.
+    pub first_seq: i64,
+}
+
+impl Default for Wishes {
+    /// Ten pings as the course has them.
+    fn default() -> Self {
+        Self {
+            count: Some(10),
+            timeout: 1.0,
+            interval: None,
+            linger: None,
+            message: Message::default(),
+            size: None,
+            first_seq: 1,
+        }
+    }
 }
 
 impl Plan {
@@ -63,14 +84,19 @@ impl Plan {
             .transpose()?;
         let linger =
             wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
-        let size = wishes.size.map(|size| payload_size(size, count)).transpose()?;
-        Ok(Self { count, timeout, interval, linger, size, start: 0, first_seq: 1 })
+        let first_seq = u64::try_from(wishes.first_seq)
+            .map_err(|_| Invalid::new("first_seq", wishes.first_seq, "0 to 2^63 - 1"))?;
+        // An endless run may reach any number.
+        let last_seq = count.map_or(u64::MAX, |count| first_seq.saturating_add(count - 1));
+        let longest = wishes.message.longest(last_seq);
+        let size = wishes.size.map(|size| payload_size(size, longest)).transpose()?;
+        Ok(Self { count, timeout, interval, linger, message: wishes.message, size, start: 0, first_seq })
     }
 
     /// The end of the schedule, if it has one: the number after the last.
     #[must_use]
     pub fn end_seq(&self) -> Option<u64> {
-        self.count.map(|count| self.first_seq + count)
+        self.count.map(|count| self.first_seq.saturating_add(count))
     }
 }
 
@@ -86,14 +112,8 @@ fn seconds(what: &'static str, value: f64, expected: &'static str, least: f64) -
     Ok((value * SECOND as f64).round() as Nanos)
 }
 
-fn payload_size(size: i64, count: Option<u64>) -> Result<usize, Invalid> {
-    // An endless run may reach any number.
-    let least = ping_len(count.unwrap_or(u64::MAX));
+fn payload_size(size: i64, least: usize) -> Result<usize, Invalid> {
     usize::try_from(size).ok().filter(|size| (least..=MAX_PAYLOAD).contains(size)).ok_or_else(|| {
-        Invalid::new(
-            "size",
-            size,
-            format!("{least} to {MAX_PAYLOAD} bytes, so that the message `Ping <seq> <time>` fits"),
-        )
+        Invalid::new("size", size, format!("{least} to {MAX_PAYLOAD} bytes, so that the message fits"))
     })
 }

@@ -4,10 +4,14 @@
 //! same line, upper-cased, padded, prefixed, re-worded, or binary. Reading is tolerant and never fails loudly;
 //! whoever credits an answer to a ping decides how far to trust what was read.
 
+mod message;
 mod repr;
 pub mod template;
 
+pub use message::Message;
 pub use repr::py_repr;
+
+use super::SECOND;
 
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
@@ -39,32 +43,12 @@ impl Seq {
     }
 }
 
-/// Appends `Ping <seq> <time>` to `out`, the time as Python prints `time.time()`; with `size`, padded by spaces.
-///
-/// Spaces, because servers that split the line on white space read it all the same.
-pub fn write_ping(out: &mut Vec<u8>, seq: u64, wall_ns: i64, size: Option<usize>) {
-    use std::io::Write as _;
-    let start = out.len();
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "Ping {seq} ");
-    out.extend_from_slice(time_text(wall_ns).as_bytes());
-    if let Some(size) = size {
-        out.resize(out.len().max(start + size), b' ');
-    }
-}
-
-/// The bytes that `Ping <seq> <time>` can need at most for sequence numbers up to `last_seq`.
+/// Nanoseconds as the nearest float of seconds, or the one beside it; for a time since 1970 good to a quarter of a
+/// microsecond.
 #[must_use]
-pub fn ping_len(last_seq: u64) -> usize {
-    // "Ping ", digits, a space, and 18 characters: ten digits, a point and up to seven more.
-    5 + last_seq.checked_ilog10().unwrap_or(0) as usize + 1 + 1 + 18
-}
-
-/// Seconds since 1970 as Python prints the float, the part of a ping that identifies it beside its number.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "a float of seconds is what the lab's line carries")]
-pub fn time_text(wall_ns: i64) -> String {
-    py_repr(wall_ns as f64 / 1e9)
+#[expect(clippy::cast_precision_loss, reason = "both parts are small enough")]
+pub fn seconds(nanos: i64) -> f64 {
+    nanos.div_euclid(SECOND) as f64 + nanos.rem_euclid(SECOND) as f64 / 1e9
 }
 
 /// The sequence number in a request or an answer, if one can be read.
@@ -126,17 +110,6 @@ pub fn read_time(datagram: &[u8]) -> Option<f64> {
         n if n >= 1e14 => n / 1e6,
         n if n >= 1e11 => n / 1e3,
         n => n,
-    })
-}
-
-/// Whether `token` stands in a datagram, not as a part of a longer number.
-#[must_use]
-pub fn has_token(datagram: &[u8], token: &[u8]) -> bool {
-    let part_of_number = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.');
-    datagram.windows(token.len()).enumerate().any(|(start, window)| {
-        window == token
-            && !part_of_number(start.checked_sub(1).and_then(|before| datagram.get(before)))
-            && !part_of_number(datagram.get(start + token.len()).filter(|byte| **byte != b'.'))
     })
 }
 
@@ -202,16 +175,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_ping_is_the_line_of_the_course() {
-        let mut out = Vec::new();
-        write_ping(&mut out, 1, 1_726_406_736_241_297_500, None);
-        assert_eq!(out, b"Ping 1 1726406736.2412975");
-        out.clear();
-        write_ping(&mut out, 10, 1_700_000_000_000_000_000, Some(32));
-        assert_eq!(out, b"Ping 10 1700000000.0            ");
-    }
-
-    #[test]
     fn every_reply_form_of_the_dialects_gives_its_number() {
         let forms: [(&[u8], Option<u64>); 24] = [
             (b"PING 1 1700000000.0", Some(1)),
@@ -245,15 +208,6 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_no_part_of_a_longer_number() {
-        assert!(has_token(b"PING 1 1700000000.0", b"1700000000.0"));
-        assert!(has_token(b"time 1700000000.0.", b"1700000000.0"));
-        assert!(!has_token(b"echo,1,1700000000.05", b"1700000000.0"));
-        assert!(!has_token(b"11700000000.0", b"1700000000.0"));
-        assert!(!has_token(b"", b"1"));
-    }
-
-    #[test]
     fn binary_answers_carry_32_bits() {
         assert_eq!(parse_seq(&[0, 0, 0, 2, 0, 0, 0, 9]), Some(Seq::Low32(9)));
         assert_eq!(parse_seq(&41_u64.to_be_bytes()), Some(Seq::Low32(41)));
@@ -276,23 +230,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn what_we_write_we_read(seq in 0..u64::MAX, wall in 0..4_000_000_000_000_000_000_i64, size in 0_usize..200) {
-            let mut out = Vec::new();
-            write_ping(&mut out, seq, wall, Some(size));
-            prop_assert!(out.len() >= size);
-            prop_assert_eq!(read_seq(&out), Some(seq));
-            out.make_ascii_uppercase();
-            prop_assert_eq!(read_seq(&out), Some(seq));
-        }
-
-        #[test]
-        fn ping_len_is_enough(seq in 0..u64::MAX, wall in 1_000_000_000_000_000_000..4_000_000_000_000_000_000_i64) {
-            let mut out = Vec::new();
-            write_ping(&mut out, seq, wall, None);
-            prop_assert!(out.len() <= ping_len(seq), "{} > {}", out.len(), ping_len(seq));
-        }
-
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = (read_seq(&bytes), read_time(&bytes));

@@ -16,8 +16,8 @@ pub const MOST_BYTES: usize = 1_024;
 /// Decimals that `{diff:.6f}` may ask for.
 const MOST_DECIMALS: u8 = 20;
 
-const FIELDS: &str = "text with the fields {message} {upper} {seq} {time} {now} {diff}, the last three also with fixed \
-                      decimals ({diff:.6f}), and {{ or }} for a brace";
+const FIELDS: &str = "text with the fields {message} {upper} {seq} {lost} {pad:1024} {time} {now} {diff}, the last three also \
+                      with fixed decimals ({diff:.6f}), and {{ or }} for a brace";
 
 /// A text with fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,10 @@ enum Piece {
     Upper,
     /// Its sequence number.
     Seq,
+    /// Datagrams of this client lost on purpose since its last reply.
+    Lost,
+    /// NULs, until the reply has so many bytes.
+    Pad(usize),
     /// A time in seconds, as Python's `repr` or with fixed decimals.
     Seconds(Seconds, Option<u8>),
 }
@@ -51,11 +55,15 @@ enum Seconds {
 impl Template {
     /// Appends the reply to `out`; a long one is cut at [`MOST_BYTES`] or at the length of the request,
     /// whichever is more.
-    pub fn render(&self, request: &[u8], wall_ns: i64, out: &mut Vec<u8>) {
+    pub fn render(&self, request: &[u8], wall_ns: i64, lost: u64, out: &mut Vec<u8>) {
         let start = out.len();
         let end = start + request.len().max(MOST_BYTES);
         for piece in &self.pieces {
-            piece.render(request, wall_ns, out);
+            match piece {
+                Piece::Pad(size) => out.resize(out.len().max(start + size), 0),
+                Piece::Lost => put(out, format_args!("{lost}")),
+                piece => piece.render(request, wall_ns, out),
+            }
             if out.len() >= end {
                 out.truncate(end);
                 return;
@@ -74,6 +82,8 @@ impl Piece {
     fn render(&self, request: &[u8], wall_ns: i64, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => out.extend_from_slice(text.as_bytes()),
+            // Of the reply, not of the request.
+            Self::Lost | Self::Pad(_) => {}
             Self::Message => out.extend_from_slice(request),
             Self::Upper => {
                 let start = out.len();
@@ -102,9 +112,7 @@ fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 
 impl Seconds {
     fn read(self, request: &[u8], wall_ns: i64) -> Option<f64> {
-        // As CPython's time.time() has it.
-        #[expect(clippy::cast_precision_loss, reason = "a float is what the lab's servers work with")]
-        let now = wall_ns as f64 / 1e9;
+        let now = super::seconds(wall_ns);
         let seconds = match self {
             Self::Time => read_time(request)?,
             Self::Now => now,
@@ -131,42 +139,52 @@ impl FromStr for Template {
         if text.is_empty() {
             return Err(refuse(""));
         }
-        let mut pieces = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, from_brace) = rest.split_at(at);
-            literal.push_str(before);
-            let brace = &from_brace[..1];
-            let after = &from_brace[1..];
-            if let Some(after) = after.strip_prefix(brace) {
-                literal.push_str(brace);
-                rest = after;
-                continue;
-            }
-            let field = if brace == "{" { after.split_once('}') } else { None };
-            let Some((field, after)) = field else {
-                return Err(refuse(&format!("; the brace {brace} stands alone")));
-            };
-            let piece = field.parse().map_err(|()| refuse(&format!("; there is no field {{{field}}}")))?;
-            if !literal.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut literal)));
-            }
-            pieces.push(piece);
-            rest = after;
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
-        }
+        let pieces = pieces(text, |field| field.parse().ok(), Piece::Text).map_err(|why| refuse(&why))?;
         Ok(Self { pieces })
     }
+}
+
+/// Cuts a text at its fields. Gives back what is wrong with it, to be put behind the valid forms.
+pub(super) fn pieces<P>(
+    text: &str,
+    field: impl Fn(&str) -> Option<P>,
+    literal: impl Fn(String) -> P,
+) -> Result<Vec<P>, String> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, from_brace) = rest.split_at(at);
+        plain.push_str(before);
+        let (brace, after) = from_brace.split_at(1);
+        if let Some(after) = after.strip_prefix(brace) {
+            plain.push_str(brace);
+            rest = after;
+            continue;
+        }
+        let named = if brace == "{" { after.split_once('}') } else { None };
+        let (name, after) = named.ok_or_else(|| format!("; the brace {brace} stands alone"))?;
+        let piece = field(name).ok_or_else(|| format!("; there is no field {{{name}}}"))?;
+        if !plain.is_empty() {
+            pieces.push(literal(std::mem::take(&mut plain)));
+        }
+        pieces.push(piece);
+        rest = after;
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        pieces.push(literal(plain));
+    }
+    Ok(pieces)
 }
 
 impl FromStr for Piece {
     type Err = ();
 
     fn from_str(field: &str) -> Result<Self, ()> {
+        if let Some(size) = field.strip_prefix("pad:") {
+            return size.parse().ok().filter(|size| *size <= MOST_BYTES).map(Self::Pad).ok_or(());
+        }
         let (name, format) = match field.split_once(':') {
             Some((name, format)) => (name, Some(fixed_decimals(format)?)),
             None => (field, None),
@@ -175,6 +193,7 @@ impl FromStr for Piece {
             ("message", None) => Ok(Self::Message),
             ("upper", None) => Ok(Self::Upper),
             ("seq", None) => Ok(Self::Seq),
+            ("lost", None) => Ok(Self::Lost),
             ("time", decimals) => Ok(Self::Seconds(Seconds::Time, decimals)),
             ("now", decimals) => Ok(Self::Seconds(Seconds::Now, decimals)),
             ("diff", decimals) => Ok(Self::Seconds(Seconds::Diff, decimals)),
@@ -199,6 +218,8 @@ impl fmt::Display for Template {
             Piece::Message => f.write_str("{message}"),
             Piece::Upper => f.write_str("{upper}"),
             Piece::Seq => f.write_str("{seq}"),
+            Piece::Lost => f.write_str("{lost}"),
+            Piece::Pad(size) => write!(f, "{{pad:{size}}}"),
             Piece::Seconds(which, None) => write!(f, "{{{}}}", which.name()),
             Piece::Seconds(which, Some(decimals)) => write!(f, "{{{}:.{decimals}f}}", which.name()),
         })
@@ -216,7 +237,7 @@ mod tests {
 
     fn render(template: &str, request: &[u8]) -> String {
         let mut out = Vec::new();
-        template.parse::<Template>().unwrap().render(request, WALL, &mut out);
+        template.parse::<Template>().unwrap().render(request, WALL, 3, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -270,8 +291,17 @@ mod tests {
     #[test]
     fn what_is_in_the_buffer_stays() {
         let mut out = b"before ".to_vec();
-        "{upper}".parse::<Template>().unwrap().render(b"after", WALL, &mut out);
+        "{upper}".parse::<Template>().unwrap().render(b"after", WALL, 3, &mut out);
         assert_eq!(out, b"before AFTER");
+    }
+
+    #[test]
+    fn a_reply_can_be_padded_and_tell_what_was_lost() {
+        assert_eq!(render("{seq} {lost}", PING), "43 3");
+        assert_eq!(render("{seq}{pad:5}|", PING), "43\0\0\0|");
+        assert_eq!(render("{message}{pad:4}", PING).as_bytes(), PING);
+        assert_eq!(render("{pad:1024}", PING).len(), MOST_BYTES);
+        assert!("{message}{pad:9}".parse::<Template>().unwrap().can_amplify());
     }
 
     #[test]
@@ -295,11 +325,16 @@ mod tests {
             ("{diff:.21f}", "no field {diff:.21f}"),
             ("{diff:6f}", "no field {diff:6f}"),
             ("{seq{time}}", "no field {seq{time}"),
+            ("{pad:1025}", "no field {pad:1025}"),
+            ("{pad:-1}", "no field {pad:-1}"),
         ];
         for (template, why) in cases {
             let refused = template.parse::<Template>().unwrap_err().to_string();
             assert!(refused.contains(why), "{refused}");
-            assert!(refused.contains("{message} {upper} {seq} {time} {now} {diff}"), "{refused}");
+            assert!(
+                refused.contains("{message} {upper} {seq} {lost} {pad:1024} {time} {now} {diff}"),
+                "{refused}"
+            );
         }
     }
 
@@ -324,7 +359,7 @@ mod tests {
         fn no_request_panics_or_overruns(request in prop::collection::vec(any::<u8>(), 0..3_000), wall_ns: i64) {
             let template: Template = "{seq}{time}{now}{diff}{diff:.20f}{message}{upper}".parse().unwrap();
             let mut out = Vec::new();
-            template.render(&request, wall_ns, &mut out);
+            template.render(&request, wall_ns, 3, &mut out);
             prop_assert!(out.len() <= request.len().max(MOST_BYTES));
         }
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Lane, MOST_EVENTS, Settings, Shared, key, lock};
+use super::{Events, Lane, MOST_EVENTS, Settings, Shared, key, lock};
 use rustix::fd::AsFd as _;
 
 use crate::logic::Nanos;
@@ -37,7 +37,7 @@ pub(super) struct Ready {
 #[derive(Debug)]
 struct Wires {
     lane_of: HashMap<(IpAddr, u16), usize>,
-    events: bool,
+    events: Events,
     message: Vec<u8>,
     quoted: Vec<u8>,
     /// When each lane has to be looked at; entries that are not in `wake` any more are stale.
@@ -165,9 +165,15 @@ impl Wires {
         }
         self.message = message;
         let several = lanes.len() > 1;
+        let announce = self.events == Events::All;
         let pinger = &mut lanes[index].pinger;
         match result {
-            Ok(()) => pinger.sent(before, wall),
+            Ok(()) => self.watch(shared, index, pinger, |pinger, changed| {
+                pinger.sent(before, wall);
+                if announce {
+                    changed(seq);
+                }
+            }),
             // Nothing has ever left: more likely a wrong option than a passing fault.
             Err(source) if pinger.rows().is_empty() && !several => {
                 return Err(Error::Io { action: "send to", address: target, source });
@@ -274,7 +280,7 @@ impl Wires {
     ) -> T {
         let mut changed = Vec::new();
         let result = work(pinger, &mut |seq| {
-            if self.events {
+            if self.events != Events::None {
                 changed.push(seq);
             }
         });

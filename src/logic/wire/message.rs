@@ -1,0 +1,268 @@
+//! The text of a ping: `Ping {seq} {time}`, or what another server of the lab expects.
+
+use std::fmt;
+use std::io::Write as _;
+use std::str::FromStr;
+
+use super::{MAX_PAYLOAD, py_repr, seconds};
+use crate::logic::{Invalid, Nanos, SECOND};
+
+const EXPECTED: &str = "a text with the field {seq} and perhaps {time} (seconds since 1970), {ctime} (Tue Nov 14 22:13:20 2023) or \
+                        {ms} (milliseconds since 1970), and {{ or }} for a brace";
+
+/// A text with fields, of which one is the sequence number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pieces: Vec<Piece>,
+    utc_offset: Nanos,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Seq,
+    Time,
+    Ctime,
+    Milliseconds,
+}
+
+impl Message {
+    /// The same with local time in `{ctime}`: so many nanoseconds more than UTC. The pure wing knows no time zone.
+    #[must_use]
+    pub fn in_zone(self, utc_offset: Nanos) -> Self {
+        Self { utc_offset, ..self }
+    }
+
+    /// Appends the message to `out`; with `size`, padded by spaces, as servers that split on white space read it
+    /// all the same.
+    pub fn write(&self, out: &mut Vec<u8>, seq: u64, wall_ns: i64, size: Option<usize>) {
+        let start = out.len();
+        for piece in &self.pieces {
+            // Writing to a Vec cannot fail.
+            let _ = match piece {
+                Piece::Text(text) => out.write_all(text.as_bytes()),
+                Piece::Seq => write!(out, "{seq}"),
+                Piece::Time => out.write_all(time_text(wall_ns).as_bytes()),
+                Piece::Ctime => write!(out, "{}", Ctime((wall_ns + self.utc_offset).div_euclid(SECOND))),
+                Piece::Milliseconds => write!(out, "{}", wall_ns.div_euclid(1_000_000)),
+            };
+        }
+        if let Some(size) = size {
+            out.resize(out.len().max(start + size), b' ');
+        }
+    }
+
+    /// The bytes that the message can need at most for sequence numbers up to `last_seq`.
+    #[must_use]
+    pub fn longest(&self, last_seq: u64) -> usize {
+        let length = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Seq => last_seq.checked_ilog10().unwrap_or(0) as usize + 1,
+            // Ten digits, a point and up to seven more.
+            Piece::Time => 18,
+            Piece::Ctime => 24,
+            Piece::Milliseconds => 13,
+        };
+        self.pieces.iter().map(length).sum()
+    }
+
+    /// Whether an answer carries what identifies the ping `seq` beside its number: the time text, which no other
+    /// ping has, or where there is none the whole message, in capitals or not.
+    #[must_use]
+    pub fn is_in(&self, answer: &[u8], seq: u64, wall_ns: i64) -> bool {
+        if self.pieces.contains(&Piece::Time) {
+            return has_token(answer, time_text(wall_ns).as_bytes());
+        }
+        let mut whole = Vec::new();
+        self.write(&mut whole, seq, wall_ns, None);
+        has_token(answer, whole.trim_ascii_end())
+    }
+}
+
+impl Default for Message {
+    /// The line of the course.
+    fn default() -> Self {
+        let space = || Piece::Text(" ".into());
+        Self { pieces: vec![Piece::Text("Ping ".into()), Piece::Seq, space(), Piece::Time], utc_offset: 0 }
+    }
+}
+
+/// Seconds since 1970 as Python prints the float.
+fn time_text(wall_ns: i64) -> String {
+    py_repr(seconds(wall_ns))
+}
+
+/// Whether `token` stands in a datagram, in whatever case, not as a part of a longer number.
+fn has_token(datagram: &[u8], token: &[u8]) -> bool {
+    let part_of_number = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.');
+    !token.is_empty()
+        && datagram.windows(token.len()).enumerate().any(|(start, window)| {
+            window.eq_ignore_ascii_case(token)
+                && !part_of_number(start.checked_sub(1).and_then(|before| datagram.get(before)))
+                && !part_of_number(datagram.get(start + token.len()).filter(|byte| **byte != b'.'))
+        })
+}
+
+impl FromStr for Message {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refuse = |why: &str| Invalid::new("message", format!("{text:?}"), format!("{EXPECTED}{why}"));
+        let pieces = super::template::pieces(
+            text,
+            |field| match field {
+                "seq" => Some(Piece::Seq),
+                "time" => Some(Piece::Time),
+                "ctime" => Some(Piece::Ctime),
+                "ms" => Some(Piece::Milliseconds),
+                _ => None,
+            },
+            Piece::Text,
+        )
+        .map_err(|why| refuse(&why))?;
+        if !pieces.contains(&Piece::Seq) {
+            return Err(refuse(""));
+        }
+        let message = Self { pieces, utc_offset: 0 };
+        if message.longest(u64::MAX) > MAX_PAYLOAD {
+            return Err(refuse(&format!(", of at most {MAX_PAYLOAD} bytes")));
+        }
+        Ok(message)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
+            Piece::Seq => f.write_str("{seq}"),
+            Piece::Time => f.write_str("{time}"),
+            Piece::Ctime => f.write_str("{ctime}"),
+            Piece::Milliseconds => f.write_str("{ms}"),
+        })
+    }
+}
+
+/// Seconds since 1970 as C's `ctime` prints them: English names, the day padded by a space.
+struct Ctime(i64);
+
+impl fmt::Display for Ctime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] =
+            ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+        let (days, second) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        // Days to a date in the proleptic Gregorian calendar, years from March (H. Hinnant, "chrono-compatible
+        // low-level date algorithms").
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let year = year_of_era + era * 400 + i64::from(month >= 10);
+        let name =
+            |names: &[&'static str], index: i64| names[usize::try_from(index).unwrap_or(0) % names.len()];
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let (weekday, month) = (name(&DAYS, days.rem_euclid(7)), name(&MONTHS, month));
+        write!(f, "{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::read_seq;
+    use super::*;
+
+    fn text(message: &str, seq: u64, wall_ns: i64) -> String {
+        let mut out = Vec::new();
+        message.parse::<Message>().unwrap().write(&mut out, seq, wall_ns, None);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_ping_is_the_line_of_the_course() {
+        let mut out = Vec::new();
+        Message::default().write(&mut out, 1, 1_726_406_736_241_297_500, None);
+        assert_eq!(out, b"Ping 1 1726406736.2412975");
+        out.clear();
+        Message::default().write(&mut out, 10, 1_700_000_000_000_000_000, Some(32));
+        assert_eq!(out, b"Ping 10 1700000000.0            ");
+        assert_eq!(Message::default().to_string().parse::<Message>().unwrap(), Message::default());
+    }
+
+    #[test]
+    fn other_lines_of_the_lab() {
+        let wall = 1_700_000_000_250_000_000;
+        assert_eq!(text("{seq} {time}", 43, wall), "43 1700000000.25");
+        assert_eq!(text("Ping {seq} {ctime}", 5, wall), "Ping 5 Tue Nov 14 22:13:20 2023");
+        assert_eq!(text("PING {seq} {ms}\r\n", 0, wall), "PING 0 1700000000250\r\n");
+        assert_eq!(text("{{{seq}}}", 1, wall), "{1}");
+        let east = "{seq} {ctime}".parse::<Message>().unwrap().in_zone(3_600 * SECOND);
+        let mut out = Vec::new();
+        east.write(&mut out, 1, wall, None);
+        assert_eq!(out, b"1 Tue Nov 14 23:13:20 2023");
+    }
+
+    #[test]
+    fn dates_are_those_of_ctime() {
+        // From CPython: time.asctime(time.gmtime(n)).
+        for (second, expected) in [
+            (0, "Thu Jan  1 00:00:00 1970"),
+            (951_782_399, "Mon Feb 28 23:59:59 2000"),
+            (951_782_400, "Tue Feb 29 00:00:00 2000"),
+            (951_868_800, "Wed Mar  1 00:00:00 2000"),
+            (1_735_689_599, "Tue Dec 31 23:59:59 2024"),
+            (4_107_542_400, "Mon Mar  1 00:00:00 2100"),
+            (-1, "Wed Dec 31 23:59:59 1969"),
+        ] {
+            assert_eq!(Ctime(second).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for (wrong, why) in [("ping", "{seq}"), ("{seq", "alone"), ("{seq} {now}", "{now}")] {
+            let error = wrong.parse::<Message>().unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains(wrong), "{error}");
+        }
+        assert!(format!("{{seq}}{}", "x".repeat(MAX_PAYLOAD)).parse::<Message>().is_err());
+    }
+
+    #[test]
+    fn an_answer_is_known_by_its_time_or_by_all_of_it() {
+        let message = Message::default();
+        assert!(message.is_in(b"PING 1 1700000000.0", 1, 1_700_000_000 * SECOND));
+        assert!(message.is_in(b"2 1700000000.0.", 1, 1_700_000_000 * SECOND));
+        assert!(!message.is_in(b"echo,1,1700000000.05", 1, 1_700_000_000 * SECOND));
+        assert!(!message.is_in(b"11700000000.0", 1, 1_700_000_000 * SECOND));
+        assert!(!message.is_in(b"", 1, 1_700_000_000 * SECOND));
+        let message: Message = "hello {seq}\r\n".parse().unwrap();
+        assert!(message.is_in(b"HELLO 1", 1, 0) && message.is_in(b"> hello 1 <", 1, 0));
+        assert!(!message.is_in(b"HELLO 12", 1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn what_we_write_we_read(seq in 0..u64::MAX, wall in 0..4_000_000_000_000_000_000_i64, size in 0_usize..200) {
+            let mut out = Vec::new();
+            Message::default().write(&mut out, seq, wall, Some(size));
+            prop_assert!(out.len() >= size);
+            prop_assert_eq!(read_seq(&out), Some(seq));
+            out.make_ascii_uppercase();
+            prop_assert_eq!(read_seq(&out), Some(seq));
+            prop_assert!(Message::default().is_in(&out, seq, wall));
+        }
+
+        #[test]
+        fn the_longest_is_enough(seq in 0..u64::MAX, wall in 1_000_000_000_000_000_000..4_000_000_000_000_000_000_i64) {
+            let message: Message = "{seq} {time} {ctime} {ms}".parse().unwrap();
+            let mut out = Vec::new();
+            message.write(&mut out, seq, wall, None);
+            prop_assert!(out.len() <= message.longest(seq), "{} > {}", out.len(), message.longest(seq));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The thread of a server: receive, ask the machine, send or hold back, tell who follows.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fd::AsFd as _;
+
+use super::{Event, lock};
+use crate::logic::Nanos;
+use crate::logic::echo::{Echo, Held, Log, Note, Reason, Row, Verdict};
+use crate::net::clock::{Clock, wall_ns};
+use crate::net::pace::{self, Bell};
+use crate::net::socket::{Inbox, Path, Socket, Via};
+use crate::net::{Error, Result};
+
+/// Datagrams taken by one system call.
+const SLOTS: usize = 32;
+/// Events kept for a follower who is slow; later ones are counted and dropped, as nothing may hold up the thread.
+const MOST_EVENTS: usize = 65_536;
+/// The longest part of a datagram that an event shows.
+const SHOWN: usize = 1_024;
+
+/// What the thread and its onlookers share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) path: Path,
+    pub(super) clock: Clock,
+    pub(super) stop: AtomicBool,
+    pub(super) followed: AtomicBool,
+    pub(super) books: Mutex<Books>,
+    pub(super) progress: Mutex<Progress>,
+    pub(super) news: Condvar,
+}
+
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) echo: Echo,
+    pub(super) log: Log,
+    pub(super) held: Held<Reply>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) over: bool,
+    pub(super) failure: Option<Error>,
+    pub(super) events: VecDeque<Event>,
+    pub(super) missed: u64,
+}
+
+/// A reply on its way out.
+#[derive(Debug)]
+pub(super) struct Reply {
+    bytes: Vec<u8>,
+    to: SocketAddr,
+    via: Option<Via>,
+    note: Option<Note>,
+}
+
+impl Desk {
+    pub(super) fn serve(&self, socket: &Socket, bell: &Bell) -> Result<()> {
+        let mut inbox = Inbox::new(SLOTS, self.path);
+        let mut out = Vec::new();
+        while !self.stop.load(Ordering::Acquire) {
+            match inbox.receive(socket) {
+                Ok(true) => self.answer(socket, &inbox, &mut out),
+                Ok(false) => {
+                    let until = lock(&self.books).held.next_due();
+                    let wait = until.map(|due| due - self.clock.now());
+                    pace::wait(std::iter::once(socket.as_fd()), bell, wait)
+                        .map_err(|source| Error::System { action: "wait for datagrams", source })?;
+                }
+                // A client that has gone: its machine refused an earlier reply. No reason to stop serving.
+                Err(error) if passes(&error) => {}
+                Err(source) => return Err(Error::System { action: "receive", source }),
+            }
+            self.release(socket);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, socket: &Socket, inbox: &Inbox, out: &mut Vec<u8>) {
+        let (now, wall) = (self.clock.now(), wall_ns());
+        let mut books = lock(&self.books);
+        for datagram in inbox.datagrams() {
+            let decision = books.echo.decide(datagram.source, wall, datagram.bytes, out);
+            let note = books.log.note(now, wall, datagram.source, datagram.bytes, &decision);
+            if self.followed.load(Ordering::Acquire) {
+                self.tell(Event {
+                    row: Row::of(now, wall, datagram.source, datagram.bytes, &decision),
+                    message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
+                });
+            }
+            match decision.verdict {
+                Verdict::Drop => {}
+                Verdict::Answer { delay: 0 } => {
+                    books.send(socket, out, datagram.source, datagram.via, note);
+                }
+                Verdict::Answer { delay } => {
+                    let reply = Reply { bytes: out.clone(), to: datagram.source, via: datagram.via, note };
+                    books.hold(now + delay, reply);
+                }
+            }
+        }
+    }
+
+    /// Sends the delayed replies whose time has come.
+    fn release(&self, socket: &Socket) {
+        let mut books = lock(&self.books);
+        if books.held.is_empty() {
+            return;
+        }
+        let now: Nanos = self.clock.now();
+        while let Some(reply) = books.held.pop_due(now) {
+            books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let mut progress = lock(&self.progress);
+        if progress.events.len() < MOST_EVENTS {
+            progress.events.push_back(event);
+            self.news.notify_all();
+        } else {
+            progress.missed += 1;
+        }
+    }
+
+    pub(super) fn wait_for(
+        &self,
+        limit: Duration,
+        done: impl Fn(&Progress) -> bool,
+    ) -> MutexGuard<'_, Progress> {
+        let waited = self.news.wait_timeout_while(lock(&self.progress), limit, |progress| !done(progress));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(super) fn finish(&self) {
+        lock(&self.progress).over = true;
+        self.news.notify_all();
+    }
+}
+
+impl Books {
+    fn send(&mut self, socket: &Socket, bytes: &[u8], to: SocketAddr, via: Option<Via>, note: Option<Note>) {
+        match socket.send(bytes, to, via) {
+            Ok(()) => self.echo.answered(),
+            Err(_) => self.fail(note, Reason::Send),
+        }
+    }
+
+    fn hold(&mut self, due: Nanos, reply: Reply) {
+        if let Err(reply) = self.held.push(due, reply.bytes.len(), reply) {
+            self.fail(reply.note, Reason::Full);
+        }
+    }
+
+    fn fail(&mut self, note: Option<Note>, reason: Reason) {
+        self.echo.failed();
+        if let Some(note) = note {
+            self.log.failed(note, reason);
+        }
+    }
+}
+
+/// Says that the server has stopped, also if the thread panics.
+pub(super) struct Finish(pub(super) Arc<Desk>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let source =
+                std::io::Error::other("a defect in udpping; please report it with the message above");
+            lock(&self.0.progress).failure = Some(Error::System { action: "go on serving", source });
+        }
+        self.0.finish();
+    }
+}
+
+/// Errors of a receive that are about an earlier reply, or about nothing that lasts.
+fn passes(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, OutOfMemory,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkUnreachable
+            | OutOfMemory
+    )
+}
