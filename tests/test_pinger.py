@@ -104,12 +104,11 @@ def test_a_run_without_an_end_keeps_all_counts_and_the_last_rows() -> None:
         run = pinger.run()
     summary = run.summary
     assert summary.sent == summary.received + summary.lost > 150_000
-    # What is lost is known later than what is answered, so the loss so far says little. But one of ten was
-    # dropped, and what was dropped is lost or still in flight; nothing else went missing without a count.
+    # What is lost is known later than what is answered, and more is late on a busy machine: the loss so far says
+    # little. But one of ten was dropped, so at most nine of ten have an answer: none was counted twice.
     everything = summary.sent + summary.pending
-    assert summary.lost + summary.pending >= everything // 10
-    missing = [summary.kernel_drops, server.counters.kernel_drops, summary.errors, summary.unmatched]
-    assert summary.timeouts <= everything // 10 + sum(count or 0 for count in missing)
+    assert 0 < summary.received + summary.late <= everything - everything // 10
+    assert summary.lost == summary.late + summary.timeouts + summary.unreachable + summary.errors > 0
     assert len(run) + summary.pending >= 65_536
     assert len(run) < summary.sent
     assert summary.quantile_error == 0.01
