@@ -104,8 +104,8 @@ def test_a_run_without_an_end_keeps_all_counts_and_the_last_rows() -> None:
         run = pinger.run()
     summary = run.summary
     assert summary.sent == summary.received + summary.lost > 150_000
-    # What is lost is known later than what is answered, and more is late on a busy machine: the loss so far says
-    # little. But one of ten was dropped, so at most nine of ten have an answer: none was counted twice.
+    # What is lost is known later than what is answered, and more is late on a busy machine: the loss so far
+    # says little. But one of ten was dropped, so at most nine of ten have an answer: none was counted twice.
     everything = summary.sent + summary.pending
     assert 0 < summary.received + summary.late <= everything - everything // 10
     assert summary.lost == summary.late + summary.timeouts + summary.unreachable + summary.errors > 0
