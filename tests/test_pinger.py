@@ -104,7 +104,12 @@ def test_a_run_without_an_end_keeps_all_counts_and_the_last_rows() -> None:
         run = pinger.run()
     summary = run.summary
     assert summary.sent == summary.received + summary.lost > 150_000
-    assert 0 < (summary.loss or 0) < 0.9  # what is lost is known later than what is answered
+    # What is lost is known later than what is answered, so the loss so far says little. But one of ten was
+    # dropped, and what was dropped is lost or still in flight; nothing else went missing without a count.
+    everything = summary.sent + summary.pending
+    assert summary.lost + summary.pending >= everything // 10
+    missing = [summary.kernel_drops, server.counters.kernel_drops, summary.errors, summary.unmatched]
+    assert summary.timeouts <= everything // 10 + sum(count or 0 for count in missing)
     assert len(run) + summary.pending >= 65_536
     assert len(run) < summary.sent
     assert summary.quantile_error == 0.01
