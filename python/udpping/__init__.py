@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, errors, loss, sim
     from udpping._ping import Pinger, ping, ping_many
-    from udpping._rows import LogRow, Row
+    from udpping._rows import Event, LogRow, Row
     from udpping._run import Run, SimRun, Summary
     from udpping._server import Counters, Log, Server
     from udpping._table import Table
@@ -36,6 +36,7 @@ __all__ = [
     "AmplificationWarning",
     "ConfigError",
     "Counters",
+    "Event",
     "Interrupted",
     "Log",
     "LogRow",
@@ -67,7 +68,7 @@ if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
     _HOME = {
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
-        **dict.fromkeys(("LogRow", "Row"), "_rows"),
+        **dict.fromkeys(("Event", "LogRow", "Row"), "_rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_server"),
         "Table": "_table",

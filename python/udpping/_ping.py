@@ -1,7 +1,7 @@
 """`ping`, `Pinger` and `ping_many`: who is there, how far away, and how much is lost."""
 
 from udpping._checks import items, refuse, text, whole
-from udpping._session import Session
+from udpping._session import MESSAGE, Session
 from udpping._targets import DEFAULT_PORT, parse_target
 
 TYPE_CHECKING = False
@@ -30,6 +30,8 @@ def ping(
     dscp: int | None = None,
     df: bool = False,
     family: str | None = None,
+    message: str = MESSAGE,
+    first_seq: int = 1,
 ) -> "Run":
     """Ping a UDP server and wait for the end.
 
@@ -52,6 +54,10 @@ def ping(
     * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
     * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`.
     * `family`: `"ipv4"` or `"ipv6"` to insist on one; otherwise IPv4 is preferred.
+    * `message`: what a ping says, for servers that expect another text: one with the field `{seq}`, and
+      perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
+      local time) or `{ms}` (milliseconds since 1970). Without `{time}` replies are harder to tell apart.
+    * `first_seq`: the number of the first ping, from 0.
 
     The run has a row for every ping. Only those in flight when it is stopped have none; `summary.pending`
     counts them.
@@ -87,6 +93,8 @@ def ping(
         dscp=dscp,
         df=df,
         family=family,
+        message=message,
+        first_seq=first_seq,
     )
     return session.finish()
 
@@ -105,6 +113,8 @@ def ping_many(
     dscp: int | None = None,
     df: bool = False,
     family: str | None = None,
+    message: str = MESSAGE,
+    first_seq: int = 1,
 ) -> "Run":
     """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
 
@@ -139,6 +149,8 @@ def ping_many(
         dscp=dscp,
         df=df,
         family=family,
+        message=message,
+        first_seq=first_seq,
     )
     return session.finish()
 
@@ -152,6 +164,8 @@ class Pinger:
     for. Leaving the block stops it. A ping in flight then has no row. Ctrl-C raises Interrupted, which
     carries the run.
 
+    `announce=True` gives each row also when its ping leaves, with the status `open`.
+
     `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 pings, the
     summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows that nobody
     takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
@@ -163,6 +177,12 @@ class Pinger:
     ...             break
     >>> pinger.summary.received >= 3
     True
+
+    >>> with udpping.Server(port=0) as server:
+    ...     for row in udpping.Pinger(*server.address, count=1, announce=True):
+    ...         print(row.seq, row.status)
+    1 open
+    1 reply
     >>> pinger.run().row(0).seq
     1
     """
@@ -182,6 +202,9 @@ class Pinger:
         dscp: int | None = None,
         df: bool = False,
         family: str | None = None,
+        message: str = MESSAGE,
+        first_seq: int = 1,
+        announce: bool = False,
     ) -> None:
         self._session = Session(
             [(host, port)],
@@ -195,7 +218,10 @@ class Pinger:
             dscp=dscp,
             df=df,
             family=family,
+            message=message,
+            first_seq=first_seq,
             events=True,
+            announce=announce,
         )
 
     def __enter__(self) -> "Self":

@@ -23,7 +23,7 @@ class Row(NamedTuple):
     rtt_ns: int | None
     """From sending to the first reply, also of a late one."""
     status: str
-    """`reply`, `late`, `timeout`, `unreachable` or `error`."""
+    """`reply`, `late`, `timeout`, `unreachable` or `error`; `open` in a row that only announces a ping."""
     copies: int
     """How many replies came for it."""
     source: str | None
@@ -61,3 +61,19 @@ class LogRow(NamedTuple):
     """Why it was not answered: `loss`; `full` (too many replies waiting); `send` (the system refused)."""
     delay_ns: int | None
     """How long its reply was held back on purpose."""
+
+
+class Event(NamedTuple):
+    """What a server did with one datagram, and what was in it; all but `message` as in `LogRow`."""
+
+    recv_ns: int
+    recv_wall_ns: int
+    client: str
+    client_index: int
+    number: int
+    seq: int | None
+    verdict: str
+    reason: str | None
+    delay_ns: int | None
+    message: Payload
+    """The datagram, its first 1,024 bytes."""

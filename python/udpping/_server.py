@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from udpping._rows import LogRow
+    from udpping._rows import Event, LogRow
     from udpping._text import DelayLike, LossLike
 
 SLICE = 0.05
@@ -124,7 +124,8 @@ class Server:
     * `delay`: how long a reply is held back, at most 1 hour: seconds, `"50ms"`, or a model of
       `udpping.delay`.
     * `reply`: `"upper"` (the request in ASCII capitals), `"same"`, or a text with the fields `{message}`,
-      `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`. What such a text
+      `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`, `{lost}` (what this
+      client lost on purpose since its last reply) and `{pad:1024}` (NULs up to that length). What such a text
       makes is cut at 1,024 bytes, or at the length of a longer request.
     * `seed`: any whole number, of 4,300 digits at most, makes losses and delays repeat; `None` draws one, and
       `.seed` tells it.
@@ -213,6 +214,38 @@ class Server:
         """
         while not self._core.wait(SLICE):
             pass
+
+    def follow(self) -> "Iterator[Event]":
+        """Give each datagram as it is handled from now on, until the server stops.
+
+        A follower who is slow holds up nobody: beyond 65,536 events in waiting, `missed_events` counts.
+        Ctrl-C is a KeyboardInterrupt; the server goes on.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0, loss="pattern:.x") as server:
+        ...     events = server.follow()
+        ...     run = udpping.ping(*server.address, count=2, timeout=0.05, message="hello {seq}")
+        >>> [(event.message, event.verdict) for event in events]
+        [(b'hello 1', 'answer'), (b'hello 2', 'drop')]
+        """
+        self._core.follow()
+        return self._events()
+
+    def _events(self) -> "Iterator[Event]":
+        from udpping._rows import Event
+
+        while True:
+            over = self._core.done
+            values = self._core.next(0 if over else SLICE)
+            if values is not None:
+                yield Event._make(values)
+            elif over:
+                return
+
+    @property
+    def missed_events(self) -> int:
+        """Events that `follow` could not give, because nobody took the others in time."""
+        return self._core.missed_events
 
     def __enter__(self) -> "Self":
         self.start()

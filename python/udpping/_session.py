@@ -10,6 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._rows import Row
 
+MESSAGE = "Ping {seq} {time}"
+"""What a ping says in the course."""
+
 SLICE = 0.05
 """Seconds that may pass before a Ctrl-C is noticed."""
 
@@ -31,7 +34,10 @@ class Session:
         dscp: int | None = None,
         df: bool = False,
         family: str | None = None,
+        message: str = MESSAGE,
+        first_seq: int = 1,
         events: bool = False,
+        announce: bool = False,
     ) -> None:
         self._started = False
         targets = [(_checks.text("host", host), _checks.whole("port", port)) for host, port in targets]
@@ -48,7 +54,11 @@ class Session:
             dscp=None if dscp is None else _checks.whole("dscp", dscp),
             df=_checks.flag("df", df),
             family=None if family is None else _checks.text("family", family),
+            message=_checks.text("message", message),
+            utc_offset=utc_offset(),
+            first_seq=_checks.whole("first_seq", first_seq),
             events=events,
+            announce=_checks.flag("announce", announce),
         )
 
     @property
@@ -122,3 +132,10 @@ class Session:
         run = self.run()
         udpping.last_run = run
         return Interrupted(run)
+
+
+def utc_offset() -> int:
+    """Seconds that local time is ahead of UTC, now."""
+    from time import localtime
+
+    return localtime().tm_gmtoff

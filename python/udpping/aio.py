@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         dscp: int | None
         df: bool
         family: str | None
+        message: str
+        first_seq: int
 
 
 __all__ = ["ping", "ping_many"]

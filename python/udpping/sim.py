@@ -2,6 +2,7 @@
 
 from udpping import _checks, _core
 from udpping._run import SimRun, Summary
+from udpping._session import MESSAGE
 from udpping._text import delay_text, loss_text
 
 TYPE_CHECKING = False
@@ -18,6 +19,8 @@ def ping(
     interval: float | None = None,
     linger: float | None = None,
     size: int | None = None,
+    message: str = MESSAGE,
+    first_seq: int = 1,
     loss: "LossLike" = 0,
     delay: "DelayLike" = 0,
     reply: str = "upper",
@@ -26,10 +29,11 @@ def ping(
 ) -> SimRun:
     """Ping a simulated server. A million pings take seconds, whatever the timeout.
 
-    `count`, `timeout`, `interval`, `linger` and `size` are those of `udpping.ping`, the others those of
-    `udpping.Server`. The network between the two takes no time: round trips are the delays, and the only
-    target has an address that is reserved for documentation (RFC 5737). Raises ConfigError for what cannot
-    be used, and KeyboardInterrupt on Ctrl-C; it keeps a row for every ping, so a million take some 200 MB.
+    `count`, `timeout`, `interval`, `linger`, `size`, `message` (with UTC for local time) and `first_seq` are
+    those of `udpping.ping`, the others those of `udpping.Server`. The network between the two takes no time:
+    round trips are the delays, and the only target has an address that is reserved for documentation (RFC
+    5737). Raises ConfigError for what cannot be used, and KeyboardInterrupt on Ctrl-C; it keeps a row for
+    every ping, so a million take some 200 MB.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=100_000, loss="4/11", delay="exponential:20ms", seed=3)
@@ -50,6 +54,8 @@ def ping(
         interval=None if interval is None else _checks.seconds("interval", interval),
         linger=None if linger is None else _checks.seconds("linger", linger),
         size=None if size is None else _checks.whole("size", size),
+        message=_checks.text("message", message),
+        first_seq=_checks.whole("first_seq", first_seq),
         loss=loss_text(loss),
         delay=delay_text(delay),
         reply=_checks.text("reply", reply),

@@ -11,8 +11,6 @@ pub mod template;
 pub use message::Message;
 pub use repr::py_repr;
 
-use super::SECOND;
-
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
 
@@ -43,12 +41,12 @@ impl Seq {
     }
 }
 
-/// Nanoseconds as the nearest float of seconds, or the one beside it; for a time since 1970 good to a quarter of a
+/// Nanoseconds as CPython's `time.time()` makes seconds of them, to the last bit; for a time since 1970 good to half a
 /// microsecond.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "both parts are small enough")]
+#[expect(clippy::cast_precision_loss, reason = "so does CPython")]
 pub fn seconds(nanos: i64) -> f64 {
-    nanos.div_euclid(SECOND) as f64 + nanos.rem_euclid(SECOND) as f64 / 1e9
+    nanos as f64 / 1e9
 }
 
 /// The sequence number in a request or an answer, if one can be read.
