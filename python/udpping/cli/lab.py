@@ -1,42 +1,88 @@
-"""`udpping lab DIR`: the course's programs, to read and to change."""
+"""`udpping lab DIR`: the course's programs, to run and to read; `--list`: what there is of them."""
 
 import os
+import re
 from pathlib import Path
 
 from udpping._options import Parser
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError
-from udpping.lab import SCRIPTS
+from udpping.lab import DEFAULT, SCRIPTS, Profile, names, profile
 from udpping.lab import __path__ as home
 
-PURPOSE = """Write the course's programs, UDPPingerServer.py and UDPPingerClient.py, into a directory.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fractions import Fraction
 
-They behave as the textbook's do, without their bugs. They need udpping to run, and are yours to change."""
+PURPOSE = """Write the course's four programs into a directory: UDPPingerServer.py, UDPPingerClient.py,
+UDPHeartbeatServer.py and UDPHeartbeatClient.py.
+
+They behave as the profile's source does, without its bugs. They need udpping to run, and are yours to change."""
 
 
 def main(words: list[str]) -> int:
     """Run the command."""
     options = parser().parse_args(words)
     report = Report(json=options.json)
-    folder = Path(options.directory)
-    there = [str(folder / name) for name in SCRIPTS if os.path.lexists(folder / name)]
-    if there and not options.force:
+    if options.list:
+        tell_profiles(report)
+        return 0
+    if options.directory is None:
+        raise ConfigError("DIR is missing: name a directory to write to, or --list the profiles")
+    profile(options.profile)
+    write(Path(options.directory), options.profile, report, force=options.force)
+    return 0
+
+
+def write(folder: Path, name: str, report: Report, *, force: bool) -> None:
+    """Write the scripts, with a profile as their default."""
+    there = [str(folder / script) for script in SCRIPTS if os.path.lexists(folder / script)]
+    if there and not force:
         raise ConfigError(
             f"already there: {', '.join(there)}; nothing was written: name another DIR, or add --force"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for name in SCRIPTS:
-        (folder / name).write_text(Path(home[0], name).read_text(encoding="utf-8"), encoding="utf-8")
-        report.record("written", path=str(folder / name))
-        report.say(f"wrote {folder / name}")
-    server, client = (folder / name for name in SCRIPTS)
+    for script in SCRIPTS:
+        text = Path(home[0], script).read_text(encoding="utf-8")
+        text = re.sub(r'^PROFILE = "\w+"$', f'PROFILE = "{name}"', text, flags=re.MULTILINE)
+        (folder / script).write_text(text, encoding="utf-8")
+        report.record("written", path=str(folder / script), profile=name)
+        report.say(f"wrote {folder / script}")
+    server, client = (folder / script for script in list(SCRIPTS)[:2])
     report.say(f"\nin one terminal:  python {server}\nin another one:   python {client}")
-    return 0
+
+
+def tell_profiles(report: Report) -> None:
+    """Explain each profile on a line."""
+    for name in names():
+        one = profile(name)
+        pings, heartbeats = shares(one)
+        report.record("profile", name=name, source=one.FROM, loss=pings, heartbeat_loss=heartbeats, prints=one.PRINTS)
+        lost = f"loses {pings}" + (f" (heartbeats {heartbeats})" if heartbeats != pings else "")
+        report.say(f"{name:<7} {one.FROM}; {lost}; prints {one.PRINTS}")
+
+
+def shares(one: Profile) -> tuple[str, str]:
+    """Give what its two servers lose in the long run, as exact fractions."""
+    return str(share(one.PingerServer.loss)), str(share(one.HeartbeatServer.loss))
+
+
+def share(loss: str) -> "Fraction":
+    """Give what a loss model loses in the long run, exactly."""
+    from fractions import Fraction
+
+    kind, _, rest = loss.partition(":")
+    if kind != "randint":
+        return Fraction(loss)
+    low, high, below = map(int, rest.split(","))
+    return Fraction(below - low, high - low + 1)
 
 
 def parser() -> Parser:
     """Say what can be asked for."""
     options = command_parser("lab", PURPOSE)
-    options.add_argument("directory", metavar="DIR", help="where to write them; made if it is not there")
+    options.add_argument("directory", nargs="?", metavar="DIR", help="where to write them; made if need be")
+    options.add_argument("--profile", default=DEFAULT, metavar="NAME", help=f"their default profile ({DEFAULT})")
+    options.add_argument("--list", action="store_true", help="explain each profile on a line")
     options.add_argument("--force", action="store_true", help="overwrite what is there")
     return options

@@ -1,104 +1,106 @@
 """The networking course's programs, with the same names and output and without their bugs.
 
-`udpping lab DIR` writes `UDPPingerServer.py` and `UDPPingerClient.py`, short scripts to read and to change.
-Here is what they share: their options, and the line that says where a server is. What a course's programs
-say and do is a profile, such as `book`.
+`udpping lab DIR` writes them. What they send, lose and print is a profile: one short file here, with a class for
+each of the four programs. `udpping lab --list` explains the profiles.
+
+>>> from udpping import lab
+>>> tally = lab.profile("slides").PingerClient(count=1).rehearse(delay="1ms")
+-----
+Starting Ping
+-----
+<BLANKLINE>
+Sent Ping 1 Tue Nov 14 22:13:20 2023
+Received b'PING 1 TUE NOV 14 22:13:20 2023'
+Time: 1.0 Milliseconds
+<BLANKLINE>
+Finish ping, closing socket
+-----
+Statistics
+Average RTT: 1.0 Milliseconds
+Max RTT: 1.0 Milliseconds
+Min RTT: 1.0 Milliseconds
+Packet Loss: 0%
+-----
 """
 
-from argparse import Namespace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
-from udpping._options import Parser, any_whole, port, seconds, whole
-from udpping.lab import book
+from udpping.errors import ConfigError, UdppingError
+from udpping.lab._program import note
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._server import Server
+    from udpping.lab._client import Client
+    from udpping.lab._program import Program
+    from udpping.lab._server import Server
 
-__all__ = ["SCRIPTS", "book", "client_options", "server_options", "where"]
+__all__ = ["DEFAULT", "SCRIPTS", "Profile", "main", "names", "profile", "program"]
 
-MOST_PINGS = 2**32 - 1
-SCRIPTS = ("UDPPingerServer.py", "UDPPingerClient.py")
-
-
-def server_options(words: list[str] | None = None) -> Namespace:
-    """Read the options of the server script: `host`, `port`, `loss` and `seed`.
-
-    Without `--loss` the server draws as CPython does, so `--seed` repeats what the course's own server with
-    `random.seed(N)` would lose. `--loss` is an exact probability instead.
-
-    >>> from udpping import lab
-    >>> options = lab.server_options(["--port", "12001", "--seed", "42"])
-    >>> options.port, options.loss, options.seed
-    (12001, 'randint:0,10,4', 42)
-    """
-    parser = Parser(None, f"Answers pings in capitals and loses {book.SHARE} of them.")
-    parser.add_argument(
-        "--host", default=book.HOST, metavar="HOST", help="address to listen at (all interfaces)"
-    )
-    parser.add_argument(
-        "--port", type=port, default=book.PORT, metavar="PORT", help=f"UDP port ({book.PORT})"
-    )
-    parser.add_argument(
-        "--loss", default=book.LOSS, help=f"share of pings to lose: 0.3, 30%% or 4/11 ({book.SHARE})"
-    )
-    parser.add_argument(
-        "--seed", type=any_whole, metavar="N", help="any whole number makes the losses repeat"
-    )
-    return parser.parse_args(words)
+DEFAULT = "book"
+SCRIPTS = {
+    "UDPPingerServer.py": "PingerServer",
+    "UDPPingerClient.py": "PingerClient",
+    "UDPHeartbeatServer.py": "HeartbeatServer",
+    "UDPHeartbeatClient.py": "HeartbeatClient",
+}
+"""The course's names, and what a profile calls these programs."""
 
 
-def where(server: "Server") -> str:
-    """Say on one line where a server listens, its seed, and what somebody on another machine types.
+class Profile(Protocol):
+    """What the file of a profile holds."""
 
-    >>> import udpping
-    >>> from udpping import lab
-    >>> with udpping.Server(port=0, seed=42) as server:
-    ...     print(lab.where(server))
-    listening on 127.0.0.1, UDP port ..., seed 42; only from this machine: python UDPPingerClient.py ...
-    """
-    from udpping._server import is_loopback
-    from udpping.cli import _hosts
-
-    host, port = server.bound
-    wild = host in {"0.0.0.0", "::"}  # noqa: S104 - told, not bound
-    found = [each for each in _hosts.addresses() if host == "::" or ":" not in each] if wild else [host]
-    client, here = "python UDPPingerClient.py", server.address[0]
-    if found and not is_loopback(found[0]):
-        whence, command = "from another machine", f"{client} {found[0]} {port}"
-    else:
-        whence, command = "only from this machine", f"{client} {here} {port}"
-    place = "every interface" if wild else host
-    return f"listening on {place}, UDP port {port}, seed {server.seed}; {whence}: {command}"
+    FROM: str
+    """Where it comes from."""
+    PRINTS: str
+    """What it prints."""
+    PingerServer: "type[Server]"
+    PingerClient: "type[Client]"
+    HeartbeatServer: "type[Server]"
+    HeartbeatClient: "type[Client]"
 
 
-def client_options(words: list[str] | None = None) -> Namespace:
-    """Read the options of the client script: `host`, `port`, `count` and `timeout`.
+def names() -> list[str]:
+    """Name the profiles: the files in this folder, the default first.
 
     >>> from udpping import lab
-    >>> options = lab.client_options(["192.0.2.7", "--count", "5"])
-    >>> options.host, options.port, options.count, options.timeout
-    ('192.0.2.7', 12000, 5, 1.0)
+    >>> lab.names()
+    ['book', 'java', 'kurose', 'multi', 'notes', 'report', 'slides']
     """
-    parser = Parser(None, "Pings a server and tells round trips and losses.")
-    parser.add_argument("named", nargs="?", metavar="HOST", help="the server, as --host")
-    parser.add_argument("numbered", nargs="?", type=port, metavar="PORT", help="its UDP port, as --port")
-    parser.add_argument("--host", metavar="HOST", help="the server (localhost)")
-    parser.add_argument("--port", type=port, metavar="PORT", help=f"its UDP port ({book.PORT})")
-    parser.add_argument(
-        "--count", type=whole(1, MOST_PINGS), default=book.COUNT, metavar="N", help=f"pings ({book.COUNT})"
-    )
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=book.TIMEOUT,
-        metavar="S",
-        help=f"seconds to wait ({book.TIMEOUT:g})",
-    )
-    options = parser.parse_args(words)
-    for option, place in (("host", options.named), ("port", options.numbered)):
-        given = getattr(options, option)
-        if given is not None and place is not None:
-            parser.error(f"--{option} {given} and {place} are one too many: expected only one of them")
-    options.host = options.named or options.host or "localhost"
-    options.port = options.numbered or options.port or book.PORT
-    return options
+    found = (path.stem for path in Path(__path__[0]).glob("*.py"))
+    return sorted((name for name in found if name.islower() and name[0] != "_"), key=lambda n: (n != DEFAULT, n))
+
+
+def profile(name: str) -> Profile:
+    """Give the profile of that name. ConfigError for others.
+
+    >>> from udpping import lab
+    >>> lab.profile("slides").PingerServer.loss
+    'randint:1,10,4'
+    """
+    if name not in names():
+        known = ", ".join(names())
+        raise ConfigError(f"profile {name!r} is not known: expected {known}; see udpping lab --list")
+    return cast("Profile", import_module(f"udpping.lab.{name}"))
+
+
+def program(script: str, words: list[str] | None = None, default: str = DEFAULT) -> "Program":
+    """Make a script's program, with the profile and the options that its command line asks for.
+
+    >>> from udpping import lab
+    >>> client = lab.program("UDPPingerClient.py", ["192.0.2.7", "--profile", "report"])
+    >>> client.host, client.port
+    ('192.0.2.7', 12000)
+    """
+    from udpping.lab._options import read
+
+    return read(script, words, default)
+
+
+def main(script: str, default: str = DEFAULT, words: list[str] | None = None) -> int:
+    """Run a script, by its name and with the profile that is its default; give back its exit code."""
+    try:
+        return program(script, words, default).run()
+    except UdppingError as error:
+        note(f"{script.removesuffix('.py')}: {error}")
+        return 2

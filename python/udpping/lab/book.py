@@ -1,38 +1,85 @@
-"""The textbook's own programs: what they are set to, and how they say it."""
+"""The textbook's lab: the server that it prints, and the client and the heartbeats that its text asks for."""
+
+from udpping.lab._client import Client, Tally
+from udpping.lab._program import seconds_of, sent_time, shown
+from udpping.lab._server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Row
-    from udpping._run import Summary
+    from udpping._rows import Event, Row
 
-HOST = ""
-PORT = 12000
-COUNT = 10
-TIMEOUT = 1.0
-LOSS = "randint:0,10,4"
-"""`random.randint(0, 10) < 4`: 0, 1, 2 and 3 of eleven numbers, not the 30 % of the text."""
-SHARE = "4 of 11"
+FROM = "the textbook's lab: its own server; client and heartbeats as its text asks for them"
+PRINTS = "the reply and `RTT: S seconds`, or `Request timed out`; then counts and RTT min/avg/max"
 
 
-def outcome(row: "Row") -> str:
-    """Say what became of one ping: the reply and its round trip, or that there was none in time."""
-    if row.status != "reply" or row.reply is None or row.rtt_ns is None:
-        return "Request timed out"
-    return f"{row.reply.decode('utf-8', 'backslashreplace')}\nRTT: {row.rtt_ns / 1e9:.6f} seconds"
+class PingerServer(Server):
+    """Given in full: it loses a ping when `random.randint(0, 10) < 4`, and prints nothing."""
 
 
-def statistics(summary: "Summary") -> str:
-    """Say what all pings come to, as the ping of operating systems does.
+class PingerClient(Client):
+    """As the text asks: the reply, its round trip in seconds, or that there was none; then what ping tells."""
 
-    >>> from udpping import lab, sim
-    >>> print(lab.book.statistics(sim.ping(count=4, loss="pattern:.x..", delay="2ms").summary))
-    <BLANKLINE>
-    4 packets transmitted, 3 received, 25.0% packet loss
-    RTT min/avg/max = 0.002000/0.002000/0.002000 seconds
-    """
-    percent = 100 * summary.lost / summary.sent if summary.sent else 0
-    text = f"\n{summary.sent} packets transmitted, {summary.received} received, {percent:.1f}% packet loss"
-    rtts = (summary.rtt_min_ns, summary.rtt_avg_ns, summary.rtt_max_ns)
-    if summary.received:
-        text += "\nRTT min/avg/max = " + "/".join(f"{(rtt or 0) / 1e9:.6f}" for rtt in rtts) + " seconds"
-    return text
+    def outcome(self, row: "Row") -> str:
+        """Give the reply and its round trip."""
+        if row.reply is None or row.rtt_ns is None or row.status != "reply":
+            return "Request timed out"
+        return f"{shown(row.reply)}\nRTT: {row.rtt_ns / 1e9:.6f} seconds"
+
+    def end(self, tally: Tally) -> str:
+        """Sum up as the ping of operating systems does."""
+        percent = 100 * tally.lost / tally.sent if tally.sent else 0
+        text = f"\n{tally.sent} packets transmitted, {tally.received} received, {percent:.1f}% packet loss"
+        if tally.received:
+            rtts = (tally.min_ns, tally.mean_ns, tally.max_ns)
+            text += "\nRTT min/avg/max = " + "/".join(f"{rtt / 1e9:.6f}" for rtt in rtts) + " seconds"
+        return text
+
+
+class HeartbeatServer(Server):
+    """As the text asks: the time difference of each heartbeat, and how many are missing before it."""
+
+    purpose = "Answers heartbeats with their time difference, loses some, and tells which are missing."
+    reply = "{seq} {diff:.6f}"
+    follows = True
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.latest: dict[str, int] = {}
+
+    def handled(self, event: "Event") -> str | None:
+        """Tell of a heartbeat that came through; one that is lost on purpose is missing at the next."""
+        if event.verdict != "answer":
+            return None
+        if event.seq is None:
+            return f"From {event.client}: no heartbeat: {shown(event.message)}"
+        seconds = difference(event)
+        missing = event.seq - self.latest.get(event.client, event.seq - 1) - 1
+        self.latest[event.client] = event.seq
+        text = f"Heartbeat {event.seq} from {event.client}: time difference {seconds} seconds"
+        return f"{text}, {missing} lost before it" if missing > 0 else text
+
+
+class HeartbeatClient(PingerClient):
+    """Watches the server, as all heartbeat pairs of the lab do: three misses in a row, and it is down."""
+
+    purpose = "Watches a server by heartbeats: three in a row without an answer, and it is down."
+    count = 1000
+    misses = 3
+
+    def outcome(self, row: "Row") -> str:
+        """Give what the server says, and how long that took."""
+        if row.reply is None or row.rtt_ns is None or row.status != "reply":
+            return f"No reply to heartbeat {row.seq}"
+        return f"Reply to heartbeat {row.seq}: {shown(row.reply)}\nRTT: {row.rtt_ns / 1e9:.6f} seconds"
+
+    def down(self, misses: int) -> str:
+        """Give up."""
+        return f"The server is down: {misses} heartbeats in a row had no reply"
+
+
+def difference(event: "Event") -> str:
+    """Write the seconds between the time that a heartbeat carries and its arrival, or `?` if it has none."""
+    try:
+        return f"{seconds_of(event.recv_wall_ns) - sent_time(event.message):.6f}"
+    except ValueError:
+        return "?"

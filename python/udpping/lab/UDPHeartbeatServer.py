@@ -1,0 +1,15 @@
+"""UDPHeartbeatServer: answers heartbeats with their time difference, except those that it loses on purpose.
+
+    python UDPHeartbeatServer.py [PORT] [--host ADDRESS] [--loss LOSS] [--seed N]
+                                 [--profile NAME] [--compat-bugs]
+
+A heartbeat that it cannot read does not stop it. Ctrl-C ends it and prints what it has done.
+What it sends, loses and prints is a profile (udpping lab --list).
+"""
+
+from udpping import lab
+
+PROFILE = "book"
+
+if __name__ == "__main__":
+    raise SystemExit(lab.main("UDPHeartbeatServer.py", PROFILE))

@@ -1,0 +1,213 @@
+"""The engine of the clients: rows of the pinger in, lines of a profile out.
+
+A profile subclasses `Client`: what it sends, and what it says when a ping leaves, is answered or is given up, and
+at the end. Which reply belongs to which ping is decided in the core, so none of them can get that wrong.
+"""
+
+import time
+
+from udpping._options import Parser, port, seconds, whole
+from udpping.lab._program import Program, say, seconds_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Iterator
+
+    from udpping._ping import Pinger
+    from udpping._rows import Row
+
+MOST_PINGS = 2**32 - 1
+
+
+class Tally:
+    """What the pings come to that have been told. Nothing is kept of them but sums."""
+
+    def __init__(self) -> None:
+        self.sent = self.received = self.total_ns = self.min_ns = self.max_ns = 0
+        self.interrupted = False
+
+    def add(self, row: "Row") -> None:
+        """Count a ping."""
+        self.sent += 1
+        if row.status != "reply" or row.rtt_ns is None:
+            return
+        self.min_ns = min(self.min_ns, row.rtt_ns) if self.received else row.rtt_ns
+        self.max_ns = max(self.max_ns, row.rtt_ns)
+        self.total_ns += row.rtt_ns
+        self.received += 1
+
+    @property
+    def lost(self) -> int:
+        """Those without a reply in time."""
+        return self.sent - self.received
+
+    @property
+    def mean_ns(self) -> float:
+        """The mean round trip; ask only when something was received."""
+        return self.total_ns / self.received
+
+
+class Client(Program):
+    """A program that pings, as a profile has it."""
+
+    purpose = "Pings a server and tells round trips and losses."
+    host = "localhost"
+    count = 10
+    timeout = 1.0
+    interval: float | None = None
+    """Seconds between pings; `None` sends the next one when the last is answered or given up."""
+    message = "Ping {seq} {time}"
+    first_seq = 1
+    form = ""
+    forms: tuple[str, ...] = ()
+    """Several ways to print the same, where the source has them; the first is the default."""
+    prompt: str | None = None
+    """Where it waits for Enter before each of its runs, without end."""
+    zone = staticmethod(time.localtime)
+    """Where dates are told for; virtual time knows UTC only."""
+    misses: int | None = None
+    """So many in a row without a reply, and the server is taken for dead."""
+
+    def begin(self) -> str | None:
+        """Before the first ping."""
+
+    def sent(self, row: "Row") -> str | None:
+        """When a ping has left."""
+
+    def outcome(self, row: "Row") -> str | None:
+        """When a ping is answered (status `reply`) or given up (any other)."""
+
+    def down(self, misses: int) -> str | None:
+        """When the server is taken for dead."""
+
+    def end(self, tally: Tally) -> str | None:
+        """At the end, also after Ctrl-C."""
+
+    def options(self, parser: Parser) -> None:
+        """Add the options of this program."""
+        parser.add_argument("host", nargs="?", metavar="HOST", help=f"the server ({self.host})")
+        parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"its UDP port ({self.port})")
+        parser.add_argument("--host", dest="host_option", metavar="HOST", help="the server, as above")
+        parser.add_argument("--port", dest="port_option", type=port, metavar="PORT", help="its UDP port, as above")
+        parser.add_argument(
+            "--count", type=whole(1, MOST_PINGS), metavar="N", help=f"how many to send ({self.count})"
+        )
+        parser.add_argument(
+            "--timeout", type=seconds, metavar="S", help=f"seconds to wait for each reply ({self.timeout:g})"
+        )
+        if self.misses:
+            misses = f"so many misses in a row: the server is down ({self.misses})"
+            parser.add_argument("--misses", type=whole(1, MOST_PINGS), metavar="N", help=misses)
+        if self.forms:
+            parser.add_argument("--form", choices=self.forms, help=f"how replies are shown ({self.forms[0]})")
+        parser.set_defaults(check=lambda options: one_of(parser, options, "host", "port"))
+
+    def run(self) -> int:
+        """Ping, once or as often as somebody presses Enter, and print what came of it."""
+        tally = Tally()
+        while self.prompt is None or pressed(self.prompt):
+            tally = self.watch(self.pinger())
+            if self.prompt is None or tally.interrupted:
+                break
+        return 0
+
+    def pinger(self) -> "Pinger":
+        """Make the pinger with the settings in force."""
+        from udpping._ping import Pinger
+
+        return Pinger(
+            self.host,
+            self.port,
+            count=self.count,
+            timeout=self.timeout,
+            interval=self.interval,
+            linger=0,
+            message=self.message,
+            first_seq=self.first_seq,
+            announce=True,
+        )
+
+    def watch(self, pinger: "Pinger") -> Tally:
+        """Tell about one run on the network."""
+        with pinger:
+            return self.perform(pinger)
+
+    def rehearse(self, *, loss: str = "0", delay: str = "0", reply: str = "upper") -> Tally:
+        """Tell about a run in virtual time: the same lines, without a network and without waiting."""
+        from udpping import sim
+
+        self.zone = time.gmtime
+        run = sim.ping(
+            count=self.count,
+            timeout=self.timeout,
+            interval=self.interval,
+            linger=0,
+            message=self.message,
+            first_seq=self.first_seq,
+            loss=loss,
+            delay=delay,
+            reply=reply,
+        )
+        return self.perform(announced(run))
+
+    def perform(self, rows: "Iterable[Row]") -> Tally:
+        """Tell about one run, from its rows as they come."""
+        tally = Tally()
+        say(self.begin())
+        try:
+            self.tell(rows, tally)
+        except KeyboardInterrupt:
+            tally.interrupted = True
+        say(self.end(tally))
+        return tally
+
+    def text_of(self, row: "Row") -> str:
+        """Write the message of a ping that has left."""
+        wall_ns = row.sent_wall_ns or 0
+        seconds = seconds_of(wall_ns)
+        date = time.asctime(self.zone(wall_ns // 10**9))
+        return self.message.format(seq=row.seq, time=seconds, ctime=date, ms=wall_ns // 10**6)
+
+    def tell(self, rows: "Iterable[Row]", tally: Tally) -> None:
+        """Tell about each ping once: a late reply or a duplicate changes nothing that has been said."""
+        waiting: set[int] = set()
+        missed = 0
+        for row in rows:
+            if row.status == "open":
+                waiting.add(row.seq)
+                say(self.sent(row))
+            elif row.seq in waiting:
+                waiting.remove(row.seq)
+                tally.add(row)
+                say(self.outcome(row))
+                missed = 0 if row.status == "reply" else missed + 1
+                if missed == self.misses:
+                    say(self.down(missed))
+                    break
+
+
+def announced(rows: "Iterable[Row]") -> "Iterator[Row]":
+    """Put before each row of a finished run the one that told when its ping left."""
+    for row in rows:
+        yield row._replace(status="open", rtt_ns=None, copies=0, reply=None, match=None)
+        yield row
+
+
+def pressed(prompt: str) -> bool:
+    """Wait for Enter; `False` when nobody is there to press it any more."""
+    try:
+        input(prompt)
+    except (EOFError, KeyboardInterrupt):
+        say("")
+        return False
+    return True
+
+
+def one_of(parser: Parser, options: "Namespace", *names: str) -> None:
+    """Take a value that may be named by its place or by an option, but not by both."""
+    for name in names:
+        place, option = getattr(options, name), getattr(options, f"{name}_option")
+        if place is not None and option is not None:
+            parser.error(f"--{name} {option} and {place} are one too many: expected only one of them")
+        setattr(options, name, option if place is None else place)

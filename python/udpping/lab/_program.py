@@ -1,0 +1,76 @@
+"""What the course's programs have in common: settings that options change, and lines that leave at once."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from udpping._options import Parser
+
+FIRST_TIME = 1e8
+"""From here on a number is a time and no longer the number of a heartbeat, as in the core."""
+LIMIT = 1_000
+"""Characters shown of a datagram."""
+
+
+class Program:
+    """One of the four scripts as a profile has it: its class attributes are the settings and their defaults.
+
+    Methods named for a moment (`begin`, `outcome`, `end`, ...) give the text to print then, or `None`.
+    """
+
+    purpose = ""
+    """What `--help` says that it does."""
+    host = ""
+    port = 12000
+    script = ""
+    """The name of the script, as it signs what it says beside its output."""
+
+    def __init__(self, **settings: object) -> None:
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    def settle(self, options: "Namespace") -> None:
+        """Take over what was asked for; what was not stays as the profile has it."""
+        for name, value in vars(options).items():
+            if value is not None and hasattr(self, name):
+                setattr(self, name, value)
+
+    def options(self, parser: "Parser") -> None:
+        """Add the options of this program."""
+
+    def run(self) -> int:
+        """Do what the program does; give back its exit code."""
+        raise NotImplementedError
+
+
+def say(text: str | None, *, end: str = "\n") -> None:
+    """Print, unless there is nothing to be said. Whoever reads along must see each line when it is said."""
+    if text is not None:
+        print(text, end=end, flush=True)
+
+
+def note(text: str) -> None:
+    """Tell the person at the terminal what is none of the program's output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def seconds_of(wall_ns: int) -> float:
+    """Turn nanoseconds since 1970 into the float that the core writes into messages."""
+    return wall_ns // 10**9 + wall_ns % 10**9 / 1e9
+
+
+def sent_time(datagram: bytes) -> float:
+    """Read the time that a heartbeat carries, in seconds since 1970. ValueError if it carries none."""
+    for word in datagram.split():
+        number = float(word) if word[:1].isdigit() else 0.0
+        if number >= FIRST_TIME:
+            return number
+    raise ValueError(datagram)
+
+
+def shown(datagram: bytes) -> str:
+    """Show a datagram on one line: without its padding, and with nothing in it that a terminal would obey."""
+    text = datagram[:LIMIT].rstrip(b"\0\r\n ").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,148 @@
+"""The engine of the servers: what happens to each datagram in, lines of a profile out.
+
+A profile subclasses `Server`: what is lost, what the replies are, and what is printed. Losing and answering is the
+core's, so no datagram that anybody sends can stop one of them.
+"""
+
+import time
+from threading import Event, Thread
+
+from udpping._options import Parser, any_whole, port, seconds
+from udpping.lab._client import one_of
+from udpping.lab._program import Program, note, say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping import _server
+    from udpping._rows import Event as Handled
+
+TICK = 0.02
+"""Seconds between two looks at whether somebody still pings."""
+
+
+class Server(Program):
+    """A program that answers, as a profile has it."""
+
+    purpose = "Answers pings in capitals and loses some of them."
+    loss = "randint:0,10,4"
+    """By default the course's `random.randint(0, 10) < 4`: four of eleven numbers, not the 30 % of its text."""
+    delay = "0"
+    reply = "upper"
+    seed: int | None = None
+    scope = "shared"
+    """One stream of random numbers for all clients, as in the course."""
+    port_tries = 1
+    follows = False
+    """Whether it has something to say about each datagram."""
+    idle: float | None = None
+    """Seconds without anybody after which it says so."""
+
+    def begin(self, host: str, port: int) -> str | None:
+        """When it listens, at that address and port."""
+
+    def handled(self, event: "Handled") -> str | None:
+        """When a datagram was answered or lost (`event.verdict`). Only if it `follows`."""
+
+    def silence(self, seconds: float) -> str | None:
+        """When nobody has pinged for so long; once, until somebody does."""
+
+    def end(self, counters: "_server.Counters") -> str | None:
+        """After Ctrl-C."""
+        return f"\n{counters}"
+
+    def options(self, parser: Parser) -> None:
+        """Add the options of this program."""
+        where = self.host or "all interfaces"
+        parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"UDP port ({self.port})")
+        parser.add_argument("-p", "--port", dest="port_option", type=port, metavar="PORT", help="the same")
+        parser.add_argument("--host", metavar="HOST", help=f"address to listen at ({where})")
+        parser.add_argument("--loss", help=f"share of pings to lose: 0.3, 30%% or 4/11 ({self.loss})")
+        parser.add_argument("--delay", help=f"how long to hold replies back, such as 50ms ({self.delay})")
+        parser.add_argument(
+            "--seed", type=any_whole, metavar="N", help="any whole number makes the losses repeat"
+        )
+        if self.idle:
+            silent = f"seconds without a client to tell of ({self.idle:g})"
+            parser.add_argument("--idle", type=seconds, metavar="S", help=silent)
+        parser.set_defaults(check=lambda options: one_of(parser, options, "port"))
+
+    def run(self) -> int:
+        """Answer until Ctrl-C."""
+        server = self.server()
+        quiet = Event()
+        watcher = Thread(target=self._watch, args=(server, quiet), daemon=True)
+        try:
+            say(self.begin(*server.bound))
+            note(f"{self.script}: {where(server, self.script.replace('Server', 'Client'))}")
+            server.start()
+            if self.idle:
+                watcher.start()
+            self._serve(server)
+        except KeyboardInterrupt:
+            server.stop()
+        quiet.set()
+        say(self.end(server.counters))
+        return 0
+
+    def server(self) -> "_server.Server":
+        """Make the server with the settings in force; what it warns of is one line, and no hindrance."""
+        import warnings
+
+        from udpping._server import Server
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            server = Server(
+                self.host,
+                self.port,
+                loss=self.loss,
+                delay=self.delay,
+                reply=self.reply,
+                seed=self.seed,
+                scope=self.scope,
+                port_tries=self.port_tries,
+            )
+        for warning in caught:
+            note(f"{self.script}: {warning.message}")
+        return server
+
+    def _serve(self, server: "_server.Server") -> None:
+        if not self.follows:
+            server.wait()
+            return
+        for event in server.follow():
+            say(self.handled(event))
+
+    def _watch(self, server: "_server.Server", quiet: Event) -> None:
+        seen, since, told = 0, time.monotonic(), False
+        while not quiet.wait(TICK):
+            count = server.counters.received
+            if count != seen:
+                seen, since, told = count, time.monotonic(), False
+            elif not told and self.idle and time.monotonic() - since >= self.idle:
+                told = True
+                say(self.silence(self.idle))
+
+
+def where(server: "_server.Server", client: str = "UDPPingerClient") -> str:
+    """Say where a server listens, and what to type to reach it, from another machine if that is possible.
+
+    >>> import udpping
+    >>> from udpping.lab._server import where
+    >>> with udpping.Server(port=0, seed=42) as server:
+    ...     print(where(server))
+    listening on 127.0.0.1, UDP port ..., seed 42; only from this machine: python UDPPingerClient.py ...
+    """
+    from udpping._server import is_loopback
+    from udpping.cli import _hosts
+
+    host, port = server.bound
+    wild = host in {"0.0.0.0", "::"}  # noqa: S104 - told, not bound
+    found = [each for each in _hosts.addresses() if host == "::" or ":" not in each] if wild else [host]
+    if found and not is_loopback(found[0]):
+        whence, target = "from another machine", found[0]
+    else:
+        whence, target = "only from this machine", server.address[0]
+    place = "every interface" if wild else host
+    command = f"python {client}.py {target} {port}"
+    return f"listening on {place}, UDP port {port}, seed {server.seed}; {whence}: {command}"

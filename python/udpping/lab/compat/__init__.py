@@ -1,0 +1,147 @@
+"""The originals, bugs included, for `--compat-bugs`: what each of them does, step by step, in a world of its own.
+
+A `World` is all that such a program touches: clock, socket, terminal and dice. Here is the one of real sockets; the
+tests have another one, whose clock is made up. A module is named like its profile, and `ORIGINALS` in it says which
+programs it has. The first line of a function's docstring is what `--compat-bugs` prints.
+"""
+
+import random
+import socket
+import time
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from udpping.lab._client import Client
+from udpping.lab._program import Program, note, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Address", "World", "on_the_network"]
+
+Address: TypeAlias = "tuple[str, int]"
+INTERRUPTED = 130
+
+
+class World(Protocol):
+    """What a program of the course can see and touch."""
+
+    def open(self) -> None:
+        """Take a fresh socket."""
+
+    def send(self, message: bytes, to: Address) -> None:
+        """Send a datagram."""
+
+    def receive(self, size: int) -> "tuple[bytes, Address]":
+        """Wait for a datagram, whoever sent it; for a client, TimeoutError after its timeout."""
+        ...
+
+    def shut_down(self) -> None:
+        """Shut down a socket that has no peer, which systems refuse."""
+
+    def close(self) -> None:
+        """Close the socket."""
+
+    def time(self) -> float:
+        """Seconds since 1970, on the clock that may step."""
+        ...
+
+    def ctime(self, seconds: float) -> str:
+        """Write a time as C does."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing."""
+
+    def draw(self, low: int, high: int) -> int:
+        """Throw a die with these sides."""
+        ...
+
+    def chance(self) -> float:
+        """Draw from 0 to 1."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+
+    def ask(self, prompt: str) -> None:
+        """Print a prompt and wait for Enter; EOFError when nobody can press it."""
+
+
+class Network:
+    """The real one."""
+
+    def __init__(self, program: Program) -> None:
+        self._timeout = program.timeout if isinstance(program, Client) else None
+        self._place = None if isinstance(program, Client) else (program.host, program.port)
+        self._dice = random.Random(getattr(program, "seed", None))  # noqa: S311 - the course's own choice
+        self._socket = self._fresh()
+
+    def _fresh(self) -> socket.socket:
+        own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        own.settimeout(self._timeout)
+        if self._place:
+            own.bind(self._place)
+        return own
+
+    def open(self) -> None:
+        """Take a fresh socket."""
+        self._socket.close()
+        self._socket = self._fresh()
+
+    def send(self, message: bytes, to: Address) -> None:
+        """Send a datagram."""
+        self._socket.sendto(message, to)
+
+    def receive(self, size: int) -> "tuple[bytes, Address]":
+        """Wait for a datagram, whoever sent it; for a client, TimeoutError after its timeout."""
+        message, address = self._socket.recvfrom(size)
+        return message, (str(address[0]), int(address[1]))
+
+    def shut_down(self) -> None:
+        """Shut down a socket that has no peer, which systems refuse."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def time(self) -> float:
+        """Seconds since 1970, on the clock that may step."""
+        return time.time()
+
+    def ctime(self, seconds: float) -> str:
+        """Write a time as C does."""
+        return time.ctime(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing."""
+        time.sleep(seconds)
+
+    def draw(self, low: int, high: int) -> int:
+        """Throw a die with these sides."""
+        return self._dice.randint(low, high)
+
+    def chance(self) -> float:
+        """Draw from 0 to 1."""
+        return self._dice.random()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        say(text)
+
+    def ask(self, prompt: str) -> None:
+        """Print a prompt and wait for Enter; EOFError when nobody can press it."""
+        input(prompt)
+
+
+def on_the_network(original: "Callable[[World, Program], None]", program: Program) -> int:
+    """Run an original on real sockets. When it crashes, show the last line of what Python would show."""
+    try:
+        original(Network(program), program)
+    except KeyboardInterrupt:
+        note("KeyboardInterrupt")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a crash is what was asked for
+        note(f"{type(error).__name__}: {error}")
+        return 1
+    return 0

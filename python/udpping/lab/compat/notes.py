@@ -1,0 +1,23 @@
+"""The client of the notes, beside the textbook's server."""
+
+from udpping.lab._program import Program
+from udpping.lab.compat import World, book
+
+PINGS = 10
+
+
+def pinger_client(world: World, program: Program) -> None:
+    """which takes any datagram for the reply, and any error for a timeout."""  # noqa: D403 - ends a sentence
+    for number in range(1, PINGS + 1):
+        began = world.time()
+        try:
+            world.send(f"Ping {number} {began}".encode(), (program.host, program.port))
+            world.receive(1024)
+            told = f"Reply from {program.host} RTT={world.time() - began:.4f}"
+        except Exception:  # noqa: BLE001 - that is the bug
+            told = "Requeset timed out"
+        world.say(f"Sequence {number}: {told}")
+    world.close()
+
+
+ORIGINALS = {"PingerClient": pinger_client, "PingerServer": book.pinger_server}

@@ -1,0 +1,106 @@
+"""A group's heartbeat server for many clients, known from its description: a table of them all, on Ctrl-C.
+
+It was written for Python 2. Where the description leaves a text open, the words are ours.
+"""
+
+from time import localtime, strftime
+
+from udpping._options import Parser, whole
+from udpping.lab._client import Client, one_of
+from udpping.lab._program import shown
+from udpping.lab._server import Server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from udpping import _server
+    from udpping._rows import Event, Row
+
+FROM = "a group's heartbeat server for many clients, by its description, and a test client for it"
+PRINTS = "server: a table of all clients on Ctrl-C, a line after 60 s of silence; client: the reply as it is"
+LAST_PORT = 65_535
+port = whole(1024, LAST_PORT)
+
+
+class HeartbeatServer(Server):
+    """Loses exactly `packetloss` percent; takes the next free port when its own is busy."""
+
+    purpose = "Answers the heartbeats of many clients, and shows a table of them on Ctrl-C."
+    loss = "40/100"
+    reply = "Time difference: {diff:.6f} seconds. Lost since the last response: {lost}"
+    port_tries = LAST_PORT - 12000 + 1
+    follows = True
+    idle: float | None = 60.0
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.clients: dict[str, list[int]] = {}
+
+    def options(self, parser: Parser) -> None:
+        """Add the two options of the description, by their place or by name."""
+        super().options(parser)
+        percent = whole(0, 100)
+        parser.add_argument("packetloss", nargs="?", type=percent, help="percent of heartbeats to lose (40)")
+        parser.add_argument(
+            "-l", "--packetloss", dest="packetloss_option", type=percent, metavar="PERCENT", help="the same"
+        )
+        for action in parser._actions:  # noqa: SLF001 - the range of ports is narrower here
+            if action.dest in {"port", "port_option"}:
+                action.type = port
+
+        def check(options: "Namespace") -> None:
+            one_of(parser, options, "port", "packetloss")
+            if options.packetloss is not None and options.loss is not None:
+                parser.error("--loss and packetloss are one too many: expected only one of them")
+
+        parser.set_defaults(check=check)
+
+    def settle(self, options: "Namespace") -> None:
+        """Take over what was asked for; any higher port will do instead of a busy one."""
+        super().settle(options)
+        self.port_tries = LAST_PORT - self.port + 1
+        if options.packetloss is not None:
+            self.loss = f"{options.packetloss}/100"
+
+    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the port is what may have changed
+        """Say which port it has."""
+        busy = f" ({self.port} is busy)" if self.port not in {0, port} else ""
+        return f"Heartbeat server at port {port}{busy}. Ctrl-C ends it and shows its clients."
+
+    def handled(self, event: "Event") -> None:
+        """Count for the table. Ports of one host are one client, as in the source."""
+        host = event.client.rpartition(":")[0].strip("[]")
+        entry = self.clients.setdefault(host, [0, 0, 0])
+        entry[0] += 1
+        entry[1] += event.verdict != "answer"
+        entry[2] = event.recv_wall_ns
+
+    def silence(self, seconds: float) -> str:
+        """Tell, and go on."""
+        return f"No client has pinged for {seconds:g} seconds. Still waiting."
+
+    def end(self, counters: "_server.Counters") -> str:  # noqa: ARG002 - the table is by client
+        """Show the table."""
+        lines = ["", f"{'Client':<16}{'Received':>9}{'Lost':>7}  Last heartbeat"]
+        for host, (received, lost, wall_ns) in self.clients.items():
+            last = strftime("%Y-%m-%d %H:%M:%S", localtime(wall_ns // 10**9))
+            lines.append(f"{host:<16}{received:>9}{lost:>7}  {last}")
+        return "\n".join(lines if self.clients else ["", "No client has pinged."])
+
+
+class HeartbeatClient(Client):
+    """Sends number and time with a tab between them, and prints the reply as it is."""
+
+    purpose = "Sends heartbeats, and prints what the server says to each."
+    message = "{seq}\t{time}"
+
+    def outcome(self, row: "Row") -> str:
+        """Print the reply, which was made to be printed."""
+        if row.reply is None or row.status != "reply":
+            return f"No response to heartbeat {row.seq}"
+        return shown(row.reply)
+
+
+PingerServer = HeartbeatServer
+PingerClient = HeartbeatClient
