@@ -56,6 +56,75 @@ def test_a_bad_value_is_named_on_one_line(value: str, call: Callable[[], object]
     assert "\n" not in str(caught.value)
 
 
+def call(function: Callable[..., object], name: str, value: object) -> Callable[[], object]:
+    return lambda: function(**{name: value})
+
+
+WHOLE = ["0", None, 1.5, True, [3], 2**70, -(2**70)]
+SECONDS = ["1", [1], True, 1j]
+TEXTS = [5, b"text", True]
+FLAGS = ["yes", 1]
+PING: dict[str, list[object]] = {
+    **{name: [*WHOLE] for name in ("count", "port")},
+    **{name: [each for each in WHOLE if each is not None] for name in ("size", "ttl", "dscp")},
+    "timeout": [*SECONDS, None],
+    **{name: [*SECONDS] for name in ("interval", "linger")},
+    "host": [*TEXTS, None],
+    **{name: [*TEXTS] for name in ("bind", "family")},
+    "df": [*FLAGS, None],
+}
+SERVER: dict[str, list[object]] = {
+    "host": [*TEXTS, None],
+    **{name: [*WHOLE] for name in ("port", "port_tries")},
+    **{name: ["much", None, [1], b"0"] for name in ("loss", "delay")},
+    "reply": [*TEXTS, None],
+    "seed": ["0", 1.5, True, 10**5_000],
+    "scope": [*TEXTS],
+    "record": [*FLAGS, None],
+}
+SIM = {
+    name: PING.get(name, []) + SERVER.get(name, []) for name in ("count", "timeout", "size", "seed", "reply")
+}
+KINDS: list[tuple[str, Callable[[], object]]] = [
+    *((name, call(udpping.ping, name, value)) for name in PING for value in PING[name]),
+    *((name, call(udpping.Server, name, value)) for name in SERVER for value in SERVER[name]),
+    *((name, call(udpping.sim.ping, name, value)) for name in SIM for value in SIM[name]),
+    ("targets", call(udpping.ping_many, "targets", 5)),
+    ("target", call(udpping.ping_many, "targets", [5])),
+    ("target", call(udpping.ping_many, "targets", [("localhost",)])),
+    ("port", call(udpping.ping_many, "targets", [("localhost", "12000")])),
+    ("loss", call(udpping.loss.Loss, "text", 5)),
+    ("loss list", call(udpping.loss.List, "numbers", "37")),
+    ("loss list", call(udpping.loss.List, "numbers", 3)),
+    ("loss list", call(udpping.loss.List, "numbers", [1.5])),
+    ("loss trace", call(udpping.loss.Trace, "trace", ".x")),
+    ("loss trace", call(udpping.loss.Trace, "trace", ["reply", "timeout"])),
+    ("loss", call(udpping.loss.Trace, "trace", [])),
+    ("delay", call(udpping.delay.Delay, "text", 5)),
+    ("seconds", call(udpping.delay.Fixed, "seconds", "1")),
+    ("mean", call(udpping.delay.Exponential, "mean", None)),
+    ("row", lambda: udpping.sim.ping().row("1")),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ("column", lambda: udpping.sim.ping()[1]),  # type: ignore[index] # pyright: ignore[reportArgumentType]
+]
+
+
+@pytest.mark.parametrize(("name", "call"), KINDS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(KINDS)])
+def test_an_argument_of_the_wrong_kind_is_named_on_one_line(name: str, call: Callable[[], object]) -> None:
+    with pytest.raises(ConfigError, match=rf"\A{name} [^\n]+ is not usable: expected [^\n]+\Z"):
+        call()
+
+
+def test_what_is_as_good_as_a_number_will_do() -> None:
+    np = pytest.importorskip("numpy")
+    run = udpping.sim.ping(
+        count=np.int64(3), timeout=np.float32(0.5), delay=np.float64(0.01), seed=np.uint64(7)
+    )
+    assert (len(run), run.seed) == (3, 7)
+    assert str(udpping.loss.List(np.array([3, 7]))) == "list:3,7"
+    assert str(udpping.loss.Trace(np.array([True, False]))) == "trace:x."
+    assert str(udpping.loss.List([])) == "list:"
+
+
 def test_a_busy_port_is_named() -> None:
     with udpping.Server(port=0) as server:
         port = server.address[1]

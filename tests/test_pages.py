@@ -35,7 +35,16 @@ def test_every_number_of_a_summary_is_explained() -> None:
     told = re.findall(r"`(\w+)`", section("What a summary means"))
     summary = udpping.sim.ping(count=1).summary.as_dict()
     quantiles = {name for name in summary if name.startswith("rtt_")}
+    assert summary.keys() - quantiles - {
+        "target",
+        "late",
+        "timeouts",
+        "unreachable",
+        "errors",
+        "pending",
+    } <= set(first_cells(section("What a summary means")))
     assert summary.keys() - quantiles - {"target"} <= set(told)
+    assert summary.keys() == udpping.Summary.__annotations__.keys()
     assert all(
         name.removeprefix("rtt_").removesuffix("_ns") in section("What a summary means") for name in quantiles
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import random
+import socket
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import udpping
@@ -261,3 +264,48 @@ def test_a_run_knows_when_it_began_and_each_ping_when_it_left() -> None:
         assert before <= row.run <= (row.sent_wall_ns or 0) <= time.time_ns()
         assert text == repr((row.sent_wall_ns or 0) / 1e9).encode()
     assert {row.target for row in run} == {f"{LOOPBACK}:{far.address[1]}"}
+
+
+def udp_ports() -> set[int]:
+    """Give the ports of this process's UDP sockets on IPv4."""
+    found: set[int] = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            with socket.socket(fileno=os.dup(int(entry.name))) as copy:
+                if copy.family == socket.AF_INET:
+                    found.add(copy.getsockname()[1])
+        except OSError:
+            continue  # no socket, or closed since
+    return found
+
+
+def test_what_the_pinger_s_own_kernel_dropped_is_counted_and_shown() -> None:
+    """A pinger that is made and not started takes nothing: its buffer must run over."""
+    before = udp_ports()
+    pinger = udpping.Pinger("127.0.0.1", 9, bind="127.0.0.1")
+    assert pinger.summary.kernel_drops == 0
+    assert "kernel" not in repr(pinger.summary)
+    (port,) = udp_ports() - before
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        for _ in range(2_000):
+            flood.sendto(bytes(60_000), ("127.0.0.1", port))
+            if (pinger.summary.kernel_drops or 0) > 3:
+                break
+    pinger.stop()
+    run = pinger.run()
+    drops = run.summary.kernel_drops
+    assert drops is not None
+    assert drops > 3
+    assert run.summaries == (run.summary,)
+    assert f"{drops:,} dropped by this machine's kernel" in repr(run)
+    assert f"{drops:,} datagrams dropped by this machine's kernel" in run._repr_html_()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_with_several_targets_it_is_known_for_all_together() -> None:
+    with udpping.Server(port=0) as one, udpping.Server(port=0) as two:
+        run = udpping.ping_many([one.address, two.address], count=1)
+    assert run.summary.kernel_drops == 0
+    assert [summary.kernel_drops for summary in run.summaries] == [None, None]
+    run.summary.kernel_drops = 5
+    assert "5 dropped by this machine's kernel" in repr(run)
+    assert udpping.sim.ping(count=1).summary.kernel_drops is None

@@ -214,3 +214,45 @@ with udpping.Server(port=0, reply="x") as server:
     assert errors == statuses.count("error") > 0
     assert sent == 6
     assert empty
+
+
+def test_every_icmp_error_is_about_one_ping_and_ends_no_run() -> None:
+    """A raw socket forges what routers and firewalls say of ping 2; Linux has a different errno for each."""
+    statuses = in_a_network_of_its_own("""
+import threading
+up()
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+def refuse(raw, kind, code, request, client, server):
+    udp = struct.pack("!HHHH", client[1], server[1], 8 + len(request), 0) + request
+    home = socket.inet_aton("127.0.0.1")
+    quoted = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, home, home) + udp
+    quoted += bytes(len(quoted) % 2)
+    rest = struct.pack("!HH", 0, 1280)  # the path's MTU, for those who tell it
+    sum_of = checksum(struct.pack("!BBH", kind, code, 0) + rest + quoted)
+    raw.sendto(struct.pack("!BBH", kind, code, sum_of) + rest + quoted, ("127.0.0.1", 0))
+
+def far_end(sock, kind, code):
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    for number in (1, 2, 3):
+        request, client = sock.recvfrom(2048)
+        if number == 2:
+            refuse(raw, kind, code, request, client, sock.getsockname())
+        else:
+            sock.sendto(request.upper(), client)
+
+told = {}
+for kind, code in [(3, 0), (3, 1), (3, 2), (3, 3), (3, 4), (3, 5), (3, 7), (3, 8), (3, 13), (11, 0), (12, 0)]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=far_end, args=(sock, kind, code))
+        thread.start()
+        told[f"{kind}/{code}"] = attempt(*sock.getsockname(), count=3, timeout=5, linger=0)
+        thread.join()
+print(json.dumps(told))
+""")
+    assert set(map(tuple, statuses.values())) == {("reply", "unreachable", "reply")}, statuses

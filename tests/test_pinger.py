@@ -104,7 +104,11 @@ def test_a_run_without_an_end_keeps_all_counts_and_the_last_rows() -> None:
         run = pinger.run()
     summary = run.summary
     assert summary.sent == summary.received + summary.lost > 150_000
-    assert 0 < (summary.loss or 0) < 0.9  # what is lost is known later than what is answered
+    # What is lost is known later than what is answered, and more is late on a busy machine: the loss so far
+    # says little. But one of ten was dropped, so at most nine of ten have an answer: none was counted twice.
+    everything = summary.sent + summary.pending
+    assert 0 < summary.received + summary.late <= everything - everything // 10
+    assert summary.lost == summary.late + summary.timeouts + summary.unreachable + summary.errors > 0
     assert len(run) + summary.pending >= 65_536
     assert len(run) < summary.sent
     assert summary.quantile_error == 0.01

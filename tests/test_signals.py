@@ -29,7 +29,7 @@ def show(run, **more):
 """
 CALLS = {
     "ping": "udpping.ping(*target, count=100, timeout=60)",
-    "ping with an interval": "udpping.ping(*target, count=10_000, interval=0.02, timeout=60)",
+    "ping with an interval": "udpping.ping(*target, count=1_000, interval=0.2, timeout=60)",
     "Pinger.run": "udpping.Pinger(*target, count=None, timeout=60).run()",
     "Pinger, iterated": "list(udpping.Pinger(*target, count=None, timeout=60))",
     "ping_many": "udpping.ping_many([target], count=100, timeout=60)",

@@ -59,4 +59,20 @@ def any_whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not usable: expected a whole number") from None
 
 
+def chosen_profile(words: list[str]) -> str | None:
+    """Find the lab's profile on a command line before its other words can be understood; the last one counts.
+
+    >>> from udpping._options import chosen_profile
+    >>> chosen_profile(["192.0.2.7", "--profile", "report"])
+    'report'
+    """
+    found = None
+    for word, following in zip(words, [*words[1:], None], strict=False):
+        if word == "--profile":
+            found = following
+        elif word.startswith("--profile="):
+            found = word.partition("=")[2]
+    return found
+
+
 port = whole(1, MAX_PORT)

@@ -73,7 +73,7 @@ def ping(
     >>> run.row(0).reply[:7]
     b'PING 1 '
 
-    On a schedule, ten a second or faster, the answer to one ping may overtake that to another:
+    On a schedule, here a thousand a second, the answer to one ping may overtake that to another:
 
     >>> with udpping.Server(port=0, delay="uniform:0ms,20ms", seed=1) as server:
     ...     run = udpping.ping(*server.address, count=20, interval=0.001, timeout=2)
@@ -166,9 +166,9 @@ class Pinger:
 
     `announce=True` gives each row also when its ping leaves, with the status `open`.
 
-    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 rows, the
-    summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows
-    that nobody takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
+    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 pings, the
+    summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows that nobody
+    takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:

@@ -108,9 +108,9 @@ class Session:
             self.start()
             while not self._core.wait(SLICE):
                 pass
+            return self.run()
         except KeyboardInterrupt:
             raise self._interrupted() from None
-        return self.run()
 
     def run(self) -> Run:
         """Put together what there is so far."""

@@ -54,7 +54,7 @@ async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Un
     >>> async def main():
     ...     with udpping.Server(port=0, loss=1) as server:
     ...         try:
-    ...             await asyncio.wait_for(udpping.aio.ping(*server.address, timeout=60), 0.1)
+    ...             await asyncio.wait_for(udpping.aio.ping(*server.address, timeout=60), 0.5)
     ...         except TimeoutError:
     ...             return server.counters.received
     >>> asyncio.run(main())

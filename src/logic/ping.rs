@@ -156,12 +156,15 @@ impl Pinger {
         by: Option<IpAddr>,
         changed: &mut dyn FnMut(u64),
     ) {
-        let index = match quoted {
+        // What is overdue by now has timed out, however promptly the driver looked.
+        self.expire(now, changed);
+        let index = match quoted.filter(|quoted| !quoted.is_empty()) {
             Some(quoted) => {
                 let (certain, by_number) = self.named_in(quoted, wire::parse_seq(quoted));
                 certain.map(|(index, _)| index).or(by_number)
             }
-            // A bare error on a connected socket: the ping that has been waiting longest, as errors keep order.
+            // A bare error on a connected socket, or a router that quotes headers only: the ping that has been
+            // waiting longest, as errors keep order.
             None => self.first_open(),
         };
         let Some(index) = index.filter(|index| self.rows.status(*index) == Status::Open) else { return };
@@ -212,7 +215,10 @@ impl Pinger {
         }
         let spare = self.rows.len() - WINDOW;
         let settled = self.first_open().unwrap_or(spare);
-        self.rows.drop_front(spare.min(settled));
+        // Moving the rest costs as much as the rest is long: only for many at a time.
+        if settled >= WINDOW / 4 {
+            self.rows.drop_front(spare.min(settled));
+        }
     }
 
     fn expire(&mut self, now: Nanos, changed: &mut dyn FnMut(u64)) {
@@ -293,8 +299,15 @@ impl Pinger {
         if let Some(index) = by_number.filter(|_| !self.distrusts_numbers) {
             return Some((index, Match::Seq));
         }
-        if matches!(read, Some(seq) if seq.near(self.newest()) == self.next_seq) {
-            // A peer that answers n + 1 would have its late replies credited to the next ping.
+        let number = read.and_then(|seq| seq.near(self.newest()));
+        if number.is_some_and(|number| (self.plan.first_seq..self.rows.first_seq()).contains(&number)) {
+            // It was sent so long ago that its row is gone.
+            return None;
+        }
+        if number.is_some_and(|number| {
+            number == self.next_seq || number.checked_add(1) == Some(self.plan.first_seq)
+        }) {
+            // A peer that answers n + 1 or n - 1 would have its replies credited to the ping beside.
             self.distrusts_numbers = true;
         }
         (self.tally.open == 1).then(|| self.first_open()).flatten().map(|index| (index, Match::Unverified))
@@ -303,7 +316,8 @@ impl Pinger {
     /// The ping whose identifying text is in `bytes`, and the one that the number `read` there names.
     fn named_in(&self, bytes: &[u8], read: Option<Seq>) -> (Option<(usize, Match)>, Option<usize>) {
         let carries = |index: &usize| {
-            self.plan.message.is_in(bytes, self.rows.seq(*index), self.rows.sent_wall[*index])
+            self.rows.status(*index) != Status::Error
+                && self.plan.message.is_in(bytes, self.rows.seq(*index), self.rows.sent_wall[*index])
         };
         let by_number = read.and_then(|seq| self.sent_row(seq));
         let certain = by_number.filter(carries).map(|index| (index, Match::Seq)).or_else(|| {
@@ -315,7 +329,7 @@ impl Pinger {
     }
 
     fn sent_row(&self, seq: Seq) -> Option<usize> {
-        self.rows.index(seq.near(self.newest())).filter(|index| self.rows.status(*index) != Status::Error)
+        self.rows.index(seq.near(self.newest())?).filter(|index| self.rows.status(*index) != Status::Error)
     }
 
     fn newest(&self) -> u64 {

@@ -17,6 +17,17 @@ use super::socket::{Datagram, Refusal, Via};
 /// Room for the control messages of one datagram: an IPv6 packet info, hop limit and extended error with its sender.
 const CONTROL: usize = 256;
 
+/// What Linux makes of ICMP messages (`icmp_err_convert` and `icmpv6_err_convert`), beside those with a name in `std`.
+pub(super) const ICMP_ERRORS: [i32; 7] = [
+    libc::EACCES,
+    libc::EHOSTDOWN,
+    libc::EMSGSIZE,
+    libc::ENONET,
+    libc::ENOPROTOOPT,
+    libc::EOPNOTSUPP,
+    libc::EPROTO,
+];
+
 /// Aligned as control messages must be.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
@@ -255,8 +266,9 @@ fn control_messages(header: &libc::msghdr) -> impl Iterator<Item = (i32, i32, &[
         let message = unsafe { next.as_ref() }?;
         // SAFETY: as above; cmsg_len counts the header and the data that follow each other there.
         let data = unsafe {
-            let data = libc::CMSG_DATA(message);
-            let start = data.offset_from(ptr::from_ref(message).cast::<u8>()).unsigned_abs();
+            // Not of `message`: a reference reaches no further than the header itself.
+            let data = libc::CMSG_DATA(next);
+            let start = data.offset_from(next.cast::<u8>()).unsigned_abs();
             std::slice::from_raw_parts(data, (message.cmsg_len as usize).saturating_sub(start))
         };
         let found = (message.cmsg_level, message.cmsg_type, data);
@@ -303,7 +315,8 @@ fn local_facts(header: &libc::msghdr) -> (Option<Via>, Option<u8>) {
             _ => {}
         }
     }
-    (via, ttl)
+    // A group's address cannot be answered from.
+    (via.filter(|via| !via.ip.is_multicast()), ttl)
 }
 
 fn extended_error(header: &libc::msghdr) -> (i32, Option<IpAddr>) {

@@ -155,7 +155,11 @@ impl Session {
     pub fn start(&self) -> Result<()> {
         let Some(ready) = lock(&self.thread).take() else { return Ok(()) };
         *lock(&self.started_wall) = wall_ns();
-        ready.spawn().map_err(|source| Error::System { action: "start a thread", source })
+        ready.spawn().map_err(|source| {
+            // Nobody else will say that it is over.
+            lock(&self.shared.progress).finished = true;
+            Error::System { action: "start a thread", source }
+        })
     }
 
     /// Ends the run soon; what is in flight stays undecided.
@@ -164,6 +168,7 @@ impl Session {
         // Never started: there is no thread to say that it is over.
         if lock(&self.thread).take().is_some() {
             lock(&self.shared.progress).finished = true;
+            self.shared.news.notify_all();
         }
         self.waker.wake();
     }

@@ -297,6 +297,19 @@ impl AsFd for Socket {
     }
 }
 
+/// Whether an error of a send or a receive is about an earlier datagram: an ICMP message that came meanwhile.
+#[must_use]
+pub fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    if matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable) {
+        return true;
+    }
+    #[cfg(target_os = "linux")]
+    return error.raw_os_error().is_some_and(|errno| batch::ICMP_ERRORS.contains(&errno));
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 fn open(local: SocketAddr) -> io::Result<RawSocket> {
     RawSocket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))
 }

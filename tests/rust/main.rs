@@ -1,5 +1,6 @@
 //! Tests of the crate from outside: the same scenarios against both drivers, and the server on real sockets.
 
+mod adversary;
 mod echo;
 mod ping;
 mod scenario;

@@ -1,6 +1,6 @@
 """`udpping ping`: replies as they come, then what they come to."""
 
-from udpping._options import Parser, port, seconds, whole
+from udpping._options import Parser, chosen_profile, port, seconds, whole
 from udpping._ping import Pinger
 from udpping._session import MESSAGE
 from udpping._targets import parse_target, target_text
@@ -81,10 +81,12 @@ def tell_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
 
 def profile_client(words: list[str]) -> "Client | None":
     """Make the lab's client that `--profile` asks for."""
+    name = chosen_profile(words)
+    if name is None:
+        return None
     from udpping import lab
 
-    name = lab.chosen(words)
-    return None if name is None else lab.profile(name).PingerClient()
+    return lab.profile(name).PingerClient()
 
 
 def parser(client: "Client | None" = None) -> Parser:

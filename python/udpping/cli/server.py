@@ -2,7 +2,7 @@
 
 import signal
 
-from udpping._options import Parser, any_whole, whole
+from udpping._options import Parser, any_whole, chosen_profile, whole
 from udpping._server import Server, is_loopback
 from udpping._targets import MAX_PORT, target_text
 from udpping.cli._output import Report, command_parser
@@ -106,10 +106,12 @@ def announce(server: Server, report: Report) -> None:
 
 def profile_server(words: list[str]) -> "LabServer | None":
     """Make the lab's server that `--profile` asks for."""
+    name = chosen_profile(words)
+    if name is None:
+        return None
     from udpping import lab
 
-    name = lab.chosen(words)
-    return None if name is None else lab.profile(name).PingerServer(script="UDPPingerServer")
+    return lab.profile(name).PingerServer(script="UDPPingerServer")
 
 
 def parser(profile: "LabServer | None" = None) -> Parser:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from udpping.lab._program import Program
     from udpping.lab._server import Server
 
-__all__ = ["DEFAULT", "SCRIPTS", "Profile", "chosen", "main", "names", "profile", "program"]
+__all__ = ["DEFAULT", "SCRIPTS", "Profile", "main", "names", "profile", "program"]
 
 DEFAULT = "book"
 SCRIPTS = {
@@ -84,22 +84,6 @@ def profile(name: str) -> Profile:
         known = ", ".join(names())
         raise ConfigError(f"profile {name!r} is not known: expected {known}; see udpping lab --list")
     return cast("Profile", import_module(f"udpping.lab.{name}"))
-
-
-def chosen(words: list[str]) -> str | None:
-    """Find the profile on a command line before its other words can be understood; the last one counts.
-
-    >>> from udpping import lab
-    >>> lab.chosen(["192.0.2.7", "--profile", "report"])
-    'report'
-    """
-    found = None
-    for word, following in zip(words, [*words[1:], None], strict=False):
-        if word == "--profile":
-            found = following
-        elif word.startswith("--profile="):
-            found = word.partition("=")[2]
-    return found
 
 
 def program(script: str, words: list[str] | None = None, default: str = DEFAULT) -> "Program":

@@ -4,8 +4,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from udpping._options import Parser
-from udpping.lab import SCRIPTS, chosen, names, profile
+from udpping._options import Parser, chosen_profile
+from udpping.lab import SCRIPTS, names, profile
 from udpping.lab._program import Program, note
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Original(Program):
 def read(script: str, words: list[str] | None, default: str) -> Program:
     """Make a script's program as the words of its command line ask for."""
     words = sys.argv[1:] if words is None else words
-    name = chosen(words) or default
+    name = chosen_profile(words) or default
     kind: type[Program] = getattr(profile(name), SCRIPTS[script])
     program = kind()
     program.script = Path(script).stem

@@ -61,7 +61,7 @@ def note(text: str) -> None:
 
 def seconds_of(wall_ns: int) -> float:
     """Turn nanoseconds since 1970 into the float that the core writes into messages."""
-    return wall_ns // 10**9 + wall_ns % 10**9 / 1e9
+    return wall_ns / 1e9
 
 
 def sent_time(datagram: bytes) -> float:

@@ -6,6 +6,9 @@ use crate::logic::{Invalid, Nanos, SECOND};
 /// A day: longer waits for one reply are a slip of the unit.
 const LONGEST: f64 = 86_400.0;
 
+/// Two hundred years: what is left of 64 bits of nanoseconds since 1970, and a little less.
+const AGES: Nanos = 200 * 365 * 86_400 * SECOND;
+
 /// The schedule and the message of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -88,6 +91,15 @@ impl Plan {
             .map_err(|_| Invalid::new("first_seq", wishes.first_seq, "0 to 2^63 - 1"))?;
         // An endless run may reach any number.
         let last_seq = count.map_or(u64::MAX, |count| first_seq.saturating_add(count - 1));
+        let step = interval.unwrap_or(0).max(timeout);
+        let lasts = |count: u64| Nanos::try_from(count).ok()?.checked_mul(step);
+        if let Some(count) = count.filter(|count| lasts(*count).is_none_or(|lasts| lasts > AGES)) {
+            return Err(Invalid::new(
+                "count",
+                count,
+                "so few that their timeouts or intervals last at most 200 years",
+            ));
+        }
         let longest = wishes.message.longest(last_seq);
         let size = wishes.size.map(|size| payload_size(size, longest)).transpose()?;
         Ok(Self { count, timeout, interval, linger, message: wishes.message, size, start: 0, first_seq })

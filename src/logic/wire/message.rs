@@ -196,10 +196,10 @@ mod tests {
 
     #[test]
     fn other_lines_of_the_lab() {
-        let wall = 1_700_000_000_250_000_000;
-        assert_eq!(text("{seq} {time}", 43, wall), "43 1700000000.25");
+        let wall = 1_700_000_000_500_000_000;
+        assert_eq!(text("{seq} {time}", 43, wall), "43 1700000000.5");
         assert_eq!(text("Ping {seq} {ctime}", 5, wall), "Ping 5 Tue Nov 14 22:13:20 2023");
-        assert_eq!(text("PING {seq} {ms}\r\n", 0, wall), "PING 0 1700000000250\r\n");
+        assert_eq!(text("PING {seq} {ms}\r\n", 0, wall), "PING 0 1700000000500\r\n");
         assert_eq!(text("{{{seq}}}", 1, wall), "{1}");
         let east = "{seq} {ctime}".parse::<Message>().unwrap().in_zone(3_600 * SECOND);
         let mut out = Vec::new();

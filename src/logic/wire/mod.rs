@@ -11,8 +11,6 @@ pub mod template;
 pub use message::Message;
 pub use repr::py_repr;
 
-use super::SECOND;
-
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
 
@@ -31,24 +29,24 @@ pub enum Seq {
 impl Seq {
     /// The full number, taking a wrapped one as the value nearest to `latest` (serial arithmetic, RFC 1982).
     #[must_use]
-    pub fn near(self, latest: u64) -> u64 {
+    pub fn near(self, latest: u64) -> Option<u64> {
         match self {
-            Self::Whole(seq) => seq,
+            Self::Whole(seq) => Some(seq),
             Self::Low32(low) => {
                 #[expect(clippy::cast_possible_truncation, reason = "the low half is what travels")]
                 let ahead = low.wrapping_sub(latest as u32).cast_signed();
-                latest.saturating_add_signed(i64::from(ahead))
+                latest.checked_add_signed(i64::from(ahead))
             }
         }
     }
 }
 
-/// Nanoseconds as the nearest float of seconds, or the one beside it; for a time since 1970 good to a quarter of a
+/// Nanoseconds as CPython's `time.time()` makes seconds of them, to the last bit; for a time since 1970 good to half a
 /// microsecond.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "both parts are small enough")]
+#[expect(clippy::cast_precision_loss, reason = "so does CPython")]
 pub fn seconds(nanos: i64) -> f64 {
-    nanos.div_euclid(SECOND) as f64 + nanos.rem_euclid(SECOND) as f64 / 1e9
+    nanos as f64 / 1e9
 }
 
 /// The sequence number in a request or an answer, if one can be read.
@@ -216,10 +214,10 @@ mod tests {
     #[test]
     fn a_wrapped_number_is_the_nearest() {
         let wrap = 1 << 32;
-        assert_eq!(Seq::Low32(0).near(wrap - 1), wrap);
-        assert_eq!(Seq::Low32(u32::MAX).near(wrap + 3), wrap - 1);
-        assert_eq!(Seq::Low32(5).near(3), 5);
-        assert_eq!(Seq::Whole(7).near(wrap), 7);
+        assert_eq!(Seq::Low32(0).near(wrap - 1), Some(wrap));
+        assert_eq!(Seq::Low32(u32::MAX).near(wrap + 3), Some(wrap - 1));
+        assert_eq!(Seq::Low32(5).near(3), Some(5));
+        assert_eq!(Seq::Whole(7).near(wrap), Some(7));
     }
 
     #[test]

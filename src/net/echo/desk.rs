@@ -13,7 +13,7 @@ use crate::logic::Nanos;
 use crate::logic::echo::{Echo, Held, Log, Note, Reason, Row, Verdict};
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, Path, Socket, Via};
+use crate::net::socket::{Inbox, Path, Socket, Via, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -113,7 +113,10 @@ impl Desk {
             return;
         }
         let now: Nanos = self.clock.now();
-        while let Some(reply) = books.held.pop_due(now) {
+        // A dead link makes each send wait: stopping must not wait for all of them.
+        while !self.stop.load(Ordering::Acquire)
+            && let Some(reply) = books.held.pop_due(now)
+        {
             books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
         }
     }
@@ -181,16 +184,6 @@ impl Drop for Finish {
 
 /// Errors of a receive that are about an earlier reply, or about nothing that lasts.
 fn passes(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{
-        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable, OutOfMemory,
-    };
-    matches!(
-        error.kind(),
-        ConnectionRefused
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkUnreachable
-            | OutOfMemory
-    )
+    use std::io::ErrorKind::{Interrupted, OutOfMemory};
+    is_refusal(error) || matches!(error.kind(), Interrupted | OutOfMemory)
 }

@@ -1,7 +1,6 @@
 //! The thread of a ping session: send what is due, receive what came, wait for the next.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::pace::{self, Bell};
-use crate::net::socket::Inbox;
+use crate::net::socket::{Inbox, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -23,6 +22,8 @@ const SLOTS: usize = 16;
 const NEVER: Nanos = Nanos::MAX;
 /// Pings sent before looking for replies again, however many are overdue.
 const MOST_SENT: usize = 32;
+/// Batches taken from one socket before looking at the clock again, however many wait.
+const MOST_BATCHES: usize = 4;
 
 /// All that the thread needs, before it runs.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ struct Wires {
     events: Events,
     message: Vec<u8>,
     quoted: Vec<u8>,
-    /// When each lane has to be looked at; entries that are not in `wake` any more are stale.
-    agenda: BinaryHeap<Reverse<(Nanos, usize)>>,
+    /// When each lane has to be looked at, the first first: `wake`, sorted.
+    agenda: BTreeSet<(Nanos, usize)>,
     wake: Vec<Nanos>,
 }
 
@@ -57,7 +58,7 @@ impl Ready {
             events: settings.events,
             message: Vec::new(),
             quoted: Vec::new(),
-            agenda: BinaryHeap::new(),
+            agenda: BTreeSet::new(),
             wake: Vec::new(),
         };
         Self { shared, wires, bell, inbox: Inbox::new(SLOTS, settings.path) }
@@ -81,7 +82,7 @@ impl Ready {
         let mut active = wires.begin(&lock(&shared.lanes));
         while !shared.stop.load(Ordering::Acquire) {
             active -= wires.act(shared, clock)?;
-            let Some(&Reverse((next, _))) = wires.agenda.peek().filter(|_| active > 0) else { break };
+            let Some(&(next, _)) = wires.agenda.first().filter(|_| active > 0) else { break };
             let left = next - clock.now();
             if left > 0 {
                 let sockets = shared.sockets.iter().map(|socket| socket.as_fd());
@@ -98,7 +99,7 @@ impl Ready {
 impl Wires {
     fn begin(&mut self, lanes: &[Lane]) -> usize {
         self.wake = vec![0; lanes.len()];
-        self.agenda = (0..lanes.len()).map(|lane| Reverse((0, lane))).collect();
+        self.agenda = (0..lanes.len()).map(|lane| (0, lane)).collect();
         lanes.len()
     }
 
@@ -108,13 +109,9 @@ impl Wires {
         let mut lanes = lock(&shared.lanes);
         let mut sent = 0;
         let now = clock.now();
-        while let Some(&Reverse((at, index))) = self.agenda.peek() {
+        while let Some(&(at, index)) = self.agenda.first() {
             if at > now || sent == MOST_SENT {
                 break;
-            }
-            self.agenda.pop();
-            if self.wake[index] != at {
-                continue;
             }
             let action = self
                 .watch(shared, index, &mut lanes[index].pinger, |pinger, changed| pinger.poll(now, changed));
@@ -126,6 +123,7 @@ impl Wires {
                 }
                 Action::Wait(until) => self.plan(index, until),
                 Action::Done => {
+                    self.agenda.remove(&(at, index));
                     self.wake[index] = NEVER;
                     ended += 1;
                 }
@@ -137,8 +135,9 @@ impl Wires {
     /// Notes when to look at a lane again, unless its run is over.
     fn plan(&mut self, lane: usize, at: Nanos) {
         if self.wake[lane] != NEVER {
+            self.agenda.remove(&(self.wake[lane], lane));
             self.wake[lane] = at;
-            self.agenda.push(Reverse((at, lane)));
+            self.agenda.insert((at, lane));
         }
     }
 
@@ -189,7 +188,7 @@ impl Wires {
 
     fn receive(&mut self, shared: &Shared, inbox: &mut Inbox, clock: Clock) -> Result<()> {
         for socket in 0..shared.sockets.len() {
-            loop {
+            for _ in 0..MOST_BATCHES {
                 match inbox.receive(&shared.sockets[socket]) {
                     Ok(false) => break,
                     Ok(true) => {
@@ -242,9 +241,10 @@ impl Wires {
         clock: Clock,
     ) -> Result<()> {
         let mut quoted = std::mem::take(&mut self.quoted);
-        let result = loop {
+        let mut result = Ok(());
+        for _ in 0..MOST_BATCHES * SLOTS {
             match shared.sockets[socket].read_refusal(&mut quoted) {
-                Ok(None) => break Ok(()),
+                Ok(None) => break,
                 Ok(Some(refusal)) => {
                     let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
                     let Some(lane) = lane else { continue };
@@ -254,9 +254,12 @@ impl Wires {
                     });
                     self.plan(lane, now);
                 }
-                Err(source) => break Err(Error::System { action: "read the error queue", source }),
+                Err(source) => {
+                    result = Err(Error::System { action: "read the error queue", source });
+                    break;
+                }
             }
-        };
+        }
         self.quoted = quoted;
         result
     }
@@ -313,10 +316,4 @@ impl Drop for Finish {
         }
         self.0.news.notify_all();
     }
-}
-
-/// An ICMP error that the kernel reports at the next call on the socket.
-fn is_refusal(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
 }

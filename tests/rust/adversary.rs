@@ -1,0 +1,197 @@
+//! A pinger that is fed what a hostile or a broken network might send, in virtual time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use proptest::prelude::*;
+use udpping::logic::SECOND;
+use udpping::logic::ping::{Action, Arrival, Pinger, Plan, Wishes};
+use udpping::logic::record::{Match, NONE, Status};
+
+use crate::scenario::MS;
+
+const WALL: i64 = 1_700_000_000 * SECOND;
+
+fn pinger(wishes: Wishes) -> Pinger {
+    let target = SocketAddr::from(([192, 0, 2, 1], 12_000));
+    Pinger::new(Plan::new(wishes).expect("a valid plan"), target, true)
+}
+
+fn arrive(pinger: &mut Pinger, at: i64, bytes: &[u8]) {
+    let source = pinger.target();
+    pinger.receive(Arrival { at, source, bytes, ttl: None }, &mut |_| ());
+}
+
+/// Sends what is due; gives back the message.
+fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
+    let Action::Send(seq) = pinger.poll(now, &mut |_| ()) else { panic!("nothing is due at {now}") };
+    let mut message = Vec::new();
+    pinger.write(seq, WALL + now, &mut message);
+    pinger.sent(now, WALL + now);
+    message
+}
+
+#[test]
+fn a_ping_that_never_left_is_not_answered() {
+    let message = "hello {seq}".parse().expect("a message");
+    let mut pinger = pinger(Wishes { interval: Some(0.01), message, ..Wishes::default() });
+    send(&mut pinger, 0);
+    assert_eq!(pinger.poll(10 * MS, &mut |_| ()), Action::Send(2));
+    pinger.send_failed(10 * MS, WALL, &mut |_| ());
+    arrive(&mut pinger, 12 * MS, b"HELLO 2");
+    let row = pinger.rows().get(1);
+    assert_eq!((row.status, row.rtt, row.copies), (Status::Error, NONE, 0));
+}
+
+#[test]
+fn a_binary_number_before_zero_names_no_ping() {
+    let mut pinger = pinger(Wishes { first_seq: 0, interval: Some(0.01), ..Wishes::default() });
+    send(&mut pinger, 0);
+    send(&mut pinger, 10 * MS);
+    arrive(&mut pinger, 12 * MS, &[0, 0, 0, 2, 0xc0, 0, 0, 0]);
+    assert_eq!(pinger.rows().status(0), Status::Open);
+    assert_eq!(pinger.summary().unmatched, 1);
+}
+
+#[test]
+fn a_server_that_counts_from_zero_shifts_nothing() {
+    let mut pinger = pinger(Wishes { count: Some(3), ..Wishes::default() });
+    for seq in 0..3 {
+        let now = 2 * seq * SECOND;
+        send(&mut pinger, now);
+        arrive(&mut pinger, now + MS, format!("pong {seq}").as_bytes());
+    }
+    let summary = pinger.summary();
+    assert_eq!((summary.received, summary.lost, summary.duplicates, summary.unverified), (3, 0, 0, 3));
+}
+
+#[test]
+fn an_answer_older_than_the_rows_is_nobody_s() {
+    let mut pinger = pinger(Wishes { count: None, ..Wishes::default() });
+    let first = send(&mut pinger, 0);
+    arrive(&mut pinger, MS / 2, &first);
+    let mut now = 0;
+    while pinger.rows().index(1).is_some() {
+        now += MS;
+        let message = send(&mut pinger, now);
+        arrive(&mut pinger, now + MS / 2, &message);
+    }
+    send(&mut pinger, now + MS);
+    arrive(&mut pinger, now + MS + 1, &first);
+    assert_eq!(pinger.rows().status(pinger.rows().len() - 1), Status::Open);
+    assert_eq!(pinger.summary().unmatched, 1);
+}
+
+#[test]
+fn a_refusal_after_the_timeout_comes_too_late() {
+    let mut pinger = pinger(Wishes { count: Some(1), ..Wishes::default() });
+    let message = send(&mut pinger, 0);
+    pinger.unreachable(5 * SECOND, Some(&message), None, &mut |_| ());
+    assert_eq!(pinger.rows().status(0), Status::Timeout);
+}
+
+#[test]
+fn a_refusal_that_quotes_headers_only_is_about_the_oldest_ping() {
+    // RFC 792 obliges a router to quote no more than the first eight bytes behind the IP header.
+    let mut pinger = pinger(Wishes { interval: Some(0.01), ..Wishes::default() });
+    send(&mut pinger, 0);
+    send(&mut pinger, 10 * MS);
+    pinger.unreachable(11 * MS, Some(b""), None, &mut |_| ());
+    assert_eq!((pinger.rows().status(0), pinger.rows().status(1)), (Status::Unreachable, Status::Open));
+}
+
+#[test]
+fn a_schedule_of_ages_is_refused() {
+    let wishes = Wishes { count: Some(107_000), interval: Some(86_400.0), ..Wishes::default() };
+    assert!(Plan::new(wishes).expect_err("too long").to_string().contains("107000"));
+}
+
+/// What happens to each ping of a random run: not sent, or so many answers after so long, some of them refusals.
+#[derive(Debug, Clone)]
+struct Fate {
+    fails: bool,
+    answers: Vec<(i64, bool)>,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    let around_the_timeout = prop_oneof![Just(5 * MS - 1), Just(5 * MS), Just(5 * MS + 1)];
+    let after = prop_oneof![Just(1), Just(MS), around_the_timeout, 1..20 * MS];
+    let answers = prop::collection::vec((after, prop::bool::weighted(0.12)), 0..4);
+    (prop::bool::weighted(0.05), answers).prop_map(|(fails, answers)| Fate { fails, answers })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    /// A second account of the rules, by the ping and not by the datagram, must come to the same rows.
+    #[test]
+    fn every_answer_is_credited_to_its_own_ping(
+        fates in prop::collection::vec(fate(), 1..40),
+        interval in prop_oneof![Just(None), Just(Some(0.000_3)), Just(Some(0.001)), Just(Some(0.01))],
+        first_seq in prop_oneof![Just(0), Just(1), Just((1 << 32) - 5), Just(99_999_990), Just(i64::MAX - 40)],
+        linger in prop_oneof![Just(None), Just(Some(0.0)), Just(Some(0.02))],
+    ) {
+        const TIMEOUT: i64 = 5 * MS;
+        let count = Some(i64::try_from(fates.len()).expect("few"));
+        let mut pinger =
+            pinger(Wishes { count, interval, first_seq, linger, timeout: 0.005, ..Wishes::default() });
+        let mut on_the_way = BTreeMap::new();
+        let mut sent = HashMap::new();
+        let mut expected: Vec<(Status, u32, i64)> = Vec::new();
+        let mut now = 0;
+        loop {
+            match pinger.poll(now, &mut |_| ()) {
+                Action::Send(seq) => {
+                    let fate = &fates[expected.len()];
+                    if fate.fails {
+                        pinger.send_failed(now, WALL + now, &mut |_| ());
+                        expected.push((Status::Error, 0, NONE));
+                        continue;
+                    }
+                    let index = expected.len();
+                    let mut message = Vec::new();
+                    pinger.write(seq, WALL + now, &mut message);
+                    pinger.sent(now, WALL + now);
+                    sent.insert(index, now);
+                    expected.push((Status::Timeout, 0, NONE));
+                    for (after, refusal) in &fate.answers {
+                        let order = on_the_way.len() + 1_000 * index;
+                        on_the_way.insert((now + after, order), (index, *refusal, message.clone()));
+                    }
+                }
+                Action::Wait(until) => {
+                    let next = on_the_way.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
+                    let Some((index, refusal, message)) = next.and_then(|key| on_the_way.remove(&key)) else {
+                        now = until;
+                        continue;
+                    };
+                    now = next.map_or(now, |(at, _)| at).max(now);
+                    let rtt = now - sent[&index];
+                    let (status, copies, first) = &mut expected[index];
+                    if refusal {
+                        pinger.unreachable(now, Some(&message), None, &mut |_| ());
+                        if *copies == 0 && rtt < TIMEOUT {
+                            *status = Status::Unreachable;
+                        }
+                    } else {
+                        arrive(&mut pinger, now, &message.to_ascii_uppercase());
+                        *copies += 1;
+                        if *copies == 1 {
+                            *first = rtt;
+                            *status = if rtt < TIMEOUT { Status::Reply } else { Status::Late };
+                        }
+                    }
+                }
+                Action::Done => break,
+            }
+        }
+        prop_assert_eq!(pinger.rows().len(), fates.len());
+        for (index, expected) in expected.into_iter().enumerate() {
+            let row = pinger.rows().get(index);
+            prop_assert_eq!((row.status, row.copies, row.rtt), expected, "row {}: {:?}", index, row);
+            prop_assert!(row.reply.is_none_or(|reply| reply.matched != Match::Unverified));
+        }
+        let summary = pinger.summary();
+        prop_assert_eq!((summary.sent, summary.pending), (fates.len() as u64, 0));
+    }
+}
