@@ -311,10 +311,12 @@ def test_a_thousand_starts_and_stops_leak_no_thread_and_no_descriptor() -> None:
             pass
 
     once()
-    before = sorted(threads()), descriptors()
+    before = len(threads()), descriptors()
     for _ in range(1_000):
         once()
-    assert (sorted(threads()), descriptors()) == before
+    # Threads of earlier tests may end meanwhile; a leak would be a thousand.
+    assert len(threads()) <= before[0]
+    assert descriptors() <= before[1]
 
 
 def test_a_binary_request_is_answered_and_its_number_read() -> None:
