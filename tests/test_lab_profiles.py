@@ -80,7 +80,8 @@ def test_the_copies_have_the_profile_that_was_asked_for(
     assert main(["lab", str(tmp_path), "--profile", "report"]) == 0
     assert all('\nPROFILE = "report"\n' in (tmp_path / name).read_text("utf-8") for name in lab.SCRIPTS)
     with udpping.Server(port=0) as server:
-        command = [sys.executable, tmp_path / "UDPPingerClient.py", "127.0.0.1", str(server.address[1])]
+        script = str(tmp_path / "UDPPingerClient.py")
+        command = [sys.executable, script, "127.0.0.1", str(server.address[1])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
     assert "--- Ping statistics ---" in done.stdout
     capsys.readouterr()
