@@ -80,7 +80,8 @@ def test_the_copies_have_the_profile_that_was_asked_for(
     assert main(["lab", str(tmp_path), "--profile", "report"]) == 0
     assert all('\nPROFILE = "report"\n' in (tmp_path / name).read_text("utf-8") for name in lab.SCRIPTS)
     with udpping.Server(port=0) as server:
-        command = [sys.executable, str(tmp_path / "UDPPingerClient.py"), "127.0.0.1", str(server.address[1])]
+        script = str(tmp_path / "UDPPingerClient.py")
+        command = [sys.executable, script, "127.0.0.1", str(server.address[1])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
     assert "--- Ping statistics ---" in done.stdout
     capsys.readouterr()
@@ -272,3 +273,38 @@ def test_java_answers_a_full_buffer_after_a_while(start: Start, free_port: int) 
     assert [row.bytes for row in run_] == [1024] * 5
     assert all(row.reply and row.reply.startswith(b"PING %d " % row.seq) for row in run_)
     assert max(row.rtt_ns or 0 for row in run_) > 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "noun", "told"),
+    [
+        ("notes", "Pinger", "Sequence 9: Requeset timed out"),
+        ("slides", "Pinger", "Packet Loss: 10%"),
+        ("report", "Pinger", "Sent = 10, Received = 9, Lost = 1 (10.0% packet loss)"),
+        ("kurose", "Pinger", "Request timed out."),
+        ("slides", "Heartbeat", "Packet Loss: 99.2%"),
+        ("report", "Heartbeat", "Sent = 11, Received = 8, Lost = 3 (27.27272727272727% packet loss)"),
+    ],
+)
+def test_originals_on_real_sockets(start: Start, free_port: int, name: str, noun: str, told: str) -> None:
+    lost = "list:9" if noun == "Pinger" else "list:9,10,11"
+    serve(start, f"UDP{noun}Server.py", free_port, "--profile", name, "--loss", lost)
+    words = ("127.0.0.1", free_port, "--profile", name, "--timeout", 0.2, "--compat-bugs")
+    done = run(f"UDP{noun}Client.py", *words, keys="\n")
+    assert told in done.stdout
+    assert f"UDP{noun}Client: --compat-bugs: bugs are back: it " in done.stderr
+
+
+@pytest.mark.parametrize(("name", "noun"), [("book", "Pinger"), ("slides", "Pinger"), ("java", "Pinger"),
+                                            ("slides", "Heartbeat"), ("report", "Heartbeat")])  # fmt: skip
+def test_original_servers_on_real_sockets(start: Start, free_port: int, name: str, noun: str) -> None:
+    words = ["--host", "127.0.0.1", "--profile", name, "--seed", "0", "--compat-bugs"]
+    process = start(HOME / f"UDP{noun}Server.py", free_port, *words)
+    assert process.stderr is not None
+    assert "bugs are back" in process.stderr.readline()
+    probe = udpping.Pinger(
+        port=free_port, count=None, timeout=0.4, message=lab.profile(name).HeartbeatClient.message
+    )
+    with probe:
+        answered = next(row for row in probe if row.status == "reply")
+    assert answered.match in {"seq", "payload"}
