@@ -66,7 +66,9 @@ TEXTS = [5, b"text", True]
 FLAGS = ["yes", 1]
 PING: dict[str, list[object]] = {
     **{name: [*WHOLE] for name in ("count", "port")},
-    **{name: [each for each in WHOLE if each is not None] for name in ("size", "ttl", "dscp")},
+    **{name: [each for each in WHOLE if each is not None] for name in ("size", "ttl", "dscp", "misses")},
+    "first_seq": [*WHOLE],
+    "message": [*TEXTS, None],
     "timeout": [*SECONDS, None],
     **{name: [*SECONDS] for name in ("interval", "linger")},
     "host": [*TEXTS, None],

@@ -146,7 +146,7 @@ class PingSession:
     """
     A run of pings to one or several targets.
     """
-    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], *, count: SupportsIndex | None, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, bind: str | None, ttl: SupportsIndex | None, dscp: SupportsIndex | None, df: bool, family: str | None, events: bool, message: str = "Ping {seq} {time}", utc_offset: SupportsIndex = 0, first_seq: SupportsIndex = 1, announce: bool = False) -> PingSession: ...
+    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], *, count: SupportsIndex | None, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, bind: str | None, ttl: SupportsIndex | None, dscp: SupportsIndex | None, df: bool, family: str | None, events: bool, message: str = "Ping {seq} {time}", utc_offset: SupportsIndex = 0, first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None, announce: bool = False) -> PingSession: ...
     def addresses(self, /) -> list[str]:
         """
         The address of each target, as `host:port`.
@@ -234,7 +234,7 @@ def mean_loss(text: str) -> float | None:
     The share of datagrams that a loss model loses in the long run, if it has one.
     """
 
-def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1) -> "tuple[Table, dict[str, int | float | None], int]":
+def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None) -> "tuple[Table, dict[str, int | float | None], int]":
     """
     Pings a simulated server; gives back the rows, the summary and the seed in force.
     """

@@ -24,6 +24,7 @@ def ping(
     timeout: float = 1.0,
     interval: float | None = None,
     linger: float | None = None,
+    misses: int | None = None,
     size: int | None = None,
     bind: str | None = None,
     ttl: int | None = None,
@@ -48,6 +49,7 @@ def ping(
       to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none.
     * `linger`: seconds to listen after the last timeout for late and duplicate replies, up to 86,400; `None`
       is `timeout` when something is missing and 0 otherwise.
+    * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
     * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
       numbers: 44 without an end) to 65,507. `None` is as long as the text.
     * `bind`: the local IP address to send from; `None` leaves it to the system.
@@ -87,6 +89,7 @@ def ping(
         timeout=timeout,
         interval=interval,
         linger=linger,
+        misses=misses,
         size=size,
         bind=bind,
         ttl=ttl,
@@ -107,6 +110,7 @@ def ping_many(
     timeout: float = 1.0,
     interval: float | None = None,
     linger: float | None = None,
+    misses: int | None = None,
     size: int | None = None,
     bind: str | None = None,
     ttl: int | None = None,
@@ -143,6 +147,7 @@ def ping_many(
         timeout=timeout,
         interval=interval,
         linger=linger,
+        misses=misses,
         size=size,
         bind=bind,
         ttl=ttl,
@@ -196,6 +201,7 @@ class Pinger:
         timeout: float = 1.0,
         interval: float | None = None,
         linger: float | None = None,
+        misses: int | None = None,
         size: int | None = None,
         bind: str | None = None,
         ttl: int | None = None,
@@ -212,6 +218,7 @@ class Pinger:
             timeout=timeout,
             interval=interval,
             linger=linger,
+            misses=misses,
             size=size,
             bind=bind,
             ttl=ttl,

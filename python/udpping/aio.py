@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         timeout: float
         interval: float | None
         linger: float | None
+        misses: int | None
         size: int | None
         bind: str | None
         ttl: int | None

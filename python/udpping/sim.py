@@ -18,6 +18,7 @@ def ping(
     timeout: float = 1.0,
     interval: float | None = None,
     linger: float | None = None,
+    misses: int | None = None,
     size: int | None = None,
     message: str = MESSAGE,
     first_seq: int = 1,
@@ -29,11 +30,11 @@ def ping(
 ) -> SimRun:
     """Ping a simulated server. A million pings take seconds, whatever the timeout.
 
-    `count`, `timeout`, `interval`, `linger`, `size`, `message` (with UTC for local time) and `first_seq` are
-    those of `udpping.ping`, the others those of `udpping.Server`. The network between the two takes no time:
-    round trips are the delays, and the only target has an address that is reserved for documentation (RFC
-    5737). Raises ConfigError for what cannot be used, and KeyboardInterrupt on Ctrl-C; it keeps a row for
-    every ping, so a million take some 200 MB.
+    `count`, `timeout`, `interval`, `linger`, `misses`, `size`, `message` (with UTC for local time) and
+    `first_seq` are those of `udpping.ping`, the others those of `udpping.Server`. The network between the two
+    takes no time: round trips are the delays, and the only target has an address that is reserved for
+    documentation (RFC 5737). Raises ConfigError for what cannot be used, and KeyboardInterrupt on Ctrl-C; it
+    keeps a row for every ping, so a million take some 200 MB.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=100_000, loss="4/11", delay="exponential:20ms", seed=3)
@@ -53,6 +54,7 @@ def ping(
         timeout=_checks.seconds("timeout", timeout),
         interval=None if interval is None else _checks.seconds("interval", interval),
         linger=None if linger is None else _checks.seconds("linger", linger),
+        misses=None if misses is None else _checks.whole("misses", misses),
         size=None if size is None else _checks.whole("size", size),
         message=_checks.text("message", message),
         first_seq=_checks.whole("first_seq", first_seq),

@@ -65,6 +65,10 @@ pub struct Pinger {
     settled_at: Nanos,
     /// RFC 4737's `NextExp`: one more than the highest number answered in time.
     next_expected: u64,
+    /// Pings in a row that were settled without a reply in time.
+    missed: u64,
+    /// So many that the plan says to give up.
+    gave_up: bool,
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,
     tally: Tally,
@@ -81,6 +85,8 @@ impl Pinger {
             deadlines: VecDeque::new(),
             settled_at: plan.start,
             next_expected: plan.first_seq,
+            missed: 0,
+            gave_up: false,
             distrusts_numbers: false,
             tally: Tally::new(plan.count.is_none()),
             plan,
@@ -92,7 +98,7 @@ impl Pinger {
     /// Times out what is overdue (telling `changed` each number) and says what to do next.
     pub fn poll(&mut self, now: Nanos, changed: &mut dyn FnMut(u64)) -> Action {
         self.expire(now, changed);
-        let wanted = self.plan.end_seq().is_none_or(|end| self.next_seq < end);
+        let wanted = !self.gave_up && self.plan.end_seq().is_none_or(|end| self.next_seq < end);
         let timeout = self.deadlines.front().map(|(at, _)| *at);
         match (wanted, self.next_due) {
             (true, Some(due)) if due <= now => Action::Send(self.next_seq),
@@ -119,6 +125,7 @@ impl Pinger {
     pub fn send_failed(&mut self, now: Nanos, wall_ns: i64, changed: &mut dyn FnMut(u64)) {
         let seq = self.begin_row(NONE, wall_ns);
         self.tally.errors += 1;
+        self.count_miss(Status::Error);
         self.settled_at = now;
         // Whatever refused this one will most likely refuse the next: keep the pace of the timeout.
         let next =
@@ -255,12 +262,18 @@ impl Pinger {
             return;
         }
         self.settled_at = self.settled_at.max(at);
+        self.count_miss(status);
         // Stop-and-wait: the newest ping is settled, so the next is due.
         if self.plan.interval.is_none() && self.rows.seq(index) == self.newest() {
             let pause = status == Status::Unreachable && self.plan.count.is_none();
             // A run without an end must not turn a closed port into a flood.
             self.next_due = Some(if pause { self.rows.sent[index] + self.plan.timeout } else { at });
         }
+    }
+
+    fn count_miss(&mut self, status: Status) {
+        self.missed = if status == Status::Reply { 0 } else { self.missed + 1 };
+        self.gave_up |= self.plan.misses.is_some_and(|most| self.missed >= most);
     }
 
     fn first_copy(&mut self, index: usize, matched: Match, arrival: Arrival<'_>) {

@@ -25,7 +25,7 @@ pub(super) struct PingSession {
 #[pymethods]
 impl PingSession {
     #[new]
-    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, announce = false))]
+    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, misses = None, announce = false))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
@@ -44,6 +44,7 @@ impl PingSession {
         message: &str,
         utc_offset: i64,
         first_seq: i64,
+        misses: Option<i64>,
         announce: bool,
     ) -> PyResult<Self> {
         let targets = targets
@@ -58,6 +59,7 @@ impl PingSession {
                 interval,
                 linger,
                 size,
+                misses,
                 first_seq,
                 message: local_message(message, utc_offset)?,
             })?,

@@ -22,7 +22,7 @@ type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 
 /// Pings a simulated server; gives back the rows, the summary and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope, message = "Ping {seq} {time}", first_seq = 1) -> "tuple[Table, dict[str, int | float | None], int]")]
+#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope, message = "Ping {seq} {time}", first_seq = 1, misses = None) -> "tuple[Table, dict[str, int | float | None], int]")]
 #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
 pub(super) fn sim_ping<'py>(
     py: Python<'py>,
@@ -38,10 +38,20 @@ pub(super) fn sim_ping<'py>(
     scope: Option<&str>,
     message: &str,
     first_seq: i64,
+    misses: Option<i64>,
 ) -> PyResult<Outcome<'py>> {
     // Virtual time has no zone but UTC.
     let message = local_message(message, 0)?;
-    let plan = Plan::new(Wishes { count: Some(count), timeout, interval, linger, message, size, first_seq })?;
+    let plan = Plan::new(Wishes {
+        count: Some(count),
+        timeout,
+        interval,
+        linger,
+        misses,
+        message,
+        size,
+        first_seq,
+    })?;
     let echo = echo_plan(loss, delay, reply, seed, scope)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     let mut peer = sim::ping::EchoPeer::new(Echo::new(echo), SERVER);

@@ -101,6 +101,21 @@ fn a_refusal_that_quotes_headers_only_is_about_the_oldest_ping() {
 }
 
 #[test]
+fn it_gives_up_after_so_many_misses_in_a_row_and_sends_no_more() {
+    let mut pinger = pinger(Wishes { count: None, misses: Some(2), linger: Some(0.0), ..Wishes::default() });
+    send(&mut pinger, 0);
+    let answered = send(&mut pinger, SECOND);
+    arrive(&mut pinger, SECOND + MS, &answered);
+    send(&mut pinger, SECOND + MS);
+    send(&mut pinger, 2 * SECOND + MS);
+    assert_eq!(pinger.poll(3 * SECOND + MS, &mut |_| ()), Action::Done);
+    // A late answer takes back nothing.
+    arrive(&mut pinger, 3 * SECOND + 2 * MS, &answered);
+    assert_eq!(pinger.poll(3 * SECOND + 2 * MS, &mut |_| ()), Action::Done);
+    assert_eq!((pinger.summary().sent, pinger.summary().timeouts), (4, 3));
+}
+
+#[test]
 fn a_schedule_of_ages_is_refused() {
     let wishes = Wishes { count: Some(107_000), interval: Some(86_400.0), ..Wishes::default() };
     assert!(Plan::new(wishes).expect_err("too long").to_string().contains("107000"));

@@ -35,6 +35,7 @@ def main(words: list[str]) -> int:
         timeout=options.timeout,
         interval=options.interval,
         linger=options.linger,
+        misses=options.misses,
         size=options.size,
         bind=options.bind,
         ttl=options.ttl,
@@ -116,6 +117,9 @@ def parser(client: "Client | None" = None) -> Parser:
     )
     options.add_argument(
         "-l", "--linger", type=seconds, metavar="S", help="seconds to listen for late replies at the end"
+    )
+    options.add_argument(
+        "--misses", type=whole(1, MOST_PINGS), metavar="N", help="give up after N in a row without a reply"
     )
     options.add_argument(
         "-p", "--port", type=port, default=12000, metavar="PORT", help="port, if HOST has none (12000)"

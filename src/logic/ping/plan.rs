@@ -20,6 +20,8 @@ pub struct Plan {
     pub interval: Option<Nanos>,
     /// How long to listen after the last ping is settled. `None`: `timeout` while a reply is missing, else 0.
     pub linger: Option<Nanos>,
+    /// Give up after so many pings in a row without a reply in time.
+    pub misses: Option<u64>,
     /// What each ping says.
     pub message: Message,
     /// Length of each message; `None` for as long as it needs to be.
@@ -41,6 +43,8 @@ pub struct Wishes {
     pub interval: Option<f64>,
     /// Seconds to listen at the end.
     pub linger: Option<f64>,
+    /// Pings in a row without a reply in time after which to give up.
+    pub misses: Option<i64>,
     /// What each ping says.
     pub message: Message,
     /// Bytes of each message.
@@ -57,6 +61,7 @@ impl Default for Wishes {
             timeout: 1.0,
             interval: None,
             linger: None,
+            misses: None,
             message: Message::default(),
             size: None,
             first_seq: 1,
@@ -87,6 +92,14 @@ impl Plan {
             .transpose()?;
         let linger =
             wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
+        let misses = wishes
+            .misses
+            .map(|misses| {
+                u64::try_from(misses).ok().filter(|misses| *misses > 0).ok_or_else(|| {
+                    Invalid::new("misses", misses, "at least 1, or None to go on whatever is missed")
+                })
+            })
+            .transpose()?;
         let first_seq = u64::try_from(wishes.first_seq)
             .map_err(|_| Invalid::new("first_seq", wishes.first_seq, "0 to 2^63 - 1"))?;
         // An endless run may reach any number.
@@ -102,7 +115,17 @@ impl Plan {
         }
         let longest = wishes.message.longest(last_seq);
         let size = wishes.size.map(|size| payload_size(size, longest)).transpose()?;
-        Ok(Self { count, timeout, interval, linger, message: wishes.message, size, start: 0, first_seq })
+        Ok(Self {
+            count,
+            timeout,
+            interval,
+            linger,
+            misses,
+            message: wishes.message,
+            size,
+            start: 0,
+            first_seq,
+        })
     }
 
     /// The end of the schedule, if it has one: the number after the last.
