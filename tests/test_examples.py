@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -45,3 +47,13 @@ def test_picture(tmp_path: Path) -> None:
     run(tmp_path, EXAMPLES / "picture.py", drawn)
     committed = (ROOT / "docs/picture.svg").read_text()
     assert drawn.read_text() == committed, "python examples/picture.py draws it anew"
+
+
+@pytest.mark.parametrize("pattern", ["no loss", "20 %"])
+def test_detectors(tmp_path: Path, pattern: str) -> None:
+    printed = run(tmp_path, EXAMPLES / "detectors.py", "--only", pattern).splitlines()
+    page = (ROOT / "docs/detectors.md").read_text(encoding="utf-8")
+    assert len(printed) == 2
+    assert all(line in page for line in printed), (
+        "python examples/detectors.py docs/detectors.md writes it anew"
+    )

@@ -8,12 +8,14 @@
 
 `Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure
 round trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the
-models a server can follow, `errors` everything that is raised. Every result is a table.
+models a server can follow. `compare_detectors` shows how the failure detectors of `detect` do on a path,
+`errors` has everything that is raised. Every result is a table.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping import aio, delay, errors, loss, sim
+    from udpping import aio, delay, detect, errors, loss, sim
+    from udpping._detect import Comparison, DetectorRow, compare_detectors
     from udpping._ping import Pinger, ping, ping_many
     from udpping._rows import Event, LogRow, Row
     from udpping._run import Run, SimRun, Summary
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressError",
     "AmplificationWarning",
+    "Comparison",
     "ConfigError",
     "Counters",
+    "DetectorRow",
     "Event",
     "Interrupted",
     "Log",
@@ -52,7 +56,9 @@ __all__ = [
     "UdppingError",
     "__version__",
     "aio",
+    "compare_detectors",
     "delay",
+    "detect",
     "errors",
     "last_run",
     "loss",
@@ -67,6 +73,7 @@ last_run: "Run | None" = None
 if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
     _HOME = {
+        **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
         **dict.fromkeys(("Event", "LogRow", "Row"), "_rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),

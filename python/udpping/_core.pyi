@@ -5,7 +5,7 @@ The Rust core of udpping. Private: use `udpping`.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "PingSession", "Table", "check_delay", "check_loss", "check_reply", "mean_loss", "sim_ping"]
+__all__ = ["Column", "EchoServer", "PingSession", "Table", "check_delay", "check_detector", "check_loss", "check_reply", "mean_loss", "sim_detectors", "sim_ping"]
 
 @final
 class Column:
@@ -219,6 +219,11 @@ def check_delay(text: str) -> str:
     The canonical text of a delay.
     """
 
+def check_detector(text: str) -> str:
+    """
+    The canonical text of a detector.
+    """
+
 def check_loss(text: str) -> str:
     """
     The canonical text of a loss model.
@@ -232,6 +237,13 @@ def check_reply(text: str) -> str:
 def mean_loss(text: str) -> float | None:
     """
     The share of datagrams that a loss model loses in the long run, if it has one.
+    """
+
+def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
+    """
+    Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
+
+    `beats` is how many are sent; without it, as many as `days` has room for.
     """
 
 def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None) -> "tuple[Table, dict[str, int | float | None], int]":

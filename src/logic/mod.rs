@@ -3,6 +3,7 @@
 pub mod echo;
 pub mod error;
 pub mod link;
+pub mod monitor;
 pub mod ping;
 pub mod record;
 pub mod stats;

@@ -4,6 +4,7 @@
 
 mod echo;
 mod errors;
+mod heartbeat;
 mod ping;
 mod sim;
 mod table;
@@ -21,6 +22,8 @@ mod _core {
     use super::check_reply;
     #[pymodule_export]
     use super::echo::EchoServer;
+    #[pymodule_export]
+    use super::heartbeat::{check_detector, sim_detectors};
     #[pymodule_export]
     use super::mean_loss;
     #[pymodule_export]

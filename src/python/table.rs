@@ -8,7 +8,7 @@ use arrow_array::builder::{LargeBinaryBuilder, StringDictionaryBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::types::{Int64Type, UInt8Type, UInt32Type, UInt64Type};
+use arrow_array::types::{Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};
@@ -18,8 +18,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList, PyTuple};
 
 use crate::logic::echo::Columns;
+use crate::logic::monitor::Detector;
 use crate::logic::record::{Match, NONE, Rows, Stamp, Status};
+use crate::logic::stats::{garwood, quantile};
 use crate::net::ping::Lane;
+use crate::sim::heartbeat::Outcome;
+
+/// One day in nanoseconds.
+const DAY: f64 = 86_400e9;
 
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]
@@ -173,7 +179,8 @@ impl Column {
 }
 
 impl Column {
-    /// Where the numbers lie, and what numpy calls them. A missing number has no place in numpy unless it is a time.
+    /// Where the numbers lie, and what numpy calls them. A missing number has no place in numpy
+    /// unless it is a time (`NaT`) or has a fraction (`nan`).
     fn numbers(&self) -> Option<(usize, &'static str)> {
         let name = self.field.name();
         let time = if name.ends_with("wall_ns") {
@@ -181,13 +188,15 @@ impl Column {
         } else {
             name.ends_with("_ns").then_some("<m8[ns]")
         };
-        if time.is_none() && self.array.null_count() > 0 {
+        let floats = *self.array.data_type() == DataType::Float64;
+        if time.is_none() && !floats && self.array.null_count() > 0 {
             return None;
         }
         Some(match self.array.data_type() {
             DataType::Int64 => {
                 (address(self.array.as_primitive::<Int64Type>().values()), time.unwrap_or("<i8"))
             }
+            DataType::Float64 => (address(self.array.as_primitive::<Float64Type>().values()), "<f8"),
             DataType::UInt64 => (address(self.array.as_primitive::<UInt64Type>().values()), "<u8"),
             DataType::UInt32 => (address(self.array.as_primitive::<UInt32Type>().values()), "<u4"),
             DataType::UInt8 => (address(self.array.as_primitive::<UInt8Type>().values()), "|u1"),
@@ -281,6 +290,44 @@ impl Table {
         Self::new(columns, &["seq", "reason"])
     }
 
+    /// A row for each detector that was tried.
+    #[expect(clippy::cast_possible_truncation, reason = "a median of times is a time")]
+    pub(super) fn of_detectors(detectors: &[Detector], outcomes: &[Outcome]) -> PyResult<Self> {
+        let each = || outcomes.iter();
+        let per_day = |outcome: &Outcome, count: f64| {
+            (outcome.observed > 0).then(|| count * DAY / outcome.observed as f64)
+        };
+        let interval = |outcome: &Outcome| garwood(outcome.mistakes);
+        let promise = |detector: &Detector| match detector {
+            Detector::Calibrated(calibrated) => Some(calibrated.false_alarms().per_second() * 86_400.0),
+            _ => None,
+        };
+        let forecast = |outcome: &Outcome| outcome.forecast.map(|told| told.false_alarms * 86_400.0);
+        let columns = vec![
+            ("detector", words(detectors.iter().map(|detector| Some(detector.to_string())))),
+            ("mistakes", numbers::<UInt64Type>(each().map(|outcome| outcome.mistakes), None)),
+            ("mistakes_per_day", floats(each().map(|each| per_day(each, each.mistakes as f64)))),
+            ("mistakes_per_day_low", floats(each().map(|each| per_day(each, interval(each).0)))),
+            ("mistakes_per_day_high", floats(each().map(|each| per_day(each, interval(each).1)))),
+            ("mistake_mean_ns", times(each().map(|each| each.mean_mistake().unwrap_or(NONE)))),
+            ("query_accuracy", floats(each().map(Outcome::query_accuracy))),
+            (
+                "detection_median_ns",
+                times(each().map(|each| quantile(&each.detections, 0.5).map_or(NONE, |time| time as i64))),
+            ),
+            ("detection_max_ns", times(each().map(|each| each.detections.last().copied().unwrap_or(NONE)))),
+            ("promised_per_day", floats(detectors.iter().map(promise))),
+            ("foretold_per_day", floats(each().map(forecast))),
+            ("foretold_ns", times(each().map(|each| each.forecast.map_or(NONE, |told| told.silence)))),
+            ("observed_ns", times(each().map(|each| each.observed))),
+        ];
+        // The others take a mistake, an arrival, or a promise.
+        let always = ["detector", "mistakes", "observed_ns"];
+        let others: Vec<&str> =
+            columns.iter().map(|(name, _)| *name).filter(|name| !always.contains(name)).collect();
+        Self::new(columns, &others)
+    }
+
     /// A column says that values may be missing by what it is, not by what it holds, so that tables fit together.
     fn new(columns: Vec<(&str, ArrayRef)>, may_miss: &[&str]) -> PyResult<Self> {
         let fields: Vec<Field> = columns
@@ -307,6 +354,15 @@ fn numbers<T: arrow_array::types::ArrowPrimitiveType>(
     Arc::new(PrimitiveArray::<T>::new(values.into(), valid.filter(|valid| valid.null_count() > 0)))
 }
 
+/// Numbers with a fraction; a missing one stays underneath as `nan`.
+fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    let values: Vec<Option<f64>> = values.collect();
+    let valid: NullBuffer = values.iter().map(Option::is_some).collect();
+    let values: Vec<f64> = values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+    let valid = Some(valid).filter(|valid| valid.null_count() > 0);
+    Arc::new(PrimitiveArray::<Float64Type>::new(values.into(), valid))
+}
+
 /// Few different words, each stored once.
 fn words<S: AsRef<str>>(values: impl Iterator<Item = Option<S>>) -> ArrayRef {
     let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
@@ -321,6 +377,7 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound
     }
     match array.data_type() {
         DataType::Int64 => array.as_primitive::<Int64Type>().value(index).into_bound_py_any(py),
+        DataType::Float64 => array.as_primitive::<Float64Type>().value(index).into_bound_py_any(py),
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(index).into_bound_py_any(py),
         DataType::UInt32 => array.as_primitive::<UInt32Type>().value(index).into_bound_py_any(py),
         DataType::UInt8 => array.as_primitive::<UInt8Type>().value(index).into_bound_py_any(py),

@@ -2,5 +2,6 @@
 
 mod adversary;
 mod echo;
+mod heartbeat;
 mod ping;
 mod scenario;

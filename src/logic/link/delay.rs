@@ -118,7 +118,7 @@ impl FromStr for Delay {
 }
 
 /// A time from 0 to an hour, rounded to nanoseconds.
-fn time(text: &str) -> Result<Nanos, &'static str> {
+pub(in crate::logic) fn time(text: &str) -> Result<Nanos, &'static str> {
     const UNITS: [(&str, i32); 4] = [("ns", 0), ("us", 3), ("ms", 6), ("s", 9)];
     let text = text.trim();
     let (number, power) = UNITS
@@ -154,7 +154,7 @@ impl fmt::Display for Delay {
 }
 
 /// A time in its largest unit that leaves a whole part.
-struct Time(Nanos);
+pub(in crate::logic) struct Time(pub(in crate::logic) Nanos);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,6 +20,7 @@ use std::str::FromStr;
 
 pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
+pub(super) use delay::{Time, time};
 pub use loss::{Loss, Marks, Numbers, RandInt};
 pub use mt19937::Mt19937;
 pub use probability::Probability;

@@ -1,7 +1,9 @@
 //! Numbers from records, each by one named definition.
 
+mod gamma;
 mod summary;
 
+pub use gamma::{garwood, normal_quantile_above};
 pub use summary::{RoundTrip, Summary};
 
 /// The Wilson score interval of a proportion, `hits` of `n`, for the normal quantile `z` (1.96 for 95 %).

@@ -1,0 +1,124 @@
+"""When a silent sender is suspected: failure detectors for `udpping.compare_detectors`.
+
+The text of a detector, `str(detector)`, does as well: `"calibrated:1 per 30 days"`. Whatever cannot be used
+raises ConfigError. A detector follows one sender whose heartbeats are numbered and come at a known interval,
+in 8 KB at most.
+"""
+
+from udpping import _checks, _core
+from udpping._text import seconds_text
+
+__all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi"]
+
+
+class Detector:
+    """Base of the detectors: a checked text. Equal texts are equal detectors.
+
+    >>> import udpping
+    >>> udpping.detect.Detector("fixed:3")
+    <udpping.detect.Detector fixed:3>
+    >>> udpping.detect.Detector("fixed:3") == udpping.detect.Fixed(3)
+    True
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = _core.check_detector(_checks.text("detector", text))
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"<udpping.detect.{type(self).__name__} {self._text}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Detector) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        return _restore, (type(self), self._text)
+
+
+class Fixed(Detector):
+    """Suspect after `misses` intervals without a heartbeat (1 to 1000).
+
+    >>> import udpping
+    >>> udpping.detect.Fixed(3)
+    <udpping.detect.Fixed fixed:3>
+    """
+
+    __slots__ = ()
+
+    def __init__(self, misses: int = 3) -> None:
+        super().__init__(f"fixed:{_checks.any_whole('misses', misses)}")
+
+
+class Phi(Detector):
+    """Phi accrual (Hayashibara and others 2004): suspect when phi reaches `threshold` (0.5 to 300).
+
+    Phi is -log10 of the probability of so long an interval, by a normal fit of the last `window` intervals
+    (2 to 1000), with the exact tail. `min_std` is their least standard deviation in seconds: 0.1, or a tenth
+    of the interval if that is more, unless given. `pause` seconds are added to their mean. Intervals that
+    ended after the deadline are not learned from. It takes losses for long intervals.
+
+    >>> import udpping
+    >>> udpping.detect.Phi(8, pause=3)
+    <udpping.detect.Phi phi:8,pause=3s>
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, threshold: float = 8, *, window: int = 1000, min_std: float | None = None, pause: float = 0
+    ) -> None:
+        text = f"phi:{_checks.seconds('threshold', threshold)!r},window={_checks.any_whole('window', window)}"
+        if min_std is not None:
+            text += f",min_std={seconds_text('min_std', min_std)}"
+        super().__init__(f"{text},pause={seconds_text('pause', pause)}")
+
+
+class Chen(Detector):
+    """NFD-E (Chen, Toueg and Aguilera 2002): suspect `margin` seconds after the next one is expected.
+
+    It is expected one interval after the latest, whose own delay does not count: the mean over the last
+    `window` arrivals does (2 to 1000). A heartbeat that was delayed is worth no more than its number.
+
+    >>> import udpping
+    >>> udpping.detect.Chen(2)
+    <udpping.detect.Chen chen:2s>
+    """
+
+    __slots__ = ()
+
+    def __init__(self, margin: float, *, window: int = 1000) -> None:
+        super().__init__(
+            f"chen:{seconds_text('margin', margin)},window={_checks.any_whole('window', window)}"
+        )
+
+
+class Calibrated(Detector):
+    """Suspect as late as it takes to keep a promise: so many `false_alarms` in so much time.
+
+    It learns how losses follow each other and how late heartbeats are, and waits until silence is as
+    improbable as the promise asks for, for 60 intervals at most. `false_alarms` is a rate in whole numbers:
+    `"1 per 30 days"`, `"10 per day"`, with second, minute, hour, day, week or year. More than one in ten
+    intervals is refused when the interval is known.
+
+    >>> import udpping
+    >>> udpping.detect.Calibrated("1 per 30 days")
+    <udpping.detect.Calibrated calibrated:1 per 30 days>
+    """
+
+    __slots__ = ()
+
+    def __init__(self, false_alarms: str = "1 per 30 days") -> None:
+        super().__init__(f"calibrated:{_checks.text('false_alarms', false_alarms)}")
+
+
+def _restore(model: type[Detector], text: str) -> Detector:
+    restored = model.__new__(model)
+    Detector.__init__(restored, text)
+    return restored

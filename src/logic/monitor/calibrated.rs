@@ -1,0 +1,209 @@
+//! The detector that keeps a promise: so many false alarms in so much time, whatever the losses.
+//!
+//! It learns how losses follow each other (a two-state chain) and how late heartbeats are, and from these the
+//! probability that a sender which is well is silent until some time:
+//!
+//! > (ok, lost) = (1, 0) at the last arrival; for each heartbeat k due since then
+//! > none = ok (1 - p01) + lost (1 - p11), lost = ok p01 + lost p11, ok = none S(t - EA(k)); P(t) = ok + lost
+//!
+//! with S the share of arrivals later than expected by more than that. The deadline is where P falls to what one
+//! received heartbeat may contribute: rate x interval / (1 - loss), since there are 1 - loss of those to each sent.
+
+use super::chen::saturated;
+use super::deviations::{Deviations, Tail};
+use super::{Beat, Rate};
+use crate::logic::{Invalid, Nanos, SECOND};
+
+/// The longest silence that is waited for, in intervals. A longer gap is an outage: nothing is learned from it.
+pub const MOST_SILENT: i64 = 60;
+/// Heartbeats during which silence of at least three intervals and a second is fine.
+const YOUNG: u32 = 10;
+/// Heartbeats over which the expected time is averaged.
+const MEMORY: f64 = 1_000.0;
+/// What was learned of losses is halved when it comes from so many heartbeats.
+const MOST_TRANSITIONS: f64 = 50_000.0;
+/// Heartbeats between two looks at what was learned, once that changes little.
+const STEADY: u32 = 50;
+
+/// Suspects when silence is as improbable as `false_alarms` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calibrated {
+    false_alarms: Rate,
+}
+
+/// What a calibrated detector foretells of itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    /// From the expected arrival of the last heartbeat to the deadline: the time to detection at worst.
+    pub silence: Nanos,
+    /// False alarms per second that this silence gives: as promised, or more where [`MOST_SILENT`] cut it short.
+    pub false_alarms: f64,
+    /// Whether it did.
+    pub cut_short: bool,
+}
+
+impl Calibrated {
+    /// A detector with this promise.
+    #[must_use]
+    pub fn new(false_alarms: Rate) -> Self {
+        Self { false_alarms }
+    }
+
+    /// The promise.
+    #[must_use]
+    pub fn false_alarms(&self) -> Rate {
+        self.false_alarms
+    }
+
+    pub(super) fn watch(self, interval: Nanos) -> Result<Watch, Invalid> {
+        let budget = self.false_alarms.per_second() * interval as f64 / SECOND as f64;
+        if budget > 0.1 {
+            let expected = "at most one false alarm in ten intervals: promise fewer, or send more often";
+            return Err(Invalid::new("false alarms", self.false_alarms, expected));
+        }
+        let mut watch = Watch {
+            interval,
+            budget,
+            origin: None,
+            latest: None,
+            received: 0,
+            offset: 0.0,
+            losses: Losses::PRIOR,
+            deviations: Deviations::new(),
+            forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false },
+        };
+        watch.forecast = watch.look_ahead();
+        Ok(watch)
+    }
+}
+
+/// How often a heartbeat that arrived (0) or was lost (1) was followed by one or the other.
+#[derive(Debug, Clone)]
+struct Losses {
+    n00: f64,
+    n01: f64,
+    n10: f64,
+    n11: f64,
+    /// Arrivals, and gaps between them, since the beginning: losses that are rarer than the counts above reach
+    /// back are not forgotten.
+    arrivals: f64,
+    gaps: f64,
+}
+
+impl Losses {
+    const PRIOR: Self = Self { n00: 19.0, n01: 1.0, n10: 2.0, n11: 1.0, arrivals: 20.0, gaps: 1.0 };
+
+    /// So many were lost between two that arrived.
+    fn gap(&mut self, lost: u64) {
+        match lost {
+            0 => self.n00 += 1.0,
+            1..=MOST_LOST => {
+                self.n01 += 1.0;
+                self.n11 += (lost - 1) as f64;
+                self.n10 += 1.0;
+                self.gaps += 1.0;
+            }
+            _ => return,
+        }
+        self.arrivals += 1.0;
+        if self.n00 + self.n01 + self.n10 + self.n11 > MOST_TRANSITIONS {
+            for count in [&mut self.n00, &mut self.n01, &mut self.n10, &mut self.n11] {
+                *count /= 2.0;
+            }
+        }
+    }
+
+    /// The probability of a loss after an arrival, and after a loss.
+    fn chances(&self) -> (f64, f64) {
+        let recent = self.n01 / (self.n00 + self.n01);
+        (recent.max(self.gaps / self.arrivals), self.n11 / (self.n10 + self.n11))
+    }
+}
+
+const MOST_LOST: u64 = MOST_SILENT.unsigned_abs();
+
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    interval: Nanos,
+    /// False alarms per heartbeat that is sent.
+    budget: f64,
+    /// The first heartbeat; numbers and times count from it.
+    origin: Option<Beat>,
+    latest: Option<u64>,
+    received: u32,
+    /// How much later than planned from the first one heartbeats arrive on average.
+    offset: f64,
+    losses: Losses,
+    deviations: Deviations,
+    forecast: Forecast,
+}
+
+impl Watch {
+    /// Learns, and gives the deadline.
+    #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
+    pub(super) fn fresh(&mut self, beat: Beat) -> Nanos {
+        let origin = *self.origin.get_or_insert(beat);
+        let planned = i128::from(self.interval) * (i128::from(beat.seq) - i128::from(origin.seq));
+        let offset = saturated(i128::from(beat.at) - i128::from(origin.at) - planned);
+        if let Some(latest) = self.latest.replace(beat.seq) {
+            self.losses.gap(beat.seq - latest - 1);
+            self.deviations.add(offset.saturating_sub(self.offset.round() as Nanos));
+        }
+        self.received = self.received.saturating_add(1);
+        self.offset += (offset as f64 - self.offset) / f64::from(self.received).min(MEMORY);
+        if self.received <= 4 * STEADY || self.received.is_multiple_of(STEADY) {
+            self.forecast = self.look_ahead();
+        }
+        let expected = i128::from(origin.at) + planned + self.offset.round() as i128;
+        let deadline = saturated(expected + i128::from(self.forecast.silence));
+        if self.received > YOUNG {
+            return deadline;
+        }
+        deadline.max(beat.at.saturating_add(3 * self.interval + SECOND))
+    }
+
+    pub(super) fn forecast(&self) -> Forecast {
+        self.forecast
+    }
+
+    fn look_ahead(&self) -> Forecast {
+        let (p01, p11) = self.losses.chances();
+        let arriving = (1.0 - p11) / (p01 + 1.0 - p11);
+        let allowed = self.budget / arriving;
+        let tail = self.deviations.tail();
+        let per_second = arriving * SECOND as f64 / self.interval as f64;
+        let longest = MOST_SILENT * self.interval;
+        let at_most = silence(p01, p11, &tail, self.interval, longest);
+        if at_most > allowed {
+            return Forecast { silence: longest, false_alarms: at_most * per_second, cut_short: true };
+        }
+        // The probability falls with time: halve until the nanosecond is found.
+        let (mut low, mut high) = (0, longest);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if silence(p01, p11, &tail, self.interval, middle) > allowed {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Forecast { silence: high, false_alarms: allowed * per_second, cut_short: false }
+    }
+}
+
+/// The probability that nothing came until `after` the expected arrival of a heartbeat that did.
+fn silence(p01: f64, p11: f64, tail: &Tail, interval: Nanos, after: Nanos) -> f64 {
+    let (mut ok, mut lost) = (1.0, 0.0);
+    let mut late = after - interval;
+    while late > Tail::earliest() {
+        let beyond = tail.beyond(late);
+        if beyond >= 1.0 {
+            break;
+        }
+        let arrives = ok * (1.0 - p01) + lost * (1.0 - p11);
+        lost = ok * p01 + lost * p11;
+        ok = arrives * beyond;
+        late -= interval;
+    }
+    ok + lost
+}

@@ -1,0 +1,83 @@
+//! Chen, Toueg and Aguilera's NFD-E ("On the quality of service of failure detectors", IEEE Transactions on Computers 51, 2002).
+//!
+//! The next heartbeat is expected at EA = mean(A - interval x seq) + interval x (latest + 1), the mean taken over
+//! the latest arrivals; the deadline is a margin after that. A heartbeat that was delayed is worth no more than its
+//! number. The mean lags behind a sender whose clock is off: by 50 ms at 100 ppm, one a second and a window of 1,000.
+
+use std::fmt;
+
+use super::window::{self, Window};
+use super::{Beat, option, window_size};
+use crate::logic::Nanos;
+use crate::logic::link::{Time, time};
+
+/// Suspects `margin` after the expected arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chen {
+    margin: Nanos,
+    window: u16,
+}
+
+impl Chen {
+    pub(super) fn watch(self, interval: Nanos) -> Watch {
+        Watch { margin: self.margin, interval, origin: None, latest: 0, offsets: Window::new(self.window) }
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let expected = "chen:2s or chen:2s,window=1000: the margin, a time up to 1 hour, and how many arrivals are remembered";
+        let mut parts = text.split(',');
+        let margin = parts.next().and_then(|margin| time(margin).ok()).ok_or(expected)?;
+        let mut chen = Self { margin, window: window::MOST };
+        for part in parts {
+            match option(part) {
+                Some(("window", size)) => chen.window = window_size(size)?,
+                _ => return Err(expected.into()),
+            }
+        }
+        Ok(chen)
+    }
+}
+
+impl fmt::Display for Chen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Time(self.margin))?;
+        if self.window != window::MOST {
+            write!(f, ",window={}", self.window)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    margin: Nanos,
+    interval: Nanos,
+    /// The first heartbeat; numbers and times count from it.
+    origin: Option<Beat>,
+    /// The highest number, counted from the first.
+    latest: i128,
+    /// How much later than planned from the first one.
+    offsets: Window,
+}
+
+impl Watch {
+    pub(super) fn learn(&mut self, beat: Beat) {
+        let origin = *self.origin.get_or_insert(beat);
+        let number = i128::from(beat.seq) - i128::from(origin.seq);
+        let offset = i128::from(beat.at) - i128::from(origin.at) - i128::from(self.interval) * number;
+        self.offsets.push(saturated(offset));
+        self.latest = self.latest.max(number);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
+    pub(super) fn deadline(&self) -> Nanos {
+        let start = self.origin.map_or(0, |origin| i128::from(origin.at));
+        let due = i128::from(self.interval) * (self.latest + 1);
+        saturated(start + due + self.offsets.mean().round() as i128 + i128::from(self.margin))
+    }
+}
+
+/// The nearest time.
+pub(super) fn saturated(nanos: i128) -> Nanos {
+    Nanos::try_from(nanos).unwrap_or(if nanos < 0 { Nanos::MIN } else { Nanos::MAX })
+}

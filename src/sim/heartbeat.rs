@@ -1,0 +1,211 @@
+//! Heartbeats in virtual time: a sender behind a lossy path, and detectors that follow it.
+//!
+//! The sender never stops, so every suspicion is a mistake. What a crash would have looked like is tried beside
+//! that: at each crash time the detectors are copied, the copies get what is still on the way, and the time from
+//! the crash to their deadline is the time to detection.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::logic::link::{Link, LinkPlan};
+use crate::logic::monitor::{Beat, Detector, Forecast, Watch};
+use crate::logic::{Invalid, Nanos};
+
+/// A sender and its path.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Time between two heartbeats; the first is sent at 0.
+    pub interval: Nanos,
+    /// How many are sent.
+    pub beats: u64,
+    /// What becomes of them: loss and delay both apply to the one way.
+    pub link: LinkPlan,
+    /// When crashes are tried, in order; see [`spread`].
+    pub crashes: Vec<Nanos>,
+}
+
+/// So many crash times over a run, one in each equal part of it and at every phase of the interval alike.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "within the run")]
+pub fn spread(crashes: u32, interval: Nanos, beats: u64) -> Vec<Nanos> {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let part = interval as f64 * beats as f64 / f64::from(crashes.max(1));
+    let at = |crash: u32| (part * (f64::from(crash) + (f64::from(crash + 1) * GOLDEN).fract())) as Nanos;
+    (0..crashes).map(at).collect()
+}
+
+/// What came out for one detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// How often the sender was suspected, though it was well.
+    pub mistakes: u64,
+    /// For how long altogether.
+    pub suspected: Nanos,
+    /// From the first arrival to the end of the run.
+    pub observed: Nanos,
+    /// From each crash that was tried to its suspicion, ascending; 0 where the sender was suspected already.
+    pub detections: Vec<Nanos>,
+    /// What a calibrated detector foretold at the end.
+    pub forecast: Option<Forecast>,
+}
+
+impl Outcome {
+    /// The probability that the detector is right when asked at any moment; `None` if nothing arrived.
+    #[must_use]
+    pub fn query_accuracy(&self) -> Option<f64> {
+        (self.observed > 0).then(|| 1.0 - self.suspected as f64 / self.observed as f64)
+    }
+
+    /// How long a mistake lasts on average; `None` without one.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
+    pub fn mean_mistake(&self) -> Option<Nanos> {
+        (self.mistakes > 0).then(|| (self.suspected as f64 / self.mistakes as f64).round() as Nanos)
+    }
+}
+
+/// The only sender.
+const SENDER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Run {
+    plan: Plan,
+    link: Link,
+    sent: u64,
+    tried: usize,
+    /// Heartbeats by time of arrival.
+    on_the_way: BinaryHeap<Reverse<(Nanos, u64)>>,
+    first: Option<Nanos>,
+    judges: Vec<Judge>,
+}
+
+/// A detector, and the record of its mistakes.
+#[derive(Debug)]
+struct Judge {
+    watch: Watch,
+    suspected_since: Option<Nanos>,
+    mistakes: u64,
+    suspected: Nanos,
+    detections: Vec<Nanos>,
+}
+
+impl Run {
+    /// A run at time 0.
+    ///
+    /// # Errors
+    ///
+    /// An interval that a detector refuses, no heartbeat at all, or a run of more than a century.
+    pub fn new(plan: Plan, detectors: &[Detector]) -> Result<Self, Invalid> {
+        const CENTURY: i128 = 36_525 * 86_400 * crate::logic::SECOND as i128;
+        let judge = |detector: &Detector| {
+            let watch = detector.watch(plan.interval)?;
+            Ok(Judge { watch, suspected_since: None, mistakes: 0, suspected: 0, detections: Vec::new() })
+        };
+        let judges = detectors.iter().map(judge).collect::<Result<_, Invalid>>()?;
+        if plan.beats == 0 || i128::from(plan.beats) * i128::from(plan.interval) > CENTURY {
+            return Err(Invalid::new("heartbeats", plan.beats, "one at least, and a century at most"));
+        }
+        let link = Link::new(plan.link.clone());
+        Ok(Self { plan, link, sent: 0, tried: 0, on_the_way: BinaryHeap::new(), first: None, judges })
+    }
+
+    /// Goes on by so many heartbeats or to the end; says whether that is reached.
+    pub fn advance(&mut self, beats: u64) -> bool {
+        for _ in 0..beats.min(self.plan.beats - self.sent) {
+            let now = self.at(self.sent);
+            self.deliver(now);
+            let fate = self.link.meet(SENDER);
+            if !fate.lost {
+                self.on_the_way.push(Reverse((now + fate.delay, self.sent)));
+            }
+            self.sent += 1;
+            self.crash();
+        }
+        if self.sent < self.plan.beats {
+            return false;
+        }
+        self.deliver(self.at(self.plan.beats));
+        true
+    }
+
+    /// What has come out so far, one for each detector.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let end = self.at(self.sent);
+        let outcome = |judge: &Judge| {
+            let since = judge.suspected_since.or(judge.watch.deadline().filter(|deadline| *deadline < end));
+            let mut detections = judge.detections.clone();
+            detections.sort_unstable();
+            Outcome {
+                mistakes: judge.mistakes + u64::from(judge.suspected_since.is_none() && since.is_some()),
+                suspected: judge.suspected + since.map_or(0, |since| end - since),
+                observed: self.first.map_or(0, |first| end - first),
+                detections,
+                forecast: judge.watch.forecast(),
+            }
+        };
+        self.judges.iter().map(outcome).collect()
+    }
+
+    /// When a heartbeat is sent; [`Run::new`] has made sure that it is a time.
+    fn at(&self, seq: u64) -> Nanos {
+        Nanos::try_from(seq).unwrap_or(Nanos::MAX).saturating_mul(self.plan.interval)
+    }
+
+    /// Hands over what has arrived until `now`.
+    fn deliver(&mut self, now: Nanos) {
+        while let Some(Reverse((at, seq))) =
+            self.on_the_way.peek().copied().filter(|Reverse((at, _))| *at <= now)
+        {
+            self.on_the_way.pop();
+            self.first.get_or_insert(at);
+            self.judges.iter_mut().for_each(|judge| judge.beat(Beat { seq, at }));
+        }
+    }
+
+    /// Tries the crashes before the next heartbeat.
+    fn crash(&mut self) {
+        let next = self.at(self.sent);
+        while let Some(at) = self.plan.crashes.get(self.tried).copied().filter(|at| *at < next) {
+            self.tried += 1;
+            self.deliver(at);
+            // Nothing can be detected of a sender that was never heard.
+            if self.first.is_none() {
+                continue;
+            }
+            let mut rest = self.on_the_way.clone().into_sorted_vec();
+            rest.reverse();
+            for judge in &mut self.judges {
+                let mut watch = judge.watch.clone();
+                for Reverse((at, seq)) in &rest {
+                    watch.beat(Beat { seq: *seq, at: *at });
+                }
+                judge.detections.extend(watch.deadline().map(|deadline| (deadline - at).max(0)));
+            }
+        }
+    }
+}
+
+impl Judge {
+    fn beat(&mut self, beat: Beat) {
+        if self.suspected_since.is_none() {
+            self.suspected_since = self.watch.deadline().filter(|deadline| *deadline < beat.at);
+            self.mistakes += u64::from(self.suspected_since.is_some());
+        }
+        self.watch.beat(beat);
+        let trusted = self.watch.deadline().is_some_and(|deadline| beat.at <= deadline);
+        match self.suspected_since {
+            Some(since) if trusted => {
+                self.suspected += beat.at - since;
+                self.suspected_since = None;
+            }
+            None if !trusted => {
+                self.mistakes += 1;
+                self.suspected_since = Some(beat.at);
+            }
+            _ => {}
+        }
+    }
+}
