@@ -6,18 +6,19 @@ mod desk;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::feed::{Feed, lock};
 use super::pace::{self, Bell, Waker};
 use super::resolve::reachable;
 use super::socket::{Path, Socket};
 use super::{Error, Result, resolve};
 use crate::logic::Invalid;
 use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Row};
-use desk::{Books, Desk, Finish};
+use desk::{Books, Desk};
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
@@ -92,8 +93,7 @@ impl Server {
             stop: AtomicBool::new(false),
             books: Mutex::new(books),
             followed: AtomicBool::new(false),
-            progress: Mutex::default(),
-            news: Condvar::new(),
+            feed: Feed::new(),
         };
         Ok(Self {
             bound,
@@ -121,11 +121,8 @@ impl Server {
         let Some(socket) = lock(&self.socket).clone() else { return Ok(()) };
         let desk = Arc::clone(&self.desk);
         let spawned = std::thread::Builder::new().name("udpping server".into()).spawn(move || {
-            let finish = Finish(Arc::clone(&desk));
             pace::be_punctual();
-            if let Err(error) = desk.serve(&socket, &bell) {
-                lock(&finish.0.progress).failure = Some(error);
-            }
+            desk.feed.conclude("go on serving", || desk.serve(&socket, &bell));
         });
         *thread = Some(spawned.map_err(|source| Error::System { action: "start a thread", source })?);
         Ok(())
@@ -141,7 +138,7 @@ impl Server {
             Some(thread) if std::process::id() != self.process => std::mem::forget(thread),
             // A panic in the thread has been printed by its hook.
             Some(thread) => drop(thread.join()),
-            None => self.desk.finish(),
+            None => self.desk.feed.end(),
         }
         if let Some(socket) = lock(&self.socket).take() {
             *lock(&self.kernel_drops) = socket.kernel_drops();
@@ -153,8 +150,7 @@ impl Server {
     /// # Errors
     /// What stopped it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        let mut progress = self.desk.wait_for(limit, |progress| progress.over);
-        progress.failure.take().map_or(Ok(progress.over), Err)
+        self.desk.feed.wait(limit)
     }
 
     /// From now on keep what [`Server::next`] gives.
@@ -167,30 +163,25 @@ impl Server {
     /// # Errors
     /// What stopped the server, if it was a failure.
     pub fn next(&self, limit: Duration) -> Result<Option<Event>> {
-        let mut progress = self.desk.wait_for(limit, |progress| progress.over || !progress.events.is_empty());
-        if let Some(event) = progress.events.pop_front() {
-            return Ok(Some(event));
-        }
-        progress.failure.take().map_or(Ok(None), Err)
+        self.desk.feed.next(limit)
     }
 
     /// Whether the server has stopped and all events are taken.
     #[must_use]
     pub fn exhausted(&self) -> bool {
-        let progress = lock(&self.desk.progress);
-        progress.over && progress.events.is_empty()
+        self.desk.feed.is_exhausted()
     }
 
     /// Events that nobody took in time.
     #[must_use]
     pub fn missed_events(&self) -> u64 {
-        lock(&self.desk.progress).missed
+        self.desk.feed.missed()
     }
 
     /// Whether it serves now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        lock(&self.thread).is_some() && !lock(&self.desk.progress).over
+        lock(&self.thread).is_some() && !self.desk.feed.is_over()
     }
 
     /// Where it is bound.
@@ -250,9 +241,4 @@ fn open(settings: &Settings) -> Result<Socket> {
         }
     }
     Err(taken.unwrap_or_else(|| Invalid::new("port", settings.port, "0 to 65535").into()))
-}
-
-/// A panic in the thread has ended the server; the books behind the lock are still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

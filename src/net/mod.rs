@@ -7,6 +7,7 @@ mod batch;
 mod clock;
 pub mod echo;
 mod error;
+mod feed;
 mod pace;
 pub mod ping;
 mod resolve;

@@ -5,13 +5,14 @@
 
 mod thread;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::clock::wall_ns;
+use super::feed::{Feed, lock};
 use super::pace::{self, Waker};
 use super::resolve::reachable;
 use super::socket::{Marks, Path, Socket};
@@ -20,9 +21,6 @@ use crate::logic::ping::{Account, Pinger, Plan};
 use crate::logic::record::Row;
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
-
-/// Events kept for a reader who is slow; later ones are counted and dropped, as nothing may hold up the thread.
-const MOST_EVENTS: usize = 65_536;
 
 /// What to ping, and how.
 #[derive(Debug, Clone)]
@@ -79,18 +77,11 @@ struct Shared {
     lanes: Mutex<Vec<Lane>>,
     sockets: Vec<Socket>,
     stop: AtomicBool,
-    progress: Mutex<Progress>,
-    news: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    events: VecDeque<(usize, Row)>,
-    missed: u64,
-    foreign: u64,
-    finished: bool,
-    failure: Option<Error>,
-    duration: Nanos,
+    feed: Feed<(usize, Row)>,
+    /// Datagrams from strangers, where there are several targets that they could be foreign to.
+    foreign: AtomicU64,
+    /// Up to the last thing that happened, in nanoseconds.
+    duration: AtomicI64,
 }
 
 impl Session {
@@ -140,8 +131,9 @@ impl Session {
             lanes: Mutex::new(lanes),
             sockets,
             stop: AtomicBool::new(false),
-            progress: Mutex::default(),
-            news: Condvar::new(),
+            feed: Feed::new(),
+            foreign: AtomicU64::new(0),
+            duration: AtomicI64::new(0),
         });
         let ready = thread::Ready::new(Arc::clone(&shared), lane_of, bell, settings);
         let sees_foreign = settings.path == Path::Full;
@@ -157,7 +149,7 @@ impl Session {
         *lock(&self.started_wall) = wall_ns();
         ready.spawn().map_err(|source| {
             // Nobody else will say that it is over.
-            lock(&self.shared.progress).finished = true;
+            self.shared.feed.end();
             Error::System { action: "start a thread", source }
         })
     }
@@ -167,8 +159,7 @@ impl Session {
         self.shared.stop.store(true, Ordering::Release);
         // Never started: there is no thread to say that it is over.
         if lock(&self.thread).take().is_some() {
-            lock(&self.shared.progress).finished = true;
-            self.shared.news.notify_all();
+            self.shared.feed.end();
         }
         self.waker.wake();
     }
@@ -178,10 +169,7 @@ impl Session {
     /// # Errors
     /// What ended the run, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        let progress = self.wait_for(limit, |progress| progress.finished);
-        let finished = progress.finished;
-        Self::failed(progress)?;
-        Ok(finished)
+        self.shared.feed.wait(limit)
     }
 
     /// The next change of a row: target and row. `None` when nothing changed within `limit` or the run is over.
@@ -189,25 +177,19 @@ impl Session {
     /// # Errors
     /// What ended the run, if it was a failure.
     pub fn next(&self, limit: Duration) -> Result<Option<(usize, Row)>> {
-        let mut progress = self.wait_for(limit, |progress| progress.finished || !progress.events.is_empty());
-        if let Some(event) = progress.events.pop_front() {
-            return Ok(Some(event));
-        }
-        Self::failed(progress)?;
-        Ok(None)
+        self.shared.feed.next(limit)
     }
 
     /// Whether the run is over and all its events are taken.
     #[must_use]
     pub fn exhausted(&self) -> bool {
-        let progress = lock(&self.shared.progress);
-        progress.finished && progress.events.is_empty()
+        self.shared.feed.is_exhausted()
     }
 
     /// Events that nobody took in time.
     #[must_use]
     pub fn missed_events(&self) -> u64 {
-        lock(&self.shared.progress).missed
+        self.shared.feed.missed()
     }
 
     /// Nanoseconds since 1970 when the run began; 0 before.
@@ -219,7 +201,7 @@ impl Session {
     /// How long the run has taken; while it runs, up to the last thing that happened.
     #[must_use]
     pub fn duration(&self) -> Nanos {
-        lock(&self.shared.progress).duration
+        self.shared.duration.load(Ordering::Relaxed)
     }
 
     /// Looks at the lanes as they stand.
@@ -230,7 +212,7 @@ impl Session {
     /// The counts of one target, or of all.
     #[must_use]
     pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
-        let foreign = lock(&self.shared.progress).foreign;
+        let foreign = self.shared.foreign.load(Ordering::Relaxed);
         let (account, several) = self.look(|lanes| {
             let chosen = target.map_or(Some(lanes), |target| lanes.get(target..=target))?;
             Some((Account::of(chosen.iter().map(|lane| &lane.pinger)), chosen.len() > 1))
@@ -245,16 +227,6 @@ impl Session {
             summary.kernel_drops = self.shared.sockets.iter().map(Socket::kernel_drops).sum();
         }
         Some(summary)
-    }
-
-    fn wait_for(&self, limit: Duration, done: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {
-        let progress = lock(&self.shared.progress);
-        let waited = self.shared.news.wait_timeout_while(progress, limit, |progress| !done(progress));
-        waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn failed(mut progress: MutexGuard<'_, Progress>) -> Result<()> {
-        progress.failure.take().map_or(Ok(()), Err)
     }
 }
 
@@ -279,11 +251,6 @@ fn display_name(host: &str, port: u16) -> String {
     } else {
         format!("{host}:{port}")
     }
-}
-
-/// A panic in the thread has been reported as the end of the run; the data behind the lock is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The key of a lane: scope and flow of an IPv6 address do not tell targets apart.

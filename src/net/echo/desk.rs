@@ -1,25 +1,22 @@
 //! The thread of a server: receive, ask the machine, send or hold back, tell who follows.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rustix::fd::AsFd as _;
 
-use super::{Event, lock};
+use super::Event;
 use crate::logic::Nanos;
 use crate::logic::echo::{Echo, Held, Log, Note, Reason, Row, Verdict};
 use crate::net::clock::{Clock, wall_ns};
+use crate::net::feed::{Feed, lock};
 use crate::net::pace::{self, Bell};
 use crate::net::socket::{Inbox, Path, Socket, Via, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
 const SLOTS: usize = 32;
-/// Events kept for a follower who is slow; later ones are counted and dropped, as nothing may hold up the thread.
-const MOST_EVENTS: usize = 65_536;
 /// The longest part of a datagram that an event shows.
 const SHOWN: usize = 1_024;
 
@@ -31,8 +28,7 @@ pub(super) struct Desk {
     pub(super) stop: AtomicBool,
     pub(super) followed: AtomicBool,
     pub(super) books: Mutex<Books>,
-    pub(super) progress: Mutex<Progress>,
-    pub(super) news: Condvar,
+    pub(super) feed: Feed<Event>,
 }
 
 #[derive(Debug)]
@@ -40,14 +36,6 @@ pub(super) struct Books {
     pub(super) echo: Echo,
     pub(super) log: Log,
     pub(super) held: Held<Reply>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    pub(super) over: bool,
-    pub(super) failure: Option<Error>,
-    pub(super) events: VecDeque<Event>,
-    pub(super) missed: u64,
 }
 
 /// A reply on its way out.
@@ -88,10 +76,10 @@ impl Desk {
             let decision = books.echo.decide(datagram.source, wall, datagram.bytes, out);
             let note = books.log.note(now, wall, datagram.source, datagram.bytes, &decision);
             if self.followed.load(Ordering::Acquire) {
-                self.tell(Event {
+                self.feed.tell([Event {
                     row: Row::of(now, wall, datagram.source, datagram.bytes, &decision),
                     message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
-                });
+                }]);
             }
             match decision.verdict {
                 Verdict::Drop => {}
@@ -120,30 +108,6 @@ impl Desk {
             books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
         }
     }
-
-    fn tell(&self, event: Event) {
-        let mut progress = lock(&self.progress);
-        if progress.events.len() < MOST_EVENTS {
-            progress.events.push_back(event);
-            self.news.notify_all();
-        } else {
-            progress.missed += 1;
-        }
-    }
-
-    pub(super) fn wait_for(
-        &self,
-        limit: Duration,
-        done: impl Fn(&Progress) -> bool,
-    ) -> MutexGuard<'_, Progress> {
-        let waited = self.news.wait_timeout_while(lock(&self.progress), limit, |progress| !done(progress));
-        waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    pub(super) fn finish(&self) {
-        lock(&self.progress).over = true;
-        self.news.notify_all();
-    }
 }
 
 impl Books {
@@ -165,20 +129,6 @@ impl Books {
         if let Some(note) = note {
             self.log.failed(note, reason);
         }
-    }
-}
-
-/// Says that the server has stopped, also if the thread panics.
-pub(super) struct Finish(pub(super) Arc<Desk>);
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let source =
-                std::io::Error::other("a defect in udpping; please report it with the message above");
-            lock(&self.0.progress).failure = Some(Error::System { action: "go on serving", source });
-        }
-        self.0.finish();
     }
 }
 

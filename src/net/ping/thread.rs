@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Events, Lane, MOST_EVENTS, Settings, Shared, key, lock};
 use rustix::fd::AsFd as _;
 
+use super::{Events, Lane, Settings, Shared, key};
 use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::{Clock, wall_ns};
+use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
 use crate::net::socket::{Inbox, is_refusal};
 use crate::net::{Error, Result};
@@ -67,11 +68,9 @@ impl Ready {
     pub(super) fn spawn(mut self) -> io::Result<()> {
         // Not joined: it holds nothing but its own share of the state, and ends within one wake-up of `stop`.
         std::thread::Builder::new().name("udpping ping".into()).spawn(move || {
-            let finish = Finish(Arc::clone(&self.shared));
+            let shared = Arc::clone(&self.shared);
             pace::be_punctual();
-            if let Err(error) = self.run() {
-                lock(&finish.0.progress).failure = Some(error);
-            }
+            shared.feed.conclude("go on pinging", || self.run());
         })?;
         Ok(())
     }
@@ -90,7 +89,7 @@ impl Ready {
                     .map_err(|source| Error::System { action: "wait for replies", source })?;
             }
             wires.receive(shared, inbox, clock)?;
-            lock(&shared.progress).duration = clock.now();
+            shared.duration.store(clock.now(), Ordering::Relaxed);
         }
         Ok(())
     }
@@ -205,11 +204,10 @@ impl Wires {
                         }
                     }
                     Err(error) if is_refusal(&error) => {
-                        let mut lanes = lock(&shared.lanes);
+                        // Where there is an error queue, it is read below.
                         if !shared.sockets[socket].sees_foreign() {
-                            self.refused_on(shared, &mut lanes, socket, clock.now());
+                            self.refused_on(shared, &mut lock(&shared.lanes), socket, clock.now());
                         }
-                        self.take_refusals(shared, &mut lanes, socket, clock)?;
                     }
                     Err(source) => return Err(Error::System { action: "receive", source }),
                 }
@@ -224,7 +222,7 @@ impl Wires {
             Some(lane) => *lane,
             None if lanes.len() == 1 => 0,
             None => {
-                lock(&shared.progress).foreign += 1;
+                shared.foreign.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         };
@@ -288,32 +286,10 @@ impl Wires {
             }
         });
         if !changed.is_empty() {
-            let mut progress = lock(&shared.progress);
             let rows = pinger.rows();
-            for index in changed.into_iter().filter_map(|seq| rows.index(seq)) {
-                if progress.events.len() < MOST_EVENTS {
-                    progress.events.push_back((lane, rows.get(index)));
-                } else {
-                    progress.missed += 1;
-                }
-            }
-            shared.news.notify_all();
+            let indices = changed.into_iter().filter_map(|seq| rows.index(seq));
+            shared.feed.tell(indices.map(|index| (lane, rows.get(index))));
         }
         result
-    }
-}
-
-/// Says that the run is over, also if the thread panics.
-struct Finish(Arc<Shared>);
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        let mut progress = lock(&self.0.progress);
-        progress.finished = true;
-        if std::thread::panicking() {
-            let source = io::Error::other("a defect in udpping; please report it with the message above");
-            progress.failure = Some(Error::System { action: "go on pinging", source });
-        }
-        self.0.news.notify_all();
     }
 }

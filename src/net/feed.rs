@@ -1,0 +1,157 @@
+//! What a background thread tells those who wait for it: events in a bounded queue, and how it ended.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Error, Result};
+
+/// Events kept for a reader who is slow; later ones are counted and dropped, as nothing may hold up the thread.
+const MOST_EVENTS: usize = 65_536;
+
+/// The line between a thread and its onlookers.
+#[derive(Debug)]
+pub(super) struct Feed<E> {
+    state: Mutex<State<E>>,
+    news: Condvar,
+}
+
+#[derive(Debug)]
+struct State<E> {
+    over: bool,
+    failure: Option<Error>,
+    events: VecDeque<E>,
+    missed: u64,
+}
+
+impl<E> Feed<E> {
+    pub(super) fn new() -> Self {
+        let state = State { over: false, failure: None, events: VecDeque::new(), missed: 0 };
+        Self { state: Mutex::new(state), news: Condvar::new() }
+    }
+
+    /// Does the thread's work and says that it is over, also if it panics; `action` is what then could not go on.
+    pub(super) fn conclude(&self, action: &'static str, work: impl FnOnce() -> Result<()>) {
+        let ending = Ending { feed: self, action };
+        if let Err(error) = work() {
+            lock(&ending.feed.state).failure = Some(error);
+        }
+    }
+
+    /// Says that it is over, where no thread can.
+    pub(super) fn end(&self) {
+        lock(&self.state).over = true;
+        self.news.notify_all();
+    }
+
+    /// Passes events on.
+    pub(super) fn tell(&self, events: impl IntoIterator<Item = E>) {
+        let mut state = lock(&self.state);
+        for event in events {
+            if state.events.len() < MOST_EVENTS {
+                state.events.push_back(event);
+            } else {
+                state.missed += 1;
+            }
+        }
+        self.news.notify_all();
+    }
+
+    /// Waits until it is over, at most `limit`; says whether it is. What ended it is an error once.
+    pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
+        let mut state = self.wait_for(limit, |state| state.over);
+        state.failure.take().map_or(Ok(state.over), Err)
+    }
+
+    /// The next event; `None` if there was none within `limit` or it is over. What ended it is an error once.
+    pub(super) fn next(&self, limit: Duration) -> Result<Option<E>> {
+        let mut state = self.wait_for(limit, |state| state.over || !state.events.is_empty());
+        if let Some(event) = state.events.pop_front() {
+            return Ok(Some(event));
+        }
+        state.failure.take().map_or(Ok(None), Err)
+    }
+
+    /// Whether it is over.
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.state).over
+    }
+
+    /// Whether it is over and all events are taken.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let state = lock(&self.state);
+        state.over && state.events.is_empty()
+    }
+
+    /// Events that nobody took in time.
+    pub(super) fn missed(&self) -> u64 {
+        lock(&self.state).missed
+    }
+
+    fn wait_for(&self, limit: Duration, done: impl Fn(&State<E>) -> bool) -> MutexGuard<'_, State<E>> {
+        let waited = self.news.wait_timeout_while(lock(&self.state), limit, |state| !done(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// The end of a thread's work, however it comes.
+struct Ending<'a, E> {
+    feed: &'a Feed<E>,
+    action: &'static str,
+}
+
+impl<E> Drop for Ending<'_, E> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let source = io::Error::other("a defect in udpping; please report it with the message above");
+            lock(&self.feed.state).failure = Some(Error::System { action: self.action, source });
+        }
+        self.feed.end();
+    }
+}
+
+/// A panic in a thread has been reported as its end; the data behind the lock is still whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    #[test]
+    fn a_slow_reader_misses_the_latest_and_is_told_how_many() {
+        let feed = Feed::new();
+        feed.tell(0..MOST_EVENTS + 3);
+        assert_eq!((feed.next(NOW).unwrap(), feed.missed()), (Some(0), 3));
+        feed.end();
+        assert!(feed.is_over() && !feed.is_exhausted());
+        while feed.next(NOW).unwrap().is_some() {}
+        assert!(feed.is_exhausted() && feed.wait(NOW).unwrap());
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_after_the_events() {
+        let feed = Feed::new();
+        feed.tell([1]);
+        feed.conclude("work", || Err(Error::System { action: "work", source: io::Error::other("tired") }));
+        assert_eq!(feed.next(NOW).unwrap(), Some(1));
+        assert!(feed.next(NOW).unwrap_err().to_string().contains("tired"));
+        assert!(feed.next(NOW).unwrap().is_none() && feed.wait(NOW).unwrap());
+    }
+
+    #[test]
+    fn a_panic_is_an_end_and_a_failure() {
+        let feed = Arc::new(Feed::<()>::new());
+        let thread = Arc::clone(&feed);
+        let worker = std::thread::spawn(move || thread.conclude("go on", || panic!("on purpose")));
+        assert!(worker.join().is_err());
+        assert!(feed.wait(NOW).unwrap_err().to_string().contains("cannot go on"));
+        assert!(feed.is_over());
+    }
+}
