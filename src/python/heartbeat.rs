@@ -5,7 +5,7 @@ use pyo3::types::PyInt;
 
 use super::echo::{echo_plan, parse, seed_to_python};
 use super::table::Table;
-use crate::logic::monitor::Detector;
+use crate::logic::monitor::detect::Detector;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::sim::heartbeat::{Plan, Run, spread};
 

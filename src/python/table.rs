@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList, PyTuple};
 
 use crate::logic::echo::Columns;
-use crate::logic::monitor::Detector;
+use crate::logic::monitor::detect::Detector;
 use crate::logic::record::{Match, NONE, Rows, Stamp, Status};
 use crate::logic::stats::{garwood, quantile};
 use crate::net::ping::Lane;

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::logic::link::{Link, LinkPlan};
-use crate::logic::monitor::{Beat, Detector, Forecast, Watch};
+use crate::logic::monitor::detect::{Beat, Detector, Forecast, Watch};
 use crate::logic::{Invalid, Nanos};
 
 /// A sender and its path.
@@ -161,7 +161,8 @@ impl Run {
         {
             self.on_the_way.pop();
             self.first.get_or_insert(at);
-            self.judges.iter_mut().for_each(|judge| judge.beat(Beat { seq, at }));
+            let beat = Beat { seq, sent: self.at(seq), at };
+            self.judges.iter_mut().for_each(|judge| judge.beat(beat));
         }
     }
 
@@ -177,10 +178,14 @@ impl Run {
             }
             let mut rest = self.on_the_way.clone().into_sorted_vec();
             rest.reverse();
+            let rest: Vec<Beat> = rest
+                .iter()
+                .map(|Reverse((at, seq))| Beat { seq: *seq, sent: self.at(*seq), at: *at })
+                .collect();
             for judge in &mut self.judges {
                 let mut watch = judge.watch.clone();
-                for Reverse((at, seq)) in &rest {
-                    watch.beat(Beat { seq: *seq, at: *at });
+                for beat in &rest {
+                    watch.beat(*beat);
                 }
                 judge.detections.extend(watch.deadline().map(|deadline| (deadline - at).max(0)));
             }

@@ -1,7 +1,7 @@
 //! Heartbeats in virtual time: what is lost and late is told from what it looks like.
 
 use udpping::logic::link::LinkPlan;
-use udpping::logic::monitor::Detector;
+use udpping::logic::monitor::detect::Detector;
 use udpping::logic::{Nanos, SECOND};
 use udpping::sim::heartbeat::{Outcome, Plan, Run, spread};
 

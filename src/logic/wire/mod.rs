@@ -4,6 +4,7 @@
 //! same line, upper-cased, padded, prefixed, re-worded, or binary. Reading is tolerant and never fails loudly;
 //! whoever credits an answer to a ping decides how far to trust what was read.
 
+pub mod heartbeat;
 mod message;
 mod repr;
 pub mod template;

@@ -1,8 +1,9 @@
 //! Chen, Toueg and Aguilera's NFD-E ("On the quality of service of failure detectors", IEEE Transactions on Computers 51, 2002).
 //!
-//! The next heartbeat is expected at EA = mean(A - interval x seq) + interval x (latest + 1), the mean taken over
-//! the latest arrivals; the deadline is a margin after that. A heartbeat that was delayed is worth no more than its
-//! number. The mean lags behind a sender whose clock is off: by 50 ms at 100 ppm, one a second and a window of 1,000.
+//! The next heartbeat is expected at EA = S + interval + mean(A - S), with S the time at which the latest was sent and
+//! the mean taken over the latest arrivals; the deadline is a margin after that. A heartbeat that was delayed is worth
+//! no more than its own time. The mean lags behind a sender whose clock is off: by 50 ms at 100 ppm, one a second and
+//! a window of 1,000.
 
 use std::fmt;
 
@@ -54,7 +55,7 @@ pub(super) struct Watch {
     interval: Nanos,
     /// The first heartbeat; numbers and times count from it.
     origin: Option<Beat>,
-    /// The highest number, counted from the first.
+    /// When the latest was sent, counted from the first.
     latest: i128,
     /// How much later than planned from the first one.
     offsets: Window,
@@ -63,16 +64,15 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn learn(&mut self, beat: Beat) {
         let origin = *self.origin.get_or_insert(beat);
-        let number = i128::from(beat.seq) - i128::from(origin.seq);
-        let offset = i128::from(beat.at) - i128::from(origin.at) - i128::from(self.interval) * number;
-        self.offsets.push(saturated(offset));
-        self.latest = self.latest.max(number);
+        let sent = i128::from(beat.sent) - i128::from(origin.sent);
+        self.offsets.push(saturated(i128::from(beat.at) - i128::from(origin.at) - sent));
+        self.latest = self.latest.max(sent);
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub(super) fn deadline(&self) -> Nanos {
         let start = self.origin.map_or(0, |origin| i128::from(origin.at));
-        let due = i128::from(self.interval) * (self.latest + 1);
+        let due = self.latest + i128::from(self.interval);
         saturated(start + due + self.offsets.mean().round() as i128 + i128::from(self.margin))
     }
 }

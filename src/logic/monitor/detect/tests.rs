@@ -18,7 +18,7 @@ fn watch(text: &str) -> Watch {
 fn fed(text: &str, beats: u64, after: impl Fn(u64) -> Nanos, lost: impl Fn(u64) -> bool) -> Watch {
     let mut watch = watch(text);
     for seq in (0..beats).filter(|seq| !lost(*seq)) {
-        watch.beat(Beat { seq, at: sent(seq) + after(seq) });
+        watch.beat(Beat { seq, sent: sent(seq), at: sent(seq) + after(seq) });
     }
     watch
 }
@@ -119,7 +119,7 @@ fn stale_heartbeats_revive_nobody() {
         let mut watch = fed(text, 100, |_| 0, |seq| (50..99).contains(&seq));
         let before = watch.deadline().unwrap();
         for seq in 50..99 {
-            watch.beat(Beat { seq, at: sent(200 + seq) });
+            watch.beat(Beat { seq, sent: sent(seq), at: sent(200 + seq) });
         }
         let moved = watch.deadline().unwrap() - before;
         // Chen's mean learns from them that they were late: with so few, up to the 150 s times 49 of 100.
@@ -199,12 +199,12 @@ proptest! {
     /// Whatever arrives, in whatever order and at whatever time: no panic, and the deadline of a fresh one is later
     /// than its arrival for those that count from it.
     #[test]
-    fn nothing_that_arrives_hurts(beats in prop::collection::vec((any::<u64>(), 0..1_000 * SECOND), 1..300)) {
+    fn nothing_that_arrives_hurts(beats in prop::collection::vec((any::<u64>(), any::<i64>(), 0..1_000 * SECOND), 1..300)) {
         for text in ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per day"] {
             let (mut watch, mut at) = (watch(text), 0);
-            for (seq, later) in &beats {
+            for (seq, sent, later) in &beats {
                 at += later;
-                watch.beat(Beat { seq: *seq, at });
+                watch.beat(Beat { seq: *seq, sent: *sent, at });
             }
             prop_assert!(watch.deadline().is_some());
         }
@@ -216,7 +216,7 @@ proptest! {
         let silence = |text: &str| {
             let mut watch = watch(text);
             for (seq, (delay, _)) in (0..).zip(&delays).filter(|(_, (_, fate))| *fate > 0) {
-                watch.beat(Beat { seq, at: sent(seq) + delay * MS });
+                watch.beat(Beat { seq, sent: sent(seq), at: sent(seq) + delay * MS });
             }
             watch.forecast().map_or(0, |forecast| forecast.silence)
         };

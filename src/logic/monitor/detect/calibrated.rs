@@ -143,7 +143,7 @@ impl Watch {
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub(super) fn fresh(&mut self, beat: Beat) -> Nanos {
         let origin = *self.origin.get_or_insert(beat);
-        let planned = i128::from(self.interval) * (i128::from(beat.seq) - i128::from(origin.seq));
+        let planned = i128::from(beat.sent) - i128::from(origin.sent);
         let offset = saturated(i128::from(beat.at) - i128::from(origin.at) - planned);
         if let Some(latest) = self.latest.replace(beat.seq) {
             self.losses.gap(beat.seq - latest - 1);

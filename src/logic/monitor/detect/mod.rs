@@ -1,0 +1,177 @@
+//! How long may a sender of heartbeats be silent before it is suspected: failure detectors.
+//!
+//! A [`Detector`] is the plan, read from a text such as `calibrated:1 per 30 days`. Its [`Watch`] follows one
+//! sender: it is fed each heartbeat (number and time of arrival) and says until when silence is still fine. It
+//! never asks what time it is, so a month of heartbeats is a matter of a second.
+//!
+//! Only a *fresh* heartbeat, with a higher number than any before, moves the deadline on: one that was overtaken
+//! says nothing about now.
+
+mod calibrated;
+mod chen;
+mod deviations;
+mod fixed;
+mod phi;
+mod rate;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use calibrated::{Calibrated, Forecast, MOST_SILENT};
+pub use chen::Chen;
+pub use fixed::Fixed;
+pub use phi::Phi;
+pub use rate::{Rate, Unit};
+
+use crate::logic::{Invalid, Nanos, SECOND};
+
+const EXPECTED: &str =
+    "fixed:3 (misses), phi:8 (threshold), chen:2s (safety margin) or calibrated:1 per 30 days (false alarms)";
+
+/// Shortest and longest time between two heartbeats.
+const INTERVALS: std::ops::RangeInclusive<Nanos> = 1_000_000..=86_400 * SECOND;
+
+/// One heartbeat as it arrived. The sequence number goes up by one for each that is sent; none is fed twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The number that the sender gave it.
+    pub seq: u64,
+    /// When it left by a clock of the sender, whose origin does not matter.
+    pub sent: Nanos,
+    /// When it came.
+    pub at: Nanos,
+}
+
+/// A rule for when silence becomes suspicious.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Detector {
+    /// So many intervals without a heartbeat.
+    Fixed(Fixed),
+    /// Phi accrual: silence that is improbable by a normal fit of the times between arrivals.
+    Phi(Phi),
+    /// Chen's NFD-E: a margin after the time at which the next heartbeat is expected.
+    Chen(Chen),
+    /// Silence that is as improbable as the promised rate of false alarms asks for, losses included.
+    Calibrated(Calibrated),
+}
+
+impl Detector {
+    /// Begins to follow a sender whose heartbeats are `interval` apart.
+    ///
+    /// # Errors
+    ///
+    /// An interval below a millisecond or above a day, or one at which a promise means nothing.
+    pub fn watch(&self, interval: Nanos) -> Result<Watch, Invalid> {
+        if !INTERVALS.contains(&interval) {
+            return Err(Invalid::new("interval", format!("{interval} ns"), "from 1 ms to 1 day"));
+        }
+        let state = match self {
+            Self::Fixed(fixed) => State::Fixed(fixed.silence(interval)),
+            Self::Phi(phi) => State::Phi(phi.watch(interval)),
+            Self::Chen(chen) => State::Chen(chen.watch(interval)),
+            Self::Calibrated(calibrated) => State::Calibrated(calibrated.watch(interval)?),
+        };
+        Ok(Watch { latest: None, deadline: None, state })
+    }
+}
+
+/// A detector that follows one sender. It takes 8 KB at most: a window of 1,000 times, or 940 counts.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    latest: Option<u64>,
+    deadline: Option<Nanos>,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Fixed(Nanos),
+    Phi(phi::Watch),
+    Chen(chen::Watch),
+    Calibrated(calibrated::Watch),
+}
+
+impl Watch {
+    /// Takes a heartbeat in; they come in the order of their arrival.
+    pub fn beat(&mut self, beat: Beat) {
+        let fresh = self.latest.is_none_or(|latest| beat.seq > latest);
+        if !fresh {
+            if let State::Chen(watch) = &mut self.state {
+                watch.learn(beat);
+                self.deadline = Some(watch.deadline());
+            }
+            return;
+        }
+        self.latest = Some(beat.seq);
+        self.deadline = Some(match &mut self.state {
+            State::Fixed(silence) => beat.at.saturating_add(*silence),
+            State::Phi(watch) => watch.fresh(beat, self.deadline),
+            State::Chen(watch) => {
+                watch.learn(beat);
+                watch.deadline()
+            }
+            State::Calibrated(watch) => watch.fresh(beat),
+        });
+    }
+
+    /// Until when silence is still fine, this moment included; `None` before the first heartbeat.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Nanos> {
+        self.deadline
+    }
+
+    /// What a calibrated detector foretells of itself; `None` for the others.
+    #[must_use]
+    pub fn forecast(&self) -> Option<Forecast> {
+        match &self.state {
+            State::Calibrated(watch) => Some(watch.forecast()),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Detector {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parsed = match text.trim().split_once(':') {
+            Some(("fixed", misses)) => Fixed::read(misses).map(Self::Fixed),
+            Some(("phi", options)) => Phi::read(options).map(Self::Phi),
+            Some(("chen", options)) => Chen::read(options).map(Self::Chen),
+            Some(("calibrated", rate)) => rate
+                .parse()
+                .map(|rate| Self::Calibrated(Calibrated::new(rate)))
+                .map_err(|Invalid { expected, .. }| expected),
+            _ => Err(EXPECTED.into()),
+        };
+        parsed.map_err(|expected| {
+            let shown: String = text.chars().take(60).collect();
+            Invalid::new("detector", format!("{shown:?}"), expected)
+        })
+    }
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(fixed) => write!(f, "fixed:{fixed}"),
+            Self::Phi(phi) => write!(f, "phi:{phi}"),
+            Self::Chen(chen) => write!(f, "chen:{chen}"),
+            Self::Calibrated(calibrated) => write!(f, "calibrated:{}", calibrated.false_alarms()),
+        }
+    }
+}
+
+/// `key=value` behind the first value of a detector.
+fn option(text: &str) -> Option<(&str, &str)> {
+    text.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
+}
+
+/// A window of 2 to 1,000 values.
+fn window_size(text: &str) -> Result<u16, String> {
+    let expected = || "window=n with a whole number n from 2 to 1000".to_owned();
+    text.parse().ok().filter(|size| (2..=window::MOST).contains(size)).ok_or_else(expected)
+}

@@ -1,0 +1,135 @@
+//! Who wrote a heartbeat: HMAC-SHA-256 (RFC 2104, FIPS 180-4) over the line, cut to 16 bytes (RFC 2104, section 5).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write as _;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::is_name;
+use crate::logic::Invalid;
+
+/// Bytes of the code in a line, written as twice as many hexadecimal digits.
+pub const MAC: usize = 16;
+
+/// The shortest and the longest secret.
+const SECRET: std::ops::RangeInclusive<usize> = 16..=1_024;
+
+/// A secret that a sender and a monitor share, and its name.
+#[derive(Clone)]
+pub struct Key {
+    name: Box<str>,
+    /// Hashing the secret itself is done once.
+    ready: Hmac<Sha256>,
+}
+
+/// All secrets that a monitor knows.
+#[derive(Debug, Clone, Default)]
+pub struct Keys {
+    keys: HashMap<Box<str>, Key>,
+}
+
+/// The end of a sealed line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal<'a> {
+    /// Which key it claims.
+    pub key: &'a str,
+    /// The code.
+    pub mac: [u8; MAC],
+    /// What it covers: everything in the line before ` mac=`.
+    pub covered: &'a [u8],
+}
+
+impl Key {
+    /// A key.
+    ///
+    /// # Errors
+    /// A name that [`is_name`] refuses, or a secret that is too short or too long.
+    pub fn new(name: &str, secret: &[u8]) -> Result<Self, Invalid> {
+        if !is_name(name) {
+            let expected = "a name of 1 to 64 letters, digits and . _ : @ / + -";
+            return Err(Invalid::new(
+                "key",
+                format!("{:?}", name.chars().take(60).collect::<String>()),
+                expected,
+            ));
+        }
+        let ready = Some(secret)
+            .filter(|secret| SECRET.contains(&secret.len()))
+            .and_then(|secret| Hmac::<Sha256>::new_from_slice(secret).ok());
+        let expected = "16 to 1024 bytes; `openssl rand -hex 32` makes a good one";
+        let refused =
+            || Invalid::new("key", format!("{name} with a secret of {} bytes", secret.len()), expected);
+        Ok(Self { name: name.into(), ready: ready.ok_or_else(refused)? })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends the line that begins at `start`.
+    pub(super) fn seal(&self, start: usize, line: &mut Vec<u8>) {
+        // Writing into memory cannot fail.
+        let _ = write!(line, " key={}", self.name);
+        let code = self.ready.clone().chain_update(&line[start..]).finalize().into_bytes();
+        line.extend_from_slice(b" mac=");
+        for byte in &code[..MAC] {
+            let _ = write!(line, "{byte:02x}");
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.name)
+    }
+}
+
+impl Keys {
+    /// Reads keys as a file holds them: `name secret` on each line; a lone secret is called `default`. Empty lines and
+    /// lines that begin with `#` say nothing.
+    ///
+    /// # Errors
+    /// A line that is no key, a name that comes twice, or no key at all.
+    pub fn read(text: &str) -> Result<Self, Invalid> {
+        let mut keys = HashMap::new();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (name, secret) = line.split_once(char::is_whitespace).unwrap_or(("default", line));
+            let key = Key::new(name, secret.trim().as_bytes())?;
+            if keys.insert(key.name.clone(), key).is_some() {
+                return Err(Invalid::new("key", format!("{name:?}"), "each name once"));
+            }
+        }
+        if keys.is_empty() {
+            return Err(Invalid::new("key", "without a line", "`name secret`, or a secret alone"));
+        }
+        Ok(Self { keys })
+    }
+
+    /// Whether there is none, so that everybody is believed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The only key, or the one called `name`.
+    #[must_use]
+    pub fn find(&self, name: Option<&str>) -> Option<&Key> {
+        match name {
+            Some(name) => self.keys.get(name),
+            None => self.keys.values().next().filter(|_| self.keys.len() == 1),
+        }
+    }
+
+    /// Whether a line was written by somebody who knows the key that it names. Takes as long for any code.
+    #[must_use]
+    pub fn verify(&self, seal: &Seal<'_>) -> bool {
+        self.keys.get(seal.key).is_some_and(|key| {
+            key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).is_ok()
+        })
+    }
+}
