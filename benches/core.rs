@@ -11,7 +11,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use udpping::logic::echo::{Echo, EchoPlan, Held};
 use udpping::logic::link::{Direction, Effect, LinkPlan, Scope, Seed, Uniforms};
 use udpping::logic::ping::{Pinger, Plan, Wishes};
-use udpping::logic::wire;
+use udpping::logic::wire::{self, heartbeat::Heartbeat};
 use udpping::sim::ping::{EchoPeer, Run};
 
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 12_000);
@@ -114,6 +114,20 @@ fn uniform(bencher: Bencher<'_, '_>) {
 ])]
 fn read_seq(answer: &str) -> Option<u64> {
     wire::read_seq(black_box(answer.as_bytes()))
+}
+
+/// A heartbeat read, as our own sender writes it and as others do.
+#[divan::bench(sample_size = CALLS, args = [
+    "Heartbeat 17 1700000000.250001 id=web1 session=9f3ac0d1e5b47a26 boot=4 interval=1 mono=16.000214 ack=16",
+    "Heartbeat 17 1700000000.250001 id=web1 session=9f3ac0d1e5b47a26 boot=4 interval=1 mono=16.000214 ack=16 key=ops \
+     mac=00112233445566778899aabbccddeeff",
+    "Heartbeat 43 1700000000.25",
+    "Ping 5 Fri Sep 20 13:12:19 2024",
+    "{\"seq_num\": 16, \"timestamp\": 1700000000000}",
+    "hello world",
+])]
+fn heartbeat_read(line: &str) -> bool {
+    Heartbeat::read(black_box(line.as_bytes())).is_ok()
 }
 
 /// The message of a ping written: `Ping 43 1700000000.25`, the time as Python prints it.

@@ -5,9 +5,13 @@
 //! Senders write [`Form::Full`], or one of the course's own forms for its servers, which crash on more words. What is
 //! read is any dialect of the course.
 
+mod read;
 mod seal;
 
+pub use read::Unreadable;
 pub use seal::{Key, Keys, MAC, Seal};
+
+pub(super) use read::moment;
 
 use std::fmt;
 use std::io::Write as _;
@@ -26,6 +30,9 @@ pub struct Heartbeat<'a> {
     pub seq: Option<u64>,
     /// When it was to be sent by the sender's wall clock, in nanoseconds since 1970.
     pub wall_ns: Option<i64>,
+    /// Whether that was a date without a zone, read as one of UTC: right for intervals, but what it differs from our clock
+    /// may be the sender's zone.
+    pub local: bool,
     /// Who sends it: [`is_name`] holds.
     pub id: Option<&'a str>,
     /// A random number that a sender draws when it starts.
@@ -152,6 +159,7 @@ mod tests {
         let beat = Heartbeat {
             seq: Some(17),
             wall_ns: Some(1_700_000_000_250_000_000),
+            local: false,
             id: Some("web1"),
             session: Some(0x9f3a),
             boot: Some(4),

@@ -6,6 +6,7 @@
 
 pub mod heartbeat;
 mod message;
+mod moment;
 mod repr;
 pub mod template;
 
@@ -94,22 +95,11 @@ pub fn parse_seq(datagram: &[u8]) -> Option<Seq> {
     in_front.or(after_word).map(Seq::Whole)
 }
 
-/// The sender's time in a request, in seconds since 1970: the first number large enough to be one.
-///
-/// Milli-, micro- and nanoseconds are told by their size.
+/// The sender's time in a request, in seconds since 1970: a number in any unit or a date, wherever a heartbeat may have
+/// it. A number too small for our days is none.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "the bound is a small integer")]
 pub fn read_time(datagram: &[u8]) -> Option<f64> {
-    let number = tokens(datagram)
-        .filter(|token| token.first().is_some_and(u8::is_ascii_digit))
-        .filter_map(|token| std::str::from_utf8(token).ok()?.parse::<f64>().ok())
-        .find(|number| number.is_finite() && *number >= FIRST_TIME as f64)?;
-    Some(match number {
-        n if n >= 1e17 => n / 1e9,
-        n if n >= 1e14 => n / 1e6,
-        n if n >= 1e11 => n / 1e3,
-        n => n,
-    })
+    heartbeat::moment(datagram).filter(|moment| moment.is_certain())?.seconds()
 }
 
 /// Words and numbers of a line; the separators are those of the dialects (space, comma, pipe, JSON, `seq:`).
@@ -225,7 +215,23 @@ mod tests {
     fn times_are_read_in_any_unit() {
         assert_eq!(read_time(b"Ping 1 1700000000.25"), Some(1_700_000_000.25));
         assert_eq!(read_time(b"1 1700000000250"), Some(1_700_000_000.25));
+        assert_eq!(read_time(b"123456789 1700000000.25"), Some(1_700_000_000.25));
+        assert_eq!(read_time(b"Ping 1 1700000000.25 \xff"), Some(1_700_000_000.25));
+        assert_eq!(read_time(&[&b"Ping 1 1700000000.25"[..], &[b'x'; 9_000]].concat()), None);
+        assert_eq!(
+            read_time(&[&b"Ping 1 1700000000.25 "[..], &[b'x'; 9_000]].concat()),
+            Some(1_700_000_000.25)
+        );
         assert_eq!(read_time(b"Ping 1 nan inf 1_7e9"), None);
+        assert_eq!(read_time(b"Ping 1 0.5"), None);
+    }
+
+    #[test]
+    fn dates_are_times_too() {
+        for date in ["Tue Nov 14 22:13:20 2023", "2023-11-14 22:13:20", "2023-11-14T23:13:20+01:00"] {
+            assert_eq!(read_time(format!("Ping 1 {date}").as_bytes()), Some(1_700_000_000.0), "{date}");
+        }
+        assert_eq!(read_time(b"Ping 1 10:11:12"), None);
     }
 
     proptest! {

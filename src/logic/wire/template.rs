@@ -268,6 +268,7 @@ mod tests {
         assert_eq!(render("{diff}", b"Ping 1 1700000000.5"), "0.0");
         assert_eq!(render("{diff}", b"Ping 1 1700000003.0680249"), "-2.5680248737335205");
         assert_eq!(render("{time}", b"Ping 1 1726406736.2412975"), "1726406736.2412975");
+        assert_eq!(render("{diff:.3f}", b"1\tTue Nov 14 22:13:20 2023"), "0.500");
     }
 
     #[test]

@@ -41,6 +41,28 @@ pub struct Seal<'a> {
     pub covered: &'a [u8],
 }
 
+impl<'a> Seal<'a> {
+    /// The seal that ends a datagram, to the byte: what stood behind it would be covered by nothing.
+    pub(super) fn at_end(key: &'a str, datagram: &'a [u8]) -> Option<Self> {
+        let (rest, digits) = datagram.split_last_chunk::<{ 2 * MAC }>()?;
+        let covered = rest.strip_suffix(b" mac=")?;
+        let mut mac = [0; MAC];
+        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = hexadecimal(pair[0])? << 4 | hexadecimal(pair[1])?;
+        }
+        Some(Self { key, mac, covered })
+    }
+}
+
+/// One small digit: each code is written in one way alone.
+fn hexadecimal(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
 impl Key {
     /// A key.
     ///
@@ -131,5 +153,59 @@ impl Keys {
         self.keys.get(seal.key).is_some_and(|key| {
             key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).is_ok()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "sixteen bytes or more";
+
+    #[test]
+    fn codes_are_those_of_python() {
+        // hmac.new(b"sixteen bytes or more", b"Heartbeat 1 0 key=ops", "sha256").hexdigest()[:32]
+        let mut line = b"before Heartbeat 1 0".to_vec();
+        Key::new("ops", SECRET.as_bytes()).unwrap().seal(7, &mut line);
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "before Heartbeat 1 0 key=ops mac=004a7643bcda16fa8d5d8ef5b018cf82"
+        );
+    }
+
+    #[test]
+    fn keys_are_read_from_lines() {
+        let keys = Keys::read(&format!("# ours\n\n ops \t {SECRET} \r\nweb1 {SECRET}2\n")).unwrap();
+        assert_eq!(keys.find(Some("ops")).map(Key::name), Some("ops"));
+        assert!(
+            keys.find(Some("web1")).is_some() && keys.find(Some("x")).is_none() && keys.find(None).is_none()
+        );
+        let lone = Keys::read("0123456789abcdef").unwrap();
+        assert_eq!(lone.find(None).map(Key::name), Some("default"));
+        assert!(Keys::default().is_empty() && Keys::default().find(None).is_none() && !lone.is_empty());
+    }
+
+    #[test]
+    fn keys_that_are_none_are_refused_without_telling_them() {
+        for (text, why) in [
+            ("", "without a line"),
+            ("# nothing\n\n", "without a line"),
+            ("short", "16 to 1024 bytes"),
+            ("ops short", "ops with a secret of 5 bytes"),
+            ("ops 012345678901234", "16 to 1024 bytes"),
+            (&format!("ops {}", "x".repeat(1_025)), "16 to 1024 bytes"),
+            (&format!("a,b {SECRET}"), "a name of 1 to 64"),
+            (&format!("{} {SECRET}", "n".repeat(65)), "a name of 1 to 64"),
+            (&format!("ops {SECRET}\nops {SECRET}"), "each name once"),
+            (&format!("{0}\n{0}", "0123456789abcdef"), "each name once"),
+        ] {
+            let error = Keys::read(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text:?}: {error}");
+            assert!(!error.contains(SECRET) && !error.contains("01234567"), "{error}");
+        }
+        let key = Key::new("ops", SECRET.as_bytes()).unwrap();
+        assert_eq!(format!("{key:?}"), "Key(ops)");
+        let keys = Keys::read(&format!("ops {SECRET}")).unwrap();
+        assert!(!format!("{keys:?}").contains(SECRET));
     }
 }

@@ -1,0 +1,287 @@
+//! Dates as text, which may lack a zone, and times of a day that is not told.
+
+use super::Moment;
+use crate::logic::SECOND;
+
+/// A date with a time of day at the beginning of a text, and what follows it: `2024-09-20 13:12:19.5`,
+/// `2024-09-20T13:12:19Z`, `Fri Sep 20 13:12:19 2024`.
+pub(in crate::logic::wire) fn date(text: &str) -> Option<(Moment<'static>, &str)> {
+    let read = if text.starts_with(|first: char| first.is_ascii_digit()) { iso } else { ctime };
+    let mut scan = Scan(text);
+    let moment = read(&mut scan)?;
+    scan.has_ended().then_some((moment, scan.0))
+}
+
+/// The time of a day that is not told, `13:12:19` or `9:5:3:45` with milliseconds, and what follows it.
+pub(in crate::logic::wire) fn clock(text: &str) -> Option<&str> {
+    let mut scan = Scan(text);
+    scan.digits(1..=2)?;
+    scan.one_of(":")?;
+    scan.digits(1..=2)?;
+    let more = scan.0.trim_start_matches([':', '.', ',']);
+    let is_digit = |next: char| next.is_ascii_digit();
+    // `3:1700000000` is no time of a day.
+    (more.len() < scan.0.len() || !more.starts_with(is_digit))
+        .then(|| more.trim_start_matches(|next: char| is_digit(next) || ":.,".contains(next)))
+}
+
+fn iso(scan: &mut Scan<'_>) -> Option<Moment<'static>> {
+    let year = scan.digits(4..=4)?;
+    scan.one_of("-")?;
+    let month = scan.digits(2..=2)?;
+    scan.one_of("-")?;
+    let day = scan.digits(2..=2)?;
+    scan.one_of(" Tt")?;
+    let time = scan.time()?;
+    let nanos = scan.fraction();
+    let offset = scan.zone();
+    moment((year, month, day), time, nanos, offset)
+}
+
+fn ctime(scan: &mut Scan<'_>) -> Option<Moment<'static>> {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    scan.name(&DAYS)?;
+    scan.spaces()?;
+    let month = scan.name(&MONTHS)? + 1;
+    scan.spaces()?;
+    let day = scan.digits(1..=2)?;
+    scan.spaces()?;
+    let time = scan.time()?;
+    // Java and `date` put the zone before the year.
+    let offset = scan.zone();
+    scan.spaces()?;
+    if offset.is_none() && scan.word().is_some() {
+        scan.spaces()?;
+    }
+    moment((scan.digits(4..=4)?, month, day), time, 0, offset)
+}
+
+fn moment(date: (i64, i64, i64), time: i64, nanos: i64, offset: Option<i64>) -> Option<Moment<'static>> {
+    let second = days(date)? * 86_400 + time - offset.unwrap_or(0);
+    let wall_ns = second.checked_mul(SECOND)?.checked_add(nanos)?;
+    Some(Moment::Told { wall_ns, zone_known: offset.is_some() })
+}
+
+/// Days since 1970 of a date in the Gregorian calendar, counted in years from March (H. Hinnant, "chrono-compatible
+/// low-level date algorithms"). None for a day that the month has not.
+fn days((year, month, day): (i64, i64, i64)) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) {
+        return None;
+    }
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
+}
+
+/// What is still to be read of a date.
+struct Scan<'a>(&'a str);
+
+impl<'a> Scan<'a> {
+    /// A number of so many digits.
+    fn digits(&mut self, width: std::ops::RangeInclusive<usize>) -> Option<i64> {
+        let most = self.0.bytes().take(*width.end());
+        let length = most.take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = self.0.split_at(length);
+        self.0 = rest;
+        width.contains(&length).then_some(digits)?.parse().ok()
+    }
+
+    fn one_of(&mut self, marks: &str) -> Option<char> {
+        let mark = self.0.chars().next().filter(|first| marks.contains(*first))?;
+        self.0 = &self.0[mark.len_utf8()..];
+        Some(mark)
+    }
+
+    fn spaces(&mut self) -> Option<()> {
+        let rest = self.0.trim_start_matches([' ', '\t']);
+        (rest.len() < self.0.len()).then(|| self.0 = rest)
+    }
+
+    fn word(&mut self) -> Option<&'a str> {
+        let length = self.0.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (word, rest) = self.0.split_at(length);
+        self.0 = rest;
+        (length > 0).then_some(word)
+    }
+
+    /// One of these words, in capitals or not, as its number.
+    fn name(&mut self, names: &[&str]) -> Option<i64> {
+        let word = self.word()?;
+        names.iter().zip(0..).find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, number)| number)
+    }
+
+    /// Seconds of a day: `13:12:19`, `13:12`; a leap second is the first of the next minute.
+    fn time(&mut self) -> Option<i64> {
+        let hour = self.digits(2..=2)?;
+        self.one_of(":")?;
+        let minute = self.digits(2..=2)?;
+        let second = if self.one_of(":").is_some() { self.digits(2..=2)? } else { 0 };
+        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3_600 + minute * 60 + second)
+    }
+
+    /// Nanoseconds of a second: `.5`, `,123456789`, or nothing; more digits say nothing more.
+    fn fraction(&mut self) -> i64 {
+        let rest = self.0.strip_prefix(['.', ',']).unwrap_or("");
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if length == 0 {
+            return 0;
+        }
+        let (digits, rest) = rest.split_at(length);
+        self.0 = rest;
+        let digit = |place| digits.as_bytes().get(place).map_or(0, |digit| i64::from(digit - b'0'));
+        (0..9).fold(0, |nanos, place| 10 * nanos + digit(place))
+    }
+
+    /// Seconds east of UTC: `Z`, `UTC`, `GMT`, `+01:00`, `-0330`, `+01`, a space before it or not. What is none of these
+    /// stays.
+    fn zone(&mut self) -> Option<i64> {
+        let mut ahead = Scan(self.0.strip_prefix(' ').unwrap_or(self.0));
+        let offset = match ahead.one_of("+-") {
+            None => ahead.name(&["Z", "UTC", "GMT"]).map(|_| 0)?,
+            Some(sign) => {
+                let hours = ahead.digits(2..=2)?;
+                let minutes = if ahead.one_of(":").is_some() {
+                    ahead.digits(2..=2)?
+                } else {
+                    ahead.digits(2..=2).unwrap_or(0)
+                };
+                let seconds = (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)?;
+                if sign == '-' { -seconds } else { seconds }
+            }
+        };
+        ahead.has_ended().then(|| self.0 = ahead.0)?;
+        Some(offset)
+    }
+
+    /// Whether no letter or digit follows, which would make it another word.
+    fn has_ended(&self) -> bool {
+        !self.0.starts_with(|next: char| next.is_alphanumeric())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Seconds since 1970 of a date.
+    #[track_caller]
+    fn told(text: &str) -> (i64, bool) {
+        let moment = Moment::read(text).unwrap_or_else(|| panic!("{text:?} is a date"));
+        let wall_ns = moment.wall_ns().unwrap();
+        assert_eq!(wall_ns % SECOND, 0, "{text:?}");
+        (wall_ns / SECOND, moment.zone_known())
+    }
+
+    #[test]
+    fn dates() {
+        // From CPython: calendar.timegm.
+        for (text, second, zone_known) in [
+            ("Fri Sep 20 13:12:19 2024", 1_726_837_939, false),
+            ("fri sep 20 13:12:19 2024", 1_726_837_939, false),
+            ("Sun Sep  1 03:02:01 2024", 1_725_159_721, false),
+            ("Sun Sep 1 03:02:01 2024", 1_725_159_721, false),
+            ("Fri Sep 20 13:12:19 CEST 2024", 1_726_837_939, false),
+            ("Fri Sep 20 13:12:19 GMT 2024", 1_726_837_939, true),
+            ("Fri Sep 20 13:12:19 +0200 2024", 1_726_830_739, true),
+            ("2024-09-20 13:12:19", 1_726_837_939, false),
+            ("2024-09-20T13:12:19", 1_726_837_939, false),
+            ("2024-09-20T13:12:19Z", 1_726_837_939, true),
+            ("2024-09-20t13:12:19z", 1_726_837_939, true),
+            ("2024-09-20 13:12:19 UTC", 1_726_837_939, true),
+            ("2024-09-20 13:12:19+02:00", 1_726_830_739, true),
+            ("2024-09-20 13:12:19 +0200", 1_726_830_739, true),
+            ("2024-09-20 13:12:19-03:30", 1_726_850_539, true),
+            ("2024-09-20 13:12:19+02", 1_726_830_739, true),
+            ("2024-09-20T13:12", 1_726_837_920, false),
+            ("2000-02-29 23:59:59", 951_868_799, false),
+            ("1969-12-31 23:59:59", -1, false),
+            ("2100-03-01 00:00:00", 4_107_542_400, false),
+            ("2016-12-31 23:59:60", 1_483_228_800, false),
+        ] {
+            assert_eq!(told(text), (second, zone_known), "{text}");
+        }
+        for (text, nanos) in [
+            ("2024-09-20 13:12:19.5", 500_000_000),
+            ("2024-09-20 13:12:19,123456", 123_456_000),
+            ("2024-09-20T13:12:19.123456789Z", 123_456_789),
+            ("2024-09-20T13:12:19.1234567899+00:00", 123_456_789),
+        ] {
+            let moment = Moment::read(text).unwrap();
+            assert_eq!(moment.wall_ns(), Some(1_726_837_939 * SECOND + nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date() {
+        for text in [
+            "2024-09-20",
+            "2024-09-20 ",
+            "2024-09-20 13",
+            "2024-9-20 13:12:19",
+            "2024-13-01 00:00:00",
+            "2024-00-01 00:00:00",
+            "2023-02-29 00:00:00",
+            "2024-09-31 00:00:00",
+            "2024-09-20 24:00:00",
+            "2024-09-20 13:60:00",
+            "2024-09-20 13:12:61",
+            "2024-09-20 13:12:19x",
+            "2024-09-20 13:12:19.",
+            "2024-09-20 13:12:19+24:00",
+            "0000-01-01 00:00:00",
+            "9999-12-31 23:59:59",
+            "Fri Sep 20 2024",
+            "Fri Sep 31 13:12:19 2024",
+            "Fry Sep 20 13:12:19 2024",
+            "FriSep 20 13:12:19 2024",
+            "Fri Sep 20 13:12:19 2024x",
+            "Fri Sep 20 13:12:19",
+            "Fri Sep 20 13:12 PM",
+            "Fri",
+            "",
+            "13:12:19",
+            "é",
+            "2024-09-20é13:12:19",
+        ] {
+            assert_eq!(Moment::read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_ends_where_its_text_ends() {
+        let rest = |text| date(text).map(|(_, rest)| rest);
+        assert_eq!(rest("2024-09-20 13:12:19 id=web1"), Some(" id=web1"));
+        assert_eq!(rest("2024-09-20 13:12:19 utcx"), Some(" utcx"));
+        assert_eq!(rest("2024-09-20 13:12:19,ok"), Some(",ok"));
+        assert_eq!(rest("Fri Sep 20 13:12:19 2024|ok"), Some("|ok"));
+        assert_eq!(clock("13:12:19 x"), Some(" x"));
+        assert_eq!(clock("9:5:3:45"), Some(""));
+        assert_eq!(clock("13:12:19.5PM"), Some("PM"));
+        assert_eq!(
+            (clock("3:"), clock("3:1700000000"), clock("123:45"), clock("")),
+            (None, None, None, None)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_day_is_the_one_after_the_last(year in 1_i64..9_999, month in 1_i64..=12, day in 1_i64..=31) {
+            if let Some(days_since) = days((year, month, day)) {
+                let next = [(year, month, day + 1), (year, month + 1, 1), (year + 1, 1, 1)].into_iter().find_map(days);
+                prop_assert_eq!(next, Some(days_since + 1));
+            }
+        }
+    }
+}
