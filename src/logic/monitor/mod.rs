@@ -1,5 +1,6 @@
 //! The monitor of heartbeats: who is alive, who has stopped, and what the way between lost.
 
+pub mod account;
 pub mod detect;
 
 use super::Nanos;
