@@ -8,6 +8,7 @@ mod clock;
 pub mod echo;
 mod error;
 mod feed;
+pub mod heartbeat;
 mod pace;
 pub mod ping;
 mod resolve;
@@ -16,4 +17,4 @@ pub mod socket;
 
 pub use error::{Error, Result};
 pub use resolve::{Family, resolve};
-pub use seed::random_seed;
+pub use seed::{random_seed, random_session};
