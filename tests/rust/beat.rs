@@ -1,0 +1,219 @@
+//! Heartbeats on real sockets, and a network that is not always there.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use udpping::logic::heartbeat::{HeartbeatPlan, Wishes};
+use udpping::logic::wire::heartbeat::Form;
+use udpping::net::heartbeat::{Heartbeat, Settings, Totals};
+use udpping::net::socket::Path;
+
+const LONG: Duration = Duration::from_secs(10);
+const PATHS: [Path; 2] = [Path::Full, Path::Portable];
+
+fn wishes() -> Wishes {
+    Wishes { interval: 0.01, id: "web1".to_owned(), session: 7, ..Wishes::default() }
+}
+
+fn heartbeat(host: &str, port: u16, wishes: Wishes, path: Path) -> Heartbeat {
+    let path = if path == Path::Full { Path::best() } else { path };
+    let plan = HeartbeatPlan::new(wishes).expect("a plan");
+    Heartbeat::new(Settings { host: host.to_owned(), port, plan, path }).expect("settings")
+}
+
+fn monitor(address: &str) -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind(address).expect("loopback");
+    socket.set_read_timeout(Some(LONG)).expect("a timeout");
+    let port = socket.local_addr().expect("bound").port();
+    (socket, port)
+}
+
+fn hear(monitor: &UdpSocket) -> (String, SocketAddr) {
+    let mut buffer = [0; 2_048];
+    let (length, from) = monitor.recv_from(&mut buffer).expect("a heartbeat");
+    (String::from_utf8(buffer[..length].to_vec()).expect("text"), from)
+}
+
+fn seq(line: &str) -> u64 {
+    line.split(' ').nth(1).expect("a number").parse().expect("a number")
+}
+
+fn until(heartbeat: &Heartbeat, holds: impl Fn(&Totals) -> bool) {
+    let begin = Instant::now();
+    while !holds(&heartbeat.totals()) {
+        assert!(begin.elapsed() < LONG, "{:?}", heartbeat.totals());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn heartbeats_come_in_order_and_end_with_three_last_words() {
+    for (path, address) in PATHS.into_iter().flat_map(|path| [(path, "127.0.0.1:0"), (path, "[::1]:0")]) {
+        let (socket, port) = monitor(address);
+        let host = if address.starts_with('[') { "::1" } else { "localhost" };
+        let heartbeat = heartbeat(host, port, wishes(), path);
+        assert!(!heartbeat.is_running());
+        heartbeat.start().expect("starts");
+        heartbeat.start().expect("once more is no harm");
+        let lines: Vec<String> = (0..5).map(|_| hear(&socket).0).collect();
+        assert!(heartbeat.is_running());
+        assert_eq!(lines.iter().map(|line| seq(line)).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert!(
+            lines[1].ends_with(" id=web1 session=0000000000000007 interval=0.01 mono=0.01"),
+            "{}",
+            lines[1]
+        );
+        heartbeat.stop(3);
+        heartbeat.stop(4);
+        assert!(!heartbeat.is_running() && heartbeat.wait(Duration::ZERO).expect("no failure"));
+        let last = heartbeat.totals().tally.sent;
+        let rest: Vec<String> = (5..last).map(|_| hear(&socket).0).collect();
+        let byes: Vec<u64> =
+            rest.iter().filter(|line| line.ends_with(" bye=3")).map(|line| seq(line)).collect();
+        assert_eq!(byes, [last - 2, last - 1, last]);
+        assert_eq!(heartbeat.totals().address, socket.local_addr().ok());
+        assert!(heartbeat.start().expect_err("refused").to_string().contains("make a new one"));
+    }
+}
+
+#[test]
+fn a_monitor_may_come_late_go_and_come_again() {
+    for path in PATHS {
+        let (socket, port) = monitor("127.0.0.1:0");
+        drop(socket);
+        let heartbeat = heartbeat("127.0.0.1", port, wishes(), path);
+        heartbeat.start().expect("starts");
+        for answers in [true, false] {
+            until(&heartbeat, |totals| {
+                totals.problem.as_ref().is_some_and(|problem| problem.contains("refused"))
+            });
+            let (socket, _) = monitor(&format!("127.0.0.1:{port}"));
+            let first = hear(&socket);
+            let second = hear(&socket);
+            assert_eq!(seq(&second.0), seq(&first.0) + 1);
+            // Nor does it change its port, which would be a stranger's to many.
+            assert_eq!(first.1, second.1);
+            // An answer shows at once that it is there; without one it takes a while without refusals.
+            if answers {
+                socket.send_to(format!("{} 0.0", seq(&second.0)).as_bytes(), second.1).expect("sent");
+            }
+            until(&heartbeat, |totals| totals.problem.is_none());
+        }
+        let totals = heartbeat.totals();
+        assert!(totals.refused > 0 && totals.tally.errors == 0, "{totals:?}");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_no_error_but_a_problem() {
+    let heartbeat = heartbeat("no..such..host", 9, wishes(), Path::Full);
+    heartbeat.start().expect("starts");
+    until(&heartbeat, |totals| totals.tally.errors >= 3);
+    let totals = heartbeat.totals();
+    assert!(totals.problem.expect("a problem").contains("cannot find host \"no..such..host\""));
+    assert_eq!((totals.tally.sent, totals.address), (0, None));
+    let begin = Instant::now();
+    heartbeat.stop(0);
+    assert!(begin.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_network_that_refuses_is_a_problem_that_passes_by() {
+    // No machine has a route to a link-local address without a link.
+    let heartbeat = heartbeat("fe80::1", 9, wishes(), Path::Full);
+    heartbeat.start().expect("starts");
+    until(&heartbeat, |totals| totals.tally.errors >= 3);
+    assert!(heartbeat.totals().problem.expect("a problem").contains("[fe80::1]:9"));
+    assert!(heartbeat.is_running());
+}
+
+#[test]
+fn answers_are_counted_and_told() {
+    for path in PATHS {
+        let (socket, port) = monitor("127.0.0.1:0");
+        let heartbeat = heartbeat("127.0.0.1", port, wishes(), path);
+        heartbeat.start().expect("starts");
+        let (line, from) = hear(&socket);
+        // A stranger knows nothing.
+        let (stranger, _) = monitor("127.0.0.1:0");
+        stranger.send_to(b"1 0.0", from).expect("sent");
+        stranger.send_to(&[0xff; 3_000], from).expect("sent");
+        assert!(!line.contains(" ack="));
+        let mut told = None;
+        while told.is_none() {
+            let (line, from) = hear(&socket);
+            socket.send_to(format!("{} 0.001", seq(&line)).as_bytes(), from).expect("sent");
+            told = line.split_once(" ack=").map(|(_, ack)| ack.parse::<u64>().expect("a number"));
+        }
+        assert!(told.expect("told") >= 2);
+        let totals = heartbeat.totals();
+        let round_trip = totals.round_trip.expect("a round trip");
+        assert!((0..5_000_000_000).contains(&round_trip) && totals.tally.answered >= 1);
+        assert!(totals.tally.answered < totals.tally.sent);
+    }
+}
+
+#[test]
+fn without_a_sign_of_life_it_falls_silent() {
+    let (socket, port) = monitor("127.0.0.1:0");
+    let heartbeat = heartbeat("127.0.0.1", port, Wishes { touch: Some(0.05), ..wishes() }, Path::Full);
+    heartbeat.start().expect("starts");
+    until(&heartbeat, |totals| totals.tally.withheld >= 3);
+    let before = heartbeat.totals().tally.sent;
+    assert!(before >= 1);
+    heartbeat.touch();
+    until(&heartbeat, |totals| totals.tally.sent > before);
+    heartbeat.stop(0);
+    let last = heartbeat.totals().tally.sent;
+    assert_eq!((1..=last).map(|_| seq(&hear(&socket).0)).collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_count_ends_it_and_the_courses_forms_end_without_a_word() {
+    let (socket, port) = monitor("127.0.0.1:0");
+    for (form, words, sent) in [(Form::Full, 6, 6), (Form::Lab3, 3, 3), (Form::Lab2, 2, 3)] {
+        let heartbeat = heartbeat("127.0.0.1", port, Wishes { count: Some(3), form, ..wishes() }, Path::Full);
+        heartbeat.start().expect("starts");
+        assert!(heartbeat.wait(LONG).expect("no failure") && !heartbeat.is_running());
+        assert_eq!(heartbeat.totals().tally.sent, sent);
+        let lines: Vec<String> = (0..sent).map(|_| hear(&socket).0).collect();
+        assert!(lines.iter().all(|line| line.split(' ').count() >= words), "{lines:?}");
+    }
+}
+
+#[test]
+fn nobody_says_goodbye_for_what_is_dropped() {
+    let (socket, port) = monitor("127.0.0.1:0");
+    let dropped = heartbeat("127.0.0.1", port, wishes(), Path::Full);
+    dropped.start().expect("starts");
+    hear(&socket);
+    drop(dropped);
+    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    let mut buffer = [0; 2_048];
+    while let Ok(length) = socket.recv(&mut buffer) {
+        assert!(!String::from_utf8_lossy(&buffer[..length]).contains("bye"));
+    }
+}
+
+#[test]
+fn starting_and_stopping_leaks_nothing() {
+    let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let (_socket, port) = monitor("127.0.0.1:0");
+    for host in ["127.0.0.1", "localhost"] {
+        for _ in 0..200 {
+            heartbeat(host, port, wishes(), Path::Full).start().expect("starts");
+        }
+        heartbeat(host, port, wishes(), Path::Full).stop(0);
+    }
+    // Other tests run beside this one: a leak would be hundreds.
+    assert!(open() < 300, "{} descriptors are open", open());
+}
+
+#[test]
+fn only_a_wrong_setting_is_an_error_at_once() {
+    let plan = HeartbeatPlan::new(wishes()).expect("a plan");
+    for (host, port) in [("", 9), ("a\0b", 9), ("localhost", 0)] {
+        let settings = Settings { host: host.to_owned(), port, plan: plan.clone(), path: Path::best() };
+        assert!(Heartbeat::new(settings).is_err());
+    }
+}
