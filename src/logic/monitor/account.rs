@@ -4,7 +4,7 @@
 //! its loss is taken back, so no count ever has to be negative. From the first number of a stretch to the highest,
 //! each is received, lost or held: that equation holds after every call. A stretch ends where the numbers jump.
 //!
-//! An [`Account`] takes 300 bytes, 512 more while numbers are held, and 1 KB at most for runs that wait to be told.
+//! An [`Account`] takes 312 bytes, 512 more while numbers are held, and 1 KB at most for runs that wait to be told.
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The monitor of heartbeats: who is alive, who has stopped, and what the way between lost.
 
 pub mod account;
+pub mod clocks;
 pub mod detect;
 
 use super::Nanos;
