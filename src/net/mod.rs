@@ -11,6 +11,7 @@ mod error;
 mod feed;
 pub mod heartbeat;
 mod listen;
+pub mod monitor;
 mod pace;
 pub mod ping;
 mod resolve;

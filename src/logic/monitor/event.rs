@@ -146,11 +146,17 @@ impl Kind {
             Self::Full => "full",
         }
     }
+}
 
-    /// Whether it changes what is known, and is more than one heartbeat that is late.
+impl Event {
+    /// Whether it is more than a heartbeat that is late or lost, as happens.
     #[must_use]
-    pub fn is_notable(self) -> bool {
-        !matches!(self, Self::Is(State::Late | State::Suspect) | Self::Lost)
+    pub fn is_notable(&self) -> bool {
+        match self.kind {
+            Kind::Is(State::Late | State::Suspect) | Kind::Lost => false,
+            Kind::Is(State::Up) => !self.before.is_some_and(State::is_silent),
+            _ => true,
+        }
     }
 }
 
@@ -168,13 +174,17 @@ impl fmt::Display for Event {
                 _ => write!(f, "{client} is up"),
             },
             Kind::Is(State::Late) => write!(f, "{client} is late: silent for {span} after heartbeat {seq}"),
-            Kind::Is(State::Suspect) => write!(f, "{client} is suspect: silent for {span} after heartbeat {seq}"),
+            Kind::Is(State::Suspect) => {
+                write!(f, "{client} is suspect: silent for {span} after heartbeat {seq}")
+            }
             Kind::Is(State::Down) => write!(f, "{client} is down: silent for {span} after heartbeat {seq}"),
             Kind::Is(State::Bye) if count == 0 => write!(f, "{client} said goodbye"),
             Kind::Is(State::Bye) if count < 0 => write!(f, "{client} was ended by signal {}", -count),
             Kind::Is(State::Bye) => write!(f, "{client} ended with exit status {count}"),
             Kind::Restarted => write!(f, "{client} restarted, {span} after its last heartbeat"),
-            Kind::Paused => write!(f, "{client} was stopped or asleep: it sent nothing for {span}, and nothing is lost"),
+            Kind::Paused => {
+                write!(f, "{client} was stopped or asleep: it sent nothing for {span}, and nothing is lost")
+            }
             Kind::ClientClockStepped => write!(f, "the wall clock of {client} was set by {span}"),
             Kind::AddressChanged => {
                 write!(f, "{client} moved")?;
@@ -190,7 +200,9 @@ impl fmt::Display for Event {
             Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
             Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
             Kind::Resumed => write!(f, "the monitor was away for {span}: what happened then is unknown"),
-            Kind::Stalled => write!(f, "the monitor itself stood still for {span}: verdicts wait as much longer"),
+            Kind::Stalled => {
+                write!(f, "the monitor itself stood still for {span}: verdicts wait as much longer")
+            }
             Kind::ClockStepped => write!(f, "the wall clock of this machine was set by {span}"),
             Kind::Dropped => write!(f, "the kernel dropped {count} datagrams: verdicts wait longer"),
             Kind::Isolated => write!(

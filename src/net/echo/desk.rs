@@ -13,7 +13,7 @@ use crate::net::background::Shared;
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, Path, Socket, Via, is_refusal};
+use crate::net::socket::{Inbox, Path, Socket, Via, passes};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -129,10 +129,4 @@ impl Books {
             self.log.failed(note, reason);
         }
     }
-}
-
-/// Errors of a receive that are about an earlier reply, or about nothing that lasts.
-fn passes(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{Interrupted, OutOfMemory};
-    is_refusal(error) || matches!(error.kind(), Interrupted | OutOfMemory)
 }

@@ -48,6 +48,12 @@ pub struct Forecast {
     pub doubtful: Nanos,
 }
 
+impl Default for Calibrated {
+    fn default() -> Self {
+        Self { false_alarms: Rate::monthly() }
+    }
+}
+
 impl Calibrated {
     /// A detector with this promise.
     #[must_use]

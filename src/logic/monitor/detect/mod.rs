@@ -59,6 +59,12 @@ pub enum Detector {
 }
 
 impl Detector {
+    /// Three misses: what every interval allows.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::Fixed(Fixed::default())
+    }
+
     /// Begins to follow a sender whose heartbeats are `interval` apart.
     ///
     /// # Errors
@@ -134,6 +140,12 @@ impl Watch {
         }
     }
 
+    /// The interval that it goes by.
+    #[must_use]
+    pub fn interval(&self) -> Nanos {
+        self.interval
+    }
+
     /// Until when silence means what; `None` before the first heartbeat.
     #[must_use]
     pub fn marks(&self) -> Option<Marks> {
@@ -168,6 +180,12 @@ impl FromStr for Detector {
                 .parse()
                 .map(|rate| Self::Calibrated(Calibrated::new(rate)))
                 .map_err(|Invalid { expected, .. }| expected),
+            None => match text.trim() {
+                "fixed" => Ok(Self::plain()),
+                "phi" => Phi::read("8").map(Self::Phi),
+                "calibrated" => Ok(Self::Calibrated(Calibrated::default())),
+                _ => Err(EXPECTED.into()),
+            },
             _ => Err(EXPECTED.into()),
         };
         parsed.map_err(|expected| {
