@@ -40,12 +40,17 @@ def any_whole(name: str, value: object) -> int:
 
 def seconds(name: str, value: object) -> float:
     """Take a number of seconds."""
+    return number(name, value, "a number of seconds")
+
+
+def number(name: str, value: object, expected: str = "a number") -> float:
+    """Take any number."""
     if isinstance(value, bool) or not isinstance(value, SupportsFloat):
-        raise refuse(name, value, "a number of seconds")
+        raise refuse(name, value, expected)
     try:
         return float(value)
     except (OverflowError, TypeError, ValueError):
-        raise refuse(name, value, "a number of seconds") from None
+        raise refuse(name, value, expected) from None
 
 
 def text(name: str, value: object) -> str:

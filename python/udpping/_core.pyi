@@ -5,7 +5,7 @@ The Rust core of udpping. Private: use `udpping`.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "PingSession", "Table", "check_delay", "check_detector", "check_loss", "check_reply", "mean_loss", "sim_detectors", "sim_ping"]
+__all__ = ["Column", "EchoServer", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_loss", "check_reply", "mean_loss", "sim_detectors", "sim_ping"]
 
 @final
 class Column:
@@ -139,6 +139,47 @@ class EchoServer:
     def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
         """
         Waits at most `seconds` for the server to stop; says whether it has.
+        """
+
+@final
+class HeartbeatSender:
+    """
+    A sender of heartbeats.
+    """
+    def __new__(cls, /, host: str, port: SupportsIndex, *, interval: SupportsFloat | SupportsIndex, id: str, keys: str | None, key_name: str | None, wire: str, jitter: SupportsFloat | SupportsIndex, boot: SupportsIndex | None, touch: SupportsFloat | SupportsIndex | None, count: SupportsIndex | None) -> HeartbeatSender: ...
+    def counters(self, /) -> "dict[str, int]":
+        """
+        The counts so far.
+        """
+    @property
+    def running(self, /) -> bool:
+        """
+        Whether it sends now.
+        """
+    @property
+    def session(self, /) -> str:
+        """
+        The session number, as the heartbeats carry it.
+        """
+    def start(self, /) -> None:
+        """
+        Starts sending in the background.
+        """
+    def state(self, /) -> "tuple[tuple[str, int] | None, str | None, int | None]":
+        """
+        Where heartbeats go, what is wrong now, and the last round trip in nanoseconds.
+        """
+    def stop(self, /, status: SupportsIndex) -> None:
+        """
+        Says goodbye with an exit status and waits for the thread to end.
+        """
+    def touch(self, /) -> None:
+        """
+        A sign of life of the program.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits at most `seconds` for the end; says whether it is over.
         """
 
 @final

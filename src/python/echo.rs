@@ -250,7 +250,7 @@ pub(super) fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
-fn pair(address: std::net::SocketAddr) -> (String, u16) {
+pub(super) fn pair(address: std::net::SocketAddr) -> (String, u16) {
     match address {
         std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => {
             (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port())
