@@ -8,16 +8,18 @@
 
 `Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure
 round trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the
-models a server can follow. `compare_detectors` shows how the failure detectors of `detect` do on a path,
-`errors` has everything that is raised. Every result is a table.
+models a server can follow. `Heartbeat` says that a program is alive, and `compare_detectors` shows how the
+failure detectors of `detect` do on a path. `errors` has everything that is raised. Every result is a table.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim
     from udpping._detect import Comparison, DetectorRow, compare_detectors
+    from udpping._heartbeat import Heartbeat
+    from udpping._monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._ping import Pinger, ping, ping_many
-    from udpping._rows import Event, LogRow, Row
+    from udpping._rows import Event, LogRow, MonitorEvent, PeerRow, Row
     from udpping._run import Run, SimRun, Summary
     from udpping._server import Counters, Log, Server
     from udpping._table import Table
@@ -41,10 +43,17 @@ __all__ = [
     "Counters",
     "DetectorRow",
     "Event",
+    "Events",
+    "Heartbeat",
     "Interrupted",
     "Log",
     "LogRow",
+    "Monitor",
+    "MonitorCounters",
+    "MonitorEvent",
     "NetworkError",
+    "PeerRow",
+    "Peers",
     "Pinger",
     "PortBusyError",
     "Row",
@@ -74,8 +83,10 @@ if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
     _HOME = {
         **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
+        "Heartbeat": "_heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
-        **dict.fromkeys(("Event", "LogRow", "Row"), "_rows"),
+        **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_monitor"),
+        **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_server"),
         "Table": "_table",

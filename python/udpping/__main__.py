@@ -6,6 +6,7 @@ COMMANDS = {
     "demo": "start a lossy server here, ping it, and say what chance would have done",
     "server": "answer datagrams, and lose or delay some on purpose",
     "ping": "measure round trips and losses to a UDP server",
+    "heartbeat": "say that this machine, or a command, is alive",
     "doctor": "find out why a server cannot be reached",
     "lab": "write the course's programs, UDPPingerServer.py and three more; explain their profiles",
 }
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def usage() -> str:
     """Say what there is."""
-    lines = (f"  udpping {name:<8} {purpose}" for name, purpose in COMMANDS.items())
+    lines = (f"  udpping {name:<9} {purpose}" for name, purpose in COMMANDS.items())
     return "\n".join(
         [
             "Break, measure and watch UDP paths.",

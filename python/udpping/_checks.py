@@ -1,10 +1,17 @@
 """Arguments of the wrong kind, refused by name. Its range is for the core to know."""
 
 import operator
+import os
 from collections.abc import Iterable
 from typing import SupportsFloat, SupportsIndex, cast
 
 from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Path: TypeAlias = "str | os.PathLike[str]"
 
 LONGEST = 60
 """Characters shown of a value."""
@@ -40,12 +47,17 @@ def any_whole(name: str, value: object) -> int:
 
 def seconds(name: str, value: object) -> float:
     """Take a number of seconds."""
+    return number(name, value, "a number of seconds")
+
+
+def number(name: str, value: object, expected: str = "a number") -> float:
+    """Take any number."""
     if isinstance(value, bool) or not isinstance(value, SupportsFloat):
-        raise refuse(name, value, "a number of seconds")
+        raise refuse(name, value, expected)
     try:
         return float(value)
     except (OverflowError, TypeError, ValueError):
-        raise refuse(name, value, "a number of seconds") from None
+        raise refuse(name, value, expected) from None
 
 
 def text(name: str, value: object) -> str:
@@ -53,6 +65,14 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise refuse(name, value, "text")
     return value
+
+
+def path(name: str, value: object) -> str:
+    """Take a path."""
+    try:
+        return os.fsdecode(cast("Path", value))
+    except TypeError:
+        raise refuse(name, value, "the path of a file") from None
 
 
 def items(name: str, values: object, expected: str) -> list[object]:

@@ -3,9 +3,10 @@ The Rust core of udpping. Private: use `udpping`.
 """
 
 from _typeshed import SupportsGetItem
+from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "PingSession", "Table", "check_delay", "check_detector", "check_loss", "check_reply", "mean_loss", "sim_detectors", "sim_ping"]
+__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "sim_detectors", "sim_heartbeat", "sim_ping"]
 
 @final
 class Column:
@@ -142,6 +143,119 @@ class EchoServer:
         """
 
 @final
+class HeartbeatMonitor:
+    """
+    A monitor of heartbeats, bound when made.
+    """
+    def __new__(cls, /, host: str, port: SupportsIndex, *, detector: str, interval: SupportsFloat | SupportsIndex, keys: str | None, answer: bool, losses: bool, max_clients: SupportsIndex, per_prefix: SupportsIndex, idle: SupportsFloat | SupportsIndex, port_tries: SupportsIndex, state: str | PathLike[str] | None, log: str | PathLike[str] | None) -> HeartbeatMonitor:
+        """
+        `keys` is the text of a file of keys.
+        """
+    @property
+    def address(self, /) -> tuple[str, int]:
+        """
+        The host and port that a sender on this machine can use.
+        """
+    @property
+    def bound(self, /) -> tuple[str, int]:
+        """
+        The host and port it is bound to.
+        """
+    def counters(self, /) -> "dict[str, int | bool | str | None]":
+        """
+        The counts so far.
+        """
+    @property
+    def detector(self, /) -> str:
+        """
+        The detector.
+        """
+    @property
+    def done(self, /) -> bool:
+        """
+        Whether it has stopped and every event has been taken.
+        """
+    def events(self, /) -> Table:
+        """
+        What happened, the latest 65,536 of it.
+        """
+    @property
+    def missed_events(self, /) -> int:
+        """
+        Events that happened while nobody took the others.
+        """
+    def next(self, /, seconds: "float") -> "tuple[object, ...] | None":
+        """
+        The next event as a row of the table of events, waiting at most `seconds`.
+        """
+    def peers(self, /) -> Table:
+        """
+        The clients, by name.
+        """
+    @property
+    def running(self, /) -> bool:
+        """
+        Whether it watches now.
+        """
+    def start(self, /) -> None:
+        """
+        Starts watching in the background.
+        """
+    def stop(self, /) -> None:
+        """
+        Stops watching and waits for the threads to end.
+        """
+    def unreadable(self, /) -> "list[tuple[str, str, bytes]]":
+        """
+        The latest datagrams that could not be read: who sent them, why not, and how they begin.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits at most `seconds` for it to stop; says whether it has.
+        """
+
+@final
+class HeartbeatSender:
+    """
+    A sender of heartbeats.
+    """
+    def __new__(cls, /, host: str, port: SupportsIndex, *, interval: SupportsFloat | SupportsIndex, id: str, keys: str | None, key_name: str | None, wire: str, jitter: SupportsFloat | SupportsIndex, boot: SupportsIndex | None, touch: SupportsFloat | SupportsIndex | None, count: SupportsIndex | None) -> HeartbeatSender: ...
+    def counters(self, /) -> "dict[str, int]":
+        """
+        The counts so far.
+        """
+    @property
+    def running(self, /) -> bool:
+        """
+        Whether it sends now.
+        """
+    @property
+    def session(self, /) -> str:
+        """
+        The session number, as the heartbeats carry it.
+        """
+    def start(self, /) -> None:
+        """
+        Starts sending in the background.
+        """
+    def state(self, /) -> "tuple[tuple[str, int] | None, str | None, int | None]":
+        """
+        Where heartbeats go, what is wrong now, and the last round trip in nanoseconds.
+        """
+    def stop(self, /, status: SupportsIndex) -> None:
+        """
+        Says goodbye with an exit status and waits for the thread to end.
+        """
+    def touch(self, /) -> None:
+        """
+        A sign of life of the program.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits at most `seconds` for the end; says whether it is over.
+        """
+
+@final
 class PingSession:
     """
     A run of pings to one or several targets.
@@ -224,6 +338,11 @@ def check_detector(text: str) -> str:
     The canonical text of a detector.
     """
 
+def check_keys(text: str) -> None:
+    """
+    Refuses a text that is no file of keys.
+    """
+
 def check_loss(text: str) -> str:
     """
     The canonical text of a loss model.
@@ -244,6 +363,12 @@ def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str
     Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
 
     `beats` is how many are sent; without it, as many as `days` has room for.
+    """
+
+def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex, jitter: SupportsFloat | SupportsIndex, drift_ppm: SupportsFloat | SupportsIndex, detector: str, losses: bool, loss: str, delay: str, seed: int | None) -> "tuple[Table, Table, int, int]":
+    """
+    Watches simulated senders, one for each text of faults; gives back the clients, the events, how many more of these
+    there were, and the seed in force.
     """
 
 def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None) -> "tuple[Table, dict[str, int | float | None], int]":

@@ -109,7 +109,7 @@ def compare_detectors(
         loss = str(Trace(trace))
         beats = len(loss) - len("trace:")
     texts = [
-        str(each if isinstance(each, Detector) else Detector(_checks.text("detector", each)))
+        detector_text(each)
         for each in _checks.items("detectors", detectors, "texts or detectors, such as ['fixed:3']")
     ]
     if isinstance(detectors, str) or not texts:

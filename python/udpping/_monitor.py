@@ -4,19 +4,18 @@ from udpping import _checks, _core
 from udpping._keys import read_keys
 from udpping._server import SLICE
 from udpping._table import Table
+from udpping._text import detector_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from os import PathLike
     from threading import Thread
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self
 
+    from udpping._checks import Path
     from udpping._rows import MonitorEvent, PeerRow
     from udpping.detect import Detector
-
-    Path: TypeAlias = "str | PathLike[str]"
 
 
 class Peers(Table):
@@ -163,14 +162,10 @@ class Monitor:
         log: "Path | None" = None,
         on_event: "Callable[[MonitorEvent], object] | None" = None,
     ) -> None:
-        from udpping.detect import Detector
-
         self._core = _core.HeartbeatMonitor(
             _checks.text("host", host),
             _checks.whole("port", port),
-            detector=str(
-                detector if isinstance(detector, Detector) else Detector(_checks.text("detector", detector))
-            ),
+            detector=detector_text(detector),
             interval=_checks.seconds("interval", interval),
             keys=read_keys("keys", keys),
             answer=_checks.flag("answer", answer),
@@ -223,7 +218,9 @@ class Monitor:
         Beyond 65,536 in waiting, `missed_events` counts. Ctrl-C is a KeyboardInterrupt; the monitor goes on.
         """
         if self._on_event is not None:
-            raise _checks.refuse("on_event", self._on_event, "None: either it gets the events, or a loop does")
+            raise _checks.refuse(
+                "on_event", self._on_event, "None: either it gets the events, or a loop does"
+            )
         return self._events()
 
     def _events(self) -> "Iterator[MonitorEvent]":

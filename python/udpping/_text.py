@@ -2,7 +2,7 @@
 
 from typing import SupportsFloat
 
-from udpping._checks import seconds
+from udpping._checks import seconds, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from udpping.delay import Delay
+    from udpping.detect import Detector
     from udpping.loss import Loss
 
     LossLike: TypeAlias = "str | float | Fraction | Loss"
@@ -28,6 +29,13 @@ def loss_text(value: "LossLike") -> str:
 def delay_text(value: "DelayLike") -> str:
     """Write a delay as the core reads it: `0.05` (seconds), `50ms`, `uniform:0ms,200ms`."""
     return _text(value)
+
+
+def detector_text(value: "str | Detector") -> str:
+    """Write a detector as the core reads it: `fixed:3`."""
+    from udpping.detect import Detector
+
+    return str(value if isinstance(value, Detector) else Detector(text("detector", value)))
 
 
 def seconds_text(name: str, value: float) -> str:

@@ -1,15 +1,21 @@
 """The same calls in virtual time: no sockets, no waiting, the same rules."""
 
+from collections.abc import Iterable
+
 from udpping import _checks, _core
+from udpping._monitor import Events, Peers
 from udpping._run import SimRun, Summary
 from udpping._session import MESSAGE
-from udpping._text import delay_text, loss_text
+from udpping._text import delay_text, detector_text, loss_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._text import DelayLike, LossLike
+    from udpping.detect import Detector
 
-__all__ = ["ping"]
+MOST_SENDERS = 1_000_000
+
+__all__ = ["Watched", "heartbeat", "ping"]
 
 
 def ping(
@@ -65,3 +71,72 @@ def ping(
         scope=None if scope is None else _checks.text("scope", scope),
     )
     return SimRun(table, Summary(str(table["target"][0]), facts), seed_in_force)
+
+
+class Watched:
+    """What a monitor saw of simulated senders."""
+
+    def __init__(self, peers: Peers, events: Events, missed_events: int, seed: int) -> None:
+        self.peers = peers
+        """The clients at the end, a row for each."""
+        self.events = events
+        """What happened, the first 1,048,576 of it."""
+        self.missed_events = missed_events
+        """How much more."""
+        self.seed = seed
+        """The seed in force: the same one gives the same run."""
+
+    def __repr__(self) -> str:
+        return f"<udpping.sim.Watched: {len(self.peers):,} clients, {len(self.events):,} events, seed {self.seed}>"
+
+
+def heartbeat(
+    faults: "int | Iterable[str]" = 1,
+    *,
+    duration: float = 3600.0,
+    interval: float = 1.0,
+    jitter: float = 0.0,
+    drift_ppm: float = 0.0,
+    detector: "str | Detector" = "calibrated",
+    losses: bool = False,
+    loss: "LossLike" = 0,
+    delay: "DelayLike" = 0,
+    seed: int | None = None,
+) -> Watched:
+    """Let real senders and the real monitor run for `duration` seconds of virtual time.
+
+    `faults` is the number of senders (1 to 1,000,000), or a text for each that says what happens to it, and
+    when: `"crash@100"`, `"restart@2h"`, `"bye:3@10min"` (goodbye with that status), `"pause:30s@100"` (it stands
+    still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may follow
+    each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per million
+    fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector` and `losses` those of
+    `udpping.Monitor`, `loss`, `delay` and `seed` those of `udpping.Server`, for the one way. 46 days of one
+    sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
+
+    >>> import udpping
+    >>> seen = udpping.sim.heartbeat(["", "crash@30min"], loss="5%", delay="exponential:5ms", seed=1)
+    >>> [(event.client, event.message) for event in seen.events if event.event == "down"]
+    [('sender1', 'sender1 is down: silent for ... s after heartbeat ...')]
+    >>> [(peer.client, peer.state) for peer in seen.peers]
+    [('sender0', 'up'), ('sender1', 'down')]
+    """
+    if isinstance(faults, str):
+        raise _checks.refuse("faults", faults, "a number of senders, or a list with a text for each")
+    texts = (
+        [_checks.text("faults", each) for each in faults]
+        if isinstance(faults, Iterable)
+        else [""] * min(max(_checks.whole("faults", faults), 0), MOST_SENDERS + 1)
+    )
+    peers, events, missed, seed_in_force = _core.sim_heartbeat(
+        texts,
+        duration=_checks.seconds("duration", duration),
+        interval=_checks.seconds("interval", interval),
+        jitter=_checks.seconds("jitter", jitter),
+        drift_ppm=_checks.seconds("drift_ppm", drift_ppm),
+        detector=detector_text(detector),
+        losses=_checks.flag("losses", losses),
+        loss=loss_text(loss),
+        delay=delay_text(delay),
+        seed=None if seed is None else _checks.any_whole("seed", seed),
+    )
+    return Watched(Peers(peers), Events(events), missed, seed_in_force)

@@ -1,76 +1,132 @@
-//! Detectors, and their comparison in virtual time, for Python.
+//! `HeartbeatSender`: heartbeats in the background, for Python.
 
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::PyDict;
 
-use super::echo::{echo_plan, parse, seed_to_python};
-use super::table::Table;
-use crate::logic::monitor::detect::Detector;
-use crate::logic::{Invalid, Nanos, SECOND};
-use crate::sim::detect::{Plan, Run, spread};
+use super::echo::{number, pair, parse, span};
+use crate::logic::Invalid;
+use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
+use crate::logic::wire::heartbeat::{Form, Key, Keys};
+use crate::net::heartbeat::{Heartbeat, Settings};
+use crate::net::random_session;
+use crate::net::socket::Path;
 
-/// Heartbeats between two looks at signals: some milliseconds of real time.
-const BEATS: u64 = 10_000;
-
-/// The canonical text of a detector.
-#[pyfunction]
-pub(super) fn check_detector(text: &str) -> PyResult<String> {
-    parse::<Detector>(text).map(|detector| detector.to_string())
+/// A sender of heartbeats.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct HeartbeatSender {
+    heartbeat: Heartbeat,
+    session: u64,
 }
 
-/// Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
-///
-/// `beats` is how many are sent; without it, as many as `days` has room for.
-#[pyfunction]
-#[pyo3(signature = (detectors, *, loss, delay, interval, beats, days, crashes, seed) -> "tuple[Table, int]")]
-#[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
-pub(super) fn sim_detectors<'py>(
-    py: Python<'py>,
-    detectors: Vec<String>,
-    loss: &str,
-    delay: &str,
-    interval: f64,
-    beats: Option<u64>,
-    days: f64,
-    crashes: i64,
-    seed: Option<&Bound<'py, PyInt>>,
-) -> PyResult<(Table, Bound<'py, PyInt>)> {
-    let detectors = detectors.iter().map(|text| parse(text)).collect::<PyResult<Vec<Detector>>>()?;
-    let link = echo_plan(loss, delay, "upper", seed, None)?.link;
-    let seed = seed_to_python(py, &link.seed.to_string())?;
-    let interval = nanos(interval)?;
-    let beats = beats.map_or_else(|| beats_of(days, interval), Ok)?;
-    let crashes = u32::try_from(crashes)
-        .ok()
-        .filter(|number| (1..=100_000).contains(number))
-        .ok_or_else(|| Invalid::new("crashes", crashes, "a whole number from 1 to 100,000"))?;
-    let plan = Plan { interval, beats, link, crashes: spread(crashes, interval, beats) };
-    let mut run = Run::new(plan, &detectors)?;
-    while !py.detach(|| run.advance(BEATS)) {
+#[pymethods]
+impl HeartbeatSender {
+    #[new]
+    #[pyo3(signature = (host, port, *, interval, id, keys, key_name, wire, jitter, boot, touch, count))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+    fn new(
+        host: String,
+        port: i64,
+        interval: f64,
+        id: String,
+        keys: Option<&str>,
+        key_name: Option<&str>,
+        wire: &str,
+        jitter: f64,
+        boot: Option<i64>,
+        touch: Option<f64>,
+        count: Option<i64>,
+    ) -> PyResult<Self> {
+        let session = random_session()?;
+        let wishes = Wishes {
+            interval,
+            jitter,
+            id,
+            form: parse::<Form>(wire)?,
+            key: chosen_key(keys, key_name)?,
+            boot,
+            session,
+            touch,
+            count,
+            ..Wishes::default()
+        };
+        let settings = Settings {
+            host,
+            port: number("port", port, "1 to 65535")?,
+            plan: HeartbeatPlan::new(wishes)?,
+            path: Path::best(),
+        };
+        Ok(Self { heartbeat: Heartbeat::new(settings)?, session })
+    }
+
+    /// Starts sending in the background.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.heartbeat.start())?)
+    }
+
+    /// Says goodbye with an exit status and waits for the thread to end.
+    fn stop(&self, py: Python<'_>, status: i64) -> PyResult<()> {
+        let status = number("status", status, "a 32-bit number; a program's exit status is 0 to 255")?;
+        py.detach(|| self.heartbeat.stop(status));
+        Ok(())
+    }
+
+    /// A sign of life of the program.
+    fn touch(&self) {
+        self.heartbeat.touch();
+    }
+
+    /// Waits at most `seconds` for the end; says whether it is over.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let over = py.detach(|| self.heartbeat.wait(span(seconds)))?;
         py.check_signals()?;
+        Ok(over)
     }
-    let table = Table::of_detectors(&detectors, &run.outcomes())?;
-    Ok((table, seed))
+
+    /// Whether it sends now.
+    #[getter]
+    fn running(&self) -> bool {
+        self.heartbeat.is_running()
+    }
+
+    /// The session number, as the heartbeats carry it.
+    #[getter]
+    fn session(&self) -> String {
+        format!("{:016x}", self.session)
+    }
+
+    /// The counts so far.
+    #[pyo3(signature = () -> "dict[str, int]")]
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let totals = py.detach(|| self.heartbeat.totals());
+        let counts = PyDict::new(py);
+        counts.set_item("sent", totals.tally.sent)?;
+        counts.set_item("answered", totals.tally.answered)?;
+        counts.set_item("withheld", totals.tally.withheld)?;
+        counts.set_item("skipped", totals.tally.skipped)?;
+        counts.set_item("errors", totals.tally.errors)?;
+        counts.set_item("refused", totals.refused)?;
+        Ok(counts)
+    }
+
+    /// Where heartbeats go, what is wrong now, and the last round trip in nanoseconds.
+    #[pyo3(signature = () -> "tuple[tuple[str, int] | None, str | None, int | None]")]
+    fn state(&self, py: Python<'_>) -> (Option<(String, u16)>, Option<String>, Option<i64>) {
+        let totals = py.detach(|| self.heartbeat.totals());
+        (totals.address.map(pair), totals.problem, totals.round_trip)
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "within a day")]
-fn nanos(interval: f64) -> Result<Nanos, Invalid> {
-    if !(0.001..=86_400.0).contains(&interval) {
-        return Err(Invalid::new("interval", interval, "a number of seconds from 0.001 to 86400"));
+/// The key of that name, or the only one.
+fn chosen_key(keys: Option<&str>, name: Option<&str>) -> Result<Option<Key>, Invalid> {
+    let shown = || name.map_or_else(|| "None".to_owned(), |name| format!("{name:?}"));
+    match keys.map(Keys::read).transpose()? {
+        None if name.is_some() => {
+            Err(Invalid::new("key_name", shown(), "no name without keys: give the file that has them as key"))
+        }
+        None => Ok(None),
+        Some(keys) => {
+            let found = keys.find(name).cloned();
+            found.map(Some).ok_or_else(|| Invalid::new("key_name", shown(), "the name of one of the keys"))
+        }
     }
-    Ok((interval * SECOND as f64).round() as Nanos)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "below a century in milliseconds"
-)]
-fn beats_of(days: f64, interval: Nanos) -> Result<u64, Invalid> {
-    let beats = (days * 86_400.0 * SECOND as f64 / interval as f64).floor();
-    if !(days <= 36_525.0 && beats >= 1.0) {
-        return Err(Invalid::new("days", days, "enough for one heartbeat, and 36525 (a century) at most"));
-    }
-    Ok(beats as u64)
 }

@@ -2,6 +2,7 @@
 //!
 //! The face in `python/udpping` is what people use; this module is its engine and private to it.
 
+mod detect;
 mod echo;
 mod errors;
 mod heartbeat;
@@ -22,9 +23,11 @@ mod _core {
     #[pymodule_export]
     use super::check_reply;
     #[pymodule_export]
+    use super::detect::{check_detector, sim_detectors};
+    #[pymodule_export]
     use super::echo::EchoServer;
     #[pymodule_export]
-    use super::heartbeat::{check_detector, sim_detectors};
+    use super::heartbeat::HeartbeatSender;
     #[pymodule_export]
     use super::mean_loss;
     #[pymodule_export]

@@ -40,10 +40,11 @@ def _complain(command: "ModuleType", error: Exception, *, as_json: bool) -> int:
 
     parser = command.parser()
     text = str(error)
-    option = f"--{text.split(' ', 1)[0].replace('_', '-')}"
+    name, _, rest = text.partition(" ")
+    option = f"--{name.replace('_', '-')}"
     if isinstance(error, ConfigError) and f"{option} " in parser.format_help():
         # What Python calls `loss` is `--loss` here.
-        text = f"--{text}"
+        text = f"{option} {rest}"
     text = text.replace("--port_tries", "port_tries").replace("port_tries", "--port-tries")
     Report(json=as_json).record("error", error=type(error).__name__, message=text)
     print(f"{parser.prog}: {text}", file=sys.stderr)

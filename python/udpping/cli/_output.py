@@ -7,6 +7,8 @@ from udpping._options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from udpping._rows import Row
     from udpping._run import Summary
 
@@ -19,11 +21,12 @@ TEXT = 60
 class Report:
     """Where a command prints: sentences for people, or records for programs, never both."""
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(self, *, json: bool, stream: "TextIO | None" = None) -> None:
         self.json = json
+        self.stream = sys.stdout if stream is None else stream
         self.colour = (
             not json
-            and sys.stdout.isatty()
+            and self.stream.isatty()
             and not os.environ.get("NO_COLOR")
             and os.environ.get("TERM") != "dumb"
         )
@@ -31,21 +34,22 @@ class Report:
     def say(self, text: str = "") -> None:
         """Tell people."""
         if not self.json:
-            print(text)
+            print(text, file=self.stream)
 
     def record(self, kind: str, **facts: object) -> None:
         """Tell programs: one object, with the version of its schema and its type."""
         if self.json:
             import json
 
-            print(json.dumps({"schema": SCHEMA, "type": kind, **facts}, ensure_ascii=False))
+            record = {"schema": SCHEMA, "type": kind, **facts}
+            print(json.dumps(record, ensure_ascii=False), file=self.stream)
 
     def row(self, row: "Row") -> None:
         """Tell either about a ping."""
         if self.json:
             self.record("ping", **row_facts(row))
         else:
-            print(f"{row.seq:>5}  {self._outcome(row)}")
+            self.say(f"{row.seq:>5}  {self._outcome(row)}")
 
     def summary(self, summary: "Summary") -> None:
         """Tell either what it comes to."""

@@ -1,0 +1,60 @@
+"""A command that runs while we look on: it gets our signals, and we give back its exit status."""
+
+import os
+import signal
+import sys
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._heartbeat import Heartbeat
+    from udpping.cli.heartbeat import Watch
+
+PASSED_ON = {
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+}
+BY_KERNEL = 128
+"""`SI_KERNEL`: the terminal sent it, to the command as well."""
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+NOT_FOUND, NOT_RUNNABLE = 127, 126
+SLICE = 0.1
+
+
+def accompany(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
+    """Run a command between the first heartbeat and the goodbye; give back the exit code."""
+    # Signals wait to be asked for, in all threads that begin from here on, but not in the command.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
+    heartbeat.start()
+    try:
+        child = os.posix_spawnp(
+            command[0], command, os.environ, setsigmask=before, setsigdef=IGNORED_BY_PYTHON
+        )
+    except OSError as error:
+        status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
+        print(f"udpping heartbeat: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+    else:
+        status = attend(child, watch)
+    heartbeat.stop(status)
+    with suppress(OSError):
+        watch.end()
+    return status if status >= 0 else 128 - status
+
+
+def attend(child: int, watch: "Watch") -> int:
+    """Wait for the command to end, and pass on signals; give back its status, negative for a signal."""
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        # Nobody may be left to read what we say; that is no reason to leave the command.
+        with suppress(OSError):
+            watch.look()
+        caught = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, SLICE)
+        if caught is not None and caught.si_signo in PASSED_ON and caught.si_code != BY_KERNEL:
+            os.kill(child, caught.si_signo)

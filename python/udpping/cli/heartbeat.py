@@ -1,0 +1,151 @@
+"""`udpping heartbeat`: say that this machine, or a command, is alive."""
+
+import signal
+import sys
+
+from udpping._heartbeat import DEFAULT_PORT, Heartbeat
+from udpping._options import Parser, port, seconds, whole
+from udpping._targets import parse_target, target_text
+from udpping.cli._output import Report, command_parser
+from udpping.errors import ConfigError
+
+PURPOSE = """Send heartbeats to a monitor until Ctrl-C, or while a command runs:
+
+    udpping heartbeat HOST[:PORT] [options]
+    udpping heartbeat HOST[:PORT] [options] -- COMMAND [ARGUMENT ...]
+
+The last ones say goodbye, with the exit status of the command, which is also that of this program (128 + n
+when signal n ended it; 127: not found). The command gets the signals that this program gets.
+
+Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line.
+
+Exit code without a command 0: heartbeats left; 1: none did; 2: it could not be tried."""
+MOST = 2**63 - 1
+SLICE = 0.1
+"""Seconds between two looks at whether all is well."""
+
+
+def main(words: list[str]) -> int:
+    """Run the command."""
+    own, command = split(words)
+    options = parser().parse_args(own)
+    if command and options.count is not None:
+        raise ConfigError(
+            f"count {options.count} is not usable: expected none beside a COMMAND, which says when"
+        )
+    if command and not hasattr(signal, "sigtimedwait"):
+        raise ConfigError("COMMAND is not usable on this system: it cannot wait for signals")
+    # What the command prints is its own.
+    report = Report(json=options.json, stream=sys.stderr if command else None)
+    host, number = parse_target(options.target, options.port)
+    heartbeat = Heartbeat(
+        host,
+        number,
+        interval=options.interval,
+        id=options.id,
+        key=options.key,
+        key_name=options.key_name,
+        wire=options.wire,
+        jitter=options.jitter,
+        boot=options.boot,
+        count=options.count,
+    )
+    name = target_text(host, number)
+    facts = {"target": name, "id": heartbeat.id, "session": heartbeat.session, "interval": options.interval}
+    if not command:
+        report.record("start", **facts)
+        report.say(
+            f"a heartbeat to {name} every {options.interval:g} s as {heartbeat.id}; Ctrl-C says goodbye"
+        )
+        return beat(heartbeat, report)
+    from udpping.cli import _child
+
+    report.record("start", **facts, command=command)
+    report.say(f"udpping: a heartbeat to {name} every {options.interval:g} s as {heartbeat.id}")
+    return _child.accompany(heartbeat, command, Watch(heartbeat, report, "udpping: "))
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Tell our own words from those of the command."""
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    if at == len(words) - 1:
+        raise ConfigError("COMMAND is missing: name one after the --")
+    return words[:at], words[at + 1 :]
+
+
+def beat(heartbeat: Heartbeat, report: Report) -> int:
+    """Send until Ctrl-C, or to the last one."""
+    # `kill` and service managers end it as Ctrl-C does: with a goodbye.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    watch = Watch(heartbeat, report)
+    try:
+        heartbeat.start()
+        while not heartbeat.wait(SLICE):
+            watch.look()
+    except KeyboardInterrupt:
+        report.say()
+    heartbeat.stop()
+    watch.end()
+    others = {name: getattr(heartbeat, name) for name in ("answered", "skipped", "errors")}
+    told = [f"{heartbeat.sent:,} sent", *(f"{count:,} {name}" for name, count in others.items() if count)]
+    report.say(", ".join(told))
+    return 0 if heartbeat.sent else 1
+
+
+class Watch:
+    """Tells of a problem once when it begins, and once when it ends."""
+
+    def __init__(self, heartbeat: Heartbeat, report: Report, prefix: str = "") -> None:
+        self.heartbeat = heartbeat
+        self.report = report
+        self.prefix = prefix
+        self.problem: str | None = None
+
+    def look(self) -> None:
+        """Tell what is new."""
+        problem = self.heartbeat.last_error
+        if problem == self.problem:
+            return
+        self.problem = problem
+        if problem is None:
+            self.report.record("well", address=self.heartbeat.address)
+            self.report.say(f"{self.prefix}all is well again")
+        else:
+            self.report.record("problem", message=problem)
+            self.report.say(f"{self.prefix}{self.report.alarm(problem)}; going on")
+
+    def end(self) -> None:
+        """Tell programs what it came to."""
+        self.report.record("end", **self.heartbeat.as_dict())
+
+
+def parser() -> Parser:
+    """Say what can be asked for."""
+    options = command_parser("heartbeat", PURPOSE)
+    options.add_argument(
+        "target", metavar="HOST[:PORT]", help="the monitor; IPv6 with a port as [ADDRESS]:PORT"
+    )
+    options.add_argument(
+        "-i", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (1)"
+    )
+    options.add_argument("-c", "--count", type=whole(1, MOST), metavar="N", help="say goodbye after N")
+    options.add_argument(
+        "-p", "--port", type=port, default=DEFAULT_PORT, metavar="PORT", help="port, if HOST has none (12001)"
+    )
+    options.add_argument("--id", metavar="NAME", help="who is alive (this machine's name)")
+    options.add_argument("--key", metavar="FILE", help="sign with a key from this file")
+    options.add_argument("--key-name", metavar="NAME", help="with this one of several")
+    options.add_argument(
+        "--wire", default="full", metavar="full|lab3|lab2", help="lab3, lab2: for the course's servers"
+    )
+    options.add_argument(
+        "--jitter",
+        type=seconds,
+        default=0.0,
+        metavar="SHARE",
+        help="up to so much of S early (0; at most 0.25)",
+    )
+    options.add_argument("--boot", metavar="FILE", help="count the starts in this file, and tell")
+    return options

@@ -1,0 +1,76 @@
+//! Detectors, and their comparison in virtual time, for Python.
+
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+use super::echo::{echo_plan, parse, seed_to_python};
+use super::table::Table;
+use crate::logic::monitor::detect::Detector;
+use crate::logic::{Invalid, Nanos, SECOND};
+use crate::sim::detect::{Plan, Run, spread};
+
+/// Heartbeats between two looks at signals: some milliseconds of real time.
+const BEATS: u64 = 10_000;
+
+/// The canonical text of a detector.
+#[pyfunction]
+pub(super) fn check_detector(text: &str) -> PyResult<String> {
+    parse::<Detector>(text).map(|detector| detector.to_string())
+}
+
+/// Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
+///
+/// `beats` is how many are sent; without it, as many as `days` has room for.
+#[pyfunction]
+#[pyo3(signature = (detectors, *, loss, delay, interval, beats, days, crashes, seed) -> "tuple[Table, int]")]
+#[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+pub(super) fn sim_detectors<'py>(
+    py: Python<'py>,
+    detectors: Vec<String>,
+    loss: &str,
+    delay: &str,
+    interval: f64,
+    beats: Option<u64>,
+    days: f64,
+    crashes: i64,
+    seed: Option<&Bound<'py, PyInt>>,
+) -> PyResult<(Table, Bound<'py, PyInt>)> {
+    let detectors = detectors.iter().map(|text| parse(text)).collect::<PyResult<Vec<Detector>>>()?;
+    let link = echo_plan(loss, delay, "upper", seed, None)?.link;
+    let seed = seed_to_python(py, &link.seed.to_string())?;
+    let interval = nanos(interval)?;
+    let beats = beats.map_or_else(|| beats_of(days, interval), Ok)?;
+    let crashes = u32::try_from(crashes)
+        .ok()
+        .filter(|number| (1..=100_000).contains(number))
+        .ok_or_else(|| Invalid::new("crashes", crashes, "a whole number from 1 to 100,000"))?;
+    let plan = Plan { interval, beats, link, crashes: spread(crashes, interval, beats) };
+    let mut run = Run::new(plan, &detectors)?;
+    while !py.detach(|| run.advance(BEATS)) {
+        py.check_signals()?;
+    }
+    let table = Table::of_detectors(&detectors, &run.outcomes())?;
+    Ok((table, seed))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "within a day")]
+fn nanos(interval: f64) -> Result<Nanos, Invalid> {
+    if !(0.001..=86_400.0).contains(&interval) {
+        return Err(Invalid::new("interval", interval, "a number of seconds from 0.001 to 86400"));
+    }
+    Ok((interval * SECOND as f64).round() as Nanos)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "below a century in milliseconds"
+)]
+fn beats_of(days: f64, interval: Nanos) -> Result<u64, Invalid> {
+    let beats = (days * 86_400.0 * SECOND as f64 / interval as f64).floor();
+    if !(days <= 36_525.0 && beats >= 1.0) {
+        return Err(Invalid::new("days", days, "enough for one heartbeat, and 36525 (a century) at most"));
+    }
+    Ok(beats as u64)
+}
