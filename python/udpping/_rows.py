@@ -77,3 +77,102 @@ class Event(NamedTuple):
     delay_ns: int | None
     message: Payload
     """The datagram, its first 1,024 bytes."""
+
+
+class PeerRow(NamedTuple):
+    """A client of a monitor. Times are whole nanoseconds; what cannot be known is `None`, never 0."""
+
+    client: str
+    """Its name, or its address and port where its heartbeats carry none."""
+    state: str
+    """`new`, `up`, `late`, `suspect`, `down` or `bye`."""
+    since_wall_ns: int
+    """Since when, since 1970 (UTC)."""
+    last_seen_wall_ns: int
+    """When the last fresh heartbeat came: one with a higher number than any before."""
+    address: str
+    """From where."""
+    seq: int
+    """Its number."""
+    received: int
+    """Different heartbeats that came, over all sessions."""
+    lost: int
+    """Those that never came, told by gaps in their numbers; one that comes late is taken back from here."""
+    duplicates: int
+    """Those that came again."""
+    reordered: int
+    """Those that came after a higher number (RFC 4737)."""
+    overdue: int
+    """Those that should have come by now, since the last."""
+    loss_runs: int
+    """Unbroken runs of lost ones."""
+    longest_loss_run: int
+    """The longest of them."""
+    interval_ns: int
+    """The time between two heartbeats: stated by the client, or else found out."""
+    interval_stated: bool
+    """Which of the two."""
+    detection_ns: int | None
+    """How long after a heartbeat the verdict falls, if no other comes."""
+    false_alarms_per_day: float | None
+    """What a calibrated detector expects: as promised, or more where 60 silent intervals were not enough."""
+    difference_ns: int | None
+    """This machine's wall clock at the arrival less the sender's at the sending: way and clock error in one."""
+    delay_ns: int | None
+    """How much longer than the fastest the last heartbeat was on its way: free of the clock error."""
+    delay_variation_ns: int | None
+    """How much that varies: the interarrival jitter of RFC 3550."""
+    drift_ppm: float | None
+    """How much faster than this machine's the sender's clock runs, in parts per million; from 300 heartbeats on."""
+    sessions: int
+    """How often it was started, as far as was seen."""
+    session: str | None
+    """The number of the current session, in hexadecimal."""
+    sealed: bool
+    """Whether its heartbeats carry a seal that is right."""
+    exit_status: int | None
+    """What it said at its goodbye: an exit status, or the signal that ended it as a negative number."""
+    stopped_from_wall_ns: int | None
+    """For one that is down: when it stopped at the earliest, ..."""
+    stopped_to_wall_ns: int | None
+    """... and at the latest, if nothing was lost at the end."""
+
+
+class MonitorEvent(NamedTuple):
+    """Something that a monitor noticed."""
+
+    number: int
+    """From 1."""
+    at_ns: int
+    """When, since the monitor was made."""
+    wall_ns: int
+    """When, since 1970 (UTC)."""
+    event: str
+    """What: a state (`new`, `up`, `late`, `suspect`, `down`, `bye`), or what else happened.
+
+    Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
+    for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
+    `address_changed` (from `previous`), `lost` (`count` heartbeats from `seq` on; only with `losses=True`),
+    `jumped` (its numbers, by `count`), `duplicate_identity` (two senders go by its name), `forgotten` (too
+    little was heard of it, or another took its place).
+
+    Of the monitor: `resumed` (it was away for `span_ns`), `stalled` (it stood still), `clock_stepped`,
+    `dropped` (`count` datagrams, by the kernel), `isolated` (`count` clients fell silent at once) and
+    `connected` (that is over), `idle` (nobody was heard for `span_ns`), `full`.
+    """
+    client: str | None
+    """Who; `None` for what is about the monitor."""
+    address: str | None
+    """From where it was heard last."""
+    previous: str | None
+    """From where it was heard before."""
+    before: str | None
+    """Its state before, when that changed."""
+    seq: int | None
+    """The number of its last heartbeat, unless said otherwise."""
+    span_ns: int | None
+    """For changes of state: since the last heartbeat; since the verdict, for one that is up again."""
+    count: int | None
+    """How many; for a `bye` the exit status."""
+    message: str
+    """All that in a sentence."""

@@ -2,6 +2,7 @@
 
 pub mod echo;
 pub mod error;
+pub mod heartbeat;
 pub mod link;
 pub mod monitor;
 pub mod ping;

@@ -1,8 +1,9 @@
-//! The two clocks: intervals come from the monotonic one, the wall clock is for showing.
+//! The clocks: intervals come from a monotonic one, the wall clock is for showing.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::logic::Nanos;
+use crate::logic::monitor::Moment;
 
 /// A monotonic clock with the origin of one run.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,53 @@ impl Clock {
     pub(super) fn now(&self) -> Nanos {
         Nanos::try_from(self.origin.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
     }
+}
+
+/// A monotonic clock that also counts while the machine sleeps, where the system has one: for what goes on for days.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EverClock {
+    #[cfg(target_os = "linux")]
+    origin: Nanos,
+    #[cfg(not(target_os = "linux"))]
+    clock: Clock,
+}
+
+#[cfg(target_os = "linux")]
+impl EverClock {
+    pub(super) fn start() -> Self {
+        Self { origin: boot_ns() }
+    }
+
+    /// Nanoseconds since the start.
+    pub(super) fn now(self) -> Nanos {
+        boot_ns() - self.origin
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl EverClock {
+    pub(super) fn start() -> Self {
+        Self { clock: Clock::start() }
+    }
+
+    /// Nanoseconds since the start.
+    pub(super) fn now(self) -> Nanos {
+        self.clock.now()
+    }
+}
+
+impl EverClock {
+    /// Now, by this clock and by the wall clock.
+    pub(super) fn moment(self) -> Moment {
+        Moment { mono: self.now(), wall: wall_ns() }
+    }
+}
+
+/// Nanoseconds since the machine was started.
+#[cfg(target_os = "linux")]
+fn boot_ns() -> Nanos {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(crate::logic::SECOND).saturating_add(now.tv_nsec)
 }
 
 /// Nanoseconds since 1970 by the wall clock, which may step.

@@ -4,19 +4,17 @@
 
 mod desk;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::background::Background;
 use super::clock::Clock;
-use super::feed::{Feed, lock};
-use super::pace::{self, Bell, Waker};
+use super::feed::lock;
 use super::resolve::reachable;
 use super::socket::{Path, Socket};
-use super::{Error, Result, resolve};
-use crate::logic::Invalid;
+use super::{Result, listen};
 use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Row};
 use desk::{Books, Desk};
 
@@ -45,10 +43,7 @@ pub struct Server {
     socket: Mutex<Option<Arc<Socket>>>,
     kernel_drops: Mutex<Option<u64>>,
     desk: Arc<Desk>,
-    waker: Waker,
-    bell: Mutex<Option<Bell>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    process: u32,
+    background: Background<Event>,
 }
 
 /// One datagram and what was decided on it.
@@ -81,29 +76,22 @@ impl Server {
     /// # Errors
     /// [`Error::PortBusy`] when every port tried is taken, or whatever else the system refuses.
     pub fn bind(settings: Settings) -> Result<Self> {
-        let socket = open(&settings)?;
+        let socket = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
         let bound = socket.local()?;
-        let (waker, bell) =
-            pace::waker().map_err(|source| Error::System { action: "set up the server", source })?;
         let books =
             Books { echo: Echo::new(settings.echo), log: Log::new(settings.record), held: Held::new() };
         let desk = Desk {
             path: settings.path,
             clock: Clock::start(),
-            stop: AtomicBool::new(false),
             books: Mutex::new(books),
             followed: AtomicBool::new(false),
-            feed: Feed::new(),
         };
         Ok(Self {
             bound,
             socket: Mutex::new(Some(Arc::new(socket))),
             kernel_drops: Mutex::new(None),
             desk: Arc::new(desk),
-            waker,
-            bell: Mutex::new(Some(bell)),
-            thread: Mutex::new(None),
-            process: std::process::id(),
+            background: Background::new()?,
         })
     }
 
@@ -112,34 +100,15 @@ impl Server {
     /// # Errors
     /// The server has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
-        if self.desk.stop.load(Ordering::Acquire) {
-            let source = std::io::Error::other("it has been stopped; make a new one");
-            return Err(Error::System { action: "start the server again", source });
-        }
-        let mut thread = lock(&self.thread);
-        let Some(bell) = lock(&self.bell).take() else { return Ok(()) };
-        let Some(socket) = lock(&self.socket).clone() else { return Ok(()) };
-        let desk = Arc::clone(&self.desk);
-        let spawned = std::thread::Builder::new().name("udpping server".into()).spawn(move || {
-            pace::be_punctual();
-            desk.feed.conclude("go on serving", || desk.serve(&socket, &bell));
-        });
-        *thread = Some(spawned.map_err(|source| Error::System { action: "start a thread", source })?);
-        Ok(())
+        let (desk, socket) = (Arc::clone(&self.desk), lock(&self.socket).clone());
+        self.background.start("server", "go on serving", move |shared, bell| {
+            socket.map_or(Ok(()), |socket| desk.serve(&socket, shared, bell))
+        })
     }
 
     /// Stops serving and waits until the thread has ended. Replies that still wait are not sent.
     pub fn stop(&self) {
-        self.desk.stop.store(true, Ordering::Release);
-        self.waker.wake();
-        let mut thread = lock(&self.thread);
-        match thread.take() {
-            // In a forked child the thread does not exist; its handle can be neither joined nor dropped.
-            Some(thread) if std::process::id() != self.process => std::mem::forget(thread),
-            // A panic in the thread has been printed by its hook.
-            Some(thread) => drop(thread.join()),
-            None => self.desk.feed.end(),
-        }
+        self.background.stop();
         if let Some(socket) = lock(&self.socket).take() {
             *lock(&self.kernel_drops) = socket.kernel_drops();
         }
@@ -150,7 +119,7 @@ impl Server {
     /// # Errors
     /// What stopped it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.desk.feed.wait(limit)
+        self.background.wait(limit)
     }
 
     /// From now on keep what [`Server::next`] gives.
@@ -163,25 +132,25 @@ impl Server {
     /// # Errors
     /// What stopped the server, if it was a failure.
     pub fn next(&self, limit: Duration) -> Result<Option<Event>> {
-        self.desk.feed.next(limit)
+        self.background.next(limit)
     }
 
     /// Whether the server has stopped and all events are taken.
     #[must_use]
     pub fn exhausted(&self) -> bool {
-        self.desk.feed.is_exhausted()
+        self.background.is_exhausted()
     }
 
     /// Events that nobody took in time.
     #[must_use]
     pub fn missed_events(&self) -> u64 {
-        self.desk.feed.missed()
+        self.background.missed()
     }
 
     /// Whether it serves now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        lock(&self.thread).is_some() && !self.desk.feed.is_over()
+        self.background.is_running()
     }
 
     /// Where it is bound.
@@ -222,23 +191,4 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn open(settings: &Settings) -> Result<Socket> {
-    if settings.port_tries == 0 {
-        return Err(Invalid::new("port_tries", 0, "1 to 65535").into());
-    }
-    let mut taken = None;
-    for port in (settings.port..=u16::MAX).take(settings.port_tries.into()) {
-        let address = if settings.host.is_empty() {
-            SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
-        } else {
-            resolve(&settings.host, port, None)?
-        };
-        match Socket::serve(address, settings.path) {
-            Err(busy @ Error::PortBusy { .. }) => taken = taken.or(Some(busy)),
-            result => return result,
-        }
-    }
-    Err(taken.unwrap_or_else(|| Invalid::new("port", settings.port, "0 to 65535").into()))
 }

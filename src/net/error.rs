@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::logic::Invalid;
 
@@ -42,6 +43,16 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that cannot be used.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A failure that has no address.
     #[error("cannot {action}: {source}")]
     System {
@@ -58,9 +69,10 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Invalid(_) | Self::UnknownHost { .. } => None,
-            Self::PortBusy { source, .. } | Self::Io { source, .. } | Self::System { source, .. } => {
-                source.raw_os_error()
-            }
+            Self::PortBusy { source, .. }
+            | Self::Io { source, .. }
+            | Self::File { source, .. }
+            | Self::System { source, .. } => source.raw_os_error(),
         }
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! `batch` is the only room with `unsafe`; `socket` is where operating systems differ.
 
+mod background;
 #[cfg(target_os = "linux")]
 mod batch;
 mod clock;
 pub mod echo;
 mod error;
 mod feed;
+pub mod heartbeat;
+mod listen;
+pub mod monitor;
 mod pace;
 pub mod ping;
 mod resolve;
@@ -15,5 +19,6 @@ mod seed;
 pub mod socket;
 
 pub use error::{Error, Result};
+use listen::listen;
 pub use resolve::{Family, resolve};
-pub use seed::random_seed;
+pub use seed::{random_seed, random_session};

@@ -32,21 +32,37 @@ impl FromStr for Family {
 /// # Errors
 /// [`Error::UnknownHost`] if the name has no address of that family.
 pub fn resolve(host: &str, port: u16, family: Option<Family>) -> Result<SocketAddr> {
-    let unknown = |reason: String| Error::UnknownHost { host: host.to_owned(), reason };
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if bare.is_empty() || bare.contains('\0') {
-        return Err(Invalid::new("host", format!("{host:?}"), "a host name or an IP address").into());
-    }
-    let found: Vec<SocketAddr> =
-        (bare, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?.collect();
+    let found = resolve_all(host, port)?;
     let wanted = |address: &&SocketAddr| match family {
         Some(Family::V4) => address.is_ipv4(),
         Some(Family::V6) => address.is_ipv6(),
         None => true,
     };
-    found.iter().filter(wanted).min_by_key(|address| address.is_ipv6()).copied().ok_or_else(|| {
-        unknown(format!("it has no {} address", if family == Some(Family::V6) { "IPv6" } else { "IPv4" }))
+    found.iter().find(wanted).copied().ok_or_else(|| Error::UnknownHost {
+        host: host.to_owned(),
+        reason: format!("it has no {} address", if family == Some(Family::V6) { "IPv6" } else { "IPv4" }),
     })
+}
+
+/// All addresses of `host`, one at least, IPv4 first.
+pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    let unknown = |reason: String| Error::UnknownHost { host: host.to_owned(), reason };
+    let found = (bare(host)?, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() {
+        return Err(unknown("it has no address".to_owned()));
+    }
+    found.sort_by_key(SocketAddr::is_ipv6);
+    Ok(found)
+}
+
+/// A host without the brackets of an IPv6 address in a target; what cannot be one is refused.
+pub(super) fn bare(host: &str) -> Result<&str> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    if bare.is_empty() || bare.contains('\0') {
+        return Err(Invalid::new("host", format!("{host:?}"), "a host name or an IP address").into());
+    }
+    Ok(bare)
 }
 
 /// The resolver's own words, without the standard library's frame around them.

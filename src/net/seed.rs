@@ -1,4 +1,4 @@
-//! Seeds from the operating system.
+//! Random numbers from the operating system.
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -11,9 +11,19 @@ use crate::logic::link::Seed;
 /// # Errors
 /// The system has no randomness to give.
 pub fn random_seed() -> Result<Seed> {
-    let bits = SysRng.try_next_u64().map_err(|error| Error::System {
-        action: "draw a seed",
-        source: std::io::Error::other(error.to_string()),
-    })?;
-    Ok(Seed::from(bits >> 11))
+    Ok(Seed::from(random_bits("draw a seed")? >> 11))
+}
+
+/// A number that no other session has.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn random_session() -> Result<u64> {
+    random_bits("draw a session number")
+}
+
+fn random_bits(action: &'static str) -> Result<u64> {
+    SysRng
+        .try_next_u64()
+        .map_err(|error| Error::System { action, source: std::io::Error::other(error.to_string()) })
 }

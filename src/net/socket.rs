@@ -310,6 +310,12 @@ pub fn is_refusal(error: &io::Error) -> bool {
     false
 }
 
+/// Whether an error of a receive is about an earlier answer, or about nothing that lasts.
+#[must_use]
+pub fn passes(error: &io::Error) -> bool {
+    is_refusal(error) || matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
+}
+
 fn open(local: SocketAddr) -> io::Result<RawSocket> {
     RawSocket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))
 }

@@ -1,5 +1,6 @@
 //! `EchoServer`: the lossy server for Python.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use super::table::Table;
-use crate::logic::Invalid;
 use crate::logic::echo::{EchoPlan, Reply};
 use crate::logic::link::{Delay, LinkPlan, Loss, Scope, Seed};
+use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::echo::{Event, Server, Settings};
 use crate::net::socket::Path;
 
@@ -245,12 +246,21 @@ pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: 
     T::try_from(value).map_err(|_| Invalid::new(what, value, expected).into())
 }
 
+/// Seconds that have to be within a range.
+#[expect(clippy::cast_possible_truncation, reason = "within a range")]
+pub(super) fn nanos(what: &'static str, seconds: f64, range: RangeInclusive<f64>) -> Result<Nanos, Invalid> {
+    if range.contains(&seconds) {
+        return Ok((seconds * SECOND as f64).round() as Nanos);
+    }
+    Err(Invalid::new(what, seconds, format!("a number of seconds from {} to {}", range.start(), range.end())))
+}
+
 /// Seconds as a duration; nonsense is no wait at all.
 pub(super) fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
-fn pair(address: std::net::SocketAddr) -> (String, u16) {
+pub(super) fn pair(address: std::net::SocketAddr) -> (String, u16) {
     match address {
         std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 => {
             (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port())

@@ -1,5 +1,6 @@
 //! Errors of the core as the exceptions of `udpping.errors`.
 
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::logic::Invalid;
@@ -27,6 +28,7 @@ impl From<Error> for PyErr {
             Error::Invalid(invalid) => invalid.into(),
             Error::UnknownHost { .. } => exceptions::AddressError::new_err(text),
             Error::PortBusy { .. } => exceptions::PortBusyError::new_err((errno, text)),
+            Error::File { .. } => PyOSError::new_err((errno, text)),
             Error::Io { .. } | Error::System { .. } => exceptions::NetworkError::new_err((errno, text)),
         }
     }

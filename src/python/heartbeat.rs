@@ -7,7 +7,7 @@ use super::echo::{echo_plan, parse, seed_to_python};
 use super::table::Table;
 use crate::logic::monitor::detect::Detector;
 use crate::logic::{Invalid, Nanos, SECOND};
-use crate::sim::heartbeat::{Plan, Run, spread};
+use crate::sim::detect::{Plan, Run, spread};
 
 /// Heartbeats between two looks at signals: some milliseconds of real time.
 const BEATS: u64 = 10_000;

@@ -5,6 +5,7 @@
 mod echo;
 mod errors;
 mod heartbeat;
+mod monitor;
 mod ping;
 mod sim;
 mod table;
@@ -26,6 +27,8 @@ mod _core {
     use super::heartbeat::{check_detector, sim_detectors};
     #[pymodule_export]
     use super::mean_loss;
+    #[pymodule_export]
+    use super::monitor::{HeartbeatMonitor, check_keys, sim_heartbeat};
     #[pymodule_export]
     use super::ping::PingSession;
     #[pymodule_export]

@@ -1,6 +1,8 @@
 //! `Table` and `Column`: results as Arrow data, for everything that reads the Arrow C interface, and for numpy.
 //!
-//! The only file that knows Arrow. Exports share the buffers; nothing is copied.
+//! The only room that knows Arrow. Exports share the buffers; nothing is copied.
+
+mod heartbeats;
 
 use std::sync::Arc;
 
@@ -18,14 +20,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList, PyTuple};
 
 use crate::logic::echo::Columns;
-use crate::logic::monitor::detect::Detector;
 use crate::logic::record::{Match, NONE, Rows, Stamp, Status};
-use crate::logic::stats::{garwood, quantile};
 use crate::net::ping::Lane;
-use crate::sim::heartbeat::Outcome;
-
-/// One day in nanoseconds.
-const DAY: f64 = 86_400e9;
 
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]
@@ -290,44 +286,6 @@ impl Table {
         Self::new(columns, &["seq", "reason"])
     }
 
-    /// A row for each detector that was tried.
-    #[expect(clippy::cast_possible_truncation, reason = "a median of times is a time")]
-    pub(super) fn of_detectors(detectors: &[Detector], outcomes: &[Outcome]) -> PyResult<Self> {
-        let each = || outcomes.iter();
-        let per_day = |outcome: &Outcome, count: f64| {
-            (outcome.observed > 0).then(|| count * DAY / outcome.observed as f64)
-        };
-        let interval = |outcome: &Outcome| garwood(outcome.mistakes);
-        let promise = |detector: &Detector| match detector {
-            Detector::Calibrated(calibrated) => Some(calibrated.false_alarms().per_second() * 86_400.0),
-            _ => None,
-        };
-        let forecast = |outcome: &Outcome| outcome.forecast.map(|told| told.false_alarms * 86_400.0);
-        let columns = vec![
-            ("detector", words(detectors.iter().map(|detector| Some(detector.to_string())))),
-            ("mistakes", numbers::<UInt64Type>(each().map(|outcome| outcome.mistakes), None)),
-            ("mistakes_per_day", floats(each().map(|each| per_day(each, each.mistakes as f64)))),
-            ("mistakes_per_day_low", floats(each().map(|each| per_day(each, interval(each).0)))),
-            ("mistakes_per_day_high", floats(each().map(|each| per_day(each, interval(each).1)))),
-            ("mistake_mean_ns", times(each().map(|each| each.mean_mistake().unwrap_or(NONE)))),
-            ("query_accuracy", floats(each().map(Outcome::query_accuracy))),
-            (
-                "detection_median_ns",
-                times(each().map(|each| quantile(&each.detections, 0.5).map_or(NONE, |time| time as i64))),
-            ),
-            ("detection_max_ns", times(each().map(|each| each.detections.last().copied().unwrap_or(NONE)))),
-            ("promised_per_day", floats(detectors.iter().map(promise))),
-            ("foretold_per_day", floats(each().map(forecast))),
-            ("foretold_ns", times(each().map(|each| each.forecast.map_or(NONE, |told| told.silence)))),
-            ("observed_ns", times(each().map(|each| each.observed))),
-        ];
-        // The others take a mistake, an arrival, or a promise.
-        let always = ["detector", "mistakes", "observed_ns"];
-        let others: Vec<&str> =
-            columns.iter().map(|(name, _)| *name).filter(|name| !always.contains(name)).collect();
-        Self::new(columns, &others)
-    }
-
     /// A column says that values may be missing by what it is, not by what it holds, so that tables fit together.
     fn new(columns: Vec<(&str, ArrayRef)>, may_miss: &[&str]) -> PyResult<Self> {
         let fields: Vec<Field> = columns
@@ -381,6 +339,7 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(index).into_bound_py_any(py),
         DataType::UInt32 => array.as_primitive::<UInt32Type>().value(index).into_bound_py_any(py),
         DataType::UInt8 => array.as_primitive::<UInt8Type>().value(index).into_bound_py_any(py),
+        DataType::Boolean => array.as_boolean().value(index).into_bound_py_any(py),
         DataType::LargeBinary => {
             PyBytes::new(py, array.as_binary::<i64>().value(index)).into_bound_py_any(py)
         }

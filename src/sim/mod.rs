@@ -1,6 +1,7 @@
 //! The virtual driver: the same machines in simulated time, without sockets, threads or waiting.
 
-pub mod heartbeat;
+pub mod detect;
+pub mod monitor;
 pub mod ping;
 
 /// Nanoseconds since 1970 at the start of virtual time: 2023-11-14 22:13:20 UTC.

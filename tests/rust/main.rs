@@ -1,7 +1,9 @@
-//! Tests of the crate from outside: the same scenarios against both drivers, and the server on real sockets.
+//! Tests of the crate from outside: the same scenarios against both drivers, and servers and senders on real sockets.
 
 mod adversary;
+mod detect;
 mod echo;
 mod heartbeat;
+mod monitor;
 mod ping;
 mod scenario;

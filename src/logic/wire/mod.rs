@@ -5,11 +5,13 @@
 //! whoever credits an answer to a ping decides how far to trust what was read.
 
 pub mod heartbeat;
+mod iso;
 mod message;
 mod moment;
 mod repr;
 pub mod template;
 
+pub use iso::iso;
 pub use message::Message;
 pub use repr::py_repr;
 

@@ -9,10 +9,11 @@ use rustix::fd::AsFd as _;
 use super::Event;
 use crate::logic::Nanos;
 use crate::logic::echo::{Echo, Held, Log, Note, Reason, Row, Verdict};
+use crate::net::background::Shared;
 use crate::net::clock::{Clock, wall_ns};
-use crate::net::feed::{Feed, lock};
+use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, Path, Socket, Via, is_refusal};
+use crate::net::socket::{Inbox, Path, Socket, Via, passes};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -25,10 +26,8 @@ const SHOWN: usize = 1_024;
 pub(super) struct Desk {
     pub(super) path: Path,
     pub(super) clock: Clock,
-    pub(super) stop: AtomicBool,
     pub(super) followed: AtomicBool,
     pub(super) books: Mutex<Books>,
-    pub(super) feed: Feed<Event>,
 }
 
 #[derive(Debug)]
@@ -48,12 +47,12 @@ pub(super) struct Reply {
 }
 
 impl Desk {
-    pub(super) fn serve(&self, socket: &Socket, bell: &Bell) -> Result<()> {
+    pub(super) fn serve(&self, socket: &Socket, shared: &Shared<Event>, bell: &Bell) -> Result<()> {
         let mut inbox = Inbox::new(SLOTS, self.path);
         let mut out = Vec::new();
-        while !self.stop.load(Ordering::Acquire) {
+        while !shared.is_stopping() {
             match inbox.receive(socket) {
-                Ok(true) => self.answer(socket, &inbox, &mut out),
+                Ok(true) => self.answer(socket, shared, &inbox, &mut out),
                 Ok(false) => {
                     let until = lock(&self.books).held.next_due();
                     let wait = until.map(|due| due - self.clock.now());
@@ -64,19 +63,19 @@ impl Desk {
                 Err(error) if passes(&error) => {}
                 Err(source) => return Err(Error::System { action: "receive", source }),
             }
-            self.release(socket);
+            self.release(socket, shared);
         }
         Ok(())
     }
 
-    fn answer(&self, socket: &Socket, inbox: &Inbox, out: &mut Vec<u8>) {
+    fn answer(&self, socket: &Socket, shared: &Shared<Event>, inbox: &Inbox, out: &mut Vec<u8>) {
         let (now, wall) = (self.clock.now(), wall_ns());
         let mut books = lock(&self.books);
         for datagram in inbox.datagrams() {
             let decision = books.echo.decide(datagram.source, wall, datagram.bytes, out);
             let note = books.log.note(now, wall, datagram.source, datagram.bytes, &decision);
             if self.followed.load(Ordering::Acquire) {
-                self.feed.tell([Event {
+                shared.feed.tell([Event {
                     row: Row::of(now, wall, datagram.source, datagram.bytes, &decision),
                     message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
                 }]);
@@ -95,14 +94,14 @@ impl Desk {
     }
 
     /// Sends the delayed replies whose time has come.
-    fn release(&self, socket: &Socket) {
+    fn release(&self, socket: &Socket, shared: &Shared<Event>) {
         let mut books = lock(&self.books);
         if books.held.is_empty() {
             return;
         }
         let now: Nanos = self.clock.now();
         // A dead link makes each send wait: stopping must not wait for all of them.
-        while !self.stop.load(Ordering::Acquire)
+        while !shared.is_stopping()
             && let Some(reply) = books.held.pop_due(now)
         {
             books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
@@ -130,10 +129,4 @@ impl Books {
             self.log.failed(note, reason);
         }
     }
-}
-
-/// Errors of a receive that are about an earlier reply, or about nothing that lasts.
-fn passes(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{Interrupted, OutOfMemory};
-    is_refusal(error) || matches!(error.kind(), Interrupted | OutOfMemory)
 }

@@ -11,7 +11,7 @@
 
 use super::chen::saturated;
 use super::deviations::{Deviations, Tail};
-use super::{Beat, Rate};
+use super::{Beat, Marks, Rate};
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// The longest silence that is waited for, in intervals. A longer gap is an outage: nothing is learned from it.
@@ -24,6 +24,8 @@ const MEMORY: f64 = 1_000.0;
 const MOST_TRANSITIONS: f64 = 50_000.0;
 /// Heartbeats between two looks at what was learned, once that changes little.
 const STEADY: u32 = 50;
+/// What is called late, and doubtful: phi is 2.
+const SELDOM: f64 = 0.01;
 
 /// Suspects when silence is as improbable as `false_alarms` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,16 @@ pub struct Forecast {
     pub false_alarms: f64,
     /// Whether it did.
     pub cut_short: bool,
+    /// From the same expected arrival until 99 in 100 of those that arrive would have come.
+    pub late: Nanos,
+    /// From there until only one in 100 senders that are well is silent for so long, losses included.
+    pub doubtful: Nanos,
+}
+
+impl Default for Calibrated {
+    fn default() -> Self {
+        Self { false_alarms: Rate::monthly() }
+    }
 }
 
 impl Calibrated {
@@ -70,7 +82,7 @@ impl Calibrated {
             offset: 0.0,
             losses: Losses::PRIOR,
             deviations: Deviations::new(),
-            forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false },
+            forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false, late: 0, doubtful: 0 },
         };
         watch.forecast = watch.look_ahead();
         Ok(watch)
@@ -139,9 +151,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Learns, and gives the deadline.
+    /// Learns, and says until when silence is fine.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
-    pub(super) fn fresh(&mut self, beat: Beat) -> Nanos {
+    pub(super) fn fresh(&mut self, beat: Beat) -> Marks {
         let origin = *self.origin.get_or_insert(beat);
         let planned = i128::from(beat.sent) - i128::from(origin.sent);
         let offset = saturated(i128::from(beat.at) - i128::from(origin.at) - planned);
@@ -155,11 +167,21 @@ impl Watch {
             self.forecast = self.look_ahead();
         }
         let expected = i128::from(origin.at) + planned + self.offset.round() as i128;
-        let deadline = saturated(expected + i128::from(self.forecast.silence));
+        let after = |silence| saturated(expected + i128::from(silence));
+        let marks = Marks {
+            late: after(self.forecast.late),
+            suspect: after(self.forecast.doubtful),
+            down: after(self.forecast.silence),
+        };
         if self.received > YOUNG {
-            return deadline;
+            return marks;
         }
-        deadline.max(beat.at.saturating_add(3 * self.interval + SECOND))
+        let least = |silence| beat.at.saturating_add(silence);
+        Marks {
+            late: marks.late.max(least(self.interval * 3 / 2)),
+            suspect: marks.suspect.max(least(self.interval * 2)),
+            down: marks.down.max(least(3 * self.interval + SECOND)),
+        }
     }
 
     pub(super) fn forecast(&self) -> Forecast {
@@ -173,22 +195,31 @@ impl Watch {
         let tail = self.deviations.tail();
         let per_second = arriving * SECOND as f64 / self.interval as f64;
         let longest = MOST_SILENT * self.interval;
-        let at_most = silence(p01, p11, &tail, self.interval, longest);
+        let chance = |after| silence(p01, p11, &tail, self.interval, after);
+        let late = self.interval + first(longest, |late| tail.beyond(late) <= SELDOM);
+        let doubtful = first(longest, |after| chance(after) <= SELDOM);
+        let at_most = chance(longest);
         if at_most > allowed {
-            return Forecast { silence: longest, false_alarms: at_most * per_second, cut_short: true };
+            let false_alarms = at_most * per_second;
+            return Forecast { silence: longest, false_alarms, cut_short: true, late, doubtful };
         }
-        // The probability falls with time: halve until the nanosecond is found.
-        let (mut low, mut high) = (0, longest);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if silence(p01, p11, &tail, self.interval, middle) > allowed {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        Forecast { silence: high, false_alarms: allowed * per_second, cut_short: false }
+        let silence = first(longest, |after| chance(after) <= allowed);
+        Forecast { silence, false_alarms: allowed * per_second, cut_short: false, late, doubtful }
     }
+}
+
+/// The first nanosecond up to `longest` from which on something holds.
+fn first(longest: Nanos, holds: impl Fn(Nanos) -> bool) -> Nanos {
+    let (mut low, mut high) = (0, longest);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    high
 }
 
 /// The probability that nothing came until `after` the expected arrival of a heartbeat that did.

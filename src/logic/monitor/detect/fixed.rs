@@ -24,6 +24,13 @@ impl Fixed {
     }
 }
 
+impl Default for Fixed {
+    /// Three, as routers have it (BFD, RFC 5880).
+    fn default() -> Self {
+        Self { misses: NonZeroU16::MIN.saturating_add(2) }
+    }
+}
+
 impl fmt::Display for Fixed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.misses)

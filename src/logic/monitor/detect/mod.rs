@@ -59,6 +59,12 @@ pub enum Detector {
 }
 
 impl Detector {
+    /// Three misses: what every interval allows.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::Fixed(Fixed::default())
+    }
+
     /// Begins to follow a sender whose heartbeats are `interval` apart.
     ///
     /// # Errors
@@ -74,16 +80,36 @@ impl Detector {
             Self::Chen(chen) => State::Chen(chen.watch(interval)),
             Self::Calibrated(calibrated) => State::Calibrated(calibrated.watch(interval)?),
         };
-        Ok(Watch { latest: None, deadline: None, state })
+        Ok(Watch { interval, latest: None, marks: None, state })
     }
 }
 
 /// A detector that follows one sender. It takes 8 KB at most: a window of 1,000 times, or 940 counts.
 #[derive(Debug, Clone)]
 pub struct Watch {
+    interval: Nanos,
     latest: Option<u64>,
-    deadline: Option<Nanos>,
+    marks: Option<Marks>,
     state: State,
+}
+
+/// Until when silence means what, each moment included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    /// Nothing: the next heartbeat is under way.
+    pub late: Nanos,
+    /// That a heartbeat is late, as happens.
+    pub suspect: Nanos,
+    /// That something may be wrong; from here on it is.
+    pub down: Nanos,
+}
+
+impl Marks {
+    /// What detectors say that know only the last of the three: late after half an interval, suspect half way.
+    fn before(down: Nanos, latest: Nanos, interval: Nanos) -> Self {
+        let late = latest.saturating_add(interval + interval / 2).min(down);
+        Self { late, suspect: late + down.saturating_sub(late) / 2, down }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -98,29 +124,38 @@ impl Watch {
     /// Takes a heartbeat in; they come in the order of their arrival.
     pub fn beat(&mut self, beat: Beat) {
         let fresh = self.latest.is_none_or(|latest| beat.seq > latest);
-        if !fresh {
-            if let State::Chen(watch) = &mut self.state {
-                watch.learn(beat);
-                self.deadline = Some(watch.deadline());
-            }
-            return;
-        }
-        self.latest = Some(beat.seq);
-        self.deadline = Some(match &mut self.state {
-            State::Fixed(silence) => beat.at.saturating_add(*silence),
-            State::Phi(watch) => watch.fresh(beat, self.deadline),
+        let simple = |down| Marks::before(down, beat.at, self.interval);
+        self.marks = match &mut self.state {
             State::Chen(watch) => {
                 watch.learn(beat);
-                watch.deadline()
+                Some(simple(watch.deadline()))
             }
-            State::Calibrated(watch) => watch.fresh(beat),
-        });
+            _ if !fresh => return,
+            State::Fixed(silence) => Some(simple(beat.at.saturating_add(*silence))),
+            State::Phi(watch) => Some(simple(watch.fresh(beat, self.marks.map(|marks| marks.down)))),
+            State::Calibrated(watch) => Some(watch.fresh(beat)),
+        };
+        if fresh {
+            self.latest = Some(beat.seq);
+        }
+    }
+
+    /// The interval that it goes by.
+    #[must_use]
+    pub fn interval(&self) -> Nanos {
+        self.interval
+    }
+
+    /// Until when silence means what; `None` before the first heartbeat.
+    #[must_use]
+    pub fn marks(&self) -> Option<Marks> {
+        self.marks
     }
 
     /// Until when silence is still fine, this moment included; `None` before the first heartbeat.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
-        self.deadline
+        self.marks.map(|marks| marks.down)
     }
 
     /// What a calibrated detector foretells of itself; `None` for the others.
@@ -145,6 +180,12 @@ impl FromStr for Detector {
                 .parse()
                 .map(|rate| Self::Calibrated(Calibrated::new(rate)))
                 .map_err(|Invalid { expected, .. }| expected),
+            None => match text.trim() {
+                "fixed" => Ok(Self::plain()),
+                "phi" => Phi::read("8").map(Self::Phi),
+                "calibrated" => Ok(Self::Calibrated(Calibrated::default())),
+                _ => Err(EXPECTED.into()),
+            },
             _ => Err(EXPECTED.into()),
         };
         parsed.map_err(|expected| {

@@ -53,6 +53,11 @@ impl Unit {
 }
 
 impl Rate {
+    /// One in 30 days.
+    pub(super) fn monthly() -> Self {
+        Self { events: NonZeroU32::MIN, periods: NonZeroU32::MIN.saturating_add(29), unit: Unit::Day }
+    }
+
     /// Events per second.
     #[must_use]
     pub fn per_second(&self) -> f64 {

@@ -1,0 +1,136 @@
+//! What a sender of heartbeats is to do: every value here has been checked.
+
+use crate::logic::wire::heartbeat::{Form, Key, is_name};
+use crate::logic::{Invalid, Nanos, SECOND};
+
+/// A day: what is rarer is no heartbeat.
+const LONGEST: f64 = 86_400.0;
+
+/// The schedule and the words of a sender.
+#[derive(Debug, Clone)]
+pub struct HeartbeatPlan {
+    /// Time between two heartbeats.
+    pub interval: Nanos,
+    /// A heartbeat leaves up to this share of the interval before its time, at random, so that many senders do not
+    /// keep step (RFC 5880, section 6.8.7). It still carries its time.
+    pub jitter: f64,
+    /// Who sends.
+    pub id: Box<str>,
+    /// How a heartbeat is written.
+    pub form: Form,
+    /// What it is sealed with.
+    pub key: Option<Key>,
+    /// How often the sender has started in its life.
+    pub boot: Option<u64>,
+    /// A number drawn at random for this session.
+    pub session: u64,
+    /// How long after a sign of life of the program heartbeats are still sent; `None`: always.
+    pub gate: Option<Nanos>,
+    /// How many are sent before the session ends; `None`: until it is stopped.
+    pub count: Option<u64>,
+    /// The number of the first.
+    pub first_seq: u64,
+}
+
+/// The same as a user gives it.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// Seconds between two heartbeats.
+    pub interval: f64,
+    /// Share of the interval.
+    pub jitter: f64,
+    /// Who sends.
+    pub id: String,
+    /// How a heartbeat is written.
+    pub form: Form,
+    /// What it is sealed with.
+    pub key: Option<Key>,
+    /// How often the sender has started.
+    pub boot: Option<i64>,
+    /// A number drawn at random.
+    pub session: u64,
+    /// Seconds that a sign of life lasts.
+    pub touch: Option<f64>,
+    /// How many to send.
+    pub count: Option<i64>,
+    /// The number of the first.
+    pub first_seq: i64,
+}
+
+impl Default for Wishes {
+    /// One a second, from 1, without an end.
+    fn default() -> Self {
+        Self {
+            interval: 1.0,
+            jitter: 0.0,
+            id: "sender".to_owned(),
+            form: Form::Full,
+            key: None,
+            boot: None,
+            session: 0,
+            touch: None,
+            count: None,
+            first_seq: 1,
+        }
+    }
+}
+
+impl HeartbeatPlan {
+    /// Checks what the user asks for.
+    ///
+    /// # Errors
+    /// The first value that cannot be used, with its range, or two that cannot be used together.
+    pub fn new(wishes: Wishes) -> Result<Self, Invalid> {
+        let interval = seconds("interval", wishes.interval, "0.001 to 86400 seconds")?;
+        if !(0.0..=0.25).contains(&wishes.jitter) {
+            let expected = "0 to 0.25, the share of the interval by which heartbeats may leave early";
+            return Err(Invalid::new("jitter", wishes.jitter, expected));
+        }
+        if !is_name(&wishes.id) {
+            let shown = format!("{:?}", wishes.id.chars().take(60).collect::<String>());
+            return Err(Invalid::new("id", shown, "1 to 64 letters, digits and . _ : @ / + -"));
+        }
+        let whole = |what, value: i64, least: u64, expected: &str| {
+            u64::try_from(value)
+                .ok()
+                .filter(|number| *number >= least)
+                .ok_or_else(|| Invalid::new(what, value, expected))
+        };
+        let plan = Self {
+            interval,
+            jitter: wishes.jitter,
+            id: wishes.id.into(),
+            form: wishes.form,
+            key: wishes.key,
+            boot: wishes.boot.map(|boot| whole("boot", boot, 0, "0 to 2^63 - 1")).transpose()?,
+            session: wishes.session,
+            gate: wishes
+                .touch
+                .map(|touch| seconds("touch", touch, "0.001 to 86400 seconds, or None"))
+                .transpose()?,
+            count: wishes
+                .count
+                .map(|count| whole("count", count, 1, "at least 1, or None for no end"))
+                .transpose()?,
+            first_seq: whole("first_seq", wishes.first_seq, 0, "0 to 2^63 - 1")?,
+        };
+        if plan.form != Form::Full && (plan.key.is_some() || plan.boot.is_some()) {
+            let expected = "full with a key or a boot number: the course's forms have no room for them";
+            return Err(Invalid::new("wire", plan.form, expected));
+        }
+        Ok(plan)
+    }
+
+    /// A time on the schedule.
+    pub(super) fn after_start(&self, slot: u64) -> Nanos {
+        Nanos::try_from(slot).unwrap_or(Nanos::MAX).saturating_mul(self.interval)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most a day in nanoseconds")]
+fn seconds(what: &'static str, value: f64, expected: &str) -> Result<Nanos, Invalid> {
+    if !(0.001..=LONGEST).contains(&value) {
+        return Err(Invalid::new(what, value, expected));
+    }
+    Ok((value * SECOND as f64).round() as Nanos)
+}

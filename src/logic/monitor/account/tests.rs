@@ -1,0 +1,399 @@
+//! Numbers by hand, and against a model that remembers every one.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MS: Nanos = SECOND / 1_000;
+
+/// An account that began with 1, and what was told.
+struct Told {
+    account: Account,
+    now: Nanos,
+    runs: Vec<(u64, u64)>,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { account: Account::new(1, 0), now: 0, runs: Vec::new() }
+    }
+
+    /// The next number, a second after the one before.
+    fn hear(&mut self, seq: u64) -> Heard {
+        self.after(SECOND, seq)
+    }
+
+    fn after(&mut self, wait: Nanos, seq: u64) -> Heard {
+        self.now += wait;
+        let heard = self.account.hear(seq, self.now);
+        self.settle(self.now);
+        heard
+    }
+
+    fn settle(&mut self, now: Nanos) {
+        self.account.settle(now, SECOND, |first, last| self.runs.push((first, last)));
+    }
+
+    fn counts(&self) -> Counts {
+        self.account.counts()
+    }
+}
+
+fn fresh(gap: u64) -> Heard {
+    Heard::Fresh { gap }
+}
+
+#[test]
+fn without_losses_there_is_nothing_to_settle() {
+    let mut told = Told::new();
+    for seq in 2..=5_000 {
+        assert_eq!(told.hear(seq), fresh(0));
+    }
+    assert_eq!(told.counts(), Counts { received: 5_000, ..Counts::default() });
+    assert_eq!(told.account.next_settle(SECOND), None);
+}
+
+#[test]
+fn a_gap_is_held_for_a_second_and_three_later_ones() {
+    let mut told = Told::new();
+    assert_eq!(told.hear(4), fresh(2));
+    assert_eq!((told.counts().pending, told.counts().lost), (2, 0));
+    told.hear(5);
+    assert_eq!(told.counts().lost, 0, "two later ones");
+    told.hear(6);
+    assert_eq!((told.counts().pending, told.counts().lost), (0, 2));
+    assert_eq!(told.runs, [(2, 3)]);
+
+    // Ten a millisecond later are no reason to hurry.
+    assert_eq!(told.hear(8), fresh(1));
+    for seq in 9..19 {
+        told.after(MS, seq);
+    }
+    assert_eq!(told.counts().pending, 1);
+    assert_eq!(told.account.next_settle(SECOND), Some(told.now - 10 * MS + HOLD));
+    told.settle(told.now - 10 * MS + HOLD - 1);
+    assert_eq!(told.counts().pending, 1);
+    told.settle(told.now - 10 * MS + HOLD);
+    assert_eq!((told.counts().pending, told.counts().lost, told.account.next_settle(SECOND)), (0, 3, None));
+}
+
+#[test]
+fn before_silence_a_gap_is_held_as_long_as_three_more_would_take() {
+    let mut told = Told::new();
+    told.hear(3);
+    let due = told.now + HOLD + 3 * SECOND;
+    assert_eq!(told.account.next_settle(SECOND), Some(due));
+    told.settle(due - 1);
+    assert_eq!(told.runs, []);
+    told.settle(due);
+    assert_eq!((told.runs.as_slice(), told.account.next_settle(SECOND)), ([(2, 2)].as_slice(), None));
+}
+
+#[test]
+fn one_that_was_overtaken_is_never_lost() {
+    let mut told = Told::new();
+    told.hear(3);
+    assert_eq!(told.after(100 * MS, 2), Heard::Late { took_back: false });
+    assert_eq!(told.account.next_settle(SECOND), None);
+    assert_eq!(told.hear(4), fresh(0));
+    assert_eq!(told.counts(), Counts { received: 4, reordered: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_loss_is_taken_back_by_a_late_one() {
+    let mut told = Told::new();
+    for seq in [7, 8, 9, 11, 12, 13, 14] {
+        told.hear(seq);
+    }
+    assert_eq!(told.runs, [(2, 6), (10, 10)]);
+    let steps = [
+        (4, 5, 3, "breaks a run in two"),
+        (2, 4, 3, "shortens it at the front"),
+        (6, 3, 3, "and at the end"),
+        (5, 2, 2, "takes it away"),
+        (10, 1, 1, "and a lone one"),
+        (3, 0, 0, "until none is left"),
+    ];
+    for (seq, lost, runs, what) in steps {
+        assert_eq!(told.hear(seq), Heard::Late { took_back: true });
+        assert_eq!((told.counts().lost, told.counts().runs), (lost, runs), "{what}");
+    }
+    let counts =
+        Counts { received: 14, reordered: 6, taken_back: 6, longest_run: 5, runs: 0, ..Counts::default() };
+    assert_eq!(told.counts(), counts);
+}
+
+#[test]
+fn repeated_numbers_and_old_ones_are_counted_apart() {
+    let mut told = Told::new();
+    for seq in 2..=2_000 {
+        told.hear(seq);
+    }
+    assert_eq!(told.hear(2_000), Heard::Duplicate);
+    assert_eq!(told.hear(977), Heard::Duplicate);
+    assert_eq!(told.hear(976), Heard::Old);
+    assert_eq!(told.counts(), Counts { received: 2_000, duplicates: 2, old: 1, ..Counts::default() });
+
+    let mut begun = Account::new(10, 0);
+    assert_eq!(begun.hear(9, 0), Heard::Old, "from before the first");
+}
+
+#[test]
+fn a_gap_as_wide_as_the_window_is_lost_at_once_and_in_one_run() {
+    let mut told = Told::new();
+    assert_eq!(told.hear(3_001), fresh(2_999));
+    assert_eq!((told.runs.as_slice(), told.counts().pending), ([(2, 3_000)].as_slice(), 0));
+    assert_eq!((told.counts().lost, told.counts().runs, told.counts().longest_run), (2_999, 1, 2_999));
+    // The lowest of the window touches what is lost for ever below it.
+    assert_eq!(told.hear(1_978), Heard::Late { took_back: true });
+    assert_eq!(told.counts().runs, 2);
+    assert_eq!(told.hear(1_980), Heard::Late { took_back: true });
+    assert_eq!((told.counts().runs, told.counts().lost), (3, 2_997));
+    assert_eq!(told.hear(1_977), Heard::Old);
+}
+
+#[test]
+fn what_leaves_the_window_is_lost_before_its_time() {
+    let mut told = Told::new();
+    told.after(MS, 3);
+    told.after(MS, 2_000 - WINDOW);
+    assert_eq!(told.counts().lost, 0);
+    told.after(MS, 2_002 - WINDOW + 1_000);
+    assert_eq!(told.runs, [(2, 2), (4, 1_954 - WINDOW + 24)]);
+    assert_eq!((told.counts().lost, told.counts().runs), (told.runs[1].1 - 2, 2));
+    told.settle(10 * SECOND);
+    // The rest of that run is told apart, but it is one.
+    assert_eq!(told.runs[2..], [(told.runs[1].1 + 1, 1_999 - WINDOW), (2_001 - WINDOW, 1_977)]);
+    assert_eq!(told.counts().runs, 3);
+    assert_eq!(told.counts().sent(), 1_978);
+}
+
+#[test]
+fn a_jump_is_no_loss() {
+    let mut told = Told::new();
+    assert_eq!(told.hear(JUMP + 1), fresh(JUMP - 1));
+    told.hear(JUMP + 3);
+    assert_eq!(told.hear(2 * JUMP + 4), Heard::Jump);
+    assert_eq!(told.runs, [(2, JUMP), (JUMP + 2, JUMP + 2)], "what was held is not");
+    assert_eq!(told.hear(2 * JUMP + 3), Heard::Old, "skipped by the jump");
+    assert_eq!(told.hear(u64::MAX), Heard::Jump);
+    assert_eq!(told.hear(u64::MAX), Heard::Duplicate);
+    assert_eq!(told.hear(0), Heard::Old);
+    let counts = told.counts();
+    assert_eq!((counts.received, counts.lost, counts.jumps, counts.pending), (5, JUMP, 2, 0));
+}
+
+#[test]
+fn the_highest_number_there_is_can_be_reached() {
+    let mut account = Account::new(u64::MAX - 3, 0);
+    assert_eq!(account.hear(u64::MAX - 1, Nanos::MAX), fresh(1));
+    assert_eq!(account.hear(u64::MAX, Nanos::MIN), fresh(0));
+    assert_eq!(account.next_settle(Nanos::MAX), Some(Nanos::MAX));
+    account.settle(Nanos::MAX, Nanos::MIN, |first, last| {
+        assert_eq!((first, last), (u64::MAX - 2, u64::MAX - 2));
+    });
+    assert_eq!(account.hear(u64::MAX - 2, 0), Heard::Late { took_back: true });
+    assert_eq!(account.counts().sent(), 4);
+}
+
+#[test]
+fn a_session_that_is_closed_holds_nothing() {
+    let mut account = Account::new(1, 0);
+    account.hear(4, 0);
+    let mut runs = Vec::new();
+    let mut sum = account.close(|first, last| runs.push((first, last)));
+    assert_eq!((sum.lost, sum.pending, runs), (2, 0, vec![(2, 3)]));
+    sum += Counts { longest_run: 9, received: u64::MAX, runs: 1, ..Counts::default() };
+    assert_eq!((sum.longest_run, sum.received, sum.runs, sum.lost), (9, u64::MAX, 2, 2));
+}
+
+#[test]
+fn memory_is_as_stated() {
+    assert!(size_of::<Account>() <= 312, "{}", size_of::<Account>());
+    let mut account = Account::new(0, 0);
+    // Every other number is lost, for long, and nobody asks.
+    for seq in (0..100_000).step_by(2) {
+        account.hear(seq, 0);
+    }
+    assert!(account.gaps.capacity() * size_of::<Gap>() <= 512, "{}", account.gaps.capacity());
+    assert!(account.untold.capacity() * size_of::<(u64, u64)>() <= 1_024, "{}", account.untold.capacity());
+    assert_eq!(account.next_settle(SECOND), Some(0));
+    account.settle(HOLD + 3 * SECOND, SECOND, |_, _| ());
+    assert_eq!((account.counts().lost, account.counts().runs, account.counts().pending), (49_999, 49_999, 0));
+}
+
+/// Remembers each number of the stretch.
+struct Model {
+    first: u64,
+    highest: u64,
+    heard: BTreeSet<u64>,
+    lost: BTreeSet<u64>,
+    /// A number that is held, the last of its gap, and when that was seen.
+    held: Vec<(u64, u64, Nanos)>,
+    /// Of the stretches before.
+    carried: Counts,
+    counts: Counts,
+    told: Vec<u64>,
+}
+
+impl Model {
+    fn new(seq: u64) -> Self {
+        Self {
+            first: seq,
+            highest: seq,
+            heard: BTreeSet::from([seq]),
+            lost: BTreeSet::new(),
+            held: Vec::new(),
+            carried: Counts::default(),
+            counts: Counts::default(),
+            told: Vec::new(),
+        }
+    }
+
+    fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
+        if seq > self.highest + JUMP {
+            self.lose(|_, _, _| true);
+            let carried = Counts { jumps: self.carried.jumps + 1, ..self.counts() };
+            let told = std::mem::take(&mut self.told);
+            *self = Self { carried, told, counts: self.counts, ..Self::new(seq) };
+            return Heard::Jump;
+        }
+        if seq > self.highest {
+            let gap = seq - self.highest - 1;
+            self.held.extend((self.highest + 1..seq).map(|missing| (missing, seq - 1, at)));
+            self.highest = seq;
+            self.heard.insert(seq);
+            self.lose(|missing, _, _| gap >= WINDOW || missing + WINDOW <= seq);
+            return fresh(gap);
+        }
+        if seq < self.first || seq + WINDOW <= self.highest {
+            self.counts.old += 1;
+            return Heard::Old;
+        }
+        if !self.heard.insert(seq) {
+            self.counts.duplicates += 1;
+            return Heard::Duplicate;
+        }
+        self.held.retain(|(missing, _, _)| *missing != seq);
+        self.counts.reordered += 1;
+        let took_back = self.lost.remove(&seq);
+        self.counts.taken_back += u64::from(took_back);
+        Heard::Late { took_back }
+    }
+
+    fn settle(&mut self, now: Nanos, interval: Nanos) {
+        let heard = std::mem::take(&mut self.heard);
+        self.lose(|_, last, seen| {
+            let enough = heard.range(last + 1..).take(3).count() == 3;
+            now >= seen + SECOND + if enough { 0 } else { 3 * interval }
+        });
+        self.heard = heard;
+    }
+
+    fn lose(&mut self, due: impl Fn(u64, u64, Nanos) -> bool) {
+        let (lost, held): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(missing, last, seen)| due(*missing, *last, *seen));
+        self.held = held;
+        self.lost.extend(lost.iter().map(|(missing, _, _)| missing));
+        self.told.extend(lost.iter().map(|(missing, _, _)| missing));
+        if !lost.is_empty() {
+            self.counts.longest_run = self.counts.longest_run.max(self.runs().1);
+        }
+    }
+
+    /// How many runs there are, and the longest.
+    fn runs(&self) -> (u64, u64) {
+        let (mut runs, mut longest, mut length, mut before) = (0, 0, 0, None);
+        for lost in &self.lost {
+            length = if before == Some(lost - 1) { length + 1 } else { 1 };
+            runs += u64::from(length == 1);
+            longest = longest.max(length);
+            before = Some(*lost);
+        }
+        (runs, longest)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            received: self.carried.received + self.heard.len() as u64,
+            lost: self.carried.lost + self.lost.len() as u64,
+            pending: self.held.len() as u64,
+            runs: self.carried.runs + self.runs().0,
+            jumps: self.carried.jumps,
+            ..self.counts
+        }
+    }
+}
+
+/// What comes next: how much later, and which number when the highest so far is this.
+fn step() -> impl Strategy<Value = (Nanos, Step)> {
+    let wait = prop_oneof![9 => 50..400 * MS, 1 => 0..9 * SECOND].prop_map(|wait| wait.max(50 * MS));
+    let step = prop_oneof![
+        50 => Just(Step::Up(1)),
+        20 => (2_u64..8).prop_map(Step::Up),
+        2 => (2_u64..1_500).prop_map(Step::Up),
+        1 => (9_990_u64..10_010).prop_map(Step::Up),
+        25 => (0_u64..30).prop_map(Step::Down),
+        5 => (0_u64..1_300).prop_map(Step::Down),
+    ];
+    (wait, step)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Up(u64),
+    Down(u64),
+}
+
+proptest! {
+    #[test]
+    fn it_counts_as_one_who_remembers_everything(first in 0_u64..2_000, steps in prop::collection::vec(step(), 1..120)) {
+        let interval = 100 * MS;
+        let (mut account, mut model) = (Account::new(first, 0), Model::new(first));
+        let (mut now, mut told) = (0, Vec::new());
+        for (wait, step) in steps {
+            now += wait;
+            account.settle(now, interval, |first, last| told.extend(first..=last));
+            model.settle(now, interval);
+            let seq = match step {
+                Step::Up(by) => model.highest + by,
+                Step::Down(by) => model.highest.saturating_sub(by),
+            };
+            prop_assert_eq!(account.hear(seq, now), model.hear(seq, now), "{} at {}", seq, now);
+            account.settle(now, interval, |first, last| told.extend(first..=last));
+            model.settle(now, interval);
+            prop_assert_eq!(account.counts(), model.counts(), "{} at {}", seq, now);
+            prop_assert_eq!(&told, &model.told);
+            prop_assert_eq!(account.counts().sent() - model.carried.sent(), model.highest - model.first + 1);
+        }
+    }
+
+    /// Whatever comes, and whenever: the equation holds, and what is told is what was lost.
+    #[test]
+    fn nothing_that_comes_hurts(
+        steps in prop::collection::vec((any::<u64>(), 0_u64..3_000, 0_u8..20, any::<i64>(), any::<i64>()), 1..200)
+    ) {
+        let mut account = Account::new(steps[0].0, steps[0].3);
+        let mut told = BTreeSet::new();
+        for (wild, near, kind, at, interval) in steps {
+            let seq = match kind {
+                0 => wild,
+                1 => u64::MAX - near,
+                2..10 => account.highest.saturating_sub(near),
+                _ => account.highest.saturating_add(near),
+            };
+            account.hear(seq, at);
+            account.settle(at, interval, |first, last| {
+                assert!(first <= last && told.insert(first), "{first}..={last}");
+            });
+            let counts = account.counts();
+            let held = (account.floor()..=account.highest).filter(|seq| *seq >= account.decided && !account.has(*seq));
+            prop_assert_eq!(held.count() as u64, counts.pending);
+            prop_assert!(counts.longest_run <= counts.lost + counts.taken_back && counts.runs <= counts.lost);
+            prop_assert_eq!(counts.pending == 0, account.gaps.is_empty());
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What a monitor has to tell, in the order in which it happened.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Moment;
+use crate::logic::{Nanos, SECOND};
+
+/// What is known of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// One heartbeat was heard: not yet believed.
+    New,
+    /// It is alive.
+    Up,
+    /// The next heartbeat is later than 99 in 100 are.
+    Late,
+    /// Its silence is improbable, but not yet enough for a verdict.
+    Suspect,
+    /// It has stopped, or cannot be heard any more.
+    Down,
+    /// It said goodbye.
+    Bye,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The client is now in this state.
+    Is(State),
+    /// The client began a new session; nothing was lost by that. `span`: since the last heartbeat of the old one.
+    Restarted,
+    /// The client had sent nothing for a `span`, and no number is missing: it was stopped or asleep.
+    Paused,
+    /// The wall clock of the client was set, by `span`.
+    ClientClockStepped,
+    /// Heartbeats come from another address, and no longer from `previous`.
+    AddressChanged,
+    /// `count` heartbeats from number `seq` on never came.
+    Lost,
+    /// The numbers of the client went on after a jump of `count`.
+    Jumped,
+    /// Two senders at a time go by this name.
+    DuplicateIdentity,
+    /// Too little was heard of the client to watch it.
+    Forgotten,
+    /// The monitor was away since a `span`: what was then is unknown.
+    Resumed,
+    /// The monitor itself did not look for a `span`; verdicts wait as much longer.
+    Stalled,
+    /// The wall clock of this machine was set, by `span`.
+    ClockStepped,
+    /// The kernel threw `count` datagrams away because the monitor did not keep up; verdicts wait longer.
+    Dropped,
+    /// `count` clients, most of those that were up, fell silent at once: verdicts wait until this is over.
+    Isolated,
+    /// That is over, after a `span`.
+    Connected,
+    /// Nobody was heard for a `span`.
+    Idle,
+    /// There is no room for another client.
+    Full,
+}
+
+/// One thing that happened. Which of the last five fields say something, and what, is said with [`Kind`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Counted from 1.
+    pub number: u64,
+    /// When it was noticed.
+    pub at: Moment,
+    /// What it is.
+    pub kind: Kind,
+    /// Who it is about; `None`: the monitor itself.
+    pub client: Option<Arc<str>>,
+    /// From where the client was heard last.
+    pub address: Option<SocketAddr>,
+    /// From where it was heard before.
+    pub previous: Option<SocketAddr>,
+    /// The state before, when that changed.
+    pub before: Option<State>,
+    /// The number of a heartbeat: the last one heard, unless its kind says otherwise.
+    pub seq: Option<u64>,
+    /// For changes of state: since the last heartbeat.
+    pub span: Option<Nanos>,
+    /// How many; for a goodbye the exit status.
+    pub count: Option<i64>,
+}
+
+impl State {
+    /// All of them with their words.
+    pub const NAMES: [(Self, &'static str); 6] = [
+        (Self::New, "new"),
+        (Self::Up, "up"),
+        (Self::Late, "late"),
+        (Self::Suspect, "suspect"),
+        (Self::Down, "down"),
+        (Self::Bye, "bye"),
+    ];
+
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+    }
+
+    /// The state of that word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, name)| *name == word).map(|(state, _)| *state)
+    }
+
+    /// Whether heartbeats are waited for.
+    pub(super) fn is_watched(self) -> bool {
+        matches!(self, Self::Up | Self::Late | Self::Suspect)
+    }
+
+    /// Whether a heartbeat that was waited for did not come.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::Late | Self::Suspect)
+    }
+}
+
+impl Kind {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Is(state) => state.as_str(),
+            Self::Restarted => "restarted",
+            Self::Paused => "paused",
+            Self::ClientClockStepped => "client_clock_stepped",
+            Self::AddressChanged => "address_changed",
+            Self::Lost => "lost",
+            Self::Jumped => "jumped",
+            Self::DuplicateIdentity => "duplicate_identity",
+            Self::Forgotten => "forgotten",
+            Self::Resumed => "resumed",
+            Self::Stalled => "stalled",
+            Self::ClockStepped => "clock_stepped",
+            Self::Dropped => "dropped",
+            Self::Isolated => "isolated",
+            Self::Connected => "connected",
+            Self::Idle => "idle",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl Event {
+    /// Whether it is more than a heartbeat that is late or lost, as happens.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        match self.kind {
+            Kind::Is(State::Late | State::Suspect) | Kind::Lost => false,
+            Kind::Is(State::Up) => !self.before.is_some_and(State::is_silent),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    /// One sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client = self.client.as_deref().unwrap_or("");
+        let span = Span(self.span.unwrap_or(0));
+        let count = self.count.unwrap_or(0);
+        let seq = self.seq.unwrap_or(0);
+        match self.kind {
+            Kind::Is(State::New) => write!(f, "{client} was heard for the first time"),
+            Kind::Is(State::Up) => match self.before {
+                Some(State::Down | State::Bye) => write!(f, "{client} is up again after {span}"),
+                _ => write!(f, "{client} is up"),
+            },
+            Kind::Is(State::Late) => write!(f, "{client} is late: silent for {span} after heartbeat {seq}"),
+            Kind::Is(State::Suspect) => {
+                write!(f, "{client} is suspect: silent for {span} after heartbeat {seq}")
+            }
+            Kind::Is(State::Down) => write!(f, "{client} is down: silent for {span} after heartbeat {seq}"),
+            Kind::Is(State::Bye) if count == 0 => write!(f, "{client} said goodbye"),
+            Kind::Is(State::Bye) if count < 0 => write!(f, "{client} was ended by signal {}", -count),
+            Kind::Is(State::Bye) => write!(f, "{client} ended with exit status {count}"),
+            Kind::Restarted => write!(f, "{client} restarted, {span} after its last heartbeat"),
+            Kind::Paused => {
+                write!(f, "{client} was stopped or asleep: it sent nothing for {span}, and nothing is lost")
+            }
+            Kind::ClientClockStepped => write!(f, "the wall clock of {client} was set by {span}"),
+            Kind::AddressChanged => {
+                write!(f, "{client} moved")?;
+                self.previous.map_or(Ok(()), |previous| write!(f, " from {previous}"))?;
+                self.address.map_or(Ok(()), |address| write!(f, " to {address}"))
+            }
+            Kind::Lost if count == 1 => write!(f, "{client}: heartbeat {seq} is lost"),
+            Kind::Lost => {
+                let last = seq.saturating_add(count.unsigned_abs().saturating_sub(1));
+                write!(f, "{client}: heartbeats {seq} to {last} are lost")
+            }
+            Kind::Jumped => write!(f, "the numbers of {client} jumped ahead by {count}"),
+            Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
+            Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
+            Kind::Resumed => write!(f, "the monitor was away for {span}: what happened then is unknown"),
+            Kind::Stalled => {
+                write!(f, "the monitor itself stood still for {span}: verdicts wait as much longer")
+            }
+            Kind::ClockStepped => write!(f, "the wall clock of this machine was set by {span}"),
+            Kind::Dropped => write!(f, "the kernel dropped {count} datagrams: verdicts wait longer"),
+            Kind::Isolated => write!(
+                f,
+                "{count} clients, most of those that were up, fell silent at once: this machine's own connection, \
+                 or something that they share; verdicts wait"
+            ),
+            Kind::Connected => write!(f, "most clients are heard again after {span}"),
+            Kind::Idle => write!(f, "nobody was heard for {span}"),
+            Kind::Full => write!(f, "no room for another client: raise max_clients"),
+        }
+    }
+}
+
+/// A time for people.
+struct Span(Nanos);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 as f64 / SECOND as f64;
+        match seconds.abs() {
+            0.0..0.001 => write!(f, "{:.0} µs", seconds * 1e6),
+            0.001..1.0 => write!(f, "{:.0} ms", seconds * 1e3),
+            1.0..120.0 => write!(f, "{seconds:.1} s"),
+            120.0..7_200.0 => write!(f, "{:.1} min", seconds / 60.0),
+            7_200.0..172_800.0 => write!(f, "{:.1} h", seconds / 3_600.0),
+            _ => write!(f, "{:.1} days", seconds / 86_400.0),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a monitor is asked to do.
+
+use super::detect::Detector;
+use crate::logic::wire::heartbeat::Keys;
+use crate::logic::{Invalid, Nanos, SECOND};
+
+/// The settings of a monitor; [`MonitorPlan::new`] has the defaults.
+#[derive(Debug, Clone)]
+pub struct MonitorPlan {
+    /// When silence is suspicious.
+    pub detector: Detector,
+    /// The least interval assumed of senders that do not state theirs; a longer one is found out.
+    pub interval: Nanos,
+    /// Who may send. If there is any key, what is not sealed by one is refused.
+    pub keys: Keys,
+    /// Whether each fresh heartbeat is answered with its number and time difference, never by more bytes than it has.
+    pub answer: bool,
+    /// Whether each loss is an event.
+    pub losses: bool,
+    /// How many clients are kept.
+    pub max_clients: usize,
+    /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
+    pub per_prefix: usize,
+    /// After how much silence of everybody to tell so; 0: never.
+    pub idle: Nanos,
+}
+
+/// Most clients there is a number for.
+const CLIENTS: std::ops::RangeInclusive<usize> = 1..=10_000_000;
+
+impl MonitorPlan {
+    /// A plan with the defaults.
+    #[must_use]
+    pub fn new(detector: Detector) -> Self {
+        Self {
+            detector,
+            interval: SECOND,
+            keys: Keys::default(),
+            answer: false,
+            losses: false,
+            max_clients: 10_000,
+            per_prefix: 1_024,
+            idle: 60 * SECOND,
+        }
+    }
+
+    /// Checks what a user asks for.
+    ///
+    /// # Errors
+    /// A value out of range, or a promise that means nothing at this interval.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        self.detector.watch(self.interval)?;
+        if !CLIENTS.contains(&self.max_clients) {
+            return Err(Invalid::new("max_clients", self.max_clients, "1 to 10,000,000"));
+        }
+        if self.per_prefix == 0 {
+            return Err(Invalid::new("per_prefix", 0, "1 at least"));
+        }
+        Ok(self)
+    }
+}

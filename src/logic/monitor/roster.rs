@@ -1,0 +1,216 @@
+//! The clients by name and address: who is let in, and who makes room.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::event::State;
+use super::peer::Peer;
+use crate::logic::Nanos;
+use crate::logic::wire::heartbeat::Heartbeat;
+
+/// A client's place; it is another one's once the generation has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    slot: u32,
+    generation: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    named: HashMap<Arc<str>, u32>,
+    nameless: HashMap<SocketAddr, u32>,
+    /// Unsealed clients of each network.
+    prefixes: HashMap<IpAddr, usize>,
+    /// Those of whom one heartbeat was heard, and those that have stopped, the oldest first; some are that no more.
+    unconfirmed: VecDeque<Place>,
+    stopped: VecDeque<Place>,
+    timers: BinaryHeap<Reverse<(Nanos, Place)>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    peer: Option<Peer>,
+}
+
+impl Roster {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Who sends this, if that is known.
+    pub(super) fn find(&self, beat: &Heartbeat<'_>, source: SocketAddr) -> Option<Place> {
+        let slot = match beat.id {
+            Some(id) => self.named.get(id),
+            None => self.nameless.get(&source),
+        };
+        slot.map(|slot| Place { slot: *slot, generation: self.slots[*slot as usize].generation })
+    }
+
+    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Peer> {
+        let slot = self.slots.get_mut(place.slot as usize)?;
+        slot.peer.as_mut().filter(|_| slot.generation == place.generation)
+    }
+
+    pub(super) fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.slots.iter().filter_map(|slot| slot.peer.as_ref())
+    }
+
+    /// The clients in a part of the places, and how many places there are.
+    pub(super) fn slots(&self, first: usize, most: usize) -> impl Iterator<Item = &Peer> {
+        self.slots.iter().skip(first).take(most).filter_map(|slot| slot.peer.as_ref())
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The places of all clients.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let taken = |(slot, held): (u32, &Slot)| {
+            held.peer.as_ref().map(|_| Place { slot, generation: held.generation })
+        };
+        (0..).zip(&self.slots).filter_map(taken).collect()
+    }
+
+    /// Whether that network may send one more unsealed client.
+    pub(super) fn has_room_for(&self, source: SocketAddr, per_prefix: usize) -> bool {
+        self.prefixes.get(&prefix(source.ip())).is_none_or(|clients| *clients < per_prefix)
+    }
+
+    /// Lets a client in.
+    pub(super) fn add(&mut self, peer: Peer) -> Place {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        if peer.nameless {
+            self.nameless.insert(peer.source, slot);
+        } else {
+            self.named.insert(Arc::clone(&peer.name), slot);
+        }
+        if !peer.sealed {
+            *self.prefixes.entry(prefix(peer.source.ip())).or_default() += 1;
+        }
+        let held = &mut self.slots[slot as usize];
+        let place = Place { slot, generation: held.generation };
+        if peer.state == State::New {
+            self.unconfirmed.push_back(place);
+        }
+        held.peer = Some(peer);
+        place
+    }
+
+    /// A client is heard at another address.
+    pub(super) fn moved(&mut self, place: Place, source: SocketAddr) {
+        let Some(peer) = self.get_mut(place) else { return };
+        let (sealed, old) = (peer.sealed, std::mem::replace(&mut peer.source, source));
+        if !sealed {
+            self.leave(old);
+            *self.prefixes.entry(prefix(source.ip())).or_default() += 1;
+        }
+    }
+
+    /// A client has stopped: it makes room when there is none.
+    pub(super) fn stopped(&mut self, place: Place) {
+        self.stopped.push_back(place);
+        if self.stopped.len() > 2 * self.slots.len() + 64 {
+            let mut stopped = std::mem::take(&mut self.stopped);
+            stopped.retain(|place| self.get_mut(*place).is_some_and(|peer| has_stopped(peer)));
+            let mut seen = std::collections::HashSet::new();
+            stopped.retain(|place| seen.insert(place.slot));
+            self.stopped = stopped;
+        }
+    }
+
+    /// The client that makes room first: of whom the least is known, then who has stopped the longest.
+    pub(super) fn dispensable(&mut self) -> Option<Place> {
+        while let Some(place) = self.unconfirmed.pop_front() {
+            if self.get_mut(place).is_some_and(|peer| peer.state == State::New) {
+                return Some(place);
+            }
+        }
+        while let Some(place) = self.stopped.pop_front() {
+            if self.get_mut(place).is_some_and(|peer| has_stopped(peer) && !peer.sealed) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// Forgets a client.
+    pub(super) fn remove(&mut self, place: Place) -> Option<Peer> {
+        self.get_mut(place)?;
+        let slot = &mut self.slots[place.slot as usize];
+        slot.generation = slot.generation.wrapping_add(1);
+        let peer = slot.peer.take()?;
+        self.free.push(place.slot);
+        if peer.nameless {
+            self.nameless.remove(&peer.source);
+        } else {
+            self.named.remove(&peer.name);
+        }
+        if !peer.sealed {
+            self.leave(peer.source);
+        }
+        Some(peer)
+    }
+
+    /// Looks at a client again at a time. One entry is kept for each: an earlier one that stands looks further.
+    pub(super) fn look_at(&mut self, place: Place, at: Nanos) {
+        let Some(peer) = self.get_mut(place) else { return };
+        if peer.timer.is_none_or(|standing| at < standing) {
+            peer.timer = Some(at);
+            self.timers.push(Reverse((at, place)));
+        }
+    }
+
+    /// When to look at somebody next.
+    pub(super) fn next_look(&self) -> Option<Nanos> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Who is to be looked at, until `now`.
+    pub(super) fn due(&mut self, now: Nanos) -> Option<Place> {
+        while let Some(Reverse((at, place))) =
+            self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now)
+        {
+            self.timers.pop();
+            // An entry that was overtaken by an earlier one is nobody's.
+            if let Some(peer) = self.get_mut(place).filter(|peer| peer.timer == Some(at)) {
+                peer.timer = None;
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    fn leave(&mut self, source: SocketAddr) {
+        let network = prefix(source.ip());
+        if let Some(clients) = self.prefixes.get_mut(&network) {
+            *clients -= 1;
+            if *clients == 0 {
+                self.prefixes.remove(&network);
+            }
+        }
+    }
+}
+
+fn has_stopped(peer: &Peer) -> bool {
+    matches!(peer.state, State::Down | State::Bye)
+}
+
+/// The /24 of an IPv4 and the /64 of an IPv6 address: what one person may well have.
+fn prefix(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) >> 64 << 64)),
+    }
+}

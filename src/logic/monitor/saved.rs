@@ -1,0 +1,161 @@
+//! What a monitor knows, as lines of text: so that it goes on where it was, after however it ended.
+//!
+//! What detectors have learned is not in it; they learn it again. While the monitor is away nothing is known: its
+//! clients keep their states, and have as long to be heard from its return on as a young client has.
+
+use std::fmt::{Display, Write as _};
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::account::Counts;
+use super::event::{Kind, State};
+use super::peer::{Known, Peer, Session};
+use super::{Moment, Monitor};
+use crate::logic::wire::heartbeat::is_name;
+use crate::logic::{Invalid, Nanos};
+
+/// The first word of what was saved, with the version of its form.
+const MAGIC: &str = "udpping-monitor-1";
+
+impl Monitor {
+    /// The first line of what is saved now.
+    #[must_use]
+    pub fn save_title(now: Moment) -> String {
+        format!("{MAGIC}\t{}\n", now.wall)
+    }
+
+    /// Adds a line for each of at most `most` clients, from place `first` on; gives the place to go on from, if there
+    /// are more.
+    pub fn save(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
+        for peer in self.roster.slots(first, most).filter(|peer| peer.state != State::New) {
+            write_line(peer, text);
+        }
+        Some(first + most).filter(|next| *next < self.roster.capacity())
+    }
+
+    /// Takes up what was saved.
+    ///
+    /// # Errors
+    /// A text that was not saved by [`Monitor::save`].
+    pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), Invalid> {
+        let refused = |line: &str| {
+            let shown: String = line.chars().take(60).collect();
+            Invalid::new(
+                "state",
+                format!("{shown:?}"),
+                "what a monitor of this version has saved; move it away to begin anew",
+            )
+        };
+        let mut lines = text.lines();
+        let title = lines.next().unwrap_or_default();
+        let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
+        let absent = now.wall.saturating_sub(saved.ok_or_else(|| refused(title))?).max(0);
+        for line in lines.take(self.plan.max_clients) {
+            let peer = read_line(line, now, self.plan.interval).ok_or_else(|| refused(line))?;
+            let (stopped, watched, silent) = (
+                matches!(peer.state, State::Down | State::Bye),
+                peer.state.is_watched(),
+                peer.state.is_silent(),
+            );
+            self.watched += usize::from(watched);
+            self.silent += usize::from(silent);
+            let place = self.roster.add(peer);
+            if stopped {
+                self.roster.stopped(place);
+            }
+            self.look_again(place, now);
+        }
+        self.tell_own(now, Kind::Resumed, Some(absent), None);
+        Ok(())
+    }
+}
+
+fn write_line(peer: &Peer, text: &mut String) {
+    let counts = peer.counts();
+    let Session { number, boot, start } = peer.session;
+    let fields: [&dyn Display; 24] = [
+        &peer.name,
+        &u8::from(peer.nameless),
+        &u8::from(peer.sealed),
+        &peer.state.as_str(),
+        &peer.since.wall,
+        &peer.last.wall,
+        &peer.source,
+        &maybe(number),
+        &maybe(boot),
+        &maybe(start),
+        &peer.seq,
+        &peer.interval(),
+        &u8::from(peer.states_interval()),
+        &maybe(peer.bye),
+        &peer.sessions,
+        &counts.received,
+        &counts.lost,
+        &counts.duplicates,
+        &counts.reordered,
+        &counts.old,
+        &counts.jumps,
+        &counts.taken_back,
+        &counts.runs,
+        &counts.longest_run,
+    ];
+    for (place, field) in fields.iter().enumerate() {
+        // Writing into memory cannot fail.
+        let _ = write!(text, "{}{field}", if place == 0 { "" } else { "\t" });
+    }
+    text.push('\n');
+}
+
+fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
+    let mut fields = line.split('\t');
+    let name = fields.next().filter(|name| is_name(name) || name.parse::<SocketAddr>().is_ok())?;
+    let nameless = next::<u8>(&mut fields)? != 0;
+    let sealed = next::<u8>(&mut fields)? != 0;
+    let state = State::named(fields.next()?)?;
+    // By the clock that never steps, as far back as the wall clock says.
+    let mut moment = || {
+        let wall = next::<i64>(&mut fields)?;
+        Some(Moment { mono: now.mono.saturating_sub(now.wall.saturating_sub(wall).max(0)), wall })
+    };
+    let (since, last) = (moment()?, moment()?);
+    let source = next(&mut fields)?;
+    let session =
+        Session { number: option(&mut fields)?, boot: option(&mut fields)?, start: option(&mut fields)? };
+    let seq = next(&mut fields)?;
+    let interval = next::<Nanos>(&mut fields).filter(|interval| *interval > 0)?;
+    let stated = next::<u8>(&mut fields)? != 0;
+    let bye = option(&mut fields)?;
+    let sessions = next(&mut fields)?;
+    let counts = Counts {
+        received: next(&mut fields)?,
+        lost: next(&mut fields)?,
+        duplicates: next(&mut fields)?,
+        reordered: next(&mut fields)?,
+        old: next(&mut fields)?,
+        jumps: next(&mut fields)?,
+        taken_back: next(&mut fields)?,
+        runs: next(&mut fields)?,
+        longest_run: next(&mut fields)?,
+        pending: 0,
+    };
+    let known = Known { nameless, sealed, state, since, last, session, seq, bye, sessions, counts };
+    Some(Peer::restored(Arc::from(name), source, &known, (interval, stated), assumed, now))
+}
+
+fn maybe<T: Display>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+fn next<'a, T: FromStr>(fields: &mut impl Iterator<Item = &'a str>) -> Option<T> {
+    fields.next()?.parse().ok()
+}
+
+/// What may be missing, as `-`: `None` if it is neither that nor a value.
+#[expect(clippy::option_option, reason = "unreadable, missing, or there")]
+fn option<'a, T: FromStr>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Option<T>> {
+    match fields.next()? {
+        "-" => Some(None),
+        value => value.parse().ok().map(Some),
+    }
+}

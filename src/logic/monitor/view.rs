@@ -1,0 +1,166 @@
+//! What a monitor shows of itself and of its clients.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::account::Counts;
+use super::clocks::Reading;
+use super::detect::Forecast;
+use super::event::State;
+use super::peer::Peer;
+use super::{Moment, Monitor};
+use crate::logic::Nanos;
+use crate::logic::wire::heartbeat::Unreadable;
+
+/// Datagrams kept of those that could not be read, and how much of each.
+const SAMPLES: usize = 16;
+const SHOWN: usize = 200;
+
+/// What came in, and what the monitor had to put up with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams.
+    pub received: u64,
+    /// Those that are no heartbeat in any dialect.
+    pub unreadable: u64,
+    /// Those without a seal, where one is wanted.
+    pub unsealed: u64,
+    /// Those with a seal that is wrong.
+    pub forged: u64,
+    /// Those of a session that is over, or older than the one known: late, replayed, or of a second sender.
+    pub stale: u64,
+    /// Those of newcomers for whom there was no room.
+    pub refused: u64,
+    /// Clients that made room for others.
+    pub evicted: u64,
+    /// Times at which the monitor itself stood still.
+    pub stalls: u64,
+    /// Datagrams that the kernel dropped.
+    pub kernel_drops: u64,
+}
+
+/// A datagram that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// Why.
+    pub reason: Unreadable,
+    /// Its beginning.
+    pub datagram: Box<[u8]>,
+}
+
+/// The latest of those.
+#[derive(Debug, Default)]
+pub(super) struct Samples(VecDeque<Unread>);
+
+/// A client as a table shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerRow {
+    /// Its name, or its address where it has none.
+    pub client: Arc<str>,
+    /// From where it was heard last.
+    pub address: SocketAddr,
+    /// What is known of it.
+    pub state: State,
+    /// Since when.
+    pub since: Moment,
+    /// When the last fresh heartbeat came.
+    pub last_seen: Moment,
+    /// Its number.
+    pub seq: u64,
+    /// What came and what did not, over all sessions.
+    pub counts: Counts,
+    /// Heartbeats that should have come by now, since the last.
+    pub overdue: u64,
+    /// The time between two of them.
+    pub interval: Nanos,
+    /// Whether the client says so itself.
+    pub interval_stated: bool,
+    /// What its clock and the way say.
+    pub reading: Reading,
+    /// What a calibrated detector foretells.
+    pub forecast: Option<Forecast>,
+    /// Silence after the last heartbeat until the verdict.
+    pub patience: Option<Nanos>,
+    /// Its sessions, the current one included.
+    pub sessions: u32,
+    /// The number of the current session.
+    pub session: Option<u64>,
+    /// Whether its heartbeats are sealed, and the seals right.
+    pub sealed: bool,
+    /// What it said at the end.
+    pub bye: Option<i32>,
+    /// For a client that is down: when it stopped by this machine's wall clock, if nothing was lost at the end.
+    pub stopped: Option<(i64, i64)>,
+}
+
+impl Samples {
+    pub(super) fn keep(&mut self, source: SocketAddr, datagram: &[u8], reason: Unreadable) {
+        if self.0.len() == SAMPLES {
+            self.0.pop_front();
+        }
+        self.0.push_back(Unread { source, reason, datagram: datagram[..datagram.len().min(SHOWN)].into() });
+    }
+}
+
+impl Monitor {
+    /// What came in.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The latest datagrams that could not be read.
+    pub fn unread(&self) -> impl Iterator<Item = &Unread> {
+        self.unread.0.iter()
+    }
+
+    /// The clients, in no order.
+    pub fn peers(&self, now: Moment) -> impl Iterator<Item = PeerRow> {
+        self.roster.peers().map(move |peer| row(peer, now))
+    }
+
+    /// How many clients there are.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// Whether most clients fell silent at once and verdicts wait.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.isolated.is_some()
+    }
+}
+
+fn row(peer: &Peer, now: Moment) -> PeerRow {
+    let interval = peer.interval();
+    let mut reading = peer.clocks.reading();
+    reading.difference = reading.difference.filter(|_| !peer.local);
+    let silence = now.mono.saturating_sub(peer.last.mono);
+    // Half an interval is left for the way.
+    let overdue = peer.state.is_watched().then(|| (silence - interval / 2).max(0) / interval.max(1));
+    let sent = peer.last.wall.saturating_sub(reading.delay.unwrap_or(0));
+    PeerRow {
+        client: Arc::clone(&peer.name),
+        address: peer.source,
+        state: peer.state,
+        since: peer.since,
+        last_seen: peer.last,
+        seq: peer.seq,
+        counts: peer.counts(),
+        overdue: overdue.map_or(0, i64::unsigned_abs),
+        interval,
+        interval_stated: peer.states_interval(),
+        reading,
+        forecast: peer.watch.as_ref().and_then(|watch| watch.forecast()),
+        patience: peer.state.is_watched().then_some(peer.patience),
+        sessions: peer.sessions,
+        session: peer.session.number,
+        sealed: peer.sealed,
+        bye: peer.bye.filter(|_| peer.state == State::Bye),
+        stopped: (peer.state == State::Down).then(|| (sent, sent.saturating_add(interval))),
+    }
+}

@@ -1,0 +1,118 @@
+//! A thread that works until it is told to stop, and those who wait for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::feed::{Feed, lock};
+use super::pace::{self, Bell, Waker};
+use super::{Error, Result};
+
+/// Work in the background, and its events.
+#[derive(Debug)]
+pub(super) struct Background<E> {
+    shared: Arc<Shared<E>>,
+    waker: Waker,
+    bell: Mutex<Option<Bell>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    process: u32,
+}
+
+/// What the work sees of it.
+#[derive(Debug)]
+pub(super) struct Shared<E> {
+    stop: AtomicBool,
+    pub(super) feed: Feed<E>,
+}
+
+impl<E> Shared<E> {
+    /// Whether the work is to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+impl<E: Send + 'static> Background<E> {
+    pub(super) fn new() -> Result<Self> {
+        let (waker, bell) =
+            pace::waker().map_err(|source| Error::System { action: "set up a thread", source })?;
+        Ok(Self {
+            shared: Arc::new(Shared { stop: AtomicBool::new(false), feed: Feed::new() }),
+            waker,
+            bell: Mutex::new(Some(bell)),
+            thread: Mutex::new(None),
+            process: std::process::id(),
+        })
+    }
+
+    /// Begins. `what` names the worker (`server`), and `action` what then could not go on. A second call does nothing.
+    ///
+    /// # Errors
+    /// It has been stopped, or the system refuses a thread.
+    pub(super) fn start(
+        &self,
+        what: &'static str,
+        action: &'static str,
+        work: impl FnOnce(&Shared<E>, &Bell) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        if self.shared.is_stopping() {
+            let source = std::io::Error::other(format!("the {what} has been stopped; make a new one"));
+            return Err(Error::System { action: "start again", source });
+        }
+        let mut thread = lock(&self.thread);
+        let Some(bell) = lock(&self.bell).take() else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let spawned = std::thread::Builder::new().name(format!("udpping {what}")).spawn(move || {
+            pace::be_punctual();
+            shared.feed.conclude(action, || work(&shared, &bell));
+        });
+        *thread = Some(spawned.map_err(|source| Error::System { action: "start a thread", source })?);
+        Ok(())
+    }
+
+    /// Stops and waits until the thread has ended.
+    pub(super) fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.waker.wake();
+        let mut thread = lock(&self.thread);
+        match thread.take() {
+            // In a forked child the thread does not exist; its handle can be neither joined nor dropped.
+            Some(thread) if std::process::id() != self.process => std::mem::forget(thread),
+            // A panic in the thread has been printed by its hook.
+            Some(thread) => drop(thread.join()),
+            None => self.shared.feed.end(),
+        }
+    }
+
+    /// Waits until it has stopped, at most `limit`; says whether it has.
+    ///
+    /// # Errors
+    /// What stopped it, if it was a failure.
+    pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
+        self.shared.feed.wait(limit)
+    }
+
+    /// The next event, waiting at most `limit`. `None` if there was none, or it has stopped.
+    ///
+    /// # Errors
+    /// What stopped it, if it was a failure.
+    pub(super) fn next(&self, limit: Duration) -> Result<Option<E>> {
+        self.shared.feed.next(limit)
+    }
+
+    /// Whether it has stopped and all events are taken.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.shared.feed.is_exhausted()
+    }
+
+    /// Events that nobody took in time.
+    pub(super) fn missed(&self) -> u64 {
+        self.shared.feed.missed()
+    }
+
+    /// Whether it works now.
+    pub(super) fn is_running(&self) -> bool {
+        lock(&self.thread).is_some() && !self.shared.feed.is_over()
+    }
+}

@@ -1,0 +1,145 @@
+//! The way to the monitor: its addresses, a socket towards one of them, and what comes back through it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use rustix::fd::{AsFd as _, BorrowedFd};
+
+use crate::logic::wire::read_seq;
+use crate::net::resolve::reachable;
+use crate::net::socket::{Inbox, Marks, Path, Socket, is_refusal};
+use crate::net::{Error, Result};
+
+/// Datagrams and reports taken at a time, however many wait.
+const MOST: usize = 64;
+
+/// A way that may be closed.
+#[derive(Debug)]
+pub(super) struct Way {
+    path: Path,
+    addresses: Vec<SocketAddr>,
+    open: Option<Open>,
+    inbox: Inbox,
+    quoted: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Open {
+    to: SocketAddr,
+    socket: Socket,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// An answer to this number.
+    Answer(u64),
+    /// The network says that a heartbeat was not delivered.
+    Refusal(io::Error),
+}
+
+impl Way {
+    pub(super) fn new(path: Path) -> Self {
+        Self { path, addresses: Vec::new(), open: None, inbox: Inbox::new(1, path), quoted: Vec::new() }
+    }
+
+    /// Whether an address is known.
+    pub(super) fn is_known(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
+    /// From now on the monitor has these addresses. The one in use stays if it is among them: of a name with several,
+    /// one monitor should see all heartbeats.
+    pub(super) fn lead_to(&mut self, addresses: Vec<SocketAddr>) {
+        self.addresses = addresses.into_iter().map(reachable).collect();
+        self.open.take_if(|open| !self.addresses.contains(&open.to));
+    }
+
+    /// The socket to wait for.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.open.as_ref().map(|open| open.socket.as_fd())
+    }
+
+    /// Where the last heartbeat went.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.open.as_ref().map(|open| open.to)
+    }
+
+    /// Sends by the open socket, or else by a new one; what comes to light about earlier heartbeats goes to `heard`.
+    pub(super) fn send(&mut self, line: &[u8], heard: &mut Vec<Heard>) -> Result<()> {
+        let mut result = self.try_send(line);
+        if result.as_ref().is_err_and(is_refusal) {
+            // The report of an earlier heartbeat's refusal, not of this one's: take it and send again.
+            self.listen(heard);
+            result = self.try_send(line);
+        }
+        if result.is_ok() {
+            return Ok(());
+        }
+        // A socket may hang on to an interface or an address that this machine no longer has.
+        let open = self.reopen()?;
+        let to = open.to;
+        let refused = |source| Error::Io { action: "send to", address: to, source };
+        open.socket.send(line, to, None).map_err(refused)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn try_send(&self, line: &[u8]) -> io::Result<()> {
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        let Open { to, socket } = self.open.as_ref().ok_or_else(closed)?;
+        socket.send(line, *to, None)
+    }
+
+    /// Opens a socket towards the address in use, or else the first that this machine has a route to.
+    fn reopen(&mut self) -> Result<Open> {
+        let used = self.open.take().map(|open| open.to);
+        let mut refused = None;
+        for to in used.into_iter().chain(self.addresses.iter().copied()) {
+            match Socket::toward(to, None, Marks::default(), self.path) {
+                Ok(socket) => return Ok(Open { to, socket }),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        let nowhere = || Error::System {
+            action: "send a heartbeat",
+            source: io::Error::other("the monitor's name has not been found yet"),
+        };
+        Err(refused.unwrap_or_else(nowhere))
+    }
+
+    /// Takes what has come back.
+    pub(super) fn listen(&mut self, heard: &mut Vec<Heard>) {
+        if self.try_listen(heard).is_err() {
+            // A socket that cannot even be read is given up: the next heartbeat opens another.
+            self.open = None;
+        }
+    }
+
+    fn try_listen(&mut self, heard: &mut Vec<Heard>) -> io::Result<()> {
+        let Some(Open { to, socket }) = &self.open else { return Ok(()) };
+        for _ in 0..MOST {
+            match self.inbox.receive(socket) {
+                Ok(false) => break,
+                Ok(true) => {
+                    let answers = self.inbox.datagrams().filter(|datagram| is_same(datagram.source, *to));
+                    heard.extend(answers.filter_map(|answer| read_seq(answer.bytes)).map(Heard::Answer));
+                }
+                // Where there is an error queue, it is read below.
+                Err(error) if is_refusal(&error) && socket.sees_foreign() => {}
+                Err(error) if is_refusal(&error) => heard.push(Heard::Refusal(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        for _ in 0..MOST {
+            let Some(refusal) = socket.read_refusal(&mut self.quoted)? else { break };
+            heard.push(Heard::Refusal(io::Error::from_raw_os_error(refusal.errno)));
+        }
+        Ok(())
+    }
+}
+
+/// Scope and flow of an IPv6 address do not tell monitors apart.
+fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
+    (a.ip(), a.port()) == (b.ip(), b.port())
+}

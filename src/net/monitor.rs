@@ -1,0 +1,270 @@
+//! The monitor on a real socket: one thread that receives and asks [`Monitor`], and one that keeps what must outlive it.
+
+mod keeper;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::fd::AsFd as _;
+
+use super::background::{Background, Shared};
+use super::clock::EverClock;
+use super::feed::lock;
+use super::pace::{self, Bell};
+use super::resolve::reachable;
+use super::socket::{Inbox, Path, Socket, passes};
+use super::{Error, Result, listen};
+use crate::logic::Nanos;
+use crate::logic::monitor::{Counters, Event, LOOK, Monitor, MonitorPlan, PeerRow, Unread};
+use keeper::Keeper;
+
+/// Datagrams taken by one system call.
+const SLOTS: usize = 64;
+/// Events that can be looked at later, the latest of them.
+const MOST_EVENTS: usize = 65_536;
+/// Events that wait for a disk that does not take them; later ones are lost to the files.
+const MOST_UNKEPT: usize = 1 << 20;
+/// However much is waiting, verdicts are given this often.
+const PATIENCE: Nanos = 5 * LOOK;
+
+/// Where and how to watch.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A host name or address; empty for every IPv4 interface, `::` for every interface of both versions.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// How many ports to try, counting up from `port`.
+    pub port_tries: u16,
+    /// Whom to watch and how.
+    pub plan: MonitorPlan,
+    /// A directory for what is to be known after a restart.
+    pub state: Option<PathBuf>,
+    /// A CSV file to which events are added.
+    pub log: Option<PathBuf>,
+    /// Which socket path to take.
+    pub path: Path,
+}
+
+/// A monitor: bound when made, watching between [`Watcher::start`] and [`Watcher::stop`].
+#[derive(Debug)]
+pub struct Watcher {
+    bound: SocketAddr,
+    socket: Mutex<Option<Arc<Socket>>>,
+    post: Arc<Post>,
+    background: Background<Event>,
+    keeper: Option<Keeper>,
+}
+
+/// What the thread and its onlookers share.
+#[derive(Debug)]
+struct Post {
+    path: Path,
+    clock: EverClock,
+    books: Mutex<Books>,
+}
+
+#[derive(Debug)]
+struct Books {
+    monitor: Monitor,
+    events: VecDeque<Event>,
+    /// Events that are not in a file yet; `None` if none are to be.
+    unkept: Option<Vec<Event>>,
+}
+
+/// A look at the books.
+#[derive(Debug, Clone)]
+pub struct Totals {
+    /// The machine's counts.
+    pub counters: Counters,
+    /// Clients that are known.
+    pub clients: usize,
+    /// Whether most of them fell silent at once.
+    pub isolated: bool,
+    /// Why something could not be kept on disk, the last time that happened.
+    pub unkept: Option<String>,
+}
+
+impl Watcher {
+    /// Binds, and takes up what was known before. Nobody is heard before [`Watcher::start`].
+    ///
+    /// # Errors
+    /// [`Error::PortBusy`] when every port tried is taken, a state or log that cannot be used, or whatever else the
+    /// system refuses.
+    pub fn bind(settings: Settings) -> Result<Self> {
+        let plan = settings.plan.checked()?;
+        let socket = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
+        let bound = socket.local()?;
+        let clock = EverClock::start();
+        let mut monitor = Monitor::new(plan, clock.moment());
+        let keeper = Keeper::open(settings.state, settings.log, &mut monitor, clock.moment())?;
+        let books = Books { monitor, events: VecDeque::new(), unkept: keeper.as_ref().map(|_| Vec::new()) };
+        let post = Arc::new(Post { path: settings.path, clock, books: Mutex::new(books) });
+        let socket = Mutex::new(Some(Arc::new(socket)));
+        Ok(Self { bound, socket, post, background: Background::new()?, keeper })
+    }
+
+    /// Starts watching in the background. A second call does nothing.
+    ///
+    /// # Errors
+    /// It has been stopped, or the system refuses a thread.
+    pub fn start(&self) -> Result<()> {
+        let (post, socket) = (Arc::clone(&self.post), lock(&self.socket).clone());
+        self.background.start("monitor", "go on watching", move |shared, bell| {
+            socket.map_or(Ok(()), |socket| post.watch(&socket, shared, bell))
+        })?;
+        self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.start(&self.post))
+    }
+
+    /// Stops watching, keeps what there is to keep, and waits until all that is done.
+    pub fn stop(&self) {
+        self.background.stop();
+        if let Some(keeper) = &self.keeper {
+            keeper.stop(&self.post);
+        }
+        drop(lock(&self.socket).take());
+    }
+
+    /// Waits until it has stopped, at most `limit`; says whether it has.
+    ///
+    /// # Errors
+    /// What stopped it, if it was a failure.
+    pub fn wait(&self, limit: Duration) -> Result<bool> {
+        self.background.wait(limit)
+    }
+
+    /// The next event, waiting at most `limit`. `None` if there was none, or it has stopped.
+    ///
+    /// # Errors
+    /// What stopped it, if it was a failure.
+    pub fn next(&self, limit: Duration) -> Result<Option<Event>> {
+        self.background.next(limit)
+    }
+
+    /// Whether it has stopped and all events are taken.
+    #[must_use]
+    pub fn exhausted(&self) -> bool {
+        self.background.is_exhausted()
+    }
+
+    /// Events that nobody took in time.
+    #[must_use]
+    pub fn missed_events(&self) -> u64 {
+        self.background.missed()
+    }
+
+    /// Whether it watches now.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.background.is_running()
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub fn bound(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// Where a sender on this machine finds it: loopback for a wildcard.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        reachable(self.bound)
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let unkept = self.keeper.as_ref().and_then(Keeper::failure);
+        let books = lock(&self.post.books);
+        let monitor = &books.monitor;
+        let (counters, clients, isolated) = (monitor.counters(), monitor.clients(), monitor.is_isolated());
+        Totals { counters, clients, isolated, unkept }
+    }
+
+    /// The clients by name.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerRow> {
+        let now = self.post.clock.moment();
+        let mut rows: Vec<PeerRow> = lock(&self.post.books).monitor.peers(now).collect();
+        rows.sort_unstable_by(|a, b| a.client.cmp(&b.client));
+        rows
+    }
+
+    /// What happened, the latest 65,536 of it.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        lock(&self.post.books).events.iter().cloned().collect()
+    }
+
+    /// The latest datagrams that could not be read.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Unread> {
+        lock(&self.post.books).monitor.unread().cloned().collect()
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Post {
+    fn watch(&self, socket: &Socket, shared: &Shared<Event>, bell: &Bell) -> Result<()> {
+        let mut inbox = Inbox::new(SLOTS, self.path);
+        let mut out = Vec::new();
+        let mut woken = self.clock.now();
+        lock(&self.books).monitor.rested(self.clock.moment());
+        while !shared.is_stopping() {
+            let more = match inbox.receive(socket) {
+                Ok(more) => more,
+                // A client that has gone: its machine refused an answer. No reason to stop watching.
+                Err(error) if passes(&error) => true,
+                Err(source) => return Err(Error::System { action: "receive", source }),
+            };
+            let now = self.clock.moment();
+            let mut books = lock(&self.books);
+            for datagram in inbox.datagrams().filter(|_| more) {
+                books.monitor.hear(now, datagram.source, datagram.bytes, &mut out);
+                if !out.is_empty() {
+                    // An answer that cannot be sent is one that got lost.
+                    let _ = socket.send(&out, datagram.source, datagram.via);
+                }
+            }
+            if more && now.mono - woken < PATIENCE {
+                books.tell(shared);
+                continue;
+            }
+            woken = now.mono;
+            books.monitor.wake(now, socket.kernel_drops());
+            books.tell(shared);
+            let next = books.monitor.next_deadline().map_or(LOOK, |at| (at - now.mono).min(LOOK));
+            drop(books);
+            if !more {
+                pace::wait(std::iter::once(socket.as_fd()), bell, Some(next))
+                    .map_err(|source| Error::System { action: "wait for heartbeats", source })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Books {
+    /// Hands on what happened.
+    fn tell(&mut self, shared: &Shared<Event>) {
+        let events: Vec<Event> = self.monitor.events().collect();
+        if events.is_empty() {
+            return;
+        }
+        if let Some(unkept) = &mut self.unkept {
+            let room = MOST_UNKEPT - unkept.len();
+            unkept.extend(events.iter().filter(|event| event.is_notable()).take(room).cloned());
+        }
+        self.events.extend(events.iter().cloned());
+        self.events.drain(..self.events.len().saturating_sub(MOST_EVENTS));
+        shared.feed.tell(events);
+    }
+}

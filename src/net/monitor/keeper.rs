@@ -1,0 +1,244 @@
+//! What a monitor leaves on disk: a directory to go on from, and a log for spreadsheets.
+//!
+//! Once a second, by a thread of its own, so that a slow disk holds up nothing: events are added to `events.jsonl` and
+//! to the log, and `clients.tsv` is written anew beside the old one and then put in its place. Whatever ends the
+//! process, at most the last second is missing; with more clients than can be written in a twentieth of that time, so
+//! much longer that writing takes a twentieth.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::Post;
+use crate::logic::monitor::{Event, Moment, Monitor, PeerRow};
+use crate::logic::wire::iso;
+use crate::net::background::Background;
+use crate::net::clock::Clock;
+use crate::net::feed::lock;
+use crate::net::pace;
+use crate::net::{Error, Result, random_session};
+
+/// Clients written down while the monitor waits: some hundred microseconds.
+const SLICE: usize = 500;
+/// The share of the time that goes into writing, at most.
+const SHARE: i64 = 20;
+
+#[derive(Debug)]
+pub(super) struct Keeper {
+    files: std::sync::Arc<Mutex<Files>>,
+    background: Background<()>,
+}
+
+#[derive(Debug)]
+struct Files {
+    state: Option<State>,
+    log: Option<File>,
+    /// The name of this run in the log.
+    run: String,
+    failure: Option<String>,
+}
+
+#[derive(Debug)]
+struct State {
+    directory: PathBuf,
+    events: File,
+    /// Held open, and so locked, until the end.
+    _lock: File,
+}
+
+impl Keeper {
+    /// Opens what there is to open, and lets `monitor` take up what it left; `None` if nothing is to be kept.
+    pub(super) fn open(
+        state: Option<PathBuf>,
+        log: Option<PathBuf>,
+        monitor: &mut Monitor,
+        now: Moment,
+    ) -> Result<Option<Self>> {
+        if state.is_none() && log.is_none() {
+            return Ok(None);
+        }
+        let state = state.map(|directory| State::open(directory, monitor, now)).transpose()?;
+        let log = log
+            .map(|path| open_log(&path).map_err(|source| file("add to the log", &path, source)))
+            .transpose()?;
+        let run = format!("{:016x}", random_session()?);
+        let files = Files { state, log, run, failure: None };
+        Ok(Some(Self { files: std::sync::Arc::new(Mutex::new(files)), background: Background::new()? }))
+    }
+
+    /// Begins to keep.
+    pub(super) fn start(&self, post: &std::sync::Arc<Post>) -> Result<()> {
+        let (files, post) = (std::sync::Arc::clone(&self.files), std::sync::Arc::clone(post));
+        self.background.start("keeper", "go on keeping", move |shared, bell| {
+            let clock = Clock::start();
+            let mut pause = 0;
+            while !shared.is_stopping() {
+                pace::wait(std::iter::empty(), bell, Some(pause))
+                    .map_err(|source| Error::System { action: "wait to write", source })?;
+                let began = clock.now();
+                lock(&files).keep(&post);
+                pause = crate::logic::SECOND.max((clock.now() - began) * SHARE);
+            }
+            Ok(())
+        })
+    }
+
+    /// Keeps what is left, with a last line for each client in the log.
+    pub(super) fn stop(&self, post: &Post) {
+        self.background.stop();
+        let mut files = lock(&self.files);
+        files.keep(post);
+        files.sum_up(post);
+        files.state = None;
+        files.log = None;
+    }
+
+    /// Why something could not be kept, the last time that happened.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.files).failure.clone()
+    }
+}
+
+impl Files {
+    fn keep(&mut self, post: &Post) {
+        let events = lock(&post.books).unkept.as_mut().map(std::mem::take).unwrap_or_default();
+        let result = self.write(&events, post);
+        self.note(result);
+    }
+
+    fn write(&mut self, events: &[Event], post: &Post) -> io::Result<()> {
+        if let Some(log) = &mut self.log {
+            let lines: String = events.iter().map(|event| log_line(&self.run, event)).collect();
+            log.write_all(lines.as_bytes())?;
+        }
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let lines: String = events.iter().map(json_line).collect();
+        state.events.write_all(lines.as_bytes())?;
+        let mut text = Monitor::save_title(post.clock.moment());
+        let mut next = Some(0);
+        while let Some(first) = next {
+            next = lock(&post.books).monitor.save(first, SLICE, &mut text);
+        }
+        let fresh = state.directory.join("clients.new");
+        fs::write(&fresh, text)?;
+        fs::rename(fresh, state.clients())
+    }
+
+    fn sum_up(&mut self, post: &Post) {
+        let Some(log) = &mut self.log else { return };
+        let now = post.clock.moment();
+        let lines: String =
+            lock(&post.books).monitor.peers(now).map(|row| summary_line(&self.run, now, &row)).collect();
+        let result = log.write_all(lines.as_bytes());
+        self.note(result);
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.failure = Some(error.to_string());
+        }
+    }
+}
+
+impl State {
+    fn open(directory: PathBuf, monitor: &mut Monitor, now: Moment) -> Result<Self> {
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| file(action, &path, source)
+        };
+        fs::create_dir_all(&directory).map_err(failed("make the directory", &directory))?;
+        let path = directory.join("lock");
+        let lock = File::create(&path).map_err(failed("write", &path))?;
+        lock.try_lock().map_err(|error| match error {
+            fs::TryLockError::WouldBlock => file(
+                "use",
+                &directory,
+                io::Error::other("another monitor is using it; give this one its own"),
+            ),
+            fs::TryLockError::Error(source) => file("lock", &path, source),
+        })?;
+        let path = directory.join("events.jsonl");
+        let events =
+            OpenOptions::new().create(true).append(true).open(&path).map_err(failed("add to", &path))?;
+        let state = Self { directory, events, _lock: lock };
+        match fs::read_to_string(state.clients()) {
+            Ok(text) => monitor.restore(&text, now)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(file("read", &state.clients(), error)),
+        }
+        Ok(state)
+    }
+
+    fn clients(&self) -> PathBuf {
+        self.directory.join("clients.tsv")
+    }
+}
+
+fn file(action: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::File { action, path: path.to_owned(), source }
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    let mut log = OpenOptions::new().create(true).append(true).open(path)?;
+    if log.metadata()?.len() == 0 {
+        log.write_all(
+            b"run,time,event,client,address,seq,seconds,count,received,lost,duplicates,reordered,message\n",
+        )?;
+    }
+    Ok(log)
+}
+
+fn log_line(run: &str, event: &Event) -> String {
+    let client = event.client.as_deref().unwrap_or_default();
+    let (address, seq, count) = (maybe(event.address), maybe(event.seq), maybe(event.count));
+    let span = event.span.map(seconds).unwrap_or_default();
+    let (time, name) = (iso(event.at.wall), event.kind.as_str());
+    format!("{run},{time},{name},{client},{address},{seq},{span},{count},,,,,\"{event}\"\n")
+}
+
+fn summary_line(run: &str, now: Moment, row: &PeerRow) -> String {
+    let PeerRow { client, address, seq, counts, state, .. } = row;
+    let (time, span) = (iso(now.wall), seconds(now.mono.saturating_sub(row.last_seen.mono)));
+    format!(
+        "{run},{time},summary,{client},{address},{seq},{span},,{},{},{},{},\"{client} is {}\"\n",
+        counts.received,
+        counts.lost,
+        counts.duplicates,
+        counts.reordered,
+        state.as_str()
+    )
+}
+
+/// Names and addresses hold nothing that JSON would want escaped.
+fn json_line(event: &Event) -> String {
+    let text =
+        |value: Option<String>| value.map_or_else(|| "null".to_owned(), |value| format!("\"{value}\""));
+    let number = |value: Option<i64>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
+    format!(
+        "{{\"time\": \"{}\", \"wall_ns\": {}, \"event\": \"{}\", \"client\": {}, \"address\": {}, \"previous\": {}, \
+         \"before\": {}, \"seq\": {}, \"span_ns\": {}, \"count\": {}, \"message\": \"{event}\"}}\n",
+        iso(event.at.wall),
+        event.at.wall,
+        event.kind.as_str(),
+        text(event.client.as_deref().map(str::to_owned)),
+        text(event.address.map(|address| address.to_string())),
+        text(event.previous.map(|address| address.to_string())),
+        text(event.before.map(|state| state.as_str().to_owned())),
+        event.seq.map_or_else(|| "null".to_owned(), |seq| seq.to_string()),
+        number(event.span),
+        number(event.count),
+    )
+}
+
+fn maybe<T: std::fmt::Display>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn seconds(nanos: i64) -> String {
+    format!(
+        "{:.6}",
+        Duration::from_nanos(nanos.unsigned_abs()).as_secs_f64() * if nanos < 0 { -1.0 } else { 1.0 }
+    )
+}

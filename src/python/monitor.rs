@@ -1,0 +1,247 @@
+//! `HeartbeatMonitor`: the monitor of heartbeats for Python.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
+
+use super::echo::{echo_plan, nanos, number, pair, parse, seed_to_python, span};
+use super::table::Table;
+use crate::logic::Invalid;
+use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
+use crate::logic::monitor::detect::Detector;
+use crate::logic::monitor::{Event, MonitorPlan, State};
+use crate::logic::wire::heartbeat::Keys;
+use crate::net::monitor::{Settings, Watcher};
+use crate::net::socket::Path;
+use crate::sim::monitor::{Plan, Run};
+
+/// A monitor of heartbeats, bound when made.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct HeartbeatMonitor {
+    watcher: Watcher,
+    detector: String,
+}
+
+#[pymethods]
+impl HeartbeatMonitor {
+    /// `keys` is the text of a file of keys.
+    #[new]
+    #[pyo3(signature = (
+        host, port, *, detector, interval, keys, answer, losses, max_clients, per_prefix, idle, port_tries, state, log
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+    fn new(
+        py: Python<'_>,
+        host: String,
+        port: i64,
+        detector: &str,
+        interval: f64,
+        keys: Option<&str>,
+        answer: bool,
+        losses: bool,
+        max_clients: i64,
+        per_prefix: i64,
+        idle: f64,
+        port_tries: i64,
+        state: Option<PathBuf>,
+        log: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let detector = parse::<Detector>(detector)?;
+        let told = detector.to_string();
+        let plan = MonitorPlan {
+            interval: nanos("interval", interval, 0.001..=86_400.0)?,
+            keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),
+            answer,
+            losses,
+            max_clients: number("max_clients", max_clients, "1 to 10,000,000")?,
+            per_prefix: number("per_prefix", per_prefix, "1 at least")?,
+            idle: nanos("idle", idle, 0.0..=86_400.0)?,
+            ..MonitorPlan::new(detector)
+        };
+        let settings = Settings {
+            host,
+            port: number("port", port, "0 to 65535, 0 for any free port")?,
+            port_tries: number("port_tries", port_tries, "1 to 65535")?,
+            plan,
+            state,
+            log,
+            path: Path::best(),
+        };
+        let watcher = py.detach(|| Watcher::bind(settings))?;
+        Ok(Self { watcher, detector: told })
+    }
+
+    /// Starts watching in the background.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.watcher.start())?)
+    }
+
+    /// Stops watching and waits for the threads to end.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.watcher.stop());
+    }
+
+    /// Waits at most `seconds` for it to stop; says whether it has.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let stopped = py.detach(|| self.watcher.wait(span(seconds)))?;
+        py.check_signals()?;
+        Ok(stopped)
+    }
+
+    /// The next event as a row of the table of events, waiting at most `seconds`.
+    #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
+    fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let event = py.detach(|| self.watcher.next(span(seconds)))?;
+        py.check_signals()?;
+        event.map(|event| event_to_python(py, &event)).transpose()
+    }
+
+    /// Whether it has stopped and every event has been taken.
+    #[getter]
+    fn done(&self) -> bool {
+        self.watcher.exhausted()
+    }
+
+    /// Events that happened while nobody took the others.
+    #[getter]
+    fn missed_events(&self) -> u64 {
+        self.watcher.missed_events()
+    }
+
+    /// Whether it watches now.
+    #[getter]
+    fn running(&self) -> bool {
+        self.watcher.is_running()
+    }
+
+    /// The host and port it is bound to.
+    #[getter]
+    fn bound(&self) -> (String, u16) {
+        pair(self.watcher.bound())
+    }
+
+    /// The host and port that a sender on this machine can use.
+    #[getter]
+    fn address(&self) -> (String, u16) {
+        pair(self.watcher.address())
+    }
+
+    /// The detector.
+    #[getter]
+    fn detector(&self) -> &str {
+        &self.detector
+    }
+
+    /// The counts so far.
+    #[pyo3(signature = () -> "dict[str, int | bool | str | None]")]
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let totals = py.detach(|| self.watcher.totals());
+        let counts = PyDict::new(py);
+        counts.set_item("received", totals.counters.received)?;
+        counts.set_item("unreadable", totals.counters.unreadable)?;
+        counts.set_item("unsealed", totals.counters.unsealed)?;
+        counts.set_item("forged", totals.counters.forged)?;
+        counts.set_item("stale", totals.counters.stale)?;
+        counts.set_item("refused", totals.counters.refused)?;
+        counts.set_item("evicted", totals.counters.evicted)?;
+        counts.set_item("stalls", totals.counters.stalls)?;
+        counts.set_item("kernel_drops", totals.counters.kernel_drops)?;
+        counts.set_item("clients", totals.clients)?;
+        counts.set_item("isolated", totals.isolated)?;
+        counts.set_item("unkept", totals.unkept)?;
+        Ok(counts)
+    }
+
+    /// The clients, by name.
+    fn peers(&self, py: Python<'_>) -> PyResult<Table> {
+        py.detach(|| Table::of_peers(&self.watcher.peers()))
+    }
+
+    /// What happened, the latest 65,536 of it.
+    fn events(&self, py: Python<'_>) -> PyResult<Table> {
+        py.detach(|| Table::of_events(&self.watcher.events()))
+    }
+
+    /// The latest datagrams that could not be read: who sent them, why not, and how they begin.
+    #[pyo3(signature = () -> "list[tuple[str, str, bytes]]")]
+    fn unreadable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = self.watcher.unread().into_iter().map(|unread| {
+            (unread.source.to_string(), unread.reason.to_string(), PyBytes::new(py, &unread.datagram))
+        });
+        PyList::new(py, rows.collect::<Vec<_>>())
+    }
+}
+
+/// In the order of the columns of the table of events.
+fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
+    (
+        event.number,
+        event.at.mono,
+        event.at.wall,
+        event.kind.as_str(),
+        event.client.as_deref(),
+        event.address.map(|address| address.to_string()),
+        event.previous.map(|address| address.to_string()),
+        event.before.map(State::as_str),
+        event.seq,
+        event.span,
+        event.count,
+        event.to_string(),
+    )
+        .into_pyobject(py)
+}
+
+/// Steps of virtual time between two looks at signals: some milliseconds of real time.
+const STEPS: u64 = 10_000;
+
+/// Watches simulated senders, one for each text of faults; gives back the clients, the events, how many more of these
+/// there were, and the seed in force.
+#[pyfunction]
+#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
+#[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+pub(super) fn sim_heartbeat<'py>(
+    py: Python<'py>,
+    faults: Vec<String>,
+    duration: f64,
+    interval: f64,
+    jitter: f64,
+    drift_ppm: f64,
+    detector: &str,
+    losses: bool,
+    loss: &str,
+    delay: &str,
+    seed: Option<&Bound<'py, PyInt>>,
+) -> PyResult<(Table, Table, u64, Bound<'py, PyInt>)> {
+    let link = echo_plan(loss, delay, "upper", seed, None)?.link;
+    let seed = seed_to_python(py, &link.seed.to_string())?;
+    let sender =
+        HeartbeatPlan::new(Wishes { interval, jitter, session: link.seed.key(), ..Wishes::default() })?;
+    let plan = Plan {
+        monitor: MonitorPlan {
+            interval: sender.interval,
+            losses,
+            max_clients: faults.len().max(1),
+            per_prefix: usize::MAX,
+            ..MonitorPlan::new(parse::<Detector>(detector)?)
+        },
+        sender,
+        faults: faults.iter().map(|text| parse(text)).collect::<PyResult<_>>()?,
+        link,
+        drift_ppm,
+        length: nanos("duration", duration, 0.001..=3.155_76e9)?,
+    };
+    let mut run = Run::new(plan)?;
+    while !py.detach(|| run.advance(STEPS)) {
+        py.check_signals()?;
+    }
+    let (peers, events) = py.detach(|| (Table::of_peers(&run.peers()), Table::of_events(run.events())));
+    Ok((peers?, events?, run.missed_events(), seed))
+}
+
+/// Refuses a text that is no file of keys.
+#[pyfunction]
+pub(super) fn check_keys(text: &str) -> Result<(), Invalid> {
+    Keys::read(text).map(drop)
+}

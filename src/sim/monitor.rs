@@ -1,0 +1,377 @@
+//! Senders and a monitor in virtual time: the real sender and the real monitor, with a lossy network between them and
+//! nobody who waits.
+//!
+//! What happens to a sender is told beforehand, in a text such as `crash@100 restart@200 step:-3s@300`.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+use super::EPOCH;
+use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
+use crate::logic::link::{Link, LinkPlan};
+use crate::logic::monitor::{Event, Moment, Monitor, MonitorPlan, PeerRow};
+use crate::logic::{Invalid, Nanos, SECOND};
+
+/// Events that are kept.
+const MOST_EVENTS: usize = 1 << 20;
+/// Most senders there is an address for.
+const MOST_SENDERS: usize = 1_000_000;
+/// The longest run: a century.
+const LONGEST: Nanos = 36_525 * 86_400 * SECOND;
+
+/// Something that happens to a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It stops without a word.
+    Crash,
+    /// It begins anew, with a new session.
+    Restart,
+    /// It says goodbye with this exit status.
+    Bye(i32),
+    /// It stands still for so long, and then goes on.
+    Pause(Nanos),
+    /// Its wall clock is set by so much.
+    Step(Nanos),
+    /// It is heard from another address.
+    Rebind,
+}
+
+/// The faults of one sender, by time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults(Vec<(Nanos, Fault)>);
+
+/// A run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The monitor.
+    pub monitor: MonitorPlan,
+    /// What every sender does; each gets its own name and session.
+    pub sender: HeartbeatPlan,
+    /// What happens to each; there are as many senders.
+    pub faults: Vec<Faults>,
+    /// What becomes of the heartbeats.
+    pub link: LinkPlan,
+    /// How much faster than the monitor's the clocks of the senders run, in parts per million.
+    pub drift_ppm: f64,
+    /// How long it all takes.
+    pub length: Nanos,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Run {
+    plan: Plan,
+    link: Link,
+    monitor: Monitor,
+    hosts: Vec<Host>,
+    queue: BinaryHeap<Reverse<(Nanos, u64, Due)>>,
+    /// Datagrams on their way, by place; those that have come leave room.
+    on_the_way: Vec<(SocketAddr, Vec<u8>)>,
+    room: Vec<usize>,
+    queued: u64,
+    now: Nanos,
+    events: Vec<Event>,
+    missed: u64,
+}
+
+/// What is to be done at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Fault(usize, usize),
+    Send(usize, u32),
+    Arrival(usize),
+}
+
+/// The machine that a sender runs on.
+#[derive(Debug)]
+struct Host {
+    sender: Option<Sender>,
+    /// Until when it stands still.
+    frozen: Nanos,
+    stepped: Nanos,
+    address: SocketAddr,
+    sessions: u32,
+}
+
+impl Run {
+    /// A run at time 0.
+    ///
+    /// # Errors
+    /// What the monitor refuses, no sender or too many, or a run of no time or of more than a century.
+    pub fn new(plan: Plan) -> Result<Self, Invalid> {
+        let senders = plan.faults.len();
+        if !(1..=MOST_SENDERS).contains(&senders) {
+            return Err(Invalid::new("senders", senders, "1 to 1,000,000"));
+        }
+        if !(1..=LONGEST).contains(&plan.length) {
+            return Err(Invalid::new(
+                "duration",
+                plan.length / SECOND,
+                "more than 0 s, and a century at most",
+            ));
+        }
+        if !(-500_000.0..=500_000.0).contains(&plan.drift_ppm) {
+            return Err(Invalid::new("drift_ppm", plan.drift_ppm, "-500000 to 500000"));
+        }
+        let monitor = Monitor::new(plan.monitor.clone().checked()?, at(0));
+        let host =
+            |number| Host { sender: None, frozen: 0, stepped: 0, address: address(number, 0), sessions: 0 };
+        let mut run = Self {
+            link: Link::new(plan.link.clone()),
+            monitor,
+            hosts: (0..senders).map(host).collect(),
+            queue: BinaryHeap::new(),
+            on_the_way: Vec::new(),
+            room: Vec::new(),
+            queued: 0,
+            now: 0,
+            events: Vec::new(),
+            missed: 0,
+            plan,
+        };
+        for host in 0..senders {
+            for fault in 0..run.plan.faults[host].0.len() {
+                let when = run.plan.faults[host].0[fault].0;
+                run.push(when, Due::Fault(host, fault));
+            }
+            // Everybody at a phase of their own.
+            let phase = run.plan.sender.interval as f64 * host as f64 / senders as f64;
+            #[expect(clippy::cast_possible_truncation, reason = "within an interval")]
+            run.begin(host, phase as Nanos);
+        }
+        Ok(run)
+    }
+
+    /// Goes on by so many steps or to the end; says whether that is reached.
+    pub fn advance(&mut self, steps: u64) -> bool {
+        for _ in 0..steps {
+            let due =
+                self.queue.peek().map_or(self.plan.length, |Reverse((due, ..))| *due).min(self.plan.length);
+            self.watch_until(due);
+            if due >= self.plan.length {
+                return true;
+            }
+            if let Some(Reverse((_, _, what))) = self.queue.pop() {
+                self.happen(what);
+            }
+        }
+        false
+    }
+
+    /// The monitor's clients now, by number.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerRow> {
+        let mut rows: Vec<PeerRow> = self.monitor.peers(at(self.now)).collect();
+        rows.sort_unstable_by(|a, b| (a.client.len(), &a.client).cmp(&(b.client.len(), &b.client)));
+        rows
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Events that did not fit.
+    #[must_use]
+    pub fn missed_events(&self) -> u64 {
+        self.missed
+    }
+
+    /// The monitor.
+    #[must_use]
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// Lets the monitor look at whatever it wants to look at before `until`.
+    fn watch_until(&mut self, until: Nanos) {
+        while let Some(deadline) = self.monitor.next_deadline().filter(|deadline| *deadline <= until) {
+            // Earlier deadlines than now are for now.
+            self.now = self.now.max(deadline);
+            self.monitor.rested(at(self.now));
+            self.monitor.wake(at(self.now), None);
+            self.collect();
+        }
+        self.now = self.now.max(until);
+        self.monitor.rested(at(self.now));
+    }
+
+    fn happen(&mut self, what: Due) {
+        match what {
+            Due::Arrival(place) => {
+                let (source, bytes) = &self.on_the_way[place];
+                self.monitor.hear(at(self.now), *source, bytes, &mut Vec::new());
+                self.room.push(place);
+                self.collect();
+            }
+            Due::Send(host, session) => self.send(host, session),
+            Due::Fault(host, fault) => self.suffer(host, self.plan.faults[host].0[fault].1),
+        }
+    }
+
+    fn begin(&mut self, host: usize, when: Nanos) {
+        let clock = self.clock(when);
+        let Host { sender, sessions, .. } = &mut self.hosts[host];
+        *sessions += 1;
+        let mut plan = self.plan.sender.clone();
+        plan.id = format!("sender{host}").into();
+        plan.session ^= (host as u64) << 32 | u64::from(*sessions);
+        let session = *sessions;
+        let mut begun = Sender::new(plan);
+        begun.begin(clock);
+        *sender = Some(begun);
+        self.push(when, Due::Send(host, session));
+    }
+
+    fn send(&mut self, host: usize, session: u32) {
+        let clock = self.clock(self.now);
+        let Host { sender, frozen, stepped, address, sessions } = &mut self.hosts[host];
+        if session != *sessions {
+            return;
+        }
+        if *frozen > self.now {
+            let when = *frozen;
+            return self.push(when, Due::Send(host, session));
+        }
+        let Some(machine) = sender else { return };
+        let place = self.room.pop().unwrap_or_else(|| {
+            self.on_the_way.push((*address, Vec::new()));
+            self.on_the_way.len() - 1
+        });
+        let (source, bytes) = &mut self.on_the_way[place];
+        *source = *address;
+        bytes.clear();
+        let wall = EPOCH.saturating_add(clock).saturating_add(*stepped);
+        let next = match machine.beat(Moment { mono: clock, wall }, bytes) {
+            Beat::Done => {
+                *sender = None;
+                return self.room.push(place);
+            }
+            Beat::Wait(due) => {
+                self.room.push(place);
+                due
+            }
+            Beat::Send => {
+                machine.sent(clock);
+                let (due, fate) = (machine.next_due(), self.link.meet(*address));
+                if fate.lost {
+                    self.room.push(place);
+                } else {
+                    self.push(self.now.saturating_add(fate.delay), Due::Arrival(place));
+                }
+                due
+            }
+        };
+        self.push(self.time(next).max(self.now), Due::Send(host, session));
+    }
+
+    fn suffer(&mut self, host: usize, fault: Fault) {
+        let (now, clock) = (self.now, self.clock(self.now));
+        let it = &mut self.hosts[host];
+        match fault {
+            Fault::Crash => it.sender = None,
+            Fault::Pause(span) => it.frozen = now.saturating_add(span),
+            Fault::Step(by) => it.stepped = it.stepped.saturating_add(by),
+            Fault::Rebind => it.address = address(host, it.address.port().wrapping_add(1).max(50_001)),
+            Fault::Restart => self.begin(host, now),
+            Fault::Bye(status) => {
+                if let Some(sender) = &mut it.sender {
+                    sender.bye(clock, status);
+                    let session = it.sessions;
+                    self.push(now, Due::Send(host, session));
+                }
+            }
+        }
+    }
+
+    fn collect(&mut self) {
+        let room = MOST_EVENTS - self.events.len();
+        let mut events = self.monitor.events();
+        self.events.extend(events.by_ref().take(room));
+        self.missed += events.count() as u64;
+    }
+
+    fn push(&mut self, when: Nanos, what: Due) {
+        self.queued += 1;
+        self.queue.push(Reverse((when, self.queued, what)));
+    }
+
+    /// The senders' clock, which drifts.
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a time is a time")]
+    fn clock(&self, now: Nanos) -> Nanos {
+        now.saturating_add((now as f64 * self.plan.drift_ppm / 1e6) as Nanos)
+    }
+
+    /// The time at which the senders' clock shows this.
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a time is a time")]
+    fn time(&self, clock: Nanos) -> Nanos {
+        if self.plan.drift_ppm == 0.0 {
+            clock
+        } else {
+            (clock as f64 / (1.0 + self.plan.drift_ppm / 1e6)).ceil() as Nanos
+        }
+    }
+}
+
+/// The monitor's clocks, which never step.
+fn at(now: Nanos) -> Moment {
+    Moment { mono: now, wall: EPOCH.saturating_add(now) }
+}
+
+/// A host's address, of 10.0.0.0/8.
+fn address(host: usize, port: u16) -> SocketAddr {
+    let [a, b, c, ..] = host.to_le_bytes();
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, c, b, a)), port.max(50_000))
+}
+
+impl FromStr for Faults {
+    type Err = Invalid;
+
+    /// `crash@T restart@T bye@T bye:STATUS@T pause:SPAN@T step:SPAN@T rebind@T`, in any order; times from the beginning.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refused = |word: &str| {
+            let expected =
+                "crash@10 restart@20s bye:3@30 pause:5s@40 step:-2s@50 rebind@1m: what happens, and when";
+            Invalid::new("faults", format!("{:?}", word.chars().take(60).collect::<String>()), expected)
+        };
+        let mut faults = text
+            .split_whitespace()
+            .map(|word| read_fault(word).ok_or_else(|| refused(word)))
+            .collect::<Result<Vec<_>, _>>()?;
+        faults.sort_by_key(|(when, _)| *when);
+        Ok(Self(faults))
+    }
+}
+
+fn read_fault(word: &str) -> Option<(Nanos, Fault)> {
+    let (what, when) = word.split_once('@')?;
+    let (name, value) = what.split_once(':').unwrap_or((what, ""));
+    let signed = |text: &str| match text.strip_prefix('-') {
+        Some(back) => span(back).map(|back| -back),
+        None => span(text),
+    };
+    let fault = match (name, value) {
+        ("crash", "") => Fault::Crash,
+        ("restart", "") => Fault::Restart,
+        ("rebind", "") => Fault::Rebind,
+        ("bye", "") => Fault::Bye(0),
+        ("bye", status) => Fault::Bye(status.parse().ok()?),
+        ("pause", length) => Fault::Pause(span(length)?),
+        ("step", by) => Fault::Step(signed(by)?),
+        _ => return None,
+    };
+    Some((span(when)?, fault))
+}
+
+/// A time from the beginning, or for how long: a number of seconds, or with `ms`, `s`, `min`, `h` or `d`.
+#[expect(clippy::cast_possible_truncation, reason = "a century at most")]
+fn span(text: &str) -> Option<Nanos> {
+    const UNITS: [(&str, f64); 6] =
+        [("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0), ("", 1.0)];
+    let (number, unit) = UNITS.iter().find_map(|(name, unit)| text.strip_suffix(name).zip(Some(*unit)))?;
+    let seconds = number.parse::<f64>().ok()? * unit;
+    (0.0..=3.2e9).contains(&seconds).then_some((seconds * SECOND as f64).round() as Nanos)
+}

@@ -1,0 +1,191 @@
+//! Senders and the monitor in virtual time: whatever happens to a sender is told as what it is.
+
+use udpping::logic::SECOND;
+use udpping::logic::heartbeat::{HeartbeatPlan, Wishes};
+use udpping::logic::link::LinkPlan;
+use udpping::logic::monitor::{Event, Kind, MonitorPlan, PeerRow, State};
+use udpping::sim::EPOCH;
+use udpping::sim::monitor::{Faults, Plan, Run};
+
+struct World<'a> {
+    faults: &'a [&'a str],
+    loss: &'a str,
+    delay: &'a str,
+    detector: &'a str,
+    seconds: i64,
+}
+
+const CALM: World<'_> =
+    World { faults: &[""], loss: "0", delay: "exponential:5ms", detector: "calibrated", seconds: 600 };
+
+impl World<'_> {
+    fn run(&self) -> Run {
+        let mut monitor = MonitorPlan::new(self.detector.parse().expect("a detector"));
+        monitor.losses = true;
+        let sender = HeartbeatPlan::new(Wishes { session: 7, ..Wishes::default() }).expect("a sender");
+        let link = LinkPlan {
+            loss: self.loss.parse().expect("a loss"),
+            delay: self.delay.parse().expect("a delay"),
+            seed: 1_u64.into(),
+            scope: None,
+        };
+        let faults = self.faults.iter().map(|text| text.parse().expect("faults")).collect();
+        let plan = Plan { monitor, sender, faults, link, drift_ppm: 0.0, length: self.seconds * SECOND };
+        let mut run = Run::new(plan).expect("a plan");
+        while !run.advance(10_000) {}
+        run
+    }
+}
+
+/// What happened, one heartbeat that is late now and then left out.
+fn told(run: &Run) -> Vec<String> {
+    run.events().iter().filter(|event| event.is_notable()).map(line).collect()
+}
+
+fn line(event: &Event) -> String {
+    let seconds = event.at.mono as f64 / SECOND as f64;
+    format!("{seconds:.1} {} {}", event.client.as_deref().unwrap_or("-"), event.kind.as_str())
+}
+
+#[test]
+fn a_quiet_hour_is_told_in_two_words() {
+    let run = World { faults: &["", "", ""], seconds: 3_600, ..CALM }.run();
+    let kinds: Vec<_> = told(&run).iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(kinds, ["new", "new", "new", "up", "up", "up"]);
+    for row in run.peers() {
+        assert!((3_599..=3_600).contains(&row.counts.received) && row.counts.lost == 0, "{row:?}");
+        assert_eq!((row.state, row.overdue, row.sessions), (State::Up, 0, 1));
+        // One in a hundred is late by the meaning of the word.
+        let late = run.events().iter().filter(|event| event.kind == Kind::Is(State::Late));
+        assert!((20..=200).contains(&late.count()));
+        assert!(row.reading.drift_ppm.unwrap().abs() < 0.1, "{:?}", row.reading);
+    }
+}
+
+#[test]
+fn a_client_that_crashed_is_down_in_the_time_foretold() {
+    let run = World { faults: &["", "crash@100.2"], ..CALM }.run();
+    assert_eq!(told(&run)[4..], ["110.5 sender1 down"]);
+    let [alive, dead] = <[PeerRow; 2]>::try_from(run.peers()).unwrap();
+    assert_eq!((alive.state, dead.state), (State::Up, State::Down));
+    let down = run.events().iter().find(|event| event.kind == Kind::Is(State::Down)).unwrap();
+    let foretold = dead.forecast.unwrap().silence;
+    assert!((down.span.unwrap() - foretold).abs() < SECOND / 10, "{down:?}");
+    assert_eq!(down.seq, Some(100));
+    // It stopped between its last heartbeat and the next that did not come.
+    let crash = EPOCH + 100_200_000_000;
+    let (from, to) = dead.stopped.unwrap();
+    assert!(from <= crash && crash <= to && to - from == SECOND, "{from} {to}");
+}
+
+#[test]
+fn what_happens_to_a_sender_is_told_as_what_it_is() {
+    let cases = [
+        ("crash@100 restart@103.5", &["103.5 sender0 restarted"][..]),
+        ("pause:2.5@100", &["102.5 sender0 paused"]),
+        ("pause:30@100", &["110.0 sender0 down", "130.0 sender0 paused", "131.0 sender0 up"]),
+        ("step:-3.06@100", &["100.0 sender0 client_clock_stepped"]),
+        ("step:3600@100", &["100.0 sender0 client_clock_stepped"]),
+        ("rebind@100", &["100.0 sender0 address_changed"]),
+        ("bye@100", &["100.0 sender0 bye", "160.0 - idle"]),
+        ("bye:3@100 restart@120", &["100.0 sender0 bye", "120.0 sender0 restarted", "121.0 sender0 up"]),
+    ];
+    for (faults, expected) in cases {
+        let run = World { faults: &[faults], delay: "20ms", ..CALM }.run();
+        assert_eq!(told(&run)[2..], *expected, "{faults}");
+        let [row] = <[PeerRow; 1]>::try_from(run.peers()).unwrap();
+        assert_eq!(
+            row.counts.lost + row.counts.pending + row.counts.duplicates,
+            0,
+            "{faults}: nothing was lost"
+        );
+    }
+}
+
+#[test]
+fn spans_and_statuses_are_exact() {
+    let of = |faults: &str, kind: Kind| {
+        let run = World { faults: &[faults], delay: "20ms", ..CALM }.run();
+        run.events().iter().find(|event| event.kind == kind).unwrap().clone()
+    };
+    assert_eq!(of("step:-3.06@100.5", Kind::ClientClockStepped).span, Some(-3_060_000_000));
+    assert_eq!(of("bye:3@100.5", Kind::Is(State::Bye)).count, Some(3));
+    // Heartbeats were due at 101, 102, ..., and one left at 130.5 with the time of 130.
+    assert_eq!(of("pause:30@100.5", Kind::Paused).span, Some(30 * SECOND));
+    let moved = of("rebind@100.5", Kind::AddressChanged);
+    assert_eq!(moved.previous.map(|address| address.port()), Some(50_000));
+    assert_eq!(moved.address.map(|address| address.port()), Some(50_001));
+}
+
+#[test]
+fn what_is_lost_is_counted_and_nothing_else() {
+    let run = World { loss: "pattern:.........x..xx.", seconds: 3_200, ..CALM }.run();
+    let [row] = <[PeerRow; 1]>::try_from(run.peers()).unwrap();
+    // 15 numbers a round: one lost alone and two in a row.
+    assert_eq!((row.counts.received, row.counts.lost + row.counts.pending), (2_561, 639));
+    assert_eq!((row.counts.runs, row.counts.longest_run), (426, 2));
+    let told: i64 =
+        run.events().iter().filter(|event| event.kind == Kind::Lost).filter_map(|event| event.count).sum();
+    assert_eq!(told.unsigned_abs(), row.counts.lost);
+}
+
+/// The promise is kept by the whole monitor as it is by the detector alone.
+#[test]
+fn false_alarms_are_as_rare_as_promised() {
+    let run = World { loss: "10%", detector: "calibrated:10 per day", seconds: 10 * 86_400, ..CALM }.run();
+    let down = run.events().iter().filter(|event| event.kind == Kind::Is(State::Down)).count();
+    assert!((60..=150).contains(&down), "{down} in ten days");
+    assert_eq!(run.peers()[0].state, State::Up);
+}
+
+#[test]
+fn when_most_fall_silent_at_once_it_is_said_once_and_nobody_is_down() {
+    let pause = ["pause:60@100"; 5];
+    let run = World { faults: &pause, ..CALM }.run();
+    let told = told(&run);
+    let of = |word: &str| told.iter().filter(|line| line.ends_with(word)).count();
+    assert_eq!((of("isolated"), of("connected"), of("down")), (1, 1, 0), "{told:?}");
+    assert_eq!(of("paused"), 5);
+}
+
+#[test]
+fn two_of_three_that_crashed_are_down_in_the_end() {
+    let run = World { faults: &["", "crash@100", "crash@100"], ..CALM }.run();
+    let states: Vec<_> = run.peers().iter().map(|row| row.state).collect();
+    assert_eq!(states, [State::Up, State::Down, State::Down]);
+    let told = told(&run);
+    assert_eq!(told.iter().filter(|line| line.ends_with("isolated")).count(), 1, "{told:?}");
+}
+
+#[test]
+fn a_client_that_died_among_many_is_down_at_once() {
+    let faults: Vec<&str> = (0..50).map(|host| if host == 7 { "crash@100" } else { "" }).collect();
+    let run = World { faults: &faults, loss: "5%", ..CALM }.run();
+    let down: Vec<_> = told(&run).into_iter().filter(|line| line.ends_with("down")).collect();
+    assert!(down.len() == 1 && down[0].contains("sender7 "), "{down:?}");
+}
+
+/// Heartbeats that take longer and longer are worth no more than their own time: a dead sender is not kept alive by
+/// what was still on the way.
+#[test]
+fn stale_heartbeats_revive_nobody() {
+    for detector in ["calibrated:1 per day", "chen:2s"] {
+        let faults = ["crash@100"];
+        let run = World { faults: &faults, detector, delay: "uniform:0ms,15s", seconds: 300, ..CALM }.run();
+        let [row] = <[PeerRow; 1]>::try_from(run.peers()).unwrap();
+        assert_eq!(row.state, State::Down, "{detector}");
+        let last = run.events().iter().rfind(|event| event.kind == Kind::Is(State::Up)).unwrap();
+        assert!(last.at.mono < 116 * SECOND, "{detector}: {last:?}");
+    }
+}
+
+#[test]
+fn faults_are_read_from_a_text() {
+    let refused = |text: &str| text.parse::<Faults>().unwrap_err().to_string();
+    for bad in
+        ["crash", "crash@", "crash@-1", "crash:1@5", "nap@5", "pause@5", "step:x@5", "bye:1.5@5", "crash@1y"]
+    {
+        assert!(refused(bad).contains(&format!("{bad:?}")), "{bad}");
+    }
+    assert_eq!("crash@1min bye:-9@2h".parse::<Faults>(), "  bye:-9@7200s   crash@60 ".parse());
+}
