@@ -48,6 +48,7 @@ def test_upper_is_python_s_bytes_upper_and_same_is_the_same(request_: bytes, ans
     [
         ("pong", b"anything", b"pong"),
         ("pong {seq} {time}", b"Ping 4 1700000000.5", b"pong 4 1700000000.5"),
+        ("{seq} {time}", b"1\tTue Nov 14 22:13:20 2023", b"1 1700000000.0"),
         ("{message} OK", b"Ping 4", b"Ping 4 OK"),
         ("> {upper}\n", b"Ping 4", b"> PING 4\n"),
         ("{{{seq}}}", b"Ping 4 1.0", b"{4}"),

@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "sim_detectors", "sim_heartbeat", "sim_ping"]
+__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping"]
 
 @final
 class Column:
@@ -356,6 +356,11 @@ def check_reply(text: str) -> str:
 def mean_loss(text: str) -> float | None:
     """
     The share of datagrams that a loss model loses in the long run, if it has one.
+    """
+
+def read_time(datagram: bytes) -> float | None:
+    """
+    When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from udpping import _checks, _core
 from udpping._table import Table
-from udpping._text import delay_text, loss_text
-from udpping.detect import Detector
+from udpping._text import delay_text, detector_text, loss_text
 from udpping.errors import ConfigError
 from udpping.loss import Loss, Trace
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from udpping._run import Run
     from udpping._text import DelayLike
+    from udpping.detect import Detector
 
 DETECTORS = ("fixed:3", "phi:8", "chen:2s", "calibrated:1 per 30 days")
 """What is compared unless told otherwise."""

@@ -1,4 +1,4 @@
-"""Keys for heartbeats: from a file or from the environment, and never from a command line, which others can read."""
+"""Keys for heartbeats: from a file or from the environment, never from a command line."""
 
 import os
 

@@ -99,36 +99,37 @@ class Monitor:
 
     It runs in the background between `start()` and `stop()`, or within a `with` block. A loop over it gives
     events as they happen, until it is stopped. It understands `udpping.Heartbeat` and every dialect of the
-    course's heartbeat exercise; clients are told apart by the name in their heartbeats, and by address and port
-    where there is none.
+    course's heartbeat exercise; clients are told apart by the name in their heartbeats, and by address and
+    port where there is none.
 
     A client is `new` with its first heartbeat, `up` with the second, `late` when 99 in 100 would have come,
     `suspect` when a sender that is well is so silent only once in 100 times, and `down` when the detector has
     made up its mind; `bye` when it says so itself. One that was down is up again after two fresh heartbeats.
 
-    * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both versions.
+    * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both
+      versions.
     * `port`: 0 to 65,535, by default 12001; 0 takes any free one, and `.address` says which.
-    * `detector`: when silence is suspicious: one of `udpping.detect` or its text. Two heartbeats are too few for
-      any: until the third, three intervals and a second are fine.
+    * `detector`: when silence is suspicious: one of `udpping.detect` or its text. Two heartbeats are too few
+      for any: until the third, three intervals and a second are fine.
     * `interval`: the least interval in seconds that is assumed of clients that do not state theirs.
-    * `keys`: a file with a line `name secret` for each key; without one, the environment variable `UDPPING_KEY`.
-      If there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
+    * `keys`: a file with a line `name secret` for each key; without one, the environment's `UDPPING_KEY`. If
+      there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
     * `losses`: whether each loss is an event.
-    * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those that
-      stopped. A client takes some 1 KB, and up to 8 KB more for what its detector has learned.
+    * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
+      that stopped. A client takes some 1 KB, and up to 8 KB more for what its detector has learned.
     * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
     * `idle`: after how many seconds without anybody to say so once; 0 for never.
     * `port_tries`: how many ports to try, upwards from `port`.
-    * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever way:
-      at most its last second is missing. What happened while there was none is unknown, and not held against
-      anybody; but a client that died meanwhile is found out.
-    * `log`: a CSV file to which events are added, and at the end a line for each client, every run with a name of
-      its own.
-    * `on_event`: called with each event, in a thread; one that takes long holds up nobody but later events.
+    * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever
+      way: at most its last second is missing. What happened while there was none is unknown, and not held
+      against anybody; but a client that died meanwhile is found out.
+    * `log`: a CSV file to which events are added, and at the end a line for each client, every run with a name
+      of its own.
+    * `on_event`: called with each event, in a thread; one that takes long holds up only later events.
 
-    Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port is
-    taken, OSError for files, NetworkError when the system refuses.
+    Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port
+    is taken, OSError for files, NetworkError when the system refuses.
 
     >>> import udpping
     >>> with udpping.Monitor("127.0.0.1", 0) as monitor:
@@ -185,7 +186,8 @@ class Monitor:
     def start(self) -> None:
         """Begin to watch, in the background. May be called twice.
 
-        Raises NetworkError for a monitor that was stopped (make a new one), and when the system gives no thread.
+        Raises NetworkError for a monitor that was stopped (make a new one), and when the system gives no
+        thread.
         """
         self._core.start()
         if self._on_event is not None and self._caller is None:
@@ -300,5 +302,6 @@ class Monitor:
 
     def __repr__(self) -> str:
         host, port = self.bound
+        clients = f"{self.counters.clients:,} clients"
         state = "running" if self.running else "not running"
-        return f"<udpping.Monitor {host} port {port}, {self.detector}: {self.counters.clients:,} clients, {state}>"
+        return f"<udpping.Monitor {host} port {port}, {self.detector}: {clients}, {state}>"

@@ -117,13 +117,13 @@ class PeerRow(NamedTuple):
     false_alarms_per_day: float | None
     """What a calibrated detector expects: as promised, or more where 60 silent intervals were not enough."""
     difference_ns: int | None
-    """This machine's wall clock at the arrival less the sender's at the sending: way and clock error in one."""
+    """Our wall clock at the arrival less the sender's at the sending: the way and the clock error in one."""
     delay_ns: int | None
     """How much longer than the fastest the last heartbeat was on its way: free of the clock error."""
     delay_variation_ns: int | None
     """How much that varies: the interarrival jitter of RFC 3550."""
     drift_ppm: float | None
-    """How much faster than this machine's the sender's clock runs, in parts per million; from 300 heartbeats on."""
+    """How much faster than ours the sender's clock runs, in parts per million; from 307 heartbeats on."""
     sessions: int
     """How often it was started, as far as was seen."""
     session: str | None

@@ -87,7 +87,8 @@ class Watched:
         """The seed in force: the same one gives the same run."""
 
     def __repr__(self) -> str:
-        return f"<udpping.sim.Watched: {len(self.peers):,} clients, {len(self.events):,} events, seed {self.seed}>"
+        told = f"{len(self.peers):,} clients, {len(self.events):,} events, seed {self.seed}"
+        return f"<udpping.sim.Watched: {told}>"
 
 
 def heartbeat(
@@ -106,9 +107,9 @@ def heartbeat(
     """Let real senders and the real monitor run for `duration` seconds of virtual time.
 
     `faults` is the number of senders (1 to 1,000,000), or a text for each that says what happens to it, and
-    when: `"crash@100"`, `"restart@2h"`, `"bye:3@10min"` (goodbye with that status), `"pause:30s@100"` (it stands
-    still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may follow
-    each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per million
+    when: `"crash@100"`, `"restart@2h"`, `"bye:3@10min"` (goodbye with that status), `"pause:30s@100"` (it
+    stands still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may
+    follow each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per million
     fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector` and `losses` those of
     `udpping.Monitor`, `loss`, `delay` and `seed` those of `udpping.Server`, for the one way. 46 days of one
     sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.

@@ -35,6 +35,8 @@ mod _core {
     #[pymodule_export]
     use super::ping::PingSession;
     #[pymodule_export]
+    use super::read_time;
+    #[pymodule_export]
     use super::sim::sim_ping;
     #[pymodule_export]
     use super::table::{Column, Table};
@@ -62,4 +64,10 @@ fn check_reply(text: &str) -> PyResult<String> {
 #[pyfunction]
 fn mean_loss(text: &str) -> PyResult<Option<f64>> {
     echo::parse::<crate::logic::link::Loss>(text).map(|loss| loss.mean_loss())
+}
+
+/// When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date.
+#[pyfunction]
+fn read_time(datagram: &[u8]) -> Option<f64> {
+    crate::logic::wire::read_time(datagram)
 }

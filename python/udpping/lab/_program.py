@@ -8,8 +8,6 @@ if TYPE_CHECKING:
 
     from udpping._options import Parser
 
-FIRST_TIME = 1e8
-"""From here on a number is a time and no longer the number of a heartbeat, as in the core."""
 LIMIT = 1_000
 """Characters shown of a datagram."""
 
@@ -62,15 +60,6 @@ def note(text: str) -> None:
 def seconds_of(wall_ns: int) -> float:
     """Turn nanoseconds since 1970 into the float that the core writes into messages."""
     return wall_ns / 1e9
-
-
-def sent_time(datagram: bytes) -> float:
-    """Read the time that a heartbeat carries, in seconds since 1970. ValueError if it carries none."""
-    for word in datagram.split():
-        number = float(word) if word[:1].isdigit() else 0.0
-        if number >= FIRST_TIME:
-            return number
-    raise ValueError(datagram)
 
 
 def shown(datagram: bytes) -> str:

@@ -1,7 +1,8 @@
 """The textbook's lab: the server that it prints, and the client and the heartbeats that its text asks for."""
 
+from udpping._core import read_time
 from udpping.lab._client import Client, Tally
-from udpping.lab._program import seconds_of, sent_time, shown
+from udpping.lab._program import seconds_of, shown
 from udpping.lab._server import Server
 
 TYPE_CHECKING = False
@@ -79,7 +80,5 @@ class HeartbeatClient(PingerClient):
 
 def difference(event: "Event") -> str:
     """Write the seconds between the time that a heartbeat carries and its arrival, or `?` if it has none."""
-    try:
-        return f"{seconds_of(event.recv_wall_ns) - sent_time(event.message):.6f}"
-    except ValueError:
-        return "?"
+    sent = read_time(event.message)
+    return "?" if sent is None else f"{seconds_of(event.recv_wall_ns) - sent:.6f}"
