@@ -124,8 +124,8 @@ class Monitor:
     * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever
       way: at most its last second is missing. What happened while there was none is unknown, and not held
       against anybody; but a client that died meanwhile is found out.
-    * `log`: a CSV file to which events are added, and at the end a line for each client, every run with a name
-      of its own.
+    * `log`: a CSV file to which events are added, and at the end a line for each client; every run has a name
+      of its own there.
     * `on_event`: called with each event, in a thread; one that takes long holds up only later events.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port

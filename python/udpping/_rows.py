@@ -152,12 +152,12 @@ class MonitorEvent(NamedTuple):
 
     Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
     for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
-    `address_changed` (from `previous`), `lost` (`count` heartbeats from `seq` on; only with `losses=True`),
-    `jumped` (its numbers, by `count`), `duplicate_identity` (two senders go by its name), `forgotten` (too
+    `address_changed` (from `previous`), `lost` (`value` heartbeats from `seq` on; only with `losses=True`),
+    `jumped` (its numbers, by `value`), `duplicate_identity` (two senders go by its name), `forgotten` (too
     little was heard of it, or another took its place).
 
     Of the monitor: `resumed` (it was away for `span_ns`), `stalled` (it stood still), `clock_stepped`,
-    `dropped` (`count` datagrams, by the kernel), `isolated` (`count` clients fell silent at once) and
+    `dropped` (`value` datagrams, by the kernel), `isolated` (`value` clients fell silent at once) and
     `connected` (that is over), `idle` (nobody was heard for `span_ns`), `full`.
     """
     client: str | None
@@ -172,7 +172,7 @@ class MonitorEvent(NamedTuple):
     """The number of its last heartbeat, unless said otherwise."""
     span_ns: int | None
     """For changes of state: since the last heartbeat; since the verdict, for one that is up again."""
-    count: int | None
+    value: int | None
     """How many; for a `bye` the exit status."""
     message: str
     """All that in a sentence."""

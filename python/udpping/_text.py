@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from udpping.delay import Delay
-    from udpping.detect import Detector
     from udpping.loss import Loss
 
     LossLike: TypeAlias = "str | float | Fraction | Loss"
@@ -31,7 +30,7 @@ def delay_text(value: "DelayLike") -> str:
     return _text(value)
 
 
-def detector_text(value: "str | Detector") -> str:
+def detector_text(value: object) -> str:
     """Write a detector as the core reads it: `fixed:3`."""
     from udpping.detect import Detector
 

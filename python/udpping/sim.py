@@ -109,8 +109,8 @@ def heartbeat(
     `faults` is the number of senders (1 to 1,000,000), or a text for each that says what happens to it, and
     when: `"crash@100"`, `"restart@2h"`, `"bye:3@10min"` (goodbye with that status), `"pause:30s@100"` (it
     stands still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may
-    follow each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per million
-    fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector` and `losses` those of
+    follow each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per
+    million fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector` and `losses` those of
     `udpping.Monitor`, `loss`, `delay` and `seed` those of `udpping.Server`, for the one way. 46 days of one
     sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
 

@@ -184,7 +184,7 @@ fn open_log(path: &Path) -> io::Result<File> {
     let mut log = OpenOptions::new().create(true).append(true).open(path)?;
     if log.metadata()?.len() == 0 {
         log.write_all(
-            b"run,time,event,client,address,seq,seconds,count,received,lost,duplicates,reordered,message\n",
+            b"run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message\n",
         )?;
     }
     Ok(log)
@@ -218,7 +218,7 @@ fn json_line(event: &Event) -> String {
     let number = |value: Option<i64>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
     format!(
         "{{\"time\": \"{}\", \"wall_ns\": {}, \"event\": \"{}\", \"client\": {}, \"address\": {}, \"previous\": {}, \
-         \"before\": {}, \"seq\": {}, \"span_ns\": {}, \"count\": {}, \"message\": \"{event}\"}}\n",
+         \"before\": {}, \"seq\": {}, \"span_ns\": {}, \"value\": {}, \"message\": \"{event}\"}}\n",
         iso(event.at.wall),
         event.at.wall,
         event.kind.as_str(),

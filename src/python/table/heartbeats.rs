@@ -82,10 +82,10 @@ impl Table {
             ("before", words(each().map(|event| event.before.map(State::as_str)))),
             ("seq", Arc::new(each().map(|event| event.seq).collect::<PrimitiveArray<UInt64Type>>())),
             ("span_ns", times(each().map(|event| event.span.unwrap_or(NONE)))),
-            ("count", times(each().map(|event| event.count.unwrap_or(NONE)))),
+            ("value", times(each().map(|event| event.count.unwrap_or(NONE)))),
             ("message", words(each().map(|event| Some(event.to_string())))),
         ];
-        Self::new(columns, &["client", "address", "previous", "before", "seq", "span_ns", "count"])
+        Self::new(columns, &["client", "address", "previous", "before", "seq", "span_ns", "value"])
     }
 
     /// A row for each detector that was tried.
