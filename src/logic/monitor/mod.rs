@@ -15,6 +15,8 @@ mod peer;
 mod plan;
 mod roster;
 mod saved;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod view;
 

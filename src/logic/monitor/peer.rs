@@ -247,7 +247,6 @@ impl Peer {
         self.session = session_of(beat);
         self.sessions = self.sessions.saturating_add(1);
         self.floor = None;
-        self.clocks = Clocks::new();
         self.duplicate_told = false;
         self.last_sent = None;
         self.interval = Interval { stated: beat.interval, gaps: 0, ..self.interval };
@@ -306,7 +305,8 @@ impl Peer {
         self.bye = beat.bye;
         self.mark(Beat { seq, sent: told.sent, at: read }, detector);
         self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(read)).max(self.interval());
-        Taken { heard, steps, finding: told.finding }
+        // What the clocks say beside a jump of the numbers says as little.
+        Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
     }
 
     /// Whether the numbers have gone on far below the highest: one wild number, which anybody can send who can name an
@@ -324,6 +324,7 @@ impl Peer {
             self.carried += account.close(|_, _| {});
         }
         self.below = None;
+        self.clocks = Clocks::new();
         self.watch = None;
         self.young.clear();
     }
