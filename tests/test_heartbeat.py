@@ -160,6 +160,50 @@ with udpping.Heartbeat("monitor.test", {port}, interval=0.02):
     assert process.returncode == 0
 
 
+def test_a_lost_interface_and_address_are_errors_until_they_are_back() -> None:
+    """In a network namespace of its own, where the only interface can be taken away."""
+    if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no network namespace")
+    script = """
+import fcntl, socket, struct, time, udpping
+
+own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+monitor = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+monitor.settimeout(10)
+SET_FLAGS, SET_ADDRESS, UP = 0x8914, 0x8916, 0x41
+
+def set_address(address):
+    packed = struct.pack("16sHH4s8x", b"lo", socket.AF_INET, 0, socket.inet_aton(address))
+    fcntl.ioctl(own, SET_ADDRESS, packed)
+
+def hear_next(number):
+    words = monitor.recv(2048).decode().split()
+    assert words[1] == str(number), (words, number)
+
+with udpping.Heartbeat("127.0.0.1", 12345, interval=0.02) as heartbeat:
+    while heartbeat.errors < 3:
+        time.sleep(0.002)
+    assert "unreachable" in heartbeat.last_error, heartbeat.last_error
+    monitor.bind(("", 12345))
+    fcntl.ioctl(own, SET_FLAGS, struct.pack("16sH14x", b"lo", UP))
+    set_address("127.0.0.1")
+    for number in (1, 2, 3):
+        hear_next(number)
+    set_address("0.0.0.0")
+    before = heartbeat.errors
+    while heartbeat.errors < before + 3:
+        time.sleep(0.002)
+    sent = heartbeat.sent
+    set_address("127.0.0.1")
+    for number in range(4, sent + 3):
+        hear_next(number)
+    assert heartbeat.last_error is None, heartbeat.last_error
+"""
+    command = ["unshare", "-rn", sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_a_sign_of_life_it_falls_silent(far: FarEnd) -> None:
     with udpping.Heartbeat(*far.address, interval=0.02, touch=0.1) as heartbeat:
         wait_until(lambda: heartbeat.withheld > 3)
