@@ -137,7 +137,7 @@ fn without_the_key_nothing_is_made_of_a_heartbeat() {
     let mut changed = sealed.write();
     changed[10] = b'2';
     post.hear_from("192.0.2.1:5000", &changed);
-    let other = Keys::read("ops another secret!!").unwrap();
+    let other = Keys::read("ops another-secret!!").unwrap();
     let mut forged = Vec::new();
     Heartbeat { seq: Some(1), id: Some("web1"), ..Heartbeat::default() }.write(
         Form::Full,
