@@ -15,6 +15,7 @@ failure detectors of `detect` do on a path. `errors` has everything that is rais
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim
+    from udpping._compare import Compared, compare
     from udpping._detect import Comparison, DetectorRow, compare_detectors
     from udpping._heartbeat import Heartbeat
     from udpping._monitor import Events, Monitor, MonitorCounters, Peers
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressError",
     "AmplificationWarning",
+    "Compared",
     "Comparison",
     "ConfigError",
     "Counters",
@@ -65,6 +67,7 @@ __all__ = [
     "UdppingError",
     "__version__",
     "aio",
+    "compare",
     "compare_detectors",
     "delay",
     "detect",
@@ -82,6 +85,7 @@ last_run: "Run | None" = None
 if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
     _HOME = {
+        **dict.fromkeys(("Compared", "compare"), "_compare"),
         **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
         "Heartbeat": "_heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
