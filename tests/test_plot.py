@@ -141,7 +141,7 @@ def test_runs_are_compared_by_name(run: udpping.SimRun) -> None:
     assert len(twice) == 2
     assert list(twice) == [run, run]
     assert twice["192.0.2.1:12000 (2)"] is run
-    html = udpping.compare({"<b>": run})._repr_html_()
+    html = udpping.compare({"<b>": run})._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
     assert html.count("<svg") == 1

@@ -70,7 +70,7 @@ def compare(runs: "Mapping[str, Run] | Iterable[Run]") -> Compared:
     else:
         named = _named(_checks.items("runs", runs, expected))
     if not named or not all(isinstance(name, str) and isinstance(run, Run) for name, run in named.items()):
-        raise _checks.refuse("runs", runs, expected)
+        raise _checks.refuse("runs", cast("object", runs), expected)
     return Compared(cast("dict[str, Run]", named))
 
 

@@ -18,8 +18,10 @@ TARGETS = 20
 TEXT = 60
 """Characters shown of a cell."""
 LOST = "#e5484d"
-HEAD = ["target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"]
-HEAD += ["min", "avg", "median", "max", "p99"]
+HEAD = [
+    *("target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"),
+    *("min", "avg", "median", "max", "p99"),
+]
 WIDTH, HEIGHT, MARGIN = 720, 120, 6
 BINS = 240
 """Columns of the picture; a longer run is drawn as the span of round trips in each."""

@@ -3,6 +3,9 @@
 Colours are those of Okabe and Ito, which everybody can tell apart; every axis has its unit.
 """
 
+# matplotlib does not say all of its types:
+# pyright: reportUnknownMemberType=false
+
 import itertools
 
 from udpping import _checks
@@ -132,9 +135,10 @@ def jitter(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
     axes.plot(
         at, change, ".", color=colour, markersize=3, alpha=0.6, label=f"{name}: IPDV" if name else "IPDV"
     )
-    mean, means = 0.0, []
+    mean = 0.0
+    means: list[float] = []
     for each in np.abs(change):
-        mean += (each - mean) / 16
+        mean += (float(each) - mean) / 16
         means.append(mean)
     label = f"{name}: RFC 3550 jitter" if name else "RFC 3550 jitter"
     axes.plot(at, means, color="black", linewidth=1, label=label)
