@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from udpping._compare import Compared, compare
     from udpping._detect import Comparison, DetectorRow, compare_detectors
     from udpping._heartbeat import Heartbeat
+    from udpping._live import live
     from udpping._monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._ping import Pinger, ping, ping_many
     from udpping._rows import Event, LogRow, MonitorEvent, PeerRow, Row
@@ -73,6 +74,7 @@ __all__ = [
     "detect",
     "errors",
     "last_run",
+    "live",
     "loss",
     "ping",
     "ping_many",
@@ -89,6 +91,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
         "Heartbeat": "_heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
+        "live": "_live",
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_monitor"),
         **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
