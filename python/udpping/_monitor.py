@@ -116,6 +116,7 @@ class Monitor:
       there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
     * `losses`: whether each loss is an event.
+    * `beats`: whether each heartbeat is one, for those who want to see them come.
     * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
       that stopped. A client takes some 1 KB, and up to 8 KB more for what its detector has learned.
     * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
@@ -155,6 +156,7 @@ class Monitor:
         keys: "Path | None" = None,
         answer: bool = False,
         losses: bool = False,
+        beats: bool = False,
         max_clients: int = 10_000,
         per_prefix: int = 1024,
         idle: float = 60.0,
@@ -171,6 +173,7 @@ class Monitor:
             keys=read_keys("keys", keys),
             answer=_checks.flag("answer", answer),
             losses=_checks.flag("losses", losses),
+            beats=_checks.flag("beats", beats),
             max_clients=_checks.whole("max_clients", max_clients),
             per_prefix=_checks.whole("per_prefix", per_prefix),
             idle=_checks.seconds("idle", idle),

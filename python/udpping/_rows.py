@@ -153,6 +153,8 @@ class MonitorEvent(NamedTuple):
     Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
     for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
     `address_changed` (from `previous`), `lost` (`value` heartbeats from `seq` on; only with `losses=True`),
+    `heard` (only with `beats=True`; `span_ns` is the time difference, if there is a time whose zone is known),
+    `heard_late` (the same, after a later one; `value` is 1 if it had counted as lost), `heard_again` (a copy),
     `jumped` (its numbers, by `value`), `duplicate_identity` (two senders go by its name), `forgotten` (too
     little was heard of it, or another took its place).
 

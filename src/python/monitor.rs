@@ -28,7 +28,7 @@ impl HeartbeatMonitor {
     /// `keys` is the text of a file of keys.
     #[new]
     #[pyo3(signature = (
-        host, port, *, detector, interval, keys, answer, losses, max_clients, per_prefix, idle, port_tries, state, log
+        host, port, *, detector, interval, keys, answer, losses, beats, max_clients, per_prefix, idle, port_tries, state, log
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
@@ -40,6 +40,7 @@ impl HeartbeatMonitor {
         keys: Option<&str>,
         answer: bool,
         losses: bool,
+        beats: bool,
         max_clients: i64,
         per_prefix: i64,
         idle: f64,
@@ -54,6 +55,7 @@ impl HeartbeatMonitor {
             keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),
             answer,
             losses,
+            beats,
             max_clients: number("max_clients", max_clients, "1 to 10,000,000")?,
             per_prefix: number("per_prefix", per_prefix, "1 at least")?,
             idle: nanos("idle", idle, 0.0..=86_400.0)?,
@@ -198,7 +200,7 @@ const STEPS: u64 = 10_000;
 /// Watches simulated senders, one for each text of faults; gives back the clients, the events, how many more of these
 /// there were, and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
+#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, beats, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
 #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
 #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn sim_heartbeat<'py>(
@@ -210,6 +212,7 @@ pub(super) fn sim_heartbeat<'py>(
     drift_ppm: f64,
     detector: &str,
     losses: bool,
+    beats: bool,
     loss: &str,
     delay: &str,
     seed: Option<&Bound<'py, PyInt>>,
@@ -222,6 +225,7 @@ pub(super) fn sim_heartbeat<'py>(
         monitor: MonitorPlan {
             interval: sender.interval,
             losses,
+            beats,
             max_clients: faults.len().max(1),
             per_prefix: usize::MAX,
             ..MonitorPlan::new(parse::<Detector>(detector)?)
