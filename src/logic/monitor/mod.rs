@@ -105,9 +105,7 @@ impl Monitor {
             return;
         };
         self.heard = now;
-        if std::mem::take(&mut self.idle_told) {
-            self.full_told = false;
-        }
+        self.idle_told = false;
         let fresh = self.place(place, &beat, source, now);
         if fresh && self.plan.answer {
             answer(&beat, now, out);
@@ -173,6 +171,7 @@ impl Monitor {
             };
             self.forget(place, now);
         }
+        self.full_told = false;
         let name: Arc<str> = beat.id.map_or_else(|| source.to_string().into(), Into::into);
         let mut peer = Peer::new(name, beat, source, now, self.plan.interval);
         peer.sealed = sealed;
