@@ -187,7 +187,8 @@ impl Monitor {
             Belongs::Here => {}
             Belongs::Next => {
                 let span = now.mono.saturating_sub(peer.last.mono);
-                peer.restart(beat);
+                let lost = peer.restart(beat);
+                self.tell_lost(place, lost, now);
                 self.tell(place, now, Kind::Restarted, |event| event.span = Some(span));
             }
             Belongs::Before { alive } => {
