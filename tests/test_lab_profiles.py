@@ -18,6 +18,7 @@ import udpping
 from udpping import _core, lab
 from udpping.__main__ import main
 from udpping.cli.lab import share
+from udpping.lab._client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def test_the_copies_have_the_profile_that_was_asked_for(
     assert "--- Ping statistics ---" in done.stdout
     capsys.readouterr()
     assert main(["lab", str(tmp_path / "new"), "--profile", "nine"]) == 2
-    assert "expected book, java, kurose, multi, notes, report, slides" in capsys.readouterr().err
+    assert "expected book, exercise, java, kurose, multi, notes, report, slides" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
     assert main(["lab"]) == 2
     assert "DIR is missing" in capsys.readouterr().err
@@ -302,9 +303,8 @@ def test_original_servers_on_real_sockets(start: Start, free_port: int, name: st
     process = start(HOME / f"UDP{noun}Server.py", free_port, *words)
     assert process.stderr is not None
     assert "bugs are back" in process.stderr.readline()
-    probe = udpping.Pinger(
-        port=free_port, count=None, timeout=0.4, message=lab.profile(name).HeartbeatClient.message
-    )
-    with probe:
+    client = lab.profile(name).HeartbeatClient
+    assert issubclass(client, Client)
+    with udpping.Pinger(port=free_port, count=None, timeout=0.4, message=client.message) as probe:
         answered = next(row for row in probe if row.status == "reply")
     assert answered.match in {"seq", "payload"}

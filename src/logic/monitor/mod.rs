@@ -187,7 +187,8 @@ impl Monitor {
             Belongs::Here => {}
             Belongs::Next => {
                 let span = now.mono.saturating_sub(peer.last.mono);
-                peer.restart(beat);
+                let lost = peer.restart(beat);
+                self.tell_lost(place, lost, now);
                 self.tell(place, now, Kind::Restarted, |event| event.span = Some(span));
             }
             Belongs::Before { alive } => {
@@ -201,6 +202,7 @@ impl Monitor {
         let Some(peer) = self.roster.get_mut(place) else { return false };
         let before = peer.last;
         let taken = peer.take(beat, &self.plan.detector, now, self.health.read_at(now.mono));
+        self.tell_beat(place, beat, taken.heard, now);
         self.settle(place, now);
         match taken.heard {
             Heard::Fresh { .. } => {}
@@ -221,6 +223,25 @@ impl Monitor {
         self.find(place, taken.finding, now);
         self.raise(place, before, now);
         true
+    }
+
+    /// Tells of a heartbeat, if somebody wants to know of each.
+    fn tell_beat(&mut self, place: Place, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
+        let (kind, count) = match heard {
+            Heard::Fresh { .. } | Heard::Jump => (Kind::Heard, None),
+            Heard::Late { took_back } => (Kind::HeardLate, Some(took_back.into())),
+            Heard::Duplicate => (Kind::HeardAgain, None),
+            Heard::Old => return,
+        };
+        if !self.plan.beats {
+            return;
+        }
+        let sent = beat.wall_ns.filter(|_| !beat.local);
+        self.tell(place, now, kind, |event| {
+            event.seq = beat.seq.or(event.seq);
+            event.span = sent.map(|sent| now.wall.saturating_sub(sent));
+            event.count = count;
+        });
     }
 
     /// Tells what the clocks of a client say.

@@ -17,6 +17,8 @@ pub struct MonitorPlan {
     pub answer: bool,
     /// Whether each loss is an event.
     pub losses: bool,
+    /// Whether each heartbeat is one.
+    pub beats: bool,
     /// How many clients are kept.
     pub max_clients: usize,
     /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
@@ -38,6 +40,7 @@ impl MonitorPlan {
             keys: Keys::default(),
             answer: false,
             losses: false,
+            beats: false,
             max_clients: 10_000,
             per_prefix: 1_024,
             idle: 60 * SECOND,
