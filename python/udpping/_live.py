@@ -95,7 +95,7 @@ class NotebookScreen:
     def show(self, run: "Run") -> None:
         """Put the run in the place of the last one."""
         if self._handle is None:
-            from IPython.display import display
+            from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
 
             self._handle = display(run, display_id=True)  # type: ignore[no-untyped-call]
         else:
