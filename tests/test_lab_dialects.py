@@ -7,17 +7,22 @@ our own `Heartbeat` sends to the originals' servers is in test_heartbeat.py.
 from __future__ import annotations
 
 import json
+import os
+import re
 import struct
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+from zoneinfo import ZoneInfo
 
 import pytest
 import udpping
-from farend import udp_socket, wait_until
+from farend import ask, udp_socket, wait_until
+from udpping import lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -233,6 +238,56 @@ def test_every_dialect_is_understood(seen: tuple[udpping.Monitor, dict[str, Peer
         assert -1e6 < peer.difference_ns < 3e9
     else:
         assert peer.difference_ns is None, "a date names no zone"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_the_servers_of_the_lab_read_it_too(name: str) -> None:
+    """Theirs is `Server` with this reply; a date is one of this machine's zone."""
+    dialect = DIALECTS[name]
+    with udpping.Server(port=0, reply="{seq} {diff:.6f}", record=True) as server:
+        seq, difference = ask(server, dialect.write(dialect.first, time.time())).decode().split()
+    assert seq == (str(dialect.first) if dialect.numbered else "?")
+    assert server.log.row(0).seq == (dialect.first if dialect.numbered else None)
+    if dialect.timed:
+        assert -0.001 < float(difference) < 3
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns", "UTC"])
+def test_dates_are_of_the_zone_of_the_machine(zone: str, free_port: int) -> None:
+    script = """
+import socket, sys, time, udpping
+for listener in (udpping.Server(port=0, reply="{seq} {diff}"), udpping.Monitor("127.0.0.1", 0, answer=True)):
+    with listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.settimeout(10)
+        own.sendto(b"1\t" + time.ctime().encode(), listener.address)
+        print(own.recv(100).decode())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TZ": zone}, capture_output=True, text=True, timeout=SECONDS, check=True,
+    )  # fmt: skip
+    answers = [line.split() for line in done.stdout.splitlines()]
+    assert [seq for seq, _ in answers] == ["1", "1"]
+    assert all(0 <= float(difference) < 5 for _, difference in answers)
+
+    options = ["--profile", "book", str(free_port), "--host", "127.0.0.1", "--loss", "0"]
+    server = subprocess.Popen(
+        [sys.executable, Path(lab.__path__[0], "UDPHeartbeatServer.py"), *options],
+        env={**os.environ, "TZ": zone}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stderr
+        assert "listening on" in server.stderr.readline()
+        with udp_socket() as own:
+            there = datetime.now(ZoneInfo(zone)).strftime("%a %b %d %H:%M:%S %Y")
+            own.sendto(f"Ping 1 {there}".encode(), ("127.0.0.1", free_port))
+            assert server.stdout
+            told = re.search(r"time difference (\S+) seconds$", server.stdout.readline())
+        assert told
+        assert 0 <= float(told[1]) < 5
+    finally:
+        server.kill()
+        server.communicate(timeout=SECONDS)
 
 
 def test_what_is_not_covered_is_counted_and_shown(

@@ -57,7 +57,7 @@ class EchoServer:
     """
     A lossy echo server, bound when made.
     """
-    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex) -> EchoServer: ...
+    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, utc_offset: SupportsIndex, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex) -> EchoServer: ...
     @property
     def address(self, /) -> tuple[str, int]:
         """
@@ -147,7 +147,7 @@ class HeartbeatMonitor:
     """
     A monitor of heartbeats, bound when made.
     """
-    def __new__(cls, /, host: str, port: SupportsIndex, *, detector: str, interval: SupportsFloat | SupportsIndex, keys: str | None, answer: bool, losses: bool, beats: bool, max_clients: SupportsIndex, per_prefix: SupportsIndex, idle: SupportsFloat | SupportsIndex, loss: str, seed: int | None, port_tries: SupportsIndex, state: str | PathLike[str] | None, log: str | PathLike[str] | None) -> HeartbeatMonitor:
+    def __new__(cls, /, host: str, port: SupportsIndex, *, detector: str, interval: SupportsFloat | SupportsIndex, keys: str | None, answer: bool, utc_offset: SupportsIndex, losses: bool, beats: bool, max_clients: SupportsIndex, per_prefix: SupportsIndex, idle: SupportsFloat | SupportsIndex, loss: str, seed: int | None, port_tries: SupportsIndex, state: str | PathLike[str] | None, log: str | PathLike[str] | None) -> HeartbeatMonitor:
         """
         `keys` is the text of a file of keys.
         """
@@ -368,9 +368,10 @@ def mean_loss(text: str) -> float | None:
     The share of datagrams that a loss model loses in the long run, if it has one.
     """
 
-def read_time(datagram: bytes) -> float | None:
+def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     """
-    When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date.
+    When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
+    zone that is `utc_offset` seconds ahead of UTC.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":

@@ -4,7 +4,7 @@ from udpping import _checks, _core
 from udpping._keys import read_keys
 from udpping._server import SLICE
 from udpping._table import Table
-from udpping._text import detector_text, loss_text
+from udpping._text import detector_text, loss_text, utc_offset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ class Monitor:
             interval=_checks.seconds("interval", interval),
             keys=read_keys("keys", keys),
             answer=_checks.flag("answer", answer),
+            utc_offset=utc_offset(),
             losses=_checks.flag("losses", losses),
             beats=_checks.flag("beats", beats),
             max_clients=_checks.whole("max_clients", max_clients),

@@ -7,11 +7,11 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
 use super::echo::{echo_plan, nanos, number, pair, parse, seed_to_python, span};
 use super::table::Table;
-use crate::logic::Invalid;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, MonitorPlan, State};
 use crate::logic::wire::heartbeat::Keys;
+use crate::logic::{Invalid, SECOND};
 use crate::net::monitor::{Settings, Watcher};
 use crate::net::socket::Path;
 use crate::sim::monitor::{Plan, Run};
@@ -30,7 +30,7 @@ impl HeartbeatMonitor {
     /// `keys` is the text of a file of keys.
     #[new]
     #[pyo3(signature = (
-        host, port, *, detector, interval, keys, answer, losses, beats, max_clients, per_prefix, idle, loss, seed, port_tries, state,
+        host, port, *, detector, interval, keys, answer, utc_offset, losses, beats, max_clients, per_prefix, idle, loss, seed, port_tries, state,
         log
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
@@ -42,6 +42,7 @@ impl HeartbeatMonitor {
         interval: f64,
         keys: Option<&str>,
         answer: bool,
+        utc_offset: i32,
         losses: bool,
         beats: bool,
         max_clients: i64,
@@ -61,6 +62,7 @@ impl HeartbeatMonitor {
             interval: nanos("interval", interval, 0.001..=86_400.0)?,
             keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),
             answer,
+            utc_offset: i64::from(utc_offset) * SECOND,
             losses,
             beats,
             max_clients: number("max_clients", max_clients, "1 to 10,000,000")?,

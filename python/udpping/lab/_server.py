@@ -15,10 +15,14 @@ from udpping.lab._program import Program, note, say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from typing import Any
 
     from udpping import _server
     from udpping._monitor import Monitor
     from udpping._rows import Event as Handled
+
+MOST_CLIENTS = 65_536
+"""Clients that a server keeps in mind, as the core does. Whoever was met first makes room."""
 
 TICK = 0.02
 """Seconds between two looks at whether somebody still pings."""
@@ -138,6 +142,12 @@ class Server(Listener):
             elif not told and self.idle and time.monotonic() - since >= self.idle:
                 told = True
                 say(self.silence(self.idle))
+
+
+def make_room(clients: "dict[str, Any]", newcomer: str) -> None:
+    """Forget whoever was met first, if there are too many: one stranger can pretend to be any number."""
+    if newcomer not in clients and len(clients) >= MOST_CLIENTS:
+        del clients[next(iter(clients))]
 
 
 def where(server: "_server.Server | Monitor", client: str = "UDPPingerClient") -> str:

@@ -6,7 +6,7 @@ It was written for Python 2. Where the description leaves a text open, the words
 from udpping._options import Parser, whole
 from udpping.lab._client import Client, one_of
 from udpping.lab._program import shown
-from udpping.lab._server import Server
+from udpping.lab._server import Server, make_room
 from udpping.lab._status import status
 
 TYPE_CHECKING = False
@@ -70,6 +70,7 @@ class HeartbeatServer(Server):
     def handled(self, event: "Event") -> None:
         """Count for the table. Ports of one host are one client, as in the source."""
         host = event.client.rpartition(":")[0].strip("[]")
+        make_room(self.clients, host)
         entry = self.clients.setdefault(host, [0, 0, 0])
         entry[0] += 1
         entry[1] += event.verdict != "answer"

@@ -90,10 +90,13 @@ impl Monitor {
         out.clear();
         self.look(now);
         self.counters.received += 1;
-        let beat = match Heartbeat::read(datagram) {
+        let mut beat = match Heartbeat::read(datagram) {
             Ok(beat) => beat,
             Err(reason) => return self.cannot_read(source, datagram, reason),
         };
+        if beat.local {
+            beat.wall_ns = beat.wall_ns.map(|wall_ns| wall_ns.saturating_sub(self.plan.utc_offset));
+        }
         if !self.plan.keys.is_empty() {
             match &beat.seal {
                 None => return self.counters.unsealed += 1,

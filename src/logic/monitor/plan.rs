@@ -15,6 +15,8 @@ pub struct MonitorPlan {
     pub keys: Keys,
     /// Whether each fresh heartbeat is answered with its number and time difference, never by more bytes than it has.
     pub answer: bool,
+    /// How much this machine's zone is ahead of UTC: a date that names no zone is likely one of the same.
+    pub utc_offset: Nanos,
     /// Whether each loss is an event.
     pub losses: bool,
     /// Whether each heartbeat is one.
@@ -39,6 +41,7 @@ impl MonitorPlan {
             interval: SECOND,
             keys: Keys::default(),
             answer: false,
+            utc_offset: 0,
             losses: false,
             beats: false,
             max_clients: 10_000,
