@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from farend import udp_socket, wait_until
-from watching import TICK, Device, Seen, peer_of, put, state_of, told
+from watching import ALIVE, TICK, Device, Seen, peer_of, put, state_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,8 @@ def test_a_sender_is_new_then_up_and_says_goodbye(monitor: udpping.Monitor) -> N
     bye = seen.until("bye")
     assert (new.client, up.before, bye.value) == ("web1", "new", 0)
     assert up.message == "web1 is up"
-    assert (alive.state, alive.interval_ns, alive.interval_stated) == ("up", TICK * 1e9, True)
+    assert alive.state in ALIVE
+    assert (alive.interval_ns, alive.interval_stated) == (TICK * 1e9, True)
     assert (alive.session, alive.sessions, alive.sealed) == (heartbeat.session, 1, False)
     assert alive.detection_ns is not None
     gone = peer_of(monitor, "web1")
@@ -114,7 +115,7 @@ def test_another_session_is_a_restart_and_no_loss(monitor: udpping.Monitor) -> N
         device.beat_until(lambda: peer_of(monitor, "device").received >= 5)
     assert restarted.client == "device"
     row = peer_of(monitor, "device")
-    assert (row.sessions, row.session, row.lost, row.state) == (2, f"{2:016x}", 0, "up")
+    assert (row.sessions, row.session, row.lost) == (2, f"{2:016x}", 0)
     assert seen.names() == ["new", "up", "restarted"]
 
 
@@ -140,7 +141,8 @@ def test_a_new_way_through_a_nat_is_a_change_of_address(monitor: udpping.Monitor
         after = device.socket.getsockname()
     assert (moved.previous, moved.address) == (f"{HERE}:{before[1]}", f"{HERE}:{after[1]}")
     row = peer_of(monitor, "device")
-    assert (row.address, row.lost, row.sessions, row.state) == (moved.address, 0, 1, "up")
+    assert (row.address, row.lost, row.sessions) == (moved.address, 0, 1)
+    assert seen.names() == ["new", "up", "address_changed"]
 
 
 def test_the_course_s_clients_are_known_by_their_address(monitor: udpping.Monitor) -> None:
@@ -334,14 +336,14 @@ def test_a_callback_has_every_event_also_after_it_failed(capfd: pytest.CaptureFi
 
 def test_a_callback_may_stop_the_monitor() -> None:
     def stop(_event: udpping.MonitorEvent) -> None:
-        monitor.stop()
+        own.stop()
 
-    monitor = udpping.Monitor(HERE, 0, on_event=stop)
-    monitor.start()
-    with Device(monitor.address) as device:
+    own = udpping.Monitor(HERE, 0, on_event=stop)
+    own.start()
+    with Device(own.address) as device:
         device.beat()
-        monitor.wait()
-    assert not monitor.running
+        own.wait()
+    assert not own.running
 
 
 def test_a_slow_callback_holds_up_no_verdict() -> None:

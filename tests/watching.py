@@ -6,6 +6,7 @@ import hmac
 import socket
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from farend import wait_until
@@ -19,6 +20,8 @@ SECONDS = 40.0
 """How long an event that must come is waited for: this machine may be busy."""
 TICK = 0.05
 """The interval of the senders in the tests."""
+ALIVE = {"up", "late", "suspect"}
+"""States of one that is well: any heartbeat may be late."""
 BUSY = {"paused", "stalled"}
 """What a sender or the monitor rightly says of itself when the machine has no time for it."""
 
@@ -62,6 +65,7 @@ class Device:
     key: tuple[str, str] | None = None
     seq: int = 0
     began: float = field(default_factory=time.time)
+    ahead: float = 0.0
     sent: list[bytes] = field(default_factory=list[bytes])
 
     def __enter__(self) -> Self:
@@ -82,11 +86,16 @@ class Device:
         self.__exit__()
         self.socket = self.open()
 
+    def set_clock(self, seconds: float) -> None:
+        """Put its wall clock forward; the steady one goes on."""
+        self.ahead += seconds
+
     def beat(self, *, skip: int = 0, more: str = "") -> bytes:
         """Send the next heartbeat, or one after some that are lost."""
         self.seq += 1 + skip
         now = time.time()
-        line = f"Heartbeat {self.seq} {now if self.clock else 0:.6f} id={self.id} session={self.session:x}"
+        wall = now + self.ahead if self.clock else 0
+        line = f"Heartbeat {self.seq} {wall:.6f} id={self.id} session={self.session:x}"
         if self.boot is not None:
             line += f" boot={self.boot}"
         line += f" interval={TICK}"
@@ -146,4 +155,8 @@ def put(monitor: udpping.Monitor, datagrams: list[bytes], own: socket.socket) ->
     for datagram in datagrams:
         wanted = monitor.counters.received + 1
         own.sendto(datagram, monitor.address)
-        wait_until(lambda wanted=wanted: monitor.counters.received >= wanted)
+        wait_until(partial(has_received, monitor, wanted))
+
+
+def has_received(monitor: udpping.Monitor, count: int) -> bool:
+    return monitor.counters.received >= count
