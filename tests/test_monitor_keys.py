@@ -53,7 +53,7 @@ def test_who_has_none_or_another_is_not(monitor: udpping.Monitor) -> None:
         own = device.socket
         put(monitor, [f"Heartbeat 5 {time.time()} id=none".encode()], own)
         assert monitor.counters.unsealed == 1
-        other_secret = seal(f"Heartbeat 5 {time.time()} id=other", ("ops", "correct horse batter!"))
+        other_secret = seal(f"Heartbeat 5 {time.time()} id=other", ("ops", "correct-horse-batter!"))
         unknown_key = seal(f"Heartbeat 5 {time.time()} id=other", ("root", OPS[1]))
         other_name = seal(f"Heartbeat 5 {time.time()} id=other", ("lab", OPS[1]))
         put(monitor, [other_secret, unknown_key, other_name], own)

@@ -134,7 +134,9 @@ def run_length_mean(loss: "LossLike") -> "Number":
 
 @over_arrays
 def run_length_variance(loss: "LossLike") -> "Number":
-    """Give the variance of the length of a run of losses: q / (1 - q)^2 pings squared. As `run_length_mean`.
+    """Give the variance of the length of a run of losses: q / (1 - q)^2 (pings squared).
+
+    Ranges as with `run_length_mean`.
 
     >>> from udpping import theory
     >>> theory.run_length_variance("4/11")
@@ -153,10 +155,8 @@ def _read(lost: int, sent: int, loss: "LossLike") -> "tuple[int, int, Number]":
 
 
 def weights(first: int, last: int, n: int, q: Fraction) -> list[int]:
-    """Give the probabilities of `first` to `last` of n lost, each times denominator^n."""
+    """Give the probabilities of `first` to `last` of n lost, each times denominator^n; 0 < q < 1."""
     lost, kept = q.numerator, q.denominator - q.numerator
-    if kept == 0:
-        return [int(x == n) for x in range(first, last + 1)]
     found, weight = list[int](), math.comb(n, first) * lost**first * kept ** (n - first)
     for x in range(first, last + 1):
         found.append(weight)
@@ -165,6 +165,8 @@ def weights(first: int, last: int, n: int, q: Fraction) -> list[int]:
 
 
 def _exact_sum(first: int, last: int, n: int, q: Fraction) -> Fraction:
+    if q in (0, 1):
+        return Fraction(first <= n * q <= last)
     return Fraction(sum(weights(first, last, n, q)), q.denominator**n)
 
 

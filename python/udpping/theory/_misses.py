@@ -95,7 +95,7 @@ def time_to_false_alarm(
 
     Without bursts that is `expected_pings` x `interval`. With them it is, in intervals, (1 / p +
     (1 - (1 - r)^(k - 1)) / r) / (1 - r)^(k - 1), where a run begins with the probability p = r q / (1 - q):
-    each begins after 1 / p pings on average, and one in 1 / (1 - r)^(k - 1) gets that long. Arguments and
+    each begins after 1 / p pings on average, and one in 1 / (1 - r)^(k - 1) gets that long. Ranges and
     errors as with `false_alarms_per_day`; `inf` when it never comes.
 
     >>> from udpping import theory
@@ -124,8 +124,9 @@ def detection_time(
     The last of the `misses` is noticed `timeout` seconds (from 0) after it was due. Half an interval passes,
     on average, from the crash to the first heartbeat that is missing; losses just before the crash count as
     well and so make it shorter, down to 0 when there were enough. With s = q, or 1 - 1 / mean_run in bursts:
-    interval x (k - q (1 - s^k) / (1 - s) - (1 - q s^(k - 1)) / 2) + timeout x (1 - q s^(k - 1)). The other
-    arguments and the errors are those of `false_alarms_per_day`. Chen, Toueg and Aguilera (2002) call it T_D.
+    interval x (k - q (1 - s^k) / (1 - s) - (1 - q s^(k - 1)) / 2) + timeout x (1 - q s^(k - 1)). The
+    other arguments, their ranges and errors are those of `false_alarms_per_day`. It is the T_D of Chen,
+    Toueg and Aguilera (2002).
 
     >>> from udpping import theory
     >>> theory.detection_time(3), theory.detection_time(3, interval=10, timeout=1)
@@ -147,7 +148,7 @@ def longest_detection_time(
 ) -> "Number":
     """Give the longest time in seconds in which a crash is noticed: misses x interval + timeout.
 
-    That is for a crash just after a heartbeat that arrives. Arguments and errors as with `detection_time`.
+    That is for a crash just after a heartbeat that arrives. Ranges and errors as with `detection_time`.
 
     >>> from udpping import theory
     >>> theory.longest_detection_time([2, 3, 5], interval=10, timeout=1)

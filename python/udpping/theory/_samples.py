@@ -90,6 +90,8 @@ def p_value(lost: int, sent: int, q: "Number") -> "Number":
     """
     if fits(sent, q):
         exact = Fraction(q)
+        if exact in (0, 1):
+            return Fraction(lost == sent * exact)
         ways = weights(0, sent, sent, exact)
         return Fraction(sum(way for way in ways if way <= ways[lost]), exact.denominator**sent)
     rate = float(q)
