@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HERE = "127.0.0.1"
-OPS, LAB = ("ops", "correct-horse-battery"), ("lab", "staple and paper clip")
+OPS, LAB = ("ops", "correct-horse-battery"), ("lab", "staple-and-paper-clip")
 
 
 @pytest.fixture
