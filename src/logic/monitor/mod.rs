@@ -15,6 +15,7 @@ mod peer;
 mod plan;
 mod roster;
 mod saved;
+mod session;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -31,9 +32,10 @@ use clocks::Finding;
 pub use event::{Event, Kind, State};
 use health::Health;
 pub use health::LOOK;
-use peer::{Belongs, Peer};
+use peer::Peer;
 pub use plan::MonitorPlan;
 use roster::{Place, Roster};
+use session::Belongs;
 pub use view::{Counters, PeerRow, Unread};
 
 /// One moment by both clocks of this machine.
