@@ -17,6 +17,9 @@ use crate::logic::{Nanos, SECOND};
 const YOUNG: usize = 2;
 /// Intervals and a second that silence of a young one may take.
 const PATIENCE: Nanos = 3;
+/// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
+/// knows how often it sends.
+const NEWCOMER: Nanos = 60 * SECOND;
 /// Rising numbers far below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
 
@@ -293,6 +296,13 @@ impl Peer {
             suspect: after(interval * 2),
             down: after(interval.saturating_mul(PATIENCE).saturating_add(SECOND)),
         });
+    }
+
+    /// Until when the second heartbeat of a newcomer is waited for.
+    pub(super) fn second_by(&self) -> Option<Nanos> {
+        let down = self.marks?.down;
+        let stated = self.states_interval();
+        Some(if stated { down } else { down.max(self.last.mono.saturating_add(NEWCOMER)) })
     }
 
     /// Counts a fresh heartbeat on the way up; says whether it is the second.

@@ -45,7 +45,7 @@ impl Monitor {
         let marks = peer.marks;
         let span = now.mono.saturating_sub(peer.last.mono);
         let to = match peer.state {
-            State::New if silent(marks.map(|marks| marks.down)) => {
+            State::New if silent(peer.second_by()) => {
                 if !peer.sealed {
                     self.tell(place, now, Kind::Forgotten, |_| {});
                     self.roster.remove(place);
@@ -104,10 +104,11 @@ impl Monitor {
         let Some(peer) = self.roster.get_mut(place) else { return };
         let grace = self.health.grace(peer.excused, peer.interval());
         let mark = peer.marks.and_then(|marks| match peer.state {
+            State::New => peer.second_by(),
             State::Up => Some(marks.late),
             State::Late => Some(marks.suspect),
             State::Suspect if isolated => Some(now.mono.saturating_add(peer.patience)),
-            State::Suspect | State::New => Some(marks.down),
+            State::Suspect => Some(marks.down),
             // One heartbeat of two on the way up.
             State::Down | State::Bye => None,
         });
