@@ -65,6 +65,8 @@ pub(super) struct Peer {
     pub(super) duplicate_told: bool,
     /// What the monitor had to excuse itself for when the last fresh heartbeat came.
     pub(super) excused: (Nanos, u32),
+    /// Others were heard while verdicts about it waited.
+    pub(super) vouched: bool,
     /// The time of its entry among the timers.
     pub(super) timer: Option<Nanos>,
 }
@@ -129,6 +131,7 @@ impl Peer {
             bye: None,
             duplicate_told: false,
             excused: (0, 0),
+            vouched: false,
             timer: None,
         }
     }

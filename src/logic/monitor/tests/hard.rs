@@ -16,3 +16,51 @@ fn a_rare_sender_that_does_not_state_its_interval_is_found_out() {
         assert_eq!(post.peer().interval, seconds * SECOND);
     }
 }
+
+#[test]
+fn nobody_is_blamed_while_the_connection_comes_back() {
+    for outage in 50..60 {
+        let change = |plan: &mut MonitorPlan| {
+            (plan.detector, plan.idle) = ("chen:1700ms".parse().unwrap(), 0);
+        };
+        let mut post = Post::new(change);
+        for slot in 0..80 * 100_u64 {
+            let (client, second) = (slot % 100, slot / 100);
+            let linked = !(10..10 + outage).contains(&second);
+            if linked {
+                let line = format!(
+                    "Heartbeat {0} {1} id=c{client} session={client} interval=1 mono={0}",
+                    second + 1,
+                    1_700_000_001 + second
+                );
+                post.hear_from(FAR, line.as_bytes());
+            }
+            post.pass(SECOND / 100);
+        }
+        let told: Vec<_> = post.told().into_iter().filter(|kind| !matches!(*kind, "new" | "up")).collect();
+        assert_eq!(told, ["isolated", "connected"], "{outage} s");
+    }
+}
+
+#[test]
+fn most_of_the_clients_may_really_die() {
+    // Those who are left send as often as the others did, or ten times less.
+    for rarely in [1, 10] {
+        let mut post = Post::new(|_| {});
+        for second in 0..120_u64 {
+            for client in 0..5_u64 {
+                let (interval, dies) = if client < 2 { (rarely, false) } else { (1, true) };
+                if second % interval == 0 && !(dies && second >= 60) {
+                    let seq = second / interval + 1;
+                    let line = format!("Heartbeat {seq} 0 id=c{client} session={client} interval={interval}");
+                    post.hear_from(FAR, line.as_bytes());
+                }
+            }
+            post.pass(SECOND);
+        }
+        let down: Vec<_> =
+            post.monitor.peers(at(post.now)).map(|row| (row.state == State::Down, row.client)).collect();
+        assert_eq!(down.iter().filter(|(down, _)| *down).count(), 3, "{rarely}: {down:?}");
+        assert_eq!(post.told().iter().filter(|kind| **kind == "down").count(), 3);
+    }
+}
