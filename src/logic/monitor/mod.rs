@@ -163,8 +163,11 @@ impl Monitor {
     fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<Place> {
         let sealed = !self.plan.keys.is_empty();
         if !sealed && !self.roster.has_room_for(source, self.plan.per_prefix) {
-            self.counters.refused += 1;
-            return None;
+            let Some(place) = self.roster.dispensable_in(source) else {
+                self.counters.refused += 1;
+                return None;
+            };
+            self.forget(place, now);
         }
         if self.roster.len() >= self.plan.max_clients {
             let Some(place) = self.roster.dispensable() else {

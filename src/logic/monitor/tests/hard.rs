@@ -64,3 +64,36 @@ fn most_of_the_clients_may_really_die() {
         assert_eq!(post.told().iter().filter(|kind| **kind == "down").count(), 3);
     }
 }
+
+#[test]
+fn those_who_stopped_make_room_in_their_own_network() {
+    let mut post = Post::new(|plan| plan.per_prefix = 4);
+    for run in 0..10 {
+        let source = format!("127.0.0.1:{}", 40_000 + run);
+        for seq in 1..=3 {
+            post.hear_from(&source, format!("Heartbeat {seq} {}", 1_700_000_000 + seq).as_bytes());
+            post.pass(SECOND);
+        }
+        post.pass(10 * SECOND);
+    }
+    assert_eq!((post.monitor.clients(), post.monitor.counters().refused), (4, 0));
+}
+
+#[test]
+fn what_is_forgotten_leaves_nothing_behind() {
+    let mut post = Post::new(|_| {});
+    for stranger in 0..50_000_u32 {
+        post.hear_from(&format!("198.51.100.9:{}", stranger % 60_000), b"Heartbeat 1 1700000000.0");
+        if stranger % 500 == 0 {
+            post.pass(70 * SECOND);
+        }
+    }
+    assert!(post.monitor.roster.queued() < 5_000, "{}", post.monitor.roster.queued());
+    // Times to look at it that a client pushes far ahead, again and again.
+    for seq in 1..=50_000 {
+        let interval = if seq % 2 == 0 { "86400" } else { "0.001" };
+        post.hear_from(FAR, format!("Heartbeat {seq} 0 id=web1 session=1 interval={interval}").as_bytes());
+        post.pass(10_000_000);
+    }
+    assert!(post.monitor.roster.queued() < 5_000, "{}", post.monitor.roster.queued());
+}
