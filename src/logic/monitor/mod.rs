@@ -15,6 +15,7 @@ mod peer;
 mod plan;
 mod roster;
 mod saved;
+mod session;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -31,9 +32,10 @@ use clocks::Finding;
 pub use event::{Event, Kind, State};
 use health::Health;
 pub use health::LOOK;
-use peer::{Belongs, Peer};
+use peer::Peer;
 pub use plan::MonitorPlan;
 use roster::{Place, Roster};
+use session::Belongs;
 pub use view::{Counters, PeerRow, Unread};
 
 /// One moment by both clocks of this machine.
@@ -161,8 +163,11 @@ impl Monitor {
     fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<Place> {
         let sealed = !self.plan.keys.is_empty();
         if !sealed && !self.roster.has_room_for(source, self.plan.per_prefix) {
-            self.counters.refused += 1;
-            return None;
+            let Some(place) = self.roster.dispensable_in(source) else {
+                self.counters.refused += 1;
+                return None;
+            };
+            self.forget(place, now);
         }
         if self.roster.len() >= self.plan.max_clients {
             let Some(place) = self.roster.dispensable() else {

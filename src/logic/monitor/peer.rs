@@ -9,6 +9,7 @@ use super::clocks::{Clocks, Finding, Stamp};
 use super::detect::{Beat, Detector, Marks, Watch};
 use super::event::State;
 use super::interval::Interval;
+use super::session::{EARLIER, Session};
 use crate::logic::wire::heartbeat::Heartbeat;
 use crate::logic::{Nanos, SECOND};
 
@@ -16,19 +17,11 @@ use crate::logic::{Nanos, SECOND};
 const YOUNG: usize = 2;
 /// Intervals and a second that silence of a young one may take.
 const PATIENCE: Nanos = 3;
+/// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
+/// knows how often it sends.
+const NEWCOMER: Nanos = 60 * SECOND;
 /// Rising numbers far below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
-/// Sessions that are remembered as over.
-const EARLIER: usize = 2;
-
-/// Which run of a sender a heartbeat belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Session {
-    pub(super) number: Option<u64>,
-    pub(super) boot: Option<u64>,
-    /// When it began by the sender's wall clock.
-    pub(super) start: Option<i64>,
-}
 
 /// A client.
 #[derive(Debug)]
@@ -44,7 +37,7 @@ pub(super) struct Peer {
     pub(super) since: Moment,
     pub(super) session: Session,
     /// Sessions before this one, and the highest number heard of each.
-    earlier: [Option<(u64, u64)>; EARLIER],
+    pub(super) earlier: [Option<(u64, u64)>; EARLIER],
     pub(super) sessions: u32,
     /// Numbers up to here were heard before the monitor was last away.
     pub(super) floor: Option<u64>,
@@ -54,7 +47,7 @@ pub(super) struct Peer {
     pub(super) clocks: Clocks,
     /// The last number that was too low to know of, and how many of these were rising.
     below: Option<(u64, u8)>,
-    interval: Interval,
+    pub(super) interval: Interval,
     young: Vec<Beat>,
     pub(super) watch: Option<Box<Watch>>,
     pub(super) marks: Option<Marks>,
@@ -72,6 +65,8 @@ pub(super) struct Peer {
     pub(super) duplicate_told: bool,
     /// What the monitor had to excuse itself for when the last fresh heartbeat came.
     pub(super) excused: (Nanos, u32),
+    /// Others were heard while verdicts about it waited.
+    pub(super) vouched: bool,
     /// The time of its entry among the timers.
     pub(super) timer: Option<Nanos>,
 }
@@ -89,17 +84,6 @@ pub(super) struct Known {
     pub(super) bye: Option<i32>,
     pub(super) sessions: u32,
     pub(super) counts: Counts,
-}
-
-/// What a heartbeat is to the session that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Belongs {
-    /// It is of this session.
-    Here,
-    /// It begins another.
-    Next,
-    /// It is of a session that is over; `alive` if that goes on beside this one.
-    Before { alive: bool },
 }
 
 /// What became of a heartbeat.
@@ -126,7 +110,7 @@ impl Peer {
             source,
             state: State::New,
             since: at,
-            session: session_of(beat),
+            session: Session::of(beat),
             earlier: [None; EARLIER],
             sessions: 1,
             floor: None,
@@ -147,6 +131,7 @@ impl Peer {
             bye: None,
             duplicate_told: false,
             excused: (0, 0),
+            vouched: false,
             timer: None,
         }
     }
@@ -203,54 +188,6 @@ impl Peer {
             counts += account.counts();
         }
         counts
-    }
-
-    /// Where a heartbeat belongs. Newer is what has a higher boot number, or began later by the sender's clock; of
-    /// sealed senders nothing else is believed, as whoever listens could replay an old session.
-    pub(super) fn place(&self, beat: &Heartbeat<'_>) -> Belongs {
-        let of = session_of(beat);
-        let (Some(number), Some(current)) = (of.number, self.session.number) else {
-            return self.place_unnumbered(beat);
-        };
-        if number == current {
-            return Belongs::Here;
-        }
-        if let Some((_, highest)) = self.earlier.iter().flatten().find(|(earlier, _)| *earlier == number) {
-            return Belongs::Before { alive: beat.seq.is_some_and(|seq| seq > highest.saturating_add(1)) };
-        }
-        let boots = of.boot.zip(self.session.boot).map(|(new, known)| new.cmp(&known));
-        let newer = boots.filter(|order| order.is_ne()).map_or_else(
-            || of.start.zip(self.session.start).is_some_and(|(new, known)| new > known),
-            std::cmp::Ordering::is_gt,
-        );
-        let silent = !matches!(self.state, State::New | State::Up);
-        if newer || (!self.sealed && silent) { Belongs::Next } else { Belongs::Before { alive: false } }
-    }
-
-    /// Senders that number no sessions: their numbers go back while their time goes on.
-    fn place_unnumbered(&self, beat: &Heartbeat<'_>) -> Belongs {
-        if self.sealed {
-            return Belongs::Here;
-        }
-        let back = beat.seq.is_some_and(|seq| self.account.is_some() && seq < self.seq);
-        let later = beat.wall_ns.zip(self.last_sent).is_some_and(|(new, last)| new > last);
-        if back && later { Belongs::Next } else { Belongs::Here }
-    }
-
-    /// Begins another session; gives back what of the old one counts as lost by that.
-    pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) -> Vec<(u64, u64)> {
-        if let Some(over) = self.session.number {
-            self.earlier.rotate_right(1);
-            self.earlier[0] = Some((over, self.seq));
-        }
-        let lost = self.begin_anew();
-        self.session = session_of(beat);
-        self.sessions = self.sessions.saturating_add(1);
-        self.floor = None;
-        self.duplicate_told = false;
-        self.last_sent = None;
-        self.interval = Interval { stated: beat.interval, gaps: 0, ..self.interval };
-        lost
     }
 
     /// Takes a heartbeat of this session. `read` is when it came as far as the detector is concerned: before a stall
@@ -321,7 +258,7 @@ impl Peer {
     }
 
     /// Begins the numbers of the session anew; gives back the runs that were held, first and last.
-    fn begin_anew(&mut self) -> Vec<(u64, u64)> {
+    pub(super) fn begin_anew(&mut self) -> Vec<(u64, u64)> {
         let mut lost = Vec::new();
         if let Some(account) = self.account.take() {
             self.carried += account.close(|first, last| lost.push((first, last)));
@@ -364,6 +301,13 @@ impl Peer {
         });
     }
 
+    /// Until when the second heartbeat of a newcomer is waited for.
+    pub(super) fn second_by(&self) -> Option<Nanos> {
+        let down = self.marks?.down;
+        let stated = self.states_interval();
+        Some(if stated { down } else { down.max(self.last.mono.saturating_add(NEWCOMER)) })
+    }
+
     /// Counts a fresh heartbeat on the way up; says whether it is the second.
     pub(super) fn rises(&mut self) -> bool {
         self.fresh = self.fresh.saturating_add(1);
@@ -378,9 +322,4 @@ impl Peer {
     pub(super) fn falls(&mut self) {
         self.fresh = 0;
     }
-}
-
-fn session_of(beat: &Heartbeat<'_>) -> Session {
-    let start = beat.wall_ns.zip(beat.mono).map(|(wall, mono)| wall.saturating_sub(mono));
-    Session { number: beat.session, boot: beat.boot, start: start.or(beat.wall_ns) }
 }
