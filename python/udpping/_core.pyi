@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping"]
+__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "wilson"]
 
 @final
 class Column:
@@ -390,4 +390,9 @@ def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat 
 def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None) -> "tuple[Table, dict[str, int | float | None], int]":
     """
     Pings a simulated server; gives back the rows, the summary and the seed in force.
+    """
+
+def wilson(hits: SupportsIndex, n: SupportsIndex) -> tuple[float, float] | None:
+    """
+    The 95 % interval of a share, `hits` of `n`; `None` without a trial.
     """

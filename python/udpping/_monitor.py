@@ -197,6 +197,7 @@ class Monitor:
             raise _checks.refuse("on_event", on_event, "something to call with each event, or None")
         self._on_event = on_event
         self._caller: Thread | None = None
+        self._started = False
 
     def start(self) -> None:
         """Begin to watch, in the background. May be called twice.
@@ -205,7 +206,14 @@ class Monitor:
         thread.
         """
         self._core.start()
-        if self._on_event is not None and self._caller is None:
+        if self._started:
+            return
+        self._started = True
+        from weakref import finalize
+
+        # Whoever forgets to stop it finds its files complete all the same.
+        finalize(self, self._core.stop)
+        if self._on_event is not None:
             from threading import Thread
 
             self._caller = Thread(target=self._call, args=(self._on_event,), daemon=True)
@@ -234,22 +242,41 @@ class Monitor:
 
         Beyond 65,536 in waiting, `missed_events` counts. Ctrl-C is a KeyboardInterrupt; the monitor goes on.
         """
+        self._own_events()
+        return self._events()
+
+    def next_event(self, seconds: float | None = None) -> "MonitorEvent | None":
+        """Give the next event, or `None` when none comes within so many seconds, or it has stopped.
+
+        Raises what the loop does.
+        """
+        self._own_events()
+        return self._next(None if seconds is None else _checks.seconds("seconds", seconds))
+
+    def _own_events(self) -> None:
         if self._on_event is not None:
             raise _checks.refuse(
                 "on_event", self._on_event, "None: either it gets the events, or a loop does"
             )
-        return self._events()
 
     def _events(self) -> "Iterator[MonitorEvent]":
+        while (event := self._next(None)) is not None:
+            yield event
+
+    def _next(self, seconds: float | None) -> "MonitorEvent | None":
+        from time import monotonic
+
         from udpping._rows import MonitorEvent
 
+        end = None if seconds is None else monotonic() + seconds
         while True:
             over = self._core.done
-            values = self._core.next(0 if over else SLICE)
+            left = SLICE if end is None else max(0.0, end - monotonic())
+            values = self._core.next(0 if over else min(SLICE, left))
             if values is not None:
-                yield MonitorEvent._make(values)
-            elif over:
-                return
+                return MonitorEvent._make(values)
+            if over or left <= 0:
+                return None
 
     def _call(self, on_event: "Callable[[MonitorEvent], object]") -> None:
         import sys
@@ -324,6 +351,17 @@ class Monitor:
     def unreadable(self) -> "list[tuple[str, str, bytes]]":
         """The latest 16 datagrams that could not be read: who sent them, why not, and their beginning."""
         return self._core.unreadable()
+
+    def status(self) -> str:
+        """Write the clients as a table to read, at most 100 columns wide, with what is known below each.
+
+        >>> import udpping
+        >>> print(udpping.Monitor("127.0.0.1", 0).status())
+        no clients
+        """
+        from udpping._status import status_text
+
+        return status_text(self.peers)
 
     def __repr__(self) -> str:
         host, port = self.bound

@@ -179,3 +179,10 @@ class MonitorEvent(NamedTuple):
     """How many; for a `bye` the exit status."""
     message: str
     """All that in a sentence."""
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether it is more than a heartbeat that is late or lost, as happens, and is then in time again."""
+        if self.event == "up":
+            return self.before not in {"late", "suspect"}
+        return self.event not in {"late", "suspect", "lost"}

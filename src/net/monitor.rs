@@ -243,10 +243,11 @@ impl Post {
             let now = self.clock.moment();
             let mut books = lock(&self.books);
             for datagram in inbox.datagrams().filter(|_| more) {
-                if books.loses(datagram.source) {
+                let source = plain(datagram.source);
+                if books.loses(source) {
                     continue;
                 }
-                books.monitor.hear(now, datagram.source, datagram.bytes, &mut out);
+                books.monitor.hear(now, source, datagram.bytes, &mut out);
                 if !out.is_empty() {
                     // An answer that cannot be sent is one that got lost.
                     let _ = socket.send(&out, datagram.source, datagram.via);
@@ -268,6 +269,12 @@ impl Post {
         }
         Ok(())
     }
+}
+
+/// An IPv4 client that is heard through a socket for both versions has its own address all the same.
+fn plain(source: SocketAddr) -> SocketAddr {
+    let SocketAddr::V6(v6) = source else { return source };
+    v6.ip().to_ipv4_mapped().map_or(source, |v4| SocketAddr::new(v4.into(), v6.port()))
 }
 
 impl Books {

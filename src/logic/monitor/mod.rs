@@ -186,9 +186,11 @@ impl Monitor {
     /// Takes in a heartbeat of a client; says whether it is fresh.
     fn place(&mut self, place: Place, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
         let Some(peer) = self.roster.get_mut(place) else { return false };
+        let mut started_again = false;
         match peer.place(beat) {
             Belongs::Here => {}
             Belongs::Next => {
+                started_again = true;
                 let span = now.mono.saturating_sub(peer.last.mono);
                 let lost = peer.restart(beat);
                 self.tell_lost(place, lost, now);
@@ -221,7 +223,10 @@ impl Monitor {
         if peer.source != source {
             let previous = peer.source;
             self.roster.moved(place, source);
-            self.tell(place, now, Kind::AddressChanged, |event| event.previous = Some(previous));
+            // A sender that starts has another port as a matter of course.
+            if !started_again || previous.ip() != source.ip() {
+                self.tell(place, now, Kind::AddressChanged, |event| event.previous = Some(previous));
+            }
         }
         self.find(place, taken.finding, now);
         self.raise(place, before, now);

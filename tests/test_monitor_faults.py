@@ -1,0 +1,328 @@
+"""Whatever happens to senders, to the monitor or to its program is told as what it is, and leaves nothing."""
+
+from __future__ import annotations
+
+import gc
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+from farend import descriptors, threads, wait_until
+from watching import ALIVE, SECONDS, TICK, Device, Seen, peer_of, state_of, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+HERE = "127.0.0.1"
+
+
+def sender(start: Start, monitor: udpping.Monitor, name: str = "web1") -> subprocess.Popen[str]:
+    """Start a sender in a process of its own, to be hurt."""
+    port = monitor.address[1]
+    return start("-m", "udpping", "heartbeat", f"{HERE}:{port}", "--id", name, "-i", str(TICK))
+
+
+def beats(monitor: udpping.Monitor, more: int, name: str = "web1") -> None:
+    """Wait for so many more heartbeats."""
+    wanted = peer_of(monitor, name).received + more
+    wait_until(lambda: peer_of(monitor, name).received >= wanted, SECONDS)
+
+
+def test_a_sender_that_is_stopped_for_long_was_down_and_nothing_is_lost(start: Start) -> None:
+    with udpping.Monitor(HERE, 0, detector="fixed:20") as monitor:
+        seen = Seen(monitor)
+        process = sender(start, monitor)
+        seen.until("up")
+        beats(monitor, 5)
+        process.send_signal(signal.SIGSTOP)
+        down = seen.until("down")
+        process.send_signal(signal.SIGCONT)
+        paused, up = seen.until("paused"), seen.until("up")
+        beats(monitor, 5)
+        row = peer_of(monitor, "web1")
+        process.terminate()
+        bye = seen.until("bye")
+    assert down.span_ns is not None
+    assert paused.span_ns is not None
+    assert paused.span_ns >= 20 * TICK * 1e9
+    assert paused.message.endswith(", and nothing is lost")
+    assert up.before == "down"
+    assert (row.lost, row.sessions) == (0, 1)
+    assert bye.value == 0
+
+
+def test_a_sender_that_is_stopped_for_a_moment_was_paused(start: Start) -> None:
+    with udpping.Monitor(HERE, 0, detector="fixed:200") as monitor:
+        seen = Seen(monitor)
+        process = sender(start, monitor)
+        seen.until("up")
+        beats(monitor, 5)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        process.send_signal(signal.SIGCONT)
+        paused = seen.until("paused")
+        beats(monitor, 5)
+        row = peer_of(monitor, "web1")
+    assert paused.span_ns is not None
+    assert paused.span_ns >= 0.9e9
+    assert row.lost == 0
+    assert row.state in ALIVE
+    assert seen.names() == ["new", "up"]
+
+
+def test_a_sender_that_is_killed_is_down_when_it_was_foretold_and_restarts_without_a_loss(
+    start: Start,
+) -> None:
+    with udpping.Monitor(HERE, 0) as monitor:
+        seen = Seen(monitor)
+        process = sender(start, monitor)
+        seen.until("up")
+        beats(monitor, 20)
+        process.kill()
+        process.wait()
+        # What was still on its way when it died has been heard.
+        wait_until(lambda: peer_of(monitor, "web1").overdue >= 3, SECONDS)
+        foretold = peer_of(monitor, "web1").detection_ns
+        down = seen.until("down")
+        again = sender(start, monitor)
+        restarted, up = seen.until("restarted"), seen.until("up")
+        beats(monitor, 5)
+        row = peer_of(monitor, "web1")
+        again.kill()
+    assert foretold is not None
+    assert down.span_ns is not None
+    # The monitor looks five times a second; whatever it stood still is added.
+    stalled = sum(event.span_ns or 0 for event in monitor.events if event.event == "stalled")
+    assert 0.9 * foretold < down.span_ns < foretold + stalled + 2e9
+    assert (restarted.client, up.before) == ("web1", "down")
+    assert (row.lost, row.sessions) == (0, 2)
+    assert seen.names() == ["new", "up", "down", "restarted", "up"]
+
+
+def test_a_monitor_that_is_stopped_blames_itself(start: Start) -> None:
+    script = """
+import sys, udpping
+with udpping.Monitor("127.0.0.1", 0, detector="fixed:20") as monitor:
+    print(monitor.address[1], flush=True)
+    for event in monitor:
+        print(event.event, flush=True)
+"""
+    process = start("-c", script)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    with udpping.Heartbeat(HERE, port, id="web1", interval=TICK) as heartbeat:
+        said = hear(process, "up")
+        wait_until(lambda: heartbeat.sent >= 10, SECONDS)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        said += hear(process, "stalled")
+        sent = heartbeat.sent
+        wait_until(lambda: heartbeat.sent >= sent + 40, SECONDS)
+    said += hear(process, "bye")
+    assert "down" not in said
+
+
+def hear(process: subprocess.Popen[str], last: str) -> list[str]:
+    """Give the lines that it prints until it says that one."""
+    assert process.stdout is not None
+    said: list[str] = []
+    while last not in said:
+        said.append(process.stdout.readline().strip())
+        assert said[-1], f"it ended after {said}"
+    return said
+
+
+def test_ctrl_c_ends_the_loop_and_not_the_monitor(start: Start) -> None:
+    script = """
+import sys, udpping
+with udpping.Monitor("127.0.0.1", 0) as monitor:
+    print(monitor.address[1], flush=True)
+    try:
+        for event in monitor:
+            print(event.event, flush=True)
+    except KeyboardInterrupt:
+        before = monitor.peers.row(0).received
+        while monitor.peers.row(0).received < before + 3:
+            monitor.next_event(0.05)
+        print("goes on", monitor.running, flush=True)
+"""
+    process = start("-c", script)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    with udpping.Heartbeat(HERE, port, id="web1", interval=TICK):
+        while process.stdout.readline() != "up\n":
+            pass
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        while (line := process.stdout.readline()) and not line.startswith("goes on"):
+            pass
+        seconds = time.monotonic() - sent
+        _, errors = process.communicate(timeout=20)
+    assert (line, errors, process.returncode) == ("goes on True\n", "", 0)
+    assert seconds < 10
+
+
+def test_a_forked_child_may_leave_its_parent_s_monitor(tmp_path: Path) -> None:
+    """Thread and files are the parent's: the child must not wait for the one, nor write the others."""
+    script = """
+import gc, os, sys, time, udpping
+with udpping.Monitor("127.0.0.1", 0, state=sys.argv[1], log=sys.argv[2]) as monitor:
+    with udpping.Heartbeat(*monitor.address, id="web1", interval=0.05):
+        while not len(monitor.peers) or monitor.peers.row(0).received < 5:
+            time.sleep(0.01)
+        for _ in range(20):
+            child = os.fork()
+            if not child:
+                break
+            _, status = os.waitpid(child, 0)
+            assert status == 0
+            assert monitor.running
+if child:
+    print("parent", len(monitor.peers))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, tmp_path / "state", tmp_path / "log.csv"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("parent 1\n", "")
+    log = (tmp_path / "log.csv").read_text(encoding="utf-8")
+    assert log.count(",summary,") == 1
+    assert log.count(",bye,") == 1
+
+
+def test_a_program_may_end_without_stopping_it_and_the_log_is_whole(tmp_path: Path) -> None:
+    script = """
+import sys, time, udpping
+monitor = udpping.Monitor("127.0.0.1", 0, log=sys.argv[1], on_event=print if sys.argv[2] else None)
+monitor.start()
+heartbeat = udpping.Heartbeat(*monitor.address, id="web1", interval=0.05)
+heartbeat.start()
+while not len(monitor.peers) or monitor.peers.row(0).state != "up":
+    time.sleep(0.01)
+"""
+    for way in ("", "callback"):
+        log = tmp_path / f"log{way}.csv"
+        command = [sys.executable, "-c", script, str(log), way]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        events = [line.split(",")[2] for line in log.read_text(encoding="utf-8").splitlines()[1:]]
+        assert {"new", "up", "summary"} <= set(events)
+
+
+def use(monitor: udpping.Monitor) -> None:
+    """Let somebody come and go."""
+    with Device(monitor.address) as device:
+        device.beat()
+        device.beat()
+        wait_until(lambda: state_of(monitor, "device") in ALIVE)
+
+
+def a_block(folder: Path) -> None:
+    with udpping.Monitor(HERE, 0, state=folder / "state", log=folder / "log.csv") as monitor:
+        use(monitor)
+
+
+def a_callback(_folder: Path) -> None:
+    with udpping.Monitor(HERE, 0, on_event=lambda _: None) as monitor:
+        use(monitor)
+
+
+def never_started(folder: Path) -> None:
+    udpping.Monitor(HERE, 0, state=folder / "state", log=folder / "log.csv")
+
+
+def started_and_forgotten(folder: Path) -> None:
+    monitor = udpping.Monitor(HERE, 0, log=folder / "log.csv")
+    monitor.start()
+    use(monitor)
+
+
+def left_in_a_loop(_folder: Path) -> None:
+    with udpping.Monitor(HERE, 0) as monitor:
+        use(monitor)
+        for _event in monitor:
+            break
+
+
+def refused(folder: Path) -> None:
+    with pytest.raises(OSError, match="cannot add to the log"):
+        udpping.Monitor(HERE, 0, state=folder / "state", log=folder)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [a_block, a_callback, never_started, started_and_forgotten, left_in_a_loop, refused],
+    ids=lambda way: way.__name__,
+)
+def test_no_thread_and_no_descriptor_is_left(way: Callable[[Path], None], tmp_path: Path) -> None:
+    way(tmp_path)
+    gc.collect()
+    wait_until(lambda: not {"udpping monitor", "udpping keeper"} & set(threads()))
+    before = sorted(threads()), descriptors()
+    for _ in range(20):
+        way(tmp_path)
+    gc.collect()
+    wait_until(lambda: (sorted(threads()), descriptors()) == before)
+
+
+def test_a_clock_that_is_set_is_told_by_the_other_one() -> None:
+    """Nobody sets this machine's clock: the sender is one by hand, whose time jumps."""
+    with udpping.Monitor(HERE, 0, detector="fixed:200") as monitor, Device(monitor.address) as device:
+        seen = Seen(monitor)
+        device.rise(monitor)
+        device.set_clock(-3.06)
+        device.beat_until(lambda: "client_clock_stepped" in seen.names())
+        (stepped,) = [event for event in seen.events if event.event == "client_clock_stepped"]
+        row = peer_of(monitor, "device")
+    assert stepped.span_ns is not None
+    assert abs(stepped.span_ns + 3.06e9) < 0.1e9
+    assert (row.lost, row.sessions) == (0, 1)
+    assert row.state in ALIVE
+
+
+def test_most_falling_silent_at_once_is_said_once() -> None:
+    with udpping.Monitor(HERE, 0, detector="fixed:20") as monitor:
+        seen = Seen(monitor)
+        devices = [Device(monitor.address, id=f"web{number}") for number in range(5)]
+        for device in devices:
+            device.__enter__()
+
+        def all_beat() -> bool:
+            for device in devices:
+                device.beat()
+            time.sleep(TICK)
+            return [row.state for row in monitor.peers] == ["up"] * 5
+
+        wait_until(all_beat, SECONDS)
+        wait_until(lambda: all_beat() and peer_of(monitor, "web4").received > 5, SECONDS)
+        isolated = seen.until("isolated")
+        assert monitor.counters.isolated
+        wait_until(all_beat, SECONDS)
+        connected = seen.until("connected")
+        for device in devices:
+            device.__exit__()
+    assert isolated.value is not None
+    assert 3 <= isolated.value <= 5
+    assert connected.span_ns is not None
+    assert "down" not in told(monitor.events)
+    assert told(monitor.events).count("isolated") == 1
+
+
+def test_facts_are_ready_for_json() -> None:
+    with udpping.Monitor(HERE, 0) as monitor:
+        use(monitor)
+        facts = json.loads(json.dumps(monitor.counters.as_dict()))
+    assert facts["received"] == 2
+    assert facts["unkept"] is None
