@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import udpping
+from farend import ask, udp_socket
+from test_lab_dialects import DIALECTS
 from udpping import lab
 from udpping.lab._oneway import Sender
 
@@ -100,8 +103,8 @@ class Pair:
         return f"{self.ours} with {self.original}"
 
 
-def pairs() -> Iterator[Pair]:
-    """Read the tables of the page."""
+def tables() -> Iterator[tuple[list[str], list[str]]]:
+    """Read the tables of the page: each row with the heads of its table."""
     heads: list[str] = []
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -110,7 +113,14 @@ def pairs() -> Iterator[Pair]:
         elif not heads:
             heads = cells
         elif not set(line) <= set("|-"):
-            yield from (Pair(cells[0].strip("`"), *each) for each in zip(heads[1:], cells[1:], strict=True))
+            yield heads, cells
+
+
+def pairs() -> Iterator[Pair]:
+    """Give the cells of the tables of programs; the one of dialects has a name in its corner."""
+    for (corner, *originals), (ours, *expected) in tables():
+        if not corner:
+            yield from (Pair(ours.strip("`"), *each) for each in zip(originals, expected, strict=True))
 
 
 PAIRS = list(pairs())
@@ -207,6 +217,30 @@ def test_only_what_another_profile_lends_is_left_out() -> None:
         own = getattr(lab.profile(name), kind)
         borrowed = own.__module__ != f"udpping.lab.{name}" or own.__name__ != kind
         assert (pair.expected == "n/a") == borrowed, pair
+
+
+EXAMPLES = [
+    (example, told)
+    for (corner, *_), (_, examples, *told) in ((heads, cells) for heads, cells in tables() if heads[0])
+    for example in re.findall(r"`([^`]+)`", examples)
+    if corner == "they say"
+]
+
+
+@pytest.mark.parametrize(("example", "told"), EXAMPLES)
+def test_the_monitor_can_tell_what_the_page_says(example: str, told: list[str]) -> None:
+    with udpping.Monitor("127.0.0.1", 0, beats=True) as monitor, udp_socket() as own:
+        own.sendto(example.encode(), monitor.address)
+        heard = next(event for event in monitor if event.event == "heard")
+    with udpping.Server(port=0, record=True) as server:
+        ask(server, example.encode())
+    found = [True, server.log.row(0).seq is not None, heard.span_ns is not None]
+    assert found == [cell.startswith("yes") for cell in told]
+
+
+def test_the_page_counts_the_dialects() -> None:
+    assert f": {len(DIALECTS)} dialects," in PAGE.read_text(encoding="utf-8")
+    assert len(EXAMPLES) == 15
 
 
 @pytest.mark.parametrize("noun", ["Pinger", "Heartbeat"])

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+from farend import wait_until
 from udpping import _core, lab
 from udpping.__main__ import main
 from udpping._rows import Event
 from udpping.cli.lab import share
+from udpping.lab import book
 from udpping.lab._client import Client
 from udpping.lab._server import MOST_CLIENTS, Server
 
@@ -321,3 +323,24 @@ def test_strangers_cannot_fill_the_memory_of_a_heartbeat_server(name: str) -> No
         server.handled(Event(0, 0, client, 0, 1, 1, "answer", None, 0, b"1 1700000000.25"))
     (known,) = [each for each in vars(server).values() if isinstance(each, dict)]
     assert len(known) == MOST_CLIENTS
+
+
+def test_what_came_before_the_server_began_is_told_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = udpping.Server.start
+
+    def start_when_one_waits(server: udpping.Server) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
+            student.sendto(b"Heartbeat 1 1700000000.25", server.address)
+            begin(server)
+            wait_until(lambda: server.counters.received == 1)
+
+    told: list[bytes] = []
+
+    class Once(book.HeartbeatServer):
+        def handled(self, event: Event) -> str | None:
+            told.append(event.message)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(udpping.Server, "start", start_when_one_waits)
+    assert Once(host="127.0.0.1", port=0, loss="0", script="UDPHeartbeatServer").run() == 0
+    assert told == [b"Heartbeat 1 1700000000.25"]

@@ -15,6 +15,7 @@ from udpping.lab._program import Program, note, say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
     from typing import Any
 
     from udpping import _server
@@ -94,10 +95,12 @@ class Server(Listener):
         try:
             say(self.begin(*server.bound))
             note(f"{self.script}: {where(server, self.script.replace('Server', 'Client'))}")
+            # Before it starts: what has come by then is told of, too.
+            events = server.follow() if self.follows else None
             server.start()
             if self.idle:
                 watcher.start()
-            self._serve(server)
+            self._serve(server, events)
         except KeyboardInterrupt:
             server.stop()
         quiet.set()
@@ -126,11 +129,11 @@ class Server(Listener):
             note(f"{self.script}: {warning.message}")
         return server
 
-    def _serve(self, server: "_server.Server") -> None:
-        if not self.follows:
+    def _serve(self, server: "_server.Server", events: "Iterator[Handled] | None") -> None:
+        if events is None:
             server.wait()
             return
-        for event in server.follow():
+        for event in events:
             say(self.handled(event))
 
     def _watch(self, server: "_server.Server", quiet: Event) -> None:
