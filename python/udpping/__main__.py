@@ -7,6 +7,7 @@ COMMANDS = {
     "server": "answer datagrams, and lose or delay some on purpose",
     "ping": "measure round trips and losses to a UDP server",
     "heartbeat": "say that this machine, or a command, is alive",
+    "monitor": "say who of those that send heartbeats is alive, who has stopped, and what was lost",
     "doctor": "find out why a server cannot be reached",
     "lab": "write the course's programs, UDPPingerServer.py and three more; explain their profiles",
 }

@@ -28,7 +28,10 @@ impl From<Error> for PyErr {
             Error::Invalid(invalid) => invalid.into(),
             Error::UnknownHost { .. } => exceptions::AddressError::new_err(text),
             Error::PortBusy { .. } => exceptions::PortBusyError::new_err((errno, text)),
-            Error::File { .. } => PyOSError::new_err((errno, text)),
+            Error::File { .. } => match errno {
+                Some(errno) => PyOSError::new_err((errno, text)),
+                None => PyOSError::new_err(text),
+            },
             Error::Io { .. } | Error::System { .. } => exceptions::NetworkError::new_err((errno, text)),
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use udpping::logic::SECOND;
 use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
-use udpping::logic::monitor::{LOOK, Moment, Monitor, MonitorPlan, State};
+use udpping::logic::monitor::{Moment, Monitor, MonitorPlan, State};
 use udpping::logic::wire::heartbeat::{Form, Heartbeat};
 use udpping::net::monitor::{Settings, Watcher};
 use udpping::net::socket::{Marks, Path, Socket, Via};
@@ -100,7 +100,7 @@ proptest! {
                 session: Some(u64::from(kind >> 6)),
                 interval: interval.filter(|_| kind & 4 == 0),
                 mono: Some(mono.saturating_abs()).filter(|_| kind & 8 == 0),
-                bye: Some(3).filter(|_| kind & 48 == 48),
+                bye: Some(3).filter(|_| kind & 0b11_0000 == 0b11_0000),
                 ..Heartbeat::default()
             };
             beat.write(if kind & 16 == 0 { Form::Full } else { Form::Lab3 }, None, &mut line);
@@ -188,5 +188,4 @@ fn a_hundred_thousand_clients_are_told_apart() {
     }
     let verdicts = events.iter().filter(|event| event.kind.as_str() == "down").count();
     assert_eq!((verdicts, totals.isolated), (CLIENTS / 10, false));
-    assert!(LOOK > 0);
 }

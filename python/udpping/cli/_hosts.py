@@ -6,7 +6,20 @@ import struct
 from pathlib import Path
 
 from udpping._server import is_loopback
+from udpping._targets import target_text
+from udpping.errors import NetworkError, PortBusyError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from udpping.cli._output import Report
+
+    Bound = TypeVar("Bound")
+
+BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
+WILD = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - told, not bound
 LINUX_GET_ADDRESS = 0x8915  # SIOCGIFADDR
 # Reserved for documentation (RFC 5737, RFC 3849): the way out of this machine is the way to them.
 ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -22,11 +35,44 @@ def addresses() -> list[str]:
     ]
 
 
-def client_commands(port: int, *, ipv6: bool = True) -> list[str]:
-    """Write what somebody on another machine types."""
-    from udpping._targets import target_text
+def on_every_interface(host: str | None, bind: "Callable[[str], Bound]") -> "Bound":
+    """Bind where a host was named, and else everywhere."""
+    if host is not None:
+        return bind(host)
+    try:
+        return bind(BOTH)
+    except PortBusyError:
+        raise
+    except NetworkError:
+        # A machine without IPv6.
+        return bind("")
 
-    return [f"udpping ping {target_text(each, port)}" for each in addresses() if ipv6 or ":" not in each]
+
+def whereabouts(bound: tuple[str, int]) -> str:
+    """Say where somebody listens."""
+    host, port = bound
+    return f"listening on {WILD.get(host, host)}, UDP port {port}"
+
+
+def ways(command: str, bound: tuple[str, int], address: tuple[str, int]) -> tuple[str, list[str]]:
+    """Write what somebody types on this machine, and what on others, to reach who is bound there."""
+    host, port = bound
+    here = f"udpping {command} {target_text('localhost' if host in WILD else address[0], port)}"
+    if host in WILD:
+        return here, client_commands(port, command, ipv6=host == BOTH)
+    return here, [] if is_loopback(host) else [f"udpping {command} {target_text(host, port)}"]
+
+
+def say_ways(report: "Report", here: str, elsewhere: list[str]) -> None:
+    """Tell people what they may type."""
+    report.say(f"from this machine:     {here}")
+    for command in elsewhere or ["(none: it listens on loopback only)"]:
+        report.say(f"from another machine:  {command}")
+
+
+def client_commands(port: int, command: str = "ping", *, ipv6: bool = True) -> list[str]:
+    """Write what somebody on another machine types."""
+    return [f"udpping {command} {target_text(each, port)}" for each in addresses() if ipv6 or ":" not in each]
 
 
 def is_free(port: int) -> bool:

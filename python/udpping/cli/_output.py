@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from udpping._rows import Row
+    from udpping._rows import PeerRow, Row
     from udpping._run import Summary
 
 SCHEMA = 1
@@ -76,7 +76,7 @@ class Report:
 NO_REPLY = {"timeout": "no reply", "error": "not sent"}
 
 
-def row_facts(row: "Row") -> dict[str, object]:
+def row_facts(row: "Row | PeerRow") -> dict[str, object]:
     """Turn a row into what JSON can hold."""
     from udpping._frames import plain
 

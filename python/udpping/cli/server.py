@@ -3,10 +3,10 @@
 import signal
 
 from udpping._options import Parser, any_whole, chosen_profile, whole
-from udpping._server import Server, is_loopback
-from udpping._targets import MAX_PORT, target_text
+from udpping._server import Server
+from udpping._targets import MAX_PORT
+from udpping.cli import _hosts
 from udpping.cli._output import Report, command_parser
-from udpping.errors import NetworkError, PortBusyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ LOSS:  0.3  30%  4/11  burst:5%,3 (in runs of 3)  gilbert-elliott:1%,25%,loss_ba
        pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x
 DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms  exponential:5ms,base=20ms
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
-BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
 
 
 def main(words: list[str]) -> int:
@@ -63,28 +62,13 @@ def bind(options: "Namespace") -> Server:
             port_tries=options.port_tries,
         )
 
-    if options.host is not None:
-        return on(options.host)
-    try:
-        return on(BOTH)
-    except PortBusyError:
-        raise
-    except NetworkError:
-        # A machine without IPv6.
-        return on("")
+    return _hosts.on_every_interface(options.host, on)
 
 
 def announce(server: Server, report: Report) -> None:
     """Say where it is, what it does, and how to reach it."""
-    from udpping.cli import _hosts
-
     host, port = server.bound
-    wild = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - told, not bound
-    here = f"udpping ping {target_text('localhost' if host in wild else server.address[0], port)}"
-    if host in wild:
-        elsewhere = _hosts.client_commands(port, ipv6=host == BOTH)
-    else:
-        elsewhere = [] if is_loopback(host) else [f"udpping ping {target_text(host, port)}"]
+    here, elsewhere = _hosts.ways("ping", server.bound, server.address)
     report.record(
         "start",
         bound=host,
@@ -97,11 +81,9 @@ def announce(server: Server, report: Report) -> None:
         client=here,
         clients_elsewhere=elsewhere,
     )
-    report.say(f"listening on {wild.get(host, host)}, UDP port {port}")
+    report.say(_hosts.whereabouts(server.bound))
     report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
-    report.say(f"from this machine:     {here}")
-    for command in elsewhere or ["(none: it listens on loopback only)"]:
-        report.say(f"from another machine:  {command}")
+    _hosts.say_ways(report, here, elsewhere)
     report.say("Ctrl-C ends it and prints the counters")
 
 

@@ -237,19 +237,20 @@ impl Peer {
         if back && later { Belongs::Next } else { Belongs::Here }
     }
 
-    /// Begins another session.
-    pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) {
+    /// Begins another session; gives back what of the old one counts as lost by that.
+    pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) -> Vec<(u64, u64)> {
         if let Some(over) = self.session.number {
             self.earlier.rotate_right(1);
             self.earlier[0] = Some((over, self.seq));
         }
-        self.begin_anew();
+        let lost = self.begin_anew();
         self.session = session_of(beat);
         self.sessions = self.sessions.saturating_add(1);
         self.floor = None;
         self.duplicate_told = false;
         self.last_sent = None;
         self.interval = Interval { stated: beat.interval, gaps: 0, ..self.interval };
+        lost
     }
 
     /// Takes a heartbeat of this session. `read` is when it came as far as the detector is concerned: before a stall
@@ -275,6 +276,7 @@ impl Peer {
             Heard::Fresh { gap } => gap.saturating_add(1),
             Heard::Jump => seq - self.seq,
             Heard::Old if !self.sealed && self.is_cut_off(seq) => {
+                // Numbers on the far side of a wild one: nobody wants to be told that they are lost.
                 self.begin_anew();
                 return self.take(beat, detector, at, read);
             }
@@ -318,15 +320,17 @@ impl Peer {
         run >= CUT_OFF
     }
 
-    /// Begins the numbers of the session anew.
-    fn begin_anew(&mut self) {
+    /// Begins the numbers of the session anew; gives back the runs that were held, first and last.
+    fn begin_anew(&mut self) -> Vec<(u64, u64)> {
+        let mut lost = Vec::new();
         if let Some(account) = self.account.take() {
-            self.carried += account.close(|_, _| {});
+            self.carried += account.close(|first, last| lost.push((first, last)));
         }
         self.below = None;
         self.clocks = Clocks::new();
         self.watch = None;
         self.young.clear();
+        lost
     }
 
     /// Until when silence is fine after this heartbeat.

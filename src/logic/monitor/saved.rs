@@ -44,7 +44,7 @@ impl Monitor {
             Invalid::new(
                 "state",
                 format!("{shown:?}"),
-                "what a monitor of this version has saved; move it away to begin anew",
+                "a clients.tsv that a monitor of this version has saved; move it away to begin anew",
             )
         };
         let mut lines = text.lines();

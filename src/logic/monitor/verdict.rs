@@ -125,6 +125,11 @@ impl Monitor {
         let Some(account) = &mut peer.account else { return };
         let mut lost = Vec::new();
         account.settle(now.mono, interval, |first, last| lost.push((first, last)));
+        self.tell_lost(place, lost, now);
+    }
+
+    /// Tells of runs of lost numbers, first and last, if somebody wants to know.
+    pub(super) fn tell_lost(&mut self, place: Place, lost: Vec<(u64, u64)>, now: Moment) {
         if !self.plan.losses {
             return;
         }

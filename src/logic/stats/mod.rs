@@ -6,6 +6,9 @@ mod summary;
 pub use gamma::{garwood, normal_quantile_above};
 pub use summary::{RoundTrip, Summary};
 
+/// The normal quantile of a two-sided 95 % interval.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
 /// The Wilson score interval of a proportion, `hits` of `n`, for the normal quantile `z` (1.96 for 95 %).
 ///
 /// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is right to use at 0 of n and n of n
@@ -121,8 +124,6 @@ impl Moments {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    const Z95: f64 = 1.959_963_984_540_054;
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() <= 1e-9 * b.abs().max(1.0)

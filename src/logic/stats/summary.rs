@@ -1,9 +1,6 @@
 //! The summary of a run: what `ping` prints at the end, with every count under its own name.
 
-use super::{Moments, quantile, wilson};
-
-/// The normal quantile of a two-sided 95 % interval.
-const Z95: f64 = 1.959_963_984_540_054;
+use super::{Moments, Z95, quantile, wilson};
 
 /// Counts and round-trip times of the pings that are settled.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,9 +6,9 @@
 //! much longer that writing takes a twentieth.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Post;
@@ -24,28 +24,46 @@ use crate::net::{Error, Result, random_session};
 const SLICE: usize = 500;
 /// The share of the time that goes into writing, at most.
 const SHARE: i64 = 20;
+/// The first line of a log.
+const TITLE: &str =
+    "run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message\n";
+/// Bytes that wait for a disk that is full; later lines are lost to the file.
+const MOST_WAITING: usize = 1 << 26;
 
 #[derive(Debug)]
 pub(super) struct Keeper {
-    files: std::sync::Arc<Mutex<Files>>,
+    files: Arc<Mutex<Files>>,
+    failure: Failure,
     background: Background<()>,
+    process: u32,
 }
 
 #[derive(Debug)]
 struct Files {
     state: Option<State>,
-    log: Option<File>,
+    log: Option<Lines>,
     /// The name of this run in the log.
     run: String,
-    failure: Option<String>,
+    failure: Failure,
 }
+
+/// Why something could not be kept. Beside the files, so that whoever asks for it does not wait for a disk.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<String>>>);
 
 #[derive(Debug)]
 struct State {
     directory: PathBuf,
-    events: File,
+    events: Lines,
     /// Held open, and so locked, until the end.
     _lock: File,
+}
+
+/// A file that lines are added to. What it does not take now waits, so that no line is ever cut in two.
+#[derive(Debug)]
+struct Lines {
+    file: File,
+    waiting: Vec<u8>,
 }
 
 impl Keeper {
@@ -61,16 +79,17 @@ impl Keeper {
         }
         let state = state.map(|directory| State::open(directory, monitor, now)).transpose()?;
         let log = log
-            .map(|path| open_log(&path).map_err(|source| file("add to the log", &path, source)))
+            .map(|path| Lines::open(&path, TITLE).map_err(|source| file("add to the log", &path, source)))
             .transpose()?;
         let run = format!("{:016x}", random_session()?);
-        let files = Files { state, log, run, failure: None };
-        Ok(Some(Self { files: std::sync::Arc::new(Mutex::new(files)), background: Background::new()? }))
+        let failure = Failure::default();
+        let files = Arc::new(Mutex::new(Files { state, log, run, failure: failure.clone() }));
+        Ok(Some(Self { files, failure, background: Background::new()?, process: std::process::id() }))
     }
 
     /// Begins to keep.
-    pub(super) fn start(&self, post: &std::sync::Arc<Post>) -> Result<()> {
-        let (files, post) = (std::sync::Arc::clone(&self.files), std::sync::Arc::clone(post));
+    pub(super) fn start(&self, post: &Arc<Post>) -> Result<()> {
+        let (files, post) = (Arc::clone(&self.files), Arc::clone(post));
         self.background.start("keeper", "go on keeping", move |shared, bell| {
             let clock = Clock::start();
             let mut pause = 0;
@@ -88,6 +107,10 @@ impl Keeper {
     /// Keeps what is left, with a last line for each client in the log.
     pub(super) fn stop(&self, post: &Post) {
         self.background.stop();
+        if self.process != std::process::id() {
+            // In a forked child the files are the parent's to write.
+            return;
+        }
         let mut files = lock(&self.files);
         files.keep(post);
         files.sum_up(post);
@@ -97,48 +120,67 @@ impl Keeper {
 
     /// Why something could not be kept, the last time that happened.
     pub(super) fn failure(&self) -> Option<String> {
-        lock(&self.files).failure.clone()
+        lock(&self.failure.0).clone()
     }
 }
 
 impl Files {
     fn keep(&mut self, post: &Post) {
         let events = lock(&post.books).unkept.as_mut().map(std::mem::take).unwrap_or_default();
-        let result = self.write(&events, post);
-        self.note(result);
-    }
-
-    fn write(&mut self, events: &[Event], post: &Post) -> io::Result<()> {
         if let Some(log) = &mut self.log {
-            let lines: String = events.iter().map(|event| log_line(&self.run, event)).collect();
-            log.write_all(lines.as_bytes())?;
+            let lines = events.iter().map(|event| log_line(&self.run, event)).collect();
+            self.failure.note("log", log.add(lines));
         }
-        let Some(state) = &mut self.state else { return Ok(()) };
-        let lines: String = events.iter().map(json_line).collect();
-        state.events.write_all(lines.as_bytes())?;
-        let mut text = Monitor::save_title(post.clock.moment());
-        let mut next = Some(0);
-        while let Some(first) = next {
-            next = lock(&post.books).monitor.save(first, SLICE, &mut text);
+        if let Some(state) = &mut self.state {
+            self.failure.note("state", state.events.add(events.iter().map(json_line).collect()));
+            self.failure.note("state", state.save(post));
         }
-        let fresh = state.directory.join("clients.new");
-        fs::write(&fresh, text)?;
-        fs::rename(fresh, state.clients())
     }
 
     fn sum_up(&mut self, post: &Post) {
         let Some(log) = &mut self.log else { return };
         let now = post.clock.moment();
-        let lines: String =
+        let lines =
             lock(&post.books).monitor.peers(now).map(|row| summary_line(&self.run, now, &row)).collect();
-        let result = log.write_all(lines.as_bytes());
-        self.note(result);
+        self.failure.note("log", log.add(lines));
+    }
+}
+
+impl Failure {
+    fn note(&self, what: &str, result: io::Result<()>) {
+        if let Err(error) = result {
+            *lock(&self.0) = Some(format!("{what}: {error}"));
+        }
+    }
+}
+
+impl Lines {
+    /// Opens a file to add to, which begins with a title.
+    fn open(path: &Path, title: &str) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let begun = match file.metadata()? {
+            found if found.len() == 0 => title,
+            found if found.is_file() && !ends_with_a_line(path)? => "\n",
+            _ => "",
+        };
+        let mut lines = Self { file, waiting: Vec::new() };
+        lines.add(begun.to_owned())?;
+        Ok(lines)
     }
 
-    fn note(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.failure = Some(error.to_string());
+    fn add(&mut self, lines: String) -> io::Result<()> {
+        if self.waiting.len() + lines.len() <= MOST_WAITING {
+            self.waiting.extend(lines.into_bytes());
         }
+        while !self.waiting.is_empty() {
+            match self.file.write(&self.waiting) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => drop(self.waiting.drain(..taken)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,8 +202,7 @@ impl State {
             fs::TryLockError::Error(source) => file("lock", &path, source),
         })?;
         let path = directory.join("events.jsonl");
-        let events =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(failed("add to", &path))?;
+        let events = Lines::open(&path, "").map_err(failed("add to", &path))?;
         let state = Self { directory, events, _lock: lock };
         match fs::read_to_string(state.clients()) {
             Ok(text) => monitor.restore(&text, now)?,
@@ -169,6 +210,21 @@ impl State {
             Err(error) => return Err(file("read", &state.clients(), error)),
         }
         Ok(state)
+    }
+
+    /// Writes what is known beside what was known, then in its place.
+    fn save(&self, post: &Post) -> io::Result<()> {
+        let mut text = Monitor::save_title(post.clock.moment());
+        let mut next = Some(0);
+        while let Some(first) = next {
+            next = lock(&post.books).monitor.save(first, SLICE, &mut text);
+        }
+        let fresh = self.directory.join("clients.new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        // Without it, a power cut may leave an empty file in the place of a good one.
+        file.sync_data()?;
+        fs::rename(fresh, self.clients())
     }
 
     fn clients(&self) -> PathBuf {
@@ -180,14 +236,13 @@ fn file(action: &'static str, path: &Path, source: io::Error) -> Error {
     Error::File { action, path: path.to_owned(), source }
 }
 
-fn open_log(path: &Path) -> io::Result<File> {
-    let mut log = OpenOptions::new().create(true).append(true).open(path)?;
-    if log.metadata()?.len() == 0 {
-        log.write_all(
-            b"run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message\n",
-        )?;
-    }
-    Ok(log)
+/// Whether nobody was killed while writing to a file.
+fn ends_with_a_line(path: &Path) -> io::Result<bool> {
+    let mut last = [0];
+    let mut file = File::open(path)?;
+    file.seek(io::SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 fn log_line(run: &str, event: &Event) -> String {
@@ -202,7 +257,7 @@ fn summary_line(run: &str, now: Moment, row: &PeerRow) -> String {
     let PeerRow { client, address, seq, counts, state, .. } = row;
     let (time, span) = (iso(now.wall), seconds(now.mono.saturating_sub(row.last_seen.mono)));
     format!(
-        "{run},{time},summary,{client},{address},{seq},{span},,{},{},{},{},\"{client} is {}\"\n",
+        "{run},{time},summary,{client},{address},{seq},{span},,{},{},{},{},\"{client} at the end: {}\"\n",
         counts.received,
         counts.lost,
         counts.duplicates,

@@ -1,0 +1,145 @@
+"""A command that is run for each event: one at a time, beside the receiving, and for a limited time.
+
+What comes from the network gets into its environment and never into its words.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections import deque
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from time import gmtime, monotonic, strftime
+
+from udpping import _checks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from udpping._rows import MonitorEvent
+
+WAITING = 256
+"""Events that may wait for their turn."""
+LIMIT = 30.0
+"""Seconds that one run may take."""
+PATIENCE = 5.0
+"""Seconds that what is left may take at the end."""
+SLICE = 0.1
+SECOND = 1_000_000_000
+
+
+class Hook:
+    """Runs a command for each event that it is given."""
+
+    def __init__(self, command: str, *, limit: float = LIMIT) -> None:
+        self.words = split(command)
+        self.limit = limit
+        self.dropped = 0
+        self._queue: Queue[MonitorEvent] = Queue(WAITING)
+        self._problems: deque[str] = deque(maxlen=WAITING)
+        self._no_more, self._at_once = Event(), Event()
+        self._thread = Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def run(self, event: "MonitorEvent") -> None:
+        """Run the command for this event when its turn comes; leave it out when too many wait."""
+        try:
+            self._queue.put_nowait(event)
+        except Full:
+            self.dropped += 1
+            if self.dropped == 1:
+                self._problems.append("events come faster than the command runs: some go without it")
+
+    def problems(self) -> "Iterator[str]":
+        """Give what went wrong since this was last asked."""
+        while self._problems:
+            yield self._problems.popleft()
+
+    def close(self, patience: float = PATIENCE) -> None:
+        """Let what is left be run for some seconds; end the command that still runs then."""
+        self._no_more.set()
+        try:
+            self._thread.join(patience)
+        finally:
+            self._at_once.set()
+            self._thread.join()
+        self.dropped += self._queue.qsize()
+        if self.dropped:
+            self._problems.append(f"{self.dropped:,} events went without the command")
+
+    def _work(self) -> None:
+        while not self._at_once.is_set():
+            try:
+                event = self._queue.get(timeout=SLICE)
+            except Empty:
+                if self._no_more.is_set():
+                    return
+                continue
+            problem = self._run(event)
+            if problem is not None:
+                self._problems.append(f"{self.words[0]} {problem}, for: {event.message}")
+
+    def _run(self, event: "MonitorEvent") -> str | None:
+        """Run the command; say what went wrong."""
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the user's own words; nothing in them is a stranger's
+                self.words,
+                env=os.environ | facts(event),
+                stdin=subprocess.DEVNULL,
+                # Our own output may be JSON.
+                stdout=sys.stderr,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return f"could not be run: {error}"
+        end = monotonic() + self.limit
+        while True:
+            try:
+                status = process.wait(SLICE)
+            except subprocess.TimeoutExpired:
+                if monotonic() < end and not self._at_once.is_set():
+                    continue
+                # With whatever it has started.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return f"was killed after {monotonic() - end + self.limit:.1f} s"
+            if status == 0:
+                return None
+            return f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"
+
+
+def split(command: str) -> list[str]:
+    """Split a command as a shell would, and make sure that there is such a program."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words or shutil.which(words[0]) is None:
+        raise _checks.refuse(
+            "exec", command, "a program that can be found, and its words, quoted as for a shell"
+        )
+    return words
+
+
+def facts(event: "MonitorEvent") -> dict[str, str]:
+    """Write an event as variables; what there is nothing to say about is empty."""
+    seconds, rest = divmod(event.wall_ns, SECOND)
+    time = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest // 1_000:06}Z"
+    known = {
+        "EVENT": event.event,
+        "CLIENT": event.client,
+        "ADDRESS": event.address,
+        "PREVIOUS": event.previous,
+        "BEFORE": event.before,
+        "SEQ": event.seq,
+        "SECONDS": None if event.span_ns is None else f"{event.span_ns / SECOND:.6f}",
+        "VALUE": event.value,
+        "MESSAGE": event.message,
+        "TIME": time,
+        "NUMBER": event.number,
+    }
+    return {f"UDPPING_{name}": "" if value is None else str(value) for name, value in known.items()}

@@ -1,0 +1,221 @@
+"""`udpping monitor`: say who is alive and who has stopped, until Ctrl-C, then all that is known."""
+
+import signal
+from time import monotonic
+
+from udpping._heartbeat import DEFAULT_PORT
+from udpping._monitor import Monitor
+from udpping._options import Parser, seconds, whole
+from udpping._status import moment, status_text
+from udpping._targets import MAX_PORT
+from udpping.cli import _hosts
+from udpping.cli._output import Report, command_parser, row_facts, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from udpping._rows import MonitorEvent
+    from udpping.cli._hook import Hook
+
+PURPOSE = """Listen to heartbeats, and say who is alive, who has stopped, and what was lost, until Ctrl-C.
+
+It understands `udpping heartbeat` and every client of the course's heartbeat exercise.
+
+DETECTOR: calibrated:1 per 30 days (the default)  calibrated:10 per day  fixed:3  phi:8  chen:2s
+
+COMMAND is run for each event, without a shell, one at a time, 30 seconds at most. Its environment has
+UDPPING_EVENT, UDPPING_CLIENT, UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, UDPPING_BEFORE,
+UDPPING_PREVIOUS, UDPPING_SEQ, UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty.
+
+Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line."""
+SLICE = 0.1
+"""Seconds between two looks at the counters."""
+ONCE = {
+    "unsealed": "a heartbeat without a seal is refused: senders need --key, as there are keys here",
+    "forged": "a heartbeat with a wrong seal is refused: another key, or changed on its way",
+    "refused": "a newcomer is refused for want of room: see --max-clients, and --per-prefix for one network",
+}
+"""What to say when something is first counted."""
+
+
+def main(words: list[str]) -> int:
+    """Run the command."""
+    options = parser().parse_args(words)
+    report = Report(json=options.json)
+    # `kill` and service managers end it as Ctrl-C does: with the table.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    monitor = bind(options)
+    hook = None
+    if options.exec is not None:
+        from udpping.cli._hook import Hook
+
+        hook = Hook(options.exec)
+    watch = Watch(monitor, report, hook, everything=options.all)
+    try:
+        monitor.start()
+        announce(monitor, options, report)
+        watch.follow()
+    except KeyboardInterrupt:
+        report.say()
+    finally:
+        monitor.stop()
+        watch.end()
+    return 0
+
+
+def bind(options: "Namespace") -> Monitor:
+    """Take the port: on every interface, unless a host was named."""
+
+    def on(host: str) -> Monitor:
+        return Monitor(
+            host,
+            options.port,
+            detector=options.detector,
+            interval=options.interval,
+            keys=options.keys,
+            answer=options.answer,
+            losses=options.losses,
+            max_clients=options.max_clients,
+            per_prefix=options.per_prefix,
+            idle=options.idle,
+            state=options.state,
+            log=options.log,
+            port_tries=options.port_tries,
+        )
+
+    return _hosts.on_every_interface(options.host, on)
+
+
+def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
+    """Say where it is, what it does, and how to reach it."""
+    host, port = monitor.bound
+    here, elsewhere = _hosts.ways("heartbeat", monitor.bound, monitor.address)
+    report.record(
+        "start",
+        bound=host,
+        port=port,
+        detector=monitor.detector,
+        client=here,
+        clients_elsewhere=elsewhere,
+    )
+    report.say(_hosts.whereabouts(monitor.bound))
+    kept = {"state": options.state, "log": options.log}
+    report.say(", ".join([f"detector {monitor.detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
+    _hosts.say_ways(report, here, elsewhere)
+    report.say("Ctrl-C ends it and prints the clients")
+
+
+class Watch:
+    """Tells what happens, each thing once."""
+
+    def __init__(self, monitor: Monitor, report: Report, hook: "Hook | None", *, everything: bool) -> None:
+        self.monitor = monitor
+        self.report = report
+        self.hook = hook
+        self.everything = everything
+        self.told: set[str] = set()
+        self.unkept: str | None = None
+
+    def follow(self) -> None:
+        """Tell until it stops."""
+        looked = monotonic()
+        while self.monitor.running:
+            event = self.monitor.next_event(SLICE)
+            if event is not None:
+                self.tell(event)
+            if monotonic() - looked >= SLICE:
+                self.look()
+                looked = monotonic()
+
+    def tell(self, event: "MonitorEvent") -> None:
+        """Tell of an event, if it was asked for."""
+        if event.is_notable or event.event == "lost" or self.everything:
+            self.report.record("event", **event._asdict())
+            line = f"{moment(event.wall_ns)}  {event.message}"
+            self.report.say(self.report.alarm(line) if event.event == "down" else line)
+        if self.hook is not None and event.is_notable:
+            self.hook.run(event)
+
+    def look(self) -> None:
+        """Tell of what cannot be an event, as strangers could cause very many of it."""
+        counters = self.monitor.counters
+        if counters.unreadable and "unreadable" not in self.told:
+            self.told.add("unreadable")
+            source, reason, datagram = self.monitor.unreadable[0]
+            text = shown(datagram)
+            self.report.record("unreadable", source=source, reason=reason, datagram=text)
+            self.report.say(f"no heartbeat, from {source}: {reason}: {text}")
+            self.report.say("  others like it are only counted")
+        for name, sentence in ONCE.items():
+            if getattr(counters, name) and name not in self.told:
+                self.told.add(name)
+                self.complain(sentence)
+        if counters.unkept != self.unkept:
+            self.unkept = counters.unkept
+            self.complain(f"it cannot be written down, {counters.unkept}; going on")
+        for problem in self.hook.problems() if self.hook is not None else ():
+            self.complain(f"--exec: {problem}")
+
+    def complain(self, sentence: str) -> None:
+        """Tell of something that somebody should look at."""
+        self.report.record("problem", message=sentence)
+        self.report.say(self.report.alarm(sentence))
+
+    def end(self) -> None:
+        """Tell what is left to tell, then all that is known."""
+        while (event := self.monitor.next_event(0)) is not None:
+            self.tell(event)
+        if self.hook is not None:
+            self.hook.close()
+        self.look()
+        peers = self.monitor.peers
+        for peer in peers if self.report.json else ():
+            self.report.record("peer", **row_facts(peer))
+        self.report.say(status_text(peers, self.report.alarm))
+        counters = self.monitor.counters
+        self.report.record("counters", **counters.as_dict())
+        self.report.say(repr(counters))
+
+
+def parser() -> Parser:
+    """Say what can be asked for."""
+    options = command_parser("monitor", PURPOSE)
+    options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
+    options.add_argument(
+        "-p", "--port", type=whole(0, MAX_PORT), default=DEFAULT_PORT, help="port; 0 takes any (12001)"
+    )
+    options.add_argument(
+        "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"
+    )
+    options.add_argument("--detector", default="calibrated", help="when silence is suspicious")
+    options.add_argument(
+        "--interval", type=seconds, default=1.0, metavar="S", help="between heartbeats that do not say (1)"
+    )
+    options.add_argument("--keys", metavar="FILE", help="let in only what is sealed with one of these keys")
+    options.add_argument("--answer", action="store_true", help="answer with number and time difference")
+    options.add_argument("--losses", action="store_true", help="tell of each loss")
+    options.add_argument("--all", action="store_true", help="tell also who is late or suspect, and no longer")
+    options.add_argument(
+        "--exec", metavar="COMMAND", help="run this for each event, but not for late, suspect and lost ones"
+    )
+    options.add_argument("--state", metavar="DIR", help="keep here what is known, and go on from it")
+    options.add_argument("--log", metavar="FILE", help="add the events to this CSV file")
+    options.add_argument(
+        "--max-clients", type=whole(1, 10_000_000), default=10_000, metavar="N", help="most clients (10000)"
+    )
+    options.add_argument(
+        "--per-prefix",
+        type=whole(1, 10_000_000),
+        default=1024,
+        metavar="N",
+        help="most without a seal from one network, /24 or /64 (1024)",
+    )
+    options.add_argument(
+        "--idle",
+        type=seconds,
+        default=60.0,
+        metavar="S",
+        help="tell when nobody is heard so long; 0: not (60)",
+    )
+    return options

@@ -1,0 +1,180 @@
+"""Keys: who has none is not heard, and what was recorded is worth nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+from farend import udp_socket, wait_until
+from watching import TICK, Device, Seen, peer_of, put, seal, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HERE = "127.0.0.1"
+OPS, LAB = ("ops", "correct horse battery"), ("lab", "staple and paper clip")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(f"# who may send\n{' '.join(OPS)}\n\n{' '.join(LAB)}\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def monitor(keys: Path) -> Iterator[udpping.Monitor]:
+    """Watch for those who have a key, who may be silent for two seconds."""
+    with udpping.Monitor(HERE, 0, keys=keys, detector="fixed:40") as monitor:
+        yield monitor
+
+
+def test_who_has_a_key_is_heard(monitor: udpping.Monitor, keys: Path) -> None:
+    seen = Seen(monitor)
+    with (
+        udpping.Heartbeat(*monitor.address, id="web1", interval=TICK, key=keys, key_name="lab"),
+        Device(monitor.address, id="web2", key=OPS) as device,
+    ):
+        seen.until("up", "web1")
+        device.rise(monitor)
+        assert [(row.client, row.sealed) for row in monitor.peers] == [("web1", True), ("web2", True)]
+    assert seen.until("bye").client == "web1"
+    assert monitor.counters.forged == monitor.counters.unsealed == 0
+
+
+def test_who_has_none_or_another_is_not(monitor: udpping.Monitor) -> None:
+    with Device(monitor.address, key=OPS) as device:
+        good = device.beat()
+        wait_until(lambda: monitor.counters.clients == 1)
+        own = device.socket
+        put(monitor, [f"Heartbeat 5 {time.time()} id=none".encode()], own)
+        assert monitor.counters.unsealed == 1
+        other_secret = seal(f"Heartbeat 5 {time.time()} id=other", ("ops", "correct horse batter!"))
+        unknown_key = seal(f"Heartbeat 5 {time.time()} id=other", ("root", OPS[1]))
+        other_name = seal(f"Heartbeat 5 {time.time()} id=other", ("lab", OPS[1]))
+        put(monitor, [other_secret, unknown_key, other_name], own)
+        assert monitor.counters.forged == 3
+        # Each byte of a good one is covered: of the text by the code, and the code by itself.
+        changed = [good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :] for at in range(len(good))]
+        put(monitor, changed, own)
+    assert monitor.counters.clients == 1
+    counters = monitor.counters
+    assert counters.forged + counters.unreadable + counters.unsealed == 4 + len(good)
+    assert peer_of(monitor, "device").received == 1
+
+
+def test_a_replay_revives_nobody(keys: Path) -> None:
+    with (
+        udpping.Monitor(HERE, 0, keys=keys, detector="fixed:10") as monitor,
+        Device(monitor.address, key=OPS) as device,
+        udp_socket() as stranger,
+    ):
+        seen = Seen(monitor)
+        device.rise(monitor)
+        device.session, device.seq, device.began = 2, 0, time.time()
+        device.beat()
+        seen.until("restarted")
+        device.rise(monitor)
+        device.beat_until(lambda: peer_of(monitor, "device").received >= 8)
+        seen.until("down")
+        before = peer_of(monitor, "device")
+        put(monitor, device.sent * 2, stranger)
+        after = peer_of(monitor, "device")
+        assert (after.state, after.received, after.seq, after.address, after.sessions) == (
+            "down",
+            before.received,
+            before.seq,
+            before.address,
+            2,
+        )
+        assert after.last_seen_wall_ns == before.last_seen_wall_ns
+        assert monitor.counters.stale > 0
+        assert "address_changed" not in seen.names()
+        # The one who has the key is still let in.
+        device.rise(monitor)
+
+
+def test_nor_does_it_after_the_monitor_has_been_away(keys: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with (
+        udpping.Monitor(HERE, 0, keys=keys, state=state) as monitor,
+        Device(monitor.address, key=OPS) as device,
+    ):
+        device.rise(monitor)
+        device.session, device.seq, device.began = 2, 0, time.time()
+        device.beat_until(lambda: peer_of(monitor, "device").sessions == 2)
+        device.rise(monitor)
+        before = peer_of(monitor, "device")
+    with udpping.Monitor(HERE, 0, keys=keys, state=state) as monitor, udp_socket() as stranger:
+        seen = Seen(monitor)
+        put(monitor, device.sent * 2, stranger)
+        seen.until("down")
+        after = peer_of(monitor, "device")
+        assert (after.received, after.seq, after.address) == (before.received, before.seq, before.address)
+        assert seen.names("device") == ["down"]
+
+
+def test_a_device_without_a_clock_is_let_in_by_its_boot_count(monitor: udpping.Monitor) -> None:
+    seen = Seen(monitor)
+    with Device(monitor.address, key=OPS, clock=False, boot=1) as device:
+        device.rise(monitor)
+        first = list(device.sent)
+        device.session, device.boot, device.seq = 2, 2, 0
+        device.beat()
+        seen.until("restarted")
+        device.rise(monitor)
+        received = peer_of(monitor, "device").received
+        put(monitor, first, device.socket)
+    row = peer_of(monitor, "device")
+    assert (row.session, row.received, row.state) == (f"{2:016x}", received, "up")
+    assert monitor.counters.stale == len(first)
+
+
+def test_a_file_counts_the_boots(monitor: udpping.Monitor, keys: Path, tmp_path: Path) -> None:
+    seen = Seen(monitor)
+    options = {"id": "pump", "interval": TICK, "key": keys, "key_name": "ops", "boot": tmp_path / "boots"}
+    with udpping.Heartbeat(*monitor.address, **options):  # type: ignore[arg-type]
+        seen.until("up")
+    seen.until("bye")
+    with udpping.Heartbeat(*monitor.address, **options):  # type: ignore[arg-type]
+        seen.until("restarted")
+        seen.until("up")
+    assert (tmp_path / "boots").read_text(encoding="ascii") == "2\n"
+    assert peer_of(monitor, "pump").sessions == 2
+
+
+def test_keys_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UDPPING_KEY", " ".join(OPS))
+    with (
+        udpping.Monitor(HERE, 0) as monitor,
+        udpping.Heartbeat(*monitor.address, id="web1", interval=TICK),
+        udp_socket() as own,
+    ):
+        wait_until(lambda: state_of(monitor, "web1") == "up")
+        put(monitor, [f"1 {time.time()}".encode()], own)
+        assert monitor.counters.unsealed == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"ops short", "ops with a secret of 5 bytes is not usable: expected 16 to 1024 bytes"),
+        (b"a=b correct horse battery", 'key "a=b" is not usable'),
+        (b"ops correct horse battery\nops correct horse battery", "ops"),
+        (b"# nobody\n", "key"),
+        (b"ops \xff\xfe", "is not usable: expected a file of text"),
+    ],
+)
+def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    with pytest.raises(udpping.ConfigError, match=re.escape(told)) as refused:
+        udpping.Monitor(HERE, 0, keys=file)
+    assert "\n" not in str(refused.value)
+    assert OPS[1] not in str(refused.value)
+    with pytest.raises(FileNotFoundError):
+        udpping.Monitor(HERE, 0, keys=tmp_path / "nowhere")

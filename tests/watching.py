@@ -1,0 +1,149 @@
+"""What the tests of the monitor share: waiting for events, and a sender by hand."""
+
+from __future__ import annotations
+
+import hmac
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from farend import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import udpping
+
+SECONDS = 40.0
+"""How long an event that must come is waited for: this machine may be busy."""
+TICK = 0.05
+"""The interval of the senders in the tests."""
+BUSY = {"paused", "stalled"}
+"""What a sender or the monitor rightly says of itself when the machine has no time for it."""
+
+
+class Seen:
+    """Takes the events of a monitor, and waits for those that must come."""
+
+    def __init__(self, monitor: udpping.Monitor) -> None:
+        self.monitor = monitor
+        self.events: list[udpping.MonitorEvent] = []
+
+    def until(self, name: str, client: str | None = None) -> udpping.MonitorEvent:
+        """Wait for the next event of that name, of that client if one is named."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            event = self.monitor.next_event(1)
+            if event is not None:
+                self.events.append(event)
+                if event.event == name and client in {None, event.client}:
+                    return event
+            elif not self.monitor.running:
+                break
+        raise AssertionError(f"no {name} of {client}: {[event.message for event in self.events]}")
+
+    def names(self, client: str | None = None) -> list[str]:
+        """Name what came so far, of a client if one is named; see `told`."""
+        while (event := self.monitor.next_event(0)) is not None:
+            self.events.append(event)
+        return told(event for event in self.events if client in {None, event.client})
+
+
+@dataclass
+class Device:
+    """A sender of heartbeats by hand: each call sends one, with the time of now."""
+
+    address: tuple[str, int]
+    id: str = "device"
+    session: int = 1
+    boot: int | None = None
+    clock: bool = True
+    key: tuple[str, str] | None = None
+    seq: int = 0
+    began: float = field(default_factory=time.time)
+    sent: list[bytes] = field(default_factory=list[bytes])
+
+    def __enter__(self) -> Self:
+        self.socket = self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def open(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
+        own = socket.socket(family, socket.SOCK_DGRAM)
+        own.settimeout(10)
+        return own
+
+    def move(self) -> None:
+        """Go on from another port, as behind a NAT that forgot the old one."""
+        self.__exit__()
+        self.socket = self.open()
+
+    def beat(self, *, skip: int = 0, more: str = "") -> bytes:
+        """Send the next heartbeat, or one after some that are lost."""
+        self.seq += 1 + skip
+        now = time.time()
+        line = f"Heartbeat {self.seq} {now if self.clock else 0:.6f} id={self.id} session={self.session:x}"
+        if self.boot is not None:
+            line += f" boot={self.boot}"
+        line += f" interval={TICK}"
+        if self.clock:
+            line += f" mono={now - self.began:.6f}"
+        datagram = seal(f"{line}{more}", self.key)
+        self.send(datagram)
+        return datagram
+
+    def send(self, datagram: bytes) -> None:
+        """Send whatever it is."""
+        self.sent.append(datagram)
+        self.socket.sendto(datagram, self.address)
+
+    def beat_until(self, condition: Callable[[], bool]) -> None:
+        """Go on until something has come of it."""
+
+        def try_again() -> bool:
+            self.beat()
+            time.sleep(TICK)
+            return condition()
+
+        wait_until(try_again, SECONDS)
+
+    def rise(self, monitor: udpping.Monitor) -> None:
+        """Go on until it is known to be up."""
+        self.beat_until(lambda: state_of(monitor, self.id) == "up")
+
+
+def told(events: Iterable[udpping.MonitorEvent]) -> list[str]:
+    """Name the notable events, but not those that a busy machine brings about."""
+    return [event.event for event in events if event.is_notable and event.event not in BUSY]
+
+
+def seal(line: str, key: tuple[str, str] | None) -> bytes:
+    """End a line as the documentation says."""
+    if key is None:
+        return line.encode()
+    name, secret = key
+    covered = f"{line} key={name}".encode()
+    return covered + b" mac=" + hmac.digest(secret.encode(), covered, "sha256")[:16].hex().encode()
+
+
+def peer_of(monitor: udpping.Monitor, client: str) -> udpping.PeerRow:
+    """Give the row of a client that is there."""
+    (row,) = [row for row in monitor.peers if row.client == client]
+    return row
+
+
+def state_of(monitor: udpping.Monitor, client: str) -> str | None:
+    """Give the state of a client, if it is known."""
+    return next((row.state for row in monitor.peers if row.client == client), None)
+
+
+def put(monitor: udpping.Monitor, datagrams: list[bytes], own: socket.socket) -> None:
+    """Send datagrams, and wait until the monitor has read them."""
+    for datagram in datagrams:
+        wanted = monitor.counters.received + 1
+        own.sendto(datagram, monitor.address)
+        wait_until(lambda wanted=wanted: monitor.counters.received >= wanted)
