@@ -1,9 +1,37 @@
 //! Numbers from records, each by one named definition.
+//!
+//! A statistic is a function of [`Sample`]s: the pings of one run to one target each. Several samples are pooled, and
+//! nothing is ever counted from one to the next. What adds up can be merged; that is what a digest does.
 
+mod arrival;
+mod distribution;
+mod duplication;
 mod gamma;
+mod interval;
+mod jitter;
+mod loss;
+mod loss_runs;
+mod moments;
+mod quantile;
+mod reordering;
+mod round_trip;
+mod sample;
 mod summary;
+mod variation;
 
+pub use arrival::arrivals;
+pub use distribution::Distribution;
+pub use duplication::{Duplication, duplication};
 pub use gamma::{garwood, normal_quantile_above};
+pub use interval::{Confidence, wilson, wilson_of_share};
+pub use jitter::{Jitter, jitter};
+pub use loss::{Loss, loss};
+pub use loss_runs::{LossRuns, Period, loss_periods, loss_runs};
+pub use moments::Moments;
+pub use quantile::{Quantile, quantile, quantiles};
+pub use reordering::{Reordering, reordering};
+pub use round_trip::{Lost, round_trip};
+pub use sample::{Columns, Sample};
 pub use summary::{RoundTrip, Summary};
 
 /// The normal quantile of a two-sided 95 % interval.
@@ -202,3 +230,4 @@ mod tests {
         }
     }
 }
+pub use variation::{Ipdv, difference, ipdv, pdv};
