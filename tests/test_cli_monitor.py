@@ -8,7 +8,6 @@ import pty
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,10 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from farend import wait_until
-from udpping._status import status_text
 from udpping.cli import _hosts
-from udpping.cli._hook import Hook, facts
-from watching import TICK, Device, Seen
+from watching import TICK, Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -344,130 +341,3 @@ def test_exec_has_the_facts_in_its_environment(start: Start, tmp_path: Path) -> 
         "UDPPING_VALUE": "3",
         "UDPPING_MESSAGE": "web/1 ended with exit status 3",
     }
-
-
-def event(number: int = 1) -> udpping.MonitorEvent:
-    wall = 1_700_000_000_123_456_789
-    return udpping.MonitorEvent(
-        number, 5, wall, "down", "web1", None, None, "up", 7, 4_200_000_000, None, "web1 is down"
-    )
-
-
-def test_facts_of_an_event() -> None:
-    told = facts(event())
-    assert told["UDPPING_TIME"] == "2023-11-14T22:13:20.123456Z"
-    assert told["UDPPING_SECONDS"] == "4.200000"
-    assert told["UDPPING_ADDRESS"] == ""
-
-
-def test_a_command_that_is_too_slow_goes_without_some_events_and_says_so_once(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    hook = Hook(f"sh -c 'echo >> {tmp_path}/ran; read x < {gate}'")
-    hook.run(event())
-    wait_until((tmp_path / "ran").exists)
-    began = time.monotonic()
-    for number in range(1_000):
-        hook.run(event(number))
-    assert time.monotonic() - began < 5
-    assert hook.dropped >= 1_000 - 256
-    assert list(hook.problems()) == ["events come faster than the command runs: some go without it"]
-    hook.close(patience=0.2)
-    first, last = hook.problems()
-    assert re.fullmatch(r"sh was killed after \d+\.\d s, for: web1 is down", first)
-    assert re.fullmatch(r"[\d,]+ events went without the command", last)
-    assert (tmp_path / "ran").read_text(encoding="utf-8") == "\n"
-
-
-def test_a_command_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    hook = Hook(f"sh -c 'sleep 1000 & echo $! > {tmp_path}/pid; wait'", limit=0.5)
-    hook.run(event())
-    wait_until((tmp_path / "pid").exists)
-    wait_until(lambda: len(hook._problems) == 1)
-    assert re.fullmatch(r"sh was killed after [0-9]\.\d s, for: web1 is down", next(hook.problems()))
-    child = int((tmp_path / "pid").read_text(encoding="utf-8"))
-    wait_until(lambda: not is_running(child))
-    hook.close()
-    assert not list(hook.problems())
-
-
-def is_running(process: int) -> bool:
-    """Whether it runs, and is not merely waiting for its parent to take notice."""
-    try:
-        with open(f"/proc/{process}/stat", encoding="ascii") as file:  # noqa: PTH123 - as short
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_what_a_command_ends_with_is_said(tmp_path: Path) -> None:
-    program = tmp_path / "program"
-    program.write_text("#!/bin/sh\n", encoding="utf-8")
-    program.chmod(0o755)
-    killed, gone, fine = Hook("sh -c 'kill -9 $$'"), Hook(str(program)), Hook("true")
-    program.unlink()
-    for hook in (killed, gone, fine):
-        hook.run(event())
-        hook.close()
-    assert list(killed.problems()) == ["sh was ended by signal 9, for: web1 is down"]
-    assert "could not be run: [Errno 2] No such file" in next(gone.problems())
-    assert not list(fine.problems())
-
-
-def row(**what: object) -> udpping.PeerRow:
-    values: dict[str, Any] = dict.fromkeys(udpping.PeerRow._fields)
-    counts = dict.fromkeys(
-        ("received", "lost", "duplicates", "reordered", "overdue", "loss_runs", "longest_loss_run"), 0
-    )
-    known = {"client": "web1", "state": "up", "last_seen_wall_ns": 1_700_000_000_000_000_000, "sessions": 1}
-    return udpping.PeerRow._make((values | counts | known | what).values())
-
-
-def test_the_table_is_for_100_columns_and_hides_nothing() -> None:
-    full = row(
-        client="x" * 64,
-        state="suspect",
-        received=123_456_789,
-        lost=23_456_789,
-        loss_runs=1_234_567,
-        longest_loss_run=12_345,
-        duplicates=1_234_567,
-        reordered=1_234_567,
-        overdue=12_345,
-        sessions=1_001,
-        difference_ns=-(10**18),
-        delay_variation_ns=123_456_789,
-        drift_ppm=-1234.56,
-        detection_ns=60_000_000_000,
-        exit_status=-9,
-        stopped_from_wall_ns=1_700_000_000_000_000_000,
-        stopped_to_wall_ns=1_700_000_060_000_000_000,
-    )
-    lines = status_text([full, row(state="down"), row(client="[2001:db8::1]:50000", received=9)]).splitlines()
-    assert max(map(len, lines)) <= 105  # a hundred million heartbeats need more
-    assert [line for line in lines if len(line) > 100] == [lines[2]]
-    text = "\n".join(lines)
-    for fact in ("x" * 64, "123,456,789", "16.0 % (16.0 to 16.0)", "ended by signal 9", "12,345 overdue",
-                 "1,234,567 runs of losses", "the longest 12,345", "1,000 restarts", "clock -1234.6 ppm",
-                 "a stop is noticed after 60 s", "delay variation 123 ms", "-277,777.8 h"):  # fmt: skip
-        assert fact in text
-    assert lines[-1] == "3 clients: 1 up, 1 suspect, 1 down"
-    assert status_text([row()], alarm=str.upper).startswith("client ")
-
-
-def test_a_real_table_is_narrow_enough() -> None:
-    with udpping.Monitor("::", 0) as monitor:
-        port = monitor.bound[1]
-        seen = Seen(monitor)
-        with (
-            udpping.Heartbeat("::1", port, id="a" * 64, interval=TICK),
-            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as nameless,
-        ):
-            nameless.sendto(b"1 1700000000", ("::1", port))
-            nameless.sendto(b"2 1700000000", ("::1", port))
-            seen.until("up", "a" * 64)
-            wait_until(lambda: len(monitor.peers) == 2)
-            text = monitor.status()
-    assert max(map(len, text.splitlines())) <= 100
-    assert text.isascii() or "µs" in text
-    assert text.replace("\n", "").isprintable()
