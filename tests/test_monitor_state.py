@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,6 @@ from watching import ALIVE, BUSY, SECONDS, TICK, Device, Seen, peer_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Start = Callable[..., subprocess.Popen[str]]
 
@@ -283,7 +284,7 @@ def test_a_full_disk_is_told_and_watching_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     done = subprocess.run(
         [sys.executable, "-c", FULL, log, tmp_path / "state"],
-        env={"PYTHONPATH": "tests"},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
         capture_output=True,
         text=True,
         timeout=SECONDS,

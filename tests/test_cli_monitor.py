@@ -1,0 +1,343 @@
+"""`udpping monitor`: what it says, for whom, and what it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import udpping
+from farend import wait_until
+from udpping.cli import _hosts
+from watching import TICK, Device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+HERE = "127.0.0.1"
+LOCAL = ("--host", HERE, "--port", "0")
+
+
+class Watched:
+    """A monitor in a process of its own, whose lines are read as they come."""
+
+    def __init__(self, start: Start, *words: object) -> None:
+        self.process = start("-m", "udpping", "monitor", *map(str, words))
+        self.lines: list[str] = []
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read until a line has that in it."""
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            self.lines.append(line.rstrip("\n"))
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"no {pattern}: {self.lines}, {self.process.communicate()[1]}")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return HERE, int(self.until(r"from this machine: .*:(\d+)$")[1])
+
+    def end(self, by: signal.Signals = signal.SIGINT) -> tuple[list[str], str]:
+        """End it; give the lines that came then, and what it complained about."""
+        self.process.send_signal(by)
+        output, errors = self.process.communicate(timeout=40)
+        assert self.process.returncode == 0, errors
+        return output.splitlines(), errors
+
+
+def call(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "udpping", "monitor", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
+
+
+def test_it_says_who_is_up_and_who_is_down_and_ctrl_c_shows_the_table(start: Start) -> None:
+    watched = Watched(start, *LOCAL, "--detector", "fixed:20")
+    head = r"listening on 127\.0\.0\.1, UDP port \d+"
+    watched.until(head)
+    watched.until("^detector fixed:20$")
+    with Device(watched.address) as device:
+        watched.until("Ctrl-C ends it and prints the clients")
+        for _ in range(30):
+            device.beat()
+            time.sleep(TICK)
+        watched.until(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  device is up$")
+        watched.until(r"  device is down: silent for \d+\.\d s after heartbeat 30$")
+    blank, title, row, more, total, counters, *_ = *watched.end()[0], ""
+    assert blank == ""
+    assert (
+        title
+        == "client                    state     received     lost  loss (95 % interval)     last heartbeat"
+    )
+    assert re.fullmatch(
+        r"device {20}down {12}30 {8}0  0\.0 % \(0\.0 to 11\.4\) {6}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row
+    )
+    assert "stopped " in more
+    assert total == "1 client: 1 down"
+    assert counters.startswith("30 received, 1 clients")
+    # Being late was not asked for.
+    assert not [line for line in watched.lines if "late" in line or "suspect" in line]
+
+
+def test_with_all_and_losses_it_says_everything(start: Start) -> None:
+    watched = Watched(start, *LOCAL, "--detector", "fixed:20", "--all", "--losses")
+    with Device(watched.address) as device:
+        for _ in range(10):
+            device.beat()
+            time.sleep(TICK)
+        device.beat(skip=2)
+        for _ in range(3):
+            device.beat()
+        watched.until("device is down: ")
+        text = "\n".join(watched.lines)
+        if "11 to 12 are lost" not in text:
+            watched.until("device: heartbeats 11 to 12 are lost$")
+    assert "device is late: " in text
+    assert "device is suspect: " in text
+    output, _ = watched.end()
+    assert "1 run of losses, the longest 2" in "\n".join(output)
+
+
+def test_programs_get_a_record_for_each(start: Start) -> None:
+    watched = Watched(start, *LOCAL, "--json", "--detector", "fixed:20")
+    assert watched.process.stdout is not None
+    begun = json.loads(watched.process.stdout.readline())
+    assert {name: begun[name] for name in ("schema", "type", "bound", "detector", "clients_elsewhere")} == {
+        "schema": 1,
+        "type": "start",
+        "bound": HERE,
+        "detector": "fixed:20",
+        "clients_elsewhere": [],
+    }
+    assert begun["client"] == f"udpping heartbeat {HERE}:{begun['port']}"
+    with Device((HERE, begun["port"])) as device:
+        device.send(b"\x1b[2J")
+        for _ in range(3):
+            device.beat()
+        watched.until('"event": "down"')
+    watched.lines += watched.end(signal.SIGTERM)[0]
+    records: list[dict[str, Any]] = [json.loads(line) for line in watched.lines]
+    assert all(record["schema"] == 1 for record in records)
+    of = {kind: [record for record in records if record["type"] == kind] for kind in
+          ("event", "unreadable", "peer", "counters")}  # fmt: skip
+    assert sum(map(len, of.values())) == len(records)
+    assert [event["event"] for event in of["event"] if event["event"] != "stalled"] == ["new", "up", "down"]
+    assert set(udpping.MonitorEvent._fields) < of["event"][0].keys()
+    (unreadable,) = of["unreadable"]
+    assert unreadable["datagram"] == r"\x1b[2J"
+    (peer,) = of["peer"]
+    assert (peer["client"], peer["state"], peer["received"]) == ("device", "down", 3)
+    assert set(udpping.PeerRow._fields) < peer.keys()
+    (counters,) = of["counters"]
+    assert (counters["received"], counters["unreadable"], counters["unkept"]) == (4, 1, None)
+
+
+def test_it_listens_everywhere_and_says_what_to_type_elsewhere(start: Start) -> None:
+    watched = Watched(start, "--port", 0)
+    port = int(watched.until(r"listening on every interface, .*UDP port (\d+)$")[1])
+    watched.until("Ctrl-C")
+    head = "\n".join(watched.lines)
+    assert f"from this machine:     udpping heartbeat localhost:{port}" in head
+    for command in _hosts.client_commands(port, "heartbeat"):
+        assert f"from another machine:  {command}" in head
+    with Device((HERE, port)) as device:
+        device.beat()
+        device.beat()
+        watched.until("device is up")
+    watched.end()
+
+
+def test_what_is_no_heartbeat_is_told_once_and_cannot_command_the_terminal(start: Start) -> None:
+    watched = Watched(start, *LOCAL)
+    with Device(watched.address) as device:
+        for _ in range(5):
+            device.send(b"\x1b[2Jhello\x07\x9b")
+        source = f"{HERE}:{device.socket.getsockname()[1]}"
+        watched.until(rf"^no heartbeat, from {re.escape(source)}: it is neither text .*: \\x1b\[2Jhello\\x07")
+        device.beat()
+        watched.until("device was heard for the first time")
+    watched.lines += watched.end()[0]
+    assert sum(line.startswith("no heartbeat") for line in watched.lines) == 1
+    assert watched.lines[-1] == "6 received, 1 clients, 5 unreadable"
+
+
+def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("ops correct horse battery\n", encoding="utf-8")
+    watched = Watched(start, *LOCAL, "--keys", keys)
+    with Device(watched.address) as device:
+        for _ in range(3):
+            device.beat()
+        watched.until("a heartbeat without a seal is refused")
+        device.key = ("ops", "another secret of 30 bytes")
+        for _ in range(3):
+            device.beat()
+        watched.until("a heartbeat with a wrong seal is refused")
+        device.key = ("ops", "correct horse battery")
+        device.beat()
+        watched.until("device was heard for the first time")
+    output, _ = watched.end()
+    assert output[-1] == "7 received, 1 clients, 3 unsealed, 3 forged"
+
+
+def test_nobody_is_said_once_and_it_goes_on(start: Start) -> None:
+    watched = Watched(start, *LOCAL, "--idle", "0.2")
+    watched.until(r"  nobody was heard for 0?\.?\d+ m?s$")
+    output, _ = watched.end()
+    assert output == ["", "no clients", "0 received, 0 clients"]
+
+
+def test_state_and_log_are_kept_and_a_second_monitor_is_refused(start: Start, tmp_path: Path) -> None:
+    kept = ("--state", tmp_path / "state", "--log", tmp_path / "log.csv")
+    watched = Watched(start, *LOCAL, *kept)
+    watched.until("state in .*state, log in .*log.csv")
+    with Device(watched.address) as device:
+        device.beat()
+        device.beat()
+        watched.until("device is up")
+        done = call(*LOCAL, *kept)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr == (
+            f"udpping monitor: cannot use {tmp_path / 'state'}: another monitor is using it; "
+            "give this one its own\n"
+        )
+        watched.end()
+    again = Watched(start, *LOCAL, *kept)
+    again.until("the monitor was away for .*: what happened then is unknown")
+    again.until("device is down")
+    again.end()
+    assert (tmp_path / "log.csv").read_text(encoding="utf-8").count(",summary,device,") == 2
+
+
+def test_down_is_red_on_a_terminal(free_port: int) -> None:
+    here, there = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    command = [sys.executable, "-m", "udpping", "monitor", "--host", HERE, "-p", str(free_port)]
+    process = subprocess.Popen(
+        [*command, "--detector", "fixed:5"], stdin=there, stdout=there, env=environment | {"TERM": "xterm"}
+    )
+    os.close(there)
+    text = b""
+
+    def shows(what: bytes) -> bool:
+        nonlocal text
+        if select.select([here], [], [], 0.01)[0]:
+            text += os.read(here, 65_536)
+        return what in text
+
+    try:
+        wait_until(lambda: shows(b"Ctrl-C"))
+        with Device((HERE, free_port)) as device:
+            device.beat()
+            device.beat()
+            wait_until(lambda: shows(b"device is down"))
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: shows(b"1 clients"))
+    finally:
+        process.kill()
+        process.wait()
+        os.close(here)
+    red = re.findall(r"\x1b\[31m(.*?)\x1b\[0m", text.decode())
+    assert len(red) == 2
+    assert "device is down" in red[0]
+    assert red[1].startswith("device   ")
+    assert "device is up\r\n" in text.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--detector soon", '--detector "soon" is not usable: expected'),
+        ("--interval 0", "--interval 0 is not usable: expected"),
+        ("--port 70000", "--port '70000' is not usable: expected a whole number from 0 to 65535"),
+        ("--host no..such..host", '"no..such..host"'),
+        ("--max-clients 0", "--max-clients '0' is not usable"),
+        ("--per-prefix 0", "--per-prefix '0' is not usable"),
+        ("--idle -1", "--idle -1 is not usable"),
+        ("--keys /nowhere/keys", "/nowhere/keys"),
+        ("--log /nowhere/log.csv", "cannot add to the log /nowhere/log.csv: No such file"),
+        ("--state /dev/null/state", "cannot make the directory /dev/null/state: Not a directory"),
+        (
+            "--exec /nowhere/hook",
+            "--exec '/nowhere/hook' is not usable: expected a program that can be found",
+        ),
+        ("--exec 'unclosed", '--exec "\'unclosed" is not usable'),
+        ("--loss 1", "--loss"),
+    ],
+)
+def test_a_bad_value_gets_one_line(words: str, told: str) -> None:
+    done = call(*LOCAL, *words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("udpping monitor: ")
+    assert told in done.stderr
+
+
+def test_a_busy_port_is_named(start: Start) -> None:
+    watched = Watched(start, *LOCAL)
+    port = watched.address[1]
+    done = call("--host", HERE, "-p", port)
+    assert done.returncode == 2
+    assert f"{HERE}:{port} is already in use" in done.stderr
+    assert "--port-tries" in done.stderr
+    watched.end()
+
+
+HOOK = """#!/bin/sh
+{ echo "words $# $1 $2 $3"; env | grep ^UDPPING_ | sort; echo; } >> "$0.txt"
+echo heard
+test "$UDPPING_EVENT" != bye
+"""
+
+
+def test_exec_has_the_facts_in_its_environment(start: Start, tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.write_text(HOOK, encoding="utf-8")
+    hook.chmod(0o755)
+    command = f"{hook} 'two words' ';' $HOME"
+    watched = Watched(start, *LOCAL, "--detector", "fixed:400", "--json", "--losses", "--exec", command)
+    port = json.loads(watched.until(".*")[0])["port"]
+    with Device((HERE, port), id="web/1") as device:
+        for _ in range(3):
+            device.beat()
+        device.beat(skip=1)
+        watched.until('"event": "lost"')
+        device.beat(more=" bye=3")
+        watched.until("hook exited with status 1, for: web/1 ended with exit status 3")
+        own = f"{HERE}:{device.socket.getsockname()[1]}"
+    output, errors = watched.end()
+    assert all(json.loads(line) for line in [*watched.lines, *output])
+    blocks = (tmp_path / "hook.txt").read_text(encoding="utf-8").strip().split("\n\n")
+    had = [dict(line.split("=", 1) for line in block.splitlines()[1:]) for block in blocks]
+    assert [block.splitlines()[0] for block in blocks] == ["words 3 two words ; $HOME"] * len(blocks)
+    # What it prints is not among our records.
+    assert errors == "heard\n" * len(blocks)
+    had = [each for each in had if each["UDPPING_EVENT"] not in {"stalled", "paused"}]
+    assert [each["UDPPING_EVENT"] for each in had] == ["new", "up", "bye"]
+    bye = had[-1]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", bye.pop("UDPPING_TIME"))
+    assert float(bye.pop("UDPPING_SECONDS")) >= 0
+    assert int(bye.pop("UDPPING_NUMBER")) >= 4
+    assert bye.pop("UDPPING_BEFORE") in {"up", "late", "suspect"}
+    assert bye == {
+        "UDPPING_EVENT": "bye",
+        "UDPPING_CLIENT": "web/1",
+        "UDPPING_ADDRESS": own,
+        "UDPPING_PREVIOUS": "",
+        "UDPPING_SEQ": "6",
+        "UDPPING_VALUE": "3",
+        "UDPPING_MESSAGE": "web/1 ended with exit status 3",
+    }
