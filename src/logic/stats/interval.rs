@@ -3,6 +3,9 @@
 use super::normal_quantile_above;
 use crate::logic::Invalid;
 
+/// The normal quantile of a two-sided 95 % interval.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
 /// The Wilson score interval of a proportion, `hits` of `n`, for the normal quantile `z` (1.96 for 95 %).
 ///
 /// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is right to use at 0 of n and n of n
@@ -57,8 +60,6 @@ impl Confidence {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    const Z95: f64 = 1.959_963_984_540_054;
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() <= 1e-9 * b.abs().max(1.0)
