@@ -126,7 +126,7 @@ impl Peer {
             carried: Counts::default(),
             clocks: Clocks::new(),
             below: None,
-            interval: Interval { stated: beat.interval, found: 0, gaps: 0, least },
+            interval: Interval::new(beat.interval, least),
             young: Vec::new(),
             watch: None,
             marks: None,
@@ -156,10 +156,9 @@ impl Peer {
         let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
         let marks = Marks { late: patience, suspect: patience, down: patience };
         let interval = Interval {
-            stated: stated.then_some(interval),
             found: interval,
             gaps: 1,
-            least: least.min(interval),
+            ..Interval::new(stated.then_some(interval), least.min(interval))
         };
         Self {
             nameless: known.nameless,
@@ -259,6 +258,9 @@ impl Peer {
         self.last_sent = beat.wall_ns;
         self.bye = beat.bye;
         self.mark(Beat { seq, sent: told.sent, at: read }, detector);
+        if let Some(usual) = self.interval.usual_silence() {
+            self.marks = self.marks.map(|marks| marks.after_at_least(read, usual));
+        }
         self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(read)).max(self.interval());
         // What the clocks say beside a jump of the numbers says as little.
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }

@@ -110,6 +110,16 @@ impl Marks {
         let late = latest.saturating_add(interval + interval / 2).min(down);
         Self { late, suspect: late + down.saturating_sub(late) / 2, down }
     }
+
+    /// The same for a sender that is often silent for so long after a heartbeat that came at `at`.
+    pub(super) fn after_at_least(self, at: Nanos, usual: Nanos) -> Self {
+        let after = |quarters: Nanos| at.saturating_add((usual / 4).saturating_mul(quarters));
+        Self {
+            late: self.late.max(after(5)),
+            suspect: self.suspect.max(after(6)),
+            down: self.down.max(after(8)),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

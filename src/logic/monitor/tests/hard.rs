@@ -160,3 +160,48 @@ fn the_highest_number_does_not_silence_a_sender_without_numbers() {
     }
     assert_eq!(post.peer().state, State::Up);
 }
+
+#[test]
+fn an_outage_is_not_taken_for_an_interval() {
+    let mut post = Post::new(|_| {});
+    let mut seq = 0;
+    let mut beats = |post: &mut Post, count: u64, pause: Nanos| {
+        for _ in 0..count {
+            seq += 1;
+            post.hear_from(FAR, format!("Heartbeat {seq} {}", 1_700_000_000 + post.now / SECOND).as_bytes());
+            post.pass(pause);
+        }
+    };
+    beats(&mut post, 30, SECOND);
+    post.pass(3_600 * SECOND);
+    beats(&mut post, 5, SECOND);
+    assert_eq!(post.peer().interval, SECOND);
+    // Another pace is another matter.
+    beats(&mut post, 5, 10 * SECOND);
+    assert_eq!((post.peer().interval, post.peer().state), (10 * SECOND, State::Up));
+}
+
+#[test]
+fn a_newcomer_who_waited_through_a_stall_is_forgotten_like_any_other() {
+    let mut post = Post::new(|_| {});
+    post.now += 10 * SECOND;
+    post.hear(LINE);
+    post.monitor.wake(at(post.now), None);
+    post.pass(60 * SECOND);
+    assert_eq!(post.monitor.clients(), 0);
+}
+
+#[test]
+fn a_sender_of_bursts_is_watched_by_its_bursts() {
+    for (burst, pause) in [(2, 5), (3, 10), (5, 10), (10, 30)] {
+        let mut post = Post::new(|plan| plan.detector = "calibrated".parse().unwrap());
+        let mut down = Vec::new();
+        for number in 0..200_u64 {
+            post.hear_from(FAR, format!("Heartbeat {number} {}", 1_700_000_000 + number).as_bytes());
+            post.pass(if number % burst == burst - 1 { pause * SECOND } else { 10_000_000 });
+            down.push(post.told().contains(&"down"));
+        }
+        let last = down.iter().rposition(|down| *down).unwrap_or(0) as u64;
+        assert!(last < 12 * burst, "bursts of {burst} every {pause} s: down after {last}");
+    }
+}
