@@ -209,7 +209,7 @@ impl Monitor {
         }
         let Some(peer) = self.roster.get_mut(place) else { return false };
         let before = peer.last;
-        let taken = peer.take(beat, &self.plan.detector, now, self.health.read_at(now.mono));
+        let taken = peer.take(beat, &self.plan.detector, now, self.health.earliest(now.mono));
         self.tell_beat(place, beat, taken.heard, now);
         self.settle(place, now);
         match taken.heard {
@@ -220,9 +220,8 @@ impl Monitor {
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => return false,
         }
-        let excuses = self.health.excuses();
         let Some(peer) = self.roster.get_mut(place) else { return false };
-        peer.excused = excuses;
+        peer.excused = self.health.excuses(peer.last.mono);
         if peer.source != source {
             let previous = peer.source;
             self.roster.moved(place, source);

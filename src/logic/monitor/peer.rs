@@ -197,14 +197,14 @@ impl Peer {
         counts
     }
 
-    /// Takes a heartbeat of this session. `read` is when it came as far as the detector is concerned: before a stall
-    /// of the monitor, if it waited during that.
+    /// Takes a heartbeat of this session. `earliest` is when it may have come: earlier than it is read, if the monitor stood
+    /// still.
     pub(super) fn take(
         &mut self,
         beat: &Heartbeat<'_>,
         detector: &Detector,
         at: Moment,
-        read: Nanos,
+        earliest: Nanos,
     ) -> Taken {
         if beat.seq.is_none() && self.seq == u64::MAX {
             (self.floor, self.seq) = (None, 0);
@@ -230,7 +230,7 @@ impl Peer {
             Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
                 // Numbers on the far side of a wild one: nobody wants to be told that they are lost.
                 self.begin_anew();
-                return self.take(beat, detector, at, read);
+                return self.take(beat, detector, at, earliest);
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => {
                 return Taken { heard, steps: 0, finding: None };
@@ -247,21 +247,25 @@ impl Peer {
             self.watch = None;
             self.young.clear();
         }
+        let stamp = Stamp { wall: beat.wall_ns, mono: beat.mono };
+        let known_steps = if heard == Heard::Jump { 1 } else { steps };
+        let earliest = earliest.max(self.last.mono);
+        let came = self.clocks.came(known_steps, self.interval(), stamp, earliest, at.mono);
+        let at = Moment { mono: came, wall: at.wall.saturating_sub(at.mono.saturating_sub(came)) };
         if !first && heard != Heard::Jump {
             self.interval.learn(at.mono.saturating_sub(self.last.mono), steps);
         }
-        let stamp = Stamp { wall: beat.wall_ns, mono: beat.mono };
-        let told = self.clocks.hear(if heard == Heard::Jump { 1 } else { steps }, self.interval(), stamp, at);
+        let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
         self.below = None;
         self.seq = seq;
         self.last = at;
         self.last_sent = beat.wall_ns;
         self.bye = beat.bye;
-        self.mark(Beat { seq, sent: told.sent, at: read }, detector);
+        self.mark(Beat { seq, sent: told.sent, at: came }, detector);
         if let Some(usual) = self.interval.usual_silence() {
-            self.marks = self.marks.map(|marks| marks.after_at_least(read, usual));
+            self.marks = self.marks.map(|marks| marks.after_at_least(came, usual));
         }
-        self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(read)).max(self.interval());
+        self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(came)).max(self.interval());
         // What the clocks say beside a jump of the numbers says as little.
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
     }

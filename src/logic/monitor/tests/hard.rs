@@ -205,3 +205,20 @@ fn a_sender_of_bursts_is_watched_by_its_bursts() {
         assert!(last < 12 * burst, "bursts of {burst} every {pause} s: down after {last}");
     }
 }
+
+#[test]
+fn what_waited_in_the_socket_while_the_monitor_stood_still_teaches_no_delay() {
+    for detector in ["calibrated", "chen:2s", "fixed:3", "phi:8"] {
+        let mut post = Post::new(|plan| plan.detector = detector.parse().unwrap());
+        post.beats(LINE, 1..=300);
+        post.told();
+        post.now += 100 * SECOND;
+        (301..=400).for_each(|seq| post.hear(LINE.seq(seq)));
+        post.monitor.wake(at(post.now), None);
+        post.beats(LINE, 401..=500);
+        assert_eq!(post.told(), ["stalled"], "{detector}");
+        assert_eq!(post.peer().state, State::Up);
+        post.pass(20 * SECOND);
+        assert_eq!(post.told(), ["down"], "{detector}");
+    }
+}
