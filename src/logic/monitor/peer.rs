@@ -20,6 +20,8 @@ const PATIENCE: Nanos = 3;
 /// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
 /// knows how often it sends.
 const NEWCOMER: Nanos = 60 * SECOND;
+/// Heartbeats in a row that keep their pace and are all too late by the sender's clock, after which that clock stood still.
+const OUT_OF_STEP: u8 = 3;
 /// Rising numbers below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
 
@@ -46,6 +48,8 @@ pub(super) struct Peer {
     pub(super) carried: Counts,
     pub(super) clocks: Clocks,
     below: Option<Below>,
+    /// How many heartbeats kept their pace and were too late.
+    out_of_step: u8,
     pub(super) interval: Interval,
     young: Vec<Beat>,
     pub(super) watch: Option<Box<Watch>>,
@@ -126,6 +130,7 @@ impl Peer {
             carried: Counts::default(),
             clocks: Clocks::new(),
             below: None,
+            out_of_step: 0,
             interval: Interval::new(beat.interval, least),
             young: Vec::new(),
             watch: None,
@@ -252,8 +257,9 @@ impl Peer {
         let earliest = earliest.max(self.last.mono);
         let came = self.clocks.came(known_steps, self.interval(), stamp, earliest, at.mono);
         let at = Moment { mono: came, wall: at.wall.saturating_sub(at.mono.saturating_sub(came)) };
+        let gap = at.mono.saturating_sub(self.last.mono);
         if !first && heard != Heard::Jump {
-            self.interval.learn(at.mono.saturating_sub(self.last.mono), steps);
+            self.interval.learn(gap, steps);
         }
         let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
         self.below = None;
@@ -261,13 +267,29 @@ impl Peer {
         self.last = at;
         self.last_sent = beat.wall_ns;
         self.bye = beat.bye;
-        self.mark(Beat { seq, sent: told.sent, at: came }, detector);
+        let beat = Beat { seq, sent: told.sent, at: came };
+        self.mark(beat, detector);
+        if self.is_out_of_step(came, gap) {
+            self.clocks = Clocks::new();
+            self.watch = None;
+            self.young.clear();
+            let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
+            self.mark(Beat { sent: told.sent, ..beat }, detector);
+        }
         if let Some(usual) = self.interval.usual_silence() {
             self.marks = self.marks.map(|marks| marks.after_at_least(came, usual));
         }
         self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(came)).max(self.interval());
         // What the clocks say beside a jump of the numbers says as little.
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
+    }
+
+    /// Whether heartbeats come at their pace and yet all too late by what is known of the sender's clock: it stood still
+    /// with its machine, and is another one now. What only waited on the way comes at once.
+    fn is_out_of_step(&mut self, came: Nanos, gap: Nanos) -> bool {
+        let late = self.marks.is_some_and(|marks| marks.down < came) && gap >= self.interval() / 2;
+        self.out_of_step = if late { self.out_of_step.saturating_add(1) } else { 0 };
+        self.out_of_step >= OUT_OF_STEP
     }
 
     /// Whether numbers below the highest can be the ones to go by: those of unsealed clients, and numbers that were heard

@@ -222,3 +222,38 @@ fn what_waited_in_the_socket_while_the_monitor_stood_still_teaches_no_delay() {
         assert_eq!(post.told(), ["down"], "{detector}");
     }
 }
+
+/// Heartbeats of a sender whose steady clock stands `behind` after its machine was stopped.
+fn behind(seq: u64, behind: Nanos) -> Vec<u8> {
+    let mono = i64::try_from(seq).unwrap() * SECOND;
+    let beat = Heartbeat {
+        seq: Some(seq),
+        wall_ns: Some(EPOCH + mono + behind),
+        id: Some("web1"),
+        session: Some(1),
+        interval: Some(SECOND),
+        mono: Some(mono),
+        ..Heartbeat::default()
+    };
+    let mut line = Vec::new();
+    beat.write(Form::Full, None, &mut line);
+    line
+}
+
+#[test]
+fn a_machine_that_was_stopped_with_its_clock_is_alive_when_it_goes_on() {
+    for detector in ["calibrated", "chen:2s", "fixed:3", "phi:8"] {
+        let mut post = Post::new(|plan| plan.detector = detector.parse().unwrap());
+        for seq in 1..=300 {
+            post.hear_from(FAR, &behind(seq, 0));
+            post.pass(SECOND);
+        }
+        post.pass(600 * SECOND);
+        post.told();
+        for seq in 301..=310 {
+            post.hear_from(FAR, &behind(seq, 600 * SECOND));
+            post.pass(SECOND);
+        }
+        assert_eq!(post.peer().state, State::Up, "{detector}");
+    }
+}
