@@ -190,6 +190,9 @@ impl Monitor {
 
     /// Takes in a heartbeat of a client; says whether it is fresh.
     fn place(&mut self, place: Place, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
+        if !self.plan.keys.is_empty() {
+            self.roster.seal(place);
+        }
         let Some(peer) = self.roster.get_mut(place) else { return false };
         match peer.place(beat) {
             Belongs::Here => {}

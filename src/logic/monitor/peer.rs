@@ -227,6 +227,9 @@ impl Peer {
             account.hear(seq, at.mono)
         } else {
             self.account = Some(Account::new(seq, at.mono));
+            if self.session == Session::default() {
+                self.session = Session::of(beat);
+            }
             Heard::Fresh { gap: 0 }
         };
         let steps = match heard {

@@ -257,3 +257,57 @@ fn a_machine_that_was_stopped_with_its_clock_is_alive_when_it_goes_on() {
         assert_eq!(post.peer().state, State::Up, "{detector}");
     }
 }
+
+#[test]
+fn a_file_that_was_tampered_with_makes_no_second_self_and_no_wild_numbers() {
+    let mut post = Post::new(|_| {});
+    post.beats(LINE, 1..=5);
+    let mut text = Monitor::save_title(at(post.now));
+    post.monitor.save(0, 10, &mut text);
+    let line = text.lines().nth(1).unwrap().to_owned();
+    let mut back = Post::new(|_| {});
+    back.monitor.restore(&format!("{text}{line}\n"), at(0)).unwrap();
+    assert_eq!(back.monitor.clients(), 1);
+    for (place, value) in [(3, "new"), (11, "9223372036854775807"), (11, "1")] {
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        fields[place] = value;
+        let text = format!("{}{}\n", Monitor::save_title(at(0)), fields.join("\t"));
+        assert!(Post::new(|_| {}).monitor.restore(&text, at(0)).is_err(), "{value}");
+    }
+    // Any number that fits does no harm.
+    for place in [4, 5, 10, 14, 15, 16, 17, 23] {
+        for value in ["-9223372036854775808", "9223372036854775807", "18446744073709551615", "4294967295"] {
+            let mut fields: Vec<&str> = line.split('\t').collect();
+            fields[place] = value;
+            let text = format!("{}{}\n", Monitor::save_title(at(0)), fields.join("\t"));
+            let mut post = Post::new(|_| {});
+            if post.monitor.restore(&text, at(0)).is_ok() {
+                post.beats(LINE, 6..=12);
+                let mut text = String::new();
+                post.monitor.save(0, 10, &mut text);
+                assert_eq!(post.peer().state, State::Up, "{value} at {place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_is_sealed_as_long_as_there_are_keys() {
+    let mut post = Post::new(|_| {});
+    post.beats(LINE, 1..=5);
+    let mut text = Monitor::save_title(at(post.now));
+    post.monitor.save(0, 10, &mut text);
+    // Keys from now on: whatever was believed without one is worth nothing.
+    let mut back = Post::new(|plan| plan.keys = Keys::read(KEYS).unwrap());
+    back.monitor.restore(&text, at(0)).unwrap();
+    let sealed = Line { key: Some("ops"), session: 2, start: EPOCH - SECOND, ..LINE };
+    back.beats(sealed, 1..=5);
+    assert!(back.peer().sealed && back.peer().state == State::Up);
+    // And no keys any more.
+    let mut text = Monitor::save_title(at(back.now));
+    back.monitor.save(0, 10, &mut text);
+    let mut open = Post::new(|_| {});
+    open.monitor.restore(&text, at(0)).unwrap();
+    open.beats(Line { session: 3, ..LINE }, 1..=9);
+    assert!(!open.peer().sealed && open.peer().state == State::Up);
+}
