@@ -170,6 +170,22 @@ impl Clocks {
         Told { sent, finding }
     }
 
+    /// When a heartbeat came that waited, between `began` and `now`, for somebody to read it: as long after it was sent as
+    /// the others came, or as early as it can be where that is not known.
+    #[must_use]
+    pub fn came(&self, seq_step: u64, interval: Nanos, stamp: Stamp, began: Nanos, now: Nanos) -> Nanos {
+        let on = |clock: Option<Nanos>, scale: Option<Scale>| {
+            clock.zip(scale).map(|(clock, scale)| clock.saturating_add(scale.offset))
+        };
+        let planned = || {
+            let steps = Nanos::try_from(seq_step).unwrap_or(Nanos::MAX);
+            self.last.map(|(last, _)| last.saturating_add(steps.saturating_mul(interval)))
+        };
+        let sent = on(stamp.mono, self.mono).or_else(|| on(stamp.wall, self.wall)).or_else(planned);
+        let came = sent.map_or(began, |sent| sent.saturating_sub(self.arrivals));
+        came.clamp(began.min(now), now)
+    }
+
     /// What the clocks show now.
     #[must_use]
     #[expect(

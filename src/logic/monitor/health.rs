@@ -71,15 +71,17 @@ impl Health {
         Some(more)
     }
 
-    /// When a heartbeat that is read now came, as far as silence is concerned: no later than the stall began.
-    pub(super) fn read_at(&self, now: Nanos) -> Nanos {
-        self.catching_up.map_or(now, |(began, _)| began)
+    /// The earliest time at which a heartbeat that is read now may have come: when the stall began, if it waited in one.
+    pub(super) fn earliest(&self, now: Nanos) -> Nanos {
+        self.catching_up.map_or(now, |(began, _)| began.min(now))
     }
 
-    /// What there is to be excused until now, for a client whose heartbeat is read now.
-    pub(super) fn excuses(&self) -> (Nanos, u32) {
-        let current = self.catching_up.map_or(0, |(_, gap)| gap);
-        (self.stalled - current, self.drop_periods)
+    /// What there was to be excused when a heartbeat came that is read now.
+    pub(super) fn excuses(&self, came: Nanos) -> (Nanos, u32) {
+        let since = self
+            .catching_up
+            .map_or(0, |(began, gap)| began.saturating_add(gap).saturating_sub(came).clamp(0, gap));
+        (self.stalled - since, self.drop_periods)
     }
 
     /// How much longer a client may be silent whose last heartbeat was read with `excused`.

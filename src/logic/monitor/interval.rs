@@ -4,6 +4,8 @@ use crate::logic::{Nanos, SECOND};
 
 /// Heartbeats over which it is averaged when it is not stated.
 const GAPS: u16 = 16;
+/// So many times the average is far longer.
+const FAR: Nanos = 4;
 /// The longest.
 const DAY: Nanos = 86_400 * SECOND;
 
@@ -14,16 +16,47 @@ pub(super) struct Interval {
     pub(super) found: Nanos,
     pub(super) gaps: u16,
     pub(super) least: Nanos,
+    /// The longest lately, forgotten little by little.
+    pub(super) longest: Nanos,
+    /// The last that was far longer than the others, and how many came since.
+    pub(super) odd: Nanos,
+    pub(super) since_odd: u16,
 }
 
 impl Interval {
+    /// One that is not known, if it is not stated, but not less than `least`.
+    pub(super) fn new(stated: Option<Nanos>, least: Nanos) -> Self {
+        Self { stated, found: 0, gaps: 0, least, longest: 0, odd: 0, since_odd: 0 }
+    }
+
     pub(super) fn value(self) -> Nanos {
         self.stated.unwrap_or(self.least.max(self.found).min(DAY))
     }
 
+    /// The longest silence that is usual of a sender that does not state how often it sends: it may send in bursts.
+    pub(super) fn usual_silence(self) -> Option<Nanos> {
+        Some(self.longest).filter(|longest| self.stated.is_none() && *longest > 0)
+    }
+
+    /// Learns from a time in which so many numbers went by. A far longer one is an outage when it comes once, another pace
+    /// when two follow each other, and how bursts are when it comes again and again.
     pub(super) fn learn(&mut self, gap: Nanos, steps: u64) {
         let each = gap / Nanos::try_from(steps.max(1)).unwrap_or(Nanos::MAX);
+        let each = each.clamp(0, DAY);
+        if self.gaps > 0 && each > FAR * self.found.max(self.least) {
+            let (before, ago) = (std::mem::replace(&mut self.odd, each), std::mem::take(&mut self.since_odd));
+            if before == 0 || ago >= GAPS {
+                return;
+            }
+            if ago == 0 {
+                (self.found, self.longest, self.gaps) = (each.min(before), each.min(before), 1);
+                return;
+            }
+        } else {
+            self.since_odd = self.since_odd.saturating_add(1);
+        }
+        self.longest = each.max(self.longest - self.longest / Nanos::from(GAPS));
         self.gaps = (self.gaps + 1).min(GAPS);
-        self.found += (each.clamp(0, DAY) - self.found) / Nanos::from(self.gaps);
+        self.found += (each - self.found) / Nanos::from(self.gaps);
     }
 }

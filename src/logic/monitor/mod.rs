@@ -190,6 +190,9 @@ impl Monitor {
 
     /// Takes in a heartbeat of a client; says whether it is fresh.
     fn place(&mut self, place: Place, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
+        if !self.plan.keys.is_empty() {
+            self.roster.seal(place);
+        }
         let Some(peer) = self.roster.get_mut(place) else { return false };
         let mut started_again = false;
         match peer.place(beat) {
@@ -211,7 +214,7 @@ impl Monitor {
         }
         let Some(peer) = self.roster.get_mut(place) else { return false };
         let before = peer.last;
-        let taken = peer.take(beat, &self.plan.detector, now, self.health.read_at(now.mono));
+        let taken = peer.take(beat, &self.plan.detector, now, self.health.earliest(now.mono));
         self.tell_beat(place, beat, taken.heard, now);
         self.settle(place, now);
         match taken.heard {
@@ -222,9 +225,8 @@ impl Monitor {
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => return false,
         }
-        let excuses = self.health.excuses();
         let Some(peer) = self.roster.get_mut(place) else { return false };
-        peer.excused = excuses;
+        peer.excused = self.health.excuses(peer.last.mono);
         if peer.source != source {
             let previous = peer.source;
             self.roster.moved(place, source);

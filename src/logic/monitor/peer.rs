@@ -20,6 +20,8 @@ const PATIENCE: Nanos = 3;
 /// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
 /// knows how often it sends.
 const NEWCOMER: Nanos = 60 * SECOND;
+/// Heartbeats in a row that keep their pace and are all too late by the sender's clock, after which that clock stood still.
+const OUT_OF_STEP: u8 = 3;
 /// Rising numbers below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
 
@@ -46,6 +48,8 @@ pub(super) struct Peer {
     pub(super) carried: Counts,
     pub(super) clocks: Clocks,
     below: Option<Below>,
+    /// How many heartbeats kept their pace and were too late.
+    out_of_step: u8,
     pub(super) interval: Interval,
     young: Vec<Beat>,
     pub(super) watch: Option<Box<Watch>>,
@@ -126,7 +130,8 @@ impl Peer {
             carried: Counts::default(),
             clocks: Clocks::new(),
             below: None,
-            interval: Interval { stated: beat.interval, found: 0, gaps: 0, least },
+            out_of_step: 0,
+            interval: Interval::new(beat.interval, least),
             young: Vec::new(),
             watch: None,
             marks: None,
@@ -156,10 +161,9 @@ impl Peer {
         let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
         let marks = Marks { late: patience, suspect: patience, down: patience };
         let interval = Interval {
-            stated: stated.then_some(interval),
             found: interval,
             gaps: 1,
-            least: least.min(interval),
+            ..Interval::new(stated.then_some(interval), least.min(interval))
         };
         Self {
             nameless: known.nameless,
@@ -198,14 +202,14 @@ impl Peer {
         counts
     }
 
-    /// Takes a heartbeat of this session. `read` is when it came as far as the detector is concerned: before a stall
-    /// of the monitor, if it waited during that.
+    /// Takes a heartbeat of this session. `earliest` is when it may have come: earlier than it is read, if the monitor stood
+    /// still.
     pub(super) fn take(
         &mut self,
         beat: &Heartbeat<'_>,
         detector: &Detector,
         at: Moment,
-        read: Nanos,
+        earliest: Nanos,
     ) -> Taken {
         if beat.seq.is_none() && self.seq == u64::MAX {
             (self.floor, self.seq) = (None, 0);
@@ -223,6 +227,9 @@ impl Peer {
             account.hear(seq, at.mono)
         } else {
             self.account = Some(Account::new(seq, at.mono));
+            if self.session == Session::default() {
+                self.session = Session::of(beat);
+            }
             Heard::Fresh { gap: 0 }
         };
         let steps = match heard {
@@ -231,7 +238,7 @@ impl Peer {
             Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
                 // Numbers on the far side of a wild one: nobody wants to be told that they are lost.
                 self.begin_anew();
-                return self.take(beat, detector, at, read);
+                return self.take(beat, detector, at, earliest);
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => {
                 return Taken { heard, steps: 0, finding: None };
@@ -248,20 +255,44 @@ impl Peer {
             self.watch = None;
             self.young.clear();
         }
-        if !first && heard != Heard::Jump {
-            self.interval.learn(at.mono.saturating_sub(self.last.mono), steps);
-        }
         let stamp = Stamp { wall: beat.wall_ns, mono: beat.mono };
-        let told = self.clocks.hear(if heard == Heard::Jump { 1 } else { steps }, self.interval(), stamp, at);
+        let known_steps = if heard == Heard::Jump { 1 } else { steps };
+        let earliest = earliest.max(self.last.mono);
+        let came = self.clocks.came(known_steps, self.interval(), stamp, earliest, at.mono);
+        let at = Moment { mono: came, wall: at.wall.saturating_sub(at.mono.saturating_sub(came)) };
+        let gap = at.mono.saturating_sub(self.last.mono);
+        if !first && heard != Heard::Jump {
+            self.interval.learn(gap, steps);
+        }
+        let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
         self.below = None;
         self.seq = seq;
         self.last = at;
         self.last_sent = beat.wall_ns;
         self.bye = beat.bye;
-        self.mark(Beat { seq, sent: told.sent, at: read }, detector);
-        self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(read)).max(self.interval());
+        let beat = Beat { seq, sent: told.sent, at: came };
+        self.mark(beat, detector);
+        if self.is_out_of_step(came, gap) {
+            self.clocks = Clocks::new();
+            self.watch = None;
+            self.young.clear();
+            let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
+            self.mark(Beat { sent: told.sent, ..beat }, detector);
+        }
+        if let Some(usual) = self.interval.usual_silence() {
+            self.marks = self.marks.map(|marks| marks.after_at_least(came, usual));
+        }
+        self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(came)).max(self.interval());
         // What the clocks say beside a jump of the numbers says as little.
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
+    }
+
+    /// Whether heartbeats come at their pace and yet all too late by what is known of the sender's clock: it stood still
+    /// with its machine, and is another one now. What only waited on the way comes at once.
+    fn is_out_of_step(&mut self, came: Nanos, gap: Nanos) -> bool {
+        let late = self.marks.is_some_and(|marks| marks.down < came) && gap >= self.interval() / 2;
+        self.out_of_step = if late { self.out_of_step.saturating_add(1) } else { 0 };
+        self.out_of_step >= OUT_OF_STEP
     }
 
     /// Whether numbers below the highest can be the ones to go by: those of unsealed clients, and numbers that were heard

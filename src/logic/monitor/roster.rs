@@ -97,6 +97,15 @@ impl Roster {
         self.networks.get(&prefix(source.ip())).is_none_or(|network| network.clients < per_prefix)
     }
 
+    /// Whether there is already one of that name, or of that address for one without.
+    pub(super) fn knows(&self, peer: &Peer) -> bool {
+        if peer.nameless {
+            self.nameless.contains_key(&peer.source)
+        } else {
+            self.named.contains_key(&peer.name)
+        }
+    }
+
     /// Lets a client in.
     pub(super) fn add(&mut self, peer: Peer) -> Place {
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -134,6 +143,15 @@ impl Roster {
                 self.stopped(place);
             }
         }
+    }
+
+    /// A client that was believed without a seal has one from now on.
+    pub(super) fn seal(&mut self, place: Place) {
+        let Some(peer) = self.get_mut(place).filter(|peer| !peer.sealed) else { return };
+        peer.sealed = true;
+        peer.distrust();
+        let source = peer.source;
+        self.leave(source);
     }
 
     /// A client has stopped: it makes room when there is none.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::account::Counts;
+use super::detect::INTERVALS;
 use super::event::{Kind, State};
 use super::peer::{Known, Peer};
 use super::session::Session;
@@ -53,7 +54,11 @@ impl Monitor {
         let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
         let absent = now.wall.saturating_sub(saved.ok_or_else(|| refused(title))?).max(0);
         for line in lines.take(self.plan.max_clients) {
-            let peer = read_line(line, now, self.plan.interval).ok_or_else(|| refused(line))?;
+            let mut peer = read_line(line, now, self.plan.interval).ok_or_else(|| refused(line))?;
+            peer.sealed &= !self.plan.keys.is_empty();
+            if self.roster.knows(&peer) {
+                continue;
+            }
             let (stopped, watched, silent) = (
                 matches!(peer.state, State::Down | State::Bye),
                 peer.state.is_watched(),
@@ -113,7 +118,7 @@ fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     let name = fields.next().filter(|name| is_name(name) || name.parse::<SocketAddr>().is_ok())?;
     let nameless = next::<u8>(&mut fields)? != 0;
     let sealed = next::<u8>(&mut fields)? != 0;
-    let state = State::named(fields.next()?)?;
+    let state = State::named(fields.next()?).filter(|state| *state != State::New)?;
     // By the clock that never steps, as far back as the wall clock says.
     let mut moment = || {
         let wall = next::<i64>(&mut fields)?;
@@ -124,7 +129,7 @@ fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     let session =
         Session { number: option(&mut fields)?, boot: option(&mut fields)?, start: option(&mut fields)? };
     let seq = next(&mut fields)?;
-    let interval = next::<Nanos>(&mut fields).filter(|interval| *interval > 0)?;
+    let interval = next::<Nanos>(&mut fields).filter(|interval| INTERVALS.contains(interval))?;
     let stated = next::<u8>(&mut fields)? != 0;
     let bye = option(&mut fields)?;
     let sessions = next(&mut fields)?;

@@ -72,6 +72,13 @@ impl Peer {
         if back && later { Belongs::Next } else { Belongs::Here }
     }
 
+    /// Forgets the session, of which anybody could have told anything.
+    pub(super) fn distrust(&mut self) {
+        self.begin_anew();
+        (self.session, self.earlier, self.floor, self.last_sent) =
+            (Session::default(), [None; EARLIER], None, None);
+    }
+
     /// Begins another session; gives back what of the old one counts as lost by that.
     pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) -> Vec<(u64, u64)> {
         let of = Session::of(beat);

@@ -15,14 +15,15 @@ impl Monitor {
     pub(super) fn raise(&mut self, place: Place, before: Moment, now: Moment) {
         let Some(peer) = self.roster.get_mut(place) else { return };
         // One that was so long on the way that silence is suspicious all the same revives nobody.
-        let in_time = peer.marks.is_some_and(|marks| now.mono <= marks.down);
+        let grace = self.health.grace(peer.excused, peer.interval());
+        let in_time = peer.marks.is_some_and(|marks| now.mono <= marks.down.saturating_add(grace));
         let to = match peer.state {
             _ if peer.bye.is_some() => State::Bye,
             State::Late | State::Suspect if in_time => State::Up,
             State::New | State::Down | State::Bye => {
                 if !in_time {
                     peer.falls();
-                    return;
+                    return self.look_again(place, now);
                 }
                 if !peer.rises() {
                     return self.look_again(place, now);

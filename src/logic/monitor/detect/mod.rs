@@ -32,7 +32,7 @@ const EXPECTED: &str =
     "fixed:3 (misses), phi:8 (threshold), chen:2s (safety margin) or calibrated:1 per 30 days (false alarms)";
 
 /// Shortest and longest time between two heartbeats.
-const INTERVALS: std::ops::RangeInclusive<Nanos> = 1_000_000..=86_400 * SECOND;
+pub(super) const INTERVALS: std::ops::RangeInclusive<Nanos> = 1_000_000..=86_400 * SECOND;
 
 /// One heartbeat as it arrived. The sequence number goes up by one for each that is sent; none is fed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,16 @@ impl Marks {
     fn before(down: Nanos, latest: Nanos, interval: Nanos) -> Self {
         let late = latest.saturating_add(interval + interval / 2).min(down);
         Self { late, suspect: late + down.saturating_sub(late) / 2, down }
+    }
+
+    /// The same for a sender that is often silent for so long after a heartbeat that came at `at`.
+    pub(super) fn after_at_least(self, at: Nanos, usual: Nanos) -> Self {
+        let after = |quarters: Nanos| at.saturating_add((usual / 4).saturating_mul(quarters));
+        Self {
+            late: self.late.max(after(5)),
+            suspect: self.suspect.max(after(6)),
+            down: self.down.max(after(8)),
+        }
     }
 }
 

@@ -160,3 +160,154 @@ fn the_highest_number_does_not_silence_a_sender_without_numbers() {
     }
     assert_eq!(post.peer().state, State::Up);
 }
+
+#[test]
+fn an_outage_is_not_taken_for_an_interval() {
+    let mut post = Post::new(|_| {});
+    let mut seq = 0;
+    let mut beats = |post: &mut Post, count: u64, pause: Nanos| {
+        for _ in 0..count {
+            seq += 1;
+            post.hear_from(FAR, format!("Heartbeat {seq} {}", 1_700_000_000 + post.now / SECOND).as_bytes());
+            post.pass(pause);
+        }
+    };
+    beats(&mut post, 30, SECOND);
+    post.pass(3_600 * SECOND);
+    beats(&mut post, 5, SECOND);
+    assert_eq!(post.peer().interval, SECOND);
+    // Another pace is another matter.
+    beats(&mut post, 5, 10 * SECOND);
+    assert_eq!((post.peer().interval, post.peer().state), (10 * SECOND, State::Up));
+}
+
+#[test]
+fn a_newcomer_who_waited_through_a_stall_is_forgotten_like_any_other() {
+    let mut post = Post::new(|_| {});
+    post.now += 10 * SECOND;
+    post.hear(LINE);
+    post.monitor.wake(at(post.now), None);
+    post.pass(60 * SECOND);
+    assert_eq!(post.monitor.clients(), 0);
+}
+
+#[test]
+fn a_sender_of_bursts_is_watched_by_its_bursts() {
+    for (burst, pause) in [(2, 5), (3, 10), (5, 10), (10, 30)] {
+        let mut post = Post::new(|plan| plan.detector = "calibrated".parse().unwrap());
+        let mut down = Vec::new();
+        for number in 0..200_u64 {
+            post.hear_from(FAR, format!("Heartbeat {number} {}", 1_700_000_000 + number).as_bytes());
+            post.pass(if number % burst == burst - 1 { pause * SECOND } else { 10_000_000 });
+            down.push(post.told().contains(&"down"));
+        }
+        let last = down.iter().rposition(|down| *down).unwrap_or(0) as u64;
+        assert!(last < 12 * burst, "bursts of {burst} every {pause} s: down after {last}");
+    }
+}
+
+#[test]
+fn what_waited_in_the_socket_while_the_monitor_stood_still_teaches_no_delay() {
+    for detector in ["calibrated", "chen:2s", "fixed:3", "phi:8"] {
+        let mut post = Post::new(|plan| plan.detector = detector.parse().unwrap());
+        post.beats(LINE, 1..=300);
+        post.told();
+        post.now += 100 * SECOND;
+        (301..=400).for_each(|seq| post.hear(LINE.seq(seq)));
+        post.monitor.wake(at(post.now), None);
+        post.beats(LINE, 401..=500);
+        assert_eq!(post.told(), ["stalled"], "{detector}");
+        assert_eq!(post.peer().state, State::Up);
+        post.pass(20 * SECOND);
+        assert_eq!(post.told(), ["down"], "{detector}");
+    }
+}
+
+/// Heartbeats of a sender whose steady clock stands `behind` after its machine was stopped.
+fn behind(seq: u64, behind: Nanos) -> Vec<u8> {
+    let mono = i64::try_from(seq).unwrap() * SECOND;
+    let beat = Heartbeat {
+        seq: Some(seq),
+        wall_ns: Some(EPOCH + mono + behind),
+        id: Some("web1"),
+        session: Some(1),
+        interval: Some(SECOND),
+        mono: Some(mono),
+        ..Heartbeat::default()
+    };
+    let mut line = Vec::new();
+    beat.write(Form::Full, None, &mut line);
+    line
+}
+
+#[test]
+fn a_machine_that_was_stopped_with_its_clock_is_alive_when_it_goes_on() {
+    for detector in ["calibrated", "chen:2s", "fixed:3", "phi:8"] {
+        let mut post = Post::new(|plan| plan.detector = detector.parse().unwrap());
+        for seq in 1..=300 {
+            post.hear_from(FAR, &behind(seq, 0));
+            post.pass(SECOND);
+        }
+        post.pass(600 * SECOND);
+        post.told();
+        for seq in 301..=310 {
+            post.hear_from(FAR, &behind(seq, 600 * SECOND));
+            post.pass(SECOND);
+        }
+        assert_eq!(post.peer().state, State::Up, "{detector}");
+    }
+}
+
+#[test]
+fn a_file_that_was_tampered_with_makes_no_second_self_and_no_wild_numbers() {
+    let mut post = Post::new(|_| {});
+    post.beats(LINE, 1..=5);
+    let mut text = Monitor::save_title(at(post.now));
+    post.monitor.save(0, 10, &mut text);
+    let line = text.lines().nth(1).unwrap().to_owned();
+    let mut back = Post::new(|_| {});
+    back.monitor.restore(&format!("{text}{line}\n"), at(0)).unwrap();
+    assert_eq!(back.monitor.clients(), 1);
+    for (place, value) in [(3, "new"), (11, "9223372036854775807"), (11, "1")] {
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        fields[place] = value;
+        let text = format!("{}{}\n", Monitor::save_title(at(0)), fields.join("\t"));
+        assert!(Post::new(|_| {}).monitor.restore(&text, at(0)).is_err(), "{value}");
+    }
+    // Any number that fits does no harm.
+    for place in [4, 5, 10, 14, 15, 16, 17, 23] {
+        for value in ["-9223372036854775808", "9223372036854775807", "18446744073709551615", "4294967295"] {
+            let mut fields: Vec<&str> = line.split('\t').collect();
+            fields[place] = value;
+            let text = format!("{}{}\n", Monitor::save_title(at(0)), fields.join("\t"));
+            let mut post = Post::new(|_| {});
+            if post.monitor.restore(&text, at(0)).is_ok() {
+                post.beats(LINE, 6..=12);
+                let mut text = String::new();
+                post.monitor.save(0, 10, &mut text);
+                assert_eq!(post.peer().state, State::Up, "{value} at {place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_is_sealed_as_long_as_there_are_keys() {
+    let mut post = Post::new(|_| {});
+    post.beats(LINE, 1..=5);
+    let mut text = Monitor::save_title(at(post.now));
+    post.monitor.save(0, 10, &mut text);
+    // Keys from now on: whatever was believed without one is worth nothing.
+    let mut back = Post::new(|plan| plan.keys = Keys::read(KEYS).unwrap());
+    back.monitor.restore(&text, at(0)).unwrap();
+    let sealed = Line { key: Some("ops"), session: 2, start: EPOCH - SECOND, ..LINE };
+    back.beats(sealed, 1..=5);
+    assert!(back.peer().sealed && back.peer().state == State::Up);
+    // And no keys any more.
+    let mut text = Monitor::save_title(at(back.now));
+    back.monitor.save(0, 10, &mut text);
+    let mut open = Post::new(|_| {});
+    open.monitor.restore(&text, at(0)).unwrap();
+    open.beats(Line { session: 3, ..LINE }, 1..=9);
+    assert!(!open.peer().sealed && open.peer().state == State::Up);
+}
