@@ -118,7 +118,7 @@ impl Peer {
             carried: Counts::default(),
             clocks: Clocks::new(),
             below: None,
-            interval: Interval { stated: beat.interval, found: 0, gaps: 0, least },
+            interval: Interval { stated: beat.interval, found: 0, gaps: 0, least, paused: false },
             young: Vec::new(),
             watch: None,
             marks: None,
@@ -152,6 +152,7 @@ impl Peer {
             found: interval,
             gaps: 1,
             least: least.min(interval),
+            paused: false,
         };
         Self {
             nameless: known.nameless,
