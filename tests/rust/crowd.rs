@@ -114,13 +114,22 @@ proptest! {
     }
 }
 
-/// A hundred thousand clients from as many addresses of 127.0.0.0/8, each with a heartbeat every two seconds: those who
-/// stop are down, and nobody else.
+/// A hundred thousand clients from as many addresses of 127.0.0.0/8: those who stop are down, and nobody else.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_hundred_thousand_clients_are_told_apart() {
+    // On a machine that is too busy to send a round in time the clients really are silent for too long.
+    assert!(
+        [4, 8, 16, 32].into_iter().any(crowd_is_told_apart),
+        "too slow to send all heartbeats every 32 s"
+    );
+}
+
+/// `false`: this machine did not keep up as a sender, so nothing is proved.
+#[cfg(target_os = "linux")]
+fn crowd_is_told_apart(interval: u32) -> bool {
     const CLIENTS: usize = 100_000;
-    const INTERVAL: Duration = Duration::from_secs(4);
+    const ROUNDS: u32 = 6;
     let mut plan = MonitorPlan::new("fixed:3".parse().expect("a detector"));
     (plan.max_clients, plan.idle) = (CLIENTS, 0);
     let settings = Settings {
@@ -139,7 +148,7 @@ fn a_hundred_thousand_clients_are_told_apart() {
         .map(|client| {
             let [_, a, b, c] = u32::try_from(client + 2).expect("few").to_be_bytes();
             let wishes = Wishes {
-                interval: INTERVAL.as_secs_f64(),
+                interval: interval.into(),
                 id: format!("client{client}"),
                 session: client as u64,
                 ..Wishes::default()
@@ -150,16 +159,17 @@ fn a_hundred_thousand_clients_are_told_apart() {
         })
         .collect();
     let is_gone = |client: usize, round: u32| client % 10 == 3 && round >= 3;
-    let (began, mut sent) = (Instant::now(), 0);
-    // It is enough that nobody is silent for long; how far the rounds get behind on a slow machine does not matter.
-    for round in 0..6_u32 {
-        while began.elapsed() < INTERVAL * round {
+    let period = Duration::from_secs(interval.into());
+    let (began, mut sent, mut last_round) = (Instant::now(), 0, Instant::now());
+    for round in 0..ROUNDS {
+        while began.elapsed() < period * round {
             std::thread::sleep(Duration::from_millis(10));
         }
+        let this_round = Instant::now();
         for (client, (sender, ip)) in
             senders.iter_mut().enumerate().filter(|(client, _)| !is_gone(*client, round))
         {
-            let mono = i64::from(round) * 4 * SECOND;
+            let mono = i64::from(round * interval) * SECOND;
             let mut line = Vec::new();
             assert_eq!(sender.beat(Moment { mono, wall: mono }, &mut line), Beat::Send, "{client}");
             socket.send(&line, watcher.address(), Some(Via { ip: *ip, interface: 0 })).expect("loopback");
@@ -170,10 +180,14 @@ fn a_hundred_thousand_clients_are_told_apart() {
                 std::thread::yield_now();
             }
         }
+        if last_round.elapsed() > period * 5 / 2 {
+            return false;
+        }
+        last_round = this_round;
     }
-    let deadline = Instant::now() + Duration::from_secs(60);
+    // Who is gone is down after three intervals; the others are watched as long as they are not too late themselves.
     let down = || watcher.peers().iter().filter(|row| row.state == State::Down).count();
-    while down() < CLIENTS / 10 && Instant::now() < deadline {
+    while down() < CLIENTS / 10 && last_round.elapsed() < period * 2 {
         std::thread::sleep(Duration::from_millis(100));
     }
     let rows = watcher.peers();
@@ -182,10 +196,11 @@ fn a_hundred_thousand_clients_are_told_apart() {
     assert_eq!((rows.len(), totals.counters.received, totals.counters.kernel_drops), (CLIENTS, sent, 0));
     for row in rows {
         let client: usize = row.client["client".len()..].parse().expect("a number");
-        let gone = is_gone(client, 5);
+        let gone = is_gone(client, ROUNDS - 1);
         assert_eq!(row.state == State::Down, gone, "{row:?}");
         assert_eq!((row.counts.received, row.counts.lost), (if gone { 3 } else { 6 }, 0), "{row:?}");
     }
     let verdicts = events.iter().filter(|event| event.kind.as_str() == "down").count();
     assert_eq!((verdicts, totals.isolated), (CLIENTS / 10, false));
+    true
 }

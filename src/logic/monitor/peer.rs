@@ -20,7 +20,7 @@ const PATIENCE: Nanos = 3;
 /// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
 /// knows how often it sends.
 const NEWCOMER: Nanos = 60 * SECOND;
-/// Rising numbers far below the highest after which these are the ones to go by.
+/// Rising numbers below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
 
 /// A client.
@@ -45,8 +45,7 @@ pub(super) struct Peer {
     /// What came of it in earlier sessions.
     pub(super) carried: Counts,
     pub(super) clocks: Clocks,
-    /// The last number that was too low to know of, and how many of these were rising.
-    below: Option<(u64, u8)>,
+    below: Option<Below>,
     pub(super) interval: Interval,
     young: Vec<Beat>,
     pub(super) watch: Option<Box<Watch>>,
@@ -84,6 +83,15 @@ pub(super) struct Known {
     pub(super) bye: Option<i32>,
     pub(super) sessions: u32,
     pub(super) counts: Counts,
+}
+
+/// Numbers below the highest that are rising by themselves.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    last: u64,
+    run: u8,
+    /// When the first of them came.
+    since: Nanos,
 }
 
 /// What became of a heartbeat.
@@ -200,9 +208,17 @@ impl Peer {
         at: Moment,
         read: Nanos,
     ) -> Taken {
-        let seq = beat.seq.unwrap_or_else(|| self.seq.saturating_add(1));
+        if beat.seq.is_none() && self.seq == u64::MAX {
+            (self.floor, self.seq) = (None, 0);
+            self.begin_anew();
+        }
+        let seq = beat.seq.unwrap_or_else(|| self.seq + 1);
         if self.floor.is_some_and(|floor| seq <= floor) {
-            return Taken { heard: Heard::Old, steps: 0, finding: None };
+            if self.sealed || !self.is_cut_off(seq, at.mono) {
+                return Taken { heard: Heard::Old, steps: 0, finding: None };
+            }
+            self.floor = None;
+            self.begin_anew();
         }
         let heard = if let Some(account) = &mut self.account {
             account.hear(seq, at.mono)
@@ -213,7 +229,7 @@ impl Peer {
         let steps = match heard {
             Heard::Fresh { gap } => gap.saturating_add(1),
             Heard::Jump => seq - self.seq,
-            Heard::Old if !self.sealed && self.is_cut_off(seq) => {
+            Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
                 // Numbers on the far side of a wild one: nobody wants to be told that they are lost.
                 self.begin_anew();
                 return self.take(beat, detector, at, read);
@@ -249,13 +265,20 @@ impl Peer {
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
     }
 
-    /// Whether the numbers have gone on far below the highest: one wild number, which anybody can send who can name an
-    /// unsealed client, must not silence it for good.
-    fn is_cut_off(&mut self, seq: u64) -> bool {
-        let rising = self.below.is_none_or(|(last, _)| seq > last);
-        let run = if rising { self.below.map_or(1, |(_, run)| run + 1) } else { 1 };
-        self.below = Some((seq, run));
-        run >= CUT_OFF
+    /// Whether numbers below the highest can be the ones to go by: those of unsealed clients, and numbers that were heard
+    /// before only where nothing else tells a restart.
+    fn may_be_cut_off(&self, heard: Heard) -> bool {
+        !self.sealed && (heard == Heard::Old || self.session.number.is_none())
+    }
+
+    /// Whether the numbers have gone on below the highest, one heartbeat after the other: one wild number, which anybody
+    /// can send who can name an unsealed client, must not silence it for good.
+    fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
+        let before =
+            self.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
+        let below = Below { last: seq, run: before.run.saturating_add(1), ..before };
+        self.below = Some(below);
+        below.run >= CUT_OFF && at.saturating_sub(below.since) >= self.interval()
     }
 
     /// Begins the numbers of the session anew; gives back the runs that were held, first and last.

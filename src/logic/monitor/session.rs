@@ -47,7 +47,11 @@ impl Peer {
             return Belongs::Here;
         }
         if let Some((_, highest)) = self.earlier.iter().flatten().find(|(earlier, _)| *earlier == number) {
-            return Belongs::Before { alive: beat.seq.is_some_and(|seq| seq > highest.saturating_add(1)) };
+            let alive = beat.seq.is_some_and(|seq| seq > highest.saturating_add(1));
+            // A second sender of this name came, and is gone: one that was started by mistake, or one forged datagram.
+            // Who listens could have kept what a sealed sender wrote meanwhile.
+            let alone = matches!(self.state, State::Suspect | State::Down | State::Bye) && !self.sealed;
+            return if alive && alone { Belongs::Next } else { Belongs::Before { alive } };
         }
         let boots = of.boot.zip(self.session.boot).map(|(new, known)| new.cmp(&known));
         let newer = boots.filter(|order| order.is_ne()).map_or_else(
@@ -70,14 +74,21 @@ impl Peer {
 
     /// Begins another session; gives back what of the old one counts as lost by that.
     pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) -> Vec<(u64, u64)> {
+        let of = Session::of(beat);
+        let returns = self
+            .earlier
+            .iter()
+            .position(|earlier| earlier.is_some_and(|(number, _)| of.number == Some(number)));
+        let floor = returns.and_then(|place| self.earlier[place].take()).map(|(_, highest)| highest);
         if let Some(over) = self.session.number {
-            self.earlier.rotate_right(1);
+            let oldest = returns.unwrap_or(EARLIER - 1);
+            self.earlier[..=oldest].rotate_right(1);
             self.earlier[0] = Some((over, self.seq));
         }
         let lost = self.begin_anew();
-        self.session = Session::of(beat);
+        self.session = of;
         self.sessions = self.sessions.saturating_add(1);
-        self.floor = None;
+        self.floor = floor;
         self.duplicate_told = false;
         self.last_sent = None;
         self.interval = Interval { stated: beat.interval, gaps: 0, ..self.interval };

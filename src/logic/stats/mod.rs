@@ -4,9 +4,11 @@
 //! nothing is ever counted from one to the next. What adds up can be merged; that is what a digest does.
 
 mod arrival;
+mod digest;
 mod distribution;
 mod duplication;
 mod gamma;
+mod groups;
 mod interval;
 mod jitter;
 mod loss;
@@ -14,15 +16,19 @@ mod loss_runs;
 mod moments;
 mod quantile;
 mod reordering;
+mod rolling;
 mod round_trip;
 mod sample;
+mod sketch;
 mod summary;
 mod variation;
 
 pub use arrival::arrivals;
+pub use digest::Digest;
 pub use distribution::Distribution;
 pub use duplication::{Duplication, duplication};
 pub use gamma::{garwood, normal_quantile_above};
+pub use groups::{Group, Groups, Keys};
 pub use interval::{Confidence, Z95, wilson, wilson_of_share};
 pub use jitter::{Jitter, jitter};
 pub use loss::{Loss, loss};
@@ -30,7 +36,9 @@ pub use loss_runs::{LossRuns, Period, loss_periods, loss_runs};
 pub use moments::Moments;
 pub use quantile::{Quantile, quantile, quantiles};
 pub use reordering::{Reordering, reordering};
+pub use rolling::{Rolled, Windows, rolling};
 pub use round_trip::{Lost, round_trip};
 pub use sample::{Columns, Sample};
+pub use sketch::{SKETCH_ERROR, Sketch};
 pub use summary::{RoundTrip, Summary};
 pub use variation::{Ipdv, difference, ipdv, pdv};

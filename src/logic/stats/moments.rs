@@ -1,5 +1,7 @@
 //! Count, mean, spread and extremes, also of what comes one by one or from several places.
 
+use crate::logic::Invalid;
+
 /// Count, mean, spread and extremes of a stream in constant memory (Welford 1962).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Moments {
@@ -25,6 +27,33 @@ impl Moments {
         let block = |values: &[i64]| values.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>();
         let squares = values.chunks(BLOCK).map(block).sum();
         Self { count: values.len() as u64, mean, squares, min: *min, max: *max }
+    }
+
+    /// The moments that another told: how many values, their mean, the sum of the squares of their distances from it,
+    /// the least and the greatest.
+    ///
+    /// # Errors
+    /// What no values can have come to.
+    pub fn from_parts(count: u64, mean: f64, squares: f64, min: i64, max: i64) -> Result<Self, Invalid> {
+        if count == 0 {
+            return Ok(Self::default());
+        }
+        if min > max {
+            return Err(Invalid::new("min", min, format!("at most {max}, the max")));
+        }
+        if !(min as f64 <= mean && mean <= max as f64) {
+            return Err(Invalid::new("mean", mean, format!("{min} to {max}")));
+        }
+        if !(squares >= 0.0 && squares.is_finite()) {
+            return Err(Invalid::new("squares", squares, "a number from 0"));
+        }
+        Ok(Self { count, mean, squares, min, max })
+    }
+
+    /// The sum of the squares of the distances from the mean.
+    #[must_use]
+    pub fn squares(&self) -> f64 {
+        self.squares
     }
 
     /// Takes one value in.
@@ -115,6 +144,18 @@ mod tests {
         let all = Moments::of(&[i64::MIN, i64::MAX, i64::MIN, i64::MAX]);
         assert_eq!(all.mean(), Some(-0.5));
         assert!(all.stddev().is_some_and(f64::is_finite));
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        assert_eq!(Moments::from_parts(2, 7.0, 8.0, 5, 9), Ok(Moments::of(&[5, 9])));
+        assert_eq!(Moments::from_parts(0, f64::NAN, -1.0, 9, 5), Ok(Moments::default()));
+        for (mean, squares, min, max) in
+            [(7.0, 8.0, 9, 5), (10.0, 8.0, 5, 9), (f64::NAN, 8.0, 5, 9), (7.0, -1.0, 5, 9)]
+        {
+            assert!(Moments::from_parts(2, mean, squares, min, max).is_err(), "{mean} {squares} {min} {max}");
+        }
+        assert!(Moments::from_parts(2, 7.0, f64::INFINITY, 5, 9).is_err());
     }
 
     proptest! {

@@ -13,6 +13,8 @@ pub struct Quantile(f64);
 impl Quantile {
     /// The middle.
     pub const MEDIAN: Self = Self(0.5);
+    /// What 19 of 20 do not exceed.
+    pub const P95: Self = Self(0.95);
 
     /// The `q` quantile.
     ///

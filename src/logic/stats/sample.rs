@@ -1,5 +1,7 @@
 //! A sample, as RFC 2330 calls it: the pings of one run to one target, in the order of their numbers.
 
+use std::ops::Range;
+
 use crate::logic::record::{NONE, Status};
 use crate::logic::{Invalid, Nanos};
 
@@ -24,6 +26,8 @@ pub struct Columns<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
     columns: Columns<'a>,
+    /// The number of the first row, where there are no others.
+    first: u64,
 }
 
 impl<'a> Sample<'a> {
@@ -60,7 +64,7 @@ impl<'a> Sample<'a> {
                 return Err(Invalid::new("rtt_ns", "null", format!("a number for the reply of row {row}")));
             }
         }
-        let sample = Self { columns };
+        let sample = Self { columns, first: 0 };
         if let Some(row) = sent
             .and_then(|sent| (0..rtt.len()).find(|row| sent[*row] == NONE && sample.in_time(*row).is_some()))
         {
@@ -79,6 +83,24 @@ impl<'a> Sample<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Some of its rows.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        let Columns { rtt, status, seq, sent, due, copies } = self.columns;
+        let first = self.first + rows.start as u64;
+        Self {
+            columns: Columns {
+                rtt: &rtt[rows.clone()],
+                status: status.map(|status| &status[rows.clone()]),
+                seq: seq.map(|seq| &seq[rows.clone()]),
+                sent: sent.map(|sent| &sent[rows.clone()]),
+                due: due.map(|due| &due[rows.clone()]),
+                copies: copies.map(|copies| &copies[rows]),
+            },
+            first,
+        }
     }
 
     /// The round trip of a ping that was answered in time.
@@ -110,7 +132,7 @@ impl<'a> Sample<'a> {
     /// The number of a ping.
     #[must_use]
     pub fn seq(&self, row: usize) -> u64 {
-        self.columns.seq.map_or(row as u64, |seq| seq[row])
+        self.columns.seq.map_or(self.first + row as u64, |seq| seq[row])
     }
 
     /// Whether a ping has the number after that of the row before.

@@ -97,3 +97,66 @@ fn what_is_forgotten_leaves_nothing_behind() {
     }
     assert!(post.monitor.roster.queued() < 5_000, "{}", post.monitor.roster.queued());
 }
+
+#[test]
+fn a_second_sender_of_a_name_that_came_and_went_does_not_silence_the_first() {
+    // One datagram is enough, and no boot number or date is higher.
+    let intruder = Line { session: 2, start: 4_000_000_000 * SECOND, ..LINE };
+    let mut post = Post::new(|_| {});
+    post.beats(LINE, 1..=10);
+    post.hear(intruder);
+    post.beats(LINE, 11..=30);
+    assert_eq!(post.peer().state, State::Up);
+    // A second one that was started by mistake, and stopped.
+    post.told();
+    let second = Line { session: 3, start: 5_000_000_000 * SECOND, ..LINE };
+    for seq in 31..=40 {
+        post.hear(LINE.seq(seq));
+        post.hear(Line { bye: (seq == 40).then_some(0), ..second.seq(seq - 30) });
+        post.pass(SECOND);
+    }
+    assert_eq!(post.peer().state, State::Bye);
+    post.beats(LINE, 41..=50);
+    assert_eq!((post.peer().state, post.peer().seq), (State::Up, 50));
+}
+
+#[test]
+fn numbers_that_began_anew_while_the_monitor_was_away_are_heard() {
+    let mut post = Post::new(|_| {});
+    for seq in 1..=50 {
+        post.hear_from(FAR, format!("Heartbeat {seq} {}", 1_700_000_000 + seq).as_bytes());
+        post.pass(SECOND);
+    }
+    let mut text = Monitor::save_title(at(post.now));
+    post.monitor.save(0, 10, &mut text);
+    let mut back = Post::new(|_| {});
+    back.monitor.restore(&text, at(0)).unwrap();
+    for seq in 1..=10 {
+        back.hear_from(FAR, format!("Heartbeat {seq} {}", 1_700_000_100 + seq).as_bytes());
+        back.pass(SECOND);
+    }
+    assert_eq!(back.peer().state, State::Up);
+    assert!(!back.told().contains(&"down"));
+}
+
+#[test]
+fn a_device_with_neither_clock_nor_session_may_start_anew() {
+    let mut post = Post::new(|_| {});
+    for seq in (1..=50).chain(1..=10) {
+        post.hear_from(FAR, format!("Heartbeat {seq} 0 id=dev").as_bytes());
+        post.pass(SECOND);
+    }
+    assert_eq!((post.peer().state, post.peer().seq), (State::Up, 10));
+    assert!(!post.told().contains(&"down"));
+}
+
+#[test]
+fn the_highest_number_does_not_silence_a_sender_without_numbers() {
+    let mut post = Post::new(|_| {});
+    for beat in 0..30 {
+        let line: &[u8] = if beat == 10 { b"PyHB 18446744073709551615 id=dev" } else { b"PyHB id=dev" };
+        post.hear_from(FAR, line);
+        post.pass(SECOND);
+    }
+    assert_eq!(post.peer().state, State::Up);
+}
