@@ -88,7 +88,9 @@ def _facts(row: "PeerRow") -> "Iterator[str]":
         yield f"{row.loss_runs:,} {'run' if row.loss_runs == 1 else 'runs'} of losses"
         yield f"the longest {row.longest_loss_run:,}"
     counts = (("duplicates", row.duplicates), ("overtaken", row.reordered), ("restarts", row.sessions - 1))
-    yield from (f"{count:,} {name}" for name, count in counts if count)
+    yield from (
+        f"{count:,} {name if count > 1 else name.removesuffix('s')}" for name, count in counts if count
+    )
     if row.difference_ns is not None:
         yield f"time difference {_span(row.difference_ns)}"
     if row.delay_variation_ns is not None:

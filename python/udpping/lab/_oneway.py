@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from udpping._monitor import Monitor, Peers
     from udpping._rows import MonitorEvent
 
-MOST_MISSES = 1_000
+MOST_MISSES = 999
 MOST_HEARTBEATS = 2**63 - 1
 LOOK = 0.1
 """Seconds between two looks at whether heartbeats leave."""
@@ -32,7 +32,7 @@ class Watcher(Listener):
     """It is the network that loses."""
     idle: float | None = 60.0
     misses = 3
-    """After so many intervals without a heartbeat the client is taken to have stopped."""
+    """When so many heartbeats in a row are missing, the client has stopped."""
     answer = False
 
     def told(self, event: "MonitorEvent") -> str | None:
@@ -44,7 +44,7 @@ class Watcher(Listener):
     def options(self, parser: Parser) -> None:
         """Add the options of this program."""
         super().options(parser)
-        stopped = f"so many intervals without a heartbeat: the client has stopped ({self.misses})"
+        stopped = f"so many missing in a row: the client has stopped ({self.misses})"
         parser.add_argument("--misses", type=whole(1, MOST_MISSES), metavar="N", help=stopped)
         parser.add_argument(
             "--answer", action="store_true", default=None, help="answer each heartbeat: NUMBER DIFFERENCE"
@@ -101,8 +101,8 @@ class Watcher(Listener):
 
     @property
     def detector(self) -> str:
-        """When silence means that a client has stopped."""
-        return f"fixed:{self.misses}"
+        """When silence means that a client has stopped: as the next one is due, to be sure of the last."""
+        return f"fixed:{self.misses + 1}"
 
     def tell(self, events: "Iterable[MonitorEvent]") -> None:
         """Tell about each event."""

@@ -1,9 +1,9 @@
 """The textbook's second optional exercise as written: heartbeats go one way, and the server watches."""
 
+from udpping._status import status_text
 from udpping.lab import book
 from udpping.lab._oneway import Sender, Watcher
 from udpping.lab._program import shown
-from udpping.lab._status import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class HeartbeatServer(Watcher):
 
     def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - which address is told beside the output
         """Say what it does, and for how long it waits."""
-        patience = "interval" if self.misses == 1 else f"{self.misses} intervals"
-        return f"Watching heartbeats at port {port}; a client has stopped after {patience} without one."
+        missing = "one is missing" if self.misses == 1 else f"{self.misses} in a row are missing"
+        return f"Watching heartbeats at port {port}; when {missing}, a client has stopped."
 
     def told(self, event: "MonitorEvent") -> str | None:
         """Write what happened as a line."""
@@ -48,8 +48,7 @@ class HeartbeatServer(Watcher):
 
     def end(self, peers: "Peers", unreadable: "list[tuple[str, str, bytes]]") -> str:
         """Show the clients, and what was no heartbeat."""
-        rows = [(peer.client, peer.received, peer.lost, peer.last_seen_wall_ns) for peer in peers]
-        text = status(rows, [peer.state for peer in peers]) if rows else "No client was heard."
+        text = status_text(peers)
         for source, _, datagram in unreadable:
             text += f"\nFrom {source}: no heartbeat: {shown(datagram)}"
         return f"\n{text}"

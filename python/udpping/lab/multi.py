@@ -4,10 +4,10 @@ It was written for Python 2. Where the description leaves a text open, the words
 """
 
 from udpping._options import Parser, whole
+from udpping._status import moment
 from udpping.lab._client import Client, one_of
 from udpping.lab._program import shown
 from udpping.lab._server import Server, make_room
-from udpping.lab._status import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +82,11 @@ class HeartbeatServer(Server):
 
     def end(self, counters: "_server.Counters") -> str:  # noqa: ARG002 - the table is by client
         """Show the table."""
-        rows = [(host, received, lost, at) for host, (received, lost, at) in self.clients.items()]
-        return f"\n{status(rows)}" if rows else "\nNo client has pinged."
+        width = max(16, *map(len, self.clients))
+        lines = ["", f"{'Client':<{width}}{'Received':>9}{'Lost':>7}  Last heartbeat"]
+        for host, (received, lost, wall_ns) in self.clients.items():
+            lines.append(f"{host:<{width}}{received:>9}{lost:>7}  {moment(wall_ns)}")
+        return "\n".join(lines if self.clients else ["", "No client has pinged."])
 
 
 class HeartbeatClient(Client):
