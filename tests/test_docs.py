@@ -1,4 +1,4 @@
-"""Whatever the documentation shows, works: the examples of the README, of CONTRIBUTING and of the docstrings.
+"""Whatever the documentation shows, works: the examples of the pages and of the docstrings.
 
 * A `python` block runs by itself, in a fresh process and an empty folder, with warnings as errors.
 * In a `console` block the lines after `$ ` are the commands (`> ` goes on with one); a `sh` block is all
@@ -26,7 +26,7 @@ import pytest
 import udpping
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/heartbeats.md")
 SECONDS = 30
 
 # Examples may use the default port: those of one machine take turns.

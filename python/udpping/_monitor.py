@@ -117,7 +117,7 @@ class Monitor:
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
     * `losses`: whether each loss is an event.
     * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
-      that stopped. A client takes some 1 KB, and up to 8 KB more for what its detector has learned.
+      that stopped. A client takes some 2 KB, and up to 8 KB more for what its detector has learned.
     * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
     * `idle`: after how many seconds without anybody to say so once; 0 for never.
     * `port_tries`: how many ports to try, upwards from `port`.
