@@ -131,7 +131,7 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
         ("demo --count 0", "--count '0' is not usable: expected a whole number from 1 to"),
         ("doctor localhost:x", "target 'localhost:x' is not usable: expected a port from 1 to 65535"),
         ("lab", "DIR"),
-        ("pong", "'pong' is not a command: expected demo, server, ping, doctor, lab"),
+        ("pong", "'pong' is not a command: expected demo, server, ping, heartbeat, monitor, doctor, lab"),
     ],
 )
 def test_a_bad_value_gets_one_line(words: str, told: str) -> None:

@@ -116,3 +116,20 @@ def test_a_server_serves_while_cells_come_and_go(notebook: Notebook) -> None:
     notebook.run("run = udpping.ping(*server.address, count=3)")
     assert notebook.run("print(len(server.log), server.running)") == "3 True\n"
     assert notebook.run("server.stop()\nprint(server.running)") == "False\n"
+
+
+def test_a_live_run_changes_its_own_output_and_survives_the_stop_button(notebook: Notebook) -> None:
+    with FarEnd() as far:
+        call = f"udpping.live(*{far.address!r}, count=10**6, interval=0.01, every=0.1)"
+        cell = notebook.begin(f"import udpping\nrun = {call}")
+        far.wait_for_requests(50)
+        notebook.interrupt()
+        shown = notebook.end(cell)
+    kinds = [message["type"] for message in shown]
+    assert kinds.count("display_data") == 1
+    assert kinds.count("update_display_data") >= 2
+    assert "error" not in kinds
+    ids = {m["transient"]["display_id"] for m in shown if m["type"].endswith("display_data")}
+    assert len(ids) == 1
+    assert all("<svg" in m["data"]["text/html"] for m in shown if m["type"] == "update_display_data")
+    assert int(notebook.run("print(run.summary.received)")) > 10

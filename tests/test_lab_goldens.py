@@ -17,12 +17,12 @@ import pytest
 from udpping import lab, sim
 from udpping._rows import Event, Row
 from udpping._server import Counters
+from udpping.lab._client import Client
+from udpping.lab._oneway import Watcher
+from udpping.lab._server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from udpping.lab._client import Client
-    from udpping.lab._server import Server
 
 GOLDEN = Path(__file__).parent / "golden"
 LOST = "pattern:.xx.xxxx.."  # what random.seed(42) makes of randint(0, 10) < 4
@@ -39,7 +39,9 @@ def reply_to(client: Client) -> str:
     own = next(
         one for one in map(lab.profile, lab.names()) if kind in {one.PingerClient, one.HeartbeatClient}
     )
-    return (own.HeartbeatServer if kind is own.HeartbeatClient else own.PingerServer).reply
+    server = own.HeartbeatServer if kind is own.HeartbeatClient else own.PingerServer
+    assert issubclass(server, Server)
+    return server.reply
 
 
 def live(client: Client, count: int) -> list[Row]:
@@ -140,6 +142,41 @@ def served(server: Server) -> None:
     print_all(server.end(Counters({**counts, "kernel_drops": None, "clients": 4, "unlogged": 0})))
 
 
+def losses(server: Watcher) -> None:
+    """Lose some on the way, also the last before the end."""
+    server.rehearse("", "crash@12.5", duration=20, loss="20%", delay="exponential:5ms")
+
+
+def overtaken(server: Watcher) -> None:
+    """Let heartbeats overtake each other, some of them by so much that they counted as lost."""
+    server.rehearse(duration=16, delay="uniform:0ms,8s", seed=2)
+
+
+def stops(server: Watcher) -> None:
+    """Stop in every way there is, and come back."""
+    faults = ("crash@3.5 restart@9.2", "bye:1@4.2 restart@14", "pause:5s@4.5", "step:-3s@4.4", "rebind@4.6")
+    server.rehearse(*faults, duration=18, delay="1ms")
+
+
+def nobody(server: Watcher) -> None:
+    """Hear one heartbeat, and no more for a minute."""
+    server.rehearse("crash@0.5", duration=70, delay="1ms")
+
+
+WATCHING: dict[str, Callable[[Watcher], None]] = {
+    "losses": losses,
+    "overtaken": overtaken,
+    "stops": stops,
+    "nobody": nobody,
+}
+
+
+def watch(play: Callable[[Watcher], None], kind: type[Watcher]) -> None:
+    server = kind()
+    print_all(server.begin(server.host or "0.0.0.0", server.port))  # noqa: S104 - as it is told
+    play(server)
+
+
 def print_all(text: str | None) -> None:
     if text is not None:
         print(text)  # noqa: T201 - it is caught
@@ -163,12 +200,17 @@ def cases() -> dict[str, Callable[[], None]]:
             ("pinger", one.PingerClient, PINGER),
             ("heartbeat", one.HeartbeatClient, WATCHER),
         ):
-            if kind.__module__ == home and (label == "pinger" or kind is not one.PingerClient):
+            mine = kind.__module__ == home and (label == "pinger" or kind is not one.PingerClient)
+            if mine and issubclass(kind, Client):
                 for case, play in plays.items():
                     found[f"{name}-{label}-{case}"] = partial(perform, play, kind)
         for label, server in (("pinger", one.PingerServer), ("heartbeat", one.HeartbeatServer)):
-            if server.__module__ == home and (label == "heartbeat" or server is not one.HeartbeatServer):
+            mine = server.__module__ == home and (label == "heartbeat" or server is not one.HeartbeatServer)
+            if mine and issubclass(server, Server):
                 found[f"{name}-{label}-server"] = partial(serve, server)
+            elif mine and issubclass(server, Watcher):
+                for case, scene in WATCHING.items():
+                    found[f"{name}-{label}-{case}"] = partial(watch, scene, server)
     found["report-pinger-address"] = lambda: some_lost(lab.profile("report").PingerClient(form="address"))
     found["notes-pinger-typed"] = lambda: answered(lab.profile("notes").PingerClient(host="192.168.50.217"))
     return found

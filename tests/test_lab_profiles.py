@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+from farend import wait_until
 from udpping import _core, lab
 from udpping.__main__ import main
+from udpping._rows import Event
 from udpping.cli.lab import share
+from udpping.lab import book
+from udpping.lab._client import Client
+from udpping.lab._server import MOST_CLIENTS, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +91,7 @@ def test_the_copies_have_the_profile_that_was_asked_for(
     assert "--- Ping statistics ---" in done.stdout
     capsys.readouterr()
     assert main(["lab", str(tmp_path / "new"), "--profile", "nine"]) == 2
-    assert "expected book, java, kurose, multi, notes, report, slides" in capsys.readouterr().err
+    assert "expected book, exercise, java, kurose, multi, notes, report, slides" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
     assert main(["lab"]) == 2
     assert "DIR is missing" in capsys.readouterr().err
@@ -302,9 +307,40 @@ def test_original_servers_on_real_sockets(start: Start, free_port: int, name: st
     process = start(HOME / f"UDP{noun}Server.py", free_port, *words)
     assert process.stderr is not None
     assert "bugs are back" in process.stderr.readline()
-    probe = udpping.Pinger(
-        port=free_port, count=None, timeout=0.4, message=lab.profile(name).HeartbeatClient.message
-    )
-    with probe:
+    client = lab.profile(name).HeartbeatClient
+    assert issubclass(client, Client)
+    with udpping.Pinger(port=free_port, count=None, timeout=0.4, message=client.message) as probe:
         answered = next(row for row in probe if row.status == "reply")
     assert answered.match in {"seq", "payload"}
+
+
+@pytest.mark.parametrize("name", ["book", "multi"])
+def test_strangers_cannot_fill_the_memory_of_a_heartbeat_server(name: str) -> None:
+    server = lab.profile(name).HeartbeatServer()
+    assert isinstance(server, Server)
+    for number in range(MOST_CLIENTS + 10):
+        client = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}:5000"
+        server.handled(Event(0, 0, client, 0, 1, 1, "answer", None, 0, b"1 1700000000.25"))
+    (known,) = [each for each in vars(server).values() if isinstance(each, dict)]
+    assert len(known) == MOST_CLIENTS
+
+
+def test_what_came_before_the_server_began_is_told_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = udpping.Server.start
+
+    def start_when_one_waits(server: udpping.Server) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
+            student.sendto(b"Heartbeat 1 1700000000.25", server.address)
+            begin(server)
+            wait_until(lambda: server.counters.received == 1)
+
+    told: list[bytes] = []
+
+    class Once(book.HeartbeatServer):
+        def handled(self, event: Event) -> str | None:
+            told.append(event.message)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(udpping.Server, "start", start_when_one_waits)
+    assert Once(host="127.0.0.1", port=0, loss="0", script="UDPHeartbeatServer").run() == 0
+    assert told == [b"Heartbeat 1 1700000000.25"]

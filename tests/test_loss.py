@@ -76,6 +76,93 @@ def test_equal_probabilities_lose_equal_packets_however_they_are_written() -> No
     assert len(seen) == 1
 
 
+BURSTS: list[tuple[Loss, str]] = [
+    (loss.Burst("5%", 3), "burst:0.05,3"),
+    (loss.Burst(Fraction(4, 11), Fraction(14, 3)), "burst:4/11,14/3"),
+    (loss.Burst(0.5, 4.66), "burst:0.5,4.66"),
+    (loss.Burst("4/11", "2"), "burst:4/11,2"),
+    (loss.GilbertElliott(0.01, 0.25), "gilbert-elliott:0.01,0.25"),
+    (loss.GilbertElliott("1%", 1, loss_bad="50%"), "gilbert-elliott:0.01,1,loss_bad=0.5"),
+    (
+        loss.GilbertElliott(Fraction(1, 3), "1/4", loss_good=1e-05),
+        "gilbert-elliott:1/3,0.25,loss_good=0.00001",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "text"), BURSTS, ids=str)
+def test_bursts_have_one_text_and_lose_the_same_everywhere(model: Loss, text: str) -> None:
+    assert str(model) == text
+    assert loss.Loss(text) == model
+    with udpping.Server(port=0, loss=model, seed=3, record=True) as server:
+        run = udpping.ping(*server.address, count=100, interval=0.001, timeout=0.4, linger=0)
+    assert server.loss == text
+    assert log_marks(server) == marks(run) == marks(udpping.sim.ping(count=100, loss=text, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("share", "mean_run", "expected"),
+    [
+        ("80%", 3, "which is 4, or a loss of at most mean_run / (mean_run + 1), which is 0.75"),
+        ("5%", 0.5, "a number from 1 to 2^64"),
+        (1, 5, "a loss below 1"),
+        (1.5, 5, "a probability from 0 to 1"),
+        (0.1, True, "a number from 1 to 2^64"),
+        (0.1, "3,4", "a number from 1 to 2^64"),
+    ],
+)
+def test_pairs_that_cannot_be_are_refused_with_those_that_can(
+    share: float | str, mean_run: float | str, expected: str
+) -> None:
+    with pytest.raises(udpping.ConfigError) as caught:
+        loss.Burst(share, mean_run)
+    assert expected in str(caught.value)
+    loss.Burst("80%", 4)
+    loss.Burst("75%", 3)
+
+
+def test_bursts_have_their_loss_and_their_runs() -> None:
+    run = udpping.sim.ping(count=400_000, loss=loss.Burst("5%", 3), seed=6)
+    runs = [len(each) for each in marks(run).replace(".", " ").split()]
+    assert run.summary.loss == pytest.approx(0.05, abs=0.003)
+    assert sum(runs) / len(runs) == pytest.approx(3, rel=0.04)
+    # 2 of 3 runs go on, whatever their length is already.
+    for length in range(1, 8):
+        longer = sum(each > length for each in runs) / sum(each >= length for each in runs)
+        assert longer == pytest.approx(2 / 3, abs=0.06), length
+    # And the first packet is lost as often as any.
+    first = sum(
+        marks(udpping.sim.ping(count=1, loss="burst:30%,50", seed=seed)) == "x" for seed in range(2_000)
+    )
+    assert first / 2_000 == pytest.approx(0.3, abs=0.05)
+
+
+def test_clients_on_one_channel_lose_together() -> None:
+    expected = marks(udpping.sim.ping(count=60, loss="burst:40%,8", seed=2))
+    with udpping.Server(port=0, loss="burst:40%,8", seed=2, scope="shared", record=True) as server:
+        clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+        for number in range(60):
+            send_all(server, [b"any"], clients[number % 3])
+        for client in clients:
+            client.close()
+        assert "".join("x" if row.verdict == "drop" else "." for row in server.log) == expected
+
+
+def test_detectors_and_monitors_meet_bursts() -> None:
+    """A fixed detector of 3 intervals is wrong at each run of 3 losses or more."""
+    days, (p, r) = 5, (0.05 / (3 * 0.95), 1 / 3)
+    (fixed,) = udpping.compare_detectors(loss.Burst("5%", 3), detectors=["fixed:3"], days=days, seed=4)
+    begins = 86_400 * 0.95 * p
+    assert fixed.mistakes_per_day == pytest.approx(begins * (1 - r) ** 2, rel=0.1)
+    seen = udpping.sim.heartbeat(
+        1, duration=86_400 * days, loss=loss.Burst("5%", 3), detector="fixed:3", seed=4
+    )
+    downs = sum(event.event == "down" for event in seen.events)
+    assert downs / days == pytest.approx(begins * (1 - r) ** 2, rel=0.1)
+    (peer,) = seen.peers
+    assert peer.lost / peer.loss_runs == pytest.approx(3, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("low", "vectors"), [(0, FROM_0_TO_10), (1, FROM_1_TO_10)], ids=["0 to 10", "1 to 10"]
 )
@@ -160,6 +247,8 @@ def test_a_trace_needs_a_run_with_one_target() -> None:
     "model",
     [
         loss.Bernoulli("4/11"),
+        loss.Burst("5%", 3),
+        loss.GilbertElliott(0.01, "1/3", loss_bad=0.5),
         loss.Pattern(".x"),
         loss.Every(3),
         loss.List([1, 2]),
@@ -180,7 +269,8 @@ def test_a_model_is_a_value(model: Loss) -> None:
 BAD: list[str | float] = [
     *(-0.1, 1.5, 2, float("nan"), float("inf"), True),
     *("x", "", "4/0", "12/11", "101%", "pattern:", "pattern:.y", "every:0", "list:0", "list:a", "trace:-"),
-    *("randint:4,1,2", "randint:0,10", "burst:3"),
+    *("randint:4,1,2", "randint:0,10", "burst:3", "burst:80%,3", "burst:5%,0.5", "burst:1,9"),
+    *("gilbert-elliott:1%", "gilbert-elliott:0,0", "gilbert-elliott:1%,1%,loss_bad=2"),
 ]
 
 

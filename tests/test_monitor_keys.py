@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HERE = "127.0.0.1"
-OPS, LAB = ("ops", "correct horse battery"), ("lab", "staple and paper clip")
+OPS, LAB = ("ops", "correct-horse-battery"), ("lab", "staple-and-paper-clip")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_who_has_none_or_another_is_not(monitor: udpping.Monitor) -> None:
         own = device.socket
         put(monitor, [f"Heartbeat 5 {time.time()} id=none".encode()], own)
         assert monitor.counters.unsealed == 1
-        other_secret = seal(f"Heartbeat 5 {time.time()} id=other", ("ops", "correct horse batter!"))
+        other_secret = seal(f"Heartbeat 5 {time.time()} id=other", ("ops", "correct-horse-batter!"))
         unknown_key = seal(f"Heartbeat 5 {time.time()} id=other", ("root", OPS[1]))
         other_name = seal(f"Heartbeat 5 {time.time()} id=other", ("lab", OPS[1]))
         put(monitor, [other_secret, unknown_key, other_name], own)
@@ -164,8 +164,8 @@ def test_keys_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     ("content", "told"),
     [
         (b"ops short", "ops with a secret of 5 bytes is not usable: expected 16 to 1024 bytes"),
-        (b"a=b correct horse battery", 'key "a=b" is not usable'),
-        (b"ops correct horse battery\nops correct horse battery", "ops"),
+        (b"a=b correct-horse-battery", 'key "a=b" is not usable'),
+        (b"ops correct-horse-battery\nops correct-horse-battery", "ops"),
         (b"# nobody\n", "key"),
         (b"ops \xff\xfe", "is not usable: expected a file of text"),
     ],

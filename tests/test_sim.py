@@ -26,7 +26,7 @@ def test_a_day_passes_without_waiting() -> None:
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize("model", ["4/11", "pattern:.xx.", "randint:0,10,4", "trace:.xx"])
+@pytest.mark.parametrize("model", ["4/11", "burst:30%,3", "pattern:.xx.", "randint:0,10,4", "trace:.xx"])
 def test_it_loses_what_the_real_server_loses(model: str) -> None:
     virtual = udpping.sim.ping(count=40, interval=0.002, loss=model, seed=42)
     with udpping.Server(port=0, loss=model, seed=42) as server:

@@ -9,14 +9,17 @@
 `Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure
 round trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the
 models a server can follow. `Heartbeat` says that a program is alive, and `compare_detectors` shows how the
-failure detectors of `detect` do on a path. `errors` has everything that is raised. Every result is a table.
+failure detectors of `detect` do on a path. `theory` says what chance does to pings, exactly. `errors` has
+everything that is raised. Every result is a table.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping import aio, delay, detect, errors, loss, sim
+    from udpping import aio, delay, detect, errors, loss, sim, theory
+    from udpping._compare import Compared, compare
     from udpping._detect import Comparison, DetectorRow, compare_detectors
     from udpping._heartbeat import Heartbeat
+    from udpping._live import live
     from udpping._monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._ping import Pinger, ping, ping_many
     from udpping._rows import Event, LogRow, MonitorEvent, PeerRow, Row
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressError",
     "AmplificationWarning",
+    "Compared",
     "Comparison",
     "ConfigError",
     "Counters",
@@ -65,15 +69,18 @@ __all__ = [
     "UdppingError",
     "__version__",
     "aio",
+    "compare",
     "compare_detectors",
     "delay",
     "detect",
     "errors",
     "last_run",
+    "live",
     "loss",
     "ping",
     "ping_many",
     "sim",
+    "theory",
 ]
 
 last_run: "Run | None" = None
@@ -82,9 +89,11 @@ last_run: "Run | None" = None
 if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
     _HOME = {
+        **dict.fromkeys(("Compared", "compare"), "_compare"),
         **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
         "Heartbeat": "_heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
+        "live": "_live",
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_monitor"),
         **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),

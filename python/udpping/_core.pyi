@@ -57,7 +57,7 @@ class EchoServer:
     """
     A lossy echo server, bound when made.
     """
-    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex) -> EchoServer: ...
+    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, utc_offset: SupportsIndex, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex) -> EchoServer: ...
     @property
     def address(self, /) -> tuple[str, int]:
         """
@@ -147,7 +147,7 @@ class HeartbeatMonitor:
     """
     A monitor of heartbeats, bound when made.
     """
-    def __new__(cls, /, host: str, port: SupportsIndex, *, detector: str, interval: SupportsFloat | SupportsIndex, keys: str | None, answer: bool, losses: bool, max_clients: SupportsIndex, per_prefix: SupportsIndex, idle: SupportsFloat | SupportsIndex, port_tries: SupportsIndex, state: str | PathLike[str] | None, log: str | PathLike[str] | None) -> HeartbeatMonitor:
+    def __new__(cls, /, host: str, port: SupportsIndex, *, detector: str, interval: SupportsFloat | SupportsIndex, keys: str | None, answer: bool, utc_offset: SupportsIndex, losses: bool, beats: bool, max_clients: SupportsIndex, per_prefix: SupportsIndex, idle: SupportsFloat | SupportsIndex, loss: str, seed: int | None, port_tries: SupportsIndex, state: str | PathLike[str] | None, log: str | PathLike[str] | None) -> HeartbeatMonitor:
         """
         `keys` is the text of a file of keys.
         """
@@ -180,6 +180,11 @@ class HeartbeatMonitor:
         What happened, the latest 65,536 of it.
         """
     @property
+    def loss(self, /) -> str:
+        """
+        The loss model.
+        """
+    @property
     def missed_events(self, /) -> int:
         """
         Events that happened while nobody took the others.
@@ -196,6 +201,11 @@ class HeartbeatMonitor:
     def running(self, /) -> bool:
         """
         Whether it watches now.
+        """
+    @property
+    def seed(self, /) -> int:
+        """
+        The seed in force.
         """
     def start(self, /) -> None:
         """
@@ -358,9 +368,10 @@ def mean_loss(text: str) -> float | None:
     The share of datagrams that a loss model loses in the long run, if it has one.
     """
 
-def read_time(datagram: bytes) -> float | None:
+def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     """
-    When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date.
+    When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
+    zone that is `utc_offset` seconds ahead of UTC.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
@@ -370,7 +381,7 @@ def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str
     `beats` is how many are sent; without it, as many as `days` has room for.
     """
 
-def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex, jitter: SupportsFloat | SupportsIndex, drift_ppm: SupportsFloat | SupportsIndex, detector: str, losses: bool, loss: str, delay: str, seed: int | None) -> "tuple[Table, Table, int, int]":
+def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex, jitter: SupportsFloat | SupportsIndex, drift_ppm: SupportsFloat | SupportsIndex, detector: str, losses: bool, beats: bool, loss: str, delay: str, seed: int | None) -> "tuple[Table, Table, int, int]":
     """
     Watches simulated senders, one for each text of faults; gives back the clients, the events, how many more of these
     there were, and the seed in force.

@@ -18,6 +18,10 @@ TARGETS = 20
 TEXT = 60
 """Characters shown of a cell."""
 LOST = "#e5484d"
+HEAD = [
+    *("target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"),
+    *("min", "avg", "median", "max", "p99"),
+]
 WIDTH, HEIGHT, MARGIN = 720, 120, 6
 BINS = 240
 """Columns of the picture; a longer run is drawn as the span of round trips in each."""
@@ -30,8 +34,6 @@ def table_html(table: "Table") -> str:
 
 def run_html(run: "Run") -> str:
     """Show the summaries, a picture of the round trips over time, and the first and last rows."""
-    head = ["target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"]
-    head += ["min", "avg", "median", "max", "p99"]
     rows = [_summary_cells(summary) for summary in run.summaries[:TARGETS]]
     if len(run.summaries) > 1:
         rows.append(_summary_cells(run.summary))
@@ -39,7 +41,17 @@ def run_html(run: "Run") -> str:
     note = "<p>round trips in ms; the bracket is the 95 % interval of the loss</p>"
     if run.summary.kernel_drops:
         note += f"<p>{run.summary.kernel_drops:,} datagrams dropped by this machine's kernel</p>"
-    return f"<div>{_grid(head, rows)}{note}{picture}{_rows(run)}</div>"
+    return f"<div>{_grid(HEAD, rows)}{note}{picture}{_rows(run)}</div>"
+
+
+def compared_html(runs: "dict[str, Run]") -> str:
+    """Show runs side by side: a summary and a picture each."""
+    head = ["", *HEAD]
+    rows = [[name, *_summary_cells(run.summary)] for name, run in runs.items()]
+    pictures = "".join(
+        f"<p>{escape(name)}</p>{timeline(run)}" for name, run in list(runs.items())[:TARGETS] if len(run)
+    )
+    return f"<div>{_grid(head, rows)}<p>round trips in ms</p>{pictures}</div>"
 
 
 def timeline(run: "Run") -> str:

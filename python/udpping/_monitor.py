@@ -4,7 +4,7 @@ from udpping import _checks, _core
 from udpping._keys import read_keys
 from udpping._server import SLICE
 from udpping._table import Table
-from udpping._text import detector_text
+from udpping._text import detector_text, loss_text, utc_offset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from udpping._checks import Path
     from udpping._rows import MonitorEvent, PeerRow
+    from udpping._text import LossLike
     from udpping.detect import Detector
 
 
@@ -57,6 +58,8 @@ class MonitorCounters:
 
     received: int
     """Datagrams that arrived."""
+    dropped: int
+    """Those lost on purpose, as `loss` asks for."""
     unreadable: int
     """Those that are no heartbeat in any dialect; `Monitor.unreadable` shows the latest."""
     unsealed: int
@@ -90,7 +93,8 @@ class MonitorCounters:
     def __repr__(self) -> str:
         always = f"{self.received:,} received, {self.clients:,} clients"
         others = ("unreadable", "unsealed", "forged", "stale", "refused", "evicted", "stalls", "kernel_drops")
-        counts = {name.replace("_", " "): getattr(self, name) for name in others}
+        counts = {"dropped on purpose": self.dropped}
+        counts |= {name.replace("_", " "): getattr(self, name) for name in others}
         return ", ".join([always, *(f"{count:,} {name}" for name, count in counts.items() if count)])
 
 
@@ -116,10 +120,14 @@ class Monitor:
       there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
     * `losses`: whether each loss is an event.
+    * `beats`: whether each heartbeat is one, for those who want to see them come.
     * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
-      that stopped. A client takes some 2 KB, and up to 8 KB more for what its detector has learned.
+      that stopped. A client takes 1.2 KB, and with all that was learned of it 8 KB at most (12 KB with the
+      detectors `phi` and `chen`).
     * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
     * `idle`: after how many seconds without anybody to say so once; 0 for never.
+    * `loss`: which heartbeats to lose on purpose before they are looked at, to see what that looks like, and
+      `seed`: as those of `udpping.Server`.
     * `port_tries`: how many ports to try, upwards from `port`.
     * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever
       way: at most its last second is missing. What happened while there was none is unknown, and not held
@@ -155,9 +163,12 @@ class Monitor:
         keys: "Path | None" = None,
         answer: bool = False,
         losses: bool = False,
+        beats: bool = False,
         max_clients: int = 10_000,
         per_prefix: int = 1024,
         idle: float = 60.0,
+        loss: "LossLike" = 0,
+        seed: int | None = None,
         port_tries: int = 1,
         state: "Path | None" = None,
         log: "Path | None" = None,
@@ -170,10 +181,14 @@ class Monitor:
             interval=_checks.seconds("interval", interval),
             keys=read_keys("keys", keys),
             answer=_checks.flag("answer", answer),
+            utc_offset=utc_offset(),
             losses=_checks.flag("losses", losses),
+            beats=_checks.flag("beats", beats),
             max_clients=_checks.whole("max_clients", max_clients),
             per_prefix=_checks.whole("per_prefix", per_prefix),
             idle=_checks.seconds("idle", idle),
+            loss=loss_text(loss),
+            seed=None if seed is None else _checks.any_whole("seed", seed),
             port_tries=_checks.whole("port_tries", port_tries),
             state=None if state is None else _checks.path("state", state),
             log=None if log is None else _checks.path("log", log),
@@ -306,6 +321,16 @@ class Monitor:
     def detector(self) -> str:
         """The detector in force, as text."""
         return self._core.detector
+
+    @property
+    def loss(self) -> str:
+        """The loss in force, as text."""
+        return self._core.loss
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the same one repeats the losses."""
+        return self._core.seed
 
     @property
     def counters(self) -> MonitorCounters:

@@ -264,6 +264,10 @@ class Pinger:
         """Rows that came while 65,536 others waited to be taken. The run and the summary have them."""
         return self._session.missed_rows
 
+    def so_far(self) -> "Run":
+        """Give the run until now: pings that wait for an answer have no row yet. Ask at any time."""
+        return self._session.run()
+
     def run(self) -> "Run":
         """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and give the whole run.
 

@@ -152,9 +152,12 @@ class MonitorEvent(NamedTuple):
 
     Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
     for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
-    `address_changed` (from `previous`), `lost` (`value` heartbeats from `seq` on; only with `losses=True`),
-    `jumped` (its numbers, by `value`), `duplicate_identity` (two senders go by its name), `forgotten` (too
-    little was heard of it, or another took its place).
+    `address_changed` (from `previous`), `jumped` (its numbers, by `value`), `duplicate_identity` (two senders
+    go by its name), `forgotten` (too little was heard of it, or another took its place).
+
+    With `losses=True`, `lost` (`value` heartbeats from `seq` on). With `beats=True`, for each heartbeat
+    `heard`, `heard_late` (after a later one; `value` is 1 if it had counted as lost) or `heard_again` (a
+    copy): `seq` is its number, and `span_ns` its time difference if it has a time whose zone is known.
 
     Of the monitor: `resumed` (it was away for `span_ns`), `stalled` (it stood still), `clock_stepped`,
     `dropped` (`value` datagrams, by the kernel), `isolated` (`value` clients fell silent at once) and
@@ -179,7 +182,7 @@ class MonitorEvent(NamedTuple):
 
     @property
     def is_notable(self) -> bool:
-        """Whether it is more than a heartbeat that is late or lost, as happens, and is then in time again."""
+        """Whether it is more than a heartbeat that came, is late or lost, as happens, and then is in time again."""
         if self.event == "up":
             return self.before not in {"late", "suspect"}
-        return self.event not in {"late", "suspect", "lost"}
+        return self.event not in {"late", "suspect", "lost", "heard", "heard_late", "heard_again"}

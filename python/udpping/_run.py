@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from matplotlib.axes import Axes
+
     from udpping import _core
     from udpping._rows import Row
 
@@ -199,6 +201,24 @@ class Run(Table):
         from udpping._rows import Row
 
         return Row._make(super().row(index))
+
+    def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
+        """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.
+
+        `kind` is `"timeline"` (round trips over time, losses on the axis), `"hist"`, `"ecdf"` (the share of
+        all pings that was answered within a time), `"loss-runs"` (how many losses followed each other, beside
+        what independent losses and bursts of that mean length would do) or `"jitter"` (IPDV, RFC 3393, and
+        the jitter of RFC 3550). `ax` is where to draw; without it, a new figure. ConfigError for another
+        kind, ImportError without matplotlib. The pings of several targets are drawn alike.
+
+        >>> import udpping
+        >>> axes = udpping.sim.ping(count=100, loss="10%", delay="exponential:5ms").plot("ecdf")
+        >>> axes.get_xlabel(), axes.get_ylabel()
+        ('round trip (ms)', 'pings answered within it (%)')
+        """
+        from udpping._plot import plot
+
+        return plot(self, kind, ax)
 
     def __repr__(self) -> str:
         shown = self._summaries if len(self._summaries) <= MANY else (self._summary,)

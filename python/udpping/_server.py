@@ -2,7 +2,7 @@
 
 from udpping import _checks, _core
 from udpping._table import Table
-from udpping._text import delay_text, loss_text
+from udpping._text import delay_text, loss_text, utc_offset
 from udpping.errors import AmplificationWarning
 
 TYPE_CHECKING = False
@@ -166,6 +166,7 @@ class Server:
             loss=loss_text(loss),
             delay=delay_text(delay),
             reply=_checks.text("reply", reply),
+            utc_offset=utc_offset(),
             seed=None if seed is None else _checks.any_whole("seed", seed),
             scope=None if scope is None else _checks.text("scope", scope),
             record=LOG_ROWS if _checks.flag("record", record) else 0,

@@ -4,6 +4,7 @@ import udpping
 from udpping import _checks, _core
 from udpping._run import MANY, Run, Summary
 from udpping._targets import target_text
+from udpping._text import utc_offset
 from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
@@ -134,10 +135,3 @@ class Session:
         run = self.run()
         udpping.last_run = run
         return Interrupted(run)
-
-
-def utc_offset() -> int:
-    """Seconds that local time is ahead of UTC, now."""
-    from time import localtime
-
-    return localtime().tm_gmtoff

@@ -43,6 +43,13 @@ def seconds_text(name: str, value: float) -> str:
     return f"{digits.rstrip('0').rstrip('.')}s"
 
 
+def utc_offset() -> int:
+    """Seconds that local time is ahead of UTC, now."""
+    from time import localtime
+
+    return localtime().tm_gmtoff
+
+
 def _text(value: object) -> str:
     # Not str(): numpy's floats would print their type.
     return (

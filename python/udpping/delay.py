@@ -75,18 +75,22 @@ class Uniform(Delay):
 class Exponential(Delay):
     """Exponentially distributed, `mean` seconds on average (0 to 3600): mostly short, now and then long.
 
-    No delay is longer than 36.7 times the mean: at that point the random numbers end.
+    With a `base` (0 to 3600 seconds) it comes on top of that: a path that takes 20 ms, and 5 ms more on
+    average in its queues, is `Exponential(0.005, base=0.02)`. No delay is longer than the base and 36.7 times
+    the mean: at that point the random numbers end.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=1000, delay=udpping.delay.Exponential(0.02), seed=1)
     >>> 0.018 < run.summary.rtt_avg_ns / 1e9 < 0.022
     True
+    >>> udpping.delay.Exponential(0.005, base=0.02)
+    <udpping.delay.Exponential exponential:5ms,base=20ms>
     """
 
     __slots__ = ()
 
-    def __init__(self, mean: float) -> None:
-        super().__init__(f"exponential:{seconds_text('mean', mean)}")
+    def __init__(self, mean: float, *, base: float = 0.0) -> None:
+        super().__init__(f"exponential:{seconds_text('mean', mean)},base={seconds_text('base', base)}")
 
 
 def _restore(model: type[Delay], text: str) -> Delay:

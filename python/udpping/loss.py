@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from udpping._run import Run
 
-__all__ = ["Bernoulli", "Every", "List", "Loss", "Pattern", "RandInt", "Trace"]
+__all__ = ["Bernoulli", "Burst", "Every", "GilbertElliott", "List", "Loss", "Pattern", "RandInt", "Trace"]
 
 
 class Loss:
@@ -65,6 +65,67 @@ class Bernoulli(Loss):
     def __init__(self, p: "float | str | Fraction") -> None:
         text = loss_text(p)
         super().__init__(text if text.startswith("bernoulli:") else f"bernoulli:{text}")
+
+
+class Burst(Loss):
+    """`loss` of the datagrams are lost, in runs of `mean_run` on average.
+
+    The lengths of the runs are geometric: whatever its length is already, a run ends with probability
+    `1 / mean_run`. `loss` is a probability below 1, written as for `Bernoulli`; `mean_run` is a number from 1
+    on (`4.66`, `"14/3"`), and of independent losses it would be `1 / (1 - loss)`. Between two runs something
+    has to pass, so `mean_run` is at least `loss / (1 - loss)`: with `"80%"` it is 4 or more. Anything else
+    raises ConfigError with the range.
+
+    It is `GilbertElliott(p, r)` with `r = 1 / mean_run` and `p = loss / (mean_run * (1 - loss))`.
+
+    >>> import udpping
+    >>> udpping.loss.Burst("5%", 3)
+    <udpping.loss.Burst burst:0.05,3>
+    >>> run = udpping.sim.ping(count=100_000, loss=udpping.loss.Burst("5%", 3), seed=1)
+    >>> 0.045 < run.summary.loss < 0.055
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, loss: "float | str | Fraction", mean_run: "float | str | Fraction") -> None:
+        super().__init__(f"burst:{loss_text(loss)},{loss_text(mean_run)}")
+
+
+class GilbertElliott(Loss):
+    """A channel that is good or bad, and stays so for a while (Gilbert 1960, Elliott 1963).
+
+    Before each datagram but the first, a good channel turns bad with probability `p` and a bad one good with
+    probability `r`; so a bad time lasts `1 / r` datagrams on average. Then the datagram is lost with
+    probability `loss_good` or `loss_bad`. The state that the first datagram of a client meets is drawn from
+    the long run, so a short run has the same loss as a long one: `p / (p + r)` of the datagrams meet the bad
+    state.
+
+    All four are probabilities, written as for `Bernoulli`; `p` and `r` are not both 0, and `loss_good` is not
+    above `loss_bad`. In netem's words `loss gemodel p r 1-h 1-k`, `loss_bad` is `1-h` and `loss_good` is
+    `1-k`. With `scope="shared"` all clients are on one channel.
+
+    >>> import udpping
+    >>> udpping.loss.GilbertElliott(0.01, 0.25)
+    <udpping.loss.GilbertElliott gilbert-elliott:0.01,0.25>
+    >>> channel = udpping.loss.GilbertElliott("1%", "4%", loss_good="0.1%", loss_bad="60%")
+    >>> run = udpping.sim.ping(count=100_000, loss=channel, seed=1)
+    >>> abs(run.summary.loss - (0.2 * 0.6 + 0.8 * 0.001)) < 0.01
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        p: "float | str | Fraction",
+        r: "float | str | Fraction",
+        *,
+        loss_good: "float | str | Fraction" = 0,
+        loss_bad: "float | str | Fraction" = 1,
+    ) -> None:
+        losses = f"loss_good={loss_text(loss_good)},loss_bad={loss_text(loss_bad)}"
+        super().__init__(f"gilbert-elliott:{loss_text(p)},{loss_text(r)},{losses}")
 
 
 class Pattern(Loss):

@@ -100,6 +100,7 @@ def heartbeat(
     drift_ppm: float = 0.0,
     detector: "str | Detector" = "calibrated",
     losses: bool = False,
+    beats: bool = False,
     loss: "LossLike" = 0,
     delay: "DelayLike" = 0,
     seed: int | None = None,
@@ -110,9 +111,9 @@ def heartbeat(
     when: `"crash@100"`, `"restart@2h"`, `"bye:3@10min"` (goodbye with that status), `"pause:30s@100"` (it
     stands still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may
     follow each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per
-    million fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector` and `losses` those of
-    `udpping.Monitor`, `loss`, `delay` and `seed` those of `udpping.Server`, for the one way. 46 days of one
-    sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
+    million fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector`, `losses` and `beats`
+    those of `udpping.Monitor`, `loss`, `delay` and `seed` those of `udpping.Server`, for the one way. 46 days
+    of one sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
 
     >>> import udpping
     >>> seen = udpping.sim.heartbeat(["", "crash@30min"], loss="5%", delay="exponential:5ms", seed=1)
@@ -136,6 +137,7 @@ def heartbeat(
         drift_ppm=_checks.seconds("drift_ppm", drift_ppm),
         detector=detector_text(detector),
         losses=_checks.flag("losses", losses),
+        beats=_checks.flag("beats", beats),
         loss=loss_text(loss),
         delay=delay_text(delay),
         seed=None if seed is None else _checks.any_whole("seed", seed),

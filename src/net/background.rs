@@ -13,9 +13,15 @@ use super::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Background<E> {
     shared: Arc<Shared<E>>,
-    waker: Waker,
+    waker: Arc<Waker>,
     bell: Mutex<Option<Bell>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<Running>>,
+}
+
+/// The thread, and the process that it lives in.
+#[derive(Debug)]
+struct Running {
+    handle: JoinHandle<()>,
     process: u32,
 }
 
@@ -39,11 +45,15 @@ impl<E: Send + 'static> Background<E> {
             pace::waker().map_err(|source| Error::System { action: "set up a thread", source })?;
         Ok(Self {
             shared: Arc::new(Shared { stop: AtomicBool::new(false), feed: Feed::new() }),
-            waker,
+            waker: Arc::new(waker),
             bell: Mutex::new(Some(bell)),
             thread: Mutex::new(None),
-            process: std::process::id(),
         })
+    }
+
+    /// What ends the waits of the thread.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
     }
 
     /// Begins. `what` names the worker (`server`), and `action` what then could not go on. A second call does nothing.
@@ -67,22 +77,35 @@ impl<E: Send + 'static> Background<E> {
             pace::be_punctual();
             shared.feed.conclude(action, || work(&shared, &bell));
         });
-        *thread = Some(spawned.map_err(|source| Error::System { action: "start a thread", source })?);
+        let handle = spawned.map_err(|source| {
+            // Nobody else will say that it is over.
+            self.shared.feed.end();
+            Error::System { action: "start a thread", source }
+        })?;
+        *thread = Some(Running { handle, process: std::process::id() });
         Ok(())
     }
 
     /// Stops and waits until the thread has ended.
     pub(super) fn stop(&self) {
+        let mut thread = lock(&self.thread);
+        if thread.as_ref().is_some_and(Running::is_inherited) {
+            std::mem::forget(thread.take());
+            return;
+        }
         self.shared.stop.store(true, Ordering::Release);
         self.waker.wake();
-        let mut thread = lock(&self.thread);
         match thread.take() {
-            // In a forked child the thread does not exist; its handle can be neither joined nor dropped.
-            Some(thread) if std::process::id() != self.process => std::mem::forget(thread),
             // A panic in the thread has been printed by its hook.
-            Some(thread) => drop(thread.join()),
+            Some(running) => drop(running.handle.join()),
             None => self.shared.feed.end(),
         }
+    }
+
+    /// Whether this process is a fork of the one that started the thread. The thread does not exist here: it is the
+    /// parent's to stop, cannot even be dropped, and may have held any lock.
+    pub(super) fn is_inherited(&self) -> bool {
+        lock(&self.thread).as_ref().is_some_and(Running::is_inherited)
     }
 
     /// Waits until it has stopped, at most `limit`; says whether it has.
@@ -113,6 +136,13 @@ impl<E: Send + 'static> Background<E> {
 
     /// Whether it works now.
     pub(super) fn is_running(&self) -> bool {
-        lock(&self.thread).is_some() && !self.shared.feed.is_over()
+        lock(&self.thread).as_ref().is_some_and(|running| !running.is_inherited())
+            && !self.shared.feed.is_over()
+    }
+}
+
+impl Running {
+    fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
     }
 }

@@ -10,15 +10,14 @@ mod way;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::Result;
+use super::background::Background;
 use super::clock::EverClock;
-use super::feed::{Feed, lock};
-use super::pace::{self, Waker};
+use super::feed::lock;
 use super::resolve::bare;
 use super::socket::Path;
-use super::{Error, Result};
 use crate::logic::heartbeat::{HeartbeatPlan, Sender, Tally};
 use crate::logic::{Invalid, Nanos};
 use thread::Ready;
@@ -40,16 +39,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Heartbeat {
     desk: Arc<Desk>,
-    waker: Arc<Waker>,
+    background: Background<()>,
     ready: Mutex<Option<Ready>>,
-    thread: Mutex<Option<Running>>,
-}
-
-/// The thread, and the process that it lives in.
-#[derive(Debug)]
-struct Running {
-    handle: JoinHandle<()>,
-    process: u32,
 }
 
 /// What the thread and its onlookers share.
@@ -59,13 +50,10 @@ struct Desk {
     sender: Mutex<Sender>,
     /// The latest sign of life: without a lock, as programs give it in their innermost loops.
     touched: AtomicI64,
-    /// The session is to end with its last words.
-    stop: AtomicBool,
     /// The thread is to end without a word.
     hush: AtomicBool,
     refused: AtomicU64,
     state: Mutex<State>,
-    feed: Feed<()>,
 }
 
 /// How it stands with the network.
@@ -100,22 +88,18 @@ impl Heartbeat {
         if settings.port == 0 {
             return Err(Invalid::new("port", 0, "1 to 65535").into());
         }
-        let (waker, bell) =
-            pace::waker().map_err(|source| Error::System { action: "set up the heartbeat", source })?;
-        let waker = Arc::new(waker);
+        let background = Background::new()?;
         let desk = Arc::new(Desk {
             clock: EverClock::start(),
             sender: Mutex::new(Sender::new(settings.plan)),
             touched: AtomicI64::new(0),
-            stop: AtomicBool::new(false),
             hush: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             state: Mutex::new(State::default()),
-            feed: Feed::new(),
         });
-        let names = names::Names::new(&settings.host, settings.port, Arc::clone(&waker));
-        let ready = Ready::new(Arc::clone(&desk), names, bell, settings.path);
-        Ok(Self { desk, waker, ready: Mutex::new(Some(ready)), thread: Mutex::new(None) })
+        let names = names::Names::new(&settings.host, settings.port, background.waker());
+        let ready = Ready::new(Arc::clone(&desk), names, settings.path);
+        Ok(Self { desk, background, ready: Mutex::new(Some(ready)) })
     }
 
     /// Starts sending in the background. A second call does nothing.
@@ -123,24 +107,10 @@ impl Heartbeat {
     /// # Errors
     /// It has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
-        if self.desk.stop.load(Ordering::Acquire) {
-            let source = std::io::Error::other("it has been stopped; make a new one");
-            return Err(Error::System { action: "start the heartbeat again", source });
-        }
-        let mut thread = lock(&self.thread);
-        let Some(mut ready) = lock(&self.ready).take() else { return Ok(()) };
-        let desk = Arc::clone(&self.desk);
-        let spawned = std::thread::Builder::new().name("udpping beat".into()).spawn(move || {
-            pace::be_punctual();
-            desk.feed.conclude("go on sending heartbeats", || ready.run());
-        });
-        let handle = spawned.map_err(|source| {
-            // Nobody else will say that it is over.
-            self.desk.feed.end();
-            Error::System { action: "start a thread", source }
-        })?;
-        *thread = Some(Running { handle, process: std::process::id() });
-        Ok(())
+        let ready = lock(&self.ready).take();
+        self.background.start("heartbeat", "go on sending heartbeats", |shared, bell| {
+            ready.map_or(Ok(()), |mut ready| ready.run(shared, bell))
+        })
     }
 
     /// Says goodbye with an exit status and waits until the thread has ended. A second call does nothing.
@@ -149,23 +119,13 @@ impl Heartbeat {
     }
 
     fn end(&self, goodbye: Option<i32>) {
-        let mut thread = lock(&self.thread);
-        if thread.as_ref().is_some_and(Running::is_inherited) {
-            // In a forked child the thread does not exist: it is the parent's to stop, and cannot even be dropped.
-            std::mem::forget(thread.take());
-            return;
+        if !self.background.is_inherited() {
+            match goodbye {
+                Some(status) => lock(&self.desk.sender).bye(self.desk.clock.now(), status),
+                None => self.desk.hush.store(true, Ordering::Release),
+            }
         }
-        match goodbye {
-            Some(status) => lock(&self.desk.sender).bye(self.desk.clock.now(), status),
-            None => self.desk.hush.store(true, Ordering::Release),
-        }
-        self.desk.stop.store(true, Ordering::Release);
-        self.waker.wake();
-        match thread.take() {
-            // A panic in the thread has been printed by its hook.
-            Some(running) => drop(running.handle.join()),
-            None => self.desk.feed.end(),
-        }
+        self.background.stop();
     }
 
     /// A sign of life of the program, for a plan with a gate.
@@ -178,14 +138,13 @@ impl Heartbeat {
     /// # Errors
     /// What ended it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.desk.feed.wait(limit)
+        self.background.wait(limit)
     }
 
     /// Whether it sends now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        lock(&self.thread).as_ref().is_some_and(|running| !running.is_inherited())
-            && !self.desk.feed.is_over()
+        self.background.is_running()
     }
 
     /// The counts so far.
@@ -202,12 +161,5 @@ impl Drop for Heartbeat {
     /// Without a word, as nobody stopped it on purpose: the monitor shall notice.
     fn drop(&mut self) {
         self.end(None);
-    }
-}
-
-impl Running {
-    /// Whether this process is a fork of the one that started the thread.
-    fn is_inherited(&self) -> bool {
-        self.process != std::process::id()
     }
 }

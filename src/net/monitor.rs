@@ -18,6 +18,7 @@ use super::resolve::reachable;
 use super::socket::{Inbox, Path, Socket, passes};
 use super::{Error, Result, listen};
 use crate::logic::Nanos;
+use crate::logic::link::{Link, LinkPlan, Loss};
 use crate::logic::monitor::{Counters, Event, LOOK, Monitor, MonitorPlan, PeerRow, Unread};
 use keeper::Keeper;
 
@@ -70,6 +71,9 @@ struct Post {
 #[derive(Debug)]
 struct Books {
     monitor: Monitor,
+    /// `None` loses nothing.
+    link: Option<Link>,
+    dropped: u64,
     events: VecDeque<Event>,
     /// Events that are not in a file yet; `None` if none are to be.
     unkept: Option<Vec<Event>>,
@@ -78,8 +82,10 @@ struct Books {
 /// A look at the books.
 #[derive(Debug, Clone)]
 pub struct Totals {
-    /// The machine's counts.
+    /// The machine's counts, with all datagrams that arrived as received.
     pub counters: Counters,
+    /// Datagrams lost on purpose.
+    pub dropped: u64,
     /// Clients that are known.
     pub clients: usize,
     /// Whether most of them fell silent at once.
@@ -101,10 +107,18 @@ impl Watcher {
         let clock = EverClock::start();
         let mut monitor = Monitor::new(plan, clock.moment());
         let keeper = Keeper::open(settings.state, settings.log, &mut monitor, clock.moment())?;
-        let books = Books { monitor, events: VecDeque::new(), unkept: keeper.as_ref().map(|_| Vec::new()) };
+        let unkept = keeper.as_ref().map(|_| Vec::new());
+        let books = Books { monitor, link: None, dropped: 0, events: VecDeque::new(), unkept };
         let post = Arc::new(Post { path: settings.path, clock, books: Mutex::new(books) });
         let socket = Mutex::new(Some(Arc::new(socket)));
         Ok(Self { bound, socket, post, background: Background::new()?, keeper })
+    }
+
+    /// Loses datagrams on purpose, before they are looked at; the plan's delay means nothing here.
+    #[must_use]
+    pub fn losing(self, plan: LinkPlan) -> Self {
+        lock(&self.post.books).link = (plan.loss != Loss::NONE).then(|| Link::new(plan));
+        self
     }
 
     /// Starts watching in the background. A second call does nothing.
@@ -180,8 +194,9 @@ impl Watcher {
         let unkept = self.keeper.as_ref().and_then(Keeper::failure);
         let books = lock(&self.post.books);
         let monitor = &books.monitor;
-        let (counters, clients, isolated) = (monitor.counters(), monitor.clients(), monitor.is_isolated());
-        Totals { counters, clients, isolated, unkept }
+        let (clients, isolated, dropped) = (monitor.clients(), monitor.is_isolated(), books.dropped);
+        let counters = Counters { received: monitor.counters().received + dropped, ..monitor.counters() };
+        Totals { counters, dropped, clients, isolated, unkept }
     }
 
     /// The clients by name.
@@ -228,7 +243,11 @@ impl Post {
             let now = self.clock.moment();
             let mut books = lock(&self.books);
             for datagram in inbox.datagrams().filter(|_| more) {
-                books.monitor.hear(now, plain(datagram.source), datagram.bytes, &mut out);
+                let source = plain(datagram.source);
+                if books.loses(source) {
+                    continue;
+                }
+                books.monitor.hear(now, source, datagram.bytes, &mut out);
                 if !out.is_empty() {
                     // An answer that cannot be sent is one that got lost.
                     let _ = socket.send(&out, datagram.source, datagram.via);
@@ -259,6 +278,13 @@ fn plain(source: SocketAddr) -> SocketAddr {
 }
 
 impl Books {
+    /// Whether the next datagram of this client is to be lost.
+    fn loses(&mut self, source: SocketAddr) -> bool {
+        let lost = self.link.as_mut().is_some_and(|link| link.meet(source).lost);
+        self.dropped += u64::from(lost);
+        lost
+    }
+
     /// Hands on what happened.
     fn tell(&mut self, shared: &Shared<Event>) {
         let events: Vec<Event> = self.monitor.events().collect();

@@ -34,7 +34,7 @@ struct Told {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, reply, seed, scope, record, port_tries))]
+    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
@@ -43,12 +43,14 @@ impl EchoServer {
         loss: &str,
         delay: &str,
         reply: &str,
+        utc_offset: i32,
         seed: Option<&Bound<'_, PyInt>>,
         scope: Option<&str>,
         record: usize,
         port_tries: i64,
     ) -> PyResult<Self> {
         let plan = echo_plan(loss, delay, reply, seed, scope)?;
+        let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
         let told = Told {
             loss: plan.link.loss.to_string(),
             delay: plan.link.delay.to_string(),

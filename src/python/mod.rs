@@ -70,10 +70,11 @@ fn mean_loss(text: &str) -> PyResult<Option<f64>> {
     echo::parse::<crate::logic::link::Loss>(text).map(|loss| loss.mean_loss())
 }
 
-/// When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date.
+/// When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
+/// zone that is `utc_offset` seconds ahead of UTC.
 #[pyfunction]
-fn read_time(datagram: &[u8]) -> Option<f64> {
-    crate::logic::wire::read_time(datagram)
+fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
+    crate::logic::wire::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
 }
 
 /// The 95 % interval of a share, `hits` of `n`; `None` without a trial.

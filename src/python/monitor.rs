@@ -7,11 +7,11 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
 use super::echo::{echo_plan, nanos, number, pair, parse, seed_to_python, span};
 use super::table::Table;
-use crate::logic::Invalid;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, MonitorPlan, State};
 use crate::logic::wire::heartbeat::Keys;
+use crate::logic::{Invalid, SECOND};
 use crate::net::monitor::{Settings, Watcher};
 use crate::net::socket::Path;
 use crate::sim::monitor::{Plan, Run};
@@ -21,6 +21,8 @@ use crate::sim::monitor::{Plan, Run};
 pub(super) struct HeartbeatMonitor {
     watcher: Watcher,
     detector: String,
+    loss: String,
+    seed: String,
 }
 
 #[pymethods]
@@ -28,7 +30,8 @@ impl HeartbeatMonitor {
     /// `keys` is the text of a file of keys.
     #[new]
     #[pyo3(signature = (
-        host, port, *, detector, interval, keys, answer, losses, max_clients, per_prefix, idle, port_tries, state, log
+        host, port, *, detector, interval, keys, answer, utc_offset, losses, beats, max_clients, per_prefix, idle, loss, seed, port_tries, state,
+        log
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
@@ -39,21 +42,29 @@ impl HeartbeatMonitor {
         interval: f64,
         keys: Option<&str>,
         answer: bool,
+        utc_offset: i32,
         losses: bool,
+        beats: bool,
         max_clients: i64,
         per_prefix: i64,
         idle: f64,
+        loss: &str,
+        seed: Option<&Bound<'_, PyInt>>,
         port_tries: i64,
         state: Option<PathBuf>,
         log: Option<PathBuf>,
     ) -> PyResult<Self> {
         let detector = parse::<Detector>(detector)?;
         let told = detector.to_string();
+        let link = echo_plan(loss, "0", "upper", seed, None)?.link;
+        let (loss, seed) = (link.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
             interval: nanos("interval", interval, 0.001..=86_400.0)?,
             keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),
             answer,
+            utc_offset: i64::from(utc_offset) * SECOND,
             losses,
+            beats,
             max_clients: number("max_clients", max_clients, "1 to 10,000,000")?,
             per_prefix: number("per_prefix", per_prefix, "1 at least")?,
             idle: nanos("idle", idle, 0.0..=86_400.0)?,
@@ -68,8 +79,8 @@ impl HeartbeatMonitor {
             log,
             path: Path::best(),
         };
-        let watcher = py.detach(|| Watcher::bind(settings))?;
-        Ok(Self { watcher, detector: told })
+        let watcher = py.detach(|| Watcher::bind(settings))?.losing(link);
+        Ok(Self { watcher, detector: told, loss, seed })
     }
 
     /// Starts watching in the background.
@@ -133,12 +144,25 @@ impl HeartbeatMonitor {
         &self.detector
     }
 
+    /// The loss model.
+    #[getter]
+    fn loss(&self) -> &str {
+        &self.loss
+    }
+
+    /// The seed in force.
+    #[getter]
+    fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
+        seed_to_python(py, &self.seed)
+    }
+
     /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int | bool | str | None]")]
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let totals = py.detach(|| self.watcher.totals());
         let counts = PyDict::new(py);
         counts.set_item("received", totals.counters.received)?;
+        counts.set_item("dropped", totals.dropped)?;
         counts.set_item("unreadable", totals.counters.unreadable)?;
         counts.set_item("unsealed", totals.counters.unsealed)?;
         counts.set_item("forged", totals.counters.forged)?;
@@ -198,7 +222,7 @@ const STEPS: u64 = 10_000;
 /// Watches simulated senders, one for each text of faults; gives back the clients, the events, how many more of these
 /// there were, and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
+#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, beats, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
 #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
 #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn sim_heartbeat<'py>(
@@ -210,6 +234,7 @@ pub(super) fn sim_heartbeat<'py>(
     drift_ppm: f64,
     detector: &str,
     losses: bool,
+    beats: bool,
     loss: &str,
     delay: &str,
     seed: Option<&Bound<'py, PyInt>>,
@@ -222,6 +247,7 @@ pub(super) fn sim_heartbeat<'py>(
         monitor: MonitorPlan {
             interval: sender.interval,
             losses,
+            beats,
             max_clients: faults.len().max(1),
             per_prefix: usize::MAX,
             ..MonitorPlan::new(parse::<Detector>(detector)?)

@@ -62,7 +62,7 @@ def tell_profiles(report: Report) -> None:
             "profile", name=name, source=one.FROM, loss=pings, heartbeat_loss=heartbeats, prints=one.PRINTS
         )
         lost = f"loses {pings}" + (f" (heartbeats {heartbeats})" if heartbeats != pings else "")
-        report.say(f"{name:<7} {one.FROM}; {lost}; prints {one.PRINTS}")
+        report.say(f"{name:<8} {one.FROM}; {lost}; prints {one.PRINTS}")
 
 
 def shares(one: Profile) -> tuple[str, str]:

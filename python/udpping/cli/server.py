@@ -18,8 +18,9 @@ PURPOSE = """Answer datagrams, and lose or delay some on purpose, until Ctrl-C.
 
 With --profile it answers and prints as the lab's UDPPingerServer.py does (udpping lab --list).
 
-LOSS:  0.3  30%  4/11  pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x  randint:0,10,4
-DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:100ms
+LOSS:  0.3  30%  4/11  burst:5%,3 (in runs of 3)  gilbert-elliott:1%,25%,loss_bad=50%  randint:0,10,4
+       pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x
+DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms  exponential:5ms,base=20ms
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
 
 

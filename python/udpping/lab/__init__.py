@@ -32,6 +32,7 @@ from udpping.lab._program import note
 
 if TYPE_CHECKING:
     from udpping.lab._client import Client
+    from udpping.lab._oneway import Sender, Watcher
     from udpping.lab._program import Program
     from udpping.lab._server import Server
 
@@ -56,8 +57,8 @@ class Profile(Protocol):
     """What it prints."""
     PingerServer: "type[Server]"
     PingerClient: "type[Client]"
-    HeartbeatServer: "type[Server]"
-    HeartbeatClient: "type[Client]"
+    HeartbeatServer: "type[Server | Watcher]"
+    HeartbeatClient: "type[Client | Sender]"
 
 
 def names() -> list[str]:
@@ -65,7 +66,7 @@ def names() -> list[str]:
 
     >>> from udpping import lab
     >>> lab.names()
-    ['book', 'java', 'kurose', 'multi', 'notes', 'report', 'slides']
+    ['book', 'exercise', 'java', 'kurose', 'multi', 'notes', 'report', 'slides']
     """
     found = {path.stem for home in __path__ for path in Path(home).glob("*.py")}
     return sorted(

@@ -86,12 +86,7 @@ class Client(Program):
 
     def options(self, parser: Parser) -> None:
         """Add the options of this program."""
-        parser.add_argument("host", nargs="?", metavar="HOST", help=f"the server ({self.host})")
-        parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"its UDP port ({self.port})")
-        parser.add_argument("--host", dest="host_option", metavar="HOST", help="the server, as above")
-        parser.add_argument(
-            "--port", dest="port_option", type=port, metavar="PORT", help="its UDP port, as above"
-        )
+        add_place(parser, self)
         parser.add_argument(
             "--count", type=whole(1, MOST_PINGS), metavar="N", help=f"how many to send ({self.count})"
         )
@@ -102,9 +97,7 @@ class Client(Program):
             misses = f"so many misses in a row: the server is down ({self.misses})"
             parser.add_argument("--misses", type=whole(1, MOST_PINGS), metavar="N", help=misses)
         if self.forms:
-            parser.add_argument(
-                "--form", choices=self.forms, help=f"which of the source's forms ({self.forms[0]})"
-            )
+            add_forms(parser, self.forms)
 
     def check(self, parser: Parser, options: "Namespace") -> None:
         """Take host and port from their places or from their options."""
@@ -211,6 +204,21 @@ def pressed(prompt: str) -> bool:
         say("")
         return False
     return True
+
+
+def add_place(parser: Parser, program: Program) -> None:
+    """Add the options that say where the server is."""
+    parser.add_argument("host", nargs="?", metavar="HOST", help=f"the server ({program.host})")
+    parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"its UDP port ({program.port})")
+    parser.add_argument("--host", dest="host_option", metavar="HOST", help="the server, as above")
+    parser.add_argument(
+        "--port", dest="port_option", type=port, metavar="PORT", help="its UDP port, as above"
+    )
+
+
+def add_forms(parser: Parser, forms: tuple[str, ...]) -> None:
+    """Add the option that chooses one of several forms."""
+    parser.add_argument("--form", choices=forms, help=f"which of the source's forms ({forms[0]})")
 
 
 def one_of(parser: Parser, options: "Namespace", *names: str) -> None:

@@ -1,7 +1,8 @@
 """The engine of the servers: what happens to each datagram in, lines of a profile out.
 
 A profile subclasses `Server`: what is lost, what the replies are, and what is printed. Losing and answering
-is the core's, so no datagram that anybody sends can stop one of them.
+is the core's, so no datagram that anybody sends can stop one of them. A `Listener` is what they have in
+common with those that watch (`_oneway`).
 """
 
 import time
@@ -14,33 +15,62 @@ from udpping.lab._program import Program, note, say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
+    from typing import Any
 
     from udpping import _server
+    from udpping._monitor import Monitor
     from udpping._rows import Event as Handled
+
+MOST_CLIENTS = 65_536
+"""Clients that a server keeps in mind, as the core does. Whoever was met first makes room."""
 
 TICK = 0.02
 """Seconds between two looks at whether somebody still pings."""
 
 
-class Server(Program):
-    """A program that answers, as a profile has it."""
+class Listener(Program):
+    """A program that takes a port and loses some of what comes."""
 
-    purpose = "Answers pings in capitals and loses some of them."
     loss = "randint:0,10,4"
     """The course's `random.randint(0, 10) < 4`: four of eleven numbers, not the 30 % of its text."""
-    delay = "0"
-    reply = "upper"
     seed: int | None = None
-    scope = "shared"
-    """One stream of random numbers for all clients, as in the course."""
     port_tries = 1
-    follows = False
-    """Whether it has something to say about each datagram."""
     idle: float | None = None
     """Seconds without anybody after which it says so."""
 
     def begin(self, host: str, port: int) -> str | None:
         """When it listens, at that address and port."""
+
+    def options(self, parser: Parser) -> None:
+        """Add the options of this program."""
+        where = self.host or "all interfaces"
+        parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"UDP port ({self.port})")
+        parser.add_argument("-p", "--port", dest="port_option", type=port, metavar="PORT", help="the same")
+        parser.add_argument("--host", metavar="HOST", help=f"address to listen at ({where})")
+        parser.add_argument("--loss", help=f"share to lose on purpose: 0.3, 30%% or 4/11 ({self.loss})")
+        parser.add_argument(
+            "--seed", type=any_whole, metavar="N", help="any whole number makes the losses repeat"
+        )
+        if self.idle:
+            silent = f"seconds without a client to tell of ({self.idle:g})"
+            parser.add_argument("--idle", type=seconds, metavar="S", help=silent)
+
+    def check(self, parser: Parser, options: "Namespace") -> None:
+        """Take the port from its place or from its option."""
+        one_of(parser, options, "port")
+
+
+class Server(Listener):
+    """A program that answers, as a profile has it."""
+
+    purpose = "Answers pings in capitals and loses some of them."
+    delay = "0"
+    reply = "upper"
+    scope = "shared"
+    """One stream of random numbers for all clients, as in the course."""
+    follows = False
+    """Whether it has something to say about each datagram."""
 
     def handled(self, event: "Handled") -> str | None:
         """When a datagram was answered or lost (`event.verdict`). Only if it `follows`."""
@@ -54,22 +84,8 @@ class Server(Program):
 
     def options(self, parser: Parser) -> None:
         """Add the options of this program."""
-        where = self.host or "all interfaces"
-        parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"UDP port ({self.port})")
-        parser.add_argument("-p", "--port", dest="port_option", type=port, metavar="PORT", help="the same")
-        parser.add_argument("--host", metavar="HOST", help=f"address to listen at ({where})")
-        parser.add_argument("--loss", help=f"share of pings to lose: 0.3, 30%% or 4/11 ({self.loss})")
+        super().options(parser)
         parser.add_argument("--delay", help=f"how long to hold replies back, such as 50ms ({self.delay})")
-        parser.add_argument(
-            "--seed", type=any_whole, metavar="N", help="any whole number makes the losses repeat"
-        )
-        if self.idle:
-            silent = f"seconds without a client to tell of ({self.idle:g})"
-            parser.add_argument("--idle", type=seconds, metavar="S", help=silent)
-
-    def check(self, parser: Parser, options: "Namespace") -> None:
-        """Take the port from its place or from its option."""
-        one_of(parser, options, "port")
 
     def run(self) -> int:
         """Answer until Ctrl-C."""
@@ -79,10 +95,12 @@ class Server(Program):
         try:
             say(self.begin(*server.bound))
             note(f"{self.script}: {where(server, self.script.replace('Server', 'Client'))}")
+            # Before it starts: what has come by then is told of, too.
+            events = server.follow() if self.follows else None
             server.start()
             if self.idle:
                 watcher.start()
-            self._serve(server)
+            self._serve(server, events)
         except KeyboardInterrupt:
             server.stop()
         quiet.set()
@@ -111,11 +129,11 @@ class Server(Program):
             note(f"{self.script}: {warning.message}")
         return server
 
-    def _serve(self, server: "_server.Server") -> None:
-        if not self.follows:
+    def _serve(self, server: "_server.Server", events: "Iterator[Handled] | None") -> None:
+        if events is None:
             server.wait()
             return
-        for event in server.follow():
+        for event in events:
             say(self.handled(event))
 
     def _watch(self, server: "_server.Server", quiet: Event) -> None:
@@ -129,7 +147,13 @@ class Server(Program):
                 say(self.silence(self.idle))
 
 
-def where(server: "_server.Server", client: str = "UDPPingerClient") -> str:
+def make_room(clients: "dict[str, Any]", newcomer: str) -> None:
+    """Forget whoever was met first, if there are too many: one stranger can pretend to be any number."""
+    if newcomer not in clients and len(clients) >= MOST_CLIENTS:
+        del clients[next(iter(clients))]
+
+
+def where(server: "_server.Server | Monitor", client: str = "UDPPingerClient") -> str:
     """Say where a server listens, and what to type to reach it, from another machine if that is possible.
 
     >>> import udpping

@@ -1,9 +1,10 @@
 """The textbook's lab: the server that it prints, and the client and the heartbeats that its text asks for."""
 
 from udpping._core import read_time
+from udpping._text import utc_offset
 from udpping.lab._client import Client, Tally
 from udpping.lab._program import seconds_of, shown
-from udpping.lab._server import Server
+from udpping.lab._server import Server, make_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 FROM = "the textbook's lab: its own server; client and heartbeats as its text asks for them"
 PRINTS = "the reply and `RTT: S seconds`, or `Request timed out`; then counts and RTT min/avg/max"
+
+UNKNOWN = "?"
 
 
 class PingerServer(Server):
@@ -51,9 +54,12 @@ class HeartbeatServer(Server):
         """Tell of a heartbeat that came through; one that is lost on purpose is missing at the next."""
         if event.verdict != "answer":
             return None
-        if event.seq is None:
-            return f"From {event.client}: no heartbeat: {shown(event.message)}"
         seconds = difference(event)
+        if event.seq is None and seconds == UNKNOWN:
+            return f"From {event.client}: no heartbeat: {shown(event.message)}"
+        if event.seq is None:
+            return f"Heartbeat from {event.client}: time difference {seconds} seconds"
+        make_room(self.latest, event.client)
         missing = event.seq - self.latest.get(event.client, event.seq - 1) - 1
         self.latest[event.client] = event.seq
         text = f"Heartbeat {event.seq} from {event.client}: time difference {seconds} seconds"
@@ -80,5 +86,5 @@ class HeartbeatClient(PingerClient):
 
 def difference(event: "Event") -> str:
     """Write the seconds between the time that a heartbeat carries and its arrival, or `?` if it has none."""
-    sent = read_time(event.message)
-    return "?" if sent is None else f"{seconds_of(event.recv_wall_ns) - sent:.6f}"
+    sent = read_time(event.message, utc_offset())
+    return UNKNOWN if sent is None else f"{seconds_of(event.recv_wall_ns) - sent:.6f}"

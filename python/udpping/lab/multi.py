@@ -3,12 +3,11 @@
 It was written for Python 2. Where the description leaves a text open, the words are ours.
 """
 
-from time import localtime, strftime
-
 from udpping._options import Parser, whole
 from udpping.lab._client import Client, one_of
 from udpping.lab._program import shown
-from udpping.lab._server import Server
+from udpping.lab._server import Server, make_room
+from udpping.lab._status import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ class HeartbeatServer(Server):
     def handled(self, event: "Event") -> None:
         """Count for the table. Ports of one host are one client, as in the source."""
         host = event.client.rpartition(":")[0].strip("[]")
+        make_room(self.clients, host)
         entry = self.clients.setdefault(host, [0, 0, 0])
         entry[0] += 1
         entry[1] += event.verdict != "answer"
@@ -82,11 +82,8 @@ class HeartbeatServer(Server):
 
     def end(self, counters: "_server.Counters") -> str:  # noqa: ARG002 - the table is by client
         """Show the table."""
-        lines = ["", f"{'Client':<16}{'Received':>9}{'Lost':>7}  Last heartbeat"]
-        for host, (received, lost, wall_ns) in self.clients.items():
-            last = strftime("%Y-%m-%d %H:%M:%S", localtime(wall_ns // 10**9))
-            lines.append(f"{host:<16}{received:>9}{lost:>7}  {last}")
-        return "\n".join(lines if self.clients else ["", "No client has pinged."])
+        rows = [(host, received, lost, at) for host, (received, lost, at) in self.clients.items()]
+        return f"\n{status(rows)}" if rows else "\nNo client has pinged."
 
 
 class HeartbeatClient(Client):

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::logic::Invalid;
 use crate::logic::wire::template::Template;
+use crate::logic::{Invalid, Nanos};
 
 /// The reply to a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,15 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// The same, with dates in requests that name no zone taken as ones of a zone that is so much ahead of UTC.
+    #[must_use]
+    pub fn in_zone(self, utc_offset: Nanos) -> Self {
+        match self {
+            Self::Template(template) => Self::Template(template.in_zone(utc_offset)),
+            other => other,
+        }
+    }
+
     /// Whether a reply can be longer than its request.
     #[must_use]
     pub fn can_amplify(&self) -> bool {

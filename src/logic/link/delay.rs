@@ -7,8 +7,8 @@ use super::decimal::Decimal;
 use crate::logic::{Invalid, Nanos, SECOND};
 
 const HOUR: Nanos = 3_600 * SECOND;
-const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms or \
-                        exponential:100ms, from 0 to 1 hour";
+const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms, \
+                        exponential:100ms or exponential:5ms,base=20ms, from 0 to 1 hour";
 
 /// A delay, or the distribution it is drawn from; made from text only, so its times are known to be good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,8 +19,11 @@ enum Kind {
     Fixed(Nanos),
     /// Both ends included.
     Uniform(Nanos, Nanos),
-    /// Of this mean.
-    Exponential(Nanos),
+    /// Of this mean, on top of a base.
+    Exponential {
+        mean: Nanos,
+        base: Nanos,
+    },
 }
 
 impl Delay {
@@ -30,25 +33,26 @@ impl Delay {
     /// Whether no packet is ever delayed.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        let (Kind::Fixed(time) | Kind::Uniform(_, time) | Kind::Exponential(time)) = self.0;
-        time == 0
+        self.longest() == 0
     }
 
     /// The mean of the delays.
     #[must_use]
     pub fn mean(&self) -> Nanos {
         match self.0 {
-            Kind::Fixed(time) | Kind::Exponential(time) => time,
+            Kind::Fixed(time) => time,
             Kind::Uniform(low, high) => low + (high - low) / 2,
+            Kind::Exponential { mean, base } => base + mean,
         }
     }
 
-    /// The longest delay that can be drawn: an exponential one ends at 36.7 means, where the uniforms do.
+    /// The longest delay that can be drawn: an exponential one ends 36.7 means above its base, where the
+    /// uniforms do.
     #[must_use]
     pub fn longest(&self) -> Nanos {
         match self.0 {
             Kind::Fixed(time) | Kind::Uniform(_, time) => time,
-            Kind::Exponential(mean) => exponential(mean, 0),
+            Kind::Exponential { mean, base } => base + exponential(mean, 0),
         }
     }
 
@@ -62,7 +66,7 @@ impl Delay {
                 let later = (u128::from(uniform) * times) >> u64::BITS;
                 low + Nanos::try_from(later).unwrap_or(0)
             }
-            Kind::Exponential(mean) => exponential(mean, uniform),
+            Kind::Exponential { mean, base } => base + exponential(mean, uniform),
         }
     }
 }
@@ -111,7 +115,12 @@ impl FromStr for Delay {
                 }
                 Ok(Self(Kind::Uniform(low, high)))
             }
-            Some(("exponential", mean)) => Ok(Self(Kind::Exponential(time(mean)?))),
+            Some(("exponential", times)) => {
+                let (mean, base) = times.split_once(',').unwrap_or((times, "base=0"));
+                let base = base.trim_start().strip_prefix("base").map(str::trim_start);
+                let base = base.and_then(|base| base.strip_prefix('=')).ok_or_else(|| refuse(""))?;
+                Ok(Self(Kind::Exponential { mean: time(mean)?, base: time(base)? }))
+            }
             Some(_) => Err(refuse("")),
         }
     }
@@ -148,7 +157,8 @@ impl fmt::Display for Delay {
         match self.0 {
             Kind::Fixed(time) => write!(f, "{}", Time(time)),
             Kind::Uniform(low, high) => write!(f, "uniform:{},{}", Time(low), Time(high)),
-            Kind::Exponential(mean) => write!(f, "exponential:{}", Time(mean)),
+            Kind::Exponential { mean, base: 0 } => write!(f, "exponential:{}", Time(mean)),
+            Kind::Exponential { mean, base } => write!(f, "exponential:{},base={}", Time(mean), Time(base)),
         }
     }
 }
@@ -208,6 +218,8 @@ mod tests {
         }
         assert_eq!(read("uniform: 0ms , 0.2").to_string(), "uniform:0,200ms");
         assert_eq!(read("exponential:100ms").to_string(), "exponential:100ms");
+        assert_eq!(read("exponential:100ms,base=0s").to_string(), "exponential:100ms");
+        assert_eq!(read("exponential: 5ms , base = 0.02").to_string(), "exponential:5ms,base=20ms");
     }
 
     #[test]
@@ -232,6 +244,11 @@ mod tests {
             "uniform:1,2,3",
             "exponential:",
             "exponential:-1",
+            "exponential:1,2",
+            "exponential:1,base=",
+            "exponential:1,base=-1",
+            "exponential:1,base=3601",
+            "exponential:1,base=1,base=1",
             "normal:1,2",
             "fixed:1",
         ];
@@ -260,8 +277,15 @@ mod tests {
         assert_eq!(drawn("exponential:100ms"), [3_673_680_057, 3_604_365_339, 69_314_718, 0, 0]);
         let hours = [132_252_482_050_838, 129_757_152_200_822, 2_495_329_850_016, 0, 0];
         assert_eq!(drawn("exponential:3600"), hours);
+        assert_eq!(drawn("exponential:100ms,base=1"), drawn("exponential:100ms").map(|delay| SECOND + delay));
         assert_eq!(read("exponential:0"), read("exponential:0ms"));
+        let based = read("exponential:5ms,base=20ms");
+        assert_eq!(
+            (based.mean(), based.longest()),
+            (25_000_000, 20_000_000 + read("exponential:5ms").longest())
+        );
         assert!(read("exponential:0").is_none() && read("uniform:0,0").is_none() && !read("1ns").is_none());
+        assert!(!read("exponential:0,base=1ns").is_none());
     }
 
     #[test]
@@ -277,7 +301,8 @@ mod tests {
         #[test]
         fn what_is_shown_is_read_back(low in 0..HOUR, more in 0..HOUR) {
             let high = (low + more).min(HOUR);
-            for delay in [Kind::Fixed(low), Kind::Uniform(low, high), Kind::Exponential(high)].map(Delay) {
+            let exponential = Kind::Exponential { mean: high, base: low };
+            for delay in [Kind::Fixed(low), Kind::Uniform(low, high), exponential].map(Delay) {
                 prop_assert_eq!(read(&delay.to_string()), delay);
             }
         }
@@ -286,8 +311,8 @@ mod tests {
         fn delays_stay_in_range(low in 0..HOUR, more in 0..HOUR, bits: u64) {
             let high = (low + more).min(HOUR);
             prop_assert!((low..=high).contains(&Delay(Kind::Uniform(low, high)).at(bits)));
-            let exponential = Delay(Kind::Exponential(high));
-            prop_assert!((0..=exponential.longest()).contains(&exponential.at(bits)));
+            let exponential = Delay(Kind::Exponential { mean: high, base: low });
+            prop_assert!((low..=exponential.longest()).contains(&exponential.at(bits)));
         }
 
         #[test]
@@ -300,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in ".{0,40}", number in "[a-z]{0,11}:?[-+0-9.e]{0,45}(,[-+0-9.e]{0,20})?[mun]?s?") {
+        fn no_text_panics(text in ".{0,40}", number in "[a-z]{0,11}:?[-+0-9.e]{0,45}(,(base=)?[-+0-9.e]{0,20})?[mun]?s?") {
             let _ = (text.parse::<Delay>(), number.parse::<Delay>());
         }
     }

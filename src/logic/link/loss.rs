@@ -1,7 +1,9 @@
-//! Which packets are lost: by an exact chance, by a pattern or a list, or as Python's `randint` has it.
+//! Which packets are lost: by an exact chance, in bursts, by a pattern or a list, or as Python's `randint` has it.
 //!
-//! All but `randint` decide a packet from its number alone, so they keep nothing.
+//! `burst` and `gilbert-elliott` keep the state that the last packet left, and `randint` its generator; all others
+//! decide a packet from its number alone.
 
+mod chain;
 #[cfg(test)]
 mod tests;
 
@@ -9,18 +11,26 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
+use self::chain::Chain;
+pub use self::chain::{Burst, GilbertElliott};
+use super::Effect;
 use super::mt19937::Mt19937;
 use super::probability::{Probability, Threshold};
 use crate::logic::Invalid;
 
-const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), pattern:.xx., every:10, list:3,7, \
-                        trace:.x..x, trace-repeat:.x..x or randint:0,10,4";
+const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), burst:5%,3, \
+                        gilbert-elliott:1%,25%, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \
+                        randint:0,10,4";
 
 /// A model of loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loss {
     /// Each packet with this probability, whatever happens to the others.
     Bernoulli(Probability),
+    /// A share of packets, lost in runs of some mean length.
+    Burst(Burst),
+    /// A channel that is good or bad, and stays so for a while.
+    GilbertElliott(GilbertElliott),
     /// The marks again and again.
     Pattern(Marks),
     /// Each n-th packet: for 10 the 10th, the 20th and so on.
@@ -55,11 +65,14 @@ impl Loss {
     /// No loss.
     pub const NONE: Self = Self::Bernoulli(Probability::ZERO);
 
-    /// The share of packets lost in the long run, exactly; `None` where there is no long run (list, trace).
+    /// The share of packets lost in the long run, exactly; `None` where there is no long run (list, trace) or the
+    /// fraction has more than 37 digits.
     #[must_use]
     pub fn exact_mean(&self) -> Option<Probability> {
         match self {
             Self::Bernoulli(probability) => Some(*probability),
+            Self::Burst(burst) => Some(burst.loss()),
+            Self::GilbertElliott(channel) => channel.exact_mean(),
             Self::Pattern(marks) | Self::TraceRepeat(marks) => marks.mean(),
             Self::Every(n) => Probability::new(1, n.get()).ok(),
             Self::List(_) | Self::Trace(_) => None,
@@ -67,16 +80,21 @@ impl Loss {
         }
     }
 
-    /// [`Self::exact_mean`] as a float.
+    /// The share of packets lost in the long run; `None` where there is none (list, trace).
     #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
-        self.exact_mean().map(|mean| mean.as_f64())
+        match self {
+            Self::GilbertElliott(channel) => Some(channel.mean_loss()),
+            _ => self.exact_mean().map(|mean| mean.as_f64()),
+        }
     }
 
     /// The rule that decides.
     pub(super) fn rule(&self) -> Rule {
         match self {
             Self::Bernoulli(probability) => Rule::Chance(probability.threshold()),
+            Self::Burst(burst) => Rule::Chain(burst.chain()),
+            Self::GilbertElliott(channel) => Rule::Chain(channel.chain()),
             Self::Pattern(marks) | Self::TraceRepeat(marks) => Rule::Repeat(marks.0.clone()),
             Self::Every(n) => Rule::Every(*n),
             Self::List(numbers) => Rule::List(numbers.0.clone()),
@@ -90,6 +108,7 @@ impl Loss {
 #[derive(Debug, Clone)]
 pub(super) enum Rule {
     Chance(Threshold),
+    Chain(Chain),
     Repeat(Box<[bool]>),
     Once(Box<[bool]>),
     Every(NonZeroU64),
@@ -98,16 +117,18 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// Whether the packet `number` (from 1) is lost; asks for a uniform or for the generator only if it needs
-    /// one.
+    /// Whether the packet `number` (from 1) is lost, and in which state that leaves the channel; asks for a uniform
+    /// or for the generator only if it needs one.
     pub(super) fn loses<'a>(
         &self,
         number: u64,
-        uniform: impl FnOnce() -> u64,
+        uniform: impl Fn(Effect) -> u64,
+        bad: &mut bool,
         generator: impl FnOnce() -> &'a mut Mt19937,
     ) -> bool {
         match self {
-            Self::Chance(threshold) => threshold.met_by(uniform()),
+            Self::Chance(threshold) => threshold.met_by(uniform(Effect::Loss)),
+            Self::Chain(chain) => chain.loses(number == 1, bad, uniform),
             Self::Repeat(marks) => marks[position(number, marks.len())],
             Self::Once(marks) => usize::try_from(number - 1).is_ok_and(|at| marks.get(at) == Some(&true)),
             Self::Every(n) => number.is_multiple_of(n.get()),
@@ -163,6 +184,8 @@ impl FromStr for Loss {
         let parsed = match text.trim().split_once(':') {
             None => probability(text),
             Some(("bernoulli", p)) => probability(p),
+            Some(("burst", pair)) => Burst::read(pair).map(Self::Burst),
+            Some(("gilbert-elliott", chances)) => GilbertElliott::read(chances).map(Self::GilbertElliott),
             Some(("pattern", marks)) => Marks::read(marks).map(Self::Pattern),
             Some(("trace", marks)) => Marks::read(marks).map(Self::Trace),
             Some(("trace-repeat", marks)) => Marks::read(marks).map(Self::TraceRepeat),
@@ -254,6 +277,8 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bernoulli(probability) => write!(f, "{probability}"),
+            Self::Burst(burst) => write!(f, "burst:{burst}"),
+            Self::GilbertElliott(channel) => write!(f, "gilbert-elliott:{channel}"),
             Self::Pattern(marks) => write!(f, "pattern:{marks}"),
             Self::Every(n) => write!(f, "every:{n}"),
             Self::List(numbers) => write!(f, "list:{numbers}"),

@@ -9,6 +9,7 @@ mod delay;
 mod loss;
 mod mt19937;
 mod probability;
+mod ratio;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use std::str::FromStr;
 pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
 pub(super) use delay::{Time, time};
-pub use loss::{Loss, Marks, Numbers, RandInt};
+pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
 pub use mt19937::Mt19937;
 pub use probability::Probability;
 pub use seed::Seed;
@@ -101,6 +102,8 @@ struct Known {
 #[derive(Debug, Default)]
 struct Stream {
     met: u64,
+    /// The state of a channel with memory.
+    bad: bool,
     /// Made when `randint` is first asked for; 2.5 KB.
     generator: Option<Box<Mt19937>>,
 }
@@ -133,7 +136,8 @@ impl Link {
         let number = stream.met;
         let lost = self.rule.loses(
             number,
-            || self.uniforms.draw(Direction::Up, index, Effect::Loss, packet),
+            |effect| self.uniforms.draw(Direction::Up, index, effect, packet),
+            &mut stream.bad,
             || stream.generator.get_or_insert_with(|| Box::new(Mt19937::new(self.plan.seed.words()))),
         );
         let delay = if lost || self.plan.delay.is_none() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::decimal::{Decimal, NoDecimal};
+use super::ratio::{Ratio, greatest_common_divisor, natural};
 use crate::logic::Invalid;
 
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%) or a fraction (4/11)";
@@ -23,6 +24,9 @@ impl Probability {
     /// Never.
     pub const ZERO: Self = Self { part: 0, whole: 1 };
 
+    /// Always.
+    pub const ONE: Self = Self { part: 1, whole: 1 };
+
     /// `part / whole`, if that is from 0 to 1.
     ///
     /// # Errors
@@ -37,6 +41,12 @@ impl Probability {
         debug_assert!(part <= whole && whole > 0);
         let common = greatest_common_divisor(part, whole);
         Self { part: part / common, whole: whole / common }
+    }
+
+    /// A fraction that came out of others, if it is a probability that can be met and not too long.
+    pub(super) fn exactly(ratio: Ratio) -> Option<Self> {
+        let (part, whole) = ratio.parts();
+        Self::reduced(part, whole).ok()
     }
 
     /// Numerator and denominator, in lowest terms.
@@ -122,13 +132,20 @@ pub(super) struct Threshold {
 }
 
 impl Threshold {
+    /// That of a float from 0 to 1, to its 53 bits.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+    pub(super) fn near(p: f64) -> Self {
+        Self { always: p >= 1.0, below: if p >= 1.0 { 0 } else { (p * 2.0_f64.powi(64)) as u64 } }
+    }
+
+    /// What happens whatever the uniform is; `None` if that decides.
+    pub(super) fn certain(self) -> Option<bool> {
+        (self.always || self.below == 0).then_some(self.always)
+    }
+
     pub(super) fn met_by(self, uniform: u64) -> bool {
         self.always || uniform < self.below
     }
-}
-
-fn greatest_common_divisor(a: u128, b: u128) -> u128 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 fn refuse(text: &str, expected: String) -> Invalid {
@@ -154,28 +171,10 @@ impl FromStr for Probability {
     }
 }
 
-/// A whole number, without the sign that Rust would take.
-fn natural(text: &str) -> Option<u128> {
-    let digits = text.trim();
-    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
-}
-
 /// `0.3` where that is exact, else `4/11`.
 impl fmt::Display for Probability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut decimals = 0;
-        let mut power = 1_u128;
-        // The shortest power of ten that the denominator divides; 37 decimals are read back, more are not
-        // needed.
-        while !power.is_multiple_of(self.whole) && decimals < 37 {
-            power *= 10;
-            decimals += 1;
-        }
-        match (power / self.whole).checked_mul(self.part) {
-            Some(digits) if power.is_multiple_of(self.whole) && decimals == 0 => write!(f, "{digits}"),
-            Some(digits) if power.is_multiple_of(self.whole) => write!(f, "0.{digits:0decimals$}"),
-            _ => write!(f, "{}/{}", self.part, self.whole),
-        }
+        Ratio::from(*self).fmt(f)
     }
 }
 

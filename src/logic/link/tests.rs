@@ -1,5 +1,7 @@
 //! Frozen outputs, the vectors of the course, and that no effect and no client disturbs another.
 
+mod bursts;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use proptest::prelude::*;
@@ -39,6 +41,12 @@ fn the_uniforms_are_frozen() {
         (42, Up, 7, Effect::Loss, 999, 0x95cb_8400_70f6_1f8b),
         (42, Up, 0, Effect::Loss, 1 << 32, 0x7dbf_5de8_42e0_b8b3),
         (u64::MAX, Down, u32::MAX, Effect::Delay, u64::MAX, 0x2162_2ac2_25e4_8b39),
+        (0, Up, 0, Effect::State, 0, 0xadf5_a0db_dd2f_c514),
+        (0, Up, 0, Effect::State, 1, 0x6466_48d3_ba98_ca8c),
+        (0, Down, 0, Effect::State, 0, 0xa26f_9949_1a16_369c),
+        (42, Up, 0, Effect::State, 0, 0x2ff5_bc57_53c0_fa72),
+        (42, Up, 7, Effect::State, 999, 0xcd7d_78e5_15e7_43ce),
+        (u64::MAX, Up, u32::MAX, Effect::State, u64::MAX, 0x80a0_5788_65a3_6705),
     ];
     for (seed, direction, client, effect, index, expected) in vectors {
         let drawn = Uniforms::new(Seed::from(seed).key()).draw(direction, client, effect, index);
@@ -155,6 +163,8 @@ fn any_loss() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "0.3",
         "4/11",
+        "burst:30%,3",
+        "gilbert-elliott:10%,25%,loss_good=5%,loss_bad=80%",
         "pattern:.xx.",
         "every:3",
         "list:2,9",

@@ -22,6 +22,8 @@ pub enum Effect {
     Loss = 0,
     /// How long it is delayed.
     Delay = 1,
+    /// In which state a channel with memory is.
+    State = 2,
 }
 
 /// All the uniforms of one seed.

@@ -39,6 +39,12 @@ pub enum Kind {
     AddressChanged,
     /// `count` heartbeats from number `seq` on never came.
     Lost,
+    /// Heartbeat `seq` came, after all before it. `span`: its time difference, if it has a time.
+    Heard,
+    /// Heartbeat `seq` came after a later one, with the same `span`. `count`: 1 if it had counted as lost, else 0.
+    HeardLate,
+    /// Heartbeat `seq` came again.
+    HeardAgain,
     /// The numbers of the client went on after a jump of `count`.
     Jumped,
     /// Two senders at a time go by this name.
@@ -133,6 +139,9 @@ impl Kind {
             Self::ClientClockStepped => "client_clock_stepped",
             Self::AddressChanged => "address_changed",
             Self::Lost => "lost",
+            Self::Heard => "heard",
+            Self::HeardLate => "heard_late",
+            Self::HeardAgain => "heard_again",
             Self::Jumped => "jumped",
             Self::DuplicateIdentity => "duplicate_identity",
             Self::Forgotten => "forgotten",
@@ -149,11 +158,15 @@ impl Kind {
 }
 
 impl Event {
-    /// Whether it is more than a heartbeat that is late or lost, as happens.
+    /// Whether it is more than a heartbeat that came, is late or lost, as happens.
     #[must_use]
     pub fn is_notable(&self) -> bool {
         match self.kind {
-            Kind::Is(State::Late | State::Suspect) | Kind::Lost => false,
+            Kind::Is(State::Late | State::Suspect)
+            | Kind::Lost
+            | Kind::Heard
+            | Kind::HeardLate
+            | Kind::HeardAgain => false,
             Kind::Is(State::Up) => !self.before.is_some_and(State::is_silent),
             _ => true,
         }
@@ -196,6 +209,7 @@ impl fmt::Display for Event {
                 let last = seq.saturating_add(count.unsigned_abs().saturating_sub(1));
                 write!(f, "{client}: heartbeats {seq} to {last} are lost")
             }
+            Kind::Heard | Kind::HeardLate | Kind::HeardAgain => self.heartbeat(f),
             Kind::Jumped => write!(f, "the numbers of {client} jumped ahead by {count}"),
             Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
             Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
@@ -214,6 +228,20 @@ impl fmt::Display for Event {
             Kind::Idle => write!(f, "nobody was heard for {span}"),
             Kind::Full => write!(f, "no room for another client: raise max_clients"),
         }
+    }
+}
+
+impl Event {
+    fn heartbeat(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (client, seq) = (self.client.as_deref().unwrap_or(""), self.seq.unwrap_or(0));
+        write!(f, "{client}: heartbeat {seq}")?;
+        f.write_str(match (self.kind, self.count) {
+            (Kind::HeardLate, Some(1)) => " came late, and is not lost",
+            (Kind::HeardLate, _) => " came late",
+            (Kind::HeardAgain, _) => " came again",
+            _ => " came",
+        })?;
+        self.span.map_or(Ok(()), |span| write!(f, "; time difference {}", Span(span)))
     }
 }
 

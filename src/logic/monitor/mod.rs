@@ -15,6 +15,7 @@ mod peer;
 mod plan;
 mod roster;
 mod saved;
+mod session;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -31,9 +32,10 @@ use clocks::Finding;
 pub use event::{Event, Kind, State};
 use health::Health;
 pub use health::LOOK;
-use peer::{Belongs, Peer};
+use peer::Peer;
 pub use plan::MonitorPlan;
 use roster::{Place, Roster};
+use session::Belongs;
 pub use view::{Counters, PeerRow, Unread};
 
 /// One moment by both clocks of this machine.
@@ -90,10 +92,13 @@ impl Monitor {
         out.clear();
         self.look(now);
         self.counters.received += 1;
-        let beat = match Heartbeat::read(datagram) {
+        let mut beat = match Heartbeat::read(datagram) {
             Ok(beat) => beat,
             Err(reason) => return self.cannot_read(source, datagram, reason),
         };
+        if beat.local {
+            beat.wall_ns = beat.wall_ns.map(|wall_ns| wall_ns.saturating_sub(self.plan.utc_offset));
+        }
         if !self.plan.keys.is_empty() {
             match &beat.seal {
                 None => return self.counters.unsealed += 1,
@@ -105,9 +110,7 @@ impl Monitor {
             return;
         };
         self.heard = now;
-        if std::mem::take(&mut self.idle_told) {
-            self.full_told = false;
-        }
+        self.idle_told = false;
         let fresh = self.place(place, &beat, source, now);
         if fresh && self.plan.answer {
             answer(&beat, now, out);
@@ -160,8 +163,11 @@ impl Monitor {
     fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<Place> {
         let sealed = !self.plan.keys.is_empty();
         if !sealed && !self.roster.has_room_for(source, self.plan.per_prefix) {
-            self.counters.refused += 1;
-            return None;
+            let Some(place) = self.roster.dispensable_in(source) else {
+                self.counters.refused += 1;
+                return None;
+            };
+            self.forget(place, now);
         }
         if self.roster.len() >= self.plan.max_clients {
             let Some(place) = self.roster.dispensable() else {
@@ -173,6 +179,7 @@ impl Monitor {
             };
             self.forget(place, now);
         }
+        self.full_told = false;
         let name: Arc<str> = beat.id.map_or_else(|| source.to_string().into(), Into::into);
         let mut peer = Peer::new(name, beat, source, now, self.plan.interval);
         peer.sealed = sealed;
@@ -190,7 +197,8 @@ impl Monitor {
             Belongs::Next => {
                 started_again = true;
                 let span = now.mono.saturating_sub(peer.last.mono);
-                peer.restart(beat);
+                let lost = peer.restart(beat);
+                self.tell_lost(place, lost, now);
                 self.tell(place, now, Kind::Restarted, |event| event.span = Some(span));
             }
             Belongs::Before { alive } => {
@@ -204,6 +212,7 @@ impl Monitor {
         let Some(peer) = self.roster.get_mut(place) else { return false };
         let before = peer.last;
         let taken = peer.take(beat, &self.plan.detector, now, self.health.read_at(now.mono));
+        self.tell_beat(place, beat, taken.heard, now);
         self.settle(place, now);
         match taken.heard {
             Heard::Fresh { .. } => {}
@@ -227,6 +236,25 @@ impl Monitor {
         self.find(place, taken.finding, now);
         self.raise(place, before, now);
         true
+    }
+
+    /// Tells of a heartbeat, if somebody wants to know of each.
+    fn tell_beat(&mut self, place: Place, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
+        let (kind, count) = match heard {
+            Heard::Fresh { .. } | Heard::Jump => (Kind::Heard, None),
+            Heard::Late { took_back } => (Kind::HeardLate, Some(took_back.into())),
+            Heard::Duplicate => (Kind::HeardAgain, None),
+            Heard::Old => return,
+        };
+        if !self.plan.beats {
+            return;
+        }
+        let sent = beat.wall_ns.filter(|_| !beat.local);
+        self.tell(place, now, kind, |event| {
+            event.seq = beat.seq.or(event.seq);
+            event.span = sent.map(|sent| now.wall.saturating_sub(sent));
+            event.count = count;
+        });
     }
 
     /// Tells what the clocks of a client say.

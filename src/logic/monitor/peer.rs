@@ -9,6 +9,7 @@ use super::clocks::{Clocks, Finding, Stamp};
 use super::detect::{Beat, Detector, Marks, Watch};
 use super::event::State;
 use super::interval::Interval;
+use super::session::{EARLIER, Session};
 use crate::logic::wire::heartbeat::Heartbeat;
 use crate::logic::{Nanos, SECOND};
 
@@ -16,19 +17,11 @@ use crate::logic::{Nanos, SECOND};
 const YOUNG: usize = 2;
 /// Intervals and a second that silence of a young one may take.
 const PATIENCE: Nanos = 3;
-/// Rising numbers far below the highest after which these are the ones to go by.
+/// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
+/// knows how often it sends.
+const NEWCOMER: Nanos = 60 * SECOND;
+/// Rising numbers below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
-/// Sessions that are remembered as over.
-const EARLIER: usize = 2;
-
-/// Which run of a sender a heartbeat belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Session {
-    pub(super) number: Option<u64>,
-    pub(super) boot: Option<u64>,
-    /// When it began by the sender's wall clock.
-    pub(super) start: Option<i64>,
-}
 
 /// A client.
 #[derive(Debug)]
@@ -44,7 +37,7 @@ pub(super) struct Peer {
     pub(super) since: Moment,
     pub(super) session: Session,
     /// Sessions before this one, and the highest number heard of each.
-    earlier: [Option<(u64, u64)>; EARLIER],
+    pub(super) earlier: [Option<(u64, u64)>; EARLIER],
     pub(super) sessions: u32,
     /// Numbers up to here were heard before the monitor was last away.
     pub(super) floor: Option<u64>,
@@ -52,9 +45,8 @@ pub(super) struct Peer {
     /// What came of it in earlier sessions.
     pub(super) carried: Counts,
     pub(super) clocks: Clocks,
-    /// The last number that was too low to know of, and how many of these were rising.
-    below: Option<(u64, u8)>,
-    interval: Interval,
+    below: Option<Below>,
+    pub(super) interval: Interval,
     young: Vec<Beat>,
     pub(super) watch: Option<Box<Watch>>,
     pub(super) marks: Option<Marks>,
@@ -72,6 +64,8 @@ pub(super) struct Peer {
     pub(super) duplicate_told: bool,
     /// What the monitor had to excuse itself for when the last fresh heartbeat came.
     pub(super) excused: (Nanos, u32),
+    /// Others were heard while verdicts about it waited.
+    pub(super) vouched: bool,
     /// The time of its entry among the timers.
     pub(super) timer: Option<Nanos>,
 }
@@ -91,15 +85,13 @@ pub(super) struct Known {
     pub(super) counts: Counts,
 }
 
-/// What a heartbeat is to the session that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Belongs {
-    /// It is of this session.
-    Here,
-    /// It begins another.
-    Next,
-    /// It is of a session that is over; `alive` if that goes on beside this one.
-    Before { alive: bool },
+/// Numbers below the highest that are rising by themselves.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    last: u64,
+    run: u8,
+    /// When the first of them came.
+    since: Nanos,
 }
 
 /// What became of a heartbeat.
@@ -126,7 +118,7 @@ impl Peer {
             source,
             state: State::New,
             since: at,
-            session: session_of(beat),
+            session: Session::of(beat),
             earlier: [None; EARLIER],
             sessions: 1,
             floor: None,
@@ -147,6 +139,7 @@ impl Peer {
             bye: None,
             duplicate_told: false,
             excused: (0, 0),
+            vouched: false,
             timer: None,
         }
     }
@@ -205,53 +198,6 @@ impl Peer {
         counts
     }
 
-    /// Where a heartbeat belongs. Newer is what has a higher boot number, or began later by the sender's clock; of
-    /// sealed senders nothing else is believed, as whoever listens could replay an old session.
-    pub(super) fn place(&self, beat: &Heartbeat<'_>) -> Belongs {
-        let of = session_of(beat);
-        let (Some(number), Some(current)) = (of.number, self.session.number) else {
-            return self.place_unnumbered(beat);
-        };
-        if number == current {
-            return Belongs::Here;
-        }
-        if let Some((_, highest)) = self.earlier.iter().flatten().find(|(earlier, _)| *earlier == number) {
-            return Belongs::Before { alive: beat.seq.is_some_and(|seq| seq > highest.saturating_add(1)) };
-        }
-        let boots = of.boot.zip(self.session.boot).map(|(new, known)| new.cmp(&known));
-        let newer = boots.filter(|order| order.is_ne()).map_or_else(
-            || of.start.zip(self.session.start).is_some_and(|(new, known)| new > known),
-            std::cmp::Ordering::is_gt,
-        );
-        let silent = !matches!(self.state, State::New | State::Up);
-        if newer || (!self.sealed && silent) { Belongs::Next } else { Belongs::Before { alive: false } }
-    }
-
-    /// Senders that number no sessions: their numbers go back while their time goes on.
-    fn place_unnumbered(&self, beat: &Heartbeat<'_>) -> Belongs {
-        if self.sealed {
-            return Belongs::Here;
-        }
-        let back = beat.seq.is_some_and(|seq| self.account.is_some() && seq < self.seq);
-        let later = beat.wall_ns.zip(self.last_sent).is_some_and(|(new, last)| new > last);
-        if back && later { Belongs::Next } else { Belongs::Here }
-    }
-
-    /// Begins another session.
-    pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) {
-        if let Some(over) = self.session.number {
-            self.earlier.rotate_right(1);
-            self.earlier[0] = Some((over, self.seq));
-        }
-        self.begin_anew();
-        self.session = session_of(beat);
-        self.sessions = self.sessions.saturating_add(1);
-        self.floor = None;
-        self.duplicate_told = false;
-        self.last_sent = None;
-        self.interval = Interval { stated: beat.interval, gaps: 0, ..self.interval };
-    }
-
     /// Takes a heartbeat of this session. `read` is when it came as far as the detector is concerned: before a stall
     /// of the monitor, if it waited during that.
     pub(super) fn take(
@@ -261,9 +207,17 @@ impl Peer {
         at: Moment,
         read: Nanos,
     ) -> Taken {
-        let seq = beat.seq.unwrap_or_else(|| self.seq.saturating_add(1));
+        if beat.seq.is_none() && self.seq == u64::MAX {
+            (self.floor, self.seq) = (None, 0);
+            self.begin_anew();
+        }
+        let seq = beat.seq.unwrap_or_else(|| self.seq + 1);
         if self.floor.is_some_and(|floor| seq <= floor) {
-            return Taken { heard: Heard::Old, steps: 0, finding: None };
+            if self.sealed || !self.is_cut_off(seq, at.mono) {
+                return Taken { heard: Heard::Old, steps: 0, finding: None };
+            }
+            self.floor = None;
+            self.begin_anew();
         }
         let heard = if let Some(account) = &mut self.account {
             account.hear(seq, at.mono)
@@ -274,7 +228,8 @@ impl Peer {
         let steps = match heard {
             Heard::Fresh { gap } => gap.saturating_add(1),
             Heard::Jump => seq - self.seq,
-            Heard::Old if !self.sealed && self.is_cut_off(seq) => {
+            Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
+                // Numbers on the far side of a wild one: nobody wants to be told that they are lost.
                 self.begin_anew();
                 return self.take(beat, detector, at, read);
             }
@@ -309,24 +264,33 @@ impl Peer {
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
     }
 
-    /// Whether the numbers have gone on far below the highest: one wild number, which anybody can send who can name an
-    /// unsealed client, must not silence it for good.
-    fn is_cut_off(&mut self, seq: u64) -> bool {
-        let rising = self.below.is_none_or(|(last, _)| seq > last);
-        let run = if rising { self.below.map_or(1, |(_, run)| run + 1) } else { 1 };
-        self.below = Some((seq, run));
-        run >= CUT_OFF
+    /// Whether numbers below the highest can be the ones to go by: those of unsealed clients, and numbers that were heard
+    /// before only where nothing else tells a restart.
+    fn may_be_cut_off(&self, heard: Heard) -> bool {
+        !self.sealed && (heard == Heard::Old || self.session.number.is_none())
     }
 
-    /// Begins the numbers of the session anew.
-    fn begin_anew(&mut self) {
+    /// Whether the numbers have gone on below the highest, one heartbeat after the other: one wild number, which anybody
+    /// can send who can name an unsealed client, must not silence it for good.
+    fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
+        let before =
+            self.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
+        let below = Below { last: seq, run: before.run.saturating_add(1), ..before };
+        self.below = Some(below);
+        below.run >= CUT_OFF && at.saturating_sub(below.since) >= self.interval()
+    }
+
+    /// Begins the numbers of the session anew; gives back the runs that were held, first and last.
+    pub(super) fn begin_anew(&mut self) -> Vec<(u64, u64)> {
+        let mut lost = Vec::new();
         if let Some(account) = self.account.take() {
-            self.carried += account.close(|_, _| {});
+            self.carried += account.close(|first, last| lost.push((first, last)));
         }
         self.below = None;
         self.clocks = Clocks::new();
         self.watch = None;
         self.young.clear();
+        lost
     }
 
     /// Until when silence is fine after this heartbeat.
@@ -360,6 +324,13 @@ impl Peer {
         });
     }
 
+    /// Until when the second heartbeat of a newcomer is waited for.
+    pub(super) fn second_by(&self) -> Option<Nanos> {
+        let down = self.marks?.down;
+        let stated = self.states_interval();
+        Some(if stated { down } else { down.max(self.last.mono.saturating_add(NEWCOMER)) })
+    }
+
     /// Counts a fresh heartbeat on the way up; says whether it is the second.
     pub(super) fn rises(&mut self) -> bool {
         self.fresh = self.fresh.saturating_add(1);
@@ -374,9 +345,4 @@ impl Peer {
     pub(super) fn falls(&mut self) {
         self.fresh = 0;
     }
-}
-
-fn session_of(beat: &Heartbeat<'_>) -> Session {
-    let start = beat.wall_ns.zip(beat.mono).map(|(wall, mono)| wall.saturating_sub(mono));
-    Session { number: beat.session, boot: beat.boot, start: start.or(beat.wall_ns) }
 }

@@ -15,8 +15,12 @@ pub struct MonitorPlan {
     pub keys: Keys,
     /// Whether each fresh heartbeat is answered with its number and time difference, never by more bytes than it has.
     pub answer: bool,
+    /// How much this machine's zone is ahead of UTC: a date that names no zone is likely one of the same.
+    pub utc_offset: Nanos,
     /// Whether each loss is an event.
     pub losses: bool,
+    /// Whether each heartbeat is one.
+    pub beats: bool,
     /// How many clients are kept.
     pub max_clients: usize,
     /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
@@ -37,7 +41,9 @@ impl MonitorPlan {
             interval: SECOND,
             keys: Keys::default(),
             answer: false,
+            utc_offset: 0,
             losses: false,
+            beats: false,
             max_clients: 10_000,
             per_prefix: 1_024,
             idle: 60 * SECOND,

@@ -1,7 +1,7 @@
 //! The clients by name and address: who is let in, and who makes room.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use super::event::State;
 use super::peer::Peer;
 use crate::logic::Nanos;
 use crate::logic::wire::heartbeat::Heartbeat;
+
+/// Queues up to here are not looked through for what is out of date.
+const LONG: usize = 64;
 
 /// A client's place; it is another one's once the generation has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +26,19 @@ pub(super) struct Roster {
     free: Vec<u32>,
     named: HashMap<Arc<str>, u32>,
     nameless: HashMap<SocketAddr, u32>,
-    /// Unsealed clients of each network.
-    prefixes: HashMap<IpAddr, usize>,
+    networks: HashMap<IpAddr, Network>,
     /// Those of whom one heartbeat was heard, and those that have stopped, the oldest first; some are that no more.
     unconfirmed: VecDeque<Place>,
     stopped: VecDeque<Place>,
     timers: BinaryHeap<Reverse<(Nanos, Place)>>,
+}
+
+/// The unsealed clients of a /24 or /64.
+#[derive(Debug, Default)]
+struct Network {
+    clients: usize,
+    /// Those that have stopped, as in [`Roster::stopped`].
+    stopped: VecDeque<Place>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +66,11 @@ impl Roster {
         slot.peer.as_mut().filter(|_| slot.generation == place.generation)
     }
 
+    fn get(&self, place: Place) -> Option<&Peer> {
+        let slot = self.slots.get(place.slot as usize)?;
+        slot.peer.as_ref().filter(|_| slot.generation == place.generation)
+    }
+
     pub(super) fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.slots.iter().filter_map(|slot| slot.peer.as_ref())
     }
@@ -79,7 +94,7 @@ impl Roster {
 
     /// Whether that network may send one more unsealed client.
     pub(super) fn has_room_for(&self, source: SocketAddr, per_prefix: usize) -> bool {
-        self.prefixes.get(&prefix(source.ip())).is_none_or(|clients| *clients < per_prefix)
+        self.networks.get(&prefix(source.ip())).is_none_or(|network| network.clients < per_prefix)
     }
 
     /// Lets a client in.
@@ -94,37 +109,71 @@ impl Roster {
             self.named.insert(Arc::clone(&peer.name), slot);
         }
         if !peer.sealed {
-            *self.prefixes.entry(prefix(peer.source.ip())).or_default() += 1;
+            self.networks.entry(prefix(peer.source.ip())).or_default().clients += 1;
         }
         let held = &mut self.slots[slot as usize];
         let place = Place { slot, generation: held.generation };
-        if peer.state == State::New {
-            self.unconfirmed.push_back(place);
-        }
+        let is_new = peer.state == State::New;
         held.peer = Some(peer);
+        if is_new {
+            let waiting = std::mem::take(&mut self.unconfirmed);
+            self.unconfirmed = self.with(waiting, place, |peer| peer.state == State::New);
+        }
         place
     }
 
     /// A client is heard at another address.
     pub(super) fn moved(&mut self, place: Place, source: SocketAddr) {
         let Some(peer) = self.get_mut(place) else { return };
-        let (sealed, old) = (peer.sealed, std::mem::replace(&mut peer.source, source));
+        let (sealed, stopped) = (peer.sealed, has_stopped(peer));
+        let old = std::mem::replace(&mut peer.source, source);
         if !sealed {
             self.leave(old);
-            *self.prefixes.entry(prefix(source.ip())).or_default() += 1;
+            self.networks.entry(prefix(source.ip())).or_default().clients += 1;
+            if stopped {
+                self.stopped(place);
+            }
         }
     }
 
     /// A client has stopped: it makes room when there is none.
     pub(super) fn stopped(&mut self, place: Place) {
-        self.stopped.push_back(place);
-        if self.stopped.len() > 2 * self.slots.len() + 64 {
-            let mut stopped = std::mem::take(&mut self.stopped);
-            stopped.retain(|place| self.get_mut(*place).is_some_and(|peer| has_stopped(peer)));
-            let mut seen = std::collections::HashSet::new();
-            stopped.retain(|place| seen.insert(place.slot));
-            self.stopped = stopped;
+        let Some(peer) = self.get_mut(place) else { return };
+        let network = (!peer.sealed).then(|| prefix(peer.source.ip()));
+        let stopped = std::mem::take(&mut self.stopped);
+        self.stopped = self.with(stopped, place, has_stopped);
+        if let Some(network) = network {
+            let stopped = self.networks.get_mut(&network).map(|network| std::mem::take(&mut network.stopped));
+            let stopped = self.with(stopped.unwrap_or_default(), place, |peer| has_stopped_in(peer, network));
+            self.networks.entry(network).or_default().stopped = stopped;
         }
+    }
+
+    /// Adds to a queue, and when it has grown long takes out of it what is that no more.
+    fn with(
+        &self,
+        mut queue: VecDeque<Place>,
+        place: Place,
+        is_still: impl Fn(&Peer) -> bool,
+    ) -> VecDeque<Place> {
+        queue.push_back(place);
+        if queue.len() == queue.capacity() && queue.len() > LONG {
+            let mut seen = HashSet::new();
+            queue.retain(|place| self.get(*place).is_some_and(&is_still) && seen.insert(place.slot));
+            queue.reserve(queue.len());
+        }
+        queue
+    }
+
+    /// The client that makes room first in a network that has no more: who has stopped the longest.
+    pub(super) fn dispensable_in(&mut self, source: SocketAddr) -> Option<Place> {
+        let network = prefix(source.ip());
+        while let Some(place) = self.networks.get_mut(&network)?.stopped.pop_front() {
+            if self.get(place).is_some_and(|peer| has_stopped_in(peer, network)) {
+                return Some(place);
+            }
+        }
+        None
     }
 
     /// The client that makes room first: of whom the least is known, then who has stopped the longest.
@@ -166,12 +215,28 @@ impl Roster {
         if peer.timer.is_none_or(|standing| at < standing) {
             peer.timer = Some(at);
             self.timers.push(Reverse((at, place)));
+            if self.timers.len() > 4 * self.slots.len() + LONG {
+                let mut timers = std::mem::take(&mut self.timers).into_vec();
+                timers.retain(|Reverse((at, place))| {
+                    self.get(*place).is_some_and(|peer| peer.timer == Some(*at))
+                });
+                timers.sort_unstable();
+                timers.dedup();
+                self.timers = timers.into();
+            }
         }
     }
 
     /// When to look at somebody next.
     pub(super) fn next_look(&self) -> Option<Nanos> {
         self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// How many entries there are in all queues.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        let stopped: usize = self.networks.values().map(|network| network.stopped.len()).sum();
+        self.timers.len() + self.unconfirmed.len() + self.stopped.len() + stopped
     }
 
     /// Who is to be looked at, until `now`.
@@ -191,10 +256,10 @@ impl Roster {
 
     fn leave(&mut self, source: SocketAddr) {
         let network = prefix(source.ip());
-        if let Some(clients) = self.prefixes.get_mut(&network) {
-            *clients -= 1;
-            if *clients == 0 {
-                self.prefixes.remove(&network);
+        if let Some(held) = self.networks.get_mut(&network) {
+            held.clients -= 1;
+            if held.clients == 0 {
+                self.networks.remove(&network);
             }
         }
     }
@@ -202,6 +267,10 @@ impl Roster {
 
 fn has_stopped(peer: &Peer) -> bool {
     matches!(peer.state, State::Down | State::Bye)
+}
+
+fn has_stopped_in(peer: &Peer, network: IpAddr) -> bool {
+    has_stopped(peer) && !peer.sealed && prefix(peer.source.ip()) == network
 }
 
 /// The /24 of an IPv4 and the /64 of an IPv6 address: what one person may well have.

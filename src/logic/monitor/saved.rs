@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::account::Counts;
 use super::event::{Kind, State};
-use super::peer::{Known, Peer, Session};
+use super::peer::{Known, Peer};
+use super::session::Session;
 use super::{Moment, Monitor};
 use crate::logic::wire::heartbeat::is_name;
 use crate::logic::{Invalid, Nanos};

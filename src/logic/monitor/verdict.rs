@@ -45,7 +45,7 @@ impl Monitor {
         let marks = peer.marks;
         let span = now.mono.saturating_sub(peer.last.mono);
         let to = match peer.state {
-            State::New if silent(marks.map(|marks| marks.down)) => {
+            State::New if silent(peer.second_by()) => {
                 if !peer.sealed {
                     self.tell(place, now, Kind::Forgotten, |_| {});
                     self.roster.remove(place);
@@ -55,8 +55,7 @@ impl Monitor {
             }
             state if !state.is_watched() => state,
             _ if silent(marks.map(|marks| marks.down)) => {
-                let patience = peer.patience;
-                if self.find_isolated(now) && !self.has_heard_since(patience) {
+                if self.find_isolated(now) && !self.is_refuted(place, now) {
                     State::Suspect
                 } else {
                     State::Down
@@ -84,6 +83,7 @@ impl Monitor {
         };
         peer.state = to;
         peer.since = now;
+        peer.vouched = false;
         peer.falls();
         let status = peer.bye.map(i64::from);
         self.watched = self.watched + usize::from(to.is_watched()) - usize::from(before.is_watched());
@@ -104,10 +104,11 @@ impl Monitor {
         let Some(peer) = self.roster.get_mut(place) else { return };
         let grace = self.health.grace(peer.excused, peer.interval());
         let mark = peer.marks.and_then(|marks| match peer.state {
+            State::New => peer.second_by(),
             State::Up => Some(marks.late),
             State::Late => Some(marks.suspect),
             State::Suspect if isolated => Some(now.mono.saturating_add(peer.patience)),
-            State::Suspect | State::New => Some(marks.down),
+            State::Suspect => Some(marks.down),
             // One heartbeat of two on the way up.
             State::Down | State::Bye => None,
         });
@@ -125,6 +126,11 @@ impl Monitor {
         let Some(account) = &mut peer.account else { return };
         let mut lost = Vec::new();
         account.settle(now.mono, interval, |first, last| lost.push((first, last)));
+        self.tell_lost(place, lost, now);
+    }
+
+    /// Tells of runs of lost numbers, first and last, if somebody wants to know.
+    pub(super) fn tell_lost(&mut self, place: Place, lost: Vec<(u64, u64)>, now: Moment) {
         if !self.plan.losses {
             return;
         }
@@ -147,9 +153,18 @@ impl Monitor {
         self.isolated.is_some()
     }
 
-    /// Whether others were heard for so long after most fell silent that the fault cannot be on this side.
-    fn has_heard_since(&self, patience: Nanos) -> bool {
-        self.isolated.is_some_and(|since| self.heard.mono.saturating_sub(since.mono) > patience)
+    /// Whether others were heard since most fell silent, at two looks at this client in a row: the fault cannot be on
+    /// this side. At one look alone it may be this side's connection that just comes back.
+    fn is_refuted(&mut self, place: Place, now: Moment) -> bool {
+        let all_silent = self.silent == self.watched;
+        let (heard, since) = (self.heard.mono, self.isolated.map_or(now.mono, |since| since.mono));
+        let Some(peer) = self.roster.get_mut(place) else { return false };
+        if heard > since && now.mono.saturating_sub(heard) <= peer.patience {
+            return std::mem::replace(&mut peer.vouched, true);
+        }
+        // Others who send more rarely may be between two heartbeats, unless there are none.
+        peer.vouched &= !all_silent;
+        false
     }
 
     /// Whether most clients are heard again, and whether anybody is.

@@ -11,7 +11,7 @@ mod seal;
 pub use read::Unreadable;
 pub use seal::{Key, Keys, MAC, Seal};
 
-pub(super) use read::moment;
+pub(super) use read::{moment, number};
 
 use std::fmt;
 use std::io::Write as _;

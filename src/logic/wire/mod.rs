@@ -15,6 +15,8 @@ pub use iso::iso;
 pub use message::Message;
 pub use repr::py_repr;
 
+use super::Nanos;
+
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
 
@@ -53,13 +55,14 @@ pub fn seconds(nanos: i64) -> f64 {
     nanos as f64 / 1e9
 }
 
-/// The sequence number in a request or an answer, if one can be read.
+/// The sequence number in a request or an answer, if one can be read, also where only heartbeats have it.
 #[must_use]
 pub fn read_seq(datagram: &[u8]) -> Option<u64> {
-    parse_seq(datagram).map(|seq| match seq {
-        Seq::Whole(seq) => seq,
-        Seq::Low32(low) => u64::from(low),
-    })
+    match parse_seq(datagram) {
+        Some(Seq::Whole(seq)) => Some(seq),
+        Some(Seq::Low32(low)) => Some(u64::from(low)),
+        None => heartbeat::number(datagram),
+    }
 }
 
 /// As [`read_seq`], keeping apart numbers that wrap around.
@@ -98,10 +101,12 @@ pub fn parse_seq(datagram: &[u8]) -> Option<Seq> {
 }
 
 /// The sender's time in a request, in seconds since 1970: a number in any unit or a date, wherever a heartbeat may have
-/// it. A number too small for our days is none.
+/// it. A date that names no zone is one of a zone that is so many nanoseconds ahead of UTC. A number too small for our
+/// days is none.
 #[must_use]
-pub fn read_time(datagram: &[u8]) -> Option<f64> {
-    heartbeat::moment(datagram).filter(|moment| moment.is_certain())?.seconds()
+pub fn read_time(datagram: &[u8], utc_offset: Nanos) -> Option<f64> {
+    let moment = heartbeat::moment(datagram)?.in_zone(utc_offset);
+    moment.is_certain().then_some(moment)?.seconds()
 }
 
 /// Words and numbers of a line; the separators are those of the dialects (space, comma, pipe, JSON, `seq:`).
@@ -165,6 +170,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn time(datagram: &[u8]) -> Option<f64> {
+        read_time(datagram, 0)
+    }
+
     #[test]
     fn every_reply_form_of_the_dialects_gives_its_number() {
         let forms: [(&[u8], Option<u64>); 24] = [
@@ -199,6 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn where_only_heartbeats_have_their_numbers_they_are_read_too() {
+        let structure = [7_u32.to_le_bytes(), [0; 4]].concat();
+        let structure = [structure, 1_700_000_000.25_f64.to_le_bytes().to_vec()].concat();
+        let forms: [(&[u8], u64); 5] = [
+            (b"0001201234Student Name##################", 12),
+            (b"\x08\x00\x88\x99\x10\x92\x00\x03\x01\x6b\x18\xeb\x44\x7b", 3),
+            (&structure, 7),
+            (b"Version: 1\nSequence No.: 2\nTime: 37464.900\nHost: h", 2),
+            (br#"{"Version": 1, "SequenceNo": 4, "Timestamp": 1700000000.25}"#, 4),
+        ];
+        for (form, expected) in forms {
+            assert_eq!(read_seq(form), Some(expected), "{}", String::from_utf8_lossy(form));
+            assert_eq!(parse_seq(form), None, "an answer is to be surer of its number");
+        }
+        for nothing in [&b"hello 5"[..], b"received 17 of them", b"\xff\xfe\x00", b"{}", b"a: 1\nb: 2"] {
+            assert_eq!(read_seq(nothing), None, "{}", String::from_utf8_lossy(nothing));
+        }
+    }
+
+    #[test]
     fn binary_answers_carry_32_bits() {
         assert_eq!(parse_seq(&[0, 0, 0, 2, 0, 0, 0, 9]), Some(Seq::Low32(9)));
         assert_eq!(parse_seq(&41_u64.to_be_bytes()), Some(Seq::Low32(41)));
@@ -215,31 +244,28 @@ mod tests {
 
     #[test]
     fn times_are_read_in_any_unit() {
-        assert_eq!(read_time(b"Ping 1 1700000000.25"), Some(1_700_000_000.25));
-        assert_eq!(read_time(b"1 1700000000250"), Some(1_700_000_000.25));
-        assert_eq!(read_time(b"123456789 1700000000.25"), Some(1_700_000_000.25));
-        assert_eq!(read_time(b"Ping 1 1700000000.25 \xff"), Some(1_700_000_000.25));
-        assert_eq!(read_time(&[&b"Ping 1 1700000000.25"[..], &[b'x'; 9_000]].concat()), None);
-        assert_eq!(
-            read_time(&[&b"Ping 1 1700000000.25 "[..], &[b'x'; 9_000]].concat()),
-            Some(1_700_000_000.25)
-        );
-        assert_eq!(read_time(b"Ping 1 nan inf 1_7e9"), None);
-        assert_eq!(read_time(b"Ping 1 0.5"), None);
+        assert_eq!(time(b"Ping 1 1700000000.25"), Some(1_700_000_000.25));
+        assert_eq!(time(b"1 1700000000250"), Some(1_700_000_000.25));
+        assert_eq!(time(b"123456789 1700000000.25"), Some(1_700_000_000.25));
+        assert_eq!(time(b"Ping 1 1700000000.25 \xff"), Some(1_700_000_000.25));
+        assert_eq!(time(&[&b"Ping 1 1700000000.25"[..], &[b'x'; 9_000]].concat()), None);
+        assert_eq!(time(&[&b"Ping 1 1700000000.25 "[..], &[b'x'; 9_000]].concat()), Some(1_700_000_000.25));
+        assert_eq!(time(b"Ping 1 nan inf 1_7e9"), None);
+        assert_eq!(time(b"Ping 1 0.5"), None);
     }
 
     #[test]
     fn dates_are_times_too() {
         for date in ["Tue Nov 14 22:13:20 2023", "2023-11-14 22:13:20", "2023-11-14T23:13:20+01:00"] {
-            assert_eq!(read_time(format!("Ping 1 {date}").as_bytes()), Some(1_700_000_000.0), "{date}");
+            assert_eq!(time(format!("Ping 1 {date}").as_bytes()), Some(1_700_000_000.0), "{date}");
         }
-        assert_eq!(read_time(b"Ping 1 10:11:12"), None);
+        assert_eq!(time(b"Ping 1 10:11:12"), None);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = (read_seq(&bytes), read_time(&bytes));
+            let _ = (read_seq(&bytes), time(&bytes));
         }
     }
 }

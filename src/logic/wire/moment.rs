@@ -52,6 +52,16 @@ impl<'a> Moment<'a> {
         }
     }
 
+    /// The same, with a date that named no zone taken as one of this zone: so many nanoseconds more than UTC.
+    pub(super) fn in_zone(self, utc_offset: Nanos) -> Self {
+        match self {
+            Self::Told { wall_ns, zone_known: false } => {
+                Self::Told { wall_ns: wall_ns.saturating_sub(utc_offset), zone_known: false }
+            }
+            known => known,
+        }
+    }
+
     /// Whether a difference to another clock means something.
     pub(super) fn zone_known(self) -> bool {
         !matches!(self, Self::Told { zone_known: false, .. })

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::str::FromStr;
 
 use super::{py_repr, read_seq, read_time};
-use crate::logic::Invalid;
+use crate::logic::{Invalid, Nanos};
 
 /// A reply is cut here, unless its request was longer.
 pub const MOST_BYTES: usize = 1_024;
@@ -23,6 +23,7 @@ const FIELDS: &str = "text with the fields {message} {upper} {seq} {lost} {pad:1
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
+    utc_offset: Nanos,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,13 @@ enum Seconds {
 }
 
 impl Template {
+    /// The same, with dates in requests that name no zone taken as ones of a zone that is so much ahead of UTC. The pure
+    /// wing knows no time zone.
+    #[must_use]
+    pub fn in_zone(self, utc_offset: Nanos) -> Self {
+        Self { utc_offset, ..self }
+    }
+
     /// Appends the reply to `out`; a long one is cut at [`MOST_BYTES`] or at the length of the request,
     /// whichever is more.
     pub fn render(&self, request: &[u8], wall_ns: i64, lost: u64, out: &mut Vec<u8>) {
@@ -62,7 +70,7 @@ impl Template {
             match piece {
                 Piece::Pad(size) => out.resize(out.len().max(start + size), 0),
                 Piece::Lost => put(out, format_args!("{lost}")),
-                piece => piece.render(request, wall_ns, out),
+                piece => piece.render(request, wall_ns, self.utc_offset, out),
             }
             if out.len() >= end {
                 out.truncate(end);
@@ -79,7 +87,7 @@ impl Template {
 }
 
 impl Piece {
-    fn render(&self, request: &[u8], wall_ns: i64, out: &mut Vec<u8>) {
+    fn render(&self, request: &[u8], wall_ns: i64, utc_offset: Nanos, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => out.extend_from_slice(text.as_bytes()),
             // Of the reply, not of the request.
@@ -94,7 +102,7 @@ impl Piece {
                 Some(seq) => put(out, format_args!("{seq}")),
                 None => out.push(b'?'),
             },
-            Self::Seconds(which, decimals) => match (which.read(request, wall_ns), decimals) {
+            Self::Seconds(which, decimals) => match (which.read(request, wall_ns, utc_offset), decimals) {
                 (None, _) => out.push(b'?'),
                 (Some(seconds), None) => out.extend_from_slice(py_repr(seconds).as_bytes()),
                 (Some(seconds), Some(decimals)) => {
@@ -111,12 +119,12 @@ fn put(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 }
 
 impl Seconds {
-    fn read(self, request: &[u8], wall_ns: i64) -> Option<f64> {
+    fn read(self, request: &[u8], wall_ns: i64, utc_offset: Nanos) -> Option<f64> {
         let now = super::seconds(wall_ns);
         let seconds = match self {
-            Self::Time => read_time(request)?,
+            Self::Time => read_time(request, utc_offset)?,
             Self::Now => now,
-            Self::Diff => now - read_time(request)?,
+            Self::Diff => now - read_time(request, utc_offset)?,
         };
         seconds.is_finite().then_some(seconds)
     }
@@ -140,7 +148,7 @@ impl FromStr for Template {
             return Err(refuse(""));
         }
         let pieces = pieces(text, |field| field.parse().ok(), Piece::Text).map_err(|why| refuse(&why))?;
-        Ok(Self { pieces })
+        Ok(Self { pieces, utc_offset: 0 })
     }
 }
 
@@ -231,6 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::logic::SECOND;
 
     const WALL: i64 = 1_700_000_000_500_000_000;
     const PING: &[u8] = b"Ping 43 1700000000.25";
@@ -269,6 +278,23 @@ mod tests {
         assert_eq!(render("{diff}", b"Ping 1 1700000003.0680249"), "-2.5680248737335205");
         assert_eq!(render("{time}", b"Ping 1 1726406736.2412975"), "1726406736.2412975");
         assert_eq!(render("{diff:.3f}", b"1\tTue Nov 14 22:13:20 2023"), "0.500");
+    }
+
+    #[test]
+    fn a_date_without_a_zone_is_of_the_zone_given() {
+        let template: Template = "{seq} {diff}".parse().unwrap();
+        let template = template.in_zone(3_600 * SECOND);
+        for (request, expected) in [
+            (&b"1\tTue Nov 14 23:13:20 2023"[..], "1 0.5"),
+            (b"1\t2023-11-14 23:13:20.5", "1 0.0"),
+            (b"1\tTue Nov 14 22:13:20 UTC 2023", "1 0.5"),
+            (b"1 2023-11-14T22:13:20Z", "1 0.5"),
+            (b"Ping 1 1700000000", "1 0.5"),
+        ] {
+            let mut out = Vec::new();
+            template.render(request, WALL, 0, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{}", String::from_utf8_lossy(request));
+        }
     }
 
     #[test]

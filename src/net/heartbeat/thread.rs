@@ -8,6 +8,7 @@ use super::names::Names;
 use super::way::{Heard, Way};
 use crate::logic::heartbeat::Beat;
 use crate::logic::{Nanos, SECOND};
+use crate::net::background::Shared;
 use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
 use crate::net::socket::Path;
@@ -24,7 +25,6 @@ const REFUSAL: Nanos = 2 * SECOND + SECOND / 2;
 #[derive(Debug)]
 pub(super) struct Ready {
     desk: Arc<Desk>,
-    bell: Bell,
     names: Names,
     way: Way,
     heard: Vec<Heard>,
@@ -42,13 +42,13 @@ enum Trouble {
 }
 
 impl Ready {
-    pub(super) fn new(desk: Arc<Desk>, names: Names, bell: Bell, path: Path) -> Self {
-        Self { desk, bell, names, way: Way::new(path), heard: Vec::new(), trouble: Trouble::None }
+    pub(super) fn new(desk: Arc<Desk>, names: Names, path: Path) -> Self {
+        Self { desk, names, way: Way::new(path), heard: Vec::new(), trouble: Trouble::None }
     }
 
-    pub(super) fn run(&mut self) -> Result<()> {
+    pub(super) fn run(&mut self, shared: &Shared<()>, bell: &Bell) -> Result<()> {
         let desk = Arc::clone(&self.desk);
-        self.find()?;
+        self.find(shared, bell)?;
         lock(&desk.sender).begin(desk.clock.now());
         let mut line = Vec::new();
         while !desk.hush.load(Ordering::Acquire) {
@@ -63,7 +63,7 @@ impl Ready {
             };
             match beat {
                 Beat::Send => self.send(&line),
-                Beat::Wait(until) => self.wait(until)?,
+                Beat::Wait(until) => self.wait(until, bell)?,
                 Beat::Done => break,
             }
         }
@@ -71,12 +71,12 @@ impl Ready {
     }
 
     /// Waits a moment for the first address, so that the first heartbeat has somewhere to go.
-    fn find(&mut self) -> Result<()> {
+    fn find(&mut self, shared: &Shared<()>, bell: &Bell) -> Result<()> {
         let desk = Arc::clone(&self.desk);
         let until = desk.clock.now() + PATIENCE;
         self.follow_name();
-        while self.names.is_asking() && desk.clock.now() < until && !desk.stop.load(Ordering::Acquire) {
-            self.wait(until)?;
+        while self.names.is_asking() && desk.clock.now() < until && !shared.is_stopping() {
+            self.wait(until, bell)?;
             self.follow_name();
         }
         Ok(())
@@ -94,10 +94,10 @@ impl Ready {
         self.names.look(self.desk.clock.now());
     }
 
-    fn wait(&self, until: Nanos) -> Result<()> {
+    fn wait(&self, until: Nanos, bell: &Bell) -> Result<()> {
         let now = self.desk.clock.now();
         let wait = until.min(self.names.next()).saturating_sub(now).min(NAP);
-        pace::wait(self.way.socket().into_iter(), &self.bell, Some(wait))
+        pace::wait(self.way.socket().into_iter(), bell, Some(wait))
             .map_err(|source| Error::System { action: "wait for the next heartbeat", source })
     }
 

@@ -19,6 +19,15 @@ fn one_model_has_one_form() {
         ("30%", "0.3"),
         ("4/11", "4/11"),
         ("bernoulli: 4/11", "4/11"),
+        ("burst: 5% , 3", "burst:0.05,3"),
+        ("burst:4/11,4.66", "burst:4/11,4.66"),
+        ("burst:0,14/3", "burst:0,14/3"),
+        ("burst:50%,1", "burst:0.5,1"),
+        ("burst:75%,6/2", "burst:0.75,3"),
+        ("gilbert-elliott: 1%, 25%", "gilbert-elliott:0.01,0.25"),
+        ("gilbert-elliott:1/3,1,loss_bad= 50%", "gilbert-elliott:1/3,1,loss_bad=0.5"),
+        ("gilbert-elliott:0.1,0,loss_bad=100%,loss_good=1e-3", "gilbert-elliott:0.1,0,loss_good=0.001"),
+        ("gilbert-elliott:1,1,loss_bad=0.4,loss_good=0.4", "gilbert-elliott:1,1,loss_good=0.4,loss_bad=0.4"),
         ("pattern:.xX.", "pattern:.xx."),
         ("every: 10", "every:10"),
         ("list: 7, 3,3", "list:3,7"),
@@ -40,7 +49,33 @@ fn what_is_no_model_is_refused_with_what_is_one() {
     let cases = [
         ("", "pattern:.xx."),
         ("half", "randint:0,10,4"),
-        ("gilbert:1", "randint:0,10,4"),
+        ("gilbert:1", "gilbert-elliott:1%,25%"),
+        ("burst:5%", "burst:5%,3"),
+        ("burst:5%,", "from 1 to 2^64"),
+        ("burst:5%,3,4", "from 1 to 2^64"),
+        ("burst:5%,0", "from 1 to 2^64"),
+        ("burst:5%,0.99", "runs of 1 / (1 - loss)"),
+        ("burst:5%,-3", "from 1 to 2^64"),
+        ("burst:5%,inf", "from 1 to 2^64"),
+        ("burst:5%,1e20", "from 1 to 2^64"),
+        ("burst:105%,3", "for the loss a probability from 0 to 1"),
+        ("burst:1,3", "a loss below 1"),
+        (
+            "burst:80%,3",
+            "loss / (1 - loss), which is 4, or a loss of at most mean_run / (mean_run + 1), which is 0.75",
+        ),
+        ("burst:70%,2", "which is 7/3, or a loss of at most mean_run / (mean_run + 1), which is 2/3"),
+        ("burst:1e-19,1000", "2^-64"),
+        ("gilbert-elliott:", "gilbert-elliott:p,r"),
+        ("gilbert-elliott:1%", "gilbert-elliott:p,r"),
+        ("gilbert-elliott:1%,25%,0,1", "gilbert-elliott:p,r"),
+        ("gilbert-elliott:1%,25%,loss_bad=1,loss_bad=1", "gilbert-elliott:p,r"),
+        ("gilbert-elliott:1%,25%,h=1", "gilbert-elliott:p,r"),
+        ("gilbert-elliott:1%,25", "for r a probability from 0 to 1 (0.3)"),
+        ("gilbert-elliott:1%,25", "write \"25%\""),
+        ("gilbert-elliott:1%,25%,loss_good=2/1", "for loss_good a probability"),
+        ("gilbert-elliott:0,0", "p or r above 0"),
+        ("gilbert-elliott:1%,25%,loss_good=50%,loss_bad=10%", "loss_good of at most loss_bad, which is 0.1"),
         (".xx.", "write \"pattern:.xx.\""),
         ("30", "write \"30%\""),
         ("5/4", "from 0 to 1"),
@@ -73,6 +108,11 @@ fn what_is_no_model_is_refused_with_what_is_one() {
 fn the_mean_is_exact_where_there_is_one() {
     let cases = [
         ("30%", Some("0.3")),
+        ("burst:4/11,3", Some("4/11")),
+        ("gilbert-elliott:1%,24%", Some("0.04")),
+        ("gilbert-elliott:1/3,1/4,loss_good=1/5,loss_bad=1/2", Some("13/35")),
+        ("gilbert-elliott:0,1%,loss_good=1%", Some("0.01")),
+        ("gilbert-elliott:1%,0,loss_bad=50%", Some("0.5")),
         ("pattern:.xx.", Some("0.5")),
         ("trace-repeat:..x", Some("1/3")),
         ("every:10", Some("0.1")),
@@ -91,6 +131,12 @@ fn the_mean_is_exact_where_there_is_one() {
     }
     assert_eq!(read("randint:0,10,4").mean_loss(), Some(4.0 / 11.0));
     assert_eq!(read("list:1").mean_loss(), None);
+    // A fraction too long for us is still a number.
+    let long = read(
+        "gilbert-elliott:0.0123456789012345678,1/12345678901234567891,loss_bad=1234567890123456789/9999999999999999999",
+    );
+    assert_eq!(long.exact_mean(), None);
+    assert!((long.mean_loss().unwrap() - 0.123_456_789_012_345_7).abs() < 1e-15);
 }
 
 #[test]
@@ -126,7 +172,32 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text in ".{0,40}", model in "(pattern|every|list|trace|randint|bernoulli):[-0-9.,x/%]{0,40}") {
+    fn channels_that_are_shown_are_read_back(
+        [a, b, c, d] in prop::array::uniform4(0..=1_000_000_u64), run in 1_u32.., whole in 1_u32..,
+    ) {
+        let million = |part: u64| Probability::new(part, 1_000_000).unwrap();
+        prop_assume!(a + b > 0);
+        let [p, r, good, bad] = [a, b, c.min(d), c.max(d)].map(million);
+        let loss = Loss::GilbertElliott(GilbertElliott::new(p, r, good, bad).unwrap());
+        prop_assert_eq!(read(&loss.to_string()), loss.clone());
+        let mean = (a * c.max(d) + b * c.min(d)) as f64 / (a + b) as f64 / 1e6;
+        prop_assert!((loss.mean_loss().unwrap() - mean).abs() < 1e-15);
+
+        // Whatever pair is possible is taken at its word, and everything else refused.
+        let (share, text) = (million(a).as_f64(), format!("burst:{},{run}/{whole}", million(a)));
+        let mean_run = f64::from(run) / f64::from(whole);
+        match text.parse::<Loss>() {
+            Ok(loss) => {
+                prop_assert!(mean_run >= 1.0 && mean_run * (1.0 - share) >= share * (1.0 - 1e-12), "{}", text);
+                prop_assert_eq!(read(&loss.to_string()), loss.clone());
+                prop_assert_eq!(loss.exact_mean(), Some(million(a)));
+            }
+            Err(_) => prop_assert!(mean_run < 1.0 || mean_run * (1.0 - share) <= share * (1.0 + 1e-12), "{}", text),
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in ".{0,40}", model in "(burst|gilbert-elliott|pattern|every|list|trace|randint|bernoulli):[-0-9.,x/%e]{0,60}(,loss_(good|bad)=[0-9./%]{0,40}){0,2}") {
         let _ = (text.parse::<Loss>(), model.parse::<Loss>().map(|loss| loss.mean_loss()));
     }
 }

@@ -31,6 +31,9 @@ fn sent(seq: u64) -> Nanos {
 fn a_detector_has_one_text() {
     let cases = [
         ("fixed:3", "fixed:3"),
+        ("fixed", "fixed:3"),
+        ("phi", "phi:8"),
+        (" calibrated ", "calibrated:1 per 30 days"),
         (" fixed: 003 ", "fixed:3"),
         ("phi:8", "phi:8"),
         ("phi:8.0,window=1000,pause=0", "phi:8"),
@@ -51,7 +54,7 @@ fn a_detector_has_one_text() {
 fn what_is_no_detector_is_refused_with_what_is_one() {
     let cases = [
         ("", "calibrated:1 per 30 days"),
-        ("fixed", "fixed:3"),
+        ("chen", "chen:2s"),
         ("bertier:1", "chen:2s"),
         ("fixed:0", "1 to 1000"),
         ("fixed:1001", "1 to 1000"),

@@ -127,12 +127,19 @@ impl<'a> Heartbeat<'a> {
 
 /// When a request says that it was sent, as far as it can be read.
 pub(in crate::logic::wire) fn moment(datagram: &[u8]) -> Option<Moment<'_>> {
-    let text = |datagram| {
-        let bytes = trimmed(binary::prefixed(datagram).unwrap_or(datagram));
-        let chunk = bytes[..bytes.len().min(LONGEST)].utf8_chunks().next();
-        said(chunk.map_or("", |chunk| chunk.valid()))
-    };
-    binary::read(datagram).unwrap_or_else(|| text(datagram)).moment
+    binary::read(datagram).unwrap_or_else(|| said(readable(datagram))).moment
+}
+
+/// The number of a request that is no line of words.
+pub(in crate::logic::wire) fn number(datagram: &[u8]) -> Option<u64> {
+    binary::read(datagram).or_else(|| fields::read(readable(datagram)))?.seq
+}
+
+/// What can be read of a request, from its beginning.
+fn readable(datagram: &[u8]) -> &str {
+    let bytes = trimmed(binary::prefixed(datagram).unwrap_or(datagram));
+    let chunk = bytes[..bytes.len().min(LONGEST)].utf8_chunks().next();
+    chunk.map_or("", |chunk| chunk.valid())
 }
 
 /// What the front of a datagram says.

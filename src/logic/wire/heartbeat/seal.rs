@@ -121,7 +121,16 @@ impl Keys {
         let mut keys = HashMap::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (name, secret) = line.split_once(char::is_whitespace).unwrap_or(("default", line));
-            let key = Key::new(name, secret.trim().as_bytes())?;
+            let secret = secret.trim();
+            // The first word of a phrase would else be taken for a name, which everybody may read.
+            if secret.contains(char::is_whitespace) {
+                return Err(Invalid::new(
+                    "key",
+                    "of more than two words",
+                    "a name and a secret, neither with spaces",
+                ));
+            }
+            let key = Key::new(name, secret.as_bytes())?;
             if keys.insert(key.name.clone(), key).is_some() {
                 return Err(Invalid::new("key", format!("{name:?}"), "each name once"));
             }
@@ -160,16 +169,16 @@ impl Keys {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "sixteen bytes or more";
+    const SECRET: &str = "sixteen-bytes-or-more";
 
     #[test]
     fn codes_are_those_of_python() {
-        // hmac.new(b"sixteen bytes or more", b"Heartbeat 1 0 key=ops", "sha256").hexdigest()[:32]
+        // hmac.new(b"sixteen-bytes-or-more", b"Heartbeat 1 0 key=ops", "sha256").hexdigest()[:32]
         let mut line = b"before Heartbeat 1 0".to_vec();
         Key::new("ops", SECRET.as_bytes()).unwrap().seal(7, &mut line);
         assert_eq!(
             String::from_utf8(line).unwrap(),
-            "before Heartbeat 1 0 key=ops mac=004a7643bcda16fa8d5d8ef5b018cf82"
+            "before Heartbeat 1 0 key=ops mac=cc274ae6982ab7a42bd101bba125d636"
         );
     }
 
@@ -192,6 +201,7 @@ mod tests {
             ("# nothing\n\n", "without a line"),
             ("short", "16 to 1024 bytes"),
             ("ops short", "ops with a secret of 5 bytes"),
+            ("correct horse battery staple", "neither with spaces"),
             ("ops 012345678901234", "16 to 1024 bytes"),
             (&format!("ops {}", "x".repeat(1_025)), "16 to 1024 bytes"),
             (&format!("a,b {SECRET}"), "a name of 1 to 64"),

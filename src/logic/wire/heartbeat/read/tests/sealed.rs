@@ -6,7 +6,7 @@ use super::super::super::{Form, Key, Keys};
 use super::super::*;
 use super::{FRIDAY, MS};
 
-const SECRET: &[u8] = b"sixteen bytes or more of secret";
+const SECRET: &[u8] = b"sixteen-bytes-or-more-of-secret";
 const SEALED: Heartbeat<'static> = Heartbeat {
     seq: Some(17),
     wall_ns: Some(1_700_000_000_250_000_001),
@@ -83,7 +83,7 @@ fn a_seal_covers_every_byte() {
     assert_eq!([seal.covered, &sealed[sealed.len() - 37..]].concat(), sealed);
     assert!(keys.verify(&seal));
     assert_eq!(Heartbeat { seal: None, ..read }, SEALED);
-    let other = Keys::read("ops another secret of some length").unwrap();
+    let other = Keys::read("ops another-secret-of-some-length").unwrap();
     assert!(!other.verify(&seal) && !Keys::default().verify(&seal));
     assert!(!keys.verify(&Seal { key: "default", ..seal }));
 

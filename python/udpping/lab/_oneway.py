@@ -1,0 +1,171 @@
+"""The engines of one-way programs: a server that watches its clients, and a client that waits for no answer.
+
+A profile subclasses them: what they say of what happens. What is lost and who has stopped, `udpping.Monitor`
+finds out.
+"""
+
+from udpping._options import Parser, seconds, whole
+from udpping.lab._client import add_forms, add_place, one_of
+from udpping.lab._program import Program, note, say
+from udpping.lab._server import Listener, where
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable
+
+    from udpping._heartbeat import Heartbeat
+    from udpping._monitor import Monitor, Peers
+    from udpping._rows import MonitorEvent
+
+MOST_MISSES = 1_000
+MOST_HEARTBEATS = 2**63 - 1
+LOOK = 0.1
+"""Seconds between two looks at whether heartbeats leave."""
+
+
+class Watcher(Listener):
+    """A program that watches clients, as a profile has it."""
+
+    purpose = "Watches the senders of heartbeats: what is lost, and who has stopped."
+    loss = "0"
+    """It is the network that loses."""
+    idle: float | None = 60.0
+    misses = 3
+    """After so many intervals without a heartbeat the client is taken to have stopped."""
+    answer = False
+
+    def told(self, event: "MonitorEvent") -> str | None:
+        """When something happened, a heartbeat that came or is lost among it."""
+
+    def end(self, peers: "Peers", unreadable: "list[tuple[str, str, bytes]]") -> str | None:
+        """After Ctrl-C: the clients, and the last datagrams that were no heartbeats."""
+
+    def options(self, parser: Parser) -> None:
+        """Add the options of this program."""
+        super().options(parser)
+        stopped = f"so many intervals without a heartbeat: the client has stopped ({self.misses})"
+        parser.add_argument("--misses", type=whole(1, MOST_MISSES), metavar="N", help=stopped)
+        parser.add_argument(
+            "--answer", action="store_true", default=None, help="answer each heartbeat: NUMBER DIFFERENCE"
+        )
+
+    def run(self) -> int:
+        """Watch until Ctrl-C."""
+        monitor = self.monitor()
+        try:
+            say(self.begin(*monitor.bound))
+            note(f"{self.script}: {where(monitor, self.script.replace('Server', 'Client'))}")
+            monitor.start()
+            self.tell(monitor)
+        except KeyboardInterrupt:
+            monitor.stop()
+        say(self.end(monitor.peers, monitor.unreadable))
+        return 0
+
+    def monitor(self) -> "Monitor":
+        """Make the monitor with the settings in force."""
+        from udpping._monitor import Monitor
+
+        return Monitor(
+            self.host,
+            self.port,
+            detector=self.detector,
+            answer=self.answer,
+            losses=True,
+            beats=True,
+            idle=self.idle or 0,
+            loss=self.loss,
+            seed=self.seed,
+            port_tries=self.port_tries,
+        )
+
+    def rehearse(
+        self, *senders: str, duration: float = 10, loss: str = "0", delay: str = "0", seed: int = 1
+    ) -> None:
+        """Tell about a run in virtual time, with a sender for each text of `udpping.sim.heartbeat`."""
+        from udpping import sim
+
+        seen = sim.heartbeat(
+            senders or 1,
+            duration=duration,
+            detector=self.detector,
+            losses=True,
+            beats=True,
+            loss=loss,
+            delay=delay,
+            seed=seed,
+        )
+        self.tell(seen.events)
+        say(self.end(seen.peers, []))
+
+    @property
+    def detector(self) -> str:
+        """When silence means that a client has stopped."""
+        return f"fixed:{self.misses}"
+
+    def tell(self, events: "Iterable[MonitorEvent]") -> None:
+        """Tell about each event."""
+        for event in events:
+            say(self.told(event))
+
+
+class Sender(Program):
+    """A program that sends heartbeats, as a profile has it."""
+
+    purpose = "Sends a heartbeat each second, and waits for no answer."
+    host = "localhost"
+    interval = 1.0
+    count: int | None = None
+    """`None` goes on until Ctrl-C."""
+    form = ""
+    forms = ("lab3", "lab2")
+    """The `wire` of `udpping.Heartbeat`; the first is the default."""
+
+    def begin(self) -> str | None:
+        """Before the first heartbeat."""
+
+    def end(self, heartbeat: "Heartbeat") -> str | None:
+        """At the end, also after Ctrl-C."""
+
+    def options(self, parser: Parser) -> None:
+        """Add the options of this program."""
+        add_place(parser, self)
+        parser.add_argument(
+            "--count", type=whole(1, MOST_HEARTBEATS), metavar="N", help="how many to send (until Ctrl-C)"
+        )
+        parser.add_argument(
+            "--interval",
+            type=seconds,
+            metavar="S",
+            help=f"seconds from one to the next ({self.interval:g})",
+        )
+        add_forms(parser, self.forms)
+
+    def check(self, parser: Parser, options: "Namespace") -> None:
+        """Take host and port from their places or from their options."""
+        one_of(parser, options, "host", "port")
+
+    def run(self) -> int:
+        """Send to the last one, or until Ctrl-C."""
+        heartbeat = self.heartbeat()
+        say(self.begin())
+        try:
+            heartbeat.start()
+            problem = None
+            while not heartbeat.wait(LOOK):
+                if heartbeat.last_error not in {None, problem}:
+                    note(f"{self.script}: {heartbeat.last_error}; going on")
+                problem = heartbeat.last_error
+        except KeyboardInterrupt:
+            pass
+        heartbeat.stop()
+        say(self.end(heartbeat))
+        return 0
+
+    def heartbeat(self) -> "Heartbeat":
+        """Make the sender with the settings in force."""
+        from udpping._heartbeat import Heartbeat
+
+        wire = self.form or self.forms[0]
+        return Heartbeat(self.host, self.port, interval=self.interval, wire=wire, count=self.count)

@@ -1,0 +1,85 @@
+"""The textbook's second optional exercise as written: heartbeats go one way, and the server watches."""
+
+from udpping.lab import book
+from udpping.lab._oneway import Sender, Watcher
+from udpping.lab._program import shown
+from udpping.lab._status import status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._heartbeat import Heartbeat
+    from udpping._monitor import Peers
+    from udpping._rows import MonitorEvent
+
+FROM = "the textbook's heartbeat exercise as written: one way, and the server watches (pings: book's)"
+PRINTS = (
+    "server: each heartbeat with its time difference, what is lost, who stopped and who is back; "
+    "a table on Ctrl-C"
+)
+
+PingerServer = book.PingerServer
+PingerClient = book.PingerClient
+
+
+class HeartbeatServer(Watcher):
+    """Tells of each heartbeat, of each that is lost, and of each client that has stopped or is back."""
+
+    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - which address is told beside the output
+        """Say what it does, and for how long it waits."""
+        patience = "interval" if self.misses == 1 else f"{self.misses} intervals"
+        return f"Watching heartbeats at port {port}; a client has stopped after {patience} without one."
+
+    def told(self, event: "MonitorEvent") -> str | None:
+        """Write what happened as a line."""
+        match event.event:
+            case "heard" | "heard_late" | "heard_again":
+                return heartbeat(event)
+            case "lost":
+                return f"Lost from {event.client}: {numbers(event.seq or 0, event.value or 1)}"
+            case "down":
+                silence = (event.span_ns or 0) / 1e9
+                return f"{event.client} has stopped: nothing for {silence:.1f} s after heartbeat {event.seq}"
+            case "up" if event.before in {"down", "bye"}:
+                return f"{event.client} is back"
+            case "new" | "up" | "late" | "suspect":
+                return None  # its heartbeats say so, or will
+            case _:
+                return event.message
+
+    def end(self, peers: "Peers", unreadable: "list[tuple[str, str, bytes]]") -> str:
+        """Show the clients, and what was no heartbeat."""
+        rows = [(peer.client, peer.received, peer.lost, peer.last_seen_wall_ns) for peer in peers]
+        text = status(rows, [peer.state for peer in peers]) if rows else "No client was heard."
+        for source, _, datagram in unreadable:
+            text += f"\nFrom {source}: no heartbeat: {shown(datagram)}"
+        return f"\n{text}"
+
+
+class HeartbeatClient(Sender):
+    """Says what it does, and how much it did."""
+
+    def begin(self) -> str:
+        """Tell where they go."""
+        return f"A heartbeat to {self.host}, port {self.port}, every {self.interval:g} s. Ctrl-C ends it."
+
+    def end(self, heartbeat: "Heartbeat") -> str:
+        """Count them; a server that answers is none of the exercise, but there are some."""
+        answers = f", {heartbeat.answered} answered" if heartbeat.answered else ""
+        return f"{heartbeat.sent} sent{answers}"
+
+
+def heartbeat(event: "MonitorEvent") -> str:
+    """Tell of one that came, with the seconds from the time in it to its arrival, if its zone is known."""
+    text = f"Heartbeat {event.seq} from {event.client}"
+    if event.event == "heard_again":
+        return f"{text}: once more"
+    seconds = "?" if event.span_ns is None else f"{event.span_ns / 1e9:.6f}"
+    text += f": time difference {seconds} seconds"
+    if event.event == "heard":
+        return text
+    return f"{text}, late: it is not lost" if event.value else f"{text}, out of order"
+
+
+def numbers(first: int, count: int) -> str:
+    """Name heartbeats in a row."""
+    return f"heartbeat {first}" if count == 1 else f"heartbeats {first} to {first + count - 1}"

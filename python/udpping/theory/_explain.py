@@ -1,0 +1,238 @@
+"""`explain`: whether what was lost is consistent with a loss that one believes in."""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from itertools import groupby
+from typing import Any, NamedTuple, cast
+
+from udpping import _checks
+from udpping.errors import ConfigError
+from udpping.theory import _numbers
+from udpping.theory._counts import MOST_SENT
+from udpping.theory._runs import within
+from udpping.theory._samples import level, p_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from udpping._run import Run
+    from udpping._table import Table
+    from udpping._text import LossLike
+    from udpping.theory._numbers import Number
+
+    Observed: TypeAlias = "Run | Table | tuple[int, int] | Iterable[bool] | str | object"
+
+EXPECTED = (
+    "a run, a table with a column status, (sent, lost), a bool for each ping (True: lost) or marks (.x.)"
+)
+LOST = {"reply": False, **dict.fromkeys(("late", "timeout", "unreachable", "error"), True)}
+
+
+class Explanation(NamedTuple):
+    """What was lost, beside what a loss model would lose. Printed, it is some sentences in plain words."""
+
+    sent: int
+    """Pings."""
+    lost: int
+    """Those not answered in time."""
+    loss: "Fraction | float"
+    """The loss of the model: each ping, independently of the others."""
+    expected: "Fraction | float"
+    """How many the model loses on average: sent x loss."""
+    p_value: "Fraction | float"
+    """How probable a number of losses is, in the model, that is as improbable as this one or more so."""
+    consistent: bool
+    """Whether `p_value` is above `alpha`."""
+    low: float
+    """Lower end of the interval of the true loss at the level 1 - alpha (Wilson 1927), from 0 to 1."""
+    high: float
+    """Upper end of it."""
+    longest_run: int | None
+    """The most losses in a row; `None` when only numbers are known."""
+    longest_run_probability: "Fraction | float | None"
+    """How probable so long a run or a longer one is in the model; `None` when only numbers are known."""
+    burst_probability: float | None
+    """The same with the loss that was observed, whatever the model: small when losses come in bursts."""
+    alpha: float
+    """The level of the test."""
+
+    @property
+    def text(self) -> str:
+        """The same in plain words."""
+        share, level = 100 * self.lost / self.sent, f"{100 * (1 - self.alpha):.6g} %"
+        verdict = "consistent with" if self.consistent else "not consistent with"
+        words = (
+            f"{self.lost:,} of {self.sent:,} lost ({share:.1f} %; {level} interval "
+            f"{100 * self.low:.1f} to {100 * self.high:.1f} %). "
+            f"With a loss of {_loss_text(self.loss)}, {float(self.expected):,.1f} are lost on average, and "
+            f"{_percent(self.p_value)} of such runs are as far off as this one or further: "
+            f"{verdict} that loss."
+        )
+        if not self.longest_run or self.longest_run_probability is None or self.burst_probability is None:
+            return words
+        words += (
+            f" At most {self.longest_run:,} in a row were lost; {_percent(self.longest_run_probability)}"
+            " of such runs have as many or more."
+        )
+        if self.burst_probability <= self.alpha:
+            words += (
+                f" With a loss of {share:.1f} %, each by itself, {_percent(self.burst_probability)} would:"
+                " these losses come in bursts."
+            )
+        return words
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> Explanation:
+    """Say whether what was lost is consistent with a loss that is the same for each ping, whatever others do.
+
+    `observed` is a run with one target, any table with a column `status` (pandas, polars, pyarrow; rows in
+    the order of sending), `(sent, lost)`, a bool for each ping (`True`: lost) or marks (`".x."`). As in a
+    summary, late replies count as lost. `loss` is 0 to 1.
+
+    The test is the exact two-sided binomial test by minimum likelihood, R's `binom.test` and scipy's
+    `binomtest`: it adds up the probabilities of all numbers of losses that are not more probable than the
+    one observed. What it says is inconsistent at the level `alpha` (between 0 and 1) would be so by chance
+    in at most that share of all runs. The interval is Wilson's (1927); the longest run is judged by
+    `run_within`. Where the loss is exact and the number of pings moderate, so are the probabilities.
+
+    Many pings show small differences: a run can exclude a loss that it is practically equal to. And what
+    stopped because of its losses (`misses=3`) has lost more than its share. ConfigError for what cannot be
+    used, also without a ping.
+
+    >>> from udpping import theory
+    >>> print(theory.explain((100, 46), "30%"))
+    46 of 100 lost (46.0 %; 95 % interval 36.6 to 55.7 %). With a loss of 3/10, 30.0 are
+    lost on average, and 0.094 % of such runs are as far off as this one or further: not consistent with
+    that loss.
+    >>> theory.explain("..x.xx....", "4/11").consistent
+    True
+    >>> import udpping
+    >>> theory.explain(udpping.sim.ping(count=1000, loss="30%", seed=1), "4/11").consistent
+    False
+    """
+    q, test_level = _numbers.probability("loss", loss), level("alpha", alpha)
+    sent, lost, longest = _counted(observed)
+    if sent == 0:
+        raise _checks.refuse("observed", observed, "one ping at least")
+    found = p_value(lost, sent, q)
+    low, high = wilson(lost, sent, test_level)
+    return Explanation(
+        sent=sent,
+        lost=lost,
+        loss=q,
+        expected=sent * q,
+        p_value=found,
+        consistent=found > test_level,
+        low=low,
+        high=high,
+        longest_run=longest,
+        longest_run_probability=None if longest is None else _longest(longest, sent, q),
+        burst_probability=None if longest is None else float(_longest(longest, sent, lost / sent)),
+        alpha=test_level,
+    )
+
+
+def wilson(lost: int, sent: int, alpha: float) -> tuple[float, float]:
+    """Give the score interval of a proportion at the level 1 - alpha (Wilson 1927), as a summary has it."""
+    from statistics import NormalDist
+
+    z = NormalDist().inv_cdf(1 - alpha / 2)
+    share, extra = lost / sent, z * z / sent
+    half = z * ((share * (1 - share) + extra / 4) / sent) ** 0.5
+    low, high = ((share + extra / 2 + side) / (1 + extra) for side in (-half, half))
+    # The ends are exact where nothing or everything was lost.
+    return (low if lost else 0.0), (high if lost < sent else 1.0)
+
+
+def _longest(longest: int, sent: int, q: "Number") -> "Number":
+    return Fraction(1) if longest == 0 else within(sent, longest, q)
+
+
+def _percent(share: "Number") -> str:
+    if (percent := 100 * float(share)) == 0:
+        return "none"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"  # noqa: PLR2004 - two digits of each
+
+
+def _loss_text(loss: "Number") -> str:
+    return str(loss) if isinstance(loss, Fraction) else f"{100 * loss:.6g} %"
+
+
+# --- What was observed ---
+
+
+def _counted(observed: object) -> tuple[int, int, int | None]:
+    """Count what was sent and what was lost, and the most in a row where it is known."""
+    from udpping._run import Run
+
+    if pair := _pair(observed):
+        sent = _numbers.whole("sent", pair[0], 0, MOST_SENT)
+        return sent, _numbers.whole("lost", pair[1], 0, sent), None
+
+    if isinstance(observed, Run):
+        _one_target(observed.targets)
+        if len(observed) < observed.summary.sent:  # a run without an end keeps its latest rows only
+            return observed.summary.sent, observed.summary.lost, None
+    marks = _marks(observed)
+    longest = max((sum(1 for _ in run) for lost, run in groupby(marks) if lost), default=0)
+    return len(marks), sum(marks), longest
+
+
+def _pair(observed: object) -> tuple[object, object] | None:
+    if not isinstance(observed, tuple) or len(values := cast("tuple[object, ...]", observed)) != 2:  # noqa: PLR2004
+        return None
+    # A bool is a whole number to Python, and a ping here.
+    counts = all(hasattr(value, "numerator") and not isinstance(value, bool) for value in values)
+    return (values[0], values[1]) if counts else None
+
+
+def _marks(observed: object) -> list[bool]:
+    """Read for each ping whether it was lost."""
+    if isinstance(observed, str):
+        if not observed or set(observed) - set(".xX"):
+            raise _checks.refuse("observed", observed, EXPECTED)
+        return [mark != "." for mark in observed]
+    names = _column_names(observed)
+    if "status" in names:
+        if "target" in names:
+            _one_target(tuple(dict.fromkeys(_column(observed, "target"))))
+        return [_lost("status", status, LOST, " or ".join(LOST)) for status in _column(observed, "status")]
+    if names or isinstance(observed, bytes):
+        raise _checks.refuse("observed", observed, EXPECTED)
+    bools = {True: True, False: False}
+    return [
+        _lost("observed", each, bools, EXPECTED) for each in _checks.items("observed", observed, EXPECTED)
+    ]
+
+
+def _lost(name: str, value: object, meanings: "Mapping[Any, bool]", expected: str) -> bool:
+    try:
+        return meanings[value]
+    except (KeyError, TypeError):
+        raise _checks.refuse(name, value, expected) from None
+
+
+def _one_target(targets: tuple[object, ...]) -> None:
+    if len(targets) > 1:
+        raise ConfigError(
+            f"observed run of {len(targets)} targets is not usable: expected one with one target"
+        )
+
+
+def _column_names(table: object) -> list[object]:
+    for name in ("column_names", "columns"):
+        if (names := getattr(table, name, None)) is not None:
+            return list(names)
+    return list(cast("Mapping[object, object]", table)) if isinstance(table, Mapping) else []
+
+
+def _column(table: object, name: str) -> list[object]:
+    column = cast("Any", table)[name]
+    for method in ("to_pylist", "to_list"):
+        if (give := getattr(column, method, None)) is not None:
+            return list(give())
+    return list(column)

@@ -1,0 +1,158 @@
+"""What the theory takes and gives: fractions for exact numbers, floats for floats, arrays for arrays."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+
+from udpping import _checks
+from udpping.loss import Loss
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    Number: TypeAlias = "Fraction | float"
+
+DIGITS = 4_000
+"""An exact answer with more is given as a float: Python itself does not print more than 4,300."""
+LARGEST_MISSES = 1_000
+PROBABILITY = "a probability from 0 to 1, such as '4/11', '30%' or 0.3"
+RATES = ("loss", "other")
+"""The arguments that are probabilities of a loss."""
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)  # noqa: PLC0105 - one letter says it
+
+
+class OverArrays(Protocol[P, R]):
+    """A function of numbers that takes arrays of them as well."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: object, **kwargs: object) -> Any: ...  # noqa: ANN401 - the shape of what came
+
+
+def over_arrays(function: "Callable[P, R]") -> OverArrays[P, R]:
+    """Let a function of numbers take sequences and numpy arrays, each beside single numbers."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    @wraps(function)
+    def mapped(*args: object, **kwargs: object) -> object:
+        given = dict(zip(names, args, strict=False)) | kwargs
+        many = [name for name, value in given.items() if _is_many(value)]
+        if not many or len(args) > code.co_argcount:
+            return cast("Any", function)(*args, **kwargs)
+        if any(hasattr(given[name], "__array__") for name in many):
+            return _over_numpy(cast("Any", function), given)
+        lengths = {name: len(cast("Sequence[object]", given[name])) for name in many}
+        for name, length in lengths.items():
+            if length != lengths[many[0]]:
+                expected = f"{lengths[many[0]]} values, as {many[0]} has"
+                raise _checks.refuse(name, given[name], expected)
+        return [
+            mapped(**given | {name: cast("Sequence[object]", given[name])[i] for name in many})
+            for i in range(lengths[many[0]])
+        ]
+
+    return cast("OverArrays[P, R]", mapped)
+
+
+def _is_many(value: object) -> bool:
+    if hasattr(value, "__array__"):
+        return getattr(value, "ndim", 1) != 0  # numpy's own numbers have no dimension
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, object]) -> object:
+    import numpy as np
+
+    # Whoever has numpy wants floats, and they take a fraction of the time.
+    for name in RATES:
+        if name in given and not _is_many(given[name]):
+            given[name] = float(probability(name, given[name]))
+    arrays = {name: np.asarray(value) for name, value in given.items() if _is_many(value)}
+    try:
+        grid = np.broadcast(*arrays.values())
+    except ValueError:
+        shapes = " and ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise _checks.refuse("shapes of", shapes, "shapes that fit together (numpy's broadcasting)") from None
+    answers = [function(**given | dict(zip(arrays, values, strict=True))) for values in grid]
+    exact = [float(answer) if isinstance(answer, Fraction) else answer for answer in answers]
+    return np.array(exact, dtype=None if exact else float).reshape(grid.shape)
+
+
+def probability(name: str, value: object) -> "Number":
+    """Take a probability: exact from text, fractions, whole numbers and models, a float from a float."""
+    found = _meant(name, value) if isinstance(value, (str, Loss)) else number(name, value, PROBABILITY)
+    if not 0 <= found <= 1:  # also when it is not a number
+        raise _checks.refuse(name, value, PROBABILITY)
+    return found
+
+
+def _meant(name: str, value: "str | Loss") -> Fraction:
+    # The core reads it, so that a text means here what it means to a server, and cannot be too long.
+    kind, _, rest = str(value if isinstance(value, Loss) else Loss(value)).rpartition(":")
+    if kind in {"", "bernoulli"}:
+        return Fraction(rest.removesuffix("%")) / (100 if rest.endswith("%") else 1)
+    if kind == "randint":
+        low, high, below = map(int, rest.split(","))
+        return Fraction(min(max(below - low, 0), high - low + 1), high - low + 1)
+    raise _checks.refuse(name, str(value), f"{PROBABILITY}: with others, losses depend on each other")
+
+
+def number(name: str, value: object, expected: str) -> "Number":
+    """Take any number: a whole one or a fraction exactly."""
+    numerator, denominator = getattr(value, "numerator", None), getattr(value, "denominator", None)
+    if numerator is None or denominator is None or isinstance(value, bool):
+        return _checks.number(name, value, expected)
+    return Fraction(int(numerator), int(denominator))
+
+
+def positive(name: str, value: object, what: str) -> "Number":
+    """Take a number above 0 and below infinity."""
+    found = number(name, value, f"{what} above 0")
+    if not 0 < found < math.inf:
+        raise _checks.refuse(name, value, f"{what} above 0")
+    return found
+
+
+def duration(name: str, value: object) -> "Number":
+    """Take a number of seconds from 0."""
+    found = number(name, value, "a number of seconds from 0")
+    if not 0 <= found < math.inf:
+        raise _checks.refuse(name, value, "a number of seconds from 0")
+    return found
+
+
+def whole(name: str, value: object, least: int, most: int) -> int:
+    """Take a whole number within bounds."""
+    found = _checks.any_whole(name, value)
+    if not least <= found <= most:
+        raise _checks.refuse(name, value, f"{least:,} to {most:,}")
+    return found
+
+
+def read_misses(value: object) -> int:
+    """Take how many losses make a run."""
+    return whole("misses", value, 1, LARGEST_MISSES)
+
+
+def fits(power: int, rate: "Number") -> bool:
+    """Say whether the `power`-th power of a probability is exact, and short enough to be shown."""
+    return isinstance(rate, Fraction) and power * math.log10(rate.denominator) <= DIGITS
+
+
+def like(answer: Fraction, *given: "Number") -> "Number":
+    """Give an exact answer as what it was made from: a float where there was one, or where it is too long."""
+    length = max(abs(answer.numerator), answer.denominator).bit_length() * math.log10(2)
+    if length <= DIGITS and all(isinstance(each, Fraction) for each in given):
+        return answer
+    try:
+        return float(answer)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,108 @@
+//! Intervals of a proportion.
+
+use super::normal_quantile_above;
+use crate::logic::Invalid;
+
+/// The normal quantile of a two-sided 95 % interval.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
+/// The Wilson score interval of a proportion, `hits` of `n`, for the normal quantile `z` (1.96 for 95 %).
+///
+/// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is right to use at 0 of n and n of n
+/// (Wilson 1927; Brown, Cai and `DasGupta` 2001). `None` without a trial.
+#[must_use]
+pub fn wilson(hits: u64, n: u64, z: f64) -> Option<(f64, f64)> {
+    (n > 0).then(|| wilson_of_share(hits as f64 / n as f64, n as f64, z))
+}
+
+/// The Wilson score interval of a share that was seen in `trials` trials, which need not be a whole number: where
+/// neighbours resemble each other, the trials are worth fewer independent ones. With none, 0 to 1.
+#[must_use]
+pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
+    if trials <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let z2 = z * z;
+    let middle = share + z2 / (2.0 * trials);
+    let half = z * (share * (1.0 - share) / trials + z2 / (4.0 * trials * trials)).sqrt();
+    let scale = 1.0 + z2 / trials;
+    // The ends are exact where nothing or everything was hit; rounding must not move them.
+    let low = if share <= 0.0 { 0.0 } else { (middle - half) / scale };
+    let high = if share >= 1.0 { 1.0 } else { (middle + half) / scale };
+    (low, high)
+}
+
+/// How sure an interval is to hold the truth, more than 0 and less than 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Confidence(f64);
+
+impl Confidence {
+    /// `confidence`, such as 0.95.
+    ///
+    /// # Errors
+    /// What is not between 0 and 1.
+    pub fn new(confidence: f64) -> Result<Self, Invalid> {
+        if confidence > 0.0 && confidence < 1.0 {
+            return Ok(Self(confidence));
+        }
+        Err(Invalid::new("confidence", confidence, "more than 0 and less than 1, such as 0.95"))
+    }
+
+    /// How many standard deviations a normal variable is within, so often.
+    #[must_use]
+    pub fn z(self) -> f64 {
+        // Next to 1 no f64 is left between; the tail is then that of the last one before it.
+        normal_quantile_above(((1.0 - self.0) / 2.0).max(1e-300))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-9 * b.abs().max(1.0)
+    }
+
+    #[test]
+    fn wilson_agrees_with_published_values() {
+        // 90 of 240, the pooled runs of the course: 31.6 % to 43.8 %.
+        let (low, high) = wilson(90, 240, Z95).expect("trials");
+        assert!((low - 0.316).abs() < 5e-4 && (high - 0.438).abs() < 5e-4, "{low} {high}");
+        // 0 of 10: the upper end is z²/(n+z²).
+        let (low, high) = wilson(0, 10, Z95).expect("trials");
+        assert!(low.to_bits() == 0 && close(high, Z95 * Z95 / (10.0 + Z95 * Z95)));
+        assert_eq!(wilson(10, 10, Z95).map(|(_, high)| high.to_bits()), Some(1.0_f64.to_bits()));
+        assert_eq!(wilson(0, 0, Z95), None);
+    }
+
+    #[test]
+    fn confidence_is_a_number_between_0_and_1() {
+        assert!(Confidence::new(0.95).is_ok_and(|sure| (sure.z() - Z95).abs() < 1e-14));
+        for wrong in [0.0, 1.0, 95.0, -0.5, f64::NAN, f64::INFINITY] {
+            assert!(Confidence::new(wrong).is_err(), "{wrong}");
+        }
+        for extreme in [f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0] {
+            assert!(Confidence::new(extreme).is_ok_and(|sure| sure.z().is_finite()), "{extreme}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn wilson_holds_the_share_within_0_and_1(n in 1_u64..100_000, share in 0.0..=1.0_f64) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test data")]
+            let hits = (share * n as f64) as u64;
+            let (low, high) = wilson(hits, n, Z95).expect("trials");
+            let p = hits as f64 / n as f64;
+            prop_assert!(0.0 <= low && low <= p && p <= high && high <= 1.0);
+        }
+
+        #[test]
+        fn fewer_trials_make_a_wider_interval(share in 0.0..=1.0_f64, trials in 0.1..1e6_f64) {
+            let (low, high) = wilson_of_share(share, trials, Z95);
+            let (lower, higher) = wilson_of_share(share, trials / 2.0, Z95);
+            prop_assert!(lower <= low + 1e-12 && high <= higher + 1e-12);
+        }
+    }
+}

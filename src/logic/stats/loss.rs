@@ -1,0 +1,184 @@
+//! Loss of the round trip (RFC 6673): a ping without a reply in time, whichever way it was lost.
+
+use super::{Confidence, Sample, wilson, wilson_of_share};
+use crate::logic::record::Status;
+
+/// How the pings ended, and how loss follows on loss. Counts of several samples add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Pings by [`Status`]: in time, late, never answered, unreachable, not sent.
+    pub ended: [u64; 5],
+    /// Pairs of pings with adjacent numbers, by whether the first and then the second was lost: `after[1][0]` counts
+    /// the pings in time just after a lost one.
+    pub after: [[u64; 2]; 2],
+}
+
+/// Loss of the round trip (RFC 6673, Type-P-Round-trip-Loss-Ratio): pings without a reply within the timeout, out of
+/// all that are settled. Which way they were lost is unknown. Without a ping there is no ratio.
+#[must_use]
+pub fn loss(samples: &[Sample<'_>]) -> Loss {
+    let mut all = Loss::default();
+    for sample in samples {
+        let mut before = 0;
+        for row in 0..sample.len() {
+            let status = sample.status(row);
+            let lost = usize::from(status != Status::Reply);
+            all.ended[status as usize] += 1;
+            if sample.follows(row) {
+                all.after[before][lost] += 1;
+            }
+            before = lost;
+        }
+    }
+    all
+}
+
+impl Loss {
+    /// Takes in other samples.
+    pub fn merge(&mut self, other: &Self) {
+        let theirs = other.ended.iter().chain(other.after.as_flattened());
+        for (mine, theirs) in self.ended.iter_mut().chain(self.after.as_flattened_mut()).zip(theirs) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+
+    /// All settled pings.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.ended.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Those with a reply in time.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.ended[Status::Reply as usize]
+    }
+
+    /// Those without.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.sent() - self.received()
+    }
+
+    /// Lost out of sent.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        (self.sent() > 0).then(|| self.lost() as f64 / self.sent() as f64)
+    }
+
+    /// The interval of the loss, if losses are independent (Wilson 1927).
+    #[must_use]
+    pub fn interval(&self, confidence: Confidence) -> Option<(f64, f64)> {
+        wilson(self.lost(), self.sent(), confidence.z())
+    }
+
+    /// The probability of a loss just after a ping in time: `p` of the Gilbert model. `None` if nothing came after one.
+    #[must_use]
+    pub fn p(&self) -> Option<f64> {
+        Self::second(self.after[0]).map(|share| share.1)
+    }
+
+    /// The probability of a reply in time just after a loss: `r` of the Gilbert model. `None` if nothing came after one.
+    #[must_use]
+    pub fn r(&self) -> Option<f64> {
+        Self::second(self.after[1]).map(|share| share.0)
+    }
+
+    fn second(pairs: [u64; 2]) -> Option<(f64, f64)> {
+        let all = pairs[0].saturating_add(pairs[1]);
+        (all > 0).then(|| (pairs[0] as f64 / all as f64, pairs[1] as f64 / all as f64))
+    }
+
+    /// How much the fate of one ping says about that of the next: their correlation, `q = 1 - p - r` of a Markov chain.
+    /// 0 is independence, 1 an outage without end, -1 every other ping. `None` unless both fates had a next.
+    #[must_use]
+    pub fn correlation(&self) -> Option<f64> {
+        Some(1.0 - self.p()? - self.r()?)
+    }
+
+    /// How many independent pings would have told as much about the loss: n (1 - q) / (1 + q). Losses that avoid each
+    /// other, q < 0, count as independent ones: a short run finds too much of that by chance.
+    #[must_use]
+    pub fn independent_pings(&self) -> f64 {
+        let q = self.correlation().unwrap_or(0.0).max(0.0);
+        self.sent() as f64 * (1.0 - q) / (1.0 + q)
+    }
+
+    /// The interval of the loss when losses come in bursts: Wilson's, for as many pings as are independent.
+    #[must_use]
+    pub fn burst_interval(&self, confidence: Confidence) -> Option<(f64, f64)> {
+        self.share().map(|share| wilson_of_share(share, self.independent_pings(), confidence.z()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::record::NONE;
+    use crate::logic::stats::Columns;
+    use proptest::prelude::*;
+
+    fn of(pattern: &str) -> Loss {
+        let rtt: Vec<i64> = pattern.bytes().map(|fate| if fate == b'x' { NONE } else { 1 }).collect();
+        loss(&[Sample::new(Columns { rtt: &rtt, ..Columns::default() }).expect("columns that fit")])
+    }
+
+    #[test]
+    fn none_one_and_two_pings() {
+        let sure = Confidence::new(0.95).expect("a confidence");
+        let none = of("");
+        assert_eq!(
+            (none.sent(), none.share(), none.interval(sure), none.burst_interval(sure)),
+            (0, None, None, None)
+        );
+        let one = of("x");
+        assert_eq!((one.lost(), one.share(), one.correlation()), (1, Some(1.0), None));
+        assert_eq!(one.interval(sure), one.burst_interval(sure));
+        let two = of(".x");
+        assert_eq!((two.p(), two.r(), two.correlation()), (Some(1.0), None, None));
+    }
+
+    #[test]
+    fn every_fate_has_its_count() {
+        let (rtt, status) = ([1, 2, NONE, NONE, NONE], [0, 1, 2, 3, 4]);
+        let columns = Columns { rtt: &rtt, status: Some(&status), ..Columns::default() };
+        let loss = loss(&[Sample::new(columns).expect("columns that fit")]);
+        assert_eq!((loss.ended, loss.received(), loss.lost()), ([1; 5], 1, 4));
+    }
+
+    #[test]
+    fn bursts_widen_the_interval() {
+        let sure = Confidence::new(0.95).expect("a confidence");
+        let bursts = of(&"....xxxx".repeat(25));
+        // 25 changes each way, of 100 and 99 pairs; the last ping has no next.
+        assert_eq!(bursts.after, [[75, 25], [24, 75]]);
+        let q = 1.0 - 0.25 - 24.0 / 99.0;
+        assert!((bursts.correlation().expect("both fates") - q).abs() < 1e-12);
+        assert!((bursts.independent_pings() - 200.0 * (1.0 - q) / (1.0 + q)).abs() < 1e-9);
+        let ((low, high), (lower, higher)) =
+            (bursts.interval(sure).expect("pings"), bursts.burst_interval(sure).expect("pings"));
+        assert!(lower < low && high < higher);
+        // Losses that avoid each other do not make us surer.
+        let avoiding = of(&".x".repeat(100));
+        assert_eq!(avoiding.burst_interval(sure), avoiding.interval(sure));
+    }
+
+    proptest! {
+        #[test]
+        fn merged_samples_are_as_their_sum(a in "[.x]{0,40}", b in "[.x]{0,40}") {
+            let (one, other) = (of(&a), of(&b));
+            let mut merged = one;
+            merged.merge(&other);
+            prop_assert_eq!(merged.sent(), one.sent() + other.sent());
+            prop_assert_eq!(merged.lost(), (a + &b).matches('x').count() as u64);
+        }
+
+        #[test]
+        fn the_interval_for_bursts_is_never_narrower(pattern in "[.x]{1,60}") {
+            let (loss, sure) = (of(&pattern), Confidence::new(0.9).expect("a confidence"));
+            let (low, high) = loss.interval(sure).expect("pings");
+            let (lower, higher) = loss.burst_interval(sure).expect("pings");
+            prop_assert!(0.0 <= lower && lower <= low + 1e-12 && high <= higher + 1e-12 && higher <= 1.0);
+        }
+    }
+}

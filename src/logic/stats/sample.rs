@@ -1,0 +1,157 @@
+//! A sample, as RFC 2330 calls it: the pings of one run to one target, in the order of their numbers.
+
+use crate::logic::record::{NONE, Status};
+use crate::logic::{Invalid, Nanos};
+
+/// Columns of equal length, a row for each ping; those that are not known are `None`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Columns<'a> {
+    /// The round trip; [`NONE`] without a reply.
+    pub rtt: &'a [Nanos],
+    /// [`Status`] codes. Without them, a round trip is a reply in time.
+    pub status: Option<&'a [u8]>,
+    /// Ascending numbers. Without them, every row follows on the one before.
+    pub seq: Option<&'a [u64]>,
+    /// When each was sent; [`NONE`] if it was not.
+    pub sent: Option<&'a [Nanos]>,
+    /// When each was to be sent.
+    pub due: Option<&'a [Nanos]>,
+    /// Replies to each.
+    pub copies: Option<&'a [u32]>,
+}
+
+/// Columns that fit together.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    columns: Columns<'a>,
+}
+
+impl<'a> Sample<'a> {
+    /// The sample with these columns.
+    ///
+    /// # Errors
+    /// Columns of different lengths; numbers that do not ascend; a reply in time without a round trip, or that was
+    /// never sent; a status that is none, or that of a ping in flight.
+    pub fn new(columns: Columns<'a>) -> Result<Self, Invalid> {
+        let Columns { rtt, status, seq, sent, due, copies } = columns;
+        let lengths = [
+            status.map(<[_]>::len),
+            seq.map(<[_]>::len),
+            sent.map(<[_]>::len),
+            due.map(<[_]>::len),
+            copies.map(<[_]>::len),
+        ];
+        if let Some(length) = lengths.into_iter().flatten().find(|length| *length != rtt.len()) {
+            return Err(Invalid::new("length", length, format!("{}, as of column rtt_ns", rtt.len())));
+        }
+        if let Some(pair) = seq.and_then(|seq| seq.windows(2).find(|pair| pair[0] >= pair[1])) {
+            return Err(Invalid::new(
+                "seq",
+                pair[1],
+                "each number once and in order, for each run and target",
+            ));
+        }
+        if let Some(status) = status {
+            if let Some(code) = status.iter().find(|code| **code >= Status::Open as u8) {
+                let names = Status::NAMES[..usize::from(Status::Open as u8)].join(", ");
+                return Err(Invalid::new("status", code, names));
+            }
+            if let Some(row) = (0..rtt.len()).find(|row| status[*row] == 0 && rtt[*row] == NONE) {
+                return Err(Invalid::new("rtt_ns", "null", format!("a number for the reply of row {row}")));
+            }
+        }
+        let sample = Self { columns };
+        if let Some(row) = sent
+            .and_then(|sent| (0..rtt.len()).find(|row| sent[*row] == NONE && sample.in_time(*row).is_some()))
+        {
+            return Err(Invalid::new("sent_ns", "null", format!("a number for the reply of row {row}")));
+        }
+        Ok(sample)
+    }
+
+    /// How many pings there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.columns.rtt.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The round trip of a ping that was answered in time.
+    #[must_use]
+    pub fn in_time(&self, row: usize) -> Option<Nanos> {
+        let rtt = self.columns.rtt[row];
+        let replied = self.columns.status.map_or(rtt != NONE, |status| status[row] == Status::Reply as u8);
+        replied.then_some(rtt)
+    }
+
+    /// The round trips of those that were answered in time, in the order of their numbers.
+    pub fn round_trips(&self) -> impl Iterator<Item = Nanos> {
+        (0..self.len()).filter_map(|row| self.in_time(row))
+    }
+
+    /// How a ping ended.
+    #[must_use]
+    pub fn status(&self, row: usize) -> Status {
+        match self.columns.status.map(|status| status[row]) {
+            Some(0) => Status::Reply,
+            Some(1) => Status::Late,
+            Some(3) => Status::Unreachable,
+            Some(4) => Status::Error,
+            None if self.columns.rtt[row] != NONE => Status::Reply,
+            _ => Status::Timeout,
+        }
+    }
+
+    /// The number of a ping.
+    #[must_use]
+    pub fn seq(&self, row: usize) -> u64 {
+        self.columns.seq.map_or(row as u64, |seq| seq[row])
+    }
+
+    /// Whether a ping has the number after that of the row before.
+    #[must_use]
+    pub fn follows(&self, row: usize) -> bool {
+        row > 0 && self.columns.seq.is_none_or(|seq| seq[row] - seq[row - 1] == 1)
+    }
+
+    /// When a ping was sent; when it was to be, if it was not or that is not known.
+    #[must_use]
+    pub fn time(&self, row: usize) -> Option<Nanos> {
+        let at = |column: Option<&[Nanos]>| column.map(|column| column[row]).filter(|at| *at != NONE);
+        at(self.columns.sent).or_else(|| at(self.columns.due))
+    }
+
+    /// Whether there are times at all.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn need_times(&self, for_what: &'static str) -> Result<(), Invalid> {
+        let known = self.columns.sent.is_some() || self.columns.due.is_some();
+        if known { Ok(()) } else { Err(missing("sent_ns or due_ns", for_what)) }
+    }
+
+    /// When the pings were sent.
+    ///
+    /// # Errors
+    /// That is not known.
+    pub fn need_sent(&self, for_what: &'static str) -> Result<&'a [Nanos], Invalid> {
+        self.columns.sent.ok_or_else(|| missing("sent_ns", for_what))
+    }
+
+    /// The replies to each.
+    ///
+    /// # Errors
+    /// They were not counted.
+    pub fn need_copies(&self, for_what: &'static str) -> Result<&'a [u32], Invalid> {
+        self.columns.copies.ok_or_else(|| missing("copies", for_what))
+    }
+}
+
+fn missing(column: &'static str, for_what: &'static str) -> Invalid {
+    Invalid::new("table", format!("without {column}"), format!("that column: {for_what} needs it"))
+}

@@ -1,0 +1,205 @@
+"""The heartbeat exercise as written: one way, and the server says what is lost and who has stopped."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+from farend import FarEnd, closed_port, silent, udp_socket, wait_until
+from udpping import lab
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from farend import Address
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+HOME = Path(lab.__path__[0])
+SECONDS = 20
+TIME = re.compile(r"\d\.\d{6}")
+
+
+class Served:
+    """The server's script, line by line."""
+
+    def __init__(self, start: Start, port: int, *words: object) -> None:
+        script, place = HOME / "UDPHeartbeatServer.py", (port, "--host", "127.0.0.1")
+        self.process = start(script, *map(str, (*place, "--profile", "exercise", *words)))
+        self.address: Address = ("127.0.0.1", port)
+        assert self.process.stderr is not None
+        assert "listening on 127.0.0.1" in self.process.stderr.readline()
+        assert self.line().startswith(f"Watching heartbeats at port {port}; a client has stopped after ")
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def end(self) -> list[str]:
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=SECONDS)
+        assert (self.process.returncode, err) == (0, "")
+        return out.splitlines()
+
+
+def client(*words: object) -> subprocess.CompletedProcess[str]:
+    script = str(HOME / "UDPHeartbeatClient.py")
+    command = [sys.executable, script, "--profile", "exercise", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+def beat(own: socket.socket, server: Served, seq: int, at: float | None = None) -> None:
+    own.sendto(f"Heartbeat {seq} {time.time() if at is None else at}".encode(), server.address)
+
+
+def told(own: socket.socket, seq: int) -> re.Pattern[str]:
+    return re.compile(rf"Heartbeat {seq} from {name(own)}: time difference 0\.\d{{6}} seconds")
+
+
+def name(own: socket.socket) -> str:
+    return f"127.0.0.1:{own.getsockname()[1]}"
+
+
+def test_the_server_tells_what_comes_what_is_lost_who_stopped_and_who_is_back(
+    start: Start, free_port: int
+) -> None:
+    server = Served(start, free_port, "--misses", 1)
+    with udp_socket() as own:
+        began = time.time()
+        for seq in (1, 2, 3, 5, 6, 7):
+            beat(own, server, seq)
+            assert told(own, seq).fullmatch(server.line())
+        assert server.line() == f"Lost from {name(own)}: heartbeat 4"
+        stopped = server.line()
+        assert re.fullmatch(rf"{name(own)} has stopped: nothing for 1\.\d s after heartbeat 7", stopped)
+        beat(own, server, 4, began)
+        late = f"Heartbeat 4 from {name(own)}: time difference # seconds, late: it is not lost"
+        assert TIME.sub("#", server.line()) == late
+        beat(own, server, 4, began)
+        assert server.line() == f"Heartbeat 4 from {name(own)}: once more"
+        for seq in (8, 9):
+            beat(own, server, seq)
+            assert told(own, seq).fullmatch(server.line())
+        assert server.line() == f"{name(own)} is back"
+        own.sendto(b"hello \x1b[2J", server.address)
+        beat(own, server, 11)
+        assert told(own, 11).fullmatch(server.line())
+        blank, head, row, garbage = server.end()
+        assert (blank, head.split()) == ("", ["Client", "Received", "Lost", "Last", "heartbeat", "State"])
+        assert re.fullmatch(rf"{name(own)} +10 +0  \S+ \S+  up", row)
+        assert garbage == rf"From {name(own)}: no heartbeat: hello \x1b[2J"
+
+
+def test_the_pair_with_losses_on_purpose(start: Start, free_port: int) -> None:
+    server = Served(start, free_port, "--loss", "list:3,4", "--seed", 1)
+    done = client("127.0.0.1", free_port, "--count", 8, "--interval", 0.05)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, last = done.stdout.splitlines()
+    assert first == f"A heartbeat to 127.0.0.1, port {free_port}, every 0.05 s. Ctrl-C ends it."
+    assert last == "8 sent"
+    lines = [server.line() for _ in range(6 + 1 + 1)]
+    heard = [int(found[1]) for found in map(re.compile(r"Heartbeat (\d)").match, lines) if found]
+    assert heard == [1, 2, 5, 6, 7, 8]
+    assert lines[-2].endswith(": heartbeats 3 to 4")
+    assert "has stopped: nothing for 3." in lines[-1]
+    *_, row = server.end()
+    assert row.split()[1:3] == ["6", "2"]
+    assert row.endswith("  down")
+
+
+def test_clients_that_wait_for_answers_get_them_if_asked_for(start: Start, free_port: int) -> None:
+    server = Served(start, free_port, "--answer")
+    with udp_socket() as own:
+        beat(own, server, 7)
+        assert re.fullmatch(rb"7 0\.\d{6}", own.recv(100))
+        own.sendto(b"8\tTue Nov 14 22:13:20 2023", server.address)
+        assert own.recv(100).startswith(b"8 ")
+        assert told(own, 7).fullmatch(server.line())
+        assert server.line() == f"Heartbeat 8 from {name(own)}: time difference ? seconds", "no zone is told"
+
+
+def test_a_minute_of_silence_is_told_once(start: Start, free_port: int) -> None:
+    server = Served(start, free_port, "--idle", 0.3)
+    assert server.line() == "nobody was heard for 300 ms"
+    with udp_socket() as own:
+        beat(own, server, 1)
+        assert told(own, 1).fullmatch(server.line())
+    assert server.line() == "nobody was heard for 300 ms"
+    assert len(server.end()) == 3
+
+
+def test_nobody_was_there(start: Start, free_port: int) -> None:
+    assert Served(start, free_port, "--misses", 5).end() == ["", "No client was heard."]
+
+
+def test_the_client_sends_and_does_not_wait(start: Start) -> None:
+    with FarEnd(silent) as far:
+        process = start(HOME / "UDPHeartbeatClient.py", *map(str, (*far.address, "--profile", "exercise")))
+        far.wait_for_requests(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SECONDS)
+        done = client(*far.address, "--count", 1, "--form", "lab2")
+    assert (process.returncode, err) == (0, "")
+    sent = out.splitlines()[-1]
+    assert sent in {"2 sent", "3 sent"}
+    *many, last = [request.payload.decode() for request in far.requests]
+    assert all(re.fullmatch(rf"Heartbeat {n} \d+\.\d+", text) for n, text in enumerate(many, 1))
+    assert re.fullmatch(r"1 \d+\.\d+", last)
+    assert done.stdout.endswith("1 sent\n")
+
+
+def test_the_client_goes_on_without_a_server() -> None:
+    done = client("127.0.0.1", closed_port(), "--count", 4, "--interval", 0.15)
+    assert done.returncode == 0
+    assert done.stdout.endswith("4 sent\n")
+    notes = done.stderr.splitlines()
+    assert notes
+    assert all(line.startswith("UDPHeartbeatClient: ") and line.endswith("; going on") for line in notes)
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "why"),
+    [
+        ("Server", ["--misses", "0"], "--misses '0' is not usable: expected a whole number from 1 to 1000"),
+        ("Server", ["--loss", "2"], "loss"),
+        ("Client", ["--count", "0"], "--count '0' is not usable"),
+        ("Client", ["--interval", "0"], "interval 0 is not usable: expected 0.001 to 86400 seconds"),
+        ("Client", ["--form", "full"], "--form"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(script: str, words: list[str], why: str) -> None:
+    command = [sys.executable, str(HOME / f"UDPHeartbeat{script}.py"), "--profile", "exercise", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert why in done.stderr
+
+
+def test_a_monitor_tells_of_each_heartbeat_and_loses_some_on_purpose() -> None:
+    with udpping.Monitor("127.0.0.1", 0, beats=True, loss="pattern:.x", seed=3) as monitor:
+        with udpping.Heartbeat(*monitor.address, interval=0.02, id="web1", count=6):
+            wait_until(lambda: monitor.counters.received >= 6)
+        heard = [event.seq for event in monitor.events if event.event == "heard"]
+        assert heard[:3] == [1, 3, 5]
+        assert (monitor.loss, monitor.seed) == ("pattern:.x", 3)
+        assert monitor.counters.dropped >= 3
+        assert "dropped on purpose" in repr(monitor.counters)
+    assert all(event.span_ns is not None for event in monitor.events if event.event == "heard")
+
+
+def test_what_a_restart_leaves_behind_is_told_as_lost() -> None:
+    faults = ["crash@5.5 restart@7"]
+    seen = udpping.sim.heartbeat(faults, duration=10, losses=True, loss="list:5", detector="fixed:3")
+    told = [event.message for event in seen.events if event.event in {"lost", "restarted"}]
+    assert told == [
+        "sender0: heartbeat 5 is lost",
+        "sender0 restarted, 2.0 s after its last heartbeat",
+    ]
+    assert seen.peers.row(0).lost == 1

@@ -1,0 +1,100 @@
+"""A run that shows itself: in a terminal, in a pipe, in a notebook; and what was measured is never lost."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from typing import Any
+
+import pytest
+import udpping
+from farend import FarEnd
+
+PROGRAM = """
+import udpping
+{before}
+run = udpping.live("127.0.0.1", {port}, count={count}, interval=0.02, timeout=0.2, every=0.05)
+print(len(run), run.summary.received)
+"""
+NO_TQDM = "import sys; sys.modules['tqdm'] = None"
+
+
+def in_terminal(code: str, stop_at: str | None = None) -> tuple[str, str]:
+    """Run a program whose errors go to a terminal; gives back what it printed there and elsewhere."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 100))
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as program:
+        os.close(theirs)
+        shown = b""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if select.select([ours], [], [], 0.1)[0]:
+                try:
+                    shown += os.read(ours, 4096)
+                except OSError:
+                    break
+            if stop_at is not None and stop_at.encode() in shown:
+                program.send_signal(signal.SIGINT)
+                stop_at = None
+        assert program.stdout is not None
+        out = program.stdout.read()
+    os.close(ours)
+    assert program.returncode == 0, shown
+    return shown.decode(), out
+
+
+def test_a_terminal_shows_one_line_that_changes() -> None:
+    with FarEnd() as far:
+        shown, out = in_terminal(PROGRAM.format(before=NO_TQDM, port=far.address[1], count=20))
+    counts = [int(count) for count in re.findall(r"\r\x1b\[K(\d+) of 20: 0 lost", shown)]
+    assert len(counts) > 2
+    assert counts == sorted(counts)
+    assert counts[-1] == 20
+    assert shown.count("\n") == 1
+    assert out == "20 20\n"
+
+
+def test_tqdm_shows_its_bar_where_it_is_installed() -> None:
+    pytest.importorskip("tqdm", reason="no tqdm here")
+    with FarEnd() as far:
+        shown, out = in_terminal(PROGRAM.format(before="", port=far.address[1], count=20))
+    assert "20/20" in shown
+    assert "0 lost (0.0 %), median" in shown
+    assert out == "20 20\n"
+
+
+def test_a_stopped_run_is_given_back() -> None:
+    with FarEnd() as far:
+        shown, out = in_terminal(
+            PROGRAM.format(before=NO_TQDM, port=far.address[1], count=100_000), stop_at="of 100,000: "
+        )
+    rows, received = map(int, out.split())
+    assert 0 < received <= rows < 100_000
+    assert f"{rows:,} of 100,000" in shown
+
+
+def test_nothing_is_shown_to_nobody(capfd: pytest.CaptureFixture[str]) -> None:
+    with FarEnd() as far:
+        run = udpping.live("127.0.0.1", far.address[1], count=5, interval=0.05, every=0.05)
+    assert run.summary.received == 5
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("every", [0, 0.04, 3601, float("nan"), "1", True])
+def test_what_is_no_pause_is_refused(every: Any) -> None:  # noqa: ANN401 - of any type
+    with pytest.raises(udpping.ConfigError, match="every"):
+        udpping.live(every=every)
+
+
+def test_keywords_are_those_of_ping() -> None:
+    with pytest.raises(udpping.ConfigError, match="count"):
+        udpping.live(count=0)

@@ -1,0 +1,64 @@
+"""The notebooks run, from a question to an answer in a picture."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+nbformat: Any = pytest.importorskip("nbformat", reason="has no wheel for this Python")
+nbclient: Any = pytest.importorskip("nbclient", reason="has no wheel for this Python")
+pytest.importorskip("matplotlib", reason="has no wheel for this Python")
+pytest.importorskip("ipykernel", reason="no ipykernel here")
+
+BOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
+
+# Jupyter's own warnings are not ours; on one machine one kernel at a time is enough.
+pytestmark = [
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.xdist_group("kernel"),
+    pytest.mark.timeout(300),
+]
+
+
+def pictures(book: Any) -> list[bytes]:  # noqa: ANN401 - nbformat's own types
+    """Give the pictures that the cells show."""
+    outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
+    found = [output.get("data", {}).get("image/png") for output in outputs]
+    return [base64.b64decode(picture) for picture in found if picture]
+
+
+def test_there_are_some() -> None:
+    assert len(BOOKS) >= 3
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_runs_as_it_is_shown(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "IPYTHONDIR",
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTER_DATA_DIR",
+        "MPLCONFIGDIR",
+    ):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    shown = nbformat.read(path, as_version=4)
+    run = nbformat.read(path, as_version=4)
+    nbclient.NotebookClient(
+        run, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    fresh = pictures(run)
+    assert len(fresh) == len(pictures(shown)) >= 1
+    assert all(len(picture) > 5_000 for picture in fresh)
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_begins_with_a_question_and_ends_with_an_answer(path: Path) -> None:
+    book = nbformat.read(path, as_version=4)
+    text = [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+    assert text[0].startswith("# ")
+    assert "?" in text[0]
+    assert any("**Answer.**" in cell for cell in text[-2:])
+    assert "/home/" not in path.read_text("utf-8")

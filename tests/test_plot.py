@@ -1,0 +1,153 @@
+"""Pictures of runs: what is drawn is what was measured, with units."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import udpping
+
+matplotlib = pytest.importorskip("matplotlib", reason="has no wheel for this Python")
+matplotlib.use("Agg")
+pyplot = pytest.importorskip("matplotlib.pyplot")
+np = pytest.importorskip("numpy")
+
+KINDS = ["timeline", "hist", "ecdf", "loss-runs", "jitter"]
+UNITS = {
+    "timeline": ("sent, seconds since the run began", "round trip (ms)"),
+    "hist": ("round trip (ms)", "pings"),
+    "ecdf": ("round trip (ms)", "pings answered within it (%)"),
+    "loss-runs": ("losses in a row (pings)", "runs of losses"),
+    "jitter": ("sent, seconds since the run began", "change of the round trip (ms)"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def run() -> udpping.SimRun:
+    return udpping.sim.ping(count=400, interval=0.1, loss="20%", delay="exponential:5ms", seed=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_axes_have_units_and_are_those_asked_for(run: udpping.SimRun, kind: str, tmp_path: Path) -> None:
+    figure, mine = pyplot.subplots()
+    assert run.plot(kind, ax=mine) is mine
+    assert (mine.get_xlabel(), mine.get_ylabel()) == UNITS[kind]
+    figure.savefig(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 5_000
+    assert run.plot(kind).figure is not figure
+
+
+def test_the_timeline_is_the_run(run: udpping.SimRun) -> None:
+    axes = run.plot()
+    lines: Any = axes.lines
+    replies, losses = lines
+    answered = np.array([row.status == "reply" for row in run])
+    sent = np.asarray(run["sent_ns"]).astype(float) / 1e9
+    assert np.allclose(replies.get_xdata(), sent[answered])
+    assert np.allclose(replies.get_ydata(), [row.rtt_ns / 1e6 for row in run if row.rtt_ns is not None])
+    lost = sent[~answered]
+    assert np.allclose(losses.get_xdata(), lost)
+    # On the axis, whatever the round trips are.
+    assert set(losses.get_ydata()) == {0}
+    assert losses.get_transform() == axes.get_xaxis_transform()
+
+
+def test_what_is_lost_is_never_answered(run: udpping.SimRun) -> None:
+    line: Any = run.plot("ecdf").lines[0]
+    assert line.get_ydata()[-1] == pytest.approx(100 * run.summary.received / run.summary.sent)
+    assert run.summary.rtt_max_ns is not None
+    assert line.get_xdata()[-1] == run.summary.rtt_max_ns / 1e6
+
+
+def test_the_histogram_counts_every_reply(run: udpping.SimRun) -> None:
+    bars: Any = run.plot("hist").patches
+    assert sum(bar.get_height() for bar in bars) == run.summary.received
+
+
+def test_runs_of_losses_stand_beside_what_chance_would_do() -> None:
+    pattern = "pattern:.........x..xx...xxx"
+    axes: Any = udpping.sim.ping(count=20 * 50, loss=pattern).plot("loss-runs")
+    assert [bar.get_height() for bar in axes.patches] == [50, 50, 50]
+    independent, bursts = axes.lines
+    # 150 runs; after a loss comes another in 3 of 10 if independent, in 1 of 2 with runs of 2 on average.
+    assert np.allclose(independent.get_ydata(), [150 * 0.7 * 0.3**k for k in range(3)])
+    assert np.allclose(bursts.get_ydata(), [150 * 0.5**k / 2 for k in range(3)])
+
+
+def test_long_runs_are_put_together() -> None:
+    axes: Any = udpping.sim.ping(count=200, loss="list:" + ",".join(map(str, range(50, 150)))).plot(
+        "loss-runs"
+    )
+    assert axes.get_xlabel() == "losses in a row (pings, 30 and more together)"
+    assert axes.patches[-1].get_height() == 1
+
+
+def test_jitter_is_that_of_the_standards() -> None:
+    trace = udpping.sim.ping(count=50, loss="10%", delay="uniform:0ms,9ms", seed=3)
+    axes: Any = trace.plot("jitter")
+    dots, line = axes.lines
+    rows = list(trace)
+    pairs = [
+        (b.rtt_ns - a.rtt_ns) / 1e6
+        for a, b in pairwise(rows)
+        if a.rtt_ns is not None and b.rtt_ns is not None
+    ]
+    assert np.allclose(dots.get_ydata(), pairs)
+    mean = 0.0
+    for each in pairs:
+        mean += (abs(each) - mean) / 16
+    assert line.get_ydata()[-1] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("count", "loss"), [(1, "0"), (1, "1"), (2, "pattern:.x"), (50, "1")])
+def test_any_run_can_be_drawn(kind: str, count: int, loss: str) -> None:
+    udpping.sim.ping(count=count, loss=loss, delay="1ms").plot(kind).figure.canvas.draw()
+
+
+def test_several_runs_have_a_colour_each(run: udpping.SimRun) -> None:
+    other = udpping.sim.ping(count=100, delay="9ms")
+    axes: Any = udpping.compare({"before": run, "after": other}).plot()
+    assert [line.get_label() for line in axes.lines] == ["before", "after"]
+    assert len({line.get_color() for line in axes.lines}) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["before", "after"]
+
+
+def test_another_kind_is_refused(run: udpping.SimRun) -> None:
+    with pytest.raises(udpping.ConfigError, match=r"kind 'pie' .*timeline, hist, ecdf, loss-runs, jitter"):
+        run.plot("pie")
+    with pytest.raises(udpping.ConfigError, match="kind 3"):
+        run.plot(3)  # type: ignore[arg-type]
+
+
+def test_without_matplotlib_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['matplotlib'] = None; import udpping; udpping.sim.ping(count=1).plot()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ImportError: plots need matplotlib: pip install 'udpping[notebook]'" in done.stderr
+
+
+def test_runs_are_compared_by_name(run: udpping.SimRun) -> None:
+    twice = udpping.compare([run, run])
+    assert list(twice.runs) == ["192.0.2.1:12000", "192.0.2.1:12000 (2)"]
+    assert len(twice) == 2
+    assert list(twice) == [run, run]
+    assert twice["192.0.2.1:12000 (2)"] is run
+    html = udpping.compare({"<b>": run})._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    assert html.count("<svg") == 1
+
+
+@pytest.mark.parametrize("runs", [[], {}, 3, [1], {"a": 1}, {1: None}, "run"])
+def test_what_is_no_run_is_refused(runs: object) -> None:
+    with pytest.raises(udpping.ConfigError, match="runs"):
+        udpping.compare(runs)  # type: ignore[arg-type]
