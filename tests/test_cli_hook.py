@@ -50,7 +50,7 @@ def test_a_command_that_is_too_slow_goes_without_some_events_and_says_so_once(tm
 
 def test_a_command_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
     hook = Hook(
-        f"sh -c 'sleep 1000 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; wait'", limit=0.5
+        f"sh -c 'sleep 1000 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; wait'", limit=3
     )
     hook.run(event())
     wait_until((tmp_path / "pid").exists)

@@ -42,6 +42,25 @@ def test_lossy_server_in_a_test(tmp_path: Path) -> None:
     assert "3 passed" in run(tmp_path, "-m", "pytest", *settings, EXAMPLES / "lossy_server_in_a_test.py")
 
 
+def test_watch_a_fleet(tmp_path: Path) -> None:
+    told, table = run(tmp_path, EXAMPLES / "watch_a_fleet.py").split("\n\n")[:2]
+    for sentence in (
+        "job ended with exit status 3",
+        "killed is down: silent for ",
+        "killed restarted, ",
+        "asleep is down: silent for ",
+        "asleep was stopped or asleep: ",
+        "asleep is up again after ",
+    ):
+        assert sentence in told
+    assert "well is down" not in told
+    lines = {line.split()[0]: line.split() for line in table.splitlines()}
+    assert lines["job"][1] == "bye"
+    assert int(lines["lossy"][3]) >= 1
+    assert [lines[name][3] for name in ("asleep", "job", "killed", "well")] == ["0"] * 4
+    assert "restarted once" in table
+
+
 def test_picture(tmp_path: Path) -> None:
     drawn = tmp_path / "picture.svg"
     run(tmp_path, EXAMPLES / "picture.py", drawn)

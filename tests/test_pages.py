@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import udpping
 from udpping import delay, loss
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(ROOT.glob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -60,6 +61,33 @@ def test_every_model_is_named_and_every_text_is_good() -> None:
     assert kinds == {"uniform", "exponential"}
 
 
+HEARTBEATS = (ROOT / "docs/heartbeats.md").read_text(encoding="utf-8")
+
+
+def test_every_column_of_a_client_is_explained() -> None:
+    table = HEARTBEATS.split("## What is known of a client", 1)[1].split("\n## ", 1)[0]
+    assert sorted(first_cells(table)) == sorted(udpping.PeerRow._fields)
+
+
+def test_every_event_is_explained() -> None:
+    """The pages name those that the docstring names; faults of all kinds bring about most of them."""
+    table = HEARTBEATS.split("## What a monitor says", 1)[1].split("\n## ", 1)[0]
+    explained = set(first_cells(table))
+    source = Path(inspect.getfile(udpping.MonitorEvent)).read_text(encoding="utf-8")
+    docstring = source.split("What: a state", 1)[1].split('"""', 1)[0]
+    assert explained == set(re.findall(r"`([a-z_]+)`", docstring)) - {"span_ns", "value", "previous", "seq"}
+    seen = udpping.sim.heartbeat(
+        ["crash@10 restart@15", "step:9s@10", "rebind@10", "bye@10", "pause:30s@10"], duration=60, losses=True
+    )
+    assert {event.event for event in seen.events} <= explained
+    assert {row.state for row in seen.peers} <= explained
+
+
+def test_every_key_of_a_heartbeat_is_explained() -> None:
+    table = HEARTBEATS.split("## What a heartbeat says", 1)[1].split("\n## ", 1)[0]
+    assert first_cells(table) == ["id", "session", "boot", "interval", "mono", "ack", "bye", "key", "mac"]
+
+
 def slug(heading: str) -> str:
     """Name a heading as the sites that show Markdown do."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -72,7 +100,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         if link.startswith("https://"):
             continue
         name, _, anchor = link.partition("#")
-        target = ROOT / name if name else page
+        target = page.parent / name if name else page
         assert target.exists(), f"{page.name}: {link}"
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)

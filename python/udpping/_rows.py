@@ -182,7 +182,7 @@ class MonitorEvent(NamedTuple):
 
     @property
     def is_notable(self) -> bool:
-        """Whether it is more than a heartbeat that is late or lost, as happens, and is then in time again."""
+        """Whether it is more than a heartbeat that came, is late or lost, as happens, and then is in time again."""
         if self.event == "up":
             return self.before not in {"late", "suspect"}
-        return self.event not in {"late", "suspect", "lost"}
+        return self.event not in {"late", "suspect", "lost", "heard", "heard_late", "heard_again"}

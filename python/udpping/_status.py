@@ -87,10 +87,10 @@ def _facts(row: "PeerRow") -> "Iterator[str]":
     if row.loss_runs:
         yield f"{row.loss_runs:,} {'run' if row.loss_runs == 1 else 'runs'} of losses"
         yield f"the longest {row.longest_loss_run:,}"
-    counts = (("duplicates", row.duplicates), ("overtaken", row.reordered), ("restarts", row.sessions - 1))
-    yield from (
-        f"{count:,} {name if count > 1 else name.removesuffix('s')}" for name, count in counts if count
-    )
+    if row.sessions > 1:
+        yield "restarted once" if row.sessions == 2 else f"restarted {row.sessions - 1:,} times"  # noqa: PLR2004
+    counts = (("duplicates", row.duplicates), ("overtaken", row.reordered))
+    yield from (f"{count:,} {name}" for name, count in counts if count)
     if row.difference_ns is not None:
         yield f"time difference {_span(row.difference_ns)}"
     if row.delay_variation_ns is not None:
