@@ -151,6 +151,13 @@ fn a_hundred_thousand_clients_are_told_apart() {
         .collect();
     let is_gone = |client: usize, round: u32| client % 10 == 3 && round >= 3;
     let (began, mut sent) = (Instant::now(), 0);
+    // Events are taken as they come: there are more than are kept.
+    let mut verdicts = 0;
+    let mut count = || {
+        while let Some(event) = watcher.next(Duration::ZERO).expect("a monitor that watches") {
+            verdicts += usize::from(event.kind.as_str() == "down");
+        }
+    };
     // It is enough that nobody is silent for long; how far the rounds get behind on a slow machine does not matter.
     for round in 0..6_u32 {
         while began.elapsed() < INTERVAL * round {
@@ -166,6 +173,9 @@ fn a_hundred_thousand_clients_are_told_apart() {
             sender.sent(mono);
             sent += 1;
             // A full buffer would be the kernel's loss: let the monitor keep up.
+            if sent % 1_000 == 0 {
+                count();
+            }
             while sent % 100 == 0 && watcher.totals().counters.received + 200 < sent {
                 std::thread::yield_now();
             }
@@ -174,11 +184,13 @@ fn a_hundred_thousand_clients_are_told_apart() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let down = || watcher.peers().iter().filter(|row| row.state == State::Down).count();
     while down() < CLIENTS / 10 && Instant::now() < deadline {
+        count();
         std::thread::sleep(Duration::from_millis(100));
     }
     let rows = watcher.peers();
     watcher.stop();
-    let (totals, events) = (watcher.totals(), watcher.events());
+    count();
+    let (totals, missed) = (watcher.totals(), watcher.missed_events());
     assert_eq!((rows.len(), totals.counters.received, totals.counters.kernel_drops), (CLIENTS, sent, 0));
     for row in rows {
         let client: usize = row.client["client".len()..].parse().expect("a number");
@@ -186,6 +198,5 @@ fn a_hundred_thousand_clients_are_told_apart() {
         assert_eq!(row.state == State::Down, gone, "{row:?}");
         assert_eq!((row.counts.received, row.counts.lost), (if gone { 3 } else { 6 }, 0), "{row:?}");
     }
-    let verdicts = events.iter().filter(|event| event.kind.as_str() == "down").count();
-    assert_eq!((verdicts, totals.isolated), (CLIENTS / 10, false));
+    assert_eq!((verdicts, missed, totals.isolated), (CLIENTS / 10, 0, false));
 }
