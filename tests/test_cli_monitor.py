@@ -175,17 +175,17 @@ def test_what_is_no_heartbeat_is_told_once_and_cannot_command_the_terminal(start
 
 def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
-    keys.write_text("ops correct horse battery\n", encoding="utf-8")
+    keys.write_text("ops correct-horse-battery\n", encoding="utf-8")
     watched = Watched(start, *LOCAL, "--keys", keys)
     with Device(watched.address) as device:
         for _ in range(3):
             device.beat()
         watched.until("a heartbeat without a seal is refused")
-        device.key = ("ops", "another secret of 30 bytes")
+        device.key = ("ops", "another-secret-of-30-bytes")
         for _ in range(3):
             device.beat()
         watched.until("a heartbeat with a wrong seal is refused")
-        device.key = ("ops", "correct horse battery")
+        device.key = ("ops", "correct-horse-battery")
         device.beat()
         watched.until("device was heard for the first time")
     output, _ = watched.end()
