@@ -182,7 +182,7 @@ class MonitorEvent(NamedTuple):
 
     @property
     def is_notable(self) -> bool:
-        """Whether it is more than a heartbeat that came, is late or lost, as happens, and then is in time again."""
+        """Whether it is more than a heartbeat that comes, is late or lost, as happens, and the way back."""
         if self.event == "up":
             return self.before not in {"late", "suspect"}
         return self.event not in {"late", "suspect", "lost", "heard", "heard_late", "heard_again"}
