@@ -92,11 +92,12 @@ def test_it_says_who_is_up_and_who_is_down_and_ctrl_c_shows_the_table(start: Sta
 
 
 def test_with_all_and_losses_it_says_everything(start: Start) -> None:
-    watched = Watched(start, *LOCAL, "--detector", "fixed:20", "--all", "--losses")
+    watched = Watched(start, *LOCAL, "--detector", "fixed:20", "--all", "--losses", "--answer")
     with Device(watched.address) as device:
         for _ in range(10):
             device.beat()
             time.sleep(TICK)
+        assert device.socket.recv(100).split()[0] == b"1"
         device.beat(skip=2)
         for _ in range(3):
             device.beat()
@@ -341,3 +342,24 @@ def test_exec_has_the_facts_in_its_environment(start: Start, tmp_path: Path) -> 
         "UDPPING_VALUE": "3",
         "UDPPING_MESSAGE": "web/1 ended with exit status 3",
     }
+
+
+def test_a_second_ctrl_c_waits_for_no_command_and_leaves_none(start: Start, tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.write_text(
+        '#!/bin/sh\necho $$ > "$0.new"\nmv "$0.new" "$0.pid"\nexec sleep 1000\n', encoding="utf-8"
+    )
+    hook.chmod(0o755)
+    watched = Watched(start, *LOCAL, "--idle", "0.1", "--exec", hook)
+    watched.until("nobody was heard for ")
+    wait_until((tmp_path / "hook.pid").exists)
+    watched.process.send_signal(signal.SIGINT)
+    watched.until("^$")
+    time.sleep(0.5)  # so that it waits for the command, which has five seconds
+    watched.process.send_signal(signal.SIGINT)
+    # The command holds our standard error: this would go on as long as it did.
+    watched.process.communicate(timeout=30)
+    assert watched.process.returncode == 130
+    child = int((tmp_path / "hook.pid").read_text(encoding="utf-8"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)

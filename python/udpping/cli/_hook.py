@@ -41,9 +41,8 @@ class Hook:
         self.dropped = 0
         self._queue: Queue[MonitorEvent] = Queue(WAITING)
         self._problems: deque[str] = deque(maxlen=WAITING)
-        self._no_more, self._at_once = Event(), Event()
-        self._thread = Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._no_more, self._at_once, self._over = Event(), Event(), Event()
+        Thread(target=self._work, daemon=True).start()
 
     def run(self, event: "MonitorEvent") -> None:
         """Run the command for this event when its turn comes; leave it out when too many wait."""
@@ -62,16 +61,23 @@ class Hook:
     def close(self, patience: float = PATIENCE) -> None:
         """Let what is left be run for some seconds; end the command that still runs then."""
         self._no_more.set()
+        # Not by join(): after a Ctrl-C in it, the thread passes for ended.
         try:
-            self._thread.join(patience)
+            self._over.wait(patience)
         finally:
             self._at_once.set()
-            self._thread.join()
+            self._over.wait()
         self.dropped += self._queue.qsize()
         if self.dropped:
             self._problems.append(f"{self.dropped:,} events went without the command")
 
     def _work(self) -> None:
+        try:
+            self._take_turns()
+        finally:
+            self._over.set()
+
+    def _take_turns(self) -> None:
         while not self._at_once.is_set():
             try:
                 event = self._queue.get(timeout=SLICE)
