@@ -82,6 +82,26 @@ def test_a_stopped_run_is_given_back() -> None:
     assert f"{rows:,} of 100,000" in shown
 
 
+def test_ctrl_c_while_it_is_shown_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal:
+        """Ctrl-C comes with the first line."""
+
+        shown = 0
+
+        def show(self, _run: udpping.Run) -> None:
+            self.shown += 1
+            if self.shown == 1:
+                raise KeyboardInterrupt
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("udpping._live._screen", lambda _count: Terminal())
+    with FarEnd() as far:
+        run = udpping.live("127.0.0.1", far.address[1], count=100_000, interval=0.01, every=0.05)
+    assert 0 < run.summary.received < 100_000
+
+
 def test_nothing_is_shown_to_nobody(capfd: pytest.CaptureFixture[str]) -> None:
     with FarEnd() as far:
         run = udpping.live("127.0.0.1", far.address[1], count=5, interval=0.05, every=0.05)

@@ -50,8 +50,10 @@ def live(
                     screen.show(pinger.so_far())
                     shown = monotonic()
             run = pinger.run()
-        except Interrupted as stopped:
-            run = stopped.run
+        except KeyboardInterrupt as stopped:
+            # It may come while the run is shown, and not only while the next row is waited for.
+            pinger.stop()
+            run = stopped.run if isinstance(stopped, Interrupted) else pinger.run()
         screen.show(run)
         screen.close()
     return run
