@@ -171,6 +171,46 @@ with udpping.Monitor("127.0.0.1", 0) as monitor:
     assert seconds < 10
 
 
+def test_an_event_that_comes_together_with_a_signal_is_not_lost(start: Start) -> None:
+    script = """
+import os, signal, threading, time, udpping
+
+class Interrupt(BaseException):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+signal.signal(signal.SIGUSR1, interrupt)
+with udpping.Monitor("127.0.0.1", 0) as monitor:
+    def disturb():
+        import socket
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            time.sleep(0.2)
+            for number in range(20):
+                os.kill(os.getpid(), signal.SIGUSR1)
+                time.sleep(0.01)
+                sender.sendto(f"Heartbeat 1 0 id=c{number}".encode(), monitor.address)
+                time.sleep(0.09)
+        monitor.stop()
+    names = []
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    going = True
+    while going:
+        try:
+            while monitor.running or thread.is_alive():
+                if (event := monitor.next_event(0.2)) is not None:
+                    names.append(event.client)
+            going = False
+        except Interrupt:
+            pass
+    print(len(names), len(set(names)))
+"""
+    output, errors = start("-c", script).communicate(timeout=30)
+    assert (output, errors) == ("20 20\n", "")
+
+
 def test_a_forked_child_may_leave_its_parent_s_monitor(tmp_path: Path) -> None:
     """Thread and files are the parent's: the child must not wait for the one, nor write the others."""
     script = """

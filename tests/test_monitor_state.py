@@ -163,6 +163,32 @@ def test_a_directory_has_one_monitor_at_a_time(tmp_path: Path) -> None:
         assert Seen(monitor).until("resumed").number == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="forks")
+def test_a_child_that_lives_on_keeps_no_directory_locked(tmp_path: Path) -> None:
+    script = """
+import os, sys, udpping
+with udpping.Monitor("127.0.0.1", 0, state=sys.argv[1]):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+with udpping.Monitor("127.0.0.1", 0, state=sys.argv[1]) as monitor:
+    print(monitor.running)
+os.close(writer)
+os.waitpid(child, 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 TITLE = "udpping-monitor-1\t1700000000000000000"
 GOOD = "web1\t0\t0\tup\t1\t2\t127.0.0.1:5\t9\t-\t-\t5\t1000000000\t1\t-\t1\t5\t0\t0\t0\t0\t0\t0\t0\t0"
 

@@ -124,6 +124,11 @@ impl<E: Send + 'static> Background<E> {
         self.shared.feed.next(limit)
     }
 
+    /// Takes back the event that was given last.
+    pub(super) fn put_back(&self, event: E) {
+        self.shared.feed.put_back(event);
+    }
+
     /// Whether it has stopped and all events are taken.
     pub(super) fn is_exhausted(&self) -> bool {
         self.shared.feed.is_exhausted()

@@ -73,6 +73,11 @@ impl<E> Feed<E> {
         state.failure.take().map_or(Ok(None), Err)
     }
 
+    /// Takes back the event that [`Feed::next`] gave: it is the next one again.
+    pub(super) fn put_back(&self, event: E) {
+        lock(&self.state).events.push_front(event);
+    }
+
     /// Whether it is over.
     pub(super) fn is_over(&self) -> bool {
         lock(&self.state).over

@@ -158,6 +158,11 @@ impl Watcher {
         self.background.next(limit)
     }
 
+    /// Takes back the event that was given last: it is the next one again.
+    pub fn put_back(&self, event: Event) {
+        self.background.put_back(event);
+    }
+
     /// Whether it has stopped and all events are taken.
     #[must_use]
     pub fn exhausted(&self) -> bool {

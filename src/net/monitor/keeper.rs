@@ -56,7 +56,7 @@ struct State {
     directory: PathBuf,
     events: Lines,
     /// Held open, and so locked, until the end.
-    _lock: File,
+    lock: File,
 }
 
 /// A file that lines are added to. What it does not take now waits, so that no line is ever cut in two.
@@ -114,7 +114,10 @@ impl Keeper {
         let mut files = lock(&self.files);
         files.keep(post);
         files.sum_up(post);
-        files.state = None;
+        if let Some(state) = files.state.take() {
+            // A child that was forked meanwhile has it open as well, and closing it alone would leave it locked.
+            let _ = state.lock.unlock();
+        }
         files.log = None;
     }
 
@@ -203,7 +206,7 @@ impl State {
         })?;
         let path = directory.join("events.jsonl");
         let events = Lines::open(&path, "").map_err(failed("add to", &path))?;
-        let state = Self { directory, events, _lock: lock };
+        let state = Self { directory, events, lock };
         match fs::read_to_string(state.clients()) {
             Ok(text) => monitor.restore(&text, now)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
