@@ -74,7 +74,7 @@ impl Server {
     /// Binds. Nothing is answered before [`Server::start`].
     ///
     /// # Errors
-    /// [`Error::PortBusy`] when every port tried is taken, or whatever else the system refuses.
+    /// [`super::Error::PortBusy`] when every port tried is taken, or whatever else the system refuses.
     pub fn bind(settings: Settings) -> Result<Self> {
         let socket = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
         let bound = socket.local()?;

@@ -106,7 +106,9 @@ impl HeartbeatMonitor {
         let event = py.detach(|| self.watcher.next(span(seconds)))?;
         if let Err(interrupted) = py.check_signals() {
             // Whoever goes on after a Ctrl-C is to miss nothing.
-            event.into_iter().for_each(|event| self.watcher.put_back(event));
+            if let Some(event) = event {
+                self.watcher.put_back(event);
+            }
             return Err(interrupted);
         }
         event.map(|event| event_to_python(py, &event)).transpose()
