@@ -96,7 +96,10 @@ def test_ctrl_c_while_it_is_shown_loses_nothing(monkeypatch: pytest.MonkeyPatch)
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("udpping._live._screen", lambda _count: Terminal())
+    def screen(_count: int) -> Terminal:
+        return Terminal()
+
+    monkeypatch.setattr("udpping._live._screen", screen)
     with FarEnd() as far:
         run = udpping.live("127.0.0.1", far.address[1], count=100_000, interval=0.01, every=0.05)
     assert 0 < run.summary.received < 100_000
