@@ -65,7 +65,9 @@ pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBu
     }
     let signed = wholes(name, pieces)?;
     if let Some(value) = signed.iter().find(|value| **value < 0) {
-        return Err(Invalid::new(name, value, "a whole number from 0"));
+        // What numpy and pandas have no number for comes as the least.
+        let shown = if *value == NONE { "null".to_owned() } else { value.to_string() };
+        return Err(Invalid::new(name, shown, "a whole number from 0"));
     }
     Ok(same_bytes(signed.into_inner()))
 }
