@@ -68,7 +68,7 @@ impl Delay {
             Kind::Exponential { mean, base } | Kind::Gamma { mean, base, .. } => base + mean,
             Kind::LogNormal { median, sigma, base } => {
                 let sigma = number(sigma);
-                base + nanos(median as f64 * exp(sigma * sigma / 2.0))
+                base.saturating_add(nanos(median as f64 * exp(sigma * sigma / 2.0)))
             }
         }
     }
@@ -82,7 +82,15 @@ impl Delay {
         })
     }
 
-    /// The delay for 64 uniform bits.
+    /// The delay that this share of all delays is below, from 0 to 1.
+    #[cfg(test)]
+    pub(in crate::logic) fn quantile(&self, share: f64) -> Nanos {
+        let share = if matches!(self.0, Kind::Uniform(..)) { share } else { 1.0 - share };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+        self.at((share * 2.0_f64.powi(64)) as u64)
+    }
+
+    /// The delay for 64 uniform bits. Times saturate only where the text is about to be refused.
     #[must_use]
     pub(super) fn at(&self, uniform: u64) -> Nanos {
         match self.0 {
@@ -94,11 +102,11 @@ impl Delay {
             }
             Kind::Exponential { mean, base } => base + exponential(mean, uniform),
             Kind::LogNormal { median, sigma, base } => {
-                base + nanos(median as f64 * exp(number(sigma) * normal_above(open(uniform))))
+                base.saturating_add(nanos(median as f64 * exp(number(sigma) * normal_above(open(uniform)))))
             }
             Kind::Gamma { mean, shape, base } => {
                 let shape = number(shape);
-                base + nanos(mean as f64 / shape * gamma_above(shape, open(uniform)))
+                base.saturating_add(nanos(mean as f64 / shape * gamma_above(shape, open(uniform))))
             }
         }
     }

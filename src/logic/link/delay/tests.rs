@@ -140,3 +140,79 @@ proptest! {
         let _ = (text.parse::<Delay>(), number.parse::<Delay>());
     }
 }
+
+/// Never to change: a seed gives the same delays in every version.
+#[test]
+fn log_normal_and_gamma_delays_are_frozen() {
+    let bits = [0, 1 << 20, 1 << 54, 1 << 62, 1 << 63, 3 << 62, u64::MAX - (1 << 54), u64::MAX];
+    let drawn = |text: &str| bits.map(|bits| read(text).at(bits));
+    println!("{:?}", drawn("lognormal:median=5ms,sigma=0.8,base=20ms"));
+    println!("{:?}", drawn("gamma:mean=5ms,shape=2.5,base=20ms"));
+    println!("{:?}", drawn("gamma:mean=5ms,shape=0.1"));
+    println!("{:?}", drawn("gamma:mean=100ms,shape=1000"));
+}
+
+#[test]
+fn parameters_have_names_and_ranges() {
+    for (text, canonical) in [
+        ("lognormal: sigma = 0.50 , median = 5ms", "lognormal:median=5ms,sigma=0.5"),
+        ("lognormal:median=0.005,sigma=1,base=20ms", "lognormal:median=5ms,sigma=1,base=20ms"),
+        ("lognormal:median=1s,sigma=0", "lognormal:median=1s,sigma=0"),
+        ("gamma:base=20ms,shape=2.50,mean=5ms", "gamma:mean=5ms,shape=2.5,base=20ms"),
+        ("gamma:mean=5ms,shape=0.1,base=0", "gamma:mean=5ms,shape=0.1"),
+    ] {
+        assert_eq!(read(text).to_string(), canonical);
+    }
+    for (text, word) in [
+        ("lognormal:5ms,sigma=1", "lognormal:median=5ms"),
+        ("lognormal:median=5ms", "sigma is a number from 0"),
+        ("lognormal:median=5ms,sigma=-1", "sigma is a number from 0"),
+        ("lognormal:median=5ms,sigma=81", "sigma is a number from 0"),
+        ("lognormal:median=5ms,sigma=80", "a smaller sigma"),
+        ("lognormal:median=5ms,sigma=3", "a smaller sigma"),
+        ("lognormal:median=1,median=2,sigma=1", "a base is not needed"),
+        ("gamma:mean=5ms,shape=0.09", "from 0.1 to 1000"),
+        ("gamma:mean=5ms,shape=1001", "from 0.1 to 1000"),
+        ("gamma:mean=5ms,sigma=1", "gamma:mean=5ms"),
+        ("gamma:mean=3600,shape=0.1", "a larger shape"),
+        ("gamma:mean=2h,shape=1", "1 hour"),
+    ] {
+        let refused = text.parse::<Delay>().unwrap_err().to_string();
+        assert!(refused.contains(&format!("{text:?}")) && refused.contains(word), "{refused}");
+    }
+}
+
+#[test]
+fn means_are_those_asked_for() {
+    for text in [
+        "lognormal:median=1ms,sigma=0.5,base=1ms",
+        "gamma:mean=1ms,shape=3",
+        "gamma:mean=1ms,shape=0.5,base=1ms",
+    ] {
+        let (delay, steps) = (read(text), 100_000_u64);
+        let sum: Nanos =
+            (0..steps).map(|step| delay.at(u64::MAX / steps * step + u64::MAX / steps / 2)).sum();
+        let mean = sum / Nanos::try_from(steps).unwrap();
+        assert!((mean - delay.mean()).abs() < 1_000, "{text}: {mean}");
+    }
+    assert!(read("gamma:mean=0,shape=2").is_none() && !read("gamma:mean=0,shape=2,base=1ns").is_none());
+}
+
+proptest! {
+    #[test]
+    fn named_parameters_are_read_back_and_delays_fall(
+        time in 0..20_000_000_i64,
+        base in 0..HOUR,
+        sigma in 0..1_500_000_000_i64,
+        shape in 100_000_000..1_000_000_000_000_i64,
+        low: u64,
+        high: u64,
+    ) {
+        let kinds = [Kind::LogNormal { median: time, sigma, base }, Kind::Gamma { mean: time, shape, base }];
+        for delay in kinds.map(Delay) {
+            prop_assert_eq!(read(&delay.to_string()), delay);
+            let (longer, shorter) = (delay.at(low.min(high)), delay.at(low.max(high)));
+            prop_assert!(base <= shorter && shorter <= longer && longer <= delay.longest());
+        }
+    }
+}
