@@ -9,13 +9,14 @@
 `Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure
 round trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the
 models a server can follow. `Heartbeat` says that a program is alive, and `compare_detectors` shows how the
-failure detectors of `detect` do on a path. `theory` says what chance does to pings, exactly. `errors` has
-everything that is raised. Every result is a table.
+failure detectors of `detect` do on a path. `stats` turns a run, or any table of pings, into numbers with a
+standard behind each; `theory` says what chance does to pings, exactly. `errors` has everything that is
+raised. Every result is a table.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping import aio, delay, detect, errors, loss, sim, theory
+    from udpping import aio, delay, detect, errors, loss, sim, stats, theory
     from udpping._compare import Compared, compare
     from udpping._detect import Comparison, DetectorRow, compare_detectors
     from udpping._heartbeat import Heartbeat
@@ -80,6 +81,7 @@ __all__ = [
     "ping",
     "ping_many",
     "sim",
+    "stats",
     "theory",
 ]
 

@@ -10,12 +10,11 @@ mod monitor;
 mod ping;
 mod samples;
 mod sim;
+mod stats;
 mod stream;
 mod table;
 
 use pyo3::prelude::*;
-
-use crate::logic::stats;
 
 /// The Rust core of udpping. Private: use `udpping`.
 #[pymodule]
@@ -45,9 +44,12 @@ mod _core {
     #[pymodule_export]
     use super::sim::sim_ping;
     #[pymodule_export]
-    use super::table::{Column, Table};
+    use super::stats::{
+        Digest, stats_duplication, stats_ipdv, stats_jitter, stats_loss, stats_loss_periods, stats_loss_runs,
+        stats_pdv, stats_reordering, stats_rolling, stats_round_trip, wilson,
+    };
     #[pymodule_export]
-    use super::wilson;
+    use super::table::{Column, Table};
 }
 
 /// The canonical text of a loss model.
@@ -79,10 +81,4 @@ fn mean_loss(text: &str) -> PyResult<Option<f64>> {
 #[pyfunction]
 fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
     crate::logic::wire::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
-}
-
-/// The 95 % interval of a share, `hits` of `n`; `None` without a trial.
-#[pyfunction]
-fn wilson(hits: u64, n: u64) -> Option<(f64, f64)> {
-    stats::wilson(hits, n, stats::Z95)
 }

@@ -3,6 +3,7 @@
 //! The only room that knows Arrow. Exports share the buffers; nothing is copied.
 
 mod heartbeats;
+mod stats;
 
 use std::sync::Arc;
 

@@ -1,0 +1,154 @@
+"""`Digest`: statistics that can be merged, over runs, hours and machines."""
+
+import json
+from typing import Any, cast
+
+from udpping import _checks, _core
+from udpping.errors import ConfigError
+from udpping.stats._delay import QUANTILES, shares
+from udpping.stats._results import Duplication, Ipdv, Jitter, Loss, LossRuns, Pdv, Reordering, RoundTrip, made
+from udpping.stats._tables import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from udpping.stats._tables import Frame
+
+VERSION = 1
+"""Of the JSON text."""
+
+
+class Digest:
+    """All statistics of pings in some kilobytes, without their rows; digests of parts merge into that of all.
+
+    The digest of two tables together is that of the one merged with that of the other, as nothing is counted
+    from one sample to the next. Counts, means, standard deviations and extremes are exact. Quantiles come from
+    bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each is within 1 % of the exact
+    one; in which order digests are merged makes no difference to them.
+
+    `table` is anything that `Pings` takes. What needs `sent_ns` or `copies` is `None` where a part has no such
+    column. Raises ConfigError.
+
+    >>> from udpping import stats
+    >>> monday = stats.Digest({"rtt_ns": [2_000_000, None, 4_000_000]})
+    >>> tuesday = stats.Digest({"rtt_ns": [9_000_000]})
+    >>> both = monday | tuesday
+    >>> both
+    <udpping.stats.Digest: 1 of 4 lost, mean round trip 5.000 ms>
+    >>> both.loss().loss, both.round_trip([0.5]).mean_ns
+    (0.25, 5000000.0)
+    >>> stats.Digest.from_json(both.to_json()) == both
+    True
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, table: "Frame" = ()) -> None:
+        self._core = _core.Digest(read(table, "sent_ns", "due_ns", "copies"))
+
+    @classmethod
+    def of(cls, table: "Frame") -> "Digest":
+        """Make the digest of a table: `Digest(table)`. `Digest()` is that of no pings.
+
+        >>> from udpping import stats
+        >>> stats.Digest.of({"rtt_ns": [5, None]}).loss().lost
+        1
+        """
+        return cls(table)
+
+    def merge(self, other: "Digest") -> "Digest":
+        """Give the digest of both, as `|` does. `a |= b` keeps a sum that grows.
+
+        >>> from udpping import stats
+        >>> total = stats.Digest({"rtt_ns": [5]})
+        >>> for part in ([6, 7], [None]):
+        ...     total |= stats.Digest({"rtt_ns": part})
+        >>> total.loss().sent
+        4
+        """
+        return self._of(self._core.merged(other._core))
+
+    def __or__(self, other: object) -> "Digest":
+        return self.merge(other) if isinstance(other, Digest) else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        return self._core == other._core if isinstance(other, Digest) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+
+    @classmethod
+    def _of(cls, core: "_core.Digest") -> "Digest":
+        digest = cls.__new__(cls)
+        digest._core = core
+        return digest
+
+    def round_trip(self, quantiles: "Iterable[float]" = QUANTILES) -> RoundTrip:
+        """Round trips (RFC 2681), as `stats.round_trip`, without the MAD; quantiles within 1 %."""
+        return made(RoundTrip, self._core.round_trip(shares(quantiles)))
+
+    def ipdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Ipdv:
+        """Differences between neighbours (RFC 3393), as `stats.ipdv`, without the MAD; quantiles within 1 %."""
+        return made(Ipdv, self._core.ipdv(shares(quantiles)))
+
+    def pdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Pdv:
+        """Round trips less the shortest (RFC 5481), as `stats.pdv`, without the MAD; quantiles within 1 %."""
+        return made(Pdv, self._core.pdv(shares(quantiles)))
+
+    def loss(self, confidence: float = 0.95) -> Loss:
+        """Loss (RFC 6673), as `stats.loss`."""
+        return made(Loss, self._core.loss(_checks.number("confidence", confidence)))
+
+    def loss_runs(self) -> LossRuns:
+        """Runs of losses (RFC 3357), as `stats.loss_runs`."""
+        return made(LossRuns, self._core.loss_runs())
+
+    def jitter(self) -> Jitter | None:
+        """Jitter (RFC 3550), as `stats.jitter`; `None` where a part had no `sent_ns`."""
+        facts = self._core.jitter()
+        return None if facts is None else made(Jitter, facts)
+
+    def duplication(self) -> Duplication | None:
+        """Duplication (RFC 5560), as `stats.duplication`; `None` where a part had no `copies`."""
+        facts = self._core.duplication()
+        return None if facts is None else made(Duplication, facts)
+
+    def reordering(self) -> Reordering | None:
+        """Reordering (RFC 4737) with n = 3, as `stats.reordering`; `None` where a part had no `sent_ns`."""
+        facts = self._core.reordering()
+        return None if facts is None else made(Reordering, facts)
+
+    def to_json(self) -> str:
+        """Write it as one line of JSON, for another machine to merge; `version` says which form it has."""
+        parts = {"udpping": "digest", "version": VERSION, **self._core.parts()}
+        return json.dumps(parts, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Digest":
+        """Read what `to_json` wrote. Raises ConfigError for anything else, and for a later version.
+
+        >>> import udpping
+        >>> try:
+        ...     udpping.stats.Digest.from_json("{}")
+        ... except udpping.ConfigError as error:
+        ...     print(error)
+        digest '{}' is not usable: expected the text that Digest.to_json wrote
+        """
+        try:
+            parts: Any = json.loads(_checks.text("digest", text))
+        except (ValueError, RecursionError):
+            parts = None
+        if not isinstance(parts, dict) or cast("dict[str, Any]", parts).get("udpping") != "digest":
+            raise _checks.refuse("digest", text, "the text that Digest.to_json wrote")
+        told = cast("dict[str, Any]", parts)
+        if told.get("version") != VERSION:
+            raise ConfigError(
+                f"digest of version {told.get('version')!r:.20} is not usable: expected {VERSION},"
+                " or the udpping that wrote it"
+            )
+        return cls._of(_core.Digest.from_parts(told))
+
+    def __repr__(self) -> str:
+        loss, mean = self.loss(), self.round_trip(()).mean_ns
+        told = "" if mean is None else f", mean round trip {mean / 1e6:,.3f} ms"
+        return f"<udpping.stats.Digest: {loss.lost:,} of {loss.sent:,} lost{told}>"

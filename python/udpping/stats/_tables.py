@@ -1,0 +1,149 @@
+"""Tables of any kind as what the core reads: Arrow streams, and dicts of columns. Shared with other modules."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from udpping import _core
+from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Frame: TypeAlias = object
+    """A run or another table with Arrow's stream interface, a pandas frame, a mapping of columns, `Pings`."""
+
+USED = ("rtt_ns", "status", "seq", "run", "target", "sent_ns", "due_ns", "copies")
+"""The columns that statistics look at; others may hold anything."""
+MISSING = -(2**63)
+"""What stands for a missing time, as numpy's NaT."""
+
+
+class Pings:
+    """The pings of a table, read once and sorted out by run and target; every statistic takes it as a table.
+
+    `table` is a run, anything with Arrow's `__arrow_c_stream__` (polars, pyarrow, DuckDB, `udpping.Table`), a
+    pandas frame (pyarrow is not needed), a mapping of column names to sequences or arrays, or a list of such
+    tables. Several tables, runs or targets are pooled: nothing is counted from one to the next.
+
+    Columns are those of a run (`udpping.Row` says what they mean). `rtt_ns` is needed; a missing one is a
+    lost ping. Without `status`, whatever has a round trip was answered in time. Without `seq`, rows follow
+    each other without gaps; with it they may be in any order. `run` and `target` tell samples apart. Times
+    may be durations or moments of any unit; numbers are nanoseconds, rounded to whole ones. Rows of pings in
+    flight (`open`) are left out. Raises ConfigError for what cannot be used.
+
+    >>> from udpping import stats
+    >>> pings = stats.Pings({"rtt_ns": [2_000_000, None, 4_000_000]})
+    >>> len(pings), stats.loss(pings).lost, stats.round_trip(pings).mean_ns
+    (3, 1, 3000000.0)
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, table: "Frame") -> None:
+        self._core = read(table, "sent_ns", "due_ns", "copies")
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def by_target(self) -> "dict[str | None, Pings]":
+        """Split them by target, in the order of first appearance; without a column `target` all are `None`'s.
+
+        >>> from udpping import stats
+        >>> table = {"rtt_ns": [5, 6, None], "target": ["a", "b", "b"]}
+        >>> {name: stats.loss(pings).loss for name, pings in stats.Pings(table).by_target().items()}
+        {'a': 0.0, 'b': 0.5}
+        """
+        return {target: self._of(core) for target, core in self._core.by_target()}
+
+    @classmethod
+    def _of(cls, core: "_core.Samples") -> "Pings":
+        pings = cls.__new__(cls)
+        pings._core = core
+        return pings
+
+    def __repr__(self) -> str:
+        return f"<udpping.stats.Pings: {len(self):,}>"
+
+
+def read(table: "Frame", *wanted: str) -> "_core.Samples":
+    """Read a table, or take what was read before. `wanted` are the columns needed beside the usual ones."""
+    if isinstance(table, Pings):
+        return table._core  # noqa: SLF001 - a friend
+    return _core.Samples(readable(table), list(wanted))
+
+
+def readable(table: "Frame") -> object:
+    """Make a table, or a list of them, what `_core.Samples` and others of the core can read."""
+    if isinstance(table, Pings):
+        raise ConfigError(f"table {table!r} is not usable: expected it alone, not in a list")
+    if isinstance(table, Mapping):
+        columns = cast("Mapping[str, object]", table)
+        return {name: _column(columns[name]) for name in USED if name in columns} or {
+            str(name): [] for name in columns
+        }
+    if _is_pandas(table):
+        return _of_pandas(table)
+    if isinstance(table, (list, tuple)):
+        return [readable(each) for each in cast("Iterable[object]", table)]
+    return table
+
+
+def _is_pandas(table: object) -> bool:
+    """Tell without importing pandas; its frames have Arrow's interface only beside pyarrow."""
+    return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
+
+
+def _of_pandas(frame: "Any") -> dict[str, object]:
+    used = [name for name in USED if name in frame.columns]
+    return {name: _series(frame[name]) for name in used} or {str(name): [] for name in frame.columns}
+
+
+def _series(series: "Any") -> object:
+    """Show a pandas column's memory, whatever library keeps it."""
+    import pandas as pd
+
+    if getattr(series, "ndim", 1) != 1:
+        raise ConfigError(f"table with {series.shape[1]} columns {series.columns[0]!r} is not usable: expected one")
+    kind = series.dtype
+    if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind) or _is_words(kind):
+        codes, words = pd.factorize(series)
+        if all(isinstance(word, str) for word in words):
+            return _memory(codes), list(words)
+        return [None if value is pd.NA or value != value else value for value in series]  # noqa: PLR0124 - nan
+    if isinstance(kind, pd.DatetimeTZDtype):
+        return _memory(series.dt.tz_convert(None).to_numpy())
+    if pd.api.types.is_extension_array_dtype(kind) and pd.api.types.is_integer_dtype(kind):
+        return _memory(series.to_numpy("int64", na_value=MISSING)) if series.hasnans else _memory(series.to_numpy(kind.numpy_dtype if hasattr(kind, "numpy_dtype") else "int64"))
+    if pd.api.types.is_extension_array_dtype(kind):
+        return _memory(series.to_numpy("float64", na_value=float("nan")))
+    return _memory(series.to_numpy())
+
+
+def _is_words(kind: object) -> bool:
+    import pandas as pd
+
+    return isinstance(kind, pd.CategoricalDtype)
+
+
+def _column(column: object) -> object:
+    """Make a column of a mapping what the core can read."""
+    if hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__"):
+        home = type(column).__module__.partition(".")[0]
+        return _series(column) if home == "pandas" else column
+    if hasattr(column, "dtype"):
+        return _memory(column)
+    if isinstance(column, Iterable) and not isinstance(column, (str, bytes, memoryview, bytearray)):
+        return column if hasattr(column, "typecode") else list(cast("Iterable[object]", column))
+    return column
+
+
+def _memory(array: "Any") -> object:
+    """Show a numpy array so that its memory says what is in it."""
+    kind = array.dtype.kind
+    if kind in "mM":
+        unit = "m8[ns]" if kind == "m" else "M8[ns]"
+        return array.astype(unit, copy=False).view("i8")
+    if kind in "OUT":
+        return array.tolist()
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

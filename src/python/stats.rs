@@ -1,0 +1,249 @@
+//! The statistics, for Python: samples in, facts by name out.
+
+mod digest;
+
+pub(super) use digest::Digest;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::samples::Samples;
+use super::table::Table;
+use crate::logic::Invalid;
+use crate::logic::stats::{
+    self, Confidence, Distribution, Duplication, Jitter, Loss, LossRuns, Lost, Quantile, Reordering, Sample,
+    Windows, rolling,
+};
+
+/// What is known, by name.
+type Facts<'py> = PyResult<Bound<'py, PyDict>>;
+
+macro_rules! facts {
+    ($py:expr, $($name:literal: $value:expr),* $(,)?) => {{
+        let facts = PyDict::new($py);
+        $(facts.set_item($name, $value)?;)*
+        facts
+    }};
+}
+use facts;
+
+/// Round trips and their quantiles; lost pings are left out, or infinite.
+#[pyfunction]
+#[pyo3(signature = (samples, quantiles, infinite) -> "dict[str, object]")]
+#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+pub(super) fn stats_round_trip<'py>(
+    py: Python<'py>,
+    samples: &Samples,
+    quantiles: Vec<f64>,
+    infinite: bool,
+) -> Facts<'py> {
+    let wanted = wanted(&quantiles)?;
+    let lost = if infinite { Lost::Infinite } else { Lost::LeftOut };
+    let found = computed(py, samples, |samples| Ok(stats::round_trip(samples, &wanted, lost)))?;
+    distribution(py, &found, &quantiles)
+}
+
+/// Differences between neighbours.
+#[pyfunction]
+#[pyo3(signature = (samples, quantiles) -> "dict[str, object]")]
+#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+pub(super) fn stats_ipdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<f64>) -> Facts<'py> {
+    let wanted = wanted(&quantiles)?;
+    let found = computed(py, samples, |samples| Ok(stats::ipdv(samples, &wanted)))?;
+    let facts = distribution(py, &found.signed, &quantiles)?;
+    facts.set_item("mean_abs_ns", found.mean_abs)?;
+    Ok(facts)
+}
+
+/// Round trips less the shortest.
+#[pyfunction]
+#[pyo3(signature = (samples, quantiles) -> "dict[str, object]")]
+#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+pub(super) fn stats_pdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<f64>) -> Facts<'py> {
+    let wanted = wanted(&quantiles)?;
+    let found = computed(py, samples, |samples| Ok(stats::pdv(samples, &wanted)))?;
+    distribution(py, &found, &quantiles)
+}
+
+/// The jitter of RFC 3550.
+#[pyfunction]
+#[pyo3(signature = (samples) -> "dict[str, object]")]
+pub(super) fn stats_jitter<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
+    jitter(py, &computed(py, samples, stats::jitter)?)
+}
+
+/// Counts, and intervals of the loss.
+#[pyfunction]
+#[pyo3(signature = (samples, confidence) -> "dict[str, object]")]
+pub(super) fn stats_loss<'py>(py: Python<'py>, samples: &Samples, confidence: f64) -> Facts<'py> {
+    let sure = Confidence::new(confidence)?;
+    let found = computed(py, samples, |samples| Ok(stats::loss(samples)))?;
+    loss(py, &found, confidence, sure)
+}
+
+/// Runs of losses, counted.
+#[pyfunction]
+#[pyo3(signature = (samples) -> "dict[str, object]")]
+pub(super) fn stats_loss_runs<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
+    loss_runs(py, &computed(py, samples, |samples| Ok(stats::loss_runs(samples)))?)
+}
+
+/// A row for each run of losses.
+#[pyfunction]
+pub(super) fn stats_loss_periods(py: Python<'_>, samples: &Samples) -> PyResult<Table> {
+    py.detach(|| Table::of_periods(&labelled(samples)?))
+}
+
+/// Replies too many.
+#[pyfunction]
+#[pyo3(signature = (samples) -> "dict[str, object]")]
+pub(super) fn stats_duplication<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
+    duplication(py, &computed(py, samples, stats::duplication)?)
+}
+
+/// Replies out of order.
+#[pyfunction]
+#[pyo3(signature = (samples, n) -> "dict[str, object]")]
+pub(super) fn stats_reordering<'py>(py: Python<'py>, samples: &Samples, n: i64) -> Facts<'py> {
+    // What is below 1 is refused as 0 is.
+    let n = u64::try_from(n).unwrap_or(0);
+    reordering(py, &computed(py, samples, |samples| stats::reordering(samples, n))?)
+}
+
+/// A row for each window, of so many pings or nanoseconds.
+#[pyfunction]
+pub(super) fn stats_rolling(
+    py: Python<'_>,
+    samples: &Samples,
+    length: i64,
+    step: Option<i64>,
+    in_time: bool,
+    confidence: f64,
+) -> PyResult<Table> {
+    let windows = if in_time { Windows::time(length, step) } else { Windows::pings(length, step) }?;
+    let sure = Confidence::new(confidence)?;
+    py.detach(|| {
+        let mut all = Vec::new();
+        for (run, target, sample) in labelled(samples)? {
+            let rolled = rolling(&sample, windows, sure)?;
+            all.extend(rolled.into_iter().map(|window| (run, target, window)));
+        }
+        Table::of_windows(&all)
+    })
+}
+
+/// The interval of a share, `hits` of `n`; `None` without a trial.
+#[pyfunction]
+#[pyo3(signature = (hits, n, confidence = 0.95))]
+pub(super) fn wilson(hits: u64, n: u64, confidence: f64) -> PyResult<Option<(f64, f64)>> {
+    Ok(stats::wilson(hits, n, Confidence::new(confidence)?.z()))
+}
+
+/// What a statistic says; others have the interpreter meanwhile.
+fn computed<T: Send>(
+    py: Python<'_>,
+    samples: &Samples,
+    statistic: impl FnOnce(&[Sample<'_>]) -> Result<T, Invalid> + Send,
+) -> PyResult<T> {
+    Ok(py.detach(|| statistic(&samples.samples()?))?)
+}
+
+/// A sample with its run and target.
+pub(super) type Labelled<'a> = (i64, Option<&'a str>, Sample<'a>);
+
+fn labelled(samples: &Samples) -> Result<Vec<Labelled<'_>>, Invalid> {
+    let labels = samples.labels().zip(samples.samples()?);
+    Ok(labels.map(|((run, target), sample)| (run, target, sample)).collect())
+}
+
+fn wanted(quantiles: &[f64]) -> Result<Vec<Quantile>, Invalid> {
+    quantiles.iter().map(|q| Quantile::new(*q)).collect()
+}
+
+fn distribution<'py>(py: Python<'py>, found: &Distribution, wanted: &[f64]) -> Facts<'py> {
+    let quantiles = PyDict::new(py);
+    for (wanted, value) in wanted.iter().zip(&found.quantiles) {
+        quantiles.set_item(wanted, value)?;
+    }
+    Ok(facts!(py,
+        "count": found.moments.count(),
+        "infinite": found.infinite,
+        "min_ns": found.moments.min(),
+        "mean_ns": found.moments.mean(),
+        "median_ns": found.median,
+        "max_ns": found.moments.max(),
+        "stddev_ns": found.moments.stddev(),
+        "mad_ns": found.mad,
+        "quantiles_ns": quantiles,
+    ))
+}
+
+fn jitter<'py>(py: Python<'py>, found: &Jitter) -> Facts<'py> {
+    Ok(facts!(py,
+        "count": found.count,
+        "last_ns": found.last,
+        "mean_ns": found.mean(),
+        "max_ns": found.greatest(),
+    ))
+}
+
+fn loss<'py>(py: Python<'py>, found: &Loss, confidence: f64, sure: Confidence) -> Facts<'py> {
+    let [_, late, timeouts, unreachable, errors] = found.ended;
+    let (interval, burst) = (found.interval(sure), found.burst_interval(sure));
+    Ok(facts!(py,
+        "sent": found.sent(),
+        "received": found.received(),
+        "lost": found.lost(),
+        "late": late,
+        "timeouts": timeouts,
+        "unreachable": unreachable,
+        "errors": errors,
+        "loss": found.share(),
+        "confidence": confidence,
+        "low": interval.map(|interval| interval.0),
+        "high": interval.map(|interval| interval.1),
+        "burst_low": burst.map(|interval| interval.0),
+        "burst_high": burst.map(|interval| interval.1),
+        "p": found.p(),
+        "r": found.r(),
+        "correlation": found.correlation(),
+        "independent_pings": found.independent_pings(),
+    ))
+}
+
+fn loss_runs<'py>(py: Python<'py>, found: &LossRuns) -> Facts<'py> {
+    Ok(facts!(py,
+        "sent": found.sent,
+        "lost": found.lost(),
+        "runs": found.count(),
+        "mean_run": found.mean(),
+        "longest_run": found.longest(),
+        "burst_ratio": found.burst_ratio(),
+        "longest_outage_ns": found.longest_outage,
+        "lengths": found.lengths.clone(),
+        "distances": found.distances.clone(),
+    ))
+}
+
+fn duplication<'py>(py: Python<'py>, found: &Duplication) -> Facts<'py> {
+    Ok(facts!(py,
+        "answered": found.answered,
+        "duplicates": found.duplicates,
+        "replicated": found.replicated,
+        "fraction": found.fraction(),
+        "rate": found.rate(),
+    ))
+}
+
+fn reordering<'py>(py: Python<'py>, found: &Reordering) -> Facts<'py> {
+    Ok(facts!(py,
+        "received": found.received,
+        "reordered": found.reordered,
+        "ratio": found.ratio(),
+        "mean_extent": found.mean_extent(),
+        "max_extent": found.max_extent,
+        "n": found.n,
+        "n_reordered": found.n_reordered,
+        "n_ratio": found.n_ratio(),
+    ))
+}

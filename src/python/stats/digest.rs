@@ -1,0 +1,210 @@
+//! `Digest`: statistics that can be merged, and their parts for other machines.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{Facts, duplication, facts, jitter, loss, loss_runs, reordering, wanted};
+use crate::logic::Invalid;
+use crate::logic::stats::{
+    self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Quantile, Reordering, SKETCH_ERROR,
+    Sketch,
+};
+use crate::python::samples::Samples;
+
+/// All statistics of samples in some kilobytes.
+#[pyclass(frozen, module = "udpping._core")]
+pub(in crate::python) struct Digest {
+    digest: stats::Digest,
+}
+
+#[pymethods]
+impl Digest {
+    #[new]
+    fn new(py: Python<'_>, samples: &Samples) -> PyResult<Self> {
+        Ok(Self { digest: super::computed(py, samples, stats::Digest::of)? })
+    }
+
+    /// The digest of both.
+    fn merged(&self, other: &Self) -> PyResult<Self> {
+        let mut digest = self.digest.clone();
+        digest.merge(&other.digest)?;
+        Ok(Self { digest })
+    }
+
+    /// Counts, and intervals of the loss.
+    #[pyo3(signature = (confidence) -> "dict[str, object]")]
+    fn loss<'py>(&self, py: Python<'py>, confidence: f64) -> Facts<'py> {
+        loss(py, &self.digest.loss, confidence, Confidence::new(confidence)?)
+    }
+
+    /// Runs of losses, counted.
+    #[pyo3(signature = () -> "dict[str, object]")]
+    fn loss_runs<'py>(&self, py: Python<'py>) -> Facts<'py> {
+        loss_runs(py, &self.digest.runs)
+    }
+
+    /// Replies too many; `None` if unknown.
+    #[pyo3(signature = () -> "dict[str, object] | None")]
+    fn duplication<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.digest.duplication.map(|found| duplication(py, &found)).transpose()
+    }
+
+    /// Replies out of order; `None` if unknown.
+    #[pyo3(signature = () -> "dict[str, object] | None")]
+    fn reordering<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.digest.reordering.map(|found| reordering(py, &found)).transpose()
+    }
+
+    /// The jitter of RFC 3550; `None` if unknown.
+    #[pyo3(signature = () -> "dict[str, object] | None")]
+    fn jitter<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.digest.jitter.map(|found| jitter(py, &found)).transpose()
+    }
+
+    /// Round trips, each quantile within 1 %.
+    #[pyo3(signature = (quantiles) -> "dict[str, object]")]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+    fn round_trip<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
+        sketched(py, &self.digest.rtt, &quantiles)
+    }
+
+    /// Differences between neighbours, each quantile within 1 %.
+    #[pyo3(signature = (quantiles) -> "dict[str, object]")]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+    fn ipdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
+        let facts = sketched(py, &self.digest.ipdv, &quantiles)?;
+        facts.set_item("mean_abs_ns", self.digest.ipdv_mean_abs())?;
+        Ok(facts)
+    }
+
+    /// Round trips less the shortest, each quantile within 1 %.
+    #[pyo3(signature = (quantiles) -> "dict[str, object]")]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+    fn pdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
+        sketched(py, &self.digest.pdv, &quantiles)
+    }
+
+    /// What it is made of, as numbers, lists and dicts.
+    #[pyo3(signature = () -> "dict[str, object]")]
+    fn parts<'py>(&self, py: Python<'py>) -> Facts<'py> {
+        let stats::Digest { loss, runs, duplication, reordering, jitter, rtt, ipdv, ipdv_sizes, pdv } =
+            &self.digest;
+        let duplication = duplication.map(|it| vec![it.answered, it.duplicates, it.replicated]);
+        let reordering = reordering
+            .map(|it| vec![it.received, it.reordered, it.extents, it.max_extent, it.n, it.n_reordered]);
+        Ok(facts!(py,
+            "ended": loss.ended.to_vec(),
+            "after": loss.after.as_flattened().to_vec(),
+            "sent": runs.sent,
+            "run_lengths": pairs(&runs.lengths),
+            "loss_distances": pairs(&runs.distances),
+            "longest_outage_ns": runs.longest_outage,
+            "duplication": duplication,
+            "reordering": reordering,
+            "jitter": jitter.map(|it| (it.count, it.last, it.sum, it.max)),
+            "round_trip": sketch_parts(py, rtt)?,
+            "ipdv": sketch_parts(py, ipdv)?,
+            "ipdv_sizes_ns": ipdv_sizes,
+            "pdv": sketch_parts(py, pdv)?,
+        ))
+    }
+
+    /// The digest with these parts.
+    #[staticmethod]
+    #[pyo3(signature = (parts: "dict[str, object]"))]
+    fn from_parts(parts: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let after: [u64; 4] = part(parts, "after")?;
+        let duplication: Option<[u64; 3]> = part(parts, "duplication")?;
+        let reordering: Option<[u64; 6]> = part(parts, "reordering")?;
+        let jitter: Option<(u64, Option<f64>, f64, f64)> = part(parts, "jitter")?;
+        let ipdv_sizes: f64 = part(parts, "ipdv_sizes_ns")?;
+        let told = jitter.iter().flat_map(|(_, last, sum, max)| [last.unwrap_or(0.0), *sum, *max]);
+        if let Some(value) = told.chain([ipdv_sizes]).find(|value| !(0.0..=f64::MAX).contains(value)) {
+            return Err(Invalid::new("digest", format!("with {value}"), "numbers from 0").into());
+        }
+        let digest = stats::Digest {
+            loss: Loss { ended: part(parts, "ended")?, after: [[after[0], after[1]], [after[2], after[3]]] },
+            runs: LossRuns {
+                sent: part(parts, "sent")?,
+                lengths: part::<Vec<(u64, u64)>>(parts, "run_lengths")?.into_iter().collect(),
+                distances: part::<Vec<(u64, u64)>>(parts, "loss_distances")?.into_iter().collect(),
+                longest_outage: part(parts, "longest_outage_ns")?,
+            },
+            duplication: duplication.map(|[answered, duplicates, replicated]| Duplication {
+                answered,
+                duplicates,
+                replicated,
+            }),
+            reordering: reordering.map(|[received, reordered, extents, max_extent, n, n_reordered]| {
+                Reordering { received, reordered, extents, max_extent, n, n_reordered }
+            }),
+            jitter: jitter.map(|(count, last, sum, max)| Jitter { count, last, sum, max }),
+            rtt: sketch(&part(parts, "round_trip")?)?,
+            ipdv: sketch(&part(parts, "ipdv")?)?,
+            ipdv_sizes,
+            pdv: sketch(&part(parts, "pdv")?)?,
+        };
+        Ok(Self { digest })
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+fn pairs(counts: &std::collections::BTreeMap<u64, u64>) -> Vec<(u64, u64)> {
+    counts.iter().map(|(key, count)| (*key, *count)).collect()
+}
+
+fn sketched<'py>(py: Python<'py>, sketch: &Sketch, quantiles: &[f64]) -> Facts<'py> {
+    let moments = sketch.moments();
+    let found = PyDict::new(py);
+    for (q, wanted) in quantiles.iter().zip(wanted(quantiles)?) {
+        found.set_item(q, sketch.quantile(wanted))?;
+    }
+    Ok(facts!(py,
+        "count": moments.count(),
+        "infinite": 0,
+        "min_ns": moments.min(),
+        "mean_ns": moments.mean(),
+        "median_ns": sketch.quantile(Quantile::MEDIAN),
+        "max_ns": moments.max(),
+        "stddev_ns": moments.stddev(),
+        "mad_ns": py.None(),
+        "quantiles_ns": found,
+        "quantile_error": SKETCH_ERROR,
+    ))
+}
+
+fn sketch_parts<'py>(py: Python<'py>, sketch: &Sketch) -> Facts<'py> {
+    let moments = sketch.moments();
+    Ok(facts!(py,
+        "count": moments.count(),
+        "mean_ns": moments.mean(),
+        "squares": moments.squares(),
+        "min_ns": moments.min(),
+        "max_ns": moments.max(),
+        "bins": sketch.bins().collect::<Vec<(i32, u64)>>(),
+    ))
+}
+
+fn sketch(parts: &Bound<'_, PyDict>) -> PyResult<Sketch> {
+    let moments = Moments::from_parts(
+        part(parts, "count")?,
+        part::<Option<f64>>(parts, "mean_ns")?.unwrap_or(f64::NAN),
+        part(parts, "squares")?,
+        part::<Option<i64>>(parts, "min_ns")?.unwrap_or(0),
+        part::<Option<i64>>(parts, "max_ns")?.unwrap_or(0),
+    )?;
+    Ok(Sketch::from_parts(moments, part::<Vec<(i32, u64)>>(parts, "bins")?)?)
+}
+
+/// One part of a digest. Nobody has promised that it is there, or what it is.
+fn part<'py, T>(parts: &Bound<'py, PyDict>, name: &'static str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    let wrong = || Invalid::new("digest", format!("without {name:?} as it should be"), "what to_json wrote");
+    let value = parts.get_item(name)?.ok_or_else(wrong)?;
+    value.extract().map_err(|_| wrong().into())
+}
