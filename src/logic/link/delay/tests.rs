@@ -146,10 +146,45 @@ proptest! {
 fn log_normal_and_gamma_delays_are_frozen() {
     let bits = [0, 1 << 20, 1 << 54, 1 << 62, 1 << 63, 3 << 62, u64::MAX - (1 << 54), u64::MAX];
     let drawn = |text: &str| bits.map(|bits| read(text).at(bits));
-    println!("{:?}", drawn("lognormal:median=5ms,sigma=0.8,base=20ms"));
-    println!("{:?}", drawn("gamma:mean=5ms,shape=2.5,base=20ms"));
-    println!("{:?}", drawn("gamma:mean=5ms,shape=0.1"));
-    println!("{:?}", drawn("gamma:mean=100ms,shape=1000"));
+    let frozen = [
+        (
+            "lognormal:median=5ms,sigma=0.8,base=20ms",
+            [
+                3_578_401_954,
+                1_917_671_942,
+                79_576_022,
+                28_576_533,
+                25_000_000,
+                22_914_931,
+                20_419_632,
+                20_007_026,
+            ],
+        ),
+        (
+            "gamma:mean=5ms,shape=2.5,base=20ms",
+            [104_195_032, 91_225_425, 40_569_689, 26_625_680, 24_351_460, 22_674_603, 20_208_167, 20_000_001],
+        ),
+        (
+            "gamma:mean=5ms,shape=0.1",
+            [1_567_787_438, 1_265_113_965, 169_155_517, 1_765_318, 29_670, 29, 0, 0],
+        ),
+        (
+            "gamma:mean=100ms,shape=1000",
+            [
+                128_215_904,
+                125_309_672,
+                110_081_526,
+                102_114_369,
+                99_966_669,
+                97_849_297,
+                90_491_264,
+                76_207_054,
+            ],
+        ),
+    ];
+    for (text, times) in frozen {
+        assert_eq!(drawn(text), times, "{text}");
+    }
 }
 
 #[test]

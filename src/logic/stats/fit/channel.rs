@@ -1,5 +1,7 @@
 //! A chain with two states in floats, and the runs it makes.
 
+use crate::logic::link::Loss;
+
 /// A channel that is good or bad, as [`GilbertElliott`](crate::logic::link::GilbertElliott) is: before each packet it
 /// turns bad with probability `p` and good with probability `r`, and then loses with the probability of its state.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +21,23 @@ impl Channel {
     #[must_use]
     pub fn independent(loss: f64) -> Self {
         Self { p: loss, r: 1.0 - loss, loss_good: 0.0, loss_bad: 1.0 }
+    }
+
+    /// As a model loses; `None` for those that are no such chain, as patterns and lists.
+    #[must_use]
+    pub fn of(loss: &Loss) -> Option<Self> {
+        match loss {
+            Loss::Bernoulli(share) => Some(Self::independent(share.as_f64())),
+            Loss::Burst(burst) => {
+                let (share, r) = (burst.loss().as_f64(), 1.0 / burst.mean_run());
+                Some(Self { p: share * r / (1.0 - share), r, loss_good: 0.0, loss_bad: 1.0 })
+            }
+            Loss::GilbertElliott(channel) => {
+                let [p, r, loss_good, loss_bad] = channel.chances().map(|chance| chance.as_f64());
+                Some(Self { p, r, loss_good, loss_bad })
+            }
+            _ => None,
+        }
     }
 
     /// The share of packets that meet the bad state.
@@ -89,6 +108,16 @@ mod tests {
         close(&burst.run_lengths(false, 2).expect("runs"), &[0.1, 0.09]);
         assert_eq!(Channel::independent(0.0).run_lengths(true, 3), None);
         assert_eq!(Channel::independent(1.0).run_lengths(false, 3), None);
+    }
+
+    #[test]
+    fn models_of_chance_are_chains() {
+        let of = |text: &str| Channel::of(&text.parse().expect("a loss"));
+        let burst = of("burst:20%,3").expect("a chain");
+        assert!((burst.mean_loss() - 0.2).abs() < 1e-15 && (burst.r - 1.0 / 3.0).abs() < 1e-15);
+        let lossy = Channel { p: 0.01, r: 0.25, loss_good: 0.125, loss_bad: 0.5 };
+        assert_eq!(of("gilbert-elliott:1%,25%,loss_good=0.125,loss_bad=0.5"), Some(lossy));
+        assert_eq!((of("1"), of("pattern:.x")), (Some(Channel::independent(1.0)), None));
     }
 
     /// Against all ways of ten packets.
