@@ -126,6 +126,8 @@ def _chains(run: "Run") -> "Iterator[tuple[Loss, str, str]]":
     from udpping._fit import fit
 
     fitted = fit(run)
+    if fitted.lost == fitted.sent:
+        return  # one run without an end
     best, independent = fitted.best_loss, fitted.losses[0].model
     if independent is not None:
         yield independent, "--", "independent losses"
