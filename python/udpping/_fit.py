@@ -202,7 +202,7 @@ def fit(table: "Frame") -> Fit:
 
     `Server(loss=fit.loss, delay=fit.delay)` replays it: requests are lost on the way up, whichever way they
     were lost when measured, and the whole round trip is waited at the server. Raises ConfigError for a table
-    without pings or one that cannot be used. Ten million pings take some seconds.
+    without pings or one that cannot be used. Ten million pings take some ten seconds.
 
     >>> import udpping
     >>> path = udpping.sim.ping(

@@ -118,7 +118,7 @@ class LogNormal(Delay):
 
 
 class Gamma(Delay):
-    """Gamma-distributed, `mean` seconds on average: the sum of `shape` exponential times, as of so many queues.
+    """Gamma-distributed, `mean` seconds on average: the sum of `shape` exponential times, as in queues.
 
     With `shape` 1 it is `Exponential`; below it is more uneven, above it becomes a bell: its standard
     deviation is `mean / sqrt(shape)`. `mean` is 0 to 3600 and comes on top of `base`, 0 to 3600 as well,

@@ -38,7 +38,7 @@ class Loss:
         self._text = _core.check_loss(_checks.text("loss", text))
 
     def run_lengths(self, longest: int) -> "list[float]":
-        """Give the probabilities that a run of losses is 1, 2, ... up to `longest` packets long (1 to 100,000).
+        """Give the probabilities that a run of losses is 1, 2, ... `longest` packets long (up to 100,000).
 
         Exactly, in the long run, by the steps of the chain: of independent losses, `Burst` and
         `GilbertElliott`. ConfigError for other models, and for those that never lose: they have no runs.

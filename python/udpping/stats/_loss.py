@@ -28,7 +28,7 @@ def loss(table: "Frame", confidence: float = 0.95) -> Loss:
     >>> found.lost, found.sent, found.loss, round(found.low, 3), round(found.high, 3)
     (2, 10, 0.2, 0.057, 0.51)
     >>> round(found.burst_low, 3), round(found.burst_high, 3)
-    (0.032, 0.652)
+    (0.035, 0.634)
     """
     return made(Loss, _core.stats_loss(read(table), _checks.number("confidence", confidence)))
 

@@ -104,9 +104,7 @@ def _series(series: "Any") -> object:
     import pandas as pd
 
     if getattr(series, "ndim", 1) != 1:
-        raise ConfigError(
-            f"table with {series.shape[1]} columns {series.columns[0]!r} is not usable: expected one"
-        )
+        raise ConfigError(f"table with {series.shape[1]} columns {series.columns[0]!r} is not usable: expected one")
     kind = series.dtype
     if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind) or _is_words(kind):
         codes, words = pd.factorize(series)
@@ -116,11 +114,7 @@ def _series(series: "Any") -> object:
     if isinstance(kind, pd.DatetimeTZDtype):
         return _memory(series.dt.tz_convert(None).to_numpy())
     if pd.api.types.is_extension_array_dtype(kind) and pd.api.types.is_integer_dtype(kind):
-        return (
-            _memory(series.to_numpy("int64", na_value=MISSING))
-            if series.hasnans
-            else _memory(series.to_numpy(kind.numpy_dtype if hasattr(kind, "numpy_dtype") else "int64"))
-        )
+        return _memory(series.to_numpy("int64", na_value=MISSING)) if series.hasnans else _memory(series.to_numpy(kind.numpy_dtype if hasattr(kind, "numpy_dtype") else "int64"))
     if pd.api.types.is_extension_array_dtype(kind):
         return _memory(series.to_numpy("float64", na_value=float("nan")))
     return _memory(series.to_numpy())

@@ -18,10 +18,12 @@ pub(super) struct Found {
     pub(super) converged: bool,
 }
 
-/// The gain of log-likelihood at which the search ends: a ten-thousandth of a standard error.
-const ENOUGH: f64 = 1e-6;
+/// The gain of log-likelihood in a round at which the search ends: a percent of a standard error.
+const ENOUGH: f64 = 1e-5;
 /// Each of three steps.
 const MOST_ROUNDS: usize = 300;
+/// Over all pings, from where their beginning has led to: ten million take a tenth of a second for each.
+const MOST_LAST_ROUNDS: usize = 60;
 /// Stretches that starting points are tried on.
 const TRIAL: usize = 20_000;
 const TRIAL_ROUNDS: usize = 8;
@@ -30,22 +32,24 @@ const EDGE: f64 = 1e-12;
 
 /// The best channel, by steps from several starting points; `fixed_good` keeps the good state free of loss.
 ///
-/// The starting points are tried on the beginning of the pings; the best two of these go on.
+/// The starting points are tried on the beginning of the pings; the best two of these go on there, and the better one on
+/// all pings.
 pub(super) fn search(outcomes: &Outcomes, starts: &[Channel], fixed_good: bool) -> Option<Found> {
     let beginning = outcomes.beginning(TRIAL);
     let mut tried: Vec<Found> =
         starts.iter().map(|start| climb(&beginning, *start, fixed_good, TRIAL_ROUNDS)).collect();
     tried.sort_by(|a, b| b.log_likelihood.total_cmp(&a.log_likelihood));
     tried.truncate(2);
-    let ends = tried.iter().map(|trial| {
-        let near = climb(&beginning, trial.channel, fixed_good, MOST_ROUNDS);
-        if outcomes.stretches() == beginning.stretches() {
-            return near;
-        }
-        climb(outcomes, near.channel, fixed_good, MOST_ROUNDS)
-    });
-    ends.max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood))
-        .map(|found| Found { channel: found.channel.named(), ..found })
+    let near = tried
+        .iter()
+        .map(|trial| climb(&beginning, trial.channel, fixed_good, MOST_ROUNDS))
+        .max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood))?;
+    let found = if outcomes.stretches() == beginning.stretches() {
+        near
+    } else {
+        climb(outcomes, near.channel, fixed_good, MOST_LAST_ROUNDS)
+    };
+    Some(Found { channel: found.channel.named(), ..found })
 }
 
 /// Goes up from one starting point: two steps, a leap in their direction (SQUAREM; Varadhan and Roland 2008), which is
