@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use divan::{Bencher, black_box};
 use udpping::logic::record::NONE;
+use udpping::logic::stats::fit::{Outcomes, fit_delay, fit_loss};
 use udpping::logic::stats::{self, Columns, Lost, Quantile, Sample};
 
 const PINGS: usize = 10_000_000;
@@ -108,4 +109,14 @@ fn duplication(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn reordering(bencher: Bencher<'_, '_>) {
     each(bencher, |samples| stats::reordering(samples, 3));
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn fit_of_losses(bencher: Bencher<'_, '_>) {
+    each(bencher, |samples| fit_loss(&Outcomes::of(samples)));
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn fit_of_delays(bencher: Bencher<'_, '_>) {
+    each(bencher, fit_delay);
 }

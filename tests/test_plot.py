@@ -75,12 +75,16 @@ def test_the_histogram_counts_every_reply(run: udpping.SimRun) -> None:
 
 def test_runs_of_losses_stand_beside_what_chance_would_do() -> None:
     pattern = "pattern:.........x..xx...xxx"
-    axes: Any = udpping.sim.ping(count=20 * 50, loss=pattern).plot("loss-runs")
+    run = udpping.sim.ping(count=20 * 50, loss=pattern)
+    axes: Any = run.plot("loss-runs")
     assert [bar.get_height() for bar in axes.patches] == [50, 50, 50]
     independent, bursts = axes.lines
-    # 150 runs; after a loss comes another in 3 of 10 if independent, in 1 of 2 with runs of 2 on average.
+    # 150 runs; after a loss comes another in 3 of 10 if independent, in about half with runs of 2.
     assert np.allclose(independent.get_ydata(), [150 * 0.7 * 0.3**k for k in range(3)])
-    assert np.allclose(bursts.get_ydata(), [150 * 0.5**k / 2 for k in range(3)])
+    assert np.allclose(bursts.get_ydata(), [150 * 0.5**k / 2 for k in range(3)], rtol=0.03)
+    fitted = udpping.fit(run)
+    assert np.allclose(bursts.get_ydata(), 150 * np.array(fitted.loss.run_lengths(3)))
+    assert bursts.get_label() == f"fitted {fitted.best_loss.kind}"
 
 
 def test_long_runs_are_put_together() -> None:

@@ -6,12 +6,12 @@
 >>> run.summary.sent, run.summary.received, run.summary.lost
 (4, 2, 2)
 
-`Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure
-round trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the
-models a server can follow. `Heartbeat` says that a program is alive, and `compare_detectors` shows how the
-failure detectors of `detect` do on a path. `stats` turns a run, or any table of pings, into numbers with a
-standard behind each; `theory` says what chance does to pings, exactly. `errors` has everything that is
-raised. Every result is a table.
+`Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure round
+trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the models
+a server can follow, and `fit` finds those of a measured path. `Heartbeat` says that a program is alive, and
+`compare_detectors` shows how the failure detectors of `detect` do on a path. `stats` turns a run, or any
+table of pings, into numbers with a standard behind each; `theory` says what chance does to pings, exactly.
+`errors` has everything that is raised. Every result is a table.
 """
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim, stats, theory
     from udpping._compare import Compared, compare
     from udpping._detect import Comparison, DetectorRow, compare_detectors
+    from udpping._fit import DelayFit, Fit, LossFit, fit
     from udpping._heartbeat import Heartbeat
     from udpping._live import live
     from udpping._monitor import Events, Monitor, MonitorCounters, Peers
@@ -46,13 +47,16 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "Counters",
+    "DelayFit",
     "DetectorRow",
     "Event",
     "Events",
+    "Fit",
     "Heartbeat",
     "Interrupted",
     "Log",
     "LogRow",
+    "LossFit",
     "Monitor",
     "MonitorCounters",
     "MonitorEvent",
@@ -75,6 +79,7 @@ __all__ = [
     "delay",
     "detect",
     "errors",
+    "fit",
     "last_run",
     "live",
     "loss",
@@ -93,6 +98,7 @@ if not TYPE_CHECKING:
     _HOME = {
         **dict.fromkeys(("Compared", "compare"), "_compare"),
         **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
+        **dict.fromkeys(("DelayFit", "Fit", "LossFit", "fit"), "_fit"),
         "Heartbeat": "_heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
         "live": "_live",

@@ -12,13 +12,14 @@ from udpping import _checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
     from matplotlib.axes import Axes
 
     from udpping._run import Run
+    from udpping.loss import Loss
 
     Floats = npt.NDArray[np.float64]
 
@@ -109,19 +110,29 @@ def loss_runs(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
         ks = np.arange(1, most + 1)
         counts = np.bincount(np.minimum(lengths, most), minlength=most + 1)[1:]
         axes.bar(ks, counts, color=colour, alpha=0.6, label=f"{name}: observed" if name else "observed")
-        loss = float(1 - in_time.mean())
-        for chance, style, words in (
-            (loss, "--", "independent losses"),
-            (1 - 1 / float(lengths.mean()), "-", f"bursts of {lengths.mean():.2f} on average"),
-        ):
-            expected = len(lengths) * (1 - chance) * chance ** (ks - 1)
-            if together and chance < 1:
-                expected[-1] /= 1 - chance  # this one and all longer ones
+        for model, style, words in _chains(run):
+            expected = len(lengths) * np.array(model.run_lengths(most))
+            if together:
+                expected[-1] = len(lengths) - expected[:-1].sum()  # this one and all longer ones
             label = f"{name}: {words}" if name else words
             axes.plot(ks, expected, f"o{style}", color="black", markersize=3, linewidth=1, label=label)
         axes.set_xticks(ks if most <= 12 else ks[:: most // 10])  # noqa: PLR2004 - as many labels as fit
     axes.set_xlabel(f"losses in a row (pings{f', {MOST_RUNS} and more together' if together else ''})")
     axes.set_ylabel("runs of losses")
+
+
+def _chains(run: "Run") -> "Iterator[tuple[Loss, str, str]]":
+    """Give independent losses and the chain that fits best, if that is another one."""
+    from udpping._fit import fit
+
+    fitted = fit(run)
+    if fitted.lost == fitted.sent:
+        return  # one run without an end
+    best, independent = fitted.best_loss, fitted.losses[0].model
+    if independent is not None:
+        yield independent, "--", "independent losses"
+    if best.model is not None and best.model is not independent:
+        yield best.model, "-", f"fitted {best.kind}"
 
 
 def jitter(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:

@@ -8,7 +8,7 @@ ConfigError. The delays of a seed are the same in every later version.
 from udpping import _checks, _core
 from udpping._text import seconds_text
 
-__all__ = ["Delay", "Exponential", "Fixed", "Uniform"]
+__all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
 
 
 class Delay:
@@ -91,6 +91,58 @@ class Exponential(Delay):
 
     def __init__(self, mean: float, *, base: float = 0.0) -> None:
         super().__init__(f"exponential:{seconds_text('mean', mean)},base={seconds_text('base', base)}")
+
+
+class LogNormal(Delay):
+    """The logarithm is normally distributed: half of the delays are above `median` seconds, some far above.
+
+    `sigma` is the standard deviation of the logarithm: 16 % are longer than `exp(sigma)` medians, 2.3 % than
+    `exp(2 * sigma)`; the mean is `exp(sigma**2 / 2)` medians. `median` is 0 to 3600 and comes on top of
+    `base`, 0 to 3600 as well. `sigma` is 0 or more, and such that the longest delay there is, that of one
+    packet in 2^53, is within two days: with a median of 20 ms up to 1.9. Else ConfigError.
+
+    >>> import udpping
+    >>> model = udpping.delay.LogNormal(0.005, sigma=0.8, base=0.02)
+    >>> model
+    <udpping.delay.LogNormal lognormal:median=5ms,sigma=0.8,base=20ms>
+    >>> run = udpping.sim.ping(count=10_000, delay=model, seed=1)
+    >>> 24_800_000 < run.summary.rtt_median_ns < 25_200_000
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, median: float, sigma: float, *, base: float = 0.0) -> None:
+        times = f"median={seconds_text('median', median)},sigma={_decimals('sigma', sigma)}"
+        super().__init__(f"lognormal:{times},base={seconds_text('base', base)}")
+
+
+class Gamma(Delay):
+    """Gamma-distributed, `mean` seconds on average: the sum of `shape` exponential times, as in queues.
+
+    With `shape` 1 it is `Exponential`; below it is more uneven, above it becomes a bell: its standard
+    deviation is `mean / sqrt(shape)`. `mean` is 0 to 3600 and comes on top of `base`, 0 to 3600 as well,
+    and `shape`, no whole number of need, 0.1 to 1000. The longest delay there is, that of one packet in 2^53,
+    is within two days. Else ConfigError.
+
+    >>> import udpping
+    >>> model = udpping.delay.Gamma(0.005, shape=2, base=0.02)
+    >>> model
+    <udpping.delay.Gamma gamma:mean=5ms,shape=2,base=20ms>
+    >>> run = udpping.sim.ping(count=10_000, delay=model, seed=1)
+    >>> 24_800_000 < run.summary.rtt_avg_ns < 25_200_000
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, mean: float, shape: float, *, base: float = 0.0) -> None:
+        times = f"mean={seconds_text('mean', mean)},shape={_decimals('shape', shape)}"
+        super().__init__(f"gamma:{times},base={seconds_text('base', base)}")
+
+
+def _decimals(name: str, value: float) -> str:
+    return f"{_checks.number(name, value):.9f}"
 
 
 def _restore(model: type[Delay], text: str) -> Delay:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bernoulli", "Burst", "Every", "GilbertElliott", "List", "Loss", "Pattern", "RandInt", "Trace"]
 
+LONGEST = 100_000
+"""Runs whose probability is worked out."""
+
 
 class Loss:
     """Base of the models: a checked text that says which datagrams are lost. Equal texts are equal models.
@@ -33,6 +36,24 @@ class Loss:
 
     def __init__(self, text: str) -> None:
         self._text = _core.check_loss(_checks.text("loss", text))
+
+    def run_lengths(self, longest: int) -> "list[float]":
+        """Give the probabilities that a run of losses is 1, 2, ... `longest` packets long (up to 100,000).
+
+        Exactly, in the long run, by the steps of the chain: of independent losses, `Burst` and
+        `GilbertElliott`. ConfigError for other models, and for those that never lose: they have no runs.
+
+        >>> import udpping
+        >>> [round(share, 4) for share in udpping.loss.Burst("5%", 2).run_lengths(4)]
+        [0.5, 0.25, 0.125, 0.0625]
+        """
+        number = _checks.whole("longest", longest)
+        if not 1 <= number <= LONGEST:
+            raise _checks.refuse("longest", longest, f"a whole number from 1 to {LONGEST:,}")
+        lengths = _core.loss_run_lengths(self._text, number)
+        if lengths is None:
+            raise _checks.refuse("loss", self._text, "a model that loses something: nothing has no runs")
+        return lengths
 
     def __str__(self) -> str:
         return self._text

@@ -7,6 +7,7 @@ pub mod link;
 pub mod monitor;
 pub mod ping;
 pub mod record;
+mod special;
 pub mod stats;
 pub mod wire;
 

@@ -5,6 +5,7 @@
 mod detect;
 mod echo;
 mod errors;
+mod fit;
 mod heartbeat;
 mod monitor;
 mod ping;
@@ -29,6 +30,8 @@ mod _core {
     use super::detect::{check_detector, sim_detectors};
     #[pymodule_export]
     use super::echo::EchoServer;
+    #[pymodule_export]
+    use super::fit::{fit_models, loss_run_lengths};
     #[pymodule_export]
     use super::heartbeat::HeartbeatSender;
     #[pymodule_export]

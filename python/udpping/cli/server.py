@@ -20,7 +20,8 @@ With --profile it answers and prints as the lab's UDPPingerServer.py does (udppi
 
 LOSS:  0.3  30%  4/11  burst:5%,3 (in runs of 3)  gilbert-elliott:1%,25%,loss_bad=50%  randint:0,10,4
        pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x
-DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms  exponential:5ms,base=20ms
+DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms,base=20ms
+       lognormal:median=5ms,sigma=0.8,base=20ms  gamma:mean=5ms,shape=2,base=20ms
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
 
 

@@ -1,4 +1,6 @@
-//! The incomplete gamma function, and what follows from it: normal tails and exact Poisson intervals.
+//! What follows from the incomplete gamma function: normal tails and exact Poisson intervals.
+
+use crate::logic::special::upper;
 
 /// The 95 % interval of the mean of a Poisson variable of which `count` was seen (Garwood 1936): exact, in that the
 /// truth lies below it in at most 2.5 % of all cases and above it in at most 2.5 %.
@@ -34,62 +36,6 @@ fn crossing(mut low: f64, mut high: f64, before: impl Fn(f64) -> bool) -> f64 {
         }
     }
     f64::midpoint(low, high)
-}
-
-/// Q(a, x), the regularised upper incomplete gamma function: P(X < a) of a Poisson variable with mean x.
-fn upper(a: f64, x: f64) -> f64 {
-    if x <= 0.0 {
-        return 1.0;
-    }
-    let front = (a * x.ln() - x - ln_gamma(a)).exp();
-    if x < a + 1.0 { 1.0 - front * series(a, x) } else { front * fraction(a, x) }
-}
-
-/// Enough for counts up to a billion; both end long before.
-const MOST_TERMS: u32 = 1_000_000;
-
-fn series(a: f64, x: f64) -> f64 {
-    let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
-    for _ in 0..MOST_TERMS {
-        n += 1.0;
-        term *= x / n;
-        sum += term;
-        if term < sum * 1e-16 {
-            break;
-        }
-    }
-    sum
-}
-
-/// The continued fraction, by Lentz's method.
-#[expect(clippy::many_single_char_names, reason = "as the method is written everywhere")]
-fn fraction(a: f64, x: f64) -> f64 {
-    const TINY: f64 = 1e-300;
-    let mut b = x + 1.0 - a;
-    let (mut c, mut d) = (1.0 / TINY, 1.0 / b);
-    let mut value = d;
-    for i in 1..MOST_TERMS {
-        let factor = -f64::from(i) * (f64::from(i) - a);
-        b += 2.0;
-        let away = |value: f64| if value.abs() < TINY { TINY } else { value };
-        d = 1.0 / away(factor * d + b);
-        c = away(b + factor / c);
-        value *= d * c;
-        if (d * c - 1.0).abs() < 1e-16 {
-            break;
-        }
-    }
-    value
-}
-
-/// ln Γ(x) for x > 0: Stirling's series, beyond 10.
-fn ln_gamma(x: f64) -> f64 {
-    if x < 10.0 {
-        return ln_gamma(x + 1.0) - x.ln();
-    }
-    let square = 1.0 / (x * x);
-    let series = square * (1.0 / 1_260.0 - square * (1.0 / 1_680.0 - square / 1_188.0));
-    (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_7 + (1.0 / 12.0 - square / 360.0 + series * square) / x
 }
 
 #[cfg(test)]

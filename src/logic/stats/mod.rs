@@ -7,6 +7,7 @@ mod arrival;
 mod digest;
 mod distribution;
 mod duplication;
+pub mod fit;
 mod gamma;
 mod groups;
 mod interval;

@@ -1,0 +1,253 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn read(text: &str) -> Delay {
+    text.parse().unwrap()
+}
+
+#[test]
+fn times_are_read_exactly_and_shown_in_one_form() {
+    let cases = [
+        ("0", 0, "0"),
+        ("0ms", 0, "0"),
+        ("-0.0", 0, "0"),
+        ("0.05", 50_000_000, "50ms"),
+        ("0.30000000000000004", 300_000_000, "300ms"),
+        ("1e-05", 10_000, "10us"),
+        ("200us", 200_000, "200us"),
+        ("1.5s", 1_500_000_000, "1.5s"),
+        ("1500 ms", 1_500_000_000, "1.5s"),
+        ("0.5us", 500, "500ns"),
+        ("1.000001ms", 1_000_001, "1.000001ms"),
+        ("7ns", 7, "7ns"),
+        ("0.5ns", 1, "1ns"),
+        ("1e-300", 0, "0"),
+        ("3600", HOUR, "3600s"),
+        ("3600000000000ns", HOUR, "3600s"),
+    ];
+    for (text, nanos, canonical) in cases {
+        assert_eq!(read(text), Delay(Kind::Fixed(nanos)), "{text}");
+        assert_eq!(read(text).to_string(), canonical, "{text}");
+    }
+    assert_eq!(read("uniform: 0ms , 0.2").to_string(), "uniform:0,200ms");
+    assert_eq!(read("exponential:100ms").to_string(), "exponential:100ms");
+    assert_eq!(read("exponential:100ms,base=0s").to_string(), "exponential:100ms");
+    assert_eq!(read("exponential: 5ms , base = 0.02").to_string(), "exponential:5ms,base=20ms");
+}
+
+#[test]
+fn what_is_no_delay_is_refused() {
+    let cases = [
+        "",
+        "ms",
+        "-1ms",
+        "nan",
+        "inf",
+        "3600.000000001",
+        "1h",
+        "5m",
+        "1_0ms",
+        "50 m s",
+        "1e999999999",
+        "1e40",
+        "uniform:200ms",
+        "uniform:2,1",
+        "uniform:0,-1",
+        "uniform:0,3601",
+        "uniform:1,2,3",
+        "exponential:",
+        "exponential:-1",
+        "exponential:1,2",
+        "exponential:1,base=",
+        "exponential:1,base=-1",
+        "exponential:1,base=3601",
+        "exponential:1,base=1,base=1",
+        "normal:1,2",
+        "fixed:1",
+    ];
+    for text in cases {
+        let refused = text.parse::<Delay>().unwrap_err().to_string();
+        assert!(refused.contains(&format!("{text:?}")) && refused.contains("1 hour"), "{refused}");
+    }
+}
+
+#[test]
+fn uniform_delays_include_both_ends() {
+    let delay = read("uniform:10ns,13ns");
+    let quarter = 1_u64 << 62;
+    let drawn = [0, quarter - 1, quarter, 2 * quarter, 3 * quarter, u64::MAX].map(|bits| delay.at(bits));
+    assert_eq!(drawn, [10, 10, 11, 12, 13, 13]);
+    assert_eq!(read("uniform:5ms,5ms").at(u64::MAX / 3), 5_000_000);
+    assert_eq!(read("uniform:0,3600").at(u64::MAX), HOUR);
+    assert_eq!((delay.mean(), delay.longest()), (11, 13));
+}
+
+/// Computed with 200 bits of precision.
+#[test]
+fn exponential_delays_are_the_logarithm() {
+    let bits = [0, 1 << 11, 1 << 63, u64::MAX - 4_095, u64::MAX];
+    let drawn = |text: &str| bits.map(|bits| read(text).at(bits));
+    assert_eq!(drawn("exponential:100ms"), [3_673_680_057, 3_604_365_339, 69_314_718, 0, 0]);
+    let hours = [132_252_482_050_838, 129_757_152_200_822, 2_495_329_850_016, 0, 0];
+    assert_eq!(drawn("exponential:3600"), hours);
+    assert_eq!(drawn("exponential:100ms,base=1"), drawn("exponential:100ms").map(|delay| SECOND + delay));
+    assert_eq!(read("exponential:0"), read("exponential:0ms"));
+    let based = read("exponential:5ms,base=20ms");
+    assert_eq!((based.mean(), based.longest()), (25_000_000, 20_000_000 + read("exponential:5ms").longest()));
+    assert!(read("exponential:0").is_none() && read("uniform:0,0").is_none() && !read("1ns").is_none());
+    assert!(!read("exponential:0,base=1ns").is_none());
+}
+
+#[test]
+fn the_mean_is_the_one_asked_for() {
+    let delay = read("exponential:1ms");
+    let steps = 100_000_u64;
+    let sum: Nanos = (0..steps).map(|step| delay.at(u64::MAX / steps * step)).sum();
+    let mean = sum / Nanos::try_from(steps).unwrap();
+    assert!((mean - 1_000_000).abs() < 1_000, "{mean}");
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_is_read_back(low in 0..HOUR, more in 0..HOUR) {
+        let high = (low + more).min(HOUR);
+        let exponential = Kind::Exponential { mean: high, base: low };
+        for delay in [Kind::Fixed(low), Kind::Uniform(low, high), exponential].map(Delay) {
+            prop_assert_eq!(read(&delay.to_string()), delay);
+        }
+    }
+
+    #[test]
+    fn delays_stay_in_range(low in 0..HOUR, more in 0..HOUR, bits: u64) {
+        let high = (low + more).min(HOUR);
+        prop_assert!((low..=high).contains(&Delay(Kind::Uniform(low, high)).at(bits)));
+        let exponential = Delay(Kind::Exponential { mean: high, base: low });
+        prop_assert!((low..=exponential.longest()).contains(&exponential.at(bits)));
+    }
+
+    #[test]
+    fn our_logarithm_is_the_systems_to_a_nanosecond(bits: u64) {
+        #[expect(clippy::cast_precision_loss)]
+        let system = -(((bits >> 11) + 1) as f64 / (1_u64 << 53) as f64).ln() * 1e9;
+        #[expect(clippy::cast_precision_loss)]
+        let ours = exponential(SECOND, bits) as f64;
+        prop_assert!((ours - system).abs() <= 0.51, "{} {}", ours, system);
+    }
+
+    #[test]
+    fn no_text_panics(text in ".{0,40}", number in "[a-z]{0,11}:?[-+0-9.e]{0,45}(,(base=)?[-+0-9.e]{0,20})?[mun]?s?") {
+        let _ = (text.parse::<Delay>(), number.parse::<Delay>());
+    }
+}
+
+/// Never to change: a seed gives the same delays in every version.
+#[test]
+fn log_normal_and_gamma_delays_are_frozen() {
+    let bits = [0, 1 << 20, 1 << 54, 1 << 62, 1 << 63, 3 << 62, u64::MAX - (1 << 54), u64::MAX];
+    let drawn = |text: &str| bits.map(|bits| read(text).at(bits));
+    let frozen = [
+        (
+            "lognormal:median=5ms,sigma=0.8,base=20ms",
+            [
+                3_578_401_954,
+                1_917_671_942,
+                79_576_022,
+                28_576_533,
+                25_000_000,
+                22_914_931,
+                20_419_632,
+                20_007_026,
+            ],
+        ),
+        (
+            "gamma:mean=5ms,shape=2.5,base=20ms",
+            [104_195_032, 91_225_425, 40_569_689, 26_625_680, 24_351_460, 22_674_603, 20_208_167, 20_000_001],
+        ),
+        (
+            "gamma:mean=5ms,shape=0.1",
+            [1_567_787_438, 1_265_113_965, 169_155_517, 1_765_318, 29_670, 29, 0, 0],
+        ),
+        (
+            "gamma:mean=100ms,shape=1000",
+            [
+                128_215_904,
+                125_309_672,
+                110_081_526,
+                102_114_369,
+                99_966_669,
+                97_849_297,
+                90_491_264,
+                76_207_054,
+            ],
+        ),
+    ];
+    for (text, times) in frozen {
+        assert_eq!(drawn(text), times, "{text}");
+    }
+}
+
+#[test]
+fn parameters_have_names_and_ranges() {
+    for (text, canonical) in [
+        ("lognormal: sigma = 0.50 , median = 5ms", "lognormal:median=5ms,sigma=0.5"),
+        ("lognormal:median=0.005,sigma=1,base=20ms", "lognormal:median=5ms,sigma=1,base=20ms"),
+        ("lognormal:median=1s,sigma=0", "lognormal:median=1s,sigma=0"),
+        ("gamma:base=20ms,shape=2.50,mean=5ms", "gamma:mean=5ms,shape=2.5,base=20ms"),
+        ("gamma:mean=5ms,shape=0.1,base=0", "gamma:mean=5ms,shape=0.1"),
+    ] {
+        assert_eq!(read(text).to_string(), canonical);
+    }
+    for (text, word) in [
+        ("lognormal:5ms,sigma=1", "lognormal:median=5ms"),
+        ("lognormal:median=5ms", "sigma is a number from 0"),
+        ("lognormal:median=5ms,sigma=-1", "sigma is a number from 0"),
+        ("lognormal:median=5ms,sigma=81", "sigma is a number from 0"),
+        ("lognormal:median=5ms,sigma=80", "a smaller sigma"),
+        ("lognormal:median=5ms,sigma=3", "a smaller sigma"),
+        ("lognormal:median=1,median=2,sigma=1", "a base is not needed"),
+        ("gamma:mean=5ms,shape=0.09", "from 0.1 to 1000"),
+        ("gamma:mean=5ms,shape=1001", "from 0.1 to 1000"),
+        ("gamma:mean=5ms,sigma=1", "gamma:mean=5ms"),
+        ("gamma:mean=3600,shape=0.1", "a larger shape"),
+        ("gamma:mean=2h,shape=1", "1 hour"),
+    ] {
+        let refused = text.parse::<Delay>().unwrap_err().to_string();
+        assert!(refused.contains(&format!("{text:?}")) && refused.contains(word), "{refused}");
+    }
+}
+
+#[test]
+fn means_are_those_asked_for() {
+    for text in [
+        "lognormal:median=1ms,sigma=0.5,base=1ms",
+        "gamma:mean=1ms,shape=3",
+        "gamma:mean=1ms,shape=0.5,base=1ms",
+    ] {
+        let (delay, steps) = (read(text), 100_000_u64);
+        let sum: Nanos =
+            (0..steps).map(|step| delay.at(u64::MAX / steps * step + u64::MAX / steps / 2)).sum();
+        let mean = sum / Nanos::try_from(steps).unwrap();
+        assert!((mean - delay.mean()).abs() < 1_000, "{text}: {mean}");
+    }
+    assert!(read("gamma:mean=0,shape=2").is_none() && !read("gamma:mean=0,shape=2,base=1ns").is_none());
+}
+
+proptest! {
+    #[test]
+    fn named_parameters_are_read_back_and_delays_fall(
+        time in 0..20_000_000_i64,
+        base in 0..HOUR,
+        sigma in 0..1_500_000_000_i64,
+        shape in 100_000_000..1_000_000_000_000_i64,
+        low: u64,
+        high: u64,
+    ) {
+        let kinds = [Kind::LogNormal { median: time, sigma, base }, Kind::Gamma { mean: time, shape, base }];
+        for delay in kinds.map(Delay) {
+            prop_assert_eq!(read(&delay.to_string()), delay);
+            let (longer, shorter) = (delay.at(low.min(high)), delay.at(low.max(high)));
+            prop_assert!(base <= shorter && shorter <= longer && longer <= delay.longest());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Delays as text, there and back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::time::{Billionths, Time, billionths, time};
+use super::{Delay, Kind, LONGEST};
+use crate::logic::{Invalid, Nanos};
+
+const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms, \
+                        exponential:5ms,base=20ms, lognormal:median=5ms,sigma=0.5,base=20ms or \
+                        gamma:mean=5ms,shape=2,base=20ms (a base is not needed), all times from 0 to 1 hour";
+
+/// The shapes of a gamma variable, in billionths.
+const SHAPES: std::ops::RangeInclusive<i64> = 100_000_000..=1_000_000_000_000;
+
+/// A spread at which any median but 0 is refused; below it nothing overflows.
+const MOST_SIGMA: i64 = 80_000_000_000;
+
+impl FromStr for Delay {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parsed = match text.trim().split_once(':') {
+            None => time(text).map(Kind::Fixed).map_err(hint),
+            Some(("uniform", range)) => uniform(range).map_err(hint),
+            Some(("exponential", times)) => exponential(times).map_err(hint),
+            Some(("lognormal", parts)) => log_normal(parts),
+            Some(("gamma", parts)) => gamma(parts),
+            Some(_) => Err(EXPECTED.into()),
+        };
+        parsed.map(Self).map_err(|expected| Invalid::new("delay", format!("{text:?}"), expected))
+    }
+}
+
+fn hint(more: &str) -> String {
+    format!("{EXPECTED}{more}")
+}
+
+fn uniform(range: &str) -> Result<Kind, &'static str> {
+    let (low, high) = range.split_once(',').ok_or("; uniform takes two times")?;
+    let (low, high) = (time(low)?, time(high)?);
+    if low > high {
+        return Err("; the shorter time comes first");
+    }
+    Ok(Kind::Uniform(low, high))
+}
+
+fn exponential(times: &str) -> Result<Kind, &'static str> {
+    let (mean, base) = times.split_once(',').unwrap_or((times, "base=0"));
+    let base = base.trim_start().strip_prefix("base").map(str::trim_start);
+    let base = base.and_then(|base| base.strip_prefix('=')).ok_or("")?;
+    Ok(Kind::Exponential { mean: time(mean)?, base: time(base)? })
+}
+
+fn log_normal(parts: &str) -> Result<Kind, String> {
+    let [median, sigma, base] = named(parts, ["median", "sigma", "base"]).ok_or_else(|| hint(""))?;
+    let (median, base) = (needed(median)?, based(base)?);
+    let sigma = sigma
+        .and_then(billionths)
+        .filter(|sigma| *sigma <= MOST_SIGMA)
+        .ok_or_else(|| hint("; sigma is a number from 0 on, the standard deviation of the logarithm"))?;
+    within(Kind::LogNormal { median, sigma, base }, "a smaller sigma or median")
+}
+
+fn gamma(parts: &str) -> Result<Kind, String> {
+    let [mean, shape, base] = named(parts, ["mean", "shape", "base"]).ok_or_else(|| hint(""))?;
+    let (mean, base) = (needed(mean)?, based(base)?);
+    let shape = shape
+        .and_then(billionths)
+        .filter(|shape| SHAPES.contains(shape))
+        .ok_or_else(|| hint("; the shape is a number from 0.1 to 1000, 1 is exponential"))?;
+    within(Kind::Gamma { mean, shape, base }, "a smaller mean or a larger shape")
+}
+
+/// The values of `name=value`, each at most once, in the order of the names.
+fn named<'a, const N: usize>(parts: &'a str, names: [&str; N]) -> Option<[Option<&'a str>; N]> {
+    let mut values = [None; N];
+    for part in parts.split(',') {
+        let (name, value) = part.split_once('=')?;
+        let place = names.iter().position(|known| *known == name.trim())?;
+        if values[place].replace(value).is_some() {
+            return None;
+        }
+    }
+    Some(values)
+}
+
+fn needed(value: Option<&str>) -> Result<Nanos, String> {
+    value.ok_or("").and_then(time).map_err(hint)
+}
+
+fn based(value: Option<&str>) -> Result<Nanos, String> {
+    value.map_or(Ok(0), time).map_err(hint)
+}
+
+/// Refuses a tail that would be cut somewhere.
+fn within(kind: Kind, instead: &str) -> Result<Kind, String> {
+    let longest = Delay(kind).longest();
+    if longest > LONGEST {
+        let longest = longest / 1_000_000_000;
+        return Err(format!(
+            "a tail within 2 days (172,800 s), and one packet in 2^53 would be held for {longest} s: {instead}"
+        ));
+    }
+    Ok(kind)
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base = match self.0 {
+            Kind::Fixed(time) => return write!(f, "{}", Time(time)),
+            Kind::Uniform(low, high) => return write!(f, "uniform:{},{}", Time(low), Time(high)),
+            Kind::Exponential { mean, base } => {
+                write!(f, "exponential:{}", Time(mean))?;
+                base
+            }
+            Kind::LogNormal { median, sigma, base } => {
+                write!(f, "lognormal:median={},sigma={}", Time(median), Billionths(sigma))?;
+                base
+            }
+            Kind::Gamma { mean, shape, base } => {
+                write!(f, "gamma:mean={},shape={}", Time(mean), Billionths(shape))?;
+                base
+            }
+        };
+        if base > 0 {
+            write!(f, ",base={}", Time(base))?;
+        }
+        Ok(())
+    }
+}

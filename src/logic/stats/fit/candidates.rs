@@ -1,0 +1,309 @@
+//! The chains that are tried on losses, from one parameter to four.
+
+use super::em::{Found, changes, log_likelihood, search};
+use super::goodness::{Goodness, goodness};
+use super::{Channel, Outcomes, bic, rounded};
+use crate::logic::Invalid;
+use crate::logic::link::Loss;
+use crate::logic::stats::{Z95, wilson};
+
+/// What kind of chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossKind {
+    /// Losses that know nothing of each other: one parameter, their share.
+    Independent,
+    /// A bad state that loses everything, a good one that loses nothing: p and r.
+    Gilbert2,
+    /// The same with a loss in the bad state that is not everything (Gilbert 1960).
+    Gilbert3,
+    /// A loss in either state (Elliott 1963).
+    GilbertElliott,
+}
+
+impl LossKind {
+    const ALL: [Self; 4] = [Self::Independent, Self::Gilbert2, Self::Gilbert3, Self::GilbertElliott];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        ["independent", "gilbert-2", "gilbert-3", "gilbert-elliott"][self as usize]
+    }
+
+    /// How many numbers it is told by.
+    #[must_use]
+    pub fn parameters(self) -> u32 {
+        self as u32 + 1
+    }
+}
+
+/// One chain, fitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossFit {
+    /// What kind it is.
+    pub kind: LossKind,
+    /// Why it cannot be told; without that, the best of its kind.
+    pub found: Result<FittedChannel, String>,
+}
+
+/// The best of a kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FittedChannel {
+    /// Its probabilities, to six digits. Of independent losses, p is their share and r what is missing to 1.
+    pub channel: Channel,
+    /// As a server loses so.
+    pub model: Loss,
+    /// The standard errors of p and r, where the states are seen.
+    pub errors: Option<[f64; 2]>,
+    /// The natural logarithm of the probability of all that was seen.
+    pub log_likelihood: f64,
+    /// Less is better.
+    pub bic: f64,
+    /// Whether the search came to its end.
+    pub converged: bool,
+    /// How good it is by itself.
+    pub goodness: Goodness,
+}
+
+/// All chains that were tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossFits {
+    /// Pings, and those without a reply in time.
+    pub sent: u64,
+    /// Those lost.
+    pub lost: u64,
+    /// Chains of pings with adjacent numbers.
+    pub chains: u64,
+    /// The interval of the loss if losses are independent.
+    pub interval: (f64, f64),
+    /// From the one with one parameter to the one with four.
+    pub fits: Vec<LossFit>,
+    /// The place of the one with the least BIC.
+    pub best: usize,
+}
+
+/// Losses, and runs of them, without which a hidden state is a guess.
+const LOSSES: u64 = 20;
+const RUNS: u64 = 10;
+
+/// Fits chains to what became of pings, all that can be told from it.
+///
+/// # Errors
+/// There is no ping.
+pub fn fit_loss(outcomes: &Outcomes) -> Result<LossFits, Invalid> {
+    let (sent, lost) = (outcomes.sent(), outcomes.lost());
+    let interval = wilson(lost, sent, Z95).ok_or_else(|| {
+        Invalid::new("table", "without pings", "one settled ping at least, to fit a model to")
+    })?;
+    let mut fits = Vec::new();
+    let mut before = None;
+    for kind in LossKind::ALL {
+        let found = enough(kind, outcomes).and_then(|()| {
+            let found = best(kind, outcomes, before);
+            before = Some(found.channel);
+            told(kind, &found, outcomes)
+        });
+        fits.push(LossFit { kind, found });
+    }
+    let value = |fit: &LossFit| fit.found.as_ref().map_or(f64::INFINITY, |found| found.bic);
+    let best = (0..fits.len()).min_by(|a, b| value(&fits[*a]).total_cmp(&value(&fits[*b]))).unwrap_or(0);
+    Ok(LossFits { sent, lost, chains: outcomes.chains().count() as u64, interval, fits, best })
+}
+
+fn enough(kind: LossKind, outcomes: &Outcomes) -> Result<(), String> {
+    let (lost, runs, [[_, begun], [ended, _]]) = (outcomes.lost(), outcomes.loss_runs(), outcomes.pairs());
+    match kind {
+        LossKind::Independent => Ok(()),
+        _ if lost == 0 => Err("no ping was lost".into()),
+        _ if lost == outcomes.sent() => Err("every ping was lost".into()),
+        LossKind::Gilbert2 if begun == 0 || ended == 0 => {
+            Err("no run of losses was seen to begin after a reply, or none to end before one".into())
+        }
+        LossKind::Gilbert2 => Ok(()),
+        _ if lost < LOSSES || runs < RUNS => {
+            Err(format!("{lost} losses in {runs} runs are too few: a hidden state needs {LOSSES} in {RUNS}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn best(kind: LossKind, outcomes: &Outcomes, before: Option<Channel>) -> Found {
+    let share = outcomes.lost() as f64 / outcomes.sent() as f64;
+    match kind {
+        LossKind::Independent => {
+            let of = |count: u64, share: f64| if count == 0 { 0.0 } else { count as f64 * share.ln() };
+            let lost = outcomes.lost();
+            Found {
+                channel: Channel::independent(share),
+                log_likelihood: of(lost, share) + of(outcomes.sent() - lost, 1.0 - share),
+                converged: true,
+            }
+        }
+        LossKind::Gilbert2 => {
+            let steps = outcomes.pairs().map(|row| row.map(|count| count as f64));
+            let first = outcomes.first().map(|count| count as f64);
+            let (p, r) = changes(steps, first, (share, 1.0 - share));
+            let channel = Channel { p, r, loss_good: 0.0, loss_bad: 1.0 };
+            Found { channel, log_likelihood: log_likelihood(outcomes, &channel), converged: true }
+        }
+        LossKind::Gilbert3 | LossKind::GilbertElliott => {
+            let fixed_good = kind == LossKind::Gilbert3;
+            let starts: Vec<_> = starts(share, before, fixed_good).collect();
+            search(outcomes, &starts, fixed_good).unwrap_or(Found {
+                channel: Channel::independent(share),
+                log_likelihood: f64::NEG_INFINITY,
+                converged: false,
+            })
+        }
+    }
+}
+
+/// Where the search begins: near the model with a parameter less, and at bad times of several lengths and losses.
+fn starts(share: f64, before: Option<Channel>, fixed_good: bool) -> impl Iterator<Item = Channel> {
+    let good = if fixed_good { 0.0 } else { 0.2 * share };
+    let near = before.map(|channel| Channel {
+        loss_good: if fixed_good { 0.0 } else { 1e-3 * share },
+        loss_bad: channel.loss_bad.min(0.99),
+        ..channel
+    });
+    let grid = [2.0, 12.0, 100.0].into_iter().flat_map(move |lasts: f64| {
+        [0.25, 0.6, 0.95].into_iter().filter_map(move |loss_bad: f64| {
+            let (r, bad) = (1.0 / lasts, (share - good) / (loss_bad - good));
+            let p = r * bad / (1.0 - bad);
+            (0.0 < bad && bad < 0.9 && p < 1.0).then_some(Channel { p, r, loss_good: good, loss_bad })
+        })
+    });
+    near.into_iter().chain(grid)
+}
+
+/// The model in six digits, as text that a server reads, and how good it is.
+fn told(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChannel, String> {
+    let Found { log_likelihood, converged, channel: exact } = *found;
+    let channel = match kind {
+        LossKind::Independent => exact,
+        _ => Channel {
+            p: rounded(exact.p),
+            r: rounded(exact.r),
+            loss_good: rounded(exact.loss_good),
+            loss_bad: rounded(exact.loss_bad),
+        },
+    };
+    let Channel { p, r, loss_good, loss_bad } = channel;
+    let text = match kind {
+        LossKind::Independent => format!("{}/{}", outcomes.lost(), outcomes.sent()),
+        _ => format!("gilbert-elliott:{p},{r},loss_good={loss_good},loss_bad={loss_bad}"),
+    };
+    let model = text.parse().map_err(|Invalid { expected, .. }| format!("{text} is no model: {expected}"))?;
+    let errors = (kind == LossKind::Gilbert2).then(|| {
+        let [kept, lost] = outcomes.pairs();
+        let error =
+            |chance: f64, pairs: [u64; 2]| (chance * (1.0 - chance) / (pairs[0] + pairs[1]) as f64).sqrt();
+        [error(p, kept), error(r, lost)]
+    });
+    Ok(FittedChannel {
+        channel,
+        model,
+        errors,
+        log_likelihood,
+        bic: bic(kind.parameters(), outcomes.sent() as f64, log_likelihood),
+        converged,
+        goodness: goodness(outcomes, &exact),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::goodness::made_by;
+    use super::super::outcomes::tests::of;
+    use super::*;
+
+    fn fitted(outcomes: &Outcomes) -> (LossFits, Channel) {
+        let fits = fit_loss(outcomes).expect("pings");
+        let channel = fits.fits[fits.best].found.as_ref().expect("a best one").channel;
+        (fits, channel)
+    }
+
+    #[test]
+    fn the_true_kind_is_chosen_and_its_parameters_are_found() {
+        let cases = [
+            (LossKind::Independent, Channel::independent(0.05)),
+            (LossKind::Gilbert2, Channel { p: 0.01, r: 0.3, loss_good: 0.0, loss_bad: 1.0 }),
+            (LossKind::Gilbert3, Channel { p: 0.01, r: 0.05, loss_good: 0.0, loss_bad: 0.4 }),
+            (LossKind::GilbertElliott, Channel { p: 0.005, r: 0.02, loss_good: 0.01, loss_bad: 0.5 }),
+        ];
+        for (kind, truth) in cases {
+            let (fits, found) = fitted(&made_by(&truth, 60_000, 5));
+            assert_eq!(fits.fits[fits.best].kind, kind, "{fits:#?}");
+            // Some 240 bad times: 7 % is a standard error of p and r.
+            let near = |a: f64, b: f64| (a - b).abs() <= 0.25 * b;
+            assert!(near(found.p, truth.p) && near(found.r, truth.r), "{found:?}");
+            assert!(
+                near(found.loss_good, truth.loss_good) && near(found.loss_bad, truth.loss_bad),
+                "{found:?}"
+            );
+            let best = fits.fits[fits.best].found.as_ref().expect("a best one");
+            assert!(best.converged && best.goodness.p_value > 0.05, "{best:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_known_has_a_reason() {
+        assert!(fit_loss(&Outcomes::default()).is_err());
+        let reasons = |marks: &str| {
+            let fits = fit_loss(&of(marks)).expect("pings");
+            let reasons = fits.fits.iter().filter_map(|fit| fit.found.as_ref().err().cloned());
+            (fits.best, reasons.collect::<Vec<_>>())
+        };
+        assert_eq!(reasons("...."), (0, vec!["no ping was lost".to_owned(); 3]));
+        assert_eq!(reasons("xx"), (0, vec!["every ping was lost".to_owned(); 3]));
+        assert_eq!(
+            reasons("...xx").1[0],
+            "no run of losses was seen to begin after a reply, or none to end before one"
+        );
+        let few = reasons("...xx.....x..");
+        assert_eq!((few.0, few.1.len()), (0, 2));
+        assert_eq!(few.1[0], "3 losses in 2 runs are too few: a hidden state needs 20 in 10");
+    }
+
+    /// Stretches of ten thousand: no power of a small number is lost.
+    #[test]
+    fn rare_losses_of_many_pings_are_fitted() {
+        let truth = Channel { p: 1e-4, r: 0.2, loss_good: 0.0, loss_bad: 1.0 };
+        let (fits, found) = fitted(&made_by(&truth, 500_000, 3));
+        assert_eq!(fits.fits[fits.best].kind, LossKind::Gilbert2);
+        assert!((found.r - 0.2).abs() < 0.05, "{found:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        /// Also of nonsense; more parameters are never less likely.
+        #[test]
+        fn anything_is_fitted(marks in "[.x]{1,80}( [.x]{1,40}){0,4}") {
+            let fits = fit_loss(&of(&marks)).expect("pings");
+            let mut last = f64::NEG_INFINITY;
+            for fit in &fits.fits {
+                if let Ok(found) = &fit.found {
+                    prop_assert!(found.log_likelihood >= last - 0.01, "{fits:?}");
+                    last = found.log_likelihood;
+                    let Channel { p, r, loss_good, loss_bad } = found.channel;
+                    prop_assert!([p, r, loss_good, loss_bad].iter().all(|chance| (0.0..=1.0).contains(chance)));
+                    prop_assert!(loss_good <= loss_bad);
+                }
+            }
+        }
+
+        #[test]
+        fn two_parameters_are_those_of_the_counts(marks in "[.x]{200,400}") {
+            let outcomes = of(&marks);
+            let [[stayed, begun], [ended, lasted]] = outcomes.pairs().map(|row| row.map(|count| count as f64));
+            prop_assume!(begun > 1.0 && ended > 1.0);
+            let fits = fit_loss(&outcomes).expect("pings");
+            let found = fits.fits[1].found.as_ref().expect("runs that begin and end");
+            // But for the first ping.
+            prop_assert!((found.channel.p - begun / (stayed + begun)).abs() < 0.03);
+            prop_assert!((found.channel.r - ended / (ended + lasted)).abs() < 0.03);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Distributions of delays by maximum likelihood, and what they say of times.
+//!
+//! With a base to be found, the likelihood of a log-normal time grows without a bound as the base nears the shortest one
+//! that was seen, and so does that of a gamma variable with a shape below 1: a point of no meaning. So the base stays
+//! below it by a n-th of how far the mean is above it: about how far the shortest of n times is above the truth. Within
+//! that, and from 0 on, the best base is searched for, with the other two numbers the best ones for it.
+
+use super::delay::{DelayKind, TIMES, Times};
+use crate::logic::special::{ln_gamma, upper};
+
+/// A distribution; times in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shape {
+    /// Always this.
+    Fixed {
+        /// The median of what was seen.
+        time: f64,
+    },
+    /// Between two ends.
+    Uniform {
+        /// The shorter.
+        low: f64,
+        /// The longer.
+        high: f64,
+    },
+    /// Exponential.
+    Exponential {
+        /// Its mean, above the base.
+        mean: f64,
+        /// What comes on top of.
+        base: f64,
+    },
+    /// Log-normal.
+    LogNormal {
+        /// Its median, above the base.
+        median: f64,
+        /// The standard deviation of its logarithm.
+        sigma: f64,
+        /// What comes on top of.
+        base: f64,
+    },
+    /// A gamma variable.
+    Gamma {
+        /// Its mean, above the base.
+        mean: f64,
+        /// Its shape.
+        shape: f64,
+        /// What comes on top of.
+        base: f64,
+    },
+}
+
+/// The best of a kind, or why there is none.
+pub(super) fn fitted(kind: DelayKind, times: &Times) -> Result<Shape, String> {
+    let (shortest, n) = (times.shortest(), times.count as f64);
+    if times.count == 0 {
+        return Err("no ping was answered in time".into());
+    }
+    if kind == DelayKind::Fixed {
+        return Ok(Shape::Fixed { time: times.sorted[times.sorted.len() / 2] });
+    }
+    if times.are_equal() {
+        return Err("all round trips are equal".into());
+    }
+    match kind {
+        DelayKind::Uniform => Ok(Shape::Uniform { low: shortest, high: times.longest() }),
+        DelayKind::Exponential => Ok(Shape::Exponential { mean: times.mean - shortest, base: shortest }),
+        _ if times.count < TIMES => {
+            Err(format!("{} round trips are too few: three numbers need {TIMES}", times.count))
+        }
+        _ => {
+            let nearest = ((times.mean - shortest) / n).max(0.5);
+            if nearest > shortest {
+                return Err(format!("the shortest round trip, {shortest} ns, leaves no room for a base"));
+            }
+            let at = |below: f64| {
+                let base = shortest - below;
+                let shape =
+                    if kind == DelayKind::Gamma { gamma(times, base) } else { log_normal(times, base) };
+                (shape.log_likelihood(times).unwrap_or(f64::NEG_INFINITY), shape)
+            };
+            Ok(highest(nearest, shortest, at))
+        }
+    }
+}
+
+/// The shape of the highest value between two distances, by a grid of their logarithms and a search around its best.
+fn highest(low: f64, high: f64, at: impl Fn(f64) -> (f64, Shape)) -> Shape {
+    const GRID: u32 = 24;
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let (low, high) = (low.ln(), high.ln());
+    let value = |y: f64| at(y.clamp(low, high).exp());
+    let step = (high - low) / f64::from(GRID);
+    let points: Vec<_> = (0..=GRID).map(|i| low + step * f64::from(i)).collect();
+    let best = points.iter().map(|y| (*y, value(*y))).max_by(|a, b| a.1.0.total_cmp(&b.1.0));
+    let (middle, mut best) = best.unwrap_or((low, value(low)));
+    let (mut a, mut b) = ((middle - step).max(low), (middle + step).min(high));
+    let (mut left, mut right) = (b - GOLDEN * (b - a), a + GOLDEN * (b - a));
+    let (mut on_left, mut on_right) = (value(left), value(right));
+    for _ in 0..32 {
+        if on_left.0 >= on_right.0 {
+            (b, right, on_right) = (right, left, on_left);
+            left = b - GOLDEN * (b - a);
+            on_left = value(left);
+        } else {
+            (a, left, on_left) = (left, right, on_right);
+            right = a + GOLDEN * (b - a);
+            on_right = value(right);
+        }
+    }
+    for found in [on_left, on_right] {
+        if found.0 > best.0 {
+            best = found;
+        }
+    }
+    best.1
+}
+
+fn log_normal(times: &Times, base: f64) -> Shape {
+    let n = times.sorted.len() as f64;
+    let logs = || times.sorted.iter().map(|time| above(*time, base).ln());
+    let mean = logs().sum::<f64>() / n;
+    let variance = logs().map(|log| (log - mean).powi(2)).sum::<f64>() / n;
+    Shape::LogNormal { median: mean.exp(), sigma: variance.sqrt().max(1e-6), base: base.max(0.0) }
+}
+
+fn gamma(times: &Times, base: f64) -> Shape {
+    let n = times.sorted.len() as f64;
+    let mean = times.sorted.iter().map(|time| above(*time, base)).sum::<f64>() / n;
+    let log = times.sorted.iter().map(|time| above(*time, base).ln()).sum::<f64>() / n;
+    // The best shape has ln shape - ψ(shape) = ln mean - the mean of the logarithms; the left side falls.
+    let (mut low, mut high) = (0.1_f64.ln(), 1_000_f64.ln());
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if middle - digamma(middle.exp()) > mean.ln() - log { low = middle } else { high = middle }
+    }
+    let shape = f64::midpoint(low, high).exp().clamp(0.1, 1_000.0);
+    Shape::Gamma { mean, shape, base: base.max(0.0) }
+}
+
+/// A time above its base, and never 0: times are whole nanoseconds.
+fn above(time: f64, base: f64) -> f64 {
+    (time - base).max(0.5)
+}
+
+impl Shape {
+    /// The logarithm of the probability of times that are whole nanoseconds; `None` if it is 0.
+    pub(super) fn log_likelihood(&self, times: &Times) -> Option<f64> {
+        let n = times.count as f64;
+        let mean_of = |value: &dyn Fn(f64) -> f64| {
+            times.sorted.iter().map(|time| value(*time)).sum::<f64>() / times.sorted.len() as f64
+        };
+        match *self {
+            Self::Fixed { .. } => times.are_equal().then_some(0.0),
+            Self::Uniform { low, high } => Some(-n * (high - low + 1.0).ln()),
+            Self::Exponential { mean, base } => Some(-n * (mean.ln() + (times.mean - base) / mean)),
+            Self::LogNormal { median, sigma, base } => {
+                let middle = median.ln();
+                let mean = mean_of(&|time| {
+                    let log = above(time, base).ln();
+                    -log - ((log - middle) / sigma).powi(2) / 2.0
+                });
+                Some(n * (mean - sigma.ln() - 0.918_938_533_204_672_7))
+            }
+            Self::Gamma { mean, shape, base } => {
+                let scale = mean / shape;
+                let each = mean_of(&|time| {
+                    let above = above(time, base);
+                    (shape - 1.0) * above.ln() - above / scale
+                });
+                Some(n * (each - ln_gamma(shape) - shape * scale.ln()))
+            }
+        }
+    }
+
+    /// The probabilities of a delay below a time, and up to it: they differ only where one time has a share of its own.
+    pub(super) fn below_and_up_to(&self, time: f64) -> [f64; 2] {
+        let share = match *self {
+            Self::Fixed { time: always } => {
+                return [f64::from(u8::from(time > always)), f64::from(u8::from(time >= always))];
+            }
+            Self::Uniform { low, high } => {
+                let parts = high - low + 1.0;
+                return [(time - low) / parts, (time - low + 1.0) / parts].map(|share| share.clamp(0.0, 1.0));
+            }
+            Self::Exponential { mean, base } => -(-(time - base).max(0.0) / mean).exp_m1(),
+            Self::LogNormal { median, sigma, base } => normal_below(((time - base) / median).ln() / sigma),
+            Self::Gamma { mean, shape, base } => 1.0 - upper(shape, (time - base).max(0.0) * shape / mean),
+        };
+        [share, share]
+    }
+}
+
+fn normal_below(z: f64) -> f64 {
+    let tail = upper(0.5, z * z / 2.0) / 2.0;
+    if z < 0.0 { tail } else { 1.0 - tail }
+}
+
+/// ψ(x), the derivative of ln Γ(x), for x > 0: its asymptotic series, beyond 10.
+fn digamma(x: f64) -> f64 {
+    if x < 10.0 {
+        return digamma(x + 1.0) - 1.0 / x;
+    }
+    let square = 1.0 / (x * x);
+    let series = 1.0 / 12.0
+        - square * (1.0 / 120.0 - square * (1.0 / 252.0 - square * (1.0 / 240.0 - square / 132.0)));
+    x.ln() - 0.5 / x - square * series
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::special::normal_above;
+
+    #[test]
+    fn known_values() {
+        for (x, value) in
+            [(1.0, -0.577_215_664_901_532_9), (0.1, -10.423_754_940_411_076), (25.0, 3.198_742_512_851_974)]
+        {
+            assert!((digamma(x) - value).abs() < 1e-11, "{x} {}", digamma(x));
+        }
+        assert!((normal_below(normal_above(0.025)) - 0.975).abs() < 1e-14);
+    }
+
+    #[test]
+    fn shares_rise_from_0_to_1() {
+        for shape in [
+            Shape::Fixed { time: 50.0 },
+            Shape::Uniform { low: 20.0, high: 90.0 },
+            Shape::Exponential { mean: 9.0, base: 20.0 },
+            Shape::LogNormal { median: 9.0, sigma: 0.7, base: 20.0 },
+            Shape::Gamma { mean: 9.0, shape: 2.0, base: 20.0 },
+        ] {
+            let shares: Vec<f64> =
+                (0..1_000).flat_map(|time| shape.below_and_up_to(f64::from(time))).collect();
+            assert!(
+                shares.windows(2).all(|pair| pair[1] > pair[0] - 1e-12)
+                    && shares[0] < 1e-9
+                    && shares[1_999] > 1.0 - 1e-6,
+                "{shape:?}"
+            );
+        }
+    }
+}
