@@ -29,6 +29,8 @@ mod _core {
     #[pymodule_export]
     use super::echo::EchoServer;
     #[pymodule_export]
+    use super::escape_bytes;
+    #[pymodule_export]
     use super::heartbeat::HeartbeatSender;
     #[pymodule_export]
     use super::mean_loss;
@@ -41,7 +43,7 @@ mod _core {
     #[pymodule_export]
     use super::sim::sim_ping;
     #[pymodule_export]
-    use super::table::{Column, Table};
+    use super::table::{Column, Table, run_from_csv, run_from_rows};
     #[pymodule_export]
     use super::wilson;
 }
@@ -75,6 +77,12 @@ fn mean_loss(text: &str) -> PyResult<Option<f64>> {
 #[pyfunction]
 fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
     crate::logic::wire::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
+}
+
+/// Bytes as text from which they can be had again.
+#[pyfunction]
+fn escape_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    crate::logic::wire::escape(bytes)
 }
 
 /// The 95 % interval of a share, `hits` of `n`; `None` without a trial.
