@@ -8,7 +8,9 @@ mod errors;
 mod heartbeat;
 mod monitor;
 mod ping;
+mod samples;
 mod sim;
+mod stream;
 mod table;
 
 use pyo3::prelude::*;
@@ -40,6 +42,8 @@ mod _core {
     use super::ping::PingSession;
     #[pymodule_export]
     use super::read_time;
+    #[pymodule_export]
+    use super::samples::Samples;
     #[pymodule_export]
     use super::sim::sim_ping;
     #[pymodule_export]

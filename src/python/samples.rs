@@ -1,0 +1,279 @@
+//! `Samples`: the pings of any table, sorted out by run and target, for the statistics.
+
+mod columns;
+mod mapping;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_buffer::{ArrowNativeType, ScalarBuffer};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+
+use self::columns::{codes, counts, small_counts, times, wholes};
+use super::stream;
+use crate::logic::record::Status;
+use crate::logic::stats::{Columns, Group, Groups, Keys, Sample};
+use crate::logic::{Invalid, Nanos};
+
+/// The columns that only some statistics need, and that are read when they are asked for.
+pub(super) const SENT: &str = "sent_ns";
+pub(super) const DUE: &str = "due_ns";
+pub(super) const COPIES: &str = "copies";
+
+/// The pings of one table or of several, sorted out by run and target.
+///
+/// `table` has `__arrow_c_stream__`, or is a dict of columns, or a list of such tables. `wanted` names the columns that
+/// are read beside `rtt_ns`, `status`, `seq`, `run` and `target`.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct Samples {
+    tables: Arc<Vec<Pings>>,
+    /// Table and group of each sample.
+    chosen: Vec<(usize, usize)>,
+}
+
+#[pymethods]
+impl Samples {
+    #[new]
+    #[pyo3(signature = (table: "object", wanted))]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
+    fn new(table: &Bound<'_, PyAny>, wanted: Vec<String>) -> PyResult<Self> {
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        Self::read(table, &wanted)
+    }
+
+    /// How many pings there are.
+    fn __len__(&self) -> usize {
+        self.chosen.iter().map(|(table, group)| self.tables[*table].groups[*group].places.len()).sum()
+    }
+
+    /// The samples of each target, in the order of their first appearance; the target is `None` where there is none.
+    fn by_target(&self) -> Vec<(Option<String>, Self)> {
+        let mut all: Vec<(Option<String>, Self)> = Vec::new();
+        let mut known = HashMap::new();
+        for (table, group) in &self.chosen {
+            let target = self.label(*table, *group).1;
+            let place = *known.entry(target).or_insert_with(|| {
+                all.push((
+                    target.map(str::to_owned),
+                    Self { tables: Arc::clone(&self.tables), chosen: Vec::new() },
+                ));
+                all.len() - 1
+            });
+            all[place].1.chosen.push((*table, *group));
+        }
+        all
+    }
+}
+
+impl Samples {
+    /// Reads a table, or several: see the class.
+    ///
+    /// # Errors
+    /// `ConfigError` for a column that is missing or cannot be used, and what the table itself raises.
+    pub(super) fn read(table: &Bound<'_, PyAny>, wanted: &[&str]) -> PyResult<Self> {
+        let mut tables = Vec::new();
+        if table.is_instance_of::<PyList>() || table.is_instance_of::<PyTuple>() {
+            for each in table.try_iter()? {
+                tables.push(Pings::read(&each?, wanted)?);
+            }
+        } else {
+            tables.push(Pings::read(table, wanted)?);
+        }
+        let groups =
+            |(number, table): (usize, &Pings)| (0..table.groups.len()).map(move |group| (number, group));
+        let chosen = tables.iter().enumerate().flat_map(groups).collect();
+        Ok(Self { tables: Arc::new(tables), chosen })
+    }
+
+    /// What the statistics take.
+    ///
+    /// # Errors
+    /// Columns that do not fit together: see [`Sample::new`].
+    pub(super) fn samples(&self) -> Result<Vec<Sample<'_>>, Invalid> {
+        self.chosen.iter().map(|(table, group)| self.tables[*table].sample(*group)).collect()
+    }
+
+    /// The run and the target of each sample.
+    pub(super) fn labels(&self) -> impl Iterator<Item = (i64, Option<&str>)> {
+        self.chosen.iter().map(|(table, group)| self.label(*table, *group))
+    }
+
+    fn label(&self, table: usize, group: usize) -> (i64, Option<&str>) {
+        let table = &self.tables[table];
+        let Group { run, target, .. } = table.groups[group];
+        (run, table.targets.get(target as usize).and_then(Option::as_deref))
+    }
+}
+
+/// The columns of one table, in the order of its groups.
+struct Pings {
+    rtt: ScalarBuffer<Nanos>,
+    status: Option<ScalarBuffer<u8>>,
+    seq: Option<ScalarBuffer<u64>>,
+    sent: Option<ScalarBuffer<Nanos>>,
+    due: Option<ScalarBuffer<Nanos>>,
+    copies: Option<ScalarBuffer<u32>>,
+    groups: Vec<Group>,
+    targets: Vec<Option<String>>,
+}
+
+impl Pings {
+    fn read(table: &Bound<'_, PyAny>, wanted: &[&str]) -> PyResult<Self> {
+        if let Some(stream) = stream::table(table)? {
+            let names: Vec<_> = stream.schema.fields().iter().map(|field| field.name().clone()).collect();
+            return Self::of(&names, &|name| Ok(stream.column(name)), table.py(), wanted);
+        }
+        let Ok(mapping) = table.cast::<PyDict>() else {
+            let kind = table.get_type().name()?;
+            return Err(Invalid::new("table", format!("of type {kind}"), TABLES).into());
+        };
+        let names: Vec<_> = mapping.keys().iter().map(|name| name.to_string()).collect();
+        Self::of(&names, &|name| mapping::column(mapping, name), table.py(), wanted)
+    }
+
+    fn of(
+        names: &[String],
+        column: &dyn Fn(&'static str) -> PyResult<Option<Vec<ArrayRef>>>,
+        py: Python<'_>,
+        wanted: &[&str],
+    ) -> PyResult<Self> {
+        let only = |name: &'static str| if wanted.contains(&name) { column(name) } else { Ok(None) };
+        let Some(rtt) = column("rtt_ns")? else {
+            let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let expected = format!("that column, in nanoseconds; there are {found}");
+            return Err(Invalid::new("table", "without rtt_ns", expected).into());
+        };
+        let raw = Raw {
+            rtt,
+            status: column("status")?,
+            seq: column("seq")?,
+            run: column("run")?,
+            target: column("target")?,
+            sent: only(SENT)?,
+            due: only(DUE)?,
+            copies: only(COPIES)?,
+        };
+        py.detach(|| raw.sorted_out()).map_err(PyErr::from)
+    }
+
+    fn sample(&self, group: usize) -> Result<Sample<'_>, Invalid> {
+        let places = &self.groups[group].places;
+        Sample::new(Columns {
+            rtt: &self.rtt[places.clone()],
+            status: self.status.as_ref().map(|status| &status[places.clone()]),
+            seq: self.seq.as_ref().map(|seq| &seq[places.clone()]),
+            sent: self.sent.as_ref().map(|sent| &sent[places.clone()]),
+            due: self.due.as_ref().map(|due| &due[places.clone()]),
+            copies: self.copies.as_ref().map(|copies| &copies[places.clone()]),
+        })
+    }
+}
+
+/// What a table may be.
+const TABLES: &str = "a run, an Arrow, pandas or polars table, a dict of columns, or a list of these";
+
+/// The columns as they came.
+struct Raw {
+    rtt: Vec<ArrayRef>,
+    status: Option<Vec<ArrayRef>>,
+    seq: Option<Vec<ArrayRef>>,
+    run: Option<Vec<ArrayRef>>,
+    target: Option<Vec<ArrayRef>>,
+    sent: Option<Vec<ArrayRef>>,
+    due: Option<Vec<ArrayRef>>,
+    copies: Option<Vec<ArrayRef>>,
+}
+
+impl Raw {
+    fn sorted_out(self) -> Result<Pings, Invalid> {
+        let rtt = times("rtt_ns", &self.rtt)?;
+        let rows = rtt.len();
+        let status = self.status.map(|status| codes("status", &status, status_code)).transpose()?;
+        let seq = self.seq.map(|seq| counts("seq", &seq)).transpose()?;
+        let run = self.run.map(|run| wholes("run", &run)).transpose()?;
+        let (target, targets) = self.target.map(|target| interned(&target)).transpose()?.unzip();
+        let left_out: Option<Vec<bool>> = status
+            .as_ref()
+            .filter(|status| status.contains(&OPEN))
+            .map(|status| status.iter().map(|status| *status == OPEN).collect());
+        same_length("status", rows, status.as_deref())?;
+        same_length("seq", rows, seq.as_deref())?;
+        same_length("run", rows, run.as_deref())?;
+        same_length("target", rows, target.as_deref())?;
+        let keys = Keys {
+            rows,
+            run: run.as_deref(),
+            target: target.as_deref(),
+            seq: seq.as_deref(),
+            left_out: left_out.as_deref(),
+        };
+        let Groups { order, groups } = keys.groups()?;
+        let order = order.as_deref();
+        Ok(Pings {
+            rtt: in_order(rtt, order),
+            status: status.map(|status| in_order(status.into(), order)),
+            seq: seq.map(|seq| in_order(seq, order)),
+            sent: extra(SENT, rows, self.sent, order, times)?,
+            due: extra(DUE, rows, self.due, order, times)?,
+            copies: extra(COPIES, rows, self.copies, order, small_counts)?,
+            groups,
+            targets: targets.unwrap_or_default(),
+        })
+    }
+}
+
+const OPEN: u8 = Status::Open as u8;
+
+fn status_code(word: Option<&str>) -> Result<u8, Invalid> {
+    let code = (0_u8..).zip(Status::NAMES).find(|(_, name)| word == Some(name));
+    code.map(|(code, _)| code).ok_or_else(|| {
+        let shown = word.map_or_else(|| "null".to_owned(), |word| format!("{word:?}"));
+        Invalid::new("status", shown, Status::NAMES.join(", "))
+    })
+}
+
+/// The words of a column as numbers, and what they stand for.
+fn interned(pieces: &[ArrayRef]) -> Result<(Vec<u32>, Vec<Option<String>>), Invalid> {
+    let (mut known, mut all) = (HashMap::new(), Vec::new());
+    let numbers = codes("target", pieces, |word| {
+        if let Some(number) = known.get(&word.map(str::to_owned)) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        known.insert(word.map(str::to_owned), number);
+        all.push(word.map(str::to_owned));
+        Ok(number)
+    })?;
+    Ok((numbers, all))
+}
+
+fn extra<T: ArrowNativeType>(
+    name: &'static str,
+    rows: usize,
+    pieces: Option<Vec<ArrayRef>>,
+    order: Option<&[u32]>,
+    read: fn(&'static str, &[ArrayRef]) -> Result<ScalarBuffer<T>, Invalid>,
+) -> Result<Option<ScalarBuffer<T>>, Invalid> {
+    let Some(pieces) = pieces else { return Ok(None) };
+    let values = read(name, &pieces)?;
+    same_length(name, rows, Some(&*values))?;
+    Ok(Some(in_order(values, order)))
+}
+
+fn same_length<T>(name: &'static str, rows: usize, values: Option<&[T]>) -> Result<(), Invalid> {
+    match values.map(<[T]>::len).filter(|length| *length != rows) {
+        Some(length) => {
+            Err(Invalid::new(name, format!("of {length} rows"), format!("{rows}, as rtt_ns has")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn in_order<T: ArrowNativeType>(values: ScalarBuffer<T>, order: Option<&[u32]>) -> ScalarBuffer<T> {
+    match order {
+        Some(order) => order.iter().map(|row| values[*row as usize]).collect::<Vec<T>>().into(),
+        None => values,
+    }
+}

@@ -1,0 +1,257 @@
+//! Columns of whatever type as those that the statistics take: nanoseconds, whole numbers, codes of words.
+//!
+//! A column in one piece that fits already is shared, not copied.
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    ArrowDictionaryKeyType, ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array as _, ArrayRef};
+use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::logic::record::NONE;
+use crate::logic::{Invalid, Nanos};
+
+/// Nanoseconds; [`NONE`] where there is none.
+///
+/// Durations and moments come in any unit, and numbers are nanoseconds: fractions of one are rounded, `nan` is none.
+pub(super) fn times(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<Nanos>, Invalid> {
+    if let [piece] = pieces
+        && let Some(shared) = shared_words(piece)
+        && unit(piece.data_type()) == 1
+        && nulls_hold_none(piece, &shared)
+    {
+        return Ok(shared);
+    }
+    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    for piece in pieces {
+        fill(&mut all, name, piece, "nanoseconds, durations or moments", true)?;
+    }
+    Ok(all.into())
+}
+
+fn nulls_hold_none(piece: &ArrayRef, values: &[Nanos]) -> bool {
+    let nulls = piece.nulls().filter(|nulls| nulls.null_count() > 0);
+    nulls.is_none_or(|nulls| nulls.iter().zip(values).all(|(valid, value)| valid || *value == NONE))
+}
+
+/// Whole numbers, one for each row.
+pub(super) fn wholes(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<i64>, Invalid> {
+    if let [piece] = pieces
+        && piece.null_count() == 0
+        && let Some(shared) = shared_words(piece)
+    {
+        return Ok(shared);
+    }
+    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    for piece in pieces {
+        if let Some(row) = (0..piece.len()).find(|row| piece.is_null(*row)) {
+            return Err(Invalid::new(name, "null", format!("a whole number in row {}", all.len() + row)));
+        }
+        fill(&mut all, name, piece, "whole numbers", false)?;
+    }
+    Ok(all.into())
+}
+
+/// Whole numbers from 0 on.
+pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<u64>, Invalid> {
+    if let [piece] = pieces
+        && piece.null_count() == 0
+        && *piece.data_type() == DataType::UInt64
+    {
+        return Ok(piece.as_primitive::<UInt64Type>().values().clone());
+    }
+    let signed = wholes(name, pieces)?;
+    if let Some(value) = signed.iter().find(|value| **value < 0) {
+        return Err(Invalid::new(name, value, "a whole number from 0"));
+    }
+    Ok(same_bytes(signed.into_inner()))
+}
+
+/// Whole numbers from 0 on, and few of them.
+pub(super) fn small_counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<u32>, Invalid> {
+    if let [piece] = pieces
+        && piece.null_count() == 0
+        && *piece.data_type() == DataType::UInt32
+    {
+        return Ok(piece.as_primitive::<UInt32Type>().values().clone());
+    }
+    let small = |value: &i64| {
+        u32::try_from(*value).map_err(|_| Invalid::new(name, value, "a whole number from 0 to 4,294,967,295"))
+    };
+    wholes(name, pieces)?.iter().map(small).collect::<Result<Vec<u32>, _>>().map(ScalarBuffer::from)
+}
+
+/// The 64-bit words of a column that has such, whatever they stand for.
+fn shared_words(piece: &ArrayRef) -> Option<ScalarBuffer<i64>> {
+    match piece.data_type() {
+        DataType::Int64 | DataType::Timestamp(..) | DataType::Duration(_) => {
+            let data = piece.to_data();
+            let bytes = data.buffers()[0].slice_with_length(data.offset() * 8, data.len() * 8);
+            Some(same_bytes(bytes))
+        }
+        _ => None,
+    }
+}
+
+fn same_bytes<T: ArrowNativeType>(bytes: Buffer) -> ScalarBuffer<T> {
+    let length = bytes.len() / size_of::<T>();
+    ScalarBuffer::new(bytes, 0, length)
+}
+
+/// How many nanoseconds one is.
+fn unit(kind: &DataType) -> i64 {
+    match kind {
+        DataType::Timestamp(unit, _) | DataType::Duration(unit) => match unit {
+            TimeUnit::Second => 1_000_000_000,
+            TimeUnit::Millisecond => 1_000_000,
+            TimeUnit::Microsecond => 1_000,
+            TimeUnit::Nanosecond => 1,
+        },
+        _ => 1,
+    }
+}
+
+/// Appends the numbers of a piece; [`NONE`] where it has none. `rounded` says what becomes of a fraction.
+fn fill(
+    all: &mut Vec<i64>,
+    name: &'static str,
+    piece: &ArrayRef,
+    expected: &'static str,
+    rounded: bool,
+) -> Result<(), Invalid> {
+    let wrong = |value: &dyn std::fmt::Display| Invalid::new(name, value, expected);
+    let scale = unit(piece.data_type());
+    if let Some(words) = shared_words(piece) {
+        for (row, word) in words.iter().enumerate() {
+            let none = *word == NONE || piece.is_null(row);
+            all.push(if none { NONE } else { word.checked_mul(scale).ok_or_else(|| wrong(word))? });
+        }
+        return Ok(());
+    }
+    let fraction = |value: f64| {
+        if value.is_nan() && rounded {
+            return Ok(NONE);
+        }
+        whole(value).filter(|_| rounded || value.fract() == 0.0).ok_or_else(|| wrong(&value))
+    };
+    match piece.data_type() {
+        DataType::Int8 => append::<Int8Type>(all, piece, |value| Ok(value.into())),
+        DataType::Int16 => append::<Int16Type>(all, piece, |value| Ok(value.into())),
+        DataType::Int32 => append::<Int32Type>(all, piece, |value| Ok(value.into())),
+        DataType::UInt8 => append::<UInt8Type>(all, piece, |value| Ok(value.into())),
+        DataType::UInt16 => append::<UInt16Type>(all, piece, |value| Ok(value.into())),
+        DataType::UInt32 => append::<UInt32Type>(all, piece, |value| Ok(value.into())),
+        DataType::UInt64 => {
+            append::<UInt64Type>(all, piece, |value| i64::try_from(value).map_err(|_| wrong(&value)))
+        }
+        DataType::Float32 => append::<Float32Type>(all, piece, |value| fraction(value.into())),
+        DataType::Float64 => append::<Float64Type>(all, piece, fraction),
+        DataType::Null => {
+            all.resize(all.len() + piece.len(), NONE);
+            Ok(())
+        }
+        other => Err(Invalid::new(name, format!("of type {other}"), expected)),
+    }
+}
+
+fn append<T: ArrowPrimitiveType>(
+    all: &mut Vec<i64>,
+    piece: &ArrayRef,
+    number: impl Fn(T::Native) -> Result<i64, Invalid>,
+) -> Result<(), Invalid> {
+    for value in piece.as_primitive::<T>() {
+        all.push(value.map_or(Ok(NONE), &number)?);
+    }
+    Ok(())
+}
+
+/// The nearest whole number; `None` beyond 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "within 64 bits")]
+fn whole(value: f64) -> Option<i64> {
+    let near = value.round();
+    (near.abs() < 9.2e18).then_some(near as i64)
+}
+
+/// What `code` makes of each word; it is asked but once for those of a dictionary, and for each run of equal ones.
+pub(super) fn codes<C: Copy>(
+    name: &'static str,
+    pieces: &[ArrayRef],
+    mut code: impl FnMut(Option<&str>) -> Result<C, Invalid>,
+) -> Result<Vec<C>, Invalid> {
+    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    for piece in pieces {
+        let kind = piece.data_type();
+        let wrong = || Invalid::new(name, format!("of type {kind}"), "words");
+        // Nobody has promised that they are UTF-8, or that keys are within their dictionary.
+        piece.to_data().validate_full().map_err(|error| Invalid::new(name, format!("({error})"), "words"))?;
+        match kind {
+            DataType::Dictionary(key, _) => match **key {
+                DataType::Int8 => by_key::<Int8Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::Int16 => by_key::<Int16Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::Int32 => by_key::<Int32Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::Int64 => by_key::<Int64Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::UInt8 => by_key::<UInt8Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::UInt16 => by_key::<UInt16Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::UInt32 => by_key::<UInt32Type, C>(&mut all, piece, wrong, &mut code),
+                DataType::UInt64 => by_key::<UInt64Type, C>(&mut all, piece, wrong, &mut code),
+                _ => Err(wrong()),
+            },
+            _ => by_word(&mut all, words(piece).ok_or_else(wrong)?, &mut code),
+        }?;
+    }
+    Ok(all)
+}
+
+type Words<'a> = Box<dyn Iterator<Item = Option<&'a str>> + 'a>;
+
+fn words(piece: &ArrayRef) -> Option<Words<'_>> {
+    Some(match piece.data_type() {
+        DataType::Utf8 => Box::new(piece.as_string::<i32>().iter()),
+        DataType::LargeUtf8 => Box::new(piece.as_string::<i64>().iter()),
+        DataType::Utf8View => Box::new(piece.as_string_view().iter()),
+        DataType::Null => Box::new(std::iter::repeat_n(None, piece.len())),
+        _ => return None,
+    })
+}
+
+fn by_word<'a, C: Copy>(
+    all: &mut Vec<C>,
+    words: Words<'a>,
+    code: &mut impl FnMut(Option<&str>) -> Result<C, Invalid>,
+) -> Result<(), Invalid> {
+    let mut last: Option<(Option<&'a str>, C)> = None;
+    for word in words {
+        let known = last.filter(|(before, _)| *before == word);
+        let (_, found) = known.map_or_else(|| code(word).map(|found| (word, found)), Ok)?;
+        last = Some((word, found));
+        all.push(found);
+    }
+    Ok(())
+}
+
+fn by_key<K: ArrowDictionaryKeyType, C: Copy>(
+    all: &mut Vec<C>,
+    piece: &ArrayRef,
+    wrong: impl Fn() -> Invalid,
+    code: &mut impl FnMut(Option<&str>) -> Result<C, Invalid>,
+) -> Result<(), Invalid> {
+    let dictionary = piece.as_dictionary::<K>();
+    let words: Vec<Option<&str>> = words(dictionary.values()).ok_or_else(wrong)?.collect();
+    // Those that no row has may be anything.
+    let (mut known, mut of_none) = (vec![None; words.len()], None);
+    for key in dictionary.keys() {
+        let key = key.map(K::Native::as_usize);
+        let word = key.and_then(|key| words.get(key).copied().flatten());
+        let known = key.and_then(|key| known.get_mut(key)).unwrap_or(&mut of_none);
+        let found = match *known {
+            Some(found) => found,
+            None => code(word)?,
+        };
+        *known = Some(found);
+        all.push(found);
+    }
+    Ok(())
+}
