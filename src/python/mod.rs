@@ -47,7 +47,7 @@ mod _core {
     #[pymodule_export]
     use super::sim::sim_ping;
     #[pymodule_export]
-    use super::table::{Column, Table, run_from_csv, run_from_rows};
+    use super::table::{Column, Table, run_from_arrow, run_from_csv, run_from_rows, run_summaries};
     #[pymodule_export]
     use super::wilson;
 }

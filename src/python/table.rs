@@ -2,8 +2,10 @@
 //!
 //! The only room that knows Arrow. Exports share the buffers; nothing is copied.
 
+mod cell;
 mod heartbeats;
 mod rows;
+mod summaries;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +27,8 @@ use crate::logic::echo::Columns;
 use crate::logic::record::{Match, NONE, Rows, Stamp, Status};
 use crate::net::ping::Lane;
 
-pub(super) use rows::{run_from_csv, run_from_rows};
+pub(super) use rows::{run_from_arrow, run_from_csv, run_from_rows};
+pub(super) use summaries::run_summaries;
 
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]

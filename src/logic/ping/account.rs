@@ -27,10 +27,20 @@ pub struct Settled {
     pub sent: Nanos,
     /// Its round trip; [`NONE`] without one.
     pub rtt: Nanos,
+    /// The same by the program's own times, which tell when it saw the reply.
+    pub user_rtt: Nanos,
     /// Datagrams credited to it.
     pub copies: u32,
     /// Nothing ties the reply to it.
     pub unverified: bool,
+}
+
+impl Settled {
+    /// When its reply was seen.
+    fn arrival(&self) -> Nanos {
+        let rtt = if self.user_rtt == NONE { self.rtt } else { self.user_rtt };
+        self.sent.saturating_add(rtt.max(0))
+    }
 }
 
 impl Account {
@@ -58,7 +68,7 @@ impl Account {
     #[must_use]
     pub fn of_rows(mut rows: Vec<Settled>) -> Self {
         // In the order in which they came, replies are summed up as they were then, and overtaking shows.
-        rows.sort_by_key(|row| row.sent.saturating_add(row.rtt.max(0)));
+        rows.sort_by_key(Settled::arrival);
         let mut account = Self {
             tally: Tally::new(false),
             round_trips: Vec::new(),

@@ -6,35 +6,35 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
-use arrow_array::{Array as _, ArrayRef, PrimitiveArray, RecordBatch};
+use arrow_array::types::{ArrowPrimitiveType, UInt8Type, UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::PyTuple;
 
-use super::super::ping::summary_to_python;
+use super::super::stream;
+use super::cell::{Cell, arrow_cell, cell, short};
 use super::{Table, broken, floats, times};
 use crate::logic::csv::Reader;
-use crate::logic::ping::{Account, Settled};
-use crate::logic::record::{Match, NONE, Status};
+use crate::logic::record::NONE;
 use crate::logic::{Invalid, wire};
 
-/// Characters shown of a value.
-const SHOWN: usize = 40;
-/// Up to here every whole number has a float of its own.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Rows between two looks at signals.
 const ROWS: usize = 16_384;
 
-/// A value before its column has taken it.
-enum Cell<'a> {
-    Missing,
-    Flag(bool),
-    Whole(i128),
-    Fraction(f64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
+/// A value that its column cannot take.
+struct Unfit {
+    value: String,
+    column: String,
+    expected: String,
+}
+
+impl Unfit {
+    /// The error for it, with where it stands.
+    fn at(self, place: &str) -> PyErr {
+        let Self { value, column, expected } = self;
+        Invalid::new("value", format!("{value} of column {column}{place}"), expected).into()
+    }
 }
 
 /// The columns of a run, as they grow.
@@ -78,12 +78,29 @@ pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -
             let field = &fields[place];
             if field.text.is_empty() && !field.quoted { Cell::Missing } else { Cell::Text(&field.text) }
         };
-        building.push(cells).map_err(|(value, expected)| {
-            Invalid::new("value", format!("{value} in line {line}"), expected)
-        })?;
+        building.push(cells).map_err(|unfit| unfit.at(&format!(" in line {line}")))?;
         if building.rows % ROWS == 0 {
             py.check_signals()?;
         }
+    }
+    building.finish()
+}
+
+/// Reads a run from an Arrow table, whatever integers and texts are in it.
+#[pyfunction]
+#[pyo3(signature = (table: "object") -> "Table")]
+pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Table> {
+    let stream =
+        stream::table(table)?.ok_or_else(|| Invalid::new("table", "of another kind", "Arrow data"))?;
+    let names: Vec<String> = stream.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let mut building = Building::new(&names)?;
+    for batch in &stream.batches {
+        for row in 0..batch.num_rows() {
+            building
+                .push(|place| arrow_cell(batch.column(place).as_ref(), row))
+                .map_err(|unfit| unfit.at(&format!(" in row {}", building.rows)))?;
+        }
+        py.check_signals()?;
     }
     building.finish()
 }
@@ -102,49 +119,12 @@ pub(in crate::python) fn run_from_rows(
         let values =
             names.iter().enumerate().map(|(at, _)| row.get_item(at)).collect::<PyResult<Vec<_>>>()?;
         let cells = values.iter().map(cell).collect::<PyResult<Vec<_>>>()?;
-        building
-            .push(|place| match &cells[place] {
-                Cell::Missing => Cell::Missing,
-                Cell::Flag(value) => Cell::Flag(*value),
-                Cell::Whole(value) => Cell::Whole(*value),
-                Cell::Fraction(value) => Cell::Fraction(*value),
-                Cell::Text(value) => Cell::Text(value),
-                Cell::Bytes(value) => Cell::Bytes(value),
-            })
-            .map_err(|(value, expected)| Invalid::new("value", value, expected))?;
+        building.push(|place| cells[place]).map_err(|unfit| unfit.at(""))?;
         if building.rows % ROWS == 0 {
             py.check_signals()?;
         }
     }
     building.finish()
-}
-
-fn cell<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Cell<'a>> {
-    Ok(if value.is_none() {
-        Cell::Missing
-    } else if let Ok(text) = value.cast::<PyString>() {
-        Cell::Text(text.to_str().map_err(|_| {
-            Invalid::new(
-                "text",
-                value.repr().map_or_else(|_| String::new(), |text| text.to_string()),
-                "Unicode without lone surrogates",
-            )
-        })?)
-    } else if let Ok(bytes) = value.cast::<PyBytes>() {
-        Cell::Bytes(bytes.as_bytes())
-    } else if value.is_instance_of::<PyBool>() {
-        Cell::Flag(value.extract()?)
-    } else if value.is_instance_of::<PyInt>() {
-        Cell::Whole(
-            value
-                .extract()
-                .map_err(|_| Invalid::new("value", "of this size", "a whole number below 2^64"))?,
-        )
-    } else if value.is_instance_of::<PyFloat>() {
-        Cell::Fraction(value.extract()?)
-    } else {
-        return Err(Invalid::new("value", short(&value.str()?.to_string()), "text, a number or null").into());
-    })
 }
 
 impl Building {
@@ -176,12 +156,15 @@ impl Building {
     }
 
     /// Takes in a row, or says which value is wrong and what was expected.
-    fn push<'a>(&mut self, cells: impl Fn(usize) -> Cell<'a>) -> Result<(), (String, String)> {
+    fn push<'a>(&mut self, cells: impl Fn(usize) -> Cell<'a>) -> Result<(), Unfit> {
         for ((field, column), place) in self.schema.fields().iter().zip(&mut self.columns).zip(&self.places) {
             let cell = place.map_or(Cell::Missing, &cells);
-            let (shown, missing) = (cell.shown(), matches!(cell, Cell::Missing));
-            let told =
-                |expected: &str| (format!("{} of column {}", shown(), field.name()), expected.to_owned());
+            let missing = matches!(cell, Cell::Missing);
+            let told = |expected: &str| Unfit {
+                value: cell.shown(),
+                column: field.name().clone(),
+                expected: expected.to_owned(),
+            };
             if missing && !field.is_nullable() {
                 return Err(told("a value in every row"));
             }
@@ -197,43 +180,6 @@ impl Building {
     fn finish(self) -> PyResult<Table> {
         let columns = self.columns.into_iter().map(Column::finish).collect();
         Ok(Table { batch: RecordBatch::try_new(self.schema, columns).map_err(broken)? })
-    }
-}
-
-impl Cell<'_> {
-    /// How an error shows it, worked out only when there is one.
-    fn shown(&self) -> impl Fn() -> String + use<'_> {
-        move || match self {
-            Self::Missing => "null".to_owned(),
-            Self::Flag(value) => value.to_string(),
-            Self::Whole(value) => value.to_string(),
-            Self::Fraction(value) => wire::py_repr(*value),
-            Self::Text(text) => format!("{:?}", short(text)),
-            Self::Bytes(_) => "of bytes".to_owned(),
-        }
-    }
-
-    /// What else a column of a run expects than the right type.
-    fn unfit_for(&self, column: &str) -> Option<String> {
-        let settled = &Status::NAMES[..Status::Open as usize];
-        match (column, self) {
-            ("status", Self::Text(text)) => (!settled.contains(text)).then(|| settled.join(", ")),
-            ("match", Self::Text(text)) => (!Match::NAMES.contains(text)).then(|| Match::NAMES.join(", ")),
-            ("rtt_ns", Self::Text(text)) => text.starts_with('-').then(|| "a number from 0".to_owned()),
-            ("rtt_ns", Self::Whole(value)) => (*value < 0).then(|| "a number from 0".to_owned()),
-            _ => None,
-        }
-    }
-
-    fn whole<T: TryFrom<i128>>(&self) -> Option<T> {
-        let value = match self {
-            Self::Whole(value) => *value,
-            #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
-            Self::Fraction(value) if value.fract() == 0.0 && value.abs() <= EXACT => *value as i128,
-            Self::Text(text) => text.parse().ok()?,
-            _ => return None,
-        };
-        T::try_from(value).ok()
     }
 }
 
@@ -316,88 +262,4 @@ fn number<T: ArrowPrimitiveType<Native: TryFrom<i128>>>(
 ) -> Result<(), &'static str> {
     values.append_option(if missing { None } else { Some(cell.whole().ok_or(expected)?) });
     Ok(())
-}
-
-fn short(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push_str("...");
-    }
-    shown
-}
-
-#[pymethods]
-impl Table {
-    /// What the rows of a run come to: all of them, and those of each of `targets`. What rows do not tell is `None`.
-    #[pyo3(signature = (targets) -> "tuple[dict[str, int | float | None], list[dict[str, int | float | None]]]")]
-    fn summaries<'py>(
-        &self,
-        py: Python<'py>,
-        targets: Vec<String>,
-    ) -> PyResult<(Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>)> {
-        let (all, each) = py.detach(|| {
-            let each: Vec<_> = self.settled(&targets).into_iter().map(Account::of_rows).collect();
-            (Account::sum(&each), each)
-        });
-        let each = each.into_iter().map(|account| rows_to_python(py, account)).collect::<PyResult<_>>()?;
-        Ok((rows_to_python(py, all)?, each))
-    }
-}
-
-impl Table {
-    /// The rows of each target.
-    fn settled(&self, targets: &[String]) -> Vec<Vec<Settled>> {
-        let mut lanes = vec![Vec::new(); targets.len()];
-        let column = |name: &str| self.batch.column_by_name(name);
-        let (Some(target), Some(status), Some(copies), Some(seq)) =
-            (words_of(column("target")), words_of(column("status")), column("copies"), column("seq"))
-        else {
-            return lanes;
-        };
-        let place = |name: Option<&str>| targets.iter().position(|target| Some(target.as_str()) == name);
-        let lane_of: Vec<Option<usize>> = target.1.iter().map(|name| place(*name)).collect();
-        let status_of: Vec<Option<Status>> =
-            status.1.iter().map(|name| name.and_then(Status::from_name)).collect();
-        let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
-        let (sent, rtt) = (time("sent_ns"), time("rtt_ns"));
-        let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
-        let unverified = Some(Match::NAMES[Match::Unverified as usize]);
-        let matched = words_of(column("match"));
-        for row in 0..self.batch.num_rows() {
-            let lane = lane_of[target.0.value(row) as usize];
-            let status = status_of[status.0.value(row) as usize];
-            if let (Some(lane), Some(status)) = (lane, status) {
-                lanes[lane].push(Settled {
-                    seq: seq.value(row),
-                    status,
-                    sent: sent.map_or(NONE, |sent| sent[row]),
-                    rtt: rtt.map_or(NONE, |rtt| rtt[row]),
-                    copies: copies.value(row),
-                    unverified: matched.as_ref().is_some_and(|(keys, names)| {
-                        keys.is_valid(row) && names[keys.value(row) as usize] == unverified
-                    }),
-                });
-            }
-        }
-        lanes
-    }
-}
-
-/// The keys of a column of words, and the words that they stand for.
-fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, Vec<Option<&str>>)> {
-    let words = column?.as_dictionary_opt::<UInt32Type>()?;
-    Some((words.keys(), words.values().as_string_opt::<i32>()?.iter().collect()))
-}
-
-/// A summary of which nothing is known but rows.
-fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict>> {
-    let order = account.knows_order();
-    let dict = summary_to_python(py, &account.summary(), 0)?;
-    for name in ["unmatched", "pending", "duration_ns"] {
-        dict.set_item(name, py.None())?;
-    }
-    if !order {
-        dict.set_item("reordered", py.None())?;
-    }
-    Ok(dict)
 }
