@@ -8,13 +8,14 @@ Payload: TypeAlias = bytes  # in the class below, `bytes` is a column
 class Row(NamedTuple):
     """One ping. Times are whole nanoseconds; what did not happen is `None`, never 0."""
 
-    run: int
-    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC)."""
+    run: int | None
+    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC). `None` in a run
+    of another program that does not say so; this goes for every time."""
     target: str
     """Who was asked, as given."""
     seq: int
     """The number of the ping, from 1."""
-    due_ns: int
+    due_ns: int | None
     """When it was to leave, since the run began."""
     sent_ns: int | None
     """When it left, since the run began, on the clock that never steps."""

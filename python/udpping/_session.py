@@ -2,13 +2,16 @@
 
 import udpping
 from udpping import _checks, _core
-from udpping._run import MANY, Run, Summary
+from udpping._run import Run, Summary
+from udpping._settings import measured, total_name
 from udpping._targets import target_text
 from udpping._text import utc_offset
 from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from udpping._rows import Row
 
 MESSAGE = "Ping {seq} {time}"
@@ -44,8 +47,7 @@ class Session:
         self._started = False
         targets = [(_checks.text("host", host), _checks.whole("port", port)) for host, port in targets]
         self.names = [target_text(host, port) for host, port in targets]
-        self._core = _core.PingSession(
-            targets,
+        options: dict[str, Any] = dict(
             count=None if count is None else _checks.whole("count", count),
             timeout=_checks.seconds("timeout", timeout),
             interval=None if interval is None else _checks.seconds("interval", interval),
@@ -60,9 +62,11 @@ class Session:
             message=_checks.text("message", message),
             utc_offset=utc_offset(),
             first_seq=_checks.whole("first_seq", first_seq),
-            events=events,
-            announce=_checks.flag("announce", announce),
         )
+        self._core = _core.PingSession(
+            targets, events=events, announce=_checks.flag("announce", announce), **options
+        )
+        self._options = options
 
     @property
     def addresses(self) -> list[str]:
@@ -91,7 +95,9 @@ class Session:
 
     def next_row(self) -> "Row | None":
         """Wait for the next row; `None` after the last one."""
-        from udpping._rows import Row
+        from typing import Any
+
+    from udpping._rows import Row
 
         try:
             self.start()
@@ -118,15 +124,15 @@ class Session:
     def run(self) -> Run:
         """Put together what there is so far."""
         total = self.summary()
+        settings = measured("udpping.ping", list(zip(self.names, self.addresses, strict=True)), self._options)
         if len(self.names) == 1:
-            return Run(self._core.table(), total, (total,))
+            return Run(self._core.table(), total, (total,), settings)
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
-        return Run(self._core.table(), total, summaries)
+        return Run(self._core.table(), total, summaries, settings)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""
-        name = ", ".join(self.names) if len(self.names) <= MANY else f"{len(self.names)} targets"
-        return Summary(name, self._core.summary(None))
+        return Summary(total_name(self.names), self._core.summary(None))
 
     def _interrupted(self) -> Interrupted:
         self.stop()

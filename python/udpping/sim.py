@@ -6,10 +6,13 @@ from udpping import _checks, _core
 from udpping._monitor import Events, Peers
 from udpping._run import SimRun, Summary
 from udpping._session import MESSAGE
+from udpping._settings import measured
 from udpping._text import delay_text, detector_text, loss_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from udpping._text import DelayLike, LossLike
     from udpping.detect import Detector
 
@@ -55,7 +58,7 @@ def ping(
     >>> again.summary.as_dict() == run.summary.as_dict()
     True
     """
-    table, facts, seed_in_force = _core.sim_ping(
+    options: dict[str, Any] = dict(
         count=_checks.whole("count", count),
         timeout=_checks.seconds("timeout", timeout),
         interval=None if interval is None else _checks.seconds("interval", interval),
@@ -70,7 +73,11 @@ def ping(
         seed=None if seed is None else _checks.any_whole("seed", seed),
         scope=None if scope is None else _checks.text("scope", scope),
     )
-    return SimRun(table, Summary(str(table["target"][0]), facts), seed_in_force)
+    table, facts, seed_in_force = _core.sim_ping(**options)
+    name = str(table["target"][0])
+    options |= {"seed": seed_in_force, "scope": scope}
+    settings = measured("udpping.sim.ping", [(name, name)], options)
+    return SimRun(table, Summary(name, facts), seed_in_force, settings)
 
 
 class Watched:
