@@ -9,11 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
-    from typing import TypeAlias
 
     from udpping._run import Run
-
-    Path: TypeAlias = "str | PathLike[str]"
 
 FORMATS = ("parquet", "csv", "json", "command", "irtt", "fping", "ping")
 LARGEST = 2**32
@@ -22,19 +19,19 @@ HEAD = 65_536
 """Characters in which a file must show what it is."""
 
 
-def load(path_or_text: "Path", format: str | None = None) -> "Run":  # noqa: A002
+def load(path_or_text: "str | PathLike[str]", format: str | None = None) -> "Run":  # noqa: A002
     r"""Make a run of a file, or of its text: for statistics, pictures and comparisons.
 
-    * `path_or_text`: a path, or text of more than one line (or that begins with `{`). Files may be packed
-      by gzip.
+    * `path_or_text`: a path, or text of more than one line, or that begins with `{`. Files may be packed by
+      gzip.
     * `format`: `None` finds it out by the content. `"csv"`, `"json"` (JSON lines) and `"parquet"` are what
       `Run` writes, `"command"` is what `udpping ping --json` prints, `"irtt"` the JSON of `irtt client -o`,
       `"fping"` what `fping -c`, `-C`, `-l` and `-J` print, and `"ping"` what iputils', busybox's and macOS'
       `ping` do.
 
     `udpping.load(path) == run` for a run that was written, whichever way. Settings and all of the summary are
-    there too if the file has metadata: Parquet always, CSV and JSON with `metadata=True`. What a file does not
-    tell is `None`; docs/formats.md says what that is for each format.
+    there too if the file has metadata: Parquet always, CSV and JSON with `metadata=True`. What a file does
+    not tell is `None`; docs/formats.md says what that is for each format.
 
     Raises ConfigError for what is none of these or cannot be read, with the line; OSError for a file that
     cannot be opened; ImportError for Parquet without pyarrow or polars.
@@ -66,7 +63,9 @@ def load(path_or_text: "Path", format: str | None = None) -> "Run":  # noqa: A00
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123
+    from pathlib import Path
+
+    with Path(path).open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         if not packed:
@@ -103,19 +102,20 @@ def _of_text(name: str, text: str, form: str | None) -> "Run":
 def _form(head: str) -> str | None:
     """Find out what writes files that begin like this."""
     first = head.lstrip().partition("\n")[0].strip()
-    if first[:1] == "{":
-        if re.match(r'\{\s*"(version|system_info)"\s*:', head.lstrip()):
-            return "irtt"
-        if re.match(r'\{\s*"(resp|timeout|summary|vSum|intSum|stats)"\s*:\s*\{', first):
-            return "fping"
-        return "command" if re.match(r'\{\s*"schema"\s*:\s*\d+,\s*"type"', first) else "json"
     if first.startswith("# udpping: ") or {"seq", "status"} <= set(first.split(",")):
         return "csv"
-    if re.search(r"^PING |\b(icmp_)?seq[= ]\d", head, re.MULTILINE):
-        return "ping"
-    if re.search(r"^(\[[\d.]+\] )?\S+ +: (\[\d+\], |duplicate for|[\d.-]+( |$)|xmt/rcv)", head, re.MULTILINE):
-        return "fping"
-    return None
+    return next((form for form, marks in MARKS if re.search(marks, head.lstrip(), re.MULTILINE)), None)
+
+
+MARKS = (
+    ("irtt", r'\A\{\s*"(?:version|system_info)"\s*:'),
+    ("fping", r'\A\{\s*"(?:resp|timeout|summary|vSum|intSum|stats)"\s*:\s*\{'),
+    ("command", r'\A\{\s*"schema"\s*:\s*\d+,\s*"type"'),
+    ("json", r"\A\{"),
+    ("ping", r"^PING |bytes from .*seq=\d|icmp_seq[= ]\d"),
+    ("fping", r"^(?:\[[\d.]+\] )?\S+ +: (?:\[\d+\], |duplicate for|(?:[\d.]+|-)(?: |$)|xmt/rcv)"),
+)
+"""What tells the formats apart, in the order in which they are tried."""
 
 
 def _reader(form: str | None) -> "Callable[[str], Run] | None":

@@ -9,8 +9,10 @@ class Row(NamedTuple):
     """One ping. Times are whole nanoseconds; what did not happen is `None`, never 0."""
 
     run: int | None
-    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC). `None` in a run
-    of another program that does not say so; this goes for every time."""
+    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC).
+
+    It and every time is `None` in a run of another program that did not say it.
+    """
     target: str
     """Who was asked, as given."""
     seq: int

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from udpping._rows import Row
     from udpping._settings import Settings
 
+
 class Summary:
     """What the pings come to. Counts are whole; what cannot be known is `None`, never 0.
 
@@ -52,7 +53,7 @@ class Summary:
     duplicates: int
     """Replies beyond the first one to a ping."""
     reordered: int | None
-    """Replies in time that came after the reply to a later ping (RFC 4737); `None` in a file without times."""
+    """Replies in time that came after the reply to a later ping (RFC 4737); `None` without times."""
     foreign: int | None
     """Datagrams from addresses that were not asked; `None` where the system does not show them.
 
@@ -65,8 +66,10 @@ class Summary:
     each of them: it is known for all together only.
     """
     unmatched: int | None
-    """Datagrams from the target that answer no ping; like `pending` and `duration_ns`, `None` in a file that does
-    not tell."""
+    """Datagrams from the target that answer no ping.
+
+    Like `pending` and `duration_ns`, it is `None` for a run from a file that does not tell.
+    """
     unverified: int
     """Replies without number or payload, credited to the only ping that was out."""
     pending: int | None
@@ -192,9 +195,9 @@ class Run(Table):
 
     @property
     def settings(self) -> "Settings":
-        """How it was made, by name and ready for JSON: version, targets, schedule, clocks, and all options.
+        """How it was made, ready for JSON: version, targets, schedule, clocks, and all options by name.
 
-        It goes along as metadata, under the key `udpping`, when Arrow's readers take the run and into Parquet.
+        It goes along as metadata, key `udpping`, into Parquet and whatever else reads Arrow.
 
         >>> import udpping
         >>> settings = udpping.sim.ping(count=3, loss="10%", seed=7).settings
@@ -228,14 +231,12 @@ class Run(Table):
 
     def __iter__(self) -> "Iterator[Row]":
         from udpping._rows import Row
-    from udpping._settings import Settings
 
         return map(Row._make, super().__iter__())
 
     def row(self, index: int) -> "Row":
         """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
         from udpping._rows import Row
-    from udpping._settings import Settings
 
         return Row._make(super().row(index))
 

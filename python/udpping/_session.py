@@ -47,22 +47,22 @@ class Session:
         self._started = False
         targets = [(_checks.text("host", host), _checks.whole("port", port)) for host, port in targets]
         self.names = [target_text(host, port) for host, port in targets]
-        options: dict[str, Any] = dict(
-            count=None if count is None else _checks.whole("count", count),
-            timeout=_checks.seconds("timeout", timeout),
-            interval=None if interval is None else _checks.seconds("interval", interval),
-            linger=None if linger is None else _checks.seconds("linger", linger),
-            misses=None if misses is None else _checks.whole("misses", misses),
-            size=None if size is None else _checks.whole("size", size),
-            bind=None if bind is None else _checks.text("bind", bind),
-            ttl=None if ttl is None else _checks.whole("ttl", ttl),
-            dscp=None if dscp is None else _checks.whole("dscp", dscp),
-            df=_checks.flag("df", df),
-            family=None if family is None else _checks.text("family", family),
-            message=_checks.text("message", message),
-            utc_offset=utc_offset(),
-            first_seq=_checks.whole("first_seq", first_seq),
-        )
+        options: dict[str, Any] = {
+            "count": None if count is None else _checks.whole("count", count),
+            "timeout": _checks.seconds("timeout", timeout),
+            "interval": None if interval is None else _checks.seconds("interval", interval),
+            "linger": None if linger is None else _checks.seconds("linger", linger),
+            "misses": None if misses is None else _checks.whole("misses", misses),
+            "size": None if size is None else _checks.whole("size", size),
+            "bind": None if bind is None else _checks.text("bind", bind),
+            "ttl": None if ttl is None else _checks.whole("ttl", ttl),
+            "dscp": None if dscp is None else _checks.whole("dscp", dscp),
+            "df": _checks.flag("df", df),
+            "family": None if family is None else _checks.text("family", family),
+            "message": _checks.text("message", message),
+            "utc_offset": utc_offset(),
+            "first_seq": _checks.whole("first_seq", first_seq),
+        }
         self._core = _core.PingSession(
             targets, events=events, announce=_checks.flag("announce", announce), **options
         )
@@ -95,9 +95,7 @@ class Session:
 
     def next_row(self) -> "Row | None":
         """Wait for the next row; `None` after the last one."""
-        from typing import Any
-
-    from udpping._rows import Row
+        from udpping._rows import Row
 
         try:
             self.start()

@@ -80,7 +80,7 @@ def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
     if told.get("rows") == len(core):
         all_rows |= _known(told["summary"], all_rows)
         for rows, each in zip(each_rows, facts, strict=False):
-            rows |= _known(each, rows)
+            rows.update(_known(each, rows))
     settings = MappingProxyType(told.get("settings") or {})
     each_summary = tuple(Summary(name, rows) for name, rows in zip(names, each_rows, strict=True))
     total = each_summary[0] if len(names) == 1 else Summary(total_name(names), all_rows)

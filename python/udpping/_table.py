@@ -119,8 +119,8 @@ class Table:
     def to_csv(self, path: "Path | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write CSV to `path`, or return it as text.
 
-        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`, and a backslash that
-        could be taken for one of these becomes `\x5c`. With `metadata=True` a run puts a comment with its
+        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`, and a backslash
+        that might be taken for one becomes `\x5c`. With `metadata=True` a run puts a comment with its
         settings before the header. OSError when it cannot be written. `udpping.load` reads it again.
 
         >>> import udpping

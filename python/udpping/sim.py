@@ -58,21 +58,21 @@ def ping(
     >>> again.summary.as_dict() == run.summary.as_dict()
     True
     """
-    options: dict[str, Any] = dict(
-        count=_checks.whole("count", count),
-        timeout=_checks.seconds("timeout", timeout),
-        interval=None if interval is None else _checks.seconds("interval", interval),
-        linger=None if linger is None else _checks.seconds("linger", linger),
-        misses=None if misses is None else _checks.whole("misses", misses),
-        size=None if size is None else _checks.whole("size", size),
-        message=_checks.text("message", message),
-        first_seq=_checks.whole("first_seq", first_seq),
-        loss=loss_text(loss),
-        delay=delay_text(delay),
-        reply=_checks.text("reply", reply),
-        seed=None if seed is None else _checks.any_whole("seed", seed),
-        scope=None if scope is None else _checks.text("scope", scope),
-    )
+    options: dict[str, Any] = {
+        "count": _checks.whole("count", count),
+        "timeout": _checks.seconds("timeout", timeout),
+        "interval": None if interval is None else _checks.seconds("interval", interval),
+        "linger": None if linger is None else _checks.seconds("linger", linger),
+        "misses": None if misses is None else _checks.whole("misses", misses),
+        "size": None if size is None else _checks.whole("size", size),
+        "message": _checks.text("message", message),
+        "first_seq": _checks.whole("first_seq", first_seq),
+        "loss": loss_text(loss),
+        "delay": delay_text(delay),
+        "reply": _checks.text("reply", reply),
+        "seed": None if seed is None else _checks.any_whole("seed", seed),
+        "scope": None if scope is None else _checks.text("scope", scope),
+    }
     table, facts, seed_in_force = _core.sim_ping(**options)
     name = str(table["target"][0])
     options |= {"seed": seed_in_force, "scope": scope}

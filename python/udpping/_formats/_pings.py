@@ -17,6 +17,8 @@ COLUMNS = [
     *("run", "target", "seq", "sent_ns", "sent_wall_ns", "rtt_ns", "status", "copies"),
     *("source", "ttl", "bytes", "match"),
 ]
+LONGEST = 40
+"""Characters of a number."""
 TIMEOUT = ("timeout", None, None, None, None, None)
 
 
@@ -112,15 +114,17 @@ def nanoseconds(text: str, scale: int, line: int) -> int:
     """Read a decimal number exactly, in units of `scale` nanoseconds."""
     whole, _, rest = text.partition(".")
     digits = len(str(scale)) - 1
-    if not (whole.isascii() and whole.isdigit() and len(whole) + digits <= 18) or (  # noqa: PLR2004
-        rest and not (rest.isascii() and rest.isdigit())
-    ):
+    plain = all(part.isascii() and part.isdigit() for part in (whole, rest or "0"))
+    value = (
+        int(whole) * scale + int(rest[:digits].ljust(digits, "0")) if plain and len(text) <= LONGEST else -1
+    )
+    if not 0 <= value < 2**62:
         raise ConfigError(f"line {line}: number {text[:40]!r} is not usable: expected a time such as 1.25")
-    return int(whole) * scale + int(rest[:digits].ljust(digits, "0") or 0)
+    return value
 
 
 def number(text: str, line: int, most: int = 2**32) -> int:
     """Read a whole number."""
-    if len(text) > 12 or int(text) > most:  # noqa: PLR2004
+    if len(text) > LONGEST or int(text) > most:
         raise ConfigError(f"line {line}: number {text[:40]!r} is not usable: expected 0 to {most}")
     return int(text)

@@ -18,7 +18,7 @@ PING = re.compile(
 )
 COPY = re.compile(START + r"duplicate for \[(?P<seq>\d+)\], (?P<size>\d+) bytes, (?P<rtt>[\d.]+) ms")
 TIMES = re.compile(START + r"(?P<times>(?:[\d.]+|-)(?: (?:[\d.]+|-))*)$")
-END = re.compile(START + r"xmt/rcv/%(?:loss|return) = (?P<sent>\d+)/")
+END = re.compile(START + r"xmt/rcv/%(?:loss|return) = (?P<sent>\d+)/(?P<received>\d+)/")
 OTHER = re.compile(r"\[<- (\S+?)\]")
 PING_LIKE = re.compile(r"\S+ +: (\[|duplicate)")
 
@@ -37,6 +37,10 @@ def read(text: str) -> "Run":
         lane = lanes.setdefault(found["host"], Lane(found["host"]))
         if found.re is END:
             lane.first, lane.count = 0, number(found["sent"], line)
+            if not lane.copies and number(found["received"], line):
+                raise ConfigError(
+                    f"line {line}: a sum is not usable: expected a line for each reply, without -q"
+                )
         elif found.re is TIMES:
             _times(lane, found["times"].split(), line)
         elif found["rtt"] is None:

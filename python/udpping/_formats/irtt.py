@@ -65,8 +65,9 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[tuple[Any
             case {"seqno": int(seq), "lost": (str() | bool()) as lost} if str(lost).lower() in LOST:
                 status = LOST[str(lost).lower()]
             case _:
+                shown = str(trip)[:60]
                 raise ConfigError(
-                    f"round trip {place} {str(trip)[:60]!r} is not usable: expected seqno, lost, timestamps, delay"
+                    f"round trip {place} {shown!r} is not usable: expected seqno, lost and times"
                 )
         wall, steady = (_at(trip, "timestamps", "client", "send", clock) for clock in ("wall", "monotonic"))
         if origin is None and steady is not None:

@@ -51,7 +51,7 @@ def read_json(text: str) -> "Run":
 
     def rows() -> "Iterator[tuple[Any, ...]]":
         nonlocal place
-        for place, value in values:  # noqa: B007, PLW2901
+        for place, value in values:  # noqa: B007
             yield tuple(map(value.get, names))
 
     values = objects(text)
@@ -98,7 +98,7 @@ def read_command(text: str) -> "Run":
         elif kind == "summary":
             summary = record
     if not rows:
-        raise ConfigError("no ping is in it: expected the records of `udpping ping --json`, without --quiet")
+        raise ConfigError("no ping is in it: expected what `udpping ping --json` prints")
     names = list(next(iter(rows.values()))[1])
     place = 0
 
