@@ -130,6 +130,7 @@ def encode(told: "Facts") -> str:
 def decode(text: "str | bytes") -> "Facts":
     """Read it."""
     try:
-        return checked(json.loads(text))
+        told = json.loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(f"metadata {str(text)[:60]!r} is not usable: expected one JSON object") from None
+    return checked(told)

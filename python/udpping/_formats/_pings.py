@@ -25,12 +25,12 @@ TIMEOUT = ("timeout", None, None, None, None, None)
 class Lane:
     """The pings to one target."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, first: int | None = None) -> None:
         self.name = name
         self.pings: dict[int, tuple[Any, ...]] = {}
         self.copies: dict[int, int] = {}
         self.facts: dict[str, Any] = {"reordered": 0}
-        self.first: int | None = None
+        self.first = first
         self.count: int | None = None
         self._expected = -1
 

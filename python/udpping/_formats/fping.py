@@ -34,9 +34,9 @@ def read(text: str) -> "Run":
             if PING_LIKE.search(words):
                 raise ConfigError(f"line {line}: {words[:60]!r} is not usable: expected `host : [0], ...`")
             continue
-        lane = lanes.setdefault(found["host"], Lane(found["host"]))
+        lane = lanes.setdefault(found["host"], Lane(found["host"], 0))
         if found.re is END:
-            lane.first, lane.count = 0, number(found["sent"], line)
+            lane.count = number(found["sent"], line)
             if not lane.copies and number(found["received"], line):
                 raise ConfigError(
                     f"line {line}: a sum is not usable: expected a line for each reply, without -q"
@@ -65,7 +65,7 @@ def _reply(lane: Lane, found: re.Match[str], line: int) -> None:
 
 def _times(lane: Lane, times: list[str], line: int) -> None:
     """Take the line of all round trips at the end, unless each had its own before."""
-    lane.first, lane.count = 0, max(lane.count or 0, len(times))
+    lane.count = max(lane.count or 0, len(times))
     for seq, rtt in enumerate(times):
         if rtt == "-":
             lane.lost(seq)
@@ -79,18 +79,18 @@ def _read_json(text: str) -> "Run":
         for kind, facts in record.items():
             match kind, facts:
                 case "resp", {"host": str(host), "seq": int(seq), "rtt": int() | float() as rtt}:
-                    lane = lanes.setdefault(host, Lane(host))
+                    lane = lanes.setdefault(host, Lane(host, 0))
                     _json_reply(
                         lane, number(str(seq), line), facts, nanoseconds(f"{rtt:.6f}", 1_000_000, line)
                     )
                 case "timeout", {"host": str(host), "seq": int(seq)}:
-                    lanes.setdefault(host, Lane(host)).lost(number(str(seq), line))
+                    lanes.setdefault(host, Lane(host, 0)).lost(number(str(seq), line))
                 case "summary", {"host": str(host), "xmt": int(sent)}:
-                    lane = lanes.setdefault(host, Lane(host))
-                    lane.first, lane.count = 0, number(str(sent), line)
+                    lane = lanes.setdefault(host, Lane(host, 0))
+                    lane.count = number(str(sent), line)
                 case "vSum", {"host": str(host), "values": list(values)}:
                     times = ["-" if value is None else str(value) for value in values]
-                    _times(lanes.setdefault(host, Lane(host)), times, line)
+                    _times(lanes.setdefault(host, Lane(host, 0)), times, line)
                 case (("resp" | "timeout" | "summary" | "vSum"), _):
                     raise ConfigError(
                         f"line {line}: {str(record)[:60]!r} is not usable: expected fping's JSON"

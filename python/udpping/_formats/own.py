@@ -83,7 +83,7 @@ def empty() -> "_core.Table":
 
 
 def read_command(text: str) -> "Run":
-    """Read what `udpping ping --json` printed: the last word on each ping, and the summary if it came to one."""
+    """Read what `udpping ping --json` printed: the last word on each ping, and the summary."""
     settings: dict[str, Any] = {}
     summary: dict[str, Any] | None = None
     rows: dict[tuple[object, object], tuple[int, dict[str, Any]]] = {}

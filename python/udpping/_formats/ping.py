@@ -93,7 +93,7 @@ def read(text: str) -> "Run":
     replies = sum(ping[0] == "reply" for ping in lane.pings.values())
     if reader.received is not None and reader.received != replies:
         raise ConfigError(
-            f"{replies} replies are not usable where {reader.received} were received: expected a line for each, "
+            f"{replies} replies are not usable where {reader.received} came: expected a line for each, "
             "as ping prints without -q"
         )
     lane.name = lane.name or next((ping[3] for ping in lane.pings.values() if ping[3]), "unknown")
