@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/formats.md",
     "docs/heartbeats.md",
     "docs/loss-models.md",
     "docs/statistics.md",

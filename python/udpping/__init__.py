@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from udpping._fit import DelayFit, Fit, LossFit, fit
     from udpping._heartbeat import Heartbeat
     from udpping._live import live
+    from udpping._load import load
     from udpping._monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._ping import Pinger, ping, ping_many
     from udpping._rows import Event, LogRow, MonitorEvent, PeerRow, Row
@@ -82,6 +83,7 @@ __all__ = [
     "fit",
     "last_run",
     "live",
+    "load",
     "loss",
     "ping",
     "ping_many",
@@ -102,6 +104,7 @@ if not TYPE_CHECKING:
         "Heartbeat": "_heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
         "live": "_live",
+        "load": "_load",
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_monitor"),
         **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),

@@ -2,6 +2,8 @@
 
 import io
 
+from udpping import _core
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,42 +23,78 @@ def to_pandas(table: "Table") -> "pd.DataFrame":
 
 
 def write(
-    table: "Table", writer: "Callable[[Table, TextIO], None]", path: "str | PathLike[str] | None"
+    table: "Table",
+    writer: "Callable[[Table, TextIO, str | None], None]",
+    path: "str | PathLike[str] | None",
+    *,
+    metadata: bool = False,
 ) -> str | None:
     """Let `writer` write to `path`, or return what it wrote."""
+    told = table._metadata() if metadata else None  # noqa: SLF001
     if path is None:
         text = io.StringIO(newline="")
-        writer(table, text)
+        writer(table, text, told)
         return text.getvalue()
     from pathlib import Path
 
     with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer(table, file)
+        writer(table, file, told)
     return None
 
 
-def write_csv(table: "Table", file: "TextIO") -> None:
+def write_csv(table: "Table", file: "TextIO", told: str | None) -> None:
     """Write a header and one line per row."""
-    import csv
+    if told is not None:
+        file.write(f"# udpping: {told}\n")
+    file.write(",".join(table.column_names) + "\n")
+    file.writelines(",".join(map(_field, row)) + "\n" for row in table)
 
-    lines = csv.writer(file, lineterminator="\n")
-    lines.writerow(table.column_names)
-    lines.writerows(map(plain, row) for row in table)
+
+def _field(value: object) -> str:
+    if value is None:
+        return ""
+    text = plain(value)
+    if not isinstance(text, str):
+        return str(text)
+    # In quotes, an empty answer can be told from none.
+    return f'"{text.replace(QUOTE, QUOTE + QUOTE)}"' if not text or SPECIAL & set(text) else text
 
 
-def write_json(table: "Table", file: "TextIO") -> None:
+QUOTE = '"'
+SPECIAL = {",", QUOTE, "\r", "\n"}
+
+
+def write_json(table: "Table", file: "TextIO", told: str | None) -> None:
     """Write one object per row and line."""
     import json
 
+    if told is not None:
+        file.write(f'{{"udpping":{told}}}\n')
     names = table.column_names
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     for row in table:
         file.write(encode(dict(zip(names, map(plain, row), strict=True))) + "\n")
 
 
+def write_parquet(table: "Table", path: str) -> None:
+    """Write by whichever library is installed; both take the metadata along."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        try:
+            import polars as pl
+        except ImportError:
+            raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
+        told = table._metadata()  # noqa: SLF001
+        pl.DataFrame(table).write_parquet(path, metadata=None if told is None else {"udpping": told})
+        return
+    pq.write_table(pa.table(table), path)
+
+
 def plain(value: object) -> object:
     """Turn a reply's bytes into text; everything else is text or number already."""
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    return _core.escape_bytes(value) if isinstance(value, bytes) else value
 
 
 WHOLE = {"seq": "UInt64", "ttl": "UInt8", "bytes": "UInt32"}

@@ -8,13 +8,16 @@ Payload: TypeAlias = bytes  # in the class below, `bytes` is a column
 class Row(NamedTuple):
     """One ping. Times are whole nanoseconds; what did not happen is `None`, never 0."""
 
-    run: int
-    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC)."""
+    run: int | None
+    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC).
+
+    It and every time is `None` in a run of another program that did not say it.
+    """
     target: str
     """Who was asked, as given."""
     seq: int
     """The number of the ping, from 1."""
-    due_ns: int
+    due_ns: int | None
     """When it was to leave, since the run began."""
     sent_ns: int | None
     """When it left, since the run began, on the clock that never steps."""

@@ -1,5 +1,8 @@
 """What a run of pings gives back: a table with a row per ping, and what it comes to."""
 
+from types import MappingProxyType
+
+from udpping._settings import MANY, encode, metadata
 from udpping._table import Table
 
 TYPE_CHECKING = False
@@ -10,9 +13,7 @@ if TYPE_CHECKING:
 
     from udpping import _core
     from udpping._rows import Row
-
-MANY = 4
-"""With more targets than this, only their sum is shown."""
+    from udpping._settings import Settings
 
 
 class Summary:
@@ -51,8 +52,8 @@ class Summary:
     """Not even sent: the system refused."""
     duplicates: int
     """Replies beyond the first one to a ping."""
-    reordered: int
-    """Replies in time that came after the reply to a later ping (RFC 4737)."""
+    reordered: int | None
+    """Replies in time that came after the reply to a later ping (RFC 4737); `None` without times."""
     foreign: int | None
     """Datagrams from addresses that were not asked; `None` where the system does not show them.
 
@@ -64,11 +65,14 @@ class Summary:
     A reply among them counts as lost. `None` where the system does not tell, and, with several targets, for
     each of them: it is known for all together only.
     """
-    unmatched: int
-    """Datagrams from the target that answer no ping."""
+    unmatched: int | None
+    """Datagrams from the target that answer no ping.
+
+    Like `pending` and `duration_ns`, it is `None` for a run from a file that does not tell.
+    """
     unverified: int
     """Replies without number or payload, credited to the only ping that was out."""
-    pending: int
+    pending: int | None
     """Sent, and still waiting."""
     loss: float | None
     """`lost` over `sent`, from 0 to 1."""
@@ -92,11 +96,16 @@ class Summary:
     """99 of 100 round trips are not longer."""
     quantile_error: float
     """Relative error of median, p95 and p99: 0 when exact, 0.01 when a sketch stood in for the rows."""
-    duration_ns: int
+    duration_ns: int | None
     """From the beginning of the run to its end, or until now."""
 
     def __init__(self, target: str, facts: "dict[str, int | float | None]") -> None:
         self.__dict__.update(facts, target=target)
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if isinstance(other, Summary) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
 
     def as_dict(self) -> "dict[str, str | int | float | None]":
         """Everything by name, ready for JSON.
@@ -169,12 +178,41 @@ class Run(Table):
     True
     """
 
-    __slots__ = ("_summaries", "_summary")
+    __slots__ = ("_settings", "_shown", "_summaries", "_summary")
 
-    def __init__(self, core: "_core.Table", summary: Summary, summaries: tuple[Summary, ...]) -> None:
+    def __init__(
+        self,
+        core: "_core.Table",
+        summary: Summary,
+        summaries: tuple[Summary, ...],
+        settings: "Settings" = MappingProxyType({}),
+    ) -> None:
         super().__init__(core)
         self._summary = summary
         self._summaries = summaries
+        self._settings = settings
+        self._shown: _core.Table | None = None
+
+    @property
+    def settings(self) -> "Settings":
+        """How it was made, ready for JSON: version, targets, schedule, clocks, and all options by name.
+
+        It goes along as metadata, key `udpping`, into Parquet and whatever else reads Arrow.
+
+        >>> import udpping
+        >>> settings = udpping.sim.ping(count=3, loss="10%", seed=7).settings
+        >>> settings["made_by"], settings["count"], settings["loss"], settings["seed"], settings["interval"]
+        ('udpping.sim.ping', 3, '10%', 7, None)
+        """
+        return self._settings
+
+    def _metadata(self) -> str:
+        return encode(metadata(self))
+
+    def _with_metadata(self) -> "_core.Table":
+        if self._shown is None:
+            self._shown = self._core.with_metadata({"udpping": self._metadata()})
+        return self._shown
 
     @property
     def summary(self) -> Summary:
@@ -245,8 +283,14 @@ class SimRun(Run):
 
     __slots__ = ("_seed",)
 
-    def __init__(self, core: "_core.Table", summary: Summary, seed: int) -> None:
-        super().__init__(core, summary, (summary,))
+    def __init__(
+        self,
+        core: "_core.Table",
+        summary: Summary,
+        seed: int,
+        settings: "Settings" = MappingProxyType({}),
+    ) -> None:
+        super().__init__(core, summary, (summary,), settings)
         self._seed = seed
 
     @property

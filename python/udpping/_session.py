@@ -2,13 +2,16 @@
 
 import udpping
 from udpping import _checks, _core
-from udpping._run import MANY, Run, Summary
+from udpping._run import Run, Summary
+from udpping._settings import measured, total_name
 from udpping._targets import target_text
 from udpping._text import utc_offset
 from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from udpping._rows import Row
 
 MESSAGE = "Ping {seq} {time}"
@@ -44,25 +47,26 @@ class Session:
         self._started = False
         targets = [(_checks.text("host", host), _checks.whole("port", port)) for host, port in targets]
         self.names = [target_text(host, port) for host, port in targets]
+        options: dict[str, Any] = {
+            "count": None if count is None else _checks.whole("count", count),
+            "timeout": _checks.seconds("timeout", timeout),
+            "interval": None if interval is None else _checks.seconds("interval", interval),
+            "linger": None if linger is None else _checks.seconds("linger", linger),
+            "misses": None if misses is None else _checks.whole("misses", misses),
+            "size": None if size is None else _checks.whole("size", size),
+            "bind": None if bind is None else _checks.text("bind", bind),
+            "ttl": None if ttl is None else _checks.whole("ttl", ttl),
+            "dscp": None if dscp is None else _checks.whole("dscp", dscp),
+            "df": _checks.flag("df", df),
+            "family": None if family is None else _checks.text("family", family),
+            "message": _checks.text("message", message),
+            "utc_offset": utc_offset(),
+            "first_seq": _checks.whole("first_seq", first_seq),
+        }
         self._core = _core.PingSession(
-            targets,
-            count=None if count is None else _checks.whole("count", count),
-            timeout=_checks.seconds("timeout", timeout),
-            interval=None if interval is None else _checks.seconds("interval", interval),
-            linger=None if linger is None else _checks.seconds("linger", linger),
-            misses=None if misses is None else _checks.whole("misses", misses),
-            size=None if size is None else _checks.whole("size", size),
-            bind=None if bind is None else _checks.text("bind", bind),
-            ttl=None if ttl is None else _checks.whole("ttl", ttl),
-            dscp=None if dscp is None else _checks.whole("dscp", dscp),
-            df=_checks.flag("df", df),
-            family=None if family is None else _checks.text("family", family),
-            message=_checks.text("message", message),
-            utc_offset=utc_offset(),
-            first_seq=_checks.whole("first_seq", first_seq),
-            events=events,
-            announce=_checks.flag("announce", announce),
+            targets, events=events, announce=_checks.flag("announce", announce), **options
         )
+        self._options = options
 
     @property
     def addresses(self) -> list[str]:
@@ -118,15 +122,15 @@ class Session:
     def run(self) -> Run:
         """Put together what there is so far."""
         total = self.summary()
+        settings = measured("udpping.ping", list(zip(self.names, self.addresses, strict=True)), self._options)
         if len(self.names) == 1:
-            return Run(self._core.table(), total, (total,))
+            return Run(self._core.table(), total, (total,), settings)
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
-        return Run(self._core.table(), total, summaries)
+        return Run(self._core.table(), total, summaries, settings)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""
-        name = ", ".join(self.names) if len(self.names) <= MANY else f"{len(self.names)} targets"
-        return Summary(name, self._core.summary(None))
+        return Summary(total_name(self.names), self._core.summary(None))
 
     def _interrupted(self) -> Interrupted:
         self.stop()

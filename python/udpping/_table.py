@@ -22,7 +22,8 @@ class Table:
     """Columns of equal length, kept in the core and shown to others without a copy where they can take it.
 
     `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly, through the
-    Arrow C stream interface. `numpy.asarray(table["rtt_ns"])` shares its memory.
+    Arrow C stream interface. `numpy.asarray(table["rtt_ns"])` shares its memory. Tables are equal (`==`) when
+    they have the same columns, of the same types, with the same values.
 
     >>> import udpping
     >>> table = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")
@@ -78,10 +79,22 @@ class Table:
         return self._core.row(index % size)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._core.__arrow_c_stream__(requested_schema)
+        return self._with_metadata().__arrow_c_stream__(requested_schema)
 
     def __arrow_c_schema__(self) -> object:
-        return self._core.__arrow_c_schema__()
+        return self._with_metadata().__arrow_c_schema__()
+
+    def __eq__(self, other: object) -> bool:
+        return self._core.equals(other._core) if isinstance(other, Table) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _metadata(self) -> str | None:
+        """Say in JSON what goes along with the rows, if anything does."""
+        return None
+
+    def _with_metadata(self) -> "_core.Table":
+        return self._core
 
     def to_pandas(self) -> "pd.DataFrame":
         """Make a pandas frame. Needs pandas and not pyarrow.
@@ -100,14 +113,15 @@ class Table:
         return pl.DataFrame(self)
 
     @overload
-    def to_csv(self, path: None = None) -> str: ...
+    def to_csv(self, path: None = None, *, metadata: bool = False) -> str: ...
     @overload
-    def to_csv(self, path: "Path") -> None: ...
-    def to_csv(self, path: "Path | None" = None) -> str | None:
+    def to_csv(self, path: "Path", *, metadata: bool = False) -> None: ...
+    def to_csv(self, path: "Path | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write CSV to `path`, or return it as text.
 
-        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`. OSError when it
-        cannot be written.
+        What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`, and a backslash
+        that might be taken for one becomes `\x5c`. With `metadata=True` a run puts a comment with its
+        settings before the header. OSError when it cannot be written. `udpping.load` reads it again.
 
         >>> import udpping
         >>> print(udpping.sim.ping(count=1).to_csv()[:34])
@@ -115,17 +129,17 @@ class Table:
         """
         from udpping._frames import write, write_csv
 
-        return write(self, write_csv, path)
+        return write(self, write_csv, path, metadata=_checks.flag("metadata", metadata))
 
     @overload
-    def to_json(self, path: None = None) -> str: ...
+    def to_json(self, path: None = None, *, metadata: bool = False) -> str: ...
     @overload
-    def to_json(self, path: "Path") -> None: ...
-    def to_json(self, path: "Path | None" = None) -> str | None:
+    def to_json(self, path: "Path", *, metadata: bool = False) -> None: ...
+    def to_json(self, path: "Path | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write one JSON object per row and line to `path`, or return them as text.
 
-        What is missing is null. Replies are text: bytes that are not UTF-8 become `\xff`. OSError when it
-        cannot be written.
+        What is missing is null. Replies are text as in `to_csv`. With `metadata=True` a run puts an object with
+        its settings before the rows. OSError when it cannot be written. `udpping.load` reads it again.
 
         >>> import json, udpping
         >>> json.loads(udpping.sim.ping(count=1).to_json())["status"]
@@ -133,7 +147,16 @@ class Table:
         """
         from udpping._frames import write, write_json
 
-        return write(self, write_json, path)
+        return write(self, write_json, path, metadata=_checks.flag("metadata", metadata))
+
+    def to_parquet(self, path: "Path") -> None:
+        """Write Parquet to `path`, by pyarrow or else by polars. A run takes its settings with it.
+
+        ImportError without either, OSError when it cannot be written. `udpping.load` reads it again.
+        """
+        from udpping._frames import write_parquet
+
+        write_parquet(self, _checks.path("path", path))
 
     def __repr__(self) -> str:
         return f"<udpping.{type(self).__name__}: {len(self):,} rows of {', '.join(self.column_names)}>"

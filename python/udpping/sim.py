@@ -6,10 +6,13 @@ from udpping import _checks, _core
 from udpping._monitor import Events, Peers
 from udpping._run import SimRun, Summary
 from udpping._session import MESSAGE
+from udpping._settings import measured
 from udpping._text import delay_text, detector_text, loss_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from udpping._text import DelayLike, LossLike
     from udpping.detect import Detector
 
@@ -55,22 +58,26 @@ def ping(
     >>> again.summary.as_dict() == run.summary.as_dict()
     True
     """
-    table, facts, seed_in_force = _core.sim_ping(
-        count=_checks.whole("count", count),
-        timeout=_checks.seconds("timeout", timeout),
-        interval=None if interval is None else _checks.seconds("interval", interval),
-        linger=None if linger is None else _checks.seconds("linger", linger),
-        misses=None if misses is None else _checks.whole("misses", misses),
-        size=None if size is None else _checks.whole("size", size),
-        message=_checks.text("message", message),
-        first_seq=_checks.whole("first_seq", first_seq),
-        loss=loss_text(loss),
-        delay=delay_text(delay),
-        reply=_checks.text("reply", reply),
-        seed=None if seed is None else _checks.any_whole("seed", seed),
-        scope=None if scope is None else _checks.text("scope", scope),
-    )
-    return SimRun(table, Summary(str(table["target"][0]), facts), seed_in_force)
+    options: dict[str, Any] = {
+        "count": _checks.whole("count", count),
+        "timeout": _checks.seconds("timeout", timeout),
+        "interval": None if interval is None else _checks.seconds("interval", interval),
+        "linger": None if linger is None else _checks.seconds("linger", linger),
+        "misses": None if misses is None else _checks.whole("misses", misses),
+        "size": None if size is None else _checks.whole("size", size),
+        "message": _checks.text("message", message),
+        "first_seq": _checks.whole("first_seq", first_seq),
+        "loss": loss_text(loss),
+        "delay": delay_text(delay),
+        "reply": _checks.text("reply", reply),
+        "seed": None if seed is None else _checks.any_whole("seed", seed),
+        "scope": None if scope is None else _checks.text("scope", scope),
+    }
+    table, facts, seed_in_force = _core.sim_ping(**options)
+    name = str(table["target"][0])
+    options |= {"seed": seed_in_force, "scope": scope}
+    settings = measured("udpping.sim.ping", [(name, name)], options)
+    return SimRun(table, Summary(name, facts), seed_in_force, settings)
 
 
 class Watched:

@@ -11,7 +11,7 @@ mod tally;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-pub use account::Account;
+pub use account::{Account, Settled};
 pub use plan::{Plan, Wishes};
 
 use super::Nanos;

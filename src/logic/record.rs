@@ -41,6 +41,14 @@ impl Status {
     pub fn name(self) -> &'static str {
         Self::NAMES[self as usize]
     }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Reply, Self::Late, Self::Timeout, Self::Unreachable, Self::Error, Self::Open]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
 }
 
 /// What ties an answer to its ping.

@@ -31,6 +31,8 @@ mod _core {
     #[pymodule_export]
     use super::echo::EchoServer;
     #[pymodule_export]
+    use super::escape_bytes;
+    #[pymodule_export]
     use super::fit::{fit_models, loss_run_lengths};
     #[pymodule_export]
     use super::heartbeat::HeartbeatSender;
@@ -52,7 +54,7 @@ mod _core {
         stats_pdv, stats_reordering, stats_rolling, stats_round_trip, wilson,
     };
     #[pymodule_export]
-    use super::table::{Column, Table};
+    use super::table::{Column, Table, run_from_arrow, run_from_csv, run_from_rows, run_summaries};
 }
 
 /// The canonical text of a loss model.
@@ -84,4 +86,10 @@ fn mean_loss(text: &str) -> PyResult<Option<f64>> {
 #[pyfunction]
 fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
     crate::logic::wire::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
+}
+
+/// Bytes as text from which they can be had again.
+#[pyfunction]
+fn escape_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    crate::logic::wire::escape(bytes)
 }

@@ -2,9 +2,13 @@
 //!
 //! The only room that knows Arrow. Exports share the buffers; nothing is copied.
 
+mod cell;
 mod heartbeats;
+mod rows;
 mod stats;
+mod summaries;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{LargeBinaryBuilder, StringDictionaryBuilder};
@@ -23,6 +27,9 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList, PyTuple};
 use crate::logic::echo::Columns;
 use crate::logic::record::{Match, NONE, Rows, Stamp, Status};
 use crate::net::ping::Lane;
+
+pub(super) use rows::{run_from_arrow, run_from_csv, run_from_rows};
+pub(super) use summaries::run_summaries;
 
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]
@@ -66,6 +73,22 @@ impl Table {
         let values =
             self.batch.columns().iter().map(|array| value(py, array, index)).collect::<PyResult<Vec<_>>>()?;
         PyTuple::new(py, values)
+    }
+
+    /// Whether the other has the same columns, of the same types, with the same values.
+    fn equals(&self, py: Python<'_>, other: &Self) -> bool {
+        let same = |a: &Field, b: &Field| a.name() == b.name() && a.data_type() == b.data_type();
+        let (mine, theirs) = (self.batch.schema_ref().fields(), other.batch.schema_ref().fields());
+        mine.len() == theirs.len()
+            && mine.iter().zip(theirs).all(|(a, b)| same(a, b))
+            && py.detach(|| self.batch.columns() == other.batch.columns())
+    }
+
+    /// The same table, with these words about it in its schema.
+    fn with_metadata(&self, metadata: HashMap<String, String>) -> PyResult<Self> {
+        let schema = self.batch.schema_ref().as_ref().clone().with_metadata(metadata);
+        let columns = self.batch.columns().to_vec();
+        Ok(Self { batch: RecordBatch::try_new(Arc::new(schema), columns).map_err(broken)? })
     }
 
     /// The schema, as a capsule of the Arrow C data interface.
@@ -257,7 +280,10 @@ impl Table {
             ("reply", Arc::new(reply.finish())),
             ("match", code(&Match::NAMES, |rows| &rows.matched, false)),
         ];
-        Self::new(columns, &["sent_ns", "rtt_ns", "source", "ttl", "bytes", "stamp", "reply", "match"])
+        // What other programs measured may be without some of it; what no run can be without is the rest.
+        let may_miss =
+            ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "source", "ttl", "bytes", "stamp"];
+        Self::new(columns, &[&may_miss[..], &["reply", "match"]].concat())
     }
 
     /// The rows of the lanes of a session.

@@ -2,15 +2,45 @@
 
 use super::{Pinger, Tally};
 use crate::logic::Nanos;
+use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{RoundTrip, Summary};
 
 /// All that a summary is made of. Sorting round trips takes a while; copying them does not hold up a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account {
     tally: Tally,
     /// Every reply in time, for exact quantiles; empty where a sketch stands in for them.
     round_trips: Vec<Nanos>,
     sees_foreign: bool,
+    /// The times of all replies are known, and so is their order.
+    knows_order: bool,
+}
+
+/// A ping of a run that is over, as its row tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The number in the message.
+    pub seq: u64,
+    /// How it ended.
+    pub status: Status,
+    /// When it was sent; [`NONE`] if that is not known.
+    pub sent: Nanos,
+    /// Its round trip; [`NONE`] without one.
+    pub rtt: Nanos,
+    /// The same by the program's own times, which tell when it saw the reply.
+    pub user_rtt: Nanos,
+    /// Datagrams credited to it.
+    pub copies: u32,
+    /// Nothing ties the reply to it.
+    pub unverified: bool,
+}
+
+impl Settled {
+    /// When its reply was seen.
+    fn arrival(&self) -> Nanos {
+        let rtt = if self.user_rtt == NONE { self.rtt } else { self.user_rtt };
+        self.sent.saturating_add(rtt.max(0))
+    }
 }
 
 impl Account {
@@ -18,7 +48,12 @@ impl Account {
     pub fn of<'a>(pingers: impl IntoIterator<Item = &'a Pinger>) -> Self {
         let mut pingers = pingers.into_iter().peekable();
         let endless = pingers.peek().is_some_and(|pinger| pinger.plan.count.is_none());
-        let mut account = Self { tally: Tally::new(endless), round_trips: Vec::new(), sees_foreign: true };
+        let mut account = Self {
+            tally: Tally::new(endless),
+            round_trips: Vec::new(),
+            sees_foreign: true,
+            knows_order: true,
+        };
         for pinger in pingers {
             account.tally.merge(&pinger.tally);
             account.sees_foreign &= pinger.sees_foreign;
@@ -27,6 +62,57 @@ impl Account {
             }
         }
         account
+    }
+
+    /// The counts of a run to one target that is over, from its rows. Datagrams that changed no row are not among them.
+    #[must_use]
+    pub fn of_rows(mut rows: Vec<Settled>) -> Self {
+        // In the order in which they came, replies are summed up as they were then, and overtaking shows.
+        rows.sort_by_key(Settled::arrival);
+        let mut account = Self {
+            tally: Tally::new(false),
+            round_trips: Vec::new(),
+            sees_foreign: false,
+            knows_order: true,
+        };
+        let mut next_expected = 0;
+        for row in rows {
+            *account.tally.of(row.status) += 1;
+            account.tally.duplicates += u64::from(row.copies.saturating_sub(1));
+            account.tally.unverified += u64::from(row.unverified);
+            if row.status != Status::Reply {
+                continue;
+            }
+            account.knows_order &= row.sent != NONE && row.rtt != NONE;
+            if row.rtt != NONE {
+                account.tally.add_rtt(row.rtt);
+                account.round_trips.push(row.rtt);
+            }
+            if row.seq < next_expected {
+                account.tally.reordered += 1;
+            } else {
+                next_expected = row.seq.saturating_add(1);
+            }
+        }
+        account
+    }
+
+    /// Several accounts taken together.
+    #[must_use]
+    pub fn sum(accounts: &[Self]) -> Self {
+        let mut sum = Self::of_rows(Vec::new());
+        for account in accounts {
+            sum.tally.merge(&account.tally);
+            sum.round_trips.extend(&account.round_trips);
+            sum.knows_order &= account.knows_order;
+        }
+        sum
+    }
+
+    /// Whether the number of replies that were overtaken is known.
+    #[must_use]
+    pub fn knows_order(&self) -> bool {
+        self.knows_order
     }
 
     /// The summary.

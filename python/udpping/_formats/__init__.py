@@ -1,0 +1,1 @@
+"""Files of pings, one module for each program that writes them. `udpping.load` is the way in."""

@@ -1,0 +1,136 @@
+"""How a run was made, and what its rows do not tell: what goes along with them as metadata."""
+
+import json
+from types import MappingProxyType
+
+from udpping import _core
+from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from udpping._run import Run
+
+    Facts: TypeAlias = dict[str, Any]
+    Settings: TypeAlias = Mapping[str, Any]
+
+KEY = "udpping"
+"""The key of the metadata in Arrow and Parquet; its value is JSON."""
+SCHEMA = 1
+"""Version of the metadata: it changes when a name goes away or means something else."""
+MANY = 4
+"""With more targets than this, only their number is told."""
+CLOCKS = {"intervals": "monotonic", "shown": "wall", "stamps": "see column stamp"}
+"""What the times of a run that was measured here are taken from."""
+
+
+def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts") -> "Settings":
+    """Write down how a run is made: by which call, with which options; `targets` have name and address."""
+    import platform
+
+    import udpping
+
+    facts = {
+        "made_by": made_by,
+        "udpping": udpping.__version__,
+        "schema": SCHEMA,
+        "system": f"{platform.system()} {platform.machine()}",
+        "clocks": CLOCKS,
+        "targets": [{"target": name, "address": address} for name, address in targets],
+        **options,
+    }
+    return MappingProxyType(facts)
+
+
+def total_name(names: "Sequence[str]") -> str:
+    """Name several targets together."""
+    return ", ".join(names) if len(names) <= MANY else f"{len(names)} targets"
+
+
+def metadata(run: "Run") -> "Facts":
+    """Tell the settings of a run, and of its summaries what the rows do not come to by themselves."""
+    all_rows, each = _core.run_summaries(run._core, list(run.targets))  # noqa: SLF001
+    summaries = run.summaries
+    return {
+        "settings": dict(run.settings),
+        "rows": len(run),
+        "summary": _beyond(run.summary.as_dict(), all_rows),
+        "summaries": [
+            {"target": summary.target, **_beyond(summary.as_dict(), rows)}
+            for summary, rows in zip(summaries, each, strict=True)
+        ],
+    }
+
+
+def _beyond(facts: "Facts", rows: "Facts") -> "Facts":
+    return {name: value for name, value in facts.items() if name != "target" and rows.get(name) != value}
+
+
+def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
+    """Make a run of rows and of what was told with them, if anything was."""
+    from udpping._run import Run, SimRun, Summary
+
+    told = checked(told or {})
+    words = dict.fromkeys(str(word) for word in core["target"].to_list())
+    facts = told.get("summaries") or []
+    names = list(dict.fromkeys([*(str(each["target"]) for each in facts), *words]))
+    all_rows, each_rows = _core.run_summaries(core, names)
+    if told.get("rows") == len(core):
+        all_rows |= _known(told["summary"], all_rows)
+        for rows, each in zip(each_rows, facts, strict=False):
+            rows.update(_known(each, rows))
+    settings = MappingProxyType(told.get("settings") or {})
+    each_summary = tuple(Summary(name, rows) for name, rows in zip(names, each_rows, strict=True))
+    total = each_summary[0] if len(names) == 1 else Summary(total_name(names), all_rows)
+    seed = settings.get("seed")
+    if settings.get("made_by") == "udpping.sim.ping" and isinstance(seed, int) and len(names) == 1:
+        return SimRun(core, total, seed, settings)
+    return Run(core, total, each_summary, settings)
+
+
+def _known(facts: "Facts", rows: "Facts") -> "Facts":
+    return {name: value for name, value in facts.items() if name in rows}
+
+
+def checked(told: object) -> "Facts":
+    """Take metadata from a file only if it is what we write."""
+    match told:
+        case {
+            "settings": dict(),
+            "rows": int(),
+            "summary": dict() as summary,
+            "summaries": list() as each,
+        } if all(isinstance(facts, dict) and isinstance(facts.get("target"), str) for facts in each) and all(
+            _plain(facts) for facts in [summary, *each]
+        ):
+            return told
+        case {} if not told:
+            return {}
+        case _:
+            raise ConfigError(
+                f"metadata {str(told)[:60]!r} is not usable: expected settings, rows, summary and summaries"
+            )
+
+
+def _plain(facts: "Facts") -> bool:
+    return all(
+        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        for name, value in facts.items()
+        if name != "target"
+    )
+
+
+def encode(told: "Facts") -> str:
+    """Write metadata as one line of JSON."""
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode(text: "str | bytes") -> "Facts":
+    """Read it."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError(f"metadata {str(text)[:60]!r} is not usable: expected one JSON object") from None
+    return checked(told)

@@ -1,0 +1,172 @@
+//! CSV, read as it is written (RFC 4180): a field in quotes is text even when nothing is in it, which is how an empty
+//! answer is told from none.
+
+use std::borrow::Cow;
+
+use super::Invalid;
+
+/// Characters shown of what cannot be read.
+const SHOWN: usize = 30;
+
+/// One field of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// What it says.
+    pub text: Cow<'a, str>,
+    /// It stood in quotes.
+    pub quoted: bool,
+}
+
+/// Reads one record after the other.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `text`, whose first line has the number `line` in its file.
+    #[must_use]
+    pub fn new(text: &'a str, line: usize) -> Self {
+        Self { rest: text, line }
+    }
+
+    /// Reads the next record into `fields`, and gives the number of its first line; `None` at the end. Empty lines are
+    /// no records.
+    ///
+    /// # Errors
+    /// Quotes that do not end, or with something behind them.
+    pub fn next_into(&mut self, fields: &mut Vec<Field<'a>>) -> Result<Option<usize>, Invalid> {
+        fields.clear();
+        while let Some(rest) = self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix('\n')) {
+            self.rest = rest;
+            self.line += 1;
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let line = self.line;
+        loop {
+            fields.push(if self.rest.starts_with('"') { self.quoted()? } else { self.bare() });
+            match self.rest.as_bytes().first() {
+                Some(b',') => self.rest = &self.rest[1..],
+                Some(b'\r') => break self.rest = &self.rest[2..],
+                Some(_) => break self.rest = &self.rest[1..],
+                None => return Ok(Some(line)),
+            }
+        }
+        self.line += 1;
+        Ok(Some(line))
+    }
+
+    /// The text up to the next comma or the end of the line. A carriage return ends no line by itself.
+    fn bare(&mut self) -> Field<'a> {
+        let bytes = self.rest.as_bytes();
+        let end = bytes.iter().position(|byte| matches!(byte, b',' | b'\n')).unwrap_or(bytes.len());
+        let end =
+            if end > 0 && bytes.get(end) == Some(&b'\n') && bytes[end - 1] == b'\r' { end - 1 } else { end };
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Field { text: Cow::Borrowed(text), quoted: false }
+    }
+
+    fn quoted(&mut self) -> Result<Field<'a>, Invalid> {
+        let inner = &self.rest[1..];
+        let bytes = inner.as_bytes();
+        let mut doubled = false;
+        let mut at = 0;
+        let end = loop {
+            match bytes[at..].iter().position(|byte| *byte == b'"').map(|found| at + found) {
+                Some(quote) if bytes.get(quote + 1) == Some(&b'"') => {
+                    doubled = true;
+                    at = quote + 2;
+                }
+                Some(quote) => break quote,
+                None => return Err(self.invalid("quotes that end")),
+            }
+        };
+        let rest = &inner[end + 1..];
+        if !(rest.is_empty() || rest.starts_with([',', '\n']) || rest.starts_with("\r\n")) {
+            return Err(self.invalid("a comma or the end of the line behind the quotes"));
+        }
+        let text = &inner[..end];
+        self.rest = rest;
+        self.line += text.bytes().filter(|byte| *byte == b'\n').count();
+        let text = if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) };
+        Ok(Field { text, quoted: true })
+    }
+
+    fn invalid(&self, expected: &str) -> Invalid {
+        let shown: String = self.rest.chars().take(SHOWN).collect();
+        Invalid::new("text", format!("{shown:?} in line {}", self.line), expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<Vec<(usize, Vec<(String, bool)>)>, Invalid> {
+        let mut reader = Reader::new(text, 1);
+        let (mut records, mut fields) = (Vec::new(), Vec::new());
+        while let Some(line) = reader.next_into(&mut fields)? {
+            let told = fields.iter().map(|field| (field.text.clone().into_owned(), field.quoted));
+            records.push((line, told.collect()));
+        }
+        Ok(records)
+    }
+
+    fn bare(words: &[&str]) -> Vec<(String, bool)> {
+        words.iter().map(|word| ((*word).to_owned(), false)).collect()
+    }
+
+    #[test]
+    fn records_and_their_lines() {
+        let expected = vec![(1, bare(&["a", "", "c"])), (3, bare(&["1", "2", ""]))];
+        assert_eq!(read("a,,c\n\n1,2,\n"), Ok(expected.clone()));
+        assert_eq!(read("a,,c\r\n\r\n1,2,"), Ok(expected));
+        assert_eq!(read(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn nothing_in_quotes_is_something() {
+        let quoted = |text: &str| (text.to_owned(), true);
+        assert_eq!(read("\"\",\n"), Ok(vec![(1, vec![quoted(""), (String::new(), false)])]));
+        let records =
+            read("\"a\"\"b\n,\",x\n\"\r\"\n").map(|all| all.into_iter().map(|(line, _)| line).collect());
+        assert_eq!(records, Ok(vec![1, 3]));
+    }
+
+    #[test]
+    fn broken_quotes_are_told_with_their_line() {
+        for text in ["a\n\"b", "a\n\"b\"c\n", "a\n\"\"\"\n"] {
+            let error = read(text).expect_err(text).to_string();
+            assert!(error.contains("line 2"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(records in proptest::collection::vec(
+            proptest::collection::vec("[a,\"\r\n\u{e9} ]{0,6}", 2..5), 0..6)
+        ) {
+            let field = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+            let text: String = records
+                .iter()
+                .map(|record| record.iter().map(field).collect::<Vec<_>>().join(",") + "\n")
+                .collect();
+            let told: Vec<Vec<String>> = read(&text)
+                .expect("well written")
+                .into_iter()
+                .map(|(_, record)| record.into_iter().map(|(text, _)| text).collect())
+                .collect();
+            prop_assert_eq!(told, records);
+        }
+
+        #[test]
+        fn nothing_makes_it_panic_or_hang(text in "[a,\"\r\n]{0,40}") {
+            let _ = read(&text);
+        }
+    }
+}

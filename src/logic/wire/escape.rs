@@ -1,0 +1,101 @@
+//! Bytes as text that can be read by people and turned back into the same bytes.
+//!
+//! Text stays as it is. A byte that is no UTF-8 becomes `\xff`; and so that a text which says just that can be told from
+//! it, its backslash becomes `\x5c`, which it does nowhere else.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The text for `bytes`.
+#[must_use]
+pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains("\\x")
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find('\\') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            out.push_str(if escaped(rest).is_some() { "\\x5c" } else { "\\" });
+            rest = &rest[1..];
+        }
+        out.push_str(rest);
+        for byte in chunk.invalid() {
+            // Writing to a string never fails.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The bytes that [`escape`] made this text of.
+#[must_use]
+pub fn unescape(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains("\\x") {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at..];
+        let (byte, length) = escaped(rest).map_or((b'\\', 1), |byte| (byte, 4));
+        out.push(byte);
+        rest = &rest[length..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Cow::Owned(out)
+}
+
+/// The byte that the text begins with, if it begins with one in the form `\xff`.
+fn escaped(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("\\x")?.as_bytes().get(..2)?;
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    Some(16 * digit(digits[0])? + digit(digits[1])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_what_must_be_is_escaped() {
+        for (bytes, text) in [
+            (&b"PING 1 \\n \\x C:\\xy"[..], "PING 1 \\n \\x C:\\xy"),
+            ("caf\u{e9}\n\0".as_bytes(), "caf\u{e9}\n\0"),
+            (b"\xff\xfe!", "\\xff\\xfe!"),
+            (b"\\xff", "\\x5cxff"),
+            (b"\\x5cxff", "\\x5cx5cxff"),
+            (b"\\\xff", "\\\\xff"),
+            (b"\\x4\xff", "\\x4\\xff"),
+            (b"\\xFF \\\xc3", "\\xFF \\\\xc3"),
+            (b"", ""),
+        ] {
+            assert_eq!(escape(bytes), text);
+            assert_eq!(*unescape(text), *bytes, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back(bytes in proptest::collection::vec(
+            prop_oneof![Just(b'\\'), Just(b'x'), Just(b'5'), Just(b'c'), Just(0xff), Just(0xc3), any::<u8>()], 0..40)
+        ) {
+            prop_assert_eq!(&*unescape(&escape(&bytes)), &bytes[..]);
+        }
+
+        #[test]
+        fn any_text_means_some_bytes(text in "[\\\\x0-9a-f\u{e9}]{0,20}") {
+            let _ = unescape(&text);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Tables of runs from elsewhere: rows of a file become the same columns as those of a run that was just measured.
+//!
+//! What the columns are is asked of a run without rows, so a new column needs nothing here. Values come as text (CSV) or
+//! as Python's (everything else); each is checked, and the first that cannot be used is named with its column.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BooleanBuilder, LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
+use arrow_array::types::{ArrowPrimitiveType, UInt8Type, UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::super::stream;
+use super::cell::{Cell, arrow_cell, cell, short};
+use super::{Table, broken, floats, times};
+use crate::logic::csv::Reader;
+use crate::logic::record::NONE;
+use crate::logic::{Invalid, wire};
+
+/// Rows between two looks at signals.
+const ROWS: usize = 16_384;
+
+/// A value that its column cannot take.
+struct Unfit {
+    value: String,
+    column: String,
+    expected: String,
+}
+
+impl Unfit {
+    /// The error for it, with where it stands.
+    fn at(self, place: &str) -> PyErr {
+        let Self { value, column, expected } = self;
+        Invalid::new("value", format!("{value} of column {column}{place}"), expected).into()
+    }
+}
+
+/// The columns of a run, as they grow.
+struct Building {
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    /// Where in a row each column is.
+    places: Vec<Option<usize>>,
+    rows: usize,
+}
+
+enum Column {
+    Times(Vec<i64>),
+    U64(PrimitiveBuilder<UInt64Type>),
+    U32(PrimitiveBuilder<UInt32Type>),
+    U8(PrimitiveBuilder<UInt8Type>),
+    Floats(Vec<Option<f64>>),
+    Flags(BooleanBuilder),
+    Words(StringDictionaryBuilder<UInt32Type>),
+    Bytes(LargeBinaryBuilder),
+}
+
+/// Reads a run from CSV, the first line of which has that number in its file.
+#[pyfunction]
+pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
+    let mut reader = Reader::new(text, line);
+    let mut fields = Vec::new();
+    reader.next_into(&mut fields)?;
+    let names: Vec<String> = fields.iter().map(|field| field.text.trim().to_owned()).collect();
+    let mut building = Building::new(&names)?;
+    while let Some(line) = reader.next_into(&mut fields)? {
+        if fields.len() != names.len() {
+            return Err(Invalid::new(
+                "line",
+                line,
+                format!("{} fields, as in the header, and not {}", names.len(), fields.len()),
+            )
+            .into());
+        }
+        let cells = |place: usize| {
+            let field = &fields[place];
+            if field.text.is_empty() && !field.quoted { Cell::Missing } else { Cell::Text(&field.text) }
+        };
+        building.push(cells).map_err(|unfit| unfit.at(&format!(" in line {line}")))?;
+        if building.rows % ROWS == 0 {
+            py.check_signals()?;
+        }
+    }
+    building.finish()
+}
+
+/// Reads a run from an Arrow table, whatever integers and texts are in it.
+#[pyfunction]
+#[pyo3(signature = (table: "object") -> "Table")]
+pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Table> {
+    let stream =
+        stream::table(table)?.ok_or_else(|| Invalid::new("table", "of another kind", "Arrow data"))?;
+    let names: Vec<String> = stream.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let mut building = Building::new(&names)?;
+    for batch in &stream.batches {
+        for row in 0..batch.num_rows() {
+            building
+                .push(|place| arrow_cell(batch.column(place).as_ref(), row))
+                .map_err(|unfit| unfit.at(&format!(" in row {}", building.rows)))?;
+        }
+        py.check_signals()?;
+    }
+    building.finish()
+}
+
+/// Reads a run from rows, each of which has a value for each of `names`.
+#[pyfunction]
+#[pyo3(signature = (names, rows: "object") -> "Table")]
+pub(in crate::python) fn run_from_rows(
+    py: Python<'_>,
+    names: Vec<String>,
+    rows: &Bound<'_, PyAny>,
+) -> PyResult<Table> {
+    let mut building = Building::new(&names)?;
+    for row in rows.try_iter()? {
+        let row = row?.cast_into::<PyTuple>()?;
+        let values =
+            names.iter().enumerate().map(|(at, _)| row.get_item(at)).collect::<PyResult<Vec<_>>>()?;
+        let cells = values.iter().map(cell).collect::<PyResult<Vec<_>>>()?;
+        building.push(|place| cells[place]).map_err(|unfit| unfit.at(""))?;
+        if building.rows % ROWS == 0 {
+            py.check_signals()?;
+        }
+    }
+    building.finish()
+}
+
+impl Building {
+    /// The columns of a run, of which a row has those called `names`; others are passed over.
+    fn new(names: &[String]) -> PyResult<Self> {
+        let schema = Table::of_run(0, &[])?.batch.schema();
+        let place = |name: &str| names.iter().position(|given| given == name);
+        for (at, name) in names.iter().enumerate() {
+            if place(name) != Some(at) {
+                return Err(Invalid::new("column", format!("{name:?}"), "each name once").into());
+            }
+        }
+        let places: Vec<_> = schema.fields().iter().map(|field| place(field.name())).collect();
+        let missing = schema.fields().iter().zip(&places);
+        if let Some((field, _)) =
+            missing.into_iter().find(|(field, place)| !field.is_nullable() && place.is_none())
+        {
+            let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            return Err(Invalid::new(
+                "header",
+                short(&names.join(",")),
+                format!("a column {:?}; those of a run are {}", field.name(), all.join(", ")),
+            )
+            .into());
+        }
+        let columns =
+            schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<PyResult<_>>()?;
+        Ok(Self { schema, columns, places, rows: 0 })
+    }
+
+    /// Takes in a row, or says which value is wrong and what was expected.
+    fn push<'a>(&mut self, cells: impl Fn(usize) -> Cell<'a>) -> Result<(), Unfit> {
+        for ((field, column), place) in self.schema.fields().iter().zip(&mut self.columns).zip(&self.places) {
+            let cell = place.map_or(Cell::Missing, &cells);
+            let missing = matches!(cell, Cell::Missing);
+            let told = |expected: &str| Unfit {
+                value: cell.shown(),
+                column: field.name().clone(),
+                expected: expected.to_owned(),
+            };
+            if missing && !field.is_nullable() {
+                return Err(told("a value in every row"));
+            }
+            if let Some(expected) = cell.unfit_for(field.name()) {
+                return Err(told(&expected));
+            }
+            column.push(&cell).map_err(told)?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> PyResult<Table> {
+        let columns = self.columns.into_iter().map(Column::finish).collect();
+        Ok(Table { batch: RecordBatch::try_new(self.schema, columns).map_err(broken)? })
+    }
+}
+
+impl Column {
+    fn new(kind: &DataType) -> PyResult<Self> {
+        Ok(match kind {
+            DataType::Int64 => Self::Times(Vec::new()),
+            DataType::UInt64 => Self::U64(PrimitiveBuilder::new()),
+            DataType::UInt32 => Self::U32(PrimitiveBuilder::new()),
+            DataType::UInt8 => Self::U8(PrimitiveBuilder::new()),
+            DataType::Float64 => Self::Floats(Vec::new()),
+            DataType::Boolean => Self::Flags(BooleanBuilder::new()),
+            DataType::Dictionary(..) => Self::Words(StringDictionaryBuilder::new()),
+            DataType::LargeBinary => Self::Bytes(LargeBinaryBuilder::new()),
+            other => {
+                return Err(broken(arrow_schema::ArrowError::SchemaError(format!("no rows of {other}"))));
+            }
+        })
+    }
+
+    fn push(&mut self, cell: &Cell<'_>) -> Result<(), &'static str> {
+        let missing = matches!(cell, Cell::Missing);
+        match self {
+            Self::Times(values) if missing => values.push(NONE),
+            Self::Times(values) => {
+                let value = cell.whole().filter(|value| *value != NONE);
+                values.push(value.ok_or("a whole number below 2^63")?);
+            }
+            Self::U64(values) => number(values, cell, missing, "a whole number from 0 and below 2^64")?,
+            Self::U32(values) => number(values, cell, missing, "a whole number from 0 to 4294967295")?,
+            Self::U8(values) => number(values, cell, missing, "a whole number from 0 to 255")?,
+            Self::Floats(values) => values.push(match cell {
+                Cell::Missing => None,
+                Cell::Fraction(value) => Some(*value),
+                Cell::Whole(value) => Some(*value as f64),
+                Cell::Text(text) => Some(text.parse().map_err(|_| "a number")?),
+                _ => return Err("a number"),
+            }),
+            Self::Flags(values) => values.append_option(match cell {
+                Cell::Missing => None,
+                Cell::Flag(value) => Some(*value),
+                Cell::Text("True" | "true") => Some(true),
+                Cell::Text("False" | "false") => Some(false),
+                _ => return Err("true or false"),
+            }),
+            Self::Words(values) => match cell {
+                Cell::Missing => values.append_null(),
+                Cell::Text(text) => values.append_value(text),
+                _ => return Err("text"),
+            },
+            Self::Bytes(values) => match cell {
+                Cell::Missing => values.append_null(),
+                Cell::Bytes(bytes) => values.append_value(bytes),
+                Cell::Text(text) => values.append_value(wire::unescape(text)),
+                _ => return Err("text"),
+            },
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Times(values) => times(values.into_iter()),
+            Self::U64(mut values) => Arc::new(values.finish()),
+            Self::U32(mut values) => Arc::new(values.finish()),
+            Self::U8(mut values) => Arc::new(values.finish()),
+            Self::Floats(values) => floats(values.into_iter()),
+            Self::Flags(mut values) => Arc::new(values.finish()),
+            Self::Words(mut values) => Arc::new(values.finish()),
+            Self::Bytes(mut values) => Arc::new(values.finish()),
+        }
+    }
+}
+
+fn number<T: ArrowPrimitiveType<Native: TryFrom<i128>>>(
+    values: &mut PrimitiveBuilder<T>,
+    cell: &Cell<'_>,
+    missing: bool,
+    expected: &'static str,
+) -> Result<(), &'static str> {
+    values.append_option(if missing { None } else { Some(cell.whole().ok_or(expected)?) });
+    Ok(())
+}

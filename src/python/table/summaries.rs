@@ -1,0 +1,91 @@
+//! What the rows of a run from a file come to.
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
+use arrow_array::{Array as _, ArrayRef, PrimitiveArray};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::super::ping::summary_to_python;
+use super::Table;
+use crate::logic::ping::{Account, Settled};
+use crate::logic::record::{Match, NONE, Status};
+
+type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
+
+/// What the rows of a run come to: all of them, and those of each of `targets`. What rows do not tell is `None`.
+#[pyfunction]
+#[pyo3(signature = (table, targets) -> "tuple[dict[str, int | float | None], list[dict[str, int | float | None]]]")]
+#[expect(clippy::needless_pass_by_value, reason = "as pyo3 gives it")]
+pub(in crate::python) fn run_summaries<'py>(
+    py: Python<'py>,
+    table: &Bound<'py, Table>,
+    targets: Vec<String>,
+) -> PyResult<Summaries<'py>> {
+    let table = table.get();
+    let (all, each) = py.detach(|| {
+        let each: Vec<_> = table.settled(&targets).into_iter().map(Account::of_rows).collect();
+        (Account::sum(&each), each)
+    });
+    let each = each.into_iter().map(|account| rows_to_python(py, account)).collect::<PyResult<_>>()?;
+    Ok((rows_to_python(py, all)?, each))
+}
+
+impl Table {
+    /// The rows of each target.
+    fn settled(&self, targets: &[String]) -> Vec<Vec<Settled>> {
+        let mut lanes = vec![Vec::new(); targets.len()];
+        let column = |name: &str| self.batch.column_by_name(name);
+        let (Some(target), Some(status), Some(copies), Some(seq)) =
+            (words_of(column("target")), words_of(column("status")), column("copies"), column("seq"))
+        else {
+            return lanes;
+        };
+        let place = |name: Option<&str>| targets.iter().position(|target| Some(target.as_str()) == name);
+        let lane_of: Vec<Option<usize>> = target.1.iter().map(|name| place(*name)).collect();
+        let status_of: Vec<Option<Status>> =
+            status.1.iter().map(|name| name.and_then(Status::from_name)).collect();
+        let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
+        let (sent, rtt, user_rtt) = (time("sent_ns"), time("rtt_ns"), time("user_rtt_ns"));
+        let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
+        let unverified = Some(Match::NAMES[Match::Unverified as usize]);
+        let matched = words_of(column("match"));
+        for row in 0..self.batch.num_rows() {
+            let lane = lane_of[target.0.value(row) as usize];
+            let status = status_of[status.0.value(row) as usize];
+            if let (Some(lane), Some(status)) = (lane, status) {
+                lanes[lane].push(Settled {
+                    seq: seq.value(row),
+                    status,
+                    sent: sent.map_or(NONE, |sent| sent[row]),
+                    rtt: rtt.map_or(NONE, |rtt| rtt[row]),
+                    user_rtt: user_rtt.or(rtt).map_or(NONE, |rtt| rtt[row]),
+                    copies: copies.value(row),
+                    unverified: matched.as_ref().is_some_and(|(keys, names)| {
+                        keys.is_valid(row) && names[keys.value(row) as usize] == unverified
+                    }),
+                });
+            }
+        }
+        lanes
+    }
+}
+
+/// The keys of a column of words, and the words that they stand for.
+fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, Vec<Option<&str>>)> {
+    let words = column?.as_dictionary_opt::<UInt32Type>()?;
+    Some((words.keys(), words.values().as_string_opt::<i32>()?.iter().collect()))
+}
+
+/// A summary of which nothing is known but rows.
+fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict>> {
+    let order = account.knows_order();
+    let dict = summary_to_python(py, &account.summary(), 0)?;
+    for name in ["unmatched", "pending", "duration_ns"] {
+        dict.set_item(name, py.None())?;
+    }
+    if !order {
+        dict.set_item("reordered", py.None())?;
+    }
+    Ok(dict)
+}
