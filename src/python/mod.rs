@@ -41,6 +41,8 @@ mod _core {
     #[pymodule_export]
     use super::sim::sim_ping;
     #[pymodule_export]
+    use super::table::picture::{run_jitter, run_timeline};
+    #[pymodule_export]
     use super::table::{Column, Table};
     #[pymodule_export]
     use super::wilson;
