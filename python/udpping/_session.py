@@ -115,13 +115,17 @@ class Session:
         except KeyboardInterrupt:
             raise self._interrupted() from None
 
-    def run(self) -> Run:
-        """Put together what there is so far."""
+    def wait(self, seconds: float) -> bool:
+        """Wait that long at most for the end; says whether it is over. Ctrl-C waits as long."""
+        return self._core.wait(seconds)
+
+    def run(self, latest: int | None = None) -> Run:
+        """Put together what there is so far; of the rows, perhaps only the latest of each target."""
         total = self.summary()
         if len(self.names) == 1:
-            return Run(self._core.table(), total, (total,))
+            return Run(self._core.table(latest), total, (total,))
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
-        return Run(self._core.table(), total, summaries)
+        return Run(self._core.table(latest), total, summaries)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""
