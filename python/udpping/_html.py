@@ -7,7 +7,7 @@ from udpping._svg import STRIPS, pictures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from udpping._run import Run, Summary
     from udpping._table import Table
@@ -47,7 +47,7 @@ def run_html(run: "Run") -> str:
 
 
 def compared_html(runs: "dict[str, Run]") -> str:
-    """Show runs side by side: a summary and a picture each, all with the same height for the same round trip."""
+    """Show runs side by side: a summary and a picture each, all of one scale."""
     head = ["run", *HEAD]
     rows = [[name, *_summary_cells(run.summary)] for name, run in runs.items()]
     shown = [(name, run) for name, run in list(runs.items())[:STRIPS] if len(run)]

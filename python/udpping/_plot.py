@@ -32,7 +32,7 @@ SPANS = 1_500
 BARS = 200
 """Bars of a histogram, at most."""
 LONG_TAIL = 50
-"""From this many medians on, the longest round trip would press all others into a corner: the axis is logarithmic."""
+"""From this many medians on, the longest round trip would press all others into a corner: log axis."""
 MOST_RUNS = 30
 """Run lengths that get a bar of their own."""
 
@@ -52,7 +52,9 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
         drawing(axes, run, name, colour)
     if any(names) or axes.get_legend_handles_labels()[1]:
         most = max(len(run.targets) for run in runs)
-        axes.legend(frameon=False, title=f"{most:,} targets, drawn alike" if most > 1 else None)
+        # matplotlib's search for the best corner takes long when there is much to avoid.
+        where = "best" if max(map(len, runs)) <= MANY else "upper right"
+        axes.legend(frameon=False, loc=where, title=f"{most:,} targets, drawn alike" if most > 1 else None)
     axes.grid(visible=True, alpha=0.3, linewidth=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -83,10 +85,8 @@ def timeline(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
     twice = twice[in_time[twice]]
     said = f"{name}: " if name else ""
     if len(twice):
-        axes.plot(
-            *(sent[twice], rtts[twice], "o"),
-            **{"color": PURPLE, "fillstyle": "none", "label": f"{said}answered more than once"},
-        )
+        look = {"color": PURPLE, "fillstyle": "none", "label": f"{said}answered more than once"}
+        axes.plot(sent[twice], rtts[twice], "o", **look)
     late = np.asarray(run["status"]) == "late" if len(run) <= MANY else np.zeros(len(in_time), bool)
     # On the axis itself, whatever the round trips are.
     where = axes.get_xaxis_transform()
@@ -132,7 +132,7 @@ def hist(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
     times = rtts[in_time]
     if len(times):
         low, high = float(times.min()), float(times.max())
-        # As numpy's "auto" has it (Freedman and Diaconis), but never more than fit: one late reply is no reason.
+        # After Freedman and Diaconis, but never more than fit: one long round trip is no reason.
         width = 2 * float(np.subtract(*np.quantile(times, (0.75, 0.25)))) / len(times) ** (1 / 3)
         bars = min(max(1, round((high - low) / width)) if width > 0 else 10, BARS)
         edges = np.geomspace(low, high, BARS // 4 + 1) if _long_tail(axes, times) else bars
@@ -205,14 +205,22 @@ def jitter(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
     sent, rtts, in_time = columns(run)
     both = in_time[1:] & in_time[:-1] & (np.diff(np.asarray(run["seq"]).astype(np.int64)) == 1)
     said = f"{name}: " if name else ""
-    dots = {"color": colour, "markersize": 3, "alpha": 0.6, "rasterized": len(sent) > MANY}
-    axes.plot(sent[1:][both], np.diff(rtts)[both], ".", label=f"{said}IPDV", **dots)
     means = run_jitter(run._core)  # noqa: SLF001 - it is ours
     at = np.asarray(means["recv_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
     # Each target has its own, and begins anew.
     order = np.asarray(means["target"])
     values = np.asarray(means["jitter_ns"], dtype=np.float64) / 1e6
     values[1:][order[1:] != order[:-1]] = np.nan
+    moments, changes = sent[1:][both], np.diff(rtts)[both]
+    if len(changes) > MANY:
+        starts = np.linspace(0, len(changes) - 1, SPANS, dtype=np.intp)
+        low, high = np.minimum.reduceat(changes, starts), np.maximum.reduceat(changes, starts)
+        label = f"{said}IPDV, lowest to highest of {len(changes) // SPANS:,} each"
+        axes.vlines(moments[starts], low, high, color=colour, linewidth=0.8, alpha=0.6, label=label)
+        every = np.linspace(0, len(values) - 1, SPANS, dtype=np.intp)
+        at, values = at[every], values[every]
+    else:
+        axes.plot(moments, changes, ".", color=colour, markersize=3, alpha=0.6, label=f"{said}IPDV")
     axes.plot(at, values, color="black", linewidth=1, label=f"{said}RFC 3550 jitter")
     axes.set_xlabel("seconds since the run began")
     axes.set_ylabel("change of the round trip (ms)")

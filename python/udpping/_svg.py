@@ -1,8 +1,8 @@
 """Small pictures of runs in SVG: round trips over time, and what was not answered below them.
 
-Marks only: words stand beside a picture in HTML, where they can be read at every width, and also where a site takes
-pictures out. Statuses differ by shape and by colour. The colours stand out on white and on black; everything else has
-that of the text around it.
+Marks only: words stand beside a picture in HTML, where they can be read at every width, and also where a
+site takes pictures out. Statuses differ by shape and by colour. The colours stand out on white and on black;
+everything else has that of the text around it.
 """
 
 from html import escape
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from udpping._run import Run
 
     Span = tuple[int | None, int | None, int, int, int, int, bool]
-    """Shortest and longest round trip, replies, late ones, timeouts, refused; whether the sender was behind."""
+    """Shortest and longest round trip, replies, late ones, timeouts, refused; was the sender behind."""
 
 STRIPS = 8
 """Targets with a picture of their own."""

@@ -20,6 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing outside is to be found
 ]
 SHOTS = os.environ.get("UDPPING_SHOTS")
@@ -32,7 +33,8 @@ const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * ch
 const over = (c, b, a) => c.slice(0, 3).map((v, i) => v * a + b[i] * (1 - a));
 const ground = e => { for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor);
   if (c[3] > 0.99) return c; } return [255, 255, 255]; };
-const contrast = (text, back, opacity) => { const c = rgba(text), a = light(over(c, back, c[3] * opacity)), b = light(back);
+const contrast = (text, back, opacity) => {
+  const c = rgba(text), a = light(over(c, back, c[3] * opacity)), b = light(back);
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); };
 """
 

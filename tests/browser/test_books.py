@@ -26,13 +26,17 @@ def test_results_can_be_read_in_its_theme(page: Page, book: Path, theme: str) ->
     page.open(html, dark=theme == "dark")
     words = page.run("""
         const all = [...document.querySelectorAll('.jp-OutputArea p, .jp-OutputArea td, .jp-OutputArea th')];
-        return all.filter(e => e.innerText.trim()).map(e => contrast(getComputedStyle(e).color, ground(e), 1));""")
+        const told = all.filter(e => e.innerText.trim());
+        return told.map(e => contrast(getComputedStyle(e).color, ground(e), 1));""")
     assert min(words, default=21) >= 4.5
     marks = page.run("""
-        return [...document.querySelectorAll('.jp-OutputArea svg path')].map(e => { const s = getComputedStyle(e);
+        return [...document.querySelectorAll('.jp-OutputArea svg path')].map(e => {
+          const s = getComputedStyle(e);
           return contrast(s.stroke, ground(e), Number(s.strokeOpacity)); });""")
     assert min(marks, default=21) >= 3
-    pictures = page.run("return [...document.querySelectorAll('.jp-OutputArea img')].map(e => e.naturalWidth)")
+    pictures = page.run(
+        "return [...document.querySelectorAll('.jp-OutputArea img')].map(e => e.naturalWidth)"
+    )
     assert pictures
     assert min(pictures) > 300
     page.shot(f"book-{book.stem}-{theme}")
