@@ -36,9 +36,9 @@ def live(
 
     In a notebook that is the run as its last cell would show it: summary, picture, rows (of a long run the
     latest 10,000, until its end). In a terminal it is one line, or tqdm's bar where tqdm is installed;
-    anywhere else nothing. Showing never takes more than a twentieth of the time, if need be less often. Ctrl-C, or the notebook's stop
-    button, ends the run and gives back what was measured until then. The keywords are those of
-    `udpping.ping`, and so are the errors.
+    anywhere else nothing. Showing never takes more than a twentieth of the time, if need be less often.
+    Ctrl-C, or the notebook's stop button, ends the run and gives back what was measured until then. The
+    keywords are those of `udpping.ping`, and so are the errors.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server:

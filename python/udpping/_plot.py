@@ -54,7 +54,12 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
         most = max(len(run.targets) for run in runs)
         # matplotlib's search for the best corner takes long when there is much to avoid.
         where = "best" if max(map(len, runs)) <= MANY else "upper right"
-        axes.legend(frameon=False, loc=where, title=f"{most:,} targets, drawn alike" if most > 1 else None)
+        axes.legend(
+            framealpha=0.8,
+            edgecolor="none",
+            loc=where,
+            title=f"{most:,} targets, drawn alike" if most > 1 else None,
+        )
     axes.grid(visible=True, alpha=0.3, linewidth=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -104,7 +109,7 @@ def timeline(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
 def _ranges(
     axes: "Axes", run: "Run", name: str | None, colour: str
 ) -> "tuple[Floats, npt.NDArray[np.bool_]]":
-    """Draw the shortest to the longest round trip of each moment; gives the moments, and which have no loss."""
+    """Draw the shortest to the longest round trip of each moment; gives these, and which have no loss."""
     import numpy as np
 
     from udpping._core import run_timeline

@@ -24,8 +24,8 @@ FLOOR = 70
 LOST, LATE, REFUSED = "#d55e00", "#0b7fc0", "#b5679a"
 KINDS = {
     "lost": (LOST, "| orange: no reply"),
-    "late": (LATE, "o blue: late reply"),
-    "refused": (REFUSED, "+ purple: unreachable or not sent"),
+    "late": (LATE, "\N{BLACK CIRCLE} blue: late reply"),
+    "refused": (REFUSED, "\N{BLACK SQUARE} purple: unreachable or not sent"),
     "behind": ("", "dashes: sender behind its schedule"),
 }
 
@@ -55,12 +55,22 @@ def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
         names += targets
     else:
         names = targets
+    drawn = [_without_blinks(each) for each in drawn]
     top = top or max((span[1] or 0 for each in drawn for span in each), default=0)
     strips = [
         (f"<p>{escape(name)}</p>" if name else "") + _picture(each, top, last - first)
         for name, each in zip(names, drawn, strict=True)
     ]
     return "".join(strips) + _words(drawn, top, last - first)
+
+
+def _without_blinks(spans: "list[Span]") -> "list[Span]":
+    """Forget that the sender was behind where it was for a single span: microseconds may cross its edge."""
+    behind = [False, *(span[6] for span in spans), False]
+    return [
+        (*span[:6], span[6] and (behind[at] or behind[at + 2]))  # its neighbours
+        for at, span in enumerate(spans)
+    ]
 
 
 def _picture(spans: "list[Span]", top: int, length: int) -> str:
