@@ -131,7 +131,7 @@ def test_several_runs_have_a_colour_each(run: udpping.SimRun) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_long_run_is_drawn_in_a_bounded_picture(kind: str, tmp_path: Path) -> None:
     long = udpping.sim.ping(count=60_000, interval=0.001, loss="20%", delay="exponential:5ms", seed=1)
-    figure = long.plot(kind).figure
+    figure: Any = long.plot(kind).figure
     figure.savefig(tmp_path / "picture.svg")
     assert (tmp_path / "picture.svg").stat().st_size < 8_000_000
 

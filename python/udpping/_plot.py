@@ -9,10 +9,12 @@ Colours are those of Okabe and Ito, which everybody can tell apart; every axis h
 import itertools
 
 from udpping import _checks
+from udpping._table import core_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Literal
 
     import numpy as np
     import numpy.typing as npt
@@ -53,12 +55,12 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     if any(names) or axes.get_legend_handles_labels()[1]:
         most = max(len(run.targets) for run in runs)
         # matplotlib's search for the best corner takes long when there is much to avoid.
-        where = "best" if max(map(len, runs)) <= MANY else "upper right"
+        where: Literal["best", "upper right"] = "best" if max(map(len, runs)) <= MANY else "upper right"
         axes.legend(
             framealpha=0.8,
             edgecolor="none",
             loc=where,
-            title=f"{most:,} targets, drawn alike" if most > 1 else None,
+            title=f"{most:,} targets, drawn alike" if most > 1 else "",
         )
     axes.grid(visible=True, alpha=0.3, linewidth=0.5)
     for side in ("top", "right"):
@@ -86,6 +88,7 @@ def timeline(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
     else:
         axes.plot(sent[in_time], rtts[in_time], ".", color=colour, markersize=3, label=name or "replies")
     copies = np.asarray(run["copies"]) if len(run) <= MANY else np.zeros(0)
+    look: dict[str, Any]
     twice = np.flatnonzero(copies > 1)
     twice = twice[in_time[twice]]
     said = f"{name}: " if name else ""
@@ -114,7 +117,7 @@ def _ranges(
 
     from udpping._core import run_timeline
 
-    first, last, (drawn,) = run_timeline(run._core, SPANS, [])  # noqa: SLF001 - it is ours
+    first, last, (drawn,) = run_timeline(core_of(run), SPANS, [])
     spans = [(place, *span) for place, span in enumerate(drawn) if sum(span[2:6])]
     at = first + (np.array([span[0] for span in spans]) + 0.5) * (last - first) / SPANS
     low, high = (
@@ -140,7 +143,7 @@ def hist(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
         # After Freedman and Diaconis, but never more than fit: one long round trip is no reason.
         width = 2 * float(np.subtract(*np.quantile(times, (0.75, 0.25)))) / len(times) ** (1 / 3)
         bars = min(max(1, round((high - low) / width)) if width > 0 else 10, BARS)
-        edges = np.geomspace(low, high, BARS // 4 + 1) if _long_tail(axes, times) else bars
+        edges = np.geomspace(low, high, BARS // 4 + 1).tolist() if _long_tail(axes, times) else bars
         axes.hist(times, bins=edges, color=colour, alpha=0.6, label=name)
     axes.set_xlabel("round trip (ms)")
     axes.set_ylabel("pings")
@@ -210,7 +213,7 @@ def jitter(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
     sent, rtts, in_time = columns(run)
     both = in_time[1:] & in_time[:-1] & (np.diff(np.asarray(run["seq"]).astype(np.int64)) == 1)
     said = f"{name}: " if name else ""
-    means = run_jitter(run._core)  # noqa: SLF001 - it is ours
+    means = run_jitter(core_of(run))
     at = np.asarray(means["recv_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
     # Each target has its own, and begins anew.
     order = np.asarray(means["target"])

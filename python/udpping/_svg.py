@@ -7,6 +7,8 @@ everything else has that of the text around it.
 
 from html import escape
 
+from udpping._table import core_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._run import Run
@@ -39,7 +41,7 @@ def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
 
     if not len(run):
         return ""
-    core, targets = run._core, list(dict.fromkeys(run.targets))  # noqa: SLF001 - it is ours
+    core, targets = core_of(run), list(dict.fromkeys(run.targets))
     alone = len(targets) == 1 or together
     spans = SPANS if alone and not together else SPANS_OF_MANY
     names: list[str] = []
