@@ -86,6 +86,7 @@ def test_ctrl_c_while_it_is_shown_loses_nothing(monkeypatch: pytest.MonkeyPatch)
     class Terminal:
         """Ctrl-C comes with the first line."""
 
+        rows = 0
         shown = 0
 
         def show(self, _run: udpping.Run) -> None:

@@ -21,7 +21,7 @@ UNITS = {
     "hist": ("round trip (ms)", "pings"),
     "ecdf": ("round trip (ms)", "pings answered within it (%)"),
     "loss-runs": ("losses in a row (pings)", "runs of losses"),
-    "jitter": ("sent, seconds since the run began", "change of the round trip (ms)"),
+    "jitter": ("seconds since the run began", "change of the round trip (ms)"),
 }
 
 
@@ -96,7 +96,7 @@ def test_long_runs_are_put_together() -> None:
 
 
 def test_jitter_is_that_of_the_standards() -> None:
-    trace = udpping.sim.ping(count=50, loss="10%", delay="uniform:0ms,9ms", seed=3)
+    trace = udpping.sim.ping(count=50, interval=0.002, loss="10%", delay="uniform:1ms,9ms", seed=3)
     axes: Any = trace.plot("jitter")
     dots, line = axes.lines
     rows = list(trace)
@@ -106,10 +106,16 @@ def test_jitter_is_that_of_the_standards() -> None:
         if a.rtt_ns is not None and b.rtt_ns is not None
     ]
     assert np.allclose(dots.get_ydata(), pairs)
-    mean = 0.0
-    for each in pairs:
-        mean += (abs(each) - mean) / 16
-    assert line.get_ydata()[-1] == pytest.approx(mean)
+    # In the order in which replies came, and not in that of the pings.
+    came = sorted(
+        (row.sent_ns + row.rtt_ns, row.rtt_ns) for row in rows if row.sent_ns is not None and row.rtt_ns
+    )
+    mean, means = 0.0, []
+    for (_, before), (_, after) in pairwise(came):
+        mean += (abs(after - before) - mean) / 16
+        means.append(mean / 1e6)
+    assert np.allclose(line.get_ydata(), means)
+    assert np.allclose(line.get_xdata(), [at / 1e9 for at, _ in came[1:]])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -124,6 +130,29 @@ def test_several_runs_have_a_colour_each(run: udpping.SimRun) -> None:
     assert [line.get_label() for line in axes.lines] == ["before", "after"]
     assert len({line.get_color() for line in axes.lines}) == 2
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["before", "after"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_long_run_is_drawn_in_a_bounded_picture(kind: str, tmp_path: Path) -> None:
+    long = udpping.sim.ping(count=60_000, interval=0.001, loss="20%", delay="exponential:5ms", seed=1)
+    figure: Any = long.plot(kind).figure
+    figure.savefig(tmp_path / "picture.svg")
+    assert (tmp_path / "picture.svg").stat().st_size < 8_000_000
+
+
+def test_one_long_round_trip_does_not_hide_the_others() -> None:
+    tail = udpping.sim.ping(count=1000, timeout=10, delay="uniform:1ms,1001ms", seed=1)
+    assert tail.plot("hist").get_xscale() == "linear"
+    with udpping.Server(port=0) as server:
+        short = udpping.ping(*server.address, count=50, interval=0.001)
+    assert len(short.plot("hist").patches) <= 200
+
+
+def test_several_targets_are_said_to_be_drawn_alike() -> None:
+    with udpping.Server(port=0) as one, udpping.Server(port=0, loss=1) as other:
+        targets: list[str | tuple[str, int]] = [one.address, other.address]
+        axes: Any = udpping.ping_many(targets, count=3, timeout=0.05).plot()
+    assert axes.get_legend().get_title().get_text() == "2 targets, drawn alike"
 
 
 def test_another_kind_is_refused(run: udpping.SimRun) -> None:

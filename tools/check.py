@@ -113,6 +113,8 @@ TESTS = [
         )
         for minor in PYTHONS
     ],
+    # With .venv's own Python, into which the first of these checks puts the wheel.
+    Check("browser: what notebooks show", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/pytest tests/browser"]),
 ]
 
 

@@ -39,6 +39,11 @@ fi
 if [ "$goal" = dev ]; then
     { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 ||
         missing "rustfmt and clippy" "rustup component add rustfmt clippy"
+    # The names are those that tests/browsing.py looks for.
+    { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null &&
+        command -v chromedriver >/dev/null ||
+        missing "Chromium and its chromedriver" "$(package "chromium chromium-driver" "chromium chromedriver" chromium \
+            "chromium chromium-chromedriver" 'brew install chromium chromedriver')"
 fi
 
 if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then

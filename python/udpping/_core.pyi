@@ -354,9 +354,9 @@ class PingSession:
         """
         The counts of one target, or of all.
         """
-    def table(self, /) -> Table:
+    def table(self, /, latest: SupportsIndex | None = None) -> Table:
         """
-        The rows so far.
+        The rows so far, or the `latest` of each target: nothing is sent while rows are copied.
         """
     def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
         """
@@ -443,6 +443,17 @@ def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     """
     When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
     zone that is `utc_offset` seconds ahead of UTC.
+    """
+
+def run_jitter(table: Table) -> Table:
+    """
+    The jitter of RFC 3550 after each reply, target after target, in the order in which the replies came.
+    """
+
+def run_timeline(table: Table, spans: SupportsIndex, targets: SupportsGetItem[int, str]) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]":
+    """
+    The times of the first and last ping, and for each of `targets` what became of its pings in `spans` equal parts of that
+    time; without targets that of all pings together.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":

@@ -4,9 +4,8 @@ import sys
 from time import monotonic
 
 from udpping import _checks
-from udpping._ping import Pinger
+from udpping._session import SLICE, Session
 from udpping._targets import DEFAULT_PORT
-from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +15,18 @@ if TYPE_CHECKING:
     from udpping.aio import Options
 
     class Screen(Protocol):
-        """Where a run is shown."""
+        """Where a run is shown, and how many of its latest rows that takes while it goes on."""
+
+        rows: int
 
         def show(self, run: Run) -> None: ...
         def close(self) -> None: ...
+
+
+ROWS = 10_000
+"""Rows in the picture of a run that goes on: copying them holds up the next ping."""
+SHARE = 20
+"""Showing takes one part in so many of the time, at most."""
 
 
 def live(
@@ -27,10 +34,11 @@ def live(
 ) -> "Run":
     """Ping as `udpping.ping` does, and show the run so far, anew every `every` seconds.
 
-    In a notebook that is the run as its last cell would show it: summary, picture, rows. In a terminal it is
-    one line, or tqdm's bar where tqdm is installed; anywhere else nothing. Ctrl-C, or the notebook's stop
-    button, ends the run and gives back what was measured until then. The keywords are those of
-    `udpping.ping`, and so are the errors.
+    In a notebook that is the run as its last cell would show it: summary, picture, rows (of a long run the
+    latest 10,000, until its end). In a terminal it is one line, or tqdm's bar where tqdm is installed;
+    anywhere else nothing. Showing never takes more than a twentieth of the time, if need be less often.
+    Ctrl-C, or the notebook's stop button, ends the run and gives back what was measured until then. The
+    keywords are those of `udpping.ping`, and so are the errors.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
@@ -41,21 +49,25 @@ def live(
     pause = _checks.seconds("every", every)
     if not 0.05 <= pause <= 3600:  # noqa: PLR2004 - said in the next line
         raise _checks.refuse("every", every, "0.05 to 3600 seconds")
-    with Pinger(host, port, **options) as pinger:
-        screen = _screen(options.get("count", 10))
-        shown = monotonic()
-        try:
-            for _ in pinger:
-                if monotonic() - shown >= pause:
-                    screen.show(pinger.so_far())
-                    shown = monotonic()
-            run = pinger.run()
-        except KeyboardInterrupt as stopped:
-            # It may come while the run is shown, and not only while the next row is waited for.
-            pinger.stop()
-            run = stopped.run if isinstance(stopped, Interrupted) else pinger.run()
-        screen.show(run)
-        screen.close()
+    session = Session([(host, port)], **options)
+    screen = _screen(options.get("count", 10))
+    try:
+        session.start()
+        due = monotonic() + pause
+        while not session.wait(SLICE):
+            if (began := monotonic()) >= due:
+                screen.show(session.run(screen.rows))
+                shown = monotonic()
+                # However much there is to show, measuring comes first.
+                due = shown + max(pause, SHARE * (shown - began))
+    except KeyboardInterrupt:
+        # It may come while the run is shown, too; what was measured until then is the result.
+        session.stop()
+    finally:
+        session.stop()
+    run = session.finish()
+    screen.show(run)
+    screen.close()
     return run
 
 
@@ -81,6 +93,8 @@ def in_notebook() -> bool:
 class NoScreen:
     """Nobody looks."""
 
+    rows = 0
+
     def show(self, run: "Run") -> None:
         """Show nothing."""
 
@@ -90,6 +104,8 @@ class NoScreen:
 
 class NotebookScreen:
     """A cell's output that changes."""
+
+    rows = ROWS
 
     def __init__(self) -> None:
         self._handle: object = None
@@ -110,6 +126,8 @@ class NotebookScreen:
 class Line:
     """One line of a terminal, written over again and again."""
 
+    rows = 0
+
     def __init__(self, stream: "TextIO", count: int) -> None:
         self._stream, self._count = stream, count
 
@@ -126,6 +144,8 @@ class Line:
 
 class Bar:
     """tqdm's bar."""
+
+    rows = 0
 
     def __init__(self, bar: "object") -> None:
         self._bar = bar

@@ -119,14 +119,18 @@ class Session:
         except KeyboardInterrupt:
             raise self._interrupted() from None
 
-    def run(self) -> Run:
-        """Put together what there is so far."""
+    def wait(self, seconds: float) -> bool:
+        """Wait that long at most for the end; says whether it is over. Ctrl-C waits as long."""
+        return self._core.wait(seconds)
+
+    def run(self, latest: int | None = None) -> Run:
+        """Put together what there is so far; of the rows, perhaps only the latest of each target."""
         total = self.summary()
         settings = measured("udpping.ping", list(zip(self.names, self.addresses, strict=True)), self._options)
         if len(self.names) == 1:
-            return Run(self._core.table(), total, (total,), settings)
+            return Run(self._core.table(latest), total, (total,), settings)
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
-        return Run(self._core.table(), total, summaries, settings)
+        return Run(self._core.table(latest), total, summaries, settings)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""

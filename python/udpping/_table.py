@@ -165,3 +165,8 @@ class Table:
         from udpping._html import table_html
 
         return table_html(self)
+
+
+def core_of(table: Table) -> "_core.Table":
+    """Give what the core knows as this table."""
+    return table._core  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

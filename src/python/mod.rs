@@ -54,6 +54,8 @@ mod _core {
         stats_pdv, stats_reordering, stats_rolling, stats_round_trip, wilson,
     };
     #[pymodule_export]
+    use super::table::picture::{run_jitter, run_timeline};
+    #[pymodule_export]
     use super::table::{Column, Table, run_from_arrow, run_from_csv, run_from_rows, run_summaries};
 }
 

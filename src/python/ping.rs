@@ -113,10 +113,11 @@ impl PingSession {
         py.detach(|| self.session.missed_events())
     }
 
-    /// The rows so far.
-    fn table(&self, py: Python<'_>) -> PyResult<Table> {
+    /// The rows so far, or the `latest` of each target: nothing is sent while rows are copied.
+    #[pyo3(signature = (latest = None))]
+    fn table(&self, py: Python<'_>, latest: Option<usize>) -> PyResult<Table> {
         let run = self.session.started_wall();
-        py.detach(|| self.session.look(|lanes| Table::of_lanes(run, lanes)))
+        py.detach(|| self.session.look(|lanes| Table::of_lanes(run, lanes, latest)))
     }
 
     /// The address of each target, as `host:port`.

@@ -4,6 +4,7 @@
 
 mod cell;
 mod heartbeats;
+pub(super) mod picture;
 mod rows;
 mod stats;
 mod summaries;
@@ -230,11 +231,12 @@ fn address<T: ArrowNativeType>(values: &ScalarBuffer<T>) -> usize {
 }
 
 impl Table {
-    /// The rows of a ping run, target after target; pings in flight are left out.
-    pub(super) fn of_run(run: i64, lanes: &[(&str, &Rows)]) -> PyResult<Self> {
+    /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
+    pub(super) fn of_run(run: i64, lanes: &[(&str, &Rows)], latest: Option<usize>) -> PyResult<Self> {
+        let first = |rows: &Rows| latest.map_or(0, |latest| rows.len().saturating_sub(latest));
         let places: Vec<(&str, &Rows, usize)> = lanes
             .iter()
-            .flat_map(|(name, rows)| (0..rows.len()).map(move |index| (*name, *rows, index)))
+            .flat_map(|(name, rows)| (first(rows)..rows.len()).map(move |index| (*name, *rows, index)))
             .filter(|(_, rows, index)| rows.status(*index) != Status::Open)
             .collect();
         let has_reply = |rows: &Rows, index: usize| rows.copies[index] != 0;
@@ -287,9 +289,9 @@ impl Table {
     }
 
     /// The rows of the lanes of a session.
-    pub(super) fn of_lanes(run: i64, lanes: &[Lane]) -> PyResult<Self> {
+    pub(super) fn of_lanes(run: i64, lanes: &[Lane], latest: Option<usize>) -> PyResult<Self> {
         let lanes: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.pinger.rows())).collect();
-        Self::of_run(run, &lanes)
+        Self::of_run(run, &lanes, latest)
     }
 
     /// The rows of a server's log.

@@ -28,21 +28,32 @@ pub struct Jitter {
 pub fn jitter(samples: &[Sample<'_>]) -> Result<Jitter, Invalid> {
     let mut all = Jitter::default();
     for sample in samples {
-        let mut now = 0.0;
         let mut one = Jitter::default();
-        let order = arrivals(sample, "jitter")?;
-        let round_trip = |row: u32| sample.in_time(row as usize).unwrap_or(0);
-        for pair in order.windows(2) {
-            let difference = round_trip(pair[1]).abs_diff(round_trip(pair[0]));
-            now += (difference as f64 - now) / 16.0;
+        jitter_after_each(sample, |_, now| {
             one.count += 1;
             one.last = Some(now);
             one.sum += now;
             one.max = one.max.max(now);
-        }
+        })?;
         all.merge(&one);
     }
     Ok(all)
+}
+
+/// Tells the jitter after each reply but the first, and the row of that reply, in the order in which they came.
+///
+/// # Errors
+/// It is not known when the pings were sent.
+pub fn jitter_after_each(sample: &Sample<'_>, mut tell: impl FnMut(usize, f64)) -> Result<(), Invalid> {
+    let mut now = 0.0;
+    let order = arrivals(sample, "jitter")?;
+    let round_trip = |row: u32| sample.in_time(row as usize).unwrap_or(0);
+    for pair in order.windows(2) {
+        let difference = round_trip(pair[1]).abs_diff(round_trip(pair[0]));
+        now += (difference as f64 - now) / 16.0;
+        tell(pair[1] as usize, now);
+    }
+    Ok(())
 }
 
 impl Jitter {

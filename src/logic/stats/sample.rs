@@ -148,6 +148,12 @@ impl<'a> Sample<'a> {
         at(self.columns.sent).or_else(|| at(self.columns.due))
     }
 
+    /// When a ping was to be sent.
+    #[must_use]
+    pub fn due(&self, row: usize) -> Option<Nanos> {
+        self.columns.due.map(|due| due[row]).filter(|due| *due != NONE)
+    }
+
     /// Whether there are times at all.
     ///
     /// # Errors

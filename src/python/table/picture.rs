@@ -1,0 +1,137 @@
+//! What pictures of a run are drawn from: small tables made of large ones, so that Python only draws.
+
+use std::ops::Range;
+
+use arrow_array::Array as _;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int64Type, UInt32Type};
+use pyo3::prelude::*;
+
+use super::{Table, floats, times, words};
+use crate::logic::record::Status;
+use crate::logic::stats::{Columns, Sample, Span, extent, jitter_after_each, timeline};
+use crate::logic::{Invalid, Nanos};
+
+/// Shortest and longest round trip, replies, late ones, timeouts, refused, and whether the sender was behind.
+type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool);
+
+/// The times of the first and last ping, and for each of `targets` what became of its pings in `spans` equal parts of that
+/// time; without targets that of all pings together.
+#[pyfunction]
+#[pyo3(signature = (table, spans, targets) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]")]
+pub(in crate::python) fn run_timeline(
+    py: Python<'_>,
+    table: &Table,
+    spans: usize,
+    targets: Vec<String>,
+) -> PyResult<(Nanos, Nanos, Vec<Vec<Drawn>>)> {
+    py.detach(|| {
+        let run = Pings::of(table)?;
+        let every = run.samples(None)?;
+        let Some((first, last)) = extent(&every) else { return Ok((0, 0, Vec::new())) };
+        let mut drawn = Vec::new();
+        if targets.is_empty() {
+            drawn.push(timeline(&every, (first, last), spans)?);
+        }
+        for target in targets {
+            drawn.push(timeline(&run.samples(Some(&target))?, (first, last), spans)?);
+        }
+        Ok((first, last, drawn.into_iter().map(|spans| spans.iter().map(plain).collect()).collect()))
+    })
+}
+
+/// The jitter of RFC 3550 after each reply, target after target, in the order in which the replies came.
+#[pyfunction]
+pub(in crate::python) fn run_jitter(py: Python<'_>, table: &Table) -> PyResult<Table> {
+    py.detach(|| {
+        let run = Pings::of(table)?;
+        let (mut target, mut at, mut jitter) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, rows) in &run.parts {
+            let sample = run.sample(rows)?;
+            jitter_after_each(&sample, |row, now| {
+                target.push(Some(*name));
+                at.push(sample.time(row).unwrap_or(0).saturating_add(sample.in_time(row).unwrap_or(0)));
+                jitter.push(Some(now));
+            })?;
+        }
+        let columns = vec![
+            ("target", words(target.into_iter())),
+            ("recv_ns", times(at.into_iter())),
+            ("jitter_ns", floats(jitter.into_iter())),
+        ];
+        Table::new(columns, &[])
+    })
+}
+
+fn plain(span: &Span) -> Drawn {
+    let (low, high) = span.rtt.unzip();
+    (low, high, span.replies, span.late, span.timeouts, span.refused, span.behind)
+}
+
+/// The columns of a run that pictures need.
+struct Pings<'a> {
+    rtt: &'a [Nanos],
+    sent: &'a [Nanos],
+    due: &'a [Nanos],
+    status: Vec<u8>,
+    /// Rows of one target that follow each other.
+    parts: Vec<(&'a str, Range<usize>)>,
+}
+
+impl<'a> Pings<'a> {
+    fn of(table: &'a Table) -> Result<Self, Invalid> {
+        let times = |name: &'static str| {
+            let column =
+                table.batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+            column.map(|column| &column.values()[..]).ok_or_else(|| missing(name))
+        };
+        let (keys, names) = table.words("status")?;
+        let codes: Vec<u8> = names
+            .iter()
+            .map(|name| Status::NAMES.iter().position(|known| known == name).unwrap_or(usize::MAX))
+            .map(|code| u8::try_from(code).unwrap_or(u8::MAX))
+            .collect();
+        let status = keys.iter().map(|key| codes[*key as usize]).collect();
+        let (keys, names) = table.words("target")?;
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for part in keys.chunk_by(|one, next| one == next) {
+            parts.push((names[part[0] as usize], start..start + part.len()));
+            start += part.len();
+        }
+        Ok(Self { rtt: times("rtt_ns")?, sent: times("sent_ns")?, due: times("due_ns")?, status, parts })
+    }
+
+    fn samples(&self, target: Option<&str>) -> Result<Vec<Sample<'_>>, Invalid> {
+        let chosen = self.parts.iter().filter(|(name, _)| target.is_none_or(|target| target == *name));
+        chosen.map(|(_, rows)| self.sample(rows)).collect()
+    }
+
+    fn sample(&self, rows: &Range<usize>) -> Result<Sample<'_>, Invalid> {
+        Sample::new(Columns {
+            rtt: &self.rtt[rows.clone()],
+            status: Some(&self.status[rows.clone()]),
+            sent: Some(&self.sent[rows.clone()]),
+            due: Some(&self.due[rows.clone()]),
+            ..Columns::default()
+        })
+    }
+}
+
+impl Table {
+    /// A column of words that are never missing: for each row the index of its word, and the words.
+    fn words(&self, name: &'static str) -> Result<(&[u32], Vec<&str>), Invalid> {
+        let column = self
+            .batch
+            .column_by_name(name)
+            .filter(|column| column.null_count() == 0)
+            .and_then(|column| column.as_dictionary_opt::<UInt32Type>())
+            .ok_or_else(|| missing(name))?;
+        let names = column.values().as_string_opt::<i32>().ok_or_else(|| missing(name))?;
+        Ok((column.keys().values(), names.iter().flatten().collect()))
+    }
+}
+
+fn missing(name: &'static str) -> Invalid {
+    Invalid::new("table", format!("without {name}"), "the rows of a run")
+}
