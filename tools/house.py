@@ -39,8 +39,8 @@ WINGS = [
         "use pyo3::prelude::*;",
     ),
     Rule(
-        "unsafe and libc live in src/net/batch.rs and src/net/stamp.rs alone",
-        r"src/(?!net/(?:batch|stamp)\.rs)",
+        "unsafe and libc live in src/net/batch and src/net/stamp.rs alone",
+        r"src/(?!net/(?:batch(?:/\w+)?|stamp)\.rs)",
         r"\bunsafe\b|\blibc\b|allow\(unsafe_code",
         "let n = unsafe { libc::recvmmsg() };",
     ),
