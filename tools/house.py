@@ -39,14 +39,14 @@ WINGS = [
         "use pyo3::prelude::*;",
     ),
     Rule(
-        "unsafe lives in src/net/batch.rs, src/net/stamp.rs and src/python/stream.rs alone",
-        r"src/(?!net/(?:batch|stamp)\.rs|python/stream\.rs)",
+        "unsafe lives in src/net/batch, src/net/stamp.rs and src/python/stream.rs alone",
+        r"src/(?!net/(?:batch(?:/\w+)?|stamp)\.rs|python/stream\.rs)",
         r"\bunsafe\b|allow\(unsafe_code",
         "let n = unsafe { recvmmsg() };",
     ),
     Rule(
-        "libc lives in src/net/batch.rs and src/net/stamp.rs alone",
-        r"src/(?!net/(?:batch|stamp)\.rs)",
+        "libc lives in src/net/batch and src/net/stamp.rs alone",
+        r"src/(?!net/(?:batch(?:/\w+)?|stamp)\.rs)",
         r"\blibc\b",
         "let n = libc::EACCES;",
     ),

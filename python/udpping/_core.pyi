@@ -110,7 +110,7 @@ class EchoServer:
     """
     A lossy echo server, bound when made.
     """
-    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, utc_offset: SupportsIndex, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex) -> EchoServer: ...
+    def __new__(cls, /, host: str, port: SupportsIndex, *, loss: str, delay: str, reply: str, utc_offset: SupportsIndex, seed: int | None, scope: str | None, record: SupportsIndex, port_tries: SupportsIndex, workers: SupportsIndex) -> EchoServer: ...
     @property
     def address(self, /) -> tuple[str, int]:
         """

@@ -34,7 +34,7 @@ struct Told {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries))]
+    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries, workers))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
@@ -48,6 +48,7 @@ impl EchoServer {
         scope: Option<&str>,
         record: usize,
         port_tries: i64,
+        workers: i64,
     ) -> PyResult<Self> {
         let plan = echo_plan(loss, delay, reply, seed, scope)?;
         let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
@@ -63,6 +64,7 @@ impl EchoServer {
             host,
             port: number("port", port, "0 to 65535, 0 for any free port")?,
             port_tries: number("port_tries", port_tries, "1 to 65535")?,
+            workers: number("workers", workers, "1 to 64")?,
             echo: plan,
             record,
             path: Path::best(),
@@ -97,7 +99,11 @@ impl EchoServer {
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let event = py.detach(|| self.server.next(span(seconds)))?;
-        py.check_signals()?;
+        if let Err(interrupted) = py.check_signals() {
+            // Whoever goes on after a Ctrl-C is to miss nothing.
+            event.into_iter().for_each(|event| self.server.put_back(event));
+            return Err(interrupted);
+        }
         event.map(|event| event_to_python(py, &event)).transpose()
     }
 

@@ -1,0 +1,210 @@
+//! Headers, socket names and control messages: C structures, read and written.
+
+use std::mem::{self, MaybeUninit};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroUsize;
+use std::ptr;
+
+use crate::net::socket::Via;
+
+/// Room for the control messages of one datagram: an IPv6 packet info, hop limit, the step of a train, and an extended
+/// error with its sender.
+pub(super) const CONTROL: usize = 256;
+
+/// Aligned as control messages must be.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(super) struct Control(pub(super) [u8; CONTROL]);
+
+/// Room for C structures with pointers. They are written anew for each system call, and mean nothing in between.
+#[derive(Debug)]
+pub(super) struct Scratch<T>(Vec<T>);
+
+// SAFETY: what is in it between calls is never read, and `refill` forgets it first; a pointer that nobody follows may be
+// in any thread.
+unsafe impl<T> Send for Scratch<T> {}
+
+impl<T> Scratch<T> {
+    pub(super) fn new(room: usize) -> Self {
+        Self(Vec::with_capacity(room))
+    }
+
+    pub(super) fn refill(&mut self, values: impl Iterator<Item = T>) -> &mut [T] {
+        self.0.clear();
+        self.0.extend(values);
+        &mut self.0
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Control")
+    }
+}
+
+pub(super) fn header(
+    name: *mut libc::sockaddr_storage,
+    vector: &mut libc::iovec,
+    control: *mut u8,
+    control_len: usize,
+) -> libc::msghdr {
+    // SAFETY: all zeroes is a valid msghdr: null pointers with zero lengths.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_name = name.cast();
+    header.msg_namelen = libc::socklen_t::try_from(size_of::<libc::sockaddr_storage>()).unwrap_or(0);
+    header.msg_iov = vector;
+    header.msg_iovlen = 1;
+    header.msg_control = if control_len == 0 { ptr::null_mut() } else { control.cast() };
+    header.msg_controllen = control_len as _;
+    header
+}
+
+/// The IP address in a socket name that the kernel filled in.
+pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that this is a sockaddr_in, which a sockaddr_storage has room and alignment for.
+            let v4 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
+            Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: likewise a sockaddr_in6.
+            let v6 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), v6.sin6_flowinfo, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+/// The control messages that the kernel wrote behind a received header, as (level, type, data).
+pub(super) fn control_messages(header: &libc::msghdr) -> impl Iterator<Item = (i32, i32, &[u8])> {
+    // SAFETY: the kernel has set msg_control and msg_controllen to the messages it wrote, within our buffer.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
+    std::iter::from_fn(move || {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a whole message within the buffer of `header`, which is
+        // borrowed for as long as the data is.
+        let message = unsafe { next.as_ref() }?;
+        // SAFETY: as above; cmsg_len counts the header and the data that follow each other there.
+        let data = unsafe {
+            // Not of `message`: a reference reaches no further than the header itself.
+            let data = libc::CMSG_DATA(next);
+            let start = data.offset_from(next.cast::<u8>()).unsigned_abs();
+            std::slice::from_raw_parts(data, (message.cmsg_len as usize).saturating_sub(start))
+        };
+        let found = (message.cmsg_level, message.cmsg_type, data);
+        // SAFETY: `next` is a message of this header.
+        next = unsafe { libc::CMSG_NXTHDR(header, next) };
+        Some(found)
+    })
+}
+
+/// The start of `data` as a C structure.
+pub(super) fn read<T: Copy>(data: &[u8]) -> Option<T> {
+    if data.len() < size_of::<T>() {
+        return None;
+    }
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: `data` has at least the size of T, and T is only ever a C structure of integers, for which any bytes
+    // are valid.
+    unsafe {
+        ptr::copy_nonoverlapping(data.as_ptr(), value.as_mut_ptr().cast(), size_of::<T>());
+        Some(value.assume_init())
+    }
+}
+
+/// What control messages say of a datagram.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Where it was sent to.
+    pub(super) via: Option<Via>,
+    /// The hops it had left.
+    pub(super) ttl: Option<u8>,
+    /// If it is a train of several: the length of each but the last.
+    pub(super) step: Option<NonZeroUsize>,
+}
+
+pub(super) fn facts(header: &libc::msghdr) -> Facts {
+    let mut facts = Facts::default();
+    for (level, kind, data) in control_messages(header) {
+        match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                facts.via = read::<libc::in_pktinfo>(data).map(|info| Via {
+                    ip: IpAddr::V4(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes())),
+                    interface: info.ipi_ifindex.unsigned_abs(),
+                });
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                facts.via = read::<libc::in6_pktinfo>(data).map(|info| Via {
+                    ip: IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)),
+                    interface: info.ipi6_ifindex,
+                });
+            }
+            (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                facts.ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
+            }
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                let step = read::<i32>(data).and_then(|step| usize::try_from(step).ok());
+                facts.step = step.and_then(NonZeroUsize::new);
+            }
+            _ => {}
+        }
+    }
+    // A group's address cannot be answered from.
+    facts.via = facts.via.filter(|via| !via.ip.is_multicast());
+    facts
+}
+
+impl Control {
+    /// Appends the control message that sends from `via`, behind the `used` bytes there are; gives back how many there
+    /// are then.
+    pub(super) fn put_via(&mut self, used: usize, via: Via) -> usize {
+        match via.ip {
+            IpAddr::V4(ip) => {
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+            }
+            IpAddr::V6(ip) => {
+                // A link-local address means nothing without its interface; for the others routing decides.
+                let interface = if ip.is_unicast_link_local() { via.interface } else { 0 };
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
+                    ipi6_ifindex: interface,
+                };
+                self.put(used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+            }
+        }
+    }
+
+    /// Appends the control message that cuts what is sent into datagrams of `step` bytes.
+    pub(super) fn put_step(&mut self, used: usize, step: u16) -> usize {
+        self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, step)
+    }
+
+    fn put<T: Copy>(&mut self, used: usize, level: i32, kind: i32, value: T) -> usize {
+        let size = u32::try_from(size_of::<T>()).unwrap_or(0);
+        // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
+        let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
+        assert!(used.is_multiple_of(align_of::<libc::cmsghdr>()), "messages are padded to their alignment");
+        assert!(used + space <= CONTROL, "the control buffer holds a packet info and a step");
+        // SAFETY: within the buffer, as just checked.
+        let message = unsafe { self.0.as_mut_ptr().add(used) }.cast::<libc::cmsghdr>();
+        // SAFETY: the buffer is aligned for cmsghdr and so is `used`; behind it there is room for header and data.
+        unsafe {
+            (*message).cmsg_level = level;
+            (*message).cmsg_type = kind;
+            (*message).cmsg_len = length as _;
+            ptr::copy_nonoverlapping(
+                (&raw const value).cast::<u8>(),
+                libc::CMSG_DATA(message),
+                size_of::<T>(),
+            );
+        }
+        used + space
+    }
+}

@@ -1,0 +1,153 @@
+//! Receives: many datagrams at once, or one report from the error queue.
+
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::ptr;
+
+use super::control::{CONTROL, Control, Facts, Scratch, address, control_messages, facts, header, read};
+use crate::net::socket::{Datagram, Refusal, Via};
+
+/// Buffers for several datagrams, filled by one system call.
+#[derive(Debug)]
+pub(in crate::net) struct Inbox {
+    buffers: Vec<u8>,
+    slot: usize,
+    names: Vec<libc::sockaddr_storage>,
+    controls: Vec<Control>,
+    vectors: Scratch<libc::iovec>,
+    headers: Scratch<libc::mmsghdr>,
+    received: Vec<Received>,
+}
+
+/// One datagram, or a train of them: several of one length from one sender, the last perhaps shorter.
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    slot: usize,
+    len: usize,
+    /// The length of each in a train.
+    step: Option<NonZeroUsize>,
+    source: SocketAddr,
+    ttl: Option<u8>,
+    via: Option<Via>,
+}
+
+impl Inbox {
+    /// Room for `slots` datagrams or trains of up to `slot` bytes each.
+    pub(in crate::net) fn new(slots: usize, slot: usize) -> Self {
+        // SAFETY: a sockaddr_storage of all zeroes is a valid value (family AF_UNSPEC).
+        let name: libc::sockaddr_storage = unsafe { mem::zeroed() };
+        Self {
+            buffers: vec![0; slots * slot],
+            slot,
+            names: vec![name; slots],
+            controls: vec![Control([0; CONTROL]); slots],
+            vectors: Scratch::new(slots),
+            headers: Scratch::new(slots),
+            received: Vec::with_capacity(slots),
+        }
+    }
+
+    /// Takes what has arrived, without waiting; `WouldBlock` if nothing has.
+    pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.received.clear();
+        let vectors = self.vectors.refill(
+            self.buffers
+                .chunks_exact_mut(self.slot)
+                .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() }),
+        );
+        let each = vectors.iter_mut().zip(&mut self.names).zip(&mut self.controls);
+        let headers = self.headers.refill(each.map(|((vector, name), control)| libc::mmsghdr {
+            msg_hdr: header(ptr::from_mut(name), vector, control.0.as_mut_ptr(), CONTROL),
+            msg_len: 0,
+        }));
+        let slots = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+        // SAFETY: `headers` holds `slots` entries whose pointers lead to `names`, `vectors`, `buffers` and `controls`,
+        // which live until after the call and are not touched during it; the descriptor is open.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                slots,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
+            let Facts { via, ttl, step } = facts(&header.msg_hdr);
+            // A datagram whose sender has no IP address cannot be answered or credited.
+            let Some(source) = address(name) else { continue };
+            let len = (header.msg_len as usize).min(self.slot);
+            self.received.push(Received { slot, len, step, source, ttl, via });
+        }
+        Ok(())
+    }
+
+    /// What the last [`Inbox::receive`] brought, datagram by datagram.
+    pub(in crate::net) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
+        self.received.iter().flat_map(|received| {
+            let start = received.slot * self.slot;
+            let bytes = &self.buffers[start..start + received.len];
+            let step = received.step.map_or(usize::MAX, NonZeroUsize::get);
+            // An empty datagram is one, too.
+            (0..bytes.len().div_ceil(step).max(1)).map(move |at| Datagram {
+                source: received.source,
+                bytes: &bytes[at * step..at.saturating_add(1).saturating_mul(step).min(bytes.len())],
+                ttl: received.ttl,
+                via: received.via,
+            })
+        })
+    }
+}
+
+/// Takes one report from the error queue; `None` when it is empty. `quoted` receives the message that was refused.
+pub(in crate::net) fn read_refusal(
+    socket: BorrowedFd<'_>,
+    quoted: &mut Vec<u8>,
+) -> io::Result<Option<Refusal>> {
+    quoted.resize(2_048, 0);
+    // SAFETY: as in `Inbox::new`.
+    let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
+    let mut vector = libc::iovec { iov_base: quoted.as_mut_ptr().cast(), iov_len: quoted.len() };
+    let mut control = Control([0; CONTROL]);
+    let mut header = header(&raw mut name, &mut vector, control.0.as_mut_ptr(), CONTROL);
+    // SAFETY: the header leads to `name`, `vector`, `quoted` and `control`, all alive until after the call.
+    let count = unsafe {
+        libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
+    };
+    let Ok(count) = usize::try_from(count) else {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
+    };
+    quoted.truncate(count);
+    let (errno, by) = extended_error(&header);
+    Ok(Some(Refusal { target: address(&name), errno, by }))
+}
+
+fn extended_error(header: &libc::msghdr) -> (i32, Option<IpAddr>) {
+    for (level, kind, data) in control_messages(header) {
+        if !matches!(
+            (level, kind),
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+        ) {
+            continue;
+        }
+        let Some(error) = read::<libc::sock_extended_err>(data) else { continue };
+        // SO_EE_OFFENDER: the address of who reported it follows the structure.
+        let offender = data.get(size_of::<libc::sock_extended_err>()..).and_then(|rest| {
+            read::<libc::sockaddr_in6>(rest)
+                .filter(|v6| i32::from(v6.sin6_family) == libc::AF_INET6)
+                .map(|v6| IpAddr::V6(Ipv6Addr::from(v6.sin6_addr.s6_addr)))
+                .or_else(|| {
+                    read::<libc::sockaddr_in>(rest)
+                        .filter(|v4| i32::from(v4.sin_family) == libc::AF_INET)
+                        .map(|v4| IpAddr::V4(Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes())))
+                })
+        });
+        return (error.ee_errno.cast_signed(), offender);
+    }
+    (0, None)
+}
