@@ -9,7 +9,7 @@ docs/performance.md says how to read what it prints.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import platform
 import re
@@ -18,11 +18,15 @@ import sys
 import time
 from pathlib import Path
 
+import beats
 import echo
+import pace
+import ping
+import results
 import udpping
 from harness import BARE, BenchError, Report, markdown, ndjson
 
-PARTS = {part.NAME: part for part in (echo,)}
+PARTS = {part.NAME: part for part in (echo, ping, pace, beats, results)}
 
 
 def machine() -> dict[str, object]:
@@ -30,7 +34,7 @@ def machine() -> dict[str, object]:
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = re.search(r"model name\s*: (.*)", info)
     return {
-        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         "processor": model[1].strip() if model else platform.machine(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
