@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -39,7 +39,7 @@ class BenchError(Exception):
 
 
 @contextlib.contextmanager
-def pinned(cores: set[int]) -> Iterator[None]:
+def pinned(cores: set[int]) -> Generator[None]:
     """Children that are started here, and all their threads, keep to these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
@@ -158,7 +158,7 @@ def bare(role: str, **options: object) -> list[str]:
 
 
 @contextlib.contextmanager
-def busy(each: int) -> Iterator[None]:
+def busy(each: int) -> Generator[None]:
     """Keep every core busy with so many processes."""
     children: list[subprocess.Popen[bytes]] = []
     try:

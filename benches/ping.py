@@ -99,7 +99,7 @@ def round_trips(report: Report, case: Case, name: str) -> Iterator[tuple[str, li
     lost = seen["summary"]["lost"] if "summary" in seen else seen["lost"]
     report.check(
         len(times) == count and lost == 0 and told["answered"] >= count,
-        f"ping, {case.name}, {name}: {len(times)} of {count} round trips, {lost} lost, the server says {told}",
+        f"ping, {case.name}, {name}: {len(times)} of {count} came back, {lost} lost, the server says {told}",
     )
     if not name.startswith("udpping"):
         yield name, times

@@ -53,6 +53,11 @@ def heading(facts: dict[str, object], report: Report) -> str:
     )
 
 
+def end(_signal: int, _frame: object) -> None:
+    """End as on Ctrl-C, so that no child is left behind."""
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Measure, print, write; exit with 1 when something was counted wrong."""
     parser = argparse.ArgumentParser(description="Measure udpping beside others, on loopback.")
@@ -70,7 +75,7 @@ def main() -> int:
         parser.error(f"--rounds {options.rounds}: at least 1")
     if not Path(BARE).exists():
         parser.error(f"{BARE} is missing: `make bench` builds it")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no child is left behind
+    signal.signal(signal.SIGTERM, end)
 
     report = Report(1 if options.smoke else options.rounds, options.smoke)
     facts, began = machine(), time.monotonic()
@@ -79,9 +84,13 @@ def main() -> int:
             PARTS[name].measure(report)
     except BenchError as error:
         report.faults.append(str(error))
+    except KeyboardInterrupt:
+        report.faults.append("interrupted")
     tables = "\n".join(markdown(report, {name: part.BASELINES for name, part in PARTS.items()}))
     if not options.smoke:
         print(heading(facts, report), tables, sep="\n")
+    for path in filter(None, (options.markdown, options.ndjson)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if options.markdown:
         options.markdown.write_text(f"{heading(facts, report)}\n{tables}\n", encoding="utf-8")
     if options.ndjson:

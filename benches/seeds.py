@@ -19,7 +19,9 @@ def ping(port: str, count: str, interval: str) -> None:
     own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     own.settimeout(1)
     pause, server = float(interval), ("127.0.0.1", int(port))
-    times, sends, lost = [], [], 0
+    times: list[float] = []
+    sends: list[float] = []
+    lost = 0
     for number in range(1, int(count) + 1):
         sent = time.time()
         own.sendto(f"Ping {number} {sent}".encode(), server)

@@ -23,7 +23,7 @@ def show(**facts: object) -> None:
 
 def server(options: dict[str, Any]) -> None:
     """Serve until stdin ends."""
-    with udpping.Server(**{"port": 0} | options) as own:
+    with udpping.Server(port=0, **options) as own:
         sys.stdout.write(f"{own.address[1]}\n")
         sys.stdout.flush()
         sys.stdin.read()
