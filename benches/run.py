@@ -60,10 +60,32 @@ def end(_signal: int, _frame: object) -> None:
 
 def main() -> int:
     """Measure, print, write; exit with 1 when something was counted wrong."""
+    options = read_options()
+    signal.signal(signal.SIGTERM, end)
+    report = Report(1 if options.smoke else options.rounds, options.smoke)
+    facts, began = machine(), time.monotonic()
+    try:
+        for name in options.parts or PARTS:
+            PARTS[name].measure(report)
+    except BenchError as error:
+        report.faults.append(str(error))
+    except KeyboardInterrupt:
+        report.faults.append("interrupted")
+
+    tables = "\n".join(markdown(report, {name: part.BASELINES for name, part in PARTS.items()}))
+    if not options.smoke:
+        print(heading(facts, report), tables, sep="\n")
+    write(options.markdown, f"{heading(facts, report)}\n{tables}\n")
+    write(options.ndjson, "".join(f"{line}\n" for line in ndjson(report, facts)))
+    print(f"\n{report.checks} counts checked, {len(report.faults)} wrong, {time.monotonic() - began:.0f} s")
+    print(*report.faults, sep="\n", end="\n" if report.faults else "")
+    return bool(report.faults)
+
+
+def read_options() -> argparse.Namespace:
+    """Read the command line, and see that there is what is needed."""
     parser = argparse.ArgumentParser(description="Measure udpping beside others, on loopback.")
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them by default"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="one small round: counts and correctness only")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file as well")
@@ -75,29 +97,14 @@ def main() -> int:
         parser.error(f"--rounds {options.rounds}: at least 1")
     if not Path(BARE).exists():
         parser.error(f"{BARE} is missing: `make bench` builds it")
-    signal.signal(signal.SIGTERM, end)
+    return options
 
-    report = Report(1 if options.smoke else options.rounds, options.smoke)
-    facts, began = machine(), time.monotonic()
-    try:
-        for name in options.parts or PARTS:
-            PARTS[name].measure(report)
-    except BenchError as error:
-        report.faults.append(str(error))
-    except KeyboardInterrupt:
-        report.faults.append("interrupted")
-    tables = "\n".join(markdown(report, {name: part.BASELINES for name, part in PARTS.items()}))
-    if not options.smoke:
-        print(heading(facts, report), tables, sep="\n")
-    for path in filter(None, (options.markdown, options.ndjson)):
+
+def write(path: Path | None, text: str) -> None:
+    """Write a file, if one was asked for, in a folder that may be new."""
+    if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    if options.markdown:
-        options.markdown.write_text(f"{heading(facts, report)}\n{tables}\n", encoding="utf-8")
-    if options.ndjson:
-        options.ndjson.write_text("".join(f"{line}\n" for line in ndjson(report, facts)), encoding="utf-8")
-    print(f"\n{report.checks} counts checked, {len(report.faults)} wrong, {time.monotonic() - began:.0f} s")
-    print(*report.faults, sep="\n", end="\n" if report.faults else "")
-    return bool(report.faults)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
