@@ -1,8 +1,8 @@
-"""What the parts of the bench share: children that are pinned and bounded, their CPU time, figures and tables.
+"""What the parts of the bench share: children that are pinned and bounded, their CPU time, figures, tables.
 
-A figure belongs to a round. Subjects take turns within a round, and a ratio is taken between figures of the same
-round, so that what the machine does to one it does to the other; only then comes a median. CPU time is that of the
-whole process, by the scheduler's own count (`CLOCK_PROCESS_CPUTIME_ID` of the child).
+A figure belongs to a round. Subjects take turns within a round, and a ratio is taken between figures of the
+same round, so that what the machine does to one it does to the other; only then comes a median. CPU time is
+that of the whole process, by the scheduler's own count (`CLOCK_PROCESS_CPUTIME_ID` of the child).
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 BARE = str(ROOT / "target/bare/release/bare")
 SCHEMA = 1
 LIMIT = 60.0  # seconds that anything here may take
+
+AT_REST_NS = 20_000  # CPU in 10 ms of a server that has nothing to do, at most
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = {CORES[-1]}, {CORES[0]}  # the same one on a machine that has only one
@@ -37,7 +39,7 @@ class BenchError(Exception):
 
 
 @contextlib.contextmanager
-def pinned(cores: set[int]) -> Iterator[None]:
+def pinned(cores: set[int]) -> Generator[None]:
     """Children that are started here, and all their threads, keep to these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
@@ -97,13 +99,13 @@ class Server:
     def settled_cpu_ns(self) -> int:
         """Give the same, once it has come to rest."""
         last = -1
-        while (now := self.cpu_ns()) - last > 20_000:
+        while (now := self.cpu_ns()) - last > AT_REST_NS:
             last = now
             time.sleep(0.01)
         return now
 
     def socket(self) -> list[str] | None:
-        """What the kernel says of its socket: the words of the line in /proc/net/udp."""
+        """Give what the kernel says of its socket: the words of the line in /proc/net/udp."""
         for line in Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]:
             words = line.split()
             if words[1].endswith(f":{self.port:04X}"):
@@ -126,16 +128,18 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def ask(*command: str, cores: set[int] = CLIENT) -> dict[str, Any]:
+def ask(*command: str, cores: set[int] = CLIENT, text: str = "") -> dict[str, Any]:
     """Run a child to its end and give the JSON that it prints."""
-    return dict(json.loads(run(*command, cores=cores)))
+    return dict(json.loads(run(*command, cores=cores, text=text)))
 
 
-def run(*command: str, cores: set[int] = CLIENT) -> str:
-    """Run a child to its end and give what it prints."""
+def run(*command: str, cores: set[int] = CLIENT, text: str = "") -> str:
+    """Run a child to its end, with `text` on its stdin, and give what it prints."""
     with pinned(cores):
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+            done = subprocess.run(
+                command, input=text, capture_output=True, text=True, timeout=LIMIT, check=False
+            )
         except subprocess.TimeoutExpired:
             raise BenchError(f"{' '.join(command)} takes more than {LIMIT:.0f} s") from None
     if done.returncode != 0:
@@ -151,6 +155,23 @@ def subject(role: str, **options: object) -> list[str]:
 def bare(role: str, **options: object) -> list[str]:
     """Give the command that starts a role of the bare program."""
     return [BARE, role, *(f"{name}={value}" for name, value in options.items())]
+
+
+@contextlib.contextmanager
+def busy(each: int) -> Generator[None]:
+    """Keep every core busy with so many processes."""
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        for core in CORES:
+            with pinned({core}):
+                children += [
+                    subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(each)
+                ]
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -205,9 +226,9 @@ class Report:
             for name in subjects if number % 2 == 0 else subjects[::-1]:
                 yield number, name
 
-    def add(self, part: str, metric: str, unit: str, case: str, name: str, number: int, value: float) -> None:
+    def add(self, figure: Figure) -> None:
         """Note a figure."""
-        self.figures.append(Figure(part, metric, unit, case, name, number, value))
+        self.figures.append(figure)
 
     def check(self, holds: bool, what: str) -> None:  # noqa: FBT001 - a condition is a condition
         """Note what must be so, whatever the speed."""
@@ -262,7 +283,7 @@ def markdown(report: Report, baselines: dict[str, list[str]]) -> Iterator[str]:
     """Yield a table for each metric: a row for each subject of each case, in the order of measuring."""
     metrics = dict.fromkeys((f.part, f.metric, f.unit) for f in report.figures)
     for part, metric, unit in metrics:
-        against = baselines[part]
+        against = [] if unit.startswith("%") else baselines[part]
         yield f"\n**{part}: {metric}** ({unit})\n"
         yield " | ".join(
             ["| case | subject | median (least to most)", *(f"x {name}" for name in against), ""]

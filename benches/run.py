@@ -9,7 +9,7 @@ docs/performance.md says how to read what it prints.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import platform
 import re
@@ -18,11 +18,15 @@ import sys
 import time
 from pathlib import Path
 
+import beats
 import echo
+import pace
+import ping
+import results
 import udpping
 from harness import BARE, BenchError, Report, markdown, ndjson
 
-PARTS = {part.NAME: part for part in (echo,)}
+PARTS = {part.NAME: part for part in (echo, ping, pace, beats, results)}
 
 
 def machine() -> dict[str, object]:
@@ -30,7 +34,7 @@ def machine() -> dict[str, object]:
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = re.search(r"model name\s*: (.*)", info)
     return {
-        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         "processor": model[1].strip() if model else platform.machine(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
@@ -49,12 +53,39 @@ def heading(facts: dict[str, object], report: Report) -> str:
     )
 
 
+def end(_signal: int, _frame: object) -> None:
+    """End as on Ctrl-C, so that no child is left behind."""
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Measure, print, write; exit with 1 when something was counted wrong."""
+    options = read_options()
+    signal.signal(signal.SIGTERM, end)
+    report = Report(1 if options.smoke else options.rounds, options.smoke)
+    facts, began = machine(), time.monotonic()
+    try:
+        for name in options.parts or PARTS:
+            PARTS[name].measure(report)
+    except BenchError as error:
+        report.faults.append(str(error))
+    except KeyboardInterrupt:
+        report.faults.append("interrupted")
+
+    tables = "\n".join(markdown(report, {name: part.BASELINES for name, part in PARTS.items()}))
+    if not options.smoke:
+        print(heading(facts, report), tables, sep="\n")
+    write(options.markdown, f"{heading(facts, report)}\n{tables}\n")
+    write(options.ndjson, "".join(f"{line}\n" for line in ndjson(report, facts)))
+    print(f"\n{report.checks} counts checked, {len(report.faults)} wrong, {time.monotonic() - began:.0f} s")
+    print(*report.faults, sep="\n", end="\n" if report.faults else "")
+    return bool(report.faults)
+
+
+def read_options() -> argparse.Namespace:
+    """Read the command line, and see that there is what is needed."""
     parser = argparse.ArgumentParser(description="Measure udpping beside others, on loopback.")
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them by default"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="one small round: counts and correctness only")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file as well")
@@ -66,25 +97,14 @@ def main() -> int:
         parser.error(f"--rounds {options.rounds}: at least 1")
     if not Path(BARE).exists():
         parser.error(f"{BARE} is missing: `make bench` builds it")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no child is left behind
+    return options
 
-    report = Report(1 if options.smoke else options.rounds, options.smoke)
-    facts, began = machine(), time.monotonic()
-    try:
-        for name in options.parts or PARTS:
-            PARTS[name].measure(report)
-    except BenchError as error:
-        report.faults.append(str(error))
-    tables = "\n".join(markdown(report, {name: part.BASELINES for name, part in PARTS.items()}))
-    if not options.smoke:
-        print(heading(facts, report), tables, sep="\n")
-    if options.markdown:
-        options.markdown.write_text(f"{heading(facts, report)}\n{tables}\n", encoding="utf-8")
-    if options.ndjson:
-        options.ndjson.write_text("".join(f"{line}\n" for line in ndjson(report, facts)), encoding="utf-8")
-    print(f"\n{report.checks} counts checked, {len(report.faults)} wrong, {time.monotonic() - began:.0f} s")
-    print(*report.faults, sep="\n", end="\n" if report.faults else "")
-    return bool(report.faults)
+
+def write(path: Path | None, text: str) -> None:
+    """Write a file, if one was asked for, in a folder that may be new."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

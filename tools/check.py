@@ -76,6 +76,9 @@ MATURIN = f"{BIN}/maturin"
 INTERPRETER = f"--interpreter {BIN}/python"
 INSTALL_WHEEL = "-m pip install --quiet --no-index --find-links dist --no-deps --force-reinstall udpping"
 
+BARE = "--manifest-path benches/bare/Cargo.toml"
+BARE_TARGET = "--target-dir target/bare"
+
 RUST = [
     Check("format of Rust", ["cargo fmt --check"]),
     Check("wheel", ["rm -rf dist", f"{MATURIN} build --release --locked {INTERPRETER} --out dist"]),
@@ -83,6 +86,14 @@ RUST = [
     Check("clippy, core", ["cargo clippy --all-targets -- -D warnings"]),
     Check("clippy, with Python", ["cargo clippy --all-targets --features python -- -D warnings"]),
     Check("cargo test, without Python", ["cargo test"]),
+    Check(
+        "bare program of the bench: format, clippy, build",
+        [
+            f"cargo fmt --check {BARE}",
+            f"cargo clippy --locked {BARE} {BARE_TARGET} -- -D warnings",
+            f"cargo build --release --locked {BARE} {BARE_TARGET}",
+        ],
+    ),
     Check("cargo doc, core", ["cargo doc --no-deps"]),
     Check("cargo doc, with Python", ["cargo doc --no-deps --features python --document-private-items"]),
     Check(
@@ -106,6 +117,10 @@ READING = [
 ]
 TESTS = [
     Check("stubtest", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python -m mypy.stubtest udpping._core"]),
+    Check(
+        "bench, smoke pass: counts, not times",
+        [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python benches/run.py --smoke"],
+    ),
     *[
         Check(
             f"pytest on CPython 3.{minor}",

@@ -2,8 +2,8 @@
 
     course_server.py HOST SEED [LOST]
 
-It draws before each receive, as the original does. It tells its port, which the original knows. For a count of replies
-it can be told to lose another number of 11, or 0.
+It draws before each receive, as the original does. It tells its port, which the original knows. It can be
+told to lose another number of 11, or 0.
 """
 
 from __future__ import annotations
