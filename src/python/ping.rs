@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use super::echo::{number, parse, span};
 use super::table::Table;
 use crate::logic::ping::{Plan, Wishes};
-use crate::logic::record::{Match, NONE, Row, Stamp};
+use crate::logic::record::{Match, NONE, Row};
 use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -153,6 +153,7 @@ impl PingSession {
             some(row.sent),
             row.sent_wall,
             some(row.rtt),
+            some(row.user_rtt),
             row.status.name(),
         )
             .into_pyobject(py)?;
@@ -161,9 +162,11 @@ impl PingSession {
             row.source.map(|source| source.to_string()),
             row.ttl,
             reply.map(|reply| reply.bytes),
-            reply.map(|reply| Stamp::NAMES[reply.stamp as usize]),
+            reply.map(|reply| reply.stamp.name()),
             reply.map(|reply| PyBytes::new(py, &reply.text)),
             reply.map(|reply| Match::NAMES[reply.matched as usize]),
+            None::<Nanos>,
+            None::<Nanos>,
         )
             .into_pyobject(py)?;
         first.as_any().add(second)?.cast_into::<PyTuple>().map_err(Into::into)

@@ -236,6 +236,7 @@ impl Table {
             ("sent_ns", times(each().map(|(rows, index)| rows.sent[index]))),
             ("sent_wall_ns", times(each().map(|(rows, index)| rows.sent_wall[index]))),
             ("rtt_ns", times(each().map(|(rows, index)| rows.rtt[index]))),
+            ("user_rtt_ns", times(each().map(|(rows, index)| rows.user_rtt[index]))),
             ("status", code(&Status::NAMES, |rows| &rows.status, true)),
             ("copies", numbers::<UInt32Type>(each().map(|(rows, index)| rows.copies[index]), None)),
             (
@@ -255,8 +256,13 @@ impl Table {
             ("stamp", code(&Stamp::NAMES, |rows| &rows.stamp, false)),
             ("reply", Arc::new(reply.finish())),
             ("match", code(&Match::NAMES, |rows| &rows.matched, false)),
+            // The places of what a server may say of itself: no reply carries it yet.
+            ("server_recv_ns", times(each().map(|_| NONE))),
+            ("server_sent_ns", times(each().map(|_| NONE))),
         ];
-        Self::new(columns, &["sent_ns", "rtt_ns", "source", "ttl", "bytes", "stamp", "reply", "match"])
+        let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
+        let measured = ["sent_ns", "rtt_ns", "user_rtt_ns", "server_recv_ns", "server_sent_ns"];
+        Self::new(columns, &[&measured[..], &replied[..]].concat())
     }
 
     /// The rows of the lanes of a session.
