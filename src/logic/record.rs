@@ -256,6 +256,18 @@ impl Rows {
         }
     }
 
+    /// Who took the times of a row; valid where `copies` is not 0.
+    #[must_use]
+    pub fn stamp_of(&self, index: usize) -> Stamp {
+        match self.stamp[index] {
+            0 => Stamp::User,
+            1 => Stamp::Kernel,
+            2 => Stamp::KernelRx,
+            3 => Stamp::KernelTx,
+            _ => Stamp::Stepped,
+        }
+    }
+
     /// Writes down who answered a row.
     pub fn set_source(&mut self, index: usize, source: Source) {
         let place = self.sources.iter().position(|known| *known == source).or_else(|| {
@@ -276,13 +288,6 @@ impl Rows {
     /// One row, put together.
     #[must_use]
     pub fn get(&self, index: usize) -> Row {
-        let stamp = match self.stamp[index] {
-            0 => Stamp::User,
-            1 => Stamp::Kernel,
-            2 => Stamp::KernelRx,
-            3 => Stamp::KernelTx,
-            _ => Stamp::Stepped,
-        };
         let matched = match self.matched[index] {
             0 => Match::Seq,
             1 => Match::Payload,
@@ -301,7 +306,7 @@ impl Rows {
             ttl: (self.ttl[index] != 0).then_some(self.ttl[index]),
             reply: (self.copies[index] != 0).then(|| Reply {
                 bytes: self.bytes[index],
-                stamp,
+                stamp: self.stamp_of(index),
                 matched,
                 text: self.reply[index].clone(),
             }),

@@ -21,6 +21,9 @@ impl Account {
         let mut account = Self { tally: Tally::new(endless), round_trips: Vec::new(), sees_foreign: true };
         for pinger in pingers {
             account.tally.merge(&pinger.tally);
+            // Round trips that may still be amended count as they stand.
+            let waiting = pinger.unstamped.iter().filter_map(|waiting| pinger.timed(waiting.seq));
+            waiting.for_each(|timed| account.tally.add_reply(timed));
             account.sees_foreign &= pinger.sees_foreign;
             if !endless {
                 account.round_trips.extend(pinger.rows.round_trips());
@@ -49,6 +52,9 @@ impl Account {
             kernel_drops: None,
             unmatched: tally.unmatched,
             unverified: tally.unverified,
+            behind: tally.behind,
+            kernel_stamps: tally.kernel_stamps,
+            clock_steps: tally.clock_steps,
             pending: tally.open,
             loss: Summary::share(lost, sent),
             rtt: tally.sketched().or_else(|| RoundTrip::exact(tally.rtt(), &mut self.round_trips)),
