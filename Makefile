@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test wheel stubs fmt clean
+.PHONY: help demo test bench wheel stubs fmt clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -16,6 +16,11 @@ demo: ## Build udpping if needed, and watch it lose packets on purpose.
 test: ## Run every check (ONLY=word: only those with the word in their name).
 	@sh tools/setup.sh dev
 	@$(PY) tools/check.py $(ONLY)
+
+bench: ## Measure beside other programs (PART=word: only that part; ROUNDS=n).
+	@sh tools/setup.sh wheel
+	@cargo build --quiet --release --locked --manifest-path benches/bare/Cargo.toml --target-dir target/bare
+	@$(PY) benches/run.py --rounds $(or $(ROUNDS),5) --ndjson build/bench.ndjson --markdown build/bench.md $(PART)
 
 wheel: ## Build the wheel into dist/ and install it into .venv.
 	@sh tools/setup.sh wheel

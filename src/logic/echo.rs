@@ -10,6 +10,7 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::iter::Sum;
 use std::net::SocketAddr;
 
 pub use held::{Held, MOST_HELD, MOST_HELD_BYTES};
@@ -28,10 +29,16 @@ pub struct EchoPlan {
     pub reply: Reply,
 }
 
-/// The server, without its sockets.
+/// The server, without its sockets: the link that datagrams come by, and the clerk who answers them.
 #[derive(Debug)]
 pub struct Echo {
     link: Link,
+    clerk: Clerk,
+}
+
+/// Who writes the replies and keeps count. A server of several threads has one for each, behind one [`Link`].
+#[derive(Debug)]
+pub struct Clerk {
     reply: Reply,
     counters: Counters,
 }
@@ -77,7 +84,7 @@ impl Echo {
     /// A server that has met nobody yet.
     #[must_use]
     pub fn new(plan: EchoPlan) -> Self {
-        Self { link: Link::new(plan.link), reply: plan.reply, counters: Counters::default() }
+        Self { link: Link::new(plan.link), clerk: Clerk::new(plan.reply) }
     }
 
     /// Decides on one datagram that arrived at `wall_ns` (since 1970), and leaves the reply in `out`, which
@@ -92,20 +99,56 @@ impl Echo {
         out: &mut Vec<u8>,
     ) -> Decision {
         out.clear();
-        self.counters.received += 1;
-        let fate = self.link.meet(source);
-        if fate.lost {
-            self.counters.dropped += 1;
-            return Decision { fate, verdict: Verdict::Drop };
-        }
-        self.counters.delayed += u64::from(fate.delay > 0);
-        self.reply.write(datagram, wall_ns, fate.lost_before, out);
-        Decision { fate, verdict: Verdict::Answer { delay: fate.delay } }
+        let decision = Decision::from(self.link.meet(source));
+        self.clerk.answer(&decision, wall_ns, datagram, out);
+        decision
     }
 
     /// A reply was sent.
     pub fn answered(&mut self) {
-        self.counters.answered += 1;
+        self.clerk.answered(1);
+    }
+
+    /// A reply could not be sent.
+    pub fn failed(&mut self) {
+        self.clerk.failed();
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.clerk.counters()
+    }
+
+    /// Clients met so far, those that returned after they were forgotten counted again.
+    #[must_use]
+    pub fn clients(&self) -> u64 {
+        self.link.clients()
+    }
+}
+
+impl Clerk {
+    /// One who has answered nothing yet.
+    #[must_use]
+    pub fn new(reply: Reply) -> Self {
+        Self { reply, counters: Counters::default() }
+    }
+
+    /// Counts one datagram that arrived at `wall_ns` (since 1970), and appends its reply, if it gets one, to `out`.
+    pub fn answer(&mut self, decision: &Decision, wall_ns: i64, datagram: &[u8], out: &mut Vec<u8>) {
+        self.counters.received += 1;
+        match decision.verdict {
+            Verdict::Drop => self.counters.dropped += 1,
+            Verdict::Answer { delay } => {
+                self.counters.delayed += u64::from(delay > 0);
+                self.reply.write(datagram, wall_ns, decision.fate.lost_before, out);
+            }
+        }
+    }
+
+    /// So many replies were sent.
+    pub fn answered(&mut self, replies: u64) {
+        self.counters.answered += replies;
     }
 
     /// A reply could not be sent.
@@ -118,10 +161,23 @@ impl Echo {
     pub fn counters(&self) -> Counters {
         self.counters
     }
+}
 
-    /// Clients met so far, those that returned after they were forgotten counted again.
-    #[must_use]
-    pub fn clients(&self) -> u64 {
-        self.link.clients()
+impl From<Fate> for Decision {
+    fn from(fate: Fate) -> Self {
+        let verdict = if fate.lost { Verdict::Drop } else { Verdict::Answer { delay: fate.delay } };
+        Self { fate, verdict }
+    }
+}
+
+impl Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |sum, part| Self {
+            received: sum.received + part.received,
+            answered: sum.answered + part.answered,
+            dropped: sum.dropped + part.dropped,
+            delayed: sum.delayed + part.delayed,
+            errors: sum.errors + part.errors,
+        })
     }
 }

@@ -14,7 +14,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 pub(super) use receive::{Inbox, read_refusal};
-pub(super) use send::send;
+pub(super) use send::{Outbox, send};
 
 /// What Linux makes of ICMP messages (`icmp_err_convert` and `icmpv6_err_convert`), beside those with a name in `std`.
 pub(super) const ICMP_ERRORS: [i32; 7] = [
@@ -34,6 +34,30 @@ pub(super) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> io::Resu
     } else {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
     }
+}
+
+/// Datagrams that came as a train are received as one; older kernels take them apart before.
+pub(super) fn take_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+}
+
+/// A receive buffer of any size, which needs the right to administer the network.
+pub(super) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+}
+
+/// From now on other sockets that say the same may be bound to this one's address, and share its datagrams.
+pub(super) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
+}
+
+/// Whether an error is of a train alone, so that its datagrams may leave one by one: a device that does not compute
+/// checksums, a path that takes less, a kernel that knows no trains.
+pub(super) fn is_about_trains(error: &io::Error) -> bool {
+    const OLD_OR_LONG: [i32; 5] =
+        [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
+    error.raw_os_error().is_some_and(|errno| OLD_OR_LONG.contains(&errno))
 }
 
 /// ICMP errors go to the error queue, and every datagram received will say how many hops it had left.

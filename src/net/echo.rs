@@ -1,22 +1,27 @@
-//! The lossy server on a real socket: one thread that receives, asks [`Echo`], and answers.
+//! The lossy server on real sockets: threads that receive, ask the [`Link`] what becomes of each datagram, and answer.
 //!
-//! A delayed reply waits in a heap, not in the loop, so it holds up nobody.
+//! Each has a socket of its own at one address, and the system gives a client's datagrams to one of them. What is decided
+//! does not depend on which: they share the link. A delayed reply waits in a heap, not in the loop, so it holds up nobody.
 
 mod desk;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::background::Background;
-use super::clock::Clock;
 use super::feed::lock;
 use super::resolve::reachable;
 use super::socket::{Path, Socket};
 use super::{Result, listen};
-use crate::logic::echo::{Columns, Counters, Echo, EchoPlan, Held, Log, Row};
-use desk::{Books, Desk};
+use crate::logic::Invalid;
+use crate::logic::echo::{Columns, Counters, EchoPlan, Row};
+use crate::logic::link::{LinkPlan, Scope};
+use desk::Office;
+
+/// Threads that one server may have.
+const MOST_WORKERS: usize = 64;
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
@@ -27,6 +32,8 @@ pub struct Settings {
     pub port: u16,
     /// How many ports to try, counting up from `port`.
     pub port_tries: u16,
+    /// How many threads to serve with, 1 to 64.
+    pub workers: usize,
     /// What to do with datagrams.
     pub echo: EchoPlan,
     /// How many log rows to keep.
@@ -40,9 +47,9 @@ pub struct Settings {
 pub struct Server {
     bound: SocketAddr,
     /// Gone once stopped, so that the port is free again however long the counters are looked at.
-    socket: Mutex<Option<Arc<Socket>>>,
+    sockets: Mutex<Option<Arc<[Socket]>>>,
     kernel_drops: Mutex<Option<u64>>,
-    desk: Arc<Desk>,
+    office: Arc<Office>,
     background: Background<Event>,
 }
 
@@ -74,23 +81,20 @@ impl Server {
     /// Binds. Nothing is answered before [`Server::start`].
     ///
     /// # Errors
-    /// [`super::Error::PortBusy`] when every port tried is taken, or whatever else the system refuses.
+    /// [`super::Error::PortBusy`] when every port tried is taken, or whatever else the system refuses; a number of workers
+    /// that cannot be.
     pub fn bind(settings: Settings) -> Result<Self> {
-        let socket = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
-        let bound = socket.local()?;
-        let books =
-            Books { echo: Echo::new(settings.echo), log: Log::new(settings.record), held: Held::new() };
-        let desk = Desk {
-            path: settings.path,
-            clock: Clock::start(),
-            books: Mutex::new(books),
-            followed: AtomicBool::new(false),
-        };
+        check_workers(settings.workers, &settings.echo.link, settings.path)?;
+        let first = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
+        let bound = first.local()?;
+        let others = (1..settings.workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
+        let sockets: Arc<[Socket]> = std::iter::once(first).chain(others).collect();
+        sockets.iter().for_each(Socket::take_trains);
         Ok(Self {
             bound,
-            socket: Mutex::new(Some(Arc::new(socket))),
+            sockets: Mutex::new(Some(sockets)),
             kernel_drops: Mutex::new(None),
-            desk: Arc::new(desk),
+            office: Arc::new(Office::new(settings)),
             background: Background::new()?,
         })
     }
@@ -100,17 +104,18 @@ impl Server {
     /// # Errors
     /// The server has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
-        let (desk, socket) = (Arc::clone(&self.desk), lock(&self.socket).clone());
+        let (office, sockets) = (Arc::clone(&self.office), lock(&self.sockets).clone());
+        let waker = self.background.waker();
         self.background.start("server", "go on serving", move |shared, bell| {
-            socket.map_or(Ok(()), |socket| desk.serve(&socket, shared, bell))
+            sockets.map_or(Ok(()), |sockets| office.serve(&sockets, shared, bell, &waker))
         })
     }
 
-    /// Stops serving and waits until the thread has ended. Replies that still wait are not sent.
+    /// Stops serving and waits until the threads have ended. Replies that still wait are not sent.
     pub fn stop(&self) {
         self.background.stop();
-        if let Some(socket) = lock(&self.socket).take() {
-            *lock(&self.kernel_drops) = socket.kernel_drops();
+        if let Some(sockets) = lock(&self.sockets).take() {
+            *lock(&self.kernel_drops) = kernel_drops(&sockets);
         }
     }
 
@@ -124,7 +129,7 @@ impl Server {
 
     /// From now on keep what [`Server::next`] gives.
     pub fn follow(&self) {
-        self.desk.followed.store(true, Ordering::Release);
+        self.office.followed.store(true, Ordering::Release);
     }
 
     /// The next datagram that was handled, waiting at most `limit`. `None` if there was none, or the server has stopped.
@@ -168,23 +173,38 @@ impl Server {
     /// The counts so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let socket = lock(&self.socket).clone();
-        let kernel_drops = socket.map_or_else(|| *lock(&self.kernel_drops), |socket| socket.kernel_drops());
-        let books = lock(&self.desk.books);
-        Totals {
-            counters: books.echo.counters(),
-            waiting: books.held.len() as u64,
-            kernel_drops,
-            clients: books.echo.clients(),
-            unlogged: books.log.unlogged(),
-        }
+        let sockets = lock(&self.sockets).clone();
+        let kernel_drops =
+            sockets.map_or_else(|| *lock(&self.kernel_drops), |sockets| kernel_drops(&sockets));
+        self.office.totals(kernel_drops)
     }
 
     /// The log so far.
     #[must_use]
     pub fn log(&self) -> Columns {
-        lock(&self.desk.books).log.columns()
+        self.office.log()
     }
+}
+
+/// Whether so many threads can serve as planned.
+fn check_workers(workers: usize, plan: &LinkPlan, path: Path) -> std::result::Result<(), Invalid> {
+    let expected = if !(1..=MOST_WORKERS).contains(&workers) {
+        "1 to 64"
+    } else if workers == 1 {
+        return Ok(());
+    } else if plan.scope() == Scope::Shared {
+        "1 with one stream for all clients (scope shared, also the default with randint); choose scope client for more"
+    } else if path == Path::Portable {
+        "1 on this system, which does not share out what arrives between several sockets"
+    } else {
+        return Ok(());
+    };
+    Err(Invalid::new("workers", workers, expected))
+}
+
+/// Of all sockets together.
+fn kernel_drops(sockets: &[Socket]) -> Option<u64> {
+    sockets.iter().map(Socket::kernel_drops).sum()
 }
 
 impl Drop for Server {

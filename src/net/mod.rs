@@ -12,6 +12,7 @@ mod feed;
 pub mod heartbeat;
 mod listen;
 pub mod monitor;
+mod outbox;
 mod pace;
 pub mod ping;
 mod resolve;

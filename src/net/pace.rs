@@ -49,6 +49,18 @@ pub(super) fn wait<'a>(
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<()> {
+    if watch(sockets, bell, wait)? {
+        bell.silence();
+    }
+    Ok(())
+}
+
+/// As [`wait`], and a bell that rings goes on, for the others who hear it; says whether it does.
+pub(super) fn watch<'a>(
+    sockets: impl Iterator<Item = BorrowedFd<'a>>,
+    bell: &'a Bell,
+    wait: Option<Nanos>,
+) -> io::Result<bool> {
     let mut watched: Vec<PollFd<'_>> =
         sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     watched.push(PollFd::from_borrowed_fd(bell.receiver.as_fd(), PollFlags::IN));
@@ -61,10 +73,7 @@ pub(super) fn wait<'a>(
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
-    if watched.last().is_some_and(|bell| !bell.revents().is_empty()) {
-        bell.silence();
-    }
-    Ok(())
+    Ok(watched.last().is_some_and(|bell| !bell.revents().is_empty()))
 }
 
 /// Waits until a socket takes another datagram; a tenth of a second at most, as nothing may hang on a dead link.

@@ -4,11 +4,15 @@
 //! Everywhere else, and on Linux when asked, the portable path does with what the standard library offers: a pinger's
 //! socket is then connected (so that refusals show, and strangers' datagrams do not).
 
+mod marks;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+pub use marks::Marks;
 
 #[cfg(target_os = "linux")]
 use super::batch;
@@ -33,41 +37,6 @@ impl Path {
     #[must_use]
     pub fn best() -> Self {
         if cfg!(target_os = "linux") { Self::Full } else { Self::Portable }
-    }
-}
-
-/// Properties of outgoing datagrams.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Marks {
-    /// Hop limit, 1 to 255.
-    pub ttl: Option<u8>,
-    /// Differentiated services code point (RFC 2474), 0 to 63.
-    pub dscp: Option<u8>,
-    /// Set the don't-fragment bit; longer datagrams than the path takes are then errors.
-    pub dont_fragment: bool,
-}
-
-impl Marks {
-    /// Checks what a user asks for.
-    ///
-    /// # Errors
-    /// A value out of range.
-    pub fn new(
-        ttl: Option<i64>,
-        dscp: Option<i64>,
-        dont_fragment: bool,
-    ) -> std::result::Result<Self, Invalid> {
-        let within = |what, value: Option<i64>, least: u8, most: u8| {
-            value
-                .map(|value| {
-                    u8::try_from(value)
-                        .ok()
-                        .filter(|byte| (least..=most).contains(byte))
-                        .ok_or_else(|| Invalid::new(what, value, format!("{least} to {most}")))
-                })
-                .transpose()
-        };
-        Ok(Self { ttl: within("ttl", ttl, 1, 255)?, dscp: within("dscp", dscp, 0, 63)?, dont_fragment })
     }
 }
 
@@ -117,8 +86,29 @@ impl Socket {
     /// # Errors
     /// [`Error::PortBusy`], or whatever else the system refuses.
     pub fn serve(address: SocketAddr, path: Path) -> Result<Self> {
+        let raw =
+            open(address).map_err(|source| Error::Io { action: "open a socket for", address, source })?;
+        Self::bind(raw, address, path)
+    }
+
+    /// Another socket at the address of this one: the system gives each client's datagrams to one of the two.
+    ///
+    /// This one was bound alone, so nobody else was there; afterwards only this user can come in.
+    ///
+    /// # Errors
+    /// Whatever the system refuses; everything, on the portable path, as not every system shares out what arrives.
+    pub fn beside(&self) -> Result<Self> {
+        let address = self.local()?;
+        let refused = |source| Error::Io { action: "share the port of", address, source };
+        let raw = open(address).map_err(refused)?;
+        share_port(self.as_fd(), self.path)
+            .and_then(|()| share_port(raw.as_fd(), self.path))
+            .map_err(refused)?;
+        Self::bind(raw, address, self.path)
+    }
+
+    fn bind(raw: RawSocket, address: SocketAddr, path: Path) -> Result<Self> {
         let refused = |action| move |source| Error::Io { action, address, source };
-        let raw = open(address).map_err(refused("open a socket for"))?;
         if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
             raw.set_only_v6(false).map_err(refused("listen on IPv4 and IPv6 at"))?;
         }
@@ -179,6 +169,10 @@ impl Socket {
         raw.set_nonblocking(true)?;
         // The system may grant less; what it drops is counted and shown.
         let _ = raw.set_recv_buffer_size(RECEIVE_BUFFER);
+        #[cfg(target_os = "linux")]
+        if path == Path::Full {
+            let _ = batch::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
+        }
         Ok(Self { inner: raw.into(), path })
     }
 
@@ -212,7 +206,8 @@ impl Socket {
         }
     }
 
-    fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
+    /// The same, without waiting.
+    pub(super) fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
         match self.path {
             #[cfg(target_os = "linux")]
             Path::Full => batch::send(self.as_fd(), bytes, to, via),
@@ -232,6 +227,15 @@ impl Socket {
             Path::Full => batch::read_refusal(self.as_fd(), quoted),
             // The portable path learns of refusals from its receive.
             _ => Ok(None),
+        }
+    }
+
+    /// From now on a train of datagrams may come in one slot of an [`Inbox`]; it is taken apart there.
+    pub fn take_trains(&self) {
+        #[cfg(target_os = "linux")]
+        if self.path == Path::Full {
+            // A kernel that knows no trains takes them apart by itself.
+            let _ = batch::take_trains(self.as_fd());
         }
     }
 
@@ -318,6 +322,14 @@ pub fn passes(error: &io::Error) -> bool {
 
 fn open(local: SocketAddr) -> io::Result<RawSocket> {
     RawSocket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))
+}
+
+fn share_port(socket: BorrowedFd<'_>, path: Path) -> io::Result<()> {
+    match path {
+        #[cfg(target_os = "linux")]
+        Path::Full => batch::share_port(socket),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not share out what arrives")),
+    }
 }
 
 /// Finds out whether there is a route, by connecting a socket that is thrown away. Nothing is sent.

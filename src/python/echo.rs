@@ -34,7 +34,7 @@ struct Told {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries))]
+    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries, workers))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
@@ -48,6 +48,7 @@ impl EchoServer {
         scope: Option<&str>,
         record: usize,
         port_tries: i64,
+        workers: i64,
     ) -> PyResult<Self> {
         let plan = echo_plan(loss, delay, reply, seed, scope)?;
         let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
@@ -63,6 +64,7 @@ impl EchoServer {
             host,
             port: number("port", port, "0 to 65535, 0 for any free port")?,
             port_tries: number("port_tries", port_tries, "1 to 65535")?,
+            workers: number("workers", workers, "1 to 64")?,
             echo: plan,
             record,
             path: Path::best(),

@@ -1,8 +1,9 @@
 """The server that the course hands out, in our words: capitals for 7 of 11 datagrams, silence for the others.
 
-    course_server.py HOST SEED
+    course_server.py HOST SEED [LOST]
 
-It draws before each receive, as the original does. It tells its port, which the original knows.
+It draws before each receive, as the original does. It tells its port, which the original knows. For a count of replies
+it can be told to lose another number of 11, or 0.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import socket
 import sys
 
 
-def main(host: str, seed: str) -> None:
+def main(host: str, seed: str, lost: str = "4") -> None:
     random.seed(int(seed))
+    silence = int(lost)
     own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     own.bind((host, 0))
     sys.stdout.write(f"{own.getsockname()[1]}\n")
@@ -21,7 +23,7 @@ def main(host: str, seed: str) -> None:
     while True:
         chance = random.randint(0, 10)
         message, client = own.recvfrom(1024)
-        if chance >= 4:
+        if chance >= silence:
             own.sendto(message.upper(), client)
 
 

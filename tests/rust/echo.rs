@@ -21,6 +21,7 @@ fn settings(host: &str, loss: &str, delay: &str) -> Settings {
         host: host.to_owned(),
         port: 0,
         port_tries: 1,
+        workers: 1,
         echo: EchoPlan { link, reply: "upper".parse().expect("a reply") },
         record: 100,
         path: Path::best(),

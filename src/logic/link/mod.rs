@@ -92,6 +92,20 @@ pub struct Link {
     shared: Stream,
 }
 
+/// One client of a link, looked up.
+#[derive(Debug)]
+pub struct Client<'a> {
+    plan: &'a LinkPlan,
+    rule: &'a Rule,
+    uniforms: &'a Uniforms,
+    /// The client's index.
+    number: u32,
+    /// Whose uniforms its stream has.
+    index: u32,
+    stream: &'a mut Stream,
+    lost_in_a_row: &'a mut u64,
+}
+
 /// What is kept for each client.
 #[derive(Debug, Default)]
 struct Known {
@@ -126,12 +140,45 @@ impl Link {
     /// Tells the next datagram from `source` its fate. Call it once for each datagram that arrives, whatever
     /// is in it; allocates only for a client not known.
     pub fn meet(&mut self, source: SocketAddr) -> Fate {
-        let (client, Known { stream: own, lost_in_a_row }) = self.clients.meet(source);
+        self.client(source).meet()
+    }
+
+    /// Looks a client up, for several of its datagrams in a row.
+    pub fn client(&mut self, source: SocketAddr) -> Client<'_> {
+        let (number, Known { stream, lost_in_a_row }) = self.clients.meet(source);
         // A shared stream has the uniforms of client 0, whoever sends.
         let (stream, index) = match self.scope {
-            Scope::Client => (own, client),
+            Scope::Client => (stream, number),
             Scope::Shared => (&mut self.shared, 0),
         };
+        Client {
+            plan: &self.plan,
+            rule: &self.rule,
+            uniforms: &self.uniforms,
+            number,
+            index,
+            stream,
+            lost_in_a_row,
+        }
+    }
+
+    /// What was planned.
+    #[must_use]
+    pub fn plan(&self) -> &LinkPlan {
+        &self.plan
+    }
+
+    /// Clients met so far, those that returned after they were forgotten counted again.
+    #[must_use]
+    pub fn clients(&self) -> u64 {
+        self.clients.seen()
+    }
+}
+
+impl Client<'_> {
+    /// Tells the client's next datagram its fate.
+    pub fn meet(&mut self) -> Fate {
+        let (stream, index) = (&mut *self.stream, self.index);
         let packet = stream.met;
         stream.met += 1;
         let number = stream.met;
@@ -146,21 +193,9 @@ impl Link {
         } else {
             self.plan.delay.at(self.uniforms.draw(Direction::Down, index, Effect::Delay, packet))
         };
-        let lost_before = *lost_in_a_row;
-        *lost_in_a_row = if lost { lost_before + 1 } else { 0 };
-        Fate { client, number, lost, delay, lost_before }
-    }
-
-    /// What was planned.
-    #[must_use]
-    pub fn plan(&self) -> &LinkPlan {
-        &self.plan
-    }
-
-    /// Clients met so far, those that returned after they were forgotten counted again.
-    #[must_use]
-    pub fn clients(&self) -> u64 {
-        self.clients.seen()
+        let lost_before = *self.lost_in_a_row;
+        *self.lost_in_a_row = if lost { lost_before + 1 } else { 0 };
+        Fate { client: self.number, number, lost, delay, lost_before }
     }
 }
 

@@ -2,17 +2,39 @@
 
 use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroUsize;
 use std::ptr;
 
 use crate::net::socket::Via;
 
-/// Room for the control messages of one datagram: an IPv6 packet info, hop limit and extended error with its sender.
+/// Room for the control messages of one datagram: an IPv6 packet info, hop limit, the step of a train, and an extended
+/// error with its sender.
 pub(super) const CONTROL: usize = 256;
 
 /// Aligned as control messages must be.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
 pub(super) struct Control(pub(super) [u8; CONTROL]);
+
+/// Room for C structures with pointers. They are written anew for each system call, and mean nothing in between.
+#[derive(Debug)]
+pub(super) struct Scratch<T>(Vec<T>);
+
+// SAFETY: what is in it between calls is never read, and `refill` forgets it first; a pointer that nobody follows may be
+// in any thread.
+unsafe impl<T> Send for Scratch<T> {}
+
+impl<T> Scratch<T> {
+    pub(super) fn new(room: usize) -> Self {
+        Self(Vec::with_capacity(room))
+    }
+
+    pub(super) fn refill(&mut self, values: impl Iterator<Item = T>) -> &mut [T] {
+        self.0.clear();
+        self.0.extend(values);
+        &mut self.0
+    }
+}
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -92,68 +114,97 @@ pub(super) fn read<T: Copy>(data: &[u8]) -> Option<T> {
     }
 }
 
-/// Where a datagram was sent to, and the hops it had left.
-pub(super) fn local_facts(header: &libc::msghdr) -> (Option<Via>, Option<u8>) {
-    let (mut via, mut ttl) = (None, None);
+/// What control messages say of a datagram.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Where it was sent to.
+    pub(super) via: Option<Via>,
+    /// The hops it had left.
+    pub(super) ttl: Option<u8>,
+    /// If it is a train of several: the length of each but the last.
+    pub(super) step: Option<NonZeroUsize>,
+}
+
+pub(super) fn facts(header: &libc::msghdr) -> Facts {
+    let mut facts = Facts::default();
     for (level, kind, data) in control_messages(header) {
         match (level, kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                via = read::<libc::in_pktinfo>(data).map(|info| Via {
+                facts.via = read::<libc::in_pktinfo>(data).map(|info| Via {
                     ip: IpAddr::V4(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes())),
                     interface: info.ipi_ifindex.unsigned_abs(),
                 });
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                via = read::<libc::in6_pktinfo>(data).map(|info| Via {
+                facts.via = read::<libc::in6_pktinfo>(data).map(|info| Via {
                     ip: IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)),
                     interface: info.ipi6_ifindex,
                 });
             }
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
+                facts.ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
+            }
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                let step = read::<i32>(data).and_then(|step| usize::try_from(step).ok());
+                facts.step = step.and_then(NonZeroUsize::new);
             }
             _ => {}
         }
     }
     // A group's address cannot be answered from.
-    (via.filter(|via| !via.ip.is_multicast()), ttl)
+    facts.via = facts.via.filter(|via| !via.ip.is_multicast());
+    facts
 }
 
-/// Writes the control message that sends from `via`; gives back its length.
-pub(super) fn write_via(control: &mut Control, via: Via) -> usize {
-    match via.ip {
-        IpAddr::V4(ip) => {
-            let info = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) },
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            write_control(control, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
-        }
-        IpAddr::V6(ip) => {
-            // A link-local address means nothing without its interface; for the others routing decides.
-            let interface = if ip.is_unicast_link_local() { via.interface } else { 0 };
-            let info = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
-                ipi6_ifindex: interface,
-            };
-            write_control(control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+impl Control {
+    /// Appends the control message that sends from `via`, behind the `used` bytes there are; gives back how many there
+    /// are then.
+    pub(super) fn put_via(&mut self, used: usize, via: Via) -> usize {
+        match via.ip {
+            IpAddr::V4(ip) => {
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+            }
+            IpAddr::V6(ip) => {
+                // A link-local address means nothing without its interface; for the others routing decides.
+                let interface = if ip.is_unicast_link_local() { via.interface } else { 0 };
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
+                    ipi6_ifindex: interface,
+                };
+                self.put(used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+            }
         }
     }
-}
 
-fn write_control<T: Copy>(control: &mut Control, level: i32, kind: i32, value: T) -> usize {
-    let size = u32::try_from(size_of::<T>()).unwrap_or(0);
-    // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
-    let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
-    assert!(space <= CONTROL, "the control buffer holds one packet info");
-    let message = ptr::from_mut(control).cast::<libc::cmsghdr>();
-    // SAFETY: the buffer is aligned for cmsghdr and, as just checked, large enough for it and its data.
-    unsafe {
-        (*message).cmsg_level = level;
-        (*message).cmsg_type = kind;
-        (*message).cmsg_len = length as _;
-        ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), libc::CMSG_DATA(message), size_of::<T>());
+    /// Appends the control message that cuts what is sent into datagrams of `step` bytes.
+    pub(super) fn put_step(&mut self, used: usize, step: u16) -> usize {
+        self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, step)
     }
-    space
+
+    fn put<T: Copy>(&mut self, used: usize, level: i32, kind: i32, value: T) -> usize {
+        let size = u32::try_from(size_of::<T>()).unwrap_or(0);
+        // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
+        let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
+        assert!(used.is_multiple_of(align_of::<libc::cmsghdr>()), "messages are padded to their alignment");
+        assert!(used + space <= CONTROL, "the control buffer holds a packet info and a step");
+        // SAFETY: within the buffer, as just checked.
+        let message = unsafe { self.0.as_mut_ptr().add(used) }.cast::<libc::cmsghdr>();
+        // SAFETY: the buffer is aligned for cmsghdr and so is `used`; behind it there is room for header and data.
+        unsafe {
+            (*message).cmsg_level = level;
+            (*message).cmsg_type = kind;
+            (*message).cmsg_len = length as _;
+            ptr::copy_nonoverlapping(
+                (&raw const value).cast::<u8>(),
+                libc::CMSG_DATA(message),
+                size_of::<T>(),
+            );
+        }
+        used + space
+    }
 }

@@ -3,10 +3,11 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
-use super::control::{CONTROL, Control, address, control_messages, header, local_facts, read};
+use super::control::{CONTROL, Control, Facts, Scratch, address, control_messages, facts, header, read};
 use crate::net::socket::{Datagram, Refusal, Via};
 
 /// Buffers for several datagrams, filled by one system call.
@@ -16,20 +17,25 @@ pub(in crate::net) struct Inbox {
     slot: usize,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
+    vectors: Scratch<libc::iovec>,
+    headers: Scratch<libc::mmsghdr>,
     received: Vec<Received>,
 }
 
+/// One datagram, or a train of them: several of one length from one sender, the last perhaps shorter.
 #[derive(Debug, Clone, Copy)]
 struct Received {
     slot: usize,
     len: usize,
+    /// The length of each in a train.
+    step: Option<NonZeroUsize>,
     source: SocketAddr,
     ttl: Option<u8>,
     via: Option<Via>,
 }
 
 impl Inbox {
-    /// Room for `slots` datagrams of up to `slot` bytes each.
+    /// Room for `slots` datagrams or trains of up to `slot` bytes each.
     pub(in crate::net) fn new(slots: usize, slot: usize) -> Self {
         // SAFETY: a sockaddr_storage of all zeroes is a valid value (family AF_UNSPEC).
         let name: libc::sockaddr_storage = unsafe { mem::zeroed() };
@@ -38,6 +44,8 @@ impl Inbox {
             slot,
             names: vec![name; slots],
             controls: vec![Control([0; CONTROL]); slots],
+            vectors: Scratch::new(slots),
+            headers: Scratch::new(slots),
             received: Vec::with_capacity(slots),
         }
     }
@@ -45,20 +53,16 @@ impl Inbox {
     /// Takes what has arrived, without waiting; `WouldBlock` if nothing has.
     pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.received.clear();
-        let mut vectors: Vec<libc::iovec> = self
-            .buffers
-            .chunks_exact_mut(self.slot)
-            .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() })
-            .collect();
-        let mut headers: Vec<libc::mmsghdr> = vectors
-            .iter_mut()
-            .zip(&mut self.names)
-            .zip(&mut self.controls)
-            .map(|((vector, name), control)| libc::mmsghdr {
-                msg_hdr: header(ptr::from_mut(name), vector, control.0.as_mut_ptr(), CONTROL),
-                msg_len: 0,
-            })
-            .collect();
+        let vectors = self.vectors.refill(
+            self.buffers
+                .chunks_exact_mut(self.slot)
+                .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() }),
+        );
+        let each = vectors.iter_mut().zip(&mut self.names).zip(&mut self.controls);
+        let headers = self.headers.refill(each.map(|((vector, name), control)| libc::mmsghdr {
+            msg_hdr: header(ptr::from_mut(name), vector, control.0.as_mut_ptr(), CONTROL),
+            msg_len: 0,
+        }));
         let slots = u32::try_from(headers.len()).unwrap_or(u32::MAX);
         // SAFETY: `headers` holds `slots` entries whose pointers lead to `names`, `vectors`, `buffers` and `controls`,
         // which live until after the call and are not touched during it; the descriptor is open.
@@ -73,24 +77,28 @@ impl Inbox {
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
-            let (via, ttl) = local_facts(&header.msg_hdr);
+            let Facts { via, ttl, step } = facts(&header.msg_hdr);
             // A datagram whose sender has no IP address cannot be answered or credited.
             let Some(source) = address(name) else { continue };
-            self.received.push(Received { slot, len: header.msg_len as usize, source, ttl, via });
+            let len = (header.msg_len as usize).min(self.slot);
+            self.received.push(Received { slot, len, step, source, ttl, via });
         }
         Ok(())
     }
 
-    /// What the last [`Inbox::receive`] brought.
+    /// What the last [`Inbox::receive`] brought, datagram by datagram.
     pub(in crate::net) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.received.iter().map(|received| {
+        self.received.iter().flat_map(|received| {
             let start = received.slot * self.slot;
-            Datagram {
+            let bytes = &self.buffers[start..start + received.len];
+            let step = received.step.map_or(usize::MAX, NonZeroUsize::get);
+            // An empty datagram is one, too.
+            (0..bytes.len().div_ceil(step).max(1)).map(move |at| Datagram {
                 source: received.source,
-                bytes: &self.buffers[start..start + received.len.min(self.slot)],
+                bytes: &bytes[at * step..at.saturating_add(1).saturating_mul(step).min(bytes.len())],
                 ttl: received.ttl,
                 via: received.via,
-            }
+            })
         })
     }
 }

@@ -1,132 +1,294 @@
-//! The thread of a server: receive, ask the machine, send or hold back, tell who follows.
+//! The threads of a server: receive, have it decided, send or hold back, tell who follows.
 
 use std::net::SocketAddr;
+use std::panic;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use rustix::fd::AsFd as _;
 
-use super::Event;
+use super::{Event, Settings, Totals};
 use crate::logic::Nanos;
-use crate::logic::echo::{Echo, Held, Log, Note, Reason, Row, Verdict};
+use crate::logic::echo::{
+    Clerk, Columns, Decision, Held, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
+};
+use crate::logic::link::Link;
 use crate::net::background::Shared;
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::feed::lock;
-use crate::net::pace::{self, Bell};
+use crate::net::outbox::Outbox;
+use crate::net::pace::{self, Bell, Waker};
 use crate::net::socket::{Inbox, Path, Socket, Via, passes};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
-const SLOTS: usize = 32;
+const SLOTS: usize = 64;
 /// The longest part of a datagram that an event shows.
 const SHOWN: usize = 1_024;
 
-/// What the thread and its onlookers share.
+/// What the threads and their onlookers share.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) path: Path,
-    pub(super) clock: Clock,
+pub(super) struct Office {
+    path: Path,
+    clock: Clock,
     pub(super) followed: AtomicBool,
-    pub(super) books: Mutex<Books>,
+    /// One thread has ended, and so shall the others.
+    closed: AtomicBool,
+    register: Mutex<Register>,
+    desks: Vec<Mutex<Desk>>,
 }
 
+/// Where every datagram is entered and decided on, whichever thread took it. It is held for the decisions of one
+/// receive, never for a send, so threads hardly meet here.
 #[derive(Debug)]
-pub(super) struct Books {
-    pub(super) echo: Echo,
-    pub(super) log: Log,
-    pub(super) held: Held<Reply>,
+struct Register {
+    link: Link,
+    log: Log,
 }
 
-/// A reply on its way out.
+/// What one thread has to itself, but for onlookers.
 #[derive(Debug)]
-pub(super) struct Reply {
+struct Desk {
+    clerk: Clerk,
+    held: Held<Reply>,
+}
+
+/// A reply that waits.
+#[derive(Debug)]
+struct Reply {
     bytes: Vec<u8>,
     to: SocketAddr,
     via: Option<Via>,
     note: Option<Note>,
 }
 
-impl Desk {
-    pub(super) fn serve(&self, socket: &Socket, shared: &Shared<Event>, bell: &Bell) -> Result<()> {
-        let mut inbox = Inbox::new(SLOTS, self.path);
-        let mut out = Vec::new();
-        while !shared.is_stopping() {
-            match inbox.receive(socket) {
-                Ok(true) => self.answer(socket, shared, &inbox, &mut out),
-                Ok(false) => {
-                    let until = lock(&self.books).held.next_due();
-                    let wait = until.map(|due| due - self.clock.now());
-                    pace::wait(std::iter::once(socket.as_fd()), bell, wait)
-                        .map_err(|source| Error::System { action: "wait for datagrams", source })?;
-                }
-                // A client that has gone: its machine refused an earlier reply. No reason to stop serving.
-                Err(error) if passes(&error) => {}
-                Err(source) => return Err(Error::System { action: "receive", source }),
-            }
-            self.release(socket, shared);
-        }
-        Ok(())
-    }
-
-    fn answer(&self, socket: &Socket, shared: &Shared<Event>, inbox: &Inbox, out: &mut Vec<u8>) {
-        let (now, wall) = (self.clock.now(), wall_ns());
-        let mut books = lock(&self.books);
-        for datagram in inbox.datagrams() {
-            let decision = books.echo.decide(datagram.source, wall, datagram.bytes, out);
-            let note = books.log.note(now, wall, datagram.source, datagram.bytes, &decision);
-            if self.followed.load(Ordering::Acquire) {
-                shared.feed.tell([Event {
-                    row: Row::of(now, wall, datagram.source, datagram.bytes, &decision),
-                    message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
-                }]);
-            }
-            match decision.verdict {
-                Verdict::Drop => {}
-                Verdict::Answer { delay: 0 } => {
-                    books.send(socket, out, datagram.source, datagram.via, note);
-                }
-                Verdict::Answer { delay } => {
-                    let reply = Reply { bytes: out.clone(), to: datagram.source, via: datagram.via, note };
-                    books.hold(now + delay, reply);
-                }
-            }
+impl Office {
+    pub(super) fn new(settings: Settings) -> Self {
+        let Settings { workers, echo, record, path, .. } = settings;
+        let desk = || Desk {
+            clerk: Clerk::new(echo.reply.clone()),
+            held: Held::with_limits(MOST_HELD / workers, MOST_HELD_BYTES / workers),
+        };
+        Self {
+            path,
+            clock: Clock::start(),
+            followed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            desks: (0..workers).map(|_| Mutex::new(desk())).collect(),
+            register: Mutex::new(Register { link: Link::new(echo.link), log: Log::new(record) }),
         }
     }
 
-    /// Sends the delayed replies whose time has come.
-    fn release(&self, socket: &Socket, shared: &Shared<Event>) {
-        let mut books = lock(&self.books);
-        if books.held.is_empty() {
-            return;
+    /// Serves with a thread for each socket, this one among them, until it is to stop or one of them fails.
+    pub(super) fn serve(
+        &self,
+        sockets: &[Socket],
+        shared: &Shared<Event>,
+        bell: &Bell,
+        waker: &Waker,
+    ) -> Result<()> {
+        let work = |desk, socket| {
+            let _closing = Closing { office: self, waker };
+            Work::new(self, desk, socket, shared).go_on(bell)
+        };
+        let mut places = self.desks.iter().zip(sockets);
+        let first = places.next();
+        thread::scope(|scope| {
+            let _closing = Closing { office: self, waker };
+            let spawn = |(desk, socket)| {
+                thread::Builder::new().name("udpping server".into()).spawn_scoped(scope, move || {
+                    pace::be_punctual();
+                    work(desk, socket)
+                })
+            };
+            let others = places.map(spawn).collect::<std::io::Result<Vec<_>>>();
+            let others = others.map_err(|source| Error::System { action: "start a thread", source })?;
+            let end = first.map_or(Ok(()), |(desk, socket)| work(desk, socket));
+            others.into_iter().fold(end, |end, other| {
+                end.and(other.join().unwrap_or_else(|defect| panic::resume_unwind(defect)))
+            })
+        })
+    }
+
+    pub(super) fn totals(&self, kernel_drops: Option<u64>) -> Totals {
+        let desks = self.desks.iter().map(|desk| {
+            let desk = lock(desk);
+            (desk.clerk.counters(), desk.held.len() as u64)
+        });
+        let (counters, waiting): (Vec<_>, Vec<_>) = desks.unzip();
+        let register = lock(&self.register);
+        Totals {
+            counters: counters.into_iter().sum(),
+            waiting: waiting.into_iter().sum(),
+            kernel_drops,
+            clients: register.link.clients(),
+            unlogged: register.log.unlogged(),
         }
-        let now: Nanos = self.clock.now();
-        // A dead link makes each send wait: stopping must not wait for all of them.
-        while !shared.is_stopping()
-            && let Some(reply) = books.held.pop_due(now)
-        {
-            books.send(socket, &reply.bytes, reply.to, reply.via, reply.note);
+    }
+
+    pub(super) fn log(&self) -> Columns {
+        lock(&self.register).log.columns()
+    }
+
+    /// Replies that were not sent after all.
+    fn fail(&self, desk: &mut Desk, notes: &[Option<Note>], reason: Reason) {
+        let mut register = lock(&self.register);
+        for note in notes {
+            desk.clerk.failed();
+            if let Some(note) = *note {
+                register.log.failed(note, reason);
+            }
         }
     }
 }
 
-impl Books {
-    fn send(&mut self, socket: &Socket, bytes: &[u8], to: SocketAddr, via: Option<Via>, note: Option<Note>) {
-        match socket.send(bytes, to, via) {
-            Ok(()) => self.echo.answered(),
-            Err(_) => self.fail(note, Reason::Send),
+/// Ends all threads when one ends, however that comes.
+struct Closing<'a> {
+    office: &'a Office,
+    waker: &'a Waker,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.office.closed.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// One thread's work.
+struct Work<'a> {
+    office: &'a Office,
+    desk: &'a Mutex<Desk>,
+    socket: &'a Socket,
+    shared: &'a Shared<Event>,
+    outbox: Outbox<Option<Note>>,
+    /// What was decided on the datagrams of one receive.
+    decided: Vec<(Decision, Option<Note>)>,
+}
+
+impl<'a> Work<'a> {
+    fn new(office: &'a Office, desk: &'a Mutex<Desk>, socket: &'a Socket, shared: &'a Shared<Event>) -> Self {
+        Self { office, desk, socket, shared, outbox: Outbox::new(office.path), decided: Vec::new() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.is_stopping() || self.office.closed.load(Ordering::Acquire)
+    }
+
+    fn go_on(&mut self, bell: &Bell) -> Result<()> {
+        let mut inbox = Inbox::new(SLOTS, self.office.path);
+        while !self.is_over() {
+            match inbox.receive(self.socket) {
+                Ok(true) => {
+                    let (now, wall) = self.decide(&inbox);
+                    self.answer(&inbox, now, wall);
+                }
+                Ok(false) => self.wait(bell)?,
+                // A client that has gone: its machine refused an earlier reply. No reason to stop serving.
+                Err(error) if passes(&error) => {}
+                Err(source) => return Err(Error::System { action: "receive", source }),
+            }
+            self.release();
+        }
+        Ok(())
+    }
+
+    fn wait(&self, bell: &Bell) -> Result<()> {
+        let until = lock(self.desk).held.next_due();
+        let wait = until.map(|due| due - self.office.clock.now());
+        // All threads hear one bell, which rings at the end only.
+        pace::watch(std::iter::once(self.socket.as_fd()), bell, wait)
+            .map(drop)
+            .map_err(|source| Error::System { action: "wait for datagrams", source })
+    }
+
+    /// Enters what has arrived and decides on it; gives back when that was.
+    fn decide(&mut self, inbox: &Inbox) -> (Nanos, i64) {
+        let mut register = lock(&self.office.register);
+        // The clocks are read in here: so rows and events are in order of time, whichever thread they come from.
+        let (now, wall) = (self.office.clock.now(), wall_ns());
+        let Register { link, log } = &mut *register;
+        self.decided.clear();
+        let mut datagrams = inbox.datagrams().peekable();
+        while let Some(source) = datagrams.peek().map(|first| first.source) {
+            let mut client = link.client(source);
+            while let Some(datagram) = datagrams.next_if(|next| next.source == source) {
+                let decision = Decision::from(client.meet());
+                let note = log.note(now, wall, source, datagram.bytes, &decision);
+                self.decided.push((decision, note));
+            }
+        }
+        if self.office.followed.load(Ordering::Acquire) {
+            let each = inbox.datagrams().zip(&self.decided);
+            self.shared.feed.tell(each.map(|(datagram, (decision, _))| Event {
+                row: Row::of(now, wall, datagram.source, datagram.bytes, decision),
+                message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
+            }));
+        }
+        (now, wall)
+    }
+
+    /// Does what was decided.
+    fn answer(&mut self, inbox: &Inbox, now: Nanos, wall: i64) {
+        let mut desk = lock(self.desk);
+        for (datagram, at) in inbox.datagrams().zip(0..self.decided.len()) {
+            let (decision, note) = self.decided[at];
+            let (to, via) = (datagram.source, datagram.via);
+            match decision.verdict {
+                Verdict::Drop => desk.clerk.answer(&decision, wall, datagram.bytes, &mut Vec::new()),
+                Verdict::Answer { delay: 0 } => {
+                    self.outbox.push(to, via, note, |out| {
+                        desk.clerk.answer(&decision, wall, datagram.bytes, out);
+                    });
+                    if self.outbox.is_full() {
+                        self.send(&mut desk);
+                    }
+                }
+                Verdict::Answer { delay } => {
+                    let mut bytes = Vec::new();
+                    desk.clerk.answer(&decision, wall, datagram.bytes, &mut bytes);
+                    self.hold(&mut desk, now + delay, Reply { bytes, to, via, note });
+                }
+            }
+        }
+        self.send(&mut desk);
+    }
+
+    fn hold(&self, desk: &mut Desk, due: Nanos, reply: Reply) {
+        if let Err(reply) = desk.held.push(due, reply.bytes.len(), reply) {
+            self.office.fail(desk, &[reply.note], Reason::Full);
         }
     }
 
-    fn hold(&mut self, due: Nanos, reply: Reply) {
-        if let Err(reply) = self.held.push(due, reply.bytes.len(), reply) {
-            self.fail(reply.note, Reason::Full);
+    /// Sends the delayed replies whose time has come.
+    fn release(&mut self) {
+        let mut desk = lock(self.desk);
+        if desk.held.is_empty() {
+            return;
         }
+        let now: Nanos = self.office.clock.now();
+        // A dead link makes each send wait: stopping must not wait for all of them.
+        while !self.is_over()
+            && let Some(Reply { bytes, to, via, note }) = desk.held.pop_due(now)
+        {
+            self.outbox.push(to, via, note, |out| out.extend_from_slice(&bytes));
+            if self.outbox.is_full() {
+                self.send(&mut desk);
+            }
+        }
+        self.send(&mut desk);
     }
 
-    fn fail(&mut self, note: Option<Note>, reason: Reason) {
-        self.echo.failed();
-        if let Some(note) = note {
-            self.log.failed(note, reason);
-        }
+    fn send(&mut self, desk: &mut Desk) {
+        let Self { office, socket, shared, outbox, .. } = self;
+        outbox.send(
+            socket,
+            || !shared.is_stopping(),
+            |notes, result| match result {
+                Ok(()) => desk.clerk.answered(notes.len() as u64),
+                Err(_) => office.fail(desk, notes, Reason::Send),
+            },
+        );
     }
 }

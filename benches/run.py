@@ -1,0 +1,91 @@
+"""The bench: udpping beside the seeds' Python, sockperf, irtt and bare Rust loops, on loopback.
+
+    python benches/run.py [--rounds N] [--markdown FILE] [--ndjson FILE] [PART ...]
+    python benches/run.py --smoke        is everything counted and correct? No time is looked at.
+
+docs/performance.md says how to read what it prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import echo
+import udpping
+from harness import BARE, BenchError, Report, markdown, ndjson
+
+PARTS = {part.NAME: part for part in (echo,)}
+
+
+def machine() -> dict[str, object]:
+    """Give where and when this was measured."""
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = re.search(r"model name\s*: (.*)", info)
+    return {
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "processor": model[1].strip() if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "udpping": udpping.__version__,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def heading(facts: dict[str, object], report: Report) -> str:
+    """Say it in one line."""
+    return (
+        f"{facts['date']}, {facts['processor']} with {facts['cores']} cores, {facts['kernel']},"
+        f" Python {facts['python']}, udpping {facts['udpping']}; {report.rounds} rounds,"
+        f" load average {facts['load_average']:.1f} at the start."
+    )
+
+
+def main() -> int:
+    """Measure, print, write; exit with 1 when something was counted wrong."""
+    parser = argparse.ArgumentParser(description="Measure udpping beside others, on loopback.")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them by default"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--smoke", action="store_true", help="one small round: counts and correctness only")
+    parser.add_argument("--markdown", type=Path, help="write the tables to this file as well")
+    parser.add_argument("--ndjson", type=Path, help="write every figure to this file")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}: at least 1")
+    if not Path(BARE).exists():
+        parser.error(f"{BARE} is missing: `make bench` builds it")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no child is left behind
+
+    report = Report(1 if options.smoke else options.rounds, options.smoke)
+    facts, began = machine(), time.monotonic()
+    try:
+        for name in options.parts or PARTS:
+            PARTS[name].measure(report)
+    except BenchError as error:
+        report.faults.append(str(error))
+    tables = "\n".join(markdown(report, {name: part.BASELINES for name, part in PARTS.items()}))
+    if not options.smoke:
+        print(heading(facts, report), tables, sep="\n")
+    if options.markdown:
+        options.markdown.write_text(f"{heading(facts, report)}\n{tables}\n", encoding="utf-8")
+    if options.ndjson:
+        options.ndjson.write_text("".join(f"{line}\n" for line in ndjson(report, facts)), encoding="utf-8")
+    print(f"\n{report.checks} counts checked, {len(report.faults)} wrong, {time.monotonic() - began:.0f} s")
+    print(*report.faults, sep="\n", end="\n" if report.faults else "")
+    return bool(report.faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+//! Datagrams on their way out of a socket, many with one system call.
+//!
+//! Those in a row for one receiver, of one length (the last may be shorter), are a train: the kernel carries it as one
+//! packet and takes it apart at the end of its way. Nothing else about a datagram changes, least of all its order.
+
+use std::io;
+use std::net::SocketAddr;
+
+use rustix::fd::AsFd as _;
+
+#[cfg(target_os = "linux")]
+use super::batch;
+use super::pace;
+use super::socket::{Path, Socket, Via};
+
+/// What a train may carry: the kernel's own bounds.
+const MOST_IN_TRAIN: usize = 64;
+const MOST_BYTES_OF_TRAIN: usize = 65_507;
+/// Past so many bytes or datagrams it is time to send: what was just written is then still in the cache.
+const FULL_BYTES: usize = 128 << 10;
+const FULL: usize = 1_024;
+
+/// What leaves as one packet: a datagram, or a train of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parcel<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) to: SocketAddr,
+    pub(super) via: Option<Via>,
+    /// The length of each datagram of a train but the last.
+    pub(super) step: Option<u16>,
+}
+
+/// Datagrams that wait to be sent, each with a `T` that tells it.
+#[derive(Debug)]
+pub(super) struct Outbox<T> {
+    bytes: Vec<u8>,
+    tags: Vec<T>,
+    trains: Vec<Train>,
+    /// Datagrams that are longer do not become trains.
+    longest: usize,
+    #[cfg(target_os = "linux")]
+    batch: Option<batch::Outbox>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Train {
+    to: SocketAddr,
+    via: Option<Via>,
+    /// Where its bytes begin, and its tags.
+    start: usize,
+    first: usize,
+    len: usize,
+    step: usize,
+    count: usize,
+}
+
+impl<T> Outbox<T> {
+    pub(super) fn new(path: Path) -> Self {
+        Self {
+            bytes: Vec::new(),
+            tags: Vec::new(),
+            trains: Vec::new(),
+            longest: if path == Path::Full { MOST_BYTES_OF_TRAIN } else { 0 },
+            #[cfg(target_os = "linux")]
+            batch: (path == Path::Full).then(batch::Outbox::new),
+        }
+    }
+
+    /// Appends a datagram, which `write` appends to the bytes.
+    pub(super) fn push(
+        &mut self,
+        to: SocketAddr,
+        via: Option<Via>,
+        tag: T,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let len = self.bytes.len() - start;
+        self.tags.push(tag);
+        match self.trains.last_mut() {
+            Some(train) if len <= self.longest && train.takes(to, via, len) => {
+                train.len += len;
+                train.count += 1;
+            }
+            _ => {
+                let first = self.tags.len() - 1;
+                self.trains.push(Train { to, via, start, first, len, step: len, count: 1 });
+            }
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL_BYTES || self.tags.len() >= FULL
+    }
+
+    /// Sends everything, in order; `done` is told what became of each stretch of datagrams.
+    ///
+    /// If the system's send buffer is full it waits a moment, as long as that helps and `is_patient`: nothing may hang on
+    /// a dead link. A train that is refused leaves as separate datagrams, so that each has an outcome of its own.
+    pub(super) fn send(
+        &mut self,
+        socket: &Socket,
+        is_patient: impl Fn() -> bool,
+        mut done: impl FnMut(&[T], io::Result<()>),
+    ) {
+        let (mut at, mut waited) = (0, false);
+        while let Some(next) = self.trains.get(at).copied() {
+            match self.send_from(at, socket) {
+                Ok(count) => {
+                    let end = self.trains.get(at + count).map_or(self.tags.len(), |train| train.first);
+                    done(&self.tags[next.first..end], Ok(()));
+                    (at, waited) = (at + count, false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited && is_patient() => {
+                    waited = true;
+                    // If it cannot even wait, the next try says so.
+                    let _ = pace::wait_to_send(socket.as_fd());
+                }
+                Err(error) if next.count > 1 => {
+                    if is_about_trains(&error) {
+                        self.longest = self.longest.min(next.step - 1);
+                    }
+                    self.trains.splice(at..=at, next.apart());
+                }
+                Err(error) => {
+                    done(&self.tags[next.first..=next.first], Err(error));
+                    at += 1;
+                }
+            }
+        }
+        self.bytes.clear();
+        self.tags.clear();
+        self.trains.clear();
+    }
+
+    /// Sends what it can, beginning with the train `at`; says how many trains left.
+    fn send_from(&mut self, at: usize, socket: &Socket) -> io::Result<usize> {
+        let mut parcels = self.trains[at..].iter().map(|train| train.parcel(&self.bytes));
+        #[cfg(target_os = "linux")]
+        if let Some(batch) = &mut self.batch {
+            return batch.send(socket.as_fd(), parcels);
+        }
+        let Some(Parcel { bytes, to, via, .. }) = parcels.next() else { return Ok(0) };
+        socket.send_now(bytes, to, via).map(|()| 1)
+    }
+}
+
+impl Train {
+    /// Whether another datagram may be coupled to it.
+    fn takes(&self, to: SocketAddr, via: Option<Via>, len: usize) -> bool {
+        let is_open = self.len == self.count * self.step;
+        (self.to, self.via) == (to, via)
+            && is_open
+            && (1..=self.step).contains(&len)
+            && self.count < MOST_IN_TRAIN
+            && self.len + len <= MOST_BYTES_OF_TRAIN
+    }
+
+    fn parcel<'a>(&self, bytes: &'a [u8]) -> Parcel<'a> {
+        let step = if self.count > 1 { u16::try_from(self.step).ok() } else { None };
+        Parcel { bytes: &bytes[self.start..self.start + self.len], to: self.to, via: self.via, step }
+    }
+
+    /// Its datagrams as trains of one.
+    fn apart(self) -> impl Iterator<Item = Self> {
+        (0..self.count).map(move |at| {
+            let done = at * self.step;
+            let len = self.step.min(self.len - done);
+            Self { start: self.start + done, first: self.first + at, len, step: len, count: 1, ..self }
+        })
+    }
+}
+
+/// Whether an error is of a train alone, so that its datagrams may leave one by one.
+fn is_about_trains(error: &io::Error) -> bool {
+    #[cfg(target_os = "linux")]
+    return batch::is_about_trains(error);
+    #[cfg(not(target_os = "linux"))]
+    false
+}
