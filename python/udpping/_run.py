@@ -68,6 +68,12 @@ class Summary:
     """Datagrams from the target that answer no ping."""
     unverified: int
     """Replies without number or payload, credited to the only ping that was out."""
+    behind: int
+    """Pings on a schedule that left an `interval` or more after they were due. None is ever skipped."""
+    kernel_stamps: int
+    """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""
+    clock_steps: int
+    """Replies for which the kernel's stamps were of no use, as the wall clock was set meanwhile (`stepped`)."""
     pending: int
     """Sent, and still waiting."""
     loss: float | None
@@ -145,6 +151,8 @@ class Summary:
             "dropped by this machine's kernel": self.kernel_drops,
             "unmatched": self.unmatched,
             "unverified": self.unverified,
+            "behind schedule": self.behind,
+            "while the clock was set": self.clock_steps,
             "pending": self.pending,
         }
         lines = [
@@ -169,12 +177,19 @@ class Run(Table):
     True
     """
 
-    __slots__ = ("_summaries", "_summary")
+    __slots__ = ("_seed", "_summaries", "_summary")
 
-    def __init__(self, core: "_core.Table", summary: Summary, summaries: tuple[Summary, ...]) -> None:
+    def __init__(
+        self,
+        core: "_core.Table",
+        summary: Summary,
+        summaries: tuple[Summary, ...],
+        seed: int | None = None,
+    ) -> None:
         super().__init__(core)
         self._summary = summary
         self._summaries = summaries
+        self._seed = seed
 
     @property
     def summary(self) -> Summary:
@@ -185,6 +200,11 @@ class Run(Table):
     def summaries(self) -> tuple[Summary, ...]:
         """What the pings of each target come to, in the order given; with one target the `summary`."""
         return self._summaries
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of a random `schedule`: the same one gives the same times. `None` if it is not known."""
+        return self._seed
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -243,13 +263,12 @@ class SimRun(Run):
     42
     """
 
-    __slots__ = ("_seed",)
+    __slots__ = ()
 
     def __init__(self, core: "_core.Table", summary: Summary, seed: int) -> None:
-        super().__init__(core, summary, (summary,))
-        self._seed = seed
+        super().__init__(core, summary, (summary,), seed)
 
     @property
     def seed(self) -> int:
         """The seed in force: the same one gives the same run."""
-        return self._seed
+        return self._seed or 0

@@ -38,6 +38,10 @@ class Session:
         family: str | None = None,
         message: str = MESSAGE,
         first_seq: int = 1,
+        schedule: str = "isochronous",
+        seed: int | None = None,
+        busy: bool = False,
+        spin: float | None = None,
         events: bool = False,
         announce: bool = False,
     ) -> None:
@@ -60,6 +64,10 @@ class Session:
             message=_checks.text("message", message),
             utc_offset=utc_offset(),
             first_seq=_checks.whole("first_seq", first_seq),
+            schedule=_checks.text("schedule", schedule),
+            seed=None if seed is None else _checks.any_whole("seed", seed),
+            busy=_checks.flag("busy", busy),
+            spin=None if spin is None else _checks.seconds("spin", spin),
             events=events,
             announce=_checks.flag("announce", announce),
         )
@@ -68,6 +76,11 @@ class Session:
     def addresses(self) -> list[str]:
         """The address and port behind each name."""
         return self._core.addresses()
+
+    @property
+    def stamping(self) -> str:
+        """What the kernel stamps: `both`, `receive` (what arrives) or `none`."""
+        return self._core.stamping
 
     @property
     def done(self) -> bool:
@@ -119,9 +132,9 @@ class Session:
         """Put together what there is so far."""
         total = self.summary()
         if len(self.names) == 1:
-            return Run(self._core.table(), total, (total,))
+            return Run(self._core.table(), total, (total,), self._core.seed)
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
-        return Run(self._core.table(), total, summaries)
+        return Run(self._core.table(), total, summaries, self._core.seed)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""
