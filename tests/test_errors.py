@@ -27,6 +27,7 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("everybody", lambda: udpping.Server(port=0, scope="everybody")),
     ("65536", lambda: udpping.Server(port=65_536)),
     ("0", lambda: udpping.Server(port=0, port_tries=0)),
+    ("65", lambda: udpping.Server(port=0, workers=65)),
     ("0", lambda: udpping.ping(count=0)),
     ("None", lambda: udpping.ping(count=None)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     ("-1", lambda: udpping.ping(timeout=-1)),
@@ -77,7 +78,7 @@ PING: dict[str, list[object]] = {
 }
 SERVER: dict[str, list[object]] = {
     "host": [*TEXTS, None],
-    **{name: [*WHOLE] for name in ("port", "port_tries")},
+    **{name: [*WHOLE] for name in ("port", "port_tries", "workers")},
     **{name: ["much", None, [1], b"0"] for name in ("loss", "delay")},
     "reply": [*TEXTS, None],
     "seed": ["0", 1.5, True, 10**5_000],

@@ -239,3 +239,45 @@ with udpping.Server(port=0) as server:
     assert code == 0, errors
     assert [status for _, _, status in json.loads(output)["rows"]] == ["reply"] * 2
     assert server.counters.received == 2
+
+
+def test_an_event_of_a_server_that_comes_together_with_a_signal_is_not_lost() -> None:
+    script = """
+import os, signal, socket, threading, time, udpping
+
+class Interrupt(BaseException):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+signal.signal(signal.SIGUSR1, interrupt)
+with udpping.Server(port=0) as server:
+    server.follow()
+
+    def disturb():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            time.sleep(0.2)
+            for number in range(20):
+                os.kill(os.getpid(), signal.SIGUSR1)
+                time.sleep(0.01)
+                sender.sendto(b"%d" % number, server.address)
+                time.sleep(0.09)
+        server.stop()
+
+    messages = []
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    going = True
+    while going:
+        try:
+            messages += [event.message] if (event := next(server.follow(), None)) else []
+            going = event is not None
+        except Interrupt:
+            pass
+    print(len(messages), len(set(messages)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.stdout, done.stderr) == ("20 20\n", "")

@@ -48,7 +48,8 @@ class Counters:
     errors: int
     """Replies that could not be given: the system refused to send them, or they found no room to wait.
 
-    At most 65,536 replies of 64 MiB together wait for their time; in the log the reason is then `full`.
+    At most 65,536 replies of 64 MiB together wait for their time, shared evenly between the workers; in the log
+    the reason is then `full`.
     """
     kernel_drops: int | None
     """Datagrams that the kernel threw away because the server did not keep up."""
@@ -133,6 +134,9 @@ class Server:
       for `loss.RandInt` and `"client"` otherwise. `RandInt` with `"client"` takes 2.5 KB for each client.
     * `record`: whether to keep `.log`, of a million rows at most.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
+    * `workers`: with how many threads to serve, 1 to 64, each with a socket of its own at the port (Linux only).
+      The system gives each client to one of them; what a client loses does not depend on which, nor on how many
+      there are. More than one cannot have `scope="shared"`.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
@@ -159,6 +163,7 @@ class Server:
         scope: str | None = None,
         record: bool = False,
         port_tries: int = 1,
+        workers: int = 1,
     ) -> None:
         self._core = _core.EchoServer(
             _checks.text("host", host),
@@ -171,6 +176,7 @@ class Server:
             scope=None if scope is None else _checks.text("scope", scope),
             record=LOG_ROWS if _checks.flag("record", record) else 0,
             port_tries=_checks.whole("port_tries", port_tries),
+            workers=_checks.whole("workers", workers),
         )
         if self._core.can_amplify and not is_loopback(self.bound[0]):
             import warnings

@@ -107,3 +107,13 @@ pub(super) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
     };
     (result == 0 && length as usize >= size_of_val(&fields)).then(|| u64::from(fields[DROPS]))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Makes the kernel refuse trains, as a device would that computes no checksums.
+    pub(in crate::net) fn send_no_checksums(socket: BorrowedFd<'_>) {
+        set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+    }
+}

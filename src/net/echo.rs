@@ -140,6 +140,11 @@ impl Server {
         self.background.next(limit)
     }
 
+    /// Takes back the event that was given last: it is the next one again.
+    pub fn put_back(&self, event: Event) {
+        self.background.put_back(event);
+    }
+
     /// Whether the server has stopped and all events are taken.
     #[must_use]
     pub fn exhausted(&self) -> bool {

@@ -179,3 +179,131 @@ fn is_about_trains(error: &io::Error) -> bool {
     #[cfg(not(target_os = "linux"))]
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ours(path: Path) -> Socket {
+        Socket::serve((Ipv4Addr::LOCALHOST, 0).into(), path).unwrap()
+    }
+
+    fn theirs() -> UdpSocket {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
+    }
+
+    fn put(outbox: &mut Outbox<usize>, to: SocketAddr, tag: usize, bytes: &[u8]) {
+        outbox.push(to, None, tag, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Sends everything; gives back each tag and whether it went well, in the order told.
+    fn send(outbox: &mut Outbox<usize>, socket: &Socket) -> Vec<(usize, bool)> {
+        let mut told = Vec::new();
+        outbox.send(
+            socket,
+            || true,
+            |tags, result| {
+                told.extend(tags.iter().map(|tag| (*tag, result.is_ok())));
+            },
+        );
+        told
+    }
+
+    fn trains(outbox: &Outbox<usize>) -> Vec<(usize, usize)> {
+        outbox.trains.iter().map(|train| (train.count, train.len)).collect()
+    }
+
+    #[test]
+    fn a_train_is_for_one_receiver_and_of_one_length_and_its_last_may_be_shorter() {
+        let mut outbox = Outbox::new(Path::Full);
+        let (a, b): (SocketAddr, SocketAddr) = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+        let each = [(a, 5), (a, 5), (a, 3), (a, 3), (b, 3), (b, 4), (b, 0), (b, 0), (a, 1), (a, 1)];
+        for (tag, (to, len)) in each.into_iter().enumerate() {
+            put(&mut outbox, to, tag, &vec![0; len]);
+        }
+        let expected = [(3, 13), (1, 3), (1, 3), (1, 4), (1, 0), (1, 0), (2, 2)];
+        if cfg!(target_os = "linux") {
+            assert_eq!(trains(&outbox), expected);
+        }
+        let mut outbox = Outbox::new(Path::Portable);
+        (0..3).for_each(|tag| put(&mut outbox, a, tag, b"x"));
+        assert_eq!(trains(&outbox), [(1, 1); 3], "the portable path has none");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_train_has_64_datagrams_and_as_many_bytes_as_one_may_have_at_most() {
+        let to = ([127, 0, 0, 1], 1).into();
+        let mut outbox = Outbox::new(Path::Full);
+        (0..65).for_each(|tag| put(&mut outbox, to, tag, b"x"));
+        (0..3).for_each(|tag| put(&mut outbox, to, tag, &[0; 30_000]));
+        assert_eq!(trains(&outbox), [(64, 64), (1, 1), (2, 60_000), (1, 30_000)]);
+    }
+
+    #[test]
+    fn each_datagram_has_an_outcome_of_its_own() {
+        // Nobody can be reached at port 0.
+        let (receiver, nowhere) = (theirs(), ([127, 0, 0, 1], 0).into());
+        for path in [Path::best(), Path::Portable] {
+            let (socket, mut outbox) = (ours(path), Outbox::new(path));
+            let to = receiver.local_addr().unwrap();
+            for (tag, to) in [to, to, nowhere, nowhere, nowhere, to].into_iter().enumerate() {
+                put(&mut outbox, to, tag, &[b'0' + u8::try_from(tag).unwrap()]);
+            }
+            let expected = [(0, true), (1, true), (2, false), (3, false), (4, false), (5, true)];
+            assert_eq!(send(&mut outbox, &socket), expected, "{path:?}");
+            let mut buffer = [0; 10];
+            for digit in b"015" {
+                assert_eq!(receiver.recv(&mut buffer).unwrap(), 1);
+                assert_eq!(buffer[0], *digit);
+            }
+            assert_eq!(send(&mut outbox, &socket), [], "everything is told once");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_train_that_the_kernel_refuses_leaves_as_datagrams_and_is_not_tried_again() {
+        let (receiver, socket) = (theirs(), ours(Path::Full));
+        batch::tests::send_no_checksums(socket.as_fd());
+        let (to, mut outbox) = (receiver.local_addr().unwrap(), Outbox::new(Path::Full));
+        for (tag, bytes) in [&b"aaa"[..], b"bbb", b"c"].into_iter().enumerate() {
+            put(&mut outbox, to, tag, bytes);
+        }
+        assert_eq!(outbox.trains.len(), 1);
+        assert_eq!(send(&mut outbox, &socket), [(0, true), (1, true), (2, true)]);
+        let mut buffer = [0; 10];
+        let lengths = [(); 3].map(|()| receiver.recv(&mut buffer).unwrap());
+        assert_eq!((lengths, outbox.longest), ([3, 3, 1], 2));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_arrives_is_what_was_put_in_whatever_the_path(
+            each in prop::collection::vec((0..2_usize, prop::sample::select(vec![0_usize, 1, 20, 20, 20, 21])), 1..100),
+        ) {
+            for path in [Path::best(), Path::Portable] {
+                let (receivers, socket, mut outbox) = ([theirs(), theirs()], ours(path), Outbox::new(path));
+                for (tag, (to, len)) in each.iter().enumerate() {
+                    let bytes = vec![u8::try_from(tag).unwrap(); *len];
+                    put(&mut outbox, receivers[*to].local_addr().unwrap(), tag, &bytes);
+                }
+                let expected: Vec<_> = (0..each.len()).map(|tag| (tag, true)).collect();
+                prop_assert_eq!(send(&mut outbox, &socket), expected);
+                let mut buffer = [0; 100];
+                for (tag, (to, len)) in each.iter().enumerate() {
+                    let got = receivers[*to].recv(&mut buffer).unwrap();
+                    prop_assert_eq!(&buffer[..got], &vec![u8::try_from(tag).unwrap(); *len][..]);
+                }
+            }
+        }
+    }
+}

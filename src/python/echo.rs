@@ -99,7 +99,11 @@ impl EchoServer {
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let event = py.detach(|| self.server.next(span(seconds)))?;
-        py.check_signals()?;
+        if let Err(interrupted) = py.check_signals() {
+            // Whoever goes on after a Ctrl-C is to miss nothing.
+            event.into_iter().for_each(|event| self.server.put_back(event));
+            return Err(interrupted);
+        }
         event.map(|event| event_to_python(py, &event)).transpose()
     }
 

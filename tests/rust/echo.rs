@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use udpping::logic::echo::{EchoPlan, Outcome};
 use udpping::logic::link::{LinkPlan, Seed};
 use udpping::net::echo::{Server, Settings};
@@ -115,6 +116,79 @@ fn the_log_says_what_was_done() {
     assert_eq!(log.source[0], client.local_addr().expect("bound"));
     let counters = server.totals().counters;
     assert_eq!((counters.received, counters.answered, counters.dropped), (3, 2, 1));
+}
+
+/// What a server with these settings writes into its log and sends back, if all of this is there before it starts.
+fn outcome(settings: Settings, sends: &[(usize, Vec<u8>)]) -> (Vec<String>, Vec<Vec<u8>>) {
+    let clients: Vec<UdpSocket> = (0..3).map(|_| client(Ipv4Addr::LOCALHOST.into())).collect();
+    let server = Server::bind(settings).expect("binds");
+    for (from, bytes) in sends {
+        clients[*from].send_to(bytes, server.address()).expect("sent");
+    }
+    server.start().expect("starts");
+    let begin = Instant::now();
+    while server.totals().counters.received < sends.len() as u64 && begin.elapsed() < LONG {
+        std::thread::yield_now();
+    }
+    let log = server.log();
+    // With several workers clients have numbers in another order: their port tells them apart as well.
+    let client = |at: usize| {
+        let port = log.source[at].port();
+        clients
+            .iter()
+            .position(|client| client.local_addr().expect("bound").port() == port)
+            .expect("one of ours")
+    };
+    let mut rows: Vec<String> = (0..log.number.len())
+        .map(|at| {
+            let (number, seq) = (log.number[at], log.seq[at]);
+            let (verdict, reason, delay) = (log.verdict[at], log.reason[at], log.delay_ns[at]);
+            format!("{} {number:03} {seq:?} {verdict:?} {reason:?} {delay}", client(at))
+        })
+        .collect();
+    rows.sort();
+    let mut replies = Vec::new();
+    for (at, client) in clients.iter().enumerate() {
+        let answered = |row: &&String| row.starts_with(&at.to_string()) && row.contains("Answer");
+        for _ in rows.iter().filter(answered) {
+            let mut buffer = vec![0; 70_000];
+            let length = client.recv(&mut buffer).expect("a reply");
+            replies.push(buffer[..length].to_vec());
+        }
+    }
+    (rows, replies)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn decisions_log_and_replies_do_not_depend_on_how_datagrams_are_received_and_sent(
+        sends in prop::collection::vec((0..3_usize, prop::sample::select(vec![0_usize, 9, 9, 9, 40])), 1..120),
+    ) {
+        let sends: Vec<(usize, Vec<u8>)> = sends
+            .into_iter()
+            .enumerate()
+            .map(|(at, (from, length))| {
+                let mut bytes = format!("ping {at} {}", "x".repeat(length)).into_bytes();
+                bytes.truncate(length);
+                (from, bytes)
+            })
+            .collect();
+        // No randomness: with several workers it is not said which client is the first.
+        let plain = Settings { record: 1_000, ..settings("127.0.0.1", "pattern:..x.xx", "0") };
+        let expected = outcome(Settings { path: Path::Portable, ..plain.clone() }, &sends);
+        for workers in [1, 4] {
+            let settings = Settings { workers, path: Path::best(), ..plain.clone() };
+            prop_assert_eq!(&outcome(settings, &sends), &expected);
+        }
+    }
+}
+
+#[test]
+fn the_portable_path_has_one_worker() {
+    let settings = Settings { workers: 2, path: Path::Portable, ..settings("127.0.0.1", "0", "0") };
+    let error = Server::bind(settings).expect_err("refused").to_string();
+    assert!(error.contains("workers 2 is not usable: expected 1 on this system"), "{error}");
 }
 
 #[test]

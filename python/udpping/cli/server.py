@@ -60,6 +60,7 @@ def bind(options: "Namespace") -> Server:
             seed=options.seed,
             scope=options.scope,
             port_tries=options.port_tries,
+            workers=options.workers,
         )
 
     return _hosts.on_every_interface(options.host, on)
@@ -113,6 +114,9 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     options.add_argument("--seed", type=any_whole, metavar="N", help="makes losses and delays repeat")
     options.add_argument(
         "--scope", metavar="client|shared", help="count each client's datagrams apart, or all together"
+    )
+    options.add_argument(
+        "--workers", type=whole(1, 64), default=1, metavar="N", help="threads to serve with, on Linux (1)"
     )
     options.add_argument("--profile", metavar="NAME", help="be that server of the lab")
     if profile is not None:
