@@ -50,8 +50,8 @@ def ping(
     * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day). What comes after it is
       `late`.
     * `interval`: `None` sends the next ping when the last one is answered or given up; a number from 0.000001
-      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none: it sends what is
-      overdue at once, and `summary.behind` counts pings that left a whole interval late.
+      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none: it sends what
+      is overdue at once, and `summary.behind` counts pings that left a whole interval late.
     * `linger`: seconds to listen after the last timeout for late and duplicate replies, up to 86,400; `None`
       is `timeout` when something is missing and 0 otherwise.
     * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
@@ -65,14 +65,14 @@ def ping(
       perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
       local time) or `{ms}` (milliseconds since 1970). Without `{time}` replies are harder to tell apart.
     * `first_seq`: the number of the first ping, from 0.
-    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly), `"poisson"` (gaps are
-      exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice the interval;
+    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly), `"poisson"` (gaps
+      are exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice the interval;
       `"uniform:10%"`: 10 % around it), `"train:10"` (ten back to back every interval) or `"pair"`.
     * `seed`: any whole number makes a random schedule repeat; `None` draws one, and `run.seed` tells it.
-    * `busy`: ask for replies again and again instead of waiting: a whole processor for the shortest round trips.
-      It has to be one that nothing else needs. With one target `foreign` is then `None`.
-    * `spin`: seconds, from 0 to 1, to spin before a ping is due, as a waiting program wakes up late; `None` is as
-      long as waits lately were late (20 to 200 µs), or 0 with several targets.
+    * `busy`: ask for replies again and again instead of waiting: a whole processor, one that nothing else
+      needs, for the shortest round trips. With one target `foreign` is then `None`.
+    * `spin`: seconds, from 0 to 1, to spin before a ping is due, as a waiting program wakes up late; `None`
+      is as long as waits lately were late (20 to 200 µs), or 0 with several targets.
 
     Where the kernel stamps what this socket sends and receives (Linux; tried when the socket is made),
     `rtt_ns` is free of the time until this program was woken; `user_rtt_ns` has it. `stamp` says for each row

@@ -35,9 +35,9 @@ class Row(NamedTuple):
     bytes: int | None
     """Length of the reply."""
     stamp: str | None
-    """Who took the two times of `rtt_ns`: `kernel`, or `user`: this program. With one from each it is `kernel-rx`
-    (the kernel that of the arrival) or `kernel-tx` (that of the sending). `stepped` is `user` where the kernel's
-    stamps cannot be used, as the wall clock was set while the ping was out."""
+    """Who took the two times of `rtt_ns`: `kernel`, or `user`: this program. With one from each it is
+    `kernel-rx` (the kernel that of the arrival) or `kernel-tx` (that of the sending). `stepped` is `user`
+    where the kernel's stamps cannot be used, as the wall clock was set while the ping was out."""
     reply: Payload | None
     """The reply itself, its first 1,024 bytes."""
     match: str | None

@@ -73,7 +73,7 @@ class Summary:
     kernel_stamps: int
     """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""
     clock_steps: int
-    """Replies for which the kernel's stamps were of no use, as the wall clock was set meanwhile (`stepped`)."""
+    """Replies for which the kernel's stamps were of no use: the wall clock was set meanwhile (`stepped`)."""
     pending: int
     """Sent, and still waiting."""
     loss: float | None

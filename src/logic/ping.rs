@@ -18,10 +18,10 @@ pub use account::Account;
 pub use plan::{Plan, Wishes};
 pub use schedule::Schedule;
 
-use super::{Nanos, SECOND};
 use super::record::{KEPT_REPLY, Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::wire;
+use super::{Nanos, SECOND};
 use credit::same_peer;
 use tally::{Tally, Timed};
 use times::Times;
@@ -132,7 +132,8 @@ impl Pinger {
     /// Times out what is overdue (telling `changed` each number) and says what to do next.
     pub fn poll(&mut self, now: Nanos, changed: &mut dyn FnMut(u64)) -> Action {
         self.expire(now, changed);
-        while let Some(&Unstamped { seq, .. }) = self.unstamped.front().filter(|waiting| waiting.until <= now) {
+        while let Some(&Unstamped { seq, .. }) = self.unstamped.front().filter(|waiting| waiting.until <= now)
+        {
             self.unstamped.pop_front();
             self.waits += 1;
             self.count_reply(seq);
@@ -396,8 +397,7 @@ impl Pinger {
     /// What the reply to `seq` is counted by.
     fn timed(&self, seq: u64) -> Option<Timed> {
         let index = self.rows.index(seq)?;
-        let (rtt, stamp, status) =
-            (self.rows.rtt[index], self.rows.stamp_of(index), self.rows.status(index));
+        let (rtt, stamp, status) = (self.rows.rtt[index], self.rows.stamp_of(index), self.rows.status(index));
         Some(Timed { rtt, stamp, in_time: status == Status::Reply })
     }
 

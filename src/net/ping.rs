@@ -3,6 +3,7 @@
 //! The thread alone touches the sockets. Everyone else looks at the pingers between two waits, takes events from a
 //! bounded queue, and asks it to stop.
 
+mod draft;
 mod margin;
 mod sendings;
 mod thread;

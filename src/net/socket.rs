@@ -4,6 +4,7 @@
 //! Everywhere else, and on Linux when asked, the portable path does with what the standard library offers: a pinger's
 //! socket is then connected (so that refusals show, and strangers' datagrams do not).
 
+mod kinds;
 mod marks;
 
 use std::io;
@@ -12,11 +13,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
+pub use kinds::{Datagram, Manner, Refusal, Report, Stamping, Via};
 pub use marks::Marks;
 
+use super::{Error, Result, pace};
 #[cfg(target_os = "linux")]
 use super::{batch, stamp};
-use super::{Error, Result, pace};
 use crate::logic::Invalid;
 use crate::logic::wire::MAX_PAYLOAD;
 
@@ -38,77 +40,6 @@ impl Path {
     pub fn best() -> Self {
         if cfg!(target_os = "linux") { Self::Full } else { Self::Portable }
     }
-}
-
-/// A local address and interface, as a datagram came in and its answer should go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Via {
-    /// The address that was asked.
-    pub ip: IpAddr,
-    /// The interface's index.
-    pub interface: u32,
-}
-
-/// A datagram that was received.
-#[derive(Debug, Clone, Copy)]
-pub struct Datagram<'a> {
-    /// Its sender.
-    pub source: SocketAddr,
-    /// Its payload.
-    pub bytes: &'a [u8],
-    /// Hops left, where the system tells.
-    pub ttl: Option<u8>,
-    /// Where it was sent to, where the system tells.
-    pub via: Option<Via>,
-    /// When the kernel received it, in nanoseconds since 1970, where it tells.
-    pub stamp: Option<i64>,
-}
-
-/// The network's report that a datagram was not delivered.
-#[derive(Debug, Clone, Copy)]
-pub struct Refusal {
-    /// Where the datagram was going.
-    pub target: Option<SocketAddr>,
-    /// The system's error number for the reason.
-    pub errno: i32,
-    /// Who reported it.
-    pub by: Option<IpAddr>,
-}
-
-/// What a socket's error queue tells.
-#[derive(Debug, Clone, Copy)]
-pub enum Report {
-    /// A datagram was not delivered.
-    Refused(Refusal),
-    /// The datagram with this place in the order of sending, counted from 0, was sent then.
-    Sent {
-        /// The place.
-        key: u32,
-        /// Nanoseconds since 1970.
-        stamp: Option<i64>,
-    },
-}
-
-/// Which datagrams the kernel stamps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stamping {
-    /// None.
-    None,
-    /// Those that arrive.
-    Receive,
-    /// The same, and those that leave.
-    Both,
-}
-
-/// How a pinger's socket is used.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner {
-    /// Which of the two paths.
-    pub path: Path,
-    /// Hear only the one target.
-    pub connected: bool,
-    /// The most that the kernel is asked to stamp; it is less where that does not work.
-    pub stamping: Stamping,
 }
 
 /// An open UDP socket.
@@ -167,12 +98,7 @@ impl Socket {
     ///
     /// # Errors
     /// Whatever the system refuses; no route to the target is found out here.
-    pub fn toward(
-        target: SocketAddr,
-        bind: Option<IpAddr>,
-        marks: Marks,
-        manner: Manner,
-    ) -> Result<Self> {
+    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, manner: Manner) -> Result<Self> {
         let any = if target.is_ipv4() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         } else {

@@ -64,14 +64,15 @@ fn ask(socket: BorrowedFd<'_>, flags: u32) -> io::Result<()> {
 
 /// The newer option may be unknown where the older one is not.
 fn ask_to_receive(socket: BorrowedFd<'_>) -> io::Result<()> {
-    ask(socket, 0).and_then(|()| ask(socket, RECEIVE)).or_else(|_| {
-        set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
-    })
+    ask(socket, 0)
+        .and_then(|()| ask(socket, RECEIVE))
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1))
 }
 
 /// Whether the stamps of receiving and of sending are right; `None` if that cannot be found out.
 fn tries(socket: &Socket) -> Option<(bool, bool)> {
-    let mut trial = Trial { socket, to: own_address(socket)?, clock: Clock::start(), inbox: Inbox::new(1, Path::Full) };
+    let mut trial =
+        Trial { socket, to: own_address(socket)?, clock: Clock::start(), inbox: Inbox::new(1, Path::Full) };
     let mut outcome = None;
     for (index, pause) in PAUSES.into_iter().enumerate() {
         let tried = trial.run(pause);

@@ -103,8 +103,7 @@ impl Run {
                         *now = (*at).max(*now);
                         if let Some(Reverse((_, _, source, bytes))) = on_the_way.pop() {
                             let (at, wall) = (*now, EPOCH + *now);
-                            let arrival =
-                                Arrival { at, wall, stamp: None, source, bytes: &bytes, ttl: None };
+                            let arrival = Arrival { at, wall, stamp: None, source, bytes: &bytes, ttl: None };
                             pinger.receive(arrival, ignore);
                         }
                     }

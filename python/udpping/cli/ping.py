@@ -123,8 +123,12 @@ def parser(client: "Client | None" = None) -> Parser:
         help="with -i: isochronous, poisson, uniform[:SHARE], train:N or pair",
     )
     options.add_argument("--seed", type=any_whole, metavar="N", help="repeats a random schedule")
-    options.add_argument("--busy", action="store_true", help="never wait: a whole processor, the shortest times")
-    options.add_argument("--spin", type=seconds, metavar="S", help="seconds to spin before a ping is due (adapts)")
+    options.add_argument(
+        "--busy", action="store_true", help="never wait: a whole processor, the shortest times"
+    )
+    options.add_argument(
+        "--spin", type=seconds, metavar="S", help="seconds to spin before a ping is due (adapts)"
+    )
     options.add_argument(
         "-W", "--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for a reply (1)"
     )

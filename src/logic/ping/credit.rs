@@ -35,7 +35,11 @@ impl Pinger {
     }
 
     /// The ping whose identifying text is in `bytes`, and the one that the number `read` there names.
-    pub(super) fn named_in(&self, bytes: &[u8], read: Option<Seq>) -> (Option<(usize, Match)>, Option<usize>) {
+    pub(super) fn named_in(
+        &self,
+        bytes: &[u8],
+        read: Option<Seq>,
+    ) -> (Option<(usize, Match)>, Option<usize>) {
         let carries = |index: &usize| {
             self.rows.status(*index) != Status::Error
                 && self.plan.message.is_in(bytes, self.rows.seq(*index), self.rows.sent_wall[*index])

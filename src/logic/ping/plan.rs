@@ -106,7 +106,8 @@ impl Plan {
             })
             .transpose()?;
         if interval.is_none() && wishes.schedule != Schedule::default() {
-            let expected = "an interval as well, such as interval=0.01; without one the next ping waits for the last";
+            let expected =
+                "an interval as well, such as interval=0.01; without one the next ping waits for the last";
             return Err(Invalid::new("schedule", format!("\"{}\"", wishes.schedule), expected));
         }
         let linger =
@@ -153,8 +154,7 @@ impl Plan {
     /// When the ping after `seq` is due, which itself was due at `due`; `None` without an interval.
     pub(super) fn due_after(&self, seq: u64, due: Nanos) -> Option<Nanos> {
         let index = seq - self.first_seq;
-        let uniform =
-            || Uniforms::new(self.seed.key()).draw(Direction::Up, self.stream, Effect::Pace, index);
+        let uniform = || Uniforms::new(self.seed.key()).draw(Direction::Up, self.stream, Effect::Pace, index);
         self.interval.map(|interval| self.schedule.next(self.start, interval, index, due, uniform))
     }
 

@@ -155,8 +155,7 @@ mod tests {
     fn uniform_gaps_are_uniform_around_the_interval() {
         let far = distance(&mut gaps("uniform", 20_000, 7), |x| (x / 2.0).clamp(0.0, 1.0));
         assert!(far < FAR, "{far}");
-        let far =
-            distance(&mut gaps("uniform:10%", 20_000, 7), |x| ((x - 0.9) / 0.2).clamp(0.0, 1.0));
+        let far = distance(&mut gaps("uniform:10%", 20_000, 7), |x| ((x - 0.9) / 0.2).clamp(0.0, 1.0));
         assert!(far < FAR, "{far}");
     }
 
@@ -170,8 +169,17 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_refused_with_what_is_one() {
-        for text in ["", "Poisson", "poisson:2", "uniform:", "uniform:110%", "train", "train:1", "train:1001", "pair:2"]
-        {
+        for text in [
+            "",
+            "Poisson",
+            "poisson:2",
+            "uniform:",
+            "uniform:110%",
+            "train",
+            "train:1",
+            "train:1001",
+            "pair:2",
+        ] {
             let refused = text.parse::<Schedule>().unwrap_err().to_string();
             assert!(refused.contains(&format!("{text:?}")) && refused.contains("train:10"), "{refused}");
         }

@@ -100,7 +100,10 @@ mod tests {
         assert_eq!(Times { stamp: late, ..PING }.best(), (50_000, Stamp::KernelTx));
         let another_pings = Some(EPOCH);
         assert_eq!(Times { sent_stamp: another_pings, ..PING }.best(), (40_000, Stamp::KernelRx));
-        assert_eq!(Times { sent_stamp: Some(0), stamp: Some(i64::MIN), ..PING }.best(), (60_000, Stamp::User));
+        assert_eq!(
+            Times { sent_stamp: Some(0), stamp: Some(i64::MIN), ..PING }.best(),
+            (60_000, Stamp::User)
+        );
         let exchanged = Times { sent_stamp: PING.stamp, stamp: PING.sent_stamp, ..PING };
         assert_eq!(exchanged.best(), (60_000, Stamp::User), "nothing arrives before it was sent");
     }

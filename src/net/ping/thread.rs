@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use rustix::fd::AsFd as _;
 
+use super::draft::Draft;
 use super::margin::Margin;
 use super::sendings::Sendings;
 use super::{Events, Lane, Settings, Shared, key};
@@ -29,10 +30,6 @@ const MOST_SENT: usize = 32;
 const MOST_BATCHES: usize = 4;
 /// Nothing is received so shortly before a ping is due: it would be late.
 const HUSH: Nanos = 5_000;
-/// A message may be so much older than it says, or younger; one that is not is written anew.
-const FRESH: i64 = 1_000;
-/// Tries to send a fresh message, on a machine that takes its time between any two steps.
-const FRESH_TRIES: u32 = 3;
 
 /// All that the thread needs, before it runs.
 #[derive(Debug)]
@@ -56,42 +53,6 @@ struct Wires {
     /// When each lane has to be looked at, the first first: `wake`, sorted.
     agenda: BTreeSet<(Nanos, usize)>,
     wake: Vec<Nanos>,
-}
-
-/// The next message, written before it is due.
-#[derive(Debug, Default)]
-struct Draft {
-    lane: usize,
-    seq: u64,
-    /// The time that it says.
-    wall: i64,
-    message: Vec<u8>,
-}
-
-impl Draft {
-    fn write(&mut self, pinger: &Pinger, lane: usize, seq: u64, wall: i64) {
-        self.message.clear();
-        pinger.write(seq, wall, &mut self.message);
-        (self.lane, self.seq, self.wall) = (lane, seq, wall);
-    }
-
-    fn is_of(&self, lane: usize, seq: u64, wall: i64) -> bool {
-        !self.message.is_empty()
-            && (self.lane, self.seq) == (lane, seq)
-            && (wall - self.wall).abs() <= FRESH
-    }
-
-    /// Makes sure that the message says the time at which it now leaves; gives back that time, by both clocks.
-    fn refresh(&mut self, pinger: &Pinger, lane: usize, seq: u64, clock: Clock) -> (Nanos, i64) {
-        for _ in 0..FRESH_TRIES {
-            let (now, wall) = clock.moment();
-            if self.is_of(lane, seq, wall) {
-                return (now, self.wall);
-            }
-            self.write(pinger, lane, seq, wall);
-        }
-        (clock.now(), self.wall)
-    }
 }
 
 impl Ready {
@@ -281,11 +242,11 @@ impl Wires {
     /// Sends the draft; waits a moment if the system's send buffer is full.
     fn send_on(&mut self, shared: &Shared, socket: usize, target: SocketAddr) -> io::Result<()> {
         let wire = &shared.sockets[socket];
-        let mut result = wire.send_now(&self.draft.message, target, None);
+        let mut result = wire.send_now(&self.draft.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.recount(shared, socket);
             pace::wait_to_send(wire.as_fd())?;
-            result = wire.send_now(&self.draft.message, target, None);
+            result = wire.send_now(&self.draft.message(), target, None);
         }
         if result.is_err() {
             self.recount(shared, socket);
@@ -307,9 +268,7 @@ impl Wires {
         let Some((seq, _)) = pinger.next_send().filter(|(_, at)| *at == due) else { return false };
         let (now, wall) = clock.moment();
         let wall = wall.saturating_add(due - now);
-        if !self.draft.is_of(lane, seq, wall) {
-            self.draft.write(pinger, lane, seq, wall);
-        }
+        self.draft.prepare(pinger, lane, seq, wall);
         true
     }
 
