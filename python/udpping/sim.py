@@ -38,8 +38,8 @@ def ping(
     """Ping a simulated server. A million pings take seconds, whatever the timeout.
 
     `count`, `timeout`, `interval`, `linger`, `misses`, `size`, `message` (with UTC for local time),
-    `first_seq` and `schedule` are those of `udpping.ping`, the others those of `udpping.Server`; `seed` is for
-    the schedule, too. The network between the two
+    `first_seq` and `schedule` are those of `udpping.ping`, the others those of `udpping.Server`; `seed` is
+    for the schedule, too. The network between the two
     takes no time: round trips are the delays, and the only target has an address that is reserved for
     documentation (RFC 5737). Raises ConfigError for what cannot be used, and KeyboardInterrupt on Ctrl-C; it
     keeps a row for every ping, so a million take some 200 MB.
