@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import socket
 import subprocess
@@ -256,3 +257,57 @@ for kind, code in [(3, 0), (3, 1), (3, 2), (3, 3), (3, 4), (3, 5), (3, 7), (3, 8
 print(json.dumps(told))
 """)
     assert set(map(tuple, statuses.values())) == {("reply", "unreachable", "reply")}, statuses
+
+
+def test_a_schedule_is_kept_and_repeats_with_its_seed() -> None:
+    with udpping.Server(port=0) as server:
+        runs = [
+            udpping.ping(*server.address, count=20, interval=0.001, timeout=5, schedule="poisson", seed=seed)
+            for seed in (5, 5, 6)
+        ]
+    first, again, other = (run["due_ns"].to_list() for run in runs)
+    assert first == again != other
+    assert first == udpping.sim.ping(count=20, interval=0.001, schedule="poisson", seed=5)["due_ns"].to_list()
+    assert [run.seed for run in runs] == [5, 5, 6]
+
+
+def test_targets_have_random_schedules_of_their_own() -> None:
+    with udpping.Server(port=0) as one, udpping.Server(port=0) as two:
+        run = udpping.ping_many(
+            [one.address, two.address], count=5, interval=0.001, timeout=5, schedule="uniform", seed=1
+        )
+    due = run["due_ns"].to_list()
+    gaps = [[b - a for a, b in itertools.pairwise(times)] for times in (due[:5], due[5:])]
+    assert gaps[0] != gaps[1]
+
+
+def test_a_schedule_needs_an_interval() -> None:
+    with pytest.raises(udpping.ConfigError, match="interval"):
+        udpping.ping("127.0.0.1", 9, schedule="poisson")
+    with pytest.raises(udpping.ConfigError, match="train:10"):
+        udpping.sim.ping(interval=1, schedule="often")
+
+
+def test_a_late_sender_says_how_often_it_was_behind() -> None:
+    """A million pings a second are more than any machine sends, and none is left out."""
+    with udpping.Server(port=0, loss=1) as server:
+        run = udpping.ping(*server.address, count=2000, interval=0.000001, timeout=0.01, linger=0)
+    assert run.summary.behind > 0
+    assert "behind schedule" in repr(run.summary)
+    assert run["due_ns"].to_list() == [1000 * i for i in range(2000)]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("spin", [0, 0.001, None])
+def test_spinning_changes_no_result(*, busy: bool, spin: float | None) -> None:
+    with udpping.Server(port=0, loss="pattern:.x") as server:
+        run = udpping.ping(*server.address, count=6, interval=0.005, timeout=0.5, busy=busy, spin=spin)
+    assert [row.status for row in run] == ["reply", "timeout"] * 3
+    assert all(row.sent_ns is not None and row.sent_ns >= row.due_ns for row in run)
+    assert (run.summary.foreign is None) is busy
+
+
+def test_spin_has_a_range() -> None:
+    for spin in (-0.1, 1.5, float("nan")):
+        with pytest.raises(udpping.ConfigError, match="spin"):
+            udpping.ping("127.0.0.1", 9, spin=spin)

@@ -323,7 +323,7 @@ class PingSession:
     """
     A run of pings to one or several targets.
     """
-    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], *, count: SupportsIndex | None, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, bind: str | None, ttl: SupportsIndex | None, dscp: SupportsIndex | None, df: bool, family: str | None, events: bool, message: str = "Ping {seq} {time}", utc_offset: SupportsIndex = 0, first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None, announce: bool = False) -> PingSession: ...
+    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], *, count: SupportsIndex | None, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, bind: str | None, ttl: SupportsIndex | None, dscp: SupportsIndex | None, df: bool, family: str | None, events: bool, message: str = "Ping {seq} {time}", utc_offset: SupportsIndex = 0, first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None, announce: bool = False, schedule: str = "isochronous", seed: int | None = None, busy: bool = False, spin: SupportsFloat | SupportsIndex | None = None) -> PingSession: ...
     def addresses(self, /) -> list[str]:
         """
         The address of each target, as `host:port`.
@@ -341,6 +341,16 @@ class PingSession:
     def next(self, /, seconds: "float") -> "tuple[object, ...] | None":
         """
         The next row that changed, waiting at most `seconds`.
+        """
+    @property
+    def seed(self, /) -> int:
+        """
+        The seed of a random schedule.
+        """
+    @property
+    def stamping(self, /) -> str:
+        """
+        What the kernel stamps: `both`, `receive` or `none`.
         """
     def start(self, /) -> None:
         """
@@ -469,7 +479,7 @@ def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat 
     there were, and the seed in force.
     """
 
-def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None) -> "tuple[Table, dict[str, int | float | None], int]":
+def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None, schedule: str = "isochronous") -> "tuple[Table, dict[str, int | float | None], int]":
     """
     Pings a simulated server; gives back the rows, the summary and the seed in force.
     """

@@ -33,6 +33,10 @@ def ping(
     family: str | None = None,
     message: str = MESSAGE,
     first_seq: int = 1,
+    schedule: str = "isochronous",
+    seed: int | None = None,
+    busy: bool = False,
+    spin: float | None = None,
 ) -> "Run":
     """Ping a UDP server and wait for the end.
 
@@ -46,7 +50,8 @@ def ping(
     * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day). What comes after it is
       `late`.
     * `interval`: `None` sends the next ping when the last one is answered or given up; a number from 0.000001
-      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none.
+      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none: it sends what
+      is overdue at once, and `summary.behind` counts pings that left a whole interval late.
     * `linger`: seconds to listen after the last timeout for late and duplicate replies, up to 86,400; `None`
       is `timeout` when something is missing and 0 otherwise.
     * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
@@ -60,6 +65,18 @@ def ping(
       perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
       local time) or `{ms}` (milliseconds since 1970). Without `{time}` replies are harder to tell apart.
     * `first_seq`: the number of the first ping, from 0.
+    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly), `"poisson"` (gaps
+      are exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice the interval;
+      `"uniform:10%"`: 10 % around it), `"train:10"` (ten back to back every interval) or `"pair"`.
+    * `seed`: any whole number makes a random schedule repeat; `None` draws one, and `run.seed` tells it.
+    * `busy`: ask for replies again and again instead of waiting: a whole processor, one that nothing else
+      needs, for the shortest round trips. With one target `foreign` is then `None`.
+    * `spin`: seconds, from 0 to 1, to spin before a ping is due, as a waiting program wakes up late; `None`
+      is as long as waits lately were late (20 to 200 µs), or 0 with several targets.
+
+    Where the kernel stamps what this socket sends and receives (Linux; tried when the socket is made),
+    `rtt_ns` is free of the time until this program was woken; `user_rtt_ns` has it. `stamp` says for each row
+    who took the times.
 
     The run has a row for every ping. Only those in flight when it is stopped have none; `summary.pending`
     counts them.
@@ -81,6 +98,13 @@ def ping(
     ...     run = udpping.ping(*server.address, count=20, interval=0.001, timeout=2)
     >>> run.summary.received, run.summary.reordered > 0
     (20, True)
+
+    Two by two, or at random times that a seed repeats:
+
+    >>> with udpping.Server(port=0) as server:
+    ...     run = udpping.ping(*server.address, count=4, interval=0.01, schedule="pair")
+    >>> [row.due_ns for row in run]
+    [0, 0, 10000000, 10000000]
     """
     finite(count)
     session = Session(
@@ -98,6 +122,10 @@ def ping(
         family=family,
         message=message,
         first_seq=first_seq,
+        schedule=schedule,
+        seed=seed,
+        busy=busy,
+        spin=spin,
     )
     return session.finish()
 
@@ -119,6 +147,10 @@ def ping_many(
     family: str | None = None,
     message: str = MESSAGE,
     first_seq: int = 1,
+    schedule: str = "isochronous",
+    seed: int | None = None,
+    busy: bool = False,
+    spin: float | None = None,
 ) -> "Run":
     """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
 
@@ -156,6 +188,10 @@ def ping_many(
         family=family,
         message=message,
         first_seq=first_seq,
+        schedule=schedule,
+        seed=seed,
+        busy=busy,
+        spin=spin,
     )
     return session.finish()
 
@@ -210,6 +246,10 @@ class Pinger:
         family: str | None = None,
         message: str = MESSAGE,
         first_seq: int = 1,
+        schedule: str = "isochronous",
+        seed: int | None = None,
+        busy: bool = False,
+        spin: float | None = None,
         announce: bool = False,
     ) -> None:
         self._session = Session(
@@ -227,6 +267,10 @@ class Pinger:
             family=family,
             message=message,
             first_seq=first_seq,
+            schedule=schedule,
+            seed=seed,
+            busy=busy,
+            spin=spin,
             events=True,
             announce=announce,
         )

@@ -24,7 +24,9 @@ class Row(NamedTuple):
     sent_wall_ns: int | None
     """When it left, since 1970 (UTC): for showing, as that clock may step."""
     rtt_ns: int | None
-    """From sending to the first reply, also of a late one."""
+    """From sending to the first reply, also of a late one, by the best two times there are: see `stamp`."""
+    user_rtt_ns: int | None
+    """The same as this program saw it: with the time until it was woken. It alone decides what is late."""
     status: str
     """`reply`, `late`, `timeout`, `unreachable` or `error`; `open` in a row that only announces a ping."""
     copies: int
@@ -36,11 +38,17 @@ class Row(NamedTuple):
     bytes: int | None
     """Length of the reply."""
     stamp: str | None
-    """Where the times were taken: `user`."""
+    """Who took the two times of `rtt_ns`: `kernel`, or `user`: this program. With one from each it is
+    `kernel-rx` (the kernel that of the arrival) or `kernel-tx` (that of the sending). `stepped` is `user`
+    where the kernel's stamps cannot be used, as the wall clock was set while the ping was out."""
     reply: Payload | None
     """The reply itself, its first 1,024 bytes."""
     match: str | None
     """How the reply was credited to this ping: `seq`, `payload`, or `unverified`: it was the only one out."""
+    server_recv_ns: int | None
+    """When the server received the ping: the place for it. No reply says so yet, so it is `None`."""
+    server_sent_ns: int | None
+    """When the server sent the reply: likewise."""
 
 
 class LogRow(NamedTuple):

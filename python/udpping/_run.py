@@ -72,6 +72,12 @@ class Summary:
     """
     unverified: int
     """Replies without number or payload, credited to the only ping that was out."""
+    behind: int
+    """Pings on a schedule that left an `interval` or more after they were due. None is ever skipped."""
+    kernel_stamps: int
+    """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""
+    clock_steps: int
+    """Replies for which the kernel's stamps were of no use: the wall clock was set meanwhile (`stepped`)."""
     pending: int | None
     """Sent, and still waiting."""
     loss: float | None
@@ -154,6 +160,8 @@ class Summary:
             "dropped by this machine's kernel": self.kernel_drops,
             "unmatched": self.unmatched,
             "unverified": self.unverified,
+            "behind schedule": self.behind,
+            "while the clock was set": self.clock_steps,
             "pending": self.pending,
         }
         lines = [
@@ -225,6 +233,12 @@ class Run(Table):
         return self._summaries
 
     @property
+    def seed(self) -> int | None:
+        """The seed of a random `schedule`: the same one gives the same times. `None` if it is not known."""
+        seed = self._settings.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Who was asked, in the order given."""
         return tuple(summary.target for summary in self._summaries)
@@ -281,19 +295,12 @@ class SimRun(Run):
     42
     """
 
-    __slots__ = ("_seed",)
+    __slots__ = ()
 
-    def __init__(
-        self,
-        core: "_core.Table",
-        summary: Summary,
-        seed: int,
-        settings: "Settings" = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, core: "_core.Table", summary: Summary, settings: "Settings") -> None:
         super().__init__(core, summary, (summary,), settings)
-        self._seed = seed
 
     @property
     def seed(self) -> int:
         """The seed in force: the same one gives the same run."""
-        return self._seed
+        return super().seed or 0

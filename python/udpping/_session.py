@@ -41,6 +41,10 @@ class Session:
         family: str | None = None,
         message: str = MESSAGE,
         first_seq: int = 1,
+        schedule: str = "isochronous",
+        seed: int | None = None,
+        busy: bool = False,
+        spin: float | None = None,
         events: bool = False,
         announce: bool = False,
     ) -> None:
@@ -62,16 +66,25 @@ class Session:
             "message": _checks.text("message", message),
             "utc_offset": utc_offset(),
             "first_seq": _checks.whole("first_seq", first_seq),
+            "schedule": _checks.text("schedule", schedule),
+            "seed": None if seed is None else _checks.any_whole("seed", seed),
+            "busy": _checks.flag("busy", busy),
+            "spin": None if spin is None else _checks.seconds("spin", spin),
         }
         self._core = _core.PingSession(
             targets, events=events, announce=_checks.flag("announce", announce), **options
         )
-        self._options = options
+        self._options = options | {"seed": self._core.seed}
 
     @property
     def addresses(self) -> list[str]:
         """The address and port behind each name."""
         return self._core.addresses()
+
+    @property
+    def stamping(self) -> str:
+        """What the kernel stamps: `both`, `receive` (what arrives) or `none`."""
+        return self._core.stamping
 
     @property
     def done(self) -> bool:

@@ -86,7 +86,7 @@ def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
     total = each_summary[0] if len(names) == 1 else Summary(total_name(names), all_rows)
     seed = settings.get("seed")
     if settings.get("made_by") == "udpping.sim.ping" and isinstance(seed, int) and len(names) == 1:
-        return SimRun(core, total, seed, settings)
+        return SimRun(core, total, settings)
     return Run(core, total, each_summary, settings)
 
 

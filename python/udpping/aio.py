@@ -40,6 +40,10 @@ if TYPE_CHECKING:
         family: str | None
         message: str
         first_seq: int
+        schedule: str
+        seed: int | None
+        busy: bool
+        spin: float | None
 
 
 __all__ = ["ping", "ping_many"]

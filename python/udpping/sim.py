@@ -31,6 +31,7 @@ def ping(
     size: int | None = None,
     message: str = MESSAGE,
     first_seq: int = 1,
+    schedule: str = "isochronous",
     loss: "LossLike" = 0,
     delay: "DelayLike" = 0,
     reply: str = "upper",
@@ -39,8 +40,9 @@ def ping(
 ) -> SimRun:
     """Ping a simulated server. A million pings take seconds, whatever the timeout.
 
-    `count`, `timeout`, `interval`, `linger`, `misses`, `size`, `message` (with UTC for local time) and
-    `first_seq` are those of `udpping.ping`, the others those of `udpping.Server`. The network between the two
+    `count`, `timeout`, `interval`, `linger`, `misses`, `size`, `message` (with UTC for local time),
+    `first_seq` and `schedule` are those of `udpping.ping`, the others those of `udpping.Server`; `seed` is
+    for the schedule, too. The network between the two
     takes no time: round trips are the delays, and the only target has an address that is reserved for
     documentation (RFC 5737). Raises ConfigError for what cannot be used, and KeyboardInterrupt on Ctrl-C; it
     keeps a row for every ping, so a million take some 200 MB.
@@ -67,6 +69,7 @@ def ping(
         "size": None if size is None else _checks.whole("size", size),
         "message": _checks.text("message", message),
         "first_seq": _checks.whole("first_seq", first_seq),
+        "schedule": _checks.text("schedule", schedule),
         "loss": loss_text(loss),
         "delay": delay_text(delay),
         "reply": _checks.text("reply", reply),
@@ -77,7 +80,7 @@ def ping(
     name = str(table["target"][0])
     options |= {"seed": seed_in_force, "scope": scope}
     settings = measured("udpping.sim.ping", [(name, name)], options)
-    return SimRun(table, Summary(name, facts), seed_in_force, settings)
+    return SimRun(table, Summary(name, facts), settings)
 
 
 class Watched:

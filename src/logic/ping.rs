@@ -5,25 +5,33 @@
 //! counted as what it is and never shifts a later ping.
 
 mod account;
+mod credit;
 mod plan;
+mod schedule;
 mod tally;
+mod times;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 pub use account::{Account, Settled};
 pub use plan::{Plan, Wishes};
+pub use schedule::Schedule;
 
-use super::Nanos;
-use super::record::{KEPT_REPLY, Match, NONE, Rows, Source, Stamp, Status};
+use super::record::{KEPT_REPLY, Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
-use super::wire::{self, Seq};
-use tally::Tally;
+use super::wire;
+use super::{Nanos, SECOND};
+use credit::same_peer;
+use tally::{Tally, Timed};
+use times::Times;
 
 /// Rows that an endless run keeps at least, for late replies and for looking at.
 const WINDOW: usize = 65_536;
-/// How far back an answer without a usable number is compared with what was sent.
-const LOOK_BACK: usize = 16;
+/// How long a reply waits for the kernel's stamp of its ping's sending.
+const STAMP_WAIT: Nanos = SECOND / 100;
+/// After so many in vain no reply waits, until a stamp comes again.
+const MOST_WAITS: u32 = 8;
 
 /// What the driver has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +47,12 @@ pub enum Action {
 /// A datagram that arrived, as a driver saw it.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
-    /// When it came.
+    /// When this program took it, by the clock that never steps.
     pub at: Nanos,
+    /// The wall clock at that moment.
+    pub wall: i64,
+    /// When it came, where the kernel says so: by the wall clock.
+    pub stamp: Option<i64>,
     /// Who sent it.
     pub source: SocketAddr,
     /// What it says.
@@ -69,9 +81,23 @@ pub struct Pinger {
     missed: u64,
     /// So many that the plan says to give up.
     gave_up: bool,
+    /// The kernel may still stamp the sending of these pings, which are answered.
+    unstamped: VecDeque<Unstamped>,
+    /// The driver says that the kernel stamps what is sent.
+    expects_stamps: bool,
+    /// Replies in a row that waited for a stamp in vain.
+    waits: u32,
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,
     tally: Tally,
+}
+
+/// A reply that waits for the stamp of its ping's sending.
+#[derive(Debug, Clone, Copy)]
+struct Unstamped {
+    until: Nanos,
+    seq: u64,
+    times: Times,
 }
 
 impl Pinger {
@@ -87,6 +113,9 @@ impl Pinger {
             next_expected: plan.first_seq,
             missed: 0,
             gave_up: false,
+            unstamped: VecDeque::new(),
+            expects_stamps: false,
+            waits: 0,
             distrusts_numbers: false,
             tally: Tally::new(plan.count.is_none()),
             plan,
@@ -95,17 +124,36 @@ impl Pinger {
         }
     }
 
+    /// The driver will report the kernel's stamps of sending, by [`Pinger::stamped`].
+    pub fn expect_stamps(&mut self) {
+        self.expects_stamps = true;
+    }
+
     /// Times out what is overdue (telling `changed` each number) and says what to do next.
     pub fn poll(&mut self, now: Nanos, changed: &mut dyn FnMut(u64)) -> Action {
         self.expire(now, changed);
-        let wanted = !self.gave_up && self.plan.end_seq().is_none_or(|end| self.next_seq < end);
-        let timeout = self.deadlines.front().map(|(at, _)| *at);
-        match (wanted, self.next_due) {
-            (true, Some(due)) if due <= now => Action::Send(self.next_seq),
-            (true, Some(due)) => Action::Wait(timeout.map_or(due, |at| at.min(due))),
-            (true, None) => Action::Wait(timeout.unwrap_or(now)),
-            (false, _) => timeout.map_or_else(|| self.linger(now), Action::Wait),
+        while let Some(&Unstamped { seq, .. }) = self.unstamped.front().filter(|waiting| waiting.until <= now)
+        {
+            self.unstamped.pop_front();
+            self.waits += 1;
+            self.count_reply(seq);
+            changed(seq);
         }
+        let timeout = self.deadlines.front().map(|(at, _)| *at);
+        let stamp = self.unstamped.front().map(|waiting| waiting.until);
+        let earliest = [timeout, stamp].into_iter().flatten().min();
+        match (self.is_sending(), self.next_due) {
+            (true, Some(due)) if due <= now => Action::Send(self.next_seq),
+            (true, Some(due)) => Action::Wait(earliest.map_or(due, |at| at.min(due))),
+            (true, None) => Action::Wait(earliest.unwrap_or(now)),
+            (false, _) => earliest.map_or_else(|| self.linger(now), Action::Wait),
+        }
+    }
+
+    /// Which ping leaves next, and when, if that is known: so that it can be ready.
+    #[must_use]
+    pub fn next_send(&self) -> Option<(u64, Nanos)> {
+        self.next_due.filter(|_| self.is_sending()).map(|due| (self.next_seq, due))
     }
 
     /// The message of ping `seq` if it is sent at `wall_ns` since 1970.
@@ -113,24 +161,38 @@ impl Pinger {
         self.plan.message.write(out, seq, wall_ns, self.plan.size);
     }
 
-    /// The ping that [`Action::Send`] asked for went out.
+    /// The ping that [`Action::Send`] asked for went out, with the time `wall_ns` in it.
     pub fn sent(&mut self, now: Nanos, wall_ns: i64) {
-        let seq = self.begin_row(now, wall_ns);
+        let (seq, due) = self.begin_row(now, wall_ns);
         self.tally.open += 1;
+        if self.plan.interval.is_some_and(|interval| now - due >= interval) {
+            self.tally.behind += 1;
+        }
         self.deadlines.push_back((now + self.plan.timeout, seq));
-        self.next_due = self.plan.interval.map(|interval| self.due_of(seq + 1, interval));
+        self.next_due = self.plan.due_after(seq, due);
+    }
+
+    /// The kernel sent ping `seq` at `stamp` by the wall clock. That may be heard of after the reply.
+    pub fn stamped(&mut self, seq: u64, stamp: i64, changed: &mut dyn FnMut(u64)) {
+        let Some(index) = self.rows.index(seq) else { return };
+        self.rows.sent_stamp[index] = stamp;
+        self.waits = 0;
+        let waiting = self.unstamped.iter().position(|waiting| waiting.seq == seq);
+        if let Some(Unstamped { times, .. }) = waiting.and_then(|place| self.unstamped.remove(place)) {
+            self.time(index, Times { sent_stamp: Some(stamp), ..times });
+            self.count_reply(seq);
+            changed(seq);
+        }
     }
 
     /// The ping that [`Action::Send`] asked for could not be sent. Its row says `error`.
     pub fn send_failed(&mut self, now: Nanos, wall_ns: i64, changed: &mut dyn FnMut(u64)) {
-        let seq = self.begin_row(NONE, wall_ns);
+        let (seq, due) = self.begin_row(NONE, wall_ns);
         self.tally.errors += 1;
         self.count_miss(Status::Error);
         self.settled_at = now;
         // Whatever refused this one will most likely refuse the next: keep the pace of the timeout.
-        let next =
-            self.plan.interval.map_or(now + self.plan.timeout, |interval| self.due_of(seq + 1, interval));
-        self.next_due = Some(next);
+        self.next_due = Some(self.plan.due_after(seq, due).unwrap_or(now + self.plan.timeout));
         changed(seq);
     }
 
@@ -152,7 +214,10 @@ impl Pinger {
         } else {
             self.first_copy(index, matched, arrival);
         }
-        changed(self.rows.seq(index));
+        let seq = self.rows.seq(index);
+        if !self.unstamped.iter().any(|waiting| waiting.seq == seq) {
+            changed(seq);
+        }
     }
 
     /// The network says that the target cannot be reached. `quoted` is the message it refused, where it tells.
@@ -200,7 +265,12 @@ impl Pinger {
         self.target
     }
 
-    fn begin_row(&mut self, sent: Nanos, wall_ns: i64) -> u64 {
+    fn is_sending(&self) -> bool {
+        !self.gave_up && self.plan.end_seq().is_none_or(|end| self.next_seq < end)
+    }
+
+    /// Gives back the number of the new row, and when its ping was due.
+    fn begin_row(&mut self, sent: Nanos, wall_ns: i64) -> (u64, Nanos) {
         let seq = self.next_seq;
         let due = self.next_due.unwrap_or(sent);
         self.next_seq += 1;
@@ -208,12 +278,7 @@ impl Pinger {
             self.forget_old_rows();
         }
         self.rows.push(due, sent, wall_ns);
-        seq
-    }
-
-    fn due_of(&self, seq: u64, interval: Nanos) -> Nanos {
-        let steps = Nanos::try_from(seq - self.plan.first_seq).unwrap_or(Nanos::MAX);
-        self.plan.start.saturating_add(interval.saturating_mul(steps))
+        (seq, due)
     }
 
     fn forget_old_rows(&mut self) {
@@ -277,24 +342,37 @@ impl Pinger {
     }
 
     fn first_copy(&mut self, index: usize, matched: Match, arrival: Arrival<'_>) {
-        let rtt = arrival.at - self.rows.sent[index];
+        let times = Times {
+            sent: self.rows.sent[index],
+            sent_wall: self.rows.sent_wall[index],
+            sent_stamp: Some(self.rows.sent_stamp[index]).filter(|stamp| *stamp != NONE),
+            at: arrival.at,
+            wall: arrival.wall,
+            stamp: arrival.stamp,
+        };
         let kept = &arrival.bytes[..arrival.bytes.len().min(KEPT_REPLY)];
-        self.rows.rtt[index] = rtt;
+        self.rows.user_rtt[index] = times.user();
+        self.time(index, times);
         self.rows.ttl[index] = arrival.ttl.unwrap_or(0);
         self.rows.bytes[index] = u32::try_from(arrival.bytes.len()).unwrap_or(u32::MAX);
-        self.rows.stamp[index] = Stamp::User as u8;
         self.rows.matched[index] = matched as u8;
         self.rows.reply[index] = kept.into();
         self.rows.set_source(index, Source::Peer(arrival.source));
         if matched == Match::Unverified {
             self.tally.unverified += 1;
         }
-        if rtt >= self.plan.timeout {
-            return self.settle(index, Status::Late, arrival.at);
-        }
-        self.settle(index, Status::Reply, arrival.at);
-        self.tally.add_rtt(rtt);
         let seq = self.rows.seq(index);
+        // One clock alone decides what is late: that of the timeouts.
+        let late = times.user() >= self.plan.timeout;
+        self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at);
+        if self.expects_stamps && self.waits < MOST_WAITS && times.sent_stamp.is_none() {
+            self.unstamped.push_back(Unstamped { until: arrival.at + STAMP_WAIT, seq, times });
+        } else {
+            self.count_reply(seq);
+        }
+        if late {
+            return;
+        }
         if seq < self.next_expected {
             self.tally.reordered += 1;
         } else {
@@ -302,47 +380,25 @@ impl Pinger {
         }
     }
 
-    /// Which ping an answer belongs to, and why.
-    fn credit(&mut self, bytes: &[u8]) -> Option<(usize, Match)> {
-        let read = wire::parse_seq(bytes);
-        let (certain, by_number) = self.named_in(bytes, read);
-        if certain.is_some() {
-            return certain;
-        }
-        if let Some(index) = by_number.filter(|_| !self.distrusts_numbers) {
-            return Some((index, Match::Seq));
-        }
-        let number = read.and_then(|seq| seq.near(self.newest()));
-        if number.is_some_and(|number| (self.plan.first_seq..self.rows.first_seq()).contains(&number)) {
-            // It was sent so long ago that its row is gone.
-            return None;
-        }
-        if number.is_some_and(|number| {
-            number == self.next_seq || number.checked_add(1) == Some(self.plan.first_seq)
-        }) {
-            // A peer that answers n + 1 or n - 1 would have its replies credited to the ping beside.
-            self.distrusts_numbers = true;
-        }
-        (self.tally.open == 1).then(|| self.first_open()).flatten().map(|index| (index, Match::Unverified))
+    /// Writes down a round trip, as far as its times are known.
+    fn time(&mut self, index: usize, times: Times) {
+        let (rtt, stamp) = times.best();
+        self.rows.rtt[index] = rtt;
+        self.rows.stamp[index] = stamp as u8;
     }
 
-    /// The ping whose identifying text is in `bytes`, and the one that the number `read` there names.
-    fn named_in(&self, bytes: &[u8], read: Option<Seq>) -> (Option<(usize, Match)>, Option<usize>) {
-        let carries = |index: &usize| {
-            self.rows.status(*index) != Status::Error
-                && self.plan.message.is_in(bytes, self.rows.seq(*index), self.rows.sent_wall[*index])
-        };
-        let by_number = read.and_then(|seq| self.sent_row(seq));
-        let certain = by_number.filter(carries).map(|index| (index, Match::Seq)).or_else(|| {
-            // No number, or one that the text does not support: the text decides, if it is there.
-            let recent = self.rows.len().saturating_sub(LOOK_BACK)..self.rows.len();
-            recent.rev().find(carries).map(|index| (index, Match::Payload))
-        });
-        (certain, by_number)
+    /// No better times will come for the reply to `seq`.
+    fn count_reply(&mut self, seq: u64) {
+        if let Some(timed) = self.timed(seq) {
+            self.tally.add_reply(timed);
+        }
     }
 
-    fn sent_row(&self, seq: Seq) -> Option<usize> {
-        self.rows.index(seq.near(self.newest())?).filter(|index| self.rows.status(*index) != Status::Error)
+    /// What the reply to `seq` is counted by.
+    fn timed(&self, seq: u64) -> Option<Timed> {
+        let index = self.rows.index(seq)?;
+        let (rtt, stamp, status) = (self.rows.rtt[index], self.rows.stamp_of(index), self.rows.status(index));
+        Some(Timed { rtt, stamp, in_time: status == Status::Reply })
     }
 
     fn newest(&self) -> u64 {
@@ -354,17 +410,5 @@ impl Pinger {
             .iter()
             .filter_map(|(_, seq)| self.rows.index(*seq))
             .find(|index| self.rows.status(*index) == Status::Open)
-    }
-}
-
-/// The same host and port; a scope is compared only where both name one.
-fn same_peer(a: SocketAddr, b: SocketAddr) -> bool {
-    match (a, b) {
-        (SocketAddr::V6(a), SocketAddr::V6(b)) => {
-            a.ip() == b.ip()
-                && a.port() == b.port()
-                && (a.scope_id() == b.scope_id() || a.scope_id() == 0 || b.scope_id() == 0)
-        }
-        _ => a == b,
     }
 }

@@ -68,17 +68,31 @@ impl Match {
     pub const NAMES: [&'static str; 3] = ["seq", "payload", "unverified"];
 }
 
-/// Who took the time of arrival.
+/// Who took the two times that a round trip lies between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stamp {
-    /// This program, after the receive returned.
+    /// This program, around its system calls.
     User,
+    /// The kernel, both.
+    Kernel,
+    /// The kernel that of the arrival, this program that of the sending.
+    KernelRx,
+    /// The kernel that of the sending, this program that of the arrival.
+    KernelTx,
+    /// This program: the kernel's clock was set while the ping was out.
+    Stepped,
 }
 
 impl Stamp {
     /// The names in the table, by discriminant.
-    pub const NAMES: [&'static str; 1] = ["user"];
+    pub const NAMES: [&'static str; 5] = ["user", "kernel", "kernel-rx", "kernel-tx", "stepped"];
+
+    /// The name in the table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// One ping, as it stands.
@@ -92,8 +106,10 @@ pub struct Row {
     pub sent: Nanos,
     /// The same moment in nanoseconds since 1970, as the message says it.
     pub sent_wall: i64,
-    /// From `sent` to the first copy of the reply; [`NONE`] without one.
+    /// From the sending to the first copy of the reply, by the best two times there are; [`NONE`] without one.
     pub rtt: Nanos,
+    /// The same by this program's own times.
+    pub user_rtt: Nanos,
     /// How it ended, so far.
     pub status: Status,
     /// Datagrams credited to it.
@@ -129,7 +145,7 @@ impl std::fmt::Display for Source {
 pub struct Reply {
     /// Its length on the wire.
     pub bytes: u32,
-    /// Who took the time of arrival.
+    /// Who took the times of `rtt`.
     pub stamp: Stamp,
     /// Why it is credited to this ping.
     pub matched: Match,
@@ -147,8 +163,12 @@ pub struct Rows {
     pub sent: Vec<Nanos>,
     /// The same, nanoseconds since 1970.
     pub sent_wall: Vec<i64>,
-    /// Round-trip times.
+    /// When the kernel sent each, nanoseconds since 1970.
+    pub sent_stamp: Vec<i64>,
+    /// Round-trip times by the best two times.
     pub rtt: Vec<Nanos>,
+    /// Round-trip times by this program's own.
+    pub user_rtt: Vec<Nanos>,
     /// [`Status`] codes.
     pub status: Vec<u8>,
     /// Datagrams credited.
@@ -218,7 +238,9 @@ impl Rows {
         self.due.push(due);
         self.sent.push(sent);
         self.sent_wall.push(sent_wall);
+        self.sent_stamp.push(NONE);
         self.rtt.push(NONE);
+        self.user_rtt.push(NONE);
         self.status.push(status as u8);
         self.copies.push(0);
         self.source.push(Self::NO_SOURCE);
@@ -242,6 +264,18 @@ impl Rows {
         }
     }
 
+    /// Who took the times of a row; valid where `copies` is not 0.
+    #[must_use]
+    pub fn stamp_of(&self, index: usize) -> Stamp {
+        match self.stamp[index] {
+            0 => Stamp::User,
+            1 => Stamp::Kernel,
+            2 => Stamp::KernelRx,
+            3 => Stamp::KernelTx,
+            _ => Stamp::Stepped,
+        }
+    }
+
     /// Writes down who answered a row.
     pub fn set_source(&mut self, index: usize, source: Source) {
         let place = self.sources.iter().position(|known| *known == source).or_else(|| {
@@ -262,7 +296,6 @@ impl Rows {
     /// One row, put together.
     #[must_use]
     pub fn get(&self, index: usize) -> Row {
-        let stamp = Stamp::User;
         let matched = match self.matched[index] {
             0 => Match::Seq,
             1 => Match::Payload,
@@ -274,13 +307,14 @@ impl Rows {
             sent: self.sent[index],
             sent_wall: self.sent_wall[index],
             rtt: self.rtt[index],
+            user_rtt: self.user_rtt[index],
             status: self.status(index),
             copies: self.copies[index],
             source: self.sources.get(self.source[index] as usize).copied(),
             ttl: (self.ttl[index] != 0).then_some(self.ttl[index]),
             reply: (self.copies[index] != 0).then(|| Reply {
                 bytes: self.bytes[index],
-                stamp,
+                stamp: self.stamp_of(index),
                 matched,
                 text: self.reply[index].clone(),
             }),
@@ -299,7 +333,9 @@ impl Rows {
         self.due.drain(..count);
         self.sent.drain(..count);
         self.sent_wall.drain(..count);
+        self.sent_stamp.drain(..count);
         self.rtt.drain(..count);
+        self.user_rtt.drain(..count);
         self.status.drain(..count);
         self.copies.drain(..count);
         self.source.drain(..count);

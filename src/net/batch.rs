@@ -13,7 +13,7 @@ mod send;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-pub(super) use receive::{Inbox, read_refusal};
+pub(super) use receive::{Inbox, read_report};
 pub(super) use send::{Outbox, send};
 
 /// What Linux makes of ICMP messages (`icmp_err_convert` and `icmpv6_err_convert`), beside those with a name in `std`.
@@ -80,7 +80,7 @@ pub(super) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result
     }
 }
 
-fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
     // SAFETY: the value is read during the call only, and its length is the one given.
     let result =

@@ -7,6 +7,7 @@ use crate::logic::monitor::Moment;
 
 /// Two readings so close together are of one moment; on a busy machine it may take some tries.
 const CLOSE: Nanos = 100_000;
+const VERY_CLOSE: Nanos = 1_000;
 const TRIES: u32 = 10;
 
 /// A monotonic clock with the origin of one run.
@@ -23,6 +24,19 @@ impl Clock {
     /// Nanoseconds since the start.
     pub(super) fn now(&self) -> Nanos {
         Nanos::try_from(self.origin.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
+    }
+
+    /// Now, by this clock and by the wall clock, so close together that a stamp by the one can be told by the other.
+    pub(super) fn moment(&self) -> (Nanos, i64) {
+        let mut before = self.now();
+        for _ in 0..TRIES {
+            let (wall, after) = (wall_ns(), self.now());
+            if after - before < VERY_CLOSE {
+                return (before, wall);
+            }
+            before = after;
+        }
+        (before, wall_ns())
     }
 }
 

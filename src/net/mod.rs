@@ -18,6 +18,8 @@ pub mod ping;
 mod resolve;
 mod seed;
 pub mod socket;
+#[cfg(target_os = "linux")]
+mod stamp;
 
 pub use error::{Error, Result};
 use listen::listen;

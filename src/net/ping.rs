@@ -3,6 +3,9 @@
 //! The thread alone touches the sockets. Everyone else looks at the pingers between two waits, takes events from a
 //! bounded queue, and asks it to stop.
 
+mod draft;
+mod margin;
+mod sendings;
 mod thread;
 
 use std::collections::HashMap;
@@ -15,7 +18,7 @@ use super::clock::wall_ns;
 use super::feed::{Feed, lock};
 use super::pace::{self, Waker};
 use super::resolve::reachable;
-use super::socket::{Marks, Path, Socket};
+use super::socket::{Manner, Marks, Path, Socket, Stamping};
 use super::{Error, Family, Result, resolve};
 use crate::logic::ping::{Account, Pinger, Plan};
 use crate::logic::record::Row;
@@ -39,6 +42,12 @@ pub struct Settings {
     pub events: Events,
     /// Which socket path to take.
     pub path: Path,
+    /// The most that the kernel is asked to stamp.
+    pub stamping: Stamping,
+    /// Never wait, and ask for replies again and again: a whole processor for the shortest round trips.
+    pub busy: bool,
+    /// How long to spin before a ping is due; `None`: as long as needed with one target, else not at all.
+    pub spin: Option<Nanos>,
 }
 
 /// Which changes of rows are passed on.
@@ -114,16 +123,24 @@ impl Session {
             let socket = if let Some(socket) = shared {
                 socket
             } else {
-                sockets.push(Socket::toward(address, settings.bind, settings.marks, settings.path)?);
+                // A connected socket is a little faster.
+                let connected = settings.busy && !several;
+                let manner = Manner { path: settings.path, connected, stamping: settings.stamping };
+                sockets.push(Socket::toward(address, settings.bind, settings.marks, manner)?);
                 sockets.len() - 1
             };
             let plan = Plan {
                 start: stagger(&settings.plan, index, settings.targets.len()),
+                stream: u32::try_from(index).unwrap_or(u32::MAX),
                 ..settings.plan.clone()
             };
             // With several targets a stranger's datagram belongs to none of them: the session counts it.
             let sees_foreign = !several && sockets[socket].sees_foreign();
-            lanes.push(Lane { name, pinger: Pinger::new(plan, address, sees_foreign), socket });
+            let mut pinger = Pinger::new(plan, address, sees_foreign);
+            if sockets[socket].stamping() == Stamping::Both {
+                pinger.expect_stamps();
+            }
+            lanes.push(Lane { name, pinger, socket });
         }
         let (waker, bell) =
             pace::waker().map_err(|source| Error::System { action: "set up the pinger", source })?;
@@ -202,6 +219,19 @@ impl Session {
     #[must_use]
     pub fn duration(&self) -> Nanos {
         self.shared.duration.load(Ordering::Relaxed)
+    }
+
+    /// What the kernel stamps, on every socket of the run.
+    #[must_use]
+    pub fn stamping(&self) -> Stamping {
+        let each = || self.shared.sockets.iter().map(Socket::stamping);
+        if each().all(|stamping| stamping == Stamping::Both) {
+            Stamping::Both
+        } else if each().all(|stamping| stamping != Stamping::None) {
+            Stamping::Receive
+        } else {
+            Stamping::None
+        }
     }
 
     /// Looks at the lanes as they stand.

@@ -4,6 +4,7 @@
 //! Everywhere else, and on Linux when asked, the portable path does with what the standard library offers: a pinger's
 //! socket is then connected (so that refusals show, and strangers' datagrams do not).
 
+mod kinds;
 mod marks;
 
 use std::io;
@@ -12,11 +13,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
+pub use kinds::{Datagram, Manner, Refusal, Report, Stamping, Via};
 pub use marks::Marks;
 
-#[cfg(target_os = "linux")]
-use super::batch;
 use super::{Error, Result, pace};
+#[cfg(target_os = "linux")]
+use super::{batch, stamp};
 use crate::logic::Invalid;
 use crate::logic::wire::MAX_PAYLOAD;
 
@@ -40,44 +42,13 @@ impl Path {
     }
 }
 
-/// A local address and interface, as a datagram came in and its answer should go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Via {
-    /// The address that was asked.
-    pub ip: IpAddr,
-    /// The interface's index.
-    pub interface: u32,
-}
-
-/// A datagram that was received.
-#[derive(Debug, Clone, Copy)]
-pub struct Datagram<'a> {
-    /// Its sender.
-    pub source: SocketAddr,
-    /// Its payload.
-    pub bytes: &'a [u8],
-    /// Hops left, where the system tells.
-    pub ttl: Option<u8>,
-    /// Where it was sent to, where the system tells.
-    pub via: Option<Via>,
-}
-
-/// The network's report that a datagram was not delivered.
-#[derive(Debug, Clone, Copy)]
-pub struct Refusal {
-    /// Where the datagram was going.
-    pub target: Option<SocketAddr>,
-    /// The system's error number for the reason.
-    pub errno: i32,
-    /// Who reported it.
-    pub by: Option<IpAddr>,
-}
-
 /// An open UDP socket.
 #[derive(Debug)]
 pub struct Socket {
     inner: UdpSocket,
     path: Path,
+    connected: bool,
+    stamping: Stamping,
 }
 
 impl Socket {
@@ -127,7 +98,7 @@ impl Socket {
     ///
     /// # Errors
     /// Whatever the system refuses; no route to the target is found out here.
-    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, path: Path) -> Result<Self> {
+    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, manner: Manner) -> Result<Self> {
         let any = if target.is_ipv4() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         } else {
@@ -152,10 +123,13 @@ impl Socket {
         })?;
         let reach = |source| Error::Io { action: "reach", address: target, source };
         check_route(local.ip(), target).map_err(reach)?;
-        if path == Path::Portable {
-            raw.connect(&target.into()).map_err(reach)?;
+        let mut socket = Self::finish(raw, manner.path).map_err(reach)?;
+        // Before it is connected: the trial is a datagram to itself.
+        socket.try_stamping(manner.stamping);
+        if manner.path == Path::Portable || manner.connected {
+            socket.inner.connect(target).map_err(reach)?;
+            socket.connected = true;
         }
-        let socket = Self::finish(raw, path).map_err(reach)?;
         socket.mark(target, marks).map_err(|source| Error::Io {
             action: "mark datagrams to",
             address: target,
@@ -173,7 +147,7 @@ impl Socket {
         if path == Path::Full {
             let _ = batch::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
         }
-        Ok(Self { inner: raw.into(), path })
+        Ok(Self { inner: raw.into(), path, connected: false, stamping: Stamping::None })
     }
 
     /// The address that the socket is bound to.
@@ -189,7 +163,38 @@ impl Socket {
     /// Whether datagrams from strangers arrive here too.
     #[must_use]
     pub fn sees_foreign(&self) -> bool {
+        self.path == Path::Full && !self.connected
+    }
+
+    /// Whether reports of refusals, and stamps of sending, are in an error queue.
+    #[must_use]
+    pub fn has_reports(&self) -> bool {
         self.path == Path::Full
+    }
+
+    /// What the kernel stamps.
+    #[must_use]
+    pub fn stamping(&self) -> Stamping {
+        self.stamping
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_stamping(&mut self, most: Stamping) {
+        if self.path == Path::Full {
+            self.stamping = stamp::enable(self, most);
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "Linux uses it")]
+    fn try_stamping(&mut self, _: Stamping) {}
+
+    /// Counts what is sent from 0 again: after a send that failed, nobody knows whether the kernel counted it.
+    pub(super) fn recount(&self) {
+        #[cfg(target_os = "linux")]
+        if self.stamping == Stamping::Both {
+            stamp::recount(self.as_fd());
+        }
     }
 
     /// Sends one datagram, from `via` if given; waits a moment if the system's send buffer is full.
@@ -209,9 +214,9 @@ impl Socket {
     /// The same, without waiting.
     pub(super) fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
         match self.path {
+            _ if self.connected => self.inner.send(bytes).map(drop),
             #[cfg(target_os = "linux")]
             Path::Full => batch::send(self.as_fd(), bytes, to, via),
-            _ if self.inner.peer_addr().is_ok() => self.inner.send(bytes).map(drop),
             _ => self.inner.send_to(bytes, to).map(drop),
         }
     }
@@ -221,10 +226,24 @@ impl Socket {
     /// # Errors
     /// Whatever the system refuses.
     pub fn read_refusal(&self, quoted: &mut Vec<u8>) -> io::Result<Option<Refusal>> {
+        loop {
+            match self.read_report(quoted)? {
+                Some(Report::Sent { .. }) => {}
+                Some(Report::Refused(refusal)) => return Ok(Some(refusal)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Takes one report from the error queue, if there is one.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    pub fn read_report(&self, quoted: &mut Vec<u8>) -> io::Result<Option<Report>> {
         quoted.clear();
         match self.path {
             #[cfg(target_os = "linux")]
-            Path::Full => batch::read_refusal(self.as_fd(), quoted),
+            Path::Full => batch::read_report(self.as_fd(), quoted),
             // The portable path learns of refusals from its receive.
             _ => Ok(None),
         }
@@ -390,6 +409,7 @@ impl Inbox {
             bytes: &self.single[..length],
             ttl: None,
             via: None,
+            stamp: None,
         });
         #[cfg(target_os = "linux")]
         let batch = self.batch.iter().flat_map(batch::Inbox::datagrams);

@@ -223,10 +223,7 @@ pub(super) fn echo_plan(
     seed: Option<&Bound<'_, PyInt>>,
     scope: Option<&str>,
 ) -> PyResult<EchoPlan> {
-    let seed = match seed {
-        Some(seed) => Seed::from_str(&decimal(seed)?)?,
-        None => crate::net::random_seed()?,
-    };
+    let seed = seed_of(seed)?;
     let scope = scope.map(parse::<Scope>).transpose()?;
     let link = LinkPlan { loss: parse::<Loss>(loss)?, delay: parse::<Delay>(delay)?, seed, scope };
     Ok(EchoPlan { link, reply: parse::<Reply>(reply)? })
@@ -245,6 +242,14 @@ fn decimal(seed: &Bound<'_, PyInt>) -> PyResult<String> {
 }
 
 /// The seed as a Python integer.
+/// The seed that is asked for, or a new one.
+pub(super) fn seed_of(seed: Option<&Bound<'_, PyInt>>) -> PyResult<Seed> {
+    match seed {
+        Some(seed) => Ok(Seed::from_str(&decimal(seed)?)?),
+        None => Ok(crate::net::random_seed()?),
+    }
+}
+
 pub(super) fn seed_to_python<'py>(py: Python<'py>, seed: &str) -> PyResult<Bound<'py, PyInt>> {
     Ok(py.get_type::<PyInt>().call1((seed,))?.cast_into::<PyInt>()?)
 }

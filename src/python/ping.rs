@@ -3,29 +3,30 @@
 use std::net::IpAddr;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
-use super::echo::{number, parse, span};
+use super::echo::{nanos, number, parse, seed_of, seed_to_python, span};
 use super::table::Table;
-use crate::logic::ping::{Plan, Wishes};
-use crate::logic::record::{Match, NONE, Row, Stamp};
+use crate::logic::ping::{Plan, Schedule, Wishes};
+use crate::logic::record::{Match, NONE, Row};
 use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
 use crate::net::ping::{Events, Session, Settings};
-use crate::net::socket::{Marks, Path};
+use crate::net::socket::{Marks, Path, Stamping};
 
 /// A run of pings to one or several targets.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct PingSession {
     session: Session,
+    seed: String,
 }
 
 #[pymethods]
 impl PingSession {
     #[new]
-    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, misses = None, announce = false))]
+    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, misses = None, announce = false, schedule = "isochronous", seed = None, busy = false, spin = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
@@ -46,6 +47,10 @@ impl PingSession {
         first_seq: i64,
         misses: Option<i64>,
         announce: bool,
+        schedule: &str,
+        seed: Option<&Bound<'_, PyInt>>,
+        busy: bool,
+        spin: Option<f64>,
     ) -> PyResult<Self> {
         let targets = targets
             .into_iter()
@@ -57,6 +62,8 @@ impl PingSession {
                 count,
                 timeout,
                 interval,
+                schedule: parse::<Schedule>(schedule)?,
+                seed: seed_of(seed)?,
                 linger,
                 size,
                 misses,
@@ -72,8 +79,12 @@ impl PingSession {
                 (true, true) => Events::All,
             },
             path: Path::best(),
+            stamping: Stamping::Both,
+            busy,
+            spin: spin.map(|spin| nanos("spin", spin, 0.0..=1.0)).transpose()?,
         };
-        Ok(Self { session: py.detach(|| Session::open(&settings))? })
+        let seed = settings.plan.seed.to_string();
+        Ok(Self { session: py.detach(|| Session::open(&settings))?, seed })
     }
 
     /// Starts sending.
@@ -127,6 +138,22 @@ impl PingSession {
         })
     }
 
+    /// The seed of a random schedule.
+    #[getter]
+    fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
+        seed_to_python(py, &self.seed)
+    }
+
+    /// What the kernel stamps: `both`, `receive` or `none`.
+    #[getter]
+    fn stamping(&self) -> &'static str {
+        match self.session.stamping() {
+            Stamping::Both => "both",
+            Stamping::Receive => "receive",
+            Stamping::None => "none",
+        }
+    }
+
     /// The counts of one target, or of all.
     #[pyo3(signature = (target: "int | None") -> "dict[str, int | float | None]")]
     fn summary<'py>(&self, py: Python<'py>, target: Option<usize>) -> PyResult<Bound<'py, PyDict>> {
@@ -154,6 +181,7 @@ impl PingSession {
             some(row.sent),
             row.sent_wall,
             some(row.rtt),
+            some(row.user_rtt),
             row.status.name(),
         )
             .into_pyobject(py)?;
@@ -162,9 +190,11 @@ impl PingSession {
             row.source.map(|source| source.to_string()),
             row.ttl,
             reply.map(|reply| reply.bytes),
-            reply.map(|reply| Stamp::NAMES[reply.stamp as usize]),
+            reply.map(|reply| reply.stamp.name()),
             reply.map(|reply| PyBytes::new(py, &reply.text)),
             reply.map(|reply| Match::NAMES[reply.matched as usize]),
+            None::<Nanos>,
+            None::<Nanos>,
         )
             .into_pyobject(py)?;
         first.as_any().add(second)?.cast_into::<PyTuple>().map_err(Into::into)
@@ -191,6 +221,9 @@ pub(super) fn summary_to_python<'py>(
     dict.set_item("kernel_drops", summary.kernel_drops)?;
     dict.set_item("unmatched", summary.unmatched)?;
     dict.set_item("unverified", summary.unverified)?;
+    dict.set_item("behind", summary.behind)?;
+    dict.set_item("kernel_stamps", summary.kernel_stamps)?;
+    dict.set_item("clock_steps", summary.clock_steps)?;
     dict.set_item("pending", summary.pending)?;
     dict.set_item("loss", summary.loss.map(|(loss, _, _)| loss))?;
     dict.set_item("loss_low", summary.loss.map(|(_, low, _)| low))?;

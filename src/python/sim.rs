@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
-use super::echo::{echo_plan, seed_to_python};
+use super::echo::{echo_plan, parse, seed_to_python};
 use super::ping::{local_message, summary_to_python};
 use super::table::Table;
 use crate::logic::echo::Echo;
-use crate::logic::ping::{Pinger, Plan, Wishes};
+use crate::logic::ping::{Pinger, Plan, Schedule, Wishes};
 use crate::sim::{self, EPOCH};
 
 /// Steps between two looks at signals: some milliseconds of real time.
@@ -22,7 +22,7 @@ type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 
 /// Pings a simulated server; gives back the rows, the summary and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope, message = "Ping {seq} {time}", first_seq = 1, misses = None) -> "tuple[Table, dict[str, int | float | None], int]")]
+#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope, message = "Ping {seq} {time}", first_seq = 1, misses = None, schedule = "isochronous") -> "tuple[Table, dict[str, int | float | None], int]")]
 #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
 pub(super) fn sim_ping<'py>(
     py: Python<'py>,
@@ -39,20 +39,23 @@ pub(super) fn sim_ping<'py>(
     message: &str,
     first_seq: i64,
     misses: Option<i64>,
+    schedule: &str,
 ) -> PyResult<Outcome<'py>> {
     // Virtual time has no zone but UTC.
     let message = local_message(message, 0)?;
+    let echo = echo_plan(loss, delay, reply, seed, scope)?;
     let plan = Plan::new(Wishes {
         count: Some(count),
         timeout,
         interval,
+        schedule: parse::<Schedule>(schedule)?,
+        seed: echo.link.seed.clone(),
         linger,
         misses,
         message,
         size,
         first_seq,
     })?;
-    let echo = echo_plan(loss, delay, reply, seed, scope)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     let mut peer = sim::ping::EchoPeer::new(Echo::new(echo), SERVER);
     let mut run = sim::ping::Run::new(Pinger::new(plan, SERVER, true));

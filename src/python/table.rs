@@ -262,6 +262,7 @@ impl Table {
             ("sent_ns", times(each().map(|(rows, index)| rows.sent[index]))),
             ("sent_wall_ns", times(each().map(|(rows, index)| rows.sent_wall[index]))),
             ("rtt_ns", times(each().map(|(rows, index)| rows.rtt[index]))),
+            ("user_rtt_ns", times(each().map(|(rows, index)| rows.user_rtt[index]))),
             ("status", code(&Status::NAMES, |rows| &rows.status, true)),
             ("copies", numbers::<UInt32Type>(each().map(|(rows, index)| rows.copies[index]), None)),
             (
@@ -281,11 +282,15 @@ impl Table {
             ("stamp", code(&Stamp::NAMES, |rows| &rows.stamp, false)),
             ("reply", Arc::new(reply.finish())),
             ("match", code(&Match::NAMES, |rows| &rows.matched, false)),
+            // The places of what a server may say of itself: no reply carries it yet.
+            ("server_recv_ns", times(each().map(|_| NONE))),
+            ("server_sent_ns", times(each().map(|_| NONE))),
         ];
         // What other programs measured may be without some of it; what no run can be without is the rest.
-        let may_miss =
-            ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "source", "ttl", "bytes", "stamp"];
-        Self::new(columns, &[&may_miss[..], &["reply", "match"]].concat())
+        let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
+        let measured =
+            ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns", "server_recv_ns", "server_sent_ns"];
+        Self::new(columns, &[&measured[..], &replied[..]].concat())
     }
 
     /// The rows of the lanes of a session.

@@ -102,7 +102,9 @@ impl Run {
                     Some(Reverse((at, ..))) if *at <= deadline => {
                         *now = (*at).max(*now);
                         if let Some(Reverse((_, _, source, bytes))) = on_the_way.pop() {
-                            pinger.receive(Arrival { at: *now, source, bytes: &bytes, ttl: None }, ignore);
+                            let (at, wall) = (*now, EPOCH + *now);
+                            let arrival = Arrival { at, wall, stamp: None, source, bytes: &bytes, ttl: None };
+                            pinger.receive(arrival, ignore);
                         }
                     }
                     _ => *now = deadline,

@@ -8,3 +8,4 @@ mod heartbeat;
 mod monitor;
 mod ping;
 mod scenario;
+mod stamps;

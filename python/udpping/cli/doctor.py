@@ -3,6 +3,7 @@
 from udpping._options import Parser, port, seconds, whole
 from udpping._ping import Pinger
 from udpping._server import is_loopback
+from udpping._session import Session
 from udpping._targets import parse_target, target_text
 from udpping.cli import _hosts
 from udpping.cli._output import Report, command_parser
@@ -28,6 +29,11 @@ WORDS = {
     "loss": "it answers, but not always: the network or the server loses pings",
     "late": "it answers, but after the timeout: try a longer --timeout",
     "fine": "it answers every ping",
+}
+STAMPS = {
+    "both": "of sending and receiving: round trips are free of this machine's waking up",
+    "receive": "of receiving only",
+    "none": "none here: round trips include the time until udpping is woken",
 }
 
 
@@ -60,6 +66,9 @@ def this_machine(number: int, report: Report) -> int:
         report.say(f"UDP port {number}: taken by a program that listens at {where}")
     if hidden:
         report.say("  loopback only: other machines cannot reach it; bind it to every interface")
+    stamping = Session([("127.0.0.1", number)]).stamping
+    report.record("stamps", kernel=stamping)
+    report.say(f"kernel time stamps:    {STAMPS[stamping]}")
     report.say(f"from this machine:     udpping ping localhost:{number}")
     commands = _hosts.client_commands(number)
     for command in commands:

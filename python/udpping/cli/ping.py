@@ -1,6 +1,6 @@
 """`udpping ping`: replies as they come, then what they come to."""
 
-from udpping._options import Parser, chosen_profile, port, seconds, whole
+from udpping._options import Parser, any_whole, chosen_profile, port, seconds, whole
 from udpping._ping import Pinger
 from udpping._session import MESSAGE
 from udpping._targets import parse_target, target_text
@@ -44,6 +44,10 @@ def main(words: list[str]) -> int:
         family=options.family,
         message=options.message,
         first_seq=options.first_seq,
+        schedule=options.schedule,
+        seed=options.seed,
+        busy=options.busy,
+        spin=options.spin,
         announce=told_by is not None,
     )
     if told_by is not None:
@@ -111,6 +115,19 @@ def parser(client: "Client | None" = None) -> Parser:
         type=seconds,
         metavar="S",
         help="one every S seconds (else: when the last is done)",
+    )
+    options.add_argument(
+        "--schedule",
+        default="isochronous",
+        metavar="NAME",
+        help="with -i: isochronous, poisson, uniform[:SHARE], train:N or pair",
+    )
+    options.add_argument("--seed", type=any_whole, metavar="N", help="repeats a random schedule")
+    options.add_argument(
+        "--busy", action="store_true", help="never wait: a whole processor, the shortest times"
+    )
+    options.add_argument(
+        "--spin", type=seconds, metavar="S", help="seconds to spin before a ping is due (adapts)"
     )
     options.add_argument(
         "-W", "--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for a reply (1)"

@@ -113,7 +113,7 @@ impl Delay {
 }
 
 /// -ln(u) means, u being the top 53 bits moved from [0, 1) to (0, 1]: never infinite, at most 36.7 means.
-fn exponential(mean: Nanos, uniform: u64) -> Nanos {
+pub(in crate::logic) fn exponential(mean: Nanos, uniform: u64) -> Nanos {
     let (mut number, mut halvings) = ((uniform >> 11) + 1, 53);
     // number x 2^-53 as (1 + fraction) x 2^-halvings with the first factor in [1, 2).
     let top = u64::BITS - 1 - number.leading_zeros();

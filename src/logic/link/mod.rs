@@ -21,6 +21,7 @@ use std::str::FromStr;
 
 pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
+pub(in crate::logic) use delay::exponential;
 pub(super) use delay::{Time, time};
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
 pub use mt19937::Mt19937;

@@ -24,6 +24,8 @@ pub enum Effect {
     Delay = 1,
     /// In which state a channel with memory is.
     State = 2,
+    /// How long after the last ping the next is due.
+    Pace = 3,
 }
 
 /// All the uniforms of one seed.

@@ -56,6 +56,9 @@ impl Account {
         };
         for pinger in pingers {
             account.tally.merge(&pinger.tally);
+            // Round trips that may still be amended count as they stand.
+            let waiting = pinger.unstamped.iter().filter_map(|waiting| pinger.timed(waiting.seq));
+            waiting.for_each(|timed| account.tally.add_reply(timed));
             account.sees_foreign &= pinger.sees_foreign;
             if !endless {
                 account.round_trips.extend(pinger.rows.round_trips());
@@ -135,6 +138,9 @@ impl Account {
             kernel_drops: None,
             unmatched: tally.unmatched,
             unverified: tally.unverified,
+            behind: tally.behind,
+            kernel_stamps: tally.kernel_stamps,
+            clock_steps: tally.clock_steps,
             pending: tally.open,
             loss: Summary::share(lost, sent),
             rtt: tally.sketched().or_else(|| RoundTrip::exact(tally.rtt(), &mut self.round_trips)),

@@ -1,5 +1,7 @@
 //! What a run of pings is to do: every value here has been checked.
 
+use super::Schedule;
+use crate::logic::link::{Direction, Effect, Seed, Uniforms};
 use crate::logic::wire::{MAX_PAYLOAD, Message};
 use crate::logic::{Invalid, Nanos, SECOND};
 
@@ -16,8 +18,15 @@ pub struct Plan {
     pub count: Option<u64>,
     /// How long a reply counts as in time (RFC 7680's Tmax).
     pub timeout: Nanos,
-    /// Open loop: ping `i` is due at `start + i·interval`. `None`: the next leaves when the last is settled.
+    /// Open loop: pings are due on a `schedule` with this interval, whatever comes back. `None`: the next leaves when
+    /// the last is settled.
     pub interval: Option<Nanos>,
+    /// How pings are spread over time.
+    pub schedule: Schedule,
+    /// What the gaps of a random schedule are drawn from.
+    pub seed: Seed,
+    /// Which of the streams of that seed: runs to several targets differ.
+    pub stream: u32,
     /// How long to listen after the last ping is settled. `None`: `timeout` while a reply is missing, else 0.
     pub linger: Option<Nanos>,
     /// Give up after so many pings in a row without a reply in time.
@@ -41,6 +50,10 @@ pub struct Wishes {
     pub timeout: f64,
     /// Seconds between two pings; `None` for stop-and-wait.
     pub interval: Option<f64>,
+    /// How pings are spread over time.
+    pub schedule: Schedule,
+    /// What the gaps of a random schedule are drawn from.
+    pub seed: Seed,
     /// Seconds to listen at the end.
     pub linger: Option<f64>,
     /// Pings in a row without a reply in time after which to give up.
@@ -60,6 +73,8 @@ impl Default for Wishes {
             count: Some(10),
             timeout: 1.0,
             interval: None,
+            schedule: Schedule::default(),
+            seed: Seed::from(0_u64),
             linger: None,
             misses: None,
             message: Message::default(),
@@ -90,6 +105,11 @@ impl Plan {
                 seconds("interval", s, "0.000001 to 86400 seconds, or None to wait for each reply", 1e-6)
             })
             .transpose()?;
+        if interval.is_none() && wishes.schedule != Schedule::default() {
+            let expected =
+                "an interval as well, such as interval=0.01; without one the next ping waits for the last";
+            return Err(Invalid::new("schedule", format!("\"{}\"", wishes.schedule), expected));
+        }
         let linger =
             wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
         let misses = wishes
@@ -119,6 +139,9 @@ impl Plan {
             count,
             timeout,
             interval,
+            schedule: wishes.schedule,
+            seed: wishes.seed,
+            stream: 0,
             linger,
             misses,
             message: wishes.message,
@@ -126,6 +149,13 @@ impl Plan {
             start: 0,
             first_seq,
         })
+    }
+
+    /// When the ping after `seq` is due, which itself was due at `due`; `None` without an interval.
+    pub(super) fn due_after(&self, seq: u64, due: Nanos) -> Option<Nanos> {
+        let index = seq - self.first_seq;
+        let uniform = || Uniforms::new(self.seed.key()).draw(Direction::Up, self.stream, Effect::Pace, index);
+        self.interval.map(|interval| self.schedule.next(self.start, interval, index, due, uniform))
     }
 
     /// The end of the schedule, if it has one: the number after the last.

@@ -5,7 +5,7 @@ use std::fmt;
 use sketches_ddsketch::{Config, DDSketch};
 
 use crate::logic::Nanos;
-use crate::logic::record::Status;
+use crate::logic::record::{Stamp, Status};
 use crate::logic::stats::{Moments, RoundTrip};
 
 /// The relative error of quantiles when rows are not kept (DDSketch; Masson, Rim and Lee, VLDB 2019).
@@ -27,8 +27,19 @@ pub(super) struct Tally {
     pub(super) foreign: u64,
     pub(super) unmatched: u64,
     pub(super) unverified: u64,
+    pub(super) behind: u64,
+    pub(super) kernel_stamps: u64,
+    pub(super) clock_steps: u64,
     rtt: Moments,
     sketch: Option<Box<Sketch>>,
+}
+
+/// A reply whose round trip is decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timed {
+    pub(super) rtt: Nanos,
+    pub(super) stamp: Stamp,
+    pub(super) in_time: bool,
 }
 
 /// A quantile sketch.
@@ -61,9 +72,14 @@ impl Tally {
         }
     }
 
-    /// Takes in the round trip of a reply in time.
+    /// Takes in a reply.
     #[expect(clippy::cast_precision_loss, reason = "a round trip in nanoseconds is far below 2^53")]
-    pub(super) fn add_rtt(&mut self, rtt: Nanos) {
+    pub(super) fn add_reply(&mut self, Timed { rtt, stamp, in_time }: Timed) {
+        self.clock_steps += u64::from(stamp == Stamp::Stepped);
+        if !in_time {
+            return;
+        }
+        self.kernel_stamps += u64::from(stamp == Stamp::Kernel);
         self.rtt.add(rtt);
         if let Some(sketch) = &mut self.sketch {
             sketch.0.add(rtt as f64);
@@ -84,6 +100,9 @@ impl Tally {
             (&mut self.foreign, other.foreign),
             (&mut self.unmatched, other.unmatched),
             (&mut self.unverified, other.unverified),
+            (&mut self.behind, other.behind),
+            (&mut self.kernel_stamps, other.kernel_stamps),
+            (&mut self.clock_steps, other.clock_steps),
         ] {
             *mine += theirs;
         }

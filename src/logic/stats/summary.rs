@@ -31,6 +31,12 @@ pub struct Summary {
     pub unmatched: u64,
     /// Pings credited with an answer that nothing ties to them.
     pub unverified: u64,
+    /// Pings that left an interval or more after they were due.
+    pub behind: u64,
+    /// Replies in time whose round trip lies between two stamps of the kernel.
+    pub kernel_stamps: u64,
+    /// Replies while whose pings were out the wall clock was set, so that stamps of the kernel were of no use.
+    pub clock_steps: u64,
     /// Still in flight: in none of the other counts.
     pub pending: u64,
     /// `lost / sent` with its 95 % Wilson interval: value, low, high.

@@ -121,6 +121,8 @@ pub(super) struct Facts {
     pub(super) via: Option<Via>,
     /// The hops it had left.
     pub(super) ttl: Option<u8>,
+    /// When the kernel received or sent it, in nanoseconds since 1970.
+    pub(super) stamp: Option<i64>,
     /// If it is a train of several: the length of each but the last.
     pub(super) step: Option<NonZeroUsize>,
 }
@@ -144,6 +146,10 @@ pub(super) fn facts(header: &libc::msghdr) -> Facts {
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
                 facts.ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
             }
+            // Of the three times of a SCM_TIMESTAMPING the first is that of the software.
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING | libc::SCM_TIMESTAMPNS) => {
+                facts.stamp = read::<libc::timespec>(data).and_then(nanos);
+            }
             (libc::SOL_UDP, libc::UDP_GRO) => {
                 let step = read::<i32>(data).and_then(|step| usize::try_from(step).ok());
                 facts.step = step.and_then(NonZeroUsize::new);
@@ -154,6 +160,12 @@ pub(super) fn facts(header: &libc::msghdr) -> Facts {
     // A group's address cannot be answered from.
     facts.via = facts.via.filter(|via| !via.ip.is_multicast());
     facts
+}
+
+/// Nanoseconds since 1970; 0 stands for "not known".
+fn nanos(time: libc::timespec) -> Option<i64> {
+    let nanos = i64::from(time.tv_sec).checked_mul(1_000_000_000)?.checked_add(i64::from(time.tv_nsec))?;
+    (nanos != 0).then_some(nanos)
 }
 
 impl Control {

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
 use super::control::{CONTROL, Control, Facts, Scratch, address, control_messages, facts, header, read};
-use crate::net::socket::{Datagram, Refusal, Via};
+use crate::net::socket::{Datagram, Refusal, Report, Via};
 
 /// Buffers for several datagrams, filled by one system call.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ struct Received {
     source: SocketAddr,
     ttl: Option<u8>,
     via: Option<Via>,
+    stamp: Option<i64>,
 }
 
 impl Inbox {
@@ -77,11 +78,11 @@ impl Inbox {
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
-            let Facts { via, ttl, step } = facts(&header.msg_hdr);
+            let Facts { via, ttl, stamp, step } = facts(&header.msg_hdr);
             // A datagram whose sender has no IP address cannot be answered or credited.
             let Some(source) = address(name) else { continue };
             let len = (header.msg_len as usize).min(self.slot);
-            self.received.push(Received { slot, len, step, source, ttl, via });
+            self.received.push(Received { slot, len, step, source, ttl, via, stamp });
         }
         Ok(())
     }
@@ -98,16 +99,17 @@ impl Inbox {
                 bytes: &bytes[at * step..at.saturating_add(1).saturating_mul(step).min(bytes.len())],
                 ttl: received.ttl,
                 via: received.via,
+                stamp: received.stamp,
             })
         })
     }
 }
 
 /// Takes one report from the error queue; `None` when it is empty. `quoted` receives the message that was refused.
-pub(in crate::net) fn read_refusal(
+pub(in crate::net) fn read_report(
     socket: BorrowedFd<'_>,
     quoted: &mut Vec<u8>,
-) -> io::Result<Option<Refusal>> {
+) -> io::Result<Option<Report>> {
     quoted.resize(2_048, 0);
     // SAFETY: as in `Inbox::new`.
     let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
@@ -123,11 +125,19 @@ pub(in crate::net) fn read_refusal(
         return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
     };
     quoted.truncate(count);
-    let (errno, by) = extended_error(&header);
-    Ok(Some(Refusal { target: address(&name), errno, by }))
+    Ok(Some(match extended_error(&header) {
+        Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_TIMESTAMPING => {
+            Report::Sent { key: error.ee_data, stamp: facts(&header).stamp }
+        }
+        Some((error, by)) => {
+            Report::Refused(Refusal { target: address(&name), errno: error.ee_errno.cast_signed(), by })
+        }
+        None => Report::Refused(Refusal { target: address(&name), errno: 0, by: None }),
+    }))
 }
 
-fn extended_error(header: &libc::msghdr) -> (i32, Option<IpAddr>) {
+/// What the error queue tells, and who reported it.
+fn extended_error(header: &libc::msghdr) -> Option<(libc::sock_extended_err, Option<IpAddr>)> {
     for (level, kind, data) in control_messages(header) {
         if !matches!(
             (level, kind),
@@ -147,7 +157,7 @@ fn extended_error(header: &libc::msghdr) -> (i32, Option<IpAddr>) {
                         .map(|v4| IpAddr::V4(Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes())))
                 })
         });
-        return (error.ee_errno.cast_signed(), offender);
+        return Some((error, offender));
     }
-    (0, None)
+    None
 }

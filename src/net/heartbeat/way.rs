@@ -7,7 +7,7 @@ use rustix::fd::{AsFd as _, BorrowedFd};
 
 use crate::logic::wire::read_seq;
 use crate::net::resolve::reachable;
-use crate::net::socket::{Inbox, Marks, Path, Socket, is_refusal};
+use crate::net::socket::{Inbox, Manner, Marks, Path, Socket, Stamping, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams and reports taken at a time, however many wait.
@@ -96,7 +96,8 @@ impl Way {
         let used = self.open.take().map(|open| open.to);
         let mut refused = None;
         for to in used.into_iter().chain(self.addresses.iter().copied()) {
-            match Socket::toward(to, None, Marks::default(), self.path) {
+            let manner = Manner { path: self.path, connected: false, stamping: Stamping::None };
+            match Socket::toward(to, None, Marks::default(), manner) {
                 Ok(socket) => return Ok(Open { to, socket }),
                 Err(error) => refused = refused.or(Some(error)),
             }

@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustix::fd::AsFd as _;
 
+use super::draft::Draft;
+use super::margin::Margin;
+use super::sendings::Sendings;
 use super::{Events, Lane, Settings, Shared, key};
 use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
-use crate::net::clock::{Clock, wall_ns};
+use crate::net::clock::Clock;
 use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, is_refusal};
+use crate::net::socket::{Inbox, Report, Stamping, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -25,6 +28,8 @@ const NEVER: Nanos = Nanos::MAX;
 const MOST_SENT: usize = 32;
 /// Batches taken from one socket before looking at the clock again, however many wait.
 const MOST_BATCHES: usize = 4;
+/// Nothing is received so shortly before a ping is due: it would be late.
+const HUSH: Nanos = 5_000;
 
 /// All that the thread needs, before it runs.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub(super) struct Ready {
     wires: Wires,
     bell: Bell,
     inbox: Inbox,
+    margin: Margin,
+    busy: bool,
 }
 
 /// Which lane an address belongs to, and when each has to be looked at.
@@ -40,7 +47,8 @@ pub(super) struct Ready {
 struct Wires {
     lane_of: HashMap<(IpAddr, u16), usize>,
     events: Events,
-    message: Vec<u8>,
+    draft: Draft,
+    sendings: Vec<Sendings>,
     quoted: Vec<u8>,
     /// When each lane has to be looked at, the first first: `wake`, sorted.
     agenda: BTreeSet<(Nanos, usize)>,
@@ -57,12 +65,18 @@ impl Ready {
         let wires = Wires {
             lane_of,
             events: settings.events,
-            message: Vec::new(),
+            draft: Draft::default(),
+            sendings: shared.sockets.iter().map(|_| Sendings::new()).collect(),
             quoted: Vec::new(),
             agenda: BTreeSet::new(),
             wake: Vec::new(),
         };
-        Self { shared, wires, bell, inbox: Inbox::new(SLOTS, settings.path) }
+        let several = settings.targets.len() > 1;
+        // Many targets are due all the time: spinning for each would be spinning always.
+        let margin = Margin::new(settings.spin.or(several.then_some(0)));
+        // Who asks again and again asks for one.
+        let inbox = Inbox::new(if settings.busy { 1 } else { SLOTS }, settings.path);
+        Self { shared, wires, bell, inbox, margin, busy: settings.busy }
     }
 
     pub(super) fn spawn(mut self) -> io::Result<()> {
@@ -76,20 +90,62 @@ impl Ready {
     }
 
     fn run(&mut self) -> Result<()> {
-        let Self { shared, wires, bell, inbox } = self;
         let clock = Clock::start();
-        let mut active = wires.begin(&lock(&shared.lanes));
-        while !shared.stop.load(Ordering::Acquire) {
-            active -= wires.act(shared, clock)?;
-            let Some(&(next, _)) = wires.agenda.first().filter(|_| active > 0) else { break };
-            let left = next - clock.now();
-            if left > 0 {
-                let sockets = shared.sockets.iter().map(|socket| socket.as_fd());
-                pace::wait(sockets, bell, Some(left))
-                    .map_err(|source| Error::System { action: "wait for replies", source })?;
+        let mut active = self.wires.begin(&lock(&self.shared.lanes));
+        while !self.is_stopping() {
+            active -= self.wires.act(&self.shared, clock)?;
+            let Some(&(next, lane)) = self.wires.agenda.first().filter(|_| active > 0) else { break };
+            if !self.busy {
+                self.wait(clock, next, lane)?;
             }
-            wires.receive(shared, inbox, clock)?;
-            shared.duration.store(clock.now(), Ordering::Relaxed);
+            self.wires.receive(&self.shared, &mut self.inbox, clock, !self.busy)?;
+            self.shared.duration.store(clock.now(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.stop.load(Ordering::Acquire)
+    }
+
+    /// Waits until something arrives, or `next` is there. If a ping is due then, the last moments are spun away, as
+    /// waits end late.
+    fn wait(&mut self, clock: Clock, next: Nanos, lane: usize) -> Result<()> {
+        if next <= clock.now() {
+            return Ok(());
+        }
+        let is_send = {
+            let mut lanes = lock(&self.shared.lanes);
+            // A stamp in the error queue ends every wait.
+            self.wires.take_stamps(&self.shared, &mut lanes, clock)?;
+            self.wires.prepare(&lanes, lane, next, clock)
+        };
+        let margin = if is_send { self.margin.get() } else { 0 };
+        let wake = next - margin;
+        let left = wake - clock.now();
+        if left > 0 {
+            let sockets = self.shared.sockets.iter().map(|socket| socket.as_fd());
+            pace::wait(sockets, &self.bell, Some(left))
+                .map_err(|source| Error::System { action: "wait for replies", source })?;
+            let late = clock.now() - wake;
+            if late < 0 {
+                // Something else than the time.
+                return Ok(());
+            }
+            if is_send {
+                self.margin.learn(late);
+            }
+        }
+        while margin > 0 && !self.is_stopping() {
+            let left = next - clock.now();
+            if left <= 0 {
+                break;
+            }
+            if left > HUSH {
+                self.wires.receive(&self.shared, &mut self.inbox, clock, false)?;
+            } else {
+                std::hint::spin_loop();
+            }
         }
         Ok(())
     }
@@ -150,18 +206,16 @@ impl Wires {
     ) -> Result<()> {
         let Lane { pinger, socket, .. } = &mut lanes[index];
         let (socket, target) = (*socket, pinger.target());
-        let wall = wall_ns();
-        let mut message = std::mem::take(&mut self.message);
-        message.clear();
-        pinger.write(seq, wall, &mut message);
-        let before = clock.now();
-        let mut result = shared.sockets[socket].send(&message, target, None);
+        let (before, wall) = self.draft.refresh(pinger, index, seq, clock);
+        let mut result = self.send_on(shared, socket, target);
         if result.as_ref().is_err_and(is_refusal) {
             // The report of an earlier ping's refusal, not of this one's: take it from the queue and send again.
-            self.take_refusals(shared, lanes, socket, clock)?;
-            result = shared.sockets[socket].send(&message, target, None);
+            self.take_reports(shared, lanes, socket, clock)?;
+            result = self.send_on(shared, socket, target);
         }
-        self.message = message;
+        if result.is_ok() && shared.sockets[socket].stamping() == Stamping::Both {
+            self.sendings[socket].push(index, seq);
+        }
         let several = lanes.len() > 1;
         let announce = self.events == Events::All;
         let pinger = &mut lanes[index].pinger;
@@ -185,17 +239,58 @@ impl Wires {
         Ok(())
     }
 
-    fn receive(&mut self, shared: &Shared, inbox: &mut Inbox, clock: Clock) -> Result<()> {
+    /// Sends the draft; waits a moment if the system's send buffer is full.
+    fn send_on(&mut self, shared: &Shared, socket: usize, target: SocketAddr) -> io::Result<()> {
+        let wire = &shared.sockets[socket];
+        let mut result = wire.send_now(&self.draft.message(), target, None);
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            self.recount(shared, socket);
+            pace::wait_to_send(wire.as_fd())?;
+            result = wire.send_now(&self.draft.message(), target, None);
+        }
+        if result.is_err() {
+            self.recount(shared, socket);
+        }
+        result
+    }
+
+    /// After a send that failed, nobody knows whether the kernel counted it. Stamps that are missing then are lost.
+    fn recount(&mut self, shared: &Shared, socket: usize) {
+        if shared.sockets[socket].stamping() == Stamping::Both {
+            shared.sockets[socket].recount();
+            self.sendings[socket].recount();
+        }
+    }
+
+    /// Writes the message of `lane` if that is to be sent at `due`; says whether it is.
+    fn prepare(&mut self, lanes: &[Lane], lane: usize, due: Nanos, clock: Clock) -> bool {
+        let pinger = &lanes[lane].pinger;
+        let Some((seq, _)) = pinger.next_send().filter(|(_, at)| *at == due) else { return false };
+        let (now, wall) = clock.moment();
+        let wall = wall.saturating_add(due - now);
+        self.draft.prepare(pinger, lane, seq, wall);
+        true
+    }
+
+    /// Takes what has arrived. Error queues are looked at where something says that there is a report, or if `look`.
+    fn receive(&mut self, shared: &Shared, inbox: &mut Inbox, clock: Clock, look: bool) -> Result<()> {
         for socket in 0..shared.sockets.len() {
+            let mut refused = false;
             for _ in 0..MOST_BATCHES {
                 match inbox.receive(&shared.sockets[socket]) {
                     Ok(false) => break,
                     Ok(true) => {
-                        let at = clock.now();
+                        let (at, wall) = clock.moment();
                         let mut lanes = lock(&shared.lanes);
+                        // A ping's stamp was there before its reply.
+                        if self.sendings[socket].is_missing() {
+                            self.take_reports(shared, &mut lanes, socket, clock)?;
+                        }
                         for datagram in inbox.datagrams() {
                             let arrival = Arrival {
                                 at,
+                                wall,
+                                stamp: datagram.stamp,
                                 source: datagram.source,
                                 bytes: datagram.bytes,
                                 ttl: datagram.ttl,
@@ -205,14 +300,17 @@ impl Wires {
                     }
                     Err(error) if is_refusal(&error) => {
                         // Where there is an error queue, it is read below.
-                        if !shared.sockets[socket].sees_foreign() {
+                        refused = true;
+                        if !shared.sockets[socket].has_reports() {
                             self.refused_on(shared, &mut lock(&shared.lanes), socket, clock.now());
                         }
                     }
                     Err(source) => return Err(Error::System { action: "receive", source }),
                 }
             }
-            self.take_refusals(shared, &mut lock(&shared.lanes), socket, clock)?;
+            if refused || look {
+                self.take_reports(shared, &mut lock(&shared.lanes), socket, clock)?;
+            }
         }
         Ok(())
     }
@@ -230,8 +328,18 @@ impl Wires {
         self.plan(lane, arrival.at);
     }
 
+    /// Takes the stamps of what has just been sent.
+    fn take_stamps(&mut self, shared: &Shared, lanes: &mut [Lane], clock: Clock) -> Result<()> {
+        for socket in 0..shared.sockets.len() {
+            if self.sendings[socket].is_missing() {
+                self.take_reports(shared, lanes, socket, clock)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Hands the error queue's reports to the lanes they are about.
-    fn take_refusals(
+    fn take_reports(
         &mut self,
         shared: &Shared,
         lanes: &mut [Lane],
@@ -241,9 +349,16 @@ impl Wires {
         let mut quoted = std::mem::take(&mut self.quoted);
         let mut result = Ok(());
         for _ in 0..MOST_BATCHES * SLOTS {
-            match shared.sockets[socket].read_refusal(&mut quoted) {
+            match shared.sockets[socket].read_report(&mut quoted) {
                 Ok(None) => break,
-                Ok(Some(refusal)) => {
+                Ok(Some(Report::Sent { key, stamp })) => {
+                    if let Some(((lane, seq), stamp)) = self.sendings[socket].stamped(key).zip(stamp) {
+                        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+                            pinger.stamped(seq, stamp, changed);
+                        });
+                    }
+                }
+                Ok(Some(Report::Refused(refusal))) => {
                     let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
                     let Some(lane) = lane else { continue };
                     let now = clock.now();

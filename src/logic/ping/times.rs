@@ -1,0 +1,129 @@
+//! Which two times a round trip lies between: the kernel's where they can be trusted, else this program's.
+//!
+//! The kernel stamps by the wall clock, which may be set. So each stamp is held against this program's own times by the
+//! clock that never steps: nothing is sent before it was handed over, or received after it was taken.
+
+use crate::logic::Nanos;
+use crate::logic::record::Stamp;
+
+/// The two clocks are read this close together, so smaller differences between two readings say nothing.
+const CLOSE: Nanos = 5_000;
+
+/// What is known of one ping and its reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// When the ping was handed to the kernel, by the clock that never steps, ...
+    pub(super) sent: Nanos,
+    /// ... and the wall clock at that moment.
+    pub(super) sent_wall: i64,
+    /// The kernel's stamp of the sending, by the wall clock.
+    pub(super) sent_stamp: Option<i64>,
+    /// When the reply was taken from the kernel, ...
+    pub(super) at: Nanos,
+    /// ... the wall clock at that moment, ...
+    pub(super) wall: i64,
+    /// ... and the kernel's stamp of its arrival.
+    pub(super) stamp: Option<i64>,
+}
+
+impl Times {
+    /// The round trip by this program's times.
+    pub(super) fn user(&self) -> Nanos {
+        self.at - self.sent
+    }
+
+    /// The round trip by the best two times, and who took them.
+    pub(super) fn best(&self) -> (Nanos, Stamp) {
+        let user = self.user();
+        if self.sent_stamp.is_none() && self.stamp.is_none() {
+            return (user, Stamp::User);
+        }
+        // The wall clock less the steady one: the same at both ends, unless the wall clock was set between them.
+        let ahead = self.wall.saturating_sub(self.at);
+        if ahead.abs_diff(self.sent_wall.saturating_sub(self.sent)) > CLOSE.unsigned_abs() {
+            return (user, Stamp::Stepped);
+        }
+        let possible = self.sent - CLOSE..=self.at + CLOSE;
+        let steady = |stamp: Option<i64>| {
+            stamp.map(|stamp| stamp.saturating_sub(ahead)).filter(|at| possible.contains(at))
+        };
+        match (steady(self.sent_stamp), steady(self.stamp)) {
+            (Some(sent), Some(at)) if at >= sent => (at - sent, Stamp::Kernel),
+            (None, Some(at)) if at >= self.sent => (at - self.sent, Stamp::KernelRx),
+            (Some(sent), None) if self.at >= sent => (self.at - sent, Stamp::KernelTx),
+            _ => (user, Stamp::User),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::logic::SECOND;
+
+    const EPOCH: i64 = 1_700_000_000 * SECOND;
+    /// A ping of 60 µs, of which the kernel had the middle 30.
+    const PING: Times = Times {
+        sent: 1_000_000,
+        sent_wall: EPOCH + 1_000_000,
+        sent_stamp: Some(EPOCH + 1_010_000),
+        at: 1_060_000,
+        wall: EPOCH + 1_060_000,
+        stamp: Some(EPOCH + 1_040_000),
+    };
+
+    #[test]
+    fn the_best_two_times_win() {
+        assert_eq!(PING.best(), (30_000, Stamp::Kernel));
+        assert_eq!(Times { sent_stamp: None, ..PING }.best(), (40_000, Stamp::KernelRx));
+        assert_eq!(Times { stamp: None, ..PING }.best(), (50_000, Stamp::KernelTx));
+        assert_eq!(Times { stamp: None, sent_stamp: None, ..PING }.best(), (60_000, Stamp::User));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_meanwhile_is_flagged_and_not_measured_with() {
+        for by in [-SECOND, -10_000, 10_000, SECOND] {
+            let stamp = Some(EPOCH + 1_040_000 + by);
+            let stepped = Times { wall: PING.wall + by, stamp, ..PING };
+            assert_eq!(stepped.best(), (60_000, Stamp::Stepped), "set by {by} before the arrival");
+            let stepped = Times { wall: PING.wall + by, ..PING };
+            assert_eq!(stepped.best(), (60_000, Stamp::Stepped), "set by {by} after the arrival");
+        }
+        assert_eq!(Times { wall: PING.wall + 900, ..PING }.best().1, Stamp::Kernel, "read a little later");
+    }
+
+    #[test]
+    fn a_stamp_that_cannot_be_is_not_believed() {
+        let late = Some(EPOCH + 1_060_000 + 5_000_000);
+        assert_eq!(Times { stamp: late, ..PING }.best(), (50_000, Stamp::KernelTx));
+        let another_pings = Some(EPOCH);
+        assert_eq!(Times { sent_stamp: another_pings, ..PING }.best(), (40_000, Stamp::KernelRx));
+        assert_eq!(
+            Times { sent_stamp: Some(0), stamp: Some(i64::MIN), ..PING }.best(),
+            (60_000, Stamp::User)
+        );
+        let exchanged = Times { sent_stamp: PING.stamp, stamp: PING.sent_stamp, ..PING };
+        assert_eq!(exchanged.best(), (60_000, Stamp::User), "nothing arrives before it was sent");
+    }
+
+    proptest! {
+        /// Whatever the stamps say, a round trip is not below 0, and longer than this program's by the reading at most.
+        #[test]
+        fn no_stamp_makes_an_impossible_round_trip(
+            span in 0..1_000_000_i64, before in any::<Option<i64>>(), after in any::<Option<i64>>(),
+            near in -2_000_000..2_000_000_i64, step in prop::option::of(any::<i64>()),
+        ) {
+            let at = PING.sent + span;
+            let wall = step.unwrap_or(EPOCH + at);
+            for sent_stamp in [before, Some(PING.sent_wall + near)] {
+                for stamp in [after, Some(EPOCH + at - near)] {
+                    let (rtt, by) = Times { sent_stamp, at, wall, stamp, ..PING }.best();
+                    prop_assert!((0..=span + 2 * CLOSE).contains(&rtt));
+                    prop_assert!(rtt == span || !matches!(by, Stamp::User | Stamp::Stepped));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What goes in and comes out of a socket.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Path;
+
+/// A local address and interface, as a datagram came in and its answer should go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Via {
+    /// The address that was asked.
+    pub ip: IpAddr,
+    /// The interface's index.
+    pub interface: u32,
+}
+
+/// A datagram that was received.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// Its sender.
+    pub source: SocketAddr,
+    /// Its payload.
+    pub bytes: &'a [u8],
+    /// Hops left, where the system tells.
+    pub ttl: Option<u8>,
+    /// Where it was sent to, where the system tells.
+    pub via: Option<Via>,
+    /// When the kernel received it, in nanoseconds since 1970, where it tells.
+    pub stamp: Option<i64>,
+}
+
+/// The network's report that a datagram was not delivered.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// Where the datagram was going.
+    pub target: Option<SocketAddr>,
+    /// The system's error number for the reason.
+    pub errno: i32,
+    /// Who reported it.
+    pub by: Option<IpAddr>,
+}
+
+/// What a socket's error queue tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Report {
+    /// A datagram was not delivered.
+    Refused(Refusal),
+    /// The datagram with this place in the order of sending, counted from 0, was sent then.
+    Sent {
+        /// The place.
+        key: u32,
+        /// Nanoseconds since 1970.
+        stamp: Option<i64>,
+    },
+}
+
+/// Which datagrams the kernel stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamping {
+    /// None.
+    None,
+    /// Those that arrive.
+    Receive,
+    /// The same, and those that leave.
+    Both,
+}
+
+/// How a pinger's socket is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Which of the two paths.
+    pub path: Path,
+    /// Hear only the one target.
+    pub connected: bool,
+    /// The most that the kernel is asked to stamp; it is less where that does not work.
+    pub stamping: Stamping,
+}

@@ -1,0 +1,236 @@
+//! Kernel stamps: what the pinger makes of them in virtual time, and that they are there on loopback.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+use udpping::logic::ping::{Action, Arrival, Pinger, Plan, Wishes};
+use udpping::logic::record::{Row, Stamp, Status};
+use udpping::net::ping::{Events, Session, Settings};
+use udpping::net::socket::{Marks, Path, Stamping};
+
+const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 12_000);
+const US: i64 = 1_000;
+const MS: i64 = 1_000_000;
+/// The wall clock when the run begins.
+const EPOCH: i64 = 1_700_000_000 * 1_000 * MS;
+/// As long as a reply waits for the stamp of its ping, at most.
+const PATIENCE: i64 = 10 * MS;
+
+/// A pinger whose kernel stamps, and the rows that it has told.
+struct Bench {
+    pinger: Pinger,
+    told: Vec<Row>,
+}
+
+impl Bench {
+    fn new(count: Option<i64>) -> Self {
+        let wishes = Wishes { count, timeout: 1.0, linger: Some(0.0), ..Wishes::default() };
+        let mut pinger = Pinger::new(Plan::new(wishes).expect("valid"), TARGET, true);
+        pinger.expect_stamps();
+        Self { pinger, told: Vec::new() }
+    }
+
+    fn watch<T>(&mut self, work: impl FnOnce(&mut Pinger, &mut dyn FnMut(u64)) -> T) -> T {
+        let mut changed = Vec::new();
+        let result = work(&mut self.pinger, &mut |seq| changed.push(seq));
+        let rows = self.pinger.rows();
+        self.told.extend(changed.into_iter().map(|seq| rows.get(rows.index(seq).expect("kept"))));
+        result
+    }
+
+    fn poll(&mut self, now: i64) -> Action {
+        self.watch(|pinger, changed| pinger.poll(now, changed))
+    }
+
+    fn send(&mut self, now: i64) -> u64 {
+        let Action::Send(seq) = self.poll(now) else { panic!("a ping is due") };
+        self.pinger.sent(now, EPOCH + now);
+        seq
+    }
+
+    fn stamp(&mut self, seq: u64, at: i64) {
+        self.watch(|pinger, changed| pinger.stamped(seq, EPOCH + at, changed));
+    }
+
+    /// A reply taken at `at`, stamped at `stamp`, by a wall clock that was set by `step` since.
+    fn reply(&mut self, seq: u64, at: i64, stamp: i64, step: i64) {
+        let row = self.pinger.rows().get(self.pinger.rows().index(seq).expect("kept"));
+        let mut bytes = Vec::new();
+        self.pinger.write(seq, row.sent_wall, &mut bytes);
+        let (wall, stamp) = (EPOCH + at + step, Some(EPOCH + stamp + step));
+        let arrival = Arrival { at, wall, stamp, source: TARGET, bytes: &bytes, ttl: None };
+        self.watch(|pinger, changed| pinger.receive(arrival, changed));
+    }
+
+    fn told(&self) -> Vec<(i64, i64, Stamp)> {
+        let timed = |row: &Row| (row.rtt / US, row.user_rtt / US, row.reply.as_ref().expect("a reply").stamp);
+        self.told.iter().map(timed).collect()
+    }
+}
+
+#[test]
+fn a_stamp_before_the_reply_counts_at_once() {
+    let mut bench = Bench::new(Some(1));
+    let seq = bench.send(0);
+    bench.stamp(seq, 10 * US);
+    bench.reply(seq, 60 * US, 40 * US, 0);
+    assert_eq!(bench.told(), [(30, 60, Stamp::Kernel)]);
+    assert_eq!(bench.poll(60 * US), Action::Done);
+    let summary = bench.pinger.summary();
+    assert_eq!((summary.kernel_stamps, summary.clock_steps), (1, 0));
+    assert_eq!(summary.rtt.expect("one").max, 30 * US);
+}
+
+#[test]
+fn a_stamp_after_the_reply_amends_the_row_and_holds_up_no_ping() {
+    let mut bench = Bench::new(Some(2));
+    let first = bench.send(0);
+    bench.reply(first, 60 * US, 40 * US, 0);
+    assert_eq!(bench.told(), [], "its row may become better");
+    assert_eq!(bench.pinger.summary().rtt.expect("counted as it stands").max, 40 * US);
+    let second = bench.send(60 * US);
+    bench.stamp(second, 70 * US);
+    bench.stamp(first, 10 * US);
+    assert_eq!(bench.told(), [(30, 60, Stamp::Kernel)], "told once");
+    bench.reply(second, 120 * US, 100 * US, 0);
+    assert_eq!(bench.poll(120 * US), Action::Done);
+    let rtt = bench.pinger.summary().rtt.expect("two");
+    assert_eq!((rtt.min, rtt.max), (30 * US, 30 * US), "the first is not counted with its first value");
+}
+
+#[test]
+fn a_stamp_that_never_comes_is_waited_for_a_while_also_at_the_end() {
+    let mut bench = Bench::new(Some(1));
+    let seq = bench.send(0);
+    bench.reply(seq, 60 * US, 40 * US, 0);
+    assert_eq!(bench.poll(60 * US), Action::Wait(60 * US + PATIENCE));
+    assert_eq!(bench.poll(60 * US + PATIENCE), Action::Done);
+    assert_eq!(bench.told(), [(40, 60, Stamp::KernelRx)]);
+    assert_eq!(bench.pinger.summary().kernel_stamps, 0);
+}
+
+#[test]
+fn where_no_stamps_come_nobody_waits_for_long_and_one_that_comes_revives_the_hope() {
+    let mut bench = Bench::new(None);
+    let mut now = 0;
+    let mut waited = 0;
+    for round in 0..20 {
+        let seq = bench.send(now);
+        bench.reply(seq, now + 60 * US, now + 40 * US, 0);
+        waited += usize::from(bench.told.len() == round);
+        now += PATIENCE + MS;
+        bench.poll(now);
+        assert_eq!(bench.told.len(), round + 1, "in the end each is told");
+    }
+    assert_eq!(waited, 8);
+    let seq = bench.send(now);
+    bench.stamp(seq, now + 10 * US);
+    bench.reply(seq, now + 60 * US, now + 40 * US, 0);
+    let seq = bench.send(now + 60 * US);
+    bench.reply(seq, now + 120 * US, now + 100 * US, 0);
+    assert_eq!(bench.told.len(), 21, "the last one waits again");
+    assert_eq!(bench.pinger.summary().received, 22);
+}
+
+#[test]
+fn a_clock_that_is_set_while_a_ping_is_out_is_flagged_and_not_averaged_in() {
+    for step in [-3_600_000 * MS, 10 * MS, 3_600_000 * MS] {
+        let mut bench = Bench::new(Some(2));
+        let seq = bench.send(0);
+        bench.stamp(seq, 10 * US);
+        bench.reply(seq, 60 * US, 40 * US, step);
+        assert_eq!(bench.told(), [(60, 60, Stamp::Stepped)]);
+        let summary = bench.pinger.summary();
+        assert_eq!((summary.clock_steps, summary.kernel_stamps), (1, 0));
+        assert_eq!(summary.rtt.expect("one").max, 60 * US);
+    }
+}
+
+#[test]
+fn one_clock_decides_what_is_late() {
+    let mut bench = Bench::new(Some(1));
+    let seq = bench.send(0);
+    bench.stamp(seq, 10 * US);
+    // It came in time, and this program was too slow to see that.
+    bench.reply(seq, 1_001 * MS, 999 * MS, 0);
+    assert_eq!(bench.told[0].status, Status::Timeout);
+    assert_eq!((bench.told[1].status, bench.told[1].rtt), (Status::Late, 999 * MS - 10 * US));
+    assert_eq!(bench.pinger.summary().rtt, None);
+}
+
+fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
+    const PINGS: i64 = 20;
+    let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    let port = server.local_addr().expect("bound").port();
+    server.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    let echo = thread::spawn(move || {
+        let mut buffer = [0; 100];
+        for _ in 0..PINGS {
+            let (length, from) = server.recv_from(&mut buffer).expect("a ping");
+            server.send_to(&buffer[..length], from).expect("sent");
+        }
+    });
+    let wishes = Wishes { count: Some(PINGS), timeout: 20.0, ..Wishes::default() };
+    let settings = settings(Settings {
+        targets: vec![("127.0.0.1".to_owned(), port)],
+        plan: Plan::new(wishes).expect("valid"),
+        family: None,
+        bind: None,
+        marks: Marks::default(),
+        events: Events::None,
+        path: Path::best(),
+        stamping: Stamping::Both,
+        busy: false,
+        spin: None,
+    });
+    let session = Session::open(&settings).expect("opens");
+    session.start().expect("starts");
+    assert!(session.wait(Duration::from_secs(30)).expect("no failure"));
+    echo.join().expect("the server is well");
+    let rows = session.look(|lanes| {
+        let rows = lanes[0].pinger.rows();
+        (0..rows.len()).map(|index| rows.get(index)).collect::<Vec<_>>()
+    });
+    assert!(rows.iter().all(|row| row.status == Status::Reply));
+    (session, rows)
+}
+
+fn stamps(rows: &[Row]) -> impl Iterator<Item = Stamp> {
+    rows.iter().map(|row| row.reply.as_ref().expect("a reply").stamp)
+}
+
+/// Where the trial says that the kernel stamps, it does; the clock may be set while this runs.
+#[test]
+fn what_the_trial_promises_the_rows_have() {
+    for busy in [false, true] {
+        let (session, rows) = run(|settings| Settings { busy, ..settings });
+        let expected = match session.stamping() {
+            Stamping::Both => Stamp::Kernel,
+            Stamping::Receive => Stamp::KernelRx,
+            Stamping::None => Stamp::User,
+        };
+        assert!(stamps(&rows).filter(|stamp| *stamp == expected).count() > rows.len() / 2);
+        assert!(rows.iter().all(|row| row.rtt <= row.user_rtt + 10 * US));
+        let foreign = session.summary(None).expect("all").foreign;
+        assert_eq!(foreign.is_some(), !busy && Path::best() == Path::Full);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn less_can_be_asked_for_and_the_portable_path_has_none() {
+    let (session, rows) = run(|settings| Settings { stamping: Stamping::Receive, ..settings });
+    if session.stamping() == Stamping::Receive {
+        assert!(stamps(&rows).filter(|stamp| *stamp == Stamp::KernelRx).count() > rows.len() / 2);
+    }
+    for settings in [
+        |settings| Settings { stamping: Stamping::None, ..settings },
+        |settings| Settings { path: Path::Portable, ..settings },
+    ] {
+        let (session, rows) = run(settings);
+        assert_eq!(session.stamping(), Stamping::None);
+        assert!(stamps(&rows).all(|stamp| stamp == Stamp::User));
+        assert!(rows.iter().all(|row| row.rtt == row.user_rtt));
+    }
+}
