@@ -2,11 +2,11 @@
 //!
 //! A heartbeat carries the time at which it was to be sent, by a wall clock that may be set, by one that never steps,
 //! or by neither. From these and the arrivals come a sending time that never steps, for the detectors; what happened
-//! to the clocks and the sender (a clock that was set is no delay, a sender that stood still no loss); and readings:
+//! to the sender and its clocks (a clock that was set is no delay, a sender that stood still no loss); and readings:
 //! difference, delay, drift and variation.
 //!
-//! [`Clocks`] takes 208 bytes. With the eighth heartbeat that has a time comes the envelope of the delays: well below
-//! 1 KB as a rule, 2.2 KB at most. All numbers come from the network, so they saturate.
+//! [`Clocks`] takes 120 bytes. With the eighth heartbeat that has a time comes the envelope of the delays: well below
+//! 1 KB as a rule, 1.2 KB at most. All numbers come from the network, so they saturate.
 
 mod hull;
 #[cfg(test)]
@@ -14,6 +14,7 @@ mod tests;
 
 use self::hull::Envelope;
 use super::Moment;
+use super::slim::Slim;
 use crate::logic::{Nanos, SECOND};
 
 const MS: Nanos = SECOND / 1_000;
@@ -54,16 +55,11 @@ pub struct Told {
     pub finding: Option<Finding>,
 }
 
-/// What happened to the clocks or the sender, and not to the network between.
+/// What happened to the sender or its clocks, and not to the network between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
     /// The sender's wall clock was set.
     SenderStepped {
-        /// By how much it was put forward; negative: back.
-        by: Nanos,
-    },
-    /// This machine's wall clock was set.
-    ReceiverStepped {
         /// By how much it was put forward; negative: back.
         by: Nanos,
     },
@@ -91,17 +87,18 @@ pub struct Reading {
 /// The clocks of one session of one sender against ours.
 #[derive(Debug, Clone, Default)]
 pub struct Clocks {
-    /// When the last heartbeat was sent (as told), and how much later by our clock it came, if it had a time.
-    last: Option<(Nanos, Option<Nanos>)>,
+    /// When the last heartbeat was sent, as told.
+    last: Option<Slim>,
     stamped: Option<Stamped>,
     mono: Option<Scale>,
     wall: Option<Scale>,
     /// What has to be added to an arrival to get, on average, when it was sent.
     arrivals: Nanos,
     theirs: Option<Apart>,
-    ours: Option<Apart>,
-    difference: Option<Nanos>,
-    variation: Option<f64>,
+    difference: Option<Slim>,
+    /// The variation, once there is one.
+    varies: bool,
+    variation: f64,
     young: u8,
     envelope: Option<Box<Envelope>>,
 }
@@ -109,7 +106,7 @@ pub struct Clocks {
 /// The last heartbeat with a time.
 #[derive(Debug, Clone, Copy)]
 struct Stamped {
-    sent: Nanos,
+    sent: Slim,
     at: Nanos,
     /// The time that the numbers since then should have taken.
     planned: Nanos,
@@ -119,7 +116,7 @@ struct Stamped {
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     /// What has to be added to it to get the sending time that is told.
-    offset: Nanos,
+    offset: Slim,
     /// What it last said.
     last: Nanos,
 }
@@ -128,7 +125,7 @@ struct Scale {
 #[derive(Debug, Clone, Copy)]
 struct Apart {
     /// How far the wall clock is ahead.
-    ahead: Nanos,
+    ahead: Slim,
     mono: Nanos,
 }
 
@@ -161,11 +158,8 @@ impl Clocks {
             .or_else(|| {
                 let (wall, mono) = stamp.wall.zip(stamp.mono)?;
                 Apart::stepped(&mut self.theirs, wall, mono).map(|by| Finding::SenderStepped { by })
-            })
-            .or_else(|| {
-                Apart::stepped(&mut self.ours, at.wall, at.mono).map(|by| Finding::ReceiverStepped { by })
             });
-        self.difference = stamp.wall.map(|wall| at.wall.saturating_sub(wall));
+        self.difference = stamp.wall.map(|wall| at.wall.saturating_sub(wall).into());
         self.take(sent, stamp, interval, at.mono);
         Told { sent, finding }
     }
@@ -175,11 +169,11 @@ impl Clocks {
     #[must_use]
     pub fn came(&self, seq_step: u64, interval: Nanos, stamp: Stamp, began: Nanos, now: Nanos) -> Nanos {
         let on = |clock: Option<Nanos>, scale: Option<Scale>| {
-            clock.zip(scale).map(|(clock, scale)| clock.saturating_add(scale.offset))
+            clock.zip(scale).map(|(clock, scale)| clock.saturating_add(scale.offset.get()))
         };
         let planned = || {
             let steps = Nanos::try_from(seq_step).unwrap_or(Nanos::MAX);
-            self.last.map(|(last, _)| last.saturating_add(steps.saturating_mul(interval)))
+            self.last.map(|last| last.get().saturating_add(steps.saturating_mul(interval)))
         };
         let sent = on(stamp.mono, self.mono).or_else(|| on(stamp.wall, self.wall)).or_else(planned);
         let came = sent.map_or(began, |sent| sent.saturating_sub(self.arrivals));
@@ -193,23 +187,24 @@ impl Clocks {
         reason = "a mean of times is a time; what is too large saturates"
     )]
     pub fn reading(&self) -> Reading {
-        let late = self.last.and_then(|(sent, late)| Some((sent, late?)));
+        // That of the last heartbeat, if it had a time.
+        let stamped = self.stamped.filter(|stamped| stamped.planned == 0);
         let delay = |envelope: &Envelope| {
-            let (sent, late) = late?;
-            Some(late.saturating_sub(envelope.below(sent)).max(0))
+            let stamped = stamped?;
+            Some(stamped.late().saturating_sub(envelope.below(stamped.sent.get())).max(0))
         };
         Reading {
-            difference: self.difference,
+            difference: self.difference.map(Slim::get),
             delay: self.envelope.as_deref().and_then(delay),
             drift_ppm: self.envelope.as_deref().and_then(Envelope::slope).map(|slope| -1e6 * slope),
-            variation: self.variation.map(|variation| variation.round() as Nanos),
+            variation: self.varies.then_some(self.variation.round() as Nanos),
         }
     }
 
     /// When the next heartbeat was sent if its sender keeps to its interval. The arrivals pull at it, as the interval
     /// may be off, and the sender's clock too.
     fn guess(&self, planned: Nanos, at: Moment) -> Option<Nanos> {
-        let (last, _) = self.last?;
+        let last = self.last?.get();
         let planned = last.saturating_add(planned);
         let arrived = at.mono.saturating_add(self.arrivals);
         Some(planned.saturating_add(arrived.saturating_sub(planned) / GUESS).max(last))
@@ -223,7 +218,7 @@ impl Clocks {
         }
         let scale = self.mono.get_or_insert(Scale::new(mono, guess));
         scale.last = mono;
-        mono.saturating_add(scale.offset)
+        mono.saturating_add(scale.offset.get())
     }
 
     /// The sending time by a wall clock alone, and by how much that was set. Numbers and arrivals tell how much time
@@ -231,11 +226,11 @@ impl Clocks {
     /// either or anything between; beyond both it was set.
     fn by_wall(&mut self, wall: i64, guess: Nanos, interval: Nanos, at: Nanos) -> (Nanos, Option<Nanos>) {
         let scale = self.wall.get_or_insert(Scale::new(wall, guess));
-        let sent = wall.saturating_add(scale.offset);
+        let sent = wall.saturating_add(scale.offset.get());
         let whole = wall % SECOND == 0 && scale.last % SECOND == 0;
         scale.last = wall;
         let Some(last) = self.stamped else { return (sent, None) };
-        let went = sent.saturating_sub(last.sent);
+        let went = sent.saturating_sub(last.sent.get());
         let arrived = at.saturating_sub(last.at);
         let nearest = went.clamp(last.planned.min(arrived), last.planned.max(arrived));
         // Clocks that are written in whole seconds are off by up to one.
@@ -244,8 +239,8 @@ impl Clocks {
         if by.saturating_abs() <= tolerated {
             return (sent, None);
         }
-        let sent = last.sent.saturating_add(nearest);
-        scale.offset = sent.saturating_sub(wall);
+        let sent = last.sent.get().saturating_add(nearest);
+        scale.offset = sent.saturating_sub(wall).into();
         self.restart();
         (sent, Some(by))
     }
@@ -254,8 +249,10 @@ impl Clocks {
     fn paused(&self, sent: Nanos, stamp: Stamp, interval: Nanos, at: Nanos) -> Option<Finding> {
         let last = self.stamped?;
         let gap = match stamp {
-            Stamp { mono: Some(_), .. } => sent.saturating_sub(last.sent),
-            Stamp { wall: Some(_), .. } => sent.saturating_sub(last.sent).min(at.saturating_sub(last.at)),
+            Stamp { mono: Some(_), .. } => sent.saturating_sub(last.sent.get()),
+            Stamp { wall: Some(_), .. } => {
+                sent.saturating_sub(last.sent.get()).min(at.saturating_sub(last.at))
+            }
             Stamp { .. } => return None,
         };
         let longest = last.planned.saturating_add(interval).saturating_add(PAUSE);
@@ -268,7 +265,7 @@ impl Clocks {
         if self.last.is_none() {
             self.arrivals = ahead;
         }
-        self.last = Some((sent, None));
+        self.last = Some(sent.into());
         if stamp == Stamp::default() {
             return;
         }
@@ -277,12 +274,11 @@ impl Clocks {
             self.wall = Some(Scale::new(wall, sent));
         }
         let late = at.saturating_sub(sent);
-        self.last = Some((sent, Some(late)));
         self.arrivals = self.arrivals.saturating_add(ahead.saturating_sub(self.arrivals) / GUESS);
-        if let Some(last) = self.stamped.replace(Stamped { sent, at, planned: 0 }) {
-            let change = late.saturating_sub(last.at.saturating_sub(last.sent)).saturating_abs();
-            let variation = self.variation.get_or_insert(0.0);
-            *variation += (change as f64 - *variation) / VARIATION;
+        if let Some(last) = self.stamped.replace(Stamped { sent: sent.into(), at, planned: 0 }) {
+            let change = late.saturating_sub(last.late()).saturating_abs();
+            self.varies = true;
+            self.variation += (change as f64 - self.variation) / VARIATION;
         }
         self.young = self.young.saturating_add(1);
         if self.young >= YOUNG {
@@ -296,19 +292,26 @@ impl Clocks {
     }
 }
 
+impl Stamped {
+    /// How much later by our clock it came.
+    fn late(self) -> Nanos {
+        self.at.saturating_sub(self.sent.get())
+    }
+}
+
 impl Scale {
     /// The clock that says `now` at `sent`.
     fn new(now: Nanos, sent: Nanos) -> Self {
-        Self { offset: sent.saturating_sub(now), last: now }
+        Self { offset: sent.saturating_sub(now).into(), last: now }
     }
 }
 
 impl Apart {
     /// By how much the wall clock was set since it was last looked at beside the steady one.
     fn stepped(known: &mut Option<Self>, wall: i64, mono: Nanos) -> Option<Nanos> {
-        let now = Self { ahead: wall.saturating_sub(mono), mono };
+        let now = Self { ahead: wall.saturating_sub(mono).into(), mono };
         let before = known.replace(now)?;
-        let by = now.ahead.saturating_sub(before.ahead);
+        let by = now.ahead.get().saturating_sub(before.ahead.get());
         let steered = now.mono.saturating_sub(before.mono).saturating_abs() / STEERED;
         (by.saturating_abs() > STEP.saturating_add(steered)).then_some(by)
     }

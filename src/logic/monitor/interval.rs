@@ -1,5 +1,6 @@
 //! The time between two heartbeats: stated by the sender, or found out.
 
+use super::slim::Slim;
 use crate::logic::{Nanos, SECOND};
 
 /// Heartbeats over which it is averaged when it is not stated.
@@ -12,7 +13,7 @@ const DAY: Nanos = 86_400 * SECOND;
 /// The time between two heartbeats.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interval {
-    pub(super) stated: Option<Nanos>,
+    pub(super) stated: Option<Slim>,
     pub(super) found: Nanos,
     pub(super) gaps: u16,
     pub(super) least: Nanos,
@@ -26,11 +27,20 @@ pub(super) struct Interval {
 impl Interval {
     /// One that is not known, if it is not stated, but not less than `least`.
     pub(super) fn new(stated: Option<Nanos>, least: Nanos) -> Self {
-        Self { stated, found: 0, gaps: 0, least, longest: 0, odd: 0, since_odd: 0 }
+        Self { stated: stated.map(Slim::from), found: 0, gaps: 0, least, longest: 0, odd: 0, since_odd: 0 }
+    }
+
+    /// What the sender says.
+    pub(super) fn stated(self) -> Option<Nanos> {
+        self.stated.map(Slim::get)
+    }
+
+    pub(super) fn state(&mut self, stated: Option<Nanos>) {
+        self.stated = stated.map(Slim::from);
     }
 
     pub(super) fn value(self) -> Nanos {
-        self.stated.unwrap_or(self.least.max(self.found).min(DAY))
+        self.stated().unwrap_or(self.least.max(self.found).min(DAY))
     }
 
     /// The longest silence that is usual of a sender that does not state how often it sends: it may send in bursts.

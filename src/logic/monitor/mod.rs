@@ -16,8 +16,10 @@ mod plan;
 mod roster;
 mod saved;
 mod session;
+mod slim;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod verdict;
 mod view;
 
@@ -264,8 +266,7 @@ impl Monitor {
         let (kind, span) = match finding {
             Some(Finding::SenderStepped { by }) => (Kind::ClientClockStepped, by),
             Some(Finding::SenderPaused { gap }) => (Kind::Paused, gap),
-            // The monitor has found that out for itself, once for all clients.
-            Some(Finding::ReceiverStepped { .. }) | None => return,
+            None => return,
         };
         self.tell(place, now, kind, |event| event.span = Some(span));
     }
@@ -300,7 +301,7 @@ impl Monitor {
             address: Some(peer.source),
             previous: None,
             before: None,
-            seq: peer.account.as_ref().map(|_| peer.seq).or(peer.floor),
+            seq: peer.account.as_ref().map(|_| peer.seq).or(peer.floor()),
             span: None,
             count: None,
         };

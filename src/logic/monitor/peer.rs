@@ -6,15 +6,17 @@ use std::sync::Arc;
 use super::Moment;
 use super::account::{Account, Counts, Heard};
 use super::clocks::{Clocks, Finding, Stamp};
-use super::detect::{Beat, Detector, Marks, Watch};
+use super::detect::{Beat, Detector, Forecast, Marks, Watch};
 use super::event::State;
 use super::interval::Interval;
 use super::session::{EARLIER, Session};
+use super::slim::Slim;
 use crate::logic::wire::heartbeat::Heartbeat;
 use crate::logic::{Nanos, SECOND};
 
-/// A client gets a detector with the third heartbeat of a session, and memory for what was learned with it.
-const YOUNG: usize = 2;
+/// A client gets a detector with the third heartbeat of a session, and memory for what was learned with it. It begins with
+/// the second: of one that is heard twice, no more than one heartbeat has to be remembered.
+const YOUNG: u8 = 2;
 /// Intervals and a second that silence of a young one may take.
 const PATIENCE: Nanos = 3;
 /// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
@@ -38,21 +40,15 @@ pub(super) struct Peer {
     /// Since when it is in that state.
     pub(super) since: Moment,
     pub(super) session: Session,
-    /// Sessions before this one, and the highest number heard of each.
-    pub(super) earlier: [Option<(u64, u64)>; EARLIER],
     pub(super) sessions: u32,
-    /// Numbers up to here were heard before the monitor was last away.
-    pub(super) floor: Option<u64>,
+    /// Most have none.
+    pub(super) past: Option<Box<Past>>,
     pub(super) account: Option<Account>,
-    /// What came of it in earlier sessions.
-    pub(super) carried: Counts,
     pub(super) clocks: Clocks,
-    below: Option<Below>,
     /// How many heartbeats kept their pace and were too late.
     out_of_step: u8,
     pub(super) interval: Interval,
-    young: Vec<Beat>,
-    pub(super) watch: Option<Box<Watch>>,
+    learned: Learned,
     pub(super) marks: Option<Marks>,
     /// How long it may be silent after its last heartbeat.
     pub(super) patience: Nanos,
@@ -60,7 +56,7 @@ pub(super) struct Peer {
     fresh: u8,
     /// The last fresh heartbeat.
     pub(super) last: Moment,
-    pub(super) last_sent: Option<i64>,
+    pub(super) last_sent: Option<Slim>,
     /// Its times are dates without a zone: no clock can be told from them.
     pub(super) local: bool,
     pub(super) seq: u64,
@@ -70,8 +66,26 @@ pub(super) struct Peer {
     pub(super) excused: (Nanos, u32),
     /// Others were heard while verdicts about it waited.
     pub(super) vouched: bool,
-    /// The time of its entry among the timers.
-    pub(super) timer: Option<Nanos>,
+}
+
+/// What is to be known of a client beside its session.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Sessions before this one, and the highest number heard of each.
+    pub(super) earlier: [Option<(u64, u64)>; EARLIER],
+    /// What came of it in these and the ones before.
+    carried: Counts,
+    /// Numbers up to here were heard before the monitor was last away, or in an earlier part of this session.
+    pub(super) floor: Option<u64>,
+    below: Option<Below>,
+}
+
+/// What is known of how the heartbeats of a client come.
+#[derive(Debug)]
+enum Learned {
+    /// So many were heard, this one the last.
+    Young(u8, Beat),
+    Watch(Box<Watch>),
 }
 
 /// What is known of a client that was saved.
@@ -107,6 +121,10 @@ pub(super) struct Taken {
     pub(super) finding: Option<Finding>,
 }
 
+impl Learned {
+    const NOTHING: Self = Self::Young(0, Beat { seq: 0, sent: 0, at: 0 });
+}
+
 impl Peer {
     pub(super) fn new(
         name: Arc<str>,
@@ -123,17 +141,13 @@ impl Peer {
             state: State::New,
             since: at,
             session: Session::of(beat),
-            earlier: [None; EARLIER],
             sessions: 1,
-            floor: None,
+            past: None,
             account: None,
-            carried: Counts::default(),
             clocks: Clocks::new(),
-            below: None,
             out_of_step: 0,
             interval: Interval::new(beat.interval, least),
-            young: Vec::new(),
-            watch: None,
+            learned: Learned::NOTHING,
             marks: None,
             patience: 0,
             fresh: 0,
@@ -145,7 +159,6 @@ impl Peer {
             duplicate_told: false,
             excused: (0, 0),
             vouched: false,
-            timer: None,
         }
     }
 
@@ -172,8 +185,7 @@ impl Peer {
             since: known.since,
             session: known.session,
             sessions: known.sessions,
-            floor: Some(known.seq),
-            carried: known.counts,
+            past: Some(Box::new(Past { floor: Some(known.seq), carried: known.counts, ..Past::default() })),
             interval,
             marks: known.state.is_watched().then_some(marks),
             patience: interval.value().saturating_mul(PATIENCE).saturating_add(SECOND),
@@ -188,14 +200,35 @@ impl Peer {
         self.interval.value()
     }
 
+    /// The numbers up to which it was heard before, if that has to be known.
+    pub(super) fn floor(&self) -> Option<u64> {
+        self.past.as_ref()?.floor
+    }
+
+    /// What a calibrated detector foretells.
+    pub(super) fn forecast(&self) -> Option<Forecast> {
+        let Learned::Watch(watch) = &self.learned else { return None };
+        watch.forecast()
+    }
+
+    pub(super) fn past(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
+    fn forget_below(&mut self) {
+        if let Some(past) = &mut self.past {
+            past.below = None;
+        }
+    }
+
     /// Whether it states its interval.
     pub(super) fn states_interval(&self) -> bool {
-        self.interval.stated.is_some()
+        self.interval.stated().is_some()
     }
 
     /// All sessions together.
     pub(super) fn counts(&self) -> Counts {
-        let mut counts = self.carried;
+        let mut counts = self.past.as_ref().map_or_else(Counts::default, |past| past.carried);
         if let Some(account) = &self.account {
             counts += account.counts();
         }
@@ -212,15 +245,15 @@ impl Peer {
         earliest: Nanos,
     ) -> Taken {
         if beat.seq.is_none() && self.seq == u64::MAX {
-            (self.floor, self.seq) = (None, 0);
+            (self.past().floor, self.seq) = (None, 0);
             self.begin_anew();
         }
         let seq = beat.seq.unwrap_or_else(|| self.seq + 1);
-        if self.floor.is_some_and(|floor| seq <= floor) {
+        if self.floor().is_some_and(|floor| seq <= floor) {
             if self.sealed || !self.is_cut_off(seq, at.mono) {
                 return Taken { heard: Heard::Old, steps: 0, finding: None };
             }
-            self.floor = None;
+            self.past().floor = None;
             self.begin_anew();
         }
         let heard = if let Some(account) = &mut self.account {
@@ -247,13 +280,11 @@ impl Peer {
         let first = self.account.as_ref().is_some_and(|account| account.counts().received == 1);
         if heard == Heard::Jump {
             // Nothing that was learned of the numbers before holds for those behind a jump.
-            self.watch = None;
-            self.young.clear();
+            self.learned = Learned::NOTHING;
         }
-        if self.interval.stated != beat.interval {
-            self.interval.stated = beat.interval;
-            self.watch = None;
-            self.young.clear();
+        if self.interval.stated() != beat.interval {
+            self.interval.state(beat.interval);
+            self.learned = Learned::NOTHING;
         }
         let stamp = Stamp { wall: beat.wall_ns, mono: beat.mono };
         let known_steps = if heard == Heard::Jump { 1 } else { steps };
@@ -265,17 +296,16 @@ impl Peer {
             self.interval.learn(gap, steps);
         }
         let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
-        self.below = None;
+        self.forget_below();
         self.seq = seq;
         self.last = at;
-        self.last_sent = beat.wall_ns;
+        self.last_sent = beat.wall_ns.map(Slim::from);
         self.bye = beat.bye;
         let beat = Beat { seq, sent: told.sent, at: came };
         self.mark(beat, detector);
         if self.is_out_of_step(came, gap) {
             self.clocks = Clocks::new();
-            self.watch = None;
-            self.young.clear();
+            self.learned = Learned::NOTHING;
             let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
             self.mark(Beat { sent: told.sent, ..beat }, detector);
         }
@@ -298,16 +328,17 @@ impl Peer {
     /// Whether numbers below the highest can be the ones to go by: those of unsealed clients, and numbers that were heard
     /// before only where nothing else tells a restart.
     fn may_be_cut_off(&self, heard: Heard) -> bool {
-        !self.sealed && (heard == Heard::Old || self.session.number.is_none())
+        !self.sealed && (heard == Heard::Old || self.session.number().is_none())
     }
 
     /// Whether the numbers have gone on below the highest, one heartbeat after the other: one wild number, which anybody
     /// can send who can name an unsealed client, must not silence it for good.
     fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
+        let past = self.past();
         let before =
-            self.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
+            past.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
         let below = Below { last: seq, run: before.run.saturating_add(1), ..before };
-        self.below = Some(below);
+        past.below = Some(below);
         below.run >= CUT_OFF && at.saturating_sub(below.since) >= self.interval()
     }
 
@@ -315,12 +346,11 @@ impl Peer {
     pub(super) fn begin_anew(&mut self) -> Vec<(u64, u64)> {
         let mut lost = Vec::new();
         if let Some(account) = self.account.take() {
-            self.carried += account.close(|first, last| lost.push((first, last)));
+            self.past().carried += account.close(|first, last| lost.push((first, last)));
         }
-        self.below = None;
+        self.forget_below();
         self.clocks = Clocks::new();
-        self.watch = None;
-        self.young.clear();
+        self.learned = Learned::NOTHING;
         lost
     }
 
@@ -328,25 +358,27 @@ impl Peer {
     fn mark(&mut self, beat: Beat, detector: &Detector) {
         let interval = self.interval();
         // A sender that does not state its interval may change it.
-        if self.watch.as_ref().is_some_and(|watch| (watch.interval() - interval).abs() > interval / 4) {
-            self.watch = None;
-            self.young.clear();
-        }
-        if let Some(watch) = &mut self.watch {
-            watch.beat(beat);
-            self.marks = watch.marks();
-            return;
-        }
-        if self.young.len() >= YOUNG
-            && let Ok(mut watch) = detector.watch(interval).or_else(|_| Detector::plain().watch(interval))
+        if matches!(&self.learned, Learned::Watch(watch) if (watch.interval() - interval).abs() > interval / 4)
         {
-            self.young.drain(..).chain([beat]).for_each(|beat| watch.beat(beat));
-            self.marks = watch.marks();
-            self.watch = Some(Box::new(watch));
-            self.young.shrink_to_fit();
-            return;
+            self.learned = Learned::NOTHING;
         }
-        self.young.push(beat);
+        match &mut self.learned {
+            Learned::Watch(watch) => {
+                watch.beat(beat);
+                self.marks = watch.marks();
+                return;
+            }
+            Learned::Young(YOUNG.., last) => {
+                if let Ok(mut watch) = detector.watch(interval).or_else(|_| Detector::plain().watch(interval))
+                {
+                    [*last, beat].into_iter().for_each(|beat| watch.beat(beat));
+                    self.marks = watch.marks();
+                    self.learned = Learned::Watch(Box::new(watch));
+                    return;
+                }
+            }
+            Learned::Young(heard, last) => (*heard, *last) = (*heard + 1, beat),
+        }
         let after = |silence: Nanos| beat.at.saturating_add(silence);
         self.marks = Some(Marks {
             late: after(interval * 3 / 2),

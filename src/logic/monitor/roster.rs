@@ -1,12 +1,12 @@
 //! The clients by name and address: who is let in, and who makes room.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::event::State;
 use super::peer::Peer;
+use super::timers::Timers;
 use crate::logic::Nanos;
 use crate::logic::wire::heartbeat::Heartbeat;
 
@@ -30,7 +30,7 @@ pub(super) struct Roster {
     /// Those of whom one heartbeat was heard, and those that have stopped, the oldest first; some are that no more.
     unconfirmed: VecDeque<Place>,
     stopped: VecDeque<Place>,
-    timers: BinaryHeap<Reverse<(Nanos, Place)>>,
+    timers: Timers,
 }
 
 /// The unsealed clients of a /24 or /64.
@@ -44,7 +44,7 @@ struct Network {
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
-    peer: Option<Peer>,
+    peer: Option<Box<Peer>>,
 }
 
 impl Roster {
@@ -63,21 +63,21 @@ impl Roster {
 
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Peer> {
         let slot = self.slots.get_mut(place.slot as usize)?;
-        slot.peer.as_mut().filter(|_| slot.generation == place.generation)
+        slot.peer.as_deref_mut().filter(|_| slot.generation == place.generation)
     }
 
     fn get(&self, place: Place) -> Option<&Peer> {
         let slot = self.slots.get(place.slot as usize)?;
-        slot.peer.as_ref().filter(|_| slot.generation == place.generation)
+        slot.peer.as_deref().filter(|_| slot.generation == place.generation)
     }
 
     pub(super) fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.slots.iter().filter_map(|slot| slot.peer.as_ref())
+        self.slots.iter().filter_map(|slot| slot.peer.as_deref())
     }
 
     /// The clients in a part of the places, and how many places there are.
     pub(super) fn slots(&self, first: usize, most: usize) -> impl Iterator<Item = &Peer> {
-        self.slots.iter().skip(first).take(most).filter_map(|slot| slot.peer.as_ref())
+        self.slots.iter().skip(first).take(most).filter_map(|slot| slot.peer.as_deref())
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -123,7 +123,7 @@ impl Roster {
         let held = &mut self.slots[slot as usize];
         let place = Place { slot, generation: held.generation };
         let is_new = peer.state == State::New;
-        held.peer = Some(peer);
+        held.peer = Some(Box::new(peer));
         if is_new {
             let waiting = std::mem::take(&mut self.unconfirmed);
             self.unconfirmed = self.with(waiting, place, |peer| peer.state == State::New);
@@ -210,11 +210,14 @@ impl Roster {
     }
 
     /// Forgets a client.
-    pub(super) fn remove(&mut self, place: Place) -> Option<Peer> {
-        self.get_mut(place)?;
+    pub(super) fn remove(&mut self, place: Place) {
+        if self.get_mut(place).is_none() {
+            return;
+        }
+        self.timers.clear(place.slot);
         let slot = &mut self.slots[place.slot as usize];
         slot.generation = slot.generation.wrapping_add(1);
-        let peer = slot.peer.take()?;
+        let Some(peer) = slot.peer.take() else { return };
         self.free.push(place.slot);
         if peer.nameless {
             self.nameless.remove(&peer.source);
@@ -224,30 +227,16 @@ impl Roster {
         if !peer.sealed {
             self.leave(peer.source);
         }
-        Some(peer)
     }
 
-    /// Looks at a client again at a time. One entry is kept for each: an earlier one that stands looks further.
+    /// Looks at a client again at a time, and not before.
     pub(super) fn look_at(&mut self, place: Place, at: Nanos) {
-        let Some(peer) = self.get_mut(place) else { return };
-        if peer.timer.is_none_or(|standing| at < standing) {
-            peer.timer = Some(at);
-            self.timers.push(Reverse((at, place)));
-            if self.timers.len() > 4 * self.slots.len() + LONG {
-                let mut timers = std::mem::take(&mut self.timers).into_vec();
-                timers.retain(|Reverse((at, place))| {
-                    self.get(*place).is_some_and(|peer| peer.timer == Some(*at))
-                });
-                timers.sort_unstable();
-                timers.dedup();
-                self.timers = timers.into();
-            }
-        }
+        self.timers.set(place.slot, at);
     }
 
-    /// When to look at somebody next.
+    /// Nobody is to be looked at before this time.
     pub(super) fn next_look(&self) -> Option<Nanos> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        self.timers.next()
     }
 
     /// How many entries there are in all queues.
@@ -259,17 +248,8 @@ impl Roster {
 
     /// Who is to be looked at, until `now`.
     pub(super) fn due(&mut self, now: Nanos) -> Option<Place> {
-        while let Some(Reverse((at, place))) =
-            self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now)
-        {
-            self.timers.pop();
-            // An entry that was overtaken by an earlier one is nobody's.
-            if let Some(peer) = self.get_mut(place).filter(|peer| peer.timer == Some(at)) {
-                peer.timer = None;
-                return Some(place);
-            }
-        }
-        None
+        let slot = self.timers.due(now)?;
+        Some(Place { slot, generation: self.slots[slot as usize].generation })
     }
 
     fn leave(&mut self, source: SocketAddr) {

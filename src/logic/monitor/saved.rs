@@ -79,7 +79,7 @@ impl Monitor {
 
 fn write_line(peer: &Peer, text: &mut String) {
     let counts = peer.counts();
-    let Session { number, boot, start } = peer.session;
+    let session = peer.session;
     let fields: [&dyn Display; 24] = [
         &peer.name,
         &u8::from(peer.nameless),
@@ -88,9 +88,9 @@ fn write_line(peer: &Peer, text: &mut String) {
         &peer.since.wall,
         &peer.last.wall,
         &peer.source,
-        &maybe(number),
-        &maybe(boot),
-        &maybe(start),
+        &maybe(session.number()),
+        &maybe(session.boot()),
+        &maybe(session.start()),
         &peer.seq,
         &peer.interval(),
         &u8::from(peer.states_interval()),
@@ -126,8 +126,7 @@ fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     };
     let (since, last) = (moment()?, moment()?);
     let source = next(&mut fields)?;
-    let session =
-        Session { number: option(&mut fields)?, boot: option(&mut fields)?, start: option(&mut fields)? };
+    let session = Session::new(option(&mut fields)?, option(&mut fields)?, option(&mut fields)?);
     let seq = next(&mut fields)?;
     let interval = next::<Nanos>(&mut fields).filter(|interval| INTERVALS.contains(interval))?;
     let stated = next::<u8>(&mut fields)? != 0;

@@ -15,9 +15,9 @@ const INTERVALS: Nanos = 1_000;
 /// Points from which a drift is read. With fewer it is worse than none: 9 ppm off at 60.
 const ENOUGH: u32 = 300;
 /// Corners of a hull. Delays give it 10 or 20; only a drift that bends, or ill will, gives more.
-const MOST_CORNERS: usize = 64;
+const MOST_CORNERS: usize = 32;
 
-/// The two hulls: 128 bytes, and 1 KB at most for the corners of each.
+/// The two hulls: 128 bytes, and 512 bytes at most for the corners of each.
 #[derive(Debug, Clone)]
 pub(super) struct Envelope {
     older: Hull,

@@ -22,8 +22,13 @@ const YOUNG: u32 = 10;
 const MEMORY: f64 = 1_000.0;
 /// What was learned of losses is halved when it comes from so many heartbeats.
 const MOST_TRANSITIONS: f64 = 50_000.0;
-/// Heartbeats between two looks at what was learned, once that changes little.
+/// Heartbeats between two looks at what was learned, once that changes little: a sixteenth of all, and at most so many.
 const STEADY: u32 = 50;
+const OFTEN: u32 = 16;
+/// Up to so many heartbeats, a loss and one that is later than all before are reasons to look at once.
+const UNSTEADY: u32 = 200;
+/// A time ahead is found to one part in so many of an interval, towards the later.
+const FINE: Nanos = 1_024;
 /// What is called late, and doubtful: phi is 2.
 const SELDOM: f64 = 0.01;
 
@@ -81,7 +86,8 @@ impl Calibrated {
             received: 0,
             offset: 0.0,
             losses: Losses::PRIOR,
-            deviations: Deviations::new(),
+            deviations: Deviations::default(),
+            next_look: 0,
             forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false, late: 0, doubtful: 0 },
         };
         watch.forecast = watch.look_ahead();
@@ -147,6 +153,8 @@ pub(super) struct Watch {
     offset: f64,
     losses: Losses,
     deviations: Deviations,
+    /// How many heartbeats are to be received before the next look at what was learned.
+    next_look: u32,
     forecast: Forecast,
 }
 
@@ -157,13 +165,17 @@ impl Watch {
         let origin = *self.origin.get_or_insert(beat);
         let planned = i128::from(beat.sent) - i128::from(origin.sent);
         let offset = saturated(i128::from(beat.at) - i128::from(origin.at) - planned);
+        let mut surprising = false;
         if let Some(latest) = self.latest.replace(beat.seq) {
-            self.losses.gap(beat.seq - latest - 1);
-            self.deviations.add(offset.saturating_sub(self.offset.round() as Nanos));
+            let lost = beat.seq - latest - 1;
+            self.losses.gap(lost);
+            let later = self.deviations.add(offset.saturating_sub(self.offset.round() as Nanos));
+            surprising = self.received <= UNSTEADY && (lost > 0 || later);
         }
         self.received = self.received.saturating_add(1);
         self.offset += (offset as f64 - self.offset) / f64::from(self.received).min(MEMORY);
-        if self.received <= 4 * STEADY || self.received.is_multiple_of(STEADY) {
+        if self.received >= self.next_look || surprising {
+            self.next_look = self.received.saturating_add((self.received / OFTEN).clamp(1, STEADY));
             self.forecast = self.look_ahead();
         }
         let expected = i128::from(origin.at) + planned + self.offset.round() as i128;
@@ -196,28 +208,28 @@ impl Watch {
         let per_second = arriving * SECOND as f64 / self.interval as f64;
         let longest = MOST_SILENT * self.interval;
         let chance = |after| silence(p01, p11, &tail, self.interval, after);
-        let late = self.interval + first(longest, |late| tail.beyond(late) <= SELDOM);
-        let doubtful = first(longest, |after| chance(after) <= SELDOM);
-        let at_most = chance(longest);
-        if at_most > allowed {
-            let false_alarms = at_most * per_second;
-            return Forecast { silence: longest, false_alarms, cut_short: true, late, doubtful };
-        }
-        let silence = first(longest, |after| chance(after) <= allowed);
-        Forecast { silence, false_alarms: allowed * per_second, cut_short: false, late, doubtful }
+        let late = self.interval + tail.quantile(SELDOM, longest);
+        let first = |most| first(self.interval, |after| chance(after) <= most);
+        let doubtful = first(SELDOM);
+        let silence = first(allowed);
+        let at_most = if silence == longest { chance(longest) } else { allowed };
+        let cut_short = at_most > allowed;
+        let false_alarms = at_most.max(allowed) * per_second;
+        Forecast { silence, false_alarms, cut_short, late, doubtful }
     }
 }
 
-/// The first nanosecond up to `longest` from which on something holds.
-fn first(longest: Nanos, holds: impl Fn(Nanos) -> bool) -> Nanos {
-    let (mut low, mut high) = (0, longest);
+/// The first time up to the longest silence from which on something holds: first which interval, then when in it.
+fn first(interval: Nanos, holds: impl Fn(Nanos) -> bool) -> Nanos {
+    let (mut low, mut high) = (0, MOST_SILENT);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if holds(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
+        if holds(middle * interval) { high = middle } else { low = middle }
+    }
+    let (mut low, mut high) = (low * interval, high * interval);
+    while high - low > interval / FINE + 1 {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { high = middle } else { low = middle }
     }
     high
 }

@@ -1,7 +1,9 @@
 //! How far from their expected time heartbeats arrive: counts in buckets that are 3 % wide.
 //!
-//! 0.1 ms to 100 s, early and late alike; 940 counts of 4 bytes. When there are 1,000,000 samples every count is
-//! halved: a promise of one in 100,000 heartbeats is kept by the ten latest of them. Beyond what was seen the tail falls with the square of the time.
+//! 0.1 ms to 100 s, early and late alike. When there are 1,000,000 samples every count is halved: a promise of one in
+//! 100,000 heartbeats is kept by the ten latest of them. Beyond what was seen the tail falls with the square of the
+//! time. Counts are kept from the earliest to the latest bucket that was hit, two bytes each: some hundred bytes for
+//! delays of milliseconds, and 2 KB at most.
 
 use std::sync::LazyLock;
 
@@ -10,6 +12,8 @@ use crate::logic::Nanos;
 const FINEST: Nanos = 100_000;
 const COARSEST: Nanos = 100_000_000_000;
 const MOST_SAMPLES: u32 = 1_000_000;
+/// Buckets that are added at a time, so that a wider range is rarely made.
+const STRIDE: usize = 16;
 
 /// The upper bounds of all buckets but the last, which has none.
 static BOUNDS: LazyLock<Vec<Nanos>> = LazyLock::new(|| {
@@ -19,67 +23,142 @@ static BOUNDS: LazyLock<Vec<Nanos>> = LazyLock::new(|| {
 });
 
 /// What was seen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Deviations {
-    counts: Box<[u32]>,
+    /// The bucket that `counts` begins with, and the latest that was hit.
+    first: usize,
+    latest: usize,
+    counts: Vec<u16>,
+    /// A bucket for each time that its count had no room any more: 15 at most, as there are not more samples.
+    carried: Vec<u16>,
     samples: u32,
 }
 
 impl Deviations {
-    pub(super) fn new() -> Self {
-        Self { counts: vec![0; BOUNDS.len() + 1].into(), samples: 0 }
-    }
-
-    pub(super) fn add(&mut self, deviation: Nanos) {
-        self.counts[BOUNDS.partition_point(|bound| *bound < deviation)] += 1;
+    /// Takes one in; says whether it is later than all before.
+    pub(super) fn add(&mut self, deviation: Nanos) -> bool {
+        let bucket = BOUNDS.partition_point(|bound| *bound < deviation);
+        self.reach(bucket);
+        let count = &mut self.counts[bucket - self.first];
+        *count = count.wrapping_add(1);
+        if *count == 0 {
+            self.carried.push(u16::try_from(bucket).unwrap_or(u16::MAX));
+        }
         self.samples += 1;
         if self.samples >= MOST_SAMPLES {
-            // From the latest on, odd ones handed down: the tail keeps its weight, and its end stays seen.
-            let mut odd = 1;
-            for count in self.counts.iter_mut().rev() {
-                let held = *count + odd;
-                (*count, odd) = (held >> 1, held & 1);
-            }
-            self.samples = self.counts.iter().sum();
+            self.halve();
         }
+        let is_latest = bucket > self.latest;
+        self.latest = bucket.max(self.latest);
+        is_latest
+    }
+
+    /// Makes room for a bucket.
+    fn reach(&mut self, bucket: usize) {
+        if self.counts.is_empty() {
+            self.first = bucket;
+        }
+        let end = self.first + self.counts.len();
+        if (self.first..end).contains(&bucket) {
+            return;
+        }
+        let first = if bucket < self.first { bucket.saturating_sub(STRIDE) } else { self.first };
+        let end = if bucket < end { end } else { (bucket + 1 + STRIDE).min(BOUNDS.len() + 1) };
+        let mut counts = vec![0; end - first];
+        counts[self.first - first..][..self.counts.len()].copy_from_slice(&self.counts);
+        (self.first, self.counts) = (first, counts);
+    }
+
+    /// From the latest on, odd ones handed down: the tail keeps its weight, and its end stays seen.
+    fn halve(&mut self) {
+        let (mut odd, mut carried) = (1, Vec::new());
+        self.samples = 0;
+        for place in (0..self.counts.len()).rev() {
+            let held = self.count(place) + odd;
+            odd = held & 1;
+            let [low, high] = [held >> 1 & 0xffff, held >> 17];
+            self.counts[place] = u16::try_from(low).unwrap_or(u16::MAX);
+            let bucket = u16::try_from(self.first + place).unwrap_or(u16::MAX);
+            carried.extend((0..high).map(|_| bucket));
+            self.samples += held >> 1;
+        }
+        self.carried = carried;
+    }
+
+    fn count(&self, place: usize) -> u32 {
+        let carries =
+            self.carried.iter().filter(|bucket| usize::from(**bucket) == self.first + place).count();
+        u32::from(self.counts[place]) + (u32::try_from(carries).unwrap_or(0) << 16)
     }
 
     /// The share that was later than any given time.
     pub(super) fn tail(&self) -> Tail {
-        let samples = f64::from(self.samples.max(1));
-        let top = self.counts.iter().rposition(|count| *count > 0).unwrap_or(0);
-        let mut above = vec![0.0; top];
+        // All are later than the bound before the first bucket.
+        let first = self.first.saturating_sub(1);
+        let places = self.first - first;
+        let mut above = vec![0; self.latest.saturating_sub(first)];
         let mut later = 0;
-        for bucket in (1..=top).rev() {
-            later += self.counts[bucket];
-            above[bucket - 1] = f64::from(later) / samples;
+        for (place, above) in above.iter_mut().enumerate().rev() {
+            later += u32::from(self.counts[place + 1 - places]);
+            *above = later;
         }
-        Tail { above }
+        for bucket in &self.carried {
+            above[..usize::from(*bucket) - first].iter_mut().for_each(|above| *above += 1 << 16);
+        }
+        Tail { first, above, share: 1.0 / f64::from(self.samples.max(1)) }
     }
 }
 
-/// The probability that a heartbeat is later than a time, for the bounds up to the last bucket that holds any.
+/// The probability that a heartbeat is later than a time.
 #[derive(Debug)]
 pub(super) struct Tail {
-    above: Vec<f64>,
+    /// How many were later than the bound of this number, the next one and so on up to the last that any was later than.
+    first: usize,
+    above: Vec<u32>,
+    /// What each counts for.
+    share: f64,
 }
 
 impl Tail {
     /// The probability that a heartbeat that arrives does so later than `deviation`.
     pub(super) fn beyond(&self, deviation: Nanos) -> f64 {
-        let bucket = BOUNDS.partition_point(|bound| *bound < deviation);
-        let Some(&last) = self.above.last() else {
-            return if bucket == 0 { 1.0 } else { fall(FINEST, deviation) };
-        };
-        if bucket >= self.above.len() {
-            return last * fall(BOUNDS[self.above.len() - 1].max(FINEST), deviation);
+        let (last, bound) = self.end();
+        if deviation > bound {
+            return last * fall(bound.max(FINEST), deviation);
         }
-        if bucket == 0 {
+        if deviation <= BOUNDS[self.first] {
             return 1.0;
         }
+        let bucket = BOUNDS.partition_point(|bound| *bound < deviation);
         let (low, high) = (BOUNDS[bucket - 1], BOUNDS[bucket]);
         let part = (deviation - low) as f64 / (high - low) as f64;
-        self.above[bucket - 1] + (self.above[bucket] - self.above[bucket - 1]) * part
+        let place = bucket - self.first;
+        let (before, behind) = (f64::from(self.above[place - 1]), f64::from(self.above[place]));
+        (before + (behind - before) * part) * self.share
+    }
+
+    /// The time beyond which there is that share, from a nanosecond to `longest`.
+    #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest time")]
+    pub(super) fn quantile(&self, share: f64, longest: Nanos) -> Nanos {
+        let (last, bound) = self.end();
+        let place = self.above.partition_point(|above| f64::from(*above) * self.share > share);
+        let time = if place == self.above.len() {
+            bound.max(FINEST) as f64 * (last / share).sqrt()
+        } else if place == 0 {
+            0.0
+        } else {
+            let (low, high) = (BOUNDS[self.first + place - 1], BOUNDS[self.first + place]);
+            let (before, behind) = (f64::from(self.above[place - 1]), f64::from(self.above[place]));
+            low as f64 + (before - share / self.share) / (before - behind) * (high - low) as f64
+        };
+        (time.ceil() as Nanos).clamp(1, longest)
+    }
+
+    /// The last bound that any was later than, and which share was: the tail falls from there.
+    fn end(&self) -> (f64, Nanos) {
+        self.above.last().map_or((1.0, BOUNDS[0]), |last| {
+            (f64::from(*last) * self.share, BOUNDS[self.first + self.above.len() - 1])
+        })
     }
 
     /// Before this every heartbeat is still to come.

@@ -6,6 +6,7 @@
 mod binary;
 mod fields;
 mod line;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +57,10 @@ impl<'a> Heartbeat<'a> {
     pub fn read(datagram: &'a [u8]) -> Result<Self, Unreadable> {
         let said = match binary::read(datagram) {
             Some(said) => said,
-            None => said(whole_text(datagram)?),
+            None => {
+                let text = whole_text(datagram)?;
+                plain::read(text).unwrap_or_else(|| said(text))
+            }
         };
         let wall_ns = said.moment.and_then(Moment::wall_ns).filter(|wall_ns| *wall_ns != 0);
         let local = wall_ns.is_some() && !said.moment.is_some_and(Moment::zone_known);
@@ -72,7 +76,7 @@ impl<'a> Heartbeat<'a> {
     fn words(&mut self, rest: &'a str, datagram: &'a [u8]) -> Result<(), Unreadable> {
         let mut seen = 0_u16;
         let (mut key, mut sealed) = (None, false);
-        for (name, value) in rest.split(is_gap).filter_map(|word| word.split_once('=')) {
+        for (name, value) in words(rest) {
             let place = match name {
                 "id" => {
                     self.id = Some(name_of(value).ok_or(Unreadable::Sender)?);
@@ -87,11 +91,11 @@ impl<'a> Heartbeat<'a> {
                     2
                 }
                 "interval" => {
-                    self.interval = decimal_seconds(value).filter(|interval| INTERVAL.contains(interval));
+                    self.interval = seconds(value).filter(|interval| INTERVAL.contains(interval));
                     3
                 }
                 "mono" => {
-                    self.mono = decimal_seconds(value).filter(|mono| *mono >= 0);
+                    self.mono = seconds(value).filter(|mono| *mono >= 0);
                     4
                 }
                 "ack" => {
@@ -123,6 +127,23 @@ impl<'a> Heartbeat<'a> {
         }
         Ok(())
     }
+}
+
+/// The names and values of the words that have both.
+fn words(rest: &str) -> impl Iterator<Item = (&str, &str)> {
+    let ends = rest.bytes().enumerate().filter(|(_, byte)| is_gap(char::from(*byte))).map(|(place, _)| place);
+    let mut start = 0;
+    ends.chain([rest.len()]).filter_map(move |end| {
+        let word = &rest[std::mem::replace(&mut start, end + 1)..end];
+        let equals = word.bytes().position(|byte| byte == b'=')?;
+        Some((&word[..equals], &word[equals + 1..]))
+    })
+}
+
+fn seconds(value: &str) -> Option<Nanos> {
+    plain::decimal(value)
+        .and_then(|(nanos, rest)| rest.is_empty().then_some(nanos))
+        .or_else(|| decimal_seconds(value))
 }
 
 /// When a request says that it was sent, as far as it can be read.
@@ -184,12 +205,11 @@ fn name_of(value: &str) -> Option<&str> {
 }
 
 fn hexadecimal(value: &str) -> Option<u64> {
-    let digits = value.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(value)?;
     // Not longer than 16 digits, or it has no room.
-    if digits.len() > 16 {
+    if !(1..=16).contains(&value.len()) {
         return None;
     }
-    u64::from_str_radix(digits, 16).ok()
+    value.chars().try_fold(0, |number, digit| Some(number << 4 | u64::from(digit.to_digit(16)?)))
 }
 
 /// Digits and nothing else, which `parse` alone does not ask for.

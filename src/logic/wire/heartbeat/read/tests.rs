@@ -2,6 +2,9 @@
 
 mod sealed;
 
+use proptest::prelude::*;
+
+use super::seconds as seconds_of;
 use super::*;
 
 /// What a datagram of the course says: number, time, and whether the time may be that of another zone.
@@ -233,4 +236,46 @@ fn what_is_no_heartbeat() {
     assert_eq!(Heartbeat::read(long("x").as_bytes()), Err(Unreadable::Long));
     says(long(" "), 1, None);
     says(long("x").split_at(1_500).0, 1, None);
+}
+
+proptest! {
+    /// The line of our own senders is read the short way, and as the long way reads it.
+    #[test]
+    fn the_short_way_says_what_the_long_way_says(
+        seq in any::<u64>(),
+        seconds in prop_oneof![1_600_000_000_u64..1_800_000_000, any::<u64>()],
+        part in "(\\.[0-9]{0,11})?",
+        rest in prop_oneof!["( [a-z]{1,8}=[a-z0-9.-]{0,12}){0,4}", "[ -~\n]{0,12}"],
+        value in "[0-9]{0,12}(\\.[0-9]{0,11})?",
+    ) {
+        let text = format!("Heartbeat {seq} {seconds}{part}{rest}");
+        if let Some(short) = plain::read(&text) {
+            let long = said(&text);
+            let all = |said: &Said<'_>| {
+                let moment = said.moment.map(|moment| (moment.wall_ns(), moment.zone_known()));
+                (said.seq, moment, said.known, said.rest.len())
+            };
+            prop_assert_eq!(all(&short), all(&long), "{}", text);
+        }
+        prop_assert_eq!(seconds_of(&value), decimal_seconds(&value), "{}", value);
+    }
+}
+
+#[test]
+fn our_own_lines_are_read_the_short_way() {
+    for line in [
+        "Heartbeat 17 1700000000.25 id=web1 session=9f",
+        "Heartbeat 1 1700000000",
+        "Heartbeat 1 1700000000.000000001",
+    ] {
+        assert!(plain::read(line).is_some(), "{line}");
+    }
+    for other in [
+        "Heartbeat 1 1700000000 5",
+        "Heartbeat 1 1700000000.1234567891",
+        "Heartbeat 1 17",
+        "heartbeat 1 1700000000",
+    ] {
+        assert!(plain::read(other).is_none(), "{other}");
+    }
 }

@@ -1,0 +1,200 @@
+//! When to look at each of very many clients next.
+//!
+//! A client's time moves on with every heartbeat, and hardly ever comes. So what is written then is one number in an
+//! array. Beside it a client has one entry in a drawer for a tenth of a second of the future; when that drawer's time
+//! comes, the entries whose numbers have moved on go to a later drawer, and only the others are put in order. Moving a
+//! time on is one write, and an entry is moved once in as much time as a client may be silent.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use crate::logic::Nanos;
+
+/// The width of a drawer is two to the power of this many nanoseconds: 134 ms.
+const WIDTH: u32 = 27;
+/// Entries for each client, and on top of that, from which on those that were overtaken are cleared away.
+const MOST: usize = 4;
+const FEW: usize = 64;
+const NEVER: Nanos = Nanos::MAX;
+
+/// The times of clients, who are numbered from 0.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    times: Vec<Time>,
+    /// By the number of the drawer.
+    drawers: BTreeMap<Nanos, Vec<u32>>,
+    /// Drawers before this one were opened: what is in them is here, in order.
+    opened: Nanos,
+    near: BinaryHeap<Reverse<(Nanos, u32)>>,
+    entries: usize,
+}
+
+/// When a client is to be looked at, and the time of the entry that counts: no later than that. Others were overtaken.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    at: Nanos,
+    entry: Nanos,
+}
+
+impl Timers {
+    /// Looks at a client at this time and no other.
+    pub(super) fn set(&mut self, client: u32, at: Nanos) {
+        let place = client as usize;
+        if place >= self.times.len() {
+            self.times.resize(place + 1, Time { at: NEVER, entry: NEVER });
+        }
+        let at = at.min(NEVER - 1);
+        self.times[place].at = at;
+        if at < self.times[place].entry {
+            self.enter(client, at);
+            if self.entries > MOST * self.times.len() + FEW {
+                self.clear_away();
+            }
+        }
+    }
+
+    /// Looks at a client no more.
+    pub(super) fn clear(&mut self, client: u32) {
+        if let Some(time) = self.times.get_mut(client as usize) {
+            time.at = NEVER;
+        }
+    }
+
+    /// Nobody is to be looked at before this time.
+    pub(super) fn next(&self) -> Option<Nanos> {
+        let near = self.near.peek().map(|Reverse((at, _))| *at);
+        near.into_iter().chain(self.drawers.keys().next().map(|drawer| drawer << WIDTH)).min()
+    }
+
+    /// A client whose time has come, which is then cleared.
+    pub(super) fn due(&mut self, now: Nanos) -> Option<u32> {
+        loop {
+            if let Some(Reverse((entry, client))) =
+                self.near.peek().copied().filter(|Reverse((at, _))| *at <= now)
+            {
+                self.near.pop();
+                self.entries -= 1;
+                let time = &mut self.times[client as usize];
+                if time.entry != entry {
+                    continue;
+                }
+                time.entry = NEVER;
+                if time.at <= now {
+                    time.at = NEVER;
+                    return Some(client);
+                }
+                self.enter_again(client);
+                continue;
+            }
+            let first = self.drawers.first_entry().filter(|drawer| drawer.key() << WIDTH <= now)?;
+            let (drawer, clients) = first.remove_entry();
+            self.opened = self.opened.max(drawer + 1);
+            self.entries -= clients.len();
+            for client in clients {
+                let time = &mut self.times[client as usize];
+                if time.entry == drawer << WIDTH {
+                    time.entry = NEVER;
+                    self.enter_again(client);
+                }
+            }
+        }
+    }
+
+    /// How many entries there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries
+    }
+
+    fn enter_again(&mut self, client: u32) {
+        let at = self.times[client as usize].at;
+        if at < NEVER {
+            self.enter(client, at);
+        }
+    }
+
+    fn enter(&mut self, client: u32, at: Nanos) {
+        self.entries += 1;
+        let drawer = at >> WIDTH;
+        let is_near = drawer < self.opened;
+        self.times[client as usize].entry = if is_near { at } else { drawer << WIDTH };
+        if is_near {
+            self.near.push(Reverse((at, client)));
+        } else {
+            self.drawers.entry(drawer).or_default().push(client);
+        }
+    }
+
+    fn clear_away(&mut self) {
+        (self.near, self.drawers, self.entries) = (BinaryHeap::new(), BTreeMap::new(), 0);
+        for client in 0..u32::try_from(self.times.len()).unwrap_or(u32::MAX) {
+            self.times[client as usize].entry = NEVER;
+            self.enter_again(client);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::logic::SECOND;
+
+    proptest! {
+        /// Beside a list of times that is looked through from end to end.
+        #[test]
+        fn everybody_is_looked_at_in_time_and_once(
+            steps in prop::collection::vec((0_u8..10, 0_u32..8, 0..3 * SECOND, 0..SECOND / 2), 1..400)
+        ) {
+            let (mut timers, mut times, mut now) = (Timers::default(), [NEVER; 8], 0);
+            for (what, client, ahead, later) in steps {
+                match what {
+                    0 => {
+                        timers.clear(client);
+                        times[client as usize] = NEVER;
+                    }
+                    1..6 => {
+                        let at = now + ahead + 1;
+                        timers.set(client, at);
+                        times[client as usize] = at;
+                    }
+                    _ => now += later,
+                }
+                let first = times.iter().copied().min().filter(|at| *at < NEVER);
+                prop_assert!(first.is_none_or(|first| timers.next().is_some_and(|next| next <= first)));
+                let mut due: Vec<u32> = std::iter::from_fn(|| timers.due(now)).collect();
+                due.sort_unstable();
+                let expected: Vec<u32> = (0..8).filter(|client| times[*client as usize] <= now).collect();
+                prop_assert_eq!(&due, &expected);
+                due.iter().for_each(|client| times[*client as usize] = NEVER);
+                prop_assert!(timers.next().is_none_or(|next| next > now));
+                prop_assert!(timers.len() <= MOST * 8 + FEW);
+            }
+        }
+    }
+
+    #[test]
+    fn a_million_clients_who_are_heard_every_second_are_moved_once_a_second() {
+        const CLIENTS: u32 = 1_000_000;
+        let (mut timers, mut now) = (Timers::default(), 0);
+        for round in 0..4 {
+            for client in 0..CLIENTS {
+                now = (Nanos::from(client) + round * Nanos::from(CLIENTS)) * 1_000;
+                timers.set(client, now + 3 * SECOND / 2);
+                if client % 1_000 == 0 {
+                    assert_eq!(timers.due(now), None);
+                }
+            }
+            assert_eq!(timers.len(), CLIENTS as usize);
+        }
+        // Half of them fall silent.
+        let silent = now + 2 * SECOND;
+        for client in (0..CLIENTS).step_by(2) {
+            timers.set(client, silent + SECOND);
+        }
+        let due: Vec<u32> = std::iter::from_fn(|| timers.due(silent)).collect();
+        assert_eq!((due.len(), due.is_sorted()), (CLIENTS as usize / 2, true), "in the order of their times");
+        assert!(due.iter().all(|client| client % 2 == 1));
+    }
+}

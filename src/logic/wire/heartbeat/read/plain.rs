@@ -1,0 +1,42 @@
+//! The line as our own senders write it, and as most of those that come are: digits are read once, and nothing is guessed.
+//! Whatever is otherwise is left to the other readers, who say the same of these lines.
+
+use super::Said;
+use crate::logic::wire::FIRST_TIME;
+use crate::logic::wire::moment::Moment;
+use crate::logic::{Nanos, SECOND};
+
+/// `Heartbeat 17 1700000000.25`, and then nothing or words.
+pub(super) fn read(text: &str) -> Option<Said<'_>> {
+    let (seq, after) = digits(text.strip_prefix("Heartbeat ")?, 19)?;
+    let (wall_ns, rest) = decimal(after.strip_prefix(' ')?)?;
+    let is_certain = wall_ns >= FIRST_TIME.cast_signed() * SECOND;
+    let goes_on = rest
+        .strip_prefix(' ')
+        .map_or(rest.is_empty(), |word| word.starts_with(|first: char| first.is_ascii_alphabetic()));
+    let moment = Some(Moment::Told { wall_ns, zone_known: true });
+    (is_certain && goes_on && !text.contains('\n')).then_some(Said {
+        seq: Some(seq),
+        moment,
+        known: true,
+        rest,
+    })
+}
+
+/// Seconds as our senders write them, at the beginning of a text: up to ten digits, and up to nine behind a point.
+pub(super) fn decimal(text: &str) -> Option<(Nanos, &str)> {
+    const PLACES: [i64; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (seconds, rest) = digits(text, 10)?;
+    let whole = seconds.cast_signed().checked_mul(SECOND)?;
+    let Some(part) = rest.strip_prefix('.') else { return Some((whole, rest)) };
+    let (nanos, rest) = digits(part, 9)?;
+    let place = PLACES[part.len() - rest.len() - 1];
+    Some((whole.checked_add(nanos.cast_signed() * place)?, rest))
+}
+
+/// A number of one to `most` digits, 19 at most.
+fn digits(text: &str, most: usize) -> Option<(u64, &str)> {
+    let length = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at_checked(length).filter(|(digits, _)| !digits.is_empty())?;
+    Some((digits.bytes().fold(0, |number, digit| 10 * number + u64::from(digit - b'0')), rest))
+}
