@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -50,6 +50,59 @@ class Column:
     def to_list(self, /) -> "list[object]":
         """
         All values as a Python list.
+        """
+
+@final
+class Digest:
+    """
+    All statistics of samples in some kilobytes.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __new__(cls, /, samples: Samples) -> Digest: ...
+    def duplication(self, /) -> "dict[str, object] | None":
+        """
+        Replies too many; `None` if unknown.
+        """
+    @staticmethod
+    def from_parts(parts: "dict[str, object]") -> Digest:
+        """
+        The digest with these parts.
+        """
+    def ipdv(self, /, quantiles: SupportsGetItem[int, SupportsFloat | SupportsIndex]) -> "dict[str, object]":
+        """
+        Differences between neighbours, each quantile within 1 %.
+        """
+    def jitter(self, /) -> "dict[str, object] | None":
+        """
+        The jitter of RFC 3550; `None` if unknown.
+        """
+    def loss(self, /, confidence: SupportsFloat | SupportsIndex) -> "dict[str, object]":
+        """
+        Counts, and intervals of the loss.
+        """
+    def loss_runs(self, /) -> "dict[str, object]":
+        """
+        Runs of losses, counted.
+        """
+    def merged(self, /, other: Digest) -> Digest:
+        """
+        The digest of both.
+        """
+    def parts(self, /) -> "dict[str, object]":
+        """
+        What it is made of, as numbers, lists and dicts.
+        """
+    def pdv(self, /, quantiles: SupportsGetItem[int, SupportsFloat | SupportsIndex]) -> "dict[str, object]":
+        """
+        Round trips less the shortest, each quantile within 1 %.
+        """
+    def reordering(self, /) -> "dict[str, object] | None":
+        """
+        Replies out of order; `None` if unknown.
+        """
+    def round_trip(self, /, quantiles: SupportsGetItem[int, SupportsFloat | SupportsIndex]) -> "dict[str, object]":
+        """
+        Round trips, each quantile within 1 %.
         """
 
 @final
@@ -311,6 +364,24 @@ class PingSession:
         """
 
 @final
+class Samples:
+    """
+    The pings of one table or of several, sorted out by run and target.
+
+    `table` has `__arrow_c_stream__`, or is a dict of columns, or a list of such tables. `wanted` names the columns that
+    are read beside `rtt_ns`, `status`, `seq`, `run` and `target`.
+    """
+    def __len__(self, /) -> int:
+        """
+        How many pings there are.
+        """
+    def __new__(cls, /, table: "object", wanted: SupportsGetItem[int, str]) -> Samples: ...
+    def by_target(self, /) -> list[tuple[str | None, Samples]]:
+        """
+        The samples of each target, in the order of their first appearance; the target is `None` where there is none.
+        """
+
+@final
 class Table:
     """
     Columns of equal length, by name.
@@ -392,7 +463,57 @@ def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, in
     Pings a simulated server; gives back the rows, the summary and the seed in force.
     """
 
-def wilson(hits: SupportsIndex, n: SupportsIndex) -> tuple[float, float] | None:
+def stats_duplication(samples: Samples) -> "dict[str, object]":
     """
-    The 95 % interval of a share, `hits` of `n`; `None` without a trial.
+    Replies too many.
+    """
+
+def stats_ipdv(samples: Samples, quantiles: SupportsGetItem[int, SupportsFloat | SupportsIndex]) -> "dict[str, object]":
+    """
+    Differences between neighbours.
+    """
+
+def stats_jitter(samples: Samples) -> "dict[str, object]":
+    """
+    The jitter of RFC 3550.
+    """
+
+def stats_loss(samples: Samples, confidence: SupportsFloat | SupportsIndex) -> "dict[str, object]":
+    """
+    Counts, and intervals of the loss.
+    """
+
+def stats_loss_periods(samples: Samples) -> Table:
+    """
+    A row for each run of losses.
+    """
+
+def stats_loss_runs(samples: Samples) -> "dict[str, object]":
+    """
+    Runs of losses, counted.
+    """
+
+def stats_pdv(samples: Samples, quantiles: SupportsGetItem[int, SupportsFloat | SupportsIndex]) -> "dict[str, object]":
+    """
+    Round trips less the shortest.
+    """
+
+def stats_reordering(samples: Samples, n: SupportsIndex) -> "dict[str, object]":
+    """
+    Replies out of order.
+    """
+
+def stats_rolling(samples: Samples, length: SupportsIndex, step: SupportsIndex | None, in_time: bool, confidence: SupportsFloat | SupportsIndex) -> Table:
+    """
+    A row for each window, of so many pings or nanoseconds.
+    """
+
+def stats_round_trip(samples: Samples, quantiles: SupportsGetItem[int, SupportsFloat | SupportsIndex], infinite: bool) -> "dict[str, object]":
+    """
+    Round trips and their quantiles; lost pings are left out, or infinite.
+    """
+
+def wilson(hits: SupportsIndex, n: SupportsIndex, confidence: SupportsFloat | SupportsIndex = 0.95) -> tuple[float, float] | None:
+    """
+    The interval of a share, `hits` of `n`; `None` without a trial.
     """

@@ -16,13 +16,14 @@ QUANTILES = (0.5, 0.95, 0.99)
 def round_trip(
     table: "Frame", quantiles: "Iterable[float]" = QUANTILES, *, lost: str = "left out"
 ) -> RoundTrip:
-    """Round trips (RFC 2681, Type-P-Round-trip-Delay), in nanoseconds: count, extremes, mean, spread, quantiles.
+    """Round trips (RFC 2681, Type-P-Round-trip-Delay), in nanoseconds: count, mean, spread, quantiles.
 
-    From sending a ping to the first copy of its reply, of those answered in time. Quantiles are linear between
-    order statistics (definition 7 of Hyndman and Fan 1996, as in numpy and R): of n ascending values, counted
-    from 0, the q quantile stands at q (n - 1). With `lost="infinite"` a lost ping is worth an infinite round
-    trip, as in RFC 2681: then a quantile says how long to wait for that share of *all* pings, and is infinite
-    where it touches a lost one; mean, standard deviation and extremes stay those of the others.
+    From sending a ping to the first copy of its reply, of those answered in time. Quantiles are linear
+    between order statistics (definition 7 of Hyndman and Fan 1996, as in numpy and R): of n ascending values,
+    counted from 0, the q quantile stands at q (n - 1). With `lost="infinite"` a lost ping is worth an
+    infinite round trip, as in RFC 2681: then a quantile says how long to wait for that share of *all* pings,
+    and is infinite where it touches a lost one; mean, standard deviation and extremes stay those of the
+    others.
 
     Of no round trip everything is `None`; of one, every quantile is that one, the MAD 0 and the standard
     deviation `None`; of two, the median is their mean. `table` is anything that `Pings` takes. Raises
@@ -55,9 +56,10 @@ def quantile(table: "Frame", q: float, *, lost: str = "left out") -> float | Non
 def ipdv(table: "Frame", quantiles: "Iterable[float]" = QUANTILES) -> Ipdv:
     """Inter-packet delay variation (RFC 3393, Type-P-One-way-ipdv, on round trips), in nanoseconds.
 
-    The round trip of a ping less that of the ping just before it, for pairs with adjacent numbers (`seq`) that
-    were both answered in time. Signed, so that its mean is near 0 on any path; `mean_abs_ns` is the mean of the
-    sizes, often called jitter. Adjacent in the order of sending: a path that reorders does not change it.
+    The round trip of a ping less that of the ping just before it, for pairs with adjacent numbers (`seq`)
+    that were both answered in time. Signed, so that its mean is near 0 on any path; `mean_abs_ns` is the mean
+    of the sizes, often called jitter. Adjacent in the order of sending: a path that reorders does not change
+    it.
 
     Without such a pair (none or one ping) everything is `None`; of two pings there is one difference. `table`
     is anything that `Pings` takes. Raises ConfigError.
@@ -71,7 +73,7 @@ def ipdv(table: "Frame", quantiles: "Iterable[float]" = QUANTILES) -> Ipdv:
 
 
 def pdv(table: "Frame", quantiles: "Iterable[float]" = QUANTILES) -> Pdv:
-    """Packet delay variation (RFC 5481, PDV, on round trips), in nanoseconds: above the shortest of the sample.
+    """Packet delay variation (RFC 5481, PDV, on round trips), in nanoseconds: above the shortest round trip.
 
     Its high quantiles say what a playout buffer has to hold. The shortest is that of the same run and target.
 
@@ -90,12 +92,13 @@ def jitter(table: "Frame") -> Jitter:
     """Interarrival jitter (RFC 3550, section 6.4.1, on round trips), in nanoseconds.
 
     From 0 on, with each reply in time J grows by (abs(D) - J) / 16, where D is how much longer its round trip
-    was than that of the reply that *came* before it: in the order of arrival, whatever was sent or lost between
-    the two. Computed with fractions, not with the whole numbers of the RFC's example. It forgets: after some
-    50 replies little is left of what was before, so `mean_ns` says more about a whole run than `last_ns`.
+    was than that of the reply that *came* before it: in the order of arrival, whatever was sent or lost
+    between the two. Computed with fractions, not with the whole numbers of the RFC's example. It forgets:
+    after some 50 replies little is left of what was before, so `mean_ns` says more about a whole run than
+    `last_ns`.
 
-    Of no reply and of one everything is `None`; of two, J is a sixteenth of their difference. Needs `sent_ns`.
-    `table` is anything that `Pings` takes. Raises ConfigError.
+    Of no reply and of one everything is `None`; of two, J is a sixteenth of their difference. Needs
+    `sent_ns`. `table` is anything that `Pings` takes. Raises ConfigError.
 
     >>> from udpping import stats
     >>> stats.jitter({"rtt_ns": [10, 42, 10], "sent_ns": [0, 100, 200]})

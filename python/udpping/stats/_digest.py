@@ -23,12 +23,12 @@ class Digest:
     """All statistics of pings in some kilobytes, without their rows; digests of parts merge into that of all.
 
     The digest of two tables together is that of the one merged with that of the other, as nothing is counted
-    from one sample to the next. Counts, means, standard deviations and extremes are exact. Quantiles come from
-    bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each is within 1 % of the exact
-    one; in which order digests are merged makes no difference to them.
+    from one sample to the next. Counts, means, standard deviations and extremes are exact. Quantiles come
+    from bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each is within 1 % of the
+    exact one; in which order digests are merged makes no difference to them.
 
-    `table` is anything that `Pings` takes. What needs `sent_ns` or `copies` is `None` where a part has no such
-    column. Raises ConfigError.
+    `table` is anything that `Pings` takes. What needs `sent_ns` or `copies` is `None` where a part has no
+    such column. Raises ConfigError.
 
     >>> from udpping import stats
     >>> monday = stats.Digest({"rtt_ns": [2_000_000, None, 4_000_000]})
@@ -42,10 +42,10 @@ class Digest:
     True
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("core",)
 
     def __init__(self, table: "Frame" = ()) -> None:
-        self._core = _core.Digest(read(table, "sent_ns", "due_ns", "copies"))
+        self.core = _core.Digest(read(table, "sent_ns", "due_ns", "copies"))
 
     @classmethod
     def of(cls, table: "Frame") -> "Digest":
@@ -67,60 +67,60 @@ class Digest:
         >>> total.loss().sent
         4
         """
-        return self._of(self._core.merged(other._core))
+        return self._of(self.core.merged(other.core))
 
     def __or__(self, other: object) -> "Digest":
         return self.merge(other) if isinstance(other, Digest) else NotImplemented
 
     def __eq__(self, other: object) -> bool:
-        return self._core == other._core if isinstance(other, Digest) else NotImplemented
+        return self.core == other.core if isinstance(other, Digest) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
 
     @classmethod
     def _of(cls, core: "_core.Digest") -> "Digest":
         digest = cls.__new__(cls)
-        digest._core = core
+        digest.core = core
         return digest
 
     def round_trip(self, quantiles: "Iterable[float]" = QUANTILES) -> RoundTrip:
         """Round trips (RFC 2681), as `stats.round_trip`, without the MAD; quantiles within 1 %."""
-        return made(RoundTrip, self._core.round_trip(shares(quantiles)))
+        return made(RoundTrip, self.core.round_trip(shares(quantiles)))
 
     def ipdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Ipdv:
-        """Differences between neighbours (RFC 3393), as `stats.ipdv`, without the MAD; quantiles within 1 %."""
-        return made(Ipdv, self._core.ipdv(shares(quantiles)))
+        """IPDV (RFC 3393), as `stats.ipdv`, without the MAD; quantiles within 1 %."""
+        return made(Ipdv, self.core.ipdv(shares(quantiles)))
 
     def pdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Pdv:
-        """Round trips less the shortest (RFC 5481), as `stats.pdv`, without the MAD; quantiles within 1 %."""
-        return made(Pdv, self._core.pdv(shares(quantiles)))
+        """PDV (RFC 5481), as `stats.pdv`, without the MAD; quantiles within 1 %."""
+        return made(Pdv, self.core.pdv(shares(quantiles)))
 
     def loss(self, confidence: float = 0.95) -> Loss:
         """Loss (RFC 6673), as `stats.loss`."""
-        return made(Loss, self._core.loss(_checks.number("confidence", confidence)))
+        return made(Loss, self.core.loss(_checks.number("confidence", confidence)))
 
     def loss_runs(self) -> LossRuns:
-        """Runs of losses (RFC 3357), as `stats.loss_runs`."""
-        return made(LossRuns, self._core.loss_runs())
+        """Count runs of losses (RFC 3357), as `stats.loss_runs`."""
+        return made(LossRuns, self.core.loss_runs())
 
     def jitter(self) -> Jitter | None:
         """Jitter (RFC 3550), as `stats.jitter`; `None` where a part had no `sent_ns`."""
-        facts = self._core.jitter()
+        facts = self.core.jitter()
         return None if facts is None else made(Jitter, facts)
 
     def duplication(self) -> Duplication | None:
         """Duplication (RFC 5560), as `stats.duplication`; `None` where a part had no `copies`."""
-        facts = self._core.duplication()
+        facts = self.core.duplication()
         return None if facts is None else made(Duplication, facts)
 
     def reordering(self) -> Reordering | None:
         """Reordering (RFC 4737) with n = 3, as `stats.reordering`; `None` where a part had no `sent_ns`."""
-        facts = self._core.reordering()
+        facts = self.core.reordering()
         return None if facts is None else made(Reordering, facts)
 
     def to_json(self) -> str:
         """Write it as one line of JSON, for another machine to merge; `version` says which form it has."""
-        parts = {"udpping": "digest", "version": VERSION, **self._core.parts()}
+        parts = {"udpping": "digest", "version": VERSION, **self.core.parts()}
         return json.dumps(parts, separators=(",", ":"))
 
     @classmethod

@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 
 
 def loss(table: "Frame", confidence: float = 0.95) -> Loss:
-    """Loss of the round trip (RFC 6673, Type-P-Round-trip-Loss-Ratio): pings without a reply within the timeout.
+    """Loss of the round trip (RFC 6673, Type-P-Round-trip-Loss-Ratio): pings without a reply in time.
 
     Out of all that are settled, a share from 0 to 1; which way a ping was lost is unknown. RFC 7680 has the
-    same with one way, and asks as well for the timeout to be part of the metric. `low` and `high` are Wilson's
-    interval (1927), which holds if losses are independent. On real paths they come in bursts, and then it is
-    too narrow: `burst_low` and `burst_high` are Wilson's for as many pings as are independent, by how much the
-    fate of a ping says about that of the next (a Markov chain's n (1 - q) / (1 + q)); never narrower.
+    same with one way, and asks as well for the timeout to be part of the metric. `low` and `high` are
+    Wilson's interval (1927), which holds if losses are independent. On real paths they come in bursts, and
+    then it is too narrow: `burst_low` and `burst_high` are Wilson's for as many pings as are independent, by
+    how much the fate of a ping says about that of the next (a Markov chain's n (1 - q) / (1 + q)); never
+    narrower.
 
-    Of no ping the share and its intervals are `None`; of one, and of two, the intervals are wide and alike, and
-    `correlation` is `None`. `confidence` is above 0 and below 1. `table` is anything that `Pings` takes.
+    Of no ping the share and its intervals are `None`; of one, and of two, the intervals are wide and alike,
+    and `correlation` is `None`. `confidence` is above 0 and below 1. `table` is anything that `Pings` takes.
     Raises ConfigError.
 
     >>> from udpping import stats
@@ -34,14 +35,15 @@ def loss(table: "Frame", confidence: float = 0.95) -> Loss:
 
 
 def loss_runs(table: "Frame") -> LossRuns:
-    """Runs of losses (RFC 3357, Loss-Period-Total, Loss-Period-Lengths and Loss-Distance), in pings.
+    """Count runs of losses (RFC 3357, Loss-Period-Total, Loss-Period-Lengths and Loss-Distance), in pings.
 
     A run is unbroken, and ends where a number (`seq`) is missing or a sample ends. The burst ratio is that of
     ITU-T G.107. With `sent_ns` or `due_ns` the longest outage is known too, in nanoseconds: from sending the
     first lost ping of a run to sending the next that was answered in time.
 
-    Without a loss (and so of no ping) there is no run: the means are `None`. Of one lost ping there is one run
-    of 1, and no burst ratio, as nothing was received. `table` is anything that `Pings` takes. Raises ConfigError.
+    Without a loss (and so of no ping) there is no run: the means are `None`. Of one lost ping there is one
+    run of 1, and no burst ratio, as nothing was received. `table` is anything that `Pings` takes. Raises
+    ConfigError.
 
     >>> from udpping import stats
     >>> found = stats.loss_runs({"rtt_ns": [5, None, 5, 5, None, None, None, 5]})
@@ -52,7 +54,7 @@ def loss_runs(table: "Frame") -> LossRuns:
 
 
 def loss_periods(table: "Frame") -> Table:
-    """Loss periods (RFC 3357, Type-P-One-Way-Loss-Period-Stream, on round trips): a table with a row for each.
+    """Loss periods (RFC 3357, Type-P-One-Way-Loss-Period-Stream, on round trips): a row for each.
 
     Columns: `run` and `target` of the sample (0 and null where the table has none), `seq` of the first lost
     ping, `start_ns` when that was sent, `length` in pings, `distance` from the last loss of the period before
@@ -75,9 +77,9 @@ def loss_periods(table: "Frame") -> Table:
 def wilson(hits: int, n: int, confidence: float = 0.95) -> "tuple[float, float] | None":
     """Wilson's score interval (1927) of a proportion, `hits` of `n`: its ends, from 0 to 1.
 
-    Unlike p plus or minus 1.96 standard deviations it is right to use where nothing or everything was hit, and
-    for few trials. `None` without a trial; of one or two it spans most of 0 to 1. Raises ConfigError for counts
-    that do not fit each other, and a `confidence` that is not above 0 and below 1.
+    Unlike p plus or minus 1.96 standard deviations it is right to use where nothing or everything was hit,
+    and for few trials. `None` without a trial; of one or two it spans most of 0 to 1. Raises ConfigError for
+    counts that do not fit each other, and a `confidence` that is not above 0 and below 1.
 
     >>> from udpping import stats
     >>> stats.wilson(0, 10)

@@ -27,10 +27,10 @@ def duplication(table: "Frame") -> Duplication:
 def reordering(table: "Frame", n: int = 3) -> Reordering:
     """Reordering (RFC 4737, on round trips) among the replies in time, in the order in which they came.
 
-    A reply is reordered (section 3.3) when that to a later ping came before it. Its extent (4.2.1) is how many
-    replies back the earliest of those is: what a receiver has to hold to restore the order. It is n-reordered
-    (5.4.1) when the n replies right before it are all to later pings; at n = 3 TCP takes it for lost. What is
-    later is later in sending; what was lost is in no order.
+    A reply is reordered (section 3.3) when that to a later ping came before it. Its extent (4.2.1) is how
+    many replies back the earliest of those is: what a receiver has to hold to restore the order. It is
+    n-reordered (5.4.1) when the n replies right before it are all to later pings; at n = 3 TCP takes it for
+    lost. What is later is later in sending; what was lost is in no order.
 
     Of no reply the ratios are `None`, of one they are 0, of two the second may be reordered. `n` is a whole
     number from 1. Needs `sent_ns`. `table` is anything that `Pings` takes. Raises ConfigError.

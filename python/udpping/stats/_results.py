@@ -47,7 +47,7 @@ def _shown(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, dict):
-        entries = list(cast("dict[Any, Any]", value).items())
+        entries = list(cast("dict[float, object]", value).items())
         shown = ", ".join(f"{key:,}: {_shown(each)}" for key, each in entries[:SHOWN])
         return f"{shown}, ..." if len(entries) > SHOWN else shown or "-"
     return f"{value:,.6g}" if isinstance(value, float) and abs(value) < 1 else f"{value:,.10g}"
@@ -71,13 +71,13 @@ class Distribution(Result):
     mean_ns: float | None
     """Arithmetic mean of those that are finite."""
     median_ns: float | None
-    """50 % quantile, linear between order statistics (definition 7 of Hyndman and Fan 1996) as all quantiles."""
+    """50 % quantile; all are linear between order statistics (definition 7 of Hyndman and Fan 1996)."""
     max_ns: int | None
     """The greatest of those that are finite."""
     stddev_ns: float | None
     """Standard deviation of the sample (n - 1) of those that are finite; `None` below two."""
     mad_ns: float | None
-    """Median absolute deviation from the median, not scaled; `None` where the median is infinite, in a digest."""
+    """Median absolute deviation from the median, not scaled; `None` in a digest, and if that is infinite."""
     quantiles_ns: "dict[float, float | None]"
     """The quantiles asked for, by their share."""
     quantile_error: float = 0.0
@@ -159,7 +159,7 @@ class Loss(Result):
     r: float | None
     """The share of pings in time just after a lost one: r of the Gilbert model."""
     correlation: float | None
-    """q = 1 - p - r: 0 where losses are independent, near 1 in long bursts, below 0 where they avoid each other."""
+    """q = 1 - p - r: 0 where losses are independent, near 1 in bursts, below 0 if they avoid each other."""
     independent_pings: float
     """How many independent pings would tell as much about the loss: sent (1 - q) / (1 + q), and q from 0."""
 
@@ -183,7 +183,7 @@ class LossRuns(Result):
     burst_ratio: float | None
     """`mean_run` over what it would be for independent losses (ITU-T G.107): 1 at random, more in bursts."""
     longest_outage_ns: int | None
-    """The longest time from sending a lost ping to sending the next that was answered; `None` without times."""
+    """The longest time from sending a lost ping to sending the next answered one; `None` without times."""
     lengths: "dict[int, int]"
     """How many runs there are of each length (Loss-Period-Lengths)."""
     distances: "dict[int, int]"

@@ -1,18 +1,19 @@
-"""Tables of any kind as what the core reads: Arrow streams, and dicts of columns. Shared with other modules."""
+"""Tables of any kind as what the core reads: Arrow streams, and dicts of columns."""
 
+import math
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from udpping import _core
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     Frame: TypeAlias = object
     """A run or another table with Arrow's stream interface, a pandas frame, a mapping of columns, `Pings`."""
 
+Foreign: TypeAlias = Any
+"""An object of a library that may not be there."""
 USED = ("rtt_ns", "status", "seq", "run", "target", "sent_ns", "due_ns", "copies")
 """The columns that statistics look at; others may hold anything."""
 MISSING = -(2**63)
@@ -38,13 +39,13 @@ class Pings:
     (3, 1, 3000000.0)
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("core",)
 
     def __init__(self, table: "Frame") -> None:
-        self._core = read(table, "sent_ns", "due_ns", "copies")
+        self.core = read(table, "sent_ns", "due_ns", "copies")
 
     def __len__(self) -> int:
-        return len(self._core)
+        return len(self.core)
 
     def by_target(self) -> "dict[str | None, Pings]":
         """Split them by target, in the order of first appearance; without a column `target` all are `None`'s.
@@ -54,12 +55,12 @@ class Pings:
         >>> {name: stats.loss(pings).loss for name, pings in stats.Pings(table).by_target().items()}
         {'a': 0.0, 'b': 0.5}
         """
-        return {target: self._of(core) for target, core in self._core.by_target()}
+        return {target: self._of(core) for target, core in self.core.by_target()}
 
     @classmethod
     def _of(cls, core: "_core.Samples") -> "Pings":
         pings = cls.__new__(cls)
-        pings._core = core
+        pings.core = core
         return pings
 
     def __repr__(self) -> str:
@@ -69,7 +70,7 @@ class Pings:
 def read(table: "Frame", *wanted: str) -> "_core.Samples":
     """Read a table, or take what was read before. `wanted` are the columns needed beside the usual ones."""
     if isinstance(table, Pings):
-        return table._core  # noqa: SLF001 - a friend
+        return table.core
     return _core.Samples(readable(table), list(wanted))
 
 
@@ -79,9 +80,7 @@ def readable(table: "Frame") -> object:
         raise ConfigError(f"table {table!r} is not usable: expected it alone, not in a list")
     if isinstance(table, Mapping):
         columns = cast("Mapping[str, object]", table)
-        return {name: _column(columns[name]) for name in USED if name in columns} or {
-            str(name): [] for name in columns
-        }
+        return _named({name: _column(columns[name]) for name in USED if name in columns}, columns)
     if _is_pandas(table):
         return _of_pandas(table)
     if isinstance(table, (list, tuple)):
@@ -94,36 +93,40 @@ def _is_pandas(table: object) -> bool:
     return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
 
 
-def _of_pandas(frame: "Any") -> dict[str, object]:
+def _of_pandas(frame: Foreign) -> dict[str, object]:
     used = [name for name in USED if name in frame.columns]
-    return {name: _series(frame[name]) for name in used} or {str(name): [] for name in frame.columns}
+    return _named({name: _series(frame[name]) for name in used}, frame.columns)
 
 
-def _series(series: "Any") -> object:
+def _named(used: dict[str, object], names: "Iterable[object]") -> dict[str, object]:
+    """Let the core say which columns there are, where none can be used."""
+    if "rtt_ns" in used:
+        return used
+    return used | dict.fromkeys(map(str, names), ())
+
+
+def _series(series: Foreign) -> object:
     """Show a pandas column's memory, whatever library keeps it."""
     import pandas as pd
 
-    if getattr(series, "ndim", 1) != 1:
-        raise ConfigError(f"table with {series.shape[1]} columns {series.columns[0]!r} is not usable: expected one")
+    if series.ndim != 1:
+        raise ConfigError(f"table with {series.shape[1]} columns of one name is not usable: expected one")
     kind = series.dtype
-    if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind) or _is_words(kind):
-        codes, words = pd.factorize(series)
+    if isinstance(kind, pd.ArrowDtype):
+        return series  # has Arrow's interface itself
+    if isinstance(kind, pd.CategoricalDtype | pd.StringDtype) or kind.kind == "O":
+        codes, words = cast("tuple[Any, Any]", pd.factorize(series))
         if all(isinstance(word, str) for word in words):
             return _memory(codes), list(words)
-        return [None if value is pd.NA or value != value else value for value in series]  # noqa: PLR0124 - nan
+        return [None if pd.isna(value) else value for value in series]
     if isinstance(kind, pd.DatetimeTZDtype):
         return _memory(series.dt.tz_convert(None).to_numpy())
-    if pd.api.types.is_extension_array_dtype(kind) and pd.api.types.is_integer_dtype(kind):
-        return _memory(series.to_numpy("int64", na_value=MISSING)) if series.hasnans else _memory(series.to_numpy(kind.numpy_dtype if hasattr(kind, "numpy_dtype") else "int64"))
     if pd.api.types.is_extension_array_dtype(kind):
-        return _memory(series.to_numpy("float64", na_value=float("nan")))
+        whole = kind.kind in "iu"
+        return _memory(
+            series.to_numpy("int64" if whole else "float64", na_value=MISSING if whole else math.nan)
+        )
     return _memory(series.to_numpy())
-
-
-def _is_words(kind: object) -> bool:
-    import pandas as pd
-
-    return isinstance(kind, pd.CategoricalDtype)
 
 
 def _column(column: object) -> object:
@@ -133,12 +136,12 @@ def _column(column: object) -> object:
         return _series(column) if home == "pandas" else column
     if hasattr(column, "dtype"):
         return _memory(column)
-    if isinstance(column, Iterable) and not isinstance(column, (str, bytes, memoryview, bytearray)):
-        return column if hasattr(column, "typecode") else list(cast("Iterable[object]", column))
-    return column
+    if isinstance(column, (str, bytes)) or hasattr(column, "typecode") or not isinstance(column, Iterable):
+        return column  # an array.array has memory; for the others, the core has the error
+    return list(cast("Iterable[object]", column))
 
 
-def _memory(array: "Any") -> object:
+def _memory(array: Foreign) -> object:
     """Show a numpy array so that its memory says what is in it."""
     kind = array.dtype.kind
     if kind in "mM":

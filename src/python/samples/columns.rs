@@ -7,7 +7,7 @@ use arrow_array::types::{
     ArrowDictionaryKeyType, ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array as _, ArrayRef};
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
@@ -25,11 +25,15 @@ pub(super) fn times(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuf
     {
         return Ok(shared);
     }
-    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    let mut all = Vec::with_capacity(rows(pieces));
     for piece in pieces {
         fill(&mut all, name, piece, "nanoseconds, durations or moments", true)?;
     }
     Ok(all.into())
+}
+
+fn rows(pieces: &[ArrayRef]) -> usize {
+    pieces.iter().map(Array::len).sum()
 }
 
 fn nulls_hold_none(piece: &ArrayRef, values: &[Nanos]) -> bool {
@@ -45,7 +49,7 @@ pub(super) fn wholes(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBu
     {
         return Ok(shared);
     }
-    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    let mut all = Vec::with_capacity(rows(pieces));
     for piece in pieces {
         if let Some(row) = (0..piece.len()).find(|row| piece.is_null(*row)) {
             return Err(Invalid::new(name, "null", format!("a whole number in row {}", all.len() + row)));
@@ -65,7 +69,9 @@ pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBu
     }
     let signed = wholes(name, pieces)?;
     if let Some(value) = signed.iter().find(|value| **value < 0) {
-        return Err(Invalid::new(name, value, "a whole number from 0"));
+        // What numpy and pandas have no number for comes as the least.
+        let shown = if *value == NONE { "null".to_owned() } else { value.to_string() };
+        return Err(Invalid::new(name, shown, "a whole number from 0"));
     }
     Ok(same_bytes(signed.into_inner()))
 }
@@ -181,7 +187,7 @@ pub(super) fn codes<C: Copy>(
     pieces: &[ArrayRef],
     mut code: impl FnMut(Option<&str>) -> Result<C, Invalid>,
 ) -> Result<Vec<C>, Invalid> {
-    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    let mut all = Vec::with_capacity(rows(pieces));
     for piece in pieces {
         let kind = piece.data_type();
         let wrong = || Invalid::new(name, format!("of type {kind}"), "words");

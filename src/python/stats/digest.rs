@@ -1,5 +1,7 @@
 //! `Digest`: statistics that can be merged, and their parts for other machines.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -101,7 +103,7 @@ impl Digest {
             "longest_outage_ns": runs.longest_outage,
             "duplication": duplication,
             "reordering": reordering,
-            "jitter": jitter.map(|it| (it.count, it.last, it.sum, it.max)),
+            "jitter": jitter.map(|it| jitter_parts(py, &it)).transpose()?,
             "round_trip": sketch_parts(py, rtt)?,
             "ipdv": sketch_parts(py, ipdv)?,
             "ipdv_sizes_ns": ipdv_sizes,
@@ -116,9 +118,10 @@ impl Digest {
         let after: [u64; 4] = part(parts, "after")?;
         let duplication: Option<[u64; 3]> = part(parts, "duplication")?;
         let reordering: Option<[u64; 6]> = part(parts, "reordering")?;
-        let jitter: Option<(u64, Option<f64>, f64, f64)> = part(parts, "jitter")?;
+        let jitter =
+            part::<Option<Bound<'_, PyDict>>>(parts, "jitter")?.map(|it| jitter_of(&it)).transpose()?;
         let ipdv_sizes: f64 = part(parts, "ipdv_sizes_ns")?;
-        let told = jitter.iter().flat_map(|(_, last, sum, max)| [last.unwrap_or(0.0), *sum, *max]);
+        let told = jitter.iter().flat_map(|it| [it.last.unwrap_or(0.0), it.sum, it.max]);
         if let Some(value) = told.chain([ipdv_sizes]).find(|value| !(0.0..=f64::MAX).contains(value)) {
             return Err(Invalid::new("digest", format!("with {value}"), "numbers from 0").into());
         }
@@ -126,8 +129,8 @@ impl Digest {
             loss: Loss { ended: part(parts, "ended")?, after: [[after[0], after[1]], [after[2], after[3]]] },
             runs: LossRuns {
                 sent: part(parts, "sent")?,
-                lengths: part::<Vec<(u64, u64)>>(parts, "run_lengths")?.into_iter().collect(),
-                distances: part::<Vec<(u64, u64)>>(parts, "loss_distances")?.into_iter().collect(),
+                lengths: counted(parts, "run_lengths")?,
+                distances: counted(parts, "loss_distances")?,
                 longest_outage: part(parts, "longest_outage_ns")?,
             },
             duplication: duplication.map(|[answered, duplicates, replicated]| Duplication {
@@ -138,7 +141,7 @@ impl Digest {
             reordering: reordering.map(|[received, reordered, extents, max_extent, n, n_reordered]| {
                 Reordering { received, reordered, extents, max_extent, n, n_reordered }
             }),
-            jitter: jitter.map(|(count, last, sum, max)| Jitter { count, last, sum, max }),
+            jitter,
             rtt: sketch(&part(parts, "round_trip")?)?,
             ipdv: sketch(&part(parts, "ipdv")?)?,
             ipdv_sizes,
@@ -152,7 +155,25 @@ impl Digest {
     }
 }
 
-fn pairs(counts: &std::collections::BTreeMap<u64, u64>) -> Vec<(u64, u64)> {
+fn jitter_parts<'py>(py: Python<'py>, jitter: &Jitter) -> Facts<'py> {
+    let Jitter { count, last, sum, max } = *jitter;
+    Ok(facts!(py, "count": count, "last_ns": last, "sum_ns": sum, "max_ns": max))
+}
+
+fn jitter_of(parts: &Bound<'_, PyDict>) -> PyResult<Jitter> {
+    Ok(Jitter {
+        count: part(parts, "count")?,
+        last: part(parts, "last_ns")?,
+        sum: part(parts, "sum_ns")?,
+        max: part(parts, "max_ns")?,
+    })
+}
+
+fn counted(parts: &Bound<'_, PyDict>, name: &'static str) -> PyResult<BTreeMap<u64, u64>> {
+    Ok(part::<Vec<[u64; 2]>>(parts, name)?.into_iter().map(|[key, count]| (key, count)).collect())
+}
+
+fn pairs(counts: &BTreeMap<u64, u64>) -> Vec<(u64, u64)> {
     counts.iter().map(|(key, count)| (*key, *count)).collect()
 }
 
@@ -196,7 +217,12 @@ fn sketch(parts: &Bound<'_, PyDict>) -> PyResult<Sketch> {
         part::<Option<i64>>(parts, "min_ns")?.unwrap_or(0),
         part::<Option<i64>>(parts, "max_ns")?.unwrap_or(0),
     )?;
-    Ok(Sketch::from_parts(moments, part::<Vec<(i32, u64)>>(parts, "bins")?)?)
+    // A number that is none becomes one that is refused.
+    let bin = |[bin, count]: [i64; 2]| {
+        (i32::try_from(bin).unwrap_or(i32::MAX), u64::try_from(count).unwrap_or(u64::MAX))
+    };
+    let bins: Vec<(i32, u64)> = part::<Vec<[i64; 2]>>(parts, "bins")?.into_iter().map(bin).collect();
+    Ok(Sketch::from_parts(moments, bins)?)
 }
 
 /// One part of a digest. Nobody has promised that it is there, or what it is.
