@@ -22,6 +22,11 @@ def lengths(run: udpping.Run) -> list[int]:
     return [len(list(group)) for fate, group in groupby(lost) if fate]
 
 
+def html_of(shown: Any) -> str:  # noqa: ANN401 - as a notebook calls it
+    html: str = shown._repr_html_()
+    return html
+
+
 CHAINS = {
     "independent": loss.Bernoulli("5%"),
     "gilbert-2": loss.Burst("5%", 3),
