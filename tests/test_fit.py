@@ -23,7 +23,7 @@ def lengths(run: udpping.Run) -> list[int]:
 
 
 def html_of(shown: Any) -> str:  # noqa: ANN401 - as a notebook calls it
-    html: str = shown._repr_html_()
+    html: str = shown._repr_html_()  # pyright: ignore[reportPrivateUsage]
     return html
 
 
