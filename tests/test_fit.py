@@ -22,6 +22,11 @@ def lengths(run: udpping.Run) -> list[int]:
     return [len(list(group)) for fate, group in groupby(lost) if fate]
 
 
+def html_of(shown: Any) -> str:  # noqa: ANN401 - as a notebook calls it
+    html: str = shown._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    return html
+
+
 CHAINS = {
     "independent": loss.Bernoulli("5%"),
     "gilbert-2": loss.Burst("5%", 3),
@@ -199,7 +204,7 @@ def test_what_is_not_there_is_none_with_a_reason() -> None:
         udpping.fit({"rtt_ns": [5, -5]})
     for shown in (fit, lost, one):
         assert "Fit: " in repr(shown)
-        assert "<table>" in shown._repr_html_()
+        assert "<table>" in html_of(shown)
 
 
 def test_any_table_will_do_and_a_gap_ends_a_chain() -> None:

@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -442,6 +442,17 @@ def check_loss(text: str) -> str:
 def check_reply(text: str) -> str:
     """
     The canonical text of a reply form.
+    """
+
+def fit_models(samples: Samples) -> "dict[str, object]":
+    """
+    Fits chains to losses and distributions to delays; gives back the counts, a dict for each model, and the places of the
+    best ones.
+    """
+
+def loss_run_lengths(text: str, longest: SupportsIndex) -> "list[float] | None":
+    """
+    The probabilities that a run of losses is 1, 2, ... up to `longest` long; `None` where there are no runs.
     """
 
 def mean_loss(text: str) -> float | None:

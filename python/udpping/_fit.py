@@ -220,10 +220,12 @@ def fit(table: "Frame") -> Fit:
     from udpping.stats._tables import read
 
     facts = cast("dict[str, Any]", _core.fit_models(read(table)))
-    losses = tuple(map(_loss_fit, facts["losses"]))
-    delays = tuple(map(_delay_fit, facts["delays"]))
-    best_loss = losses[facts["best_loss"]]
-    best_delay = None if facts["best_delay"] is None else delays[facts["best_delay"]]
+    losses: tuple[LossFit, ...] = tuple(map(_loss_fit, facts["losses"]))
+    delays: tuple[DelayFit, ...] = tuple(map(_delay_fit, facts["delays"]))
+    loss_place: int = facts["best_loss"]
+    delay_place: int | None = facts["best_delay"]
+    best_loss = losses[loss_place]
+    best_delay = None if delay_place is None else delays[delay_place]
     assert best_loss.model is not None  # noqa: S101 - the best one has a model
     return Fit(
         loss=best_loss.model,
@@ -241,7 +243,7 @@ def _loss_fit(facts: "dict[str, Any]") -> LossFit:
     if text is None:
         return LossFit(**facts)
     model = Bernoulli(text) if facts["kind"] == "independent" else _chain(facts["parameters"])
-    names = None if errors is None else dict(zip(("p", "r"), errors, strict=True))
+    names: dict[str, float] | None = None if errors is None else {"p": errors[0], "r": errors[1]}
     return LossFit(model=model, standard_errors=names, **facts)
 
 

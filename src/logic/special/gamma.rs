@@ -17,6 +17,7 @@ pub(in crate::logic) fn upper(a: f64, x: f64) -> f64 {
 
 /// What a gamma variable with shape `a` and scale 1 exceeds with probability `q`, 0 < `q` < 1: to 10^-12 of it for
 /// shapes from 0.1 to 1,000.
+#[expect(clippy::many_single_char_names, reason = "as the functions are written everywhere")]
 pub(in crate::logic) fn gamma_above(a: f64, q: f64) -> f64 {
     // Newton's method for the logarithm of the smaller tail over that of x: there it has no inflection, so that each
     // step after the first goes the same way. 100 steps are never needed.

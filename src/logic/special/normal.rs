@@ -1,4 +1,5 @@
 //! The quantiles of the normal distribution.
+#![allow(clippy::excessive_precision, reason = "the coefficients are as they were published")]
 
 use super::ln;
 
@@ -92,7 +93,7 @@ mod tests {
             let half = upper(0.5, z * z / 2.0) / 2.0;
             let found = normal_above(half);
             prop_assert!((found - z.abs()).abs() < 1e-13, "{z} {found}");
-            prop_assert_eq!(normal_above(0.25), -normal_above(0.75));
+            prop_assert!((normal_above(half) + normal_above(1.0 - half)).abs() < 1e-9 || half < 1e-7);
         }
     }
 }

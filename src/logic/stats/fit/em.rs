@@ -80,13 +80,14 @@ fn leap(from: Channel, one: Channel, two: Channel) -> Channel {
         [channel.p, channel.r, channel.loss_good, channel.loss_bad]
             .map(|chance| (chance / (1.0 - chance)).ln())
     };
-    let (a, b, c) = (odds(from), odds(one), odds(two));
+    let odds = [odds(from), odds(one), odds(two)];
+    let slope = |i: usize| odds[1][i] - odds[0][i];
+    let bend = |i: usize| odds[2][i] - 2.0 * odds[1][i] + odds[0][i];
     let (mut first, mut second) = (0.0, 0.0);
     for i in 0..4 {
-        let (r, v) = (b[i] - a[i], c[i] - 2.0 * b[i] + a[i]);
-        if r.is_finite() && v.is_finite() {
-            first += r * r;
-            second += v * v;
+        if slope(i).is_finite() && bend(i).is_finite() {
+            first += slope(i).powi(2);
+            second += bend(i).powi(2);
         }
     }
     let length = (first / second).sqrt();
@@ -94,7 +95,7 @@ fn leap(from: Channel, one: Channel, two: Channel) -> Channel {
         return two;
     }
     let to = |i: usize, else_: f64| {
-        let odds = a[i] + 2.0 * length * (b[i] - a[i]) + length * length * (c[i] - 2.0 * b[i] + a[i]);
+        let odds = odds[0][i] + 2.0 * length * slope(i) + length * length * bend(i);
         if odds.is_finite() { inner(1.0 / (1.0 + (-odds).exp())) } else { else_ }
     };
     Channel {
@@ -124,15 +125,15 @@ impl Counts {
         let both = |from: usize, to: usize| kept[from][to] + lost[from][to];
         let steps = [[both(0, 0), both(0, 1)], [both(1, 0), both(1, 1)]];
         let (p, r) = changes(steps, self.first, (before.p, before.r));
-        let loss = |state: usize| {
+        let chance = |state: usize| {
             let (lost, all) = (lost[0][state] + lost[1][state], steps[0][state] + steps[1][state]);
             (all > 0.0).then(|| inner(lost / all))
         };
         Channel {
             p,
             r,
-            loss_good: if fixed_good { 0.0 } else { loss(0).unwrap_or(before.loss_good) },
-            loss_bad: loss(1).unwrap_or(before.loss_bad),
+            loss_good: if fixed_good { 0.0 } else { chance(0).unwrap_or(before.loss_good) },
+            loss_bad: chance(1).unwrap_or(before.loss_bad),
         }
     }
 }

@@ -60,8 +60,8 @@ fn simulate(channel: &Channel, chains: &[u64], uniforms: &mut SplitMix) -> Lengt
                 let change = if bad { channel.r } else { channel.p };
                 bad ^= uniforms.next() < change;
             }
-            let loss = if bad { channel.loss_bad } else { channel.loss_good };
-            let lost = loss >= 1.0 || (loss > 0.0 && uniforms.next() < loss);
+            let chance = if bad { channel.loss_bad } else { channel.loss_good };
+            let lost = chance >= 1.0 || (chance > 0.0 && uniforms.next() < chance);
             if lost != run.lost && run.length > 0 {
                 lengths.count(run);
                 run.length = 0;
