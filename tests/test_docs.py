@@ -26,7 +26,10 @@ import pytest
 import udpping
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/formats.md", "docs/heartbeats.md", "docs/loss-models.md", "docs/theory.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md"),
+    *("docs/formats.md", "docs/heartbeats.md", "docs/loss-models.md", "docs/theory.md"),
+)
 SECONDS = 30
 
 # Examples may use the default port: those of one machine take turns.

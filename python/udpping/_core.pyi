@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "wilson"]
+__all__ = ["Column", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_rows", "run_summaries", "sim_detectors", "sim_heartbeat", "sim_ping", "wilson"]
 
 @final
 class Column:
@@ -311,6 +311,24 @@ class PingSession:
         """
 
 @final
+class Samples:
+    """
+    The pings of one table or of several, sorted out by run and target.
+
+    `table` has `__arrow_c_stream__`, or is a dict of columns, or a list of such tables. `wanted` names the columns that
+    are read beside `rtt_ns`, `status`, `seq`, `run` and `target`.
+    """
+    def __len__(self, /) -> int:
+        """
+        How many pings there are.
+        """
+    def __new__(cls, /, table: "object", wanted: SupportsGetItem[int, str]) -> Samples: ...
+    def by_target(self, /) -> list[tuple[str | None, Samples]]:
+        """
+        The samples of each target, in the order of their first appearance; the target is `None` where there is none.
+        """
+
+@final
 class Table:
     """
     Columns of equal length, by name.
@@ -333,9 +351,17 @@ class Table:
         """
         The names of the columns, in order.
         """
+    def equals(self, /, other: Table) -> bool:
+        """
+        Whether the other has the same columns, of the same types, with the same values.
+        """
     def row(self, /, index: "int") -> "tuple[object, ...]":
         """
         Row `index` as a tuple in the order of the columns.
+        """
+    def with_metadata(self, /, metadata: dict[str, str]) -> Table:
+        """
+        The same table, with these words about it in its schema.
         """
 
 def check_delay(text: str) -> str:
@@ -363,6 +389,11 @@ def check_reply(text: str) -> str:
     The canonical text of a reply form.
     """
 
+def escape_bytes(bytes: bytes) -> str:
+    """
+    Bytes as text from which they can be had again.
+    """
+
 def mean_loss(text: str) -> float | None:
     """
     The share of datagrams that a loss model loses in the long run, if it has one.
@@ -372,6 +403,26 @@ def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     """
     When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
     zone that is `utc_offset` seconds ahead of UTC.
+    """
+
+def run_from_arrow(table: "object") -> "Table":
+    """
+    Reads a run from an Arrow table, whatever integers and texts are in it.
+    """
+
+def run_from_csv(text: str, line: SupportsIndex) -> Table:
+    """
+    Reads a run from CSV, the first line of which has that number in its file.
+    """
+
+def run_from_rows(names: SupportsGetItem[int, str], rows: "object") -> "Table":
+    """
+    Reads a run from rows, each of which has a value for each of `names`.
+    """
+
+def run_summaries(table: Table, targets: SupportsGetItem[int, str]) -> "tuple[dict[str, int | float | None], list[dict[str, int | float | None]]]":
+    """
+    What the rows of a run come to: all of them, and those of each of `targets`. What rows do not tell is `None`.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
