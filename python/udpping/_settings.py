@@ -97,6 +97,8 @@ def _known(facts: "Facts", rows: "Facts") -> "Facts":
 
 def checked(told: object) -> "Facts":
     """Take metadata from a file only if it is what we write."""
+    if told == {}:
+        return {}
     match told:
         case {
             "settings": dict(),
