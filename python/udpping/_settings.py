@@ -2,6 +2,7 @@
 
 import json
 from types import MappingProxyType
+from typing import cast
 
 from udpping import _core
 from udpping.errors import ConfigError
@@ -96,6 +97,8 @@ def _known(facts: "Facts", rows: "Facts") -> "Facts":
 
 def checked(told: object) -> "Facts":
     """Take metadata from a file only if it is what we write."""
+    if told == {}:
+        return {}
     match told:
         case {
             "settings": dict(),
@@ -105,9 +108,7 @@ def checked(told: object) -> "Facts":
         } if all(isinstance(facts, dict) and isinstance(facts.get("target"), str) for facts in each) and all(
             _plain(facts) for facts in [summary, *each]
         ):
-            return told
-        case {} if not told:
-            return {}
+            return cast("Facts", told)
         case _:
             raise ConfigError(
                 f"metadata {str(told)[:60]!r} is not usable: expected settings, rows, summary and summaries"

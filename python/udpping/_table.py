@@ -138,8 +138,8 @@ class Table:
     def to_json(self, path: "Path | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write one JSON object per row and line to `path`, or return them as text.
 
-        What is missing is null. Replies are text as in `to_csv`. With `metadata=True` a run puts an object with
-        its settings before the rows. OSError when it cannot be written. `udpping.load` reads it again.
+        What is missing is null. Replies are text as in `to_csv`. With `metadata=True` a run puts its
+        settings before the rows. OSError when it cannot be written. `udpping.load` reads it again.
 
         >>> import json, udpping
         >>> json.loads(udpping.sim.ping(count=1).to_json())["status"]

@@ -20,7 +20,8 @@ REPLY = re.compile(
 REFUSED = re.compile(STAMP + r"From (?P<source>\S+?):?(?: \(\S+\))?:? icmp_seq=(?P<seq>\d+) (?P<why>\S.*)")
 SILENT = re.compile(STAMP + r"(?:no answer yet for icmp_seq=|Request timeout for icmp_seq )(?P<seq>\d+)")
 END = re.compile(
-    r"(?P<sent>\d+) packets transmitted, (?P<received>\d+) (?:packets )?received.*?(?:time (?P<time>\d+) ?ms)?$"
+    r"(?P<sent>\d+) packets transmitted, (?P<received>\d+) (?:packets )?received"
+    r".*?(?:time (?P<time>\d+) ?ms)?$"
 )
 NUMBERED = re.compile(r"seq[= ]\d")
 

@@ -107,6 +107,7 @@ pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>
 
 /// Reads a run from rows, each of which has a value for each of `names`.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "as pyo3 gives it")]
 #[pyo3(signature = (names, rows: "object") -> "Table")]
 pub(in crate::python) fn run_from_rows(
     py: Python<'_>,
