@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import bleach
+import bleach  # type: ignore[import-untyped]
 import pytest
 import udpping
 from farend import Answer, FarEnd
