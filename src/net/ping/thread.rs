@@ -126,13 +126,13 @@ impl Ready {
             let sockets = self.shared.sockets.iter().map(|socket| socket.as_fd());
             pace::wait(sockets, &self.bell, Some(left))
                 .map_err(|source| Error::System { action: "wait for replies", source })?;
-            let late = clock.now() - wake;
-            if late < 0 {
+            let overslept = clock.now() - wake;
+            if overslept < 0 {
                 // Something else than the time.
                 return Ok(());
             }
             if is_send {
-                self.margin.learn(late);
+                self.margin.learn(overslept);
             }
         }
         while margin > 0 && !self.is_stopping() {
@@ -241,11 +241,11 @@ impl Wires {
     /// Sends the draft; waits a moment if the system's send buffer is full.
     fn send_on(&mut self, shared: &Shared, socket: usize, target: SocketAddr) -> io::Result<()> {
         let wire = &shared.sockets[socket];
-        let mut result = wire.send_now(&self.draft.message(), target, None);
+        let mut result = wire.send_now(self.draft.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.recount(shared, socket);
             pace::wait_to_send(wire.as_fd())?;
-            result = wire.send_now(&self.draft.message(), target, None);
+            result = wire.send_now(self.draft.message(), target, None);
         }
         if result.is_err() {
             self.recount(shared, socket);
