@@ -94,7 +94,9 @@ def test_what_cannot_be_known_is_none() -> None:
     with FarEnd(lambda _number, _request: []) as far:
         run = udpping.ping(*far.address, count=1, timeout=0.05)
     (row,) = run
-    assert row[6:] == (None, "timeout", 0, None, None, None, None, None, None)
+    rtt, user_rtt, status, copies, *reply = row[6:]
+    assert (rtt, user_rtt, status, copies) == (None, None, "timeout", 0)
+    assert reply == [None] * 8
     assert run.summary.rtt_min_ns is None
     assert run.summary.rtt_stddev_ns is None
     assert run.summary.loss == 1

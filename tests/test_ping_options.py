@@ -276,7 +276,7 @@ def test_targets_have_random_schedules_of_their_own() -> None:
         run = udpping.ping_many(
             [one.address, two.address], count=5, interval=0.001, timeout=5, schedule="uniform", seed=1
         )
-    due = run["due_ns"].to_list()
+    due = [row.due_ns for row in run]
     gaps = [[b - a for a, b in itertools.pairwise(times)] for times in (due[:5], due[5:])]
     assert gaps[0] != gaps[1]
 

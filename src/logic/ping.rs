@@ -83,10 +83,8 @@ pub struct Pinger {
     gave_up: bool,
     /// The kernel may still stamp the sending of these pings, which are answered.
     unstamped: VecDeque<Unstamped>,
-    /// The driver says that the kernel stamps what is sent.
-    expects_stamps: bool,
-    /// Replies in a row that waited for a stamp in vain.
-    waits: u32,
+    /// So many more replies in a row would wait for a stamp; 0 where the kernel stamps nothing.
+    patience: u32,
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,
     tally: Tally,
@@ -114,8 +112,7 @@ impl Pinger {
             missed: 0,
             gave_up: false,
             unstamped: VecDeque::new(),
-            expects_stamps: false,
-            waits: 0,
+            patience: 0,
             distrusts_numbers: false,
             tally: Tally::new(plan.count.is_none()),
             plan,
@@ -126,7 +123,7 @@ impl Pinger {
 
     /// The driver will report the kernel's stamps of sending, by [`Pinger::stamped`].
     pub fn expect_stamps(&mut self) {
-        self.expects_stamps = true;
+        self.patience = MOST_WAITS;
     }
 
     /// Times out what is overdue (telling `changed` each number) and says what to do next.
@@ -135,7 +132,7 @@ impl Pinger {
         while let Some(&Unstamped { seq, .. }) = self.unstamped.front().filter(|waiting| waiting.until <= now)
         {
             self.unstamped.pop_front();
-            self.waits += 1;
+            self.patience = self.patience.saturating_sub(1);
             self.count_reply(seq);
             changed(seq);
         }
@@ -176,7 +173,7 @@ impl Pinger {
     pub fn stamped(&mut self, seq: u64, stamp: i64, changed: &mut dyn FnMut(u64)) {
         let Some(index) = self.rows.index(seq) else { return };
         self.rows.sent_stamp[index] = stamp;
-        self.waits = 0;
+        self.patience = MOST_WAITS;
         let waiting = self.unstamped.iter().position(|waiting| waiting.seq == seq);
         if let Some(Unstamped { times, .. }) = waiting.and_then(|place| self.unstamped.remove(place)) {
             self.time(index, Times { sent_stamp: Some(stamp), ..times });
@@ -365,7 +362,7 @@ impl Pinger {
         // One clock alone decides what is late: that of the timeouts.
         let late = times.user() >= self.plan.timeout;
         self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at);
-        if self.expects_stamps && self.waits < MOST_WAITS && times.sent_stamp.is_none() {
+        if self.patience > 0 && times.sent_stamp.is_none() {
             self.unstamped.push_back(Unstamped { until: arrival.at + STAMP_WAIT, seq, times });
         } else {
             self.count_reply(seq);

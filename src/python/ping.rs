@@ -27,7 +27,11 @@ pub(super) struct PingSession {
 impl PingSession {
     #[new]
     #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, misses = None, announce = false, schedule = "isochronous", seed = None, busy = false, spin = None))]
-    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        reason = "keywords, one for each setting"
+    )]
     fn new(
         py: Python<'_>,
         targets: Vec<(String, i64)>,

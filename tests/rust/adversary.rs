@@ -19,7 +19,8 @@ fn pinger(wishes: Wishes) -> Pinger {
 
 fn arrive(pinger: &mut Pinger, at: i64, bytes: &[u8]) {
     let source = pinger.target();
-    pinger.receive(Arrival { at, source, bytes, ttl: None }, &mut |_| ());
+    let arrival = Arrival { at, wall: at, stamp: None, source, bytes, ttl: None };
+    pinger.receive(arrival, &mut |_| ());
 }
 
 /// Sends what is due; gives back the message.

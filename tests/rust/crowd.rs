@@ -9,7 +9,7 @@ use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
 use udpping::logic::monitor::{Moment, Monitor, MonitorPlan, State};
 use udpping::logic::wire::heartbeat::{Form, Heartbeat};
 use udpping::net::monitor::{Settings, Watcher};
-use udpping::net::socket::{Marks, Path, Socket, Via};
+use udpping::net::socket::{Manner, Marks, Path, Socket, Stamping, Via};
 
 /// A generator that gives the same everywhere: xorshift64 (Marsaglia 2003).
 struct Dice(u64);
@@ -143,7 +143,8 @@ fn crowd_is_told_apart(interval: u32) -> bool {
     };
     let watcher = Watcher::bind(settings).expect("a monitor");
     watcher.start().expect("a thread");
-    let socket = Socket::toward(watcher.address(), None, Marks::default(), Path::best()).expect("a socket");
+    let manner = Manner { path: Path::best(), connected: false, stamping: Stamping::None };
+    let socket = Socket::toward(watcher.address(), None, Marks::default(), manner).expect("a socket");
     let mut senders: Vec<(Sender, IpAddr)> = (0..CLIENTS)
         .map(|client| {
             let [_, a, b, c] = u32::try_from(client + 2).expect("few").to_be_bytes();

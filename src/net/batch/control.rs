@@ -164,7 +164,9 @@ pub(super) fn facts(header: &libc::msghdr) -> Facts {
 
 /// Nanoseconds since 1970; 0 stands for "not known".
 fn nanos(time: libc::timespec) -> Option<i64> {
-    let nanos = i64::from(time.tv_sec).checked_mul(1_000_000_000)?.checked_add(i64::from(time.tv_nsec))?;
+    #[allow(clippy::useless_conversion, reason = "a narrower type on some machines")]
+    let (seconds, nanos) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
+    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?;
     (nanos != 0).then_some(nanos)
 }
 

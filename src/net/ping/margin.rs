@@ -13,7 +13,7 @@ const EVERY: usize = 32;
 #[derive(Debug)]
 pub(super) struct Margin {
     fixed: Option<Nanos>,
-    margin: Nanos,
+    now: Nanos,
     late: Vec<Nanos>,
     sorted: Vec<Nanos>,
     next: usize,
@@ -22,12 +22,12 @@ pub(super) struct Margin {
 impl Margin {
     /// Always so long; `None`: as long as 99 of 100 waits are late, within bounds.
     pub(super) fn new(fixed: Option<Nanos>) -> Self {
-        Self { fixed, margin: fixed.unwrap_or(MOST), late: Vec::new(), sorted: Vec::new(), next: 0 }
+        Self { fixed, now: fixed.unwrap_or(MOST), late: Vec::new(), sorted: Vec::new(), next: 0 }
     }
 
     /// The margin now.
     pub(super) fn get(&self) -> Nanos {
-        self.margin
+        self.now
     }
 
     /// A wait ended so late.
@@ -45,7 +45,7 @@ impl Margin {
             self.sorted.clone_from(&self.late);
             let place = self.sorted.len() * 99 / 100;
             let (_, p99, _) = self.sorted.select_nth_unstable(place);
-            self.margin = (*p99).clamp(LEAST, MOST);
+            self.now = (*p99).clamp(LEAST, MOST);
         }
     }
 }

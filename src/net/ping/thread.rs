@@ -94,6 +94,10 @@ impl Ready {
         let mut active = self.wires.begin(&lock(&self.shared.lanes));
         while !self.is_stopping() {
             active -= self.wires.act(&self.shared, clock)?;
+            if !self.busy {
+                // A stamp in the error queue ends every wait, and what else is there may change what is next.
+                self.wires.take_stamps(&self.shared, clock)?;
+            }
             let Some(&(next, lane)) = self.wires.agenda.first().filter(|_| active > 0) else { break };
             if !self.busy {
                 self.wait(clock, next, lane)?;
@@ -114,12 +118,7 @@ impl Ready {
         if next <= clock.now() {
             return Ok(());
         }
-        let is_send = {
-            let mut lanes = lock(&self.shared.lanes);
-            // A stamp in the error queue ends every wait.
-            self.wires.take_stamps(&self.shared, &mut lanes, clock)?;
-            self.wires.prepare(&lanes, lane, next, clock)
-        };
+        let is_send = self.wires.prepare(&lock(&self.shared.lanes), lane, next, clock);
         let margin = if is_send { self.margin.get() } else { 0 };
         let wake = next - margin;
         let left = wake - clock.now();
@@ -127,13 +126,13 @@ impl Ready {
             let sockets = self.shared.sockets.iter().map(|socket| socket.as_fd());
             pace::wait(sockets, &self.bell, Some(left))
                 .map_err(|source| Error::System { action: "wait for replies", source })?;
-            let late = clock.now() - wake;
-            if late < 0 {
+            let overslept = clock.now() - wake;
+            if overslept < 0 {
                 // Something else than the time.
                 return Ok(());
             }
             if is_send {
-                self.margin.learn(late);
+                self.margin.learn(overslept);
             }
         }
         while margin > 0 && !self.is_stopping() {
@@ -242,11 +241,11 @@ impl Wires {
     /// Sends the draft; waits a moment if the system's send buffer is full.
     fn send_on(&mut self, shared: &Shared, socket: usize, target: SocketAddr) -> io::Result<()> {
         let wire = &shared.sockets[socket];
-        let mut result = wire.send_now(&self.draft.message(), target, None);
+        let mut result = wire.send_now(self.draft.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.recount(shared, socket);
             pace::wait_to_send(wire.as_fd())?;
-            result = wire.send_now(&self.draft.message(), target, None);
+            result = wire.send_now(self.draft.message(), target, None);
         }
         if result.is_err() {
             self.recount(shared, socket);
@@ -329,10 +328,10 @@ impl Wires {
     }
 
     /// Takes the stamps of what has just been sent.
-    fn take_stamps(&mut self, shared: &Shared, lanes: &mut [Lane], clock: Clock) -> Result<()> {
+    fn take_stamps(&mut self, shared: &Shared, clock: Clock) -> Result<()> {
         for socket in 0..shared.sockets.len() {
             if self.sendings[socket].is_missing() {
-                self.take_reports(shared, lanes, socket, clock)?;
+                self.take_reports(shared, &mut lock(&shared.lanes), socket, clock)?;
             }
         }
         Ok(())
