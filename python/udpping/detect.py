@@ -2,7 +2,7 @@
 
 The text of a detector, `str(detector)`, does as well: `"calibrated:1 per 30 days"`. Whatever cannot be used
 raises ConfigError. A detector follows one sender whose heartbeats are numbered and come at a known interval,
-in 8 KB at most.
+in 2.5 KB at most.
 """
 
 from udpping import _checks, _core

@@ -371,7 +371,8 @@ impl Peer {
             Learned::Young(YOUNG.., last) => {
                 if let Ok(mut watch) = detector.watch(interval).or_else(|_| Detector::plain().watch(interval))
                 {
-                    [*last, beat].into_iter().for_each(|beat| watch.beat(beat));
+                    watch.beat(*last);
+                    watch.beat(beat);
                     self.marks = watch.marks();
                     self.learned = Learned::Watch(Box::new(watch));
                     return;

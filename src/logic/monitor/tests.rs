@@ -389,7 +389,7 @@ fn what_is_saved_is_taken_up_and_the_absence_is_nobodys() {
 
 #[test]
 fn a_client_takes_as_much_memory_as_is_said() {
-    // `udpping.Monitor` states 1.2 KB, with its places in the tables and its name.
+    // `udpping.Monitor` states 0.6 KB, with its places in the tables and its name.
     let peer = size_of::<Peer>();
-    assert!(peer <= 1_024, "{peer} bytes");
+    assert!(peer <= 480, "{peer} bytes");
 }

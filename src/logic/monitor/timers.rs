@@ -167,7 +167,9 @@ mod tests {
                 due.sort_unstable();
                 let expected: Vec<u32> = (0..8).filter(|client| times[*client as usize] <= now).collect();
                 prop_assert_eq!(&due, &expected);
-                due.iter().for_each(|client| times[*client as usize] = NEVER);
+                for client in &due {
+                    times[*client as usize] = NEVER;
+                }
                 prop_assert!(timers.next().is_none_or(|next| next > now));
                 prop_assert!(timers.len() <= MOST * 8 + FEW);
             }

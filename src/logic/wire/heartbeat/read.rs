@@ -55,12 +55,11 @@ impl<'a> Heartbeat<'a> {
     /// # Errors
     /// What is no heartbeat.
     pub fn read(datagram: &'a [u8]) -> Result<Self, Unreadable> {
-        let said = match binary::read(datagram) {
-            Some(said) => said,
-            None => {
-                let text = whole_text(datagram)?;
-                plain::read(text).unwrap_or_else(|| said(text))
-            }
+        let said = if let Some(said) = binary::read(datagram) {
+            said
+        } else {
+            let text = whole_text(datagram)?;
+            plain::read(text).unwrap_or_else(|| said(text))
         };
         let wall_ns = said.moment.and_then(Moment::wall_ns).filter(|wall_ns| *wall_ns != 0);
         let local = wall_ns.is_some() && !said.moment.is_some_and(Moment::zone_known);
