@@ -68,11 +68,11 @@ class Summary:
     unmatched: int | None
     """Datagrams from the target that answer no ping.
 
-    Like `pending` and `duration_ns`, it is `None` for a run from a file that does not tell.
+    Like `behind`, `pending` and `duration_ns`, it is `None` for a run from a file that does not tell.
     """
     unverified: int
     """Replies without number or payload, credited to the only ping that was out."""
-    behind: int
+    behind: int | None
     """Pings on a schedule that left an `interval` or more after they were due. None is ever skipped."""
     kernel_stamps: int
     """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""

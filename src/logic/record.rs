@@ -88,6 +88,14 @@ impl Stamp {
     /// The names in the table, by discriminant.
     pub const NAMES: [&'static str; 5] = ["user", "kernel", "kernel-rx", "kernel-tx", "stepped"];
 
+    /// The stamp of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::User, Self::Kernel, Self::KernelRx, Self::KernelTx, Self::Stepped]
+            .into_iter()
+            .find(|stamp| stamp.name() == name)
+    }
+
     /// The name in the table.
     #[must_use]
     pub fn name(self) -> &'static str {

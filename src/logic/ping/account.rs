@@ -1,8 +1,9 @@
 //! The counts of one or several runs at one moment, taken quickly and worked out later.
 
-use super::{Pinger, Tally};
+use super::Pinger;
+use super::tally::{Tally, Timed};
 use crate::logic::Nanos;
-use crate::logic::record::{NONE, Status};
+use crate::logic::record::{NONE, Stamp, Status};
 use crate::logic::stats::{RoundTrip, Summary};
 
 /// All that a summary is made of. Sorting round trips takes a while; copying them does not hold up a run.
@@ -29,6 +30,8 @@ pub struct Settled {
     pub rtt: Nanos,
     /// The same by the program's own times, which tell when it saw the reply.
     pub user_rtt: Nanos,
+    /// Who took the times of its round trip.
+    pub stamp: Stamp,
     /// Datagrams credited to it.
     pub copies: u32,
     /// Nothing ties the reply to it.
@@ -83,12 +86,15 @@ impl Account {
             *account.tally.of(row.status) += 1;
             account.tally.duplicates += u64::from(row.copies.saturating_sub(1));
             account.tally.unverified += u64::from(row.unverified);
-            if row.status != Status::Reply {
+            let in_time = row.status == Status::Reply;
+            if row.rtt != NONE {
+                account.tally.add_reply(Timed { rtt: row.rtt, stamp: row.stamp, in_time });
+            }
+            if !in_time {
                 continue;
             }
             account.knows_order &= row.sent != NONE && row.rtt != NONE;
             if row.rtt != NONE {
-                account.tally.add_rtt(row.rtt);
                 account.round_trips.push(row.rtt);
             }
             if row.seq < next_expected {

@@ -131,7 +131,7 @@ pub(in crate::python) fn run_from_rows(
 impl Building {
     /// The columns of a run, of which a row has those called `names`; others are passed over.
     fn new(names: &[String]) -> PyResult<Self> {
-        let schema = Table::of_run(0, &[])?.batch.schema();
+        let schema = Table::of_run(0, &[], None)?.batch.schema();
         let place = |name: &str| names.iter().position(|given| given == name);
         for (at, name) in names.iter().enumerate() {
             if place(name) != Some(at) {

@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use super::super::ping::summary_to_python;
 use super::Table;
 use crate::logic::ping::{Account, Settled};
-use crate::logic::record::{Match, NONE, Status};
+use crate::logic::record::{Match, NONE, Stamp, Status};
 
 type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
 
@@ -50,6 +50,7 @@ impl Table {
         let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
         let unverified = Some(Match::NAMES[Match::Unverified as usize]);
         let matched = words_of(column("match"));
+        let stamps = words_of(column("stamp"));
         for row in 0..self.batch.num_rows() {
             let lane = lane_of[target.0.value(row) as usize];
             let status = status_of[status.0.value(row) as usize];
@@ -60,6 +61,11 @@ impl Table {
                     sent: sent.map_or(NONE, |sent| sent[row]),
                     rtt: rtt.map_or(NONE, |rtt| rtt[row]),
                     user_rtt: user_rtt.or(rtt).map_or(NONE, |rtt| rtt[row]),
+                    stamp: stamps
+                        .as_ref()
+                        .filter(|(keys, _)| keys.is_valid(row))
+                        .and_then(|(keys, names)| Stamp::from_name(names[keys.value(row) as usize]?))
+                        .unwrap_or(Stamp::User),
                     copies: copies.value(row),
                     unverified: matched.as_ref().is_some_and(|(keys, names)| {
                         keys.is_valid(row) && names[keys.value(row) as usize] == unverified
@@ -81,7 +87,7 @@ fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, V
 fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict>> {
     let order = account.knows_order();
     let dict = summary_to_python(py, &account.summary(), 0)?;
-    for name in ["unmatched", "pending", "duration_ns"] {
+    for name in ["behind", "unmatched", "pending", "duration_ns"] {
         dict.set_item(name, py.None())?;
     }
     if !order {
