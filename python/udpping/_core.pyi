@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -414,9 +414,17 @@ class Table:
         """
         The names of the columns, in order.
         """
+    def equals(self, /, other: Table) -> bool:
+        """
+        Whether the other has the same columns, of the same types, with the same values.
+        """
     def row(self, /, index: "int") -> "tuple[object, ...]":
         """
         Row `index` as a tuple in the order of the columns.
+        """
+    def with_metadata(self, /, metadata: dict[str, str]) -> Table:
+        """
+        The same table, with these words about it in its schema.
         """
 
 def check_delay(text: str) -> str:
@@ -444,6 +452,11 @@ def check_reply(text: str) -> str:
     The canonical text of a reply form.
     """
 
+def escape_bytes(bytes: bytes) -> str:
+    """
+    Bytes as text from which they can be had again.
+    """
+
 def fit_models(samples: Samples) -> "dict[str, object]":
     """
     Fits chains to losses and distributions to delays; gives back the counts, a dict for each model, and the places of the
@@ -466,9 +479,29 @@ def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     zone that is `utc_offset` seconds ahead of UTC.
     """
 
+def run_from_arrow(table: "object") -> "Table":
+    """
+    Reads a run from an Arrow table, whatever integers and texts are in it.
+    """
+
+def run_from_csv(text: str, line: SupportsIndex) -> Table:
+    """
+    Reads a run from CSV, the first line of which has that number in its file.
+    """
+
+def run_from_rows(names: SupportsGetItem[int, str], rows: "object") -> "Table":
+    """
+    Reads a run from rows, each of which has a value for each of `names`.
+    """
+
 def run_jitter(table: Table) -> Table:
     """
     The jitter of RFC 3550 after each reply, target after target, in the order in which the replies came.
+    """
+
+def run_summaries(table: Table, targets: SupportsGetItem[int, str]) -> "tuple[dict[str, int | float | None], list[dict[str, int | float | None]]]":
+    """
+    What the rows of a run come to: all of them, and those of each of `targets`. What rows do not tell is `None`.
     """
 
 def run_timeline(table: Table, spans: SupportsIndex, targets: SupportsGetItem[int, str]) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]":
