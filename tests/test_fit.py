@@ -44,7 +44,8 @@ def test_bic_picks_the_true_kind_and_the_parameters_are_near(kind: str) -> None:
     assert fit.best_loss.p_value is not None
     assert fit.best_loss.p_value > 0.05
     assert "its runs are those seen" in fit.loss_words
-    assert all(found.p_value == 0.01 for found in fit.losses[: list(CHAINS).index(kind)])
+    # The runs of a Gilbert-Elliott channel can be had with 3 numbers too; the likelihood tells them apart.
+    assert all(found.p_value == 0.01 for found in fit.losses[: min(list(CHAINS).index(kind), 2)])
     found = fit.best_loss.parameters
     assert found is not None
     if kind == "independent":
