@@ -44,7 +44,8 @@ def test_bic_picks_the_true_kind_and_the_parameters_are_near(kind: str) -> None:
     assert fit.best_loss.p_value is not None
     assert fit.best_loss.p_value > 0.05
     assert "its runs are those seen" in fit.loss_words
-    assert all(found.p_value == 0.01 for found in fit.losses[: list(CHAINS).index(kind)])
+    # The runs of a Gilbert-Elliott channel can be had with 3 numbers too; the likelihood tells them apart.
+    assert all(found.p_value == 0.01 for found in fit.losses[: min(list(CHAINS).index(kind), 2)])
     found = fit.best_loss.parameters
     assert found is not None
     if kind == "independent":
@@ -196,6 +197,9 @@ def test_what_is_not_there_is_none_with_a_reason() -> None:
     lost = udpping.fit(udpping.sim.ping(count=100, loss=1))
     assert (lost.loss, lost.delay, lost.best_delay) == (loss.Bernoulli(1), None, None)
     assert lost.delay_words == "no ping was answered in time"
+    hours = udpping.fit({"rtt_ns": [2 * 3_600 * 10**9]})
+    assert hours.delay is None
+    assert "from 0 to 1 hour" in hours.delay_words
     one = udpping.fit(udpping.sim.ping(count=1))
     assert (one.loss_high > 0.7, one.delays[4].reason) == (True, "all round trips are equal")
     with pytest.raises(udpping.ConfigError, match="without pings"):

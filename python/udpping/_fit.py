@@ -95,7 +95,7 @@ class Fit:
     loss: Loss
     """The model of loss with the least BIC."""
     delay: Delay | None
-    """The model of delay with the least BIC; `None` when no ping was answered in time."""
+    """The model of delay with the least BIC; `None` when no ping was answered in time, or none within an hour."""
     losses: tuple[LossFit, ...]
     """All kinds of loss that were tried."""
     delays: tuple[DelayFit, ...]
@@ -165,7 +165,7 @@ class Fit:
         """
         best = self.best_delay
         if best is None or best.distance is None or best.p_value is None:
-            return "no ping was answered in time"
+            return self.delays[0].reason or "no delay could be fitted"
         words = f"{best.kind}; shares of round trips differ by {_percent(best.distance)} at most"
         if best.p_value <= POOR:
             words += f", more than chance would make of this many (p at most {best.p_value:.2g})"

@@ -72,7 +72,7 @@ pub struct DelayFits {
     pub received: u64,
     /// From the one with one parameter to those with three.
     pub fits: Vec<DelayFit>,
-    /// The place of the one with the least BIC; `None` without a round trip.
+    /// The place of the one with the least BIC; `None` without a round trip, or with such as no server waits.
     pub best: Option<usize>,
 }
 
@@ -293,7 +293,8 @@ mod tests {
         #[test]
         fn any_times_are_fitted(times in prop::collection::vec(prop_oneof![0..5_i64, 0..4_000_000_000_000_i64], 1..60)) {
             let fits = fits(&times);
-            prop_assert!(fits.best.is_some());
+            // No server waits longer than an hour.
+            prop_assert!(fits.best.is_some() || times.iter().any(|time| *time > 3_600_000_000_000));
             for found in fits.fits.iter().filter_map(|fit| fit.found.as_ref().ok()) {
                 prop_assert!((0.0..=1.0).contains(&found.distance) && (0.0..=1.0).contains(&found.p_value));
                 prop_assert!(found.log_likelihood.is_none_or(f64::is_finite), "{found:?}");

@@ -184,6 +184,7 @@ impl Shape {
                 return [(time - low) / parts, (time - low + 1.0) / parts].map(|share| share.clamp(0.0, 1.0));
             }
             Self::Exponential { mean, base } => -(-(time - base).max(0.0) / mean).exp_m1(),
+            Self::LogNormal { base, .. } if time <= base => 0.0,
             Self::LogNormal { median, sigma, base } => normal_below(((time - base) / median).ln() / sigma),
             Self::Gamma { mean, shape, base } => 1.0 - upper(shape, (time - base).max(0.0) * shape / mean),
         };
