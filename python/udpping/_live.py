@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROWS = 10_000
 """Rows in the picture of a run that goes on: copying them holds up the next ping."""
 SHARE = 20
-"""Showing takes one part in so many of the time, at most."""
+"""The pinger waits for copies one part in so many of the time, at most."""
 
 
 def live(
@@ -36,7 +36,7 @@ def live(
 
     In a notebook that is the run as its last cell would show it: summary, picture, rows (of a long run the
     latest 10,000, until its end). In a terminal it is one line, or tqdm's bar where tqdm is installed;
-    anywhere else nothing. Showing never takes more than a twentieth of the time, if need be less often.
+    anywhere else nothing. It is shown less often where copying would hold up the pings.
     Ctrl-C, or the notebook's stop button, ends the run and gives back what was measured until then. The
     keywords are those of `udpping.ping`, and so are the errors.
 
@@ -56,10 +56,10 @@ def live(
         due = monotonic() + pause
         while not session.wait(SLICE):
             if (began := monotonic()) >= due:
-                screen.show(session.run(screen.rows))
-                shown = monotonic()
-                # However much there is to show, measuring comes first.
-                due = shown + max(pause, SHARE * (shown - began))
+                run = session.run(screen.rows)
+                # However much there is to show, measuring comes first: the pinger waits while it is copied.
+                due = began + max(pause, SHARE * (monotonic() - began))
+                screen.show(run)
     except KeyboardInterrupt:
         # It may come while the run is shown, too; what was measured until then is the result.
         session.stop()
