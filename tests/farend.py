@@ -189,13 +189,14 @@ def send_all(server: udpping.Server, payloads: Iterable[bytes], client: socket.s
         for payload in payloads:
             wanted = server.counters.received + 1
             own.sendto(payload, server.address)
-            wait_until(partial(_has_received, server, wanted))
+            wait_until(partial(has_received, server, wanted))
     finally:
         if client is None:
             own.close()
 
 
-def _has_received(server: udpping.Server, count: int) -> bool:
+def has_received(server: udpping.Server, count: int) -> bool:
+    """Say whether a server has seen so many datagrams."""
     return server.counters.received >= count
 
 

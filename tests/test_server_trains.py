@@ -69,7 +69,7 @@ def test_a_train_is_decided_on_and_answered_datagram_by_datagram(length: int, co
 
 
 def test_replies_of_any_lengths_to_several_clients_keep_their_borders_and_their_order() -> None:
-    """Three clients in random turns, lengths that often repeat, and empty ones: all are there before the start."""
+    """Three clients in random turns, lengths that repeat, and empty ones: all are there before the start."""
     chance = random.Random(7)
     server = udpping.Server(port=0, reply="same", record=True)
     clients = [udp_socket() for _ in range(3)]

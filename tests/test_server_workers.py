@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import sys
+from functools import partial
 
 import pytest
 import udpping
-from farend import ask, log_marks, send_all, threads, udp_socket, wait_until
+from farend import ask, has_received, log_marks, send_all, threads, udp_socket, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="more than one worker needs Linux")
 
@@ -44,7 +45,7 @@ def test_a_client_whom_several_workers_serve_is_still_one_client() -> None:
         ):
             for number in range(64):
                 own.sendto(b"x", (f"127.0.0.{1 + number % 16}", server.address[1]))
-                wait_until(lambda sent=number + 1: server.counters.received == sent)
+                wait_until(partial(has_received, server, number + 1))
             return log_marks(server), [row.number for row in server.log], server.counters.clients
 
     assert lost(4) == lost(1)

@@ -48,8 +48,8 @@ class Counters:
     errors: int
     """Replies that could not be given: the system refused to send them, or they found no room to wait.
 
-    At most 65,536 replies of 64 MiB together wait for their time, shared evenly between the workers; in the log
-    the reason is then `full`.
+    At most 65,536 replies of 64 MiB together wait for their time, each worker having its share; in the
+    log the reason is then `full`.
     """
     kernel_drops: int | None
     """Datagrams that the kernel threw away because the server did not keep up."""
@@ -134,9 +134,9 @@ class Server:
       for `loss.RandInt` and `"client"` otherwise. `RandInt` with `"client"` takes 2.5 KB for each client.
     * `record`: whether to keep `.log`, of a million rows at most.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
-    * `workers`: with how many threads to serve, 1 to 64, each with a socket of its own at the port (Linux only).
-      The system gives each client to one of them; what a client loses does not depend on which, nor on how many
-      there are. More than one cannot have `scope="shared"`.
+    * `workers`: how many threads serve, 1 to 64, each with a socket of its own at the port (more than one:
+      Linux only, and not with `scope="shared"`). The system gives each client to one of them; what a client
+      loses does not depend on which, nor on how many there are.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers

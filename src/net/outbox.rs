@@ -243,7 +243,7 @@ mod tests {
         let to = ([127, 0, 0, 1], 1).into();
         let mut outbox = Outbox::new(Path::Full);
         (0..65).for_each(|tag| put(&mut outbox, to, tag, b"x"));
-        (0..3).for_each(|tag| put(&mut outbox, to, tag, &[0; 30_000]));
+        (0..3).for_each(|tag| put(&mut outbox, to, tag, &vec![0; 30_000]));
         assert_eq!(trains(&outbox), [(64, 64), (1, 1), (2, 60_000), (1, 30_000)]);
     }
 

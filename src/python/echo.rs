@@ -101,7 +101,9 @@ impl EchoServer {
         let event = py.detach(|| self.server.next(span(seconds)))?;
         if let Err(interrupted) = py.check_signals() {
             // Whoever goes on after a Ctrl-C is to miss nothing.
-            event.into_iter().for_each(|event| self.server.put_back(event));
+            if let Some(event) = event {
+                self.server.put_back(event);
+            }
             return Err(interrupted);
         }
         event.map(|event| event_to_python(py, &event)).transpose()

@@ -207,7 +207,7 @@ impl Control {
         assert!(used.is_multiple_of(align_of::<libc::cmsghdr>()), "messages are padded to their alignment");
         assert!(used + space <= CONTROL, "the control buffer holds a packet info and a step");
         // SAFETY: within the buffer, as just checked.
-        let message = unsafe { self.0.as_mut_ptr().add(used) }.cast::<libc::cmsghdr>();
+        let message = unsafe { ptr::from_mut(self).byte_add(used) }.cast::<libc::cmsghdr>();
         // SAFETY: the buffer is aligned for cmsghdr and so is `used`; behind it there is room for header and data.
         unsafe {
             (*message).cmsg_level = level;
