@@ -18,15 +18,15 @@ import sys
 import time
 from pathlib import Path
 
-import beats
 import echo
+import heartbeats
 import pace
 import ping
 import results
 import udpping
 from harness import BARE, BenchError, Report, markdown, ndjson
 
-PARTS = {part.NAME: part for part in (echo, ping, pace, beats, results)}
+PARTS = {part.NAME: part for part in (echo, ping, pace, heartbeats, results)}
 
 
 def machine() -> dict[str, object]:

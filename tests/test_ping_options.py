@@ -276,7 +276,7 @@ def test_targets_have_random_schedules_of_their_own() -> None:
         run = udpping.ping_many(
             [one.address, two.address], count=5, interval=0.001, timeout=5, schedule="uniform", seed=1
         )
-    due = [row.due_ns for row in run]
+    due = [row.due_ns or 0 for row in run]
     gaps = [[b - a for a, b in itertools.pairwise(times)] for times in (due[:5], due[5:])]
     assert gaps[0] != gaps[1]
 
@@ -292,7 +292,7 @@ def test_a_late_sender_says_how_often_it_was_behind() -> None:
     """A million pings a second are more than any machine sends, and none is left out."""
     with udpping.Server(port=0, loss=1) as server:
         run = udpping.ping(*server.address, count=2000, interval=0.000001, timeout=0.01, linger=0)
-    assert run.summary.behind > 0
+    assert run.summary.behind
     assert "behind schedule" in repr(run.summary)
     assert run["due_ns"].to_list() == [1000 * i for i in range(2000)]
 
@@ -303,7 +303,9 @@ def test_spinning_changes_no_result(*, busy: bool, spin: float | None) -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:
         run = udpping.ping(*server.address, count=6, interval=0.005, timeout=0.5, busy=busy, spin=spin)
     assert [row.status for row in run] == ["reply", "timeout"] * 3
-    assert all(row.sent_ns is not None and row.sent_ns >= row.due_ns for row in run)
+    assert all(
+        row.sent_ns is not None and row.due_ns is not None and row.sent_ns >= row.due_ns for row in run
+    )
     assert (run.summary.foreign is None) is busy
 
 

@@ -68,7 +68,7 @@ class Summary:
     unmatched: int | None
     """Datagrams from the target that answer no ping.
 
-    Like `behind`, `pending` and `duration_ns`, it is `None` for a run from a file that does not tell.
+    Like `behind` and `duration_ns`, it is `None` for a run from a file that does not tell.
     """
     unverified: int
     """Replies without number or payload, credited to the only ping that was out."""
@@ -78,7 +78,7 @@ class Summary:
     """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""
     clock_steps: int
     """Replies for which the kernel's stamps were of no use: the wall clock was set meanwhile (`stepped`)."""
-    pending: int | None
+    pending: int
     """Sent, and still waiting."""
     loss: float | None
     """`lost` over `sent`, from 0 to 1."""

@@ -107,7 +107,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<Vec<(usize, Vec<(String, bool)>)>, Invalid> {
+    /// The number of a line, and its fields: what is in them, and whether they are quoted.
+    type Line = (usize, Vec<(String, bool)>);
+
+    fn read(text: &str) -> Result<Vec<Line>, Invalid> {
         let mut reader = Reader::new(text, 1);
         let (mut records, mut fields) = (Vec::new(), Vec::new());
         while let Some(line) = reader.next_into(&mut fields)? {

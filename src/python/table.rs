@@ -288,9 +288,9 @@ impl Table {
         ];
         // What other programs measured may be without some of it; what no run can be without is the rest.
         let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
-        let measured =
-            ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns", "server_recv_ns", "server_sent_ns"];
-        Self::new(columns, &[&measured[..], &replied[..]].concat())
+        let times = ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns"];
+        let server = ["server_recv_ns", "server_sent_ns"];
+        Self::new(columns, &[&times[..], &server[..], &replied[..]].concat())
     }
 
     /// The rows of the lanes of a session.

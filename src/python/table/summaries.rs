@@ -87,7 +87,7 @@ fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, V
 fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict>> {
     let order = account.knows_order();
     let dict = summary_to_python(py, &account.summary(), 0)?;
-    for name in ["behind", "unmatched", "pending", "duration_ns"] {
+    for name in ["behind", "unmatched", "duration_ns"] {
         dict.set_item(name, py.None())?;
     }
     if !order {

@@ -19,7 +19,7 @@ from harness import CLIENT, HERE, BenchError, Figure, Report, Server, bare, pinn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAME = "beats"
+NAME = "heartbeats"
 BASELINES = ["bare", "seed"]
 CPU = "CPU per heartbeat"
 MEMORY = "memory per client"
