@@ -95,7 +95,7 @@ class Fit:
     loss: Loss
     """The model of loss with the least BIC."""
     delay: Delay | None
-    """The model of delay with the least BIC; `None` when no ping was answered in time (or within an hour)."""
+    """The model of delay with the least BIC; `None` when no ping was answered in time and within an hour."""
     losses: tuple[LossFit, ...]
     """All kinds of loss that were tried."""
     delays: tuple[DelayFit, ...]
