@@ -117,8 +117,9 @@ class Summary:
         """Everything by name, ready for JSON.
 
         >>> import udpping
-        >>> sorted(udpping.sim.ping(count=1).summary.as_dict())[:4]
-        ['duplicates', 'duration_ns', 'errors', 'foreign']
+        >>> facts = udpping.sim.ping(count=1).summary.as_dict()
+        >>> facts["target"], facts["sent"], facts["lost"]
+        ('192.0.2.1:12000', 1, 0)
         """
         return {"target": self.target, **{k: v for k, v in self.__dict__.items() if k != "target"}}
 

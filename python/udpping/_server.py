@@ -205,8 +205,8 @@ class Server:
 
         Raises what `start` and `wait` raise.
         """
-        self.start()
         try:
+            self.start()
             self.wait()
         except KeyboardInterrupt:
             self.stop()

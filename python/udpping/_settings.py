@@ -1,6 +1,5 @@
 """How a run was made, and what its rows do not tell: what goes along with them as metadata."""
 
-import json
 from types import MappingProxyType
 from typing import cast
 
@@ -125,11 +124,15 @@ def _plain(facts: "Facts") -> bool:
 
 def encode(told: "Facts") -> str:
     """Write metadata as one line of JSON."""
+    import json
+
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def decode(text: "str | bytes") -> "Facts":
     """Read it."""
+    import json
+
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):

@@ -129,7 +129,8 @@ def read_parquet(path: str) -> "Run":
         table = pq.read_table(path)
     except (ArrowException, ValueError) as error:
         raise ConfigError(f"path {path!r} is not usable: expected Parquet ({error})") from None
-    told = (table.schema.metadata or {}).get(KEY.encode())
+    # Of the file, as polars writes it there and not into the schema.
+    told = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
     return run_of(_core.run_from_arrow(table), None if told is None else decode(told))
 
 

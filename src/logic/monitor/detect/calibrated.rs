@@ -28,7 +28,7 @@ const OFTEN: u32 = 16;
 /// Up to so many heartbeats, a loss and one that is later than all before are reasons to look at once.
 const UNSTEADY: u32 = 200;
 /// A time ahead is found to one part in so many of an interval, towards the later.
-const FINE: Nanos = 1_024;
+const FINE: Nanos = 16_384;
 /// What is called late, and doubtful: phi is 2.
 const SELDOM: f64 = 0.01;
 
