@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[1]
-LIMIT = 1_500_000  # bytes
+LIMIT = 1_750_000  # bytes
 ABOUT = re.compile(
     r"udpping-[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE|sboms/[^/]+)"
 )

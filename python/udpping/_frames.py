@@ -1,8 +1,13 @@
 """A table for other programs: pandas, CSV, JSON."""
 
+# pyarrow has no types:
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import io
 
 from udpping import _core
+from udpping._table import metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ def write(
     metadata: bool = False,
 ) -> str | None:
     """Let `writer` write to `path`, or return what it wrote."""
-    told = table._metadata() if metadata else None  # noqa: SLF001
+    told = metadata_of(table) if metadata else None
     if path is None:
         text = io.StringIO(newline="")
         writer(table, text, told)
@@ -86,7 +91,7 @@ def write_parquet(table: "Table", path: str) -> None:
             import polars as pl
         except ImportError:
             raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
-        told = table._metadata()  # noqa: SLF001
+        told = metadata_of(table)
         pl.DataFrame(table).write_parquet(path, metadata=None if told is None else {"udpping": told})
         return
     pq.write_table(pa.table(table), path)

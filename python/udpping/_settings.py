@@ -1,9 +1,13 @@
 """How a run was made, and what its rows do not tell: what goes along with them as metadata."""
 
+# What JSON holds has no type before it was looked at:
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from types import MappingProxyType
 from typing import cast
 
 from udpping import _core
+from udpping._table import core_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -51,7 +55,7 @@ def total_name(names: "Sequence[str]") -> str:
 
 def metadata(run: "Run") -> "Facts":
     """Tell the settings of a run, and of its summaries what the rows do not come to by themselves."""
-    all_rows, each = _core.run_summaries(run._core, list(run.targets))  # noqa: SLF001
+    all_rows, each = _core.run_summaries(core_of(run), list(run.targets))
     summaries = run.summaries
     return {
         "settings": dict(run.settings),

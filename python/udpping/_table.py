@@ -170,3 +170,8 @@ class Table:
 def core_of(table: Table) -> "_core.Table":
     """Give what the core knows as this table."""
     return table._core  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def metadata_of(table: Table) -> str | None:
+    """Give what goes along with this table as metadata."""
+    return table._metadata()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

@@ -1,5 +1,8 @@
 """What `fping` prints with `-c`, `-C`, `-l`, with or without `-D`, and its JSON of `-J`."""
 
+# What JSON holds has no type before it was looked at:
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import re
 
 from udpping._formats._pings import Lane, nanoseconds, number, run_of_lanes

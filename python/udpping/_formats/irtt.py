@@ -1,5 +1,8 @@
 """The JSON of `irtt client -o`, json_format 1."""
 
+# What JSON holds has no type before it was looked at:
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import json
 import re
 from datetime import datetime

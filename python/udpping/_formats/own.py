@@ -1,5 +1,9 @@
 """What udpping itself writes: CSV, JSON lines, Parquet, and what `udpping ping --json` prints."""
 
+# pyarrow has no types:
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import json
 
 from udpping import _core
