@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import udpping
+from udpping import stats
 
 DATA = Path(__file__).parent / "data"
 
@@ -106,3 +107,24 @@ def test_the_installed_programs(command: list[str]) -> None:
     if done.returncode:
         pytest.skip(f"{command[0]} may not send here: {done.stderr.strip()[:80]}")
     assert marks(udpping.load(done.stdout)) == {"127.0.0.1": ".."}
+
+
+@pytest.mark.parametrize("path", sorted(DATA.iterdir()), ids=lambda path: path.name)
+def test_what_other_programs_measured_can_be_summed_up_fitted_and_shown(path: Path) -> None:
+    run = udpping.load(path)
+    assert stats.loss(run).lost == run.summary.lost
+    assert stats.round_trip(run).count == run.summary.received
+    assert stats.loss_runs(run).lost == run.summary.lost
+    assert len(stats.loss_periods(run)) == stats.loss_runs(run).runs
+    assert len(stats.rolling(run, pings=2)) > 0
+    assert len(stats.Pings(run)) == run.summary.sent
+    assert udpping.fit(run).lost == run.summary.lost
+    timed = run["sent_ns"].null_count < len(run)
+    html = run._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert ("<svg" in html) == timed
+    assert ("not known when" in html) != timed
+    if run.summary.received and timed:
+        assert stats.jitter(run).count == run.summary.received - len(run.targets)
+    elif not timed:
+        with pytest.raises(udpping.ConfigError, match="table without sent_ns"):
+            stats.jitter(run)

@@ -320,3 +320,34 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             udpping.load(tmp_path / name)
     with pytest.raises(udpping.ConfigError, match="parquet, csv"):
         udpping.load(tmp_path / "a.bin", format="xml")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"resp": {"host":"a","seq":0,"rtt":1' + 400 * "0" + ',"size":1}}', "line 1: "),
+        ('{"resp": {"host":"a","seq":true,"rtt":1.5,"size":1}}', "line 1: number 'True'"),
+        ('{"vSum": {"host":"a","values":[true]}}', "line 1: "),
+        (
+            "PING a (192.0.2.1) 8(36) bytes of data.\n16 bytes from a: icmp_seq=1 ttl=64\n",
+            "round trip of a reply",
+        ),
+        ('{"seq":1,"status":"reply"}\n', "line 1: "),
+        ("a\0b", "path "),
+        ("", "path "),
+    ],
+)
+def test_what_cannot_be_meant_is_one_clear_error(text: str, complaint: str) -> None:
+    with pytest.raises(udpping.ConfigError, match=complaint):
+        udpping.load(text)
+
+
+def test_metadata_does_not_unsay_what_the_rows_say() -> None:
+    run = udpping.sim.ping(count=4, loss="pattern:.x")
+    facts = {"target": run.targets[0], "sent": None, "loss": None}
+    told: dict[str, object] = {"settings": {}, "rows": 4, "summary": {"sent": None}, "summaries": [facts]}
+    loaded = udpping.load(f"# udpping: {json.dumps(told)}\n{run.to_csv()}")
+    assert loaded.summary.loss_text == run.summary.loss_text
+    told["summary"] = {"sent": -1}
+    with pytest.raises(udpping.ConfigError, match="metadata"):
+        udpping.load(f"# udpping: {json.dumps(told)}\n{run.to_csv()}")

@@ -22,8 +22,8 @@ HEAD = 65_536
 def load(path_or_text: "str | PathLike[str]", format: str | None = None) -> "Run":  # noqa: A002
     r"""Make a run of a file, or of its text: for statistics, pictures and comparisons.
 
-    * `path_or_text`: a path, or text of more than one line, or that begins with `{`. Files may be packed by
-      gzip.
+    * `path_or_text`: a path, or text of more than one line, or that begins with `{`. Files of text may be
+      packed by gzip.
     * `format`: `None` finds it out by the content. `"csv"`, `"json"` (JSON lines) and `"parquet"` are what
       `Run` writes, `"command"` is what `udpping ping --json` prints, `"irtt"` the JSON of `irtt client -o`,
       `"fping"` what `fping -c`, `-C`, `-l` and `-J` print, and `"ping"` what iputils', busybox's and macOS'
@@ -50,6 +50,8 @@ def load(path_or_text: "str | PathLike[str]", format: str | None = None) -> "Run
     if isinstance(path_or_text, str) and ("\n" in path_or_text or path_or_text.lstrip()[:1] == "{"):
         return _of_text("text", path_or_text, format)
     path = _checks.path("path", path_or_text)
+    if not path or "\0" in path:
+        raise _checks.refuse("path", path, "the path of a file, or text of more than one line")
     content = _content(path)
     if format == "parquet" or (format is None and content[:4] == b"PAR1"):
         from udpping._formats.own import read_parquet

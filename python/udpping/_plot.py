@@ -50,6 +50,10 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     drawing = KINDS.get(_checks.text("kind", kind).replace("_", "-"))
     if drawing is None:
         raise _checks.refuse("kind", kind, f"one of {', '.join(KINDS)}")
+    if drawing in {timeline, jitter} and not all(map(timed, runs)):
+        raise _checks.refuse(
+            "kind", kind, "hist, ecdf or loss-runs: it is not known when the pings were sent"
+        )
     axes = ax if ax is not None else new_axes()
     for run, name, colour in zip(runs, names, itertools.cycle(CYCLE), strict=False):
         drawing(axes, run, name, colour)
@@ -67,6 +71,11 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return axes
+
+
+def timed(run: "Run") -> bool:
+    """Whether it is known when a ping was sent; files of other programs do not always tell."""
+    return not len(run) or any(run[name].null_count < len(run) for name in ("sent_ns", "due_ns"))
 
 
 def new_axes() -> "Axes":

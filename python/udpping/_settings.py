@@ -83,8 +83,9 @@ def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
     all_rows, each_rows = _core.run_summaries(core, names)
     if told.get("rows") == len(core):
         all_rows |= _known(told["summary"], all_rows)
-        for rows, each in zip(each_rows, facts, strict=False):
-            rows.update(_known(each, rows))
+        told_of = {str(each["target"]): each for each in facts}
+        for name, rows in zip(names, each_rows, strict=True):
+            rows.update(_known(told_of.get(name, {}), rows))
     settings = MappingProxyType(told.get("settings") or {})
     each_summary = tuple(Summary(name, rows) for name, rows in zip(names, each_rows, strict=True))
     total = each_summary[0] if len(names) == 1 else Summary(total_name(names), all_rows)
@@ -95,7 +96,7 @@ def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
 
 
 def _known(facts: "Facts", rows: "Facts") -> "Facts":
-    return {name: value for name, value in facts.items() if name in rows}
+    return {name: value for name, value in facts.items() if name in rows and value is not None}
 
 
 def checked(told: object) -> "Facts":
@@ -120,7 +121,8 @@ def checked(told: object) -> "Facts":
 
 def _plain(facts: "Facts") -> bool:
     return all(
-        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        value is None
+        or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63)
         for name, value in facts.items()
         if name != "target"
     )

@@ -50,6 +50,8 @@ def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
         targets = list(dict.fromkeys(summary.target for summary in by_loss))[: STRIPS - 1]
         names.append(f"all {len(run.targets):,} targets; below, those that lost most")
     first, last, drawn = run_timeline(core, spans, [] if alone or names else targets)
+    if not drawn:
+        return "<p>no picture: it is not known when the pings were sent</p>"
     if alone:
         names = [""]
     elif names:

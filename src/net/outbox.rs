@@ -105,9 +105,15 @@ impl<T> Outbox<T> {
         mut done: impl FnMut(&[T], io::Result<()>),
     ) {
         let (mut at, mut waited) = (0, false);
+        // A refused train: where its tags end, and how long datagrams may be if it was refused for being one.
+        let mut refused = None;
         while let Some(next) = self.trains.get(at).copied() {
             match self.send_from(at, socket) {
                 Ok(count) => {
+                    if let Some((_, longest)) = refused.take_if(|(end, _)| next.first < *end) {
+                        // Alone they may leave: so it was the train.
+                        self.longest = self.longest.min(longest);
+                    }
                     let end = self.trains.get(at + count).map_or(self.tags.len(), |train| train.first);
                     done(&self.tags[next.first..end], Ok(()));
                     (at, waited) = (at + count, false);
@@ -119,7 +125,7 @@ impl<T> Outbox<T> {
                 }
                 Err(error) if next.count > 1 => {
                     if is_about_trains(&error) {
-                        self.longest = self.longest.min(next.step - 1);
+                        refused = Some((next.first + next.count, next.step - 1));
                     }
                     self.trains.splice(at..=at, next.apart());
                 }
@@ -265,6 +271,8 @@ mod tests {
                 assert_eq!(buffer[0], *digit);
             }
             assert_eq!(send(&mut outbox, &socket), [], "everything is told once");
+            let new = Outbox::<usize>::new(path);
+            assert_eq!(outbox.longest, new.longest, "who cannot be reached stops nobody's trains");
         }
     }
 

@@ -11,9 +11,9 @@ use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use self::columns::{codes, counts, small_counts, times, wholes};
+use self::columns::{codes, counts, small_counts, times};
 use super::stream;
-use crate::logic::record::Status;
+use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{Columns, Group, Groups, Keys, Sample};
 use crate::logic::{Invalid, Nanos};
 
@@ -192,7 +192,8 @@ impl Raw {
         let rows = rtt.len();
         let status = self.status.map(|status| codes("status", &status, status_code)).transpose()?;
         let seq = self.seq.map(|seq| counts("seq", &seq)).transpose()?;
-        let run = self.run.map(|run| wholes("run", &run)).transpose()?;
+        // Files of other programs do not tell when a run began: rows of which that is unknown are of one run.
+        let run = self.run.map(|run| times("run", &run)).transpose()?;
         let (target, targets) = self.target.map(|target| interned(&target)).transpose()?.unzip();
         let left_out: Option<Vec<bool>> = status
             .as_ref()
@@ -215,8 +216,8 @@ impl Raw {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),
             seq: seq.map(|seq| in_order(seq, order)),
-            sent: extra(SENT, rows, self.sent, order, times)?,
-            due: extra(DUE, rows, self.due, order, times)?,
+            sent: extra(SENT, rows, self.sent, order, times)?.filter(known),
+            due: extra(DUE, rows, self.due, order, times)?.filter(known),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,
             groups,
             targets: targets.unwrap_or_default(),
@@ -260,6 +261,11 @@ fn extra<T: ArrowNativeType>(
     let values = read(name, &pieces)?;
     same_length(name, rows, Some(&*values))?;
     Ok(Some(in_order(values, order)))
+}
+
+/// Whether any time is told: a column of nulls is as good as none.
+fn known(times: &ScalarBuffer<Nanos>) -> bool {
+    times.is_empty() || times.iter().any(|time| *time != NONE)
 }
 
 fn same_length<T>(name: &'static str, rows: usize, values: Option<&[T]>) -> Result<(), Invalid> {

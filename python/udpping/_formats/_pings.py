@@ -125,6 +125,6 @@ def nanoseconds(text: str, scale: int, line: int) -> int:
 
 def number(text: str, line: int, most: int = 2**32) -> int:
     """Read a whole number."""
-    if len(text) > LONGEST or int(text) > most:
+    if len(text) > LONGEST or not (text.isascii() and text.isdigit()) or int(text) > most:
         raise ConfigError(f"line {line}: number {text[:40]!r} is not usable: expected 0 to {most}")
     return int(text)

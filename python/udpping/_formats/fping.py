@@ -81,18 +81,16 @@ def _read_json(text: str) -> "Run":
     for line, record in objects(text):
         for kind, facts in record.items():
             match kind, facts:
-                case "resp", {"host": str(host), "seq": int(seq), "rtt": int() | float() as rtt}:
+                case "resp", {"host": str(host), "seq": int(seq), "rtt": rtt}:
                     lane = lanes.setdefault(host, Lane(host, 0))
-                    _json_reply(
-                        lane, number(str(seq), line), facts, nanoseconds(f"{rtt:.6f}", 1_000_000, line)
-                    )
+                    _json_reply(lane, number(str(seq), line), facts, nanoseconds(_time(rtt), 1_000_000, line))
                 case "timeout", {"host": str(host), "seq": int(seq)}:
                     lanes.setdefault(host, Lane(host, 0)).lost(number(str(seq), line))
                 case "summary", {"host": str(host), "xmt": int(sent)}:
                     lane = lanes.setdefault(host, Lane(host, 0))
                     lane.count = number(str(sent), line)
                 case "vSum", {"host": str(host), "values": list(values)}:
-                    times = ["-" if value is None else str(value) for value in values]
+                    times = ["-" if value is None else _time(value) for value in values]
                     _times(lanes.setdefault(host, Lane(host, 0)), times, line)
                 case (("resp" | "timeout" | "summary" | "vSum"), _):
                     raise ConfigError(
@@ -101,6 +99,11 @@ def _read_json(text: str) -> "Run":
                 case _:
                     pass
     return run_of_lanes(list(lanes.values()), {"made_by": "fping"})
+
+
+def _time(value: object) -> str:
+    """Write milliseconds without an exponent; what is no number stays to be refused."""
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _json_reply(lane: Lane, seq: int, facts: "dict[str, Any]", rtt: int) -> None:

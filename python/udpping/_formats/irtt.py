@@ -65,7 +65,9 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[tuple[Any
     origin: int | None = None
     for place, trip in enumerate(trips):
         match trip:
-            case {"seqno": int(seq), "lost": (str() | bool()) as lost} if str(lost).lower() in LOST:
+            case {"seqno": int(seq), "lost": (str() | bool()) as lost} if str(
+                lost
+            ).lower() in LOST and not isinstance(seq, bool):
                 status = LOST[str(lost).lower()]
             case _:
                 shown = str(trip)[:60]

@@ -51,7 +51,7 @@ def read_json(text: str) -> "Run":
     """Read JSON lines: a row each, with the metadata before them if there are any."""
     told = None
     names: list[str] = []
-    place = 0
+    place = 1
 
     def rows() -> "Iterator[tuple[Any, ...]]":
         nonlocal place
@@ -104,7 +104,7 @@ def read_command(text: str) -> "Run":
     if not rows:
         raise ConfigError("no ping is in it: expected what `udpping ping --json` prints")
     names = list(next(iter(rows.values()))[1])
-    place = 0
+    place = 1
 
     def values() -> "Iterator[tuple[Any, ...]]":
         nonlocal place

@@ -56,10 +56,10 @@ def loss_runs(table: "Frame") -> LossRuns:
 def loss_periods(table: "Frame") -> Table:
     """Loss periods (RFC 3357, Type-P-One-Way-Loss-Period-Stream, on round trips): a row for each.
 
-    Columns: `run` and `target` of the sample (0 and null where the table has none), `seq` of the first lost
-    ping, `start_ns` when that was sent, `length` in pings, `distance` from the last loss of the period before
-    to the first of this (Inter-Loss-Period-Length; null for the first), and `outage_ns`, how long nothing got
-    through; null without times. Without a loss, and of no ping, the table is empty. `table` is anything that
+    Columns: `run` and `target` of the sample (0 and null where the table has no such column), `seq` of the
+    first lost ping, `start_ns` when that was sent, `length` in pings, `distance` from the last loss of the
+    period before to the first of this (Inter-Loss-Period-Length; null for the first), and `outage_ns`, how
+    long nothing got through; null without times. Without a loss, and of no ping, the table is empty. `table` is anything that
     `Pings` takes. Raises ConfigError.
 
     >>> import udpping

@@ -2,6 +2,8 @@
 
 /// The latest sendings whose stamps can still come. One at a time is out as a rule; a train may be long.
 const KEPT: usize = 4_096;
+/// Missing stamps that are many.
+const MANY: u32 = 16;
 
 /// What left by one socket.
 #[derive(Debug)]
@@ -40,6 +42,11 @@ impl Sendings {
     /// Whether a stamp may wait to be read.
     pub(super) fn is_missing(&self) -> bool {
         self.missing > 0
+    }
+
+    /// Whether so many stamps wait that they must be read soon: they take room from what arrives.
+    pub(super) fn is_piling_up(&self) -> bool {
+        self.missing >= MANY
     }
 
     /// The kernel counts from 0 again.

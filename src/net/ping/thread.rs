@@ -94,10 +94,11 @@ impl Ready {
         let mut active = self.wires.begin(&lock(&self.shared.lanes));
         while !self.is_stopping() {
             active -= self.wires.act(&self.shared, clock)?;
-            if !self.busy {
-                // A stamp in the error queue ends every wait, and what else is there may change what is next.
-                self.wires.take_stamps(&self.shared, clock)?;
-            }
+            // A stamp in the error queue ends every wait, and what else is there may change what is next. Nobody waits who
+            // spins, so then stamps are read with the replies, or when there are many without one.
+            let is_read: fn(&Sendings) -> bool =
+                if self.busy { Sendings::is_piling_up } else { Sendings::is_missing };
+            self.wires.take_stamps(&self.shared, clock, is_read)?;
             let Some(&(next, lane)) = self.wires.agenda.first().filter(|_| active > 0) else { break };
             if !self.busy {
                 self.wait(clock, next, lane)?;
@@ -327,10 +328,10 @@ impl Wires {
         self.plan(lane, arrival.at);
     }
 
-    /// Takes the stamps of what has just been sent.
-    fn take_stamps(&mut self, shared: &Shared, clock: Clock) -> Result<()> {
+    /// Takes the stamps of what has just been sent, of sockets for which that `is_needed`.
+    fn take_stamps(&mut self, shared: &Shared, clock: Clock, is_needed: fn(&Sendings) -> bool) -> Result<()> {
         for socket in 0..shared.sockets.len() {
-            if self.sendings[socket].is_missing() {
+            if is_needed(&self.sendings[socket]) {
                 self.take_reports(shared, &mut lock(&shared.lanes), socket, clock)?;
             }
         }

@@ -42,7 +42,7 @@ fn nulls_hold_none(piece: &ArrayRef, values: &[Nanos]) -> bool {
 }
 
 /// Whole numbers, one for each row.
-pub(super) fn wholes(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<i64>, Invalid> {
+fn wholes(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<i64>, Invalid> {
     if let [piece] = pieces
         && piece.null_count() == 0
         && let Some(shared) = shared_words(piece)

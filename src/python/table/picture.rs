@@ -8,7 +8,7 @@ use arrow_array::types::{Int64Type, UInt32Type};
 use pyo3::prelude::*;
 
 use super::{Table, floats, times, words};
-use crate::logic::record::Status;
+use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{Columns, Sample, Span, extent, jitter_after_each, timeline};
 use crate::logic::{Invalid, Nanos};
 
@@ -16,7 +16,7 @@ use crate::logic::{Invalid, Nanos};
 type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool);
 
 /// The times of the first and last ping, and for each of `targets` what became of its pings in `spans` equal parts of that
-/// time; without targets that of all pings together.
+/// time; without targets that of all pings together. Nothing where no times are known.
 #[pyfunction]
 #[pyo3(signature = (table, spans, targets) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]")]
 pub(in crate::python) fn run_timeline(
@@ -71,8 +71,9 @@ fn plain(span: &Span) -> Drawn {
 /// The columns of a run that pictures need.
 struct Pings<'a> {
     rtt: &'a [Nanos],
-    sent: &'a [Nanos],
-    due: &'a [Nanos],
+    /// `None` where no time is known.
+    sent: Option<&'a [Nanos]>,
+    due: Option<&'a [Nanos]>,
     status: Vec<u8>,
     /// Rows of one target that follow each other.
     parts: Vec<(&'a str, Range<usize>)>,
@@ -99,7 +100,15 @@ impl<'a> Pings<'a> {
             parts.push((names[part[0] as usize], start..start + part.len()));
             start += part.len();
         }
-        Ok(Self { rtt: times("rtt_ns")?, sent: times("sent_ns")?, due: times("due_ns")?, status, parts })
+        let known = |times: &&[Nanos]| times.iter().any(|time| *time != NONE);
+        let (sent, due) = (times("sent_ns")?, times("due_ns")?);
+        Ok(Self {
+            rtt: times("rtt_ns")?,
+            sent: Some(sent).filter(known),
+            due: Some(due).filter(known),
+            status,
+            parts,
+        })
     }
 
     fn samples(&self, target: Option<&str>) -> Result<Vec<Sample<'_>>, Invalid> {
@@ -111,8 +120,8 @@ impl<'a> Pings<'a> {
         Sample::new(Columns {
             rtt: &self.rtt[rows.clone()],
             status: Some(&self.status[rows.clone()]),
-            sent: Some(&self.sent[rows.clone()]),
-            due: Some(&self.due[rows.clone()]),
+            sent: self.sent.map(|sent| &sent[rows.clone()]),
+            due: self.due.map(|due| &due[rows.clone()]),
             ..Columns::default()
         })
     }

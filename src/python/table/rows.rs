@@ -43,6 +43,8 @@ struct Building {
     columns: Vec<Column>,
     /// Where in a row each column is.
     places: Vec<Option<usize>>,
+    /// Where the status and the round trip are.
+    reply: Option<(usize, usize)>,
     rows: usize,
 }
 
@@ -153,11 +155,19 @@ impl Building {
         }
         let columns =
             schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<PyResult<_>>()?;
-        Ok(Self { schema, columns, places, rows: 0 })
+        let reply = place("status").zip(place("rtt_ns"));
+        Ok(Self { schema, columns, places, reply, rows: 0 })
     }
 
     /// Takes in a row, or says which value is wrong and what was expected.
     fn push<'a>(&mut self, cells: impl Fn(usize) -> Cell<'a>) -> Result<(), Unfit> {
+        if let Some((status, rtt)) = self.reply
+            && matches!(cells(status), Cell::Text("reply"))
+            && matches!(cells(rtt), Cell::Missing)
+        {
+            let (column, expected) = ("rtt_ns".to_owned(), "the round trip of a reply".to_owned());
+            return Err(Unfit { value: cells(rtt).shown(), column, expected });
+        }
         for ((field, column), place) in self.schema.fields().iter().zip(&mut self.columns).zip(&self.places) {
             let cell = place.map_or(Cell::Missing, &cells);
             let missing = matches!(cell, Cell::Missing);

@@ -37,7 +37,7 @@ impl Table {
             ),
             ("outage_ns", times(all.iter().map(|row| row.4.outage.unwrap_or(NONE)))),
         ];
-        Self::new(columns, &["target", "start_ns", "distance", "outage_ns"])
+        Self::new(columns, &["run", "target", "start_ns", "distance", "outage_ns"])
     }
 
     /// A row for each window.
@@ -69,6 +69,7 @@ impl Table {
             ("rtt_stddev_ns", shares(|window| window.rtt.stddev())),
         ];
         let may_miss = [
+            "run",
             "target",
             "start_ns",
             "rtt_min_ns",
