@@ -59,8 +59,8 @@ def loss_periods(table: "Frame") -> Table:
     Columns: `run` and `target` of the sample (0 and null where the table has no such column), `seq` of the
     first lost ping, `start_ns` when that was sent, `length` in pings, `distance` from the last loss of the
     period before to the first of this (Inter-Loss-Period-Length; null for the first), and `outage_ns`, how
-    long nothing got through; null without times. Without a loss, and of no ping, the table is empty. `table` is anything that
-    `Pings` takes. Raises ConfigError.
+    long nothing got through; null without times. Without a loss, and of no ping, the table is empty.
+    `table` is anything that `Pings` takes. Raises ConfigError.
 
     >>> import udpping
     >>> from udpping import stats
