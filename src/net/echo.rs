@@ -1,4 +1,4 @@
-//! The lossy server on real sockets: threads that receive, ask the [`Link`] what becomes of each datagram, and answer.
+//! The lossy server on real sockets: threads that receive, ask the link what becomes of each datagram, and answer.
 //!
 //! Each has a socket of its own at one address, and the system gives a client's datagrams to one of them. What is decided
 //! does not depend on which: they share the link. A delayed reply waits in a heap, not in the loop, so it holds up nobody.

@@ -8,7 +8,7 @@ use crate::logic::Nanos;
 /// Gaps whose times are kept apart. When there are more at once, the newest are held together, as long as the last
 /// of them.
 const MOST_GAPS: usize = 32;
-/// Runs that may wait for [`Account::settle`] to tell them. More are counted, but not told.
+/// Runs that may wait for `Account::settle` to tell them. More are counted, but not told.
 const MOST_UNTOLD: usize = 64;
 const WORDS: usize = 16;
 
