@@ -507,7 +507,7 @@ def run_summaries(table: Table, targets: SupportsGetItem[int, str]) -> "tuple[di
 def run_timeline(table: Table, spans: SupportsIndex, targets: SupportsGetItem[int, str]) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]":
     """
     The times of the first and last ping, and for each of `targets` what became of its pings in `spans` equal parts of that
-    time; without targets that of all pings together.
+    time; without targets that of all pings together. Nothing where no times are known.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
