@@ -7,7 +7,7 @@ from udpping._table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.axes import Axes
 
@@ -194,7 +194,7 @@ class Run(Table):
         core: "_core.Table",
         summary: Summary,
         summaries: tuple[Summary, ...],
-        settings: "Settings" = MappingProxyType({}),
+        settings: "Settings | Callable[[], Settings]" = MappingProxyType({}),
     ) -> None:
         super().__init__(core)
         self._summary = summary
@@ -213,6 +213,9 @@ class Run(Table):
         >>> settings["made_by"], settings["count"], settings["loss"], settings["seed"], settings["interval"]
         ('udpping.sim.ping', 3, '10%', 7, None)
         """
+        if callable(self._settings):
+            # Only now: finding out what system and version this is takes longer than many a run.
+            self._settings = self._settings()
         return self._settings
 
     def _metadata(self) -> str:
@@ -236,7 +239,7 @@ class Run(Table):
     @property
     def seed(self) -> int | None:
         """The seed of a random `schedule`: the same one gives the same times. `None` if it is not known."""
-        seed = self._settings.get("seed")
+        seed = self.settings.get("seed")
         return seed if isinstance(seed, int) else None
 
     @property
@@ -298,7 +301,9 @@ class SimRun(Run):
 
     __slots__ = ()
 
-    def __init__(self, core: "_core.Table", summary: Summary, settings: "Settings") -> None:
+    def __init__(
+        self, core: "_core.Table", summary: Summary, settings: "Settings | Callable[[], Settings]"
+    ) -> None:
         super().__init__(core, summary, (summary,), settings)
 
     @property

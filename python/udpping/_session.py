@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from udpping._rows import Row
+    from udpping._settings import Settings
 
 MESSAGE = "Ping {seq} {time}"
 """What a ping says in the course."""
@@ -139,7 +140,11 @@ class Session:
     def run(self, latest: int | None = None) -> Run:
         """Put together what there is so far; of the rows, perhaps only the latest of each target."""
         total = self.summary()
-        settings = measured("udpping.ping", list(zip(self.names, self.addresses, strict=True)), self._options)
+
+        def settings() -> "Settings":
+            targets = list(zip(self.names, self.addresses, strict=True))
+            return measured("udpping.ping", targets, self._options)
+
         if len(self.names) == 1:
             return Run(self._core.table(latest), total, (total,), settings)
         summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))

@@ -79,8 +79,7 @@ def ping(
     table, facts, seed_in_force = _core.sim_ping(**options)
     name = str(table["target"][0])
     options |= {"seed": seed_in_force, "scope": scope}
-    settings = measured("udpping.sim.ping", [(name, name)], options)
-    return SimRun(table, Summary(name, facts), settings)
+    return SimRun(table, Summary(name, facts), lambda: measured("udpping.sim.ping", [(name, name)], options))
 
 
 class Watched:
