@@ -5,6 +5,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
+from itertools import chain
 
 from udpping import _core
 from udpping._settings import KEY, decode, run_of
@@ -12,7 +13,7 @@ from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from udpping._run import Run
@@ -50,14 +51,6 @@ def objects(text: str) -> "Iterator[tuple[int, dict[str, Any]]]":
 def read_json(text: str) -> "Run":
     """Read JSON lines: a row each, with the metadata before them if there are any."""
     told = None
-    names: list[str] = []
-    place = 1
-
-    def rows() -> "Iterator[tuple[Any, ...]]":
-        nonlocal place
-        for place, value in values:  # noqa: B007
-            yield tuple(map(value.get, names))
-
     values = objects(text)
     first = next(values, None)
     if first is not None and set(first[1]) == {KEY}:
@@ -65,18 +58,22 @@ def read_json(text: str) -> "Run":
         first = next(values, None)
     if first is None:
         return run_of(empty(), told)
-    names += first[1]
+    return run_of(_of_rows(list(first[1]), chain([first], values)), told)
 
-    def again() -> "Iterator[tuple[int, dict[str, Any]]]":
-        yield first
-        yield from rest
 
-    rest, values = values, again()
+def _of_rows(names: list[str], records: "Iterable[tuple[int, dict[str, Any]]]") -> "_core.Table":
+    """Make a run of objects, each with the number of its line, which an error tells."""
+    place = 1
+
+    def rows() -> "Iterator[tuple[Any, ...]]":
+        nonlocal place
+        for place, record in records:  # noqa: B007
+            yield tuple(map(record.get, names))
+
     try:
-        core = _core.run_from_rows(names, rows())
+        return _core.run_from_rows(names, rows())
     except ConfigError as error:
         raise ConfigError(f"line {place}: {error}") from None
-    return run_of(core, told)
 
 
 def empty() -> "_core.Table":
@@ -103,18 +100,7 @@ def read_command(text: str) -> "Run":
             summary = record
     if not rows:
         raise ConfigError("no ping is in it: expected what `udpping ping --json` prints")
-    names = list(next(iter(rows.values()))[1])
-    place = 1
-
-    def values() -> "Iterator[tuple[Any, ...]]":
-        nonlocal place
-        for place, record in rows.values():  # noqa: B007
-            yield tuple(map(record.get, names))
-
-    try:
-        core = _core.run_from_rows(names, values())
-    except ConfigError as error:
-        raise ConfigError(f"line {place}: {error}") from None
+    core = _of_rows(list(next(iter(rows.values()))[1]), rows.values())
     facts = summary or {}
     each = [{**facts, "target": name} for name in dict.fromkeys(str(key[0]) for key in rows)][:1]
     facts = {name: value for name, value in facts.items() if name != "target"}
