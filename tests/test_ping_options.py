@@ -218,6 +218,25 @@ with udpping.Server(port=0, reply="x") as server:
     assert empty
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_ping_that_cannot_leave_is_not_blamed_on_those_that_are_out(busy: bool) -> None:
+    """The link shrinks while replies are on their way: they come, however many sends then fail."""
+    statuses = in_a_network_of_its_own(f"busy = {busy}" + """
+up()
+with udpping.Server(port=0, delay=0.5) as server:
+    pinger = udpping.Pinger(*server.address, count=10, size=2000, df=True, interval=0.1, timeout=5, busy=busy)
+    with pinger:
+        next(iter(pinger))
+        set_mtu(1500)
+        run = pinger.run()
+    print(json.dumps([row.status for row in run]))
+""")
+    assert "error" in statuses, statuses
+    sent = statuses.index("error")
+    assert sent > 0
+    assert statuses == ["reply"] * sent + ["error"] * (len(statuses) - sent)
+
+
 def test_every_icmp_error_is_about_one_ping_and_ends_no_run() -> None:
     """A raw socket forges what routers and firewalls say of ping 2; Linux has a different errno for each."""
     statuses = in_a_network_of_its_own("""

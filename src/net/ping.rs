@@ -5,6 +5,7 @@
 
 mod draft;
 mod margin;
+mod reports;
 mod sendings;
 mod thread;
 

@@ -228,7 +228,7 @@ impl Socket {
     pub fn read_refusal(&self, quoted: &mut Vec<u8>) -> io::Result<Option<Refusal>> {
         loop {
             match self.read_report(quoted)? {
-                Some(Report::Sent { .. }) => {}
+                Some(Report::Sent { .. } | Report::Unsent) => {}
                 Some(Report::Refused(refusal)) => return Ok(Some(refusal)),
                 None => return Ok(None),
             }

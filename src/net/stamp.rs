@@ -122,7 +122,7 @@ impl Trial<'_> {
         let reports = iter::from_fn(|| self.socket.read_report(&mut quoted).ok().flatten());
         let sent = reports.take(MOST_REPORTS).fold(None, |last, report| match report {
             Report::Sent { stamp, .. } => stamp,
-            Report::Refused(_) => last,
+            Report::Refused(_) | Report::Unsent => last,
         });
         received.map(|stamp| (right(stamp), right(sent)))
     }

@@ -129,6 +129,7 @@ pub(in crate::net) fn read_report(
         Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_TIMESTAMPING => {
             Report::Sent { key: error.ee_data, stamp: facts(&header).stamp }
         }
+        Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_LOCAL => Report::Unsent,
         Some((error, by)) => {
             Report::Refused(Refusal { target: address(&name), errno: error.ee_errno.cast_signed(), by })
         }

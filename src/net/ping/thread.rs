@@ -17,17 +17,17 @@ use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::Clock;
 use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, Report, Stamping, is_refusal};
+use crate::net::socket::{Inbox, Stamping, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
-const SLOTS: usize = 16;
+pub(super) const SLOTS: usize = 16;
 /// Stands for the next look at a lane whose run is over.
 const NEVER: Nanos = Nanos::MAX;
 /// Pings sent before looking for replies again, however many are overdue.
 const MOST_SENT: usize = 32;
 /// Batches taken from one socket before looking at the clock again, however many wait.
-const MOST_BATCHES: usize = 4;
+pub(super) const MOST_BATCHES: usize = 4;
 /// Nothing is received so shortly before a ping is due: it would be late.
 const HUSH: Nanos = 5_000;
 
@@ -44,12 +44,12 @@ pub(super) struct Ready {
 
 /// Which lane an address belongs to, and when each has to be looked at.
 #[derive(Debug)]
-struct Wires {
-    lane_of: HashMap<(IpAddr, u16), usize>,
+pub(super) struct Wires {
+    pub(super) lane_of: HashMap<(IpAddr, u16), usize>,
     events: Events,
     draft: Draft,
-    sendings: Vec<Sendings>,
-    quoted: Vec<u8>,
+    pub(super) sendings: Vec<Sendings>,
+    pub(super) quoted: Vec<u8>,
     /// When each lane has to be looked at, the first first: `wake`, sorted.
     agenda: BTreeSet<(Nanos, usize)>,
     wake: Vec<Nanos>,
@@ -74,8 +74,9 @@ impl Ready {
         let several = settings.targets.len() > 1;
         // Many targets are due all the time: spinning for each would be spinning always.
         let margin = Margin::new(settings.spin.or(several.then_some(0)));
-        // Who asks again and again asks for one.
-        let inbox = Inbox::new(if settings.busy { 1 } else { SLOTS }, settings.path);
+        // Who asks again and again, or has one ping out at a time, asks for one.
+        let single = settings.busy || (!several && settings.plan.interval.is_none());
+        let inbox = Inbox::new(if single { 1 } else { SLOTS }, settings.path);
         Self { shared, wires, bell, inbox, margin, busy: settings.busy }
     }
 
@@ -98,7 +99,7 @@ impl Ready {
             // spins, so then stamps are read with the replies, or when there are many without one.
             let is_read: fn(&Sendings) -> bool =
                 if self.busy { Sendings::is_piling_up } else { Sendings::is_missing };
-            self.wires.take_stamps(&self.shared, clock, is_read)?;
+            self.wires.take_stamps_of(&self.shared, clock, is_read)?;
             let Some(&(next, lane)) = self.wires.agenda.first().filter(|_| active > 0) else { break };
             if !self.busy {
                 self.wait(clock, next, lane)?;
@@ -188,7 +189,7 @@ impl Wires {
     }
 
     /// Notes when to look at a lane again, unless its run is over.
-    fn plan(&mut self, lane: usize, at: Nanos) {
+    pub(super) fn plan(&mut self, lane: usize, at: Nanos) {
         if self.wake[lane] != NEVER {
             self.agenda.remove(&(self.wake[lane], lane));
             self.wake[lane] = at;
@@ -207,11 +208,10 @@ impl Wires {
         let Lane { pinger, socket, .. } = &mut lanes[index];
         let (socket, target) = (*socket, pinger.target());
         let (before, wall) = self.draft.refresh(pinger, index, seq, clock);
-        let mut result = self.send_on(shared, socket, target);
+        let mut result = self.send_on(shared, lanes, (socket, target), clock)?;
         if result.as_ref().is_err_and(is_refusal) {
-            // The report of an earlier ping's refusal, not of this one's: take it from the queue and send again.
-            self.take_reports(shared, lanes, socket, clock)?;
-            result = self.send_on(shared, socket, target);
+            // The report of an earlier ping's refusal, not of this one's, and by now it is taken.
+            result = self.send_on(shared, lanes, (socket, target), clock)?;
         }
         if result.is_ok() && shared.sockets[socket].stamping() == Stamping::Both {
             self.sendings[socket].push(index, seq);
@@ -240,26 +240,24 @@ impl Wires {
     }
 
     /// Sends the draft; waits a moment if the system's send buffer is full.
-    fn send_on(&mut self, shared: &Shared, socket: usize, target: SocketAddr) -> io::Result<()> {
+    fn send_on(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        (socket, target): (usize, SocketAddr),
+        clock: Clock,
+    ) -> Result<io::Result<()>> {
         let wire = &shared.sockets[socket];
         let mut result = wire.send_now(self.draft.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-            self.recount(shared, socket);
-            pace::wait_to_send(wire.as_fd())?;
-            result = wire.send_now(self.draft.message(), target, None);
+            self.send_failed(shared, lanes, socket, clock)?;
+            result = pace::wait_to_send(wire.as_fd())
+                .and_then(|()| wire.send_now(self.draft.message(), target, None));
         }
         if result.is_err() {
-            self.recount(shared, socket);
+            self.send_failed(shared, lanes, socket, clock)?;
         }
-        result
-    }
-
-    /// After a send that failed, nobody knows whether the kernel counted it. Stamps that are missing then are lost.
-    fn recount(&mut self, shared: &Shared, socket: usize) {
-        if shared.sockets[socket].stamping() == Stamping::Both {
-            shared.sockets[socket].recount();
-            self.sendings[socket].recount();
-        }
+        Ok(result)
     }
 
     /// Writes the message of `lane` if that is to be sent at `due`; says whether it is.
@@ -283,9 +281,7 @@ impl Wires {
                         let (at, wall) = clock.moment();
                         let mut lanes = lock(&shared.lanes);
                         // A ping's stamp was there before its reply.
-                        if self.sendings[socket].is_missing() {
-                            self.take_reports(shared, &mut lanes, socket, clock)?;
-                        }
+                        self.take_stamps(shared, &mut lanes, socket, clock)?;
                         for datagram in inbox.datagrams() {
                             let arrival = Arrival {
                                 at,
@@ -328,66 +324,8 @@ impl Wires {
         self.plan(lane, arrival.at);
     }
 
-    /// Takes the stamps of what has just been sent, of sockets for which that `is_needed`.
-    fn take_stamps(&mut self, shared: &Shared, clock: Clock, is_needed: fn(&Sendings) -> bool) -> Result<()> {
-        for socket in 0..shared.sockets.len() {
-            if is_needed(&self.sendings[socket]) {
-                self.take_reports(shared, &mut lock(&shared.lanes), socket, clock)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands the error queue's reports to the lanes they are about.
-    fn take_reports(
-        &mut self,
-        shared: &Shared,
-        lanes: &mut [Lane],
-        socket: usize,
-        clock: Clock,
-    ) -> Result<()> {
-        let mut quoted = std::mem::take(&mut self.quoted);
-        let mut result = Ok(());
-        for _ in 0..MOST_BATCHES * SLOTS {
-            match shared.sockets[socket].read_report(&mut quoted) {
-                Ok(None) => break,
-                Ok(Some(Report::Sent { key, stamp })) => {
-                    if let Some(((lane, seq), stamp)) = self.sendings[socket].stamped(key).zip(stamp) {
-                        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
-                            pinger.stamped(seq, stamp, changed);
-                        });
-                    }
-                }
-                Ok(Some(Report::Refused(refusal))) => {
-                    let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
-                    let Some(lane) = lane else { continue };
-                    let now = clock.now();
-                    self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
-                        pinger.unreachable(now, Some(&quoted), refusal.by, changed);
-                    });
-                    self.plan(lane, now);
-                }
-                Err(source) => {
-                    result = Err(Error::System { action: "read the error queue", source });
-                    break;
-                }
-            }
-        }
-        self.quoted = quoted;
-        result
-    }
-
-    /// A connected socket says no more than that its one target refused something.
-    fn refused_on(&mut self, shared: &Shared, lanes: &mut [Lane], socket: usize, now: Nanos) {
-        let Some(lane) = lanes.iter().position(|lane| lane.socket == socket) else { return };
-        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
-            pinger.unreachable(now, None, None, changed);
-        });
-        self.plan(lane, now);
-    }
-
     /// Lets a pinger work and passes on the rows that changed.
-    fn watch<T>(
+    pub(super) fn watch<T>(
         &self,
         shared: &Shared,
         lane: usize,

@@ -44,6 +44,8 @@ pub struct Refusal {
 pub enum Report {
     /// A datagram was not delivered.
     Refused(Refusal),
+    /// One did not even leave, as the send has said itself.
+    Unsent,
     /// The datagram with this place in the order of sending, counted from 0, was sent then.
     Sent {
         /// The place.
