@@ -50,17 +50,23 @@ def test_ctrl_c_while_the_finished_run_is_put_together_keeps_it(monkeypatch: pyt
     assert udpping.last_run is caught.value.run
 
 
-def test_a_forked_child_may_leave_its_parent_s_server() -> None:
-    """The thread is the parent's. The child must neither wait for it nor stop it."""
-    script = """
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_forked_child_may_leave_its_parent_s_server(begun: bool, workers: int) -> None:
+    """The threads and the sockets are the parent's. The child must neither wait for them nor stop them."""
+    script = f"begun, workers = {begun}, {workers}" + """
 import json, os, sys, udpping
-with udpping.Server(port=0) as server:
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        run = udpping.ping(*server.address, count=2)
-if child:
-    print(json.dumps([status, run.summary.received]))
+server = udpping.Server(port=0, workers=workers)
+if begun:
+    server.start()
+child = os.fork()
+if not child:
+    server.stop()
+    sys.exit(0)
+with server:
+    _, status = os.waitpid(child, 0)
+    run = udpping.ping(*server.address, count=2)
+print(json.dumps([status, run.summary.received]))
 """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],

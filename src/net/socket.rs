@@ -4,6 +4,7 @@
 //! Everywhere else, and on Linux when asked, the portable path does with what the standard library offers: a pinger's
 //! socket is then connected (so that refusals show, and strangers' datagrams do not).
 
+mod inbox;
 mod kinds;
 mod marks;
 
@@ -13,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
+pub use inbox::Inbox;
 pub use kinds::{Datagram, Manner, Refusal, Report, Stamping, Via};
 pub use marks::Marks;
 
@@ -20,7 +22,6 @@ use super::{Error, Result, pace};
 #[cfg(target_os = "linux")]
 use super::{batch, stamp};
 use crate::logic::Invalid;
-use crate::logic::wire::MAX_PAYLOAD;
 
 /// Receive buffer asked for. The system's default holds some 250 small datagrams, which decides loss under load.
 const RECEIVE_BUFFER: usize = 8 << 20;
@@ -249,6 +250,17 @@ impl Socket {
         }
     }
 
+    /// From now on [`Inbox::wait`] waits at this socket, where that can be ended; says whether it does.
+    pub(super) fn let_wait(&self) -> bool {
+        cfg!(target_os = "linux") && self.path == Path::Full && self.inner.set_nonblocking(false).is_ok()
+    }
+
+    /// Ends all waiting at this socket, for good and in every process that has it.
+    pub(super) fn end_waiting(&self) {
+        // Linux says that the socket is not connected, and does it all the same.
+        let _ = socket2::SockRef::from(&self.inner).shutdown(std::net::Shutdown::Read);
+    }
+
     /// From now on a train of datagrams may come in one slot of an [`Inbox`]; it is taken apart there.
     pub fn take_trains(&self) {
         #[cfg(target_os = "linux")]
@@ -354,67 +366,4 @@ fn share_port(socket: BorrowedFd<'_>, path: Path) -> io::Result<()> {
 /// Finds out whether there is a route, by connecting a socket that is thrown away. Nothing is sent.
 fn check_route(local: IpAddr, target: SocketAddr) -> io::Result<()> {
     UdpSocket::bind(SocketAddr::new(local, 0))?.connect(target)
-}
-
-/// Buffers for what arrives at a socket.
-#[derive(Debug)]
-pub struct Inbox {
-    #[cfg(target_os = "linux")]
-    batch: Option<batch::Inbox>,
-    single: Vec<u8>,
-    received: Option<(usize, SocketAddr)>,
-}
-
-impl Inbox {
-    /// Room for `slots` datagrams of any size at a time (one on the portable path).
-    #[must_use]
-    pub fn new(slots: usize, path: Path) -> Self {
-        // One more byte than can arrive would be of no use: a payload never exceeds this.
-        let slot = MAX_PAYLOAD + 20;
-        Self {
-            #[cfg(target_os = "linux")]
-            batch: (path == Path::Full).then(|| batch::Inbox::new(slots, slot)),
-            single: if cfg!(target_os = "linux") && path == Path::Full { Vec::new() } else { vec![0; slot] },
-            received: None,
-        }
-    }
-
-    /// Takes what has arrived at `socket` without waiting: `false` when nothing has.
-    ///
-    /// # Errors
-    /// On the portable path a refusal by the far end shows here as `ConnectionRefused`.
-    pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
-        let result = self.try_receive(socket);
-        match result {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn try_receive(&mut self, socket: &Socket) -> io::Result<()> {
-        self.received = None;
-        #[cfg(target_os = "linux")]
-        if let Some(batch) = &mut self.batch {
-            return batch.receive(socket.as_fd());
-        }
-        self.received = Some(socket.inner.recv_from(&mut self.single)?);
-        Ok(())
-    }
-
-    /// What the last [`Inbox::receive`] brought.
-    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let single = self.received.map(|(length, source)| Datagram {
-            source,
-            bytes: &self.single[..length],
-            ttl: None,
-            via: None,
-            stamp: None,
-        });
-        #[cfg(target_os = "linux")]
-        let batch = self.batch.iter().flat_map(batch::Inbox::datagrams);
-        #[cfg(not(target_os = "linux"))]
-        let batch = std::iter::empty();
-        batch.chain(single)
-    }
 }

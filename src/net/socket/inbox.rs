@@ -1,0 +1,85 @@
+//! What arrives at a socket: many datagrams at once where the system can, else one.
+
+use std::io;
+use std::net::SocketAddr;
+
+#[cfg(target_os = "linux")]
+use rustix::fd::AsFd as _;
+
+use super::{Datagram, Path, Socket};
+use crate::logic::wire::MAX_PAYLOAD;
+#[cfg(target_os = "linux")]
+use crate::net::batch;
+
+/// Buffers for what arrives at a socket.
+#[derive(Debug)]
+pub struct Inbox {
+    #[cfg(target_os = "linux")]
+    batch: Option<batch::Inbox>,
+    single: Vec<u8>,
+    received: Option<(usize, SocketAddr)>,
+}
+
+impl Inbox {
+    /// Room for `slots` datagrams of any size at a time (one on the portable path).
+    #[must_use]
+    pub fn new(slots: usize, path: Path) -> Self {
+        // One more byte than can arrive would be of no use: a payload never exceeds this.
+        let slot = MAX_PAYLOAD + 20;
+        Self {
+            #[cfg(target_os = "linux")]
+            batch: (path == Path::Full).then(|| batch::Inbox::new(slots, slot)),
+            single: if cfg!(target_os = "linux") && path == Path::Full { Vec::new() } else { vec![0; slot] },
+            received: None,
+        }
+    }
+
+    /// Takes what has arrived at `socket` without waiting: `false` when nothing has.
+    ///
+    /// # Errors
+    /// On the portable path a refusal by the far end shows here as `ConnectionRefused`.
+    pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
+        self.take(socket, false)
+    }
+
+    /// The same at a socket that lets it wait, until something has arrived or [`Socket::end_waiting`] is called: one
+    /// system call instead of two or three.
+    pub(in crate::net) fn wait(&mut self, socket: &Socket) -> io::Result<bool> {
+        self.take(socket, true)
+    }
+
+    fn take(&mut self, socket: &Socket, wait: bool) -> io::Result<bool> {
+        match self.try_receive(socket, wait) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "Linux alone waits"))]
+    fn try_receive(&mut self, socket: &Socket, wait: bool) -> io::Result<()> {
+        self.received = None;
+        #[cfg(target_os = "linux")]
+        if let Some(batch) = &mut self.batch {
+            return batch.receive(socket.as_fd(), wait);
+        }
+        self.received = Some(socket.inner.recv_from(&mut self.single)?);
+        Ok(())
+    }
+
+    /// What the last [`Inbox::receive`] brought.
+    pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
+        let single = self.received.map(|(length, source)| Datagram {
+            source,
+            bytes: &self.single[..length],
+            ttl: None,
+            via: None,
+            stamp: None,
+        });
+        #[cfg(target_os = "linux")]
+        let batch = self.batch.iter().flat_map(batch::Inbox::datagrams);
+        #[cfg(not(target_os = "linux"))]
+        let batch = std::iter::empty();
+        batch.chain(single)
+    }
+}
