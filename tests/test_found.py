@@ -52,9 +52,11 @@ def test_ctrl_c_while_the_finished_run_is_put_together_keeps_it(monkeypatch: pyt
 
 @pytest.mark.parametrize("begun", [True, False])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_forked_child_may_leave_its_parent_s_server(begun: bool, workers: int) -> None:
+def test_a_forked_child_may_leave_its_parent_s_server(*, begun: bool, workers: int) -> None:
     """The threads and the sockets are the parent's. The child must neither wait for them nor stop them."""
-    script = f"begun, workers = {begun}, {workers}" + """
+    script = (
+        f"begun, workers = {begun}, {workers}"
+        + """
 import json, os, sys, udpping
 server = udpping.Server(port=0, workers=workers)
 if begun:
@@ -68,6 +70,7 @@ with server:
     run = udpping.ping(*server.address, count=2)
 print(json.dumps([status, run.summary.received]))
 """
+    )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,

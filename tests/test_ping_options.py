@@ -219,9 +219,11 @@ with udpping.Server(port=0, reply="x") as server:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_a_ping_that_cannot_leave_is_not_blamed_on_those_that_are_out(busy: bool) -> None:
+def test_a_ping_that_cannot_leave_is_not_blamed_on_those_that_are_out(*, busy: bool) -> None:
     """The link shrinks while replies are on their way: they come, however many sends then fail."""
-    statuses = in_a_network_of_its_own(f"busy = {busy}" + """
+    statuses = in_a_network_of_its_own(
+        f"busy = {busy}"
+        + """
 up()
 with udpping.Server(port=0, delay=0.5) as server:
     pinger = udpping.Pinger(*server.address, count=10, size=2000, df=True, interval=0.1, timeout=5, busy=busy)
@@ -230,7 +232,8 @@ with udpping.Server(port=0, delay=0.5) as server:
         set_mtu(1500)
         run = pinger.run()
     print(json.dumps([row.status for row in run]))
-""")
+"""
+    )
     assert "error" in statuses, statuses
     sent = statuses.index("error")
     assert sent > 0
