@@ -72,11 +72,11 @@ pub struct Counters {
     pub received: u64,
     /// Replies that were sent.
     pub answered: u64,
-    /// Datagrams without a reply on purpose, and those whose delayed reply found no room.
+    /// Datagrams without a reply on purpose.
     pub dropped: u64,
     /// Of those to be answered, how many were to be answered later.
     pub delayed: u64,
-    /// Replies that could not be sent.
+    /// Replies that could not be sent, or found no room to wait for their time.
     pub errors: u64,
 }
 

@@ -4,8 +4,10 @@
 //! packet and takes it apart at the end of its way. Nothing else about a datagram changes, least of all its order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 
+use lru::LruCache;
 use rustix::fd::AsFd as _;
 
 #[cfg(target_os = "linux")]
@@ -19,6 +21,8 @@ const MOST_BYTES_OF_TRAIN: usize = 65_507;
 /// Past so many bytes or datagrams it is time to send: what was just written is then still in the cache.
 const FULL_BYTES: usize = 128 << 10;
 const FULL: usize = 1_024;
+/// Receivers to whom trains were refused that are remembered; with more of them a refusal is met again, no more.
+const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
 /// What leaves as one packet: a datagram, or a train of them.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +40,11 @@ pub(super) struct Outbox<T> {
     bytes: Vec<u8>,
     tags: Vec<T>,
     trains: Vec<Train>,
-    /// Datagrams that are longer do not become trains.
-    longest: usize,
+    /// Whether there are trains at all.
+    trains_leave: bool,
+    /// How long a datagram may be at most to be in a train, where longer trains were refused: each way has its own MTU,
+    /// and its own device.
+    longest: LruCache<IpAddr, usize>,
     #[cfg(target_os = "linux")]
     batch: Option<batch::Outbox>,
 }
@@ -60,7 +67,8 @@ impl<T> Outbox<T> {
             bytes: Vec::new(),
             tags: Vec::new(),
             trains: Vec::new(),
-            longest: if path == Path::Full { MOST_BYTES_OF_TRAIN } else { 0 },
+            trains_leave: path == Path::Full,
+            longest: LruCache::new(MOST_REFUSED),
             #[cfg(target_os = "linux")]
             batch: (path == Path::Full).then(batch::Outbox::new),
         }
@@ -79,7 +87,12 @@ impl<T> Outbox<T> {
         let len = self.bytes.len() - start;
         self.tags.push(tag);
         match self.trains.last_mut() {
-            Some(train) if len <= self.longest && train.takes(to, via, len) => {
+            Some(train)
+                if self.trains_leave
+                    && train.takes(to, via, len)
+                    && (self.longest.is_empty()
+                        || self.longest.get(&to.ip()).is_none_or(|longest| len <= *longest)) =>
+            {
                 train.len += len;
                 train.count += 1;
             }
@@ -112,7 +125,7 @@ impl<T> Outbox<T> {
                 Ok(count) => {
                     if let Some((_, longest)) = refused.take_if(|(end, _)| next.first < *end) {
                         // Alone they may leave: so it was the train.
-                        self.longest = self.longest.min(longest);
+                        self.longest.put(next.to.ip(), longest);
                     }
                     let end = self.trains.get(at + count).map_or(self.tags.len(), |train| train.first);
                     done(&self.tags[next.first..end], Ok(()));
@@ -271,14 +284,13 @@ mod tests {
                 assert_eq!(buffer[0], *digit);
             }
             assert_eq!(send(&mut outbox, &socket), [], "everything is told once");
-            let new = Outbox::<usize>::new(path);
-            assert_eq!(outbox.longest, new.longest, "who cannot be reached stops nobody's trains");
+            assert!(outbox.longest.is_empty(), "who cannot be reached stops nobody's trains");
         }
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_train_that_the_kernel_refuses_leaves_as_datagrams_and_is_not_tried_again() {
+    fn a_train_that_the_kernel_refuses_leaves_as_datagrams_and_only_shorter_ones_to_there_are_tried() {
         let (receiver, socket) = (theirs(), ours(Path::Full));
         batch::tests::send_no_checksums(socket.as_fd());
         let (to, mut outbox) = (receiver.local_addr().unwrap(), Outbox::new(Path::Full));
@@ -289,7 +301,16 @@ mod tests {
         assert_eq!(send(&mut outbox, &socket), [(0, true), (1, true), (2, true)]);
         let mut buffer = [0; 10];
         let lengths = [(); 3].map(|()| receiver.recv(&mut buffer).unwrap());
-        assert_eq!((lengths, outbox.longest), ([3, 3, 1], 2));
+        assert_eq!(lengths, [3, 3, 1]);
+        let elsewhere = ([127, 0, 0, 2], to.port()).into();
+        for (tag, (to, bytes)) in [(to, &b"aaa"[..]), (to, b"bbb"), (elsewhere, b"ccc"), (elsewhere, b"ddd")]
+            .into_iter()
+            .chain([(to, &b"ee"[..]), (to, b"ff")])
+            .enumerate()
+        {
+            put(&mut outbox, to, tag, bytes);
+        }
+        assert_eq!(trains(&outbox), [(1, 3), (1, 3), (2, 6), (2, 4)]);
     }
 
     proptest! {
