@@ -28,16 +28,28 @@ impl Clock {
 
     /// Now, by this clock and by the wall clock, so close together that a stamp by the one can be told by the other.
     pub(super) fn moment(&self) -> (Nanos, i64) {
-        let mut before = self.now();
-        for _ in 0..TRIES {
-            let (wall, after) = (wall_ns(), self.now());
-            if after - before < VERY_CLOSE {
-                return (before, wall);
-            }
-            before = after;
-        }
-        (before, wall_ns())
+        let Moment { mono, wall } = together(|| self.now(), VERY_CLOSE);
+        (mono, wall)
     }
+}
+
+/// Now, by some clock and by the wall clock. Whoever is held up between the two readings reads them again, and keeps the
+/// closest pair: it would look as if a clock had been set.
+fn together(clock: impl Fn() -> Nanos, close: Nanos) -> Moment {
+    let mut before = clock();
+    let mut best = (Nanos::MAX, Moment::default());
+    for _ in 0..TRIES {
+        let (wall, after) = (wall_ns(), clock());
+        let apart = after - before;
+        if apart < best.0 {
+            best = (apart, Moment { mono: before, wall });
+        }
+        if apart < close {
+            break;
+        }
+        before = after;
+    }
+    best.1
 }
 
 /// A monotonic clock that also counts while the machine sleeps, where the system has one: for what goes on for days.
@@ -75,18 +87,8 @@ impl EverClock {
 
 impl EverClock {
     /// Now, by this clock and by the wall clock.
-    ///
-    /// Whoever is held up between the two readings reads them again: it would look as if a clock had been set.
     pub(super) fn moment(self) -> Moment {
-        let mut before = self.now();
-        for _ in 0..TRIES {
-            let (wall, after) = (wall_ns(), self.now());
-            if after - before < CLOSE {
-                return Moment { mono: before, wall };
-            }
-            before = after;
-        }
-        Moment { mono: before, wall: wall_ns() }
+        together(|| self.now(), CLOSE)
     }
 }
 
@@ -101,4 +103,32 @@ fn boot_ns() -> Nanos {
 pub(super) fn wall_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A clock that stands still but for the time it takes to be read, which is another each time.
+    fn slow(each: &[Nanos]) -> impl Fn() -> Nanos {
+        let (reads, now) = (Cell::new(0), Cell::new(0));
+        move || {
+            now.set(now.get() + each[reads.get() % each.len()]);
+            reads.set(reads.get() + 1);
+            now.get()
+        }
+    }
+
+    #[test]
+    fn the_first_pair_that_is_close_counts() {
+        assert_eq!(together(slow(&[1, 50, 9, 1]), 10).mono, 51);
+    }
+
+    #[test]
+    fn where_none_is_close_the_closest_counts() {
+        let gaps = [5, 90, 80, 70, 20, 60, 99, 99, 99, 99, 99, 99];
+        assert_eq!(together(slow(&gaps), 10).mono, 5 + 90 + 80 + 70);
+    }
 }
