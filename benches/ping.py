@@ -62,7 +62,7 @@ def measure(report: Report) -> None:
         spinning.append("udpping, busy")
     else:
         report.note("ping(busy=) is not in this version")
-    compare(report, ONE, names + own)
+    compare(report, ONE, [*names, "bare, stamped", *own])
     if len(CORES) > 1:
         compare(report, TWO, names + own + spinning)
     else:
@@ -120,6 +120,8 @@ def client(name: str, port: int, count: int, interval: float) -> list[str]:
     match name:
         case "bare":
             return bare("ping", to=to, count=count, interval_ns=round(interval * 1e9))
+        case "bare, stamped":
+            return bare("stamped", to=to, count=count)
         case "bare, spinning":
             return bare("ping", to=to, count=count, spin=1)
         case "seed":

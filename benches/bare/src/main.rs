@@ -21,6 +21,7 @@ bare ROLE [name=value ...]
   load   requests for a server, replies checked  to= count= size=32 window=256 burst=64 flows=1 gso=0 rate=0 reply=upper
   beats  heartbeats from many clients, as stdin says `first count seq`    to= form=course
   ping   one request after the other             to= count= spin=0 interval_ns=0 size=32
+  stamped  the same, waiting in poll and with the kernel's stamps    to= count= size=32
   pace   sends on a schedule, spinning           to= count= interval_ns=";
 
 fn main() {
@@ -32,6 +33,7 @@ fn main() {
         "load" => load::load(&args),
         "beats" => beats::beats(&args),
         "ping" => ping::ping(&args),
+        "stamped" => ping::stamped(&args),
         "pace" => ping::pace(&args),
         _ => Err(format!("no role {role:?}\n{USAGE}").into()),
     });

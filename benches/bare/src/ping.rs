@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::args::{Args, Result};
+use crate::sys;
 
 /// Round trips, back to back or one every `interval_ns`; with `spin` it asks for the reply without ever sleeping.
 pub fn ping(args: &Args) -> Result<()> {
@@ -36,6 +37,29 @@ pub fn ping(args: &Args) -> Result<()> {
                 }
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+    println!(r#"{{"rtt_ns": {times:?}, "lost": {lost}}}"#);
+    Ok(())
+}
+
+/// The same back to back, with what it takes to have the kernel's stamps and to be woken by something else as well: the
+/// stamp of sending is read before the wait, which it would end.
+pub fn stamped(args: &Args) -> Result<()> {
+    let (socket, to, count) = open(args)?;
+    sys::stamp(&socket)?;
+    let (request, mut reply) = (vec![b'a'; args.get("size", 32_usize)?], [0; 2_048]);
+    let (mut times, mut lost) = (Vec::with_capacity(count as usize), 0);
+    for _ in 0..count {
+        let sent = Instant::now();
+        socket.send_to(&request, to)?;
+        sys::take(&socket, &mut reply, true)?;
+        sys::wait(&socket);
+        match sys::take(&socket, &mut reply, false) {
+            Ok(len) if len == request.len() => times.push(sent.elapsed().as_nanos()),
+            Ok(_) => return Err("a reply that was not asked for".into()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => lost += 1,
+            Err(error) => return Err(error.into()),
         }
     }
     println!(r#"{{"rtt_ns": {times:?}, "lost": {lost}}}"#);

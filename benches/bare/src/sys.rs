@@ -21,6 +21,44 @@ pub fn segment(socket: &UdpSocket, size: u16) -> Result<()> {
     set(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
+/// Let the kernel stamp what is sent and what arrives.
+pub fn stamp(socket: &UdpSocket) -> Result<()> {
+    let flags = libc::SOF_TIMESTAMPING_SOFTWARE
+        | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_OPT_ID
+        | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as i32)
+}
+
+/// Wait until something arrives, a second at most.
+pub fn wait(socket: &UdpSocket) {
+    let mut watched = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, as said, which outlives the call.
+    unsafe { libc::poll(&raw mut watched, 1, 1_000) };
+}
+
+/// Take a datagram, or what the error queue has, with all that the kernel says of it; not waiting for it.
+pub fn take(socket: &UdpSocket, payload: &mut [u8], error_queue: bool) -> io::Result<usize> {
+    let mut part = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
+    let mut control = [0_u64; 32];
+    let flags = libc::MSG_DONTWAIT | if error_queue { libc::MSG_ERRQUEUE } else { 0 };
+    // SAFETY: all bytes zero are valid for both structures. Every pointer put into the header is to a local, or to what
+    // is borrowed here, of the length given, and outlives the call.
+    let taken = unsafe {
+        let mut name: libc::sockaddr_in = mem::zeroed();
+        let mut message: libc::msghdr = mem::zeroed();
+        message.msg_name = (&raw mut name).cast();
+        message.msg_namelen = mem::size_of::<libc::sockaddr_in>() as libc::socklen_t;
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = mem::size_of_val(&control);
+        libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags)
+    };
+    usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+}
+
 fn set(socket: &UdpSocket, level: i32, name: i32, value: i32) -> Result<()> {
     // SAFETY: the kernel reads an int from a reference that outlives the call, with its true length.
     let done = unsafe {
