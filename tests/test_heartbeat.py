@@ -43,6 +43,7 @@ def test_a_block_beats_and_says_goodbye_three_times(far: FarEnd) -> None:
         assert heartbeat.running
         far.wait_for_requests(4)
     assert not heartbeat.running
+    assert heartbeat.wait(20)
     far.wait_for_requests(heartbeat.sent)
     told = lines(far)
     assert seqs(far) == list(range(1, heartbeat.sent + 1))
@@ -338,7 +339,7 @@ def nobody_there(_far: FarEnd) -> None:
 def test_no_thread_and_no_descriptor_is_left(way: Callable[[FarEnd], None], far: FarEnd) -> None:
     way(far)
     gc.collect()
-    wait_until(lambda: not {"udpping beat", "udpping name"} & set(threads()))
+    wait_until(lambda: not {"udpping beats", "udpping name"} & set(threads()))
     before = sorted(threads()), descriptors()
     for _ in range(30):
         way(far)

@@ -1,5 +1,6 @@
 """Heartbeats: a program says that it is alive, so that its silence means something."""
 
+import atexit
 import os
 from typing import SupportsIndex
 
@@ -24,6 +25,10 @@ LONGEST_ID = 64
 MOST_DIGITS = 18
 INTERRUPTED = -2
 """The status of a goodbye after Ctrl-C: a signal's number, negative, as for any program that one ends."""
+LAST_WORDS = 0.5
+"""Seconds, at most, for which a program that ends waits for goodbyes; they take some 20 milliseconds."""
+
+atexit.register(_core.see_off_heartbeats, LAST_WORDS)
 
 
 class Heartbeat:
@@ -52,6 +57,9 @@ class Heartbeat:
       so that a program that hangs falls silent. `None`: always.
     * `count`: how many heartbeats to send, from 1, before the goodbye; `None` goes on.
 
+    A process may have thousands of them: they share a few threads and each has a socket, so that the limit is
+    that of open files (`ulimit -n`).
+
     Raises ConfigError for what cannot be used, and OSError for a file that cannot be read or written.
 
     >>> import socket, udpping
@@ -62,8 +70,8 @@ class Heartbeat:
     ...     goodbye = monitor.recv(2048).decode().split()
     >>> words[:2], words[3], words[5:]
     (['Heartbeat', '1'], 'id=web1', ['interval=60', 'mono=0'])
-    >>> goodbye[1], goodbye[-1], heartbeat.sent
-    ('2', 'bye=0', 4)
+    >>> goodbye[1], goodbye[-1], heartbeat.wait(), heartbeat.sent
+    ('2', 'bye=0', True, 4)
     """
 
     def __init__(
@@ -100,7 +108,8 @@ class Heartbeat:
     def start(self) -> None:
         """Begin to send, in the background. May be called twice.
 
-        Raises NetworkError for one that was stopped (make a new one), and when the system gives no thread.
+        The first heartbeat leaves at once. Raises NetworkError for one that was stopped (make a new one), and
+        when the system gives no thread or no socket: it names the limit, and the others go on.
         """
         self._core.start()
 
@@ -108,7 +117,8 @@ class Heartbeat:
         """Say goodbye and end. May be called twice.
 
         `status` tells the monitor how it ended: an exit status, or the negative number of a signal. The
-        goodbye is said three times, within some 20 milliseconds.
+        goodbye is said three times: it has left once when this returns, and twice more within some 20
+        milliseconds, which `wait()` waits for, and a program that ends as well.
         """
         self._core.stop(_checks.whole("status", status))
 
@@ -119,7 +129,7 @@ class Heartbeat:
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it ends, at most so many seconds; say whether it has.
 
-        It ends after `count` heartbeats, through `stop()` in another thread, or by a failure. Raises that
+        It ends with the last goodbye, after `count` heartbeats or `stop()`, or by a failure. Raises that
         failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on. One that was
         never started is waited for as well.
         """

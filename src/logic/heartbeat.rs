@@ -187,6 +187,18 @@ impl Sender {
         self.farewell.get_or_insert(Farewell { status, words, next: now });
     }
 
+    /// Whether the session is to end.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.farewell.is_some()
+    }
+
+    /// Whether a last word has been said, or there is none to say.
+    #[must_use]
+    pub fn has_parted(&self) -> bool {
+        self.farewell.is_some_and(|farewell| farewell.words < LAST_WORDS)
+    }
+
     /// The counts so far.
     #[must_use]
     pub fn tally(&self) -> Tally {

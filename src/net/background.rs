@@ -102,12 +102,6 @@ impl<E: Send + 'static> Background<E> {
         }
     }
 
-    /// Whether this process is a fork of the one that started the thread. The thread does not exist here: it is the
-    /// parent's to stop, cannot even be dropped, and may have held any lock.
-    pub(super) fn is_inherited(&self) -> bool {
-        lock(&self.thread).as_ref().is_some_and(Running::is_inherited)
-    }
-
     /// Waits until it has stopped, at most `limit`; says whether it has.
     ///
     /// # Errors
@@ -147,6 +141,8 @@ impl<E: Send + 'static> Background<E> {
 }
 
 impl Running {
+    /// Whether this process is a fork of the one that started the thread. The thread does not exist here: it is the
+    /// parent's to stop, cannot even be dropped, and may have held any lock.
     fn is_inherited(&self) -> bool {
         self.process != std::process::id()
     }

@@ -1,8 +1,11 @@
 //! What can go wrong between us and the network, always with what was tried and where.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use rustix::io::Errno;
 
 use crate::logic::Invalid;
 
@@ -54,7 +57,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A failure that has no address.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}: {source}{}", advice(source))]
     System {
         /// What was tried, as a verb.
         action: &'static str,
@@ -75,15 +78,46 @@ impl Error {
             | Self::System { source, .. } => source.raw_os_error(),
         }
     }
+
+    /// Whether this process, or the whole system, has as many files and sockets open as it may.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        self.errno().is_some_and(|errno| errno == OWN_LIMIT || errno == SYSTEM_LIMIT)
+    }
 }
 
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
+const OWN_LIMIT: i32 = Errno::MFILE.raw_os_error();
+const SYSTEM_LIMIT: i32 = Errno::NFILE.raw_os_error();
+
+fn advice(error: &io::Error) -> Cow<'static, str> {
+    if error.raw_os_error() == Some(OWN_LIMIT) {
+        return limit().into();
+    }
+    Cow::Borrowed(match error.kind() {
         io::ErrorKind::PermissionDenied => "; ports below 1024 and broadcast addresses need extra rights",
         io::ErrorKind::AddrNotAvailable => "; the address is not one of this machine's",
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
             "; this machine has no route to it"
         }
         _ => "",
-    }
+    })
+}
+
+/// How many files a process may have open, and what to do about it.
+#[cfg(unix)]
+fn limit() -> String {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let shown = |limit: Option<u64>| limit.map_or_else(|| "any number".to_owned(), |limit| limit.to_string());
+    format!(
+        "; this process may have {} files and sockets open at once, and may ask for {}: raise that with `ulimit -n` \
+         in the shell or resource.setrlimit in Python",
+        shown(limit.current),
+        shown(limit.maximum)
+    )
+}
+
+#[cfg(not(unix))]
+fn limit() -> String {
+    "; this process may have no more files and sockets open at once".to_owned()
 }

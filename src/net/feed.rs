@@ -45,6 +45,21 @@ impl<E> Feed<E> {
         self.news.notify_all();
     }
 
+    /// Says that it is over, also by a panic that is under way; `action` is what then could not go on.
+    pub(super) fn close(&self, action: &'static str) {
+        if std::thread::panicking() {
+            let source = io::Error::other("a defect in udpping; please report it with the message above");
+            lock(&self.state).failure = Some(Error::System { action, source });
+        }
+        self.end();
+    }
+
+    /// Fails: it is over, and this is why.
+    pub(super) fn fail(&self, error: Error) {
+        lock(&self.state).failure = Some(error);
+        self.end();
+    }
+
     /// Passes events on.
     pub(super) fn tell(&self, events: impl IntoIterator<Item = E>) {
         let mut state = lock(&self.state);
@@ -62,6 +77,11 @@ impl<E> Feed<E> {
     pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
         let mut state = self.wait_for(limit, |state| state.over);
         state.failure.take().map_or(Ok(state.over), Err)
+    }
+
+    /// Waits until there is an event or it is over, at most `limit`, and takes neither.
+    pub(super) fn wait_for_news(&self, limit: Duration) {
+        drop(self.wait_for(limit, |state| state.over || !state.events.is_empty()));
     }
 
     /// The next event; `None` if there was none within `limit` or it is over. What ended it is an error once.
@@ -108,11 +128,7 @@ struct Ending<'a, E> {
 
 impl<E> Drop for Ending<'_, E> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let source = io::Error::other("a defect in udpping; please report it with the message above");
-            lock(&self.feed.state).failure = Some(Error::System { action: self.action, source });
-        }
-        self.feed.end();
+        self.feed.close(self.action);
     }
 }
 

@@ -1,26 +1,38 @@
-//! Heartbeats on a real socket: a background thread that drives one [`Sender`].
+//! Heartbeats on real sockets: background threads that each drive many [`Sender`]s.
 //!
 //! Nothing that the network does ends it: an unknown name, a lost interface or an absent monitor are counted, told, and
 //! tried again. A wrong setting alone is an error.
 
+mod duty;
+mod fleet;
+mod hosts;
 mod names;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod way;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::Result;
-use super::background::Background;
 use super::clock::EverClock;
-use super::feed::lock;
+use super::feed::{Feed, lock};
 use super::resolve::bare;
 use super::socket::Path;
+use super::{Error, Result};
 use crate::logic::heartbeat::{HeartbeatPlan, Sender, Tally};
 use crate::logic::{Invalid, Nanos};
-use thread::Ready;
+use duty::Duty;
+use fleet::Fleet;
+use hosts::Reader;
+use names::Names;
+use thread::Line;
+use way::Way;
+
+/// As good as for ever: no driver takes so long to come to a sender that it is called to.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// Where to send heartbeats, and which.
 #[derive(Debug, Clone)]
@@ -38,22 +50,38 @@ pub struct Settings {
 /// A sender: it sends between [`Heartbeat::start`] and [`Heartbeat::stop`].
 #[derive(Debug)]
 pub struct Heartbeat {
+    host: String,
+    port: u16,
+    path: Path,
     desk: Arc<Desk>,
-    background: Background<()>,
-    ready: Mutex<Option<Ready>>,
+    driver: Mutex<Option<Driver>>,
+    /// The process that started it, or 0.
+    process: AtomicU32,
+    stopped: AtomicBool,
 }
 
-/// What the thread and its onlookers share.
+/// Where its driver is reached.
+#[derive(Debug)]
+struct Driver {
+    line: Arc<Line>,
+    key: u64,
+}
+
+/// What the driver and the onlookers of one sender share.
 #[derive(Debug)]
 struct Desk {
     clock: EverClock,
     sender: Mutex<Sender>,
     /// The latest sign of life: without a lock, as programs give it in their innermost loops.
     touched: AtomicI64,
-    /// The thread is to end without a word.
+    /// It is to end without a word.
     hush: AtomicBool,
+    /// It was stopped and is not over yet.
+    leaving: AtomicBool,
     refused: AtomicU64,
     state: Mutex<State>,
+    /// The event is that a last word has been said.
+    feed: Feed<()>,
 }
 
 /// How it stands with the network.
@@ -88,44 +116,88 @@ impl Heartbeat {
         if settings.port == 0 {
             return Err(Invalid::new("port", 0, "1 to 65535").into());
         }
-        let background = Background::new()?;
         let desk = Arc::new(Desk {
-            clock: EverClock::start(),
+            clock: Fleet::own().clock,
             sender: Mutex::new(Sender::new(settings.plan)),
             touched: AtomicI64::new(0),
             hush: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             state: Mutex::new(State::default()),
+            feed: Feed::new(),
         });
-        let names = names::Names::new(&settings.host, settings.port, background.waker());
-        let ready = Ready::new(Arc::clone(&desk), names, settings.path);
-        Ok(Self { desk, background, ready: Mutex::new(Some(ready)) })
+        Ok(Self {
+            host: settings.host,
+            port: settings.port,
+            path: settings.path,
+            desk,
+            driver: Mutex::new(None),
+            process: AtomicU32::new(0),
+            stopped: AtomicBool::new(false),
+        })
     }
 
     /// Starts sending in the background. A second call does nothing.
     ///
     /// # Errors
-    /// It has been stopped, or the system refuses a thread.
+    /// It has been stopped, or the system refuses a thread or a socket, as it has too many.
     pub fn start(&self) -> Result<()> {
-        let ready = lock(&self.ready).take();
-        self.background.start("heartbeat", "go on sending heartbeats", |shared, bell| {
-            ready.map_or(Ok(()), |mut ready| ready.run(shared, bell))
-        })
-    }
-
-    /// Says goodbye with an exit status and waits until the thread has ended. A second call does nothing.
-    pub fn stop(&self, status: i32) {
-        self.end(Some(status));
-    }
-
-    fn end(&self, goodbye: Option<i32>) {
-        if !self.background.is_inherited() {
-            match goodbye {
-                Some(status) => lock(&self.desk.sender).bye(self.desk.clock.now(), status),
-                None => self.desk.hush.store(true, Ordering::Release),
-            }
+        if self.stopped.load(Ordering::Acquire) {
+            let source = std::io::Error::other("the heartbeat has been stopped; make a new one");
+            return Err(Error::System { action: "start again", source });
         }
-        self.background.stop();
+        if self.is_inherited() {
+            return Ok(());
+        }
+        let mut driver = lock(&self.driver);
+        if driver.is_some() {
+            return Ok(());
+        }
+        let fleet = Fleet::own();
+        let place = fleet.place(self.path)?;
+        let mut way = Way::new(self.path, &place);
+        if let Some(address) = names::fixed(&self.host, self.port) {
+            // What the network refuses it may grant later. What this process may not have, nobody else can free.
+            way.prepare(address).or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
+        }
+        let (line, key) = (Arc::clone(&place.line), place.key);
+        let names = Names::new(&self.host, self.port, &fleet.hosts, Reader::new(&line, key));
+        self.process.store(std::process::id(), Ordering::Release);
+        line.give(Duty::new(Arc::clone(&self.desk), place, names, way));
+        *driver = Some(Driver { line, key });
+        Ok(())
+    }
+
+    /// Says goodbye with an exit status. The first of the last words has been said when this returns, and the others
+    /// follow; [`Heartbeat::wait`] waits for them. A second call does nothing.
+    pub fn stop(&self, status: i32) {
+        if self.is_inherited() {
+            return;
+        }
+        let driver = lock(&self.driver);
+        let is_first = !self.stopped.swap(true, Ordering::AcqRel);
+        match &*driver {
+            Some(Driver { line, key }) if is_first => {
+                lock(&self.desk.sender).bye(self.desk.clock.now(), status);
+                self.desk.leave();
+                line.call(*key);
+            }
+            Some(_) => {}
+            None => self.desk.feed.end(),
+        }
+        drop(driver);
+        self.desk.feed.wait_for_news(LONG);
+    }
+
+    /// Whether this process is a fork of the one that started it. Its driver does not exist here, and may have held
+    /// any lock.
+    fn is_inherited(&self) -> bool {
+        !matches!(self.process.load(Ordering::Acquire), 0) && !self.is_own()
+    }
+
+    /// Whether this process started it.
+    fn is_own(&self) -> bool {
+        self.process.load(Ordering::Acquire) == std::process::id()
     }
 
     /// A sign of life of the program, for a plan with a gate.
@@ -138,13 +210,13 @@ impl Heartbeat {
     /// # Errors
     /// What ended it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.background.wait(limit)
+        self.desk.feed.wait(limit)
     }
 
     /// Whether it sends now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.background.is_running()
+        self.is_own() && !self.stopped.load(Ordering::Acquire) && !self.desk.feed.is_over()
     }
 
     /// The counts so far.
@@ -157,9 +229,38 @@ impl Heartbeat {
     }
 }
 
+impl Desk {
+    /// It was stopped: until it is over, a process that ends waits for it.
+    fn leave(&self) {
+        Fleet::own().leave();
+        self.leaving.store(true, Ordering::Release);
+        self.settle();
+    }
+
+    /// It is no longer waited for if it is over. Whoever comes last, the one who stops it or its driver, finds it so.
+    fn settle(&self) {
+        if self.feed.is_over() && self.leaving.swap(false, Ordering::AcqRel) {
+            Fleet::own().left();
+        }
+    }
+}
+
 impl Drop for Heartbeat {
     /// Without a word, as nobody stopped it on purpose: the monitor shall notice.
     fn drop(&mut self) {
-        self.end(None);
+        if self.stopped.load(Ordering::Acquire) || self.is_inherited() {
+            return;
+        }
+        if let Some(Driver { line, key }) = &*lock(&self.driver) {
+            self.desk.hush.store(true, Ordering::Release);
+            line.call(*key);
+            drop(self.desk.feed.wait(LONG));
+        }
     }
+}
+
+/// Waits until all heartbeats of this process that were stopped have said their last words, at most `limit`: for a
+/// process that ends.
+pub fn see_off(limit: Duration) {
+    Fleet::own().see_off(limit);
 }

@@ -6,6 +6,7 @@ mod background;
 #[cfg(target_os = "linux")]
 mod batch;
 mod clock;
+mod crowd;
 pub mod echo;
 mod error;
 mod feed;

@@ -49,10 +49,20 @@ pub(super) fn wait<'a>(
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<()> {
-    if watch(sockets, bell, wait)? {
+    hear(sockets, bell, wait).map(drop)
+}
+
+/// As [`wait`]; says whether one of the sockets has something.
+pub(super) fn hear<'a>(
+    sockets: impl Iterator<Item = BorrowedFd<'a>>,
+    bell: &'a Bell,
+    wait: Option<Nanos>,
+) -> io::Result<bool> {
+    let (something, rings) = look(sockets, bell, wait)?;
+    if rings {
         bell.silence();
     }
-    Ok(())
+    Ok(something)
 }
 
 /// As [`wait`], and a bell that rings goes on, for the others who hear it; says whether it does.
@@ -61,6 +71,15 @@ pub(super) fn watch<'a>(
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<bool> {
+    look(sockets, bell, wait).map(|(_, rings)| rings)
+}
+
+/// Waits; says whether a socket has something, and whether the bell rings.
+fn look<'a>(
+    sockets: impl Iterator<Item = BorrowedFd<'a>>,
+    bell: &'a Bell,
+    wait: Option<Nanos>,
+) -> io::Result<(bool, bool)> {
     let mut watched: Vec<PollFd<'_>> =
         sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     watched.push(PollFd::from_borrowed_fd(bell.receiver.as_fd(), PollFlags::IN));
@@ -73,7 +92,9 @@ pub(super) fn watch<'a>(
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(watched.last().is_some_and(|bell| !bell.revents().is_empty()))
+    let mut heard = watched.iter().map(|each| !each.revents().is_empty());
+    let rings = heard.next_back().unwrap_or(false);
+    Ok((heard.any(|something| something), rings))
 }
 
 /// Waits until a socket takes another datagram; a tenth of a second at most, as nothing may hang on a dead link.

@@ -7,7 +7,7 @@ use super::echo::{number, pair, parse, span};
 use crate::logic::Invalid;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::wire::heartbeat::{Form, Key, Keys};
-use crate::net::heartbeat::{Heartbeat, Settings};
+use crate::net::heartbeat::{Heartbeat, Settings, see_off};
 use crate::net::random_session;
 use crate::net::socket::Path;
 
@@ -63,7 +63,7 @@ impl HeartbeatSender {
         Ok(py.detach(|| self.heartbeat.start())?)
     }
 
-    /// Says goodbye with an exit status and waits for the thread to end.
+    /// Says goodbye with an exit status; the first word of it has left when this returns.
     fn stop(&self, py: Python<'_>, status: i64) -> PyResult<()> {
         let status = number("status", status, "a 32-bit number; a program's exit status is 0 to 255")?;
         py.detach(|| self.heartbeat.stop(status));
@@ -114,6 +114,12 @@ impl HeartbeatSender {
         let totals = py.detach(|| self.heartbeat.totals());
         (totals.address.map(pair), totals.problem, totals.round_trip)
     }
+}
+
+/// Waits at most `seconds` until all heartbeats that were stopped have said their last words.
+#[pyfunction]
+pub(super) fn see_off_heartbeats(py: Python<'_>, seconds: f64) {
+    py.detach(|| see_off(span(seconds)));
 }
 
 /// The key of that name, or the only one.

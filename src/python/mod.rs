@@ -35,7 +35,7 @@ mod _core {
     #[pymodule_export]
     use super::fit::{fit_models, loss_run_lengths};
     #[pymodule_export]
-    use super::heartbeat::HeartbeatSender;
+    use super::heartbeat::{HeartbeatSender, see_off_heartbeats};
     #[pymodule_export]
     use super::mean_loss;
     #[pymodule_export]

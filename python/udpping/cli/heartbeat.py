@@ -117,7 +117,8 @@ class Watch:
             self.report.say(f"{self.prefix}{self.report.alarm(problem)}; going on")
 
     def end(self) -> None:
-        """Tell programs what it came to."""
+        """Tell programs what it came to, the last goodbye included."""
+        self.heartbeat.wait()
         self.report.record("end", **self.heartbeat.as_dict())
 
 

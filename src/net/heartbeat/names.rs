@@ -2,13 +2,10 @@
 //! down, and heartbeats to a known address must not wait for it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
 
+use super::hosts::{Answer, Hosts, Name, Reader};
 use crate::logic::{Nanos, SECOND};
-use crate::net::feed::lock;
-use crate::net::pace::Waker;
-use crate::net::resolve::{bare, resolve_all};
-use crate::net::{Error, Result};
+use crate::net::resolve::bare;
 
 /// Between two looks while all is well.
 const CALM: Nanos = 60 * SECOND;
@@ -18,10 +15,9 @@ const HURRY: Nanos = 2 * SECOND;
 /// A host and its addresses.
 #[derive(Debug)]
 pub(super) struct Names {
-    host: String,
-    port: u16,
-    waker: Arc<Waker>,
-    answer: Arc<Mutex<Option<Result<Vec<SocketAddr>>>>>,
+    name: Name,
+    hosts: &'static Hosts,
+    reader: Reader,
     asking: bool,
     asked: Nanos,
     /// When to look next; `None` for an address, which stays what it is.
@@ -30,26 +26,29 @@ pub(super) struct Names {
     pause: Nanos,
 }
 
+/// What an address needs no look-up for.
+pub(super) fn fixed(host: &str, port: u16) -> Option<SocketAddr> {
+    bare(host).ok().and_then(|host| host.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, port))
+}
+
 impl Names {
-    /// The first look is due at 0. `waker` rings when an answer has come.
-    pub(super) fn new(host: &str, port: u16, waker: Arc<Waker>) -> Self {
-        let fixed = bare(host).ok().and_then(|host| host.parse::<IpAddr>().ok());
+    /// The first look is due at 0. `reader` is told when an answer has come.
+    pub(super) fn new(host: &str, port: u16, hosts: &'static Hosts, reader: Reader) -> Self {
         Self {
-            host: host.to_owned(),
-            port,
-            waker,
-            answer: Arc::new(Mutex::new(fixed.map(|ip| Ok(vec![SocketAddr::new(ip, port)])))),
-            asking: fixed.is_some(),
+            name: (host.into(), port),
+            hosts,
+            reader,
+            asking: false,
             asked: 0,
-            next: fixed.is_none().then_some(0),
+            next: fixed(host, port).is_none().then_some(0),
             hurried: false,
             pause: HURRY,
         }
     }
 
     /// What has been found since the last call.
-    pub(super) fn take(&mut self) -> Option<Result<Vec<SocketAddr>>> {
-        let answer = lock(&self.answer).take();
+    pub(super) fn take(&mut self) -> Option<Answer> {
+        let answer = self.reader.take();
         self.asking &= answer.is_none();
         answer
     }
@@ -72,16 +71,7 @@ impl Names {
         }
         self.pause = if self.hurried { (self.pause * 2).min(CALM) } else { HURRY };
         (self.hurried, self.asking, self.asked, self.next) = (false, true, now, Some(now + CALM));
-        let (host, port) = (self.host.clone(), self.port);
-        let (answer, waker) = (Arc::clone(&self.answer), Arc::clone(&self.waker));
-        // Not joined: nobody can say how long a resolver takes.
-        let spawned = std::thread::Builder::new().name("udpping name".into()).spawn(move || {
-            *lock(&answer) = Some(resolve_all(&host, port));
-            waker.wake();
-        });
-        if let Err(source) = spawned {
-            *lock(&self.answer) = Some(Err(Error::System { action: "start a thread", source }));
-        }
+        self.hosts.look_up(&self.name, self.reader.clone());
     }
 
     /// When [`Names::look`] has something to do.
@@ -92,39 +82,50 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::net::pace;
+    use crate::net::heartbeat::fleet::Fleet;
+    use crate::net::heartbeat::thread::Line;
+    use crate::net::pace::Bell;
+    use crate::net::socket::Path;
+
+    fn names(host: &str) -> (Names, Arc<Line>, Bell) {
+        let (line, bell) = Line::open(Path::best()).unwrap();
+        let line = Arc::new(line);
+        (Names::new(host, 9, &Fleet::own().hosts, Reader::new(&line, 1)), line, bell)
+    }
 
     /// Looks at that time, and waits for what the system's resolver says.
-    fn look(names: &mut Names, bell: &pace::Bell, at: Nanos) -> Result<Vec<SocketAddr>> {
+    fn look(names: &mut Names, (line, bell): (&Line, &Bell), at: Nanos) -> Answer {
         names.look(at);
         loop {
             if let Some(answer) = names.take() {
                 return answer;
             }
             assert!(names.is_asking() && names.next() == Nanos::MAX);
-            pace::wait(std::iter::empty(), bell, None).unwrap();
+            line.crowd.wait(bell, None, &mut Vec::new()).unwrap();
         }
     }
 
     #[test]
     fn a_name_is_looked_up_each_minute_and_sooner_when_there_is_trouble() {
-        let (waker, bell) = pace::waker().unwrap();
-        let mut names = Names::new("localhost", 9, Arc::new(waker));
-        assert!(look(&mut names, &bell, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
+        let (mut names, line, bell) = names("localhost");
+        let line = (&*line, &bell);
+        assert!(look(&mut names, line, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
         assert_eq!(names.next(), 60 * SECOND);
         let mut at = 60 * SECOND;
-        look(&mut names, &bell, at).unwrap();
+        look(&mut names, line, at).unwrap();
         for pause in [2, 4, 8, 16, 32, 60, 60] {
             names.hurry();
             names.hurry();
             assert_eq!(names.next(), at + pause * SECOND);
             at = names.next();
-            look(&mut names, &bell, at).unwrap();
+            look(&mut names, line, at).unwrap();
         }
         // A minute without trouble, and everything is as it was.
         at = names.next();
-        look(&mut names, &bell, at).unwrap();
+        look(&mut names, line, at).unwrap();
         names.hurry();
         assert_eq!(names.next(), at + 2 * SECOND);
     }
@@ -132,9 +133,8 @@ mod tests {
     #[test]
     fn an_address_is_never_looked_up() {
         for host in ["127.0.0.1", "::1", "[::1]"] {
-            let (waker, _bell) = pace::waker().unwrap();
-            let mut names = Names::new(host, 9, Arc::new(waker));
-            assert!(names.take().unwrap().unwrap()[0].ip().is_loopback());
+            assert!(fixed(host, 9).unwrap().ip().is_loopback());
+            let (mut names, ..) = names(host);
             names.hurry();
             names.look(Nanos::MAX);
             assert!(names.take().is_none() && !names.is_asking() && names.next() == Nanos::MAX);

@@ -1,161 +1,147 @@
-//! The thread of a heartbeat: send what is due, hear who answers, follow the monitor's name.
+//! A driver: a thread that serves many senders, each when its time has come, when its socket has something, or when it
+//! is called.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 
-use super::Desk;
-use super::names::Names;
-use super::way::{Heard, Way};
-use crate::logic::heartbeat::Beat;
+use super::duty::{Duty, Tools};
+use super::fleet::Fleet;
 use crate::logic::{Nanos, SECOND};
-use crate::net::background::Shared;
+use crate::net::Error;
+use crate::net::crowd::Crowd;
 use crate::net::feed::lock;
-use crate::net::pace::{self, Bell};
+use crate::net::pace::{self, Bell, Waker};
 use crate::net::socket::Path;
-use crate::net::{Error, Result};
 
-/// How long the first heartbeat waits for the name; then it is an error, and the schedule goes on.
-const PATIENCE: Nanos = SECOND;
 /// The longest wait at a time: the system does not count into it the time that the machine sleeps.
 const NAP: Nanos = 5 * SECOND;
-/// After so long without another report nobody refuses any more: systems send one a second at least.
-const REFUSAL: Nanos = 2 * SECOND + SECOND / 2;
 
-/// All that the thread needs.
+/// The line to a driver.
 #[derive(Debug)]
-pub(super) struct Ready {
-    desk: Arc<Desk>,
-    names: Names,
-    way: Way,
-    heard: Vec<Heard>,
-    trouble: Trouble,
+pub(super) struct Line {
+    waker: Waker,
+    calls: Mutex<Calls>,
+    pub(super) crowd: Arc<Crowd>,
 }
 
-/// What is wrong.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    None,
-    /// The last heartbeat has not left.
-    Unsent,
-    /// At this time the network said last that nobody listens.
-    Refused(Nanos),
+/// What a driver has been told since it looked last.
+#[derive(Debug, Default)]
+struct Calls {
+    new: Vec<Duty>,
+    keys: Vec<u64>,
 }
 
-impl Ready {
-    pub(super) fn new(desk: Arc<Desk>, names: Names, path: Path) -> Self {
-        Self { desk, names, way: Way::new(path), heard: Vec::new(), trouble: Trouble::None }
+impl Line {
+    pub(super) fn open(path: Path) -> io::Result<(Self, Bell)> {
+        let crowd = Arc::new(Crowd::new(path)?);
+        let (waker, bell) = pace::waker()?;
+        Ok((Self { waker, calls: Mutex::default(), crowd }, bell))
     }
 
-    pub(super) fn run(&mut self, shared: &Shared<()>, bell: &Bell) -> Result<()> {
-        let desk = Arc::clone(&self.desk);
-        self.find(shared, bell)?;
-        lock(&desk.sender).begin(desk.clock.now());
-        let mut line = Vec::new();
-        while !desk.hush.load(Ordering::Acquire) {
-            self.way.listen(&mut self.heard);
-            self.digest();
-            self.follow_name();
-            line.clear();
-            let beat = {
-                let mut sender = lock(&desk.sender);
-                sender.touch(desk.touched.load(Ordering::Relaxed));
-                sender.beat(desk.clock.moment(), &mut line)
-            };
-            match beat {
-                Beat::Send => self.send(&line),
-                Beat::Wait(until) => self.wait(until, bell)?,
-                Beat::Done => break,
+    /// Another sender.
+    pub(super) fn give(&self, duty: Duty) {
+        self.tell(|calls| calls.new.push(duty));
+    }
+
+    /// There is something to do at once for the sender with this key, if it is still there.
+    pub(super) fn call(&self, key: u64) {
+        self.tell(|calls| calls.keys.push(key));
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Calls)) {
+        let mut calls = lock(&self.calls);
+        // The driver takes all calls at once: one ring is enough for those since.
+        let is_first = calls.new.is_empty() && calls.keys.is_empty();
+        what(&mut calls);
+        drop(calls);
+        if is_first {
+            self.wake();
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+}
+
+/// The thread's own.
+#[derive(Debug)]
+pub(super) struct Driver {
+    fleet: &'static Fleet,
+    line: Arc<Line>,
+    bell: Bell,
+    tools: Tools,
+    duties: HashMap<u64, (Nanos, Duty)>,
+    /// When to serve whom, the same times as above.
+    times: BTreeSet<(Nanos, u64)>,
+}
+
+impl Driver {
+    pub(super) fn new(fleet: &'static Fleet, line: Arc<Line>, bell: Bell, path: Path) -> Self {
+        Self { fleet, line, bell, tools: Tools::new(path), duties: HashMap::new(), times: BTreeSet::new() }
+    }
+
+    /// Works until nobody is left.
+    pub(super) fn run(&mut self) {
+        let mut ready = Vec::new();
+        loop {
+            self.answer_calls();
+            let now = self.fleet.clock.now();
+            while let Some(&(_, key)) = self.times.first().filter(|(due, _)| *due <= now) {
+                self.serve(key, false);
             }
-        }
-        Ok(())
-    }
-
-    /// Waits a moment for the first address, so that the first heartbeat has somewhere to go.
-    fn find(&mut self, shared: &Shared<()>, bell: &Bell) -> Result<()> {
-        let desk = Arc::clone(&self.desk);
-        let until = desk.clock.now() + PATIENCE;
-        self.follow_name();
-        while self.names.is_asking() && desk.clock.now() < until && !shared.is_stopping() {
-            self.wait(until, bell)?;
-            self.follow_name();
-        }
-        Ok(())
-    }
-
-    /// Uses the addresses that the name has by now, and looks again when it is time.
-    fn follow_name(&mut self) {
-        match self.names.take() {
-            Some(Ok(addresses)) => self.way.lead_to(addresses),
-            Some(Err(error)) if !self.way.is_known() => self.complain(Trouble::Unsent, &error),
-            // What was found before still serves.
-            Some(Err(_)) => self.names.hurry(),
-            None => {}
-        }
-        self.names.look(self.desk.clock.now());
-    }
-
-    fn wait(&self, until: Nanos, bell: &Bell) -> Result<()> {
-        let now = self.desk.clock.now();
-        let wait = until.min(self.names.next()).saturating_sub(now).min(NAP);
-        pace::wait(self.way.socket().into_iter(), bell, Some(wait))
-            .map_err(|source| Error::System { action: "wait for the next heartbeat", source })
-    }
-
-    fn send(&mut self, line: &[u8]) {
-        let at = self.desk.clock.now();
-        let result = self.way.send(line, &mut self.heard);
-        self.digest();
-        match result {
-            Ok(()) => {
-                lock(&self.desk.sender).sent(at);
-                lock(&self.desk.state).address = self.way.address();
-                let lasts =
-                    matches!(self.trouble, Trouble::Refused(last) if at.saturating_sub(last) < REFUSAL);
-                if !lasts {
-                    self.calm();
-                }
+            if self.duties.is_empty() && self.fleet.dismiss(&self.line) {
+                return;
             }
-            Err(error) => {
-                lock(&self.desk.sender).failed();
-                // Why the name is not found is told when that is known.
-                if self.way.is_known() || matches!(self.trouble, Trouble::None) {
-                    self.complain(Trouble::Unsent, &error);
-                }
+            let next = self.times.first().map_or(NAP, |(due, _)| due - self.fleet.clock.now());
+            ready.clear();
+            if let Err(source) = self.line.crowd.wait(&self.bell, Some(next.min(NAP)), &mut ready) {
+                self.give_up(&source);
+            }
+            for &key in &ready {
+                self.serve(key, true);
             }
         }
     }
 
-    /// Makes use of what came back.
-    fn digest(&mut self) {
-        let now = self.desk.clock.now();
-        for heard in std::mem::take(&mut self.heard) {
-            match heard {
-                Heard::Answer(seq) => {
-                    lock(&self.desk.sender).answered(seq, now);
-                    self.calm();
-                }
-                Heard::Refusal(source) => {
-                    self.desk.refused.fetch_add(1, Ordering::Relaxed);
-                    if let Some(address) = self.way.address() {
-                        let error = Error::Io { action: "reach", address, source };
-                        self.complain(Trouble::Refused(now), &error);
-                    }
-                }
-            }
+    fn answer_calls(&mut self) {
+        let Calls { new, keys } = std::mem::take(&mut *lock(&self.line.calls));
+        for duty in new {
+            self.serve_one(duty, false);
+        }
+        for key in keys {
+            self.serve(key, false);
         }
     }
 
-    /// Something is wrong: it is told, and the name may have moved.
-    fn complain(&mut self, trouble: Trouble, error: &Error) {
-        self.trouble = trouble;
-        self.names.hurry();
-        lock(&self.desk.state).problem = Some(error.to_string());
+    fn serve(&mut self, key: u64, has_mail: bool) {
+        if let Some((due, duty)) = self.duties.remove(&key) {
+            self.times.remove(&(due, key));
+            self.serve_one(duty, has_mail);
+        }
     }
 
-    fn calm(&mut self) {
-        if !matches!(self.trouble, Trouble::None) {
-            self.trouble = Trouble::None;
-            lock(&self.desk.state).problem = None;
+    /// Does what is to be done for one of them, who then is over or waits for its next time.
+    fn serve_one(&mut self, mut duty: Duty, has_mail: bool) {
+        let tools = &mut self.tools;
+        // A defect that one has come upon ends that one, which says so as it is dropped.
+        let served =
+            catch_unwind(AssertUnwindSafe(move || duty.serve(tools, has_mail).map(|due| (due, duty))));
+        if let Ok(Some((due, duty))) = served {
+            let key = duty.key();
+            self.times.insert((due, key));
+            self.duties.insert(key, (due, duty));
+        }
+    }
+
+    /// Nobody can wait without the system.
+    fn give_up(&mut self, source: &io::Error) {
+        self.times.clear();
+        for (_, (_, duty)) in self.duties.drain() {
+            let source = source.raw_os_error().map_or(source.kind().into(), io::Error::from_raw_os_error);
+            duty.fail(Error::System { action: "wait for the next heartbeat", source });
         }
     }
 }

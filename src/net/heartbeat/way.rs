@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use rustix::fd::{AsFd as _, BorrowedFd};
-
+use super::fleet::Place;
 use crate::logic::wire::read_seq;
+use crate::net::crowd::{Crowd, Member};
 use crate::net::resolve::reachable;
 use crate::net::socket::{Inbox, Manner, Marks, Path, Socket, Stamping, is_refusal};
 use crate::net::{Error, Result};
@@ -17,16 +18,24 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(super) struct Way {
     path: Path,
+    crowd: Arc<Crowd>,
+    key: u64,
     addresses: Vec<SocketAddr>,
     open: Option<Open>,
-    inbox: Inbox,
-    quoted: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Open {
     to: SocketAddr,
-    socket: Socket,
+    socket: Member,
+}
+
+/// What it takes to listen, and what was heard.
+#[derive(Debug)]
+pub(super) struct Ear {
+    inbox: Inbox,
+    quoted: Vec<u8>,
+    pub(super) heard: Vec<Heard>,
 }
 
 /// What came back.
@@ -38,9 +47,24 @@ pub(super) enum Heard {
     Refusal(io::Error),
 }
 
-impl Way {
+impl Ear {
     pub(super) fn new(path: Path) -> Self {
-        Self { path, addresses: Vec::new(), open: None, inbox: Inbox::new(1, path), quoted: Vec::new() }
+        Self { inbox: Inbox::new(1, path), quoted: Vec::new(), heard: Vec::new() }
+    }
+}
+
+impl Way {
+    /// A driver watches its socket at this place.
+    pub(super) fn new(path: Path, place: &Place) -> Self {
+        let crowd = Arc::clone(&place.line.crowd);
+        Self { path, crowd, key: place.key, addresses: Vec::new(), open: None }
+    }
+
+    /// Opens a socket to this address before there is something to send.
+    pub(super) fn prepare(&mut self, address: SocketAddr) -> Result<()> {
+        self.lead_to(vec![address]);
+        self.open = Some(self.reopen()?);
+        Ok(())
     }
 
     /// Whether an address is known.
@@ -55,32 +79,33 @@ impl Way {
         self.open.take_if(|open| !self.addresses.contains(&open.to));
     }
 
-    /// The socket to wait for.
-    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
-        self.open.as_ref().map(|open| open.socket.as_fd())
-    }
-
     /// Where the last heartbeat went.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.open.as_ref().map(|open| open.to)
     }
 
-    /// Sends by the open socket, or else by a new one; what comes to light about earlier heartbeats goes to `heard`.
-    pub(super) fn send(&mut self, line: &[u8], heard: &mut Vec<Heard>) -> Result<()> {
+    /// Sends by the open socket, or else by a new one; what comes to light about earlier heartbeats goes to `ear`.
+    ///
+    /// It never waits, as others do for this driver. Where a send buffer is full, the network takes nothing just now.
+    pub(super) fn send(&mut self, line: &[u8], ear: &mut Ear) -> Result<()> {
         let mut result = self.try_send(line);
         if result.as_ref().is_err_and(is_refusal) {
             // The report of an earlier heartbeat's refusal, not of this one's: take it and send again.
-            self.listen(heard);
+            self.listen(ear);
             result = self.try_send(line);
         }
-        if result.is_ok() {
-            return Ok(());
+        let refused = |address| move |source| Error::Io { action: "send to", address, source };
+        match (result, &self.open) {
+            (Ok(()), _) => return Ok(()),
+            (Err(error), Some(open)) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(refused(open.to)(error));
+            }
+            _ => {}
         }
         // A socket may hang on to an interface or an address that this machine no longer has.
         let open = self.reopen()?;
         let to = open.to;
-        let refused = |source| Error::Io { action: "send to", address: to, source };
-        open.socket.send(line, to, None).map_err(refused)?;
+        open.socket.send_now(line, to, None).map_err(refused(to))?;
         self.open = Some(open);
         Ok(())
     }
@@ -88,7 +113,7 @@ impl Way {
     fn try_send(&self, line: &[u8]) -> io::Result<()> {
         let closed = || io::Error::from(io::ErrorKind::NotConnected);
         let Open { to, socket } = self.open.as_ref().ok_or_else(closed)?;
-        socket.send(line, *to, None)
+        socket.send_now(line, *to, None)
     }
 
     /// Opens a socket towards the address in use, or else the first that this machine has a route to.
@@ -96,8 +121,7 @@ impl Way {
         let used = self.open.take().map(|open| open.to);
         let mut refused = None;
         for to in used.into_iter().chain(self.addresses.iter().copied()) {
-            let manner = Manner { path: self.path, connected: false, stamping: Stamping::None };
-            match Socket::toward(to, None, Marks::default(), manner) {
+            match self.open(to) {
                 Ok(socket) => return Ok(Open { to, socket }),
                 Err(error) => refused = refused.or(Some(error)),
             }
@@ -109,21 +133,28 @@ impl Way {
         Err(refused.unwrap_or_else(nowhere))
     }
 
+    fn open(&self, to: SocketAddr) -> Result<Member> {
+        let manner = Manner { path: self.path, connected: false, stamping: Stamping::None };
+        let socket = Socket::toward(to, None, Marks::default(), manner)?;
+        Member::new(socket, &self.crowd, self.key)
+            .map_err(|source| Error::System { action: "watch a socket", source })
+    }
+
     /// Takes what has come back.
-    pub(super) fn listen(&mut self, heard: &mut Vec<Heard>) {
-        if self.try_listen(heard).is_err() {
+    pub(super) fn listen(&mut self, ear: &mut Ear) {
+        if self.try_listen(ear).is_err() {
             // A socket that cannot even be read is given up: the next heartbeat opens another.
             self.open = None;
         }
     }
 
-    fn try_listen(&mut self, heard: &mut Vec<Heard>) -> io::Result<()> {
+    fn try_listen(&self, Ear { inbox, quoted, heard }: &mut Ear) -> io::Result<()> {
         let Some(Open { to, socket }) = &self.open else { return Ok(()) };
         for _ in 0..MOST {
-            match self.inbox.receive(socket) {
+            match inbox.receive(socket) {
                 Ok(false) => break,
                 Ok(true) => {
-                    let answers = self.inbox.datagrams().filter(|datagram| is_same(datagram.source, *to));
+                    let answers = inbox.datagrams().filter(|datagram| is_same(datagram.source, *to));
                     heard.extend(answers.filter_map(|answer| read_seq(answer.bytes)).map(Heard::Answer));
                 }
                 // Where there is an error queue, it is read below.
@@ -133,7 +164,7 @@ impl Way {
             }
         }
         for _ in 0..MOST {
-            let Some(refusal) = socket.read_refusal(&mut self.quoted)? else { break };
+            let Some(refusal) = socket.read_refusal(quoted)? else { break };
             heard.push(Heard::Refusal(io::Error::from_raw_os_error(refusal.errno)));
         }
         Ok(())

@@ -1,0 +1,155 @@
+//! The drivers of this process: few threads for very many senders.
+//!
+//! A forked child has none of its parent's threads, and may have got any lock of theirs as held. So each process has a
+//! fleet of its own, and touches no other.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::hosts::Hosts;
+use super::thread::{Driver, Line};
+use crate::net::clock::EverClock;
+use crate::net::feed::lock;
+use crate::net::pace;
+use crate::net::socket::Path;
+use crate::net::{Error, Result};
+
+/// Senders of one thread. It could do more; but a thread is little beside so many sockets, and machines have several
+/// processors.
+const MOST: usize = 1_024;
+/// The same where sockets are polled, and each costs something at each wait.
+const MOST_POLLED: usize = 64;
+
+/// What the senders of a process share.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    process: u32,
+    /// One for all, so that their times can be compared.
+    pub(super) clock: EverClock,
+    pub(super) hosts: Hosts,
+    roster: Mutex<Roster>,
+    /// Senders that were stopped and have last words to say.
+    leaving: AtomicUsize,
+    /// The fleet of a child, or of its child.
+    next: OnceLock<Box<Fleet>>,
+}
+
+/// Who drives how many.
+#[derive(Debug, Default)]
+struct Roster {
+    teams: Vec<Team>,
+    /// Keys are never used again.
+    keys: u64,
+}
+
+#[derive(Debug)]
+struct Team {
+    line: Arc<Line>,
+    path: Path,
+    size: usize,
+}
+
+/// A sender's place with a driver, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    fleet: &'static Fleet,
+    pub(super) line: Arc<Line>,
+    pub(super) key: u64,
+}
+
+impl Fleet {
+    /// The fleet of the process that asks.
+    pub(super) fn own() -> &'static Self {
+        static FIRST: OnceLock<Fleet> = OnceLock::new();
+        let process = std::process::id();
+        let mut fleet = FIRST.get_or_init(|| Self::new(process));
+        while fleet.process != process {
+            fleet = fleet.next.get_or_init(|| Box::new(Self::new(process)));
+        }
+        fleet
+    }
+
+    fn new(process: u32) -> Self {
+        let clock = EverClock::start();
+        Self {
+            process,
+            clock,
+            hosts: Hosts::new(clock),
+            roster: Mutex::default(),
+            leaving: AtomicUsize::new(0),
+            next: OnceLock::new(),
+        }
+    }
+
+    /// A place with a driver that has room, or with a new one.
+    ///
+    /// # Errors
+    /// The system refuses a thread, or what it needs.
+    pub(super) fn place(&'static self, path: Path) -> Result<Place> {
+        let most = if path == Path::Full { MOST } else { MOST_POLLED };
+        let mut roster = lock(&self.roster);
+        let room = roster.teams.iter().position(|team| team.path == path && team.size < most);
+        let index = match room {
+            Some(index) => index,
+            None => {
+                roster.teams.push(Team { line: self.hire(path)?, path, size: 0 });
+                roster.teams.len() - 1
+            }
+        };
+        roster.keys += 1;
+        let key = roster.keys;
+        let team = &mut roster.teams[index];
+        team.size += 1;
+        Ok(Place { fleet: self, line: Arc::clone(&team.line), key })
+    }
+
+    fn hire(&'static self, path: Path) -> Result<Arc<Line>> {
+        let refused = |source| Error::System { action: "start a thread", source };
+        let (line, bell) = Line::open(path).map_err(refused)?;
+        let line = Arc::new(line);
+        let mut driver = Driver::new(self, Arc::clone(&line), bell, path);
+        let spawned = std::thread::Builder::new().name("udpping beats".into()).spawn(move || {
+            pace::be_punctual();
+            driver.run();
+        });
+        spawned.map(|_| line).map_err(refused)
+    }
+
+    /// Whether a driver has nobody left; then it is off the roster, and nobody will come.
+    pub(super) fn dismiss(&self, line: &Arc<Line>) -> bool {
+        let mut roster = lock(&self.roster);
+        roster.teams.retain(|team| team.size > 0 || !Arc::ptr_eq(&team.line, line));
+        !roster.teams.iter().any(|team| Arc::ptr_eq(&team.line, line))
+    }
+
+    /// So many more have last words to say.
+    pub(super) fn leave(&self) {
+        self.leaving.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One has said them.
+    pub(super) fn left(&self) {
+        self.leaving.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Waits until all that were stopped have said their last words, at most `limit`.
+    pub(super) fn see_off(&self, limit: Duration) {
+        let began = Instant::now();
+        // Once in a process, when it ends: not worth a lock at each goodbye.
+        while self.leaving.load(Ordering::Acquire) > 0 && began.elapsed() < limit {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut roster = lock(&self.fleet.roster);
+        for team in roster.teams.iter_mut().filter(|team| Arc::ptr_eq(&team.line, &self.line)) {
+            team.size -= 1;
+        }
+        drop(roster);
+        self.line.wake();
+    }
+}
