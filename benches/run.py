@@ -23,10 +23,11 @@ import heartbeats
 import pace
 import ping
 import results
+import senders
 import udpping
 from harness import BARE, BenchError, Report, markdown, ndjson
 
-PARTS = {part.NAME: part for part in (echo, ping, pace, heartbeats, results)}
+PARTS = {part.NAME: part for part in (echo, ping, pace, heartbeats, senders, results)}
 
 
 def machine() -> dict[str, object]:

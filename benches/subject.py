@@ -7,12 +7,19 @@ A server or monitor prints its port, and its counters when stdin ends. The other
 from __future__ import annotations
 
 import json
+import os
 import resource
+import select
+import socket
+import struct
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import udpping
+
+SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
 
 
 def show(**facts: object) -> None:
@@ -50,6 +57,68 @@ def monitor(options: dict[str, Any]) -> None:
         show(**own.counters.as_dict(), peers=len(own.peers))
 
 
+def ear(options: dict[str, Any]) -> None:
+    """Hear heartbeats until stdin ends, and how long after its time each came in, by the kernel's stamp."""
+    late_ns: list[int] = []
+    received = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options["buffer"])
+        own.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        own.bind(("127.0.0.1", 0))
+        sys.stdout.write(f"{own.getsockname()[1]}\n")
+        sys.stdout.flush()
+        while own in select.select([own, sys.stdin], [], [])[0]:
+            line, [(_, _, stamp)], _, _ = own.recvmsg(512, 64)
+            received += 1
+            _, seq, due, *_, last = line.split()
+            # The first has no schedule, and what it brings on is not that of the others.
+            if seq != b"1" and not last.startswith(b"bye"):
+                seconds, nanos = struct.unpack("qq", stamp)
+                whole, _, rest = due.partition(b".")
+                late_ns.append((seconds - int(whole)) * 10**9 + nanos - int(rest.ljust(9, b"0")))
+    show(received=received, late_ns=late_ns)
+
+
+def senders(options: dict[str, Any]) -> None:
+    """Be very many devices for some seconds; what that takes."""
+    count, port = options["count"], options["port"]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    before, began = resident_bytes(), time.monotonic_ns()
+    own = [udpping.Heartbeat("127.0.0.1", port, id=f"dev-{number}") for number in range(count)]
+    for heartbeat in own:
+        heartbeat.start()
+    while not all(heartbeat.sent for heartbeat in own):
+        time.sleep(0.001)
+    starting_ns = time.monotonic_ns() - began
+    sent, spent = sum(heartbeat.sent for heartbeat in own), time.process_time_ns()
+    time.sleep(options["seconds"])
+    spent, sent = time.process_time_ns() - spent, sum(heartbeat.sent for heartbeat in own) - sent
+    grown, threads = resident_bytes() - before, len(os.listdir("/proc/self/task"))
+    skipped, began = sum(heartbeat.skipped for heartbeat in own), time.monotonic_ns()
+    for heartbeat in own:
+        heartbeat.stop()
+    stopping_ns = time.monotonic_ns() - began
+    for heartbeat in own:
+        heartbeat.wait()
+    show(
+        sent=sum(heartbeat.sent for heartbeat in own),
+        failed=sum(heartbeat.errors + heartbeat.refused for heartbeat in own),
+        skipped=skipped,
+        threads=threads,
+        cpu_ns=spent / max(sent, 1),
+        bytes=grown / count,
+        starting_ns=starting_ns,
+        stopping_ns=stopping_ns,
+    )
+
+
+def resident_bytes() -> int:
+    """Bytes of memory that this process has."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def results(options: dict[str, Any]) -> None:
     """Make a long run in virtual time, and use it as one does; seconds of CPU for each step."""
     took: dict[str, float] = {}
@@ -65,7 +134,7 @@ def results(options: dict[str, Any]) -> None:
     show(rows=rows, received=received, nulls=nulls, seconds=took, grown_bytes=grown << 10)
 
 
-ROLES = {"server": server, "ping": ping, "monitor": monitor, "results": results}
+ROLES = {"server": server, "ping": ping, "monitor": monitor, "ear": ear, "senders": senders, "results": results}
 
 if __name__ == "__main__":
     ROLES[sys.argv[1]](json.loads(sys.stdin.read() if sys.argv[2] == "-" else sys.argv[2]))

@@ -40,6 +40,7 @@ def test_a_sender_is_new_then_up_and_says_goodbye(monitor: udpping.Monitor) -> N
     assert (alive.session, alive.sessions, alive.sealed) == (heartbeat.session, 1, False)
     assert alive.detection_ns is not None
     # It says so three times.
+    assert heartbeat.wait(20)
     wait_until(lambda: peer_of(monitor, "web1").received == heartbeat.sent)
     gone = peer_of(monitor, "web1")
     assert (gone.state, gone.lost, gone.duplicates, gone.exit_status) == ("bye", 0, 0, 0)

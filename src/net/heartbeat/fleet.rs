@@ -63,15 +63,15 @@ impl Fleet {
     pub(super) fn own() -> &'static Self {
         static FIRST: OnceLock<Fleet> = OnceLock::new();
         let process = std::process::id();
-        let mut fleet = FIRST.get_or_init(|| Self::new(process));
+        let mut fleet = FIRST.get_or_init(|| Self::new(process, EverClock::start()));
         while fleet.process != process {
-            fleet = fleet.next.get_or_init(|| Box::new(Self::new(process)));
+            // With the same clock: a sender may be made in one process and started in its child.
+            fleet = fleet.next.get_or_init(|| Box::new(Self::new(process, fleet.clock)));
         }
         fleet
     }
 
-    fn new(process: u32) -> Self {
-        let clock = EverClock::start();
+    fn new(process: u32, clock: EverClock) -> Self {
         Self {
             process,
             clock,

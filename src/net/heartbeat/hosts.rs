@@ -132,3 +132,79 @@ impl Hosts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::heartbeat::fleet::Fleet;
+    use crate::net::pace::Bell;
+    use crate::net::socket::Path;
+
+    fn line() -> (Arc<Line>, Bell) {
+        let (line, bell) = Line::open(Path::best()).unwrap();
+        (Arc::new(line), bell)
+    }
+
+    fn wait(reader: &Reader, bell: &Bell) -> Answer {
+        loop {
+            if let Some(answer) = reader.take() {
+                return answer;
+            }
+            reader.line.crowd.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
+        }
+    }
+
+    fn found_at(hosts: &Hosts, name: &Name) -> Nanos {
+        match lock(&hosts.book).pages.get(name) {
+            Some(Page::Found(at, _)) => *at,
+            page => panic!("{page:?}"),
+        }
+    }
+
+    #[test]
+    fn one_look_up_serves_all_who_ask_meanwhile_and_for_a_moment_after() {
+        for host in ["localhost", "no..such..host"] {
+            let hosts: &'static Hosts = Box::leak(Box::new(Hosts::new(Fleet::own().clock)));
+            let name: Name = (host.into(), 9);
+            let (line, bell) = line();
+            let readers: Vec<Reader> = (0..1_000).map(|key| Reader::new(&line, key)).collect();
+            let (first, others) = readers.split_first().unwrap();
+            hosts.look_up(&name, first.clone());
+            for reader in others {
+                hosts.look_up(&name, reader.clone());
+                assert!(lock(&hosts.book).threads <= 1);
+            }
+            let answer = wait(first, &bell);
+            assert_eq!(answer.is_ok(), host == "localhost");
+            let at = found_at(hosts, &name);
+            for reader in others {
+                assert_eq!(
+                    wait(reader, &bell).map_err(|error| error.to_string()),
+                    answer.clone().map_err(|error| error.to_string())
+                );
+            }
+            assert_eq!(found_at(hosts, &name), at);
+        }
+    }
+
+    #[test]
+    fn many_names_are_looked_up_a_few_at_a_time_and_forgotten() {
+        let hosts: &'static Hosts = Box::leak(Box::new(Hosts::new(Fleet::own().clock)));
+        let (line, bell) = line();
+        let readers: Vec<Reader> = (0..300).map(|key| Reader::new(&line, key)).collect();
+        for reader in &readers {
+            hosts.look_up(&(format!("no..such..host{}", reader.key).into(), 9), reader.clone());
+            assert!(lock(&hosts.book).threads <= MOST);
+        }
+        for reader in &readers {
+            let error = wait(reader, &bell).unwrap_err().to_string();
+            assert!(error.contains(&format!("no..such..host{}\"", reader.key)), "{error}");
+        }
+        for page in lock(&hosts.book).pages.values_mut() {
+            *page = Page::Found(-FRESH, Ok(Vec::new()));
+        }
+        hosts.look_up(&("localhost".into(), 9), readers[0].clone());
+        wait(&readers[0], &bell).unwrap();
+        assert_eq!(lock(&hosts.book).pages.len(), 1);
+    }
+}

@@ -1,1 +1,140 @@
+//! Many senders on one driver, by both paths through the sockets.
 
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use super::*;
+use crate::logic::heartbeat::Wishes;
+use crate::logic::wire::heartbeat::Heartbeat as Line;
+
+const SENDERS: usize = 150;
+const SOON: Duration = Duration::from_secs(20);
+
+fn far_end() -> (UdpSocket, SocketAddr) {
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    far.set_read_timeout(Some(SOON)).unwrap();
+    let address = far.local_addr().unwrap();
+    (far, address)
+}
+
+fn plan(id: usize) -> HeartbeatPlan {
+    HeartbeatPlan::new(Wishes { id: id.to_string(), interval: 0.1, ..Wishes::default() }).unwrap()
+}
+
+fn sender(to: SocketAddr, path: Path, plan: HeartbeatPlan) -> Heartbeat {
+    Heartbeat::new(Settings { host: to.ip().to_string(), port: to.port(), plan, path }).unwrap()
+}
+
+/// What one sender has said.
+#[derive(Debug, Default)]
+struct Said {
+    beats: usize,
+    byes: usize,
+}
+
+/// Hears the senders until it is enough.
+fn hear(far: &UdpSocket, said: &mut BTreeMap<usize, Said>, enough: impl Fn(&BTreeMap<usize, Said>) -> bool) {
+    let mut bytes = [0; 2_048];
+    while !enough(said) {
+        let length = far.recv(&mut bytes).unwrap();
+        let line = Line::read(&bytes[..length]).unwrap();
+        let one = said.entry(line.id.unwrap().parse().unwrap()).or_default();
+        one.beats += usize::from(line.bye.is_none());
+        one.byes += usize::from(line.bye.is_some());
+    }
+}
+
+#[test]
+fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
+    for path in [Path::Full, Path::Portable] {
+        let (far, to) = far_end();
+        let senders: Vec<Heartbeat> = (0..SENDERS).map(|id| sender(to, path, plan(id))).collect();
+        for each in &senders {
+            each.start().unwrap();
+        }
+        let mut said = BTreeMap::new();
+        hear(&far, &mut said, |said| said.len() == SENDERS && said.values().all(|one| one.beats >= 2));
+
+        senders[7].stop(0);
+        assert!(senders[7].wait(SOON).unwrap() && !senders[7].is_running());
+        let before = said.values().map(|one| one.beats).max().unwrap();
+        hear(&far, &mut said, |said| {
+            said[&7].byes == 3 && said.iter().all(|(id, one)| *id == 7 || one.beats > before + 1)
+        });
+        assert!(senders.iter().enumerate().all(|(id, each)| each.is_running() == (id != 7)));
+
+        // No more at once than the buffer of any system holds.
+        for some in 0..SENDERS / 30 {
+            let some = 30 * some..30 * (some + 1);
+            for each in &senders[some.clone()] {
+                each.stop(0);
+            }
+            hear(&far, &mut said, |said| said.range(some.clone()).all(|(_, one)| one.byes == 3));
+        }
+        for each in &senders {
+            assert!(each.wait(SOON).unwrap());
+            assert_eq!(each.totals().tally.errors, 0);
+        }
+        see_off(SOON);
+    }
+}
+
+#[test]
+fn a_goodbye_has_left_when_stop_returns() {
+    let (far, to) = far_end();
+    for id in 0..20 {
+        let one = sender(to, Path::best(), plan(id));
+        one.start().unwrap();
+        one.stop(3);
+        far.set_nonblocking(true).unwrap();
+        let mut byes = 0;
+        let mut bytes = [0; 2_048];
+        while let Ok(length) = far.recv(&mut bytes) {
+            let line = Line::read(&bytes[..length]).unwrap();
+            byes += usize::from(line.id == Some(&id.to_string()) && line.bye == Some(3));
+        }
+        assert!(byes >= 1);
+        far.set_nonblocking(false).unwrap();
+        // Dropped meanwhile, it says the others all the same.
+        drop(one);
+        let mut said = BTreeMap::from([(id, Said { beats: 1, byes })]);
+        hear(&far, &mut said, |said| said[&id].byes == 3);
+    }
+}
+
+#[test]
+fn one_that_is_dropped_says_no_more() {
+    let (far, to) = far_end();
+    let one = sender(to, Path::best(), plan(1));
+    one.start().unwrap();
+    let mut said = BTreeMap::new();
+    hear(&far, &mut said, |said| said.get(&1).is_some_and(|one| one.beats >= 2));
+    drop(one);
+    far.set_nonblocking(true).unwrap();
+    while far.recv(&mut [0; 2_048]).is_ok() {}
+    far.set_nonblocking(false).unwrap();
+    far.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(far.recv(&mut [0; 2_048]).is_err());
+}
+
+#[test]
+fn a_defect_that_one_comes_upon_ends_that_one_alone() {
+    let (far, to) = far_end();
+    let (first, last) = (sender(to, Path::best(), plan(1)), sender(to, Path::best(), plan(2)));
+    // No wishes lead to such a plan: it divides by zero.
+    let broken = sender(to, Path::best(), HeartbeatPlan { interval: 0, ..plan(3) });
+    for each in [&first, &broken, &last] {
+        each.start().unwrap();
+    }
+    let error = loop {
+        match broken.wait(SOON) {
+            Ok(over) => assert!(!over),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.starts_with("cannot go on sending heartbeats: a defect"), "{error}");
+    assert!(!broken.is_running() && first.is_running() && last.is_running());
+    let mut said = BTreeMap::new();
+    hear(&far, &mut said, |said| [1, 2].iter().all(|id| said.get(id).is_some_and(|one| one.beats >= 5)));
+}
