@@ -94,7 +94,7 @@ def senders(options: dict[str, Any]) -> None:
     sent, spent = sum(heartbeat.sent for heartbeat in own), time.process_time_ns()
     time.sleep(options["seconds"])
     spent, sent = time.process_time_ns() - spent, sum(heartbeat.sent for heartbeat in own) - sent
-    grown, threads = resident_bytes() - before, len(os.listdir("/proc/self/task"))
+    grown, threads = resident_bytes() - before, len(list(Path("/proc/self/task").iterdir()))
     skipped, began = sum(heartbeat.skipped for heartbeat in own), time.monotonic_ns()
     for heartbeat in own:
         heartbeat.stop()
@@ -134,7 +134,7 @@ def results(options: dict[str, Any]) -> None:
     show(rows=rows, received=received, nulls=nulls, seconds=took, grown_bytes=grown << 10)
 
 
-ROLES = {"server": server, "ping": ping, "monitor": monitor, "ear": ear, "senders": senders, "results": results}
+ROLES = {role.__name__: role for role in (server, ping, monitor, ear, senders, results)}
 
 if __name__ == "__main__":
     ROLES[sys.argv[1]](json.loads(sys.stdin.read() if sys.argv[2] == "-" else sys.argv[2]))

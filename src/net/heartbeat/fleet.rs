@@ -90,13 +90,10 @@ impl Fleet {
         let most = if path == Path::Full { MOST } else { MOST_POLLED };
         let mut roster = lock(&self.roster);
         let room = roster.teams.iter().position(|team| team.path == path && team.size < most);
-        let index = match room {
-            Some(index) => index,
-            None => {
-                roster.teams.push(Team { line: self.hire(path)?, path, size: 0 });
-                roster.teams.len() - 1
-            }
-        };
+        let index = room.unwrap_or(roster.teams.len());
+        if room.is_none() {
+            roster.teams.push(Team { line: self.hire(path)?, path, size: 0 });
+        }
         roster.keys += 1;
         let key = roster.keys;
         let team = &mut roster.teams[index];

@@ -89,9 +89,9 @@ fn a_goodbye_has_left_when_stop_returns() {
         one.stop(3);
         far.set_nonblocking(true).unwrap();
         let mut byes = 0;
-        let mut bytes = [0; 2_048];
-        while let Ok(length) = far.recv(&mut bytes) {
-            let line = Line::read(&bytes[..length]).unwrap();
+        let mut datagram = [0; 2_048];
+        while let Ok(length) = far.recv(&mut datagram) {
+            let line = Line::read(&datagram[..length]).unwrap();
             byes += usize::from(line.id == Some(&id.to_string()) && line.bye == Some(3));
         }
         assert!(byes >= 1);
