@@ -15,6 +15,32 @@ pub struct Invalid {
 impl Invalid {
     /// A refused value; `value` is shown with `{:?}`-style quotes only if the caller adds them.
     pub fn new(what: &'static str, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
-        Self { what, value: value.to_string(), expected: expected.into() }
+        Self { what, value: short(value.to_string()), expected: expected.into() }
+    }
+}
+
+/// A number of very many digits is told by its size: Rust writes out all 301 of `1e300`.
+fn short(value: String) -> String {
+    const MOST: usize = 20; // as many as a whole number of 64 bits takes, with its sign
+    match value.parse::<f64>() {
+        Ok(number) if value.len() > MOST => format!("{number:e}"),
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_as_it_was_given_unless_it_is_a_number_that_fills_the_screen() {
+        let shown = |value: &dyn std::fmt::Display| Invalid::new("interval", value, "less").value;
+        assert_eq!(shown(&1e300), "1e300");
+        assert_eq!(shown(&-1.5e-300), "-1.5e-300");
+        assert_eq!(shown(&(0.1 + 0.2)), "0.30000000000000004");
+        assert_eq!(shown(&86_400.5), "86400.5");
+        assert_eq!(shown(&i64::MIN), "-9223372036854775808");
+        assert_eq!(shown(&f64::INFINITY), "inf");
+        assert_eq!(shown(&"\"1000000000000000000000000000\""), "\"1000000000000000000000000000\"");
     }
 }
