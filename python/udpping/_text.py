@@ -2,7 +2,9 @@
 
 from typing import SupportsFloat
 
-from udpping._checks import seconds, text
+from udpping import _core
+from udpping._checks import refuse, seconds, text
+from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +40,14 @@ def detector_text(value: object) -> str:
 
 
 def seconds_text(name: str, value: float) -> str:
-    """Write seconds with their unit, to the nanosecond."""
+    """Write seconds, an hour at most, with their unit and to the nanosecond."""
     digits = f"{seconds(name, value):.9f}"
-    return f"{digits.rstrip('0').rstrip('.')}s"
+    text = f"{digits.rstrip('0').rstrip('.')}s"
+    try:
+        _core.check_delay(text)
+    except ConfigError:
+        raise refuse(name, value, "0 to 3600 seconds") from None
+    return text
 
 
 def utc_offset() -> int:

@@ -7,6 +7,7 @@ ConfigError. The delays of a seed are the same in every later version.
 
 from udpping import _checks, _core
 from udpping._text import seconds_text
+from udpping.errors import ConfigError
 
 __all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
 
@@ -113,7 +114,10 @@ class LogNormal(Delay):
     __slots__ = ()
 
     def __init__(self, median: float, sigma: float, *, base: float = 0.0) -> None:
-        times = f"median={seconds_text('median', median)},sigma={_decimals('sigma', sigma)}"
+        spread = _decimals(
+            "sigma", sigma, "lognormal:median=0,sigma=", "0 to 80, the standard deviation of the logarithm"
+        )
+        times = f"median={seconds_text('median', median)},sigma={spread}"
         super().__init__(f"lognormal:{times},base={seconds_text('base', base)}")
 
 
@@ -137,12 +141,20 @@ class Gamma(Delay):
     __slots__ = ()
 
     def __init__(self, mean: float, shape: float, *, base: float = 0.0) -> None:
-        times = f"mean={seconds_text('mean', mean)},shape={_decimals('shape', shape)}"
+        steps = _decimals("shape", shape, "gamma:mean=0,shape=", "0.1 to 1000; 1 is exponential")
+        times = f"mean={seconds_text('mean', mean)},shape={steps}"
         super().__init__(f"gamma:{times},base={seconds_text('base', base)}")
 
 
-def _decimals(name: str, value: float) -> str:
-    return f"{_checks.number(name, value):.9f}"
+def _decimals(name: str, value: float, form: str, expected: str) -> str:
+    """Write a number as the core reads it, and ask it about this number alone: a time of 0 goes with any."""
+    digits = f"{_checks.number(name, value):.9f}"
+    digits = digits.rstrip("0").rstrip(".")
+    try:
+        _core.check_delay(form + digits)
+    except ConfigError:
+        raise _checks.refuse(name, value, expected) from None
+    return digits
 
 
 def _restore(model: type[Delay], text: str) -> Delay:
