@@ -124,6 +124,21 @@ def test_any_run_can_be_drawn(kind: str, count: int, loss: str) -> None:
     udpping.sim.ping(count=count, loss=loss, delay="1ms").plot(kind).figure.canvas.draw()
 
 
+def test_what_is_fitted_to_several_runs_has_their_colours() -> None:
+    runs = [udpping.sim.ping(count=600, loss=f"pattern:.........x..xx...{'x' * most}") for most in (7, 3)]
+    axes: Any = udpping.compare(dict(zip("ab", runs, strict=True))).plot("loss-runs")
+    bars = {bars.get_label()[0]: bars.patches[0].get_facecolor()[:3] for bars in axes.containers}
+    assert len(set(bars.values())) == 2
+    assert [line.get_label()[0] for line in axes.lines] == ["a", "a", "b", "b"]
+    for line in axes.lines:
+        assert matplotlib.colors.to_rgb(line.get_color()) == bars[line.get_label()[0]]
+    # The axis has room for the longest of any.
+    assert list(axes.get_xticks()) == list(range(1, 8))
+    dots: Any = udpping.compare(dict(zip("ab", runs, strict=True))).plot("jitter")
+    colours = [line.get_color() for line in dots.lines]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+
+
 def test_several_runs_have_a_colour_each(run: udpping.SimRun) -> None:
     other = udpping.sim.ping(count=100, delay="9ms")
     axes: Any = udpping.compare({"before": run, "after": other}).plot()

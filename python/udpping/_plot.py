@@ -201,10 +201,20 @@ def loss_runs(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
             if together:
                 expected[-1] = len(lengths) - expected[:-1].sum()  # this one and all longer ones
             label = f"{name}: {words}" if name else words
-            axes.plot(ks, expected, f"o{style}", color="black", markersize=3, linewidth=1, label=label)
-        axes.set_xticks(ks if most <= 12 else ks[:: most // 10])  # noqa: PLR2004 - as many labels as fit
-    axes.set_xlabel(f"losses in a row (pings{f', {MOST_RUNS} and more together' if together else ''})")
+            axes.plot(
+                ks, expected, f"o{style}", color=_second(name, colour), markersize=3, linewidth=1, label=label
+            )
+        # Another run may have had longer ones.
+        ticks = np.arange(1, int(axes.dataLim.x1) + 1)
+        axes.set_xticks(ticks if len(ticks) <= 12 else ticks[:: len(ticks) // 10])  # noqa: PLR2004 - as many as fit
+    if together or not axes.get_xlabel():
+        axes.set_xlabel(f"losses in a row (pings{f', {MOST_RUNS} and more together' if together else ''})")
     axes.set_ylabel("runs of losses")
+
+
+def _second(name: str | None, colour: str) -> str:
+    """Choose the colour of a line over what else a run has: beside other runs, its own."""
+    return BLACK if name is None else colour
 
 
 def _chains(run: "Run") -> "Iterator[tuple[Loss, str, str]]":
@@ -249,7 +259,7 @@ def jitter(axes: "Axes", run: "Run", name: str | None, colour: str) -> None:
         at, values = at[every], values[every]
     else:
         axes.plot(moments, changes, ".", color=colour, markersize=3, alpha=0.6, label=f"{said}IPDV")
-    axes.plot(at, values, color="black", linewidth=1, label=f"{said}RFC 3550 jitter")
+    axes.plot(at, values, color=_second(name, colour), linewidth=1, label=f"{said}RFC 3550 jitter")
     axes.set_xlabel("seconds since the run began")
     axes.set_ylabel("change of the round trip (ms)")
 
