@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -307,7 +307,7 @@ class HeartbeatSender:
         """
     def stop(self, /, status: SupportsIndex) -> None:
         """
-        Says goodbye with an exit status and waits for the thread to end.
+        Says goodbye with an exit status; the first word of it has left when this returns.
         """
     def touch(self, /) -> None:
         """
@@ -508,6 +508,11 @@ def run_timeline(table: Table, spans: SupportsIndex, targets: SupportsGetItem[in
     """
     The times of the first and last ping, and for each of `targets` what became of its pings in `spans` equal parts of that
     time; without targets that of all pings together. Nothing where no times are known.
+    """
+
+def see_off_heartbeats(seconds: SupportsFloat | SupportsIndex) -> None:
+    """
+    Waits at most `seconds` until all heartbeats that were stopped have said their last words.
     """
 
 def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
