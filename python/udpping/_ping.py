@@ -207,7 +207,7 @@ class Pinger:
 
     `announce=True` gives each row also when its ping leaves, with the status `open`.
 
-    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 131,072 pings, the
+    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 81,920 pings, the
     summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows that nobody
     takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
 

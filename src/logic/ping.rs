@@ -18,7 +18,7 @@ pub use account::{Account, Settled};
 pub use plan::{Plan, Wishes};
 pub use schedule::Schedule;
 
-use super::record::{KEPT_REPLY, Match, NONE, Rows, Source, Status};
+use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::wire;
 use super::{Nanos, SECOND};
@@ -172,7 +172,8 @@ impl Pinger {
     /// The kernel sent ping `seq` at `stamp` by the wall clock. That may be heard of after the reply.
     pub fn stamped(&mut self, seq: u64, stamp: i64, changed: &mut dyn FnMut(u64)) {
         let Some(index) = self.rows.index(seq) else { return };
-        self.rows.sent_stamp[index] = stamp;
+        let (chunk, at) = self.rows.place_mut(index);
+        chunk.sent_stamp[at] = stamp;
         self.patience = MOST_WAITS;
         let waiting = self.unstamped.iter().position(|waiting| waiting.seq == seq);
         if let Some(Unstamped { times, .. }) = waiting.and_then(|place| self.unstamped.remove(place)) {
@@ -205,8 +206,9 @@ impl Pinger {
             self.tally.unmatched += 1;
             return;
         };
-        self.rows.copies[index] = self.rows.copies[index].saturating_add(1);
-        if self.rows.copies[index] > 1 {
+        let (chunk, at) = self.rows.place_mut(index);
+        chunk.copies[at] = chunk.copies[at].saturating_add(1);
+        if chunk.copies[at] > 1 {
             self.tally.duplicates += 1;
         } else {
             self.first_copy(index, matched, arrival);
@@ -279,14 +281,9 @@ impl Pinger {
     }
 
     fn forget_old_rows(&mut self) {
-        if self.rows.len() < 2 * WINDOW {
-            return;
-        }
-        let spare = self.rows.len() - WINDOW;
-        let settled = self.first_open().unwrap_or(spare);
-        // Moving the rest costs as much as the rest is long: only for many at a time.
-        if settled >= WINDOW / 4 {
-            self.rows.drop_front(spare.min(settled));
+        let spare = self.rows.len().saturating_sub(WINDOW);
+        if spare >= Rows::CHUNK {
+            self.rows.drop_front(self.first_open().unwrap_or(spare).min(spare));
         }
     }
 
@@ -319,7 +316,9 @@ impl Pinger {
         let before = self.rows.status(index);
         *self.tally.of(before) -= 1;
         *self.tally.of(status) += 1;
-        self.rows.status[index] = status as u8;
+        let (chunk, at_row) = self.rows.place_mut(index);
+        chunk.status[at_row] = status as u8;
+        let sent = chunk.sent[at_row];
         if before != Status::Open {
             return;
         }
@@ -329,7 +328,7 @@ impl Pinger {
         if self.plan.interval.is_none() && self.rows.seq(index) == self.newest() {
             let pause = status == Status::Unreachable && self.plan.count.is_none();
             // A run without an end must not turn a closed port into a flood.
-            self.next_due = Some(if pause { self.rows.sent[index] + self.plan.timeout } else { at });
+            self.next_due = Some(if pause { sent + self.plan.timeout } else { at });
         }
     }
 
@@ -339,22 +338,17 @@ impl Pinger {
     }
 
     fn first_copy(&mut self, index: usize, matched: Match, arrival: Arrival<'_>) {
+        let (chunk, at) = self.rows.place(index);
         let times = Times {
-            sent: self.rows.sent[index],
-            sent_wall: self.rows.sent_wall[index],
-            sent_stamp: Some(self.rows.sent_stamp[index]).filter(|stamp| *stamp != NONE),
+            sent: chunk.sent[at],
+            sent_wall: chunk.sent_wall[at],
+            sent_stamp: Some(chunk.sent_stamp[at]).filter(|stamp| *stamp != NONE),
             at: arrival.at,
             wall: arrival.wall,
             stamp: arrival.stamp,
         };
-        let kept = &arrival.bytes[..arrival.bytes.len().min(KEPT_REPLY)];
-        self.rows.user_rtt[index] = times.user();
+        self.rows.set_reply(index, Source::Peer(arrival.source), matched, arrival.ttl, arrival.bytes);
         self.time(index, times);
-        self.rows.ttl[index] = arrival.ttl.unwrap_or(0);
-        self.rows.bytes[index] = u32::try_from(arrival.bytes.len()).unwrap_or(u32::MAX);
-        self.rows.matched[index] = matched as u8;
-        self.rows.reply[index] = kept.into();
-        self.rows.set_source(index, Source::Peer(arrival.source));
         if matched == Match::Unverified {
             self.tally.unverified += 1;
         }
@@ -380,8 +374,8 @@ impl Pinger {
     /// Writes down a round trip, as far as its times are known.
     fn time(&mut self, index: usize, times: Times) {
         let (rtt, stamp) = times.best();
-        self.rows.rtt[index] = rtt;
-        self.rows.stamp[index] = stamp as u8;
+        let (chunk, at) = self.rows.place_mut(index);
+        (chunk.rtt[at], chunk.user_rtt[at], chunk.stamp[at]) = (rtt, times.user(), stamp as u8);
     }
 
     /// No better times will come for the reply to `seq`.
@@ -394,8 +388,9 @@ impl Pinger {
     /// What the reply to `seq` is counted by.
     fn timed(&self, seq: u64) -> Option<Timed> {
         let index = self.rows.index(seq)?;
-        let (rtt, stamp, status) = (self.rows.rtt[index], self.rows.stamp_of(index), self.rows.status(index));
-        Some(Timed { rtt, stamp, in_time: status == Status::Reply })
+        let (chunk, at) = self.rows.place(index);
+        let in_time = self.rows.status(index) == Status::Reply;
+        Some(Timed { rtt: chunk.rtt[at], stamp: self.rows.stamp_of(index), in_time })
     }
 
     fn newest(&self) -> u64 {

@@ -1,12 +1,18 @@
 //! The columns of a run: one row per ping, written when it is sent and amended until it is settled.
 //!
-//! Plain vectors: a row is found by its number, a finished run is copied once into the table that is then shared. A run
-//! without an end keeps a window of the latest rows only.
+//! A row is found by its number. [`Rows`] keeps them in chunks, which a table shares; a run without an end keeps the
+//! latest chunks only.
+
+mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use super::Nanos;
+
+pub use rows::{Chunk, Rows};
 
 /// What stands in a column of [`Nanos`] where there is no value; numpy shows it as `NaT`.
 pub const NONE: Nanos = Nanos::MIN;
@@ -159,198 +165,4 @@ pub struct Reply {
     pub matched: Match,
     /// Its first [`KEPT_REPLY`] bytes.
     pub text: Box<[u8]>,
-}
-
-/// The rows of one target, oldest first. Row `i` has sequence number `first_seq + i`.
-#[derive(Debug, Default)]
-pub struct Rows {
-    first_seq: u64,
-    /// When the schedule wanted each ping sent.
-    pub due: Vec<Nanos>,
-    /// When each was sent.
-    pub sent: Vec<Nanos>,
-    /// The same, nanoseconds since 1970.
-    pub sent_wall: Vec<i64>,
-    /// When the kernel sent each, nanoseconds since 1970.
-    pub sent_stamp: Vec<i64>,
-    /// Round-trip times by the best two times.
-    pub rtt: Vec<Nanos>,
-    /// Round-trip times by this program's own.
-    pub user_rtt: Vec<Nanos>,
-    /// [`Status`] codes.
-    pub status: Vec<u8>,
-    /// Datagrams credited.
-    pub copies: Vec<u32>,
-    /// Index into [`Rows::sources`], or [`Rows::NO_SOURCE`].
-    pub source: Vec<u32>,
-    /// Hops left; 0 where unknown (no datagram arrives with 0).
-    pub ttl: Vec<u8>,
-    /// Length of the reply.
-    pub bytes: Vec<u32>,
-    /// [`Stamp`] codes; valid where `copies` is not 0.
-    pub stamp: Vec<u8>,
-    /// [`Match`] codes; valid where `copies` is not 0.
-    pub matched: Vec<u8>,
-    /// Beginnings of the replies; empty where there is none.
-    pub reply: Vec<Box<[u8]>>,
-    sources: Vec<Source>,
-}
-
-impl Rows {
-    /// Stands in `source` where nobody answered.
-    pub const NO_SOURCE: u32 = u32::MAX;
-    /// Different senders remembered by name. Only the target and routers on the way can be one, so this is ample;
-    /// later ones are left out of the column.
-    const MOST_SOURCES: usize = 1_024;
-
-    /// No rows yet; the first will be `first_seq`.
-    #[must_use]
-    pub fn new(first_seq: u64) -> Self {
-        Self { first_seq, ..Self::default() }
-    }
-
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.due.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.due.is_empty()
-    }
-
-    /// The sequence number of the first row that is kept.
-    #[must_use]
-    pub fn first_seq(&self) -> u64 {
-        self.first_seq
-    }
-
-    /// The row of `seq`, while it is kept.
-    #[must_use]
-    pub fn index(&self, seq: u64) -> Option<usize> {
-        let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
-        (index < self.len()).then_some(index)
-    }
-
-    /// The sequence number of a row.
-    #[must_use]
-    pub fn seq(&self, index: usize) -> u64 {
-        self.first_seq + index as u64
-    }
-
-    /// A new row, in flight (or [`Status::Error`] if `sent` is [`NONE`]).
-    pub fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
-        let status = if sent == NONE { Status::Error } else { Status::Open };
-        self.due.push(due);
-        self.sent.push(sent);
-        self.sent_wall.push(sent_wall);
-        self.sent_stamp.push(NONE);
-        self.rtt.push(NONE);
-        self.user_rtt.push(NONE);
-        self.status.push(status as u8);
-        self.copies.push(0);
-        self.source.push(Self::NO_SOURCE);
-        self.ttl.push(0);
-        self.bytes.push(0);
-        self.stamp.push(0);
-        self.matched.push(0);
-        self.reply.push(Box::default());
-    }
-
-    /// The status of a row.
-    #[must_use]
-    pub fn status(&self, index: usize) -> Status {
-        match self.status[index] {
-            0 => Status::Reply,
-            1 => Status::Late,
-            2 => Status::Timeout,
-            3 => Status::Unreachable,
-            4 => Status::Error,
-            _ => Status::Open,
-        }
-    }
-
-    /// Who took the times of a row; valid where `copies` is not 0.
-    #[must_use]
-    pub fn stamp_of(&self, index: usize) -> Stamp {
-        match self.stamp[index] {
-            0 => Stamp::User,
-            1 => Stamp::Kernel,
-            2 => Stamp::KernelRx,
-            3 => Stamp::KernelTx,
-            _ => Stamp::Stepped,
-        }
-    }
-
-    /// Writes down who answered a row.
-    pub fn set_source(&mut self, index: usize, source: Source) {
-        let place = self.sources.iter().position(|known| *known == source).or_else(|| {
-            (self.sources.len() < Self::MOST_SOURCES).then(|| {
-                self.sources.push(source);
-                self.sources.len() - 1
-            })
-        });
-        self.source[index] = place.and_then(|place| u32::try_from(place).ok()).unwrap_or(Self::NO_SOURCE);
-    }
-
-    /// The senders that `source` counts into.
-    #[must_use]
-    pub fn sources(&self) -> &[Source] {
-        &self.sources
-    }
-
-    /// One row, put together.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Row {
-        let matched = match self.matched[index] {
-            0 => Match::Seq,
-            1 => Match::Payload,
-            _ => Match::Unverified,
-        };
-        Row {
-            seq: self.seq(index),
-            due: self.due[index],
-            sent: self.sent[index],
-            sent_wall: self.sent_wall[index],
-            rtt: self.rtt[index],
-            user_rtt: self.user_rtt[index],
-            status: self.status(index),
-            copies: self.copies[index],
-            source: self.sources.get(self.source[index] as usize).copied(),
-            ttl: (self.ttl[index] != 0).then_some(self.ttl[index]),
-            reply: (self.copies[index] != 0).then(|| Reply {
-                bytes: self.bytes[index],
-                stamp: self.stamp_of(index),
-                matched,
-                text: self.reply[index].clone(),
-            }),
-        }
-    }
-
-    /// The round trips of replies in time.
-    pub fn round_trips(&self) -> impl Iterator<Item = Nanos> {
-        let in_time = Status::Reply as u8;
-        self.rtt.iter().zip(&self.status).filter(move |(_, status)| **status == in_time).map(|(rtt, _)| *rtt)
-    }
-
-    /// Forgets the oldest `count` rows.
-    pub fn drop_front(&mut self, count: usize) {
-        self.first_seq += count as u64;
-        self.due.drain(..count);
-        self.sent.drain(..count);
-        self.sent_wall.drain(..count);
-        self.sent_stamp.drain(..count);
-        self.rtt.drain(..count);
-        self.user_rtt.drain(..count);
-        self.status.drain(..count);
-        self.copies.drain(..count);
-        self.source.drain(..count);
-        self.ttl.drain(..count);
-        self.bytes.drain(..count);
-        self.stamp.drain(..count);
-        self.matched.drain(..count);
-        self.reply.drain(..count);
-    }
 }

@@ -13,7 +13,7 @@ use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
-use crate::net::ping::{Events, Session, Settings};
+use crate::net::ping::{Events, Lane, Session, Settings};
 use crate::net::socket::{Marks, Path, Stamping};
 
 /// A run of pings to one or several targets.
@@ -128,11 +128,18 @@ impl PingSession {
         py.detach(|| self.session.missed_events())
     }
 
-    /// The rows so far, or the `latest` of each target: nothing is sent while rows are copied.
+    /// The rows so far, or the `latest` of each target. Nothing is sent while they are taken, which is quick: what is taken
+    /// is shared.
     #[pyo3(signature = (latest = None))]
     fn table(&self, py: Python<'_>, latest: Option<usize>) -> PyResult<Table> {
         let run = self.session.started_wall();
-        py.detach(|| self.session.look(|lanes| Table::of_lanes(run, lanes, latest)))
+        py.detach(|| {
+            let lanes: Vec<_> = self.session.look(|lanes| {
+                let rows = |lane: &Lane| lane.pinger.rows().latest(latest.unwrap_or(usize::MAX));
+                lanes.iter().map(|lane| (lane.name.clone(), rows(lane))).collect()
+            });
+            Table::of_run(run, &lanes, latest)
+        })
     }
 
     /// The address of each target, as `host:port`.

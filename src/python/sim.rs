@@ -64,7 +64,7 @@ pub(super) fn sim_ping<'py>(
     }
     let pinger = run.pinger();
     let name = SERVER.to_string();
-    let table = py.detach(|| Table::of_run(EPOCH, &[(&name, pinger.rows())], None))?;
+    let table = py.detach(|| Table::of_run(EPOCH, &[(name, pinger.rows().clone())], None))?;
     let summary = py.detach(|| pinger.summary());
     Ok((table, summary_to_python(py, &summary, run.now())?, seed))
 }

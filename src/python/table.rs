@@ -5,29 +5,31 @@
 mod cell;
 mod heartbeats;
 pub(super) mod picture;
+mod pieces;
 mod rows;
+mod run;
 mod stats;
 mod summaries;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::builder::{LargeBinaryBuilder, StringDictionaryBuilder};
+use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray as _;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::{Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator};
-use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::{PyAttributeError, PyIndexError, PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList, PyTuple};
 
 use crate::logic::echo::Columns;
-use crate::logic::record::{Match, NONE, Rows, Stamp, Status};
-use crate::net::ping::Lane;
+use crate::logic::record::NONE;
+use pieces::Pieces;
 
 pub(super) use rows::{run_from_arrow, run_from_csv, run_from_rows};
 pub(super) use summaries::run_summaries;
@@ -35,7 +37,9 @@ pub(super) use summaries::run_summaries;
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct Table {
-    batch: RecordBatch,
+    /// With the words about the table, which the pieces have not.
+    schema: SchemaRef,
+    pieces: Arc<Pieces>,
 }
 
 /// One column of a table. A sequence: numpy makes an array of objects from words.
@@ -48,58 +52,59 @@ pub(super) struct Column {
 #[pymethods]
 impl Table {
     fn __len__(&self) -> usize {
-        self.batch.num_rows()
+        self.pieces.rows()
     }
 
     /// The names of the columns, in order.
     #[getter]
     fn column_names(&self) -> Vec<String> {
-        self.batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect()
+        self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
-    /// The column of that name.
-    fn __getitem__(&self, name: &str) -> PyResult<Column> {
-        let (index, field) = self.batch.schema_ref().fields().find(name).ok_or_else(|| {
+    /// The column of that name, in one piece.
+    fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<Column> {
+        let (index, field) = self.schema.fields().find(name).ok_or_else(|| {
             PyKeyError::new_err(format!("no column {name:?}; there are {}", self.column_names().join(", ")))
         })?;
-        Ok(Column { field: Arc::clone(field), array: Arc::clone(self.batch.column(index)) })
+        let array = py.detach(|| self.pieces.column(index)).map_err(broken)?;
+        Ok(Column { field: Arc::clone(field), array: Arc::clone(array) })
     }
 
     /// Row `index` as a tuple in the order of the columns.
     #[pyo3(signature = (index: "int") -> "tuple[object, ...]")]
     fn row<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyTuple>> {
-        if index >= self.batch.num_rows() {
-            return Err(PyIndexError::new_err(format!("row {index} of {}", self.batch.num_rows())));
-        }
+        let (piece, place) = self
+            .pieces
+            .place(index)
+            .ok_or_else(|| PyIndexError::new_err(format!("row {index} of {}", self.pieces.rows())))?;
         let values =
-            self.batch.columns().iter().map(|array| value(py, array, index)).collect::<PyResult<Vec<_>>>()?;
+            piece.columns().iter().map(|array| value(py, array, place)).collect::<PyResult<Vec<_>>>()?;
         PyTuple::new(py, values)
     }
 
     /// Whether the other has the same columns, of the same types, with the same values.
     fn equals(&self, py: Python<'_>, other: &Self) -> bool {
         let same = |a: &Field, b: &Field| a.name() == b.name() && a.data_type() == b.data_type();
-        let (mine, theirs) = (self.batch.schema_ref().fields(), other.batch.schema_ref().fields());
+        let (mine, theirs) = (self.schema.fields(), other.schema.fields());
         mine.len() == theirs.len()
             && mine.iter().zip(theirs).all(|(a, b)| same(a, b))
-            && py.detach(|| self.batch.columns() == other.batch.columns())
+            && py.detach(|| *self.pieces == *other.pieces)
     }
 
     /// The same table, with these words about it in its schema.
-    fn with_metadata(&self, metadata: HashMap<String, String>) -> PyResult<Self> {
-        let schema = self.batch.schema_ref().as_ref().clone().with_metadata(metadata);
-        let columns = self.batch.columns().to_vec();
-        Ok(Self { batch: RecordBatch::try_new(Arc::new(schema), columns).map_err(broken)? })
+    fn with_metadata(&self, metadata: HashMap<String, String>) -> Self {
+        let schema = self.schema.as_ref().clone().with_metadata(metadata);
+        Self { schema: Arc::new(schema), pieces: Arc::clone(&self.pieces) }
     }
 
     /// The schema, as a capsule of the Arrow C data interface.
     #[pyo3(signature = () -> "object")]
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = FFI_ArrowSchema::try_from(self.batch.schema_ref().as_ref()).map_err(broken)?;
+        let schema = FFI_ArrowSchema::try_from(self.schema.as_ref()).map_err(broken)?;
         PyCapsule::new_with_value(py, schema, c"arrow_schema")
     }
 
-    /// The table as a stream of one batch, as a capsule of the Arrow C stream interface. No data is copied.
+    /// The table as a stream of its pieces, as a capsule of the Arrow C stream interface. No data is copied.
     #[pyo3(signature = (requested_schema: "object | None" = None) -> "object")]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -108,7 +113,8 @@ impl Table {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // By the interface's rules a request may be ignored; the consumer then casts.
         drop(requested_schema);
-        let reader = RecordBatchIterator::new([Ok(self.batch.clone())], self.batch.schema());
+        let pieces: Vec<_> = self.pieces.batches().iter().cloned().map(Ok).collect();
+        let reader = RecordBatchIterator::new(pieces, Arc::clone(&self.schema));
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
     }
 }
@@ -231,74 +237,6 @@ fn address<T: ArrowNativeType>(values: &ScalarBuffer<T>) -> usize {
 }
 
 impl Table {
-    /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
-    pub(super) fn of_run(run: i64, lanes: &[(&str, &Rows)], latest: Option<usize>) -> PyResult<Self> {
-        let first = |rows: &Rows| latest.map_or(0, |latest| rows.len().saturating_sub(latest));
-        let places: Vec<(&str, &Rows, usize)> = lanes
-            .iter()
-            .flat_map(|(name, rows)| (first(rows)..rows.len()).map(move |index| (*name, *rows, index)))
-            .filter(|(_, rows, index)| rows.status(*index) != Status::Open)
-            .collect();
-        let has_reply = |rows: &Rows, index: usize| rows.copies[index] != 0;
-        let each = || places.iter().map(|(_, rows, index)| (*rows, *index));
-        let replied: NullBuffer = each().map(|(rows, index)| has_reply(rows, index)).collect();
-        let mut reply = LargeBinaryBuilder::with_capacity(places.len(), 0);
-        for (rows, index) in each() {
-            reply.append_option(has_reply(rows, index).then(|| &rows.reply[index]));
-        }
-        let code = |names: &'static [&'static str], codes: fn(&Rows) -> &Vec<u8>, always: bool| {
-            words(each().map(|(rows, index)| {
-                (always || has_reply(rows, index)).then(|| names[usize::from(codes(rows)[index])])
-            }))
-        };
-        let columns = vec![
-            ("run", times(places.iter().map(|_| run))),
-            ("target", words(places.iter().map(|(name, ..)| Some(*name)))),
-            (
-                "seq",
-                Arc::new(each().map(|(rows, index)| rows.seq(index)).collect::<PrimitiveArray<UInt64Type>>()),
-            ),
-            ("due_ns", times(each().map(|(rows, index)| rows.due[index]))),
-            ("sent_ns", times(each().map(|(rows, index)| rows.sent[index]))),
-            ("sent_wall_ns", times(each().map(|(rows, index)| rows.sent_wall[index]))),
-            ("rtt_ns", times(each().map(|(rows, index)| rows.rtt[index]))),
-            ("user_rtt_ns", times(each().map(|(rows, index)| rows.user_rtt[index]))),
-            ("status", code(&Status::NAMES, |rows| &rows.status, true)),
-            ("copies", numbers::<UInt32Type>(each().map(|(rows, index)| rows.copies[index]), None)),
-            (
-                "source",
-                words(each().map(|(rows, index)| {
-                    rows.sources().get(rows.source[index] as usize).map(ToString::to_string)
-                })),
-            ),
-            (
-                "ttl",
-                numbers::<UInt8Type>(
-                    each().map(|(rows, index)| rows.ttl[index]),
-                    Some(each().map(|(rows, index)| rows.ttl[index] != 0).collect()),
-                ),
-            ),
-            ("bytes", numbers::<UInt32Type>(each().map(|(rows, index)| rows.bytes[index]), Some(replied))),
-            ("stamp", code(&Stamp::NAMES, |rows| &rows.stamp, false)),
-            ("reply", Arc::new(reply.finish())),
-            ("match", code(&Match::NAMES, |rows| &rows.matched, false)),
-            // The places of what a server may say of itself: no reply carries it yet.
-            ("server_recv_ns", times(each().map(|_| NONE))),
-            ("server_sent_ns", times(each().map(|_| NONE))),
-        ];
-        // What other programs measured may be without some of it; what no run can be without is the rest.
-        let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
-        let times = ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns"];
-        let server = ["server_recv_ns", "server_sent_ns"];
-        Self::new(columns, &[&times[..], &server[..], &replied[..]].concat())
-    }
-
-    /// The rows of the lanes of a session.
-    pub(super) fn of_lanes(run: i64, lanes: &[Lane], latest: Option<usize>) -> PyResult<Self> {
-        let lanes: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.pinger.rows())).collect();
-        Self::of_run(run, &lanes, latest)
-    }
-
     /// The rows of a server's log.
     pub(super) fn of_log(log: &Columns) -> PyResult<Self> {
         let columns = vec![
@@ -320,22 +258,39 @@ impl Table {
         Self::new(columns, &["seq", "reason"])
     }
 
-    /// A column says that values may be missing by what it is, not by what it holds, so that tables fit together.
+    /// A table in one piece.
     fn new(columns: Vec<(&str, ArrayRef)>, may_miss: &[&str]) -> PyResult<Self> {
-        let fields: Vec<Field> = columns
-            .iter()
-            .map(|(name, array)| Field::new(*name, array.data_type().clone(), may_miss.contains(name)))
-            .collect();
-        let arrays = columns.into_iter().map(|(_, array)| array).collect();
-        Ok(Self { batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(broken)? })
+        let (schema, arrays) = (schema_of(&columns, may_miss), columns.into_iter().map(|(_, array)| array));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect()).map_err(broken)?;
+        Ok(Self::of_pieces(schema, vec![batch]))
     }
+
+    fn of_pieces(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self { pieces: Arc::new(Pieces::new(&schema, batches)), schema }
+    }
+
+    /// A column in one piece, by name.
+    fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.schema.fields().find(name).and_then(|(index, _)| self.pieces.column(index).ok())
+    }
+}
+
+/// A column says that values may be missing by what it is, not by what it holds, so that tables fit together.
+fn schema_of(columns: &[(&str, ArrayRef)], may_miss: &[&str]) -> SchemaRef {
+    let field = |(name, array): &(&str, ArrayRef)| {
+        Field::new(*name, array.data_type().clone(), may_miss.contains(name))
+    };
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// Nanoseconds, null where they are [`NONE`]; the number stays underneath, as numpy's `NaT`.
 fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
-    let values: Vec<i64> = values.collect();
-    let valid: NullBuffer = values.iter().map(|value| *value != NONE).collect();
-    Arc::new(Int64Array::new(values.into(), Some(valid).filter(|valid| valid.null_count() > 0)))
+    times_of(values.collect::<Vec<_>>().into())
+}
+
+fn times_of(values: ScalarBuffer<i64>) -> ArrayRef {
+    let valid = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |row| values[row] != NONE));
+    Arc::new(Int64Array::new(values, Some(valid).filter(|valid| valid.null_count() > 0)))
 }
 
 fn numbers<T: arrow_array::types::ArrowPrimitiveType>(

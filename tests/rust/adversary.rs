@@ -84,6 +84,26 @@ fn an_answer_older_than_the_rows_is_nobody_s() {
 }
 
 #[test]
+fn a_run_without_an_end_takes_constant_memory() {
+    let mut pinger = pinger(Wishes { count: None, interval: Some(1e-4), ..Wishes::default() });
+    let step = SECOND / 10_000;
+    let mut most = [0; 2];
+    for number in 0..400_000_u32 {
+        let now = i64::from(number) * step;
+        let message = send(&mut pinger, now);
+        // One in three is lost, and holds up the forgetting for as long as its timeout.
+        if number % 3 != 0 {
+            arrive(&mut pinger, now + step / 2, &message);
+        }
+        let half = usize::from(number >= 200_000);
+        most[half] = most[half].max(pinger.rows().bytes_held());
+    }
+    assert!((65_536..65_536 + 2 * 16_384).contains(&pinger.rows().len()), "{} rows", pinger.rows().len());
+    assert!(most[1] <= most[0], "{most:?} bytes at most in the first and the second half");
+    assert!(most[1] < 110 * 6 * 16_384, "{most:?} bytes");
+}
+
+#[test]
 fn a_refusal_after_the_timeout_comes_too_late() {
     let mut pinger = pinger(Wishes { count: Some(1), ..Wishes::default() });
     let message = send(&mut pinger, 0);

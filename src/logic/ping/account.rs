@@ -3,7 +3,7 @@
 use super::Pinger;
 use super::tally::{Tally, Timed};
 use crate::logic::Nanos;
-use crate::logic::record::{NONE, Stamp, Status};
+use crate::logic::record::{NONE, Rows, Stamp, Status};
 use crate::logic::stats::{RoundTrip, Summary};
 
 /// All that a summary is made of. Sorting round trips takes a while; copying them does not hold up a run.
@@ -12,6 +12,8 @@ pub struct Account {
     tally: Tally,
     /// Every reply in time, for exact quantiles; empty where a sketch stands in for them.
     round_trips: Vec<Nanos>,
+    /// More of them, not yet looked at: whoever waits for the account to be taken waits for no row.
+    rows: Vec<Rows>,
     sees_foreign: bool,
     /// The times of all replies are known, and so is their order.
     knows_order: bool,
@@ -54,6 +56,7 @@ impl Account {
         let mut account = Self {
             tally: Tally::new(endless),
             round_trips: Vec::new(),
+            rows: Vec::new(),
             sees_foreign: true,
             knows_order: true,
         };
@@ -64,7 +67,7 @@ impl Account {
             waiting.for_each(|timed| account.tally.add_reply(timed));
             account.sees_foreign &= pinger.sees_foreign;
             if !endless {
-                account.round_trips.extend(pinger.rows.round_trips());
+                account.rows.push(pinger.rows.clone());
             }
         }
         account
@@ -78,6 +81,7 @@ impl Account {
         let mut account = Self {
             tally: Tally::new(false),
             round_trips: Vec::new(),
+            rows: Vec::new(),
             sees_foreign: false,
             knows_order: true,
         };
@@ -113,6 +117,7 @@ impl Account {
         for account in accounts {
             sum.tally.merge(&account.tally);
             sum.round_trips.extend(&account.round_trips);
+            sum.rows.extend(account.rows.iter().cloned());
             sum.knows_order &= account.knows_order;
         }
         sum
@@ -127,6 +132,7 @@ impl Account {
     /// The summary.
     #[must_use]
     pub fn summary(mut self) -> Summary {
+        self.round_trips.extend(self.rows.iter().flat_map(Rows::round_trips));
         let tally = &self.tally;
         let lost = tally.late + tally.timeouts + tally.unreachable + tally.errors;
         let sent = tally.replies + lost;

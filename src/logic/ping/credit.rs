@@ -41,8 +41,9 @@ impl Pinger {
         read: Option<Seq>,
     ) -> (Option<(usize, Match)>, Option<usize>) {
         let carries = |index: &usize| {
+            let (chunk, at) = self.rows.place(*index);
             self.rows.status(*index) != Status::Error
-                && self.plan.message.is_in(bytes, self.rows.seq(*index), self.rows.sent_wall[*index])
+                && self.plan.message.is_in(bytes, self.rows.seq(*index), chunk.sent_wall[at])
         };
         let by_number = read.and_then(|seq| self.sent_row(seq));
         let certain = by_number.filter(carries).map(|index| (index, Match::Seq)).or_else(|| {

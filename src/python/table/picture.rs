@@ -82,8 +82,7 @@ struct Pings<'a> {
 impl<'a> Pings<'a> {
     fn of(table: &'a Table) -> Result<Self, Invalid> {
         let times = |name: &'static str| {
-            let column =
-                table.batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+            let column = table.column(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
             column.map(|column| &column.values()[..]).ok_or_else(|| missing(name))
         };
         let (keys, names) = table.words("status")?;
@@ -131,8 +130,7 @@ impl Table {
     /// A column of words that are never missing: for each row the index of its word, and the words.
     fn words(&self, name: &'static str) -> Result<(&[u32], Vec<&str>), Invalid> {
         let column = self
-            .batch
-            .column_by_name(name)
+            .column(name)
             .filter(|column| column.null_count() == 0)
             .and_then(|column| column.as_dictionary_opt::<UInt32Type>())
             .ok_or_else(|| missing(name))?;

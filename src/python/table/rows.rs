@@ -133,7 +133,7 @@ pub(in crate::python) fn run_from_rows(
 impl Building {
     /// The columns of a run, of which a row has those called `names`; others are passed over.
     fn new(names: &[String]) -> PyResult<Self> {
-        let schema = Table::of_run(0, &[], None)?.batch.schema();
+        let schema = Table::of_run(0, &[], None)?.schema;
         let place = |name: &str| names.iter().position(|given| given == name);
         for (at, name) in names.iter().enumerate() {
             if place(name) != Some(at) {
@@ -190,7 +190,8 @@ impl Building {
 
     fn finish(self) -> PyResult<Table> {
         let columns = self.columns.into_iter().map(Column::finish).collect();
-        Ok(Table { batch: RecordBatch::try_new(self.schema, columns).map_err(broken)? })
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(broken)?;
+        Ok(Table::of_pieces(self.schema, vec![batch]))
     }
 }
 

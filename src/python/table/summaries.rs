@@ -35,7 +35,7 @@ impl Table {
     /// The rows of each target.
     fn settled(&self, targets: &[String]) -> Vec<Vec<Settled>> {
         let mut lanes = vec![Vec::new(); targets.len()];
-        let column = |name: &str| self.batch.column_by_name(name);
+        let column = |name: &str| self.column(name);
         let (Some(target), Some(status), Some(copies), Some(seq)) =
             (words_of(column("target")), words_of(column("status")), column("copies"), column("seq"))
         else {
@@ -51,7 +51,7 @@ impl Table {
         let unverified = Some(Match::NAMES[Match::Unverified as usize]);
         let matched = words_of(column("match"));
         let stamps = words_of(column("stamp"));
-        for row in 0..self.batch.num_rows() {
+        for row in 0..self.pieces.rows() {
             let lane = lane_of[target.0.value(row) as usize];
             let status = status_of[status.0.value(row) as usize];
             if let (Some(lane), Some(status)) = (lane, status) {

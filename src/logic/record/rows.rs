@@ -1,0 +1,306 @@
+//! The rows of one target, in chunks of columns: nothing that is written once is moved again.
+//!
+//! A clone of the rows shares their chunks, so it costs next to nothing, however many they are: what looks at a run that
+//! goes on takes one, and has it to itself. Whoever then writes to a chunk that is shared gets a copy of that chunk first.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{KEPT_REPLY, Match, NONE, Reply, Row, Source, Stamp, Status};
+use crate::logic::Nanos;
+
+/// The rows of one target, oldest first. Row `i` has sequence number `first_seq + i`.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    first_seq: u64,
+    len: usize,
+    /// All but the last are full.
+    chunks: VecDeque<Arc<Chunk>>,
+    sources: Vec<Source>,
+}
+
+/// Rows that follow each other: columns of one length.
+#[derive(Debug, Clone, Default)]
+pub struct Chunk {
+    /// When the schedule wanted each ping sent.
+    pub due: Vec<Nanos>,
+    /// When each was sent.
+    pub sent: Vec<Nanos>,
+    /// The same, nanoseconds since 1970.
+    pub sent_wall: Vec<i64>,
+    /// When the kernel sent each, nanoseconds since 1970.
+    pub sent_stamp: Vec<i64>,
+    /// Round-trip times by the best two times.
+    pub rtt: Vec<Nanos>,
+    /// Round-trip times by this program's own.
+    pub user_rtt: Vec<Nanos>,
+    /// [`Status`] codes.
+    pub status: Vec<u8>,
+    /// Datagrams credited.
+    pub copies: Vec<u32>,
+    /// Index into [`Rows::sources`], or [`Rows::NO_SOURCE`].
+    pub source: Vec<u32>,
+    /// Hops left; 0 where unknown (no datagram arrives with 0).
+    pub ttl: Vec<u8>,
+    /// Length of the reply.
+    pub bytes: Vec<u32>,
+    /// [`Stamp`] codes; valid where `copies` is not 0.
+    pub stamp: Vec<u8>,
+    /// [`Match`] codes; valid where `copies` is not 0.
+    pub matched: Vec<u8>,
+    /// Beginnings of the replies, one behind the other in the order in which they came.
+    pub text: Vec<u8>,
+    /// Where in `text` each begins; valid where `copies` is not 0.
+    pub text_start: Vec<u32>,
+}
+
+impl Chunk {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    /// Whether a reply came for a row.
+    #[must_use]
+    pub fn has_reply(&self, at: usize) -> bool {
+        self.copies[at] != 0
+    }
+
+    /// Where in `text` the reply of a row is; an empty place if it has none.
+    #[must_use]
+    pub fn reply(&self, at: usize) -> std::ops::Range<usize> {
+        let start = self.text_start[at] as usize;
+        let kept = if self.has_reply(at) { KEPT_REPLY.min(self.bytes[at] as usize) } else { 0 };
+        start..start + kept
+    }
+
+    fn bytes_held(&self) -> usize {
+        let words = [&self.due, &self.sent, &self.sent_wall, &self.sent_stamp, &self.rtt, &self.user_rtt];
+        let halves = [&self.copies, &self.source, &self.bytes, &self.text_start];
+        let bytes = [&self.status, &self.ttl, &self.stamp, &self.matched, &self.text];
+        8 * words.iter().map(|column| column.capacity()).sum::<usize>()
+            + 4 * halves.iter().map(|column| column.capacity()).sum::<usize>()
+            + bytes.iter().map(|column| column.capacity()).sum::<usize>()
+    }
+
+    fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
+        let status = if sent == NONE { Status::Error } else { Status::Open };
+        self.due.push(due);
+        self.sent.push(sent);
+        self.sent_wall.push(sent_wall);
+        self.sent_stamp.push(NONE);
+        self.rtt.push(NONE);
+        self.user_rtt.push(NONE);
+        self.status.push(status as u8);
+        self.copies.push(0);
+        self.source.push(Rows::NO_SOURCE);
+        self.ttl.push(0);
+        self.bytes.push(0);
+        self.stamp.push(0);
+        self.matched.push(0);
+        self.text_start.push(0);
+    }
+}
+
+impl Rows {
+    /// Stands in `source` where nobody answered.
+    pub const NO_SOURCE: u32 = u32::MAX;
+    /// Rows of a full chunk. A copy of one is made in less than a millisecond, so that nobody who looks at a run holds up
+    /// its pings for longer.
+    pub const CHUNK: usize = 16_384;
+    /// Different senders remembered by name. Only the target and routers on the way can be one, so this is ample;
+    /// later ones are left out of the column.
+    const MOST_SOURCES: usize = 1_024;
+
+    /// No rows yet; the first will be `first_seq`.
+    #[must_use]
+    pub fn new(first_seq: u64) -> Self {
+        Self { first_seq, ..Self::default() }
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The sequence number of the first row that is kept.
+    #[must_use]
+    pub fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// The row of `seq`, while it is kept.
+    #[must_use]
+    pub fn index(&self, seq: u64) -> Option<usize> {
+        let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        (index < self.len).then_some(index)
+    }
+
+    /// The sequence number of a row.
+    #[must_use]
+    pub fn seq(&self, index: usize) -> u64 {
+        self.first_seq + index as u64
+    }
+
+    /// The chunks, oldest first; all but the last are of [`Rows::CHUNK`] rows.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = &Arc<Chunk>> {
+        self.chunks.iter()
+    }
+
+    /// The chunk of a row, and its place there.
+    #[must_use]
+    pub fn place(&self, index: usize) -> (&Chunk, usize) {
+        (&self.chunks[index / Self::CHUNK], index % Self::CHUNK)
+    }
+
+    /// The same, to write to.
+    pub fn place_mut(&mut self, index: usize) -> (&mut Chunk, usize) {
+        (Arc::make_mut(&mut self.chunks[index / Self::CHUNK]), index % Self::CHUNK)
+    }
+
+    /// A new row, in flight (or [`Status::Error`] if `sent` is [`NONE`]).
+    pub fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
+        if self.len == self.chunks.len() * Self::CHUNK {
+            self.chunks.push_back(Arc::default());
+        }
+        self.len += 1;
+        self.place_mut(self.len - 1).0.push(due, sent, sent_wall);
+    }
+
+    /// Writes down the first reply to a ping: who sent it, why it is that ping's, and what it says.
+    pub fn set_reply(&mut self, index: usize, source: Source, matched: Match, ttl: Option<u8>, reply: &[u8]) {
+        self.set_source(index, source);
+        let (chunk, at) = self.place_mut(index);
+        chunk.matched[at] = matched as u8;
+        chunk.ttl[at] = ttl.unwrap_or(0);
+        chunk.bytes[at] = u32::try_from(reply.len()).unwrap_or(u32::MAX);
+        chunk.text_start[at] = u32::try_from(chunk.text.len()).unwrap_or(u32::MAX);
+        chunk.text.extend_from_slice(&reply[..reply.len().min(KEPT_REPLY)]);
+    }
+
+    /// Writes down who answered a row.
+    pub fn set_source(&mut self, index: usize, source: Source) {
+        let place = self.sources.iter().position(|known| *known == source).or_else(|| {
+            (self.sources.len() < Self::MOST_SOURCES).then(|| {
+                self.sources.push(source);
+                self.sources.len() - 1
+            })
+        });
+        let (chunk, at) = self.place_mut(index);
+        chunk.source[at] = place.and_then(|place| u32::try_from(place).ok()).unwrap_or(Self::NO_SOURCE);
+    }
+
+    /// The senders that `source` counts into.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The status of a row.
+    #[must_use]
+    pub fn status(&self, index: usize) -> Status {
+        let (chunk, at) = self.place(index);
+        match chunk.status[at] {
+            0 => Status::Reply,
+            1 => Status::Late,
+            2 => Status::Timeout,
+            3 => Status::Unreachable,
+            4 => Status::Error,
+            _ => Status::Open,
+        }
+    }
+
+    /// Who took the times of a row; valid where `copies` is not 0.
+    #[must_use]
+    pub fn stamp_of(&self, index: usize) -> Stamp {
+        let (chunk, at) = self.place(index);
+        match chunk.stamp[at] {
+            0 => Stamp::User,
+            1 => Stamp::Kernel,
+            2 => Stamp::KernelRx,
+            3 => Stamp::KernelTx,
+            _ => Stamp::Stepped,
+        }
+    }
+
+    /// One row, put together.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Row {
+        let (chunk, at) = self.place(index);
+        let matched = match chunk.matched[at] {
+            0 => Match::Seq,
+            1 => Match::Payload,
+            _ => Match::Unverified,
+        };
+        Row {
+            seq: self.seq(index),
+            due: chunk.due[at],
+            sent: chunk.sent[at],
+            sent_wall: chunk.sent_wall[at],
+            rtt: chunk.rtt[at],
+            user_rtt: chunk.user_rtt[at],
+            status: self.status(index),
+            copies: chunk.copies[at],
+            source: self.sources.get(chunk.source[at] as usize).copied(),
+            ttl: (chunk.ttl[at] != 0).then_some(chunk.ttl[at]),
+            reply: chunk.has_reply(at).then(|| Reply {
+                bytes: chunk.bytes[at],
+                stamp: self.stamp_of(index),
+                matched,
+                text: chunk.text[chunk.reply(at)].into(),
+            }),
+        }
+    }
+
+    /// The round trips of replies in time.
+    pub fn round_trips(&self) -> impl Iterator<Item = Nanos> {
+        let in_time = Status::Reply as u8;
+        self.chunks.iter().flat_map(move |chunk| {
+            let each = chunk.rtt.iter().zip(&chunk.status);
+            each.filter(move |(_, status)| **status == in_time).map(|(rtt, _)| *rtt)
+        })
+    }
+
+    /// The latest `count` rows at least: a clone without the chunks before them.
+    #[must_use]
+    pub fn latest(&self, count: usize) -> Self {
+        let skipped = self.len.saturating_sub(count).div_euclid(Self::CHUNK);
+        // Of none, none: a chunk that is shared for nothing would be copied for nothing.
+        let skipped = if count == 0 { self.chunks.len() } else { skipped };
+        let rows = self.len.min(skipped * Self::CHUNK);
+        Self {
+            first_seq: self.seq(rows),
+            len: self.len - rows,
+            chunks: self.chunks.iter().skip(skipped).cloned().collect(),
+            sources: self.sources.clone(),
+        }
+    }
+
+    /// Bytes that the chunks hold.
+    #[must_use]
+    pub fn bytes_held(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes_held()).sum()
+    }
+
+    /// Forgets the oldest `count` rows, or a little fewer: whole chunks, as nothing has to be moved then.
+    pub fn drop_front(&mut self, count: usize) {
+        let chunks = count.min(self.len) / Self::CHUNK;
+        self.chunks.drain(..chunks);
+        self.first_seq += (chunks * Self::CHUNK) as u64;
+        self.len -= chunks * Self::CHUNK;
+    }
+}

@@ -1,0 +1,112 @@
+//! The rows of a table, in one or more pieces, as they were made: long runs come in chunks, which are never moved.
+//!
+//! Whoever wants a column in one piece (numpy, the statistics) has it put together, once.
+
+use std::sync::OnceLock;
+
+use arrow_array::{Array as _, ArrayRef, RecordBatch, make_array, new_empty_array};
+use arrow_data::transform::MutableArrayData;
+use arrow_schema::{ArrowError, Schema};
+
+/// Pieces with the same columns.
+pub(super) struct Pieces {
+    batches: Vec<RecordBatch>,
+    /// The row behind the last of each.
+    ends: Vec<usize>,
+    /// Columns in one piece, once somebody wanted them.
+    whole: Vec<OnceLock<ArrayRef>>,
+    /// What a column is without rows.
+    empty: Vec<ArrayRef>,
+}
+
+impl Pieces {
+    pub(super) fn new(schema: &Schema, batches: Vec<RecordBatch>) -> Self {
+        let ends = batches.iter().scan(0, |end, batch| {
+            *end += batch.num_rows();
+            Some(*end)
+        });
+        Self {
+            ends: ends.collect(),
+            whole: schema.fields().iter().map(|_| OnceLock::new()).collect(),
+            empty: schema.fields().iter().map(|field| new_empty_array(field.data_type())).collect(),
+            batches,
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    pub(super) fn batches(&self) -> &[RecordBatch] {
+        &self.batches
+    }
+
+    /// Where a row is.
+    pub(super) fn place(&self, row: usize) -> Option<(&RecordBatch, usize)> {
+        let piece = self.ends.partition_point(|end| *end <= row);
+        let batch = self.batches.get(piece)?;
+        Some((batch, row + batch.num_rows() - self.ends[piece]))
+    }
+
+    /// A column in one piece.
+    pub(super) fn column(&self, index: usize) -> Result<&ArrayRef, ArrowError> {
+        match &self.batches[..] {
+            [] => Ok(&self.empty[index]),
+            [batch] => Ok(batch.column(index)),
+            batches => {
+                if let Some(column) = self.whole[index].get() {
+                    return Ok(column);
+                }
+                let column = joined(batches, index)?;
+                Ok(self.whole[index].get_or_init(|| column))
+            }
+        }
+    }
+}
+
+impl PartialEq for Pieces {
+    /// The same values, however they are cut.
+    fn eq(&self, other: &Self) -> bool {
+        let mut row = 0;
+        while let (Some((mine, at)), Some((theirs, beside))) = (self.place(row), other.place(row)) {
+            let rows = (mine.num_rows() - at).min(theirs.num_rows() - beside);
+            if mine.slice(at, rows).columns() != theirs.slice(beside, rows).columns() {
+                return false;
+            }
+            row += rows;
+        }
+        self.rows() == other.rows()
+    }
+}
+
+/// Neighbours put together where `most` rows are enough for them: many targets with few rows each.
+pub(super) fn gathered(batches: Vec<RecordBatch>, most: usize) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut groups: Vec<(usize, Vec<RecordBatch>)> = Vec::new();
+    for batch in batches {
+        match groups.last_mut() {
+            Some((rows, group)) if *rows + batch.num_rows() <= most => {
+                *rows += batch.num_rows();
+                group.push(batch);
+            }
+            _ => groups.push((batch.num_rows(), vec![batch])),
+        }
+    }
+    let one = |(_, group): (usize, Vec<RecordBatch>)| match &group[..] {
+        [batch] => Ok(batch.clone()),
+        batches => {
+            let columns = (0..batches[0].num_columns()).map(|index| joined(batches, index));
+            RecordBatch::try_new(batches[0].schema(), columns.collect::<Result<_, _>>()?)
+        }
+    };
+    groups.into_iter().map(one).collect()
+}
+
+fn joined(batches: &[RecordBatch], index: usize) -> Result<ArrayRef, ArrowError> {
+    let pieces: Vec<_> = batches.iter().map(|batch| batch.column(index).to_data()).collect();
+    let rows = pieces.iter().map(|piece| piece.len()).sum();
+    let mut all = MutableArrayData::new(pieces.iter().collect(), false, rows);
+    for (number, piece) in pieces.iter().enumerate() {
+        all.try_extend(number, 0, piece.len())?;
+    }
+    Ok(make_array(all.freeze()))
+}

@@ -1,0 +1,213 @@
+//! The columns of a run: those of its chunks as they lie there, shared with whoever reads the table.
+//!
+//! A chunk with pings in flight between settled ones is the exception: what is settled there is copied, once.
+
+use std::collections::HashMap;
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use arrow_array::types::{UInt8Type, UInt32Type};
+use arrow_array::{
+    ArrayRef, DictionaryArray, LargeBinaryArray, PrimitiveArray, RecordBatch, StringArray, UInt64Array,
+};
+use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, ToByteSlice as _};
+use bytes::Bytes;
+use pyo3::prelude::*;
+
+use super::pieces::gathered;
+use super::{Table, broken, schema_of, times_of};
+use crate::logic::record::{Chunk, Match, NONE, Rows, Source, Stamp, Status};
+
+impl Table {
+    /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
+    pub(in crate::python) fn of_run(
+        run: i64,
+        lanes: &[(String, Rows)],
+        latest: Option<usize>,
+    ) -> PyResult<Self> {
+        let words = Words::of(run, lanes);
+        let mut pieces = Vec::new();
+        for (lane, (_, rows)) in (0..).zip(lanes) {
+            let first = latest.map_or(0, |latest| rows.len().saturating_sub(latest));
+            for (number, chunk) in rows.chunks().enumerate() {
+                let begin = number * Rows::CHUNK;
+                let piece = Piece::new(lane, rows.seq(begin), chunk, first.saturating_sub(begin));
+                if !piece.places.is_empty() {
+                    pieces.push(piece.columns(&words)?);
+                }
+            }
+        }
+        let columns = Piece::new(0, 0, &Arc::default(), 0).columns(&words)?;
+        // What other programs measured may be without some of it; what no run can be without is the rest.
+        let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
+        let times = ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns"];
+        let server = ["server_recv_ns", "server_sent_ns"];
+        let schema = schema_of(&columns, &[&times[..], &server[..], &replied[..]].concat());
+        let batches = pieces.into_iter().map(|columns| {
+            let columns = columns.into_iter().map(|(_, array)| array).collect();
+            RecordBatch::try_new(Arc::clone(&schema), columns)
+        });
+        let batches =
+            batches.collect::<Result<Vec<_>, _>>().and_then(|batches| gathered(batches, Rows::CHUNK));
+        Ok(Self::of_pieces(schema, batches.map_err(broken)?))
+    }
+}
+
+/// What is the same in all pieces, stored once.
+struct Words {
+    run: ScalarBuffer<i64>,
+    none: ScalarBuffer<i64>,
+    target: ArrayRef,
+    status: ArrayRef,
+    stamp: ArrayRef,
+    matched: ArrayRef,
+    source: ArrayRef,
+    /// For each lane, what its sources are in `source`.
+    source_keys: Vec<Vec<u32>>,
+}
+
+impl Words {
+    fn of(run: i64, lanes: &[(String, Rows)]) -> Self {
+        let longest = lanes.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0).min(Rows::CHUNK);
+        let mut known = HashMap::new();
+        let mut names = Vec::new();
+        let mut key = |source: &Source| {
+            *known.entry(*source).or_insert_with(|| {
+                names.push(source.to_string());
+                u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
+            })
+        };
+        let source_keys =
+            lanes.iter().map(|(_, rows)| rows.sources().iter().map(&mut key).collect()).collect();
+        let all = |names: &[&str]| -> ArrayRef { Arc::new(StringArray::from(names.to_vec())) };
+        Self {
+            run: vec![run; longest].into(),
+            none: vec![NONE; longest].into(),
+            target: Arc::new(StringArray::from_iter_values(lanes.iter().map(|(name, _)| name))),
+            status: all(&Status::NAMES[..Status::Open as usize]),
+            stamp: all(&Stamp::NAMES),
+            matched: all(&Match::NAMES),
+            source: Arc::new(StringArray::from(names)),
+            source_keys,
+        }
+    }
+}
+
+/// The settled rows of one chunk.
+struct Piece<'a> {
+    lane: u32,
+    first_seq: u64,
+    chunk: &'a Arc<Chunk>,
+    /// Which rows these are.
+    places: Vec<usize>,
+    /// They follow each other: their columns can be shared.
+    unbroken: bool,
+}
+
+impl<'a> Piece<'a> {
+    /// The rows `from` there on.
+    fn new(lane: u32, first_seq: u64, chunk: &'a Arc<Chunk>, from: usize) -> Self {
+        let open = Status::Open as u8;
+        let places: Vec<usize> = (from..chunk.len()).filter(|at| chunk.status[*at] != open).collect();
+        let unbroken = places.first().zip(places.last()).is_none_or(|(a, b)| b - a + 1 == places.len());
+        Self { lane, first_seq, chunk, places, unbroken }
+    }
+
+    fn columns(&self, words: &Words) -> PyResult<Vec<(&'static str, ArrayRef)>> {
+        let chunk: &Chunk = self.chunk;
+        let rows = self.places.len();
+        let each = || self.places.iter().copied();
+        let same = |values: &ScalarBuffer<i64>| values.slice(0, rows);
+        let is_replied: NullBuffer = each().map(|at| chunk.has_reply(at)).collect();
+        let replied = Some(is_replied.clone()).filter(|replied| replied.null_count() > 0);
+        let ttl = self.column(|chunk| &chunk.ttl);
+        let has_ttl: NullBuffer = ttl.iter().map(|ttl| *ttl != 0).collect();
+        let coded = |codes: fn(&Chunk) -> &Vec<u8>, valid: Option<&NullBuffer>, names: &ArrayRef| {
+            keyed(each().map(|at| u32::from(codes(chunk)[at])), valid.cloned(), names)
+        };
+        let sources = words.source_keys.get(self.lane as usize).map_or(&[][..], Vec::as_slice);
+        let source = |at: usize| sources.get(chunk.source[at] as usize).copied();
+        let has_source: NullBuffer = each().map(|at| source(at).is_some()).collect();
+        Ok(vec![
+            ("run", times_of(same(&words.run))),
+            ("target", keyed(repeat_n(self.lane, rows), None, &words.target)?),
+            ("seq", Arc::new(UInt64Array::from_iter_values(each().map(|at| self.first_seq + at as u64)))),
+            ("due_ns", times_of(self.column(|chunk| &chunk.due))),
+            ("sent_ns", times_of(self.column(|chunk| &chunk.sent))),
+            ("sent_wall_ns", times_of(self.column(|chunk| &chunk.sent_wall))),
+            ("rtt_ns", times_of(self.column(|chunk| &chunk.rtt))),
+            ("user_rtt_ns", times_of(self.column(|chunk| &chunk.user_rtt))),
+            ("status", coded(|chunk| &chunk.status, None, &words.status)?),
+            ("copies", Arc::new(PrimitiveArray::<UInt32Type>::new(self.column(|chunk| &chunk.copies), None))),
+            ("source", keyed(each().map(|at| source(at).unwrap_or(0)), Some(has_source), &words.source)?),
+            (
+                "ttl",
+                Arc::new(PrimitiveArray::<UInt8Type>::new(
+                    ttl,
+                    Some(has_ttl).filter(|valid| valid.null_count() > 0),
+                )),
+            ),
+            (
+                "bytes",
+                Arc::new(PrimitiveArray::<UInt32Type>::new(
+                    self.column(|chunk| &chunk.bytes),
+                    replied.clone(),
+                )),
+            ),
+            ("stamp", coded(|chunk| &chunk.stamp, replied.as_ref(), &words.stamp)?),
+            ("reply", self.replies(replied.clone())),
+            ("match", coded(|chunk| &chunk.matched, replied.as_ref(), &words.matched)?),
+            // The places of what a server may say of itself: no reply carries it yet.
+            ("server_recv_ns", times_of(same(&words.none))),
+            ("server_sent_ns", times_of(same(&words.none))),
+        ])
+    }
+
+    /// A column of the chunk: its own memory where that can be.
+    fn column<T: ArrowNativeType>(&self, column: fn(&Chunk) -> &Vec<T>) -> ScalarBuffer<T> {
+        if !self.unbroken {
+            return self.places.iter().map(|at| column(self.chunk)[*at]).collect::<Vec<_>>().into();
+        }
+        let first = self.places.first().copied().unwrap_or(0);
+        ScalarBuffer::new(shared(self.chunk, column), first, self.places.len())
+    }
+
+    fn replies(&self, valid: Option<NullBuffer>) -> ArrayRef {
+        let spans = || self.places.iter().map(|at| self.chunk.reply(*at));
+        let mut filled = spans().filter(|span| !span.is_empty());
+        let start = filled.next().map_or(0, |first| first.start);
+        let mut end = start;
+        let mut follow = spans().filter(|span| !span.is_empty());
+        // Replies that came in the order of their pings lie as Arrow wants them.
+        let text = if follow.all(|span| std::mem::replace(&mut end, span.end) == span.start) {
+            shared(self.chunk, |chunk| &chunk.text).slice_with_length(start, end - start)
+        } else {
+            let mut text = Vec::with_capacity(spans().map(|span| span.len()).sum());
+            spans().for_each(|span| text.extend_from_slice(&self.chunk.text[span]));
+            text.into()
+        };
+        let offsets = OffsetBuffer::<i64>::from_lengths(spans().map(|span| span.len()));
+        Arc::new(LargeBinaryArray::new(offsets, text, valid))
+    }
+}
+
+/// A column of a chunk, which lives for as long as somebody looks at it.
+fn shared<T: ArrowNativeType>(chunk: &Arc<Chunk>, column: fn(&Chunk) -> &Vec<T>) -> Buffer {
+    struct Shared<T> {
+        chunk: Arc<Chunk>,
+        column: fn(&Chunk) -> &Vec<T>,
+    }
+    impl<T: ArrowNativeType> AsRef<[u8]> for Shared<T> {
+        fn as_ref(&self) -> &[u8] {
+            (self.column)(&self.chunk).as_slice().to_byte_slice()
+        }
+    }
+    Buffer::from(Bytes::from_owner(Shared { chunk: Arc::clone(chunk), column }))
+}
+
+/// Words by their keys.
+fn keyed(keys: impl Iterator<Item = u32>, valid: Option<NullBuffer>, words: &ArrayRef) -> PyResult<ArrayRef> {
+    let valid = valid.filter(|valid| valid.null_count() > 0);
+    let keys = PrimitiveArray::<UInt32Type>::new(keys.collect::<Vec<_>>().into(), valid);
+    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words)).map_err(broken)?))
+}
