@@ -7,10 +7,11 @@ import io
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
+from udpping import stats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,110 @@ def test_numpy_shares_the_memory(run: udpping.Run) -> None:
     assert not one.flags.writeable
     assert one.dtype == np.dtype("m8[ns]")
     assert np.isnat(one).tolist() == [False, True, True, False]
+
+
+LONG = 40_000
+"""Rows for three pieces of a table."""
+
+
+@pytest.fixture(scope="module")
+def long_run() -> udpping.Run:
+    """Many pings, of which the third of each four is lost; replies overtake each other."""
+    return udpping.sim.ping(
+        count=LONG, loss="pattern:..x.", delay="exponential:5ms", interval=0.001, timeout=1, seed=1
+    )
+
+
+def addresses(column: Any, buffer: int = 1) -> list[int]:  # noqa: ANN401 - pyarrow has no types
+    """Where the pieces of a pyarrow column lie."""
+    return [piece.buffers()[buffer].address for piece in column.chunks]
+
+
+def test_arrow_shares_the_memory_of_a_run_however_long(run: udpping.Run, long_run: udpping.Run) -> None:
+    pa, np = pytest.importorskip("pyarrow"), pytest.importorskip("numpy")
+    for each, pieces in (run, 1), (long_run, 3):
+        one, two = pa.table(each), pa.table(each)
+        for name in COLUMNS:
+            assert len(addresses(one[name])) == pieces
+            assert addresses(one[name]) == addresses(two[name]), name
+        assert addresses(one["reply"], 2) == addresses(two["reply"], 2)
+    assert addresses(pa.table(run)["rtt_ns"]) == [np.asarray(run["rtt_ns"]).ctypes.data]
+
+
+def test_polars_shares_the_memory_of_a_run_however_long(long_run: udpping.Run) -> None:
+    pa, pl = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    frame, table = pl.DataFrame(long_run), pa.table(long_run)
+    for name in ("seq", "due_ns", "sent_ns", "rtt_ns", "copies"):
+        pieces = [piece.to_arrow() for piece in frame[name].get_chunks()]
+        assert [piece.buffers()[1].address for piece in pieces] == addresses(table[name]), name
+    assert frame["rtt_ns"].null_count() == LONG // 4
+
+
+def test_duckdb_reads_all_of_a_long_run(long_run: udpping.Run) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    told = duckdb.sql("select count(*), count(rtt_ns), sum(seq) from long_run where status != 'error'")
+    assert told.fetchall() == [(LONG, LONG * 3 // 4, LONG * (LONG + 1) // 2)]
+
+
+def test_a_column_of_a_long_run_is_put_together_once(long_run: udpping.Run) -> None:
+    np = pytest.importorskip("numpy")
+    one, two = np.asarray(long_run["seq"]), np.asarray(long_run["seq"])
+    assert one.ctypes.data == two.ctypes.data
+    assert (one == np.arange(1, LONG + 1)).all()
+    assert long_run["rtt_ns"].null_count == LONG // 4
+    rows = list(long_run)
+    assert [row.seq for row in rows] == one.tolist()
+    for name in COLUMNS:
+        assert long_run[name].to_list() == [getattr(row, name) for row in rows], name
+    for row in rows:
+        assert (row.reply is None) == (row.status == "timeout") == (row.seq % 4 == 3)
+        assert row.reply is None or row.reply.startswith(b"PING %d " % row.seq)
+
+
+def test_a_long_run_is_the_same_however_it_is_cut(long_run: udpping.Run) -> None:
+    again = udpping.load(long_run.to_csv(metadata=True))
+    assert (again, again.summary) == (long_run, long_run.summary)
+    changed = long_run.to_csv().replace(f"\n{long_run.row(-1).run},192.0.2.1:12000,20000,", "\n1,x,20000,")
+    assert udpping.load(changed) != long_run
+    assert udpping.load(long_run.to_csv()[: -len(long_run.to_csv().splitlines()[-1]) - 1]) != long_run
+
+
+def test_statistics_of_a_long_run_are_those_of_its_columns(long_run: udpping.Run) -> None:
+    columns = {name: long_run[name].to_list() for name in COLUMNS}
+    for statistic in (stats.loss, stats.round_trip, stats.jitter, stats.reordering, stats.duplication):
+        assert statistic(long_run) == statistic(columns)
+    assert stats.loss(long_run).lost == long_run.summary.lost == LONG // 4
+
+
+def test_what_was_seen_of_a_run_stays_as_it_was_seen() -> None:
+    count = 50_000
+    with udpping.Server(port=0, loss="pattern:...x") as server:
+        with udpping.Pinger(*server.address, count=count, interval=2e-5, timeout=0.2) as pinger:
+            next(pinger)
+            seen = []
+            while len(seen) < 20 and (not seen or len(seen[-1][0]) < count):
+                so_far = pinger.so_far()
+                seen.append(
+                    (so_far, so_far.to_csv() if len(so_far) < 2_000 else None, so_far["rtt_ns"].to_list())
+                )
+            whole = pinger.run()
+    rows = {row.seq: row for row in whole}
+    for so_far, text, times in seen:
+        assert so_far["rtt_ns"].to_list() == times
+        assert text is None or so_far.to_csv() == text
+        for row in so_far:
+            # A ping that has timed out may still be answered.
+            assert row.status == "timeout" or row == rows[row.seq]
+    assert len(whole) == count
+
+
+def test_many_short_runs_side_by_side_are_one_piece() -> None:
+    pa = pytest.importorskip("pyarrow")
+    with udpping.Server(port=0) as one, udpping.Server(port=0) as two, udpping.Server(port=0, loss=1) as deaf:
+        run = udpping.ping_many([one.address, two.address, deaf.address], count=5, timeout=0.1)
+    assert pa.table(run)["target"].num_chunks == 1
+    assert run["target"].to_list() == [target for target in run.targets for _ in range(5)]
+    assert run["source"].to_list() == [*(run.targets[0],) * 5, *(run.targets[1],) * 5, *(None,) * 5]
 
 
 def test_a_column_outlives_its_run() -> None:

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import cast
 
 from udpping import _core
-from udpping._table import core_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -54,22 +53,13 @@ def total_name(names: "Sequence[str]") -> str:
 
 
 def metadata(run: "Run") -> "Facts":
-    """Tell the settings of a run, and of its summaries what the rows do not come to by themselves."""
-    all_rows, each = _core.run_summaries(core_of(run), list(run.targets))
-    summaries = run.summaries
+    """Tell the settings of a run, and its summaries: working them out of the rows takes long for many rows."""
     return {
         "settings": dict(run.settings),
         "rows": len(run),
-        "summary": _beyond(run.summary.as_dict(), all_rows),
-        "summaries": [
-            {"target": summary.target, **_beyond(summary.as_dict(), rows)}
-            for summary, rows in zip(summaries, each, strict=True)
-        ],
+        "summary": {name: value for name, value in run.summary.as_dict().items() if name != "target"},
+        "summaries": [summary.as_dict() for summary in run.summaries],
     }
-
-
-def _beyond(facts: "Facts", rows: "Facts") -> "Facts":
-    return {name: value for name, value in facts.items() if name != "target" and rows.get(name) != value}
 
 
 def run_of(core: "_core.Table", told: "Facts | None") -> "Run":

@@ -61,11 +61,8 @@ fn wholes(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<i64>, 
 
 /// Whole numbers from 0 on.
 pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<u64>, Invalid> {
-    if let [piece] = pieces
-        && piece.null_count() == 0
-        && *piece.data_type() == DataType::UInt64
-    {
-        return Ok(piece.as_primitive::<UInt64Type>().values().clone());
+    if let Some(shared) = as_they_are::<UInt64Type>(pieces) {
+        return Ok(shared);
     }
     let signed = wholes(name, pieces)?;
     if let Some(value) = signed.iter().find(|value| **value < 0) {
@@ -78,16 +75,29 @@ pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBu
 
 /// Whole numbers from 0 on, and few of them.
 pub(super) fn small_counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<u32>, Invalid> {
-    if let [piece] = pieces
-        && piece.null_count() == 0
-        && *piece.data_type() == DataType::UInt32
-    {
-        return Ok(piece.as_primitive::<UInt32Type>().values().clone());
+    if let Some(shared) = as_they_are::<UInt32Type>(pieces) {
+        return Ok(shared);
     }
     let small = |value: &i64| {
         u32::try_from(*value).map_err(|_| Invalid::new(name, value, "a whole number from 0 to 4,294,967,295"))
     };
     wholes(name, pieces)?.iter().map(small).collect::<Result<Vec<u32>, _>>().map(ScalarBuffer::from)
+}
+
+/// The numbers of a column of just that type, if none is missing.
+fn as_they_are<T: ArrowPrimitiveType>(pieces: &[ArrayRef]) -> Option<ScalarBuffer<T::Native>> {
+    let numbers = |piece: &ArrayRef| {
+        let numbers = piece.as_primitive_opt::<T>().filter(|numbers| numbers.null_count() == 0)?;
+        Some(numbers.values().clone())
+    };
+    if let [piece] = pieces {
+        return numbers(piece);
+    }
+    let mut all = Vec::with_capacity(rows(pieces));
+    for piece in pieces {
+        all.extend_from_slice(&numbers(piece)?);
+    }
+    Some(all.into())
 }
 
 /// The 64-bit words of a column that has such, whatever they stand for.
@@ -131,6 +141,10 @@ fn fill(
     let wrong = |value: &dyn std::fmt::Display| Invalid::new(name, value, expected);
     let scale = unit(piece.data_type());
     if let Some(words) = shared_words(piece) {
+        if scale == 1 && nulls_hold_none(piece, &words) {
+            all.extend_from_slice(&words);
+            return Ok(());
+        }
         for (row, word) in words.iter().enumerate() {
             let none = *word == NONE || piece.is_null(row);
             all.push(if none { NONE } else { word.checked_mul(scale).ok_or_else(|| wrong(word))? });
