@@ -33,6 +33,10 @@ class Column:
         The value at `index`; `None` where there is none.
         """
     def __len__(self, /) -> int: ...
+    def filled(self, /) -> Column:
+        """
+        The same numbers without saying which are missing: something lies there in any case.
+        """
     @property
     def name(self, /) -> str:
         """
@@ -50,6 +54,10 @@ class Column:
     def to_list(self, /) -> "list[object]":
         """
         All values as a Python list.
+        """
+    def words(self, /) -> tuple[list[str], Column] | None:
+        """
+        The different words, and which of them each row has; one more stands for a missing one. `None` without words.
         """
 
 @final
@@ -366,7 +374,8 @@ class PingSession:
         """
     def table(self, /, latest: SupportsIndex | None = None) -> Table:
         """
-        The rows so far, or the `latest` of each target: nothing is sent while rows are copied.
+        The rows so far, or the `latest` of each target. Nothing is sent while they are taken, which is quick: what is taken
+        is shared.
         """
     def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
         """
@@ -402,11 +411,11 @@ class Table:
         """
     def __arrow_c_stream__(self, /, requested_schema: "object | None" = None) -> "object":
         """
-        The table as a stream of one batch, as a capsule of the Arrow C stream interface. No data is copied.
+        The table as a stream of its pieces, as a capsule of the Arrow C stream interface. No data is copied.
         """
     def __getitem__(self, name: str, /) -> Column:
         """
-        The column of that name.
+        The column of that name, in one piece.
         """
     def __len__(self, /) -> int: ...
     @property
@@ -414,9 +423,17 @@ class Table:
         """
         The names of the columns, in order.
         """
+    def csv_lines(self, /, first: SupportsIndex, rows: SupportsIndex) -> str:
+        """
+        So many rows from the `first` on as lines of CSV.
+        """
     def equals(self, /, other: Table) -> bool:
         """
         Whether the other has the same columns, of the same types, with the same values.
+        """
+    def json_lines(self, /, first: SupportsIndex, rows: SupportsIndex) -> str:
+        """
+        The same as lines of JSON, an object each.
         """
     def row(self, /, index: "int") -> "tuple[object, ...]":
         """

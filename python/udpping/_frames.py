@@ -7,13 +7,13 @@
 import io
 
 from udpping import _core
-from udpping._table import metadata_of
+from udpping._table import core_of, metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
-    from typing import Any, TextIO
+    from typing import TextIO
 
     import pandas as pd
 
@@ -52,33 +52,23 @@ def write_csv(table: "Table", file: "TextIO", told: str | None) -> None:
     if told is not None:
         file.write(f"# udpping: {told}\n")
     file.write(",".join(table.column_names) + "\n")
-    file.writelines(",".join(map(_field, row)) + "\n" for row in table)
-
-
-def _field(value: object) -> str:
-    if value is None:
-        return ""
-    text = plain(value)
-    if not isinstance(text, str):
-        return str(text)
-    # In quotes, an empty answer can be told from none.
-    return f'"{text.replace(QUOTE, QUOTE + QUOTE)}"' if not text or SPECIAL & set(text) else text
-
-
-QUOTE = '"'
-SPECIAL = {",", QUOTE, "\r", "\n"}
+    _write_rows(table, file, core_of(table).csv_lines)
 
 
 def write_json(table: "Table", file: "TextIO", told: str | None) -> None:
     """Write one object per row and line."""
-    import json
-
     if told is not None:
         file.write(f'{{"udpping":{told}}}\n')
-    names = table.column_names
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    for row in table:
-        file.write(encode(dict(zip(names, map(plain, row), strict=True))) + "\n")
+    _write_rows(table, file, core_of(table).json_lines)
+
+
+def _write_rows(table: "Table", file: "TextIO", lines: "Callable[[int, int], str]") -> None:
+    for first in range(0, len(table), ROWS):
+        file.write(lines(first, ROWS))
+
+
+ROWS = 16_384
+"""Rows that are written together."""
 
 
 def write_parquet(table: "Table", path: str) -> None:
@@ -102,7 +92,7 @@ def plain(value: object) -> object:
     return _core.escape_bytes(value) if isinstance(value, bytes) else value
 
 
-WHOLE = {"seq": "UInt64", "ttl": "UInt8", "bytes": "UInt32"}
+WHOLE = {"seq", "ttl", "bytes", "distance"}
 """Columns of whole numbers that may be missing, beside the times. Their type does not depend on the rows."""
 
 
@@ -111,13 +101,16 @@ def _series(table: "Table", name: str) -> object:
     import pandas as pd
 
     column = table[name]
-    if hasattr(column, "__array_interface__"):
-        # Copies, because the core's memory is read-only and a frame should not be.
-        array = np.array(column)
-        if array.dtype.kind in "mM":
-            return pd.arrays.IntegerArray(array.view("i8"), np.isnat(array))
-        return pd.arrays.IntegerArray(array, np.zeros(len(array), dtype=bool)) if name in WHOLE else array
+    if (told := column.words()) is not None:
+        words, codes = told
+        return pd.array([*words, None], dtype="str").take(np.asarray(codes))
+    numbers = column.filled()
+    if not hasattr(numbers, "__array_interface__"):
+        return pd.Series(column.to_list(), dtype="object" if name == "reply" else None)
+    # Copies, because the core's memory is read-only and a frame should not be.
+    array = np.array(numbers)
+    if array.dtype.kind in "mM":
+        return pd.arrays.IntegerArray(array.view("i8"), np.isnat(array))
     if name in WHOLE:
-        dtype: Any = WHOLE[name]
-        return pd.Series(column.to_list(), dtype=dtype)
-    return pd.Series(column.to_list(), dtype="object" if name == "reply" else "str")
+        return pd.arrays.IntegerArray(array, np.frombuffer(column.null_mask(), dtype=bool).copy())
+    return array

@@ -53,7 +53,7 @@ def total_name(names: "Sequence[str]") -> str:
 
 
 def metadata(run: "Run") -> "Facts":
-    """Tell the settings of a run, and its summaries: working them out of the rows takes long for many rows."""
+    """Tell the settings of a run, and its summaries: of many rows, working them out takes long."""
     return {
         "settings": dict(run.settings),
         "rows": len(run),

@@ -1,4 +1,4 @@
-//! CSV, read as it is written (RFC 4180): a field in quotes is text even when nothing is in it, which is how an empty
+//! CSV, read and written (RFC 4180): a field in quotes is text even when nothing is in it, which is how an empty
 //! answer is told from none.
 
 use std::borrow::Cow;
@@ -102,6 +102,22 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Writes `text` as a field: in quotes where it needs them, and where it is empty, as nothing is what is missing.
+pub fn write_text(out: &mut String, text: &str) {
+    if !text.is_empty() && !text.contains(['"', ',', '\r', '\n']) {
+        out.push_str(text);
+        return;
+    }
+    out.push('"');
+    let mut parts = text.split('"');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        out.push_str("\"\"");
+        out.push_str(part);
+    }
+    out.push('"');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +170,11 @@ mod tests {
         fn what_is_written_is_read(records in proptest::collection::vec(
             proptest::collection::vec("[a,\"\r\n\u{e9} ]{0,6}", 2..5), 0..6)
         ) {
-            let field = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+            let field = |text: &String| {
+                let mut field = String::new();
+                write_text(&mut field, text);
+                field
+            };
             let text: String = records
                 .iter()
                 .map(|record| record.iter().map(field).collect::<Vec<_>>().join(",") + "\n")

@@ -4,6 +4,7 @@ pub mod csv;
 pub mod echo;
 pub mod error;
 pub mod heartbeat;
+pub mod json;
 pub mod link;
 pub mod monitor;
 pub mod ping;

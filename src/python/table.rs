@@ -10,6 +10,7 @@ mod rows;
 mod run;
 mod stats;
 mod summaries;
+mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::{Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator, make_array,
+};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use pyo3::IntoPyObjectExt as _;
@@ -97,6 +100,16 @@ impl Table {
         Self { schema: Arc::new(schema), pieces: Arc::clone(&self.pieces) }
     }
 
+    /// So many rows from the `first` on as lines of CSV.
+    fn csv_lines(&self, py: Python<'_>, first: usize, rows: usize) -> PyResult<String> {
+        py.detach(|| self.to_csv(first, rows))
+    }
+
+    /// The same as lines of JSON, an object each.
+    fn json_lines(&self, py: Python<'_>, first: usize, rows: usize) -> PyResult<String> {
+        py.detach(|| self.to_json(first, rows))
+    }
+
     /// The schema, as a capsule of the Arrow C data interface.
     #[pyo3(signature = () -> "object")]
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
@@ -153,6 +166,23 @@ impl Column {
     fn null_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let mask: Vec<u8> = (0..self.array.len()).map(|index| u8::from(self.array.is_null(index))).collect();
         PyBytes::new(py, &mask)
+    }
+
+    /// The same numbers without saying which are missing: something lies there in any case.
+    fn filled(&self) -> PyResult<Self> {
+        let array = self.array.to_data().into_builder().nulls(None).build().map_err(broken)?;
+        Ok(Self { field: Arc::clone(&self.field), array: make_array(array) })
+    }
+
+    /// The different words, and which of them each row has; one more stands for a missing one. `None` without words.
+    fn words(&self) -> Option<(Vec<String>, Self)> {
+        let column = self.array.as_dictionary_opt::<UInt32Type>()?;
+        let words: Vec<_> =
+            column.values().as_string_opt::<i32>()?.iter().flatten().map(str::to_owned).collect();
+        let missing = words.len() as u64;
+        let codes = column.keys().iter().map(|key| key.map_or(missing, u64::from));
+        let array = Arc::new(PrimitiveArray::<UInt64Type>::from_iter_values(codes));
+        Some((words, Self { field: Arc::clone(&self.field), array }))
     }
 
     /// All values as a Python list.

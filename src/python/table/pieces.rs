@@ -48,6 +48,17 @@ impl Pieces {
         Some((batch, row + batch.num_rows() - self.ends[piece]))
     }
 
+    /// So many rows from the `first` on, in pieces.
+    pub(super) fn slices(&self, first: usize, rows: usize) -> impl Iterator<Item = RecordBatch> {
+        let (mut row, end) = (first, first.saturating_add(rows));
+        std::iter::from_fn(move || {
+            let (batch, at) = self.place(row).filter(|_| row < end)?;
+            let slice = batch.slice(at, (batch.num_rows() - at).min(end - row));
+            row += slice.num_rows();
+            Some(slice)
+        })
+    }
+
     /// A column in one piece.
     pub(super) fn column(&self, index: usize) -> Result<&ArrayRef, ArrowError> {
         match &self.batches[..] {
