@@ -11,6 +11,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use udpping::logic::echo::{Echo, EchoPlan, Held};
 use udpping::logic::link::{Direction, Effect, LinkPlan, Scope, Seed, Uniforms};
 use udpping::logic::ping::{Pinger, Plan, Wishes};
+use udpping::logic::record::{Match, Rows, Source};
 use udpping::logic::wire::{self, heartbeat::Heartbeat};
 use udpping::sim::ping::{EchoPeer, Run};
 
@@ -152,6 +153,37 @@ fn simulated_run(bencher: Bencher<'_, '_>, pings: i64) {
 fn summary_of_a_million_rows(bencher: Bencher<'_, '_>) {
     let run = run(1_000_000);
     bencher.counter(ItemsCount::new(1_000_000_u64)).bench_local(|| run.pinger().summary());
+}
+
+/// A row put behind the others, its reply written down, and old ones forgotten: a run without an end, for each of its pings.
+#[divan::bench(sample_size = 100_000, sample_count = 20)]
+fn endless_row(bencher: Bencher<'_, '_>) {
+    let mut rows = Rows::new(1);
+    bencher.bench_local(|| {
+        put(&mut rows);
+        rows.drop_front(rows.len().saturating_sub(65_536));
+    });
+}
+
+/// Somebody looks at a million rows: what taking them costs, and then the next row, for which a chunk is copied.
+#[divan::bench(args = ["taken", "next row"])]
+fn look_at_rows(bencher: Bencher<'_, '_>, what: &str) {
+    let mut rows = Rows::new(1);
+    (0..1_000_000).for_each(|_| put(&mut rows));
+    if what == "taken" {
+        bencher.bench_local(|| rows.clone());
+    } else {
+        let looks = rows.clone();
+        bencher.with_inputs(|| looks.clone()).bench_local_values(|mut rows| put(&mut rows));
+    }
+}
+
+fn put(rows: &mut Rows) {
+    rows.push(WALL, WALL, WALL);
+    let index = rows.len() - 1;
+    rows.set_reply(index, Source::Peer(SERVER), Match::Seq, None, PING);
+    let (chunk, at) = rows.place_mut(index);
+    chunk.copies[at] = 1;
 }
 
 fn run(pings: i64) -> Run {

@@ -128,10 +128,23 @@ def results(options: dict[str, Any]) -> None:
     received = run.summary.received
     took["summary"], began = time.process_time() - began, time.process_time()
     rows = len(run)
+    run.__arrow_c_stream__()
+    took["to Arrow"] = time.process_time() - began
+    grown, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.process_time()
     nulls = run["rtt_ns"].null_count
-    took["column rtt_ns"] = time.process_time() - began
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    show(rows=rows, received=received, nulls=nulls, seconds=took, grown_bytes=grown << 10)
+    took["column rtt_ns"], began = time.process_time() - began, time.process_time()
+    lines = run.to_csv().count("\n") - 1
+    took["CSV"], began = time.process_time() - began, time.process_time()
+    objects = run.to_json().count("\n")
+    took["JSON"] = time.process_time() - began
+    show(
+        rows=rows,
+        received=received,
+        nulls=nulls,
+        written=[lines, objects],
+        seconds=took,
+        grown_bytes=grown << 10,
+    )
 
 
 ROLES = {role.__name__: role for role in (server, ping, monitor, ear, senders, results)}

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 ROWS = 10_000
-"""Rows in the picture of a run that goes on: copying them holds up the next ping."""
+"""Rows in the picture of a run that goes on: drawing more takes the time that its pings need."""
 SHARE = 20
-"""The pinger waits for copies one part in so many of the time, at most."""
+"""One part in so many of the time goes into showing, at most."""
 
 
 def live(
@@ -36,7 +36,7 @@ def live(
 
     In a notebook that is the run as its last cell would show it: summary, picture, rows (of a long run the
     latest 10,000, until its end). In a terminal it is one line, or tqdm's bar where tqdm is installed;
-    anywhere else nothing. It is shown less often where copying would hold up the pings.
+    anywhere else nothing. It is shown less often where showing it takes long.
     Ctrl-C, or the notebook's stop button, ends the run and gives back what was measured until then. The
     keywords are those of `udpping.ping`, and so are the errors.
 
@@ -57,7 +57,7 @@ def live(
         while not session.wait(SLICE):
             if (began := monotonic()) >= due:
                 run = session.run(screen.rows)
-                # However much there is to show, measuring comes first: the pinger waits while it is copied.
+                # However much there is to show, measuring comes first.
                 due = began + max(pause, SHARE * (monotonic() - began))
                 screen.show(run)
     except KeyboardInterrupt:

@@ -22,8 +22,9 @@ class Table:
     """Columns of equal length, kept in the core and shown to others without a copy where they can take it.
 
     `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly, through the
-    Arrow C stream interface. `numpy.asarray(table["rtt_ns"])` shares its memory. Tables are equal (`==`) when
-    they have the same columns, of the same types, with the same values.
+    Arrow C stream interface, a long run in pieces of 16,384 rows. `numpy.asarray(table["rtt_ns"])` shares the
+    memory of its column, which is put together from the pieces, if there are several, when it is first asked
+    for. Tables are equal (`==`) when they have the same columns, of the same types, with the same values.
 
     >>> import udpping
     >>> table = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")

@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use arrow_array::{Array as _, ArrayRef, RecordBatch, make_array, new_empty_array};
+use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::{ArrowError, Schema};
 
@@ -114,7 +115,7 @@ pub(super) fn gathered(batches: Vec<RecordBatch>, most: usize) -> Result<Vec<Rec
 
 fn joined(batches: &[RecordBatch], index: usize) -> Result<ArrayRef, ArrowError> {
     let pieces: Vec<_> = batches.iter().map(|batch| batch.column(index).to_data()).collect();
-    let rows = pieces.iter().map(|piece| piece.len()).sum();
+    let rows = pieces.iter().map(ArrayData::len).sum();
     let mut all = MutableArrayData::new(pieces.iter().collect(), false, rows);
     for (number, piece) in pieces.iter().enumerate() {
         all.try_extend(number, 0, piece.len())?;

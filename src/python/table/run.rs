@@ -3,7 +3,6 @@
 //! A chunk with pings in flight between settled ones is the exception: what is settled there is copied, once.
 
 use std::collections::HashMap;
-use std::iter::repeat_n;
 use std::sync::Arc;
 
 use arrow_array::types::{UInt8Type, UInt32Type};
@@ -28,16 +27,17 @@ impl Table {
         let words = Words::of(run, lanes);
         let mut pieces = Vec::new();
         for (lane, (_, rows)) in (0..).zip(lanes) {
+            let target = vec![lane; rows.len().min(Rows::CHUNK)].into();
             let first = latest.map_or(0, |latest| rows.len().saturating_sub(latest));
             for (number, chunk) in rows.chunks().enumerate() {
                 let begin = number * Rows::CHUNK;
-                let piece = Piece::new(lane, rows.seq(begin), chunk, first.saturating_sub(begin));
+                let piece = Piece::new(&target, rows.seq(begin), chunk, first.saturating_sub(begin));
                 if !piece.places.is_empty() {
                     pieces.push(piece.columns(&words)?);
                 }
             }
         }
-        let columns = Piece::new(0, 0, &Arc::default(), 0).columns(&words)?;
+        let columns = Piece::new(&Vec::new().into(), 0, &Arc::default(), 0).columns(&words)?;
         // What other programs measured may be without some of it; what no run can be without is the rest.
         let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
         let times = ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns"];
@@ -95,7 +95,8 @@ impl Words {
 
 /// The settled rows of one chunk.
 struct Piece<'a> {
-    lane: u32,
+    /// The number of its lane, for each row.
+    target: &'a ScalarBuffer<u32>,
     first_seq: u64,
     chunk: &'a Arc<Chunk>,
     /// Which rows these are.
@@ -106,11 +107,11 @@ struct Piece<'a> {
 
 impl<'a> Piece<'a> {
     /// The rows `from` there on.
-    fn new(lane: u32, first_seq: u64, chunk: &'a Arc<Chunk>, from: usize) -> Self {
+    fn new(target: &'a ScalarBuffer<u32>, first_seq: u64, chunk: &'a Arc<Chunk>, from: usize) -> Self {
         let open = Status::Open as u8;
         let places: Vec<usize> = (from..chunk.len()).filter(|at| chunk.status[*at] != open).collect();
         let unbroken = places.first().zip(places.last()).is_none_or(|(a, b)| b - a + 1 == places.len());
-        Self { lane, first_seq, chunk, places, unbroken }
+        Self { target, first_seq, chunk, places, unbroken }
     }
 
     fn columns(&self, words: &Words) -> PyResult<Vec<(&'static str, ArrayRef)>> {
@@ -123,14 +124,16 @@ impl<'a> Piece<'a> {
         let ttl = self.column(|chunk| &chunk.ttl);
         let has_ttl: NullBuffer = ttl.iter().map(|ttl| *ttl != 0).collect();
         let coded = |codes: fn(&Chunk) -> &Vec<u8>, valid: Option<&NullBuffer>, names: &ArrayRef| {
-            keyed(each().map(|at| u32::from(codes(chunk)[at])), valid.cloned(), names)
+            let keys = each().map(|at| u32::from(codes(chunk)[at])).collect::<Vec<_>>();
+            keyed(keys.into(), valid.cloned(), names)
         };
-        let sources = words.source_keys.get(self.lane as usize).map_or(&[][..], Vec::as_slice);
+        let sources = self.target.first().map_or(&[][..], |lane| &words.source_keys[*lane as usize][..]);
         let source = |at: usize| sources.get(chunk.source[at] as usize).copied();
+        let source_keys: Vec<u32> = each().map(|at| source(at).unwrap_or(0)).collect();
         let has_source: NullBuffer = each().map(|at| source(at).is_some()).collect();
         Ok(vec![
             ("run", times_of(same(&words.run))),
-            ("target", keyed(repeat_n(self.lane, rows), None, &words.target)?),
+            ("target", keyed(self.target.slice(0, rows), None, &words.target)?),
             ("seq", Arc::new(UInt64Array::from_iter_values(each().map(|at| self.first_seq + at as u64)))),
             ("due_ns", times_of(self.column(|chunk| &chunk.due))),
             ("sent_ns", times_of(self.column(|chunk| &chunk.sent))),
@@ -139,7 +142,7 @@ impl<'a> Piece<'a> {
             ("user_rtt_ns", times_of(self.column(|chunk| &chunk.user_rtt))),
             ("status", coded(|chunk| &chunk.status, None, &words.status)?),
             ("copies", Arc::new(PrimitiveArray::<UInt32Type>::new(self.column(|chunk| &chunk.copies), None))),
-            ("source", keyed(each().map(|at| source(at).unwrap_or(0)), Some(has_source), &words.source)?),
+            ("source", keyed(source_keys.into(), Some(has_source), &words.source)?),
             (
                 "ttl",
                 Arc::new(PrimitiveArray::<UInt8Type>::new(
@@ -206,8 +209,8 @@ fn shared<T: ArrowNativeType>(chunk: &Arc<Chunk>, column: fn(&Chunk) -> &Vec<T>)
 }
 
 /// Words by their keys.
-fn keyed(keys: impl Iterator<Item = u32>, valid: Option<NullBuffer>, words: &ArrayRef) -> PyResult<ArrayRef> {
+fn keyed(keys: ScalarBuffer<u32>, valid: Option<NullBuffer>, words: &ArrayRef) -> PyResult<ArrayRef> {
     let valid = valid.filter(|valid| valid.null_count() > 0);
-    let keys = PrimitiveArray::<UInt32Type>::new(keys.collect::<Vec<_>>().into(), valid);
+    let keys = PrimitiveArray::<UInt32Type>::new(keys, valid);
     Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words)).map_err(broken)?))
 }
