@@ -9,11 +9,11 @@ import json
 import random
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from udpping import _core
+from udpping import _core, stats
 from udpping._settings import KEY, run_of
 
 if TYPE_CHECKING:
@@ -280,14 +280,14 @@ HEADER = "target,seq,status,copies,rtt_ns,ttl"
         ('# udpping: {"rows": "many"}\nseq,status\n', "settings, rows"),
         (
             '{"target":"a","seq":1,"status":"reply","copies":1}\n{"target":5,"seq":1}\n',
-            "line 2: value 5 of column target",
+            "value 5 of column target in line 2",
         ),
         ('{"target":"a","seq":1e300,"status":"reply","copies":1}\n', "line 1"),
         ('{"target":"a","seq":NaN,"status":"reply","copies":1}\n', "line 1"),
         ('{"target":"a","seq":' + "9" * 5000 + ',"status":"reply","copies":1}\n', "line 1"),
-        ('{"target":"a","seq":[1],"status":"reply","copies":1}\n', "text, a number or null"),
+        ('{"target":"a","seq":[1],"status":"reply","copies":1}\n', "object of Unicode text, numbers"),
         ('{"target":"a","seq":1,"status":"error","copies":0}\n' + "[" * 100_000, "line 2"),
-        ('{"target":"\\ud800","seq":1,"status":"reply","copies":1}\n', "surrogates"),
+        ('{"target":"\\ud800","seq":1,"status":"reply","copies":1}\n', "object of Unicode text"),
         ('{"schema":1,"type":"start"}\n', "no ping"),
         ('{"version":' + "[" * 100_000, "irtt"),
         ('{"version":{},"config":{},"stats":{},"round_trips":[{"seqno":"a"}]}\n', "irtt"),
@@ -305,6 +305,50 @@ def test_what_cannot_be_read_is_told_in_one_line(text: str, words: str) -> None:
         udpping.load(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["csv", "json", "parquet"])
+def test_a_number_that_stands_there_twice_is_refused(way: str, tmp_path: Path) -> None:
+    run = udpping.sim.ping(count=4, loss="pattern:.x")
+    if way == "parquet":
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        table = pa.table(run)
+        pq.write_table(pa.concat_tables([table, table.slice(1, 1)]), tmp_path / "run.parquet")
+        text: Any = tmp_path / "run.parquet"
+    else:
+        text = run.to_csv() if way == "csv" else run.to_json()
+        text += text.splitlines()[-2] + "\n"
+    with pytest.raises(udpping.ConfigError, match=r"seq [23] is not usable: expected each number once"):
+        udpping.load(text)
+
+
+def test_numbers_may_be_out_of_order_and_the_same_for_others() -> None:
+    run = udpping.sim.ping(count=4)
+    head, *rows = run.to_csv().splitlines()
+    others = [row.replace("192.0.2.1:12000", "192.0.2.2:12000") for row in rows]
+    loaded = udpping.load("\n".join([head, *rows[::-1], *others]) + "\n")
+    assert loaded["seq"].to_list() == [4, 3, 2, 1, 1, 2, 3, 4]
+    assert stats.loss(loaded).sent == 8
+
+
+def test_json_lines_of_others_are_read() -> None:
+    text = (
+        '\n{ "udpping" : {"settings": {"a": 1}, "rows": 9, "summary": {}, "summaries": []} }\n\n'
+        '{"seq": 1, "status": "reply", "target": "a", "copies": 1, '
+        '"rtt_ns": 2.0, "reply": "\\u00e9\\ud83d\\ude00"}\r\n'
+        '{"target": "a", "copies": 0, "status": "timeout", "seq": 2, "more": NaN}\n'
+    )
+    run = udpping.load(text)
+    assert run.settings["a"] == 1
+    assert [(row.seq, row.status, row.rtt_ns) for row in run] == [(1, "reply", 2), (2, "timeout", None)]
+    assert run.row(0).reply == "\xe9\U0001f600".encode()
+    for line, complaint in (
+        ('{"seq": {}}', "line 6 .* expected a JSON object of"),
+        ('{"seq": 3, "target": "a", "copies": 0, "status": "gone"}', 'value "gone" .* in line 6'),
+        ('{"seq": 3.5, "target": "a", "copies": 0, "status": "timeout"}', "in line 6"),
+    ):
+        with pytest.raises(udpping.ConfigError, match=complaint):
+            udpping.load(text + line)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -332,7 +376,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             "PING a (192.0.2.1) 8(36) bytes of data.\n16 bytes from a: icmp_seq=1 ttl=64\n",
             "round trip of a reply",
         ),
-        ('{"seq":1,"status":"reply"}\n', "line 1: "),
+        ('{"seq":1,"status":"reply"}\n', 'expected a column "target"'),
         ("a\0b", "path "),
         ("", "path "),
     ],

@@ -149,7 +149,7 @@ def test_what_was_seen_of_a_run_stays_as_it_was_seen() -> None:
         whole = pinger.run()
 
     def lasting(row: udpping.Row) -> udpping.Row:
-        """What does not change once there is a reply: the kernel's stamp may be heard of later."""
+        """Leave out what may change after the reply: the kernel's stamp may be heard of later."""
         return row._replace(rtt_ns=None, stamp=None)
 
     rows = {row.seq: lasting(row) for row in whole}

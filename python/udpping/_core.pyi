@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -499,6 +499,11 @@ def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
 def run_from_arrow(table: "object") -> "Table":
     """
     Reads a run from an Arrow table, whatever integers and texts are in it.
+    """
+
+def run_from_json(text: str, line: SupportsIndex) -> Table:
+    """
+    Reads a run from JSON lines, the first of which has that number in its file, and says which names the columns have.
     """
 
 def run_from_csv(text: str, line: SupportsIndex) -> Table:

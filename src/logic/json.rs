@@ -1,6 +1,142 @@
-//! Text in JSON, as JSON lines have it (RFC 8259).
+//! JSON lines (RFC 8259): text written, and flat objects read.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+/// What stands in an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number without point and exponent.
+    Whole(i128),
+    /// Any other number; also `NaN` and `Infinity`, as some write them.
+    Fraction(f64),
+    /// Text.
+    Text(Cow<'a, str>),
+}
+
+/// Reads an object that holds no other into `members`, in its order; `None` if `line` is anything else.
+#[must_use]
+pub fn read_object<'a>(line: &'a str, members: &mut Vec<(Cow<'a, str>, Value<'a>)>) -> Option<()> {
+    members.clear();
+    let mut rest = line.trim_matches(BLANK).strip_prefix('{')?.trim_start_matches(BLANK);
+    if let Some(end) = rest.strip_prefix('}') {
+        return end.is_empty().then_some(());
+    }
+    loop {
+        let (name, after) = read_text(rest)?;
+        let after = after.trim_start_matches(BLANK).strip_prefix(':')?.trim_start_matches(BLANK);
+        let (value, after) = read_value(after)?;
+        members.push((name, value));
+        let after = after.trim_start_matches(BLANK);
+        match after.strip_prefix(',') {
+            Some(next) => rest = next.trim_start_matches(BLANK),
+            None => return (after == "}").then_some(()),
+        }
+    }
+}
+
+const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+
+fn read_value(text: &str) -> Option<(Value<'_>, &str)> {
+    if text.starts_with('"') {
+        return read_text(text).map(|(text, rest)| (Value::Text(text), rest));
+    }
+    let words = [
+        ("null", Value::Null),
+        ("true", Value::Flag(true)),
+        ("false", Value::Flag(false)),
+        ("NaN", Value::Fraction(f64::NAN)),
+        ("Infinity", Value::Fraction(f64::INFINITY)),
+        ("-Infinity", Value::Fraction(f64::NEG_INFINITY)),
+    ];
+    let found = words.into_iter().find_map(|(word, value)| text.strip_prefix(word).map(|rest| (value, rest)));
+    found.or_else(|| read_number(text))
+}
+
+fn read_number(text: &str) -> Option<(Value<'_>, &str)> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let sign = usize::from(text.starts_with('-'));
+    let whole = sign + digits(&text[sign..]);
+    if whole == sign || (whole > sign + 1 && text[sign..].starts_with('0')) {
+        return None;
+    }
+    let mut end = whole;
+    if text[end..].starts_with('.') {
+        let fraction = digits(&text[end + 1..]);
+        end += 1 + fraction;
+        (fraction > 0).then_some(())?;
+    }
+    if text[end..].starts_with(['e', 'E']) {
+        let sign = usize::from(text[end + 1..].starts_with(['+', '-']));
+        let exponent = digits(&text[end + 1 + sign..]);
+        end += 1 + sign + exponent;
+        (exponent > 0).then_some(())?;
+    }
+    let value = if end == whole {
+        Value::Whole(text[..end].parse().ok()?)
+    } else {
+        Value::Fraction(text[..end].parse().ok()?)
+    };
+    Some((value, &text[end..]))
+}
+
+/// Reads text in quotes.
+fn read_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let text = text.strip_prefix('"')?;
+    let stop = |text: &str| text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f));
+    let end = stop(text)?;
+    if text.as_bytes()[end] == b'"' {
+        return Some((Cow::Borrowed(&text[..end]), &text[end + 1..]));
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    loop {
+        let end = stop(rest)?;
+        out.push_str(&rest[..end]);
+        let (special, after) = (rest.as_bytes()[end], &rest[end + 1..]);
+        match special {
+            b'"' => return Some((Cow::Owned(out), after)),
+            b'\\' => rest = read_escape(after, &mut out)?,
+            _ => return None,
+        }
+    }
+}
+
+/// Reads what stands behind a backslash.
+fn read_escape<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
+    let (letter, rest) = (text.chars().next()?, text.get(1..)?);
+    out.push(match letter {
+        '"' | '\\' | '/' => letter,
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'u' => {
+            let (first, rest) = read_unit(rest)?;
+            // Beyond 16 bits come two halves, one after the other.
+            let second = rest.strip_prefix("\\u").and_then(read_unit);
+            let pair = second.and_then(|(second, rest)| {
+                let both = char::decode_utf16([first, second]).next()?.ok()?;
+                (both.len_utf16() == 2).then_some((both, rest))
+            });
+            let (letter, rest) = pair.or_else(|| Some((char::from_u32(first.into())?, rest)))?;
+            out.push(letter);
+            return Some(rest);
+        }
+        _ => return None,
+    });
+    Some(rest)
+}
+
+fn read_unit(text: &str) -> Option<(u16, &str)> {
+    let digits = text.get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    Some((u16::from_str_radix(digits, 16).ok()?, &text[4..]))
+}
 
 /// Writes `text` with its quotes. What can be read as it is stays so.
 pub fn write_text(out: &mut String, text: &str) {
@@ -26,7 +162,88 @@ pub fn write_text(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn read(line: &str) -> Option<Vec<(String, Value<'_>)>> {
+        let mut members = Vec::new();
+        read_object(line, &mut members)?;
+        Some(members.into_iter().map(|(name, value)| (name.into_owned(), value)).collect())
+    }
+
+    fn text(text: &str) -> Value<'_> {
+        Value::Text(text.into())
+    }
+
+    #[test]
+    fn flat_objects_are_read() {
+        let expected = [("a", Value::Null), ("b", Value::Flag(true)), ("a", Value::Whole(-12))];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        assert_eq!(read(" {\"a\" : null,\t\"b\":true , \"\\u0061\":-12 }\r"), Some(expected));
+        assert_eq!(read("{ }"), Some(vec![]));
+        for (line, value) in [
+            (r#"{"":0}"#, Value::Whole(0)),
+            (r#"{"":18446744073709551615}"#, Value::Whole(u64::MAX.into())),
+            (r#"{"":1.5e-3}"#, Value::Fraction(0.0015)),
+            (r#"{"":2E+2}"#, Value::Fraction(200.0)),
+            (r#"{"":-Infinity}"#, Value::Fraction(f64::NEG_INFINITY)),
+            (r#"{"":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"}"#, text("\"\\/\u{8}\u{c}\n\r\t\u{e9}\u{1f600}")),
+            (r#"{"":"\u20ac\u0041"}"#, text("\u{20ac}A")),
+        ] {
+            assert_eq!(read(line), Some(vec![(String::new(), value)]), "{line}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_none() {
+        for line in [
+            "",
+            "{",
+            "[]",
+            "1",
+            "{}x",
+            "{\"a\":1,}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":.5}",
+            "{\"a\":-}",
+            "{\"a\":1e}",
+            "{\"a\":+1}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\ud83d\"}",
+            "{\"a\":\"\\",
+            "{\"a\":\"\\ud83d\\u0041\"}",
+            "{\"a\":\"\\u12\"}",
+            "{\"a\":{}}",
+            "{\"a\":[1]}",
+            "{\"a\":nul}",
+            "{\"a\":1\"b\":2}",
+            "{\"a\":\"\\\u{e9}\"}",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(name in any::<String>(), value in any::<String>()) {
+            let mut line = String::from("{");
+            write_text(&mut line, &name);
+            line.push(':');
+            write_text(&mut line, &value);
+            line.push('}');
+            prop_assert_eq!(read(&line), Some(vec![(name.clone(), text(&value))]));
+        }
+
+        #[test]
+        fn nothing_makes_it_panic_or_hang(line in "[{}\":,\\\\u0-9eE.\u{e9}tn-]{0,40}", all in any::<String>()) {
+            let _ = (read(&line), read(&format!("{{\"{all}")), read(&format!("{{{line}")));
+        }
+    }
 
     #[test]
     fn text_is_as_python_s_json_writes_it() {

@@ -56,7 +56,9 @@ mod _core {
     #[pymodule_export]
     use super::table::picture::{run_jitter, run_timeline};
     #[pymodule_export]
-    use super::table::{Column, Table, run_from_arrow, run_from_csv, run_from_rows, run_summaries};
+    use super::table::{
+        Column, Table, run_from_arrow, run_from_csv, run_from_json, run_from_rows, run_summaries,
+    };
 }
 
 /// The canonical text of a loss model.

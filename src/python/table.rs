@@ -34,7 +34,7 @@ use crate::logic::echo::Columns;
 use crate::logic::record::NONE;
 use pieces::Pieces;
 
-pub(super) use rows::{run_from_arrow, run_from_csv, run_from_rows};
+pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows};
 pub(super) use summaries::run_summaries;
 
 /// Columns of equal length, by name.

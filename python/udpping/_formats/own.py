@@ -5,7 +5,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
-from itertools import chain
+import re
 
 from udpping import _core
 from udpping._settings import KEY, decode, run_of
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MARK = f"# {KEY}: "
 """What a CSV with metadata begins with."""
+OBJECT = re.compile(rf'\s*\{{\s*"{KEY}"\s*:[^\n]*')
+"""The first line of JSON lines with metadata."""
 LONGEST_LINE = 1_000_000
 """Characters of a line of JSON."""
 
@@ -51,14 +53,11 @@ def objects(text: str) -> "Iterator[tuple[int, dict[str, Any]]]":
 def read_json(text: str) -> "Run":
     """Read JSON lines: a row each, with the metadata before them if there are any."""
     told = None
-    values = objects(text)
-    first = next(values, None)
-    if first is not None and set(first[1]) == {KEY}:
-        told = decode(json.dumps(first[1][KEY]))
-        first = next(values, None)
-    if first is None:
-        return run_of(empty(), told)
-    return run_of(_of_rows(list(first[1]), chain([first], values)), told)
+    line = 1
+    if first := OBJECT.match(text):
+        ((line, value),) = objects(first[0])
+        told, text = decode(json.dumps(value[KEY])), text[first.end() :]
+    return run_of(_core.run_from_json(text, line) if text.strip() else empty(), told)
 
 
 def _of_rows(names: list[str], records: "Iterable[tuple[int, dict[str, Any]]]") -> "_core.Table":

@@ -81,6 +81,28 @@ impl Chunk {
         start..start + kept
     }
 
+    /// An empty one with room for as much, so that it does not have to grow as well.
+    fn with_room_of(other: &Self) -> Self {
+        let rows = other.len();
+        Self {
+            due: Vec::with_capacity(rows),
+            sent: Vec::with_capacity(rows),
+            sent_wall: Vec::with_capacity(rows),
+            sent_stamp: Vec::with_capacity(rows),
+            rtt: Vec::with_capacity(rows),
+            user_rtt: Vec::with_capacity(rows),
+            status: Vec::with_capacity(rows),
+            copies: Vec::with_capacity(rows),
+            source: Vec::with_capacity(rows),
+            ttl: Vec::with_capacity(rows),
+            bytes: Vec::with_capacity(rows),
+            stamp: Vec::with_capacity(rows),
+            matched: Vec::with_capacity(rows),
+            text: Vec::with_capacity(other.text.len()),
+            text_start: Vec::with_capacity(rows),
+        }
+    }
+
     fn bytes_held(&self) -> usize {
         let words = [&self.due, &self.sent, &self.sent_wall, &self.sent_stamp, &self.rtt, &self.user_rtt];
         let halves = [&self.copies, &self.source, &self.bytes, &self.text_start];
@@ -175,7 +197,8 @@ impl Rows {
     /// A new row, in flight (or [`Status::Error`] if `sent` is [`NONE`]).
     pub fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
         if self.len == self.chunks.len() * Self::CHUNK {
-            self.chunks.push_back(Arc::default());
+            let chunk = self.chunks.back().map_or_else(Chunk::default, |last| Chunk::with_room_of(last));
+            self.chunks.push_back(Arc::new(chunk));
         }
         self.len += 1;
         self.place_mut(self.len - 1).0.push(due, sent, sent_wall);

@@ -128,7 +128,7 @@ impl<'a> Pings<'a> {
 
 impl Table {
     /// A column of words that are never missing: for each row the index of its word, and the words.
-    fn words(&self, name: &'static str) -> Result<(&[u32], Vec<&str>), Invalid> {
+    pub(super) fn words(&self, name: &'static str) -> Result<(&[u32], Vec<&str>), Invalid> {
         let column = self
             .column(name)
             .filter(|column| column.null_count() == 0)

@@ -3,10 +3,12 @@
 //! What the columns are is asked of a run without rows, so a new column needs nothing here. Values come as text (CSV) or
 //! as Python's (everything else); each is checked, and the first that cannot be used is named with its column.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
-use arrow_array::types::{ArrowPrimitiveType, UInt8Type, UInt32Type, UInt64Type};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use pyo3::prelude::*;
@@ -17,7 +19,8 @@ use super::cell::{Cell, arrow_cell, cell, short};
 use super::{Table, broken, floats, times};
 use crate::logic::csv::Reader;
 use crate::logic::record::NONE;
-use crate::logic::{Invalid, wire};
+use crate::logic::stats::{Group, Groups, Keys};
+use crate::logic::{Invalid, json, wire};
 
 /// Rows between two looks at signals.
 const ROWS: usize = 16_384;
@@ -79,6 +82,48 @@ pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -
         let cells = |place: usize| {
             let field = &fields[place];
             if field.text.is_empty() && !field.quoted { Cell::Missing } else { Cell::Text(&field.text) }
+        };
+        building.push(cells).map_err(|unfit| unfit.at(&format!(" in line {line}")))?;
+        if building.rows % ROWS == 0 {
+            py.check_signals()?;
+        }
+    }
+    building.finish()
+}
+
+/// Reads a run from JSON lines, the first of which has that number in its file, and says which names the columns have.
+#[pyfunction]
+pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
+    let mut lines = (line..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()).peekable();
+    let mut members = Vec::new();
+    let unreadable = |line: usize, text: &str| {
+        Invalid::new(
+            "line",
+            format!("{line} {:?}", short(text)),
+            "a JSON object of Unicode text, numbers, true, false and null",
+        )
+    };
+    let names: Vec<String> = match lines.peek() {
+        None => Vec::new(),
+        Some((line, text)) => {
+            json::read_object(text, &mut members).ok_or_else(|| unreadable(*line, text))?;
+            members.iter().map(|(name, _)| name.to_string()).collect()
+        }
+    };
+    let mut building = Building::new(&names)?;
+    for (line, text) in lines {
+        json::read_object(text, &mut members).ok_or_else(|| unreadable(line, text))?;
+        let cells = |place: usize| {
+            // As a rule the names stand in the same order in all lines.
+            let is_it = |(name, _): &&(Cow<'_, str>, json::Value<'_>)| *name == names[place];
+            let member = members.get(place).filter(is_it).or_else(|| members.iter().find(is_it));
+            match member.map(|(_, value)| value) {
+                None | Some(json::Value::Null) => Cell::Missing,
+                Some(json::Value::Flag(value)) => Cell::Flag(*value),
+                Some(json::Value::Whole(value)) => Cell::Whole(*value),
+                Some(json::Value::Fraction(value)) => Cell::Fraction(*value),
+                Some(json::Value::Text(text)) => Cell::Text(text),
+            }
         };
         building.push(cells).map_err(|unfit| unfit.at(&format!(" in line {line}")))?;
         if building.rows % ROWS == 0 {
@@ -191,7 +236,32 @@ impl Building {
     fn finish(self) -> PyResult<Table> {
         let columns = self.columns.into_iter().map(Column::finish).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(broken)?;
-        Ok(Table::of_pieces(self.schema, vec![batch]))
+        let table = Table::of_pieces(self.schema, vec![batch]);
+        table.check_numbers()?;
+        Ok(table)
+    }
+}
+
+impl Table {
+    /// A number that stands there twice is two pings of which nobody knows which is meant.
+    fn check_numbers(&self) -> Result<(), Invalid> {
+        let run = self.column("run").and_then(|run| run.as_primitive_opt::<Int64Type>());
+        let seq = self.column("seq").and_then(|seq| seq.as_primitive_opt::<UInt64Type>());
+        let (run, seq) = (run.map(|run| &run.values()[..]), seq.map(|seq| &seq.values()[..]));
+        let (target, _) = self.words("target")?;
+        let keys = Keys { rows: target.len(), run, target: Some(target), seq, left_out: None };
+        let Groups { order: Some(order), groups } = keys.groups()? else { return Ok(()) };
+        let seq = |row: u32| seq.map_or(0, |seq| seq[row as usize]);
+        let twice = |group: &Group| {
+            order[group.places.clone()]
+                .windows(2)
+                .find(|pair| seq(pair[0]) == seq(pair[1]))
+                .map(|pair| seq(pair[0]))
+        };
+        match groups.iter().find_map(twice) {
+            Some(number) => Err(Invalid::new("seq", number, "each number once, for each run and target")),
+            None => Ok(()),
+        }
     }
 }
 
