@@ -67,7 +67,7 @@ def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
     from udpping._run import Run, SimRun, Summary
 
     told = checked(told or {})
-    words = dict.fromkeys(str(word) for word in core["target"].to_list())
+    words, _ = core["target"].words() or ((), None)
     facts = told.get("summaries") or []
     names = list(dict.fromkeys([*(str(each["target"]) for each in facts), *words]))
     all_rows, each_rows = _core.run_summaries(core, names)

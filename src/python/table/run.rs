@@ -119,10 +119,9 @@ impl<'a> Piece<'a> {
         let rows = self.places.len();
         let each = || self.places.iter().copied();
         let same = |values: &ScalarBuffer<i64>| values.slice(0, rows);
-        let is_replied: NullBuffer = each().map(|at| chunk.has_reply(at)).collect();
-        let replied = Some(is_replied.clone()).filter(|replied| replied.null_count() > 0);
+        let replied = known(each().map(|at| chunk.has_reply(at)));
         let ttl = self.column(|chunk| &chunk.ttl);
-        let has_ttl: NullBuffer = ttl.iter().map(|ttl| *ttl != 0).collect();
+        let has_ttl = known(ttl.iter().map(|ttl| *ttl != 0));
         let coded = |codes: fn(&Chunk) -> &Vec<u8>, valid: Option<&NullBuffer>, names: &ArrayRef| {
             let keys = each().map(|at| u32::from(codes(chunk)[at])).collect::<Vec<_>>();
             keyed(keys.into(), valid.cloned(), names)
@@ -130,7 +129,7 @@ impl<'a> Piece<'a> {
         let sources = self.target.first().map_or(&[][..], |lane| &words.source_keys[*lane as usize][..]);
         let source = |at: usize| sources.get(chunk.source[at] as usize).copied();
         let source_keys: Vec<u32> = each().map(|at| source(at).unwrap_or(0)).collect();
-        let has_source: NullBuffer = each().map(|at| source(at).is_some()).collect();
+        let has_source = known(each().map(|at| source(at).is_some()));
         Ok(vec![
             ("run", times_of(same(&words.run))),
             ("target", keyed(self.target.slice(0, rows), None, &words.target)?),
@@ -142,14 +141,8 @@ impl<'a> Piece<'a> {
             ("user_rtt_ns", times_of(self.column(|chunk| &chunk.user_rtt))),
             ("status", coded(|chunk| &chunk.status, None, &words.status)?),
             ("copies", Arc::new(PrimitiveArray::<UInt32Type>::new(self.column(|chunk| &chunk.copies), None))),
-            ("source", keyed(source_keys.into(), Some(has_source), &words.source)?),
-            (
-                "ttl",
-                Arc::new(PrimitiveArray::<UInt8Type>::new(
-                    ttl,
-                    Some(has_ttl).filter(|valid| valid.null_count() > 0),
-                )),
-            ),
+            ("source", keyed(source_keys.into(), has_source, &words.source)?),
+            ("ttl", Arc::new(PrimitiveArray::<UInt8Type>::new(ttl, has_ttl))),
             (
                 "bytes",
                 Arc::new(PrimitiveArray::<UInt32Type>::new(
@@ -208,9 +201,13 @@ fn shared<T: ArrowNativeType>(chunk: &Arc<Chunk>, column: fn(&Chunk) -> &Vec<T>)
     Buffer::from(Bytes::from_owner(Shared { chunk: Arc::clone(chunk), column }))
 }
 
+/// Which values there are; `None` where all are.
+fn known(values: impl Iterator<Item = bool>) -> Option<NullBuffer> {
+    Some(values.collect::<NullBuffer>()).filter(|known| known.null_count() > 0)
+}
+
 /// Words by their keys.
 fn keyed(keys: ScalarBuffer<u32>, valid: Option<NullBuffer>, words: &ArrayRef) -> PyResult<ArrayRef> {
-    let valid = valid.filter(|valid| valid.null_count() > 0);
     let keys = PrimitiveArray::<UInt32Type>::new(keys, valid);
     Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words)).map_err(broken)?))
 }
