@@ -501,14 +501,14 @@ def run_from_arrow(table: "object") -> "Table":
     Reads a run from an Arrow table, whatever integers and texts are in it.
     """
 
-def run_from_json(text: str, line: SupportsIndex) -> Table:
-    """
-    Reads a run from JSON lines, the first of which has that number in its file, and says which names the columns have.
-    """
-
 def run_from_csv(text: str, line: SupportsIndex) -> Table:
     """
     Reads a run from CSV, the first line of which has that number in its file.
+    """
+
+def run_from_json(text: str, line: SupportsIndex) -> Table:
+    """
+    Reads a run from JSON lines, the first of which has that number in its file and names the columns.
     """
 
 def run_from_rows(names: SupportsGetItem[int, str], rows: "object") -> "Table":

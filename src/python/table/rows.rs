@@ -91,7 +91,7 @@ pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -
     building.finish()
 }
 
-/// Reads a run from JSON lines, the first of which has that number in its file, and says which names the columns have.
+/// Reads a run from JSON lines, the first of which has that number in its file and names the columns.
 #[pyfunction]
 pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
     let mut lines = (line..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()).peekable();
