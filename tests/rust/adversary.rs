@@ -99,7 +99,8 @@ fn a_run_without_an_end_takes_constant_memory() {
         most[half] = most[half].max(pinger.rows().bytes_held());
     }
     assert!((65_536..65_536 + 2 * 16_384).contains(&pinger.rows().len()), "{} rows", pinger.rows().len());
-    assert!(most[1] <= most[0], "{most:?} bytes at most in the first and the second half");
+    // Replies differ a little in length.
+    assert!(most[1] <= most[0] / 100 * 105, "{most:?} bytes at most in the first and the second half");
     assert!(most[1] < 110 * 6 * 16_384, "{most:?} bytes");
 }
 
