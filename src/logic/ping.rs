@@ -24,7 +24,7 @@ use super::wire;
 use super::{Nanos, SECOND};
 use credit::same_peer;
 use tally::{Tally, Timed};
-use times::Times;
+use times::{Times, Unstamped};
 
 /// Rows that an endless run keeps at least, for late replies and for looking at.
 const WINDOW: usize = 65_536;
@@ -88,14 +88,6 @@ pub struct Pinger {
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,
     tally: Tally,
-}
-
-/// A reply that waits for the stamp of its ping's sending.
-#[derive(Debug, Clone, Copy)]
-struct Unstamped {
-    until: Nanos,
-    seq: u64,
-    times: Times,
 }
 
 impl Pinger {

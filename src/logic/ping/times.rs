@@ -26,6 +26,14 @@ pub(super) struct Times {
     pub(super) stamp: Option<i64>,
 }
 
+/// A reply that waits for the stamp of its ping's sending.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unstamped {
+    pub(super) until: Nanos,
+    pub(super) seq: u64,
+    pub(super) times: Times,
+}
+
 impl Times {
     /// The round trip by this program's times.
     pub(super) fn user(&self) -> Nanos {
