@@ -54,7 +54,7 @@ impl Session {
 impl Peer {
     /// Where a heartbeat belongs. Newer is what has a higher boot number, or began later by the sender's clock; of
     /// sealed senders nothing else is believed, as whoever listens could replay an old session.
-    pub(super) fn place(&self, beat: &Heartbeat<'_>) -> Belongs {
+    pub(super) fn place(&mut self, beat: &Heartbeat<'_>) -> Belongs {
         let of = Session::of(beat);
         let (Some(number), Some(current)) = (of.number(), self.session.number()) else {
             return self.place_unnumbered(beat);
@@ -80,7 +80,15 @@ impl Peer {
             std::cmp::Ordering::is_gt,
         );
         let silent = !matches!(self.state, State::New | State::Up);
-        if newer || (!self.sealed && silent) { Belongs::Next } else { Belongs::Before { alive: false } }
+        if newer || (!self.sealed && silent) {
+            return Belongs::Next;
+        }
+        if let Some(seq) = beat.seq.filter(|_| !self.sealed) {
+            // It began before this one and was never heard: two senders of a name may be heard in either order. It is
+            // worth less than those that were heard; if it goes on, it is told by that.
+            self.past().earlier[EARLIER - 1] = Some((number, seq));
+        }
+        Belongs::Before { alive: false }
     }
 
     /// Senders that number no sessions: their numbers go back while their time goes on.

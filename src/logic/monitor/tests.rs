@@ -1,6 +1,7 @@
 //! The monitor by hand: one datagram and one moment at a time.
 
 mod hard;
+mod sessions;
 
 use super::*;
 use crate::logic::SECOND;
@@ -154,51 +155,6 @@ fn without_the_key_nothing_is_made_of_a_heartbeat() {
     post.beats(Line { key: Some("old"), ..LINE }, 4..=5);
     assert_eq!(post.told(), ["new", "up"]);
     assert!(post.peer().sealed && post.peer().counts.received == 5);
-}
-
-#[test]
-fn what_was_recorded_and_is_replayed_revives_nobody() {
-    let mut post = Post::new(|plan| plan.keys = Keys::read(KEYS).unwrap());
-    let first = Line { key: Some("ops"), ..LINE };
-    let second = Line { session: 2, start: EPOCH + 100 * SECOND, ..first };
-    post.beats(first, 1..=5);
-    post.beats(second, 1..=5);
-    assert_eq!(post.told(), ["new", "up", "restarted"]);
-    post.pass(10 * SECOND);
-    assert_eq!(post.told(), ["down"]);
-    for line in [first, second] {
-        (1..=5).for_each(|seq| post.hear(line.seq(seq)));
-    }
-    // A session that began before the one known, and was never heard here.
-    post.beats(Line { session: 3, start: EPOCH + 50 * SECOND, ..first }, 1..=5);
-    assert_eq!((post.told(), post.peer().state), (vec![], State::Down));
-    assert_eq!((post.monitor.counters().stale, post.peer().counts.duplicates), (10, 5));
-}
-
-#[test]
-fn a_device_without_a_clock_is_known_by_its_boot_number() {
-    let mut post = Post::new(|plan| plan.keys = Keys::read(KEYS).unwrap());
-    let first = Line { key: Some("ops"), boot: Some(7), start: 0, ..LINE };
-    post.beats(first, 1..=5);
-    post.beats(Line { session: 2, boot: Some(8), ..first }, 1..=5);
-    assert_eq!(post.told(), ["new", "up", "restarted"]);
-    // The boot number counts, whatever the clock says.
-    post.beats(Line { session: 3, boot: Some(6), start: EPOCH, ..first }, 1..=5);
-    assert_eq!(post.monitor.counters().stale, 5);
-}
-
-#[test]
-fn two_senders_of_one_name_are_found_out() {
-    let mut post = Post::new(|_| {});
-    let other = Line { session: 2, start: EPOCH + 2 * SECOND, ..LINE };
-    post.beats(LINE, 1..=3);
-    for seq in 4..=9 {
-        post.hear(LINE.seq(seq));
-        post.hear(other.seq(seq - 3));
-        post.pass(SECOND);
-    }
-    assert_eq!(post.told(), ["new", "up", "restarted", "duplicate_identity"]);
-    assert_eq!(post.peer().state, State::Up);
 }
 
 #[test]

@@ -99,28 +99,6 @@ fn what_is_forgotten_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_second_sender_of_a_name_that_came_and_went_does_not_silence_the_first() {
-    // One datagram is enough, and no boot number or date is higher.
-    let intruder = Line { session: 2, start: 4_000_000_000 * SECOND, ..LINE };
-    let mut post = Post::new(|_| {});
-    post.beats(LINE, 1..=10);
-    post.hear(intruder);
-    post.beats(LINE, 11..=30);
-    assert_eq!(post.peer().state, State::Up);
-    // A second one that was started by mistake, and stopped.
-    post.told();
-    let second = Line { session: 3, start: 5_000_000_000 * SECOND, ..LINE };
-    for seq in 31..=40 {
-        post.hear(LINE.seq(seq));
-        post.hear(Line { bye: (seq == 40).then_some(0), ..second.seq(seq - 30) });
-        post.pass(SECOND);
-    }
-    assert_eq!(post.peer().state, State::Bye);
-    post.beats(LINE, 41..=50);
-    assert_eq!((post.peer().state, post.peer().seq), (State::Up, 50));
-}
-
-#[test]
 fn numbers_that_began_anew_while_the_monitor_was_away_are_heard() {
     let mut post = Post::new(|_| {});
     for seq in 1..=50 {
