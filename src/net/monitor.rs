@@ -235,7 +235,6 @@ impl Drop for Watcher {
 impl Post {
     fn watch(&self, socket: &Socket, shared: &Shared<Event>, bell: &Bell) -> Result<()> {
         let mut inbox = Inbox::new(SLOTS, self.path);
-        let mut out = Vec::new();
         let mut woken = self.clock.now();
         let mut looked = woken;
         lock(&self.books).monitor.rested(self.clock.moment());
@@ -252,17 +251,13 @@ impl Post {
                 woken = now.mono;
             }
             let mut books = lock(&self.books);
-            for datagram in inbox.datagrams().filter(|_| more) {
-                let source = plain(datagram.source);
-                if books.loses(source) {
-                    continue;
-                }
-                books.monitor.hear(now, source, datagram.bytes, &mut out);
-                if !out.is_empty() {
-                    // An answer that cannot be sent is one that got lost.
-                    let _ = socket.send(&out, datagram.source, datagram.via);
-                }
-            }
+            let arrived = inbox.datagrams().filter(|_| more);
+            let heard: Vec<_> = arrived.filter(|datagram| !books.loses(plain(datagram.source))).collect();
+            let said = heard.iter().map(|datagram| (plain(datagram.source), datagram.bytes));
+            books.monitor.hear_all(now, said, |place, answer| {
+                // An answer that cannot be sent is one that got lost.
+                let _ = socket.send(answer, heard[place].source, heard[place].via);
+            });
             if more && now.mono - woken < PATIENCE {
                 books.tell(shared);
                 continue;

@@ -201,6 +201,23 @@ impl Clocks {
         }
     }
 
+    /// When the last heartbeat was sent, on the scale of [`Told::sent`].
+    pub(super) fn last_sent(&self) -> Nanos {
+        self.last.map_or(0, Slim::get)
+    }
+
+    /// Reads something of each cache line and does nothing with it.
+    pub(super) fn peek(&self) -> u64 {
+        let Self { last, stamped, mono, wall, theirs, arrivals, .. } = self;
+        let are = [last.is_some(), stamped.is_some(), mono.is_some(), wall.is_some(), theirs.is_some()];
+        are.into_iter().map(u64::from).sum::<u64>() ^ arrivals.cast_unsigned()
+    }
+
+    /// The same of what it refers to.
+    pub(super) fn peek_behind(&self) -> u64 {
+        self.envelope.as_ref().map_or(0, |envelope| envelope.peek())
+    }
+
     /// When the next heartbeat was sent if its sender keeps to its interval. The arrivals pull at it, as the interval
     /// may be off, and the sender's clock too.
     fn guess(&self, planned: Nanos, at: Moment) -> Option<Nanos> {

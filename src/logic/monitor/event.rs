@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use super::Moment;
+use super::{Moment, Name};
 use crate::logic::{Nanos, SECOND};
 
 /// What is known of a client.
@@ -79,7 +78,7 @@ pub struct Event {
     /// What it is.
     pub kind: Kind,
     /// Who it is about; `None`: the monitor itself.
-    pub client: Option<Arc<str>>,
+    pub client: Option<Name>,
     /// From where the client was heard last.
     pub address: Option<SocketAddr>,
     /// From where it was heard before.

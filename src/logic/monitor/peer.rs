@@ -1,9 +1,7 @@
 //! One client: which session it is in, what arrived of it, and until when its silence is fine.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use super::Moment;
 use super::account::{Account, Counts, Heard};
 use super::clocks::{Clocks, Finding, Stamp};
 use super::detect::{Beat, Detector, Forecast, Marks, Watch};
@@ -11,6 +9,7 @@ use super::event::State;
 use super::interval::Interval;
 use super::session::{EARLIER, Session};
 use super::slim::Slim;
+use super::{Moment, Name};
 use crate::logic::wire::heartbeat::Heartbeat;
 use crate::logic::{Nanos, SECOND};
 
@@ -18,7 +17,7 @@ use crate::logic::{Nanos, SECOND};
 /// the second: of one that is heard twice, no more than one heartbeat has to be remembered.
 const YOUNG: u8 = 2;
 /// Intervals and a second that silence of a young one may take.
-const PATIENCE: Nanos = 3;
+pub(super) const PATIENCE: Nanos = 3;
 /// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
 /// knows how often it sends.
 const NEWCOMER: Nanos = 60 * SECOND;
@@ -27,43 +26,47 @@ const OUT_OF_STEP: u8 = 3;
 /// Rising numbers below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
 
-/// A client.
+/// A client. Its fields are in this order, and [`Peer::peek`] reads one of each cache line.
 #[derive(Debug)]
+#[repr(C)]
 #[expect(clippy::struct_excessive_bools, reason = "they are true or not each for itself")]
 pub(super) struct Peer {
-    pub(super) name: Arc<str>,
-    /// Known by its address, as its heartbeats carry no name.
-    pub(super) nameless: bool,
-    pub(super) sealed: bool,
+    pub(super) name: Name,
     pub(super) source: SocketAddr,
-    pub(super) state: State,
-    /// Since when it is in that state.
-    pub(super) since: Moment,
-    pub(super) session: Session,
-    pub(super) sessions: u32,
-    /// Most have none.
-    pub(super) past: Option<Box<Past>>,
-    pub(super) account: Option<Account>,
-    pub(super) clocks: Clocks,
-    /// How many heartbeats kept their pace and were too late.
-    out_of_step: u8,
-    pub(super) interval: Interval,
-    learned: Learned,
-    pub(super) marks: Option<Marks>,
-    /// How long it may be silent after its last heartbeat.
-    pub(super) patience: Nanos,
-    /// Fresh heartbeats since it was new, down, or gone.
-    fresh: u8,
+    pub(super) seq: u64,
     /// The last fresh heartbeat.
     pub(super) last: Moment,
     pub(super) last_sent: Option<Slim>,
-    /// Its times are dates without a zone: no clock can be told from them.
-    pub(super) local: bool,
-    pub(super) seq: u64,
-    pub(super) bye: Option<i32>,
-    pub(super) duplicate_told: bool,
+    pub(super) session: Session,
+    pub(super) account: Option<Account>,
+    pub(super) clocks: Clocks,
+    pub(super) interval: Interval,
+    pub(super) marks: Option<Marks>,
+    /// How long it may be silent after its last heartbeat.
+    pub(super) patience: Nanos,
+    /// What was learned of how its heartbeats come, and before that how many of them came.
+    watch: Option<Box<Watch>>,
+    /// Most have none.
+    pub(super) past: Option<Box<Past>>,
+    /// Since when it is in its state.
+    pub(super) since: Moment,
     /// What the monitor had to excuse itself for when the last fresh heartbeat came.
     pub(super) excused: (Nanos, u32),
+    pub(super) sessions: u32,
+    /// Which of all that were let in, modulo 2^32.
+    pub(super) number: u32,
+    young: u8,
+    pub(super) state: State,
+    /// Known by its address, as its heartbeats carry no name.
+    pub(super) nameless: bool,
+    pub(super) sealed: bool,
+    /// How many heartbeats kept their pace and were too late.
+    out_of_step: u8,
+    /// Fresh heartbeats since it was new, down, or gone.
+    fresh: u8,
+    /// Its times are dates without a zone: no clock can be told from them.
+    pub(super) local: bool,
+    pub(super) duplicate_told: bool,
     /// Others were heard while verdicts about it waited.
     pub(super) vouched: bool,
 }
@@ -74,33 +77,12 @@ pub(super) struct Past {
     /// Sessions before this one, and the highest number heard of each.
     pub(super) earlier: [Option<(u64, u64)>; EARLIER],
     /// What came of it in these and the ones before.
-    carried: Counts,
+    pub(super) carried: Counts,
     /// Numbers up to here were heard before the monitor was last away, or in an earlier part of this session.
     pub(super) floor: Option<u64>,
     below: Option<Below>,
-}
-
-/// What is known of how the heartbeats of a client come.
-#[derive(Debug)]
-enum Learned {
-    /// So many were heard, this one the last.
-    Young(u8, Beat),
-    Watch(Box<Watch>),
-}
-
-/// What is known of a client that was saved.
-#[derive(Debug)]
-pub(super) struct Known {
-    pub(super) nameless: bool,
-    pub(super) sealed: bool,
-    pub(super) state: State,
-    pub(super) since: Moment,
-    pub(super) last: Moment,
-    pub(super) session: Session,
-    pub(super) seq: u64,
+    /// What it said at the end, if that was the last word.
     pub(super) bye: Option<i32>,
-    pub(super) sessions: u32,
-    pub(super) counts: Counts,
 }
 
 /// Numbers below the highest that are rising by themselves.
@@ -121,79 +103,55 @@ pub(super) struct Taken {
     pub(super) finding: Option<Finding>,
 }
 
-impl Learned {
-    const NOTHING: Self = Self::Young(0, Beat { seq: 0, sent: 0, at: 0 });
-}
-
 impl Peer {
-    pub(super) fn new(
-        name: Arc<str>,
-        beat: &Heartbeat<'_>,
-        source: SocketAddr,
-        at: Moment,
-        least: Nanos,
-    ) -> Self {
+    pub(super) fn new(beat: &Heartbeat<'_>, source: SocketAddr, at: Moment, least: Nanos) -> Self {
         Self {
-            name,
-            nameless: beat.id.is_none(),
-            sealed: beat.seal.is_some(),
+            name: beat.id.map_or_else(|| Name::from(&*source.to_string()), Name::from),
             source,
-            state: State::New,
-            since: at,
-            session: Session::of(beat),
-            sessions: 1,
-            past: None,
-            account: None,
-            clocks: Clocks::new(),
-            out_of_step: 0,
-            interval: Interval::new(beat.interval, least),
-            learned: Learned::NOTHING,
-            marks: None,
-            patience: 0,
-            fresh: 0,
+            seq: 0,
             last: at,
             last_sent: None,
-            local: beat.local,
-            seq: 0,
-            bye: None,
-            duplicate_told: false,
+            session: Session::of(beat),
+            account: None,
+            clocks: Clocks::new(),
+            interval: Interval::new(beat.interval, least),
+            marks: None,
+            patience: 0,
+            watch: None,
+            past: None,
+            since: at,
             excused: (0, 0),
+            sessions: 1,
+            number: 0,
+            young: 0,
+            state: State::New,
+            nameless: beat.id.is_none(),
+            sealed: beat.seal.is_some(),
+            out_of_step: 0,
+            fresh: 0,
+            local: beat.local,
+            duplicate_told: false,
             vouched: false,
         }
     }
 
-    /// A client as it was saved; its silence is fine for as long as that of a young one.
-    pub(super) fn restored(
-        name: Arc<str>,
-        source: SocketAddr,
-        known: &Known,
-        (interval, stated): (Nanos, bool),
-        least: Nanos,
-        now: Moment,
-    ) -> Self {
-        let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
-        let marks = Marks { late: patience, suspect: patience, down: patience };
-        let interval = Interval {
-            found: interval,
-            gaps: 1,
-            ..Interval::new(stated.then_some(interval), least.min(interval))
-        };
-        Self {
-            nameless: known.nameless,
-            sealed: known.sealed,
-            state: known.state,
-            since: known.since,
-            session: known.session,
-            sessions: known.sessions,
-            past: Some(Box::new(Past { floor: Some(known.seq), carried: known.counts, ..Past::default() })),
-            interval,
-            marks: known.state.is_watched().then_some(marks),
-            patience: interval.value().saturating_mul(PATIENCE).saturating_add(SECOND),
-            last: known.last,
-            seq: known.seq,
-            bye: known.bye,
-            ..Self::new(name, &Heartbeat::default(), source, now, least)
-        }
+    /// The name in its heartbeats.
+    pub(super) fn id(&self) -> Option<&str> {
+        (!self.nameless).then_some(&*self.name)
+    }
+
+    /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
+    pub(super) fn peek(&self) -> u64 {
+        let Self { source, last, session, clocks, interval, marks, since, .. } = self;
+        let begins =
+            u64::from(source.port()) ^ last.mono.cast_unsigned() ^ u64::from(session.number().is_some());
+        let goes_on = clocks.peek() ^ interval.found.cast_unsigned() ^ u64::from(marks.is_some());
+        begins ^ goes_on ^ since.wall.cast_unsigned()
+    }
+
+    /// The same of what it refers to.
+    pub(super) fn peek_behind(&self) -> u64 {
+        self.watch.as_ref().map_or(0, |watch| watch.peek()) ^ self.clocks.peek_behind()
     }
 
     pub(super) fn interval(&self) -> Nanos {
@@ -207,12 +165,22 @@ impl Peer {
 
     /// What a calibrated detector foretells.
     pub(super) fn forecast(&self) -> Option<Forecast> {
-        let Learned::Watch(watch) = &self.learned else { return None };
-        watch.forecast()
+        self.watch.as_ref()?.forecast()
     }
 
     pub(super) fn past(&mut self) -> &mut Past {
         self.past.get_or_insert_default()
+    }
+
+    /// What it said at the end.
+    pub(super) fn bye(&self) -> Option<i32> {
+        self.past.as_ref()?.bye
+    }
+
+    fn set_bye(&mut self, bye: Option<i32>) {
+        if bye.is_some() || self.past.is_some() {
+            self.past().bye = bye;
+        }
     }
 
     fn forget_below(&mut self) {
@@ -280,11 +248,11 @@ impl Peer {
         let first = self.account.as_ref().is_some_and(|account| account.counts().received == 1);
         if heard == Heard::Jump {
             // Nothing that was learned of the numbers before holds for those behind a jump.
-            self.learned = Learned::NOTHING;
+            self.unlearn();
         }
         if self.interval.stated() != beat.interval {
             self.interval.state(beat.interval);
-            self.learned = Learned::NOTHING;
+            self.unlearn();
         }
         let stamp = Stamp { wall: beat.wall_ns, mono: beat.mono };
         let known_steps = if heard == Heard::Jump { 1 } else { steps };
@@ -295,19 +263,20 @@ impl Peer {
         if !first && heard != Heard::Jump {
             self.interval.learn(gap, steps);
         }
+        let before = Beat { seq: self.seq, sent: self.clocks.last_sent(), at: self.last.mono };
         let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
         self.forget_below();
         self.seq = seq;
         self.last = at;
         self.last_sent = beat.wall_ns.map(Slim::from);
-        self.bye = beat.bye;
+        self.set_bye(beat.bye);
         let beat = Beat { seq, sent: told.sent, at: came };
-        self.mark(beat, detector);
+        self.mark(before, beat, detector);
         if self.is_out_of_step(came, gap) {
             self.clocks = Clocks::new();
-            self.learned = Learned::NOTHING;
+            self.unlearn();
             let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
-            self.mark(Beat { sent: told.sent, ..beat }, detector);
+            self.mark(before, Beat { sent: told.sent, ..beat }, detector);
         }
         if let Some(usual) = self.interval.usual_silence() {
             self.marks = self.marks.map(|marks| marks.after_at_least(came, usual));
@@ -350,36 +319,34 @@ impl Peer {
         }
         self.forget_below();
         self.clocks = Clocks::new();
-        self.learned = Learned::NOTHING;
+        self.unlearn();
         lost
     }
 
+    fn unlearn(&mut self) {
+        (self.watch, self.young) = (None, 0);
+    }
+
     /// Until when silence is fine after this heartbeat.
-    fn mark(&mut self, beat: Beat, detector: &Detector) {
+    fn mark(&mut self, before: Beat, beat: Beat, detector: &Detector) {
         let interval = self.interval();
         // A sender that does not state its interval may change it.
-        if matches!(&self.learned, Learned::Watch(watch) if (watch.interval() - interval).abs() > interval / 4)
-        {
-            self.learned = Learned::NOTHING;
+        if self.watch.as_ref().is_some_and(|watch| (watch.interval() - interval).abs() > interval / 4) {
+            self.unlearn();
         }
-        match &mut self.learned {
-            Learned::Watch(watch) => {
-                watch.beat(beat);
-                self.marks = watch.marks();
-                return;
-            }
-            Learned::Young(YOUNG.., last) => {
-                if let Ok(mut watch) = detector.watch(interval).or_else(|_| Detector::plain().watch(interval))
-                {
-                    watch.beat(*last);
-                    watch.beat(beat);
-                    self.marks = watch.marks();
-                    self.learned = Learned::Watch(Box::new(watch));
-                    return;
-                }
-            }
-            Learned::Young(heard, last) => (*heard, *last) = (*heard + 1, beat),
+        if self.watch.is_none() && self.young >= YOUNG {
+            let watch = detector.watch(interval).or_else(|_| Detector::plain().watch(interval));
+            self.watch = watch.ok().map(|mut watch| {
+                watch.beat(before);
+                Box::new(watch)
+            });
         }
+        if let Some(watch) = &mut self.watch {
+            watch.beat(beat);
+            self.marks = watch.marks();
+            return;
+        }
+        self.young = self.young.saturating_add(1);
         let after = |silence: Nanos| beat.at.saturating_add(silence);
         self.marks = Some(Marks {
             late: after(interval * 3 / 2),

@@ -6,16 +6,16 @@
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use super::account::Counts;
-use super::detect::INTERVALS;
+use super::detect::{INTERVALS, Marks};
 use super::event::{Kind, State};
-use super::peer::{Known, Peer};
+use super::interval::Interval;
+use super::peer::{PATIENCE, Peer};
 use super::session::Session;
 use super::{Moment, Monitor};
-use crate::logic::wire::heartbeat::is_name;
-use crate::logic::{Invalid, Nanos};
+use crate::logic::wire::heartbeat::{Heartbeat, is_name};
+use crate::logic::{Invalid, Nanos, SECOND};
 
 /// The first word of what was saved, with the version of its form.
 const MAGIC: &str = "udpping-monitor-1";
@@ -94,7 +94,7 @@ fn write_line(peer: &Peer, text: &mut String) {
         &peer.seq,
         &peer.interval(),
         &u8::from(peer.states_interval()),
-        &maybe(peer.bye),
+        &maybe(peer.bye()),
         &peer.sessions,
         &counts.received,
         &counts.lost,
@@ -144,8 +144,23 @@ fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
         longest_run: next(&mut fields)?,
         pending: 0,
     };
-    let known = Known { nameless, sealed, state, since, last, session, seq, bye, sessions, counts };
-    Some(Peer::restored(Arc::from(name), source, &known, (interval, stated), assumed, now))
+    // Its silence is fine for as long as that of a young one.
+    let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
+    let marks = Marks { late: patience, suspect: patience, down: patience };
+    let interval = Interval {
+        found: interval,
+        gaps: 1,
+        ..Interval::new(stated.then_some(interval), assumed.min(interval))
+    };
+    let beat = Heartbeat { id: (!nameless).then_some(name), ..Heartbeat::default() };
+    let mut peer = Peer::new(&beat, source, now, assumed);
+    (peer.sealed, peer.state, peer.since, peer.last) = (sealed, state, since, last);
+    (peer.session, peer.sessions, peer.seq) = (session, sessions, seq);
+    peer.patience = interval.value().saturating_mul(PATIENCE).saturating_add(SECOND);
+    (peer.interval, peer.marks) = (interval, state.is_watched().then_some(marks));
+    let past = peer.past();
+    (past.floor, past.carried, past.bye) = (Some(seq), counts, bye);
+    Some(peer)
 }
 
 fn maybe<T: Display>(value: Option<T>) -> String {

@@ -18,7 +18,7 @@ impl Monitor {
         let grace = self.health.grace(peer.excused, peer.interval());
         let in_time = peer.marks.is_some_and(|marks| now.mono <= marks.down.saturating_add(grace));
         let to = match peer.state {
-            _ if peer.bye.is_some() => State::Bye,
+            _ if peer.bye().is_some() => State::Bye,
             State::Late | State::Suspect if in_time => State::Up,
             State::New | State::Down | State::Bye => {
                 if !in_time {
@@ -86,7 +86,7 @@ impl Monitor {
         peer.since = now;
         peer.vouched = false;
         peer.falls();
-        let status = peer.bye.map(i64::from);
+        let status = peer.bye().map(i64::from);
         self.watched = self.watched + usize::from(to.is_watched()) - usize::from(before.is_watched());
         self.silent = self.silent + usize::from(to.is_silent()) - usize::from(before.is_silent());
         if matches!(to, State::Down | State::Bye) {

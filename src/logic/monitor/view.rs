@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::account::Counts;
 use super::clocks::Reading;
 use super::detect::Forecast;
 use super::event::State;
 use super::peer::Peer;
-use super::{Moment, Monitor};
+use super::{Moment, Monitor, Name};
 use crate::logic::Nanos;
 use crate::logic::wire::heartbeat::Unreadable;
 
@@ -59,7 +58,7 @@ pub(super) struct Samples(VecDeque<Unread>);
 #[derive(Debug, Clone, PartialEq)]
 pub struct PeerRow {
     /// Its name, or its address where it has none.
-    pub client: Arc<str>,
+    pub client: Name,
     /// From where it was heard last.
     pub address: SocketAddr,
     /// What is known of it.
@@ -144,7 +143,7 @@ fn row(peer: &Peer, now: Moment) -> PeerRow {
     let overdue = peer.state.is_watched().then(|| (silence - interval / 2).max(0) / interval.max(1));
     let sent = peer.last.wall.saturating_sub(reading.delay.unwrap_or(0));
     PeerRow {
-        client: Arc::clone(&peer.name),
+        client: peer.name.clone(),
         address: peer.source,
         state: peer.state,
         since: peer.since,
@@ -160,7 +159,7 @@ fn row(peer: &Peer, now: Moment) -> PeerRow {
         sessions: peer.sessions,
         session: peer.session.number(),
         sealed: peer.sealed,
-        bye: peer.bye.filter(|_| peer.state == State::Bye),
+        bye: peer.bye().filter(|_| peer.state == State::Bye),
         stopped: (peer.state == State::Down).then(|| (sent, sent.saturating_add(interval))),
     }
 }

@@ -196,6 +196,13 @@ impl Watch {
         }
     }
 
+    pub(super) fn peek(&self) -> u64 {
+        let Self { latest, offset, losses, deviations, forecast, .. } = self;
+        let numbers =
+            (losses.n00 + offset).to_bits() ^ forecast.silence.cast_unsigned() ^ latest.unwrap_or(0);
+        numbers ^ deviations.peek()
+    }
+
     pub(super) fn forecast(&self) -> Forecast {
         self.forecast
     }

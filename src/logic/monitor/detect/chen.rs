@@ -62,6 +62,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    pub(super) fn peek(&self) -> u64 {
+        self.offsets.peek()
+    }
+
     pub(super) fn learn(&mut self, beat: Beat) {
         let origin = *self.origin.get_or_insert(beat);
         let sent = i128::from(beat.sent) - i128::from(origin.sent);

@@ -53,6 +53,11 @@ impl Deviations {
         is_latest
     }
 
+    /// Reads where the next is likely to be counted.
+    pub(super) fn peek(&self) -> u64 {
+        self.counts.get(self.counts.len() / 2).copied().unwrap_or_default().into()
+    }
+
     /// Makes room for a bucket.
     fn reach(&mut self, bucket: usize) {
         if self.counts.is_empty() {

@@ -150,6 +150,17 @@ impl Watch {
         }
     }
 
+    /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
+    pub(super) fn peek(&self) -> u64 {
+        let state = match &self.state {
+            State::Fixed(silence) => silence.cast_unsigned(),
+            State::Phi(watch) => watch.peek(),
+            State::Chen(watch) => watch.peek(),
+            State::Calibrated(watch) => watch.peek(),
+        };
+        state ^ self.interval.cast_unsigned() ^ u64::from(self.marks.is_some())
+    }
+
     /// The interval that it goes by.
     #[must_use]
     pub fn interval(&self) -> Nanos {

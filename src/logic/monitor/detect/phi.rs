@@ -83,6 +83,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    pub(super) fn peek(&self) -> u64 {
+        self.intervals.peek()
+    }
+
     /// Learns, and gives the deadline.
     #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest time")]
     pub(super) fn fresh(&mut self, beat: Beat, deadline: Option<Nanos>) -> Nanos {

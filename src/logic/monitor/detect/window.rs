@@ -35,6 +35,12 @@ impl Window {
         }
     }
 
+    pub(super) fn peek(&self) -> u64 {
+        let oldest = self.distances.front().copied().unwrap_or_default();
+        let newest = self.distances.back().copied().unwrap_or_default();
+        (self.sum ^ self.middle).cast_unsigned() ^ u64::from((oldest ^ newest).unsigned_abs())
+    }
+
     pub(super) fn push(&mut self, value: i64) {
         if self.distances.len() == self.size
             && let Some(oldest) = self.distances.pop_front().map(i64::from)

@@ -1,0 +1,141 @@
+//! Where in the roster somebody is, by the hash of who it is.
+//!
+//! A table of open addressing with linear probing (Knuth, volume 3, section 6.4): an entry is a place and the hash in one
+//! word, so that looking somebody up reads one cache line here, and one of the client for the name itself. What is
+//! removed is closed up, so nothing has to be cleared away, and a hash is never computed again.
+
+/// Half of a word.
+const HALF: u32 = u32::BITS;
+/// At most seven of eight entries are taken.
+const PARTS: usize = 8;
+const FEWEST: usize = 16;
+const EMPTY: u64 = 0;
+
+/// Places by hashes. No two who are the same are put in.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The hash in the upper half, the place plus one in the lower; a power of two of them, or none.
+    entries: Vec<u64>,
+    taken: usize,
+}
+
+impl Index {
+    /// The first place of this hash, which is most likely the one looked for.
+    pub(super) fn guess(&self, hash: u32) -> Option<u32> {
+        self.find(hash, |_| true)
+    }
+
+    /// The place of this hash of which something holds.
+    pub(super) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut at = self.home(hash)?;
+        loop {
+            let entry = self.entries[at];
+            let place = place_of(entry)?;
+            if hash_of(entry) == hash && is(place) {
+                return Some(place);
+            }
+            at = self.next(at);
+        }
+    }
+
+    pub(super) fn insert(&mut self, hash: u32, place: u32) {
+        if (self.taken + 1) * PARTS > self.entries.len() * (PARTS - 1) {
+            let more = vec![EMPTY; (2 * self.entries.len()).max(FEWEST)];
+            let before = std::mem::replace(&mut self.entries, more);
+            before.into_iter().filter(|entry| *entry != EMPTY).for_each(|entry| self.put(entry));
+        }
+        self.taken += 1;
+        self.put(u64::from(hash) << HALF | (u64::from(place) + 1));
+    }
+
+    /// Takes out this place. Those behind it that would be nearer to their own homes move up.
+    pub(super) fn remove(&mut self, hash: u32, place: u32) {
+        let Some(mut at) = self.home(hash) else { return };
+        while place_of(self.entries[at]) != Some(place) {
+            if self.entries[at] == EMPTY {
+                return;
+            }
+            at = self.next(at);
+        }
+        self.taken -= 1;
+        let mut behind = self.next(at);
+        while self.entries[behind] != EMPTY {
+            let home = self.home(hash_of(self.entries[behind])).unwrap_or(behind);
+            let mask = self.entries.len() - 1;
+            if behind.wrapping_sub(home) & mask >= behind.wrapping_sub(at) & mask {
+                self.entries[at] = self.entries[behind];
+                at = behind;
+            }
+            behind = self.next(behind);
+        }
+        self.entries[at] = EMPTY;
+    }
+
+    fn put(&mut self, entry: u64) {
+        let mut at = self.home(hash_of(entry)).unwrap_or_default();
+        while self.entries[at] != EMPTY {
+            at = self.next(at);
+        }
+        self.entries[at] = entry;
+    }
+
+    /// Where the entry of a hash is, if that is free; none in an empty table.
+    fn home(&self, hash: u32) -> Option<usize> {
+        let mask = self.entries.len().checked_sub(1)?;
+        Some(hash as usize & mask)
+    }
+
+    fn next(&self, at: usize) -> usize {
+        (at + 1) & (self.entries.len() - 1)
+    }
+}
+
+fn hash_of(entry: u64) -> u32 {
+    u32::try_from(entry >> HALF).unwrap_or_default()
+}
+
+fn place_of(entry: u64) -> Option<u32> {
+    u32::try_from(entry & u64::from(u32::MAX)).unwrap_or_default().checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Beside a map of the standard library; few hashes, so that many are the same or neighbours.
+        #[test]
+        fn it_finds_what_was_put_in_and_not_taken_out(
+            steps in prop::collection::vec((0_u8..3, 0_u32..40), 1..300),
+            spread in prop::sample::select(vec![1_u32, 7, 0x1000_0001]),
+        ) {
+            let (mut index, mut model) = (Index::default(), HashMap::new());
+            for (what, place) in steps {
+                let hash = (place / 3).wrapping_mul(spread).wrapping_sub(5);
+                match what {
+                    0 => {
+                        index.remove(hash, place);
+                        model.remove(&place);
+                    }
+                    _ if model.contains_key(&place) => {}
+                    _ => {
+                        index.insert(hash, place);
+                        model.insert(place, hash);
+                    }
+                }
+                prop_assert_eq!(index.taken, model.len());
+                for place in 0..40_u32 {
+                    let hash = (place / 3).wrapping_mul(spread).wrapping_sub(5);
+                    let found = index.find(hash, |found| found == place);
+                    prop_assert_eq!(found, model.contains_key(&place).then_some(place));
+                    let guess = index.guess(hash);
+                    prop_assert!(guess.is_none_or(|guess| model[&guess] == hash));
+                }
+            }
+        }
+    }
+}
