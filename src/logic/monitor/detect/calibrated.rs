@@ -87,7 +87,8 @@ impl Calibrated {
             offset: 0.0,
             losses: Losses::PRIOR,
             deviations: Deviations::default(),
-            next_look: 0,
+            // What the first heartbeat would show is known: nothing.
+            next_look: 2,
             forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false, late: 0, doubtful: 0 },
         };
         watch.forecast = watch.look_ahead();
@@ -208,52 +209,120 @@ impl Watch {
     }
 
     fn look_ahead(&self) -> Forecast {
-        let (p01, p11) = self.losses.chances();
+        let (interval, (p01, p11), tail) = (self.interval, self.losses.chances(), self.deviations.tail());
+        let chain = Chain { interval, p01, p11, tail: &tail };
         let arriving = (1.0 - p11) / (p01 + 1.0 - p11);
         let allowed = self.budget / arriving;
-        let tail = self.deviations.tail();
-        let per_second = arriving * SECOND as f64 / self.interval as f64;
-        let longest = MOST_SILENT * self.interval;
-        let chance = |after| silence(p01, p11, &tail, self.interval, after);
-        let late = self.interval + tail.quantile(SELDOM, longest);
-        let first = |most| first(self.interval, |after| chance(after) <= most);
-        let doubtful = first(SELDOM);
-        let silence = first(allowed);
-        let at_most = if silence == longest { chance(longest) } else { allowed };
+        let per_second = arriving * SECOND as f64 / interval as f64;
+        let longest = MOST_SILENT * interval;
+        let late = interval + tail.quantile(SELDOM, longest);
+        let [doubtful, silence] = chain.first([SELDOM, allowed]);
+        let at_most = if silence == longest { chain.silence(longest) } else { allowed };
         let cut_short = at_most > allowed;
         let false_alarms = at_most.max(allowed) * per_second;
         Forecast { silence, false_alarms, cut_short, late, doubtful }
     }
 }
 
-/// The first time up to the longest silence from which on something holds: first which interval, then when in it.
-fn first(interval: Nanos, holds: impl Fn(Nanos) -> bool) -> Nanos {
-    let (mut low, mut high) = (0, MOST_SILENT);
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if holds(middle * interval) { high = middle } else { low = middle }
-    }
-    let (mut low, mut high) = (low * interval, high * interval);
-    while high - low > interval / FINE + 1 {
-        let middle = low + (high - low) / 2;
-        if holds(middle) { high = middle } else { low = middle }
-    }
-    high
+/// A sender that is well: how its losses follow each other, and how late its heartbeats are.
+#[derive(Clone, Copy)]
+struct Chain<'a> {
+    interval: Nanos,
+    p01: f64,
+    p11: f64,
+    tail: &'a Tail,
 }
 
-/// The probability that nothing came until `after` the expected arrival of a heartbeat that did.
-fn silence(p01: f64, p11: f64, tail: &Tail, interval: Nanos, after: Nanos) -> f64 {
-    let (mut ok, mut lost) = (1.0, 0.0);
-    let mut late = after - interval;
-    while late > Tail::earliest() {
-        let beyond = tail.beyond(late);
-        if beyond >= 1.0 {
-            break;
-        }
-        let arrives = ok * (1.0 - p01) + lost * (1.0 - p11);
-        lost = ok * p01 + lost * p11;
-        ok = arrives * beyond;
-        late -= interval;
+impl Chain<'_> {
+    /// The first times, up to the longest silence, after which silence is no more probable than each of these: first
+    /// which interval, then when in it.
+    fn first(self, most: [f64; 2]) -> [Nanos; 2] {
+        let fine = |most: f64, whole: i64| {
+            let (mut low, mut high) = ((whole - 1) * self.interval, whole * self.interval);
+            while high - low > self.interval / FINE + 1 {
+                let middle = low + (high - low) / 2;
+                if self.silence(middle) <= most { high = middle } else { low = middle }
+            }
+            high
+        };
+        let whole = self.first_whole(most);
+        [fine(most[0], whole[0]), fine(most[1], whole[1])]
     }
-    ok + lost
+
+    /// The same in whole intervals, of which all are found on one way: one interval more is one heartbeat more that was due,
+    /// before all the others. So it is known of both states what silence they end in, and this goes back by one step.
+    fn first_whole(self, most: [f64; 2]) -> [i64; 2] {
+        let before = |due: i64| {
+            let late = due * self.interval;
+            late <= Tail::earliest() || self.tail.beyond(late) >= 1.0
+        };
+        let mut due = 0;
+        while !before(due) {
+            due -= 1;
+        }
+        let (mut ok, mut lost, mut found) = (1.0, 1.0, [MOST_SILENT; 2]);
+        for due in due..MOST_SILENT {
+            if !before(due) {
+                let beyond = self.tail.beyond(due * self.interval);
+                (ok, lost) = (
+                    ok * beyond * (1.0 - self.p01) + lost * self.p01,
+                    ok * beyond * (1.0 - self.p11) + lost * self.p11,
+                );
+            }
+            for (found, _) in found.iter_mut().zip(most).filter(|(_, most)| due >= 0 && ok <= *most) {
+                *found = (due + 1).min(*found);
+            }
+            if found.iter().all(|found| *found < MOST_SILENT) {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The probability that nothing came until `after` the expected arrival of a heartbeat that did.
+    fn silence(self, after: Nanos) -> f64 {
+        let (mut ok, mut lost) = (1.0, 0.0);
+        let mut late = after - self.interval;
+        while late > Tail::earliest() {
+            let beyond = self.tail.beyond(late);
+            if beyond >= 1.0 {
+                break;
+            }
+            let arrives = ok * (1.0 - self.p01) + lost * (1.0 - self.p11);
+            lost = ok * self.p01 + lost * self.p11;
+            ok = arrives * beyond;
+            late -= self.interval;
+        }
+        ok + lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Beside a search by halves over the longest silence.
+        #[test]
+        fn the_first_silence_is_found_on_one_way(
+            interval in prop::sample::select(vec![1_000_000, SECOND / 20, SECOND, 30 * SECOND]),
+            lateness in prop::collection::vec(-300_000_000_i64..400_000_000, 0..40),
+            (p01, p11, most) in (0.0_f64..0.6, 0.0_f64..0.95, 1e-9_f64..0.2),
+        ) {
+            let mut deviations = Deviations::default();
+            for deviation in lateness {
+                deviations.add(deviation);
+            }
+            let tail = deviations.tail();
+            let chain = Chain { interval, p01, p11, tail: &tail };
+            let (mut low, mut high) = (0, MOST_SILENT);
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                if chain.silence(middle * interval) <= most { high = middle } else { low = middle }
+            }
+            prop_assert_eq!(chain.first_whole([most, 2.0]), [high, 1]);
+        }
+    }
 }

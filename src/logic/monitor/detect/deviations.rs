@@ -110,7 +110,11 @@ impl Deviations {
         for bucket in &self.carried {
             above[..usize::from(*bucket) - first].iter_mut().for_each(|above| *above += 1 << 16);
         }
-        Tail { first, above, share: 1.0 / f64::from(self.samples.max(1)) }
+        let share = 1.0 / f64::from(self.samples.max(1));
+        let (last, bound) = above
+            .last()
+            .map_or((1.0, BOUNDS[0]), |last| (f64::from(*last) * share, BOUNDS[first + above.len() - 1]));
+        Tail { first, above, share, bound, last }
     }
 }
 
@@ -122,14 +126,16 @@ pub(super) struct Tail {
     above: Vec<u32>,
     /// What each counts for.
     share: f64,
+    /// The last bound that any was later than, and which share was: the tail falls from there.
+    bound: Nanos,
+    last: f64,
 }
 
 impl Tail {
     /// The probability that a heartbeat that arrives does so later than `deviation`.
     pub(super) fn beyond(&self, deviation: Nanos) -> f64 {
-        let (last, bound) = self.end();
-        if deviation > bound {
-            return last * fall(bound.max(FINEST), deviation);
+        if deviation > self.bound {
+            return self.last * fall(self.bound.max(FINEST), deviation);
         }
         if deviation <= BOUNDS[self.first] {
             return 1.0;
@@ -145,10 +151,9 @@ impl Tail {
     /// The time beyond which there is that share, from a nanosecond to `longest`.
     #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest time")]
     pub(super) fn quantile(&self, share: f64, longest: Nanos) -> Nanos {
-        let (last, bound) = self.end();
         let place = self.above.partition_point(|above| f64::from(*above) * self.share > share);
         let time = if place == self.above.len() {
-            bound.max(FINEST) as f64 * (last / share).sqrt()
+            self.bound.max(FINEST) as f64 * (self.last / share).sqrt()
         } else if place == 0 {
             0.0
         } else {
@@ -157,13 +162,6 @@ impl Tail {
             low as f64 + (before - share / self.share) / (before - behind) * (high - low) as f64
         };
         (time.ceil() as Nanos).clamp(1, longest)
-    }
-
-    /// The last bound that any was later than, and which share was: the tail falls from there.
-    fn end(&self) -> (f64, Nanos) {
-        self.above.last().map_or((1.0, BOUNDS[0]), |last| {
-            (f64::from(*last) * self.share, BOUNDS[self.first + self.above.len() - 1])
-        })
     }
 
     /// Before this every heartbeat is still to come.
