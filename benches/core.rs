@@ -10,6 +10,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use udpping::logic::echo::{Echo, EchoPlan, Held};
 use udpping::logic::link::{Direction, Effect, LinkPlan, Scope, Seed, Uniforms};
+use udpping::logic::monitor::{Moment, Monitor, MonitorPlan};
 use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, Rows, Source};
 use udpping::logic::wire::{self, heartbeat::Heartbeat};
@@ -129,6 +130,53 @@ fn read_seq(answer: &str) -> Option<u64> {
 ])]
 fn heartbeat_read(line: &str) -> bool {
     Heartbeat::read(black_box(line.as_bytes())).is_ok()
+}
+
+/// Heartbeats of so many clients, each heard so often before, 64 at a time as a receive brings them; the time is that of
+/// one. Which clients come together is anybody's guess.
+#[divan::bench(sample_size = 1_000, sample_count = 30, args = [
+    ("fixed:3", 1_000, 2), ("fixed:3", 100_000, 2), ("calibrated", 100_000, 2), ("calibrated", 100_000, 40),
+    ("calibrated", 1_000, 1_000), ("fixed:3", 1_000_000, 2),
+])]
+fn hear(bencher: Bencher<'_, '_>, (detector, clients, before): (&str, u32, u32)) {
+    const AT_ONCE: u32 = 64;
+    let mut plan = MonitorPlan::new(detector.parse().expect("a detector"));
+    (plan.max_clients, plan.per_prefix) = (10_000_000, 10_000_000);
+    let mut monitor = Monitor::new(plan, Moment::default());
+    let mut said = 0;
+    let mut letters = move || {
+        let letters = (said..said + AT_ONCE).map(|number| {
+            // A stride that has no factor in common with how many there are.
+            let (client, seq) =
+                (u64::from(number % clients) * 7_919 % u64::from(clients), number / clients + 1);
+            let line = format!(
+                "Heartbeat {seq} {}.5 id=c{client} session={client:x} interval=1 mono={seq}.5",
+                1_700_000_000 + seq
+            );
+            (Moment { mono: i64::from(seq) * 1_000_000_000, wall: 0 }, line)
+        });
+        said += AT_ONCE;
+        letters.collect::<Vec<_>>()
+    };
+    let hear = |monitor: &mut Monitor, letters: &Vec<(Moment, String)>| {
+        let now = letters[0].0;
+        let said = letters.iter().map(|(_, line)| (CLIENT, line.as_bytes()));
+        monitor.hear_all(now, said, |_, _| {});
+        monitor.events().count()
+    };
+    let mut heard = 0;
+    while heard < clients * before {
+        hear(&mut monitor, &letters());
+        heard += AT_ONCE;
+        if heard % (64 * AT_ONCE) == 0 {
+            let (now, _) = letters()[0];
+            monitor.wake(now, None);
+        }
+    }
+    bencher
+        .counter(ItemsCount::new(AT_ONCE))
+        .with_inputs(letters)
+        .bench_local_refs(|letters| hear(&mut monitor, letters));
 }
 
 /// The message of a ping written: `Ping 43 1700000000.25`, the time as Python prints it.

@@ -129,13 +129,28 @@ impl<'a> Heartbeat<'a> {
 }
 
 /// The names and values of the words that have both.
-fn words(rest: &str) -> impl Iterator<Item = (&str, &str)> {
-    let ends = rest.bytes().enumerate().filter(|(_, byte)| is_gap(char::from(*byte))).map(|(place, _)| place);
-    let mut start = 0;
-    ends.chain([rest.len()]).filter_map(move |end| {
-        let word = &rest[std::mem::replace(&mut start, end + 1)..end];
-        let equals = word.bytes().position(|byte| byte == b'=')?;
-        Some((&word[..equals], &word[equals + 1..]))
+fn words(mut rest: &str) -> impl Iterator<Item = (&str, &str)> {
+    // Each byte of most of what comes is looked at here, so this is one plain loop.
+    std::iter::from_fn(move || {
+        loop {
+            let (mut equals, mut end) = (None, rest.len());
+            for (place, byte) in rest.bytes().enumerate() {
+                if byte == b'=' && equals.is_none() {
+                    equals = Some(place);
+                } else if is_gap(char::from(byte)) {
+                    end = place;
+                    break;
+                }
+            }
+            let word = &rest[..end];
+            rest = rest.get(end + 1..).unwrap_or_default();
+            if let Some(equals) = equals {
+                return Some((&word[..equals], &word[equals + 1..]));
+            }
+            if rest.is_empty() {
+                return None;
+            }
+        }
     })
 }
 
@@ -208,7 +223,7 @@ fn hexadecimal(value: &str) -> Option<u64> {
     if !(1..=16).contains(&value.len()) {
         return None;
     }
-    value.chars().try_fold(0, |number, digit| Some(number << 4 | u64::from(digit.to_digit(16)?)))
+    value.bytes().try_fold(0, |number, digit| Some(number << 4 | u64::from(char::from(digit).to_digit(16)?)))
 }
 
 /// Digits and nothing else, which `parse` alone does not ask for.

@@ -1,14 +1,15 @@
-//! The line as our own senders write it, and as most of those that come are: digits are read once, and nothing is guessed.
-//! Whatever is otherwise is left to the other readers, who say the same of these lines.
+//! The line as our own senders write it, or with the course's word: as most of those that come are. Digits are read once,
+//! and nothing is guessed. Whatever is otherwise is left to the other readers, who say the same of these lines.
 
 use super::Said;
 use crate::logic::wire::FIRST_TIME;
 use crate::logic::wire::moment::Moment;
 use crate::logic::{Nanos, SECOND};
 
-/// `Heartbeat 17 1700000000.25`, and then nothing or words.
+/// `Heartbeat 17 1700000000.25` or `Ping 17 1700000000.25`, and then nothing or words.
 pub(super) fn read(text: &str) -> Option<Said<'_>> {
-    let (seq, after) = digits(text.strip_prefix("Heartbeat ")?, 19)?;
+    let front = text.strip_prefix("Heartbeat ").or_else(|| text.strip_prefix("Ping "))?;
+    let (seq, after) = digits(front, 19)?;
     let (wall_ns, rest) = decimal(after.strip_prefix(' ')?)?;
     let is_certain = wall_ns >= FIRST_TIME.cast_signed() * SECOND;
     let goes_on = rest

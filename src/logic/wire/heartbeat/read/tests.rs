@@ -242,13 +242,14 @@ proptest! {
     /// The line of our own senders is read the short way, and as the long way reads it.
     #[test]
     fn the_short_way_says_what_the_long_way_says(
+        word in prop::sample::select(vec!["Heartbeat", "Ping"]),
         seq in any::<u64>(),
         seconds in prop_oneof![1_600_000_000_u64..1_800_000_000, any::<u64>()],
         part in "(\\.[0-9]{0,11})?",
         rest in prop_oneof!["( [a-z]{1,8}=[a-z0-9.-]{0,12}){0,4}", "[ -~\n]{0,12}"],
         value in "[0-9]{0,12}(\\.[0-9]{0,11})?",
     ) {
-        let text = format!("Heartbeat {seq} {seconds}{part}{rest}");
+        let text = format!("{word} {seq} {seconds}{part}{rest}");
         if let Some(short) = plain::read(&text) {
             let long = said(&text);
             let all = |said: &Said<'_>| {
@@ -259,6 +260,13 @@ proptest! {
         }
         prop_assert_eq!(seconds_of(&value), decimal_seconds(&value), "{}", value);
     }
+
+    /// Words with an equals sign, however they are set apart.
+    #[test]
+    fn words_are_what_is_between_gaps(rest in "([a-z=ü]{0,4}[ ,|\n]{0,2}){0,6}") {
+        let apart: Vec<_> = rest.split(is_gap).filter_map(|word| word.split_once('=')).collect();
+        prop_assert_eq!(words(&rest).collect::<Vec<_>>(), apart);
+    }
 }
 
 #[test]
@@ -266,6 +274,7 @@ fn our_own_lines_are_read_the_short_way() {
     for line in [
         "Heartbeat 17 1700000000.25 id=web1 session=9f",
         "Heartbeat 1 1700000000",
+        "Ping 1 1700000000.5",
         "Heartbeat 1 1700000000.000000001",
     ] {
         assert!(plain::read(line).is_some(), "{line}");
