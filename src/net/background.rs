@@ -39,12 +39,21 @@ impl<E> Shared<E> {
     }
 }
 
-impl<E: Send + 'static> Background<E> {
+impl<E: Clone + Send + 'static> Background<E> {
     pub(super) fn new() -> Result<Self> {
+        Self::with(Feed::new())
+    }
+
+    /// One that keeps the latest events, whether they are taken or not.
+    pub(super) fn keeping() -> Result<Self> {
+        Self::with(Feed::keeping())
+    }
+
+    fn with(feed: Feed<E>) -> Result<Self> {
         let (waker, bell) =
             pace::waker().map_err(|source| Error::System { action: "set up a thread", source })?;
         Ok(Self {
-            shared: Arc::new(Shared { stop: AtomicBool::new(false), feed: Feed::new() }),
+            shared: Arc::new(Shared { stop: AtomicBool::new(false), feed }),
             waker: Arc::new(waker),
             bell: Mutex::new(Some(bell)),
             thread: Mutex::new(None),
@@ -116,6 +125,11 @@ impl<E: Send + 'static> Background<E> {
     /// What stopped it, if it was a failure.
     pub(super) fn next(&self, limit: Duration) -> Result<Option<E>> {
         self.shared.feed.next(limit)
+    }
+
+    /// The latest events.
+    pub(super) fn latest(&self) -> Vec<E> {
+        self.shared.feed.latest()
     }
 
     /// Takes back the event that was given last.

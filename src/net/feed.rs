@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Error, Result};
 
-/// Events kept for a reader who is slow; later ones are counted and dropped, as nothing may hold up the thread.
+/// Events kept for a reader who is slow: nothing may hold up the thread.
 const MOST_EVENTS: usize = 65_536;
 
 /// The line between a thread and its onlookers.
@@ -22,12 +22,27 @@ struct State<E> {
     over: bool,
     failure: Option<Error>,
     events: VecDeque<E>,
+    /// Whether those that were taken are kept to be looked at, until later ones need the room.
+    keeps: bool,
+    /// How many at the front were taken.
+    taken: usize,
     missed: u64,
 }
 
 impl<E> Feed<E> {
+    /// One whose reader may miss the latest events, which are counted.
     pub(super) fn new() -> Self {
-        let state = State { over: false, failure: None, events: VecDeque::new(), missed: 0 };
+        Self::with(false)
+    }
+
+    /// One that also is a log of the latest events; a slow reader misses the earliest.
+    pub(super) fn keeping() -> Self {
+        Self::with(true)
+    }
+
+    fn with(keeps: bool) -> Self {
+        let (events, taken, missed) = (VecDeque::new(), 0, 0);
+        let state = State { over: false, failure: None, events, keeps, taken, missed };
         Self { state: Mutex::new(state), news: Condvar::new() }
     }
 
@@ -64,11 +79,7 @@ impl<E> Feed<E> {
     pub(super) fn tell(&self, events: impl IntoIterator<Item = E>) {
         let mut state = lock(&self.state);
         for event in events {
-            if state.events.len() < MOST_EVENTS {
-                state.events.push_back(event);
-            } else {
-                state.missed += 1;
-            }
+            state.add(event);
         }
         self.news.notify_all();
     }
@@ -85,9 +96,12 @@ impl<E> Feed<E> {
     }
 
     /// The next event; `None` if there was none within `limit` or it is over. What ended it is an error once.
-    pub(super) fn next(&self, limit: Duration) -> Result<Option<E>> {
-        let mut state = self.wait_for(limit, |state| state.over || !state.events.is_empty());
-        if let Some(event) = state.events.pop_front() {
+    pub(super) fn next(&self, limit: Duration) -> Result<Option<E>>
+    where
+        E: Clone,
+    {
+        let mut state = self.wait_for(limit, |state| state.over || state.has_news());
+        if let Some(event) = state.take() {
             return Ok(Some(event));
         }
         state.failure.take().map_or(Ok(None), Err)
@@ -95,7 +109,20 @@ impl<E> Feed<E> {
 
     /// Takes back the event that [`Feed::next`] gave: it is the next one again.
     pub(super) fn put_back(&self, event: E) {
-        lock(&self.state).events.push_front(event);
+        let mut state = lock(&self.state);
+        if state.taken > 0 {
+            state.taken -= 1;
+        } else {
+            state.events.push_front(event);
+        }
+    }
+
+    /// The latest events, whether they were taken or not.
+    pub(super) fn latest(&self) -> Vec<E>
+    where
+        E: Clone,
+    {
+        lock(&self.state).events.iter().cloned().collect()
     }
 
     /// Whether it is over.
@@ -106,7 +133,7 @@ impl<E> Feed<E> {
     /// Whether it is over and all events are taken.
     pub(super) fn is_exhausted(&self) -> bool {
         let state = lock(&self.state);
-        state.over && state.events.is_empty()
+        state.over && !state.has_news()
     }
 
     /// Events that nobody took in time.
@@ -117,6 +144,36 @@ impl<E> Feed<E> {
     fn wait_for(&self, limit: Duration, done: impl Fn(&State<E>) -> bool) -> MutexGuard<'_, State<E>> {
         let waited = self.news.wait_timeout_while(lock(&self.state), limit, |state| !done(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl<E> State<E> {
+    fn has_news(&self) -> bool {
+        self.taken < self.events.len()
+    }
+
+    fn add(&mut self, event: E) {
+        if self.events.len() >= MOST_EVENTS {
+            self.missed += u64::from(self.taken == 0);
+            if !self.keeps {
+                return;
+            }
+            self.events.pop_front();
+            self.taken = self.taken.saturating_sub(1);
+        }
+        self.events.push_back(event);
+    }
+
+    fn take(&mut self) -> Option<E>
+    where
+        E: Clone,
+    {
+        if !self.keeps {
+            return self.events.pop_front();
+        }
+        let event = self.events.get(self.taken).cloned()?;
+        self.taken += 1;
+        Some(event)
     }
 }
 
@@ -154,6 +211,20 @@ mod tests {
         assert!(feed.is_over() && !feed.is_exhausted());
         while feed.next(NOW).unwrap().is_some() {}
         assert!(feed.is_exhausted() && feed.wait(NOW).unwrap());
+    }
+
+    #[test]
+    fn a_log_keeps_the_latest_and_a_slow_reader_misses_the_earliest() {
+        let feed = Feed::keeping();
+        feed.tell(0..MOST_EVENTS);
+        assert_eq!((feed.next(NOW).unwrap(), feed.next(NOW).unwrap()), (Some(0), Some(1)));
+        feed.put_back(1);
+        feed.tell(MOST_EVENTS..MOST_EVENTS + 4);
+        assert_eq!((feed.next(NOW).unwrap(), feed.missed()), (Some(4), 3));
+        feed.end();
+        while feed.next(NOW).unwrap().is_some() {}
+        assert!(feed.is_exhausted() && feed.missed() == 3);
+        assert_eq!(feed.latest(), (4..MOST_EVENTS + 4).collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod keeper;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -24,8 +23,6 @@ use keeper::Keeper;
 
 /// Datagrams taken by one system call.
 const SLOTS: usize = 64;
-/// Events that can be looked at later, the latest of them.
-const MOST_EVENTS: usize = 65_536;
 /// Events that wait for a disk that does not take them; later ones are lost to the files.
 const MOST_UNKEPT: usize = 1 << 20;
 /// However much is waiting, verdicts are given this often.
@@ -74,7 +71,6 @@ struct Books {
     /// `None` loses nothing.
     link: Option<Link>,
     dropped: u64,
-    events: VecDeque<Event>,
     /// Events that are not in a file yet; `None` if none are to be.
     unkept: Option<Vec<Event>>,
 }
@@ -108,10 +104,10 @@ impl Watcher {
         let mut monitor = Monitor::new(plan, clock.moment());
         let keeper = Keeper::open(settings.state, settings.log, &mut monitor, clock.moment())?;
         let unkept = keeper.as_ref().map(|_| Vec::new());
-        let books = Books { monitor, link: None, dropped: 0, events: VecDeque::new(), unkept };
+        let books = Books { monitor, link: None, dropped: 0, unkept };
         let post = Arc::new(Post { path: settings.path, clock, books: Mutex::new(books) });
         let socket = Mutex::new(Some(Arc::new(socket)));
-        Ok(Self { bound, socket, post, background: Background::new()?, keeper })
+        Ok(Self { bound, socket, post, background: Background::keeping()?, keeper })
     }
 
     /// Loses datagrams on purpose, before they are looked at; the plan's delay means nothing here.
@@ -216,7 +212,7 @@ impl Watcher {
     /// What happened, the latest 65,536 of it.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
-        lock(&self.post.books).events.iter().cloned().collect()
+        self.background.latest()
     }
 
     /// The latest datagrams that could not be read.
@@ -292,16 +288,18 @@ impl Books {
 
     /// Hands on what happened.
     fn tell(&mut self, shared: &Shared<Event>) {
-        let events: Vec<Event> = self.monitor.events().collect();
-        if events.is_empty() {
+        let mut events = self.monitor.events().peekable();
+        if events.peek().is_none() {
             return;
         }
-        if let Some(unkept) = &mut self.unkept {
-            let room = MOST_UNKEPT - unkept.len();
-            unkept.extend(events.iter().filter(|event| event.is_notable()).take(room).cloned());
-        }
-        self.events.extend(events.iter().cloned());
-        self.events.drain(..self.events.len().saturating_sub(MOST_EVENTS));
-        shared.feed.tell(events);
+        let unkept = &mut self.unkept;
+        shared.feed.tell(events.inspect(|event| {
+            if let Some(unkept) = unkept
+                && event.is_notable()
+                && unkept.len() < MOST_UNKEPT
+            {
+                unkept.push(event.clone());
+            }
+        }));
     }
 }

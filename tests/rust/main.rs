@@ -1,6 +1,7 @@
 //! Tests of the crate from outside: the same scenarios against both drivers, and servers and senders on real sockets.
 
 mod adversary;
+mod batch;
 mod crowd;
 mod detect;
 mod echo;

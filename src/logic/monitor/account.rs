@@ -4,7 +4,7 @@
 //! its loss is taken back, so no count ever has to be negative. From the first number of a stretch to the highest,
 //! each is received, lost or held: that equation holds after every call. A stretch ends where the numbers jump.
 //!
-//! An [`Account`] takes 32 bytes as long as the numbers rise one by one; with the first that does not comes a ledger of
+//! An [`Account`] takes 24 bytes as long as the numbers rise one by one; with the first that does not comes a ledger of
 //! 312 bytes, 512 more while numbers are held, and 1 KB at most for runs that wait to be told.
 
 mod ledger;
@@ -106,27 +106,26 @@ pub struct Account(Kept);
 
 #[derive(Debug, Clone)]
 enum Kept {
-    /// All numbers from the first to the highest came, one after the other, the last at that time.
+    /// All numbers from the first to the highest came, one after the other.
     Whole {
         first: u64,
         highest: u64,
-        at: Nanos,
     },
     Ledger(Box<Ledger>),
 }
 
 impl Account {
-    /// An account that begins with the number `seq`, heard at `at`.
+    /// An account that begins with the number `seq`.
     #[must_use]
-    pub fn new(seq: u64, at: Nanos) -> Self {
-        Self(Kept::Whole { first: seq, highest: seq, at })
+    pub fn new(seq: u64) -> Self {
+        Self(Kept::Whole { first: seq, highest: seq })
     }
 
     /// The counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         match &self.0 {
-            Kept::Whole { first, highest, .. } => {
+            Kept::Whole { first, highest } => {
                 Counts { received: (highest - first).saturating_add(1), ..Counts::default() }
             }
             Kept::Ledger(ledger) => ledger.counts(),
@@ -135,10 +134,10 @@ impl Account {
 
     /// Takes in a number heard at `at`.
     pub fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
-        if let Kept::Whole { highest, at: last, .. } = &mut self.0
+        if let Kept::Whole { highest, .. } = &mut self.0
             && seq.checked_sub(*highest) == Some(1)
         {
-            (*highest, *last) = (seq, at.max(*last));
+            *highest = seq;
             return Heard::Fresh { gap: 0 };
         }
         self.ledger().hear(seq, at)
@@ -168,8 +167,8 @@ impl Account {
     }
 
     fn ledger(&mut self) -> &mut Ledger {
-        if let Kept::Whole { first, highest, at } = self.0 {
-            self.0 = Kept::Ledger(Box::new(Ledger::whole(first, highest, at)));
+        if let Kept::Whole { first, highest } = self.0 {
+            self.0 = Kept::Ledger(Box::new(Ledger::whole(first, highest, Nanos::MIN)));
         }
         match &mut self.0 {
             Kept::Ledger(ledger) => ledger,

@@ -82,7 +82,7 @@ pub struct Event {
     /// From where the client was heard last.
     pub address: Option<SocketAddr>,
     /// From where it was heard before.
-    pub previous: Option<SocketAddr>,
+    pub previous: Option<Box<SocketAddr>>,
     /// The state before, when that changed.
     pub before: Option<State>,
     /// The number of a heartbeat: the last one heard, unless its kind says otherwise.
@@ -200,7 +200,7 @@ impl fmt::Display for Event {
             Kind::ClientClockStepped => write!(f, "the wall clock of {client} was set by {span}"),
             Kind::AddressChanged => {
                 write!(f, "{client} moved")?;
-                self.previous.map_or(Ok(()), |previous| write!(f, " from {previous}"))?;
+                self.previous.as_ref().map_or(Ok(()), |previous| write!(f, " from {previous}"))?;
                 self.address.map_or(Ok(()), |address| write!(f, " to {address}"))
             }
             Kind::Lost if count == 1 => write!(f, "{client}: heartbeat {seq} is lost"),

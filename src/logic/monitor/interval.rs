@@ -4,7 +4,7 @@ use super::slim::Slim;
 use crate::logic::{Nanos, SECOND};
 
 /// Heartbeats over which it is averaged when it is not stated.
-const GAPS: u16 = 16;
+const GAPS: u8 = 16;
 /// So many times the average is far longer.
 const FAR: Nanos = 4;
 /// The longest.
@@ -15,13 +15,13 @@ const DAY: Nanos = 86_400 * SECOND;
 pub(super) struct Interval {
     pub(super) stated: Option<Slim>,
     pub(super) found: Nanos,
-    pub(super) gaps: u16,
+    pub(super) gaps: u8,
     pub(super) least: Nanos,
     /// The longest lately, forgotten little by little.
     pub(super) longest: Nanos,
     /// The last that was far longer than the others, and how many came since.
     pub(super) odd: Nanos,
-    pub(super) since_odd: u16,
+    pub(super) since_odd: u8,
 }
 
 impl Interval {

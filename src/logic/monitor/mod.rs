@@ -294,7 +294,7 @@ impl Monitor {
             self.roster.moved(place, source);
             // A sender that starts has another port as a matter of course.
             if !started_again || previous.ip() != source.ip() {
-                self.tell(place, now, Kind::AddressChanged, |event| event.previous = Some(previous));
+                self.tell(place, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
             }
         }
         self.find(place, taken.finding, now);

@@ -227,7 +227,7 @@ impl Peer {
         let heard = if let Some(account) = &mut self.account {
             account.hear(seq, at.mono)
         } else {
-            self.account = Some(Account::new(seq, at.mono));
+            self.account = Some(Account::new(seq));
             if self.session == Session::default() {
                 self.session = Session::of(beat);
             }

@@ -18,7 +18,7 @@ struct Told {
 
 impl Told {
     fn new() -> Self {
-        Self { account: Account::new(1, 0), now: 0, runs: Vec::new() }
+        Self { account: Account::new(1), now: 0, runs: Vec::new() }
     }
 
     /// The next number, a second after the one before.
@@ -137,7 +137,7 @@ fn repeated_numbers_and_old_ones_are_counted_apart() {
     assert_eq!(told.hear(976), Heard::Old);
     assert_eq!(told.counts(), Counts { received: 2_000, duplicates: 2, old: 1, ..Counts::default() });
 
-    let mut begun = Account::new(10, 0);
+    let mut begun = Account::new(10);
     assert_eq!(begun.hear(9, 0), Heard::Old, "from before the first");
 }
 
@@ -188,7 +188,7 @@ fn a_jump_is_no_loss() {
 
 #[test]
 fn the_highest_number_there_is_can_be_reached() {
-    let mut account = Account::new(u64::MAX - 3, 0);
+    let mut account = Account::new(u64::MAX - 3);
     assert_eq!(account.hear(u64::MAX - 1, Nanos::MAX), fresh(1));
     assert_eq!(account.hear(u64::MAX, Nanos::MIN), fresh(0));
     assert_eq!(account.next_settle(Nanos::MAX), Some(Nanos::MAX));
@@ -201,7 +201,7 @@ fn the_highest_number_there_is_can_be_reached() {
 
 #[test]
 fn a_session_that_is_closed_holds_nothing() {
-    let mut account = Account::new(1, 0);
+    let mut account = Account::new(1);
     account.hear(4, 0);
     let mut runs = Vec::new();
     let mut sum = account.close(|first, last| runs.push((first, last)));
@@ -214,7 +214,7 @@ fn a_session_that_is_closed_holds_nothing() {
 fn memory_is_as_stated() {
     assert!(size_of::<Account>() <= 32, "{}", size_of::<Account>());
     assert!(size_of::<Ledger>() <= 312, "{}", size_of::<Ledger>());
-    let mut account = Account::new(0, 0);
+    let mut account = Account::new(0);
     // Every other number is lost, for long, and nobody asks.
     for seq in (0..100_000).step_by(2) {
         account.hear(seq, 0);
@@ -354,7 +354,7 @@ proptest! {
     #[test]
     fn it_counts_as_one_who_remembers_everything(first in 0_u64..2_000, steps in prop::collection::vec(step(), 1..120)) {
         let interval = 100 * MS;
-        let (mut account, mut model) = (Account::new(first, 0), Model::new(first));
+        let (mut account, mut model) = (Account::new(first), Model::new(first));
         let (mut now, mut told) = (0, Vec::new());
         for (wait, step) in steps {
             now += wait;
@@ -378,7 +378,7 @@ proptest! {
     fn nothing_that_comes_hurts(
         steps in prop::collection::vec((any::<u64>(), 0_u64..3_000, 0_u8..20, any::<i64>(), any::<i64>()), 1..200)
     ) {
-        let mut account = Account::new(steps[0].0, steps[0].3);
+        let mut account = Account::new(steps[0].0);
         let mut told = BTreeSet::new();
         for (wild, near, kind, at, interval) in steps {
             let highest = account.clone().ledger().highest;
