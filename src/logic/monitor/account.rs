@@ -166,6 +166,13 @@ impl Account {
         self.ledger().close(tell)
     }
 
+    /// Bytes beside its own.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let Kept::Ledger(ledger) = &self.0 else { return 0 };
+        size_of::<Ledger>() + 16 * (ledger.gaps.capacity() + ledger.untold.capacity())
+    }
+
     fn ledger(&mut self) -> &mut Ledger {
         if let Kept::Whole { first, highest } = self.0 {
             self.0 = Kept::Ledger(Box::new(Ledger::whole(first, highest, Nanos::MIN)));

@@ -206,6 +206,13 @@ impl Clocks {
         self.last.map_or(0, Slim::get)
     }
 
+    /// Bytes beside their own.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let of = |envelope: &Box<Envelope>| size_of::<Envelope>() + 16 * envelope.corners();
+        self.envelope.as_ref().map_or(0, of)
+    }
+
     /// Reads something of each cache line and does nothing with it.
     pub(super) fn peek(&self) -> u64 {
         let Self { last, stamped, mono, wall, theirs, arrivals, .. } = self;

@@ -71,6 +71,11 @@ impl Index {
         self.entries[at] = EMPTY;
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.entries)
+    }
+
     fn put(&mut self, entry: u64) {
         let mut at = self.home(hash_of(entry)).unwrap_or_default();
         while self.entries[at] != EMPTY {

@@ -26,6 +26,9 @@ const OUT_OF_STEP: u8 = 3;
 /// Rising numbers below the highest after which these are the ones to go by.
 const CUT_OFF: u8 = 3;
 
+/// No time at all: an `Option` would take more room.
+const UNKNOWN: Marks = Marks { late: Nanos::MIN, suspect: Nanos::MIN, down: Nanos::MIN };
+
 /// A client. Its fields are in this order, and [`Peer::peek`] reads one of each cache line.
 #[derive(Debug)]
 #[repr(C)]
@@ -41,7 +44,8 @@ pub(super) struct Peer {
     pub(super) account: Option<Account>,
     pub(super) clocks: Clocks,
     pub(super) interval: Interval,
-    pub(super) marks: Option<Marks>,
+    /// [`UNKNOWN`] before the first heartbeat; [`Peer::marks`] says so.
+    marks: Marks,
     /// How long it may be silent after its last heartbeat.
     pub(super) patience: Nanos,
     /// What was learned of how its heartbeats come, and before that how many of them came.
@@ -115,7 +119,7 @@ impl Peer {
             account: None,
             clocks: Clocks::new(),
             interval: Interval::new(beat.interval, least),
-            marks: None,
+            marks: UNKNOWN,
             patience: 0,
             watch: None,
             past: None,
@@ -140,12 +144,21 @@ impl Peer {
         (!self.nameless).then_some(&*self.name)
     }
 
+    /// Bytes beside its own, with those by which the allocator rounds up.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let watch = self.watch.as_ref().map_or(0, |watch| size_of::<Watch>() + 16 + watch.memory() + 16);
+        let past = self.past.as_ref().map_or(0, |_| size_of::<Past>() + 16);
+        let account = self.account.as_ref().map_or(0, Account::memory);
+        watch + past + self.clocks.memory() + account + 3 * 16
+    }
+
     /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
     pub(super) fn peek(&self) -> u64 {
         let Self { source, last, session, clocks, interval, marks, since, .. } = self;
         let begins =
             u64::from(source.port()) ^ last.mono.cast_unsigned() ^ u64::from(session.number().is_some());
-        let goes_on = clocks.peek() ^ interval.found.cast_unsigned() ^ u64::from(marks.is_some());
+        let goes_on = clocks.peek() ^ interval.found.cast_unsigned() ^ marks.down.cast_unsigned();
         begins ^ goes_on ^ since.wall.cast_unsigned()
     }
 
@@ -156,6 +169,15 @@ impl Peer {
 
     pub(super) fn interval(&self) -> Nanos {
         self.interval.value()
+    }
+
+    /// Until when its silence means what, if that is known.
+    pub(super) fn marks(&self) -> Option<Marks> {
+        Some(self.marks).filter(|marks| *marks != UNKNOWN)
+    }
+
+    pub(super) fn set_marks(&mut self, marks: Marks) {
+        self.marks = marks;
     }
 
     /// The numbers up to which it was heard before, if that has to be known.
@@ -279,9 +301,9 @@ impl Peer {
             self.mark(before, Beat { sent: told.sent, ..beat }, detector);
         }
         if let Some(usual) = self.interval.usual_silence() {
-            self.marks = self.marks.map(|marks| marks.after_at_least(came, usual));
+            self.marks = self.marks.after_at_least(came, usual);
         }
-        self.patience = self.marks.map_or(0, |marks| marks.down.saturating_sub(came)).max(self.interval());
+        self.patience = self.marks.down.saturating_sub(came).max(self.interval());
         // What the clocks say beside a jump of the numbers says as little.
         Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
     }
@@ -289,7 +311,7 @@ impl Peer {
     /// Whether heartbeats come at their pace and yet all too late by what is known of the sender's clock: it stood still
     /// with its machine, and is another one now. What only waited on the way comes at once.
     fn is_out_of_step(&mut self, came: Nanos, gap: Nanos) -> bool {
-        let late = self.marks.is_some_and(|marks| marks.down < came) && gap >= self.interval() / 2;
+        let late = self.marks.down < came && gap >= self.interval() / 2;
         self.out_of_step = if late { self.out_of_step.saturating_add(1) } else { 0 };
         self.out_of_step >= OUT_OF_STEP
     }
@@ -343,21 +365,21 @@ impl Peer {
         }
         if let Some(watch) = &mut self.watch {
             watch.beat(beat);
-            self.marks = watch.marks();
+            self.marks = watch.marks().unwrap_or(UNKNOWN);
             return;
         }
         self.young = self.young.saturating_add(1);
         let after = |silence: Nanos| beat.at.saturating_add(silence);
-        self.marks = Some(Marks {
+        self.marks = Marks {
             late: after(interval * 3 / 2),
             suspect: after(interval * 2),
             down: after(interval.saturating_mul(PATIENCE).saturating_add(SECOND)),
-        });
+        };
     }
 
     /// Until when the second heartbeat of a newcomer is waited for.
     pub(super) fn second_by(&self) -> Option<Nanos> {
-        let down = self.marks?.down;
+        let down = self.marks()?.down;
         let stated = self.states_interval();
         Some(if stated { down } else { down.max(self.last.mono.saturating_add(NEWCOMER)) })
     }

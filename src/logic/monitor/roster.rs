@@ -263,6 +263,15 @@ impl Roster {
         self.timers.next()
     }
 
+    /// Bytes of all clients and of the tables about them.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let places = self.blocks.len() * BLOCK * size_of::<Option<Peer>>();
+        let queues = (self.unconfirmed.capacity() + self.stopped.capacity()) * size_of::<Place>();
+        let clients: usize = self.peers().map(Peer::memory).sum();
+        places + queues + clients + self.index.memory() + self.timers.memory()
+    }
+
     /// How many entries there are in all queues.
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {

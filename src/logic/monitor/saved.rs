@@ -157,7 +157,10 @@ fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     (peer.sealed, peer.state, peer.since, peer.last) = (sealed, state, since, last);
     (peer.session, peer.sessions, peer.seq) = (session, sessions, seq);
     peer.patience = interval.value().saturating_mul(PATIENCE).saturating_add(SECOND);
-    (peer.interval, peer.marks) = (interval, state.is_watched().then_some(marks));
+    peer.interval = interval;
+    if state.is_watched() {
+        peer.set_marks(marks);
+    }
     let past = peer.past();
     (past.floor, past.carried, past.bye) = (Some(seq), counts, bye);
     Some(peer)

@@ -1,6 +1,7 @@
 //! The monitor by hand: one datagram and one moment at a time.
 
 mod hard;
+mod memory;
 mod sessions;
 
 use super::*;
@@ -341,11 +342,4 @@ fn what_is_saved_is_taken_up_and_the_absence_is_nobodys() {
         let refused = Post::new(|_| {}).monitor.restore(broken, at(0)).unwrap_err().to_string();
         assert!(refused.contains("state") && refused.contains("begin anew"), "{refused}");
     }
-}
-
-#[test]
-fn a_client_takes_as_much_memory_as_is_said() {
-    // `udpping.Monitor` states 0.6 KB, with its places in the tables and its name.
-    let peer = size_of::<Peer>();
-    assert!(peer <= 480, "{peer} bytes");
 }

@@ -105,6 +105,12 @@ impl Timers {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let drawers: usize = self.drawers.values().map(Vec::capacity).sum();
+        16 * (self.times.capacity() + self.near.capacity()) + 4 * drawers
+    }
+
     /// How many entries there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

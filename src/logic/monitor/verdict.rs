@@ -1,5 +1,6 @@
 //! What a heartbeat changes about a client, and what its silence does.
 
+use super::detect::Marks;
 use super::event::{Kind, State};
 use super::roster::Place;
 use super::{Moment, Monitor};
@@ -16,7 +17,7 @@ impl Monitor {
         let Some(peer) = self.roster.get_mut(place) else { return };
         // One that was so long on the way that silence is suspicious all the same revives nobody.
         let grace = self.health.grace(peer.excused, peer.interval());
-        let in_time = peer.marks.is_some_and(|marks| now.mono <= marks.down.saturating_add(grace));
+        let in_time = peer.marks().is_some_and(|marks| now.mono <= marks.down.saturating_add(grace));
         let to = match peer.state {
             _ if peer.bye().is_some() => State::Bye,
             State::Late | State::Suspect if in_time => State::Up,
@@ -43,7 +44,7 @@ impl Monitor {
         let Some(peer) = self.roster.get_mut(place) else { return };
         let grace = self.health.grace(peer.excused, peer.interval());
         let silent = |mark: Option<Nanos>| mark.is_some_and(|mark| now.mono > mark.saturating_add(grace));
-        let marks = peer.marks;
+        let marks = peer.marks();
         let span = now.mono.saturating_sub(peer.last.mono);
         let to = match peer.state {
             State::New if silent(peer.second_by()) => {
@@ -104,7 +105,7 @@ impl Monitor {
         let isolated = self.isolated.is_some();
         let Some(peer) = self.roster.get_mut(place) else { return };
         let grace = self.health.grace(peer.excused, peer.interval());
-        let mark = peer.marks.and_then(|marks| match peer.state {
+        let mark = peer.marks().and_then(|marks| match peer.state {
             State::New => peer.second_by(),
             State::Up => Some(marks.late),
             State::Late => Some(marks.suspect),
@@ -179,8 +180,8 @@ impl Monitor {
                     continue;
                 };
                 let patience = peer.patience;
-                if let Some(marks) = &mut peer.marks {
-                    marks.down = now.mono.saturating_add(patience);
+                if let Some(marks) = peer.marks() {
+                    peer.set_marks(Marks { down: now.mono.saturating_add(patience), ..marks });
                 }
                 self.look_again(place, now);
             }

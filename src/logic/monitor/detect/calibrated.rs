@@ -197,6 +197,11 @@ impl Watch {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.deviations.memory()
+    }
+
     pub(super) fn peek(&self) -> u64 {
         let Self { latest, offset, losses, deviations, forecast, .. } = self;
         let numbers =

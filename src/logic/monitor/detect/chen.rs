@@ -62,6 +62,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.offsets.memory()
+    }
+
     pub(super) fn peek(&self) -> u64 {
         self.offsets.peek()
     }

@@ -53,6 +53,11 @@ impl Deviations {
         is_latest
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        2 * (self.counts.capacity() + self.carried.capacity())
+    }
+
     /// Reads where the next is likely to be counted.
     pub(super) fn peek(&self) -> u64 {
         self.counts.get(self.counts.len() / 2).copied().unwrap_or_default().into()

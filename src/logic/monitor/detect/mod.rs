@@ -161,6 +161,17 @@ impl Watch {
         state ^ self.interval.cast_unsigned() ^ u64::from(self.marks.is_some())
     }
 
+    /// Bytes beside its own.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        match &self.state {
+            State::Fixed(_) => 0,
+            State::Phi(watch) => watch.memory(),
+            State::Chen(watch) => watch.memory(),
+            State::Calibrated(watch) => watch.memory(),
+        }
+    }
+
     /// The interval that it goes by.
     #[must_use]
     pub fn interval(&self) -> Nanos {

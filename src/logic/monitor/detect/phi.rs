@@ -83,6 +83,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.intervals.memory()
+    }
+
     pub(super) fn peek(&self) -> u64 {
         self.intervals.peek()
     }

@@ -35,6 +35,11 @@ impl Window {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        2 * self.distances.capacity()
+    }
+
     pub(super) fn peek(&self) -> u64 {
         let oldest = self.distances.front().copied().unwrap_or_default();
         let newest = self.distances.back().copied().unwrap_or_default();
