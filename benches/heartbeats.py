@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 NAME = "heartbeats"
 BASELINES = ["bare", "seed"]
 CPU = "CPU per heartbeat"
+LEARNING = f"{CPU}, while its detector is new"
 MEMORY = "memory per client"
+HISTORY = "memory per client, with a detector"
 IN_KERNEL = 1_280  # bytes that a heartbeat takes in a receive buffer, at most
 GRANTED = 2 * int(Path("/proc/sys/net/core/rmem_max").read_text(encoding="ascii"))
 PORTION = min(GRANTED, 8 << 20) // IN_KERNEL
 GOAL_US = 1.0
+GOAL_BYTES, GOAL_HISTORY = 512, 4_096
 
 
 def measure(report: Report) -> None:
-    """Let each monitor hear every client so often; the first time it makes their acquaintance."""
+    """Let each monitor hear every client so often; the first time it makes their acquaintance.
+
+    A detector begins with the third heartbeat and looks at what it learned with each one at first, so of the
+    later rounds the cheapest is what receiving costs, and the dearest what learning does.
+    """
     clients, times = report.size(100_000, 1_000), report.size(3, 2)
     case = f"{clients:,} clients"
     room = {"max_clients": 2 * clients, "per_prefix": clients}
@@ -47,6 +54,7 @@ def measure(report: Report) -> None:
             first = senders.beat(1)
             memory = (server.resident_bytes() - before) / clients
             later = [senders.beat(seq) for seq in range(2, times + 2)]
+            history = (server.resident_bytes() - before) / clients
             drops = server.drops()
             told: dict[str, Any] | None = None if name == "seed" else server.told()
         what = f"beats, {case}, {name}: {clients * (times + 1)} sent, {drops} dropped by the kernel, {told}"
@@ -57,12 +65,20 @@ def measure(report: Report) -> None:
         report.check(drops == 0, what)
         report.add(Figure(NAME, CPU, "us", case, name, number, min(later) / 1e3))
         report.add(Figure(NAME, f"{CPU}, first of a client", "us", case, name, number, first / 1e3))
+        report.add(Figure(NAME, LEARNING, "us", case, name, number, max(later) / 1e3))
         report.add(Figure(NAME, MEMORY, "bytes", case, name, number, memory))
+        report.add(Figure(NAME, HISTORY, "bytes", case, name, number, history))
     cost = report.values(CPU, case, "udpping").values()
     report.told(
         f"at most {GOAL_US} us of CPU per heartbeat, {case}", max(cost) <= GOAL_US, f"most {max(cost):.2f} us"
     )
     report.aim(CPU, case, "udpping", "seed", 1 / 3.5)
+    for metric, most in ((MEMORY, GOAL_BYTES), (HISTORY, GOAL_HISTORY)):
+        values = [*report.values(metric, case, "udpping").values()]
+        values += report.values(metric, case, "udpping, its own form").values()
+        report.told(
+            f"{metric}, {case}: at most {most} bytes", max(values) <= most, f"most {max(values):,.0f}"
+        )
 
 
 class Clients:

@@ -122,7 +122,7 @@ class Monitor:
     * `losses`: whether each loss is an event.
     * `beats`: whether each heartbeat is one, for those who want to see them come.
     * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
-      that stopped. A client takes 0.6 KB, and with all that was learned of it 2 KB as a rule (4 KB with the
+      that stopped. A client takes 0.5 KB, and with all that was learned of it 2 KB as a rule (4 KB with the
       detectors `phi` and `chen`).
     * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
     * `idle`: after how many seconds without anybody to say so once; 0 for never.
@@ -240,7 +240,8 @@ class Monitor:
     def __iter__(self) -> "Iterator[MonitorEvent]":
         """Give the events, each once, until it stops. ConfigError if `on_event` gets them.
 
-        Beyond 65,536 in waiting, `missed_events` counts. Ctrl-C is a KeyboardInterrupt; the monitor goes on.
+        The latest 65,536 wait, and `missed_events` counts those before. Ctrl-C is a KeyboardInterrupt; the
+        monitor goes on.
         """
         self._own_events()
         return self._events()

@@ -212,7 +212,7 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         event.kind.as_str(),
         event.client.as_deref(),
         event.address.map(|address| address.to_string()),
-        event.previous.as_ref().map(|address| address.to_string()),
+        event.previous.as_ref().map(ToString::to_string),
         event.before.map(State::as_str),
         event.seq,
         event.span,

@@ -17,8 +17,11 @@ fn at(now: Nanos) -> Moment {
 /// What a monitor has to say for itself, and what it answered.
 type Told = (Vec<Event>, Vec<PeerRow>, String, Vec<(usize, Vec<u8>)>);
 
-/// Lets a monitor hear batches, each some time after the one before, at once or one datagram after the other.
-fn hear(plan: &MonitorPlan, batches: &[(Nanos, Vec<(SocketAddr, Vec<u8>)>)], at_once: bool) -> Told {
+/// Datagrams that come together, and how long after those before.
+type Batch = (Nanos, Vec<(SocketAddr, Vec<u8>)>);
+
+/// Lets a monitor hear batches, at once or one datagram after the other.
+fn hear(plan: &MonitorPlan, batches: &[Batch], at_once: bool) -> Told {
     let mut monitor = Monitor::new(plan.clone(), at(0));
     let (mut now, mut answers, mut out) = (0, Vec::new(), Vec::new());
     for (number, (later, batch)) in batches.iter().enumerate() {
@@ -64,7 +67,7 @@ fn datagram() -> impl Strategy<Value = (SocketAddr, Vec<u8>)> {
         };
         let (keys, mut line) = (Keys::read(KEYS).expect("a key"), Vec::new());
         beat.write(
-            if kind & 12 == 0 { Form::Lab2 } else { Form::Full },
+            if kind & 0b1100 == 0 { Form::Lab2 } else { Form::Full },
             keys.find(None).filter(|_| kind & 16 == 0),
             &mut line,
         );

@@ -209,8 +209,8 @@ impl Clocks {
     /// Bytes beside their own.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let of = |envelope: &Box<Envelope>| size_of::<Envelope>() + 16 * envelope.corners();
-        self.envelope.as_ref().map_or(0, of)
+        let of = |envelope: &Envelope| size_of::<Envelope>() + 16 * envelope.corners();
+        self.envelope.as_deref().map_or(0, of)
     }
 
     /// Reads something of each cache line and does nothing with it.

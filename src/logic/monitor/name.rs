@@ -101,6 +101,6 @@ mod tests {
         }
         let mut names = texts.map(Name::from);
         names.sort();
-        assert!(names.is_sorted_by_key(|name| name.to_string()));
+        assert!(names.is_sorted_by_key(ToString::to_string));
     }
 }

@@ -32,7 +32,6 @@ const UNKNOWN: Marks = Marks { late: Nanos::MIN, suspect: Nanos::MIN, down: Nano
 /// A client. Its fields are in this order, and [`Peer::peek`] reads one of each cache line.
 #[derive(Debug)]
 #[repr(C)]
-#[expect(clippy::struct_excessive_bools, reason = "they are true or not each for itself")]
 pub(super) struct Peer {
     pub(super) name: Name,
     pub(super) source: SocketAddr,

@@ -282,7 +282,7 @@ fn json_line(event: &Event) -> String {
         event.kind.as_str(),
         text(event.client.as_deref().map(str::to_owned)),
         text(event.address.map(|address| address.to_string())),
-        text(event.previous.as_ref().map(|address| address.to_string())),
+        text(event.previous.as_ref().map(ToString::to_string)),
         text(event.before.map(|state| state.as_str().to_owned())),
         event.seq.map_or_else(|| "null".to_owned(), |seq| seq.to_string()),
         number(event.span),

@@ -78,10 +78,7 @@ impl Table {
             ("event", words(each().map(|event| Some(event.kind.as_str())))),
             ("client", words(each().map(|event| event.client.as_deref()))),
             ("address", words(each().map(|event| event.address.map(|address| address.to_string())))),
-            (
-                "previous",
-                words(each().map(|event| event.previous.as_ref().map(|address| address.to_string()))),
-            ),
+            ("previous", words(each().map(|event| event.previous.as_ref().map(ToString::to_string)))),
             ("before", words(each().map(|event| event.before.map(State::as_str)))),
             ("seq", Arc::new(each().map(|event| event.seq).collect::<PrimitiveArray<UInt64Type>>())),
             ("span_ns", times(each().map(|event| event.span.unwrap_or(NONE)))),
