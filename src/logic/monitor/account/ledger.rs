@@ -108,7 +108,8 @@ impl Ledger {
             self.decide(gap.last + 1);
             self.tidy();
         }
-        self.untold.drain(..).for_each(|(first, last)| tell(first, last));
+        // Their memory goes with them.
+        std::mem::take(&mut self.untold).into_iter().for_each(|(first, last)| tell(first, last));
     }
 
     /// When there will be something to settle even if nothing more is heard.
@@ -218,7 +219,7 @@ impl Ledger {
     fn tidy(&mut self) {
         if self.counts.pending == 0 {
             self.decided = self.highest;
-            self.gaps.clear();
+            self.gaps = VecDeque::new();
         }
         while self.gaps.front().is_some_and(|gap| gap.last < self.decided) {
             self.gaps.pop_front();
