@@ -17,7 +17,7 @@ from farend import wait_until
 from watching import SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 HERE = "127.0.0.1"
 GRANTED = Path("/proc/sys/net/core/rmem_max")
@@ -54,7 +54,7 @@ class Watcher:
 
 
 @contextlib.contextmanager
-def watcher() -> Iterator[Watcher]:
+def watcher() -> Generator[Watcher]:
     command = [sys.executable, "-c", SCRIPT]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
