@@ -109,7 +109,9 @@ impl Ledger {
             self.tidy();
         }
         // Their memory goes with them.
-        std::mem::take(&mut self.untold).into_iter().for_each(|(first, last)| tell(first, last));
+        for (first, last) in std::mem::take(&mut self.untold) {
+            tell(first, last);
+        }
     }
 
     /// When there will be something to settle even if nothing more is heard.
