@@ -6,9 +6,11 @@ does not answer, it still notes.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import select
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = "tuple[str, int]"
 IP_RECVTTL = 12  # Linux; the socket module has no name for it
+SO_RCVBUFFORCE = 33  # likewise
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,15 @@ def silent(_number: int, _request: bytes) -> list[Answer]:
     return []
 
 
+def make_room(own: socket.socket) -> None:
+    """Let much wait in a socket: on a busy machine nobody may come to read it for a while."""
+    size = 4 << 20
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    if sys.platform == "linux":
+        with contextlib.suppress(PermissionError):  # past the system's limit, for root alone
+            own.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, size)
+
+
 @dataclass
 class FarEnd:
     """Answers request `number` (from 1) with what `script(number, request)` says, `hops` as its hop limit."""
@@ -68,6 +80,7 @@ class FarEnd:
         self._sockets = [socket.socket(self.family, socket.SOCK_DGRAM) for _ in range(2)]
         for each in self._sockets:
             each.bind((host, 0))
+            make_room(each)
             if self.hops is not None and self.family == socket.AF_INET:
                 each.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, self.hops)
             elif self.hops is not None:

@@ -103,15 +103,15 @@ for sender in senders:
 def test_a_child_has_senders_of_its_own_and_leaves_its_parents_alone(far: FarEnd) -> None:
     script = """
 where = sys.argv[1], int(sys.argv[2])
-senders = [udpping.Heartbeat(*where, interval=0.02, id=f"parent-{n}") for n in range(30)]
-made = udpping.Heartbeat(*where, interval=0.02, id="child-made-by-its-parent")
+senders = [udpping.Heartbeat(*where, interval=0.1, id=f"parent-{n}") for n in range(30)]
+made = udpping.Heartbeat(*where, interval=0.1, id="child-made-by-its-parent")
 for sender in senders:
     sender.start()
 time.sleep(0.2)  # a clock that begins later would show
 child = os.fork()
 if child == 0:
     assert not any(sender.running for sender in senders)
-    own = [made, *(udpping.Heartbeat(*where, interval=0.02, id=f"child-{n}") for n in range(30))]
+    own = [made, *(udpping.Heartbeat(*where, interval=0.1, id=f"child-{n}") for n in range(30))]
     for sender in own:
         sender.start()
     wait_until(lambda: all(sender.sent >= 3 for sender in own))
