@@ -56,7 +56,7 @@ def test_a_forked_child_may_leave_its_parent_s_server(*, begun: bool, workers: i
     """The threads and the sockets are the parent's. The child must neither wait for them nor stop them."""
     script = (
         f"begun, workers = {begun}, {workers}"
-        + """
+        """
 import json, os, sys, udpping
 server = udpping.Server(port=0, workers=workers)
 if begun:

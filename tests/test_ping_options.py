@@ -223,7 +223,7 @@ def test_a_ping_that_cannot_leave_is_not_blamed_on_those_that_are_out(*, busy: b
     """The link shrinks while replies are on their way: they come, however many sends then fail."""
     statuses = in_a_network_of_its_own(
         f"busy = {busy}"
-        + """
+        """
 up()
 with udpping.Server(port=0, delay=0.5) as server:
     pinger = udpping.Pinger(*server.address, count=10, size=2000, df=True, interval=0.1, timeout=5, busy=busy)
