@@ -113,11 +113,6 @@ impl Server {
 
     /// Stops serving and waits until the threads have ended. Replies that still wait are not sent.
     pub fn stop(&self) {
-        self.office.close();
-        // Not before it has begun, nor in a forked child: there the sockets are the parent's as well, and it goes on.
-        if self.background.is_running() {
-            lock(&self.sockets).iter().flat_map(|sockets| sockets.iter()).for_each(Socket::end_waiting);
-        }
         self.background.stop();
         if let Some(sockets) = lock(&self.sockets).take() {
             *lock(&self.kernel_drops) = kernel_drops(&sockets);

@@ -250,17 +250,6 @@ impl Socket {
         }
     }
 
-    /// From now on [`Inbox::wait`] waits at this socket, where that can be ended; says whether it does.
-    pub(super) fn let_wait(&self) -> bool {
-        cfg!(target_os = "linux") && self.path == Path::Full && self.inner.set_nonblocking(false).is_ok()
-    }
-
-    /// Ends all waiting at this socket, for good and in every process that has it.
-    pub(super) fn end_waiting(&self) {
-        // Linux says that the socket is not connected, and does it all the same.
-        let _ = socket2::SockRef::from(&self.inner).shutdown(std::net::Shutdown::Read);
-    }
-
     /// From now on a train of datagrams may come in one slot of an [`Inbox`]; it is taken apart there.
     pub fn take_trains(&self) {
         #[cfg(target_os = "linux")]

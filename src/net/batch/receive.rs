@@ -51,8 +51,8 @@ impl Inbox {
         }
     }
 
-    /// Takes what has arrived; `WouldBlock` if nothing has. At a socket that blocks it can `wait` for the first datagram.
-    pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<()> {
+    /// Takes what has arrived, without waiting; `WouldBlock` if nothing has.
+    pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.received.clear();
         let vectors = self.vectors.refill(
             self.buffers
@@ -65,18 +65,19 @@ impl Inbox {
             msg_len: 0,
         }));
         let slots = u32::try_from(headers.len()).unwrap_or(u32::MAX);
-        let flags = if wait { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
         // SAFETY: `headers` holds `slots` entries whose pointers lead to `names`, `vectors`, `buffers` and `controls`,
         // which live until after the call and are not touched during it; the descriptor is open.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), slots, flags, ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                slots,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
-            // What ends a wait looks like a datagram from nowhere.
-            if header.msg_hdr.msg_namelen == 0 {
-                continue;
-            }
             let Facts { via, ttl, stamp, step } = facts(&header.msg_hdr);
             // A datagram whose sender has no IP address cannot be answered or credited.
             let Some(source) = address(name) else { continue };

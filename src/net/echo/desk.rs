@@ -33,7 +33,7 @@ pub(super) struct Office {
     path: Path,
     clock: Clock,
     pub(super) followed: AtomicBool,
-    /// It was stopped, or one thread has ended, and so shall the others.
+    /// One thread has ended, and so shall the others.
     closed: AtomicBool,
     register: Mutex<Register>,
     desks: Vec<Mutex<Desk>>,
@@ -89,13 +89,13 @@ impl Office {
         waker: &Waker,
     ) -> Result<()> {
         let work = |desk, socket| {
-            let _closing = Closing { office: self, sockets, waker };
+            let _closing = Closing { office: self, waker };
             Work::new(self, desk, socket, shared).go_on(bell)
         };
         let mut places = self.desks.iter().zip(sockets);
         let first = places.next();
         thread::scope(|scope| {
-            let _closing = Closing { office: self, sockets, waker };
+            let _closing = Closing { office: self, waker };
             let spawn = |(desk, socket)| {
                 thread::Builder::new().name("udpping server".into()).spawn_scoped(scope, move || {
                     pace::be_punctual();
@@ -109,11 +109,6 @@ impl Office {
                 end.and(other.join().unwrap_or_else(|defect| panic::resume_unwind(defect)))
             })
         })
-    }
-
-    /// Lets no thread serve any more; one may still wait for a datagram.
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
     }
 
     pub(super) fn totals(&self, kernel_drops: Option<u64>) -> Totals {
@@ -151,14 +146,12 @@ impl Office {
 /// Ends all threads when one ends, however that comes.
 struct Closing<'a> {
     office: &'a Office,
-    sockets: &'a [Socket],
     waker: &'a Waker,
 }
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.office.close();
-        self.sockets.iter().for_each(Socket::end_waiting);
+        self.office.closed.store(true, Ordering::Release);
         self.waker.wake();
     }
 }
@@ -180,17 +173,13 @@ impl<'a> Work<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.office.closed.load(Ordering::Acquire)
+        self.shared.is_stopping() || self.office.closed.load(Ordering::Acquire)
     }
 
     fn go_on(&mut self, bell: &Bell) -> Result<()> {
         let mut inbox = Inbox::new(SLOTS, self.office.path);
-        let waits = self.socket.let_wait();
-        let mut idle = true;
         while !self.is_over() {
-            // With replies to send in time, waiting needs a clock.
-            let received = if waits && idle { inbox.wait(self.socket) } else { inbox.receive(self.socket) };
-            match received {
+            match inbox.receive(self.socket) {
                 Ok(true) => {
                     let (now, wall) = self.decide(&inbox);
                     self.answer(&inbox, now, wall);
@@ -200,7 +189,7 @@ impl<'a> Work<'a> {
                 Err(error) if passes(&error) => {}
                 Err(source) => return Err(Error::System { action: "receive", source }),
             }
-            idle = self.release();
+            self.release();
         }
         Ok(())
     }
@@ -272,11 +261,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Sends the delayed replies whose time has come; says whether no other waits.
-    fn release(&mut self) -> bool {
+    /// Sends the delayed replies whose time has come.
+    fn release(&mut self) {
         let mut desk = lock(self.desk);
         if desk.held.is_empty() {
-            return true;
+            return;
         }
         let now: Nanos = self.office.clock.now();
         // A dead link makes each send wait: stopping must not wait for all of them.
@@ -289,14 +278,13 @@ impl<'a> Work<'a> {
             }
         }
         self.send(&mut desk);
-        desk.held.is_empty()
     }
 
     fn send(&mut self, desk: &mut Desk) {
-        let Self { office, socket, outbox, .. } = self;
+        let Self { office, socket, shared, outbox, .. } = self;
         outbox.send(
             socket,
-            || !office.closed.load(Ordering::Acquire),
+            || !shared.is_stopping(),
             |notes, result| match result {
                 Ok(()) => desk.clerk.answered(notes.len() as u64),
                 Err(_) => office.fail(desk, notes, Reason::Send),

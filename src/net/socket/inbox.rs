@@ -39,29 +39,18 @@ impl Inbox {
     /// # Errors
     /// On the portable path a refusal by the far end shows here as `ConnectionRefused`.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
-        self.take(socket, false)
-    }
-
-    /// The same at a socket that lets it wait, until something has arrived or [`Socket::end_waiting`] is called: one
-    /// system call instead of two or three.
-    pub(in crate::net) fn wait(&mut self, socket: &Socket) -> io::Result<bool> {
-        self.take(socket, true)
-    }
-
-    fn take(&mut self, socket: &Socket, wait: bool) -> io::Result<bool> {
-        match self.try_receive(socket, wait) {
+        match self.try_receive(socket) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "Linux alone waits"))]
-    fn try_receive(&mut self, socket: &Socket, wait: bool) -> io::Result<()> {
+    fn try_receive(&mut self, socket: &Socket) -> io::Result<()> {
         self.received = None;
         #[cfg(target_os = "linux")]
         if let Some(batch) = &mut self.batch {
-            return batch.receive(socket.as_fd(), wait);
+            return batch.receive(socket.as_fd());
         }
         self.received = Some(socket.inner.recv_from(&mut self.single)?);
         Ok(())
