@@ -41,13 +41,17 @@ def detector_text(value: object) -> str:
 
 def seconds_text(name: str, value: float) -> str:
     """Write seconds, an hour at most, with their unit and to the nanosecond."""
-    digits = f"{seconds(name, value):.9f}"
-    text = f"{digits.rstrip('0').rstrip('.')}s"
+    return decimals(name, value, seconds(name, value), "{}s", "0 to 3600 seconds") + "s"
+
+
+def decimals(name: str, value: object, as_float: float, form: str, expected: str) -> str:
+    """Write a number as the core reads it, if the core takes the delay that `form` makes of it."""
+    digits = f"{as_float:.9f}".rstrip("0").rstrip(".")
     try:
-        _core.check_delay(text)
+        _core.check_delay(form.format(digits))
     except ConfigError:
-        raise refuse(name, value, "0 to 3600 seconds") from None
-    return text
+        raise refuse(name, value, expected) from None
+    return digits
 
 
 def utc_offset() -> int:

@@ -6,8 +6,7 @@ ConfigError. The delays of a seed are the same in every later version.
 """
 
 from udpping import _checks, _core
-from udpping._text import seconds_text
-from udpping.errors import ConfigError
+from udpping._text import decimals, seconds_text
 
 __all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
 
@@ -114,9 +113,9 @@ class LogNormal(Delay):
     __slots__ = ()
 
     def __init__(self, median: float, sigma: float, *, base: float = 0.0) -> None:
-        spread = _decimals(
-            "sigma", sigma, "lognormal:median=0,sigma=", "0 to 80, the standard deviation of the logarithm"
-        )
+        # A time of 0 goes with any number, so it is the number alone that is refused here and below.
+        form, expected = "lognormal:median=0,sigma={}", "0 to 80, the standard deviation of the logarithm"
+        spread = decimals("sigma", sigma, _checks.number("sigma", sigma), form, expected)
         times = f"median={seconds_text('median', median)},sigma={spread}"
         super().__init__(f"lognormal:{times},base={seconds_text('base', base)}")
 
@@ -141,20 +140,10 @@ class Gamma(Delay):
     __slots__ = ()
 
     def __init__(self, mean: float, shape: float, *, base: float = 0.0) -> None:
-        steps = _decimals("shape", shape, "gamma:mean=0,shape=", "0.1 to 1000; 1 is exponential")
+        form, expected = "gamma:mean=0,shape={}", "0.1 to 1000; 1 is exponential"
+        steps = decimals("shape", shape, _checks.number("shape", shape), form, expected)
         times = f"mean={seconds_text('mean', mean)},shape={steps}"
         super().__init__(f"gamma:{times},base={seconds_text('base', base)}")
-
-
-def _decimals(name: str, value: float, form: str, expected: str) -> str:
-    """Write a number as the core reads it, and ask it about this number alone: a time of 0 goes with any."""
-    digits = f"{_checks.number(name, value):.9f}"
-    digits = digits.rstrip("0").rstrip(".")
-    try:
-        _core.check_delay(form + digits)
-    except ConfigError:
-        raise _checks.refuse(name, value, expected) from None
-    return digits
 
 
 def _restore(model: type[Delay], text: str) -> Delay:
