@@ -92,7 +92,7 @@ impl<E> Feed<E> {
 
     /// Waits until there is an event or it is over, at most `limit`, and takes neither.
     pub(super) fn wait_for_news(&self, limit: Duration) {
-        drop(self.wait_for(limit, |state| state.over || !state.events.is_empty()));
+        drop(self.wait_for(limit, |state| state.over || state.has_news()));
     }
 
     /// The next event; `None` if there was none within `limit` or it is over. What ended it is an error once.

@@ -192,7 +192,7 @@ impl Heartbeat {
     /// Whether this process is a fork of the one that started it. Its driver does not exist here, and may have held
     /// any lock.
     fn is_inherited(&self) -> bool {
-        !matches!(self.process.load(Ordering::Acquire), 0) && !self.is_own()
+        self.process.load(Ordering::Acquire) != 0 && !self.is_own()
     }
 
     /// Whether this process started it.
