@@ -337,6 +337,16 @@ def test_a_callback_has_every_event_also_after_it_failed(capfd: pytest.CaptureFi
     assert "ValueError: on purpose" in capfd.readouterr().err
 
 
+def test_what_had_arrived_when_it_was_stopped_is_heard() -> None:
+    """Else the goodbye of a sender that ends just before its monitor would get lost now and then."""
+    count = 100
+    for _ in range(20):
+        with udpping.Monitor(HERE, 0) as monitor, Device(monitor.address) as device:
+            for _ in range(count):
+                device.beat()
+        assert monitor.counters.received == count
+
+
 def test_a_callback_may_stop_the_monitor() -> None:
     def stop(_event: udpping.MonitorEvent) -> None:
         own.stop()

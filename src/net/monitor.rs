@@ -25,7 +25,7 @@ use keeper::Keeper;
 const SLOTS: usize = 64;
 /// Events that wait for a disk that does not take them; later ones are lost to the files.
 const MOST_UNKEPT: usize = 1 << 20;
-/// However much is waiting, verdicts are given this often.
+/// However much is waiting, verdicts are given this often, and to stop takes no longer.
 const PATIENCE: Nanos = 5 * LOOK;
 
 /// Where and how to watch.
@@ -233,8 +233,13 @@ impl Post {
         let mut inbox = Inbox::new(SLOTS, self.path);
         let mut woken = self.clock.now();
         let mut looked = woken;
+        // What had arrived when it was told to stop is heard as well, but nobody can keep it from stopping.
+        let mut stop_at = None;
         lock(&self.books).monitor.rested(self.clock.moment());
-        while !shared.is_stopping() {
+        loop {
+            if stop_at.is_none() && shared.is_stopping() {
+                stop_at = Some(self.clock.now() + PATIENCE);
+            }
             let more = match inbox.receive(socket) {
                 Ok(more) => more,
                 // A client that has gone: its machine refused an answer. No reason to stop watching.
@@ -254,6 +259,10 @@ impl Post {
                 // An answer that cannot be sent is one that got lost.
                 let _ = socket.send(answer, heard[place].source, heard[place].via);
             });
+            if stop_at.is_some_and(|at| !more || now.mono > at) {
+                books.tell(shared);
+                return Ok(());
+            }
             if more && now.mono - woken < PATIENCE {
                 books.tell(shared);
                 continue;
@@ -268,7 +277,6 @@ impl Post {
                     .map_err(|source| Error::System { action: "wait for heartbeats", source })?;
             }
         }
-        Ok(())
     }
 }
 
