@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import time
 from fractions import Fraction
 
 import pytest
@@ -123,6 +124,14 @@ def test_floats_have_the_exact_value_also_where_it_is_tiny(q: float, k: int) -> 
     if k * math.log10(1 / q) < 150:
         assert theory.expected_pings(k, q) == float(theory.expected_pings(k, exact))
         assert theory.pings_variance(k, q) == float(theory.pings_variance(k, exact))
+
+
+def test_many_numbers_take_little_time() -> None:
+    began = time.process_time()
+    for k in (1, 10, 1_000):
+        assert len(theory.expected_pings(k, [i / 200 for i in range(200)])) == 200
+        assert len(theory.pings_variance(k, [i / 200 for i in range(200)])) == 200
+    assert time.process_time() - began < 1.5
 
 
 @pytest.mark.parametrize("q", [1e-6, 0.01, 0.3, 0.5, 0.9, 0.97, 0.998])

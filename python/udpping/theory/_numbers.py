@@ -152,7 +152,17 @@ def like(answer: Fraction, *given: "Number") -> "Number":
     length = max(abs(answer.numerator), answer.denominator).bit_length() * math.log10(2)
     if length <= DIGITS and all(isinstance(each, Fraction) for each in given):
         return answer
+    return divided(*answer.as_integer_ratio())
+
+
+def ratio(top: int, bottom: int, rate: "Number") -> "Number":
+    """Give top / bottom as `like` does. A float takes no common divisor, which is most of the time."""
+    return like(Fraction(top, bottom), rate) if isinstance(rate, Fraction) else divided(top, bottom)
+
+
+def divided(top: int, bottom: int) -> float:
+    """Give the float next to top / bottom, `inf` where there is none."""
     try:
-        return float(answer)
+        return top / bottom
     except OverflowError:
         return math.inf

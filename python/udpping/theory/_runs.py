@@ -12,6 +12,7 @@ from udpping.theory._numbers import (
     like,
     over_arrays,
     probability,
+    ratio,
     read_misses,
     whole,
 )
@@ -31,8 +32,8 @@ def expected_pings(misses: int, loss: "LossLike") -> "Number":
     """Expect so many pings until `misses` in a row are lost, the last of them counted.
 
     (1 - q^k) / ((1 - q) q^k), with q for `loss` (0 to 1) and k for `misses` (1 to 1000): Feller, An
-    Introduction to Probability Theory and Its Applications, volume 1, XIII.7. `inf` when nothing is lost.
-    ConfigError beyond these ranges.
+    Introduction to Probability Theory and Its Applications, volume 1, XIII.7. `inf` when nothing is lost,
+    and where a float does not reach. ConfigError beyond these ranges.
 
     >>> from udpping import theory
     >>> theory.expected_pings(3, "4/11")
@@ -41,10 +42,10 @@ def expected_pings(misses: int, loss: "LossLike") -> "Number":
     [2.0, 6.0, 14.0]
     """
     k, q = read_misses(misses), probability("loss", loss)
-    exact = Fraction(q)
-    if exact in (0, 1):
-        return Fraction(k) if exact else math.inf
-    return like((1 - exact**k) / ((1 - exact) * exact**k), q)
+    if q in (0, 1):
+        return like(Fraction(k), q) if q else math.inf
+    lost, sent = q.as_integer_ratio()
+    return ratio((sent**k - lost**k) * sent, (sent - lost) * lost**k, q)
 
 
 @over_arrays
@@ -60,11 +61,12 @@ def pings_variance(misses: int, loss: "LossLike") -> "Number":
     49.28
     """
     k, q = read_misses(misses), probability("loss", loss)
-    exact = Fraction(q)
-    if exact in (0, 1):
-        return Fraction(0) if exact else math.inf
-    often = (1 - exact) * exact**k
-    return like(1 / often**2 - (2 * k + 1) / often - exact / (1 - exact) ** 2, q)
+    if q in (0, 1):
+        return like(Fraction(0), q) if q else math.inf
+    lost, sent = q.as_integer_ratio()
+    often, always = (sent - lost) * lost**k, sent ** (k + 1)
+    top = always**2 - (2 * k + 1) * always * often - lost ** (2 * k + 1) * sent
+    return ratio(top, often**2, q)
 
 
 @over_arrays
@@ -128,8 +130,8 @@ def pings_quantile(share: "float | str | Fraction", misses: int, loss: "LossLike
     """Give the number of pings within which that `share` of all clients has seen `misses` losses in a row.
 
     The least n with `run_within(n, misses, loss) >= share`: 0.5 gives the median. `share` and `loss` are 0
-    to 1, `misses` is 1 to 1000; else ConfigError. `inf` when it is never reached; 16 digits are right where
-    it is more than 10^15.
+    to 1, `misses` is 1 to 1000; else ConfigError. `inf` when it is never reached, and where a float does
+    not reach; 16 digits are right where it is more than 10^15.
 
     >>> from udpping import theory
     >>> theory.pings_quantile([0.5, 0.9, 0.99], 3, "4/11")
