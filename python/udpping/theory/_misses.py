@@ -124,9 +124,10 @@ def detection_time(
     The last of the `misses` is noticed `timeout` seconds (from 0) after it was due. Half an interval passes,
     on average, from the crash to the first heartbeat that is missing; losses just before the crash count as
     well and so make it shorter, down to 0 when there were enough. With s = q, or 1 - 1 / mean_run in bursts:
-    interval x (k - q (1 - s^k) / (1 - s) - (1 - q s^(k - 1)) / 2) + timeout x (1 - q s^(k - 1)). The
-    other arguments, their ranges and errors are those of `false_alarms_per_day`. It is the T_D of Chen,
-    Toueg and Aguilera (2002).
+    interval x (k - q (1 - s^k) / (1 - s) - (1 - q s^(k - 1)) / 2) + timeout x (1 - q s^(k - 1)). A k-th loss
+    whose timeout still runs at the crash is taken as noticed, so with a `timeout` the answer is too short, by
+    timeout x q s^(k - 1) at most. The other arguments, their ranges and errors are those of
+    `false_alarms_per_day`. It is the T_D of Chen, Toueg and Aguilera (2002).
 
     >>> from udpping import theory
     >>> theory.detection_time(3), theory.detection_time(3, interval=10, timeout=1)

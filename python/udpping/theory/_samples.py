@@ -36,6 +36,7 @@ def sample_size(
     * `"exact"`: the exact binomial test, that of `explain`. Its power goes up and down as pings are added,
       for losses are whole; this is the number from which on it never falls short again.
 
+    By the first two, a one-sided test needs what the two-sided one does at twice its `alpha`.
     `loss` and `other` are between 0 and 1 and differ, `alpha` and `power` lie between 0 and 1; so many pings
     that the exact ones would be over 100,000 are refused. ConfigError for all that.
 
@@ -113,12 +114,21 @@ def level(name: str, value: object) -> float:
     return found
 
 
+def two_sided(alpha: float) -> float:
+    """Give how many standard deviations from the mean a normal variable is with the probability alpha."""
+    from statistics import NormalDist
+
+    # By the lower tail, as 1 - alpha / 2 soon is 1 to a float; half of the least float is 0.
+    return -NormalDist().inv_cdf(alpha / 2 or alpha)
+
+
 def _normal_size(p: float, q: float, alpha: float, power: float) -> float:
     from statistics import NormalDist
 
-    z = NormalDist().inv_cdf
-    spread = z(1 - alpha / 2) * math.sqrt(p * (1 - p)) + z(power) * math.sqrt(q * (1 - q))
-    return (spread / (p - q)) ** 2
+    wanted = NormalDist().inv_cdf(power)
+    spread = two_sided(alpha) * math.sqrt(p * (1 - p)) + wanted * math.sqrt(q * (1 - q))
+    # Below 0, chance alone refuses more often than wanted.
+    return max(1.0, (max(0.0, spread) / (p - q)) ** 2)
 
 
 def _last(first: int, end: int, holds: "Callable[[int], bool]") -> int:
