@@ -46,6 +46,21 @@ def test_exact_in_exact_out() -> None:
     assert isinstance(theory.false_alarms_per_day(3, "5%", interval=0.5), float)
 
 
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in {"claims", "explain", "gilbert"}])
+def test_a_float_gives_a_float_also_at_its_ends(name: str) -> None:
+    # Not every Python can format a fraction as a float: one that comes as a surprise is an error in a table.
+    whole = {"pings_quantile", "misses_needed", "sample_size"}
+    good = {each: GOOD[each] for each in arguments(name) if each in GOOD} | {"misses": 2}
+    for loss in (0.0, 0.5, 1.0):
+        if "loss" in arguments(name) and not (name == "sample_size" and loss in {0, 1}):
+            given = {each: good[each] for each in arguments(name) if each in good} | {
+                "loss": loss,
+                "other": 0.4,
+            }
+            given = {each: value for each, value in given.items() if each in arguments(name)}
+            assert isinstance(FUNCTIONS[name](**given), (int, float) if name in whole else float)
+
+
 def test_whatever_is_exact_can_be_shown() -> None:
     began = time.monotonic()
     for n in (3_500, 3_900, 10**6):
@@ -199,6 +214,18 @@ def test_two_losses_that_are_one() -> None:
         theory.expected_pings([1], 0.5, 7)
 
 
+def test_the_strictest_and_the_laxest_levels() -> None:
+    for alpha in (1e-20, 5e-324):
+        assert theory.explain((10, 3), "30%", alpha=alpha).high > 0.9
+        assert theory.explain("..x.......", "30%", alpha=alpha).consistent
+        assert theory.sample_size("30%", "4/11", alpha=alpha) > 4_000
+    # Less power than chance gives takes no more pings than some power does.
+    for method in ("normal", "continuity", "exact"):
+        sizes: Any = theory.sample_size(0.3, 0.31, power=[1e-9, 0.01, 0.03, 0.1, 0.5], method=method)
+        assert sizes == sorted(sizes)
+    assert theory.sample_size(0.3, 0.31, power=1e-9) == 1
+
+
 # --- explain ---
 
 
@@ -273,9 +300,23 @@ def test_bursts_are_named() -> None:
     assert "come in bursts" in clumped.text
     for spread in ("x" * 20, ".........x" * 20, "." * 50):
         assert "come in bursts" not in theory.explain(spread, "10%").text
+    assert re.search(r"allows for bursts is 0\.\d to [5-9]\d\.\d %\.$", clumped.text)
     said = str(theory.explain("x..", 0))
     assert "none of such runs are as far off" in said
     assert said == theory.explain("x..", 0).text == repr(theory.explain("x..", 0))
+
+
+def test_in_bursts_the_interval_that_allows_for_them_is_right() -> None:
+    path = udpping.loss.Burst("30%", 3)
+    said = [theory.explain(udpping.sim.ping(count=1_000, loss=path, seed=seed), 0.3) for seed in range(1_000)]
+    holds = [each.burst_low <= 0.3 <= each.burst_high for each in said if each.burst_low and each.burst_high]
+    assert len(holds) == 1_000
+    assert sum(holds) / 1_000 > 0.92
+    # Independent losses, which the test is about, these are not: it refuses the true share far too often.
+    assert sum(not each.consistent for each in said) / 1_000 > 0.15
+    found = udpping.stats.loss({"rtt_ns": [None, 5, 5, None, None, None, 5, 5]})
+    assert theory.explain("x..xxx..", "30%")[-3:-1] == (found.burst_low, found.burst_high)
+    assert theory.explain((8, 4), "30%")[-3:-1] == (None, None)
 
 
 @pytest.mark.parametrize("loss", ["30%", "4/11"])

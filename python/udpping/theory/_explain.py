@@ -10,7 +10,7 @@ from udpping.errors import ConfigError
 from udpping.theory import _numbers
 from udpping.theory._counts import MOST_SENT
 from udpping.theory._runs import within
-from udpping.theory._samples import level, p_value
+from udpping.theory._samples import level, p_value, two_sided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EXPECTED = (
     "a run, a table with a column status, (sent, lost), a bool for each ping (True: lost) or marks (.x.)"
 )
+ALL_BUT_SURE = 1 - 2.0**-53
+"""The largest float below 1."""
 LOST = {"reply": False, **dict.fromkeys(("late", "timeout", "unreachable", "error"), True)}
 
 
@@ -54,6 +56,10 @@ class Explanation(NamedTuple):
     """How probable so long a run or a longer one is in the model; `None` when only numbers are known."""
     burst_probability: float | None
     """The same with the loss that was observed, whatever the model: small when losses come in bursts."""
+    burst_low: float | None
+    """Lower end of the interval when losses come in bursts (that of `udpping.stats.loss`), from 0 to 1."""
+    burst_high: float | None
+    """Upper end of it; both are `None` when only numbers are known."""
     alpha: float
     """The level of the test."""
 
@@ -75,10 +81,15 @@ class Explanation(NamedTuple):
             f" At most {self.longest_run:,} in a row were lost; {_percent(self.longest_run_probability)}"
             " of such runs have as many or more."
         )
-        if self.burst_probability <= self.alpha:
+        if (
+            self.burst_probability <= self.alpha
+            and self.burst_low is not None
+            and self.burst_high is not None
+        ):
             words += (
                 f" With a loss of {share:.1f} %, each by itself, {_percent(self.burst_probability)} would:"
-                " these losses come in bursts."
+                " these losses come in bursts, and the test takes them to be independent. The interval that"
+                f" allows for bursts is {100 * self.burst_low:.1f} to {100 * self.burst_high:.1f} %."
             )
         return words
 
@@ -99,8 +110,10 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     in at most that share of all runs. The interval is Wilson's (1927); the longest run is judged by
     `run_within`. Where the loss is exact and the number of pings moderate, so are the probabilities.
 
-    Many pings show small differences: a run can exclude a loss that it is practically equal to. And what
-    stopped because of its losses (`misses=3`) has lost more than its share. ConfigError for what cannot be
+    Many pings show small differences: a run can exclude a loss that it is practically equal to. In bursts,
+    losses differ more from run to run than the test knows, so it refuses the true loss too often: then look
+    at `burst_low` and `burst_high`. And what stopped because of its losses (`misses=3`) has lost more than
+    its share. ConfigError for what cannot be
     used, also without a ping.
 
     >>> from udpping import theory
@@ -115,11 +128,13 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     False
     """
     q, test_level = _numbers.probability("loss", loss), level("alpha", alpha)
-    sent, lost, longest = _counted(observed)
+    sent, lost, marks = _counted(observed)
     if sent == 0:
         raise _checks.refuse("observed", observed, "one ping at least")
     found = p_value(lost, sent, q)
     low, high = wilson(lost, sent, test_level)
+    longest = None if marks is None else _most_in_a_row(marks)
+    burst_low, burst_high = (None, None) if marks is None else _allowing_for_bursts(marks, test_level)
     return Explanation(
         sent=sent,
         lost=lost,
@@ -132,15 +147,15 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
         longest_run=longest,
         longest_run_probability=None if longest is None else _longest(longest, sent, q),
         burst_probability=None if longest is None else float(_longest(longest, sent, lost / sent)),
+        burst_low=burst_low,
+        burst_high=burst_high,
         alpha=test_level,
     )
 
 
 def wilson(lost: int, sent: int, alpha: float) -> tuple[float, float]:
     """Give the score interval of a proportion at the level 1 - alpha (Wilson 1927), as a summary has it."""
-    from statistics import NormalDist
-
-    z = NormalDist().inv_cdf(1 - alpha / 2)
+    z = two_sided(alpha)
     share, extra = lost / sent, z * z / sent
     half = z * ((share * (1 - share) + extra / 4) / sent) ** 0.5
     low, high = ((share + extra / 2 + side) / (1 + extra) for side in (-half, half))
@@ -148,8 +163,20 @@ def wilson(lost: int, sent: int, alpha: float) -> tuple[float, float]:
     return (low if lost else 0.0), (high if lost < sent else 1.0)
 
 
+def _allowing_for_bursts(marks: list[bool], alpha: float) -> "tuple[float | None, float | None]":
+    from udpping import stats
+
+    times = {"rtt_ns": [None if lost else 0 for lost in marks]}
+    found = stats.loss(times, confidence=min(1 - alpha, ALL_BUT_SURE))
+    return found.burst_low, found.burst_high
+
+
+def _most_in_a_row(marks: list[bool]) -> int:
+    return max((sum(1 for _ in run) for lost, run in groupby(marks) if lost), default=0)
+
+
 def _longest(longest: int, sent: int, q: "Number") -> "Number":
-    return Fraction(1) if longest == 0 else within(sent, longest, q)
+    return _numbers.like(Fraction(1), q) if longest == 0 else within(sent, longest, q)
 
 
 def _percent(share: "Number") -> str:
@@ -165,8 +192,8 @@ def _loss_text(loss: "Number") -> str:
 # --- What was observed ---
 
 
-def _counted(observed: object) -> tuple[int, int, int | None]:
-    """Count what was sent and what was lost, and the most in a row where it is known."""
+def _counted(observed: object) -> tuple[int, int, list[bool] | None]:
+    """Count what was sent and what was lost; say of each ping whether it was, where that is known."""
     from udpping._run import Run
 
     if pair := _pair(observed):
@@ -178,8 +205,7 @@ def _counted(observed: object) -> tuple[int, int, int | None]:
         if len(observed) < observed.summary.sent:  # a run without an end keeps its latest rows only
             return observed.summary.sent, observed.summary.lost, None
     marks = _marks(observed)
-    longest = max((sum(1 for _ in run) for lost, run in groupby(marks) if lost), default=0)
-    return len(marks), sum(marks), longest
+    return len(marks), sum(marks), marks
 
 
 def _pair(observed: object) -> tuple[object, object] | None:
