@@ -174,12 +174,14 @@ def page() -> str:
 def main(words: list[str]) -> None:
     """Print the page or some lines of it, or write it to the file that is named."""
     match words:
-        case ["--only", name]:
+        case ["--only", name] if name in PATTERNS:
             print(*promises(name, [compare(PATTERNS[name], seed) for seed in SEEDS]), sep="\n")
-        case [path]:
+        case [path] if not path.startswith("-"):
             Path(path).write_text(page(), encoding="utf-8")
-        case _:
+        case []:
             print(page(), end="")
+        case _:
+            print(__doc__, end="")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,9 @@ def main() -> None:
         "</svg>",
     ]
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs/picture.svg"
+    if path.name.startswith("-"):  # such as --help
+        print(__doc__, end="")
+        return
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 

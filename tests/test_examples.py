@@ -26,6 +26,12 @@ def test_every_example_is_tested() -> None:
     assert {f"test_{name}" for name in names} <= globals().keys()
 
 
+@pytest.mark.parametrize("name", ["picture", "detectors"])
+def test_who_asks_for_help_gets_it_and_no_file(tmp_path: Path, name: str) -> None:
+    assert f"python examples/{name}.py" in run(tmp_path, EXAMPLES / f"{name}.py", "--help")
+    assert not list(tmp_path.iterdir())
+
+
 def test_thirty_percent(tmp_path: Path) -> None:
     printed = run(tmp_path, EXAMPLES / "thirty_percent.py")
     assert "random.seed(42): . x x . x x x x . ." in printed
