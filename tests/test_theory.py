@@ -1,10 +1,12 @@
-"""The theory is right: by known numbers, by counting everything, by scipy, and by pinging in virtual time."""
+"""The theory is right: by known numbers, by counting everything, by scipy, and by pinging in virtual time.
+
+What it says of heartbeats is in test_theory_misses.py.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-import random
 import time
 from fractions import Fraction
 
@@ -317,73 +319,3 @@ def test_the_wait_until_three_misses() -> None:
     bound = 4 * math.sqrt(theory.pings_variance(3, "4/11") / runs)
     expected = float(theory.expected_wait(3, "4/11", timeout=1, rtt=Fraction(1, 10)))
     assert abs(sum(waits) / runs / 1e9 - expected) < bound
-
-
-@pytest.mark.parametrize(("loss", "mean_run"), [("5%", None), ("20%", None), ("5%", 3), ("1%", 5)])
-def test_false_alarms_of_detectors(loss: str, mean_run: float | None) -> None:
-    table = udpping.compare_detectors(
-        bursts(20 * 86_400, float(theory.binomial_mean(1, loss)), mean_run) if mean_run else loss,
-        detectors=["chen:2.1s", "fixed:3"],
-        delay="exponential:5ms",
-        days=None if mean_run else 20,
-        seed=1,
-    )
-    chen, fixed = table
-    two, three = (float(theory.false_alarms_per_day(k, loss, mean_run)) for k in (2, 3))
-    # A Poisson interval is too narrow where alarms come in clusters, so twice its width is allowed.
-    for row, expected in ((chen, three), (fixed, (two + three) / 2)):
-        assert row.mistakes_per_day is not None
-        assert row.mistakes_per_day_high is not None
-        assert abs(row.mistakes_per_day - expected) < 2 * (row.mistakes_per_day_high - row.mistakes_per_day)
-
-
-def bursts(count: int, loss: float, mean_run: float) -> list[bool]:
-    """Draw the losses of a Gilbert channel."""
-    draw = random.Random(7)
-    bad, marks = False, list[bool]()
-    begins = loss / (1 - loss) / mean_run
-    for _ in range(count):
-        bad = draw.random() >= 1 / mean_run if bad else draw.random() < begins
-        marks.append(bad)
-    return marks
-
-
-def test_bursts_of_the_mean_length_of_chance_are_no_bursts() -> None:
-    q = Fraction(4, 11)
-    for k in (1, 2, 3, 7):
-        for function in (theory.false_alarms_per_day, theory.time_to_false_alarm, theory.detection_time):
-            assert function(k, q) == function(k, q, mean_run=theory.run_length_mean(q))
-        assert theory.time_to_false_alarm(k, q, interval=2) == 2 * theory.expected_pings(k, q)
-
-
-def test_the_time_to_a_false_alarm_and_to_detection_in_bursts() -> None:
-    marks = bursts(400_000, 0.2, 3)
-    begins = [i for i in range(1, len(marks)) if marks[i] and not marks[i - 1]]
-    first, waited = 0, list[int]()
-    for i in begins:
-        if all(marks[i : i + 4]):
-            waited.append(i + 4 - first)
-            first = next((j for j in range(i, len(marks)) if not marks[j]), len(marks)) + 1
-    expected = float(theory.time_to_false_alarm(4, 0.2, mean_run=3))
-    assert sum(waited) / len(waited) == pytest.approx(expected, rel=4 / math.sqrt(len(waited)))
-
-    # A crash at a random moment: the losses just before it count.
-    ends = [
-        sum(1 for _ in itertools.takewhile(bool, reversed(marks[max(0, i - 4) : i])))
-        for i in range(4, 400_000)
-    ]
-    mean = sum(max(0.0, 4 - before - 0.5) for before in ends) / len(ends)
-    assert float(theory.detection_time(4, 0.2, mean_run=3)) == pytest.approx(mean, rel=0.01)
-    assert theory.detection_time(3, "0", interval=10, timeout=2) == 27
-    assert theory.longest_detection_time(3, interval=10, timeout=2) == 32
-    assert theory.detection_time(3, 1) == 0
-
-
-def test_misses_needed_is_the_least() -> None:
-    for per_day, loss, mean_run in [(1, "5%", None), (0.01, 0.3, None), (1, "5%", 3), (10, "1%", 5)]:
-        k = theory.misses_needed(per_day, loss, mean_run)
-        assert theory.false_alarms_per_day(k, loss, mean_run) <= per_day
-        assert theory.false_alarms_per_day(k - 1, loss, mean_run) > per_day
-    assert theory.misses_needed(1, 0) == theory.misses_needed(1, 1) == 1
-    assert theory.gilbert("1/10", "1/2") == (Fraction(1, 6), 2)
-    assert theory.time_to_false_alarm(2, "10%", mean_run=1) == theory.time_to_false_alarm(2, 0) == math.inf

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from udpping import _checks
+from udpping.loss import Loss
 from udpping.theory._numbers import (
     LARGEST_MISSES,
     duration,
@@ -66,8 +67,9 @@ def false_alarms_per_day(
     It sends one heartbeat each `interval` seconds (above 0); `misses` is 1 to 1000 and `loss` 0 to 1. A run
     begins after a heartbeat that arrives and goes on: 86400 / interval x (1 - q) q^k. With `mean_run` losses
     come in bursts of so many on average (see `gilbert`): 86400 / interval x q r (1 - r)^(k - 1), with
-    r = 1 / mean_run. It is at least 1 and at least loss / (1 - loss), or no channel has that loss.
-    ConfigError beyond these ranges.
+    r = 1 / mean_run. It is at least 1 and at least loss / (1 - loss), or no channel has that loss. A model
+    says both: `udpping.loss.Burst`, or a `GilbertElliott` that loses all when bad. ConfigError beyond these
+    ranges.
 
     A run is one alarm, however long it is. It takes a deadline with room for the delay: `misses` intervals
     and a bit. `udpping.detect.Fixed(3)` has none, so a third heartbeat is as often too late as not, and its
@@ -76,8 +78,8 @@ def false_alarms_per_day(
     >>> from udpping import theory
     >>> theory.false_alarms_per_day(3, "5%")
     Fraction(513, 50)
-    >>> theory.false_alarms_per_day(3, "5%", mean_run=3)
-    Fraction(640, 1)
+    >>> theory.false_alarms_per_day(3, "5%", mean_run=3), theory.false_alarms_per_day(3, "burst:5%,3")
+    (Fraction(640, 1), Fraction(640, 1))
     """
     k, channel = read_misses(misses), _channel(loss, mean_run)
     seconds = positive("interval", interval, SECONDS)
@@ -196,6 +198,8 @@ class Channel(NamedTuple):
 
 
 def _channel(loss: "LossLike", mean_run: "float | Fraction | None") -> Channel:
+    if mean_run is None and isinstance(loss, (str, Loss)):
+        loss, mean_run = _of_model(loss)
     q = probability("loss", loss)
     share = Fraction(q)
     if mean_run is None:
@@ -208,6 +212,18 @@ def _channel(loss: "LossLike", mean_run: "float | Fraction | None") -> Channel:
         raise _checks.refuse("mean_run", mean_run, f"{float(least):.6g} or more, which that loss takes")
     ends = 1 / Fraction(run)
     return Channel(share, ends * share / (1 - share), 1 - ends, (q, run))
+
+
+def _of_model(loss: "str | Loss") -> "tuple[LossLike, Fraction | None]":
+    """Read loss and mean run from a model of bursts; a channel that only may lose when bad has other runs."""
+    kind, _, rest = str(loss if isinstance(loss, Loss) else Loss(loss)).partition(":")
+    numbers = rest.split(",")
+    if kind == "burst":
+        return Fraction(numbers[0]), Fraction(numbers[1])
+    if kind == "gilbert-elliott" and len(numbers) == 2:  # noqa: PLR2004 - p and r
+        channel = gilbert(*numbers)
+        return channel.loss, Fraction(channel.mean_run)
+    return loss, None
 
 
 def _often(k: int, channel: Channel) -> Fraction:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from udpping import _checks
+from udpping.errors import ConfigError
 from udpping.loss import Loss
 
 TYPE_CHECKING = False
@@ -74,7 +76,8 @@ def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, ob
     # Whoever has numpy wants floats, and they take a fraction of the time.
     for name in RATES:
         if name in given and not _is_many(given[name]):
-            given[name] = float(probability(name, given[name]))
+            with suppress(ConfigError):  # what else is possible there, the function knows
+                given[name] = float(probability(name, given[name]))
     arrays = {name: np.asarray(value) for name, value in given.items() if _is_many(value)}
     try:
         grid = np.broadcast(*arrays.values())
