@@ -133,7 +133,7 @@ def test_many_numbers_take_little_time() -> None:
     for k in (1, 10, 1_000):
         assert len(theory.expected_pings(k, [i / 200 for i in range(200)])) == 200
         assert len(theory.pings_variance(k, [i / 200 for i in range(200)])) == 200
-    assert time.process_time() - began < 1.5
+    assert time.process_time() - began < 4  # a common divisor for each takes twice that
 
 
 @pytest.mark.parametrize("q", [1e-6, 0.01, 0.3, 0.5, 0.9, 0.97, 0.998])

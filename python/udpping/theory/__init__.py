@@ -5,9 +5,9 @@ says so). A loss that is exact (`"4/11"`, `"30%"`, a `Fraction`, a whole number,
 gives exact answers, as `fractions.Fraction`; a float gives a float, with full accuracy also where it is tiny.
 An exact answer of more than 4000 digits is given as a float too.
 
-Every function of numbers takes sequences as well and gives a list; sequences of one length go together,
-value by value. numpy's arrays are broadcast and give arrays of floats. Whatever cannot be used raises
-ConfigError.
+Every function that gives a number takes sequences as well and gives a list; sequences of one length go
+together, value by value. numpy's arrays are broadcast and give arrays of floats. Whatever cannot be used
+raises ConfigError. Where losses may come in bursts, a model of them says both numbers (`"burst:5%,3"`).
 
 >>> from udpping import theory
 >>> theory.expected_pings(3, ["4/11", "30%", 0.3])
