@@ -292,33 +292,6 @@ def test_explain_counts_what_a_run_without_an_end_no_longer_has() -> None:
     assert (said.sent, said.lost, said.longest_run) == (100_000, 30_123, None)
 
 
-def test_bursts_are_named() -> None:
-    clumped = theory.explain("." * 180 + "x" * 20, "10%")
-    assert clumped.consistent
-    assert clumped.burst_probability is not None
-    assert clumped.burst_probability < 1e-15
-    assert "come in bursts" in clumped.text
-    for spread in ("x" * 20, ".........x" * 20, "." * 50):
-        assert "come in bursts" not in theory.explain(spread, "10%").text
-    assert re.search(r"allows for bursts is 0\.\d to [5-9]\d\.\d %\.$", clumped.text)
-    said = str(theory.explain("x..", 0))
-    assert "none of such runs are as far off" in said
-    assert said == theory.explain("x..", 0).text == repr(theory.explain("x..", 0))
-
-
-def test_in_bursts_the_interval_that_allows_for_them_is_right() -> None:
-    path = udpping.loss.Burst("30%", 3)
-    said = [theory.explain(udpping.sim.ping(count=1_000, loss=path, seed=seed), 0.3) for seed in range(1_000)]
-    holds = [each.burst_low <= 0.3 <= each.burst_high for each in said if each.burst_low and each.burst_high]
-    assert len(holds) == 1_000
-    assert sum(holds) / 1_000 > 0.92
-    # Independent losses, which the test is about, these are not: it refuses the true share far too often.
-    assert sum(not each.consistent for each in said) / 1_000 > 0.15
-    found = udpping.stats.loss({"rtt_ns": [None, 5, 5, None, None, None, 5, 5]})
-    assert theory.explain("x..xxx..", "30%")[-3:-1] == (found.burst_low, found.burst_high)
-    assert theory.explain((8, 4), "30%")[-3:-1] == (None, None)
-
-
 @pytest.mark.parametrize("loss", ["30%", "4/11"])
 def test_chance_is_rarely_called_inconsistent(loss: str) -> None:
     said = [theory.explain(udpping.sim.ping(count=300, loss=loss, seed=seed), loss) for seed in range(600)]

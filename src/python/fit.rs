@@ -105,13 +105,25 @@ fn delay<'py>(py: Python<'py>, fit: &DelayFit) -> PyResult<Bound<'py, PyDict>> {
 #[pyfunction]
 #[pyo3(signature = (text, longest) -> "list[float] | None")]
 pub(super) fn loss_run_lengths(text: &str, longest: usize) -> PyResult<Option<Vec<f64>>> {
-    let model = parse::<Loss>(text)?;
-    let channel = Channel::of(&model).ok_or_else(|| {
-        Invalid::new(
-            "loss",
-            format!("{text:?}"),
-            "a probability, burst or gilbert-elliott: chance alone makes its runs",
-        )
-    })?;
-    Ok(channel.run_lengths(true, longest))
+    Ok(chain(text)?.run_lengths(true, longest))
+}
+
+/// How probable it is that so many of so many are lost, as few or as many, and that so many in a row are.
+#[pyfunction]
+#[pyo3(signature = (text, sent, lost, longest) -> "tuple[float, float | None]")]
+pub(super) fn loss_chances(
+    py: Python<'_>,
+    text: &str,
+    sent: u64,
+    lost: u64,
+    longest: Option<u64>,
+) -> PyResult<(f64, Option<f64>)> {
+    let chain = chain(text)?;
+    Ok(py.detach(|| (chain.p_value(sent, lost), longest.map(|length| chain.run_within(sent, length)))))
+}
+
+fn chain(text: &str) -> PyResult<Channel> {
+    let expected = "a probability, burst or gilbert-elliott: chance alone makes its runs";
+    Channel::of(&parse::<Loss>(text)?)
+        .ok_or_else(|| Invalid::new("loss", format!("{text:?}"), expected).into())
 }

@@ -33,7 +33,7 @@ mod _core {
     #[pymodule_export]
     use super::escape_bytes;
     #[pymodule_export]
-    use super::fit::{fit_models, loss_run_lengths};
+    use super::fit::{fit_models, loss_chances, loss_run_lengths};
     #[pymodule_export]
     use super::heartbeat::{HeartbeatSender, see_off_heartbeats};
     #[pymodule_export]

@@ -5,8 +5,9 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
-from udpping import _checks
+from udpping import _checks, _core
 from udpping.errors import ConfigError
+from udpping.loss import Loss
 from udpping.theory import _numbers
 from udpping.theory._counts import MOST_SENT
 from udpping.theory._runs import within
@@ -39,11 +40,13 @@ class Explanation(NamedTuple):
     lost: int
     """Those not answered in time."""
     loss: "Fraction | float"
-    """The loss of the model: each ping, independently of the others."""
+    """The loss of the model in the long run."""
+    model: Loss | None
+    """The model of bursts; `None` when each ping is lost independently of the others."""
     expected: "Fraction | float"
     """How many the model loses on average: sent x loss."""
     p_value: "Fraction | float"
-    """How probable a number of losses is, in the model, that is as improbable as this one or more so."""
+    """How probable a number of losses is, in the model, that is as far off as this one or further."""
     consistent: bool
     """Whether `p_value` is above `alpha`."""
     low: float
@@ -68,12 +71,15 @@ class Explanation(NamedTuple):
         """The same in plain words."""
         share, level = 100 * self.lost / self.sent, f"{100 * (1 - self.alpha):.6g} %"
         verdict = "consistent with" if self.consistent else "not consistent with"
+        cause, kind = (
+            (f"a loss of {_loss_text(self.loss)}", "loss") if self.model is None else (self.model, "model")
+        )
         words = (
             f"{self.lost:,} of {self.sent:,} lost ({share:.1f} %; {level} interval "
             f"{100 * self.low:.1f} to {100 * self.high:.1f} %). "
-            f"With a loss of {_loss_text(self.loss)}, {float(self.expected):,.1f} are lost on average, and "
+            f"With {cause}, {float(self.expected):,.1f} are lost on average, and "
             f"{_percent(self.p_value)} of such runs are as far off as this one or further: "
-            f"{verdict} that loss."
+            f"{verdict} that {kind}."
         )
         if not self.longest_run or self.longest_run_probability is None or self.burst_probability is None:
             return words
@@ -82,7 +88,8 @@ class Explanation(NamedTuple):
             " of such runs have as many or more."
         )
         if (
-            self.burst_probability <= self.alpha
+            self.model is None
+            and self.burst_probability <= self.alpha
             and self.burst_low is not None
             and self.burst_high is not None
         ):
@@ -98,23 +105,27 @@ class Explanation(NamedTuple):
 
 
 def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> Explanation:
-    """Say whether what was lost is consistent with a loss that is the same for each ping, whatever others do.
+    """Say whether what was lost is consistent with a loss, or with a model of bursts.
 
     `observed` is a run with one target, any table with a column `status` (pandas, polars, pyarrow; rows in
     the order of sending), `(sent, lost)`, a bool for each ping (`True`: lost) or marks (`".x."`). As in a
-    summary, late replies count as lost. `loss` is 0 to 1.
+    summary, late replies count as lost. `loss` is 0 to 1, the same for each ping whatever others do; or
+    `udpping.loss.Burst`, `GilbertElliott`, or what `udpping.fit` found, and their texts.
 
-    The test is the exact two-sided binomial test by minimum likelihood, R's `binom.test` and scipy's
-    `binomtest`: it adds up the probabilities of all numbers of losses that are not more probable than the
-    one observed. What it says is inconsistent at the level `alpha` (between 0 and 1) would be so by chance
-    in at most that share of all runs. The interval is Wilson's (1927); the longest run is judged by
+    For a loss the test is the exact two-sided binomial test by minimum likelihood, R's `binom.test` and
+    scipy's `binomtest`: it adds up the probabilities of all numbers of losses that are not more probable
+    than the one observed. What it says is inconsistent at the level `alpha` (between 0 and 1) would be so by
+    chance in at most that share of all runs. The interval is Wilson's (1927); the longest run is judged by
     `run_within`. Where the loss is exact and the number of pings moderate, so are the probabilities.
 
+    For a model of bursts `p_value` is twice the smaller of the probabilities of as many losses or more, and
+    of as few or fewer, from the characteristic function of the chain; it and the longest run's are right to
+    1e-9 (over more than a million likely numbers of losses: the normal distribution).
+
     Many pings show small differences: a run can exclude a loss that it is practically equal to. In bursts,
-    losses differ more from run to run than the test knows, so it refuses the true loss too often: then look
-    at `burst_low` and `burst_high`. And what stopped because of its losses (`misses=3`) has lost more than
-    its share. ConfigError for what cannot be
-    used, also without a ping.
+    losses differ more from run to run than a loss alone tells, so the test refuses the true one too often:
+    then ask about a model, or look at `burst_low` and `burst_high`. And what stopped because of its losses
+    (`misses=3`) has lost more than its share. ConfigError for what cannot be used, also without a ping.
 
     >>> from udpping import theory
     >>> print(theory.explain((100, 46), "30%"))
@@ -123,29 +134,39 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     that loss.
     >>> theory.explain("..x.xx....", "4/11").consistent
     True
+    >>> print(theory.explain("." * 60 + "x" * 20 + "." * 120, "burst:5%,4"))
+    20 of 200 lost (10.0 %; 95 % interval 6.6 to 14.9 %). With burst:0.05,4, 10.0 are lost on average,
+    and 24 % of such runs are as far off as this one or further: consistent with that model. At most 20 in a
+    row were lost; 0.97 % of such runs have as many or more.
     >>> import udpping
     >>> theory.explain(udpping.sim.ping(count=1000, loss="30%", seed=1), "4/11").consistent
     False
     """
-    q, test_level = _numbers.probability("loss", loss), level("alpha", alpha)
+    model, test_level = _model(loss), level("alpha", alpha)
+    q = _numbers.probability("loss", loss) if model is None else _core.mean_loss(str(model)) or 0.0
     sent, lost, marks = _counted(observed)
     if sent == 0:
         raise _checks.refuse("observed", observed, "one ping at least")
-    found = p_value(lost, sent, q)
-    low, high = wilson(lost, sent, test_level)
     longest = None if marks is None else _most_in_a_row(marks)
+    found, so_long = (
+        _chances(sent, lost, longest, q)
+        if model is None
+        else _core.loss_chances(str(model), sent, lost, longest)
+    )
+    low, high = wilson(lost, sent, test_level)
     burst_low, burst_high = (None, None) if marks is None else _allowing_for_bursts(marks, test_level)
     return Explanation(
         sent=sent,
         lost=lost,
         loss=q,
+        model=model,
         expected=sent * q,
         p_value=found,
         consistent=found > test_level,
         low=low,
         high=high,
         longest_run=longest,
-        longest_run_probability=None if longest is None else _longest(longest, sent, q),
+        longest_run_probability=so_long,
         burst_probability=None if longest is None else float(_longest(longest, sent, lost / sent)),
         burst_low=burst_low,
         burst_high=burst_high,
@@ -173,6 +194,18 @@ def _allowing_for_bursts(marks: list[bool], alpha: float) -> "tuple[float | None
 
 def _most_in_a_row(marks: list[bool]) -> int:
     return max((sum(1 for _ in run) for lost, run in groupby(marks) if lost), default=0)
+
+
+def _model(loss: object) -> Loss | None:
+    """Take a model whose losses depend on each other by chance; of others, `probability` says more."""
+    if not isinstance(loss, (str, Loss)):
+        return None
+    model = loss if isinstance(loss, Loss) else Loss(loss)
+    return model if str(model).startswith(("burst:", "gilbert-elliott:")) else None
+
+
+def _chances(sent: int, lost: int, longest: int | None, q: "Number") -> "tuple[Number, Number | None]":
+    return p_value(lost, sent, q), None if longest is None else _longest(longest, sent, q)
 
 
 def _longest(longest: int, sent: int, q: "Number") -> "Number":

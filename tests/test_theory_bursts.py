@@ -1,0 +1,75 @@
+"""What `theory.explain` makes of losses that come in bursts."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import udpping
+from udpping import theory
+
+
+def test_bursts_are_named() -> None:
+    clumped = theory.explain("." * 180 + "x" * 20, "10%")
+    assert clumped.consistent
+    assert clumped.burst_probability is not None
+    assert clumped.burst_probability < 1e-15
+    assert "come in bursts" in clumped.text
+    for spread in ("x" * 20, ".........x" * 20, "." * 50):
+        assert "come in bursts" not in theory.explain(spread, "10%").text
+    assert re.search(r"allows for bursts is 0\.\d to [5-9]\d\.\d %\.$", clumped.text)
+    said = str(theory.explain("x..", 0))
+    assert "none of such runs are as far off" in said
+    assert said == theory.explain("x..", 0).text == repr(theory.explain("x..", 0))
+
+
+def test_in_bursts_the_interval_that_allows_for_them_is_right() -> None:
+    path = udpping.loss.Burst("30%", 3)
+    said = [theory.explain(udpping.sim.ping(count=1_000, loss=path, seed=seed), 0.3) for seed in range(1_000)]
+    holds = [each.burst_low <= 0.3 <= each.burst_high for each in said if each.burst_low and each.burst_high]
+    assert len(holds) == 1_000
+    assert sum(holds) / 1_000 > 0.92
+    # Independent losses, which the test is about, these are not: it refuses the true share far too often.
+    assert sum(not each.consistent for each in said) / 1_000 > 0.15
+    found = udpping.stats.loss({"rtt_ns": [None, 5, 5, None, None, None, 5, 5]})
+    assert theory.explain("x..xxx..", "30%")[-3:-1] == (found.burst_low, found.burst_high)
+    assert theory.explain((8, 4), "30%")[-3:-1] == (None, None)
+
+
+def test_a_model_of_bursts_is_rarely_called_inconsistent_with_what_it_does() -> None:
+    path = udpping.loss.GilbertElliott("2%", "20%", loss_good="1%", loss_bad="70%")
+    runs = [udpping.sim.ping(count=400, loss=path, seed=seed) for seed in range(1_000)]
+    said = [theory.explain(run, path) for run in runs]
+    # Losses are whole: the test refuses 5 % of runs at most. Three standard deviations of the share of 1,000.
+    assert (
+        0.02 < sum(not each.consistent for each in said) / 1_000 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1_000)
+    )
+    assert sum((each.longest_run_probability or 1) <= 0.05 for each in said) / 1_000 < 0.071
+    # Its loss alone explains a third of them badly.
+    assert sum(not theory.explain(run, said[0].loss).consistent for run in runs) / 1_000 > 0.25
+    first = said[0]
+    assert (first.model, first.expected) == (path, 400 * first.loss)
+    assert f"With {path}, " in first.text
+    assert first.text.count("consistent with that model") == 1
+    counts = theory.explain((400, first.lost), str(path))
+    assert (counts.p_value, counts.longest_run_probability) == (first.p_value, None)
+
+
+def test_a_fitted_model_explains_its_run() -> None:
+    run = udpping.sim.ping(count=20_000, loss="burst:5%,4", seed=3)
+    said = theory.explain(run, udpping.fit(run).loss)
+    assert isinstance(said.model, udpping.loss.GilbertElliott)
+    assert said.p_value > 0.9  # the fit has the loss of the run
+    assert (theory.explain(run, "burst:5%,2").longest_run_probability or 1) < 0.01
+
+
+def test_a_chain_without_memory_is_a_loss() -> None:
+    """With p + r = 1 the states know nothing of each other."""
+    for lost in (0, 20, 46, 100):
+        found = theory.explain((100, lost), "gilbert-elliott:30%,70%").p_value
+        tails = theory.binomial_cdf(lost, 100, 0.3), theory.binomial_tail(lost, 100, 0.3)
+        assert found == pytest.approx(min(1, 2 * min(tails)), abs=1e-12)
+    marks = "." * 50 + "x" * 6 + "." * 44
+    longest = theory.explain(marks, "gilbert-elliott:30%,70%").longest_run_probability
+    assert longest == pytest.approx(theory.run_within(100, 6, 0.3), rel=1e-9)
