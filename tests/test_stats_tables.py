@@ -5,6 +5,8 @@ from __future__ import annotations
 import array
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -241,6 +243,73 @@ def test_units_become_nanoseconds() -> None:
         arrow = pa.table({"rtt_ns": pa.array([3, None], pa.duration(unit))})
         assert stats.round_trip(arrow).max_ns == 3 * scale
         assert stats.loss(arrow).lost == 1
+
+
+def test_what_is_masked_is_missing() -> None:
+    """DuckDB's `fetchnumpy` gives masked arrays, and whatever stands below a mask is no round trip."""
+    np = pytest.importorskip("numpy")
+    below = [7_000_000, 1, 9_000_000]
+    for kind in ("i8", "u4", "f8", "m8[ns]", object):
+        column = np.ma.array(below, dtype=kind, mask=[0, 1, 0])
+        found = stats.round_trip({"rtt_ns": column}, [0.0])
+        assert (found.count, found.min_ns) == (2, 7_000_000), kind
+    words = np.ma.array(["reply", "what", "reply"], mask=[0, 0, 0], dtype=object)
+    with pytest.raises(udpping.ConfigError, match="what"):
+        stats.loss({"rtt_ns": below, "status": words})
+    with pytest.raises(udpping.ConfigError, match="seq null"):
+        stats.loss({"rtt_ns": below, "seq": np.ma.array([1, 2, 3], mask=[0, 1, 0])})
+
+
+def test_polars_columns_that_nobody_needs_may_be_of_any_type() -> None:
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(
+        {
+            "rtt_ns": [1, 2],
+            "note": [None, None],
+            "large": pl.Series([1, 2], dtype=pl.Int128),
+        }
+    )
+    assert stats.loss(frame).received == 2
+    # Of such a frame polars does not know the type, as nothing in it has one.
+    lost = pl.DataFrame({"rtt_ns": [None, None], "status": ["timeout", "late"], "target": [None, None]})
+    assert (stats.loss(lost).lost, stats.loss(lost).late) == (2, 1)
+
+
+def test_nothing_has_no_type_that_could_be_wrong() -> None:
+    pd, np = pytest.importorskip("pandas"), pytest.importorskip("numpy")
+    empty = pd.DataFrame({"rtt_ns": [], "status": np.array([]), "target": [], "seq": []})
+    assert (stats.loss(empty).sent, len(stats.Pings(empty))) == (0, 0)
+    # What pandas makes of an empty column of a CSV file.
+    unnamed = pd.DataFrame({"rtt_ns": [1, 2], "target": [np.nan, np.nan]})
+    assert list(stats.Pings(unnamed).by_target()) == [None]
+
+
+def test_rows_are_a_table_too() -> None:
+    late = [row for row in RUN if row.seq > 100]
+    assert stats.loss(late).sent == 400
+    assert facts(list(RUN)) == EXPECTED
+
+
+def test_lists_hold_numbers_of_any_library_and_times() -> None:
+    np = pytest.importorskip("numpy")
+    for column in (
+        [timedelta(microseconds=2), None],
+        [np.float32(2000), None],
+        [np.int16(2000), None],
+        [Decimal("2000.2"), None],
+    ):
+        assert stats.round_trip({"rtt_ns": column}).max_ns == 2_000, column
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=timezone(timedelta(hours=3)))
+    for sent in ([moment, moment], [moment.replace(tzinfo=None)] * 2):
+        told = stats.rolling({"rtt_ns": [1, 1], "sent_ns": sent}, pings=2)["start_ns"].to_list()
+        zone = sent[0].tzinfo or UTC
+        assert told == [round(sent[0].replace(tzinfo=zone).timestamp()) * 10**9 - 321_099_000]
+
+
+def test_of_pings_that_were_never_sent_there_is_no_jitter() -> None:
+    table = {"rtt_ns": [None, None], "status": ["error", "error"], "sent_ns": [None, None]}
+    assert (stats.jitter(table).count, stats.jitter(table).mean_ns) == (0, None)
+    assert (stats.reordering(table).received, stats.Digest(table).jitter()) == (0, stats.jitter(table))
 
 
 def test_pings_in_flight_are_left_out() -> None:

@@ -212,12 +212,15 @@ impl Raw {
         };
         let Groups { order, groups } = keys.groups()?;
         let order = order.as_deref();
+        // A column of nulls is as good as none, unless nothing was ever sent or came back.
+        let silent = rtt.iter().all(|rtt| *rtt == NONE);
+        let told = |times: &ScalarBuffer<Nanos>| silent || times.iter().any(|time| *time != NONE);
         Ok(Pings {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),
             seq: seq.map(|seq| in_order(seq, order)),
-            sent: extra(SENT, rows, self.sent, order, times)?.filter(known),
-            due: extra(DUE, rows, self.due, order, times)?.filter(known),
+            sent: extra(SENT, rows, self.sent, order, times)?.filter(told),
+            due: extra(DUE, rows, self.due, order, times)?.filter(told),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,
             groups,
             targets: targets.unwrap_or_default(),
@@ -261,11 +264,6 @@ fn extra<T: ArrowNativeType>(
     let values = read(name, &pieces)?;
     same_length(name, rows, Some(&*values))?;
     Ok(Some(in_order(values, order)))
-}
-
-/// Whether any time is told: a column of nulls is as good as none.
-fn known(times: &ScalarBuffer<Nanos>) -> bool {
-    times.is_empty() || times.iter().any(|time| *time != NONE)
 }
 
 fn same_length<T>(name: &'static str, rows: usize, values: Option<&[T]>) -> Result<(), Invalid> {

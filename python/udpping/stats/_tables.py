@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any, TypeAlias, cast
 
 from udpping import _core
@@ -24,13 +25,15 @@ class Pings:
     """The pings of a table, read once and sorted out by run and target; every statistic takes it as a table.
 
     `table` is a run, anything with Arrow's `__arrow_c_stream__` (polars, pyarrow, DuckDB, `udpping.Table`), a
-    pandas frame (pyarrow is not needed), a mapping of column names to sequences or arrays, or a list of such
-    tables. Several tables, runs or targets are pooled: nothing is counted from one to the next.
+    pandas frame (pyarrow is not needed), a mapping of column names to sequences or arrays, a list of rows as
+    a run has them, or a list of such tables. Several tables, runs or targets are pooled: nothing is counted
+    from one to the next.
 
     Columns are those of a run (`udpping.Row` says what they mean). `rtt_ns` is needed; a missing one is a
     lost ping. Without `status`, whatever has a round trip was answered in time. Without `seq`, rows follow
     each other without gaps; with it they may be in any order. `run` and `target` tell samples apart. Times
-    may be durations or moments of any unit; numbers are nanoseconds, rounded to whole ones. Rows of pings in
+    may be durations or moments of any unit, without a zone those of UTC; numbers are nanoseconds, rounded to
+    whole ones. Rows of pings in
     flight (`open`) are left out. Raises ConfigError for what cannot be used.
 
     >>> from udpping import stats
@@ -79,30 +82,45 @@ def readable(table: "Frame") -> object:
     if isinstance(table, Pings):
         raise ConfigError(f"table {table!r} is not usable: expected it alone, not in a list")
     if isinstance(table, Mapping):
-        columns = cast("Mapping[str, object]", table)
-        return _named({name: _column(columns[name]) for name in USED if name in columns}, columns)
-    if _is_pandas(table):
-        return _of_pandas(table)
+        return _of_columns(cast("Mapping[str, Any]", table), cast("Mapping[str, Any]", table))
+    if _home(table) in ("pandas", "polars") and hasattr(table, "shape") and hasattr(table, "columns"):
+        # One by one, as columns that nobody needs may be of a kind that Arrow or its reader has no word for.
+        return _of_columns(table, cast("Foreign", table).columns)
     if isinstance(table, (list, tuple)):
-        return [readable(each) for each in cast("Iterable[object]", table)]
+        tables = list(cast("Iterable[Any]", table))
+        if tables and hasattr(tables[0], "_fields"):
+            return readable(dict(zip(tables[0]._fields, zip(*tables, strict=True), strict=True)))
+        return [readable(each) for each in tables]
     return table
 
 
-def _is_pandas(table: object) -> bool:
-    """Tell without importing pandas; its frames have Arrow's interface only beside pyarrow."""
-    return type(table).__module__.partition(".")[0] == "pandas" and hasattr(table, "columns")
+def _home(thing: object) -> str:
+    """Tell the library without importing it."""
+    return type(thing).__module__.partition(".")[0]
 
 
-def _of_pandas(frame: Foreign) -> dict[str, object]:
-    used = [name for name in USED if name in frame.columns]
-    return _named({name: _series(frame[name]) for name in used}, frame.columns)
+def _of_columns(table: Foreign, names: "Iterable[object]") -> dict[str, object]:
+    used = {name: _column(table[name]) for name in USED if name in names}
+    if "rtt_ns" not in used:
+        # The core says which columns there are, where none can be used.
+        return used | dict.fromkeys(map(str, names), ())
+    return used
 
 
-def _named(used: dict[str, object], names: "Iterable[object]") -> dict[str, object]:
-    """Let the core say which columns there are, where none can be used."""
-    if "rtt_ns" in used:
-        return used
-    return used | dict.fromkeys(map(str, names), ())
+def _column(column: Foreign) -> object:
+    """Make a column what the core can read."""
+    home = _home(column)
+    if home == "pandas":
+        return _series(column)
+    if home == "polars" and column.null_count() == len(column):
+        return [None] * len(column)  # of whatever type, and perhaps of none
+    if hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__"):
+        return column
+    if hasattr(column, "dtype"):
+        return _memory(column)
+    if isinstance(column, (str, bytes)) or hasattr(column, "typecode") or not isinstance(column, Iterable):
+        return column  # an array.array has memory; for the others, the core has the error
+    return _listed(list(cast("Iterable[object]", column)))
 
 
 def _series(series: Foreign) -> object:
@@ -118,7 +136,7 @@ def _series(series: Foreign) -> object:
         codes, words = cast("tuple[Any, Any]", pd.factorize(series))
         if all(isinstance(word, str) for word in words):
             return _memory(codes), list(words)
-        return [None if pd.isna(value) else value for value in series]
+        return _listed([None if pd.isna(value) else value for value in series])
     if isinstance(kind, pd.DatetimeTZDtype):
         return _memory(series.dt.tz_convert(None).to_numpy())
     if pd.api.types.is_extension_array_dtype(kind):
@@ -129,24 +147,30 @@ def _series(series: Foreign) -> object:
     return _memory(series.to_numpy())
 
 
-def _column(column: object) -> object:
-    """Make a column of a mapping what the core can read."""
-    if hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__"):
-        home = type(column).__module__.partition(".")[0]
-        return _series(column) if home == "pandas" else column
-    if hasattr(column, "dtype"):
-        return _memory(column)
-    if isinstance(column, (str, bytes)) or hasattr(column, "typecode") or not isinstance(column, Iterable):
-        return column  # an array.array has memory; for the others, the core has the error
-    return list(cast("Iterable[object]", column))
-
-
 def _memory(array: Foreign) -> object:
     """Show a numpy array so that its memory says what is in it."""
     kind = array.dtype.kind
+    if kind in "OUT":
+        return _listed(array.tolist())
     if kind in "mM":
         unit = "m8[ns]" if kind == "m" else "M8[ns]"
-        return array.astype(unit, copy=False).view("i8")
-    if kind in "OUT":
-        return array.tolist()
+        array = array.astype(unit, copy=False).view("i8")
+    if hasattr(array, "mask"):
+        # Whatever stands below the mask is no value.
+        array = array.filled(math.nan) if kind == "f" else array.astype("i8").filled(MISSING)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _listed(values: list[Any]) -> list[Any]:
+    """Make times of Python's own kind nanoseconds; others stay as they are."""
+    first = next((value for value in values if value is not None), None)
+    if first is None or isinstance(first, (int, float, str)):
+        return values
+    from datetime import datetime, timedelta
+
+    microsecond, zero = timedelta(microseconds=1), cast("Any", timedelta())
+    if isinstance(first, datetime):
+        zero = datetime(1970, 1, 1, tzinfo=UTC if first.tzinfo else None)
+    elif not isinstance(first, timedelta):
+        return values
+    return [None if value is None else (value - zero) // microsecond * 1000 for value in values]

@@ -233,6 +233,11 @@ fn words(piece: &ArrayRef) -> Option<Words<'_>> {
         DataType::LargeUtf8 => Box::new(piece.as_string::<i64>().iter()),
         DataType::Utf8View => Box::new(piece.as_string_view().iter()),
         DataType::Null => Box::new(std::iter::repeat_n(None, piece.len())),
+        // Of nothing the type says nothing: pandas has it as numbers.
+        DataType::Float64 if piece.as_primitive::<Float64Type>().iter().flatten().all(f64::is_nan) => {
+            Box::new(std::iter::repeat_n(None, piece.len()))
+        }
+        _ if piece.is_empty() => Box::new(std::iter::empty()),
         _ => return None,
     })
 }

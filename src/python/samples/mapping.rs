@@ -46,8 +46,12 @@ fn listed(name: &'static str, values: &Bound<'_, PyList>) -> PyResult<ArrayRef> 
             values.iter().map(|value| value.extract().map_err(|_| wrong(&value))).collect();
         return Ok(Arc::new(StringArray::from(words?)));
     }
-    let floats = values.iter().any(|value| value.is_instance_of::<PyFloat>());
-    if floats {
+    // Also what is no number of Python's own, but has one: numpy's, `Decimal`, `Fraction`.
+    let has_float = |value: &Bound<'_, PyAny>| {
+        value.is_instance_of::<PyFloat>()
+            || (!value.is_instance_of::<PyInt>() && !value.is_none() && value.extract::<i64>().is_err())
+    };
+    if values.iter().any(|value| has_float(&value)) {
         let numbers: PyResult<Vec<Option<f64>>> =
             values.iter().map(|value| value.extract().map_err(|_| wrong(&value))).collect();
         return Ok(Arc::new(Float64Array::from(numbers?)));
