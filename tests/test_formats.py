@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,6 +98,124 @@ def test_fping_s_json() -> None:
     run = udpping.load(told)
     assert marks(run) == {"a": ".xx"}
     assert run.row(0).rtt_ns == 250_000
+
+
+WINDOWS = """\
+
+Pinging host.example [192.0.2.1] with 32 bytes of data:
+Reply from 192.0.2.1: bytes=32 time=12ms TTL=57
+Request timed out.
+Reply from 192.0.2.9: Destination host unreachable.
+Reply from 192.0.2.1: bytes=32 time<1ms TTL=57
+General failure.
+Reply from 192.0.2.9: TTL expired in transit.
+
+Ping statistics for 192.0.2.1:
+    Packets: Sent = 6, Received = 4, Lost = 2 (33% loss),
+Approximate round trip times in milli-seconds:
+    Minimum = 0ms, Maximum = 12ms, Average = 6ms
+"""
+
+
+def test_ping_of_windows() -> None:
+    run = udpping.load(WINDOWS)
+    assert [(row.seq, row.status, row.rtt_ns, row.source) for row in run] == [
+        (0, "reply", 12_000_000, "192.0.2.1"),
+        (1, "timeout", None, None),
+        (2, "unreachable", None, "192.0.2.9"),
+        (3, "reply", 0, "192.0.2.1"),
+        (4, "error", None, None),
+        (5, "unreachable", None, "192.0.2.9"),
+    ]
+    assert (run.targets, run.row(0).ttl, run.row(0).bytes) == (("host.example",), 57, 32)
+    # Stopped at once, so that the last one was still on its way; and over IPv6, which tells less.
+    stopped = WINDOWS.replace("Sent = 6", "Sent = 7").replace("Lost = 2", "Lost = 3")
+    assert udpping.load(f"{stopped}Control-C\n^C\n") == run
+    six = udpping.load(
+        "Pinging ::1 with 32 bytes of data:\nReply from ::1: time<1ms\nReply from ::1: time=3ms\n"
+    )
+    assert [(row.status, row.rtt_ns, row.ttl) for row in six] == [
+        ("reply", 0, None),
+        ("reply", 3_000_000, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("Request timed out.\n", "", "5 lines with 4 answers"),
+        ("Received = 4", "Received = 5", "6 lines with 4 answers"),
+        ("bytes=32 time=12ms TTL=57", "Bytes=32 Zeit=12ms TTL=57", "line 3: 'Reply from 192.0.2.1: Bytes"),
+        ("TTL=57", "TTL=257", "0 to 255"),
+        ("General failure.\n", "Pinging other with 32 bytes of data:\n", "line 7: a second"),
+    ],
+)
+def test_windows_lines_that_do_not_fit_are_told(old: str, new: str, complaint: str) -> None:
+    with pytest.raises(udpping.ConfigError, match=complaint):
+        udpping.load(WINDOWS.replace(old, new))
+
+
+def test_options_of_ping_and_fping() -> None:
+    verbose = "64 bytes from a: icmp_seq=1 ident=11849 ttl=64 time=0.25 ms\n"
+    assert [(row.rtt_ns, row.ttl) for row in udpping.load(verbose)] == [(250_000, 64)]
+    macos = (
+        "PING6(56=40+8+8 bytes) ::1 --> ::1\n"
+        "16 bytes from ::1, icmp_seq=0 hlim=64 time=0.078 ms\n"
+        "Request timeout for icmp_seq 1\n"
+        "\n--- ::1 ping6 statistics ---\n2 packets transmitted, 1 packets received, 50.0% packet loss\n"
+    )
+    assert marks(udpping.load(macos)) == {"::1": ".x"}
+    fping = "[2026-05-06T12:00:00+0200] a : [0], 64 bytes, 0.25 ms (0.25 avg, 0% loss) (TTL 57)\n"
+    assert [(row.rtt_ns, row.ttl, row.sent_ns) for row in udpping.load(fping)] == [(250_000, 57, None)]
+    stamped = '{"resp": {"timestamp": "1795657728.77785", "host": "a", "seq": 0, "rtt": 0.25, "ttl": -1}}'
+    row = udpping.load(stamped).row(0)
+    assert (row.sent_wall_ns, row.ttl) == (1_795_657_728_777_850_000 - 250_000, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("16 bytes from a: icmp_seq=1 ttl=64", "line 1: .*16 bytes .-s."),
+        ("64 Bytes von a: icmp_seq=1 ttl=64 Zeit=1 ms", "LC_ALL=C"),
+        ("64 bytes from a: icmp_seq=1 ttl=64 time=-1 ms", "line 1: .*expected time="),
+    ],
+)
+def test_lines_of_ping_that_tell_too_little(line: str, complaint: str) -> None:
+    with pytest.raises(udpping.ConfigError, match=complaint):
+        udpping.load(line + "\n")
+
+
+def test_whatever_can_hold_text(tmp_path: Path) -> None:
+    told = b"PING a (192.0.2.1) 56(84) bytes of data.\n64 bytes from a: icmp_seq=1 ttl=64 time=1.5 ms\n"
+    run, path = udpping.load(told.decode()), tmp_path / "ping.txt"
+    path.write_bytes(told)
+    assert udpping.load(told) == run
+    assert udpping.load(bytes(path)) == run
+    assert udpping.load(gzip.compress(told)) == run
+    assert udpping.load(io.BytesIO(told)) == udpping.load(io.StringIO(told.decode())) == run
+    with path.open() as file:
+        assert udpping.load(file) == run
+    path.write_bytes(told.decode().replace("\n", "\r\n").encode("utf-16"))  # PowerShell's `>`
+    assert udpping.load(path) == run
+    with pytest.raises(udpping.ConfigError, match="it is empty"):
+        udpping.load(io.StringIO(" \n"))
+    with pytest.raises(udpping.ConfigError, match="Parquet in a file"):
+        udpping.load(b"PAR1\n")
+
+
+def test_a_pipe_is_a_file() -> None:
+    program = "import udpping; print(len(udpping.load('/dev/stdin')))"
+    told = "a : [0], 64 bytes, 0.25 ms (0.25 avg, 0% loss)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=told, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
+
+
+def test_a_huge_file_of_something_else_is_not_read_to_its_end() -> None:
+    """There is no end to this one."""
+    with pytest.raises(udpping.ConfigError, match="begins as none of them"):
+        udpping.load("/dev/zero")
 
 
 @pytest.mark.parametrize(

@@ -212,9 +212,10 @@ impl Raw {
         };
         let Groups { order, groups } = keys.groups()?;
         let order = order.as_deref();
-        // A column of nulls is as good as none, unless nothing was ever sent or came back.
-        let silent = rtt.iter().all(|rtt| *rtt == NONE);
-        let told = |times: &ScalarBuffer<Nanos>| silent || times.iter().any(|time| *time != NONE);
+        // A column of nulls is as good as none, unless no ping was sent.
+        let unsent = |code: &u8| *code == Status::Error as u8;
+        let none_sent = rows == 0 || status.as_ref().is_some_and(|status| status.iter().all(unsent));
+        let told = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);
         Ok(Pings {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),

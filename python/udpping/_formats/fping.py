@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from udpping._run import Run
 
-START = r"(?:\[(?P<at>[\d.]+)\] )?(?P<host>\S+) +: "
+# With --timestamp-format the time is in whole seconds, and in words: that is of no use here.
+START = r"(?:\[(?:(?P<at>[\d.]+)|[^]]+)\] )?(?P<host>\S+) +: "
 PING = re.compile(
     START + r"\[(?P<seq>\d+)\], (?:(?P<size>\d+) bytes, (?P<rtt>[\d.]+) ms|timed out)(?P<rest>.*)"
 )
@@ -23,6 +24,7 @@ COPY = re.compile(START + r"duplicate for \[(?P<seq>\d+)\], (?P<size>\d+) bytes,
 TIMES = re.compile(START + r"(?P<times>(?:[\d.]+|-)(?: (?:[\d.]+|-))*)$")
 END = re.compile(START + r"xmt/rcv/%(?:loss|return) = (?P<sent>\d+)/(?P<received>\d+)/")
 OTHER = re.compile(r"\[<- (\S+?)\]")
+TTL = re.compile(r"\(TTL (\d+)\)")
 PING_LIKE = re.compile(r"\S+ +: (\[|duplicate)")
 
 
@@ -55,12 +57,14 @@ def read(text: str) -> "Run":
 
 def _reply(lane: Lane, found: re.Match[str], line: int) -> None:
     at = found["at"]
-    other = OTHER.search(found["rest"]) if found.re is PING else None
+    rest = found["rest"] if found.re is PING else ""
+    other, ttl = OTHER.search(rest), TTL.search(rest)
     lane.reply(
         number(found["seq"], line),
         nanoseconds(found["rtt"], 1_000_000, line),
         at=None if at is None else nanoseconds(at, 1_000_000_000, line),
         source=other[1] if other else None,
+        ttl=number(ttl[1], line, 255) if ttl else None,
         size=number(found["size"], line),
         again=found.re is COPY,
     )
@@ -83,7 +87,7 @@ def _read_json(text: str) -> "Run":
             match kind, facts:
                 case "resp", {"host": str(host), "seq": int(seq), "rtt": rtt}:
                     lane = lanes.setdefault(host, Lane(host, 0))
-                    _json_reply(lane, number(str(seq), line), facts, nanoseconds(_time(rtt), 1_000_000, line))
+                    _json_reply(lane, number(str(seq), line), facts, _time(rtt), line)
                 case "timeout", {"host": str(host), "seq": int(seq)}:
                     lanes.setdefault(host, Lane(host, 0)).lost(number(str(seq), line))
                 case "summary", {"host": str(host), "xmt": int(sent)}:
@@ -106,8 +110,12 @@ def _time(value: object) -> str:
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def _json_reply(lane: Lane, seq: int, facts: "dict[str, Any]", rtt: int) -> None:
-    size, ttl = facts.get("size"), facts.get("ttl")
+def _json_reply(lane: Lane, seq: int, facts: "dict[str, Any]", rtt: str, line: int) -> None:
+    size, ttl, at = facts.get("size"), facts.get("ttl"), facts.get("timestamp")
     lane.reply(
-        seq, rtt, size=size if isinstance(size, int) else None, ttl=ttl if isinstance(ttl, int) else None
+        seq,
+        nanoseconds(rtt, 1_000_000, line),
+        at=nanoseconds(str(at), 1_000_000_000, line) if re.fullmatch(r"[\d.]+", str(at)) else None,
+        size=size if isinstance(size, int) else None,
+        ttl=number(str(ttl), line, 255) if isinstance(ttl, int) and ttl >= 0 else None,
     )

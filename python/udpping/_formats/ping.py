@@ -1,4 +1,4 @@
-"""What `ping` prints: that of iputils (Linux), of busybox and of macOS."""
+"""What `ping` prints: that of iputils (Linux), of busybox, of macOS and of Windows."""
 
 import re
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 WRAP = 65_536
 """The number in an ICMP message has 16 bits."""
-HEAD = re.compile(r"PING ([^\s(]+)")
+HEAD = re.compile(r"PING(?:6\([^)]*\) \S+ -->)? ([^\s(]+)")
 STAMP = r"(?:\[(?P<at>[\d.]+)\] )?"
 REPLY = re.compile(
-    STAMP + r"(?P<size>\d+) bytes from (?P<source>.+?): (?:icmp_)?seq=(?P<seq>\d+)"
+    STAMP + r"(?P<size>\d+) bytes from (?P<source>.+?)[:,] (?:icmp_)?seq=(?P<seq>\d+)(?: ident=\d+)?"
     r"(?: (?:ttl|hlim)=(?P<ttl>\d+))?(?: time=(?P<rtt>[\d.]+) ms)?"
 )
 REFUSED = re.compile(STAMP + r"From (?P<source>\S+?):?(?: \(\S+\))?:? icmp_seq=(?P<seq>\d+) (?P<why>\S.*)")
@@ -23,6 +23,7 @@ END = re.compile(
     r"(?P<sent>\d+) packets transmitted, (?P<received>\d+) (?:packets )?received"
     r".*?(?:time (?P<time>\d+) ?ms)?$"
 )
+WINDOWS = re.compile(r"^\s*(?:Pinging |Reply from )", re.MULTILINE)
 NUMBERED = re.compile(r"seq[= ]\d")
 
 
@@ -44,18 +45,24 @@ class Reader:
             self.lane.lost(self._seq(found, line))
         elif found := END.match(words):
             self._end(found, line)
-        elif words.startswith("PING "):
+        elif words.startswith(("PING ", "PING6(")):
             self._head(words, line)
         elif NUMBERED.search(words):
             raise ConfigError(
-                f"line {line}: {words[:60]!r} is not usable: expected a reply, or why none came"
+                f"line {line}: {words[:60]!r} is not usable: expected a reply, or why none came, "
+                "in English (LC_ALL=C)"
             )
 
     def _reply(self, found: re.Match[str], line: int) -> None:
         rtt, at, ttl = found["rtt"], found["at"], found["ttl"]
+        if rtt is None:
+            raise ConfigError(
+                f"line {line}: {found.string[:60]!r} is not usable: expected time=, and milliseconds; "
+                "below 16 bytes (-s) ping has no room for the time, and cannot say how long it took"
+            )
         self.lane.reply(
             self._seq(found, line),
-            None if rtt is None else nanoseconds(rtt, 1_000_000, line),
+            nanoseconds(rtt, 1_000_000, line),
             at=None if at is None else nanoseconds(at, 1_000_000_000, line),
             source=found["source"],
             ttl=None if ttl is None else number(ttl, line, 255),
@@ -82,11 +89,15 @@ class Reader:
         named = HEAD.match(words)
         self.lane.name = named[1] if named else ""
         # iputils counts from 1; busybox and macOS, which put a colon there, from 0.
-        self.lane.first = 0 if re.search(r"\): \d+ data bytes", words) else 1
+        self.lane.first = 0 if re.search(r"\): \d+ data bytes|PING6", words) else 1
 
 
 def read(text: str) -> "Run":
     """Read the lines of one `ping`."""
+    if WINDOWS.search(text):
+        from udpping._formats.ping_windows import read as read_windows
+
+        return read_windows(text)
     reader = Reader()
     for line, words in enumerate(map(str.strip, text.splitlines()), 1):
         reader.line(words, line)
