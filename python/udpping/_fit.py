@@ -45,8 +45,13 @@ class LossFit:
     """What a server takes."""
     parameters: dict[str, float] | None = None
     """Probabilities by name, to six digits."""
-    standard_errors: dict[str, float] | None = None
-    """Of `p` and `r` of a `gilbert-2`; for the kinds with a hidden state they are not worked out."""
+    standard_errors: dict[str, float | None] | None = None
+    """How far each parameter is from the truth as a rule, if the losses are of this kind and there are many.
+
+    The root of the inverse observed information (of the bend of the log-likelihood at its top, on the scale
+    of log odds). `None` for a parameter at 0 or 1, with which the others' are those of the model without it;
+    `None` for all where the likelihood is flat, so that other parameters would do as well.
+    """
     log_likelihood: float | None = None
     """The natural logarithm of the probability of all fates."""
     bic: float | None = None
@@ -239,12 +244,11 @@ def fit(table: "Frame") -> Fit:
 
 
 def _loss_fit(facts: "dict[str, Any]") -> LossFit:
-    text, errors = facts.pop("text", None), facts.pop("errors", None)
+    text = facts.pop("text", None)
     if text is None:
         return LossFit(**facts)
     model = Bernoulli(text) if facts["kind"] == "independent" else _chain(facts["parameters"])
-    names: dict[str, float] | None = None if errors is None else {"p": errors[0], "r": errors[1]}
-    return LossFit(model=model, standard_errors=names, **facts)
+    return LossFit(model=model, **facts)
 
 
 def _chain(parameters: "dict[str, float]") -> GilbertElliott:

@@ -46,19 +46,23 @@ fn loss<'py>(py: Python<'py>, fit: &LossFit) -> PyResult<Bound<'py, PyDict>> {
         }
     };
     let Channel { p, r, loss_good, loss_bad } = found.channel;
-    let parameters = PyDict::new(py);
-    let named: &[(&str, f64)] = match fit.kind {
-        LossKind::Independent => &[("loss", p)],
-        LossKind::Gilbert2 => &[("p", p), ("r", r)],
-        LossKind::Gilbert3 => &[("p", p), ("r", r), ("loss_bad", loss_bad)],
-        LossKind::GilbertElliott => &[("p", p), ("r", r), ("loss_good", loss_good), ("loss_bad", loss_bad)],
+    let [p_error, r_error, good_error, bad_error] = found.errors;
+    let both = [("p", p, p_error), ("r", r, r_error)];
+    let (good, bad) = (("loss_good", loss_good, good_error), ("loss_bad", loss_bad, bad_error));
+    let named = match fit.kind {
+        LossKind::Independent => vec![("loss", p, p_error)],
+        LossKind::Gilbert2 => both.to_vec(),
+        LossKind::Gilbert3 => vec![both[0], both[1], bad],
+        LossKind::GilbertElliott => vec![both[0], both[1], good, bad],
     };
-    for (name, value) in named {
+    let (parameters, errors) = (PyDict::new(py), PyDict::new(py));
+    for (name, value, error) in named {
         parameters.set_item(name, value)?;
+        errors.set_item(name, error)?;
     }
     facts.set_item("parameters", parameters)?;
+    facts.set_item("standard_errors", errors)?;
     facts.set_item("text", found.model.to_string())?;
-    facts.set_item("errors", found.errors)?;
     facts.set_item("log_likelihood", found.log_likelihood)?;
     facts.set_item("bic", found.bic)?;
     facts.set_item("converged", found.converged)?;

@@ -10,6 +10,7 @@ mod delay;
 mod delay_kinds;
 mod em;
 mod goodness;
+mod information;
 mod outcomes;
 
 pub use candidates::{FittedChannel, LossFit, LossFits, LossKind, fit_loss};

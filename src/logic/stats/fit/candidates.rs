@@ -2,6 +2,7 @@
 
 use super::em::{Found, changes, log_likelihood, search};
 use super::goodness::{Goodness, goodness};
+use super::information::standard_errors;
 use super::{Channel, Outcomes, bic, rounded};
 use crate::logic::Invalid;
 use crate::logic::link::Loss;
@@ -52,8 +53,9 @@ pub struct FittedChannel {
     pub channel: Channel,
     /// As a server loses so.
     pub model: Loss,
-    /// The standard errors of p and r, where the states are seen.
-    pub errors: Option<[f64; 2]>,
+    /// The standard errors of p, r and the losses in the good and the bad state, as far as they are of this kind and not
+    /// at 0 or 1; of independent losses, that of their share is the first.
+    pub errors: [Option<f64>; 4],
     /// The natural logarithm of the probability of all that was seen.
     pub log_likelihood: f64,
     /// Less is better.
@@ -193,12 +195,16 @@ fn told(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChan
         _ => format!("gilbert-elliott:{p},{r},loss_good={loss_good},loss_bad={loss_bad}"),
     };
     let model = text.parse().map_err(|Invalid { expected, .. }| format!("{text} is no model: {expected}"))?;
-    let errors = (kind == LossKind::Gilbert2).then(|| {
-        let [kept, lost] = outcomes.pairs();
-        let error =
-            |chance: f64, pairs: [u64; 2]| (chance * (1.0 - chance) / (pairs[0] + pairs[1]) as f64).sqrt();
-        [error(p, kept), error(r, lost)]
-    });
+    let errors = match kind {
+        LossKind::Independent => {
+            let seen = 0 < outcomes.lost() && outcomes.lost() < outcomes.sent();
+            let error = (exact.p * exact.r / outcomes.sent() as f64).sqrt();
+            [seen.then_some(error), None, None, None]
+        }
+        LossKind::Gilbert2 => standard_errors(outcomes, &exact, [true, true, false, false]),
+        LossKind::Gilbert3 => standard_errors(outcomes, &exact, [true, true, false, true]),
+        LossKind::GilbertElliott => standard_errors(outcomes, &exact, [true; 4]),
+    };
     Ok(FittedChannel {
         channel,
         model,

@@ -167,7 +167,7 @@ pub(super) fn changes(steps: Matrix, first: [f64; 2], start: (f64, f64)) -> (f64
 }
 
 /// The log-likelihood of a channel, and what it expects to have happened: forwards and backwards over the stretches.
-fn expect(outcomes: &Outcomes, channel: &Channel) -> (f64, Counts) {
+pub(super) fn expect(outcomes: &Outcomes, channel: &Channel) -> (f64, Counts) {
     let unit = |lost: bool| {
         let [good, bad] = [channel.step([1.0, 0.0], lost), channel.step([0.0, 1.0], lost)];
         [good, bad]

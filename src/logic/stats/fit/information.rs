@@ -1,0 +1,169 @@
+//! How far the numbers of a chain may be from the truth: their standard errors.
+//!
+//! They come from the observed information, the bend of the log-likelihood at its top, on the scale of log odds. Its
+//! slope is what the chain is expected to have done, set against its probabilities (Fisher's identity), and so exact; the
+//! bend is the difference of the slopes on both sides.
+
+use super::em::{Counts, expect};
+use super::{Channel, Outcomes};
+
+type Square = [[f64; 4]; 4];
+
+/// How far to either side, in log odds: far above rounding, far below where the slope curves.
+const STEP: f64 = 1e-3;
+/// A probability of which one side is expected to have been met less often is at 0 or 1, as far as anybody can see.
+const MET: f64 = 1.0;
+/// What is left of a bend, once the others took theirs, below which it is rounding.
+const FLAT: f64 = 1e-9;
+
+/// Standard errors of p, r and the losses of the good and the bad state, all that are `free`; what is not free, or is at 0
+/// or 1, is taken for known and has none. Nor has any, where the likelihood is flat: then others would do as well.
+pub(super) fn standard_errors(outcomes: &Outcomes, channel: &Channel, free: [bool; 4]) -> [Option<f64>; 4] {
+    let (_, counts) = expect(outcomes, channel);
+    let met = events(&counts).map(|[happened, not]| happened >= MET && not >= MET);
+    let free = [0, 1, 2, 3].map(|i| free[i] && met[i]);
+    let mut bend: Square = [[0.0; 4]; 4];
+    for j in 0..4 {
+        let there = |step: f64| slope(outcomes, &moved(channel, j, step));
+        // Whoever is not free stands apart from the others.
+        let (up, down) = if free[j] { (there(STEP), there(-STEP)) } else { ([0.0; 4], [0.0; 4]) };
+        for i in 0..4 {
+            bend[i][j] = match (free[i] && free[j], i == j) {
+                (true, _) => (down[i] - up[i]) / (2.0 * STEP),
+                (false, same) => f64::from(u8::from(same)),
+            };
+        }
+    }
+    let chances = chances(channel);
+    let Some(spread) = inverse(bend) else { return [None; 4] };
+    [0, 1, 2, 3].map(|i| free[i].then(|| chances[i] * (1.0 - chances[i]) * spread[i][i].sqrt()))
+}
+
+fn chances(channel: &Channel) -> [f64; 4] {
+    [channel.p, channel.r, channel.loss_good, channel.loss_bad]
+}
+
+/// The channel with one of its log odds so much higher.
+fn moved(channel: &Channel, which: usize, step: f64) -> Channel {
+    let mut chances = chances(channel);
+    let chance = &mut chances[which];
+    *chance = 1.0 / (1.0 + (1.0 - *chance) / *chance * (-step).exp());
+    let [p, r, loss_good, loss_bad] = chances;
+    Channel { p, r, loss_good, loss_bad }
+}
+
+/// How often what each probability is about is expected to have happened, and not.
+fn events(counts: &Counts) -> [[f64; 2]; 4] {
+    let [kept, lost] = counts.steps;
+    let both = |from: usize, to: usize| kept[from][to] + lost[from][to];
+    let fate = |state: usize| [lost[0][state] + lost[1][state], kept[0][state] + kept[1][state]];
+    [[both(0, 1), both(0, 0)], [both(1, 0), both(1, 1)], fate(0), fate(1)]
+}
+
+/// How the log-likelihood rises with each of the log odds.
+fn slope(outcomes: &Outcomes, channel: &Channel) -> [f64; 4] {
+    let (_, counts) = expect(outcomes, channel);
+    let (events, chances, [good, bad]) = (events(&counts), chances(channel), counts.first);
+    // The states that chains begin in speak for p and r too: see `changes`.
+    let first = [bad, good, 0.0, 0.0];
+    let shared = [good + bad, good + bad, 0.0, 0.0];
+    [0, 1, 2, 3].map(|i| {
+        let ([happened, not], chance) = (events[i], chances[i]);
+        (happened + first[i]) * (1.0 - chance)
+            - not * chance
+            - shared[i] * chance * (1.0 - chance) / (channel.p + channel.r)
+    })
+}
+
+/// The inverse of a matrix that bends down in every direction; `None` of another.
+fn inverse(matrix: Square) -> Option<Square> {
+    let mut a = matrix;
+    for k in 0..4 {
+        let pivot = a[k][k];
+        if !(pivot > FLAT * matrix[k][k] && pivot.is_finite()) {
+            return None;
+        }
+        a[k] = a[k].map(|each| each / pivot);
+        a[k][k] = 1.0 / pivot;
+        let row = a[k];
+        for (_, other) in a.iter_mut().enumerate().filter(|(i, _)| *i != k) {
+            let part = std::mem::take(&mut other[k]);
+            for (cell, above) in other.iter_mut().zip(row) {
+                *cell -= part * above;
+            }
+        }
+    }
+    Some(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::em::log_likelihood;
+    use super::super::goodness::made_by;
+    use super::*;
+
+    const HIDDEN: Channel = Channel { p: 0.02, r: 0.1, loss_good: 0.01, loss_bad: 0.6 };
+
+    #[test]
+    fn states_that_are_seen_have_the_errors_of_counts() {
+        let channel = Channel { p: 0.02, r: 0.3, loss_good: 0.0, loss_bad: 1.0 };
+        let outcomes = made_by(&channel, 60_000, 5);
+        let [p, r, ..] = standard_errors(&outcomes, &channel, [true, true, false, false]);
+        let [kept, lost] = outcomes.pairs().map(|pairs| (pairs[0] + pairs[1]) as f64);
+        let counted = |chance: f64, pairs: f64| (chance * (1.0 - chance) / pairs).sqrt();
+        for (error, counted) in [(p, counted(0.02, kept)), (r, counted(0.3, lost))] {
+            assert!(error.is_some_and(|error| (error / counted - 1.0).abs() < 0.05), "{error:?} {counted}");
+        }
+    }
+
+    /// With the others known, an error is that of the bend of the likelihood itself.
+    #[test]
+    fn the_bend_is_that_of_the_likelihood() {
+        let outcomes = made_by(&HIDDEN, 20_000, 1);
+        for which in 0..4 {
+            let mut free = [false; 4];
+            free[which] = true;
+            let error =
+                standard_errors(&outcomes, &HIDDEN, free)[which].expect("a probability within 0 and 1");
+            let chance = chances(&HIDDEN)[which];
+            let there = |step: f64| log_likelihood(&outcomes, &moved(&HIDDEN, which, step));
+            let bend = (2.0 * there(0.0) - there(0.01) - there(-0.01)) / 1e-4;
+            let expected = chance * (1.0 - chance) / bend.sqrt();
+            assert!((error / expected - 1.0).abs() < 1e-3, "{which}: {error} {expected}");
+        }
+    }
+
+    #[test]
+    fn what_others_leave_open_is_less_sure() {
+        let outcomes = made_by(&HIDDEN, 20_000, 1);
+        let all = standard_errors(&outcomes, &HIDDEN, [true; 4]);
+        for which in 0..4 {
+            let mut free = [false; 4];
+            free[which] = true;
+            assert!(all[which] > standard_errors(&outcomes, &HIDDEN, free)[which]);
+        }
+    }
+
+    #[test]
+    fn at_the_edge_or_on_flat_ground_there_is_none() {
+        let outcomes = made_by(&HIDDEN, 20_000, 1);
+        let edge = Channel { loss_good: 1e-12, ..HIDDEN };
+        let errors = standard_errors(&outcomes, &edge, [true; 4]);
+        assert_eq!(errors.map(|error| error.is_some()), [true, true, false, true]);
+        // The states differ in nothing that can be seen.
+        let same = Channel { loss_good: 0.1, loss_bad: 0.1, ..HIDDEN };
+        assert_eq!(standard_errors(&outcomes, &same, [true; 4]), [None; 4]);
+    }
+
+    #[test]
+    fn an_inverse_is_one() {
+        let matrix = [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, 0.2, 0.1], [0.5, 0.2, 2.0, 0.3], [0.0, 0.1, 0.3, 1.0]];
+        let inverse = inverse(matrix).expect("it bends down everywhere");
+        for i in 0..4 {
+            for j in 0..4 {
+                let cell: f64 = (0..4).map(|k| matrix[i][k] * inverse[k][j]).sum();
+                assert!((cell - f64::from(u8::from(i == j))).abs() < 1e-12, "{i} {j} {cell}");
+            }
+        }
+    }
+}
