@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 import random
 from typing import Any
 
@@ -80,6 +82,23 @@ def test_json_brings_back_the_same_on_another_machine() -> None:
         assert (json.loads(text)["udpping"], json.loads(text)["version"]) == ("digest", 1)
         assert len(text) < 20_000
         assert stats.Digest.from_json(text) == digest
+
+
+def test_a_pool_of_processes_gives_digests_back() -> None:
+    digest = stats.Digest(RUNS)
+    sent = pickle.dumps(digest)
+    for again in (pickle.loads(sent), copy.deepcopy(digest)):  # noqa: S301 - it is our own
+        assert again == digest
+    total = stats.Digest({"rtt_ns": [2**53 - 1] * 5})
+    assert stats.Digest.from_json(total.to_json()) == total
+
+
+def test_ipdv_quantiles_are_within_the_error_of_their_neighbours() -> None:
+    """Between a negative and a positive value a quantile may be anything, but never far for their size."""
+    table = {"rtt_ns": [1_000, 2_000, 1_000]}
+    found, exact = stats.Digest(table).ipdv([0.0, 0.5, 1.0]), stats.ipdv(table, [0.0, 0.5, 1.0])
+    assert (found.min_ns, found.max_ns) == (exact.min_ns, exact.max_ns) == (-1_000, 1_000)
+    assert abs((found.median_ns or 0) - (exact.median_ns or 0)) <= 0.01 * 1_000
 
 
 def changed(path: str, value: object) -> str:

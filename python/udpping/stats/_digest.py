@@ -24,11 +24,12 @@ class Digest:
 
     The digest of two tables together is that of the one merged with that of the other, as nothing is counted
     from one sample to the next. Counts, means, standard deviations and extremes are exact. Quantiles come
-    from bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each is within 1 % of the
-    exact one; in which order digests are merged makes no difference to them.
+    from bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each of the two values it
+    lies between is within 1 % of the exact one, and so is the quantile, unless these two have different signs
+    (an IPDV near 0); in which order digests are merged makes no difference to them.
 
-    `table` is anything that `Pings` takes. What needs `sent_ns` or `copies` is `None` where a part has no
-    such column. Raises ConfigError.
+    They go to another process or machine as JSON, or by `pickle`. `table` is anything that `Pings` takes.
+    What needs `sent_ns` or `copies` is `None` where a part has no such column. Raises ConfigError.
 
     >>> from udpping import stats
     >>> monday = stats.Digest({"rtt_ns": [2_000_000, None, 4_000_000]})
@@ -88,7 +89,7 @@ class Digest:
         return made(RoundTrip, self.core.round_trip(shares(quantiles)))
 
     def ipdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Ipdv:
-        """IPDV (RFC 3393), as `stats.ipdv`, without the MAD; quantiles within 1 %."""
+        """IPDV (RFC 3393), as `stats.ipdv`, without the MAD; quantiles between values within 1 %."""
         return made(Ipdv, self.core.ipdv(shares(quantiles)))
 
     def pdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Pdv:
@@ -147,6 +148,9 @@ class Digest:
                 " or the udpping that wrote it"
             )
         return cls._of(_core.Digest.from_parts(told))
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        return Digest.from_json, (self.to_json(),)
 
     def __repr__(self) -> str:
         loss, mean = self.loss(), self.round_trip(()).mean_ns

@@ -23,7 +23,8 @@ impl Moments {
             return Self::default();
         };
         let sum: i128 = values.iter().copied().map(i128::from).sum();
-        let mean = sum as f64 / values.len() as f64;
+        // Rounding must not put it outside of the values.
+        let mean = (sum as f64 / values.len() as f64).clamp(*min as f64, *max as f64);
         let block = |values: &[i64]| values.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>();
         let squares = values.chunks(BLOCK).map(block).sum();
         Self { count: values.len() as u64, mean, squares, min: *min, max: *max }
@@ -144,6 +145,15 @@ mod tests {
         let all = Moments::of(&[i64::MIN, i64::MAX, i64::MIN, i64::MAX]);
         assert_eq!(all.mean(), Some(-0.5));
         assert!(all.stddev().is_some_and(f64::is_finite));
+    }
+
+    #[test]
+    fn the_mean_of_equal_values_is_that_value() {
+        // Their sum is no f64, and a fifth of the nearest one is not the value.
+        for value in [2_i64.pow(53) - 1, -9_007_199_254_740_991] {
+            let moments = Moments::of(&[value; 5]);
+            assert_eq!((moments.mean(), moments.stddev()), (Some(value as f64), Some(0.0)));
+        }
     }
 
     #[test]
