@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, TypeAlias, cast
 
 from udpping import _core
+from udpping._table import Table
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -83,6 +84,9 @@ def readable(table: "Frame") -> object:
         raise ConfigError(f"table {table!r} is not usable: expected it alone, not in a list")
     if isinstance(table, Mapping):
         return _of_columns(cast("Mapping[str, Any]", table), cast("Mapping[str, Any]", table))
+    if isinstance(table, Table):
+        # Its columns are put together from pieces once, and not for each statistic.
+        return _of_columns(table, table.column_names)
     if _home(table) in ("pandas", "polars") and hasattr(table, "shape") and hasattr(table, "columns"):
         # One by one, as columns that nobody needs may be of a kind that Arrow or its reader has no word for.
         return _of_columns(table, cast("Foreign", table).columns)
