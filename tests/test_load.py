@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def ways(run: udpping.Run, folder: Path) -> dict[str, udpping.Run]:
         file.write(run.to_csv(metadata=True))
     loaded = {name: udpping.load(folder / name) for name in ("run.csv", "run.ndjson", "run.csv.gz")}
     loaded["text"] = udpping.load(run.to_json(metadata=True))
+    loaded["pickle"] = pickle.loads(pickle.dumps(run))  # noqa: S301 - it is our own
     return loaded
 
 

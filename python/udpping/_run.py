@@ -247,6 +247,12 @@ class Run(Table):
         """Who was asked, in the order given."""
         return tuple(summary.target for summary in self._summaries)
 
+    def __reduce__(self) -> "tuple[object, ...]":
+        # As a file would bring it back, for `pickle`: from the processes of a pool, say.
+        from udpping._load import load
+
+        return load, (self.to_csv(metadata=True), "csv")
+
     def __iter__(self) -> "Iterator[Row]":
         from udpping._rows import Row
 
