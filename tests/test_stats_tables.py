@@ -312,6 +312,18 @@ def test_of_pings_that_were_never_sent_there_is_no_jitter() -> None:
     assert (stats.reordering(table).received, stats.Digest(table).jitter()) == (0, stats.jitter(table))
 
 
+def test_times_that_are_no_nanoseconds_are_refused() -> None:
+    np = pytest.importorskip("numpy")
+    for column in (np.array([10**11, 1], "m8[s]"), np.array([300 * 365, "NaT"], "m8[D]")):
+        with pytest.raises(udpping.ConfigError, match="292 years"):
+            stats.loss({"rtt_ns": column})
+    sent = np.array(["9999-12-31", "2026-01-01"], "M8[us]")
+    with pytest.raises(udpping.ConfigError, match="292 years"):
+        stats.jitter({"rtt_ns": [1, 2], "sent_ns": sent})
+    fine = np.array([1_999, "NaT", -5], "m8[ps]")
+    assert stats.round_trip({"rtt_ns": fine}).max_ns == 1
+
+
 def test_pings_in_flight_are_left_out() -> None:
     table = {"rtt_ns": [5, None, None], "status": ["reply", "open", "timeout"], "seq": [1, 2, 3]}
     assert (stats.loss(table).sent, stats.loss(table).timeouts) == (2, 1)

@@ -158,7 +158,14 @@ def _memory(array: Foreign) -> object:
         return _listed(array.tolist())
     if kind in "mM":
         unit = "m8[ns]" if kind == "m" else "M8[ns]"
-        array = array.astype(unit, copy=False).view("i8")
+        times = array.astype(unit, copy=False)
+        # numpy goes round in silence beyond 292 years, and does not come back to where it was.
+        back = times.astype(array.dtype, copy=False).astype(unit, copy=False)
+        if back is not times and bool(((back != times) & (times == times)).any()):  # noqa: PLR0124 - not NaT
+            raise ConfigError(
+                "table with times beyond 292 years is not usable: expected 64 bits of nanoseconds"
+            )
+        array = times.view("i8")
     if hasattr(array, "mask"):
         # Whatever stands below the mask is no value.
         array = array.filled(math.nan) if kind == "f" else array.astype("i8").filled(MISSING)
