@@ -22,18 +22,15 @@ pub(super) fn standard_errors(outcomes: &Outcomes, channel: &Channel, free: [boo
     let (_, counts) = expect(outcomes, channel);
     let met = events(&counts).map(|[happened, not]| happened >= MET && not >= MET);
     let free = [0, 1, 2, 3].map(|i| free[i] && met[i]);
-    let mut bend: Square = [[0.0; 4]; 4];
-    for j in 0..4 {
-        let there = |step: f64| slope(outcomes, &moved(channel, j, step));
-        // Whoever is not free stands apart from the others.
-        let (up, down) = if free[j] { (there(STEP), there(-STEP)) } else { ([0.0; 4], [0.0; 4]) };
-        for i in 0..4 {
-            bend[i][j] = match (free[i] && free[j], i == j) {
-                (true, _) => (down[i] - up[i]) / (2.0 * STEP),
-                (false, same) => f64::from(u8::from(same)),
-            };
+    let bend = [0, 1, 2, 3].map(|j| {
+        if !free[j] {
+            // It stands apart from the others.
+            return [0, 1, 2, 3].map(|i| f64::from(u8::from(i == j)));
         }
-    }
+        let there = |step: f64| slope(outcomes, &moved(channel, j, step));
+        let (up, down) = (there(STEP), there(-STEP));
+        [0, 1, 2, 3].map(|i| if free[i] { (down[i] - up[i]) / (2.0 * STEP) } else { 0.0 })
+    });
     let chances = chances(channel);
     let Some(spread) = inverse(bend) else { return [None; 4] };
     [0, 1, 2, 3].map(|i| free[i].then(|| chances[i] * (1.0 - chances[i]) * spread[i][i].sqrt()))
@@ -86,11 +83,9 @@ fn inverse(matrix: Square) -> Option<Square> {
         a[k] = a[k].map(|each| each / pivot);
         a[k][k] = 1.0 / pivot;
         let row = a[k];
-        for (_, other) in a.iter_mut().enumerate().filter(|(i, _)| *i != k) {
-            let part = std::mem::take(&mut other[k]);
-            for (cell, above) in other.iter_mut().zip(row) {
-                *cell -= part * above;
-            }
+        for i in [0, 1, 2, 3].into_iter().filter(|i| *i != k) {
+            let part = std::mem::take(&mut a[i][k]);
+            a[i] = [0, 1, 2, 3].map(|j| a[i][j] - part * row[j]);
         }
     }
     Some(a)
@@ -159,11 +154,10 @@ mod tests {
     fn an_inverse_is_one() {
         let matrix = [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, 0.2, 0.1], [0.5, 0.2, 2.0, 0.3], [0.0, 0.1, 0.3, 1.0]];
         let inverse = inverse(matrix).expect("it bends down everywhere");
-        for i in 0..4 {
-            for j in 0..4 {
-                let cell: f64 = (0..4).map(|k| matrix[i][k] * inverse[k][j]).sum();
-                assert!((cell - f64::from(u8::from(i == j))).abs() < 1e-12, "{i} {j} {cell}");
-            }
+        for (i, row) in matrix.iter().enumerate() {
+            let product = [0, 1, 2, 3].map(|j| row.iter().zip(inverse).map(|(a, b)| a * b[j]).sum::<f64>());
+            let unit = [0, 1, 2, 3].map(|j| f64::from(u8::from(i == j)));
+            assert!(product.iter().zip(unit).all(|(a, b)| (a - b).abs() < 1e-12), "{product:?}");
         }
     }
 }
