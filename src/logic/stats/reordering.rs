@@ -47,7 +47,14 @@ pub fn reordering(samples: &[Sample<'_>], n: u64) -> Result<Reordering, Invalid>
                 leaders.push(place);
                 continue;
             }
-            let first = leaders.partition_point(|leader| order[*leader as usize] < *row);
+            // Nearly always it is among the last: from there, in leaps that double.
+            let before = |leader: &u32| order[*leader as usize] < *row;
+            let mut last = 1;
+            while last < leaders.len() && !before(&leaders[leaders.len() - last]) {
+                last *= 2;
+            }
+            let from = leaders.len().saturating_sub(last);
+            let first = from + leaders[from..].partition_point(before);
             let extent = u64::from(place - leaders[first]);
             all.reordered += 1;
             all.extents = all.extents.saturating_add(extent);
