@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import groupby
 from typing import Any, cast
 
@@ -197,6 +198,8 @@ def test_what_stands_at_the_edge_has_no_standard_error() -> None:
         assert errors is not None
         for name, value in found.items():
             assert (errors[name] is None) == (min(value, 1 - value) < 5e-5), (each.kind, name, value)
+            shown = f"{name} {value:.4g}" + (f" ({error:.1g})" if (error := errors[name]) else "")
+            assert re.search(rf"{re.escape(shown)}(?:,|  )", repr(burst)), shown
     none = udpping.fit({"rtt_ns": [5, 6]}).best_loss
     assert (none.kind, none.standard_errors) == ("independent", {"loss": None})
 

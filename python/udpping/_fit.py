@@ -188,7 +188,7 @@ class Fit:
         )
 
 
-LOSS_HEAD = ("loss", "parameters", "log-likelihood", "BIC", "X^2", "p")
+LOSS_HEAD = ("loss", "parameters (standard errors)", "log-likelihood", "BIC", "X^2", "p")
 DELAY_HEAD = ("delay", "parameters", "log-likelihood", "BIC", "KS", "p at most")
 
 
@@ -262,7 +262,12 @@ def _delay_fit(facts: "dict[str, Any]") -> DelayFit:
 
 
 def _loss_cells(fit: LossFit) -> "list[str]":
-    return [fit.kind, *_cells(fit, {name: f"{value:.4g}" for name, value in (fit.parameters or {}).items()})]
+    errors = fit.standard_errors or {}
+    shown = {
+        name: f"{value:.4g}" if (error := errors.get(name)) is None else f"{value:.4g} ({error:.1g})"
+        for name, value in (fit.parameters or {}).items()
+    }
+    return [fit.kind, *_cells(fit, shown)]
 
 
 def _delay_cells(fit: DelayFit) -> "list[str]":
