@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, cast
 
 from udpping import _checks
 from udpping._run import Run
+from udpping._words import percents, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.axes import Axes
+
+    from udpping._run import Summary
 
 
 class Compared:
@@ -36,10 +39,10 @@ class Compared:
         return self.runs[name]
 
     def __repr__(self) -> str:
-        wide = max(map(len, self.runs))
+        wide = max(len(short(name)) for name in self.runs)
         head = f"{'':{wide}}  {'sent':>9}  {'lost':>7}  {'loss %':>7}  {'median ms':>9}  {'p99 ms':>9}"
         lines = [
-            f"{name:{wide}}  {s.sent:>9,}  {s.lost:>7,}  {_percent(s.loss):>7}  "
+            f"{short(name):{wide}}  {s.sent:>9,}  {s.lost:>7,}  {_percent(s):>7}  "
             f"{_ms(s.rtt_median_ns):>9}  {_ms(s.rtt_p99_ns):>9}"
             for name, s in ((name, run.summary) for name, run in self.runs.items())
         ]
@@ -86,8 +89,10 @@ def _named(runs: list[object]) -> dict[object, object]:
     return named
 
 
-def _percent(loss: float | None) -> str:
-    return "-" if loss is None else f"{100 * loss:.1f}"
+def _percent(summary: "Summary") -> str:
+    if summary.loss is None or summary.loss_low is None or summary.loss_high is None:
+        return "-"
+    return percents(summary.loss, summary.loss_low, summary.loss_high)[0]
 
 
 def _ms(nanos: float | None) -> str:

@@ -306,7 +306,8 @@ def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[str]]", best: int) -> 
     for place, row in enumerate(rows):
         cells = (f"<b>{escape(cell)}</b>" if place == best else escape(cell) for cell in row)
         body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto">{table}</div>'
 
 
 def _percent(share: float) -> str:

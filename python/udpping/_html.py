@@ -2,8 +2,8 @@
 
 from html import escape
 
-from udpping._frames import plain
 from udpping._svg import STRIPS, pictures
+from udpping._words import cell, ends, percents, rows_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,12 +12,8 @@ if TYPE_CHECKING:
     from udpping._run import Run, Summary
     from udpping._table import Table
 
-SHOWN = 5
-"""Rows shown at either end of a table."""
 TARGETS = 20
 """Targets shown."""
-TEXT = 60
-"""Characters shown of a cell."""
 HEAD = [
     *("target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"),
     *("min", "avg", "median", "max", "p99"),
@@ -27,13 +23,13 @@ NOTE = "<p>round trips in ms; the bracket is the 95 % interval of the loss</p>"
 
 def table_html(table: "Table") -> str:
     """Show the first and last rows."""
-    return f"<p>{len(table):,} rows</p>{_rows(table)}"
+    return f"<p>{rows_text(len(table))}</p>{_rows(table)}"
 
 
 def run_html(run: "Run") -> str:
     """Show the summaries, a picture of the round trips over time, and the first and last rows."""
     rows = [_summary_cells(summary) for summary in run.summaries[:TARGETS]]
-    if len(run.summaries) > 1:
+    if len(run.summaries) != 1:
         rows.append(_summary_cells(run.summary))
     note = NOTE
     if len(run.summaries) > TARGETS:
@@ -52,7 +48,7 @@ def compared_html(runs: "dict[str, Run]") -> str:
     rows = [[name, *_summary_cells(run.summary)] for name, run in runs.items()]
     shown = [(name, run) for name, run in list(runs.items())[:STRIPS] if len(run)]
     top = max((run.summary.rtt_max_ns or 0 for _, run in shown), default=0)
-    drawn = "".join(f"<p>{_cell(name)}</p>{pictures(run, top, together=True)}" for name, run in shown)
+    drawn = "".join(f"<p>{escape(cell(name))}</p>{pictures(run, top, together=True)}" for name, run in shown)
     if len(runs) > STRIPS:
         drawn += f"<p>{len(runs) - STRIPS:,} more without a picture</p>"
     return f"<div>{_grid(head, rows)}{NOTE}{drawn}</div>"
@@ -61,7 +57,8 @@ def compared_html(runs: "dict[str, Run]") -> str:
 def _summary_cells(summary: "Summary") -> list[object]:
     loss = "-"
     if summary.loss is not None and summary.loss_low is not None and summary.loss_high is not None:
-        loss = f"{100 * summary.loss:.1f} % [{100 * summary.loss_low:.1f} to {100 * summary.loss_high:.1f}]"
+        loss, low, high = percents(summary.loss, summary.loss_low, summary.loss_high)
+        loss = f"{loss} % [{low} to {high}]"
     rtts = (
         summary.rtt_min_ns,
         summary.rtt_avg_ns,
@@ -71,34 +68,30 @@ def _summary_cells(summary: "Summary") -> list[object]:
     )
     return [
         summary.target,
-        summary.sent,
-        summary.received,
-        summary.lost,
+        f"{summary.sent:,}",
+        f"{summary.received:,}",
+        f"{summary.lost:,}",
         loss,
-        summary.late,
-        summary.duplicates,
-        summary.reordered,
+        f"{summary.late:,}",
+        f"{summary.duplicates:,}",
+        "-" if summary.reordered is None else f"{summary.reordered:,}",
         *("-" if rtt is None else f"{rtt / 1e6:.3f}" for rtt in rtts),
     ]
 
 
 def _rows(table: "Table") -> str:
-    size = len(table)
-    indices = range(size) if size <= 2 * SHOWN else [*range(SHOWN), *range(size - SHOWN, size)]
-    rows: list[Iterable[object]] = [table.row(i) for i in indices]
-    if size > 2 * SHOWN:
-        rows.insert(SHOWN, ["..."] * len(table.column_names))
-    return _grid(table.column_names, rows)
+    return _grid(table.column_names, ends(table))
 
 
 def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     # A narrow page scrolls the table and not itself.
     table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x:auto">{table}</div>'
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(plain(value))
-    return escape(text if len(text) <= TEXT else text[: TEXT - 3] + "...")
+    text = escape(cell(value))
+    # Words of one cell stay together; a page's own rules are for tables without them.
+    return f'<td style="white-space:nowrap">{text}</td>' if " " in text else f"<td>{text}</td>"

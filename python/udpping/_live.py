@@ -6,6 +6,7 @@ from time import monotonic
 from udpping import _checks
 from udpping._session import SLICE, Session
 from udpping._targets import DEFAULT_PORT
+from udpping._words import percents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class Bar:
 def facts(run: "Run") -> str:
     """Say how it goes, in a few words."""
     summary = run.summary
-    loss = "" if summary.loss is None else f" ({100 * summary.loss:.1f} %)"
+    loss = ""
+    if summary.loss is not None and summary.loss_low is not None and summary.loss_high is not None:
+        loss = f" ({percents(summary.loss, summary.loss_low, summary.loss_high)[0]} %)"
     median = "" if summary.rtt_median_ns is None else f", median {summary.rtt_median_ns / 1e6:.3f} ms"
     return f"{summary.lost:,} lost{loss}{median}"

@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from udpping._settings import MANY, encode, metadata
 from udpping._table import Table
+from udpping._words import percents, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ class Summary:
         """
         if self.loss is None or self.loss_low is None or self.loss_high is None:
             return "nothing sent"
-        interval = f"95 % interval {100 * self.loss_low:.1f} to {100 * self.loss_high:.1f} %"
-        return f"{self.lost:,} of {self.sent:,} lost ({100 * self.loss:.1f} %; {interval})"
+        loss, low, high = percents(self.loss, self.loss_low, self.loss_high)
+        return f"{self.lost:,} of {self.sent:,} lost ({loss} %; 95 % interval {low} to {high} %)"
 
     @property
     def rtt_text(self) -> str:
@@ -166,8 +167,10 @@ class Summary:
             "pending": self.pending,
         }
         lines = [
-            f"--- {self.target} ---",
-            f"{self.sent:,} sent, {self.received:,} received in time, {self.loss_text}",
+            f"--- {visible(self.target)} ---",
+            f"{self.sent:,} sent, {self.received:,} received in time, {self.loss_text}"
+            if self.sent
+            else self.loss_text,
             ", ".join(f"{count:,} {name}" for name, count in oddities.items() if count),
             self.rtt_text,
         ]
@@ -283,7 +286,7 @@ class Run(Table):
         return plot(self, kind, ax)
 
     def __repr__(self) -> str:
-        shown = self._summaries if len(self._summaries) <= MANY else (self._summary,)
+        shown = self._summaries if 0 < len(self._summaries) <= MANY else (self._summary,)
         lines = [*map(repr, shown)]
         if self._summary.kernel_drops and self._summary not in shown:
             lines.append(

@@ -49,7 +49,7 @@ def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts
 
 def total_name(names: "Sequence[str]") -> str:
     """Name several targets together."""
-    return ", ".join(names) if len(names) <= MANY else f"{len(names)} targets"
+    return ", ".join(names) or "no target" if len(names) <= MANY else f"{len(names)} targets"
 
 
 def metadata(run: "Run") -> "Facts":

@@ -3,6 +3,7 @@
 from time import localtime, strftime
 
 from udpping import _core
+from udpping._words import SECOND, time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ WIDTH = 99
 INDENT = "    "
 NAME = 24
 """Columns for a name; a longer one has a line to itself."""
-SECOND = 1_000_000_000
-SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000), (120 * SECOND, "s", SECOND))
 STATES = ("new", "up", "late", "suspect", "down", "bye")
 
 
@@ -92,19 +91,10 @@ def _facts(row: "PeerRow") -> "Iterator[str]":
     counts = (("duplicates", row.duplicates), ("overtaken", row.reordered))
     yield from (f"{count:,} {name}" for name, count in counts if count)
     if row.difference_ns is not None:
-        yield f"time difference {_span(row.difference_ns)}"
+        yield f"time difference {time_text(row.difference_ns)}"
     if row.delay_variation_ns is not None:
-        yield f"delay variation {_span(row.delay_variation_ns)}"
+        yield f"delay variation {time_text(row.delay_variation_ns)}"
     if row.drift_ppm is not None:
         yield f"clock {row.drift_ppm:+.1f} ppm"
     if row.detection_ns is not None:
-        yield f"a stop is noticed after {_span(row.detection_ns)}"
-
-
-def _span(nanos: int) -> str:
-    for below, unit, size in SPANS:
-        if abs(nanos) < below:
-            return f"{nanos / size:.3g} {unit}"
-    seconds = nanos / SECOND
-    hours = 3_600
-    return f"{seconds / 60:,.1f} min" if abs(seconds) < 2 * hours else f"{seconds / hours:,.1f} h"
+        yield f"a stop is noticed after {time_text(row.detection_ns)}"

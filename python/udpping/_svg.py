@@ -8,6 +8,7 @@ everything else has that of the text around it.
 from html import escape
 
 from udpping._table import core_of
+from udpping._words import short, time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
     drawn = [_without_blinks(each) for each in drawn]
     top = top or max((span[1] or 0 for each in drawn for span in each), default=0)
     strips = [
-        (f"<p>{escape(name)}</p>" if name else "") + _picture(each, top, last - first)
+        (f"<p>{escape(short(name))}</p>" if name else "") + _picture(each, top, last - first)
         for name, each in zip(names, drawn, strict=True)
     ]
     return "".join(strips) + _words(drawn, top, last - first)
@@ -78,9 +79,9 @@ def _without_blinks(spans: "list[Span]") -> "list[Span]":
 
 
 def _picture(spans: "list[Span]", top: int, length: int) -> str:
-    title = f"{_count(spans):,} pings in {length / 1e9:.3g} s, {_lost(spans):,} without a reply in time"
+    title = f"{_count(spans):,} pings in {time_text(length)}, {_lost(spans):,} without a reply in time"
     if top:
-        title += f"; round trips up to {top / 1e6:.3f} ms"
+        title += f"; round trips up to {_millis(top)}"
     marks: dict[str, list[str]] = {name: [] for name in ("behind", "on time", "range", "reply", *KINDS)}
     step = WIDTH / len(spans)
     for place, span in enumerate(spans):
@@ -139,13 +140,17 @@ def _words(drawn: "list[list[Span]]", top: int, length: int) -> str:
         "refused": any(span[5] for spans in drawn for span in spans),
         "behind": any(span[6] for spans in drawn for span in spans),
     }
-    heights = f"height: round trip, 0 to {top / 1e6:.3f} ms" if top else "no reply in time"
+    answered = any(span[2] for spans in drawn for span in spans)
     words = [
-        f"across: {length / 1e9:.3g} s",
-        heights,
+        f"across: {time_text(length)}" if length else "all at one moment",
+        f"height: round trip, 0 to {_millis(top)}" if answered else "no reply in time",
         *(KINDS[name][1] for name, any_ in there.items() if any_),
     ]
     return f"<p>{'; '.join(words)}</p>"
+
+
+def _millis(nanos: int) -> str:
+    return f"{nanos / 1e6:,.3f} ms" if nanos >= 1_000 else f"{nanos} ns"  # noqa: PLR2004 - the last digit
 
 
 def _count(spans: "list[Span]") -> int:

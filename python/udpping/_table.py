@@ -160,7 +160,9 @@ class Table:
         write_parquet(self, _checks.path("path", path))
 
     def __repr__(self) -> str:
-        return f"<udpping.{type(self).__name__}: {len(self):,} rows of {', '.join(self.column_names)}>"
+        from udpping._words import table_text
+
+        return table_text(self)
 
     def _repr_html_(self) -> str:
         from udpping._html import table_html

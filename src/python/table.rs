@@ -37,6 +37,9 @@ use pieces::Pieces;
 pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows};
 pub(super) use summaries::run_summaries;
 
+/// Values that a column shows of itself.
+const SHOWN: usize = 5;
+
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct Table {
@@ -148,6 +151,16 @@ impl Column {
             &self.array,
             place.ok_or_else(|| PyIndexError::new_err(format!("row {index} of {length}")))?,
         )
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (size, missing) = (self.array.len(), self.array.null_count());
+        let shown = (0..size.min(SHOWN))
+            .map(|place| Ok(value(py, &self.array, place)?.repr()?.to_string()))
+            .collect::<PyResult<Vec<_>>>()?
+            .join(", ");
+        let more = if size > SHOWN { ", ..." } else { "" };
+        Ok(format!("<udpping column {}: {size} values, {missing} missing: [{shown}{more}]>", self.name()))
     }
 
     /// The name.

@@ -9,6 +9,7 @@ import bleach  # type: ignore[import-untyped]
 import pytest
 import udpping
 from farend import Answer, FarEnd
+from udpping import stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "late": late,
     "hostile": hostile,
     "compared": compared,
+    "fit": lambda: udpping.fit(
+        udpping.sim.ping(count=2000, loss="burst:20%,3", delay="exponential:5ms", seed=1)
+    ),
+    "loss": lambda: stats.loss(udpping.sim.ping(count=99, loss="20%")),
+    "round-trip": lambda: stats.round_trip(udpping.sim.ping(count=99, delay="exponential:5ms")),
     "peers": lambda: udpping.sim.heartbeat(["", "crash@30min"], seed=1).peers,
     "detectors": lambda: udpping.compare_detectors("5%", detectors=["fixed:3"], days=0.1, crashes=3, seed=1),
 }

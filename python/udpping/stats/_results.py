@@ -50,7 +50,10 @@ def _shown(value: object) -> str:
         entries = list(cast("dict[float, object]", value).items())
         shown = ", ".join(f"{key:,}: {_shown(each)}" for key, each in entries[:SHOWN])
         return f"{shown}, ..." if len(entries) > SHOWN else shown or "-"
-    return f"{value:,.6g}" if isinstance(value, float) and abs(value) < 1 else f"{value:,.10g}"
+    number = cast("float", value)
+    if isinstance(value, float) and abs(value) < 1:
+        return f"{value:,.6g}"
+    return f"{number:,.10g}" if abs(number) < 1e9 else f"{number:,.0f}"  # noqa: PLR2004 - ten digits
 
 
 def made(kind: "type[R]", facts: "Mapping[str, object]") -> R:
