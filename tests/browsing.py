@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -21,7 +22,7 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing outside is to be found
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside is to be found
 ]
 SHOTS = os.environ.get("UDPPING_SHOTS")
 """Where screenshots go, for those who want to look."""
@@ -48,19 +49,32 @@ class Page:
 
     def open(self, page: str, *, width: int = 900, dark: bool = False) -> None:
         """Show a page."""
+        path = self._folder / "page.html"
+        path.write_text(page, encoding="utf-8")
+        self.visit(path.as_uri(), width=width, dark=dark)
+
+    def visit(self, address: str, *, width: int = 900, dark: bool = False) -> None:
+        """Show the page at an address of this machine."""
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self._log("browser")
         self._log("performance")
-        path = self._folder / "page.html"
-        path.write_text(page, encoding="utf-8")
-        self._driver.get(path.as_uri())
+        self._driver.get(address)
 
     def run(self, code: str) -> Any:  # noqa: ANN401 - whatever the script returns
         """Run a script in it, which may use `contrast` and `ground`."""
         return self._driver.execute_script(LUMINANCE + code)
+
+    def click(self, selector: str) -> None:
+        """Click on the one thing that this means, as a mouse does."""
+        (found,) = self._driver.find_elements("css selector", selector)
+        found.click()
+
+    def until(self, true: Callable[[], object], patience: float = 120) -> None:
+        """Wait for something to be so."""
+        WebDriverWait(self._driver, patience, 0.1).until(lambda _: true())
 
     def complaints(self) -> list[str]:
         """Give what the console says."""
