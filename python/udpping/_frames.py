@@ -5,15 +5,20 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import io
+import os
+import stat
+from contextlib import contextmanager, nullcontext
 
-from udpping import _core
+from udpping import _checks, _core
 from udpping._table import core_of, metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from gzip import GzipFile
     from os import PathLike
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
 
     import pandas as pd
 
@@ -37,14 +42,67 @@ def write(
     """Let `writer` write to `path`, or return what it wrote."""
     told = metadata_of(table) if metadata else None
     if path is None:
-        text = io.StringIO(newline="")
-        writer(table, text, told)
-        return text.getvalue()
+        whole = io.StringIO(newline="")
+        writer(table, whole, told)
+        return whole.getvalue()
+    path = checked(path)
+    with in_place_of(path) as file, packing(file, path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        try:
+            writer(table, text, told)
+        finally:
+            # Gives back the stream, which is closed by whoever opened it.
+            text.detach()
+    return None
+
+
+def checked(path: object) -> str:
+    """Take the path of a file."""
+    name = _checks.path("path", path)
+    if not name or "\0" in name:
+        raise _checks.refuse("path", path, "the path of a file")
+    return name
+
+
+@contextmanager
+def in_place_of(path: str) -> "Iterator[BinaryIO]":
+    """Give a file to write to. It takes the place of the one at `path` when it is whole, and not before."""
     from pathlib import Path
 
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer(table, file, told)
-    return None
+    target = Path(path)
+    there = target.exists()
+    if there and not (
+        target.is_file() and os.access(path, os.W_OK) and os.access(target.resolve().parent, os.W_OK)
+    ):
+        # A device or a pipe, or what may not be written or replaced: then opening it says so.
+        with target.open("wb") as file:
+            yield file
+        return
+    target = target.resolve()
+    beside = target.with_name(f".udpping-{os.urandom(6).hex()}.part")
+    try:
+        file = beside.open("xb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    try:
+        with file:
+            if there:
+                beside.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield file
+        beside.replace(target)
+    except BaseException:
+        beside.unlink()
+        raise
+
+
+def packing(file: "BinaryIO", path: str) -> "AbstractContextManager[BinaryIO | GzipFile]":
+    """Pack what is written by gzip if the name of the file says so."""
+    if not path.endswith(".gz"):
+        return nullcontext(file)
+    import gzip
+
+    # Without name and time, so that what is equal is equal when packed.
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
 
 
 def write_csv(table: "Table", file: "TextIO", told: str | None) -> None:
@@ -82,9 +140,14 @@ def write_parquet(table: "Table", path: str) -> None:
         except ImportError:
             raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
         told = metadata_of(table)
-        pl.DataFrame(table).write_parquet(path, metadata=None if told is None else {"udpping": told})
+        # Packed, and written by us: polars has an error of its own for what the system refuses.
+        whole = io.BytesIO()
+        pl.DataFrame(table).write_parquet(whole, metadata=None if told is None else {"udpping": told})
+        with in_place_of(path) as file:
+            file.write(whole.getbuffer())
         return
-    pq.write_table(pa.table(table), path)
+    with in_place_of(path) as file:
+        pq.write_table(pa.table(table), file)
 
 
 def plain(value: object) -> object:

@@ -24,7 +24,8 @@ class Table:
     `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly, through the
     Arrow C stream interface, a long run in pieces of 16,384 rows. `numpy.asarray(table["rtt_ns"])` shares the
     memory of its column, which is put together from the pieces, if there are several, when it is first asked
-    for. Tables are equal (`==`) when they have the same columns, of the same types, with the same values.
+    for. Tables are equal (`==`) when they have the same columns, of the same types, with the same values;
+    what goes along with a run, its settings and summary, is compared by itself.
 
     >>> import udpping
     >>> table = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")
@@ -122,7 +123,9 @@ class Table:
 
         What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`, and a backslash
         that might be taken for one becomes `\x5c`. With `metadata=True` a run puts a comment with its
-        settings before the header. OSError when it cannot be written. `udpping.load` reads it again.
+        settings before the header. If `path` ends with `.gz`, it is packed by gzip. A file that is there is
+        replaced when the new one is whole: OSError, when it cannot be written, leaves it as it was.
+        `udpping.load` reads it again.
 
         >>> import udpping
         >>> print(udpping.sim.ping(count=1).to_csv()[:34])
@@ -140,7 +143,7 @@ class Table:
         r"""Write one JSON object per row and line to `path`, or return them as text.
 
         What is missing is null. Replies are text as in `to_csv`. With `metadata=True` a run puts its
-        settings before the rows. OSError when it cannot be written. `udpping.load` reads it again.
+        settings before the rows. For files it is as `to_csv`. `udpping.load` reads it again.
 
         >>> import json, udpping
         >>> json.loads(udpping.sim.ping(count=1).to_json())["status"]
@@ -153,11 +156,12 @@ class Table:
     def to_parquet(self, path: "Path") -> None:
         """Write Parquet to `path`, by pyarrow or else by polars. A run takes its settings with it.
 
-        ImportError without either, OSError when it cannot be written. `udpping.load` reads it again.
+        ImportError without either; OSError, as with `to_csv`, when it cannot be written. `udpping.load` reads
+        it again.
         """
-        from udpping._frames import write_parquet
+        from udpping._frames import checked, write_parquet
 
-        write_parquet(self, _checks.path("path", path))
+        write_parquet(self, checked(path))
 
     def __repr__(self) -> str:
         from udpping._words import table_text

@@ -93,7 +93,12 @@ def serving(folder: Path) -> Generator[str]:
         path.write_text(json.dumps(values), encoding="utf-8")
     (folder / "books").mkdir()
     for name, sources in (("show", SHOW), ("live", LIVE)):
-        cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+        cell: dict[str, object] = {
+            "cell_type": "code",
+            "execution_count": None,
+            "metadata": {},
+            "outputs": [],
+        }
         cells = [{**cell, "source": source} for source in sources.split("\n\n")]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         book = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
@@ -188,9 +193,13 @@ def test_it_draws_while_it_measures_and_the_stop_button_keeps_the_data(lab: Lab)
         # The table's second cell.
         return int(re.findall(r"<td>([\d,]+)</td>", html)[0].replace(",", "")) if html else 0
 
-    lab.open("live")
+    def drawn_often() -> bool:
+        seen.add(sent())
+        return len(seen - {0}) > 2
+
     seen: set[int] = set()
-    lab.page.until(lambda: seen.add(sent()) or len(seen - {0}) > 2)
+    lab.open("live")
+    lab.page.until(drawn_often)
     lab.page.shot("lab-live")
     assert not lab.idle()
     lab.page.click("[data-command='notebook:interrupt-kernel']")
