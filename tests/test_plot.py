@@ -147,6 +147,81 @@ def test_several_runs_have_a_colour_each(run: udpping.SimRun) -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["before", "after"]
 
 
+def test_a_comparison_has_room_for_all() -> None:
+    runs = {
+        f"{delay} ms": udpping.sim.ping(count=50, interval=0.1, delay=delay / 1000) for delay in (1, 90, 5)
+    }
+    axes: Any = udpping.compare(runs).plot("timeline")
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 90
+
+
+def test_histograms_beside_each_other_have_the_same_bars() -> None:
+    runs = {
+        "many": udpping.sim.ping(count=5000, delay="exponential:5ms", seed=1),
+        "few": udpping.sim.ping(count=100, loss="pattern:.x", delay="exponential:20ms", seed=2),
+        "none": udpping.sim.ping(count=100, loss=1),
+    }
+    axes: Any = udpping.compare(runs).plot("hist")
+    assert axes.get_ylabel() == "pings (%)"
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == set(runs)
+    many, few, none = (outline.get_xy() for outline in axes.patches)
+    assert list(many[:, 0]) == list(few[:, 0])
+    for outline, run in zip((many, few, none), runs.values(), strict=True):
+        # Each height is there at both ends of its bar.
+        assert outline[1:-1:2, 1].sum() == pytest.approx(100 * (1 - (run.summary.loss or 0)))
+
+
+def test_no_two_of_many_runs_look_alike() -> None:
+    runs = {
+        f"{number}": udpping.sim.ping(count=30, loss="20%", delay="5ms", seed=number) for number in range(12)
+    }
+    lines: Any = udpping.compare(runs).plot("ecdf").lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
+    axes: Any = udpping.compare(runs).plot("timeline")
+    replies = [line for line in axes.lines if line.get_label() in runs]
+    assert len({(line.get_color(), line.get_marker()) for line in replies}) == 12
+    # What was lost has the colour of its run, and one entry in the legend.
+    losses = [line for line in axes.lines if line.get_marker() == "|"]
+    assert [line.get_color() for line in losses] == [line.get_color() for line in replies]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert sorted(texts) == sorted([*runs, "no reply in time, in the colour of its run"])
+
+
+def test_names_are_names_and_not_formulas() -> None:
+    names = ["_a", r"$\frac$", "$5", "x" * 200]
+    runs = {name: udpping.sim.ping(count=30, loss="20%", delay="5ms") for name in names}
+    axes = udpping.compare(runs).plot("ecdf")
+    axes.figure.canvas.draw()
+    legend: Any = axes.get_legend()
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown == [" _a", r"\$\frac\$", r"\$5", "x" * 57 + "..."]
+
+
+def test_a_run_of_losses_ends_with_its_target() -> None:
+    with udpping.Server(port=0, loss=1) as one, udpping.Server(port=0, loss=1) as other:
+        targets: list[str | tuple[str, int]] = [one.address, other.address]
+        axes: Any = udpping.ping_many(targets, count=3, timeout=0.05).plot("loss-runs")
+    assert [bar.get_height() for bar in axes.patches] == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "words"),
+    [
+        ("hist", "1", "no reply in time"),
+        ("ecdf", "1", "no reply in time"),
+        ("loss-runs", "0", "nothing was lost"),
+        ("jitter", "pattern:.x", "no two replies in time"),
+    ],
+)
+def test_a_picture_of_nothing_says_so(kind: str, loss: str, words: str) -> None:
+    axes = udpping.sim.ping(count=2, loss=loss).plot(kind)
+    assert [text.get_text() for text in axes.texts] == [words]
+    empty = udpping.load("target,seq,status,rtt_ns,copies\n").plot(kind)
+    assert [text.get_text() for text in empty.texts] == ["no pings"]
+    assert not udpping.sim.ping(count=200, loss="30%", delay="exponential:1ms").plot(kind).texts
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_long_run_is_drawn_in_a_bounded_picture(kind: str, tmp_path: Path) -> None:
     long = udpping.sim.ping(count=60_000, interval=0.001, loss="20%", delay="exponential:5ms", seed=1)

@@ -23,7 +23,10 @@ class Compared:
         """The runs, in the order given."""
 
     def plot(self, kind: str = "ecdf", ax: "Axes | None" = None) -> "Axes":
-        """Draw them over each other, each in its colour; the kinds are those of `Run.plot`."""
+        """Draw them over each other, each in its colour; the kinds are those of `Run.plot`.
+
+        `"hist"` shows shares of the pings in percent, as the runs may be of different lengths.
+        """
         from udpping._plot import draw
 
         return draw(list(self.runs.values()), list(self.runs), kind, ax)
