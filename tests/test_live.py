@@ -26,10 +26,10 @@ print(len(run), run.summary.received)
 NO_TQDM = "import sys; sys.modules['tqdm'] = None"
 
 
-def in_terminal(code: str, stop_at: str | None = None) -> tuple[str, str]:
+def in_terminal(code: str, stop_at: str | None = None, columns: int = 100) -> tuple[str, str]:
     """Run a program whose errors go to a terminal; gives back what it printed there and elsewhere."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(ours, (24, 100))
+    termios.tcsetwinsize(ours, (24, columns))
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, text=True
     ) as program:
@@ -55,11 +55,30 @@ def in_terminal(code: str, stop_at: str | None = None) -> tuple[str, str]:
 def test_a_terminal_shows_one_line_that_changes() -> None:
     with FarEnd() as far:
         shown, out = in_terminal(PROGRAM.format(before=NO_TQDM, port=far.address[1], count=60))
-    counts = [int(count) for count in re.findall(r"\r\x1b\[K(\d+) of 60: 0 lost", shown)]
+    counts = [int(count) for count in re.findall(r"\r(\d+) of 60: 0 lost", shown)]
     assert len(counts) > 2
     assert counts == sorted(counts)
     assert counts[-1] == 60
     assert shown.count("\n") == 1
+    assert out == "60 60\n"
+    assert "\x1b" not in shown
+
+
+def test_a_line_ends_before_a_narrow_terminal_does() -> None:
+    with FarEnd() as far:
+        shown, out = in_terminal(PROGRAM.format(before=NO_TQDM, port=far.address[1], count=60), columns=20)
+    lines = shown.removesuffix("\r\n").split("\r")[1:]
+    assert len(lines) > 2
+    assert lines[-1] == "60 of 60: 0 lost (0.0 %), median"[:19]
+    assert max(map(len, lines)) == 19
+    assert out == "60 60\n"
+
+
+def test_a_terminal_that_goes_away_costs_no_data() -> None:
+    before = f"{NO_TQDM}; import os, warnings; warnings.simplefilter('ignore')"
+    gone = "\nimport threading; threading.Timer(0.3, os.close, [2]).start()"
+    with FarEnd() as far:
+        _, out = in_terminal(PROGRAM.format(before=before + gone, port=far.address[1], count=60))
     assert out == "60 60\n"
 
 
@@ -104,6 +123,36 @@ def test_ctrl_c_while_it_is_shown_loses_nothing(monkeypatch: pytest.MonkeyPatch)
     with FarEnd() as far:
         run = udpping.live("127.0.0.1", far.address[1], count=100_000, interval=0.01, every=0.05)
     assert 0 < run.summary.received < 100_000
+    assert udpping.last_run is run
+
+
+@pytest.mark.parametrize("at", ["show", "close"])
+def test_what_cannot_be_shown_is_measured_all_the_same(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    class Terminal:
+        """It breaks."""
+
+        rows = 0
+        shown = 0
+
+        def show(self, _run: udpping.Run) -> None:
+            self.shown += 1
+            assert self.shown == 1 or at == "close", "nothing more is shown"
+            if at == "show":
+                raise OSError("it is gone")
+
+        def close(self) -> None:
+            if at == "close":
+                raise OSError("it is gone")
+
+    def screen(_count: int) -> Terminal:
+        return Terminal()
+
+    monkeypatch.setattr("udpping._live._screen", screen)
+    monkeypatch.setattr(udpping, "last_run", None)
+    with FarEnd() as far, pytest.warns(RuntimeWarning, match="is whole, but could not be shown: OSError"):
+        run = udpping.live("127.0.0.1", far.address[1], count=20, interval=0.01, every=0.05)
+    assert run.summary.received == len(run) == 20
+    assert udpping.last_run is run
 
 
 def test_nothing_is_shown_to_nobody(capfd: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ __all__ = [
 ]
 
 last_run: "Run | None" = None
-"""What the last `ping`, `ping_many` or `Pinger` that Ctrl-C ended had measured until then; `None` before."""
+"""What the last `ping`, `ping_many`, `Pinger` or `live` that Ctrl-C ended had measured; `None` before."""
 
 if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.

@@ -1,12 +1,17 @@
 """`live`: a run that shows itself while it is measured."""
 
 import sys
+import warnings
+from contextlib import suppress
+from os import get_terminal_size
 from time import monotonic
 
+import udpping
 from udpping import _checks
 from udpping._session import SLICE, Session
 from udpping._targets import DEFAULT_PORT
-from udpping._words import percents
+from udpping._words import WIDTH, percents
+from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +43,10 @@ def live(
     In a notebook that is the run as its last cell would show it: summary, picture, rows (of a long run the
     latest 10,000, until its end). In a terminal it is one line, or tqdm's bar where tqdm is installed;
     anywhere else nothing. It is shown less often where showing it takes long.
-    Ctrl-C, or the notebook's stop button, ends the run and gives back what was measured until then. The
-    keywords are those of `udpping.ping`, and so are the errors.
+    Ctrl-C, or the notebook's stop button, ends the run and gives back what was measured until then; it is in
+    `udpping.last_run` too. What cannot be shown is measured all the same, with a RuntimeWarning at the end.
+    The keywords are those of `udpping.ping`, and so are the errors. In a notebook give the run a name,
+    `run = udpping.live(...)`: else the cell shows it once more, as its result.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
@@ -51,7 +58,8 @@ def live(
     if not 0.05 <= pause <= 3600:  # noqa: PLR2004 - said in the next line
         raise _checks.refuse("every", every, "0.05 to 3600 seconds")
     session = Session([(host, port)], **options)
-    screen = _screen(options.get("count", 10))
+    screen = Careful(_screen(options.get("count", 10)))
+    stopped = False
     try:
         session.start()
         due = monotonic() + pause
@@ -63,19 +71,30 @@ def live(
                 screen.show(run)
     except KeyboardInterrupt:
         # It may come while the run is shown, too; what was measured until then is the result.
-        session.stop()
+        stopped = True
     finally:
         session.stop()
-    run = session.finish()
-    screen.show(run)
-    screen.close()
+    try:
+        run = session.finish()
+    except Interrupted as again:
+        run = again.run
+    if stopped:
+        udpping.last_run = run
+    with suppress(KeyboardInterrupt):
+        screen.show(run)
+        screen.close()
+    if screen.error is not None:
+        udpping.last_run = run
+        words = f"the run is whole, but could not be shown: {screen.error!r}"
+        warnings.warn(words, RuntimeWarning, stacklevel=2)
     return run
 
 
 def _screen(count: int) -> "Screen":
     if in_notebook():
         return NotebookScreen()
-    if not sys.stderr.isatty():
+    # There is none where a program has no console.
+    if sys.stderr is None or not sys.stderr.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         return NoScreen()
     try:
         from tqdm import tqdm  # type: ignore[import-untyped]
@@ -89,6 +108,31 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")
+
+
+class Careful:
+    """Measuring goes on whatever becomes of showing: a terminal may be gone, or a picture go wrong."""
+
+    def __init__(self, screen: "Screen") -> None:
+        self._screen = screen
+        self.rows = screen.rows
+        self.error: Exception | None = None
+        """What went wrong first; nothing is shown from then on."""
+
+    def show(self, run: "Run") -> None:
+        """Show it, if that can be done."""
+        if self.error is None:
+            try:
+                self._screen.show(run)
+            except Exception as error:  # noqa: BLE001 - of whatever kind
+                self.error = error
+
+    def close(self) -> None:
+        """End it, if that can be done."""
+        try:
+            self._screen.close()
+        except Exception as error:  # noqa: BLE001 - of whatever kind
+            self.error = self.error or error
 
 
 class NoScreen:
@@ -130,12 +174,19 @@ class Line:
     rows = 0
 
     def __init__(self, stream: "TextIO", count: int) -> None:
-        self._stream, self._count = stream, count
+        self._stream, self._count, self._last = stream, count, 0
 
     def show(self, run: "Run") -> None:
-        """Write the line anew."""
-        self._stream.write(f"\r\x1b[K{run.summary.sent:,} of {self._count:,}: {facts(run)}")
+        """Write the line anew, not beyond the edge, where it could not be overwritten."""
+        try:
+            wide = get_terminal_size(self._stream.fileno()).columns or WIDTH
+        except (OSError, ValueError):
+            wide = WIDTH
+        line = f"{run.summary.sent:,} of {self._count:,}: {facts(run)}"[: wide - 1]
+        # Spaces instead of a code: there are terminals that obey none.
+        self._stream.write(f"\r{line:{min(self._last, wide - 1)}}")
         self._stream.flush()
+        self._last = len(line)
 
     def close(self) -> None:
         """Go to the next line."""
