@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import stat
 import subprocess
@@ -221,3 +222,46 @@ def test_the_locale_changes_nothing(form: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
+
+
+def printed(*pings: str) -> str:
+    """Give what `udpping ping --json` prints of pings."""
+    start = '{"schema": 1, "type": "start", "target": "a", "address": "192.0.2.1:7", "count": 2}'
+    return "\n".join([start, *pings, '{"schema": 1, "type": "summary", "target": "a", "foreign": 3}', ""])
+
+
+def ping(seq: int, status: str, rest: str = "", target: str = "a") -> str:
+    """Give a line of it."""
+    names = f'"run": null, "target": "{target}", "seq": {seq}, "status": "{status}", "copies": 0{rest}'
+    return f'{{"schema": 1, "type": "ping", {names}}}'
+
+
+def test_the_last_word_on_a_ping_of_the_command_counts() -> None:
+    late = ping(1, "late", ', "rtt_ns": 7')
+    lines = [ping(1, "timeout"), ping(2, "timeout"), late]
+    run = udpping.load(printed(*lines))
+    assert [(row.seq, row.status, row.rtt_ns) for row in run] == [(1, "late", 7), (2, "timeout", None)]
+    assert (run.summary.foreign, run.settings["count"], run.settings["made_by"]) == (
+        3,
+        2,
+        "udpping ping --json",
+    )
+    # Other programs may have put the names of each object into another order.
+    ordered = [json.dumps(dict(sorted(json.loads(line).items()))) for line in lines]
+    assert same(udpping.load(printed(*ordered)), run)
+    assert same(udpping.load(printed(lines[0], ordered[1], ordered[2])), run)
+    assert same(udpping.load(printed(*lines).replace("\n", "\r\n\r\n").replace(": ", ":")), run)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (ping(2, "gone"), "gone.* line 3"),
+        (ping(2, "timeout", target="\\q"), "line 3"),
+        (ping(2, "timeout") + "}", "line 3"),
+        ("[]", "line 3"),
+    ],
+)
+def test_a_line_of_the_command_that_cannot_be_used_is_told(line: str, words: str) -> None:
+    with pytest.raises(udpping.ConfigError, match=words):
+        udpping.load(printed(ping(1, "timeout"), line))

@@ -13,7 +13,7 @@ from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from udpping._run import Run
@@ -22,6 +22,11 @@ MARK = f"# {KEY}: "
 """What a CSV with metadata begins with."""
 OBJECT = re.compile(rf'\s*\{{\s*"{KEY}"\s*:[^\n]*')
 """The first line of JSON lines with metadata."""
+PING = re.compile(
+    r'\{"schema":\s*\d+,\s*"type":\s*"ping",\s*"run":\s*(?:\d+|null),\s*'
+    r'"target":\s*("(?:[^"\\]|\\.)*"),\s*"seq":\s*(\d+),'
+)
+"""A line of `udpping ping --json` about a ping: its target and its number."""
 LONGEST_LINE = 1_000_000
 """Characters of a line of JSON."""
 
@@ -36,9 +41,9 @@ def read_csv(text: str) -> "Run":
     return run_of(_core.run_from_csv(text, line), told)
 
 
-def objects(text: str) -> "Iterator[tuple[int, dict[str, Any]]]":
-    """Read one JSON object per line; gives the number of each line too."""
-    for number, line in enumerate(text.split("\n"), 1):
+def objects(text: str, first: int = 1) -> "Iterator[tuple[int, dict[str, Any]]]":
+    """Read one JSON object per line; gives the number of each line too, counted from `first`."""
+    for number, line in enumerate(text.split("\n"), first):
         if not line.strip():
             continue
         try:
@@ -60,21 +65,6 @@ def read_json(text: str) -> "Run":
     return run_of(_core.run_from_json(text, line) if text.strip() else empty(), told)
 
 
-def _of_rows(names: list[str], records: "Iterable[tuple[int, dict[str, Any]]]") -> "_core.Table":
-    """Make a run of objects, each with the number of its line, which an error tells."""
-    place = 1
-
-    def rows() -> "Iterator[tuple[Any, ...]]":
-        nonlocal place
-        for place, record in records:  # noqa: B007
-            yield tuple(map(record.get, names))
-
-    try:
-        return _core.run_from_rows(names, rows())
-    except ConfigError as error:
-        raise ConfigError(f"line {place}: {error}") from None
-
-
 def empty() -> "_core.Table":
     """Make a run without rows."""
     from udpping._rows import Row
@@ -86,22 +76,30 @@ def read_command(text: str) -> "Run":
     """Read what `udpping ping --json` printed: the last word on each ping, and the summary."""
     settings: dict[str, Any] = {}
     summary: dict[str, Any] | None = None
-    rows: dict[tuple[object, object], tuple[int, dict[str, Any]]] = {}
-    for number, record in objects(text):
-        kind = record.pop("type", None)
-        record.pop("schema", None)
-        if kind == "start":
-            target = {name: record.pop(name, None) for name in ("target", "address")}
-            settings = {"made_by": "udpping ping --json", "targets": [target], **record}
-        elif kind == "ping":
-            rows[str(record.get("target")), str(record.get("seq"))] = number, record
-        elif kind == "summary":
-            summary = record
-    if not rows:
+    places: dict[tuple[str, ...], int] = {}
+    lines = text.split("\n")
+    for place, line in enumerate(lines):
+        # The core reads the last word on each ping, in the place of the first, and passes over empty lines.
+        lines[place] = ""
+        if found := PING.match(line):
+            lines[places.setdefault(found.groups(), place)] = line
+            continue
+        for _, record in objects(line, place + 1):
+            record.pop("schema", None)
+            kind = record.pop("type", None)
+            if kind == "ping":  # with its names in another order
+                key = json.dumps(record.get("target")), str(record.get("seq"))
+                lines[places.setdefault(key, place)] = line
+            elif kind == "start":
+                target = {name: record.pop(name, None) for name in ("target", "address")}
+                settings = {"made_by": "udpping ping --json", "targets": [target], **record}
+            elif kind == "summary":
+                summary = record
+    if not places:
         raise ConfigError("no ping is in it: expected what `udpping ping --json` prints")
-    core = _of_rows(list(next(iter(rows.values()))[1]), rows.values())
+    core = _core.run_from_json("\n".join(lines), 1)
     facts = summary or {}
-    each = [{**facts, "target": name} for name in dict.fromkeys(str(key[0]) for key in rows)][:1]
+    each = [{**facts, "target": core["target"][0]}]
     facts = {name: value for name, value in facts.items() if name != "target"}
     return run_of(core, {"settings": settings, "rows": len(core), "summary": facts, "summaries": each})
 
