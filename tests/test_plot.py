@@ -250,6 +250,10 @@ def test_another_kind_is_refused(run: udpping.SimRun) -> None:
         run.plot("pie")
     with pytest.raises(udpping.ConfigError, match="kind 3"):
         run.plot(3)  # type: ignore[arg-type]
+    others: list[Any] = [pyplot.subplots(2)[1], pyplot.gcf(), 3]
+    for other in others:
+        with pytest.raises(udpping.ConfigError, match=r"ax .* one matplotlib Axes"):
+            run.plot(ax=other)
 
 
 def test_without_matplotlib_it_says_what_to_install() -> None:

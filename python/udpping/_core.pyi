@@ -33,6 +33,7 @@ class Column:
         The value at `index`; `None` where there is none.
         """
     def __len__(self, /) -> int: ...
+    def __repr__(self, /) -> str: ...
     def filled(self, /) -> Column:
         """
         The same numbers without saying which are missing: something lies there in any case.

@@ -14,7 +14,7 @@ from udpping._table import core_of, metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
     from gzip import GzipFile
     from os import PathLike
@@ -65,7 +65,7 @@ def checked(path: object) -> str:
 
 
 @contextmanager
-def in_place_of(path: str) -> "Iterator[BinaryIO]":
+def in_place_of(path: str) -> "Generator[BinaryIO]":
     """Give a file to write to. It takes the place of the one at `path` when it is whole, and not before."""
     from pathlib import Path
 

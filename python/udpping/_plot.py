@@ -89,7 +89,7 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
         raise _checks.refuse(
             "kind", kind, "hist, ecdf or loss-runs: it is not known when the pings were sent"
         )
-    axes = ax if ax is not None else new_axes()
+    axes = new_axes() if ax is None else _axes(ax)
     if drawing is hist:
         drawing = partial(hist, bins=_bins(axes, runs))
     for run, look in zip(runs, looks(names), strict=True):
@@ -131,6 +131,15 @@ def new_axes() -> "Axes":
         raise ImportError("plots need matplotlib: pip install 'udpping[notebook]'") from error
     _, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
     return axes
+
+
+def _axes(ax: object) -> "Axes":
+    """Take axes to draw into; several, as `subplots` gives, are no axes."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise _checks.refuse("ax", ax, "one matplotlib Axes; of several, as plt.subplots(2) gives, one")
+    return ax
 
 
 def timeline(axes: "Axes", run: "Run", look: Look) -> None:
