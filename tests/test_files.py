@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,12 +106,33 @@ def test_any_path_is_a_path(form: str, run: udpping.Run, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "path", [3, io.StringIO(), io.BytesIO(), "", "a\0b"], ids=["number", "text", "bytes", "empty", "nul"]
-)
+@pytest.mark.parametrize("path", [3, "", b"", "a\0b"], ids=["3", "empty", "no bytes", "0"])
 def test_what_is_no_path_is_refused(form: str, path: object, run: udpping.Run) -> None:
     with pytest.raises(udpping.ConfigError, match=r"path .* is not usable: expected the path of a file"):
         writer(run, form)(path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_that_is_open_is_written_to(form: str, run: udpping.Run, tmp_path: Path) -> None:
+    write = writer(run, form)
+    write(tmp_path / "path")
+    content = (tmp_path / "path").read_bytes()
+    with tempfile.NamedTemporaryFile() as named, io.BytesIO() as memory:
+        for file in named, memory:
+            file.write(b"before")
+            write(file)
+            file.seek(0)
+            assert file.read() == b"before" + content
+    words: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
+    with tempfile.NamedTemporaryFile("w+", **words) as named_text, io.StringIO(newline="") as text:
+        for each in named_text, text:
+            if form == "parquet":
+                with pytest.raises(udpping.ConfigError, match=r"path .* is not usable"):
+                    write(each)
+                continue
+            write(each)
+            each.seek(0)
+            assert each.read().encode() == content
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -7,22 +7,26 @@
 import io
 import os
 import stat
+from codecs import getwriter
 from contextlib import contextmanager, nullcontext
+from typing import cast
 
 from udpping import _checks, _core
 from udpping._table import core_of, metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codecs import StreamWriter
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
     from gzip import GzipFile
-    from os import PathLike
-    from typing import BinaryIO, TextIO
+    from typing import IO, BinaryIO, TypeAlias, TypeGuard
 
     import pandas as pd
 
-    from udpping._table import Table
+    from udpping._table import Table, Target
+
+    Text: TypeAlias = IO[str] | StreamWriter
 
 
 def to_pandas(table: "Table") -> "pd.DataFrame":
@@ -34,8 +38,8 @@ def to_pandas(table: "Table") -> "pd.DataFrame":
 
 def write(
     table: "Table",
-    writer: "Callable[[Table, TextIO, str | None], None]",
-    path: "str | PathLike[str] | None",
+    writer: "Callable[[Table, Text, str | None], None]",
+    path: "Target | None",
     *,
     metadata: bool = False,
 ) -> str | None:
@@ -45,23 +49,33 @@ def write(
         whole = io.StringIO(newline="")
         writer(table, whole, told)
         return whole.getvalue()
-    path = checked(path)
-    with in_place_of(path) as file, packing(file, path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        try:
-            writer(table, text, told)
-        finally:
-            # Gives back the stream, which is closed by whoever opened it.
-            text.detach()
+    if is_text(path):
+        writer(table, path, told)
+        return None
+    with destination(path) as file, packing(file, path) as stream:
+        writer(table, getwriter("utf-8")(stream), told)
     return None
 
 
-def checked(path: object) -> str:
-    """Take the path of a file."""
-    name = _checks.path("path", path)
-    if not name or "\0" in name:
-        raise _checks.refuse("path", path, "the path of a file")
-    return name
+def is_text(target: "Target") -> "TypeGuard[Text]":
+    """Whether it is a file that is open for text; one for bytes has no encoding."""
+    return hasattr(target, "write") and hasattr(target, "encoding")
+
+
+@contextmanager
+def destination(target: "Target") -> "Generator[IO[bytes]]":
+    """Give a file to write bytes to: one that is open, or the one of that path."""
+    if hasattr(target, "write") and not is_text(target):
+        yield cast("IO[bytes]", target)
+        return
+    try:
+        path = os.fsdecode(cast("str", target))
+    except TypeError:
+        path = ""
+    if not path or "\0" in path:
+        raise _checks.refuse("path", target, "the path of a file, or one that is open for writing")
+    with in_place_of(path) as file:
+        yield file
 
 
 @contextmanager
@@ -95,9 +109,9 @@ def in_place_of(path: str) -> "Generator[BinaryIO]":
         raise
 
 
-def packing(file: "BinaryIO", path: str) -> "AbstractContextManager[BinaryIO | GzipFile]":
-    """Pack what is written by gzip if the name of the file says so."""
-    if not path.endswith(".gz"):
+def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[bytes] | GzipFile]":
+    """Pack what is written by gzip if its path says so."""
+    if hasattr(target, "write") or not os.fsdecode(cast("str", target)).endswith(".gz"):
         return nullcontext(file)
     import gzip
 
@@ -105,7 +119,7 @@ def packing(file: "BinaryIO", path: str) -> "AbstractContextManager[BinaryIO | G
     return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
 
 
-def write_csv(table: "Table", file: "TextIO", told: str | None) -> None:
+def write_csv(table: "Table", file: "Text", told: str | None) -> None:
     """Write a header and one line per row."""
     if told is not None:
         file.write(f"# udpping: {told}\n")
@@ -113,14 +127,14 @@ def write_csv(table: "Table", file: "TextIO", told: str | None) -> None:
     _write_rows(table, file, core_of(table).csv_lines)
 
 
-def write_json(table: "Table", file: "TextIO", told: str | None) -> None:
+def write_json(table: "Table", file: "Text", told: str | None) -> None:
     """Write one object per row and line."""
     if told is not None:
         file.write(f'{{"udpping":{told}}}\n')
     _write_rows(table, file, core_of(table).json_lines)
 
 
-def _write_rows(table: "Table", file: "TextIO", lines: "Callable[[int, int], str]") -> None:
+def _write_rows(table: "Table", file: "Text", lines: "Callable[[int, int], str]") -> None:
     for first in range(0, len(table), ROWS):
         file.write(lines(first, ROWS))
 
@@ -129,7 +143,7 @@ ROWS = 16_384
 """Rows that are written together."""
 
 
-def write_parquet(table: "Table", path: str) -> None:
+def write_parquet(table: "Table", path: "Target") -> None:
     """Write by whichever library is installed; both take the metadata along."""
     try:
         import pyarrow as pa
@@ -143,10 +157,10 @@ def write_parquet(table: "Table", path: str) -> None:
         # Packed, and written by us: polars has an error of its own for what the system refuses.
         whole = io.BytesIO()
         pl.DataFrame(table).write_parquet(whole, metadata=None if told is None else {"udpping": told})
-        with in_place_of(path) as file:
+        with destination(path) as file:
             file.write(whole.getbuffer())
         return
-    with in_place_of(path) as file:
+    with destination(path) as file:
         pq.write_table(pa.table(table), file)
 
 

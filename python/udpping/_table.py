@@ -8,14 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
-    from typing import Any, TypeAlias
+    from typing import IO, Any, TypeAlias
 
     import pandas as pd
     import polars as pl
 
     from udpping import _core
 
-    Path: TypeAlias = "str | PathLike[str]"
+    Target: TypeAlias = "str | bytes | PathLike[str] | PathLike[bytes] | IO[str] | IO[bytes]"
 
 
 class Table:
@@ -117,15 +117,15 @@ class Table:
     @overload
     def to_csv(self, path: None = None, *, metadata: bool = False) -> str: ...
     @overload
-    def to_csv(self, path: "Path", *, metadata: bool = False) -> None: ...
-    def to_csv(self, path: "Path | None" = None, *, metadata: bool = False) -> str | None:
+    def to_csv(self, path: "Target", *, metadata: bool = False) -> None: ...
+    def to_csv(self, path: "Target | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write CSV to `path`, or return it as text.
 
         What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`, and a backslash
         that might be taken for one becomes `\x5c`. With `metadata=True` a run puts a comment with its
-        settings before the header. If `path` ends with `.gz`, it is packed by gzip. A file that is there is
-        replaced when the new one is whole: OSError, when it cannot be written, leaves it as it was.
-        `udpping.load` reads it again.
+        settings before the header. `path` is a path, or a file that is open for text or bytes. If a path ends
+        with `.gz`, it is packed by gzip. A file that is there is replaced when the new one is whole: OSError,
+        when it cannot be written, leaves it as it was. `udpping.load` reads it again.
 
         >>> import udpping
         >>> print(udpping.sim.ping(count=1).to_csv()[:34])
@@ -138,8 +138,8 @@ class Table:
     @overload
     def to_json(self, path: None = None, *, metadata: bool = False) -> str: ...
     @overload
-    def to_json(self, path: "Path", *, metadata: bool = False) -> None: ...
-    def to_json(self, path: "Path | None" = None, *, metadata: bool = False) -> str | None:
+    def to_json(self, path: "Target", *, metadata: bool = False) -> None: ...
+    def to_json(self, path: "Target | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write one JSON object per row and line to `path`, or return them as text.
 
         What is missing is null. Replies are text as in `to_csv`. With `metadata=True` a run puts its
@@ -153,15 +153,15 @@ class Table:
 
         return write(self, write_json, path, metadata=_checks.flag("metadata", metadata))
 
-    def to_parquet(self, path: "Path") -> None:
+    def to_parquet(self, path: "Target") -> None:
         """Write Parquet to `path`, by pyarrow or else by polars. A run takes its settings with it.
 
-        ImportError without either; OSError, as with `to_csv`, when it cannot be written. `udpping.load` reads
-        it again.
+        A file that is open is one for bytes. ImportError without either library; OSError, as with `to_csv`,
+        when it cannot be written. `udpping.load` reads it again.
         """
-        from udpping._frames import checked, write_parquet
+        from udpping._frames import write_parquet
 
-        write_parquet(self, checked(path))
+        write_parquet(self, path)
 
     def __repr__(self) -> str:
         from udpping._words import table_text
