@@ -234,3 +234,10 @@ def test_ctrl_c_on_serve_forever_prints_the_counters(start: Callable[..., subpro
     out, err = process.communicate(timeout=10)
     assert "2 received, 2 answered, 0 dropped on purpose" in out
     assert err.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("name", ["message", "schedule", "family"])
+def test_half_a_character_is_no_text(name: str) -> None:
+    options: dict[str, Any] = {name: "\udcff {seq}"}
+    with pytest.raises(udpping.ConfigError, match=rf"{name} '\\udcff .* text without half characters"):
+        udpping.ping("127.0.0.1", **options)

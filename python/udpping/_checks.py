@@ -61,9 +61,13 @@ def number(name: str, value: object, expected: str = "a number") -> float:
 
 
 def text(name: str, value: object) -> str:
-    """Take text."""
+    """Take text that can be written down: in UTF-8."""
     if not isinstance(value, str):
         raise refuse(name, value, "text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise refuse(name, value, "text without half characters (surrogates)") from None
     return value
 
 

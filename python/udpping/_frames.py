@@ -116,7 +116,7 @@ def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[b
     import gzip
 
     # Without name and time, so that what is equal is equal when packed.
-    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=LEVEL)
 
 
 def write_csv(table: "Table", file: "Text", told: str | None) -> None:
@@ -141,6 +141,8 @@ def _write_rows(table: "Table", file: "Text", lines: "Callable[[int, int], str]"
 
 ROWS = 16_384
 """Rows that are written together."""
+LEVEL = 6
+"""How hard gzip tries, as its command does: 9 takes six times as long, for a file 2 % smaller."""
 
 
 def write_parquet(table: "Table", path: "Target") -> None:
