@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import udpping
 from udpping import stats
@@ -44,7 +46,7 @@ def test_the_ends_of_an_interval_can_be_told_apart(lost: int, of: int, shown: li
 def test_a_small_loss_of_many_pings_is_shown_as_one() -> None:
     run = udpping.sim.ping(count=100_000, loss="list:5,70000", seed=1)
     assert "2 of 100,000 lost (0.002 %; 95 % interval 0.001 to 0.007 %)" in repr(run)
-    assert "0.002 % [0.001 to 0.007]" in html_of(run)
+    assert "0.002 % [0.001 to 0.007]".replace(" ", "\xa0") in html_of(run)
     assert "0.002" in repr(udpping.compare([run]))
 
 
@@ -54,7 +56,7 @@ def test_what_a_terminal_would_obey_is_spelled_out() -> None:
     run = named(evil, "b")
     for shown in (repr(run), html_of(run), repr(udpping.compare({evil: run})), html_of(named(evil))):
         assert r"\x1b]0;title\x07\u202egnp.exe" in shown
-        assert all(character.isprintable() or character == "\n" for character in shown)
+        assert all(character.isprintable() or character in "\n\xa0" for character in shown)
 
 
 def test_a_long_name_leaves_room_for_the_numbers() -> None:
@@ -97,6 +99,18 @@ def test_an_answer_in_no_time_is_an_answer() -> None:
 )
 def test_a_time_has_three_digits_and_the_unit_for_them(nanos: int, shown: str) -> None:
     assert time_text(nanos) == shown
+
+
+def test_each_picture_tells_its_own_longest_round_trip() -> None:
+    runs = {"a": udpping.sim.ping(count=9, delay="90ms"), "b": udpping.sim.ping(count=9, delay="5ms")}
+    html = udpping.compare(runs)._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    titles = re.findall(r"<title>(.*?)</title>", html)
+    assert [title.split("; ")[1] for title in titles] == [
+        "round trips up to 90.000 ms",
+        "round trips up to 5.000 ms",
+    ]
+    # One scale for both.
+    assert html.count("height: round trip, 0 to 90.000 ms") == 2
 
 
 def test_a_long_run_says_how_long() -> None:

@@ -80,8 +80,8 @@ def _without_blinks(spans: "list[Span]") -> "list[Span]":
 
 def _picture(spans: "list[Span]", top: int, length: int) -> str:
     title = f"{_count(spans):,} pings in {time_text(length)}, {_lost(spans):,} without a reply in time"
-    if top:
-        title += f"; round trips up to {_millis(top)}"
+    if longest := max((span[1] or 0 for span in spans), default=0):
+        title += f"; round trips up to {_millis(longest)}"
     marks: dict[str, list[str]] = {name: [] for name in ("behind", "on time", "range", "reply", *KINDS)}
     step = WIDTH / len(spans)
     for place, span in enumerate(spans):

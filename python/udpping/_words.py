@@ -15,6 +15,7 @@ TEXT = 60
 WIDTH = 99
 """Columns of a line."""
 GAP = "..."
+NO_BREAK = "\N{NO-BREAK SPACE}"
 SECOND = 1_000_000_000
 SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000), (120 * SECOND, "s", SECOND))
 
@@ -28,7 +29,9 @@ def percents(*shares: float) -> list[str]:
 
 def visible(text: str) -> str:
     r"""Write what cannot be seen, or would be obeyed by a terminal, as Python does: `\x1b`."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == NO_BREAK else ascii(c)[1:-1] for c in text)
 
 
 def short(text: str) -> str:
