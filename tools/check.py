@@ -25,6 +25,7 @@ from pythons import MINORS, find_pythons
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv/bin"
 TIME_LIMIT = 900  # seconds for one command: a hang must not eat CI's time
+WORKERS = 2 * (os.cpu_count() or 1)  # half of the tests' time is waiting
 
 PYTHONS = find_pythons()
 ENVIRONMENT = os.environ | {
@@ -124,7 +125,7 @@ TESTS = [
     *[
         Check(
             f"pytest on CPython 3.{minor}",
-            [f".venv-3.{minor}/bin/python {INSTALL_WHEEL}", f".venv-3.{minor}/bin/pytest -n auto"],
+            [f".venv-3.{minor}/bin/python {INSTALL_WHEEL}", f".venv-3.{minor}/bin/pytest -n {WORKERS}"],
         )
         for minor in PYTHONS
     ],
