@@ -307,7 +307,7 @@ def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[str]]", best: int) -> 
         cells = (f"<b>{escape(cell)}</b>" if place == best else escape(cell) for cell in row)
         body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div style="overflow-x:auto">{table}</div>'
+    return f'<div style="overflow-x:auto;white-space:nowrap">{table}</div>'
 
 
 def _percent(share: float) -> str:
