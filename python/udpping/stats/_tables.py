@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC
 from typing import Any, TypeAlias, cast
 
@@ -157,19 +158,21 @@ def _memory(array: Foreign) -> object:
     if kind in "OUT":
         return _listed(array.tolist())
     if kind in "mM":
-        unit = "m8[ns]" if kind == "m" else "M8[ns]"
-        times = array.astype(unit, copy=False)
-        # numpy goes round in silence beyond 292 years, and does not come back to where it was.
-        back = times.astype(array.dtype, copy=False).astype(unit, copy=False)
-        if back is not times and bool(((back != times) & (times == times)).any()):  # noqa: PLR0124 - not NaT
-            raise ConfigError(
-                "table with times beyond 292 years is not usable: expected 64 bits of nanoseconds"
-            )
-        array = times.view("i8")
+        array = _nanoseconds(array, "m8[ns]" if kind == "m" else "M8[ns]")
     if hasattr(array, "mask"):
         # Whatever stands below the mask is no value.
         array = array.filled(math.nan) if kind == "f" else array.astype("i8").filled(MISSING)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _nanoseconds(array: Foreign, unit: str) -> Foreign:
+    with suppress(OverflowError):  # that of numpy from 2.5 on
+        times = array.astype(unit, copy=False)
+        # Before, it goes round in silence beyond 292 years, and does not come back to where it was.
+        back = times.astype(array.dtype, copy=False).astype(unit, copy=False)
+        if back is times or not bool(((back != times) & (times == times)).any()):  # noqa: PLR0124 - not NaT
+            return times.view("i8")
+    raise ConfigError("table with times beyond 292 years is not usable: expected 64 bits of nanoseconds")
 
 
 def _listed(values: list[Any]) -> list[Any]:
