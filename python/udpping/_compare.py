@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from udpping import _checks
 from udpping._run import Run
-from udpping._words import percents, short
+from udpping._words import loss_percents, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,9 +93,8 @@ def _named(runs: list[object]) -> dict[object, object]:
 
 
 def _percent(summary: "Summary") -> str:
-    if summary.loss is None or summary.loss_low is None or summary.loss_high is None:
-        return "-"
-    return percents(summary.loss, summary.loss_low, summary.loss_high)[0]
+    shares = loss_percents(summary)
+    return shares[0] if shares else "-"
 
 
 def _ms(nanos: float | None) -> str:

@@ -3,7 +3,7 @@
 from html import escape
 
 from udpping._svg import STRIPS, pictures
-from udpping._words import NO_BREAK, cell, ends, percents, rows_text
+from udpping._words import NO_BREAK, cell, ends, loss_percents, rows_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def compared_html(runs: "dict[str, Run]") -> str:
 
 def _summary_cells(summary: "Summary") -> list[object]:
     loss = "-"
-    if summary.loss is not None and summary.loss_low is not None and summary.loss_high is not None:
-        loss, low, high = percents(summary.loss, summary.loss_low, summary.loss_high)
+    if shares := loss_percents(summary):
+        loss, low, high = shares
         # On one line also where a site takes styles out.
         loss = f"{loss} % [{low} to {high}]".replace(" ", NO_BREAK)
     rtts = (

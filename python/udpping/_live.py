@@ -10,7 +10,7 @@ import udpping
 from udpping import _checks
 from udpping._session import SLICE, Session
 from udpping._targets import DEFAULT_PORT
-from udpping._words import WIDTH, percents
+from udpping._words import WIDTH, loss_percents
 from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
@@ -215,8 +215,7 @@ class Bar:
 def facts(run: "Run") -> str:
     """Say how it goes, in a few words."""
     summary = run.summary
-    loss = ""
-    if summary.loss is not None and summary.loss_low is not None and summary.loss_high is not None:
-        loss = f" ({percents(summary.loss, summary.loss_low, summary.loss_high)[0]} %)"
+    shares = loss_percents(summary)
+    loss = f" ({shares[0]} %)" if shares else ""
     median = "" if summary.rtt_median_ns is None else f", median {summary.rtt_median_ns / 1e6:.3f} ms"
     return f"{summary.lost:,} lost{loss}{median}"

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from udpping._settings import MANY, encode, metadata
 from udpping._table import Table
-from udpping._words import percents, visible
+from udpping._words import loss_percents, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,9 +132,10 @@ class Summary:
         >>> udpping.sim.ping(count=10, loss="pattern:..x").summary.loss_text
         '3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)'
         """
-        if self.loss is None or self.loss_low is None or self.loss_high is None:
+        shares = loss_percents(self)
+        if shares is None:
             return "nothing sent"
-        loss, low, high = percents(self.loss, self.loss_low, self.loss_high)
+        loss, low, high = shares
         return f"{self.lost:,} of {self.sent:,} lost ({loss} %; 95 % interval {low} to {high} %)"
 
     @property

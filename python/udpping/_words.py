@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from udpping._run import Summary
     from udpping._table import Table
 
 SHOWN = 5
@@ -25,6 +26,13 @@ def percents(*shares: float) -> list[str]:
     wide = 100 * (shares[-1] - shares[-2])
     digits = max(1, -floor(log10(wide))) if wide > 0 else 1
     return [f"{100 * share:.{digits}f}" for share in shares]
+
+
+def loss_percents(summary: "Summary") -> list[str] | None:
+    """Write the loss and the ends of its interval in percent; `None` when nothing was sent."""
+    if summary.loss is None or summary.loss_low is None or summary.loss_high is None:
+        return None
+    return percents(summary.loss, summary.loss_low, summary.loss_high)
 
 
 def visible(text: str) -> str:
