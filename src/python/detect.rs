@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::echo::{echo_plan, parse, seed_to_python};
+use super::args::{link_plan, nanos, parse, seed_to_python};
 use super::table::Table;
 use crate::logic::monitor::detect::Detector;
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -37,9 +37,9 @@ pub(super) fn sim_detectors<'py>(
     seed: Option<&Bound<'py, PyInt>>,
 ) -> PyResult<(Table, Bound<'py, PyInt>)> {
     let detectors = detectors.iter().map(|text| parse(text)).collect::<PyResult<Vec<Detector>>>()?;
-    let link = echo_plan(loss, delay, "upper", seed, None)?.link;
+    let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
-    let interval = nanos(interval)?;
+    let interval = nanos("interval", interval, 0.001..=86_400.0)?;
     let beats = beats.map_or_else(|| beats_of(days, interval), Ok)?;
     let crashes = u32::try_from(crashes)
         .ok()
@@ -52,14 +52,6 @@ pub(super) fn sim_detectors<'py>(
     }
     let table = Table::of_detectors(&detectors, &run.outcomes())?;
     Ok((table, seed))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "within a day")]
-fn nanos(interval: f64) -> Result<Nanos, Invalid> {
-    if !(0.001..=86_400.0).contains(&interval) {
-        return Err(Invalid::new("interval", interval, "a number of seconds from 0.001 to 86400"));
-    }
-    Ok((interval * SECOND as f64).round() as Nanos)
 }
 
 #[expect(

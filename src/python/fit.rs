@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::echo::parse;
+use super::args::parse;
 use super::samples::Samples;
 use crate::logic::Invalid;
 use crate::logic::link::Loss;

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::echo::{number, pair, parse, span};
+use super::args::{number, pair, parse, span};
 use crate::logic::Invalid;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::wire::heartbeat::{Form, Key, Keys};

@@ -2,6 +2,7 @@
 //!
 //! The face in `python/udpping` is what people use; this module is its engine and private to it.
 
+mod args;
 mod detect;
 mod echo;
 mod errors;
@@ -64,25 +65,25 @@ mod _core {
 /// The canonical text of a loss model.
 #[pyfunction]
 fn check_loss(text: &str) -> PyResult<String> {
-    echo::parse::<crate::logic::link::Loss>(text).map(|loss| loss.to_string())
+    args::parse::<crate::logic::link::Loss>(text).map(|loss| loss.to_string())
 }
 
 /// The canonical text of a delay.
 #[pyfunction]
 fn check_delay(text: &str) -> PyResult<String> {
-    echo::parse::<crate::logic::link::Delay>(text).map(|delay| delay.to_string())
+    args::parse::<crate::logic::link::Delay>(text).map(|delay| delay.to_string())
 }
 
 /// The canonical text of a reply form.
 #[pyfunction]
 fn check_reply(text: &str) -> PyResult<String> {
-    echo::parse::<crate::logic::echo::Reply>(text).map(|reply| reply.to_string())
+    args::parse::<crate::logic::echo::Reply>(text).map(|reply| reply.to_string())
 }
 
 /// The share of datagrams that a loss model loses in the long run, if it has one.
 #[pyfunction]
 fn mean_loss(text: &str) -> PyResult<Option<f64>> {
-    echo::parse::<crate::logic::link::Loss>(text).map(|loss| loss.mean_loss())
+    args::parse::<crate::logic::link::Loss>(text).map(|loss| loss.mean_loss())
 }
 
 /// When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
-use super::echo::{echo_plan, nanos, number, pair, parse, seed_to_python, span};
+use super::args::{link_plan, nanos, number, pair, parse, seed_to_python, span};
 use super::table::Table;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::monitor::detect::Detector;
@@ -56,7 +56,7 @@ impl HeartbeatMonitor {
     ) -> PyResult<Self> {
         let detector = parse::<Detector>(detector)?;
         let told = detector.to_string();
-        let link = echo_plan(loss, "0", "upper", seed, None)?.link;
+        let link = link_plan(loss, "0", seed)?;
         let (loss, seed) = (link.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
             interval: nanos("interval", interval, 0.001..=86_400.0)?,
@@ -245,7 +245,7 @@ pub(super) fn sim_heartbeat<'py>(
     delay: &str,
     seed: Option<&Bound<'py, PyInt>>,
 ) -> PyResult<(Table, Table, u64, Bound<'py, PyInt>)> {
-    let link = echo_plan(loss, delay, "upper", seed, None)?.link;
+    let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
     let sender =
         HeartbeatPlan::new(Wishes { interval, jitter, session: link.seed.key(), ..Wishes::default() })?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
-use super::echo::{nanos, number, parse, seed_of, seed_to_python, span};
+use super::args::{nanos, number, parse, seed_of, seed_to_python, span};
 use super::table::Table;
 use crate::logic::ping::{Plan, Schedule, Wishes};
 use crate::logic::record::{Match, NONE, Row};

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
-use super::echo::{echo_plan, parse, seed_to_python};
+use super::args::{parse, seed_to_python};
+use super::echo::echo_plan;
 use super::ping::{local_message, summary_to_python};
 use super::table::Table;
 use crate::logic::echo::Echo;

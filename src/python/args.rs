@@ -1,0 +1,70 @@
+//! Arguments from Python, and what goes back the same way: texts, numbers, seeds and addresses.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+use crate::logic::link::{LinkPlan, Seed};
+use crate::logic::{Invalid, Nanos, SECOND};
+
+/// A text of the face, parsed where its grammar lives.
+pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
+    Ok(text.parse::<T>()?)
+}
+
+/// The plan of a link from the texts of the face.
+pub(super) fn link_plan(loss: &str, delay: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<LinkPlan> {
+    let seed = seed_of(seed)?;
+    Ok(LinkPlan { loss: parse(loss)?, delay: parse(delay)?, seed, scope: None })
+}
+
+/// The seed that is asked for, or a new one.
+pub(super) fn seed_of(seed: Option<&Bound<'_, PyInt>>) -> PyResult<Seed> {
+    match seed {
+        Some(seed) => Ok(Seed::from_str(&decimal(seed)?)?),
+        None => Ok(crate::net::random_seed()?),
+    }
+}
+
+/// The seed as a Python integer.
+pub(super) fn seed_to_python<'py>(py: Python<'py>, seed: &str) -> PyResult<Bound<'py, PyInt>> {
+    Ok(py.get_type::<PyInt>().call1((seed,))?.cast_into::<PyInt>()?)
+}
+
+/// The decimal digits of a Python integer, of as many as CPython prints.
+fn decimal(seed: &Bound<'_, PyInt>) -> PyResult<String> {
+    let text =
+        seed.str().map_err(|_| Invalid::new("seed", "of this size", "an integer of at most 4300 digits"))?;
+    text.extract()
+}
+
+/// A whole number that has to fit.
+pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: &str) -> PyResult<T> {
+    T::try_from(value).map_err(|_| Invalid::new(what, value, expected).into())
+}
+
+/// Seconds that have to be within a range.
+#[expect(clippy::cast_possible_truncation, reason = "within a range")]
+pub(super) fn nanos(what: &'static str, seconds: f64, range: RangeInclusive<f64>) -> Result<Nanos, Invalid> {
+    if range.contains(&seconds) {
+        return Ok((seconds * SECOND as f64).round() as Nanos);
+    }
+    Err(Invalid::new(what, seconds, format!("a number of seconds from {} to {}", range.start(), range.end())))
+}
+
+/// Seconds as a duration; nonsense is no wait at all.
+pub(super) fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+}
+
+/// An address as Python has it: the host, with its scope if it has one, and the port.
+pub(super) fn pair(address: SocketAddr) -> (String, u16) {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port()),
+        _ => (address.ip().to_string(), address.port()),
+    }
+}
