@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,9 @@ def pytest_configure() -> None:
     if Path(udpping.__file__).is_relative_to(CHECKOUT):
         message = f"udpping comes from {CHECKOUT}, not from an installed wheel: run `make test ONLY=pytest`"
         raise pytest.UsageError(message)
+    # A background job has SIGINT ignored, and what the tests start would inherit that; not so a handler.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

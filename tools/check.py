@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -146,6 +147,8 @@ def main(words: list[str]) -> int:
             print(check.name, *check.commands, sep="\n    ")
         return 0
 
+    # A background job has SIGINT ignored, and the checks would inherit that; not so a handler.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     rust, reading, tests = (
         [check for check in lane if not words or any(word in check.name for word in words)]
