@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from udpping.cli import _chance, _hosts
+from udpping._console import hosts
+from udpping.cli import _chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +198,7 @@ def test_server_says_where_it_is_and_what_it_did(start: Start) -> None:
     assert "every interface" in head
     assert "loss pattern:.x, delay 0, reply upper, seed 7" in head
     assert f"udpping ping localhost:{port}" in head
-    for address in _hosts.addresses():
+    for address in hosts.addresses():
         assert address in head
     assert [row.status for row in udpping.ping(port=port, count=2, timeout=0.1)] == ["reply", "timeout"]
     process.send_signal(signal.SIGINT)
@@ -300,7 +301,7 @@ def test_doctor_knows_who_has_the_port(place: str) -> None:
     port = int(place.split(":")[1])
     addresses, told, stamps, commands = records(call("doctor", "--port", port, "--json").stdout)
     assert stamps["kernel"] in {"both", "receive", "none"}
-    assert addresses["addresses"] == _hosts.addresses()
+    assert addresses["addresses"] == hosts.addresses()
     assert told["free"] is False
     if sys.platform == "linux":
         assert told["bound"] == ["127.0.0.1"]
@@ -318,9 +319,9 @@ def test_doctor_knows_a_free_port(free_port: int) -> None:
 def test_doctor_sees_wildcards() -> None:
     with udpping.Server("", 0) as server:
         port = server.address[1]
-        assert not _hosts.is_free(port)
+        assert not hosts.is_free(port)
         if sys.platform == "linux":
-            assert _hosts.listeners(port) == ["0.0.0.0"]  # noqa: S104 - told, not bound
+            assert hosts.listeners(port) == ["0.0.0.0"]  # noqa: S104 - told, not bound
 
 
 def test_lab_through_the_command(tmp_path: Path) -> None:

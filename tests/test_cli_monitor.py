@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from farend import wait_until
-from udpping.cli import _hosts
+from udpping._console import hosts
 from watching import TICK, Device
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_it_listens_everywhere_and_says_what_to_type_elsewhere(start: Start) -> 
     watched.until("Ctrl-C")
     head = "\n".join(watched.lines)
     assert f"from this machine:     udpping heartbeat localhost:{port}" in head
-    for command in _hosts.client_commands(port, "heartbeat"):
+    for command in hosts.client_commands(port, "heartbeat"):
         assert f"from another machine:  {command}" in head
     with Device((HERE, port)) as device:
         device.beat()

@@ -177,7 +177,7 @@ TROUBLES = {
     "OSError": "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))",
     # Ctrl-C in the middle of it.
-    "KeyboardInterrupt": "import _thread, threading, udpping._frames as frames\n"
+    "KeyboardInterrupt": "import _thread, threading, udpping._table.write as frames\n"
     "whole = frames.core_of\n"
     "class Core:\n"
     "    def __init__(self, core): self.core, self.calls = core, 0\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import udpping
 from farend import FarEnd
-from udpping._session import Session
+from udpping._services.session import Session
 
 HUGE = 2**70
 

@@ -15,7 +15,7 @@ import pytest
 import udpping
 from udpping import lab
 from udpping.__main__ import main
-from udpping.cli import _hosts
+from udpping._console import hosts
 from udpping.lab._server import where
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_the_server_says_what_to_type_on_another_machine(
         line,
     )
     assert told, line
-    assert told[1] in {*_hosts.addresses(), "127.0.0.1"}
+    assert told[1] in {*hosts.addresses(), "127.0.0.1"}
     # One random draw in a row of many is answered, at the address that was told.
     assert client(scripts, told[1], free_port, "--timeout", 0.1).returncode == 0
     process.send_signal(signal.SIGINT)
@@ -101,11 +101,11 @@ def test_the_server_says_what_to_type_on_another_machine(
     assert (out.splitlines()[0], rest) == ("", "")
     assert out.splitlines()[1].startswith("10 received")
 
-    monkeypatch.setattr(_hosts, "addresses", lambda: ["2001:db8::7", "192.0.2.7"])
+    monkeypatch.setattr(hosts, "addresses", lambda: ["2001:db8::7", "192.0.2.7"])
     with udpping.Server("", 0) as server:
         command = f"from another machine: python UDPPingerClient.py 192.0.2.7 {server.address[1]}"
         assert where(server).endswith(command)
-    monkeypatch.setattr(_hosts, "addresses", list)
+    monkeypatch.setattr(hosts, "addresses", list)
     with udpping.Server("", 0) as server:
         assert "only from this machine: python UDPPingerClient.py 127.0.0.1 " in where(server)
 

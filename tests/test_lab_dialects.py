@@ -27,7 +27,7 @@ from udpping import lab
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from udpping._rows import PeerRow
+    from udpping._results.rows import PeerRow
 
 PEERS = Path(__file__).parent / "peers"
 SECONDS = 20

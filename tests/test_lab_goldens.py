@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from udpping import lab, sim
-from udpping._rows import Event, Row
-from udpping._server import Counters
+from udpping._results.rows import Event, Row
+from udpping._services.server import Counters
 from udpping.lab._client import Client
 from udpping.lab._oneway import Watcher
 from udpping.lab._server import Server

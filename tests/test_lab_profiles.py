@@ -18,7 +18,7 @@ import udpping
 from farend import wait_until
 from udpping import _core, lab
 from udpping.__main__ import main
-from udpping._rows import Event
+from udpping._results.rows import Event
 from udpping.cli.lab import share
 from udpping.lab import book
 from udpping.lab._client import Client

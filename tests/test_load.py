@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from udpping import _core, stats
-from udpping._settings import KEY, run_of
+from udpping._results.settings import KEY, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import udpping
-import udpping._server
+import udpping._services.server
 from farend import ask, belongings, log_marks, marks, send_all, udp_socket, wait_until
 
 LOG_COLUMNS = [
@@ -203,8 +203,8 @@ def test_without_record_nothing_is_logged() -> None:
 
 
 def test_a_full_log_counts_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert udpping._server.LOG_ROWS == 1_000_000
-    monkeypatch.setattr(udpping._server, "LOG_ROWS", 5)
+    assert udpping._services.server.LOG_ROWS == 1_000_000
+    monkeypatch.setattr(udpping._services.server, "LOG_ROWS", 5)
     with udpping.Server(port=0, loss="every:7", record=True) as server:
         send_all(server, [b"x"] * 8)
     assert [row.number for row in server.log] == [1, 2, 3, 4, 5]

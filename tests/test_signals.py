@@ -11,7 +11,7 @@ import time
 import pytest
 import udpping
 from farend import Answer, FarEnd, send_all
-from udpping._session import Session
+from udpping._services.session import Session
 
 # Starts with the far end's host and port in `target`; whoever is interrupted shows what there is.
 PREFACE = """

@@ -7,7 +7,7 @@ import re
 import pytest
 import udpping
 from udpping import stats
-from udpping._words import percents, table_text, time_text, visible
+from udpping._table.text import percents, table_text, time_text, visible
 
 
 def html_of(table: udpping.Table) -> str:

@@ -17,18 +17,18 @@ table of pings, into numbers with a standard behind each; `theory` says what cha
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim, stats, theory
-    from udpping._compare import Compared, compare
-    from udpping._detect import Comparison, DetectorRow, compare_detectors
-    from udpping._fit import DelayFit, Fit, LossFit, fit
-    from udpping._heartbeat import Heartbeat
+    from udpping._figures.fit import DelayFit, Fit, LossFit, fit
+    from udpping._files.load import load
     from udpping._live import live
-    from udpping._load import load
-    from udpping._monitor import Events, Monitor, MonitorCounters, Peers
-    from udpping._ping import Pinger, ping, ping_many
-    from udpping._rows import Event, LogRow, MonitorEvent, PeerRow, Row
-    from udpping._run import Run, SimRun, Summary
-    from udpping._server import Counters, Log, Server
-    from udpping._table import Table
+    from udpping._results.compare import Compared, compare
+    from udpping._results.detectors import Comparison, DetectorRow, compare_detectors
+    from udpping._results.rows import Event, LogRow, MonitorEvent, PeerRow, Row
+    from udpping._results.run import Run, SimRun, Summary
+    from udpping._services.heartbeat import Heartbeat
+    from udpping._services.monitor import Events, Monitor, MonitorCounters, Peers
+    from udpping._services.ping import Pinger, ping, ping_many
+    from udpping._services.server import Counters, Log, Server
+    from udpping._table.table import Table
     from udpping.errors import (
         AddressError,
         AmplificationWarning,
@@ -98,18 +98,18 @@ last_run: "Run | None" = None
 if not TYPE_CHECKING:
     # Nothing is imported before it is used, so that `import udpping` costs next to nothing.
     _HOME = {
-        **dict.fromkeys(("Compared", "compare"), "_compare"),
-        **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_detect"),
-        **dict.fromkeys(("DelayFit", "Fit", "LossFit", "fit"), "_fit"),
-        "Heartbeat": "_heartbeat",
-        **dict.fromkeys(("Pinger", "ping", "ping_many"), "_ping"),
+        **dict.fromkeys(("Compared", "compare"), "_results.compare"),
+        **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_results.detectors"),
+        **dict.fromkeys(("DelayFit", "Fit", "LossFit", "fit"), "_figures.fit"),
+        "Heartbeat": "_services.heartbeat",
+        **dict.fromkeys(("Pinger", "ping", "ping_many"), "_services.ping"),
         "live": "_live",
-        "load": "_load",
-        **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_monitor"),
-        **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_rows"),
-        **dict.fromkeys(("Run", "SimRun", "Summary"), "_run"),
-        **dict.fromkeys(("Counters", "Log", "Server"), "_server"),
-        "Table": "_table",
+        "load": "_files.load",
+        **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),
+        **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_results.rows"),
+        **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
+        **dict.fromkeys(("Counters", "Log", "Server"), "_services.server"),
+        "Table": "_table.table",
         **dict.fromkeys(
             (name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"
         ),

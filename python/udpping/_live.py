@@ -7,17 +7,17 @@ from os import get_terminal_size
 from time import monotonic
 
 import udpping
-from udpping import _checks
-from udpping._session import SLICE, Session
-from udpping._targets import DEFAULT_PORT
-from udpping._words import WIDTH, loss_percents
+from udpping._args import checks
+from udpping._args.targets import DEFAULT_PORT
+from udpping._services.session import SLICE, Session
+from udpping._table.text import WIDTH, loss_percents
 from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol, TextIO, Unpack
 
-    from udpping._run import Run
+    from udpping._results.run import Run
     from udpping.aio import Options
 
     class Screen(Protocol):
@@ -54,9 +54,9 @@ def live(
     >>> run.summary.received
     3
     """
-    pause = _checks.seconds("every", every)
+    pause = checks.seconds("every", every)
     if not 0.05 <= pause <= 3600:  # noqa: PLR2004 - said in the next line
-        raise _checks.refuse("every", every, "0.05 to 3600 seconds")
+        raise checks.refuse("every", every, "0.05 to 3600 seconds")
     session = Session([(host, port)], **options)
     screen = Careful(_screen(options.get("count", 10)))
     stopped = False

@@ -12,17 +12,17 @@ The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main
 
 import asyncio
 
-from udpping._ping import finite, targets_of
-from udpping._session import Session
-from udpping._targets import DEFAULT_PORT
+from udpping._args.targets import DEFAULT_PORT
+from udpping._services.ping import finite, targets_of
+from udpping._services.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TypedDict, Unpack
 
-    from udpping._ping import Target
-    from udpping._run import Run
+    from udpping._results.run import Run
+    from udpping._services.ping import Target
 
     class Options(TypedDict, total=False):
         """The keywords of `udpping.ping`."""

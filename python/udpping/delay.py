@@ -5,8 +5,9 @@ held back holds up nobody else. Times go from 0 to 1 hour, in steps of a nanosec
 ConfigError. The delays of a seed are the same in every later version.
 """
 
-from udpping import _checks, _core
-from udpping._text import decimals, seconds_text
+from udpping import _core
+from udpping._args import checks
+from udpping._args.grammar import decimals, seconds_text
 
 __all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
 
@@ -24,7 +25,7 @@ class Delay:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_delay(_checks.text("delay", text))
+        self._text = _core.check_delay(checks.text("delay", text))
 
     def __str__(self) -> str:
         return self._text
@@ -115,7 +116,7 @@ class LogNormal(Delay):
     def __init__(self, median: float, sigma: float, *, base: float = 0.0) -> None:
         # A time of 0 goes with any number, so it is the number alone that is refused here and below.
         form, expected = "lognormal:median=0,sigma={}", "0 to 80, the standard deviation of the logarithm"
-        spread = decimals("sigma", sigma, _checks.number("sigma", sigma), form, expected)
+        spread = decimals("sigma", sigma, checks.number("sigma", sigma), form, expected)
         times = f"median={seconds_text('median', median)},sigma={spread}"
         super().__init__(f"lognormal:{times},base={seconds_text('base', base)}")
 
@@ -141,7 +142,7 @@ class Gamma(Delay):
 
     def __init__(self, mean: float, shape: float, *, base: float = 0.0) -> None:
         form, expected = "gamma:mean=0,shape={}", "0.1 to 1000; 1 is exponential"
-        steps = decimals("shape", shape, _checks.number("shape", shape), form, expected)
+        steps = decimals("shape", shape, checks.number("shape", shape), form, expected)
         times = f"mean={seconds_text('mean', mean)},shape={steps}"
         super().__init__(f"gamma:{times},base={seconds_text('base', base)}")
 

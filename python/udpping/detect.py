@@ -5,8 +5,9 @@ raises ConfigError. A detector follows one sender whose heartbeats are numbered 
 in 2.5 KB at most.
 """
 
-from udpping import _checks, _core
-from udpping._text import seconds_text
+from udpping import _core
+from udpping._args import checks
+from udpping._args.grammar import seconds_text
 
 __all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi"]
 
@@ -24,7 +25,7 @@ class Detector:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_detector(_checks.text("detector", text))
+        self._text = _core.check_detector(checks.text("detector", text))
 
     def __str__(self) -> str:
         return self._text
@@ -53,7 +54,7 @@ class Fixed(Detector):
     __slots__ = ()
 
     def __init__(self, misses: int = 3) -> None:
-        super().__init__(f"fixed:{_checks.any_whole('misses', misses)}")
+        super().__init__(f"fixed:{checks.any_whole('misses', misses)}")
 
 
 class Phi(Detector):
@@ -74,7 +75,7 @@ class Phi(Detector):
     def __init__(
         self, threshold: float = 8, *, window: int = 1000, min_std: float | None = None, pause: float = 0
     ) -> None:
-        text = f"phi:{_checks.seconds('threshold', threshold)!r},window={_checks.any_whole('window', window)}"
+        text = f"phi:{checks.seconds('threshold', threshold)!r},window={checks.any_whole('window', window)}"
         if min_std is not None:
             text += f",min_std={seconds_text('min_std', min_std)}"
         super().__init__(f"{text},pause={seconds_text('pause', pause)}")
@@ -94,9 +95,7 @@ class Chen(Detector):
     __slots__ = ()
 
     def __init__(self, margin: float, *, window: int = 1000) -> None:
-        super().__init__(
-            f"chen:{seconds_text('margin', margin)},window={_checks.any_whole('window', window)}"
-        )
+        super().__init__(f"chen:{seconds_text('margin', margin)},window={checks.any_whole('window', window)}")
 
 
 class Calibrated(Detector):
@@ -115,7 +114,7 @@ class Calibrated(Detector):
     __slots__ = ()
 
     def __init__(self, false_alarms: str = "1 per 30 days") -> None:
-        super().__init__(f"calibrated:{_checks.text('false_alarms', false_alarms)}")
+        super().__init__(f"calibrated:{checks.text('false_alarms', false_alarms)}")
 
 
 def _restore(model: type[Detector], text: str) -> Detector:

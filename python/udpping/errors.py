@@ -10,7 +10,7 @@ port 70000 is not usable: expected 0 to 65535, 0 for any free port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._run import Run
+    from udpping._results.run import Run
 
 
 class UdppingError(Exception):

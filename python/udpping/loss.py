@@ -5,8 +5,9 @@ model, `str(model)`, is what the command line takes: `udpping server --loss patt
 used raises ConfigError. The losses of a seed are the same in every later version.
 """
 
-from udpping import _checks, _core
-from udpping._text import loss_text
+from udpping import _core
+from udpping._args import checks
+from udpping._args.grammar import loss_text
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from fractions import Fraction
 
-    from udpping._run import Run
+    from udpping._results.run import Run
 
 __all__ = ["Bernoulli", "Burst", "Every", "GilbertElliott", "List", "Loss", "Pattern", "RandInt", "Trace"]
 
@@ -35,7 +36,7 @@ class Loss:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_loss(_checks.text("loss", text))
+        self._text = _core.check_loss(checks.text("loss", text))
 
     def run_lengths(self, longest: int) -> "list[float]":
         """Give the probabilities that a run of losses is 1, 2, ... `longest` packets long (up to 100,000).
@@ -47,12 +48,12 @@ class Loss:
         >>> [round(share, 4) for share in udpping.loss.Burst("5%", 2).run_lengths(4)]
         [0.5, 0.25, 0.125, 0.0625]
         """
-        number = _checks.whole("longest", longest)
+        number = checks.whole("longest", longest)
         if not 1 <= number <= LONGEST:
-            raise _checks.refuse("longest", longest, f"a whole number from 1 to {LONGEST:,}")
+            raise checks.refuse("longest", longest, f"a whole number from 1 to {LONGEST:,}")
         lengths = _core.loss_run_lengths(self._text, number)
         if lengths is None:
-            raise _checks.refuse("loss", self._text, "a model that loses something: nothing has no runs")
+            raise checks.refuse("loss", self._text, "a model that loses something: nothing has no runs")
         return lengths
 
     def __str__(self) -> str:
@@ -192,9 +193,9 @@ class List(Loss):
 
     def __init__(self, numbers: "Iterable[int]") -> None:
         if isinstance(numbers, (str, bytes)):
-            raise _checks.refuse("loss list", numbers, "whole numbers from 1, such as [3, 7]")
-        listed = _checks.items("loss list", numbers, "whole numbers from 1, such as [3, 7]")
-        super().__init__("list:" + ",".join(str(_checks.any_whole("loss list", each)) for each in listed))
+            raise checks.refuse("loss list", numbers, "whole numbers from 1, such as [3, 7]")
+        listed = checks.items("loss list", numbers, "whole numbers from 1, such as [3, 7]")
+        super().__init__("list:" + ",".join(str(checks.any_whole("loss list", each)) for each in listed))
 
 
 class Trace(Loss):
@@ -216,7 +217,7 @@ class Trace(Loss):
     __slots__ = ()
 
     def __init__(self, trace: "Run | Iterable[bool]", *, repeat: bool = False) -> None:
-        from udpping._run import Run
+        from udpping._results.run import Run
 
         if isinstance(trace, Run):
             if len(trace.targets) > 1:
@@ -225,13 +226,13 @@ class Trace(Loss):
                 )
             lost: list[object] = [status not in {"reply", "late"} for status in trace["status"].to_list()]
         else:
-            lost = _checks.items("loss trace", trace, "a run, or a bool for each datagram")
+            lost = checks.items("loss trace", trace, "a run, or a bool for each datagram")
             for each in lost:
                 # Words would all be true, and so all lost.
                 if each not in (True, False):
-                    raise _checks.refuse("loss trace", each, "a run, or a bool for each datagram")
+                    raise checks.refuse("loss trace", each, "a run, or a bool for each datagram")
         marks = "".join("x" if each else "." for each in lost)
-        super().__init__(f"trace-repeat:{marks}" if _checks.flag("repeat", repeat) else f"trace:{marks}")
+        super().__init__(f"trace-repeat:{marks}" if checks.flag("repeat", repeat) else f"trace:{marks}")
 
 
 class RandInt(Loss):

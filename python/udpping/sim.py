@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 
-from udpping import _checks, _core
-from udpping._monitor import Events, Peers
-from udpping._run import SimRun, Summary
-from udpping._session import MESSAGE
-from udpping._settings import measured
-from udpping._text import delay_text, detector_text, loss_text
+from udpping import _core
+from udpping._args import checks
+from udpping._args.grammar import delay_text, detector_text, loss_text
+from udpping._results.run import SimRun, Summary
+from udpping._results.settings import measured
+from udpping._services.monitor import Events, Peers
+from udpping._services.session import MESSAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from udpping._text import DelayLike, LossLike
+    from udpping._args.grammar import DelayLike, LossLike
     from udpping.detect import Detector
 
 MOST_SENDERS = 1_000_000
@@ -61,20 +62,20 @@ def ping(
     True
     """
     options: dict[str, Any] = {
-        "count": _checks.whole("count", count),
-        "timeout": _checks.seconds("timeout", timeout),
-        "interval": None if interval is None else _checks.seconds("interval", interval),
-        "linger": None if linger is None else _checks.seconds("linger", linger),
-        "misses": None if misses is None else _checks.whole("misses", misses),
-        "size": None if size is None else _checks.whole("size", size),
-        "message": _checks.text("message", message),
-        "first_seq": _checks.whole("first_seq", first_seq),
-        "schedule": _checks.text("schedule", schedule),
+        "count": checks.whole("count", count),
+        "timeout": checks.seconds("timeout", timeout),
+        "interval": None if interval is None else checks.seconds("interval", interval),
+        "linger": None if linger is None else checks.seconds("linger", linger),
+        "misses": None if misses is None else checks.whole("misses", misses),
+        "size": None if size is None else checks.whole("size", size),
+        "message": checks.text("message", message),
+        "first_seq": checks.whole("first_seq", first_seq),
+        "schedule": checks.text("schedule", schedule),
         "loss": loss_text(loss),
         "delay": delay_text(delay),
-        "reply": _checks.text("reply", reply),
-        "seed": None if seed is None else _checks.any_whole("seed", seed),
-        "scope": None if scope is None else _checks.text("scope", scope),
+        "reply": checks.text("reply", reply),
+        "seed": None if seed is None else checks.any_whole("seed", seed),
+        "scope": None if scope is None else checks.text("scope", scope),
     }
     table, facts, seed_in_force = _core.sim_ping(**options)
     name = str(table["target"][0])
@@ -132,23 +133,23 @@ def heartbeat(
     [('sender0', 'up'), ('sender1', 'down')]
     """
     if isinstance(faults, str):
-        raise _checks.refuse("faults", faults, "a number of senders, or a list with a text for each")
+        raise checks.refuse("faults", faults, "a number of senders, or a list with a text for each")
     texts = (
-        [_checks.text("faults", each) for each in faults]
+        [checks.text("faults", each) for each in faults]
         if isinstance(faults, Iterable)
-        else [""] * min(max(_checks.whole("faults", faults), 0), MOST_SENDERS + 1)
+        else [""] * min(max(checks.whole("faults", faults), 0), MOST_SENDERS + 1)
     )
     peers, events, missed, seed_in_force = _core.sim_heartbeat(
         texts,
-        duration=_checks.seconds("duration", duration),
-        interval=_checks.seconds("interval", interval),
-        jitter=_checks.seconds("jitter", jitter),
-        drift_ppm=_checks.seconds("drift_ppm", drift_ppm),
+        duration=checks.seconds("duration", duration),
+        interval=checks.seconds("interval", interval),
+        jitter=checks.seconds("jitter", jitter),
+        drift_ppm=checks.seconds("drift_ppm", drift_ppm),
         detector=detector_text(detector),
-        losses=_checks.flag("losses", losses),
-        beats=_checks.flag("beats", beats),
+        losses=checks.flag("losses", losses),
+        beats=checks.flag("beats", beats),
         loss=loss_text(loss),
         delay=delay_text(delay),
-        seed=None if seed is None else _checks.any_whole("seed", seed),
+        seed=None if seed is None else checks.any_whole("seed", seed),
     )
     return Watched(Peers(peers), Events(events), missed, seed_in_force)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._heartbeat import Heartbeat
+    from udpping._services.heartbeat import Heartbeat
     from udpping.cli.heartbeat import Watch
 
 PASSED_ON = {

@@ -14,13 +14,13 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from time import gmtime, monotonic, strftime
 
-from udpping import _checks
+from udpping._args import checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from udpping._rows import MonitorEvent
+    from udpping._results.rows import MonitorEvent
 
 WAITING = 256
 """Events that may wait for their turn."""
@@ -125,7 +125,7 @@ def split(command: str) -> list[str]:
     except ValueError:
         words = []
     if not words or shutil.which(words[0]) is None:
-        raise _checks.refuse(
+        raise checks.refuse(
             "exec", command, "a program that can be found, and its words, quoted as for a shell"
         )
     return words

@@ -3,14 +3,14 @@
 import os
 import sys
 
-from udpping._options import Parser
+from udpping._console.options import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from udpping._rows import PeerRow, Row
-    from udpping._run import Summary
+    from udpping._results.rows import PeerRow, Row
+    from udpping._results.run import Summary
 
 SCHEMA = 1
 """Version of the JSON records: it changes when a name goes away or means something else."""
@@ -78,7 +78,7 @@ NO_REPLY = {"timeout": "no reply", "error": "not sent"}
 
 def row_facts(row: "Row | PeerRow") -> dict[str, object]:
     """Turn a row into what JSON can hold."""
-    from udpping._frames import plain
+    from udpping._table.write import plain
 
     return {name: plain(value) for name, value in row._asdict().items()}
 

@@ -1,9 +1,9 @@
 """`udpping demo`: the main job with nothing to set up. A lossy server and a pinger in one process."""
 
-from udpping._options import Parser, any_whole, seconds, whole
-from udpping._ping import Pinger
-from udpping._server import Server
-from udpping._targets import target_text
+from udpping._args.targets import target_text
+from udpping._console.options import Parser, any_whole, seconds, whole
+from udpping._services.ping import Pinger
+from udpping._services.server import Server
 from udpping.cli._chance import chance, exact
 from udpping.cli._output import Report, command_parser
 from udpping.cli.ping import tell_rows

@@ -1,17 +1,17 @@
 """`udpping doctor`: why does nobody answer? Of this machine as a server, or of a server elsewhere."""
 
-from udpping._options import Parser, port, seconds, whole
-from udpping._ping import Pinger
-from udpping._server import is_loopback
-from udpping._session import Session
-from udpping._targets import parse_target, target_text
-from udpping.cli import _hosts
+from udpping._args.targets import parse_target, target_text
+from udpping._console import hosts
+from udpping._console.options import Parser, port, seconds, whole
+from udpping._services.ping import Pinger
+from udpping._services.server import is_loopback
+from udpping._services.session import Session
 from udpping.cli._output import Report, command_parser
 from udpping.errors import AddressError, Interrupted, NetworkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._run import Summary
+    from udpping._results.run import Summary
 
 PURPOSE = """Find out why a UDP server cannot be reached.
 
@@ -49,8 +49,8 @@ def main(words: list[str]) -> int:
 
 def this_machine(number: int, report: Report) -> int:
     """Look at this machine as a server."""
-    own = _hosts.addresses()
-    free, bound = _hosts.is_free(number), _hosts.listeners(number)
+    own = hosts.addresses()
+    free, bound = hosts.is_free(number), hosts.listeners(number)
     hidden = bool(bound) and all(is_loopback(address) for address in bound or ())
     report.record("addresses", addresses=own)
     report.record(
@@ -70,7 +70,7 @@ def this_machine(number: int, report: Report) -> int:
     report.record("stamps", kernel=stamping)
     report.say(f"kernel time stamps:    {STAMPS[stamping]}")
     report.say(f"from this machine:     udpping ping localhost:{number}")
-    commands = _hosts.client_commands(number)
+    commands = hosts.client_commands(number)
     for command in commands:
         report.say(f"from another machine:  {command}")
     report.record("commands", here=f"udpping ping localhost:{number}", elsewhere=commands)

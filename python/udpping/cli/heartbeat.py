@@ -3,9 +3,9 @@
 import signal
 import sys
 
-from udpping._heartbeat import DEFAULT_PORT, Heartbeat
-from udpping._options import Parser, port, seconds, whole
-from udpping._targets import parse_target, target_text
+from udpping._args.targets import parse_target, target_text
+from udpping._console.options import Parser, port, seconds, whole
+from udpping._services.heartbeat import DEFAULT_PORT, Heartbeat
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError
 

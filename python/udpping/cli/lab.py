@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from udpping._options import Parser
+from udpping._console.options import Parser
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError
 from udpping.lab import DEFAULT, SCRIPTS, Profile, names, profile

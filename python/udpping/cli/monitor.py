@@ -3,19 +3,19 @@
 import signal
 from time import monotonic
 
-from udpping._heartbeat import DEFAULT_PORT
-from udpping._monitor import Monitor
-from udpping._options import Parser, seconds, whole
-from udpping._status import moment, status_text
-from udpping._targets import MAX_PORT
-from udpping.cli import _hosts
+from udpping._args.targets import MAX_PORT
+from udpping._console import hosts
+from udpping._console.options import Parser, seconds, whole
+from udpping._services.heartbeat import DEFAULT_PORT
+from udpping._services.monitor import Monitor
+from udpping._table.peers import moment, status_text
 from udpping.cli._output import Report, command_parser, row_facts, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from udpping._rows import MonitorEvent
+    from udpping._results.rows import MonitorEvent
     from udpping.cli._hook import Hook
 
 PURPOSE = """Listen to heartbeats, and say who is alive, who has stopped, and what was lost, until Ctrl-C.
@@ -84,13 +84,13 @@ def bind(options: "Namespace") -> Monitor:
             port_tries=options.port_tries,
         )
 
-    return _hosts.on_every_interface(options.host, on)
+    return hosts.on_every_interface(options.host, on)
 
 
 def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
     """Say where it is, what it does, and how to reach it."""
     host, port = monitor.bound
-    here, elsewhere = _hosts.ways("heartbeat", monitor.bound, monitor.address)
+    here, elsewhere = hosts.ways("heartbeat", monitor.bound, monitor.address)
     report.record(
         "start",
         bound=host,
@@ -99,10 +99,10 @@ def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
         client=here,
         clients_elsewhere=elsewhere,
     )
-    report.say(_hosts.whereabouts(monitor.bound))
+    report.say(hosts.whereabouts(monitor.bound))
     kept = {"state": options.state, "log": options.log}
     report.say(", ".join([f"detector {monitor.detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
-    _hosts.say_ways(report, here, elsewhere)
+    hosts.say_ways(report, here, elsewhere)
     report.say("Ctrl-C ends it and prints the clients")
 
 

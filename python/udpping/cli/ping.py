@@ -1,9 +1,9 @@
 """`udpping ping`: replies as they come, then what they come to."""
 
-from udpping._options import Parser, any_whole, chosen_profile, port, seconds, whole
-from udpping._ping import Pinger
-from udpping._session import MESSAGE
-from udpping._targets import parse_target, target_text
+from udpping._args.targets import parse_target, target_text
+from udpping._console.options import Parser, any_whole, chosen_profile, port, seconds, whole
+from udpping._services.ping import Pinger
+from udpping._services.session import MESSAGE
 from udpping.cli._output import Report, command_parser
 
 TYPE_CHECKING = False

@@ -2,10 +2,10 @@
 
 import signal
 
-from udpping._options import Parser, any_whole, chosen_profile, whole
-from udpping._server import Server
-from udpping._targets import MAX_PORT
-from udpping.cli import _hosts
+from udpping._args.targets import MAX_PORT
+from udpping._console import hosts
+from udpping._console.options import Parser, any_whole, chosen_profile, whole
+from udpping._services.server import Server
 from udpping.cli._output import Report, command_parser
 
 TYPE_CHECKING = False
@@ -64,13 +64,13 @@ def bind(options: "Namespace") -> Server:
             workers=options.workers,
         )
 
-    return _hosts.on_every_interface(options.host, on)
+    return hosts.on_every_interface(options.host, on)
 
 
 def announce(server: Server, report: Report) -> None:
     """Say where it is, what it does, and how to reach it."""
     host, port = server.bound
-    here, elsewhere = _hosts.ways("ping", server.bound, server.address)
+    here, elsewhere = hosts.ways("ping", server.bound, server.address)
     report.record(
         "start",
         bound=host,
@@ -83,9 +83,9 @@ def announce(server: Server, report: Report) -> None:
         client=here,
         clients_elsewhere=elsewhere,
     )
-    report.say(_hosts.whereabouts(server.bound))
+    report.say(hosts.whereabouts(server.bound))
     report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
-    _hosts.say_ways(report, here, elsewhere)
+    hosts.say_ways(report, here, elsewhere)
     report.say("Ctrl-C ends it and prints the counters")
 
 

@@ -6,7 +6,7 @@ and at the end. Which reply belongs to which ping is decided in the core, so non
 
 import time
 
-from udpping._options import Parser, port, seconds, whole
+from udpping._console.options import Parser, port, seconds, whole
 from udpping.lab._program import Program, say, seconds_of
 
 TYPE_CHECKING = False
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator
 
-    from udpping._ping import Pinger
-    from udpping._rows import Row
+    from udpping._results.rows import Row
+    from udpping._services.ping import Pinger
 
 MOST_PINGS = 2**32 - 1
 
@@ -114,7 +114,7 @@ class Client(Program):
 
     def pinger(self) -> "Pinger":
         """Make the pinger with the settings in force."""
-        from udpping._ping import Pinger
+        from udpping._services.ping import Pinger
 
         return Pinger(
             self.host,

@@ -4,7 +4,7 @@ A profile subclasses them: what they say of what happens. What is lost and who h
 finds out.
 """
 
-from udpping._options import Parser, seconds, whole
+from udpping._console.options import Parser, seconds, whole
 from udpping.lab._client import add_forms, add_place, one_of
 from udpping.lab._program import Program, note, say
 from udpping.lab._server import Listener, where
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable
 
-    from udpping._heartbeat import Heartbeat
-    from udpping._monitor import Monitor, Peers
-    from udpping._rows import MonitorEvent
+    from udpping._results.rows import MonitorEvent
+    from udpping._services.heartbeat import Heartbeat
+    from udpping._services.monitor import Monitor, Peers
 
 MOST_MISSES = 999
 MOST_HEARTBEATS = 2**63 - 1
@@ -65,7 +65,7 @@ class Watcher(Listener):
 
     def monitor(self) -> "Monitor":
         """Make the monitor with the settings in force."""
-        from udpping._monitor import Monitor
+        from udpping._services.monitor import Monitor
 
         return Monitor(
             self.host,
@@ -165,7 +165,7 @@ class Sender(Program):
 
     def heartbeat(self) -> "Heartbeat":
         """Make the sender with the settings in force."""
-        from udpping._heartbeat import Heartbeat
+        from udpping._services.heartbeat import Heartbeat
 
         wire = self.form or self.forms[0]
         return Heartbeat(self.host, self.port, interval=self.interval, wire=wire, count=self.count)

@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from udpping._options import Parser, chosen_profile
+from udpping._console.options import Parser, chosen_profile
 from udpping.lab import SCRIPTS, names, profile
 from udpping.lab._program import Program, note
 

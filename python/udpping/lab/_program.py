@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from udpping._options import Parser
+    from udpping._console.options import Parser
 
 LIMIT = 1_000
 """Characters shown of a datagram."""

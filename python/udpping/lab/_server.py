@@ -8,7 +8,7 @@ common with those that watch (`_oneway`).
 import time
 from threading import Event, Thread
 
-from udpping._options import Parser, any_whole, port, seconds
+from udpping._console.options import Parser, any_whole, port, seconds
 from udpping.lab._client import one_of
 from udpping.lab._program import Program, note, say
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from udpping import _server
-    from udpping._monitor import Monitor
-    from udpping._rows import Event as Handled
+    import udpping
+    from udpping._results.rows import Event as Handled
+    from udpping._services.monitor import Monitor
 
 MOST_CLIENTS = 65_536
 """Clients that a server keeps in mind, as the core does. Whoever was met first makes room."""
@@ -78,7 +78,7 @@ class Server(Listener):
     def silence(self, seconds: float) -> str | None:
         """When nobody has pinged for so long; once, until somebody does."""
 
-    def end(self, counters: "_server.Counters") -> str | None:
+    def end(self, counters: "udpping.Counters") -> str | None:
         """After Ctrl-C."""
         return f"\n{counters}"
 
@@ -107,11 +107,11 @@ class Server(Listener):
         say(self.end(server.counters))
         return 0
 
-    def server(self) -> "_server.Server":
+    def server(self) -> "udpping.Server":
         """Make the server with the settings in force; what it warns of is one line, and no hindrance."""
         import warnings
 
-        from udpping._server import Server
+        from udpping._services.server import Server
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -129,14 +129,14 @@ class Server(Listener):
             note(f"{self.script}: {warning.message}")
         return server
 
-    def _serve(self, server: "_server.Server", events: "Iterator[Handled] | None") -> None:
+    def _serve(self, server: "udpping.Server", events: "Iterator[Handled] | None") -> None:
         if events is None:
             server.wait()
             return
         for event in events:
             say(self.handled(event))
 
-    def _watch(self, server: "_server.Server", quiet: Event) -> None:
+    def _watch(self, server: "udpping.Server", quiet: Event) -> None:
         seen, since, told = 0, time.monotonic(), False
         while not quiet.wait(TICK):
             count = server.counters.received
@@ -153,7 +153,7 @@ def make_room(clients: "dict[str, Any]", newcomer: str) -> None:
         del clients[next(iter(clients))]
 
 
-def where(server: "_server.Server | Monitor", client: str = "UDPPingerClient") -> str:
+def where(server: "udpping.Server | Monitor", client: str = "UDPPingerClient") -> str:
     """Say where a server listens, and what to type to reach it, from another machine if that is possible.
 
     >>> import udpping
@@ -162,12 +162,12 @@ def where(server: "_server.Server | Monitor", client: str = "UDPPingerClient") -
     ...     print(where(server))
     listening on 127.0.0.1, UDP port ..., seed 42; only from this machine: python UDPPingerClient.py ...
     """
-    from udpping._server import is_loopback
-    from udpping.cli import _hosts
+    from udpping._console import hosts
+    from udpping._services.server import is_loopback
 
     host, port = server.bound
     wild = host in {"0.0.0.0", "::"}  # noqa: S104 - told, not bound
-    found = [each for each in _hosts.addresses() if host == "::" or ":" not in each] if wild else [host]
+    found = [each for each in hosts.addresses() if host == "::" or ":" not in each] if wild else [host]
     if found and not is_loopback(found[0]):
         whence, target = "from another machine", found[0]
     else:

@@ -1,14 +1,14 @@
 """The textbook's lab: the server that it prints, and the client and the heartbeats that its text asks for."""
 
+from udpping._args.grammar import utc_offset
 from udpping._core import read_time
-from udpping._text import utc_offset
 from udpping.lab._client import Client, Tally
 from udpping.lab._program import seconds_of, shown
 from udpping.lab._server import Server, make_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Event, Row
+    from udpping._results.rows import Event, Row
 
 FROM = "the textbook's lab: its own server; client and heartbeats as its text asks for them"
 PRINTS = "the reply and `RTT: S seconds`, or `Request timed out`; then counts and RTT min/avg/max"

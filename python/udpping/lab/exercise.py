@@ -1,15 +1,15 @@
 """The textbook's second optional exercise as written: heartbeats go one way, and the server watches."""
 
-from udpping._status import status_text
+from udpping._table.peers import status_text
 from udpping.lab import book
 from udpping.lab._oneway import Sender, Watcher
 from udpping.lab._program import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._heartbeat import Heartbeat
-    from udpping._monitor import Peers
-    from udpping._rows import MonitorEvent
+    from udpping._results.rows import MonitorEvent
+    from udpping._services.heartbeat import Heartbeat
+    from udpping._services.monitor import Peers
 
 FROM = "the textbook's heartbeat exercise as written: one way, and the server watches (pings: book's)"
 PRINTS = (

@@ -7,7 +7,7 @@ from udpping.lab._server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Event, Row
+    from udpping._results.rows import Event, Row
 
 FROM = "the lab in Java (PingServer, PingClient), with delays of 0 to 200 ms (heartbeats: book's)"
 PRINTS = (

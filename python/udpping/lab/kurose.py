@@ -6,7 +6,7 @@ from udpping.lab._program import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Row
+    from udpping._results.rows import Row
 
 FROM = "the textbook's official client, with the textbook's server (heartbeats: book's)"
 PRINTS = "`Reply from IP: REPLY`, `RTT: S`, or `Request timed out.` with its period; no statistics"

@@ -3,8 +3,8 @@
 It was written for Python 2. Where the description leaves a text open, the words are ours.
 """
 
-from udpping._options import Parser, whole
-from udpping._status import moment
+from udpping._console.options import Parser, whole
+from udpping._table.peers import moment
 from udpping.lab._client import Client, one_of
 from udpping.lab._program import shown
 from udpping.lab._server import Server, make_room
@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from udpping import _server
-    from udpping._rows import Event, Row
+    from udpping._results.rows import Event, Row
+    from udpping._services.server import Counters
 
 FROM = "a group's heartbeat server for many clients, by its description, and a test client for it"
 PRINTS = "server: a table of all clients on Ctrl-C, a line after 60 s of silence; client: the reply as it is"
@@ -80,7 +80,7 @@ class HeartbeatServer(Server):
         """Tell, and go on."""
         return f"No client has pinged for {seconds:g} seconds. Still waiting."
 
-    def end(self, counters: "_server.Counters") -> str:  # noqa: ARG002 - the table is by client
+    def end(self, counters: "Counters") -> str:  # noqa: ARG002 - the table is by client
         """Show the table."""
         width = max(16, *map(len, self.clients))
         lines = ["", f"{'Client':<{width}}{'Received':>9}{'Lost':>7}  Last heartbeat"]

@@ -5,7 +5,7 @@ from udpping.lab._client import Client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Row
+    from udpping._results.rows import Row
 
 FROM = "a student's notes: the textbook's server, a client of one line per ping (heartbeats: book's)"
 PRINTS = "`Sequence 1: Reply from HOST RTT=0.0010` or `Sequence 2: Requeset timed out`; no statistics"

@@ -7,7 +7,7 @@ from udpping.lab._server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Event, Row
+    from udpping._results.rows import Event, Row
 
 FROM = "a group's report: the textbook's server, a client, and a heartbeat pair"
 PRINTS = "`Reply from HOST: REPLY` (or --form address), `RTT: S seconds`, `Request timed out`; statistics"

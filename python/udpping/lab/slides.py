@@ -5,7 +5,7 @@ from udpping.lab._server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._rows import Row
+    from udpping._results.rows import Row
 
 FROM = "a group's slides: server, client, and a heartbeat pair in which the client watches the server"
 PRINTS = (

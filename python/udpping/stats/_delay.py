@@ -1,6 +1,7 @@
 """Round trips, and the three things called jitter, each under its own name."""
 
-from udpping import _checks, _core
+from udpping import _core
+from udpping._args import checks
 from udpping.stats._results import Ipdv, Jitter, Pdv, RoundTrip, made
 from udpping.stats._tables import read
 
@@ -113,11 +114,11 @@ def jitter(table: "Frame") -> Jitter:
 
 def shares(quantiles: "Iterable[float]") -> list[float]:
     """Take quantiles."""
-    return [_checks.number("quantile", q) for q in _checks.items("quantiles", quantiles, "a list of numbers")]
+    return [checks.number("quantile", q) for q in checks.items("quantiles", quantiles, "a list of numbers")]
 
 
 def infinite(lost: str) -> bool:
     """Take what a lost ping is worth."""
     if lost not in ("left out", "infinite"):
-        raise _checks.refuse("lost", lost, "'left out' or 'infinite'")
+        raise checks.refuse("lost", lost, "'left out' or 'infinite'")
     return lost == "infinite"

@@ -3,7 +3,8 @@
 import json
 from typing import Any, cast
 
-from udpping import _checks, _core
+from udpping import _core
+from udpping._args import checks
 from udpping.errors import ConfigError
 from udpping.stats._delay import QUANTILES, shares
 from udpping.stats._results import Duplication, Ipdv, Jitter, Loss, LossRuns, Pdv, Reordering, RoundTrip, made
@@ -98,7 +99,7 @@ class Digest:
 
     def loss(self, confidence: float = 0.95) -> Loss:
         """Loss (RFC 6673), as `stats.loss`."""
-        return made(Loss, self.core.loss(_checks.number("confidence", confidence)))
+        return made(Loss, self.core.loss(checks.number("confidence", confidence)))
 
     def loss_runs(self) -> LossRuns:
         """Count runs of losses (RFC 3357), as `stats.loss_runs`."""
@@ -136,11 +137,11 @@ class Digest:
         digest '{}' is not usable: expected the text that Digest.to_json wrote
         """
         try:
-            parts: Any = json.loads(_checks.text("digest", text))
+            parts: Any = json.loads(checks.text("digest", text))
         except (ValueError, RecursionError):
             parts = None
         if not isinstance(parts, dict) or cast("dict[str, Any]", parts).get("udpping") != "digest":
-            raise _checks.refuse("digest", text, "the text that Digest.to_json wrote")
+            raise checks.refuse("digest", text, "the text that Digest.to_json wrote")
         told = cast("dict[str, Any]", parts)
         if told.get("version") != VERSION:
             raise ConfigError(

@@ -1,7 +1,8 @@
 """Loss: how much, how sure that is, and in which pattern."""
 
-from udpping import _checks, _core
-from udpping._table import Table
+from udpping import _core
+from udpping._args import checks
+from udpping._table.table import Table
 from udpping.stats._results import Loss, LossRuns, made
 from udpping.stats._tables import read
 
@@ -31,7 +32,7 @@ def loss(table: "Frame", confidence: float = 0.95) -> Loss:
     >>> round(found.burst_low, 3), round(found.burst_high, 3)
     (0.035, 0.634)
     """
-    return made(Loss, _core.stats_loss(read(table), _checks.number("confidence", confidence)))
+    return made(Loss, _core.stats_loss(read(table), checks.number("confidence", confidence)))
 
 
 def loss_runs(table: "Frame") -> LossRuns:
@@ -85,7 +86,7 @@ def wilson(hits: int, n: int, confidence: float = 0.95) -> "tuple[float, float] 
     >>> stats.wilson(0, 10)
     (0.0, 0.2775...)
     """
-    hits, n = _checks.whole("hits", hits), _checks.whole("n", n)
+    hits, n = checks.whole("hits", hits), checks.whole("n", n)
     if not 0 <= hits <= n:
-        raise _checks.refuse("hits", hits, f"0 to n, which is {n}")
-    return _core.wilson(hits, n, _checks.number("confidence", confidence))
+        raise checks.refuse("hits", hits, f"0 to n, which is {n}")
+    return _core.wilson(hits, n, checks.number("confidence", confidence))

@@ -1,6 +1,7 @@
 """Replies too many, and replies out of order."""
 
-from udpping import _checks, _core
+from udpping import _core
+from udpping._args import checks
 from udpping.stats._results import Duplication, Reordering, made
 from udpping.stats._tables import read
 
@@ -40,4 +41,4 @@ def reordering(table: "Frame", n: int = 3) -> Reordering:
     >>> found.reordered, found.ratio, found.max_extent, found.n_reordered
     (1, 0.25, 3, 1)
     """
-    return made(Reordering, _core.stats_reordering(read(table, "sent_ns"), _checks.whole("n", n)))
+    return made(Reordering, _core.stats_reordering(read(table, "sent_ns"), checks.whole("n", n)))

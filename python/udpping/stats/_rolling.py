@@ -1,7 +1,8 @@
 """Loss and round trips over windows."""
 
-from udpping import _checks, _core
-from udpping._table import Table
+from udpping import _core
+from udpping._args import checks
+from udpping._table.table import Table
 from udpping.errors import ConfigError
 from udpping.stats._tables import read
 
@@ -50,18 +51,18 @@ def rolling(
             " expected one of the two, such as pings=100"
         )
     if pings is not None:
-        length = _checks.whole("pings", pings)
-        hop = None if step is None else _checks.whole("step", step)
+        length = checks.whole("pings", pings)
+        hop = None if step is None else checks.whole("step", step)
     else:
         length = _nanoseconds("seconds", seconds)
         hop = None if step is None else _nanoseconds("step", step)
     samples = read(table, "sent_ns", "due_ns")
-    in_time, confidence = seconds is not None, _checks.number("confidence", confidence)
+    in_time, confidence = seconds is not None, checks.number("confidence", confidence)
     return Table(_core.stats_rolling(samples, length, hop, in_time, confidence))
 
 
 def _nanoseconds(name: str, value: object) -> int:
-    number = _checks.seconds(name, value)
+    number = checks.seconds(name, value)
     if not 0 < number <= LONGEST:
-        raise _checks.refuse(name, value, "a number of seconds above 0, up to 9,000,000,000")
+        raise checks.refuse(name, value, "a number of seconds above 0, up to 9,000,000,000")
     return round(number * SECOND)

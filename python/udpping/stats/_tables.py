@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import Any, TypeAlias, cast
 
 from udpping import _core
-from udpping._table import Table
+from udpping._table.table import Table
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from udpping.theory._numbers import fits, like, over_arrays, probability, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._text import LossLike
+    from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
 MOST_SENT = 10**12

@@ -5,7 +5,8 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
-from udpping import _checks, _core
+from udpping import _core
+from udpping._args import checks
 from udpping.errors import ConfigError
 from udpping.loss import Loss
 from udpping.theory import _numbers
@@ -17,9 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from udpping._run import Run
-    from udpping._table import Table
-    from udpping._text import LossLike
+    from udpping._args.grammar import LossLike
+    from udpping._results.run import Run
+    from udpping._table.table import Table
     from udpping.theory._numbers import Number
 
     Observed: TypeAlias = "Run | Table | tuple[int, int] | Iterable[bool] | str | object"
@@ -146,7 +147,7 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     q = _numbers.probability("loss", loss) if model is None else _core.mean_loss(str(model)) or 0.0
     sent, lost, marks = _counted(observed)
     if sent == 0:
-        raise _checks.refuse("observed", observed, "one ping at least")
+        raise checks.refuse("observed", observed, "one ping at least")
     longest = None if marks is None else _most_in_a_row(marks)
     found, so_long = (
         _chances(sent, lost, longest, q)
@@ -227,7 +228,7 @@ def _loss_text(loss: "Number") -> str:
 
 def _counted(observed: object) -> tuple[int, int, list[bool] | None]:
     """Count what was sent and what was lost; say of each ping whether it was, where that is known."""
-    from udpping._run import Run
+    from udpping._results.run import Run
 
     if pair := _pair(observed):
         sent = _numbers.whole("sent", pair[0], 0, MOST_SENT)
@@ -253,7 +254,7 @@ def _marks(observed: object) -> list[bool]:
     """Read for each ping whether it was lost."""
     if isinstance(observed, str):
         if not observed or set(observed) - set(".xX"):
-            raise _checks.refuse("observed", observed, EXPECTED)
+            raise checks.refuse("observed", observed, EXPECTED)
         return [mark != "." for mark in observed]
     names = _column_names(observed)
     if "status" in names:
@@ -261,18 +262,16 @@ def _marks(observed: object) -> list[bool]:
             _one_target(tuple(dict.fromkeys(_column(observed, "target"))))
         return [_lost("status", status, LOST, " or ".join(LOST)) for status in _column(observed, "status")]
     if names or isinstance(observed, bytes):
-        raise _checks.refuse("observed", observed, EXPECTED)
+        raise checks.refuse("observed", observed, EXPECTED)
     bools = {True: True, False: False}
-    return [
-        _lost("observed", each, bools, EXPECTED) for each in _checks.items("observed", observed, EXPECTED)
-    ]
+    return [_lost("observed", each, bools, EXPECTED) for each in checks.items("observed", observed, EXPECTED)]
 
 
 def _lost(name: str, value: object, meanings: "Mapping[Any, bool]", expected: str) -> bool:
     try:
         return meanings[value]
     except (KeyError, TypeError):
-        raise _checks.refuse(name, value, expected) from None
+        raise checks.refuse(name, value, expected) from None
 
 
 def _one_target(targets: tuple[object, ...]) -> None:

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from udpping import _checks
+from udpping._args import checks
 from udpping.loss import Loss
 from udpping.theory._numbers import (
     LARGEST_MISSES,
@@ -18,7 +18,7 @@ from udpping.theory._numbers import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping._text import LossLike
+    from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
 DAY = 86_400
@@ -50,7 +50,7 @@ def gilbert(p: "LossLike", r: "LossLike") -> Bursts:
     into, back = probability("p", p), probability("r", r)
     for name, given, found in (("p", p, into), ("r", r, back)):
         if found == 0:
-            raise _checks.refuse(name, given, "a probability above 0")
+            raise checks.refuse(name, given, "a probability above 0")
     share = Fraction(into) / (Fraction(into) + Fraction(back))
     return Bursts(like(share, into, back), like(1 / Fraction(back), back))
 
@@ -185,7 +185,7 @@ def misses_needed(
         if rate <= most:
             return k
         rate *= channel.stays
-    raise _checks.refuse("per_day", per_day, f"false alarms that {LARGEST_MISSES:,} misses keep rare enough")
+    raise checks.refuse("per_day", per_day, f"false alarms that {LARGEST_MISSES:,} misses keep rare enough")
 
 
 class Channel(NamedTuple):
@@ -206,10 +206,10 @@ def _channel(loss: "LossLike", mean_run: "float | Fraction | None") -> Channel:
         return Channel(share, share, share, (q,))
     run = positive("mean_run", mean_run, "a mean number of losses in a row,")
     if share == 1:
-        raise _checks.refuse("mean_run", mean_run, "none, as everything is lost")
+        raise checks.refuse("mean_run", mean_run, "none, as everything is lost")
     least = max(Fraction(1), share / (1 - share))
     if run < least:
-        raise _checks.refuse("mean_run", mean_run, f"{float(least):.6g} or more, which that loss takes")
+        raise checks.refuse("mean_run", mean_run, f"{float(least):.6g} or more, which that loss takes")
     ends = 1 / Fraction(run)
     return Channel(share, ends * share / (1 - share), 1 - ends, (q, run))
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
-from udpping import _checks
+from udpping._args import checks
 from udpping.errors import ConfigError
 from udpping.loss import Loss
 
@@ -55,7 +55,7 @@ def over_arrays(function: "Callable[P, R]") -> OverArrays[P, R]:
         for name, length in lengths.items():
             if length != lengths[many[0]]:
                 expected = f"{lengths[many[0]]} values, as {many[0]} has"
-                raise _checks.refuse(name, given[name], expected)
+                raise checks.refuse(name, given[name], expected)
         return [
             mapped(**given | {name: cast("Sequence[object]", given[name])[i] for name in many})
             for i in range(lengths[many[0]])
@@ -83,7 +83,7 @@ def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, ob
         grid = np.broadcast(*arrays.values())
     except ValueError:
         shapes = " and ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise _checks.refuse("shapes of", shapes, "shapes that fit together (numpy's broadcasting)") from None
+        raise checks.refuse("shapes of", shapes, "shapes that fit together (numpy's broadcasting)") from None
     answers = [function(**given | dict(zip(arrays, values, strict=True))) for values in grid]
     exact = [float(answer) if isinstance(answer, Fraction) else answer for answer in answers]
     return np.array(exact, dtype=None if exact else float).reshape(grid.shape)
@@ -93,7 +93,7 @@ def probability(name: str, value: object) -> "Number":
     """Take a probability: exact from text, fractions, whole numbers and models, a float from a float."""
     found = _meant(name, value) if isinstance(value, (str, Loss)) else number(name, value, PROBABILITY)
     if not 0 <= found <= 1:  # also when it is not a number
-        raise _checks.refuse(name, value, PROBABILITY)
+        raise checks.refuse(name, value, PROBABILITY)
     return found
 
 
@@ -105,14 +105,14 @@ def _meant(name: str, value: "str | Loss") -> Fraction:
     if kind == "randint":
         low, high, below = map(int, rest.split(","))
         return Fraction(min(max(below - low, 0), high - low + 1), high - low + 1)
-    raise _checks.refuse(name, str(value), f"{PROBABILITY}: with others, losses depend on each other")
+    raise checks.refuse(name, str(value), f"{PROBABILITY}: with others, losses depend on each other")
 
 
 def number(name: str, value: object, expected: str) -> "Number":
     """Take any number: a whole one or a fraction exactly."""
     numerator, denominator = getattr(value, "numerator", None), getattr(value, "denominator", None)
     if numerator is None or denominator is None or isinstance(value, bool):
-        return _checks.number(name, value, expected)
+        return checks.number(name, value, expected)
     return Fraction(int(numerator), int(denominator))
 
 
@@ -120,7 +120,7 @@ def positive(name: str, value: object, what: str) -> "Number":
     """Take a number above 0 and below infinity."""
     found = number(name, value, f"{what} above 0")
     if not 0 < found < math.inf:
-        raise _checks.refuse(name, value, f"{what} above 0")
+        raise checks.refuse(name, value, f"{what} above 0")
     return found
 
 
@@ -128,15 +128,15 @@ def duration(name: str, value: object) -> "Number":
     """Take a number of seconds from 0."""
     found = number(name, value, "a number of seconds from 0")
     if not 0 <= found < math.inf:
-        raise _checks.refuse(name, value, "a number of seconds from 0")
+        raise checks.refuse(name, value, "a number of seconds from 0")
     return found
 
 
 def whole(name: str, value: object, least: int, most: int) -> int:
     """Take a whole number within bounds."""
-    found = _checks.any_whole(name, value)
+    found = checks.any_whole(name, value)
     if not least <= found <= most:
-        raise _checks.refuse(name, value, f"{least:,} to {most:,}")
+        raise checks.refuse(name, value, f"{least:,} to {most:,}")
     return found
 
 

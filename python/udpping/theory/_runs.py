@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from udpping._text import LossLike
+    from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
 MOST_PINGS = 10**18

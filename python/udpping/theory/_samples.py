@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 
-from udpping import _checks
+from udpping._args import checks
 from udpping.theory._counts import at_least, at_most, pmf, weights
 from udpping.theory._numbers import fits, number, over_arrays, probability, whole
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from udpping._text import LossLike
+    from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
 MOST_TRIED = 100_000
@@ -50,9 +50,9 @@ def sample_size(
     least, wanted = level("alpha", alpha), level("power", power)
     if p == q or p in (0, 1):
         expected = "a loss between 0 and 1, and another one" if p in (0, 1) else "a loss other than `loss`"
-        raise _checks.refuse("loss" if p in (0, 1) else "other", loss if p in (0, 1) else other, expected)
+        raise checks.refuse("loss" if p in (0, 1) else "other", loss if p in (0, 1) else other, expected)
     if method not in METHODS:
-        raise _checks.refuse("method", method, " or ".join(map(repr, METHODS)))
+        raise checks.refuse("method", method, " or ".join(map(repr, METHODS)))
     n = _normal_size(p, q, least, wanted)
     if method == "normal":
         return math.ceil(n)
@@ -62,7 +62,7 @@ def sample_size(
     # A step of the critical number changes the power by about 0.4 / sd, as some 2 sqrt(n) pings more do.
     above = math.ceil(corrected + 10 * math.sqrt(corrected) + 50)
     if above > MOST_TRIED:
-        raise _checks.refuse("other", other, f"a loss that {MOST_TRIED:,} pings tell from `loss`")
+        raise checks.refuse("other", other, f"a loss that {MOST_TRIED:,} pings tell from `loss`")
     return next((n + 1 for n in range(above, 0, -1) if _power(n, p, q, least) < wanted), 1)
 
 
@@ -110,7 +110,7 @@ def level(name: str, value: object) -> float:
     """Take a probability that is neither 0 nor 1."""
     found = float(number(name, value, "a probability between 0 and 1"))
     if not 0 < found < 1:
-        raise _checks.refuse(name, value, "a probability between 0 and 1")
+        raise checks.refuse(name, value, "a probability between 0 and 1")
     return found
 
 

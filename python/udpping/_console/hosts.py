@@ -1,0 +1,150 @@
+"""How others see this machine: its addresses, and who has a port. Nothing is sent to find out."""
+
+import errno
+import socket
+import struct
+from pathlib import Path
+
+from udpping._args.targets import target_text
+from udpping._services.server import is_loopback
+from udpping.errors import NetworkError, PortBusyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from udpping.cli._output import Report
+
+    Bound = TypeVar("Bound")
+
+BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
+WILD = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - told, not bound
+LINUX_GET_ADDRESS = 0x8915  # SIOCGIFADDR
+# Reserved for documentation (RFC 5737, RFC 3849): the way out of this machine is the way to them.
+ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+
+
+def addresses() -> list[str]:
+    """List what other machines may reach, the likeliest first. Link-local ones need a scope: left out."""
+    found = [*_ways_out(), *_of_interfaces(), *_of_host_name()]
+    return [
+        each
+        for each in dict.fromkeys(found)
+        if not is_loopback(each) and not each.startswith(("169.254.", "fe80:"))
+    ]
+
+
+def on_every_interface(host: str | None, bind: "Callable[[str], Bound]") -> "Bound":
+    """Bind where a host was named, and else everywhere."""
+    if host is not None:
+        return bind(host)
+    try:
+        return bind(BOTH)
+    except PortBusyError:
+        raise
+    except NetworkError:
+        # A machine without IPv6.
+        return bind("")
+
+
+def whereabouts(bound: tuple[str, int]) -> str:
+    """Say where somebody listens."""
+    host, port = bound
+    return f"listening on {WILD.get(host, host)}, UDP port {port}"
+
+
+def ways(command: str, bound: tuple[str, int], address: tuple[str, int]) -> tuple[str, list[str]]:
+    """Write what somebody types on this machine, and what on others, to reach who is bound there."""
+    host, port = bound
+    here = f"udpping {command} {target_text('localhost' if host in WILD else address[0], port)}"
+    if host in WILD:
+        return here, client_commands(port, command, ipv6=host == BOTH)
+    return here, [] if is_loopback(host) else [f"udpping {command} {target_text(host, port)}"]
+
+
+def say_ways(report: "Report", here: str, elsewhere: list[str]) -> None:
+    """Tell people what they may type."""
+    report.say(f"from this machine:     {here}")
+    for command in elsewhere or ["(none: it listens on loopback only)"]:
+        report.say(f"from another machine:  {command}")
+
+
+def client_commands(port: int, command: str = "ping", *, ipv6: bool = True) -> list[str]:
+    """Write what somebody on another machine types."""
+    return [f"udpping {command} {target_text(each, port)}" for each in addresses() if ipv6 or ":" not in each]
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could have that port on every interface."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(("", port))
+        except OSError as error:
+            # No IPv6 here: nobody has the port there either.
+            if family == socket.AF_INET or error.errno == errno.EADDRINUSE:
+                return False
+    return True
+
+
+def listeners(port: int) -> list[str] | None:
+    """List where programs on this machine listen on that port; `None` where the system does not tell."""
+    found: list[str] = []
+    told = False
+    for path, family in (("/proc/net/udp", socket.AF_INET), ("/proc/net/udp6", socket.AF_INET6)):
+        try:
+            lines = Path(path).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        told = True
+        for line in lines:
+            # "12: 0100007F:2EE0 00000000:0000 07 ...": address in words of the machine's order, port, far end
+            address, _, number = line.split()[1].partition(":")
+            if int(number, 16) == port:
+                words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
+                found.append(socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)))
+    return list(dict.fromkeys(found)) if told else None
+
+
+def _ways_out() -> list[str]:
+    found: list[str] = []
+    for family, address in ELSEWHERE.items():
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((address, 9))
+                found.append(str(probe.getsockname()[0]))
+        except OSError:
+            continue
+    return found
+
+
+def _of_interfaces() -> list[str]:
+    found: list[str] = []
+    try:
+        import fcntl
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            for _, name in socket.if_nameindex():
+                try:
+                    answer = fcntl.ioctl(
+                        probe.fileno(), LINUX_GET_ADDRESS, struct.pack("256s", name.encode()[:15])
+                    )
+                except OSError:
+                    continue
+                found.append(socket.inet_ntoa(answer[20:24]))
+        lines = Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()
+        found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines]
+    except (ImportError, OSError):
+        # Not Linux: the other two ways have to do.
+        return found
+    return found
+
+
+def _of_host_name() -> list[str]:
+    try:
+        return [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None)]
+    except OSError:
+        return []

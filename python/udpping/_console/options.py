@@ -1,0 +1,78 @@
+"""Options of the command line and of the course's programs: kind to whoever mistypes them."""
+
+import argparse
+
+from udpping._args.targets import MAX_PORT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Options of a program. A value that cannot be used gets one line, and exit code 2."""
+
+    def __init__(self, prog: str | None, purpose: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=purpose,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> "NoReturn":
+        """Say what is wrong, without the wall of usage."""
+        if message.startswith("argument "):
+            message = message.removeprefix("argument ").replace(": ", " ", 1)
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def whole(low: int, high: int) -> "Callable[[str], int]":
+    """Make the type of an option: a whole number in a range."""
+
+    def read(text: str) -> int:
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit() and low <= int(text) <= high:
+            return int(text)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not usable: expected a whole number from {low} to {high}"
+        )
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Read the type of an option: seconds. The core knows the range."""
+    try:
+        return float(text)
+    except ValueError:
+        message = f"{text!r} is not usable: expected seconds, such as 1 or 0.25"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def any_whole(text: str) -> int:
+    """Read the type of an option: a whole number of any size."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not usable: expected a whole number") from None
+
+
+def chosen_profile(words: list[str]) -> str | None:
+    """Find the lab's profile on a command line before its other words can be understood; the last one counts.
+
+    >>> from udpping._console.options import chosen_profile
+    >>> chosen_profile(["192.0.2.7", "--profile", "report"])
+    'report'
+    """
+    found = None
+    for word, following in zip(words, [*words[1:], None], strict=False):
+        if word == "--profile":
+            found = following
+        elif word.startswith("--profile="):
+            found = word.partition("=")[2]
+    return found
+
+
+port = whole(1, MAX_PORT)

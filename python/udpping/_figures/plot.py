@@ -1,0 +1,390 @@
+"""Pictures of runs, by matplotlib, which is imported when one is asked for and not before.
+
+Colours are those of Okabe and Ito, which everybody can tell apart; every axis has its unit.
+"""
+
+# matplotlib does not say all of its types:
+# pyright: reportUnknownMemberType=false
+
+import itertools
+from functools import partial
+from typing import NamedTuple
+
+from udpping._args import checks
+from udpping._table.table import core_of
+from udpping._table.text import short
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, Literal
+
+    import numpy as np
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+    from udpping._results.run import Run
+    from udpping.loss import Loss
+
+    Floats = npt.NDArray[np.float64]
+
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+LOST, BLACK = VERMILION, "black"
+MANY = 50_000
+"""With more pings than this, dots would hide each other, and take long: ranges are drawn instead."""
+SPANS = 1_500
+"""How many of them."""
+BARS = 200
+"""Bars of a histogram, at most."""
+LONG_TAIL = 50
+"""From this many medians on, the longest round trip would press all others into a corner: log axis."""
+MOST_RUNS = 30
+"""Run lengths that get a bar of their own."""
+MUCH = 8
+"""From this many entries on, a legend is small and in two columns."""
+
+
+class Look(NamedTuple):
+    """How a run is told from those beside it."""
+
+    name: str | None = None
+    """`None` for a run alone."""
+    colour: str = BLUE
+    line: str = "-"
+    dot: str = "."
+    place: int = 0
+    of: int = 1
+
+    def says(self, words: str) -> str:
+        """Put the name before words that are about this run alone."""
+        return f"{self.name}: {words}" if self.name else words
+
+    def shares(self, axes: "Axes", words: str) -> str:
+        """Give words for marks that all runs have, each in its colour; for the legend once."""
+        words = f"{words}, in the colour of its run" if self.name else words
+        return "" if words in axes.get_legend_handles_labels()[1] else words
+
+
+def looks(names: "Sequence[str | None]") -> "Iterator[Look]":
+    """Give each run a colour, and where these are used up another line and another mark."""
+    cycle = [(colour, line, dot) for line, dot in (("-", "."), ("--", "x"), (":", "+")) for colour in CYCLE]
+    for place, (name, look) in enumerate(zip(names, itertools.cycle(cycle), strict=False)):
+        # matplotlib takes what is between dollars for a formula, and leaves out what begins like this.
+        told = name and short(name).replace("$", r"\$")
+        yield Look(f" {told}" if told and told.startswith("_") else told, *look, place, len(names))
+
+
+def plot(run: "Run", kind: str, ax: "Axes | None" = None) -> "Axes":
+    """Draw one run."""
+    return draw([run], [None], kind, ax)
+
+
+def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "Axes | None") -> "Axes":
+    """Draw runs over each other, each in its colour."""
+    drawing = KINDS.get(checks.text("kind", kind).replace("_", "-"))
+    if drawing is None:
+        raise checks.refuse("kind", kind, f"one of {', '.join(KINDS)}")
+    if drawing in {timeline, jitter} and not all(map(timed, runs)):
+        raise checks.refuse("kind", kind, "hist, ecdf or loss-runs: it is not known when the pings were sent")
+    axes = new_axes() if ax is None else _axes(ax)
+    if drawing is hist:
+        drawing = partial(hist, bins=_bins(axes, runs))
+    for run, look in zip(runs, looks(names), strict=True):
+        drawing(axes, run, look)
+    if drawing is timeline:
+        # Not before: it ends the search for limits with room for all.
+        axes.set_ylim(bottom=0)
+    if not axes.has_data():
+        said = NOTHING if any(map(len, runs)) else {}
+        axes.text(0.5, 0.5, said.get(kind, "no pings"), ha="center", va="center", transform=axes.transAxes)
+    if told := len(axes.get_legend_handles_labels()[1]):
+        most = max(len(run.targets) for run in runs)
+        # matplotlib's search for the best corner takes long when there is much to avoid.
+        where: Literal["best", "upper right"] = "best" if max(map(len, runs)) <= MANY else "upper right"
+        axes.legend(
+            framealpha=0.8,
+            edgecolor="none",
+            loc=where,
+            fontsize="small" if told >= MUCH else None,
+            ncols=2 if told >= MUCH else 1,
+            title=f"{most:,} targets, drawn alike" if most > 1 else "",
+        )
+    axes.grid(visible=True, alpha=0.3, linewidth=0.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return axes
+
+
+def timed(run: "Run") -> bool:
+    """Whether it is known when a ping was sent; files of other programs do not always tell."""
+    return not len(run) or any(run[name].null_count < len(run) for name in ("sent_ns", "due_ns"))
+
+
+def new_axes() -> "Axes":
+    """Make a figure of its own."""
+    try:
+        from matplotlib import pyplot as plt
+    except ImportError as error:
+        raise ImportError("plots need matplotlib: pip install 'udpping[notebook]'") from error
+    _, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
+    return axes
+
+
+def _axes(ax: object) -> "Axes":
+    """Take axes to draw into; several, as `subplots` gives, are no axes."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise checks.refuse("ax", ax, "one matplotlib Axes; of several, as plt.subplots(2) gives, one")
+    return ax
+
+
+def timeline(axes: "Axes", run: "Run", look: Look) -> None:
+    """Show round trips over the time of sending; pings without a reply in time are marks on that axis."""
+    import numpy as np
+
+    sent, rtts, in_time = columns(run)
+    if len(run) > MANY:
+        sent, in_time = _ranges(axes, run, look)
+    elif look.name or in_time.any():
+        size = 3 if look.dot == "." else 4
+        axes.plot(
+            *(sent[in_time], rtts[in_time]),
+            look.dot,
+            color=look.colour,
+            markersize=size,
+            label=look.name or "replies",
+        )
+    copies = np.asarray(run["copies"]) if len(run) <= MANY else np.zeros(0)
+    open_dots: dict[str, Any] = {"fillstyle": "none", "linestyle": "none", "marker": "o"}
+    twice = np.flatnonzero(copies > 1)
+    twice = twice[in_time[twice]]
+    # Alone, a run has room for more colours; beside others, each mark has the colour of its run.
+    lost_colour, twice_colour, late_colour = (look.colour,) * 3 if look.name else (LOST, PURPLE, BLACK)
+    if len(twice):
+        label = look.shares(axes, "answered more than once")
+        axes.plot(sent[twice], rtts[twice], color=twice_colour, label=label, **open_dots)
+    late = np.asarray(run["status"]) == "late" if len(run) <= MANY else np.zeros(len(in_time), bool)
+    # On the axis itself, whatever the round trips are.
+    where = axes.get_xaxis_transform()
+    if (lost := sent[~in_time & ~late]).size:
+        label = look.shares(axes, "no reply in time")
+        ticks: dict[str, Any] = {"color": lost_colour, "markersize": 12, "clip_on": False}
+        axes.plot(lost, lost * 0, "|", transform=where, label=label, **ticks)
+    if (lost := sent[late]).size:
+        label = look.shares(axes, "late reply")
+        open_dots |= {"markersize": 7, "clip_on": False, "transform": where}
+        axes.plot(lost, lost * 0, color=late_colour, label=label, **open_dots)
+    axes.set_xlabel("sent, seconds since the run began")
+    axes.set_ylabel("round trip (ms)")
+
+
+def _ranges(axes: "Axes", run: "Run", look: Look) -> "tuple[Floats, npt.NDArray[np.bool_]]":
+    """Draw the shortest to the longest round trip of each moment; gives these, and which have no loss."""
+    import numpy as np
+
+    from udpping._core import run_timeline
+
+    first, last, (drawn,) = run_timeline(core_of(run), SPANS, [])
+    spans = [(place, *span) for place, span in enumerate(drawn) if sum(span[2:6])]
+    at = first + (np.array([span[0] for span in spans]) + 0.5) * (last - first) / SPANS
+    low, high = (
+        np.array([span[i] if span[i] is not None else np.nan for span in spans]) / 1e6 for i in (1, 2)
+    )
+    label = (
+        look.says("shortest to longest")
+        if look.name
+        else f"shortest to longest of each {1e-9 * (last - first) / SPANS:.2g} s"
+    )
+    axes.vlines(at / 1e9, low, high, color=look.colour, linewidth=0.8, label=label, rasterized=True)
+    return at / 1e9, np.array([span[3] == sum(span[3:7]) for span in spans])
+
+
+def hist(axes: "Axes", run: "Run", look: Look, bins: "list[float]") -> None:
+    """Show how many round trips are how long; beside other runs the share of them, in outlines."""
+    import numpy as np
+
+    _, rtts, in_time = columns(run)
+    times = rtts[in_time]
+    axes.set_xlabel("round trip (ms)")
+    axes.set_ylabel("pings (%)" if look.name else "pings")
+    if look.name:
+        # Also without a reply: then it has its place in the legend.
+        weights = np.full(len(times), 100 / max(len(run), 1))
+        outline: dict[str, Any] = {"histtype": "step", "color": look.colour, "linestyle": look.line}
+        axes.hist(times, bins=bins or [0, 1], weights=weights, label=look.name, **outline)
+    elif len(times):
+        axes.hist(times, bins=bins, color=look.colour, alpha=0.6)
+        _whole_numbers(axes)
+
+
+def _bins(axes: "Axes", runs: "Sequence[Run]") -> "list[float]":
+    """Choose the edges of the bars, the same for all runs."""
+    import numpy as np
+
+    times = np.concatenate([rtts[in_time] for _, rtts, in_time in map(columns, runs)])
+    if not len(times):
+        return []
+    low, high = float(times.min()), float(times.max())
+    if _long_tail(axes, times):
+        return [float(edge) for edge in np.geomspace(low, high, BARS // 4 + 1)]
+    # After Freedman and Diaconis, but never more than fit: one long round trip is no reason.
+    width = 2 * float(np.subtract(*np.quantile(times, (0.75, 0.25)))) / len(times) ** (1 / 3)
+    bars = min(max(1, round((high - low) / width)) if width > 0 else 10, BARS)
+    return [float(edge) for edge in np.histogram_bin_edges(times, bars)]
+
+
+def _whole_numbers(axes: "Axes") -> None:
+    """Leave no half a ping on the axis of counts, unless somebody has made an axis of another kind of it."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = axes.yaxis.get_major_locator()
+    if isinstance(locator, MaxNLocator):
+        locator.set_params(integer=True)
+
+
+def _long_tail(axes: "Axes", times: "Floats") -> bool:
+    """Make the axis of round trips logarithmic where the longest is far beyond the others."""
+    import numpy as np
+
+    if times.min() > 0 and times.max() > LONG_TAIL * float(np.median(times)):
+        axes.set_xscale("log")
+        return True
+    return False
+
+
+def ecdf(axes: "Axes", run: "Run", look: Look) -> None:
+    """Show the share of all pings that was answered within a time: what is lost is never answered."""
+    import numpy as np
+
+    _, rtts, in_time = columns(run)
+    times = np.sort(rtts[in_time])
+    if look.name or len(times):
+        if len(times):
+            _long_tail(axes, times)
+        share = 100 * np.arange(1, len(times) + 1) / max(len(rtts), 1)
+        style: dict[str, Any] = {"color": look.colour, "linestyle": look.line, "label": look.name}
+        axes.step(np.r_[times[:1], times], np.r_[share[:1] * 0, share], where="post", **style)
+    axes.set_xlabel("round trip (ms)")
+    axes.set_ylabel("pings answered within it (%)")
+    axes.set_ylim(0, 100)
+
+
+def loss_runs(axes: "Axes", run: "Run", look: Look) -> None:
+    """Show how many losses followed each other, beside what losses would do that know nothing of it."""
+    import numpy as np
+
+    from udpping.stats import loss_runs as runs_of
+
+    # Each target's by itself: no run goes on from one to the next.
+    lengths = runs_of(run).lengths
+    longest, several = max(lengths, default=0), sum(lengths.values())
+    together = longest > MOST_RUNS
+    if lengths:
+        most = min(longest, MOST_RUNS)
+        ks = np.arange(1, most + 1)
+        counts = [0] * most
+        for length, count in lengths.items():
+            counts[min(length, most) - 1] += count
+        width = 0.8 / look.of
+        aside = (look.place - (look.of - 1) / 2) * width
+        bars: dict[str, Any] = {"width": width, "color": look.colour, "alpha": 0.6}
+        axes.bar(ks + aside, counts, label=look.says("observed"), **bars)
+        for model, style, words in _chains(run):
+            expected = several * np.array(model.run_lengths(most))
+            if together:
+                expected[-1] = several - expected[:-1].sum()  # this one and all longer ones
+            line: dict[str, Any] = {"color": _second(look), "markersize": 3, "linewidth": 1}
+            axes.plot(ks, expected, f"o{style}", label=look.says(words), **line)
+        _whole_numbers(axes)
+        # Another run may have had longer ones.
+        ticks = np.arange(1, int(axes.dataLim.x1) + 1)
+        axes.set_xticks(ticks if len(ticks) <= 12 else ticks[:: len(ticks) // 10])  # noqa: PLR2004 - as many as fit
+    if together or not axes.get_xlabel():
+        axes.set_xlabel(f"losses in a row (pings{f', {MOST_RUNS} and more together' if together else ''})")
+    axes.set_ylabel("runs of losses")
+
+
+def _second(look: Look) -> str:
+    """Choose the colour of a line over what else a run has: beside other runs, its own."""
+    return BLACK if look.name is None else look.colour
+
+
+def _chains(run: "Run") -> "Iterator[tuple[Loss, str, str]]":
+    """Give independent losses and the chain that fits best, if that is another one."""
+    from udpping._figures.fit import fit
+
+    fitted = fit(run)
+    if fitted.lost == fitted.sent:
+        return  # one run without an end
+    best, independent = fitted.best_loss, fitted.losses[0].model
+    if independent is not None:
+        yield independent, "--", "independent losses"
+    if best.model is not None and best.model is not independent:
+        yield best.model, "-", f"fitted {best.kind}"
+
+
+def jitter(axes: "Axes", run: "Run", look: Look) -> None:
+    """Show how round trips differ from those before (RFC 3393), and the running mean of it (RFC 3550).
+
+    The first is of pings with neighbouring numbers; the second of replies in the order in which they came.
+    """
+    import numpy as np
+
+    from udpping._core import run_jitter
+
+    sent, rtts, in_time = columns(run)
+    both = in_time[1:] & in_time[:-1] & (np.diff(np.asarray(run["seq"]).astype(np.int64)) == 1)
+    means = run_jitter(core_of(run))
+    at = np.asarray(means["recv_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
+    # Each target has its own, and begins anew.
+    order = np.asarray(means["target"])
+    values = np.asarray(means["jitter_ns"], dtype=np.float64) / 1e6
+    values[1:][order[1:] != order[:-1]] = np.nan
+    moments, changes = sent[1:][both], np.diff(rtts)[both]
+    if len(changes) > MANY:
+        starts = np.linspace(0, len(changes) - 1, SPANS, dtype=np.intp)
+        low, high = np.minimum.reduceat(changes, starts), np.maximum.reduceat(changes, starts)
+        label = look.says(f"IPDV, lowest to highest of {len(changes) // SPANS:,} each")
+        axes.vlines(moments[starts], low, high, color=look.colour, linewidth=0.8, alpha=0.6, label=label)
+        every = np.linspace(0, len(values) - 1, SPANS, dtype=np.intp)
+        at, values = at[every], values[every]
+    elif look.name or len(changes):
+        dots: dict[str, Any] = {"color": look.colour, "markersize": 3, "alpha": 0.6}
+        axes.plot(moments, changes, look.dot, label=look.shares(axes, "IPDV"), **dots)
+    if look.name or len(values):
+        line: dict[str, Any] = {"color": _second(look), "linestyle": look.line, "linewidth": 1}
+        axes.plot(at, values, label=look.says("RFC 3550 jitter"), **line)
+    axes.set_xlabel("seconds since the run began")
+    axes.set_ylabel("change of the round trip (ms)")
+
+
+def columns(run: "Run") -> "tuple[Floats, Floats, npt.NDArray[np.bool_]]":
+    """Give the times of sending (s), the round trips (ms), and which of these are of replies in time."""
+    import numpy as np
+
+    sent = np.asarray(run["sent_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
+    due = np.asarray(run["due_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
+    unsent = np.array(bytearray(run["sent_ns"].null_mask()), dtype=bool)
+    sent[unsent] = due[unsent]
+    rtts = np.asarray(run["rtt_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e6
+    in_time = np.asarray(run["status"]) == "reply"
+    rtts[~in_time] = np.nan
+    return sent, rtts, in_time
+
+
+NOTHING = {
+    "hist": "no reply in time",
+    "ecdf": "no reply in time",
+    "loss-runs": "nothing was lost",
+    "jitter": "no two replies in time",
+}
+"""What is said in a picture with nothing to draw."""
+KINDS: "dict[str, Callable[..., None]]" = {
+    "timeline": timeline,
+    "hist": hist,
+    "ecdf": ecdf,
+    "loss-runs": loss_runs,
+    "jitter": jitter,
+}

@@ -1,0 +1,130 @@
+"""Pings as the lines of another program tell them, until they are the rows of a run."""
+
+from udpping import _core
+from udpping._results.settings import run_of
+from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from udpping._results.run import Run
+
+MOST_SILENT = 1_000_000
+"""Pings of which no line speaks: a short text cannot make a long run."""
+COLUMNS = [
+    *("run", "target", "seq", "sent_ns", "sent_wall_ns", "rtt_ns", "status", "copies"),
+    *("source", "ttl", "bytes", "match"),
+]
+LONGEST = 40
+"""Characters of a number."""
+TIMEOUT = ("timeout", None, None, None, None, None)
+
+
+class Lane:
+    """The pings to one target."""
+
+    def __init__(self, name: str, first: int | None = None) -> None:
+        self.name = name
+        self.pings: dict[int, tuple[Any, ...]] = {}
+        self.copies: dict[int, int] = {}
+        self.facts: dict[str, Any] = {"reordered": 0}
+        self.first = first
+        self.count: int | None = None
+        self._expected = -1
+
+    def reply(
+        self,
+        seq: int,
+        rtt: int | None,
+        *,
+        at: int | None = None,
+        source: str | None = None,
+        ttl: int | None = None,
+        size: int | None = None,
+        again: bool = False,
+    ) -> None:
+        """Take in a reply that came `at`; one to a ping that is answered already is a copy."""
+        self.copies[seq] = self.copies.get(seq, 0) + 1
+        known = self.pings.get(seq)
+        if known is not None and known[0] == "reply":
+            return
+        sent = None if at is None or rtt is None or again else at - rtt
+        self.pings[seq] = ("reply", sent, rtt, source, ttl, size)
+        if seq < self._expected:
+            self.facts["reordered"] += 1
+        self._expected = max(self._expected, seq + 1)
+
+    def lost(self, seq: int, status: str = "timeout", source: str | None = None) -> None:
+        """Take in that no reply came, or why none will; a reply after all is worth more."""
+        if self.pings.get(seq, TIMEOUT)[0] == "timeout":
+            self.pings[seq] = (status, None, None, source, None, None)
+
+    def span(self) -> range:
+        """Say which pings there were: also those of which no line speaks."""
+        if not self.pings and self.count is None:
+            return range(0)
+        low = min(self.pings, default=0)
+        first = low if self.first is None else min(low, self.first)
+        end = max([*self.pings, first - 1]) + 1
+        if self.count is not None:
+            end = max(end, first + self.count)
+        silent = end - first - len(self.pings)
+        if silent > MOST_SILENT:
+            raise ConfigError(
+                f"{silent} pings of which no line speaks are not usable: expected at most {MOST_SILENT}"
+            )
+        return range(first, end)
+
+
+def run_of_lanes(lanes: "list[Lane]", settings: "dict[str, Any]") -> "Run":
+    """Put the rows together."""
+    sends = [ping[1] for lane in lanes for ping in lane.pings.values() if ping[1] is not None]
+    began = min(sends, default=None)
+
+    def rows() -> "Iterator[tuple[Any, ...]]":
+        for lane in lanes:
+            for seq in lane.span():
+                status, sent, rtt, source, ttl, size = lane.pings.get(seq, TIMEOUT)
+                since = None if sent is None or began is None else sent - began
+                copies = lane.copies.get(seq, 0)
+                match = "seq" if copies else None
+                yield began, lane.name, seq, since, sent, rtt, status, copies, source, ttl, size, match
+
+    core = _core.run_from_rows(COLUMNS, rows())
+    if not len(core):
+        raise ConfigError("no ping is in it: expected a line for each")
+    targets = [{"target": lane.name, "address": None} for lane in lanes]
+    clocks = {"intervals": None if began is None else "wall", "shown": None if began is None else "wall"}
+    summary = {"reordered": sum(lane.facts["reordered"] for lane in lanes)}
+    summary |= lanes[0].facts if len(lanes) == 1 else {}
+    return run_of(
+        core,
+        {
+            "settings": {"targets": targets, "clocks": clocks, "started_wall_ns": began, **settings},
+            "rows": len(core),
+            "summary": summary,
+            "summaries": [{"target": lane.name, **lane.facts} for lane in lanes],
+        },
+    )
+
+
+def nanoseconds(text: str, scale: int, line: int) -> int:
+    """Read a decimal number exactly, in units of `scale` nanoseconds."""
+    whole, _, rest = text.partition(".")
+    digits = len(str(scale)) - 1
+    plain = all(part.isascii() and part.isdigit() for part in (whole, rest or "0"))
+    value = (
+        int(whole) * scale + int(rest[:digits].ljust(digits, "0")) if plain and len(text) <= LONGEST else -1
+    )
+    if not 0 <= value < 2**62:
+        raise ConfigError(f"line {line}: number {text[:40]!r} is not usable: expected a time such as 1.25")
+    return value
+
+
+def number(text: str, line: int, most: int = 2**32) -> int:
+    """Read a whole number."""
+    if len(text) > LONGEST or not (text.isascii() and text.isdigit()) or int(text) > most:
+        raise ConfigError(f"line {line}: number {text[:40]!r} is not usable: expected 0 to {most}")
+    return int(text)

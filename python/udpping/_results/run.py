@@ -1,0 +1,323 @@
+"""What a run of pings gives back: a table with a row per ping, and what it comes to."""
+
+from types import MappingProxyType
+
+from udpping._results.settings import MANY, encode, metadata
+from udpping._table.table import Table
+from udpping._table.text import loss_percents, visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from matplotlib.axes import Axes
+
+    from udpping import _core
+    from udpping._results.rows import Row
+    from udpping._results.settings import Settings
+
+
+class Summary:
+    """What the pings come to. Counts are whole; what cannot be known is `None`, never 0.
+
+    Only settled pings are summed up: those that wait for an answer are `pending` and in no other count. Round
+    trips (RFC 2681) are those of replies in time, in nanoseconds. Quantiles are linear between order
+    statistics, definition 7 of Hyndman and Fan (1996), as in numpy and R; those of a run without an end come
+    from a sketch (DDSketch).
+
+    >>> import udpping
+    >>> summary = udpping.sim.ping(count=10, loss="pattern:..x", delay="2ms").summary
+    >>> summary.sent, summary.received, summary.lost, summary.loss, summary.rtt_median_ns
+    (10, 7, 3, 0.3, 2000000.0)
+    >>> print(summary)
+    --- 192.0.2.1:12000 ---
+    10 sent, 7 received in time, 3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)
+    rtt min/avg/median/max/stddev = 2.000/2.000/2.000/2.000/0.000 ms
+    """
+
+    target: str
+    """Who was asked, or how many were."""
+    sent: int
+    """Settled pings, `received` and `lost` together; those still waiting are `pending`."""
+    received: int
+    """Answered in time."""
+    lost: int
+    """Not answered in time (RFC 7680): `late`, `timeouts`, `unreachable` and `errors` together."""
+    late: int
+    """Answered, but after the timeout."""
+    timeouts: int
+    """Never answered."""
+    unreachable: int
+    """The network said that nobody is there (ICMP)."""
+    errors: int
+    """Not even sent: the system refused."""
+    duplicates: int
+    """Replies beyond the first one to a ping."""
+    reordered: int | None
+    """Replies in time that came after the reply to a later ping (RFC 4737); `None` without times."""
+    foreign: int | None
+    """Datagrams from addresses that were not asked; `None` where the system does not show them.
+
+    With several targets it is known for all together only, and `None` for each.
+    """
+    kernel_drops: int | None
+    """Datagrams that this machine's kernel dropped because the pinger did not take them in time.
+
+    A reply among them counts as lost. `None` where the system does not tell, and, with several targets, for
+    each of them: it is known for all together only.
+    """
+    unmatched: int | None
+    """Datagrams from the target that answer no ping.
+
+    Like `behind` and `duration_ns`, it is `None` for a run from a file that does not tell.
+    """
+    unverified: int
+    """Replies without number or payload, credited to the only ping that was out."""
+    behind: int | None
+    """Pings on a schedule that left an `interval` or more after they were due. None is ever skipped."""
+    kernel_stamps: int
+    """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""
+    clock_steps: int
+    """Replies for which the kernel's stamps were of no use: the wall clock was set meanwhile (`stepped`)."""
+    pending: int
+    """Sent, and still waiting."""
+    loss: float | None
+    """`lost` over `sent`, from 0 to 1."""
+    loss_low: float | None
+    """Lower end of the 95 % interval for the loss, if losses are independent (Wilson 1927)."""
+    loss_high: float | None
+    """Upper end of it."""
+    rtt_min_ns: int | None
+    """Shortest round trip. Round trips count replies in time only."""
+    rtt_avg_ns: float | None
+    """Arithmetic mean of the round trips."""
+    rtt_median_ns: float | None
+    """Median round trip."""
+    rtt_max_ns: int | None
+    """Longest round trip."""
+    rtt_stddev_ns: float | None
+    """Standard deviation of the round trips, that of the sample (n - 1); `None` for a single one."""
+    rtt_p95_ns: float | None
+    """19 of 20 round trips are not longer."""
+    rtt_p99_ns: float | None
+    """99 of 100 round trips are not longer."""
+    quantile_error: float
+    """Relative error of median, p95 and p99: 0 when exact, 0.01 when a sketch stood in for the rows."""
+    duration_ns: int | None
+    """From the beginning of the run to its end, or until now."""
+
+    def __init__(self, target: str, facts: "dict[str, int | float | None]") -> None:
+        self.__dict__.update(facts, target=target)
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if isinstance(other, Summary) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def as_dict(self) -> "dict[str, str | int | float | None]":
+        """Everything by name, ready for JSON.
+
+        >>> import udpping
+        >>> facts = udpping.sim.ping(count=1).summary.as_dict()
+        >>> facts["target"], facts["sent"], facts["lost"]
+        ('192.0.2.1:12000', 1, 0)
+        """
+        return {"target": self.target, **{k: v for k, v in self.__dict__.items() if k != "target"}}
+
+    @property
+    def loss_text(self) -> str:
+        """The loss in words, with its interval.
+
+        >>> import udpping
+        >>> udpping.sim.ping(count=10, loss="pattern:..x").summary.loss_text
+        '3 of 10 lost (30.0 %; 95 % interval 10.8 to 60.3 %)'
+        """
+        shares = loss_percents(self)
+        if shares is None:
+            return "nothing sent"
+        loss, low, high = shares
+        return f"{self.lost:,} of {self.sent:,} lost ({loss} %; 95 % interval {low} to {high} %)"
+
+    @property
+    def rtt_text(self) -> str:
+        """The round trips on one line and in one unit; empty without replies in time.
+
+        >>> import udpping
+        >>> udpping.sim.ping(count=10, delay="2ms").summary.rtt_text
+        'rtt min/avg/median/max/stddev = 2.000/2.000/2.000/2.000/0.000 ms'
+        """
+        values = (self.rtt_min_ns, self.rtt_avg_ns, self.rtt_median_ns, self.rtt_max_ns, self.rtt_stddev_ns)
+        if self.received == 0:
+            return ""
+        numbers = "/".join("-" if value is None else f"{value / 1e6:.3f}" for value in values)
+        return f"rtt min/avg/median/max/stddev = {numbers} ms"
+
+    def __repr__(self) -> str:
+        oddities = {
+            "late": self.late,
+            "unreachable": self.unreachable,
+            "not sent (error)": self.errors,
+            "duplicates": self.duplicates,
+            "reordered": self.reordered,
+            "foreign": self.foreign,
+            "dropped by this machine's kernel": self.kernel_drops,
+            "unmatched": self.unmatched,
+            "unverified": self.unverified,
+            "behind schedule": self.behind,
+            "while the clock was set": self.clock_steps,
+            "pending": self.pending,
+        }
+        lines = [
+            f"--- {visible(self.target)} ---",
+            f"{self.sent:,} sent, {self.received:,} received in time, {self.loss_text}"
+            if self.sent
+            else self.loss_text,
+            ", ".join(f"{count:,} {name}" for name, count in oddities.items() if count),
+            self.rtt_text,
+        ]
+        return "\n".join(line for line in lines if line)
+
+
+class Run(Table):
+    """A row per settled ping, target after target in the order of their numbers, and the summary of them all.
+
+    What the columns mean is said with `Row`. A run without an end has its latest rows only.
+
+    >>> import udpping
+    >>> run = udpping.sim.ping(count=3, loss="pattern:.x.")
+    >>> [(row.seq, row.status) for row in run]
+    [(1, 'reply'), (2, 'timeout'), (3, 'reply')]
+    >>> run["rtt_ns"].to_list()[1] is None
+    True
+    """
+
+    __slots__ = ("_settings", "_shown", "_summaries", "_summary")
+
+    def __init__(
+        self,
+        core: "_core.Table",
+        summary: Summary,
+        summaries: tuple[Summary, ...],
+        settings: "Settings | Callable[[], Settings]" = MappingProxyType({}),
+    ) -> None:
+        super().__init__(core)
+        self._summary = summary
+        self._summaries = summaries
+        self._settings = settings
+        self._shown: _core.Table | None = None
+
+    @property
+    def settings(self) -> "Settings":
+        """How it was made, ready for JSON: version, targets, schedule, clocks, and all options by name.
+
+        It goes along as metadata, key `udpping`, into Parquet and whatever else reads Arrow.
+
+        >>> import udpping
+        >>> settings = udpping.sim.ping(count=3, loss="10%", seed=7).settings
+        >>> settings["made_by"], settings["count"], settings["loss"], settings["seed"], settings["interval"]
+        ('udpping.sim.ping', 3, '10%', 7, None)
+        """
+        if callable(self._settings):
+            # Only now: finding out what system and version this is takes longer than many a run.
+            self._settings = self._settings()
+        return self._settings
+
+    def _metadata(self) -> str:
+        return encode(metadata(self))
+
+    def _with_metadata(self) -> "_core.Table":
+        if self._shown is None:
+            self._shown = self._core.with_metadata({"udpping": self._metadata()})
+        return self._shown
+
+    @property
+    def summary(self) -> Summary:
+        """What all pings come to."""
+        return self._summary
+
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """What the pings of each target come to, in the order given; with one target the `summary`."""
+        return self._summaries
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of a random `schedule`: the same one gives the same times. `None` if it is not known."""
+        seed = self.settings.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Who was asked, in the order given."""
+        return tuple(summary.target for summary in self._summaries)
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        # As a file would bring it back, for `pickle`: from the processes of a pool, say.
+        from udpping._files.load import load
+
+        return load, (self.to_csv(metadata=True), "csv")
+
+    def __iter__(self) -> "Iterator[Row]":
+        from udpping._results.rows import Row
+
+        return map(Row._make, super().__iter__())
+
+    def row(self, index: int) -> "Row":
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        from udpping._results.rows import Row
+
+        return Row._make(super().row(index))
+
+    def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
+        """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.
+
+        `kind` is `"timeline"` (round trips over time, losses on the axis), `"hist"`, `"ecdf"` (the share of
+        all pings that was answered within a time), `"loss-runs"` (how many losses followed each other, beside
+        what independent losses and the chain that fits best would do) or `"jitter"` (IPDV, RFC 3393, and
+        the jitter of RFC 3550). `ax` is where to draw; without it, a new figure. ConfigError for another
+        kind or for what is no axes, ImportError without matplotlib. The pings of several targets are drawn
+        alike.
+
+        >>> import udpping
+        >>> axes = udpping.sim.ping(count=100, loss="10%", delay="exponential:5ms").plot("ecdf")
+        >>> axes.get_xlabel(), axes.get_ylabel()
+        ('round trip (ms)', 'pings answered within it (%)')
+        """
+        from udpping._figures.plot import plot
+
+        return plot(self, kind, ax)
+
+    def __repr__(self) -> str:
+        shown = self._summaries if 0 < len(self._summaries) <= MANY else (self._summary,)
+        lines = [*map(repr, shown)]
+        if self._summary.kernel_drops and self._summary not in shown:
+            lines.append(
+                f"{self._summary.kernel_drops:,} dropped by this machine's kernel, from whichever target"
+            )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from udpping._table.html import run_html
+
+        return run_html(self)
+
+
+class SimRun(Run):
+    """A run in virtual time, with the seed that repeats it.
+
+    >>> import udpping
+    >>> udpping.sim.ping(count=3, seed=42).seed
+    42
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, core: "_core.Table", summary: Summary, settings: "Settings | Callable[[], Settings]"
+    ) -> None:
+        super().__init__(core, summary, (summary,), settings)
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the same one gives the same run."""
+        return super().seed or 0

@@ -1,0 +1,291 @@
+"""Heartbeats: a program says that it is alive, so that its silence means something."""
+
+import atexit
+import os
+from typing import SupportsIndex
+
+from udpping import _core
+from udpping._args import checks
+from udpping._args.keys import read_keys
+from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, TypeAlias
+
+    PathLike: TypeAlias = "str | os.PathLike[str]"
+
+DEFAULT_PORT = 12001
+"""Where a monitor listens: beside the port of the course's servers."""
+
+SLICE = 0.05
+"""Seconds that may pass before a Ctrl-C is noticed."""
+
+LONGEST_ID = 64
+MOST_DIGITS = 18
+INTERRUPTED = -2
+"""The status of a goodbye after Ctrl-C: a signal's number, negative, as for any program that one ends."""
+LAST_WORDS = 0.5
+"""Seconds, at most, for which a program that ends waits for goodbyes; they take some 20 milliseconds."""
+
+atexit.register(_core.see_off_heartbeats, LAST_WORDS)
+
+
+class Heartbeat:
+    """Sends heartbeats in the background, to a monitor that notices when they stop.
+
+    It sends between `start()` and `stop()`, or within a `with` block, whose end says goodbye. No trouble with
+    the network ends it: an unknown name, an absent monitor or a lost interface are counted, told in
+    `.last_error` and tried again, and a name that moves to another address is followed.
+
+    * `host`, `port`: the monitor: a name or an address, by default this machine, and a port from 1 to 65,535,
+      by default 12001.
+    * `interval`: seconds from one heartbeat to the next, from 0.001 to 86,400 (a day). The schedule is
+      absolute: what a stopped or sleeping sender missed is skipped, and never caught up with.
+    * `id`: who is alive: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of this machine,
+      with a `-` for every other character.
+    * `key`: the path of a file with keys, one `name secret` on each line, to sign heartbeats with
+      (HMAC-SHA-256). `None` takes the keys from the environment's `UDPPING_KEY`; without it, none.
+    * `key_name`: which of several keys.
+    * `wire`: `"full"`, or `"lab3"` (`Heartbeat 1 1700000000.25`) or `"lab2"` (`1 1700000000.25`) for the
+      course's servers, which crash on more words. These have room for no key, no `boot` and no goodbye.
+    * `jitter`: the share of the interval, from 0 to 0.25, by which a heartbeat may leave early, at random, so
+      that many senders do not keep step. It still carries its time on the schedule.
+    * `boot`: how often this sender has started in its life, for a device whose clock is not to be trusted: a
+      whole number, or the path of a file that counts, made if need be.
+    * `touch`: seconds. Heartbeats are then sent only while the program calls `touch()` at least that often,
+      so that a program that hangs falls silent. `None`: always.
+    * `count`: how many heartbeats to send, from 1, before the goodbye; `None` goes on.
+
+    A process may have thousands of them: they share a few threads and each has a socket, so that the limit is
+    that of open files (`ulimit -n`).
+
+    Raises ConfigError for what cannot be used, and OSError for a file that cannot be read or written.
+
+    >>> import socket, udpping
+    >>> with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as monitor:
+    ...     monitor.bind(("127.0.0.1", 0))
+    ...     with udpping.Heartbeat(*monitor.getsockname(), interval=60, id="web1") as heartbeat:
+    ...         words = monitor.recv(2048).decode().split()
+    ...     goodbye = monitor.recv(2048).decode().split()
+    >>> words[:2], words[3], words[5:]
+    (['Heartbeat', '1'], 'id=web1', ['interval=60', 'mono=0'])
+    >>> goodbye[1], goodbye[-1], heartbeat.wait(), heartbeat.sent
+    ('2', 'bye=0', True, 4)
+    """
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = DEFAULT_PORT,
+        *,
+        interval: float = 1.0,
+        id: str | None = None,  # noqa: A002 - so it is called in the heartbeats
+        key: "PathLike | None" = None,
+        key_name: str | None = None,
+        wire: str = "full",
+        jitter: float = 0.0,
+        boot: "PathLike | int | None" = None,
+        touch: float | None = None,
+        count: int | None = None,
+    ) -> None:
+        self._target = checks.text("host", host), checks.whole("port", port)
+        self._interval = checks.seconds("interval", interval)
+        self._id = machine_name() if id is None else checks.text("id", id)
+        self._core = _core.HeartbeatSender(
+            *self._target,
+            interval=self._interval,
+            id=self._id,
+            keys=read_keys("key", key),
+            key_name=None if key_name is None else checks.text("key_name", key_name),
+            wire=checks.text("wire", wire),
+            jitter=checks.number("jitter", jitter),
+            boot=boot_number(boot),
+            touch=None if touch is None else checks.seconds("touch", touch),
+            count=None if count is None else checks.whole("count", count),
+        )
+
+    def start(self) -> None:
+        """Begin to send, in the background. May be called twice.
+
+        The first heartbeat leaves at once. Raises NetworkError for one that was stopped (make a new one), and
+        when the system gives no thread or no socket: it names the limit, and the others go on.
+        """
+        self._core.start()
+
+    def stop(self, status: int = 0) -> None:
+        """Say goodbye and end. May be called twice.
+
+        `status` tells the monitor how it ended: an exit status, or the negative number of a signal. The
+        goodbye is said three times: it has left once when this returns, and twice more within some 20
+        milliseconds, which `wait()` waits for, and a program that ends as well.
+        """
+        self._core.stop(checks.whole("status", status))
+
+    def touch(self) -> None:
+        """Give the sign of life that `touch=` asks for. It costs next to nothing: call it in each round."""
+        self._core.touch()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it ends, at most so many seconds; say whether it has.
+
+        It ends with the last goodbye, after `count` heartbeats or `stop()`, or by a failure. Raises that
+        failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on. One that was
+        never started is waited for as well.
+        """
+        from time import monotonic
+
+        end = None if seconds is None else monotonic() + checks.seconds("seconds", seconds)
+        while True:
+            left = SLICE if end is None else end - monotonic()
+            if self._core.wait(min(SLICE, max(0.0, left))):
+                return True
+            if left <= 0:
+                return False
+
+    def __enter__(self) -> "Self":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self._core.stop(exit_status(error))
+
+    @property
+    def running(self) -> bool:
+        """Whether it sends now."""
+        return self._core.running
+
+    @property
+    def id(self) -> str:
+        """Who is alive."""
+        return self._id
+
+    @property
+    def session(self) -> str:
+        """The random number of this session, as the heartbeats carry it: a monitor tells restarts by it."""
+        return self._core.session
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where heartbeats go: the host's address and the port; `None` before the first has left."""
+        return self._core.state()[0]
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the last heartbeat did not leave, or that nobody listens; `None` while all is well."""
+        return self._core.state()[1]
+
+    @property
+    def round_trip_ns(self) -> int | None:
+        """Nanoseconds until the answer to the heartbeat that was answered last; not every monitor answers."""
+        return self._core.state()[2]
+
+    @property
+    def sent(self) -> int:
+        """Heartbeats that left, goodbyes included. They are numbered from 1 without a gap."""
+        return self._core.counters()["sent"]
+
+    @property
+    def answered(self) -> int:
+        """Of these, those that were answered."""
+        return self._core.counters()["answered"]
+
+    @property
+    def withheld(self) -> int:
+        """Heartbeats not sent because `touch()` had not been called in time."""
+        return self._core.counters()["withheld"]
+
+    @property
+    def skipped(self) -> int:
+        """Heartbeats not sent because this process was stopped, asleep or overloaded when they were due."""
+        return self._core.counters()["skipped"]
+
+    @property
+    def errors(self) -> int:
+        """Heartbeats not sent because the system refused, or the host had no address."""
+        return self._core.counters()["errors"]
+
+    @property
+    def refused(self) -> int:
+        """How often the network said that nobody listens there (ICMP)."""
+        return self._core.counters()["refused"]
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything by name, ready for JSON."""
+        address, last_error, round_trip_ns = self._core.state()
+        return {
+            "id": self.id,
+            "session": self.session,
+            "address": address,
+            **self._core.counters(),
+            "round_trip_ns": round_trip_ns,
+            "last_error": last_error,
+        }
+
+    def __repr__(self) -> str:
+        host, port = self._target
+        state = "running" if self.running else "not running"
+        return (
+            f"<udpping.Heartbeat {self.id} to {host} port {port}, every {self._interval:g} s, "
+            f"{self.sent:,} sent: {state}>"
+        )
+
+
+def machine_name() -> str:
+    """Give the name of this machine, as far as it can be an id."""
+    import socket
+
+    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in socket.gethostname())
+    return "".join(kept)[:LONGEST_ID] or "-"
+
+
+def boot_number(boot: "PathLike | int | None") -> int | None:
+    """Take a number, or the next one of the file that counts."""
+    if boot is None or isinstance(boot, SupportsIndex):
+        return None if boot is None else checks.whole("boot", boot)
+    return count_up(checks.path("boot", boot))
+
+
+def count_up(path: str) -> int:
+    """Add one to the number in a file; whatever happens meanwhile, the file holds the old or the new one."""
+    path = os.path.realpath(path)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            digits = file.read(2 * MOST_DIGITS).strip() or b"0"
+    except FileNotFoundError:
+        digits = b"0"
+    if not digits.isdigit() or len(digits) > MOST_DIGITS:
+        raise ConfigError(
+            f"boot {path} is not usable: expected a file that holds a whole number, or none yet"
+        )
+    number = int(digits) + 1
+    # Beside it, then in its place: a power cut leaves no half of a number.
+    beside = f"{path}.{os.getpid()}.new"
+    with open(beside, "wb") as file:  # noqa: PTH123 - as above
+        file.write(b"%d\n" % number)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)  # noqa: PTH105 - as above
+    if os.name == "posix":
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)  # noqa: PTH120 - as above
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return number
+
+
+def exit_status(error: BaseException | None) -> int:
+    """Give the status with which a program ends by that exception."""
+    match error:
+        case None | SystemExit(code=None):
+            return 0
+        case SystemExit(code=int(code)) if 0 <= code <= 255:  # noqa: PLR2004 - what a system keeps of it
+            return code
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case _:
+            return 1

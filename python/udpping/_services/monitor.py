@@ -1,0 +1,370 @@
+"""The monitor of heartbeats."""
+
+from udpping import _core
+from udpping._args import checks
+from udpping._args.grammar import detector_text, loss_text, utc_offset
+from udpping._args.keys import read_keys
+from udpping._services.server import SLICE
+from udpping._table.table import Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import Thread
+    from types import TracebackType
+    from typing import Self
+
+    from udpping._args.checks import Path
+    from udpping._args.grammar import LossLike
+    from udpping._results.rows import MonitorEvent, PeerRow
+    from udpping.detect import Detector
+
+
+class Peers(Table):
+    """The clients of a monitor, by name: a snapshot. What the columns mean is said with `PeerRow`."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> "Iterator[PeerRow]":
+        from udpping._results.rows import PeerRow
+
+        return map(PeerRow._make, super().__iter__())
+
+    def row(self, index: int) -> "PeerRow":
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        from udpping._results.rows import PeerRow
+
+        return PeerRow._make(super().row(index))
+
+
+class Events(Table):
+    """What a monitor noticed: a snapshot. What the columns mean is said with `MonitorEvent`."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> "Iterator[MonitorEvent]":
+        from udpping._results.rows import MonitorEvent
+
+        return map(MonitorEvent._make, super().__iter__())
+
+    def row(self, index: int) -> "MonitorEvent":
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        from udpping._results.rows import MonitorEvent
+
+        return MonitorEvent._make(super().row(index))
+
+
+class MonitorCounters:
+    """What came in, and what the monitor had to put up with: a snapshot."""
+
+    received: int
+    """Datagrams that arrived."""
+    dropped: int
+    """Those lost on purpose, as `loss` asks for."""
+    unreadable: int
+    """Those that are no heartbeat in any dialect; `Monitor.unreadable` shows the latest."""
+    unsealed: int
+    """Those without a seal, where keys ask for one."""
+    forged: int
+    """Those with a seal that is wrong."""
+    stale: int
+    """Those of a session that is over, or older than the one known: late, replayed, or of a second sender."""
+    refused: int
+    """Those of newcomers for whom there was no room."""
+    evicted: int
+    """Clients that made room for others."""
+    stalls: int
+    """How often the monitor itself stood still."""
+    kernel_drops: int
+    """Datagrams that the kernel threw away because the monitor did not keep up, where it tells."""
+    clients: int
+    """Clients that are known now."""
+    isolated: bool
+    """Whether most of them fell silent at once, so that verdicts wait."""
+    unkept: str | None
+    """Why something could not be written to `state` or `log`, the last time that happened."""
+
+    def __init__(self, counts: "dict[str, int | bool | str | None]") -> None:
+        self.__dict__.update(counts)
+
+    def as_dict(self) -> "dict[str, int | bool | str | None]":
+        """Everything by name, ready for JSON."""
+        return dict(self.__dict__)
+
+    def __repr__(self) -> str:
+        always = f"{self.received:,} received, {self.clients:,} clients"
+        others = ("unreadable", "unsealed", "forged", "stale", "refused", "evicted", "stalls", "kernel_drops")
+        counts = {"dropped on purpose": self.dropped}
+        counts |= {name.replace("_", " "): getattr(self, name) for name in others}
+        return ", ".join([always, *(f"{count:,} {name}" for name, count in counts.items() if count)])
+
+
+class Monitor:
+    """Watches the senders of heartbeats: who is alive, who has stopped, and what was lost on the way.
+
+    It runs in the background between `start()` and `stop()`, or within a `with` block. A loop over it gives
+    events as they happen, until it is stopped. It understands `udpping.Heartbeat` and every dialect of the
+    course's heartbeat exercise; clients are told apart by the name in their heartbeats, and by address and
+    port where there is none.
+
+    A client is `new` with its first heartbeat, `up` with the second, `late` when 99 in 100 would have come,
+    `suspect` when a sender that is well is so silent only once in 100 times, and `down` when the detector has
+    made up its mind; `bye` when it says so itself. One that was down is up again after two fresh heartbeats.
+
+    * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both
+      versions.
+    * `port`: 0 to 65,535, by default 12001; 0 takes any free one, and `.address` says which.
+    * `detector`: when silence is suspicious: one of `udpping.detect` or its text. Two heartbeats are too few
+      for any: until the third, three intervals and a second are fine.
+    * `interval`: the least interval in seconds that is assumed of clients that do not state theirs.
+    * `keys`: a file with a line `name secret` for each key; without one, the environment's `UDPPING_KEY`. If
+      there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
+    * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
+    * `losses`: whether each loss is an event.
+    * `beats`: whether each heartbeat is one, for those who want to see them come.
+    * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
+      that stopped. A client takes 0.5 KB, and with all that was learned of it 2 KB as a rule (4 KB with the
+      detectors `phi` and `chen`).
+    * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
+    * `idle`: after how many seconds without anybody to say so once; 0 for never.
+    * `loss`: which heartbeats to lose on purpose before they are looked at, to see what that looks like, and
+      `seed`: as those of `udpping.Server`.
+    * `port_tries`: how many ports to try, upwards from `port`.
+    * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever
+      way: at most its last second is missing. What happened while there was none is unknown, and not held
+      against anybody; but a client that died meanwhile is found out.
+    * `log`: a CSV file to which events are added, and at the end a line for each client; every run has a name
+      of its own there.
+    * `on_event`: called with each event, in a thread; one that takes long holds up only later events.
+
+    Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port
+    is taken, OSError for files, NetworkError when the system refuses.
+
+    >>> import udpping
+    >>> with udpping.Monitor("127.0.0.1", 0) as monitor:
+    ...     with udpping.Heartbeat(*monitor.address, id="web1", interval=0.05):
+    ...         for event in monitor:
+    ...             print(event.message)
+    ...             if event.event == "up":
+    ...                 break
+    ...     gone = next(event for event in monitor if event.event == "bye")
+    web1 was heard for the first time
+    web1 is up
+    >>> gone.message, [(peer.client, peer.state, peer.lost) for peer in monitor.peers]
+    ('web1 said goodbye', [('web1', 'bye', 0)])
+    """
+
+    def __init__(
+        self,
+        host: str = "",
+        port: int = 12001,
+        *,
+        detector: "str | Detector" = "calibrated",
+        interval: float = 1.0,
+        keys: "Path | None" = None,
+        answer: bool = False,
+        losses: bool = False,
+        beats: bool = False,
+        max_clients: int = 10_000,
+        per_prefix: int = 1024,
+        idle: float = 60.0,
+        loss: "LossLike" = 0,
+        seed: int | None = None,
+        port_tries: int = 1,
+        state: "Path | None" = None,
+        log: "Path | None" = None,
+        on_event: "Callable[[MonitorEvent], object] | None" = None,
+    ) -> None:
+        self._core = _core.HeartbeatMonitor(
+            checks.text("host", host),
+            checks.whole("port", port),
+            detector=detector_text(detector),
+            interval=checks.seconds("interval", interval),
+            keys=read_keys("keys", keys),
+            answer=checks.flag("answer", answer),
+            utc_offset=utc_offset(),
+            losses=checks.flag("losses", losses),
+            beats=checks.flag("beats", beats),
+            max_clients=checks.whole("max_clients", max_clients),
+            per_prefix=checks.whole("per_prefix", per_prefix),
+            idle=checks.seconds("idle", idle),
+            loss=loss_text(loss),
+            seed=None if seed is None else checks.any_whole("seed", seed),
+            port_tries=checks.whole("port_tries", port_tries),
+            state=None if state is None else checks.path("state", state),
+            log=None if log is None else checks.path("log", log),
+        )
+        if on_event is not None and not callable(on_event):
+            raise checks.refuse("on_event", on_event, "something to call with each event, or None")
+        self._on_event = on_event
+        self._caller: Thread | None = None
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to watch, in the background. May be called twice.
+
+        Raises NetworkError for a monitor that was stopped (make a new one), and when the system gives no
+        thread.
+        """
+        self._core.start()
+        if self._started:
+            return
+        self._started = True
+        from weakref import finalize
+
+        # Whoever forgets to stop it finds its files complete all the same.
+        finalize(self, self._core.stop)
+        if self._on_event is not None:
+            from threading import Thread
+
+            self._caller = Thread(target=self._call, args=(self._on_event,), daemon=True)
+            self._caller.start()
+
+    def stop(self) -> None:
+        """Stop watching, free the port, and write down what there is to write. May be called twice."""
+        self._core.stop()
+        caller = self._caller
+        if caller is not None:
+            from threading import current_thread
+
+            if caller is not current_thread():
+                caller.join()
+
+    def wait(self) -> None:
+        """Wait until it stops, through `stop()` in another thread or through a failure.
+
+        Raises that failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on.
+        """
+        while not self._core.wait(SLICE):
+            pass
+
+    def __iter__(self) -> "Iterator[MonitorEvent]":
+        """Give the events, each once, until it stops. ConfigError if `on_event` gets them.
+
+        The latest 65,536 wait, and `missed_events` counts those before. Ctrl-C is a KeyboardInterrupt; the
+        monitor goes on.
+        """
+        self._own_events()
+        return self._events()
+
+    def next_event(self, seconds: float | None = None) -> "MonitorEvent | None":
+        """Give the next event, or `None` when none comes within so many seconds, or it has stopped.
+
+        Raises what the loop does.
+        """
+        self._own_events()
+        return self._next(None if seconds is None else checks.seconds("seconds", seconds))
+
+    def _own_events(self) -> None:
+        if self._on_event is not None:
+            raise checks.refuse("on_event", self._on_event, "None: either it gets the events, or a loop does")
+
+    def _events(self) -> "Iterator[MonitorEvent]":
+        while (event := self._next(None)) is not None:
+            yield event
+
+    def _next(self, seconds: float | None) -> "MonitorEvent | None":
+        from time import monotonic
+
+        from udpping._results.rows import MonitorEvent
+
+        end = None if seconds is None else monotonic() + seconds
+        while True:
+            over = self._core.done
+            left = SLICE if end is None else max(0.0, end - monotonic())
+            values = self._core.next(0 if over else min(SLICE, left))
+            if values is not None:
+                return MonitorEvent._make(values)
+            if over or left <= 0:
+                return None
+
+    def _call(self, on_event: "Callable[[MonitorEvent], object]") -> None:
+        import sys
+        import traceback
+
+        for event in self._events():
+            try:
+                on_event(event)
+            except Exception:  # noqa: BLE001 - whatever it is, the next event is not to be missed for it
+                traceback.print_exc(file=sys.stderr)
+
+    @property
+    def missed_events(self) -> int:
+        """Events that nobody took in time."""
+        return self._core.missed_events
+
+    def __enter__(self) -> "Self":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it watches now."""
+        return self._core.running
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port for a sender on this machine, also when bound to all interfaces."""
+        return self._core.address
+
+    @property
+    def bound(self) -> tuple[str, int]:
+        """The host and port that it listens at."""
+        return self._core.bound
+
+    @property
+    def detector(self) -> str:
+        """The detector in force, as text."""
+        return self._core.detector
+
+    @property
+    def loss(self) -> str:
+        """The loss in force, as text."""
+        return self._core.loss
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the same one repeats the losses."""
+        return self._core.seed
+
+    @property
+    def counters(self) -> MonitorCounters:
+        """What came in so far; ask at any time, also when it has stopped."""
+        return MonitorCounters(self._core.counters())
+
+    @property
+    def peers(self) -> Peers:
+        """The clients now: a snapshot."""
+        return Peers(self._core.peers())
+
+    @property
+    def events(self) -> Events:
+        """What happened, the latest 65,536 of it: a snapshot, whoever else gets the events."""
+        return Events(self._core.events())
+
+    @property
+    def unreadable(self) -> "list[tuple[str, str, bytes]]":
+        """The latest 16 datagrams that could not be read: who sent them, why not, and their beginning."""
+        return self._core.unreadable()
+
+    def status(self) -> str:
+        """Write the clients as a table to read, at most 100 columns wide, with what is known below each.
+
+        >>> import udpping
+        >>> print(udpping.Monitor("127.0.0.1", 0).status())
+        no clients
+        """
+        from udpping._table.peers import status_text
+
+        return status_text(self.peers)
+
+    def __repr__(self) -> str:
+        host, port = self.bound
+        clients = f"{self.counters.clients:,} clients"
+        state = "running" if self.running else "not running"
+        return f"<udpping.Monitor {host} port {port}, {self.detector}: {clients}, {state}>"

@@ -1,0 +1,350 @@
+"""`ping`, `Pinger` and `ping_many`: who is there, how far away, and how much is lost."""
+
+from udpping._args.checks import items, refuse, text, whole
+from udpping._args.targets import DEFAULT_PORT, parse_target
+from udpping._services.session import MESSAGE, Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+    from typing import Self, TypeAlias
+
+    from udpping._results.rows import Row
+    from udpping._results.run import Run, Summary
+
+    Target: TypeAlias = "str | tuple[str, int]"
+
+
+def ping(
+    host: str = "localhost",
+    port: int = DEFAULT_PORT,
+    *,
+    count: int = 10,
+    timeout: float = 1.0,
+    interval: float | None = None,
+    linger: float | None = None,
+    misses: int | None = None,
+    size: int | None = None,
+    bind: str | None = None,
+    ttl: int | None = None,
+    dscp: int | None = None,
+    df: bool = False,
+    family: str | None = None,
+    message: str = MESSAGE,
+    first_seq: int = 1,
+    schedule: str = "isochronous",
+    seed: int | None = None,
+    busy: bool = False,
+    spin: float | None = None,
+) -> "Run":
+    """Ping a UDP server and wait for the end.
+
+    A ping is the line `Ping <seq> <time>`. A reply counts for the ping that it answers: by its number, else
+    by its payload, else because that ping is the only one out. Late, duplicate and foreign datagrams are
+    counted apart. A round trip is that of RFC 2681, on a clock that never steps.
+
+    * `host`, `port`: who is asked: a name or an address, by default this machine, and a port from 1 to
+      65,535, by default 12000, that of the course.
+    * `count`: how many pings, from 1, by default 10. `Pinger` can go on for ever.
+    * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day). What comes after it is
+      `late`.
+    * `interval`: `None` sends the next ping when the last one is answered or given up; a number from 0.000001
+      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none: it sends what
+      is overdue at once, and `summary.behind` counts pings that left a whole interval late.
+    * `linger`: seconds to listen after the last timeout for late and duplicate replies, up to 86,400; `None`
+      is `timeout` when something is missing and 0 otherwise.
+    * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
+    * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
+      numbers: 44 without an end) to 65,507. `None` is as long as the text.
+    * `bind`: the local IP address to send from; `None` leaves it to the system.
+    * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
+    * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`.
+    * `family`: `"ipv4"` or `"ipv6"` to insist on one; otherwise IPv4 is preferred.
+    * `message`: what a ping says, for servers that expect another text: one with the field `{seq}`, and
+      perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
+      local time) or `{ms}` (milliseconds since 1970). Without `{time}` replies are harder to tell apart.
+    * `first_seq`: the number of the first ping, from 0.
+    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly), `"poisson"` (gaps
+      are exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice the interval;
+      `"uniform:10%"`: 10 % around it), `"train:10"` (ten back to back every interval) or `"pair"`.
+    * `seed`: any whole number makes a random schedule repeat; `None` draws one, and `run.seed` tells it.
+    * `busy`: ask for replies again and again instead of waiting: a whole processor, one that nothing else
+      needs, for the shortest round trips. With one target `foreign` is then `None`.
+    * `spin`: seconds, from 0 to 1, to spin before a ping is due, as a waiting program wakes up late; `None`
+      is as long as waits lately were late (20 to 200 µs), or 0 with several targets.
+
+    Where the kernel stamps what this socket sends and receives (Linux; tried when the socket is made),
+    `rtt_ns` is free of the time until this program was woken; `user_rtt_ns` has it. `stamp` says for each row
+    who took the times.
+
+    The run has a row for every ping. Only those in flight when it is stopped have none; `summary.pending`
+    counts them.
+
+    Raises ConfigError for what cannot be used, AddressError for an unknown name, NetworkError when the system
+    refuses, and on Ctrl-C Interrupted, which carries what was measured. No answer is not an error.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server:
+    ...     run = udpping.ping(*server.address, count=3)
+    >>> [row.status for row in run]
+    ['reply', 'reply', 'reply']
+    >>> run.row(0).reply[:7]
+    b'PING 1 '
+
+    On a schedule, here a thousand a second, the answer to one ping may overtake that to another:
+
+    >>> with udpping.Server(port=0, delay="uniform:0ms,20ms", seed=1) as server:
+    ...     run = udpping.ping(*server.address, count=20, interval=0.001, timeout=2)
+    >>> run.summary.received, run.summary.reordered > 0
+    (20, True)
+
+    Two by two, or at random times that a seed repeats:
+
+    >>> with udpping.Server(port=0) as server:
+    ...     run = udpping.ping(*server.address, count=4, interval=0.01, schedule="pair")
+    >>> [row.due_ns for row in run]
+    [0, 0, 10000000, 10000000]
+    """
+    finite(count)
+    session = Session(
+        [(host, port)],
+        count=count,
+        timeout=timeout,
+        interval=interval,
+        linger=linger,
+        misses=misses,
+        size=size,
+        bind=bind,
+        ttl=ttl,
+        dscp=dscp,
+        df=df,
+        family=family,
+        message=message,
+        first_seq=first_seq,
+        schedule=schedule,
+        seed=seed,
+        busy=busy,
+        spin=spin,
+    )
+    return session.finish()
+
+
+def ping_many(
+    targets: "Iterable[Target]",
+    *,
+    port: int = DEFAULT_PORT,
+    count: int = 10,
+    timeout: float = 1.0,
+    interval: float | None = None,
+    linger: float | None = None,
+    misses: int | None = None,
+    size: int | None = None,
+    bind: str | None = None,
+    ttl: int | None = None,
+    dscp: int | None = None,
+    df: bool = False,
+    family: str | None = None,
+    message: str = MESSAGE,
+    first_seq: int = 1,
+    schedule: str = "isochronous",
+    seed: int | None = None,
+    busy: bool = False,
+    spin: float | None = None,
+) -> "Run":
+    """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
+
+    A target is `"host"`, `"host:port"`, `"[v6]:port"` or `(host, port)`; `port` stands in for a missing one.
+    `count` pings go to each. Everything else is as in `ping`, with these differences:
+
+    * With `interval`, the first pings are spread over it, so that they do not leave all at once.
+    * A datagram from a stranger belongs to no target, and sockets are shared: `foreign` and `kernel_drops`
+      are counted in `run.summary` and are `None` in `run.summaries`.
+
+    Raises what `ping` raises. ConfigError is also for an empty list, and for two targets with the same
+    address and port, under whatever names; nothing has been sent then.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
+    ...     run = udpping.ping_many([near.address, deaf.address], count=2, timeout=0.05)
+    >>> [summary.received for summary in run.summaries]
+    [2, 0]
+    >>> run.summary.sent, [row.seq for row in run]
+    (4, [1, 2, 1, 2])
+    """
+    finite(count)
+    session = Session(
+        targets_of(targets, port),
+        count=count,
+        timeout=timeout,
+        interval=interval,
+        linger=linger,
+        misses=misses,
+        size=size,
+        bind=bind,
+        ttl=ttl,
+        dscp=dscp,
+        df=df,
+        family=family,
+        message=message,
+        first_seq=first_seq,
+        schedule=schedule,
+        seed=seed,
+        busy=busy,
+        spin=spin,
+    )
+    return session.finish()
+
+
+class Pinger:
+    """Pings that can be watched: iterate over it for the rows as they come.
+
+    A row comes when its ping is answered or given up, and again when a late reply or a duplicate changes
+    it. The arguments, their defaults and the errors are those of `ping`; names are looked up and sockets
+    opened when it is made, and the first ping leaves when the block is entered or the first row is asked
+    for. Leaving the block stops it. A ping in flight then has no row. Ctrl-C raises Interrupted, which
+    carries the run.
+
+    `announce=True` gives each row also when its ping leaves, with the status `open`.
+
+    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 81,920 pings, the
+    summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows that nobody
+    takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:
+    ...     for row in pinger:
+    ...         if row.seq == 3:
+    ...             break
+    >>> pinger.summary.received >= 3
+    True
+
+    >>> with udpping.Server(port=0) as server:
+    ...     for row in udpping.Pinger(*server.address, count=1, announce=True):
+    ...         print(row.seq, row.status)
+    1 open
+    1 reply
+    >>> pinger.run().row(0).seq
+    1
+    """
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = DEFAULT_PORT,
+        *,
+        count: int | None = 10,
+        timeout: float = 1.0,
+        interval: float | None = None,
+        linger: float | None = None,
+        misses: int | None = None,
+        size: int | None = None,
+        bind: str | None = None,
+        ttl: int | None = None,
+        dscp: int | None = None,
+        df: bool = False,
+        family: str | None = None,
+        message: str = MESSAGE,
+        first_seq: int = 1,
+        schedule: str = "isochronous",
+        seed: int | None = None,
+        busy: bool = False,
+        spin: float | None = None,
+        announce: bool = False,
+    ) -> None:
+        self._session = Session(
+            [(host, port)],
+            count=count,
+            timeout=timeout,
+            interval=interval,
+            linger=linger,
+            misses=misses,
+            size=size,
+            bind=bind,
+            ttl=ttl,
+            dscp=dscp,
+            df=df,
+            family=family,
+            message=message,
+            first_seq=first_seq,
+            schedule=schedule,
+            seed=seed,
+            busy=busy,
+            spin=spin,
+            events=True,
+            announce=announce,
+        )
+
+    def __enter__(self) -> "Self":
+        self._session.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    def __iter__(self) -> "Iterator[Row]":
+        return self
+
+    def __next__(self) -> "Row":
+        row = self._session.next_row()
+        if row is None:
+            raise StopIteration
+        return row
+
+    @property
+    def address(self) -> str:
+        """The address and port that the name stands for, such as `127.0.0.1:12000` or `[::1]:12000`."""
+        return self._session.addresses[0]
+
+    @property
+    def summary(self) -> "Summary":
+        """What the pings come to so far; ask at any time."""
+        return self._session.summary()
+
+    @property
+    def missed_rows(self) -> int:
+        """Rows that came while 65,536 others waited to be taken. The run and the summary have them."""
+        return self._session.missed_rows
+
+    def so_far(self) -> "Run":
+        """Give the run until now: pings that wait for an answer have no row yet. Ask at any time."""
+        return self._session.run()
+
+    def run(self) -> "Run":
+        """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and give the whole run.
+
+        Raises NetworkError when the system ends it, and Interrupted on Ctrl-C.
+        """
+        return self._session.finish()
+
+    def stop(self) -> None:
+        """Send no more and wait for nothing. May be called twice, and from another thread."""
+        self._session.stop()
+
+
+def targets_of(targets: "Iterable[Target]", port: int) -> list[tuple[str, int]]:
+    """Read the targets of `ping_many`."""
+    if isinstance(targets, str):
+        raise refuse("targets", targets, "a list, or ping() for one target")
+    whole("port", port)
+    return [
+        parse_target(target, port) if isinstance(target, str) else _pair(target)
+        for target in items("targets", targets, "a list of them")
+    ]
+
+
+def finite(count: int | None) -> None:
+    """Refuse an endless run where somebody waits for the end."""
+    if count is None:
+        raise refuse("count", count, "a number from 1; Pinger goes on for ever")
+
+
+def _pair(target: object) -> tuple[str, int]:
+    expected = 'text such as "host:12000", or (host, port)'
+    try:
+        host, port = items("target", target, expected)
+    except ValueError:
+        raise refuse("target", target, expected) from None
+    return text("host", host), whole("port", port)

@@ -1,0 +1,326 @@
+"""The lossy server."""
+
+from udpping import _core
+from udpping._args import checks
+from udpping._args.grammar import delay_text, loss_text, utc_offset
+from udpping._table.table import Table
+from udpping.errors import AmplificationWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from udpping._args.grammar import DelayLike, LossLike
+    from udpping._results.rows import Event, LogRow
+
+SLICE = 0.05
+"""Seconds that may pass before a Ctrl-C is noticed."""
+
+LOG_ROWS = 1_000_000
+"""Rows that `record=True` keeps."""
+
+
+class Counters:
+    """What a server has done so far: a snapshot. `None` stands for what the system does not tell.
+
+    Every datagram that was received is answered, dropped, waiting, or an error.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0, loss="pattern:.x") as server:
+    ...     run = udpping.ping(*server.address, count=4, timeout=0.1, linger=0)
+    >>> server.counters
+    4 received, 2 answered, 2 dropped on purpose
+    >>> server.counters.dropped, server.counters.clients
+    (2, 1)
+    """
+
+    received: int
+    """Datagrams that arrived."""
+    answered: int
+    """Replies that were sent."""
+    dropped: int
+    """Datagrams lost on purpose, by the loss model, and nothing else."""
+    delayed: int
+    """Replies that were held back on purpose."""
+    waiting: int
+    """Replies that are held back now."""
+    errors: int
+    """Replies that could not be given: the system refused to send them, or they found no room to wait.
+
+    At most 65,536 replies of 64 MiB together wait for their time, each worker having its share; in the
+    log the reason is then `full`.
+    """
+    kernel_drops: int | None
+    """Datagrams that the kernel threw away because the server did not keep up."""
+    clients: int
+    """Clients that were seen, by address and port.
+
+    65,536 are remembered. One that was forgotten and returns counts, and is treated, as a new one.
+    """
+    unlogged: int
+    """Datagrams that a log of a million rows had no room for; 0 unless recording."""
+
+    def __init__(self, counts: "dict[str, int | None]") -> None:
+        self.__dict__.update(counts)
+
+    def as_dict(self) -> "dict[str, int | None]":
+        """Everything by name, ready for JSON."""
+        return dict(self.__dict__)
+
+    def __repr__(self) -> str:
+        always = (
+            f"{self.received:,} received, {self.answered:,} answered, {self.dropped:,} dropped on purpose"
+        )
+        others = {
+            "delayed": self.delayed,
+            "waiting": self.waiting,
+            "errors": self.errors,
+            "dropped by the kernel": self.kernel_drops,
+        }
+        return ", ".join([always, *(f"{count:,} {name}" for name, count in others.items() if count)])
+
+
+class Log(Table):
+    """What a server did with each datagram: the ground truth beside what a client measured.
+
+    It is a snapshot: what comes later is in the next one. What the columns mean is said with `LogRow`.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0, loss="pattern:.x", record=True) as server:
+    ...     run = udpping.ping(*server.address, count=3, timeout=0.1)
+    >>> for row in server.log:
+    ...     print(row.number, row.seq, row.verdict, row.reason)
+    1 1 answer None
+    2 2 drop loss
+    3 3 answer None
+    """
+
+    __slots__ = ()
+
+    def __iter__(self) -> "Iterator[LogRow]":
+        from udpping._results.rows import LogRow
+
+        return map(LogRow._make, super().__iter__())
+
+    def row(self, index: int) -> "LogRow":
+        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
+        from udpping._results.rows import LogRow
+
+        return LogRow._make(super().row(index))
+
+
+class Server:
+    """Answers datagrams, and loses or delays some on purpose.
+
+    It runs in the background between `start()` and `stop()`, or within a `with` block; `serve_forever()` runs
+    it until Ctrl-C. The port is taken when the server is made and free again when it is stopped. A stopped
+    server stays stopped, and tells its counters, log and settings.
+
+    * `host`: the address to listen at, by default this machine's own only; `""` is every IPv4 interface,
+      `"::"` every interface of both versions.
+    * `port`: 0 to 65,535, by default 12000; 0 takes any free one, and `.address` says which.
+    * `loss`: which datagrams get no reply: a probability (0 to 1), `"30%"`, `"4/11"`, or a model of
+      `udpping.loss`.
+    * `delay`: how long a reply is held back, at most 1 hour: seconds, `"50ms"`, or a model of
+      `udpping.delay`.
+    * `reply`: `"upper"` (the request in ASCII capitals), `"same"`, or a text with the fields `{message}`,
+      `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`, `{lost}` (what this
+      client lost on purpose since its last reply) and `{pad:1024}` (NULs up to that length). What such a text
+      makes is cut at 1,024 bytes, or at the length of a longer request.
+    * `seed`: any whole number, of 4,300 digits at most, makes losses and delays repeat; `None` draws one, and
+      `.seed` tells it.
+    * `scope`: `"client"` counts each client's datagrams apart, `"shared"` all together; `None` is `"shared"`
+      for `loss.RandInt` and `"client"` otherwise. `RandInt` with `"client"` takes 2.5 KB for each client.
+    * `record`: whether to keep `.log`, of a million rows at most.
+    * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
+    * `workers`: how many threads serve, 1 to 64, each with a socket of its own at the port (more than one:
+      Linux only, and not with `scope="shared"`). The system gives each client to one of them; what a client
+      loses does not depend on which, nor on how many there are.
+
+    Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
+    port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
+    could make it send more than they did.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0, loss="4/11", seed=42, record=True) as server:
+    ...     run = udpping.ping(*server.address, count=5, timeout=0.05)
+    >>> server.counters.received
+    5
+    >>> [row.verdict for row in server.log] == ["drop" if row.reply is None else "answer" for row in run]
+    True
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 12000,
+        *,
+        loss: "LossLike" = 0,
+        delay: "DelayLike" = 0,
+        reply: str = "upper",
+        seed: int | None = None,
+        scope: str | None = None,
+        record: bool = False,
+        port_tries: int = 1,
+        workers: int = 1,
+    ) -> None:
+        self._core = _core.EchoServer(
+            checks.text("host", host),
+            checks.whole("port", port),
+            loss=loss_text(loss),
+            delay=delay_text(delay),
+            reply=checks.text("reply", reply),
+            utc_offset=utc_offset(),
+            seed=None if seed is None else checks.any_whole("seed", seed),
+            scope=None if scope is None else checks.text("scope", scope),
+            record=LOG_ROWS if checks.flag("record", record) else 0,
+            port_tries=checks.whole("port_tries", port_tries),
+            workers=checks.whole("workers", workers),
+        )
+        if self._core.can_amplify and not is_loopback(self.bound[0]):
+            import warnings
+
+            warnings.warn(
+                f"reply {self.reply!r} can be longer than its request, and {self.bound[0]} is open to others:"
+                " strangers can make this server send more than they do",
+                AmplificationWarning,
+                stacklevel=2,
+            )
+
+    def start(self) -> None:
+        """Begin to answer, in the background. May be called twice.
+
+        Raises NetworkError for a server that was stopped (make a new one), and when the system gives no
+        thread.
+        """
+        self._core.start()
+
+    def stop(self) -> None:
+        """Stop answering and free the port. Replies still held back are not sent. May be called twice."""
+        self._core.stop()
+
+    def serve_forever(self) -> None:
+        """Answer until Ctrl-C, which prints the counters and raises KeyboardInterrupt, or until `stop()`.
+
+        Raises what `start` and `wait` raise.
+        """
+        try:
+            self.start()
+            self.wait()
+        except KeyboardInterrupt:
+            self.stop()
+            print(f"\n{self.counters}", flush=True)  # noqa: T201 - what Ctrl-C is promised to do
+            raise
+
+    def wait(self) -> None:
+        """Wait until it stops, through `stop()` in another thread or through a failure.
+
+        Raises that failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which the server
+        goes on. A server that was never started is waited for as well.
+        """
+        while not self._core.wait(SLICE):
+            pass
+
+    def follow(self) -> "Iterator[Event]":
+        """Give each datagram as it is handled from now on, until the server stops.
+
+        A follower who is slow holds up nobody: beyond 65,536 events in waiting, `missed_events` counts.
+        Ctrl-C is a KeyboardInterrupt; the server goes on.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0, loss="pattern:.x") as server:
+        ...     events = server.follow()
+        ...     run = udpping.ping(*server.address, count=2, timeout=0.05, message="hello {seq}")
+        >>> [(event.message, event.verdict) for event in events]
+        [(b'hello 1', 'answer'), (b'hello 2', 'drop')]
+        """
+        self._core.follow()
+        return self._events()
+
+    def _events(self) -> "Iterator[Event]":
+        from udpping._results.rows import Event
+
+        while True:
+            over = self._core.done
+            values = self._core.next(0 if over else SLICE)
+            if values is not None:
+                yield Event._make(values)
+            elif over:
+                return
+
+    @property
+    def missed_events(self) -> int:
+        """Events that `follow` could not give, because nobody took the others in time."""
+        return self._core.missed_events
+
+    def __enter__(self) -> "Self":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers now."""
+        return self._core.running
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port for a client on this machine, also when bound to all interfaces."""
+        return self._core.address
+
+    @property
+    def bound(self) -> tuple[str, int]:
+        """The host and port that it listens at."""
+        return self._core.bound
+
+    @property
+    def loss(self) -> str:
+        """The loss in force, as text."""
+        return self._core.loss
+
+    @property
+    def delay(self) -> str:
+        """The delay in force, as text."""
+        return self._core.delay
+
+    @property
+    def reply(self) -> str:
+        """The form of the replies, as text."""
+        return self._core.reply
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the same one repeats the losses and delays."""
+        return self._core.seed
+
+    @property
+    def scope(self) -> str:
+        """`client` or `shared`."""
+        return self._core.scope
+
+    @property
+    def counters(self) -> Counters:
+        """What it has done so far; ask at any time, also when it has stopped."""
+        return Counters(self._core.counters())
+
+    @property
+    def log(self) -> Log:
+        """What it did with each datagram so far: a snapshot, empty without `record`."""
+        return Log(self._core.log())
+
+    def __repr__(self) -> str:
+        host, port = self.bound
+        state = "running" if self.running else "not running"
+        setup = f"loss {self.loss}, delay {self.delay}, seed {self.seed}"
+        return f"<udpping.Server {host} port {port}, {setup}: {state}>"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    return host == "::1" or host.startswith(("127.", "::ffff:127."))

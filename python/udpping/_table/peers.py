@@ -1,0 +1,100 @@
+"""The clients of a monitor as lines to read: a row each, and below it whatever else is known."""
+
+from time import localtime, strftime
+
+from udpping import _core
+from udpping._table.text import SECOND, time_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from udpping._results.rows import PeerRow
+
+WIDTH = 99
+"""Columns of a line; a comma may follow."""
+INDENT = "    "
+NAME = 24
+"""Columns for a name; a longer one has a line to itself."""
+STATES = ("new", "up", "late", "suspect", "down", "bye")
+
+
+def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str) -> str:
+    """Write the table; `alarm` marks the rows of those that are down.
+
+    Names and addresses hold nothing that a terminal would obey: the core lets no others in.
+    """
+    rows = list(peers)
+    head = ("client", "state", "received", "lost", "loss (95 % interval)", "last heartbeat")
+    lines = [_columns(head)] if rows else []
+    for row in rows:
+        lines += (alarm(line) if row.state == "down" else line for line in _row(row))
+        lines += _more(row)
+    counts = [(state, sum(row.state == state for row in rows)) for state in STATES]
+    told = ", ".join(f"{count:,} {state}" for state, count in counts if count)
+    one_or_more = "1 client" if len(rows) == 1 else f"{len(rows):,} clients"
+    return "\n".join([*lines, f"{one_or_more}: {told}" if rows else "no clients"])
+
+
+def moment(wall_ns: int) -> str:
+    """Write a time in this machine's zone."""
+    return strftime("%Y-%m-%d %H:%M:%S", localtime(wall_ns // SECOND))
+
+
+def _row(row: "PeerRow") -> "Iterator[str]":
+    name = row.client
+    if len(name) > NAME:
+        yield name
+        name = ""
+    total = row.received + row.lost
+    interval = _core.wilson(row.lost, total)
+    loss = "-"
+    if interval is not None:
+        low, high = (100 * end for end in interval)
+        loss = f"{100 * row.lost / total:.1f} % ({low:.1f} to {high:.1f})"
+    counts = f"{row.received:,}", f"{row.lost:,}"
+    yield _columns((name, row.state, *counts, loss, moment(row.last_seen_wall_ns)))
+
+
+def _columns(cells: "tuple[str, str, str, str, str, str]") -> str:
+    client, state, received, lost, loss, seen = cells
+    return f"{client:<{NAME}}  {state:<7}  {received:>9}  {lost:>7}  {loss:<23}  {seen}"
+
+
+def _more(row: "PeerRow") -> "Iterator[str]":
+    line = ""
+    for fact in _facts(row):
+        longer = f"{line}, {fact}" if line else f"{INDENT}{fact}"
+        if len(longer) > WIDTH:
+            yield f"{line},"
+            longer = f"{INDENT}{fact}"
+        line = longer
+    if line:
+        yield line
+
+
+def _facts(row: "PeerRow") -> "Iterator[str]":
+    if row.stopped_from_wall_ns is not None and row.stopped_to_wall_ns is not None:
+        first, last = moment(row.stopped_from_wall_ns), moment(row.stopped_to_wall_ns)
+        yield f"stopped at {first}" if first == last else f"stopped between {first} and {last}"
+    if row.exit_status:
+        yield (
+            f"ended by signal {-row.exit_status}" if row.exit_status < 0 else f"exit status {row.exit_status}"
+        )
+    if row.overdue:
+        yield f"{row.overdue:,} overdue"
+    if row.loss_runs:
+        yield f"{row.loss_runs:,} {'run' if row.loss_runs == 1 else 'runs'} of losses"
+        yield f"the longest {row.longest_loss_run:,}"
+    if row.sessions > 1:
+        yield "restarted once" if row.sessions == 2 else f"restarted {row.sessions - 1:,} times"  # noqa: PLR2004
+    counts = (("duplicates", row.duplicates), ("overtaken", row.reordered))
+    yield from (f"{count:,} {name}" for name, count in counts if count)
+    if row.difference_ns is not None:
+        yield f"time difference {time_text(row.difference_ns)}"
+    if row.delay_variation_ns is not None:
+        yield f"delay variation {time_text(row.delay_variation_ns)}"
+    if row.drift_ppm is not None:
+        yield f"clock {row.drift_ppm:+.1f} ppm"
+    if row.detection_ns is not None:
+        yield f"a stop is noticed after {time_text(row.detection_ns)}"

@@ -1,0 +1,161 @@
+"""Small pictures of runs in SVG: round trips over time, and what was not answered below them.
+
+Marks only: words stand beside a picture in HTML, where they can be read at every width, and also where a
+site takes pictures out. Statuses differ by shape and by colour. The colours stand out on white and on black;
+everything else has that of the text around it.
+"""
+
+from html import escape
+
+from udpping._table.table import core_of
+from udpping._table.text import short, time_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._results.run import Run
+
+    Span = tuple[int | None, int | None, int, int, int, int, bool]
+    """Shortest and longest round trip, replies, late ones, timeouts, refused; was the sender behind."""
+
+STRIPS = 8
+"""Targets with a picture of their own."""
+SPANS, SPANS_OF_MANY = 240, 120
+"""Columns of a picture; a longer run is drawn as the range of round trips in each."""
+WIDTH, HEIGHT = 720, 96
+FLOOR = 70
+"""Where a round trip of 0 would be; losses are below."""
+LOST, LATE, REFUSED = "#d55e00", "#0b7fc0", "#b5679a"
+KINDS = {
+    "lost": (LOST, "| orange: no reply"),
+    "late": (LATE, "\N{BLACK CIRCLE} blue: late reply"),
+    "refused": (REFUSED, "\N{BLACK SQUARE} purple: unreachable or not sent"),
+    "behind": ("", "dashes: sender behind its schedule"),
+}
+
+
+def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
+    """Draw a run: one target, each of a few, or all of many together and those that lost most.
+
+    `top` is the round trip as high as the picture, without it the longest; `together` draws no target alone.
+    """
+    from udpping._core import run_timeline
+
+    if not len(run):
+        return ""
+    core, targets = core_of(run), list(dict.fromkeys(run.targets))
+    alone = len(targets) == 1 or together
+    spans = SPANS if alone and not together else SPANS_OF_MANY
+    names: list[str] = []
+    if len(targets) > STRIPS:
+        by_loss = sorted(run.summaries, key=lambda summary: -(summary.loss or 0))
+        targets = list(dict.fromkeys(summary.target for summary in by_loss))[: STRIPS - 1]
+        names.append(f"all {len(run.targets):,} targets; below, those that lost most")
+    first, last, drawn = run_timeline(core, spans, [] if alone or names else targets)
+    if not drawn:
+        return "<p>no picture: it is not known when the pings were sent</p>"
+    if alone:
+        names = [""]
+    elif names:
+        drawn += run_timeline(core, spans, targets)[2]
+        names += targets
+    else:
+        names = targets
+    drawn = [_without_blinks(each) for each in drawn]
+    top = top or max((span[1] or 0 for each in drawn for span in each), default=0)
+    strips = [
+        (f"<p>{escape(short(name))}</p>" if name else "") + _picture(each, top, last - first)
+        for name, each in zip(names, drawn, strict=True)
+    ]
+    return "".join(strips) + _words(drawn, top, last - first)
+
+
+def _without_blinks(spans: "list[Span]") -> "list[Span]":
+    """Forget that the sender was behind where it was for a single span: microseconds may cross its edge."""
+    behind = [False, *(span[6] for span in spans), False]
+    return [
+        (*span[:6], span[6] and (behind[at] or behind[at + 2]))  # its neighbours
+        for at, span in enumerate(spans)
+    ]
+
+
+def _picture(spans: "list[Span]", top: int, length: int) -> str:
+    title = f"{_count(spans):,} pings in {time_text(length)}, {_lost(spans):,} without a reply in time"
+    if longest := max((span[1] or 0 for span in spans), default=0):
+        title += f"; round trips up to {_millis(longest)}"
+    marks: dict[str, list[str]] = {name: [] for name in ("behind", "on time", "range", "reply", *KINDS)}
+    step = WIDTH / len(spans)
+    for place, span in enumerate(spans):
+        _mark(marks, place * step, step, span, top or 1)
+    drawn = "".join(_path(name, "".join(path)) for name, path in marks.items() if path)
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" height="{HEIGHT}" preserveAspectRatio="none"'
+        f' style="display:block;max-width:{WIDTH}px" role="img" aria-label="{title}"><title>{title}</title>'
+        f'<g fill="none" stroke="currentColor" stroke-width="1.5">{drawn}</g></svg>'
+    )
+
+
+def _mark(marks: "dict[str, list[str]]", left: float, step: float, span: "Span", top: int) -> None:
+    low, high, replies, late, timeouts, refused, behind = span
+    x = f"{left + step / 2:.1f}"
+    floor = marks["behind" if behind else "on time"]
+    if floor and floor[-1].endswith(start := f"H{left:.1f}"):
+        floor[-1] = floor[-1].removesuffix(start) + f"H{left + step:.1f}"
+    else:
+        floor.append(f"M{left:.1f} {FLOOR}H{left + step:.1f}")
+    if low is not None and high is not None:
+        y, end = (FLOOR - 4 - at / top * (FLOOR - 10) for at in (high, low))
+        marks["reply"].append(f"M{x} {y:.1f}h0")
+        if end - y > 1:
+            marks["range"].append(f"M{x} {y:.1f}V{end:.1f}")
+    every = replies + late + timeouts + refused
+    if timeouts:
+        marks["lost"].append(f"M{x} {FLOOR + 3}v{6 + 16 * timeouts / every:.1f}")
+    if late:
+        marks["late"].append(f"M{x} {FLOOR + 8}h0")
+    if refused:
+        marks["refused"].append(f"M{x} {FLOOR + 14}h0")
+
+
+def _path(name: str, path: str) -> str:
+    colour = KINDS[name][0] if name in KINDS else ""
+    looks = {
+        "on time": ' stroke-opacity=".6"',
+        "behind": ' stroke-dasharray="1.5 3"',
+        "range": ' stroke-opacity=".6"',
+        "reply": ' stroke-width="3.5" stroke-linecap="round"',
+        "late": ' stroke-width="7" stroke-linecap="round"',
+        "refused": ' stroke-width="7" stroke-linecap="square"',
+        "lost": ' stroke-width="2"',
+    }[name]
+    paint = f' stroke="{colour}"' if colour else ""
+    # A picture is as wide as its page; its lines and dots keep their size.
+    return f'<path data-marks="{name}"{paint}{looks} vector-effect="non-scaling-stroke" d="{path}"/>'
+
+
+def _words(drawn: "list[list[Span]]", top: int, length: int) -> str:
+    """Say what the axes are, and what those marks mean that are there."""
+    there = {
+        "lost": any(span[4] for spans in drawn for span in spans),
+        "late": any(span[3] for spans in drawn for span in spans),
+        "refused": any(span[5] for spans in drawn for span in spans),
+        "behind": any(span[6] for spans in drawn for span in spans),
+    }
+    answered = any(span[2] for spans in drawn for span in spans)
+    words = [
+        f"across: {time_text(length)}" if length else "all at one moment",
+        f"height: round trip, 0 to {_millis(top)}" if answered else "no reply in time",
+        *(KINDS[name][1] for name, any_ in there.items() if any_),
+    ]
+    return f"<p>{'; '.join(words)}</p>"
+
+
+def _millis(nanos: int) -> str:
+    return f"{nanos / 1e6:,.3f} ms" if nanos >= 1_000 else f"{nanos} ns"  # noqa: PLR2004 - the last digit
+
+
+def _count(spans: "list[Span]") -> int:
+    return sum(sum(span[2:6]) for span in spans)
+
+
+def _lost(spans: "list[Span]") -> int:
+    return sum(sum(span[3:6]) for span in spans)

@@ -1,0 +1,100 @@
+"""Numbers, names and tables as people read them."""
+
+from math import floor, log10
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from udpping._results.run import Summary
+    from udpping._table.table import Table
+
+SHOWN = 5
+"""Rows shown at either end of a table."""
+TEXT = 60
+"""Characters shown of a name or a cell."""
+WIDTH = 99
+"""Columns of a line."""
+GAP = "..."
+NO_BREAK = "\N{NO-BREAK SPACE}"
+SECOND = 1_000_000_000
+SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000), (120 * SECOND, "s", SECOND))
+
+
+def percents(*shares: float) -> list[str]:
+    """Write shares in percent: the ends of an interval, the last two, with digits enough to be told apart."""
+    wide = 100 * (shares[-1] - shares[-2])
+    digits = max(1, -floor(log10(wide))) if wide > 0 else 1
+    return [f"{100 * share:.{digits}f}" for share in shares]
+
+
+def loss_percents(summary: "Summary") -> list[str] | None:
+    """Write the loss and the ends of its interval in percent; `None` when nothing was sent."""
+    if summary.loss is None or summary.loss_low is None or summary.loss_high is None:
+        return None
+    return percents(summary.loss, summary.loss_low, summary.loss_high)
+
+
+def visible(text: str) -> str:
+    r"""Write what cannot be seen, or would be obeyed by a terminal, as Python does: `\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == NO_BREAK else ascii(c)[1:-1] for c in text)
+
+
+def short(text: str) -> str:
+    """Leave out the end of what is long."""
+    text = visible(text)
+    return text if len(text) <= TEXT else text[: TEXT - len(GAP)] + GAP
+
+
+def rows_text(count: int) -> str:
+    """Say how many rows there are."""
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def cell(value: object, missing: str = "") -> str:
+    """Write a value of a table."""
+    from udpping._table.write import plain
+
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1 else f"{value:.10g}"
+    return missing if value is None else short(str(plain(value)))
+
+
+def ends(table: "Table") -> "list[Sequence[object]]":
+    """Give the first and the last rows, and a row of dots between them if there are others."""
+    size = len(table)
+    if size <= 2 * SHOWN:
+        return [table.row(at) for at in range(size)]
+    first, last = ([table.row(at) for at in part] for part in (range(SHOWN), range(size - SHOWN, size)))
+    return [*first, [GAP] * len(table.column_names), *last]
+
+
+def table_text(table: "Table") -> str:
+    """Show the ends of a table, the columns that a line has room for, and the names of the others."""
+    rows = ends(table)
+    lines, room, names = [""] * (1 + len(rows)), WIDTH, table.column_names
+    for place, name in enumerate(names):
+        values = [row[place] for row in rows]
+        cells = [name, *(cell(value, "-") for value in values)]
+        wide = max(map(len, cells))
+        room -= 2 + wide
+        if room < 0 and place:
+            others = ", ".join(names[place:])
+            lines.append(f"  and in {len(names) - place} more columns: {others}")
+            break
+        words = any(isinstance(value, (str, bytes)) and value != GAP for value in values)
+        for at, each in enumerate(cells):
+            lines[at] += f"  {each:{'<' if words else '>'}{wide}}"
+    return "\n".join([f"{type(table).__name__}: {rows_text(len(table))}", *(line.rstrip() for line in lines)])
+
+
+def time_text(nanos: int) -> str:
+    """Write a length of time with its unit."""
+    for below, unit, size in SPANS:
+        if abs(nanos) < 0.9995 * below:  # else it would round to the next unit
+            return f"{nanos / size:.3g} {unit}"
+    seconds = nanos / SECOND
+    hours = 3_600
+    return f"{seconds / 60:,.1f} min" if abs(seconds) < 2 * hours else f"{seconds / hours:,.1f} h"

@@ -1,0 +1,196 @@
+"""A table for other programs: pandas, CSV, JSON."""
+
+# pyarrow has no types:
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import io
+import os
+import stat
+from codecs import getwriter
+from contextlib import contextmanager, nullcontext
+from typing import cast
+
+from udpping import _core
+from udpping._args import checks
+from udpping._table.table import core_of, metadata_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codecs import StreamWriter
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from gzip import GzipFile
+    from typing import IO, BinaryIO, TypeAlias, TypeGuard
+
+    import pandas as pd
+
+    from udpping._table.table import Table, Target
+
+    Text: TypeAlias = IO[str] | StreamWriter
+
+
+def to_pandas(table: "Table") -> "pd.DataFrame":
+    """Build the frame from the columns' own memory, so that pandas alone is enough."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _series(table, name) for name in table.column_names})
+
+
+def write(
+    table: "Table",
+    writer: "Callable[[Table, Text, str | None], None]",
+    path: "Target | None",
+    *,
+    metadata: bool = False,
+) -> str | None:
+    """Let `writer` write to `path`, or return what it wrote."""
+    told = metadata_of(table) if metadata else None
+    if path is None:
+        whole = io.StringIO(newline="")
+        writer(table, whole, told)
+        return whole.getvalue()
+    if is_text(path):
+        writer(table, path, told)
+        return None
+    with destination(path) as file, packing(file, path) as stream:
+        writer(table, getwriter("utf-8")(stream), told)
+    return None
+
+
+def is_text(target: "Target") -> "TypeGuard[Text]":
+    """Whether it is a file that is open for text; one for bytes has no encoding."""
+    return hasattr(target, "write") and hasattr(target, "encoding")
+
+
+@contextmanager
+def destination(target: "Target") -> "Generator[IO[bytes]]":
+    """Give a file to write bytes to: one that is open, or the one of that path."""
+    if hasattr(target, "write") and not is_text(target):
+        yield cast("IO[bytes]", target)
+        return
+    try:
+        path = os.fsdecode(cast("str", target))
+    except TypeError:
+        path = ""
+    if not path or "\0" in path:
+        raise checks.refuse("path", target, "the path of a file, or one that is open for writing")
+    with in_place_of(path) as file:
+        yield file
+
+
+@contextmanager
+def in_place_of(path: str) -> "Generator[BinaryIO]":
+    """Give a file to write to. It takes the place of the one at `path` when it is whole, and not before."""
+    from pathlib import Path
+
+    target = Path(path)
+    there = target.exists()
+    if there and not (
+        target.is_file() and os.access(path, os.W_OK) and os.access(target.resolve().parent, os.W_OK)
+    ):
+        # A device or a pipe, or what may not be written or replaced: then opening it says so.
+        with target.open("wb") as file:
+            yield file
+        return
+    target = target.resolve()
+    beside = target.with_name(f".udpping-{os.urandom(6).hex()}.part")
+    try:
+        file = beside.open("xb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    try:
+        with file:
+            if there:
+                beside.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield file
+        beside.replace(target)
+    except BaseException:
+        beside.unlink()
+        raise
+
+
+def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[bytes] | GzipFile]":
+    """Pack what is written by gzip if its path says so."""
+    if hasattr(target, "write") or not os.fsdecode(cast("str", target)).endswith(".gz"):
+        return nullcontext(file)
+    import gzip
+
+    # Without name and time, so that what is equal is equal when packed.
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=LEVEL)
+
+
+def write_csv(table: "Table", file: "Text", told: str | None) -> None:
+    """Write a header and one line per row."""
+    if told is not None:
+        file.write(f"# udpping: {told}\n")
+    file.write(",".join(table.column_names) + "\n")
+    _write_rows(table, file, core_of(table).csv_lines)
+
+
+def write_json(table: "Table", file: "Text", told: str | None) -> None:
+    """Write one object per row and line."""
+    if told is not None:
+        file.write(f'{{"udpping":{told}}}\n')
+    _write_rows(table, file, core_of(table).json_lines)
+
+
+def _write_rows(table: "Table", file: "Text", lines: "Callable[[int, int], str]") -> None:
+    for first in range(0, len(table), ROWS):
+        file.write(lines(first, ROWS))
+
+
+ROWS = 16_384
+"""Rows that are written together."""
+LEVEL = 6
+"""How hard gzip tries, as its command does: 9 takes six times as long, for a file 2 % smaller."""
+
+
+def write_parquet(table: "Table", path: "Target") -> None:
+    """Write by whichever library is installed; both take the metadata along."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        try:
+            import polars as pl
+        except ImportError:
+            raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
+        told = metadata_of(table)
+        # Packed, and written by us: polars has an error of its own for what the system refuses.
+        whole = io.BytesIO()
+        pl.DataFrame(table).write_parquet(whole, metadata=None if told is None else {"udpping": told})
+        with destination(path) as file:
+            file.write(whole.getbuffer())
+        return
+    with destination(path) as file:
+        pq.write_table(pa.table(table), file)
+
+
+def plain(value: object) -> object:
+    """Turn a reply's bytes into text; everything else is text or number already."""
+    return _core.escape_bytes(value) if isinstance(value, bytes) else value
+
+
+WHOLE = {"seq", "ttl", "bytes", "distance"}
+"""Columns of whole numbers that may be missing, beside the times. Their type does not depend on the rows."""
+
+
+def _series(table: "Table", name: str) -> object:
+    import numpy as np
+    import pandas as pd
+
+    column = table[name]
+    if (told := column.words()) is not None:
+        words, codes = told
+        return pd.array([*words, None], dtype="str").take(np.asarray(codes))
+    numbers = column.filled()
+    if not hasattr(numbers, "__array_interface__"):
+        return pd.Series(column.to_list(), dtype="object" if name == "reply" else None)
+    # Copies, because the core's memory is read-only and a frame should not be.
+    array = np.array(numbers)
+    if array.dtype.kind in "mM":
+        return pd.arrays.IntegerArray(array.view("i8"), np.isnat(array))
+    if name in WHOLE:
+        return pd.arrays.IntegerArray(array, np.frombuffer(column.null_mask(), dtype=bool).copy())
+    return array
