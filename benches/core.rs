@@ -8,10 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use udpping::logic::Moment;
 use udpping::logic::echo::{Echo, EchoPlan, Held};
-use udpping::logic::link::{Direction, Effect, LinkPlan, Scope, Seed, Uniforms};
-use udpping::logic::monitor::{Moment, Monitor, MonitorPlan};
+use udpping::logic::link::{LinkPlan, Scope};
+use udpping::logic::monitor::{Monitor, MonitorPlan};
 use udpping::logic::ping::{Pinger, Plan, Wishes};
+use udpping::logic::random::{Direction, Effect, Seed, Uniforms};
 use udpping::logic::record::{Match, Rows, Source};
 use udpping::logic::wire::{self, heartbeat::Heartbeat};
 use udpping::sim::ping::{EchoPeer, Run};

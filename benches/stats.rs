@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use divan::{Bencher, black_box};
+use udpping::logic::fit::{Outcomes, fit_delay, fit_loss};
 use udpping::logic::record::NONE;
-use udpping::logic::stats::fit::{Outcomes, fit_delay, fit_loss};
 use udpping::logic::stats::{self, Columns, Lost, Quantile, Sample};
 
 const PINGS: usize = 10_000_000;

@@ -12,10 +12,9 @@ use std::collections::VecDeque;
 
 pub use plan::{HeartbeatPlan, Wishes};
 
-use super::Nanos;
-use super::link::{Direction, Effect, Uniforms};
-use super::monitor::Moment;
+use super::random::{Direction, Effect, Uniforms};
 use super::wire::heartbeat::{Form, Heartbeat};
+use super::{Moment, Nanos};
 
 /// How often the last word is said: one of them may be lost.
 const LAST_WORDS: u8 = 3;

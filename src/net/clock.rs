@@ -2,8 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::logic::Nanos;
-use crate::logic::monitor::Moment;
+use crate::logic::{Moment, Nanos};
 
 /// Two readings so close together are of one moment; on a busy machine it may take some tries.
 const CLOSE: Nanos = 100_000;

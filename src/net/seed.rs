@@ -4,7 +4,7 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 
 use super::{Error, Result};
-use crate::logic::link::Seed;
+use crate::logic::random::Seed;
 
 /// A seed of 53 bits: as an integer it survives JSON and everything else that counts in doubles.
 ///

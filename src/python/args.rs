@@ -8,7 +8,8 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use crate::logic::link::{LinkPlan, Seed};
+use crate::logic::link::LinkPlan;
+use crate::logic::random::Seed;
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// A text of the face, parsed where its grammar lives.

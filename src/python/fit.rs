@@ -6,8 +6,8 @@ use pyo3::types::{PyDict, PyList};
 use super::args::parse;
 use super::samples::Samples;
 use crate::logic::Invalid;
+use crate::logic::fit::{Channel, DelayFit, LossFit, LossKind, Outcomes, Shape, fit_delay, fit_loss};
 use crate::logic::link::Loss;
-use crate::logic::stats::fit::{Channel, DelayFit, LossFit, LossKind, Outcomes, Shape, fit_delay, fit_loss};
 
 /// Fits chains to losses and distributions to delays; gives back the counts, a dict for each model, and the places of the
 /// best ones.

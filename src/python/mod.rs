@@ -96,5 +96,5 @@ fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
 /// Bytes as text from which they can be had again.
 #[pyfunction]
 fn escape_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    crate::logic::wire::escape(bytes)
+    crate::logic::text::escape(bytes)
 }

@@ -11,8 +11,8 @@ use std::str::FromStr;
 use super::EPOCH;
 use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
 use crate::logic::link::{Link, LinkPlan};
-use crate::logic::monitor::{Event, Moment, Monitor, MonitorPlan, PeerRow};
-use crate::logic::{Invalid, Nanos, SECOND};
+use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
+use crate::logic::{Invalid, Moment, Nanos, SECOND};
 
 /// Events that are kept.
 const MOST_EVENTS: usize = 1 << 20;

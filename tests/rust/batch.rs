@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use udpping::logic::monitor::{Event, Kind, LOOK, Moment, Monitor, MonitorPlan, PeerRow, State};
+use udpping::logic::monitor::{Event, Kind, LOOK, Monitor, MonitorPlan, PeerRow, State};
 use udpping::logic::wire::heartbeat::{Form, Heartbeat, Keys};
-use udpping::logic::{Nanos, SECOND};
+use udpping::logic::{Moment, Nanos, SECOND};
 
 const EPOCH: i64 = 1_700_000_000 * SECOND;
 const KEYS: &str = "ops 0123456789abcdef";

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use udpping::logic::SECOND;
 use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
-use udpping::logic::monitor::{Moment, Monitor, MonitorPlan, State};
+use udpping::logic::monitor::{Monitor, MonitorPlan, State};
 use udpping::logic::wire::heartbeat::{Form, Heartbeat};
+use udpping::logic::{Moment, SECOND};
 use udpping::net::monitor::{Settings, Watcher};
 use udpping::net::socket::{Manner, Marks, Path, Socket, Stamping, Via};
 

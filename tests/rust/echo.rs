@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use udpping::logic::echo::{EchoPlan, Outcome};
-use udpping::logic::link::{LinkPlan, Seed};
+use udpping::logic::link::LinkPlan;
+use udpping::logic::random::Seed;
 use udpping::net::echo::{Server, Settings};
 use udpping::net::socket::Path;
 

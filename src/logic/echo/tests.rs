@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::logic::link::Seed;
+use crate::logic::random::Seed;
 
 const WALL: i64 = 1_700_000_000_500_000_000;
 

@@ -4,19 +4,15 @@
 //! [`special`](crate::logic::special), so that a seed gives the same delays on every machine and in every version.
 
 mod text;
-mod time;
 
 #[cfg(test)]
 mod tests;
 
 use std::f64::consts::LN_2;
 
+use crate::logic::Nanos;
 use crate::logic::special::{exp, gamma_above, ln_of_one_to_two, normal_above};
-use crate::logic::{Nanos, SECOND};
-
-pub(in crate::logic) use time::{Time, time};
-
-const HOUR: Nanos = 3_600 * SECOND;
+use crate::logic::text::HOUR;
 
 /// No delay that can be drawn is longer: two days. An exponential one of an hour on average comes near it.
 const LONGEST: Nanos = 48 * HOUR;

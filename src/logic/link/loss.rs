@@ -13,10 +13,9 @@ use std::str::FromStr;
 
 use self::chain::Chain;
 pub use self::chain::{Burst, GilbertElliott};
-use super::Effect;
-use super::mt19937::Mt19937;
-use super::probability::{Probability, Threshold};
 use crate::logic::Invalid;
+use crate::logic::random::{Effect, Mt19937};
+use crate::logic::text::{Probability, Threshold};
 
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), burst:5%,3, \
                         gilbert-elliott:1%,25%, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \

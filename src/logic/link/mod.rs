@@ -4,16 +4,10 @@
 //! request is lost), delay on the way down (the reply is late), and neither ever changes the other.
 
 mod clients;
-mod decimal;
 mod delay;
 mod loss;
-mod mt19937;
-mod probability;
-mod ratio;
-mod seed;
 #[cfg(test)]
 mod tests;
-mod uniform;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,14 +16,10 @@ use std::str::FromStr;
 pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
 pub(in crate::logic) use delay::exponential;
-pub(super) use delay::{Time, time};
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
-pub use mt19937::Mt19937;
-pub use probability::Probability;
-pub use seed::Seed;
-pub use uniform::{Direction, Effect, Uniforms, philox4x32_10};
 
 use self::loss::Rule;
+use super::random::{Direction, Effect, Mt19937, Seed, Uniforms};
 use super::{Invalid, Nanos};
 
 /// What a link is asked to do.

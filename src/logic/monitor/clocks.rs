@@ -13,8 +13,8 @@ mod hull;
 mod tests;
 
 use self::hull::Envelope;
-use super::Moment;
 use super::slim::Slim;
+use crate::logic::Moment;
 use crate::logic::{Nanos, SECOND};
 
 const MS: Nanos = SECOND / 1_000;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::{Moment, Name};
+use super::Name;
+use crate::logic::Moment;
 use crate::logic::{Nanos, SECOND};
 
 /// What is known of a client.

@@ -28,8 +28,8 @@ mod view;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use super::Nanos;
 use super::wire::heartbeat::{Heartbeat, Unreadable};
+use super::{Moment, Nanos};
 use account::Heard;
 use clocks::Finding;
 pub use event::{Event, Kind, State};
@@ -41,15 +41,6 @@ pub use plan::MonitorPlan;
 use roster::{Place, Roster, Who};
 use session::Belongs;
 pub use view::{Counters, PeerRow, Unread};
-
-/// One moment by both clocks of this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moment {
-    /// By the clock that never steps; it also counts while the machine sleeps.
-    pub mono: Nanos,
-    /// Nanoseconds since 1970 by the wall clock.
-    pub wall: i64,
-}
 
 /// The monitor, without its socket.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::Name;
 use super::account::{Account, Counts, Heard};
 use super::clocks::{Clocks, Finding, Stamp};
 use super::detect::{Beat, Detector, Forecast, Marks, Watch};
@@ -9,7 +10,7 @@ use super::event::State;
 use super::interval::Interval;
 use super::session::{EARLIER, Session};
 use super::slim::Slim;
-use super::{Moment, Name};
+use crate::logic::Moment;
 use crate::logic::wire::heartbeat::Heartbeat;
 use crate::logic::{Nanos, SECOND};
 

@@ -7,13 +7,14 @@ use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use super::Monitor;
 use super::account::Counts;
 use super::detect::{INTERVALS, Marks};
 use super::event::{Kind, State};
 use super::interval::Interval;
 use super::peer::{PATIENCE, Peer};
 use super::session::Session;
-use super::{Moment, Monitor};
+use crate::logic::Moment;
 use crate::logic::wire::heartbeat::{Heartbeat, is_name};
 use crate::logic::{Invalid, Nanos, SECOND};
 

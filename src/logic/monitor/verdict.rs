@@ -1,9 +1,10 @@
 //! What a heartbeat changes about a client, and what its silence does.
 
+use super::Monitor;
 use super::detect::Marks;
 use super::event::{Kind, State};
 use super::roster::Place;
-use super::{Moment, Monitor};
+use crate::logic::Moment;
 use crate::logic::Nanos;
 
 /// From so many clients on, most of them falling silent at once is more likely this machine's fault than theirs.

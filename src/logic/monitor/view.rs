@@ -8,7 +8,8 @@ use super::clocks::Reading;
 use super::detect::Forecast;
 use super::event::State;
 use super::peer::Peer;
-use super::{Moment, Monitor, Name};
+use super::{Monitor, Name};
+use crate::logic::Moment;
 use crate::logic::Nanos;
 use crate::logic::wire::heartbeat::Unreadable;
 

@@ -1,7 +1,7 @@
 //! What a run of pings is to do: every value here has been checked.
 
 use super::Schedule;
-use crate::logic::link::{Direction, Effect, Seed, Uniforms};
+use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::wire::{MAX_PAYLOAD, Message};
 use crate::logic::{Invalid, Nanos, SECOND};
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::logic::link::{Probability, exponential};
+use crate::logic::link::exponential;
+use crate::logic::text::Probability;
 use crate::logic::{Invalid, Nanos};
 
 const EXPECTED: &str = "\"isochronous\", \"poisson\", \"uniform\" (or how far gaps differ from the interval: \
@@ -105,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::logic::SECOND;
-    use crate::logic::link::{Direction, Effect, Uniforms};
+    use crate::logic::random::{Direction, Effect, Uniforms};
 
     fn schedule(text: &str) -> Schedule {
         text.parse().unwrap()

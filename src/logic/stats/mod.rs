@@ -7,7 +7,6 @@ mod arrival;
 mod digest;
 mod distribution;
 mod duplication;
-pub mod fit;
 mod gamma;
 mod groups;
 mod interval;

@@ -17,7 +17,8 @@ use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
 
-use super::{py_repr, seconds};
+use super::seconds;
+use crate::logic::text::py_repr;
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// The longest name of a sender or a key.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
 
-use super::{MAX_PAYLOAD, py_repr, seconds};
+use super::{MAX_PAYLOAD, seconds};
+use crate::logic::text::py_repr;
 use crate::logic::{Invalid, Nanos, SECOND};
 
 const EXPECTED: &str = "a text with the field {seq} and perhaps {time} (seconds since 1970), {ctime} (Tue Nov 14 22:13:20 2023) or \

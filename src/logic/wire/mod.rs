@@ -4,18 +4,12 @@
 //! same line, upper-cased, padded, prefixed, re-worded, or binary. Reading is tolerant and never fails loudly;
 //! whoever credits an answer to a ping decides how far to trust what was read.
 
-mod escape;
 pub mod heartbeat;
-mod iso;
 mod message;
 mod moment;
-mod repr;
 pub mod template;
 
-pub use escape::{escape, unescape};
-pub use iso::iso;
 pub use message::Message;
-pub use repr::py_repr;
 
 use super::Nanos;
 

@@ -7,7 +7,8 @@ use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
-use super::{py_repr, read_seq, read_time};
+use super::{read_seq, read_time};
+use crate::logic::text::py_repr;
 use crate::logic::{Invalid, Nanos};
 
 /// A reply is cut here, unless its request was longer.

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Post;
-use crate::logic::monitor::{Event, Moment, Monitor, PeerRow};
-use crate::logic::wire::iso;
+use crate::logic::Moment;
+use crate::logic::monitor::{Event, Monitor, PeerRow};
+use crate::logic::text::iso;
 use crate::net::background::Background;
 use crate::net::clock::Clock;
 use crate::net::feed::lock;

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 
 use crate::logic::record::{Match, Status};
-use crate::logic::{Invalid, wire};
+use crate::logic::{Invalid, text};
 
 /// Characters shown of a value.
 const SHOWN: usize = 40;
@@ -37,7 +37,7 @@ impl Cell<'_> {
             Self::Missing => "null".to_owned(),
             Self::Flag(value) => value.to_string(),
             Self::Whole(value) => value.to_string(),
-            Self::Fraction(value) => wire::py_repr(*value),
+            Self::Fraction(value) => text::py_repr(*value),
             Self::Text(text) => format!("{:?}", short(text)),
             Self::Bytes(_) => "of bytes".to_owned(),
             Self::Other(kind) => format!("of type {kind}"),

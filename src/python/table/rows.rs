@@ -17,10 +17,11 @@ use pyo3::types::PyTuple;
 use super::super::stream;
 use super::cell::{Cell, arrow_cell, cell, short};
 use super::{Table, broken, floats, times};
-use crate::logic::csv::Reader;
+use crate::logic::Invalid;
 use crate::logic::record::NONE;
 use crate::logic::stats::{Group, Groups, Keys};
-use crate::logic::{Invalid, json, wire};
+use crate::logic::text::csv::Reader;
+use crate::logic::text::{self, json};
 
 /// Rows between two looks at signals.
 const ROWS: usize = 16_384;
@@ -315,7 +316,7 @@ impl Column {
             Self::Bytes(values) => match cell {
                 Cell::Missing => values.append_null(),
                 Cell::Bytes(bytes) => values.append_value(bytes),
-                Cell::Text(text) => values.append_value(wire::unescape(text)),
+                Cell::Text(text) => values.append_value(text::unescape(text)),
                 _ => return Err("text"),
             },
         }

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::Table;
-use crate::logic::{csv, json, wire};
+use crate::logic::text::{self, csv, json};
 
 /// How values are written.
 struct Style {
@@ -24,14 +24,14 @@ struct Style {
 }
 
 const CSV: Style =
-    Style { missing: "", flags: ["False", "True"], text: csv::write_text, number: wire::py_repr };
+    Style { missing: "", flags: ["False", "True"], text: csv::write_text, number: text::py_repr };
 const JSON: Style =
     Style { missing: "null", flags: ["false", "true"], text: json::write_text, number: json_number };
 
 /// JSON has no such words, and Python's has these.
 fn json_number(value: f64) -> String {
     if value.is_finite() {
-        return wire::py_repr(value);
+        return text::py_repr(value);
     }
     if value.is_nan() {
         "NaN"
@@ -137,7 +137,7 @@ impl<'a> Values<'a> {
             Self::Flags(values) => out.write_str(style.flags[usize::from(values.value(row))]),
             Self::Words(keys, words) => out.write_str(&words[keys.value(row) as usize]),
             Self::Bytes(values) => {
-                (style.text)(out, &wire::escape(values.value(row)));
+                (style.text)(out, &text::escape(values.value(row)));
                 Ok(())
             }
         };

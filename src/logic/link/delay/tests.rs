@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::logic::SECOND;
 
 fn read(text: &str) -> Delay {
     text.parse().unwrap()

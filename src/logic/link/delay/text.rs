@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::time::{Billionths, Time, billionths, time};
 use super::{Delay, Kind, LONGEST};
+use crate::logic::text::{Billionths, Time, billionths, time};
 use crate::logic::{Invalid, Nanos};
 
 const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms, \

@@ -7,10 +7,9 @@
 
 use std::fmt;
 
-use super::super::probability::{Probability, Threshold};
-use super::super::ratio::Ratio;
-use super::Effect;
 use crate::logic::Invalid;
+use crate::logic::random::Effect;
+use crate::logic::text::{Probability, Ratio, Threshold};
 
 /// A channel with two states, and a loss in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::logic::link::{Direction, Effect, Uniforms};
+use crate::logic::random::{Direction, Effect, Uniforms};
 
 const WALL: i64 = 1_700_000_000_000_000_000;
 const HOUR: Nanos = 3_600 * SECOND;

@@ -10,7 +10,7 @@ use std::fmt;
 use super::window::{self, Window};
 use super::{Beat, option, window_size};
 use crate::logic::Nanos;
-use crate::logic::link::{Time, time};
+use crate::logic::text::{Time, time};
 
 /// Suspects `margin` after the expected arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

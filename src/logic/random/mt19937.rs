@@ -122,7 +122,7 @@ impl std::fmt::Debug for Mt19937 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::link::Seed;
+    use crate::logic::random::Seed;
 
     fn python(seed: &str) -> Mt19937 {
         Mt19937::new(seed.parse::<Seed>().unwrap().words())

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::super::decimal::Decimal;
-use super::HOUR;
+use super::Decimal;
 use crate::logic::{Nanos, SECOND};
+
+pub(in crate::logic) const HOUR: Nanos = 3_600 * SECOND;
 
 /// A time from 0 to an hour, rounded to nanoseconds.
 pub(in crate::logic) fn time(text: &str) -> Result<Nanos, &'static str> {
@@ -22,7 +23,7 @@ pub(in crate::logic) fn time(text: &str) -> Result<Nanos, &'static str> {
 }
 
 /// A number from 0 up in billionths, to the nearest.
-pub(super) fn billionths(text: &str) -> Option<i64> {
+pub(in crate::logic) fn billionths(text: &str) -> Option<i64> {
     scaled(text.trim(), 9)?.ok()
 }
 
@@ -62,7 +63,7 @@ impl fmt::Display for Time {
 }
 
 /// A number of billionths, in decimals.
-pub(super) struct Billionths(pub(super) i64);
+pub(in crate::logic) struct Billionths(pub(in crate::logic) i64);
 
 impl fmt::Display for Billionths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,8 +2,9 @@
 
 use super::delay_kinds::{Shape, fitted};
 use super::{bic, rounded};
-use crate::logic::link::{Delay, Time};
+use crate::logic::link::Delay;
 use crate::logic::stats::Sample;
+use crate::logic::text::Time;
 use crate::logic::{Invalid, Nanos};
 
 /// What kind of distribution.

@@ -2,28 +2,27 @@
 
 use std::fmt;
 
-use super::Probability;
 use super::decimal::Decimal;
 
 /// A fraction from 0 up, in lowest terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ratio {
-    part: u128,
-    whole: u128,
+pub(in crate::logic) struct Ratio {
+    pub(super) part: u128,
+    pub(super) whole: u128,
 }
 
 impl Ratio {
     /// 1.
-    pub(super) const ONE: Self = Self { part: 1, whole: 1 };
+    pub(in crate::logic) const ONE: Self = Self { part: 1, whole: 1 };
 
     /// `part / whole`; `None` for a division by 0.
-    pub(super) fn new(part: u128, whole: u128) -> Option<Self> {
+    pub(in crate::logic) fn new(part: u128, whole: u128) -> Option<Self> {
         let common = greatest_common_divisor(part, whole);
         (whole > 0).then(|| Self { part: part / common, whole: whole / common })
     }
 
     /// `7/3` or `2.5`, without a sign.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(in crate::logic) fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some((part, whole)) = text.split_once('/') {
             return Self::new(natural(part)?, natural(whole)?);
@@ -40,12 +39,12 @@ impl Ratio {
     }
 
     /// Numerator and denominator.
-    pub(super) fn parts(self) -> (u128, u128) {
+    pub(in crate::logic) fn parts(self) -> (u128, u128) {
         (self.part, self.whole)
     }
 
     /// The sum.
-    pub(super) fn plus(self, other: Self) -> Option<Self> {
+    pub(in crate::logic) fn plus(self, other: Self) -> Option<Self> {
         // Over the least common denominator.
         let common = greatest_common_divisor(self.whole, other.whole);
         let (ours, theirs) = (self.whole / common, other.whole / common);
@@ -54,32 +53,25 @@ impl Ratio {
     }
 
     /// The product.
-    pub(super) fn times(self, other: Self) -> Option<Self> {
+    pub(in crate::logic) fn times(self, other: Self) -> Option<Self> {
         // Reduced crosswise first, so that nothing is longer on the way than at the end.
         let (a, b) = (Self::new(self.part, other.whole)?, Self::new(other.part, self.whole)?);
         Self::new(a.part.checked_mul(b.part)?, a.whole.checked_mul(b.whole)?)
     }
 
     /// The quotient; `None` also for a division by 0.
-    pub(super) fn over(self, other: Self) -> Option<Self> {
+    pub(in crate::logic) fn over(self, other: Self) -> Option<Self> {
         self.times(Self::new(other.whole, other.part)?)
     }
 
     /// What is missing to 1; `None` above it.
-    pub(super) fn complement(self) -> Option<Self> {
+    pub(in crate::logic) fn complement(self) -> Option<Self> {
         Self::new(self.whole.checked_sub(self.part)?, self.whole)
     }
 
     /// The nearest float, or one beside it.
-    pub(super) fn as_f64(self) -> f64 {
+    pub(in crate::logic) fn as_f64(self) -> f64 {
         self.part as f64 / self.whole as f64
-    }
-}
-
-impl From<Probability> for Ratio {
-    fn from(probability: Probability) -> Self {
-        let (part, whole) = probability.fraction();
-        Self { part, whole }
     }
 }
 
@@ -104,12 +96,12 @@ impl fmt::Display for Ratio {
     }
 }
 
-pub(super) fn greatest_common_divisor(a: u128, b: u128) -> u128 {
+pub(in crate::logic) fn greatest_common_divisor(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// A whole number, without the sign that Rust would take.
-pub(super) fn natural(text: &str) -> Option<u128> {
+pub(in crate::logic) fn natural(text: &str) -> Option<u128> {
     let digits = text.trim();
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }

@@ -4,15 +4,15 @@ use std::str::FromStr;
 
 /// `digits` x 10^`exponent`, without trailing zero digits; zero is `0 x 10^0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Decimal {
-    pub(super) negative: bool,
-    pub(super) digits: u128,
-    pub(super) exponent: i32,
+pub(in crate::logic) struct Decimal {
+    pub(in crate::logic) negative: bool,
+    pub(in crate::logic) digits: u128,
+    pub(in crate::logic) exponent: i32,
 }
 
 /// Why a text is no [`Decimal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoDecimal {
+pub(in crate::logic) enum NoDecimal {
     /// Not a number at all (or not a finite one).
     Malformed,
     /// A number with more significant digits or a larger exponent than anybody means.

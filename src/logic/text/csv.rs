@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::Invalid;
+use crate::logic::Invalid;
 
 /// Characters shown of what cannot be read.
 const SHOWN: usize = 30;

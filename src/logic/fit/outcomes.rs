@@ -188,7 +188,7 @@ pub(super) mod tests {
     use crate::logic::stats::{Columns, loss, loss_runs};
 
     /// Chains of marks, a space between two.
-    pub(in crate::logic::stats::fit) fn of(chains: &str) -> Outcomes {
+    pub(in crate::logic::fit) fn of(chains: &str) -> Outcomes {
         let mut rtt = Vec::new();
         let mut seq = Vec::new();
         for (place, mark) in chains.bytes().enumerate() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::uniform::{halves, philox4x32_10};
+use super::philox::{halves, philox4x32_10};
 use crate::logic::Invalid;
 
 /// Digits that are read; Python prints no longer integer either.

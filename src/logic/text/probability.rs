@@ -37,14 +37,14 @@ impl Probability {
     }
 
     /// `part / whole`, known to be good.
-    pub(super) fn of(part: u128, whole: u128) -> Self {
+    pub(in crate::logic) fn of(part: u128, whole: u128) -> Self {
         debug_assert!(part <= whole && whole > 0);
         let common = greatest_common_divisor(part, whole);
         Self { part: part / common, whole: whole / common }
     }
 
     /// A fraction that came out of others, if it is a probability that can be met and not too long.
-    pub(super) fn exactly(ratio: Ratio) -> Option<Self> {
+    pub(in crate::logic) fn exactly(ratio: Ratio) -> Option<Self> {
         let (part, whole) = ratio.parts();
         Self::reduced(part, whole).ok()
     }
@@ -65,7 +65,7 @@ impl Probability {
     /// Whether an event of this probability happens, given 64 uniform bits: bits < floor(p x 2^64); 1 always
     /// does.
     #[must_use]
-    pub(super) fn threshold(&self) -> Threshold {
+    pub(in crate::logic) fn threshold(&self) -> Threshold {
         if self.part == self.whole {
             return Threshold { always: true, below: 0 };
         }
@@ -124,9 +124,15 @@ impl Probability {
     }
 }
 
+impl From<Probability> for Ratio {
+    fn from(Probability { part, whole }: Probability) -> Self {
+        Self { part, whole }
+    }
+}
+
 /// A probability made ready for 64-bit uniforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Threshold {
+pub(in crate::logic) struct Threshold {
     always: bool,
     below: u64,
 }
@@ -134,16 +140,16 @@ pub(super) struct Threshold {
 impl Threshold {
     /// That of a float from 0 to 1, to its 53 bits.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-    pub(super) fn near(p: f64) -> Self {
+    pub(in crate::logic) fn near(p: f64) -> Self {
         Self { always: p >= 1.0, below: if p >= 1.0 { 0 } else { (p * 2.0_f64.powi(64)) as u64 } }
     }
 
     /// What happens whatever the uniform is; `None` if that decides.
-    pub(super) fn certain(self) -> Option<bool> {
+    pub(in crate::logic) fn certain(self) -> Option<bool> {
         (self.always || self.below == 0).then_some(self.always)
     }
 
-    pub(super) fn met_by(self, uniform: u64) -> bool {
+    pub(in crate::logic) fn met_by(self, uniform: u64) -> bool {
         self.always || uniform < self.below
     }
 }

@@ -1,0 +1,9 @@
+//! Random numbers that a seed repeats, on every machine and in every version.
+
+mod mt19937;
+mod philox;
+mod seed;
+
+pub use mt19937::Mt19937;
+pub use philox::{Direction, Effect, Uniforms, philox4x32_10};
+pub use seed::Seed;

@@ -1,0 +1,20 @@
+//! Numbers, times and files as text: read exactly as written, and written so that they can be read again.
+
+pub mod calendar;
+pub mod csv;
+mod decimal;
+mod escape;
+pub mod json;
+mod probability;
+mod py_repr;
+mod ratio;
+mod time;
+
+pub use calendar::iso;
+pub(super) use decimal::Decimal;
+pub use escape::{escape, unescape};
+pub use probability::Probability;
+pub(super) use probability::Threshold;
+pub use py_repr::py_repr;
+pub(super) use ratio::Ratio;
+pub(super) use time::{Billionths, HOUR, Time, billionths, time};
