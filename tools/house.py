@@ -39,16 +39,16 @@ WINGS = [
         "use pyo3::prelude::*;",
     ),
     Rule(
-        "unsafe lives in src/net/batch, src/net/stamp.rs and src/python/stream.rs alone",
-        r"src/(?!net/(?:batch(?:/\w+)?|stamp)\.rs|python/stream\.rs)",
+        "unsafe lives in src/net/sys and src/python/stream.rs alone",
+        r"src/(?!net/sys/|python/stream\.rs)",
         r"\bunsafe\b|allow\(unsafe_code",
         "let n = unsafe { recvmmsg() };",
     ),
     Rule(
-        "libc lives in src/net/batch and src/net/stamp.rs alone",
-        r"src/(?!net/(?:batch(?:/\w+)?|stamp)\.rs)",
-        r"\blibc\b",
-        "let n = libc::EACCES;",
+        "system calls live in src/net/sys alone: no libc elsewhere, and of rustix the types of descriptors",
+        r"src/(?!net/sys/)",
+        r"\blibc\b|\brustix::(?!fd\b)",
+        "let limit = rustix::process::getrlimit(resource);",
     ),
     Rule(
         "logic/ imports nothing of ours outside itself",

@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+#[cfg(target_os = "linux")]
+use super::sys::boot_time;
 use crate::logic::{Moment, Nanos};
 
 /// Two readings so close together are of one moment; on a busy machine it may take some tries.
@@ -63,12 +65,12 @@ pub(super) struct EverClock {
 #[cfg(target_os = "linux")]
 impl EverClock {
     pub(super) fn start() -> Self {
-        Self { origin: boot_ns() }
+        Self { origin: boot_time() }
     }
 
     /// Nanoseconds since the start.
     pub(super) fn now(self) -> Nanos {
-        boot_ns() - self.origin
+        boot_time() - self.origin
     }
 }
 
@@ -89,13 +91,6 @@ impl EverClock {
     pub(super) fn moment(self) -> Moment {
         together(|| self.now(), CLOSE)
     }
-}
-
-/// Nanoseconds since the machine was started.
-#[cfg(target_os = "linux")]
-fn boot_ns() -> Nanos {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    now.tv_sec.saturating_mul(crate::logic::SECOND).saturating_add(now.tv_nsec)
 }
 
 /// Nanoseconds since 1970 by the wall clock, which may step.

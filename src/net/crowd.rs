@@ -9,27 +9,20 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use rustix::fd::AsFd as _;
-#[cfg(target_os = "linux")]
-use rustix::{
-    event::{Timespec, epoll},
-    fd::OwnedFd,
-};
 
 use super::feed::lock;
 use super::pace::{self, Bell};
 use super::socket::{Path, Socket};
-use crate::logic::Nanos;
-
-/// Sockets told of at a time, however many have something.
 #[cfg(target_os = "linux")]
-const MOST: usize = 256;
+use super::sys::Epoll;
+use crate::logic::Nanos;
 
 /// Sockets that are watched together, each under a key.
 #[derive(Debug)]
 pub(super) enum Crowd {
     /// The system keeps the list.
     #[cfg(target_os = "linux")]
-    Kept(OwnedFd),
+    Kept(Epoll),
     /// The list is here.
     Polled(Mutex<BTreeMap<u64, Arc<Socket>>>),
 }
@@ -38,7 +31,7 @@ impl Crowd {
     pub(super) fn new(path: Path) -> io::Result<Self> {
         match path {
             #[cfg(target_os = "linux")]
-            Path::Full => Ok(Self::Kept(epoll::create(epoll::CreateFlags::CLOEXEC)?)),
+            Path::Full => Ok(Self::Kept(Epoll::new()?)),
             _ => Ok(Self::Polled(Mutex::default())),
         }
     }
@@ -50,10 +43,7 @@ impl Crowd {
             #[cfg(target_os = "linux")]
             Self::Kept(list) => {
                 if pace::hear(std::iter::once(list.as_fd()), bell, wait)? {
-                    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-                    let mut events = Vec::with_capacity(MOST);
-                    epoll::wait(list, rustix::buffer::spare_capacity(&mut events), Some(&at_once))?;
-                    ready.extend(events.iter().map(|event: &epoll::Event| event.data.u64()));
+                    list.take(ready)?;
                 }
             }
             Self::Polled(members) => {
@@ -82,9 +72,7 @@ impl Member {
         let socket = Arc::new(socket);
         match &**crowd {
             #[cfg(target_os = "linux")]
-            Crowd::Kept(list) => {
-                epoll::add(list, &*socket, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
-            }
+            Crowd::Kept(list) => list.add(&*socket, key)?,
             Crowd::Polled(members) => drop(lock(members).insert(key, Arc::clone(&socket))),
         }
         Ok(Self { socket, crowd: Arc::clone(crowd), key })
@@ -105,7 +93,7 @@ impl Drop for Member {
         match &*self.crowd {
             #[cfg(target_os = "linux")]
             // What is not on the list need not be taken off it.
-            Crowd::Kept(list) => drop(epoll::delete(list, &*self.socket)),
+            Crowd::Kept(list) => drop(list.delete(&*self.socket)),
             Crowd::Polled(members) => drop(lock(members).remove(&self.key)),
         }
     }
@@ -117,11 +105,10 @@ mod tests {
 
     use super::*;
     use crate::logic::SECOND;
-    use crate::net::socket::{Manner, Marks, Stamping};
+    use crate::net::socket::Marks;
 
     fn toward(to: SocketAddr, path: Path) -> Socket {
-        let manner = Manner { path, connected: false, stamping: Stamping::None };
-        Socket::toward(to, None, Marks::default(), manner).unwrap()
+        Socket::toward(to, None, Marks::default(), path).unwrap()
     }
 
     /// Tells whose socket has something, until it is the one expected; no deadline passes meanwhile.

@@ -5,8 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use rustix::io::Errno;
-
+#[cfg(unix)]
+use super::sys::open_files;
+use super::sys::{OWN_LIMIT, SYSTEM_LIMIT};
 use crate::logic::Invalid;
 
 /// Shorthand for results of this wing.
@@ -86,9 +87,6 @@ impl Error {
     }
 }
 
-const OWN_LIMIT: i32 = Errno::MFILE.raw_os_error();
-const SYSTEM_LIMIT: i32 = Errno::NFILE.raw_os_error();
-
 fn advice(error: &io::Error) -> Cow<'static, str> {
     if error.raw_os_error() == Some(OWN_LIMIT) {
         return limit().into();
@@ -106,14 +104,13 @@ fn advice(error: &io::Error) -> Cow<'static, str> {
 /// How many files a process may have open, and what to do about it.
 #[cfg(unix)]
 fn limit() -> String {
-    use rustix::process::{Resource, getrlimit};
-    let limit = getrlimit(Resource::Nofile);
+    let (current, maximum) = open_files();
     let shown = |limit: Option<u64>| limit.map_or_else(|| "any number".to_owned(), |limit| limit.to_string());
     format!(
         "; this process may have {} files and sockets open at once, and may ask for {}: raise that with `ulimit -n` \
          in the shell or resource.setrlimit in Python",
-        shown(limit.current),
-        shown(limit.maximum)
+        shown(current),
+        shown(maximum)
     )
 }
 

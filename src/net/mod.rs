@@ -1,12 +1,11 @@
 //! The real driver: sockets, clocks and threads around the machines of [`crate::logic`].
 //!
-//! `batch` is the only room with `unsafe`; `socket` is where operating systems differ.
+//! System calls, and with them `unsafe`, live in `sys` alone; `socket` is where operating systems differ.
 
 mod background;
-#[cfg(target_os = "linux")]
-mod batch;
 mod clock;
 mod crowd;
+pub mod datagram;
 pub mod echo;
 mod error;
 mod feed;
@@ -21,6 +20,7 @@ mod seed;
 pub mod socket;
 #[cfg(target_os = "linux")]
 mod stamp;
+mod sys;
 
 pub use error::{Error, Result};
 use listen::listen;

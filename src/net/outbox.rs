@@ -10,10 +10,11 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use rustix::fd::AsFd as _;
 
-#[cfg(target_os = "linux")]
-use super::batch;
+use super::datagram::{Parcel, Via};
 use super::pace;
-use super::socket::{Path, Socket, Via};
+use super::socket::{Path, Socket};
+#[cfg(target_os = "linux")]
+use super::sys;
 
 /// What a train may carry: the kernel's own bounds.
 const MOST_IN_TRAIN: usize = 64;
@@ -23,16 +24,6 @@ const FULL_BYTES: usize = 128 << 10;
 const FULL: usize = 1_024;
 /// Receivers to whom trains were refused that are remembered; with more of them a refusal is met again, no more.
 const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
-
-/// What leaves as one packet: a datagram, or a train of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parcel<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) to: SocketAddr,
-    pub(super) via: Option<Via>,
-    /// The length of each datagram of a train but the last.
-    pub(super) step: Option<u16>,
-}
 
 /// Datagrams that wait to be sent, each with a `T` that tells it.
 #[derive(Debug)]
@@ -46,7 +37,7 @@ pub(super) struct Outbox<T> {
     /// and its own device.
     longest: LruCache<IpAddr, usize>,
     #[cfg(target_os = "linux")]
-    batch: Option<batch::Outbox>,
+    batch: Option<sys::Outbox>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +61,7 @@ impl<T> Outbox<T> {
             trains_leave: path == Path::Full,
             longest: LruCache::new(MOST_REFUSED),
             #[cfg(target_os = "linux")]
-            batch: (path == Path::Full).then(batch::Outbox::new),
+            batch: (path == Path::Full).then(sys::Outbox::new),
         }
     }
 
@@ -194,7 +185,7 @@ impl Train {
 /// Whether an error is of a train alone, so that its datagrams may leave one by one.
 fn is_about_trains(error: &io::Error) -> bool {
     #[cfg(target_os = "linux")]
-    return batch::is_about_trains(error);
+    return sys::is_about_trains(error);
     #[cfg(not(target_os = "linux"))]
     false
 }
@@ -292,7 +283,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn a_train_that_the_kernel_refuses_leaves_as_datagrams_and_only_shorter_ones_to_there_are_tried() {
         let (receiver, socket) = (theirs(), ours(Path::Full));
-        batch::tests::send_no_checksums(socket.as_fd());
+        sys::options::tests::send_no_checksums(socket.as_fd());
         let (to, mut outbox) = (receiver.local_addr().unwrap(), Outbox::new(Path::Full));
         for (tag, bytes) in [&b"aaa"[..], b"bbb", b"c"].into_iter().enumerate() {
             put(&mut outbox, to, tag, bytes);

@@ -1,12 +1,10 @@
 //! Waiting: for a datagram, a deadline or a call to stop, whichever comes first.
-//!
-//! With `poll`, never with a read timeout: `SO_RCVTIMEO` counts in jiffies and is late by up to ten milliseconds.
 
 use std::io;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd as _, BorrowedFd};
 
+use super::sys;
 use crate::logic::{Nanos, SECOND};
 
 /// Ends somebody's wait from another thread.
@@ -58,7 +56,7 @@ pub(super) fn hear<'a>(
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<bool> {
-    let (something, rings) = look(sockets, bell, wait)?;
+    let (something, rings) = sys::wait_readable(sockets, bell.receiver.as_fd(), wait)?;
     if rings {
         bell.silence();
     }
@@ -71,39 +69,12 @@ pub(super) fn watch<'a>(
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<bool> {
-    look(sockets, bell, wait).map(|(_, rings)| rings)
-}
-
-/// Waits; says whether a socket has something, and whether the bell rings.
-fn look<'a>(
-    sockets: impl Iterator<Item = BorrowedFd<'a>>,
-    bell: &'a Bell,
-    wait: Option<Nanos>,
-) -> io::Result<(bool, bool)> {
-    let mut watched: Vec<PollFd<'_>> =
-        sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-    watched.push(PollFd::from_borrowed_fd(bell.receiver.as_fd(), PollFlags::IN));
-    let timeout = wait.map(|wait| {
-        let wait = wait.max(0);
-        Timespec { tv_sec: wait / SECOND, tv_nsec: wait % SECOND }
-    });
-    match poll(&mut watched, timeout.as_ref()) {
-        // A signal: the caller looks at the clock and comes back.
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let mut heard = watched.iter().map(|each| !each.revents().is_empty());
-    let rings = heard.next_back().unwrap_or(false);
-    Ok((heard.any(|something| something), rings))
+    sys::wait_readable(sockets, bell.receiver.as_fd(), wait).map(|(_, rings)| rings)
 }
 
 /// Waits until a socket takes another datagram; a tenth of a second at most, as nothing may hang on a dead link.
 pub(super) fn wait_to_send(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let limit = Timespec { tv_sec: 0, tv_nsec: SECOND / 10 };
-    match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::OUT)], Some(&limit)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    sys::wait_writable(socket, SECOND / 10)
 }
 
 /// Lets this thread's waits end when they should: Linux by default rounds them up by 50 µs.
@@ -111,7 +82,7 @@ pub(super) fn be_punctual() {
     #[cfg(target_os = "linux")]
     {
         // Without it the waits are late, not wrong.
-        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        let _ = sys::set_timer_slack(1);
     }
 }
 

@@ -16,10 +16,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::clock::wall_ns;
+use super::datagram::Stamping;
 use super::feed::{Feed, lock};
 use super::pace::{self, Waker};
 use super::resolve::reachable;
-use super::socket::{Manner, Marks, Path, Socket, Stamping};
+use super::socket::{Marks, Path, Socket};
+#[cfg(target_os = "linux")]
+use super::stamp;
 use super::{Error, Family, Result, resolve};
 use crate::logic::ping::{Account, Pinger, Plan};
 use crate::logic::record::Row;
@@ -124,10 +127,13 @@ impl Session {
             let socket = if let Some(socket) = shared {
                 socket
             } else {
-                // A connected socket is a little faster.
-                let connected = settings.busy && !several;
-                let manner = Manner { path: settings.path, connected, stamping: settings.stamping };
-                sockets.push(Socket::toward(address, settings.bind, settings.marks, manner)?);
+                let mut socket = Socket::toward(address, settings.bind, settings.marks, settings.path)?;
+                #[cfg(target_os = "linux")]
+                stamp::enable(&mut socket, settings.stamping);
+                if settings.busy && !several {
+                    socket.connect(address)?;
+                }
+                sockets.push(socket);
                 sockets.len() - 1
             };
             let plan = Plan {

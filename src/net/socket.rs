@@ -5,8 +5,6 @@
 //! socket is then connected (so that refusals show, and strangers' datagrams do not).
 
 mod inbox;
-mod kinds;
-mod marks;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,12 +13,11 @@ use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 pub use inbox::Inbox;
-pub use kinds::{Datagram, Manner, Refusal, Report, Stamping, Via};
-pub use marks::Marks;
 
-use super::{Error, Result, pace};
+use super::datagram::{Refusal, Report, Stamping, Via};
 #[cfg(target_os = "linux")]
-use super::{batch, stamp};
+use super::sys::{self, options, timestamping};
+use super::{Error, Result, pace};
 use crate::logic::Invalid;
 
 /// Receive buffer asked for. The system's default holds some 250 small datagrams, which decides loss under load.
@@ -40,6 +37,41 @@ impl Path {
     #[must_use]
     pub fn best() -> Self {
         if cfg!(target_os = "linux") { Self::Full } else { Self::Portable }
+    }
+}
+
+/// Properties of outgoing datagrams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Marks {
+    /// Hop limit, 1 to 255.
+    pub ttl: Option<u8>,
+    /// Differentiated services code point (RFC 2474), 0 to 63.
+    pub dscp: Option<u8>,
+    /// Set the don't-fragment bit; longer datagrams than the path takes are then errors.
+    pub dont_fragment: bool,
+}
+
+impl Marks {
+    /// Checks what a user asks for.
+    ///
+    /// # Errors
+    /// A value out of range.
+    pub fn new(
+        ttl: Option<i64>,
+        dscp: Option<i64>,
+        dont_fragment: bool,
+    ) -> std::result::Result<Self, Invalid> {
+        let within = |what, value: Option<i64>, least: u8, most: u8| {
+            value
+                .map(|value| {
+                    u8::try_from(value)
+                        .ok()
+                        .filter(|byte| (least..=most).contains(byte))
+                        .ok_or_else(|| Invalid::new(what, value, format!("{least} to {most}")))
+                })
+                .transpose()
+        };
+        Ok(Self { ttl: within("ttl", ttl, 1, 255)?, dscp: within("dscp", dscp, 0, 63)?, dont_fragment })
     }
 }
 
@@ -95,11 +127,11 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A pinger's socket, from `bind` (or any address) towards `target`.
+    /// A pinger's socket, from `bind` (or any address) towards `target`; on the portable path it is connected.
     ///
     /// # Errors
     /// Whatever the system refuses; no route to the target is found out here.
-    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, manner: Manner) -> Result<Self> {
+    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, path: Path) -> Result<Self> {
         let any = if target.is_ipv4() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         } else {
@@ -124,12 +156,9 @@ impl Socket {
         })?;
         let reach = |source| Error::Io { action: "reach", address: target, source };
         check_route(local.ip(), target).map_err(reach)?;
-        let mut socket = Self::finish(raw, manner.path).map_err(reach)?;
-        // Before it is connected: the trial is a datagram to itself.
-        socket.try_stamping(manner.stamping);
-        if manner.path == Path::Portable || manner.connected {
-            socket.inner.connect(target).map_err(reach)?;
-            socket.connected = true;
+        let mut socket = Self::finish(raw, path).map_err(reach)?;
+        if path == Path::Portable {
+            socket.connect(target)?;
         }
         socket.mark(target, marks).map_err(|source| Error::Io {
             action: "mark datagrams to",
@@ -140,13 +169,24 @@ impl Socket {
         Ok(socket)
     }
 
+    /// From now on the socket hears `target` alone, and sends a little faster.
+    pub(super) fn connect(&mut self, target: SocketAddr) -> Result<()> {
+        self.inner.connect(target).map_err(|source| Error::Io {
+            action: "reach",
+            address: target,
+            source,
+        })?;
+        self.connected = true;
+        Ok(())
+    }
+
     fn finish(raw: RawSocket, path: Path) -> io::Result<Self> {
         raw.set_nonblocking(true)?;
         // The system may grant less; what it drops is counted and shown.
         let _ = raw.set_recv_buffer_size(RECEIVE_BUFFER);
         #[cfg(target_os = "linux")]
         if path == Path::Full {
-            let _ = batch::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
+            let _ = options::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
         }
         Ok(Self { inner: raw.into(), path, connected: false, stamping: Stamping::None })
     }
@@ -179,22 +219,16 @@ impl Socket {
         self.stamping
     }
 
-    #[cfg(target_os = "linux")]
-    fn try_stamping(&mut self, most: Stamping) {
-        if self.path == Path::Full {
-            self.stamping = stamp::enable(self, most);
-        }
+    /// What the kernel stamps from now on.
+    pub(super) fn set_stamping(&mut self, stamping: Stamping) {
+        self.stamping = stamping;
     }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unused_self, reason = "Linux uses it")]
-    fn try_stamping(&mut self, _: Stamping) {}
 
     /// Counts what is sent from 0 again: after a send that failed, nobody knows whether the kernel counted it.
     pub(super) fn recount(&self) {
         #[cfg(target_os = "linux")]
         if self.stamping == Stamping::Both {
-            stamp::recount(self.as_fd());
+            let _ = timestamping::recount(self.as_fd());
         }
     }
 
@@ -217,7 +251,7 @@ impl Socket {
         match self.path {
             _ if self.connected => self.inner.send(bytes).map(drop),
             #[cfg(target_os = "linux")]
-            Path::Full => batch::send(self.as_fd(), bytes, to, via),
+            Path::Full => sys::send(self.as_fd(), bytes, to, via),
             _ => self.inner.send_to(bytes, to).map(drop),
         }
     }
@@ -244,7 +278,7 @@ impl Socket {
         quoted.clear();
         match self.path {
             #[cfg(target_os = "linux")]
-            Path::Full => batch::read_report(self.as_fd(), quoted),
+            Path::Full => sys::read_report(self.as_fd(), quoted),
             // The portable path learns of refusals from its receive.
             _ => Ok(None),
         }
@@ -255,7 +289,7 @@ impl Socket {
         #[cfg(target_os = "linux")]
         if self.path == Path::Full {
             // A kernel that knows no trains takes them apart by itself.
-            let _ = batch::take_trains(self.as_fd());
+            let _ = options::take_trains(self.as_fd());
         }
     }
 
@@ -264,7 +298,7 @@ impl Socket {
     pub fn kernel_drops(&self) -> Option<u64> {
         match self.path {
             #[cfg(target_os = "linux")]
-            Path::Full => batch::kernel_drops(self.as_fd()),
+            Path::Full => options::kernel_drops(self.as_fd()),
             _ => None,
         }
     }
@@ -272,7 +306,7 @@ impl Socket {
     fn tell_local_address(&self, address: SocketAddr) -> io::Result<()> {
         match self.path {
             #[cfg(target_os = "linux")]
-            Path::Full => batch::tell_local_address(self.as_fd(), address.is_ipv4()),
+            Path::Full => options::tell_local_address(self.as_fd(), address.is_ipv4()),
             _ => Ok(()),
         }
     }
@@ -280,7 +314,7 @@ impl Socket {
     fn tell_refusals(&self, target: SocketAddr) -> io::Result<()> {
         match self.path {
             #[cfg(target_os = "linux")]
-            Path::Full => batch::tell_refusals(self.as_fd(), target.is_ipv4()),
+            Path::Full => options::tell_refusals(self.as_fd(), target.is_ipv4()),
             _ => Ok(()),
         }
     }
@@ -309,7 +343,7 @@ impl Socket {
             return Ok(());
         }
         #[cfg(target_os = "linux")]
-        return batch::forbid_fragments(self.as_fd(), target.is_ipv4());
+        return options::forbid_fragments(self.as_fd(), target.is_ipv4());
         #[cfg(not(target_os = "linux"))]
         Err(io::Error::new(io::ErrorKind::Unsupported, "df is supported on Linux only so far"))
     }
@@ -329,7 +363,7 @@ pub fn is_refusal(error: &io::Error) -> bool {
         return true;
     }
     #[cfg(target_os = "linux")]
-    return error.raw_os_error().is_some_and(|errno| batch::ICMP_ERRORS.contains(&errno));
+    return error.raw_os_error().is_some_and(|errno| sys::ICMP_ERRORS.contains(&errno));
     #[cfg(not(target_os = "linux"))]
     false
 }
@@ -347,7 +381,7 @@ fn open(local: SocketAddr) -> io::Result<RawSocket> {
 fn share_port(socket: BorrowedFd<'_>, path: Path) -> io::Result<()> {
     match path {
         #[cfg(target_os = "linux")]
-        Path::Full => batch::share_port(socket),
+        Path::Full => options::share_port(socket),
         _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not share out what arrives")),
     }
 }

@@ -4,14 +4,14 @@
 //! which a datagram is taken. So the first is thrown away, and a trial lets each wait a while before it is taken.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::AsFd as _;
 use std::thread::sleep;
 use std::time::Duration;
-use std::{io, iter};
 
-use super::batch::set_option;
 use super::clock::Clock;
-use super::socket::{Inbox, Path, Report, Socket, Stamping};
+use super::datagram::{Report, Stamping};
+use super::socket::{Inbox, Path, Socket};
+use super::sys::timestamping;
 use crate::logic::Nanos;
 
 /// How long the datagrams of the trial wait. The first is not looked at.
@@ -26,47 +26,30 @@ const PAUSES: [Duration; 6] = [
 /// Reports taken from the error queue after a trial: there are no more than datagrams.
 const MOST_REPORTS: usize = 64;
 
-/// Lets the kernel stamp the datagrams of a socket, which is not connected yet; says what works.
-pub(super) fn enable(socket: &Socket, most: Stamping) -> Stamping {
+/// Lets the kernel stamp the datagrams of a socket that is not connected yet, as far as that works: the trial is a
+/// datagram to itself.
+pub(super) fn enable(socket: &mut Socket, most: Stamping) {
+    if !socket.has_reports() {
+        return;
+    }
     let fd = socket.as_fd();
     let asked = match most {
-        Stamping::Both => ask(fd, BOTH).or_else(|_| ask_to_receive(fd)),
-        Stamping::Receive => ask_to_receive(fd),
-        Stamping::None => return Stamping::None,
+        Stamping::Both => timestamping::both(fd).or_else(|_| timestamping::receive(fd)),
+        Stamping::Receive => timestamping::receive(fd),
+        Stamping::None => return,
     };
     let works = match asked.ok().and_then(|()| tries(socket)) {
         Some((true, true)) if most == Stamping::Both => Stamping::Both,
         Some((true, _)) => Stamping::Receive,
         _ => Stamping::None,
     };
-    match works {
-        Stamping::Both => recount(fd),
-        // Whatever the socket refuses now it has not been granted.
-        Stamping::Receive => drop(ask_to_receive(fd)),
-        Stamping::None => drop(ask(fd, 0)),
-    }
-    works
-}
-
-const RECEIVE: u32 = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
-const SEND: u32 = RECEIVE | libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-const BOTH: u32 = SEND | libc::SOF_TIMESTAMPING_OPT_ID;
-
-/// Lets the kernel count what is sent from 0 again.
-pub(super) fn recount(socket: BorrowedFd<'_>) {
-    // It begins anew when the counting is switched on.
-    let _ = ask(socket, SEND).and_then(|()| ask(socket, BOTH));
-}
-
-fn ask(socket: BorrowedFd<'_>, flags: u32) -> io::Result<()> {
-    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags.cast_signed())
-}
-
-/// The newer option may be unknown where the older one is not.
-fn ask_to_receive(socket: BorrowedFd<'_>) -> io::Result<()> {
-    ask(socket, 0)
-        .and_then(|()| ask(socket, RECEIVE))
-        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1))
+    // Whatever the socket refuses now it has not been granted.
+    let _ = match works {
+        Stamping::Both => timestamping::recount(fd),
+        Stamping::Receive => timestamping::receive(fd),
+        Stamping::None => timestamping::none(fd),
+    };
+    socket.set_stamping(works);
 }
 
 /// Whether the stamps of receiving and of sending are right; `None` if that cannot be found out.
@@ -119,7 +102,7 @@ impl Trial<'_> {
             stamp.is_some_and(|stamp| (0..waited).contains(&(stamp.saturating_sub(before))))
         };
         let mut quoted = Vec::new();
-        let reports = iter::from_fn(|| self.socket.read_report(&mut quoted).ok().flatten());
+        let reports = std::iter::from_fn(|| self.socket.read_report(&mut quoted).ok().flatten());
         let sent = reports.take(MOST_REPORTS).fold(None, |last, report| match report {
             Report::Sent { stamp, .. } => stamp,
             Report::Refused(_) | Report::Unsent => last,

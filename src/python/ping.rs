@@ -13,8 +13,9 @@ use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
+use crate::net::datagram::Stamping;
 use crate::net::ping::{Events, Lane, Session, Settings};
-use crate::net::socket::{Marks, Path, Stamping};
+use crate::net::socket::{Marks, Path};
 
 /// A run of pings to one or several targets.
 #[pyclass(frozen, module = "udpping._core")]

@@ -8,8 +8,9 @@ use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
 use udpping::logic::monitor::{Monitor, MonitorPlan, State};
 use udpping::logic::wire::heartbeat::{Form, Heartbeat};
 use udpping::logic::{Moment, SECOND};
+use udpping::net::datagram::Via;
 use udpping::net::monitor::{Settings, Watcher};
-use udpping::net::socket::{Manner, Marks, Path, Socket, Stamping, Via};
+use udpping::net::socket::{Marks, Path, Socket};
 
 /// A generator that gives the same everywhere: xorshift64 (Marsaglia 2003).
 struct Dice(u64);
@@ -143,8 +144,7 @@ fn crowd_is_told_apart(interval: u32) -> bool {
     };
     let watcher = Watcher::bind(settings).expect("a monitor");
     watcher.start().expect("a thread");
-    let manner = Manner { path: Path::best(), connected: false, stamping: Stamping::None };
-    let socket = Socket::toward(watcher.address(), None, Marks::default(), manner).expect("a socket");
+    let socket = Socket::toward(watcher.address(), None, Marks::default(), Path::best()).expect("a socket");
     let mut senders: Vec<(Sender, IpAddr)> = (0..CLIENTS)
         .map(|client| {
             let [_, a, b, c] = u32::try_from(client + 2).expect("few").to_be_bytes();

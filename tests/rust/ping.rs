@@ -9,8 +9,9 @@ use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
 use udpping::logic::wire::read_seq;
+use udpping::net::datagram::Stamping;
 use udpping::net::ping::{Events, Session, Settings};
-use udpping::net::socket::{Marks, Path, Stamping};
+use udpping::net::socket::{Marks, Path};
 use udpping::sim::ping::{Peer, Run};
 
 use crate::scenario::{Counts, Expected, Form, MS, SCENARIOS, Scenario, TIMEOUT};

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use udpping::logic::ping::{Action, Arrival, Pinger, Plan, Wishes};
 use udpping::logic::record::{Row, Stamp, Status};
+use udpping::net::datagram::Stamping;
 use udpping::net::ping::{Events, Session, Settings};
-use udpping::net::socket::{Marks, Path, Stamping};
+use udpping::net::socket::{Marks, Path};
 
 const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 12_000);
 const US: i64 = 1_000;

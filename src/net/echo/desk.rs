@@ -16,10 +16,11 @@ use crate::logic::echo::{
 use crate::logic::link::Link;
 use crate::net::background::Shared;
 use crate::net::clock::{Clock, wall_ns};
+use crate::net::datagram::Via;
 use crate::net::feed::lock;
 use crate::net::outbox::Outbox;
 use crate::net::pace::{self, Bell, Waker};
-use crate::net::socket::{Inbox, Path, Socket, Via, passes};
+use crate::net::socket::{Inbox, Path, Socket, passes};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.

@@ -8,7 +8,7 @@ use super::fleet::Place;
 use crate::logic::wire::read_seq;
 use crate::net::crowd::{Crowd, Member};
 use crate::net::resolve::reachable;
-use crate::net::socket::{Inbox, Manner, Marks, Path, Socket, Stamping, is_refusal};
+use crate::net::socket::{Inbox, Marks, Path, Socket, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams and reports taken at a time, however many wait.
@@ -134,8 +134,7 @@ impl Way {
     }
 
     fn open(&self, to: SocketAddr) -> Result<Member> {
-        let manner = Manner { path: self.path, connected: false, stamping: Stamping::None };
-        let socket = Socket::toward(to, None, Marks::default(), manner)?;
+        let socket = Socket::toward(to, None, Marks::default(), self.path)?;
         Member::new(socket, &self.crowd, self.key)
             .map_err(|source| Error::System { action: "watch a socket", source })
     }

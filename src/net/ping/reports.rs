@@ -2,8 +2,8 @@
 
 use crate::logic::Nanos;
 use crate::net::clock::Clock;
+use crate::net::datagram::{Report, Stamping};
 use crate::net::feed::lock;
-use crate::net::socket::{Report, Stamping};
 use crate::net::{Error, Result};
 
 use super::sendings::Sendings;

@@ -15,9 +15,10 @@ use super::{Events, Lane, Settings, Shared, key};
 use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::Clock;
+use crate::net::datagram::Stamping;
 use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, Stamping, is_refusal};
+use crate::net::socket::{Inbox, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.

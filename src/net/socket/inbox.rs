@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use rustix::fd::AsFd as _;
 
-use super::{Datagram, Path, Socket};
+use super::{Path, Socket};
 use crate::logic::wire::MAX_PAYLOAD;
+use crate::net::datagram::Datagram;
 #[cfg(target_os = "linux")]
-use crate::net::batch;
+use crate::net::sys;
 
 /// Buffers for what arrives at a socket.
 #[derive(Debug)]
 pub struct Inbox {
     #[cfg(target_os = "linux")]
-    batch: Option<batch::Inbox>,
+    batch: Option<sys::Inbox>,
     single: Vec<u8>,
     received: Option<(usize, SocketAddr)>,
 }
@@ -28,7 +29,7 @@ impl Inbox {
         let slot = MAX_PAYLOAD + 20;
         Self {
             #[cfg(target_os = "linux")]
-            batch: (path == Path::Full).then(|| batch::Inbox::new(slots, slot)),
+            batch: (path == Path::Full).then(|| sys::Inbox::new(slots, slot)),
             single: if cfg!(target_os = "linux") && path == Path::Full { Vec::new() } else { vec![0; slot] },
             received: None,
         }
@@ -66,7 +67,7 @@ impl Inbox {
             stamp: None,
         });
         #[cfg(target_os = "linux")]
-        let batch = self.batch.iter().flat_map(batch::Inbox::datagrams);
+        let batch = self.batch.iter().flat_map(sys::Inbox::datagrams);
         #[cfg(not(target_os = "linux"))]
         let batch = std::iter::empty();
         batch.chain(single)

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
 use super::control::{CONTROL, Control, Facts, Scratch, address, control_messages, facts, header, read};
-use crate::net::socket::{Datagram, Refusal, Report, Via};
+use crate::net::datagram::{Datagram, Refusal, Report, Via};
 
 /// Buffers for several datagrams, filled by one system call.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
-//! What goes in and comes out of a socket.
+//! What goes into a socket and comes out of it: data types alone, below the code that does so.
 
 use std::net::{IpAddr, SocketAddr};
-
-use super::Path;
 
 /// A local address and interface, as a datagram came in and its answer should go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +9,16 @@ pub struct Via {
     pub ip: IpAddr,
     /// The interface's index.
     pub interface: u32,
+}
+
+/// What leaves as one packet: a datagram, or a train of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parcel<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) to: SocketAddr,
+    pub(super) via: Option<Via>,
+    /// The length of each datagram of a train but the last.
+    pub(super) step: Option<u16>,
 }
 
 /// A datagram that was received.
@@ -64,15 +72,4 @@ pub enum Stamping {
     Receive,
     /// The same, and those that leave.
     Both,
-}
-
-/// How a pinger's socket is used.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner {
-    /// Which of the two paths.
-    pub path: Path,
-    /// Hear only the one target.
-    pub connected: bool,
-    /// The most that the kernel is asked to stamp; it is less where that does not work.
-    pub stamping: Stamping,
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::num::NonZeroUsize;
 use std::ptr;
 
-use crate::net::socket::Via;
+use crate::net::datagram::Via;
 
 /// Room for the control messages of one datagram: an IPv6 packet info, hop limit, the step of a train, and an extended
 /// error with its sender.

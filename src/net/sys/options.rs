@@ -1,34 +1,10 @@
-//! The system calls of Linux that have no safe wrapper: the only room with `unsafe` and `libc`.
-//!
-//! Every pointer handed to the kernel is made within the call that uses it, from memory that outlives that call.
-#![allow(
-    unsafe_code,
-    reason = "recvmmsg, sendmsg with control messages and some socket options have no safe wrapper"
-)]
-
-mod control;
-mod receive;
-mod send;
+//! Options of a socket, set and read.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-pub(super) use receive::{Inbox, read_report};
-pub(super) use send::{Outbox, send};
-
-/// What Linux makes of ICMP messages (`icmp_err_convert` and `icmpv6_err_convert`), beside those with a name in `std`.
-pub(super) const ICMP_ERRORS: [i32; 7] = [
-    libc::EACCES,
-    libc::EHOSTDOWN,
-    libc::EMSGSIZE,
-    libc::ENONET,
-    libc::ENOPROTOOPT,
-    libc::EOPNOTSUPP,
-    libc::EPROTO,
-];
-
 /// Every datagram received will say at which address it came in.
-pub(super) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+pub(in crate::net) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     } else {
@@ -37,31 +13,23 @@ pub(super) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> io::Resu
 }
 
 /// Datagrams that came as a train are received as one; older kernels take them apart before.
-pub(super) fn take_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub(in crate::net) fn take_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
 /// A receive buffer of any size, which needs the right to administer the network.
-pub(super) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+pub(in crate::net) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
 }
 
 /// From now on other sockets that say the same may be bound to this one's address, and share its datagrams.
-pub(super) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub(in crate::net) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
 }
 
-/// Whether an error is of a train alone, so that its datagrams may leave one by one: a device that does not compute
-/// checksums, a path that takes less, a kernel that knows no trains.
-pub(super) fn is_about_trains(error: &io::Error) -> bool {
-    const OLD_OR_LONG: [i32; 5] =
-        [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
-    error.raw_os_error().is_some_and(|errno| OLD_OR_LONG.contains(&errno))
-}
-
 /// ICMP errors go to the error queue, and every datagram received will say how many hops it had left.
-pub(super) fn tell_refusals(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+pub(in crate::net) fn tell_refusals(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
         set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
@@ -72,7 +40,7 @@ pub(super) fn tell_refusals(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()
 }
 
 /// Datagrams that are too long for the path are refused, not cut up.
-pub(super) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+pub(in crate::net) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
     } else {
@@ -91,7 +59,7 @@ pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i
 /// Datagrams that the kernel has dropped because this socket's buffer was full.
 ///
 /// From `SO_MEMINFO`, which tells at once; `SO_RXQ_OVFL` tells only with the next datagram that fits.
-pub(super) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
+pub(in crate::net) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
     const DROPS: usize = 8; // SK_MEMINFO_DROPS in linux/sock_diag.h
     let mut fields = [0_u32; DROPS + 1];
     let mut length = libc::socklen_t::try_from(size_of_val(&fields)).ok()?;
@@ -109,7 +77,7 @@ pub(super) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::net) mod tests {
     use super::*;
 
     /// Makes the kernel refuse trains, as a device would that computes no checksums.

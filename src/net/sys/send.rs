@@ -6,8 +6,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
 use super::control::{CONTROL, Control, Scratch, header};
-use crate::net::outbox::Parcel;
-use crate::net::socket::Via;
+use crate::net::datagram::{Parcel, Via};
 
 /// Parcels that leave with one system call.
 const MOST: usize = 64;

@@ -1,0 +1,42 @@
+//! `epoll`: a list of sockets that the system keeps, each under a key.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{Timespec, epoll};
+
+/// Keys told at a time, however many sockets have something.
+const MOST: usize = 256;
+
+#[derive(Debug)]
+pub(in crate::net) struct Epoll(OwnedFd);
+
+impl Epoll {
+    pub(in crate::net) fn new() -> io::Result<Self> {
+        Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
+    }
+
+    pub(in crate::net) fn add(&self, socket: impl AsFd, key: u64) -> io::Result<()> {
+        Ok(epoll::add(&self.0, socket, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?)
+    }
+
+    pub(in crate::net) fn delete(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.0, socket)?)
+    }
+
+    /// Adds to `ready` the keys of sockets that have something, without waiting.
+    pub(in crate::net) fn take(&self, ready: &mut Vec<u64>) -> io::Result<()> {
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut events = Vec::with_capacity(MOST);
+        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&at_once))?;
+        ready.extend(events.iter().map(|event: &epoll::Event| event.data.u64()));
+        Ok(())
+    }
+}
+
+impl AsFd for Epoll {
+    /// It can be read when one of its sockets can.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
