@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-LONG, TOO_LONG = 400, 450
+LONG, TOO_LONG = 500, 600
 LAZY = {"duckdb", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "tqdm"}
 
 
