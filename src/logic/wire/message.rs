@@ -109,7 +109,7 @@ impl FromStr for Message {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let refuse = |why: &str| Invalid::new("message", format!("{text:?}"), format!("{EXPECTED}{why}"));
-        let pieces = super::template::pieces(
+        let pieces = super::pieces::pieces(
             text,
             |field| match field {
                 "seq" => Some(Piece::Seq),

@@ -7,6 +7,7 @@
 pub mod heartbeat;
 mod message;
 mod moment;
+mod pieces;
 pub mod template;
 
 pub use message::Message;

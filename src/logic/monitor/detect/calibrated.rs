@@ -9,9 +9,8 @@
 //! with S the share of arrivals later than expected by more than that. The deadline is where P falls to what one
 //! received heartbeat may contribute: rate x interval / (1 - loss), since there are 1 - loss of those to each sent.
 
-use super::chen::saturated;
 use super::deviations::{Deviations, Tail};
-use super::{Beat, Marks, Rate};
+use super::{Beat, Marks, Rate, saturated};
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// The longest silence that is waited for, in intervals. A longer gap is an outage: nothing is learned from it.

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use super::window::{self, Window};
-use super::{Beat, option, window_size};
+use super::{Beat, option, saturated, window_size};
 use crate::logic::Nanos;
 use crate::logic::text::{Time, time};
 
@@ -84,9 +84,4 @@ impl Watch {
         let due = self.latest + i128::from(self.interval);
         saturated(start + due + self.offsets.mean().round() as i128 + i128::from(self.margin))
     }
-}
-
-/// The nearest time.
-pub(super) fn saturated(nanos: i128) -> Nanos {
-    Nanos::try_from(nanos).unwrap_or(if nanos < 0 { Nanos::MIN } else { Nanos::MAX })
 }

@@ -248,3 +248,8 @@ fn window_size(text: &str) -> Result<u16, String> {
     let expected = || "window=n with a whole number n from 2 to 1000".to_owned();
     text.parse().ok().filter(|size| (2..=window::MOST).contains(size)).ok_or_else(expected)
 }
+
+/// The nearest time.
+fn saturated(nanos: i128) -> Nanos {
+    Nanos::try_from(nanos).unwrap_or(if nanos < 0 { Nanos::MIN } else { Nanos::MAX })
+}
