@@ -1,42 +1,11 @@
 //! Distributions of delays, from always the same to long-tailed ones with a base.
 
-use super::delay_kinds::{Shape, fitted};
-use super::{bic, rounded};
+use super::bic;
+use super::delay_kinds::{DelayKind, Shape, Times, fitted};
 use crate::logic::link::Delay;
 use crate::logic::stats::Sample;
 use crate::logic::text::Time;
 use crate::logic::{Invalid, Nanos};
-
-/// What kind of distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DelayKind {
-    /// Always the same time.
-    Fixed,
-    /// Any time between two ends.
-    Uniform,
-    /// An exponential time on top of a base.
-    Exponential,
-    /// A log-normal time on top of a base.
-    LogNormal,
-    /// A gamma-distributed time on top of a base.
-    Gamma,
-}
-
-impl DelayKind {
-    const ALL: [Self; 5] = [Self::Fixed, Self::Uniform, Self::Exponential, Self::LogNormal, Self::Gamma];
-
-    /// What it is called.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        ["fixed", "uniform", "exponential", "lognormal", "gamma"][self as usize]
-    }
-
-    /// How many numbers it is told by.
-    #[must_use]
-    pub fn parameters(self) -> u32 {
-        [1, 2, 2, 3, 3][self as usize]
-    }
-}
 
 /// One distribution, fitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,12 +46,6 @@ pub struct DelayFits {
     pub best: Option<usize>,
 }
 
-/// Times, each as many as `weight`; of more round trips than these, so many quantiles stand for all.
-const MOST_TIMES: usize = 100_000;
-
-/// Times without which three numbers are a guess.
-pub(super) const TIMES: usize = 20;
-
 /// Fits distributions to the round trips of pings that were answered in time.
 ///
 /// # Errors
@@ -101,55 +64,6 @@ pub fn fit_delay(samples: &[Sample<'_>]) -> Result<DelayFits, Invalid> {
         .filter(|place| fits[*place].found.is_ok())
         .min_by(|a, b| value(&fits[*a]).total_cmp(&value(&fits[*b])));
     Ok(DelayFits { received: times.count as u64, fits, best })
-}
-
-/// Round trips in order.
-pub(super) struct Times {
-    pub(super) sorted: Vec<f64>,
-    /// Of all, not only of those kept.
-    pub(super) count: usize,
-    pub(super) mean: f64,
-}
-
-impl Times {
-    fn of(sorted: &[Nanos]) -> Self {
-        let count = sorted.len();
-        let mean = sorted.iter().map(|time| *time as f64).sum::<f64>() / count.max(1) as f64;
-        let kept = count.min(MOST_TIMES);
-        let mut some: Vec<f64> =
-            (0..kept).map(|place| sorted[(2 * place + 1) * count / (2 * kept)] as f64).collect();
-        // The ends are the ends, whatever is kept.
-        if let ([first, .., last], [low, .., high]) = (&mut some[..], sorted) {
-            (*first, *last) = (*low as f64, *high as f64);
-        }
-        Self { sorted: some, count, mean }
-    }
-
-    pub(super) fn shortest(&self) -> f64 {
-        self.sorted.first().copied().unwrap_or(0.0)
-    }
-
-    pub(super) fn longest(&self) -> f64 {
-        self.sorted.last().copied().unwrap_or(0.0)
-    }
-
-    pub(super) fn are_equal(&self) -> bool {
-        self.shortest() >= self.longest()
-    }
-
-    /// The largest distance of their shares from those of a distribution.
-    fn distance(&self, shape: &Shape) -> f64 {
-        let all = self.sorted.len() as f64;
-        let mut below = 0;
-        let mut distance: f64 = 0.0;
-        for equal in self.sorted.chunk_by(|a, b| a >= b) {
-            let (seen_below, seen) = (below as f64 / all, (below + equal.len()) as f64 / all);
-            below += equal.len();
-            let [model_below, model] = shape.below_and_up_to(equal[0]);
-            distance = distance.max((model_below - seen_below).abs()).max((model - seen).abs());
-        }
-        distance
-    }
 }
 
 fn told(kind: DelayKind, times: &Times) -> Result<FittedDelay, String> {
@@ -181,25 +95,6 @@ fn text(shape: &Shape) -> String {
         }
         Shape::Gamma { mean, shape, base } => {
             format!("gamma:mean={},shape={shape},base={}", time(mean), time(base))
-        }
-    }
-}
-
-impl Shape {
-    /// Times to the nanosecond, the others to six digits.
-    fn rounded(self) -> Self {
-        match self {
-            Self::Fixed { time } => Self::Fixed { time: time.round() },
-            Self::Uniform { low, high } => Self::Uniform { low: low.round(), high: high.round() },
-            Self::Exponential { mean, base } => {
-                Self::Exponential { mean: mean.round().max(1.0), base: base.round() }
-            }
-            Self::LogNormal { median, sigma, base } => {
-                Self::LogNormal { median: median.round().max(1.0), sigma: rounded(sigma), base: base.floor() }
-            }
-            Self::Gamma { mean, shape, base } => {
-                Self::Gamma { mean: mean.round().max(1.0), shape: rounded(shape), base: base.floor() }
-            }
         }
     }
 }
@@ -283,7 +178,6 @@ mod tests {
     fn ten_million_times_are_as_their_quantiles() {
         let some = quantiles("gamma:mean=5ms,shape=3,base=20ms", 1_000);
         let many: Vec<_> = some.iter().flat_map(|time| std::iter::repeat_n(*time, 300)).collect();
-        assert_eq!(Times::of(&many).sorted.len(), MOST_TIMES);
         let (one, other) = (best(&some), best(&many));
         assert!((one.distance - other.distance).abs() < 0.003);
     }

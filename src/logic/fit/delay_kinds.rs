@@ -5,8 +5,47 @@
 //! below it by a n-th of how far the mean is above it: about how far the shortest of n times is above the truth. Within
 //! that, and from 0 on, the best base is searched for, with the other two numbers the best ones for it.
 
-use super::delay::{DelayKind, TIMES, Times};
+use super::rounded;
+use crate::logic::Nanos;
 use crate::logic::special::{ln_gamma, upper};
+
+/// Times, each as many as `weight`; of more round trips than these, so many quantiles stand for all.
+const MOST_TIMES: usize = 100_000;
+
+/// Times without which three numbers are a guess.
+const TIMES: usize = 20;
+
+/// What kind of distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DelayKind {
+    /// Always the same time.
+    Fixed,
+    /// Any time between two ends.
+    Uniform,
+    /// An exponential time on top of a base.
+    Exponential,
+    /// A log-normal time on top of a base.
+    LogNormal,
+    /// A gamma-distributed time on top of a base.
+    Gamma,
+}
+
+impl DelayKind {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Fixed, Self::Uniform, Self::Exponential, Self::LogNormal, Self::Gamma];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        ["fixed", "uniform", "exponential", "lognormal", "gamma"][self as usize]
+    }
+
+    /// How many numbers it is told by.
+    #[must_use]
+    pub fn parameters(self) -> u32 {
+        [1, 2, 2, 3, 3][self as usize]
+    }
+}
 
 /// A distribution; times in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +87,55 @@ pub enum Shape {
         /// What comes on top of.
         base: f64,
     },
+}
+
+/// Round trips in order.
+pub(super) struct Times {
+    sorted: Vec<f64>,
+    /// Of all, not only of those kept.
+    pub(super) count: usize,
+    mean: f64,
+}
+
+impl Times {
+    pub(super) fn of(sorted: &[Nanos]) -> Self {
+        let count = sorted.len();
+        let mean = sorted.iter().map(|time| *time as f64).sum::<f64>() / count.max(1) as f64;
+        let kept = count.min(MOST_TIMES);
+        let mut some: Vec<f64> =
+            (0..kept).map(|place| sorted[(2 * place + 1) * count / (2 * kept)] as f64).collect();
+        // The ends are the ends, whatever is kept.
+        if let ([first, .., last], [low, .., high]) = (&mut some[..], sorted) {
+            (*first, *last) = (*low as f64, *high as f64);
+        }
+        Self { sorted: some, count, mean }
+    }
+
+    fn shortest(&self) -> f64 {
+        self.sorted.first().copied().unwrap_or(0.0)
+    }
+
+    fn longest(&self) -> f64 {
+        self.sorted.last().copied().unwrap_or(0.0)
+    }
+
+    fn are_equal(&self) -> bool {
+        self.shortest() >= self.longest()
+    }
+
+    /// The largest distance of their shares from those of a distribution.
+    pub(super) fn distance(&self, shape: &Shape) -> f64 {
+        let all = self.sorted.len() as f64;
+        let mut below = 0;
+        let mut distance: f64 = 0.0;
+        for equal in self.sorted.chunk_by(|a, b| a >= b) {
+            let (seen_below, seen) = (below as f64 / all, (below + equal.len()) as f64 / all);
+            below += equal.len();
+            let [model_below, model] = shape.below_and_up_to(equal[0]);
+            distance = distance.max((model_below - seen_below).abs()).max((model - seen).abs());
+        }
+        distance
+    }
 }
 
 /// The best of a kind, or why there is none.
@@ -144,6 +232,23 @@ fn above(time: f64, base: f64) -> f64 {
 }
 
 impl Shape {
+    /// Times to the nanosecond, the others to six digits.
+    pub(super) fn rounded(self) -> Self {
+        match self {
+            Self::Fixed { time } => Self::Fixed { time: time.round() },
+            Self::Uniform { low, high } => Self::Uniform { low: low.round(), high: high.round() },
+            Self::Exponential { mean, base } => {
+                Self::Exponential { mean: mean.round().max(1.0), base: base.round() }
+            }
+            Self::LogNormal { median, sigma, base } => {
+                Self::LogNormal { median: median.round().max(1.0), sigma: rounded(sigma), base: base.floor() }
+            }
+            Self::Gamma { mean, shape, base } => {
+                Self::Gamma { mean: mean.round().max(1.0), shape: rounded(shape), base: base.floor() }
+            }
+        }
+    }
+
     /// The logarithm of the probability of times that are whole nanoseconds; `None` if it is 0.
     pub(super) fn log_likelihood(&self, times: &Times) -> Option<f64> {
         let n = times.count as f64;
@@ -174,7 +279,7 @@ impl Shape {
     }
 
     /// The probabilities of a delay below a time, and up to it: they differ only where one time has a share of its own.
-    pub(super) fn below_and_up_to(&self, time: f64) -> [f64; 2] {
+    fn below_and_up_to(&self, time: f64) -> [f64; 2] {
         let share = match *self {
             Self::Fixed { time: always } => {
                 return [f64::from(u8::from(time > always)), f64::from(u8::from(time >= always))];
@@ -221,6 +326,14 @@ mod tests {
             assert!((digamma(x) - value).abs() < 1e-11, "{x} {}", digamma(x));
         }
         assert!((normal_below(normal_above(0.025)) - 0.975).abs() < 1e-14);
+    }
+
+    #[test]
+    fn of_very_many_times_some_are_kept_and_both_ends() {
+        let all: Vec<Nanos> = (0..300_000).collect();
+        let times = Times::of(&all);
+        assert_eq!((times.sorted.len(), times.count), (MOST_TIMES, all.len()));
+        assert_eq!([times.shortest(), times.longest()], [0.0, 299_999.0]);
     }
 
     #[test]

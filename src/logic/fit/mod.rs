@@ -15,8 +15,8 @@ mod outcomes;
 
 pub use candidates::{FittedChannel, LossFit, LossFits, LossKind, fit_loss};
 pub use channel::Channel;
-pub use delay::{DelayFit, DelayFits, DelayKind, FittedDelay, fit_delay};
-pub use delay_kinds::Shape;
+pub use delay::{DelayFit, DelayFits, FittedDelay, fit_delay};
+pub use delay_kinds::{DelayKind, Shape};
 pub use goodness::Goodness;
 pub use outcomes::{Outcomes, Stretch};
 
