@@ -14,6 +14,7 @@ pub mod stats;
 pub mod text;
 pub mod time;
 pub mod wire;
+mod words;
 
 pub use error::Invalid;
 pub use time::{Moment, Nanos, SECOND};

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use super::Nanos;
+use super::words::words;
 
 pub use rows::{Chunk, Rows};
 
@@ -20,92 +21,49 @@ pub const NONE: Nanos = Nanos::MIN;
 /// The longest part of an answer that is kept in a row.
 pub const KEPT_REPLY: usize = 1_024;
 
-/// How a ping ended. The order is that of the names in [`Status::NAMES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Status {
-    /// A reply within the timeout.
-    Reply,
-    /// A reply after the timeout.
-    Late,
-    /// No reply.
-    Timeout,
-    /// The network said that the target cannot be reached.
-    Unreachable,
-    /// It could not be sent.
-    Error,
-    /// In flight: never in a finished run.
-    Open,
-}
-
-impl Status {
-    /// The names in the table, by discriminant.
-    pub const NAMES: [&'static str; 6] = ["reply", "late", "timeout", "unreachable", "error", "open"];
-
-    /// The name in the table.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
-
-    /// The status of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Reply, Self::Late, Self::Timeout, Self::Unreachable, Self::Error, Self::Open]
-            .into_iter()
-            .find(|status| status.name() == name)
+words! {
+    /// How a ping ended.
+    Status {
+        /// A reply within the timeout.
+        Reply = "reply",
+        /// A reply after the timeout.
+        Late = "late",
+        /// No reply.
+        Timeout = "timeout",
+        /// The network said that the target cannot be reached.
+        Unreachable = "unreachable",
+        /// It could not be sent.
+        Error = "error",
+        /// In flight: never in a finished run.
+        Open = "open",
     }
 }
 
-/// What ties an answer to its ping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Match {
-    /// The answer carries the ping's sequence number.
-    Seq,
-    /// The answer carries the ping's own time text, though no (or another) number can be read.
-    Payload,
-    /// Nothing but that it came from the target while this was the only ping in flight.
-    Unverified,
-}
-
-impl Match {
-    /// The names in the table, by discriminant.
-    pub const NAMES: [&'static str; 3] = ["seq", "payload", "unverified"];
-}
-
-/// Who took the two times that a round trip lies between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Stamp {
-    /// This program, around its system calls.
-    User,
-    /// The kernel, both.
-    Kernel,
-    /// The kernel that of the arrival, this program that of the sending.
-    KernelRx,
-    /// The kernel that of the sending, this program that of the arrival.
-    KernelTx,
-    /// This program: the kernel's clock was set while the ping was out.
-    Stepped,
-}
-
-impl Stamp {
-    /// The names in the table, by discriminant.
-    pub const NAMES: [&'static str; 5] = ["user", "kernel", "kernel-rx", "kernel-tx", "stepped"];
-
-    /// The stamp of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::User, Self::Kernel, Self::KernelRx, Self::KernelTx, Self::Stepped]
-            .into_iter()
-            .find(|stamp| stamp.name() == name)
+words! {
+    /// What ties an answer to its ping.
+    Match {
+        /// The answer carries the ping's sequence number.
+        Seq = "seq",
+        /// The answer carries the ping's own time text, though no (or another) number can be read.
+        Payload = "payload",
+        /// Nothing but that it came from the target while this was the only ping in flight.
+        Unverified = "unverified",
     }
+}
 
-    /// The name in the table.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
+words! {
+    /// Who took the two times that a round trip lies between.
+    Stamp {
+        /// This program, around its system calls.
+        User = "user",
+        /// The kernel, both.
+        Kernel = "kernel",
+        /// The kernel that of the arrival, this program that of the sending.
+        KernelRx = "kernel-rx",
+        /// The kernel that of the sending, this program that of the arrival.
+        KernelTx = "kernel-tx",
+        /// This program: the kernel's clock was set while the ping was out.
+        Stepped = "stepped",
     }
 }
 

@@ -198,7 +198,7 @@ impl EchoServer {
 /// In the order of the log's columns.
 fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
     let row = &event.row;
-    let reason = Some(row.reason.as_str()).filter(|reason| !reason.is_empty());
+    let reason = Some(row.reason.name()).filter(|reason| !reason.is_empty());
     (
         row.recv_ns,
         row.wall_ns,
@@ -206,7 +206,7 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         row.client,
         row.number,
         row.seq,
-        row.verdict.as_str(),
+        row.verdict.name(),
         reason,
         row.delay_ns,
         PyBytes::new(py, &event.message),

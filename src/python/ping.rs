@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 use super::args::{nanos, number, parse, seed_of, seed_to_python, span};
 use super::table::Table;
 use crate::logic::ping::{Plan, Schedule, Wishes};
-use crate::logic::record::{Match, NONE, Row};
+use crate::logic::record::{NONE, Row};
 use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -204,7 +204,7 @@ impl PingSession {
             reply.map(|reply| reply.bytes),
             reply.map(|reply| reply.stamp.name()),
             reply.map(|reply| PyBytes::new(py, &reply.text)),
-            reply.map(|reply| Match::NAMES[reply.matched as usize]),
+            reply.map(|reply| reply.matched.name()),
             None::<Nanos>,
             None::<Nanos>,
         )

@@ -232,8 +232,7 @@ impl Raw {
 const OPEN: u8 = Status::Open as u8;
 
 fn status_code(word: Option<&str>) -> Result<u8, Invalid> {
-    let code = (0_u8..).zip(Status::NAMES).find(|(_, name)| word == Some(name));
-    code.map(|(code, _)| code).ok_or_else(|| {
+    word.and_then(Status::from_name).map(|status| status as u8).ok_or_else(|| {
         let shown = word.map_or_else(|| "null".to_owned(), |word| format!("{word:?}"));
         Invalid::new("status", shown, Status::NAMES.join(", "))
     })

@@ -289,11 +289,11 @@ impl Table {
             ("client_index", numbers::<UInt32Type>(log.client.iter().copied(), None)),
             ("number", numbers::<UInt64Type>(log.number.iter().copied(), None)),
             ("seq", Arc::new(log.seq.iter().copied().collect::<PrimitiveArray<UInt64Type>>())),
-            ("verdict", words(log.verdict.iter().map(|verdict| Some(verdict.as_str())))),
+            ("verdict", words(log.verdict.iter().map(|verdict| Some(verdict.name())))),
             (
                 "reason",
                 words(
-                    log.reason.iter().map(|reason| Some(reason.as_str()).filter(|reason| !reason.is_empty())),
+                    log.reason.iter().map(|reason| Some(reason.name()).filter(|reason| !reason.is_empty())),
                 ),
             ),
             ("delay_ns", times(log.delay_ns.iter().copied())),

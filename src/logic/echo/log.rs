@@ -3,12 +3,12 @@
 //! Rows are kept in blocks, so that a growing log never copies what it holds. Past the cap, rows are only
 //! counted.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use super::{Decision, Fate, Verdict};
 use crate::logic::Nanos;
 use crate::logic::wire;
+use crate::logic::words::words;
 
 /// Rows of one block.
 const BLOCK: usize = 4_096;
@@ -45,28 +45,30 @@ pub struct Row {
     pub delay_ns: Nanos,
 }
 
-/// What became of a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It was answered, or will be.
-    Answer,
-    /// It was not.
-    Drop,
-    /// Its reply could not be sent.
-    Error,
+words! {
+    /// What became of a datagram.
+    Outcome {
+        /// It was answered, or will be.
+        Answer = "answer",
+        /// It was not.
+        Drop = "drop",
+        /// Its reply could not be sent.
+        Error = "error",
+    }
 }
 
-/// Why a datagram was not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// It was.
-    None,
-    /// The link lost it.
-    Loss,
-    /// Too many replies were waiting.
-    Full,
-    /// The send failed.
-    Send,
+words! {
+    /// Why a datagram was not answered; no word for what was.
+    Reason {
+        /// It was.
+        None = "",
+        /// The link lost it.
+        Loss = "loss",
+        /// Too many replies were waiting.
+        Full = "full",
+        /// The send failed.
+        Send = "send",
+    }
 }
 
 /// Which row a later outcome belongs to.
@@ -186,43 +188,6 @@ impl Log {
     }
 }
 
-impl Outcome {
-    /// The word in the log.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answer => "answer",
-            Self::Drop => "drop",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl Reason {
-    /// The word in the log; none for what was answered.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Loss => "loss",
-            Self::Full => "full",
-            Self::Send => "send",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -245,7 +210,7 @@ mod tests {
         log.failed(notes[2], Reason::Full);
         log.failed(notes[3], Reason::Send);
         let told: Vec<_> =
-            log.rows().map(|row| (row.verdict.as_str(), row.reason.as_str(), row.delay_ns)).collect();
+            log.rows().map(|row| (row.verdict.name(), row.reason.name(), row.delay_ns)).collect();
         assert_eq!(
             told,
             [("answer", "", 5), ("drop", "loss", 0), ("error", "full", 5), ("error", "send", 5)]

@@ -19,39 +19,70 @@ pub struct Rows {
     sources: Vec<Source>,
 }
 
-/// Rows that follow each other: columns of one length.
-#[derive(Debug, Clone, Default)]
-pub struct Chunk {
+/// Makes a chunk of columns, each with what stands there of a ping that has just left.
+macro_rules! chunk {
+    (
+        |$due:ident, $sent:ident, $sent_wall:ident|
+        $($(#[$doc:meta])* $column:ident: $kind:ty = $first:expr,)+
+    ) => {
+        /// Rows that follow each other: columns of one length.
+        #[derive(Debug, Clone, Default)]
+        pub struct Chunk {
+            $($(#[$doc])* pub $column: Vec<$kind>,)+
+            /// Beginnings of the replies, one behind the other in the order in which they came.
+            pub text: Vec<u8>,
+        }
+
+        impl Chunk {
+            /// An empty one with room for as much, so that it does not have to grow as well.
+            fn with_room_of(other: &Self) -> Self {
+                Self {
+                    $($column: Vec::with_capacity(other.len()),)+
+                    text: Vec::with_capacity(other.text.len()),
+                }
+            }
+
+            fn bytes_held(&self) -> usize {
+                self.text.capacity() $(+ self.$column.capacity() * size_of::<$kind>())+
+            }
+
+            fn push(&mut self, $due: Nanos, $sent: Nanos, $sent_wall: i64) {
+                $(self.$column.push($first);)+
+            }
+        }
+    };
+}
+
+chunk! {
+    |due, sent, sent_wall|
     /// When the schedule wanted each ping sent.
-    pub due: Vec<Nanos>,
+    due: Nanos = due,
     /// When each was sent.
-    pub sent: Vec<Nanos>,
+    sent: Nanos = sent,
     /// The same, nanoseconds since 1970.
-    pub sent_wall: Vec<i64>,
+    sent_wall: i64 = sent_wall,
     /// When the kernel sent each, nanoseconds since 1970.
-    pub sent_stamp: Vec<i64>,
+    sent_stamp: i64 = NONE,
     /// Round-trip times by the best two times.
-    pub rtt: Vec<Nanos>,
+    rtt: Nanos = NONE,
     /// Round-trip times by this program's own.
-    pub user_rtt: Vec<Nanos>,
+    user_rtt: Nanos = NONE,
     /// [`Status`] codes.
-    pub status: Vec<u8>,
+    status: u8 = if sent == NONE { Status::Error } else { Status::Open } as u8,
     /// Datagrams credited.
-    pub copies: Vec<u32>,
+    copies: u32 = 0,
     /// Index into [`Rows::sources`], or [`Rows::NO_SOURCE`].
-    pub source: Vec<u32>,
+    source: u32 = Rows::NO_SOURCE,
     /// Hops left; 0 where unknown (no datagram arrives with 0).
-    pub ttl: Vec<u8>,
+    ttl: u8 = 0,
     /// Length of the reply.
-    pub bytes: Vec<u32>,
+    bytes: u32 = 0,
     /// [`Stamp`] codes; valid where `copies` is not 0.
-    pub stamp: Vec<u8>,
+    stamp: u8 = 0,
     /// [`Match`] codes; valid where `copies` is not 0.
-    pub matched: Vec<u8>,
-    /// Beginnings of the replies, one behind the other in the order in which they came.
-    pub text: Vec<u8>,
-    /// Where in `text` each begins; valid where `copies` is not 0.
-    pub text_start: Vec<u32>,
+    matched: u8 = 0,
+    /// Where in `text` each reply begins; valid where `copies` is not 0.
+    text_start: u32 = 0,
 }
 
 impl Chunk {
@@ -79,55 +110,6 @@ impl Chunk {
         let start = self.text_start[at] as usize;
         let kept = if self.has_reply(at) { KEPT_REPLY.min(self.bytes[at] as usize) } else { 0 };
         start..start + kept
-    }
-
-    /// An empty one with room for as much, so that it does not have to grow as well.
-    fn with_room_of(other: &Self) -> Self {
-        let rows = other.len();
-        Self {
-            due: Vec::with_capacity(rows),
-            sent: Vec::with_capacity(rows),
-            sent_wall: Vec::with_capacity(rows),
-            sent_stamp: Vec::with_capacity(rows),
-            rtt: Vec::with_capacity(rows),
-            user_rtt: Vec::with_capacity(rows),
-            status: Vec::with_capacity(rows),
-            copies: Vec::with_capacity(rows),
-            source: Vec::with_capacity(rows),
-            ttl: Vec::with_capacity(rows),
-            bytes: Vec::with_capacity(rows),
-            stamp: Vec::with_capacity(rows),
-            matched: Vec::with_capacity(rows),
-            text: Vec::with_capacity(other.text.len()),
-            text_start: Vec::with_capacity(rows),
-        }
-    }
-
-    fn bytes_held(&self) -> usize {
-        let words = [&self.due, &self.sent, &self.sent_wall, &self.sent_stamp, &self.rtt, &self.user_rtt];
-        let halves = [&self.copies, &self.source, &self.bytes, &self.text_start];
-        let bytes = [&self.status, &self.ttl, &self.stamp, &self.matched, &self.text];
-        8 * words.iter().map(|column| column.capacity()).sum::<usize>()
-            + 4 * halves.iter().map(|column| column.capacity()).sum::<usize>()
-            + bytes.iter().map(|column| column.capacity()).sum::<usize>()
-    }
-
-    fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
-        let status = if sent == NONE { Status::Error } else { Status::Open };
-        self.due.push(due);
-        self.sent.push(sent);
-        self.sent_wall.push(sent_wall);
-        self.sent_stamp.push(NONE);
-        self.rtt.push(NONE);
-        self.user_rtt.push(NONE);
-        self.status.push(status as u8);
-        self.copies.push(0);
-        self.source.push(Rows::NO_SOURCE);
-        self.ttl.push(0);
-        self.bytes.push(0);
-        self.stamp.push(0);
-        self.matched.push(0);
-        self.text_start.push(0);
     }
 }
 
@@ -237,38 +219,20 @@ impl Rows {
     #[must_use]
     pub fn status(&self, index: usize) -> Status {
         let (chunk, at) = self.place(index);
-        match chunk.status[at] {
-            0 => Status::Reply,
-            1 => Status::Late,
-            2 => Status::Timeout,
-            3 => Status::Unreachable,
-            4 => Status::Error,
-            _ => Status::Open,
-        }
+        Status::from_code(chunk.status[at])
     }
 
     /// Who took the times of a row; valid where `copies` is not 0.
     #[must_use]
     pub fn stamp_of(&self, index: usize) -> Stamp {
         let (chunk, at) = self.place(index);
-        match chunk.stamp[at] {
-            0 => Stamp::User,
-            1 => Stamp::Kernel,
-            2 => Stamp::KernelRx,
-            3 => Stamp::KernelTx,
-            _ => Stamp::Stepped,
-        }
+        Stamp::from_code(chunk.stamp[at])
     }
 
     /// One row, put together.
     #[must_use]
     pub fn get(&self, index: usize) -> Row {
         let (chunk, at) = self.place(index);
-        let matched = match chunk.matched[at] {
-            0 => Match::Seq,
-            1 => Match::Payload,
-            _ => Match::Unverified,
-        };
         Row {
             seq: self.seq(index),
             due: chunk.due[at],
@@ -283,7 +247,7 @@ impl Rows {
             reply: chunk.has_reply(at).then(|| Reply {
                 bytes: chunk.bytes[at],
                 stamp: self.stamp_of(index),
-                matched,
+                matched: Match::from_code(chunk.matched[at]),
                 text: chunk.text[chunk.reply(at)].into(),
             }),
         }

@@ -86,11 +86,8 @@ impl<'a> Pings<'a> {
             column.map(|column| &column.values()[..]).ok_or_else(|| missing(name))
         };
         let (keys, names) = table.words("status")?;
-        let codes: Vec<u8> = names
-            .iter()
-            .map(|name| Status::NAMES.iter().position(|known| known == name).unwrap_or(usize::MAX))
-            .map(|code| u8::try_from(code).unwrap_or(u8::MAX))
-            .collect();
+        let codes: Vec<u8> =
+            names.iter().map(|name| Status::from_name(name).map_or(u8::MAX, |status| status as u8)).collect();
         let status = keys.iter().map(|key| codes[*key as usize]).collect();
         let (keys, names) = table.words("target")?;
         let mut parts = Vec::new();

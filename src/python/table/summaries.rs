@@ -48,7 +48,7 @@ impl Table {
         let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
         let (sent, rtt, user_rtt) = (time("sent_ns"), time("rtt_ns"), time("user_rtt_ns"));
         let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
-        let unverified = Some(Match::NAMES[Match::Unverified as usize]);
+        let unverified = Some(Match::Unverified.name());
         let matched = words_of(column("match"));
         let stamps = words_of(column("stamp"));
         for row in 0..self.pieces.rows() {
