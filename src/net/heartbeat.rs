@@ -6,6 +6,7 @@
 mod duty;
 mod fleet;
 mod hosts;
+mod mailbox;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,8 @@ use crate::logic::{Invalid, Nanos};
 use duty::Duty;
 use fleet::Fleet;
 use hosts::Reader;
+use mailbox::Mailbox;
 use names::Names;
-use thread::Line;
 use way::Way;
 
 /// As good as for ever: no driver takes so long to come to a sender that it is called to.
@@ -63,7 +64,7 @@ pub struct Heartbeat {
 /// Where its driver is reached.
 #[derive(Debug)]
 struct Driver {
-    line: Arc<Line>,
+    mailbox: Arc<Mailbox>,
     key: u64,
 }
 
@@ -154,17 +155,19 @@ impl Heartbeat {
             return Ok(());
         }
         let fleet = Fleet::own();
-        let place = fleet.place(self.path)?;
-        let mut way = Way::new(self.path, &place);
+        let (lease, new) = fleet.lease(self.path)?;
+        let mut way = Way::new(self.path, &lease);
         if let Some(address) = names::fixed(&self.host, self.port) {
             // What the network refuses it may grant later. What this process may not have, nobody else can free.
             way.prepare(address).or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
         }
-        let (line, key) = (Arc::clone(&place.line), place.key);
-        let names = Names::new(&self.host, self.port, &fleet.hosts, Reader::new(&line, key));
+        let (mailbox, key) = (Arc::clone(&lease.mailbox), lease.key);
+        let names = Names::new(&self.host, self.port, &fleet.hosts, Reader::new(&mailbox, key));
         self.process.store(std::process::id(), Ordering::Release);
-        line.give(Duty::new(Arc::clone(&self.desk), place, names, way));
-        *driver = Some(Driver { line, key });
+        // The lease keeps the driver, so it is there to take this.
+        drop(new.send(Duty::new(Arc::clone(&self.desk), lease, names, way)));
+        mailbox.wake();
+        *driver = Some(Driver { mailbox, key });
         Ok(())
     }
 
@@ -177,10 +180,10 @@ impl Heartbeat {
         let driver = lock(&self.driver);
         let is_first = !self.stopped.swap(true, Ordering::AcqRel);
         match &*driver {
-            Some(Driver { line, key }) if is_first => {
+            Some(Driver { mailbox, key }) if is_first => {
                 lock(&self.desk.sender).bye(self.desk.clock.now(), status);
                 self.desk.leave();
-                line.call(*key);
+                mailbox.call(*key);
             }
             Some(_) => {}
             None => self.desk.feed.end(),
@@ -251,9 +254,9 @@ impl Drop for Heartbeat {
         if self.stopped.load(Ordering::Acquire) || self.is_inherited() {
             return;
         }
-        if let Some(Driver { line, key }) = &*lock(&self.driver) {
+        if let Some(Driver { mailbox, key }) = &*lock(&self.driver) {
             self.desk.hush.store(true, Ordering::Release);
-            line.call(*key);
+            mailbox.call(*key);
             drop(self.desk.feed.wait(LONG));
         }
     }

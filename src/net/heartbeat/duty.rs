@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Desk;
-use super::fleet::Place;
+use super::mailbox::Lease;
 use super::names::Names;
 use super::way::{Ear, Heard, Way};
 use crate::logic::heartbeat::Beat;
@@ -22,7 +22,7 @@ const REFUSAL: Nanos = 2 * SECOND + SECOND / 2;
 #[derive(Debug)]
 pub(super) struct Duty {
     desk: Arc<Desk>,
-    place: Place,
+    lease: Lease,
     names: Names,
     way: Way,
     trouble: Trouble,
@@ -54,13 +54,13 @@ impl Tools {
 }
 
 impl Duty {
-    pub(super) fn new(desk: Arc<Desk>, place: Place, names: Names, way: Way) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, lease: Lease, names: Names, way: Way) -> Self {
         let patience = Some(desk.clock.now() + PATIENCE);
-        Self { desk, place, names, way, trouble: Trouble::None, patience }
+        Self { desk, lease, names, way, trouble: Trouble::None, patience }
     }
 
     pub(super) fn key(&self) -> u64 {
-        self.place.key
+        self.lease.key
     }
 
     /// Does what is due, and looks at the socket if it `has_mail`; says when to come back, `None` when it is over.

@@ -4,11 +4,13 @@
 //! fleet of its own, and touches no other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+use super::duty::Duty;
 use super::hosts::Hosts;
-use super::thread::{Driver, Line};
+use super::mailbox::{Lease, Mailbox};
+use super::thread::Driver;
 use crate::net::clock::EverClock;
 use crate::net::feed::lock;
 use crate::net::pace;
@@ -43,19 +45,12 @@ struct Roster {
     keys: u64,
 }
 
+/// A driver and its senders.
 #[derive(Debug)]
 struct Team {
-    line: Arc<Line>,
+    mailbox: Arc<Mailbox>,
+    new: mpsc::Sender<Duty>,
     path: Path,
-    size: usize,
-}
-
-/// A sender's place with a driver, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    fleet: &'static Fleet,
-    pub(super) line: Arc<Line>,
-    pub(super) key: u64,
 }
 
 impl Fleet {
@@ -82,42 +77,40 @@ impl Fleet {
         }
     }
 
-    /// A place with a driver that has room, or with a new one.
+    /// A place with a driver that has room, or with a new one; and where that driver takes its sender from.
     ///
     /// # Errors
     /// The system refuses a thread, or what it needs.
-    pub(super) fn place(&'static self, path: Path) -> Result<Place> {
+    pub(super) fn lease(&'static self, path: Path) -> Result<(Lease, mpsc::Sender<Duty>)> {
         let most = if path == Path::Full { MOST } else { MOST_POLLED };
         let mut roster = lock(&self.roster);
-        let room = roster.teams.iter().position(|team| team.path == path && team.size < most);
+        let room = roster.teams.iter().position(|team| team.path == path && team.mailbox.leases() < most);
         let index = room.unwrap_or(roster.teams.len());
         if room.is_none() {
-            roster.teams.push(Team { line: self.hire(path)?, path, size: 0 });
+            roster.teams.push(self.hire(path)?);
         }
         roster.keys += 1;
-        let key = roster.keys;
-        let team = &mut roster.teams[index];
-        team.size += 1;
-        Ok(Place { fleet: self, line: Arc::clone(&team.line), key })
+        let team = &roster.teams[index];
+        Ok((Lease::new(&team.mailbox, roster.keys), team.new.clone()))
     }
 
-    fn hire(&'static self, path: Path) -> Result<Arc<Line>> {
+    fn hire(&'static self, path: Path) -> Result<Team> {
         let refused = |source| Error::System { action: "start a thread", source };
-        let (line, bell) = Line::open(path).map_err(refused)?;
-        let line = Arc::new(line);
-        let mut driver = Driver::new(self, Arc::clone(&line), bell, path);
+        let (mailbox, bell) = Mailbox::open(path).map_err(refused)?;
+        let (new, taken) = mpsc::channel();
+        let mut driver = Driver::new(self.clock, Arc::clone(&mailbox), taken, bell, path);
         let spawned = std::thread::Builder::new().name("udpping beats".into()).spawn(move || {
             pace::be_punctual();
-            driver.run();
+            driver.run(|mailbox| self.dismiss(mailbox));
         });
-        spawned.map(|_| line).map_err(refused)
+        spawned.map(|_| Team { mailbox, new, path }).map_err(refused)
     }
 
     /// Whether a driver has nobody left; then it is off the roster, and nobody will come.
-    pub(super) fn dismiss(&self, line: &Arc<Line>) -> bool {
+    fn dismiss(&self, mailbox: &Arc<Mailbox>) -> bool {
         let mut roster = lock(&self.roster);
-        roster.teams.retain(|team| team.size > 0 || !Arc::ptr_eq(&team.line, line));
-        !roster.teams.iter().any(|team| Arc::ptr_eq(&team.line, line))
+        roster.teams.retain(|team| team.mailbox.leases() > 0 || !Arc::ptr_eq(&team.mailbox, mailbox));
+        !roster.teams.iter().any(|team| Arc::ptr_eq(&team.mailbox, mailbox))
     }
 
     /// So many more have last words to say.
@@ -137,16 +130,5 @@ impl Fleet {
         while self.leaving.load(Ordering::Acquire) > 0 && began.elapsed() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut roster = lock(&self.fleet.roster);
-        for team in roster.teams.iter_mut().filter(|team| Arc::ptr_eq(&team.line, &self.line)) {
-            team.size -= 1;
-        }
-        drop(roster);
-        self.line.wake();
     }
 }

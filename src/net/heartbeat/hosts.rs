@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use super::thread::Line;
+use super::mailbox::Mailbox;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
 use crate::net::clock::EverClock;
@@ -48,14 +48,14 @@ enum Page {
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     slot: Arc<Mutex<Option<Answer>>>,
-    line: Arc<Line>,
+    mailbox: Arc<Mailbox>,
     key: u64,
 }
 
 impl Reader {
     /// When told something, it calls the sender with this key.
-    pub(super) fn new(line: &Arc<Line>, key: u64) -> Self {
-        Self { slot: Arc::default(), line: Arc::clone(line), key }
+    pub(super) fn new(mailbox: &Arc<Mailbox>, key: u64) -> Self {
+        Self { slot: Arc::default(), mailbox: Arc::clone(mailbox), key }
     }
 
     /// What has been told since the last call.
@@ -65,7 +65,7 @@ impl Reader {
 
     pub(super) fn tell(&self, answer: Answer) {
         *lock(&self.slot) = Some(answer);
-        self.line.call(self.key);
+        self.mailbox.call(self.key);
     }
 }
 
@@ -136,13 +136,11 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::heartbeat::fleet::Fleet;
     use crate::net::pace::Bell;
     use crate::net::socket::Path;
 
-    fn line() -> (Arc<Line>, Bell) {
-        let (line, bell) = Line::open(Path::best()).unwrap();
-        (Arc::new(line), bell)
+    fn hosts() -> &'static Hosts {
+        Box::leak(Box::new(Hosts::new(EverClock::start())))
     }
 
     fn wait(reader: &Reader, bell: &Bell) -> Answer {
@@ -150,7 +148,7 @@ mod tests {
             if let Some(answer) = reader.take() {
                 return answer;
             }
-            reader.line.crowd.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
+            reader.mailbox.crowd.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
         }
     }
 
@@ -164,10 +162,10 @@ mod tests {
     #[test]
     fn one_look_up_serves_all_who_ask_meanwhile_and_for_a_moment_after() {
         for host in ["localhost", "no..such..host"] {
-            let hosts: &'static Hosts = Box::leak(Box::new(Hosts::new(Fleet::own().clock)));
+            let hosts = hosts();
             let name: Name = (host.into(), 9);
-            let (line, bell) = line();
-            let readers: Vec<Reader> = (0..1_000).map(|key| Reader::new(&line, key)).collect();
+            let (mailbox, bell) = Mailbox::open(Path::best()).unwrap();
+            let readers: Vec<Reader> = (0..1_000).map(|key| Reader::new(&mailbox, key)).collect();
             let (first, others) = readers.split_first().unwrap();
             hosts.look_up(&name, first.clone());
             for reader in others {
@@ -189,9 +187,9 @@ mod tests {
 
     #[test]
     fn many_names_are_looked_up_a_few_at_a_time_and_forgotten() {
-        let hosts: &'static Hosts = Box::leak(Box::new(Hosts::new(Fleet::own().clock)));
-        let (line, bell) = line();
-        let readers: Vec<Reader> = (0..300).map(|key| Reader::new(&line, key)).collect();
+        let hosts = hosts();
+        let (mailbox, bell) = Mailbox::open(Path::best()).unwrap();
+        let readers: Vec<Reader> = (0..300).map(|key| Reader::new(&mailbox, key)).collect();
         for reader in &readers {
             hosts.look_up(&(format!("no..such..host{}", reader.key).into(), 9), reader.clone());
             assert!(lock(&hosts.book).threads <= MOST);

@@ -85,47 +85,47 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::net::heartbeat::fleet::Fleet;
-    use crate::net::heartbeat::thread::Line;
+    use crate::net::clock::EverClock;
+    use crate::net::heartbeat::mailbox::Mailbox;
     use crate::net::pace::Bell;
     use crate::net::socket::Path;
 
-    fn names(host: &str) -> (Names, Arc<Line>, Bell) {
-        let (line, bell) = Line::open(Path::best()).unwrap();
-        let line = Arc::new(line);
-        (Names::new(host, 9, &Fleet::own().hosts, Reader::new(&line, 1)), line, bell)
+    fn names(host: &str) -> (Names, Arc<Mailbox>, Bell) {
+        let (mailbox, bell) = Mailbox::open(Path::best()).unwrap();
+        let hosts = Box::leak(Box::new(Hosts::new(EverClock::start())));
+        (Names::new(host, 9, hosts, Reader::new(&mailbox, 1)), mailbox, bell)
     }
 
     /// Looks at that time, and waits for what the system's resolver says.
-    fn look(names: &mut Names, (line, bell): (&Line, &Bell), at: Nanos) -> Answer {
+    fn look(names: &mut Names, (mailbox, bell): (&Mailbox, &Bell), at: Nanos) -> Answer {
         names.look(at);
         loop {
             if let Some(answer) = names.take() {
                 return answer;
             }
             assert!(names.is_asking() && names.next() == Nanos::MAX);
-            line.crowd.wait(bell, None, &mut Vec::new()).unwrap();
+            mailbox.crowd.wait(bell, None, &mut Vec::new()).unwrap();
         }
     }
 
     #[test]
     fn a_name_is_looked_up_each_minute_and_sooner_when_there_is_trouble() {
-        let (mut names, line, bell) = names("localhost");
-        let line = (&*line, &bell);
-        assert!(look(&mut names, line, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
+        let (mut names, mailbox, bell) = names("localhost");
+        let mailbox = (&*mailbox, &bell);
+        assert!(look(&mut names, mailbox, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
         assert_eq!(names.next(), 60 * SECOND);
         let mut at = 60 * SECOND;
-        look(&mut names, line, at).unwrap();
+        look(&mut names, mailbox, at).unwrap();
         for pause in [2, 4, 8, 16, 32, 60, 60] {
             names.hurry();
             names.hurry();
             assert_eq!(names.next(), at + pause * SECOND);
             at = names.next();
-            look(&mut names, line, at).unwrap();
+            look(&mut names, mailbox, at).unwrap();
         }
         // A minute without trouble, and everything is as it was.
         at = names.next();
-        look(&mut names, line, at).unwrap();
+        look(&mut names, mailbox, at).unwrap();
         names.hurry();
         assert_eq!(names.next(), at + 2 * SECOND);
     }

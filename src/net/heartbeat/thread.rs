@@ -4,73 +4,26 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use super::duty::{Duty, Tools};
-use super::fleet::Fleet;
+use super::mailbox::Mailbox;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
-use crate::net::crowd::Crowd;
-use crate::net::feed::lock;
-use crate::net::pace::{self, Bell, Waker};
+use crate::net::clock::EverClock;
+use crate::net::pace::Bell;
 use crate::net::socket::Path;
 
 /// The longest wait at a time: the system does not count into it the time that the machine sleeps.
 const NAP: Nanos = 5 * SECOND;
 
-/// The line to a driver.
-#[derive(Debug)]
-pub(super) struct Line {
-    waker: Waker,
-    calls: Mutex<Calls>,
-    pub(super) crowd: Arc<Crowd>,
-}
-
-/// What a driver has been told since it looked last.
-#[derive(Debug, Default)]
-struct Calls {
-    new: Vec<Duty>,
-    keys: Vec<u64>,
-}
-
-impl Line {
-    pub(super) fn open(path: Path) -> io::Result<(Self, Bell)> {
-        let crowd = Arc::new(Crowd::new(path)?);
-        let (waker, bell) = pace::waker()?;
-        Ok((Self { waker, calls: Mutex::default(), crowd }, bell))
-    }
-
-    /// Another sender.
-    pub(super) fn give(&self, duty: Duty) {
-        self.tell(|calls| calls.new.push(duty));
-    }
-
-    /// There is something to do at once for the sender with this key, if it is still there.
-    pub(super) fn call(&self, key: u64) {
-        self.tell(|calls| calls.keys.push(key));
-    }
-
-    fn tell(&self, what: impl FnOnce(&mut Calls)) {
-        let mut calls = lock(&self.calls);
-        // The driver takes all calls at once: one ring is enough for those since.
-        let is_first = calls.new.is_empty() && calls.keys.is_empty();
-        what(&mut calls);
-        drop(calls);
-        if is_first {
-            self.wake();
-        }
-    }
-
-    pub(super) fn wake(&self) {
-        self.waker.wake();
-    }
-}
-
 /// The thread's own.
 #[derive(Debug)]
 pub(super) struct Driver {
-    fleet: &'static Fleet,
-    line: Arc<Line>,
+    clock: EverClock,
+    mailbox: Arc<Mailbox>,
+    new: Receiver<Duty>,
     bell: Bell,
     tools: Tools,
     duties: HashMap<u64, (Nanos, Duty)>,
@@ -79,25 +32,33 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(fleet: &'static Fleet, line: Arc<Line>, bell: Bell, path: Path) -> Self {
-        Self { fleet, line, bell, tools: Tools::new(path), duties: HashMap::new(), times: BTreeSet::new() }
+    /// `new` brings senders that have a lease of `mailbox`, which is woken then.
+    pub(super) fn new(
+        clock: EverClock,
+        mailbox: Arc<Mailbox>,
+        new: Receiver<Duty>,
+        bell: Bell,
+        path: Path,
+    ) -> Self {
+        let tools = Tools::new(path);
+        Self { clock, mailbox, new, bell, tools, duties: HashMap::new(), times: BTreeSet::new() }
     }
 
-    /// Works until nobody is left.
-    pub(super) fn run(&mut self) {
+    /// Works until nobody is left and it may `dismiss` itself.
+    pub(super) fn run(&mut self, dismiss: impl Fn(&Arc<Mailbox>) -> bool) {
         let mut ready = Vec::new();
         loop {
             self.answer_calls();
-            let now = self.fleet.clock.now();
+            let now = self.clock.now();
             while let Some(&(_, key)) = self.times.first().filter(|(due, _)| *due <= now) {
                 self.serve(key, false);
             }
-            if self.duties.is_empty() && self.fleet.dismiss(&self.line) {
+            if self.duties.is_empty() && dismiss(&self.mailbox) {
                 return;
             }
-            let next = self.times.first().map_or(NAP, |(due, _)| due - self.fleet.clock.now());
+            let next = self.times.first().map_or(NAP, |(due, _)| due - self.clock.now());
             ready.clear();
-            if let Err(source) = self.line.crowd.wait(&self.bell, Some(next.min(NAP)), &mut ready) {
+            if let Err(source) = self.mailbox.crowd.wait(&self.bell, Some(next.min(NAP)), &mut ready) {
                 self.give_up(&source);
             }
             for &key in &ready {
@@ -107,11 +68,11 @@ impl Driver {
     }
 
     fn answer_calls(&mut self) {
-        let Calls { new, keys } = std::mem::take(&mut *lock(&self.line.calls));
-        for duty in new {
+        let calls = self.mailbox.take_calls();
+        while let Ok(duty) = self.new.try_recv() {
             self.serve_one(duty, false);
         }
-        for key in keys {
+        for key in calls {
             self.serve(key, false);
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::fleet::Place;
+use super::mailbox::Lease;
 use crate::logic::wire::read_seq;
 use crate::net::crowd::{Crowd, Member};
 use crate::net::resolve::reachable;
@@ -54,10 +54,10 @@ impl Ear {
 }
 
 impl Way {
-    /// A driver watches its socket at this place.
-    pub(super) fn new(path: Path, place: &Place) -> Self {
-        let crowd = Arc::clone(&place.line.crowd);
-        Self { path, crowd, key: place.key, addresses: Vec::new(), open: None }
+    /// The driver of this lease watches its socket.
+    pub(super) fn new(path: Path, lease: &Lease) -> Self {
+        let crowd = Arc::clone(&lease.mailbox.crowd);
+        Self { path, crowd, key: lease.key, addresses: Vec::new(), open: None }
     }
 
     /// Opens a socket to this address before there is something to send.

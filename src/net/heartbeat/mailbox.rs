@@ -1,0 +1,77 @@
+//! How other threads reach a driver, and how many senders count on it.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::net::crowd::Crowd;
+use crate::net::feed::lock;
+use crate::net::pace::{self, Bell, Waker};
+use crate::net::socket::Path;
+
+/// What wakes a driver: calls from other threads, and the sockets that it watches.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    waker: Waker,
+    /// The senders that were called since the driver looked last.
+    calls: Mutex<Vec<u64>>,
+    leases: AtomicUsize,
+    pub(super) crowd: Arc<Crowd>,
+}
+
+/// A sender's place with a driver, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) key: u64,
+}
+
+impl Mailbox {
+    pub(super) fn open(path: Path) -> io::Result<(Arc<Self>, Bell)> {
+        let crowd = Arc::new(Crowd::new(path)?);
+        let (waker, bell) = pace::waker()?;
+        let mailbox = Self { waker, calls: Mutex::default(), leases: AtomicUsize::new(0), crowd };
+        Ok((Arc::new(mailbox), bell))
+    }
+
+    /// There is something to do at once for the sender with this key, if it is still there.
+    pub(super) fn call(&self, key: u64) {
+        let mut calls = lock(&self.calls);
+        calls.push(key);
+        // The driver takes all calls at once: one ring is enough for those since.
+        let is_first = calls.len() == 1;
+        drop(calls);
+        if is_first {
+            self.wake();
+        }
+    }
+
+    /// Those called since the last time.
+    pub(super) fn take_calls(&self) -> Vec<u64> {
+        std::mem::take(&mut *lock(&self.calls))
+    }
+
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// How many senders have a place here.
+    pub(super) fn leases(&self) -> usize {
+        self.leases.load(Ordering::Acquire)
+    }
+}
+
+impl Lease {
+    pub(super) fn new(mailbox: &Arc<Mailbox>, key: u64) -> Self {
+        mailbox.leases.fetch_add(1, Ordering::AcqRel);
+        Self { mailbox: Arc::clone(mailbox), key }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.mailbox.leases.fetch_sub(1, Ordering::AcqRel);
+        // Its driver may have nobody left.
+        self.mailbox.wake();
+    }
+}
