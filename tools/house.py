@@ -1,4 +1,4 @@
-"""The rules of the house that no compiler knows: which wing may use what, and how long a file may be.
+"""The rules of the house that no compiler knows: which wing may use what, no circles, how long a file may be.
 
 Each rule carries a line that breaks it, and is tried on that line at every run: a rule that has gone blind
 fails as loudly as a rule that is broken.
@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 LONG, TOO_LONG = 500, 600
+CIRCLE_FREE = ("src/net/",)
 LAZY = {"duckdb", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "tqdm"}
 
 
@@ -105,6 +107,86 @@ def eager_imports(python: str) -> Iterator[tuple[int, str]]:
         waiting += ast.iter_child_nodes(node)
 
 
+def module(name: str) -> tuple[str, ...]:
+    """Return the path of the Rust module that is in a file."""
+    *rooms, last = name.removeprefix("src/").removesuffix(".rs").split("/")
+    return tuple(rooms) if last in {"lib", "mod"} else (*rooms, last)
+
+
+def spread(tree: str) -> Iterator[str]:
+    """Yield each path of a tree such as `a::{b, c::{d, e}}`, which may have code behind it."""
+    head, brace, rest = tree.partition("{")
+    if not brace:
+        yield head
+        return
+    depth = start = 0
+    for end, sign in enumerate(rest):
+        if depth == 0 and sign in ",}":
+            yield from (head + path for path in spread(rest[start:end]))
+            start = end + 1
+            if sign == "}":
+                return
+        depth += (sign == "{") - (sign == "}")
+
+
+def rust_paths(rust: str) -> Iterator[list[str]]:
+    """Yield each path that begins with crate, self or super, those of unit tests apart."""
+    code = re.sub(r"//.*|#\[cfg\(test\)\]\s*(?:pub\S* )?mod \w+ \{[\s\S]*|(?<=[{,])\s+|\s+(?=[},])", "", rust)
+    for found in re.finditer(r"(?<![\w:])(?:crate|self|super)::[\w:]*\{?", code):
+        tree = code[found.start() :] if found[0].endswith("{") else found[0]
+        yield from (path.partition(" as ")[0].split("::") for path in spread(tree))
+
+
+def rust_uses(files: dict[str, str]) -> dict[str, set[str]]:
+    """Tell which files each file uses: its children, and what it names, if that is not in a parent of it."""
+    modules = {module(name): name for name in files}
+    uses: dict[str, set[str]] = {}
+    for here, name in modules.items():
+        children = re.findall(r"^ *(?:pub\S* )?mod (\w+);", files[name], re.MULTILINE)
+        uses[name] = {modules[*here, child] for child in children if (*here, child) in modules}
+        for first, *rest in rust_paths(files[name]):
+            there = {"crate": (), "self": here, "super": here[:-1]}[first]
+            for step in rest:
+                if step == "super":
+                    there = there[:-1]
+                elif (*there, step) in modules:
+                    there = (*there, step)
+                else:
+                    break
+            if there in modules and there != here[: len(there)]:
+                uses[name].add(modules[there])
+    return uses
+
+
+def circle(uses: dict[str, set[str]]) -> list[str]:
+    """Return files that use each other in a circle, if there are some."""
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def circles() -> Iterator[str]:
+    """Yield a circle of Rust files; one whose parent uses it may use its parent."""
+    files = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.glob("src/**/*.rs"))}
+    files = {name: rust for name, rust in files.items() if not re.search(r"\btests\b", name)}
+    uses = {name: used for name, used in rust_uses(files).items() if name.startswith(CIRCLE_FREE)}
+    if found := circle(uses):
+        yield "files use each other in a circle: " + " <- ".join(found)
+
+
+def prove_circles() -> Iterator[str]:
+    """Yield what the rule on circles does not see, and what it should not."""
+    tree = {"src/a.rs": "use crate::{\n    b::{C as D, e::f},\n};", "src/b.rs": "mod e;"}
+    for back in ("use super::super::a::{self, g};", "use crate::a;", "fn f() {\n    crate::a::g();\n}"):
+        if not circle(rust_uses({**tree, "src/b/e.rs": back})):
+            yield f"tools/house.py: blind: circles by {back!r}"
+    for up in ("use super::C;", "// crate::a", "#[cfg(test)]\nmod tests {\n    use crate::a;\n}"):
+        if circle(rust_uses({**tree, "src/b/e.rs": up})):
+            yield f"tools/house.py: no circle: {up!r}"
+
+
 def prove() -> Iterator[str]:
     """Yield each rule that does not see the line that breaks it, or that sees one in a comment."""
     for rule in WINGS:
@@ -144,7 +226,7 @@ def lengths() -> Iterator[str]:
 
 def main() -> int:
     """Print everything that is wrong."""
-    found = [*prove(), *wings(), *lengths()]
+    found = [*prove(), *prove_circles(), *wings(), *circles(), *lengths()]
     print(*found, sep="\n", end="\n" if found else "")
     return bool(found)
 
