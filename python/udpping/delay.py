@@ -8,11 +8,12 @@ ConfigError. The delays of a seed are the same in every later version.
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import decimals, seconds_text
+from udpping._args.text_model import TextModel
 
 __all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
 
 
-class Delay:
+class Delay(TextModel):
     """Base of the models: a checked text that says how long a reply waits. Equal texts are equal models.
 
     >>> import udpping
@@ -22,25 +23,12 @@ class Delay:
     True
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ()
+
+    _MODULE = __name__
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_delay(checks.text("delay", text))
-
-    def __str__(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"<udpping.delay.{type(self).__name__} {self._text}>"
-
-    def __eq__(self, other: object) -> bool:
-        return self._text == other._text if isinstance(other, Delay) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __reduce__(self) -> "tuple[object, ...]":
-        return _restore, (type(self), self._text)
+        super().__init__(_core.check_delay(checks.text("delay", text)))
 
 
 class Fixed(Delay):
@@ -145,9 +133,3 @@ class Gamma(Delay):
         steps = decimals("shape", shape, checks.number("shape", shape), form, expected)
         times = f"mean={seconds_text('mean', mean)},shape={steps}"
         super().__init__(f"gamma:{times},base={seconds_text('base', base)}")
-
-
-def _restore(model: type[Delay], text: str) -> Delay:
-    restored = model.__new__(model)
-    Delay.__init__(restored, text)
-    return restored

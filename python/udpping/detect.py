@@ -8,11 +8,12 @@ in 2.5 KB at most.
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import seconds_text
+from udpping._args.text_model import TextModel
 
 __all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi"]
 
 
-class Detector:
+class Detector(TextModel):
     """Base of the detectors: a checked text. Equal texts are equal detectors.
 
     >>> import udpping
@@ -22,25 +23,12 @@ class Detector:
     True
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ()
+
+    _MODULE = __name__
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_detector(checks.text("detector", text))
-
-    def __str__(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"<udpping.detect.{type(self).__name__} {self._text}>"
-
-    def __eq__(self, other: object) -> bool:
-        return self._text == other._text if isinstance(other, Detector) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __reduce__(self) -> "tuple[object, ...]":
-        return _restore, (type(self), self._text)
+        super().__init__(_core.check_detector(checks.text("detector", text)))
 
 
 class Fixed(Detector):
@@ -115,9 +103,3 @@ class Calibrated(Detector):
 
     def __init__(self, false_alarms: str = "1 per 30 days") -> None:
         super().__init__(f"calibrated:{checks.text('false_alarms', false_alarms)}")
-
-
-def _restore(model: type[Detector], text: str) -> Detector:
-    restored = model.__new__(model)
-    Detector.__init__(restored, text)
-    return restored

@@ -8,6 +8,7 @@ used raises ConfigError. The losses of a seed are the same in every later versio
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import loss_text
+from udpping._args.text_model import TextModel
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ LONGEST = 100_000
 """Runs whose probability is worked out."""
 
 
-class Loss:
+class Loss(TextModel):
     """Base of the models: a checked text that says which datagrams are lost. Equal texts are equal models.
 
     >>> import udpping
@@ -33,10 +34,12 @@ class Loss:
     True
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ()
+
+    _MODULE = __name__
 
     def __init__(self, text: str) -> None:
-        self._text = _core.check_loss(checks.text("loss", text))
+        super().__init__(_core.check_loss(checks.text("loss", text)))
 
     def run_lengths(self, longest: int) -> "list[float]":
         """Give the probabilities that a run of losses is 1, 2, ... `longest` packets long (up to 100,000).
@@ -55,21 +58,6 @@ class Loss:
         if lengths is None:
             raise checks.refuse("loss", self._text, "a model that loses something: nothing has no runs")
         return lengths
-
-    def __str__(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"<udpping.loss.{type(self).__name__} {self._text}>"
-
-    def __eq__(self, other: object) -> bool:
-        return self._text == other._text if isinstance(other, Loss) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __reduce__(self) -> "tuple[object, ...]":
-        return _restore, (type(self), self._text)
 
 
 class Bernoulli(Loss):
@@ -258,9 +246,3 @@ class RandInt(Loss):
 
     def __init__(self, low: int, high: int, below: int) -> None:
         super().__init__(f"randint:{low},{high},{below}")
-
-
-def _restore(model: type[Loss], text: str) -> Loss:
-    restored = model.__new__(model)
-    Loss.__init__(restored, text)
-    return restored

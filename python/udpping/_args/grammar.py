@@ -4,6 +4,7 @@ from typing import SupportsFloat
 
 from udpping import _core
 from udpping._args.checks import refuse, seconds, text
+from udpping._args.text_model import TextModel
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -34,9 +35,7 @@ def delay_text(value: "DelayLike") -> str:
 
 def detector_text(value: object) -> str:
     """Write a detector as the core reads it: `fixed:3`."""
-    from udpping.detect import Detector
-
-    return str(value if isinstance(value, Detector) else Detector(text("detector", value)))
+    return _core.check_detector(str(value) if isinstance(value, TextModel) else text("detector", value))
 
 
 def seconds_text(name: str, value: float) -> str:
