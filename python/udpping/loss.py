@@ -5,6 +5,8 @@ model, `str(model)`, is what the command line takes: `udpping server --loss patt
 used raises ConfigError. The losses of a seed are the same in every later version.
 """
 
+from typing import cast
+
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import loss_text
@@ -205,14 +207,13 @@ class Trace(Loss):
     __slots__ = ()
 
     def __init__(self, trace: "Run | Iterable[bool]", *, repeat: bool = False) -> None:
-        from udpping._results.run import Run
-
-        if isinstance(trace, Run):
-            if len(trace.targets) > 1:
+        if (targets := checks.run_targets(trace)) is not None:
+            if len(targets) > 1:
                 raise ConfigError(
-                    f"loss trace of {len(trace.targets)} targets is not usable: expected a run with one"
+                    f"loss trace of {len(targets)} targets is not usable: expected a run with one"
                 )
-            lost: list[object] = [status not in {"reply", "late"} for status in trace["status"].to_list()]
+            statuses = cast("Run", trace)["status"].to_list()
+            lost: list[object] = [status not in {"reply", "late"} for status in statuses]
         else:
             lost = checks.items("loss trace", trace, "a run, or a bool for each datagram")
             for each in lost:

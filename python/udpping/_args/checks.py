@@ -91,3 +91,9 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise refuse(name, value, "True or False")
     return value
+
+
+def run_targets(value: object) -> "tuple[str, ...] | None":
+    """Give the targets of a run, which is told by having some; `None` for anything else."""
+    targets = getattr(value, "targets", None)
+    return cast("tuple[str, ...]", targets) if isinstance(targets, tuple) else None

@@ -228,16 +228,15 @@ def _loss_text(loss: "Number") -> str:
 
 def _counted(observed: object) -> tuple[int, int, list[bool] | None]:
     """Count what was sent and what was lost; say of each ping whether it was, where that is known."""
-    from udpping._results.run import Run
-
     if pair := _pair(observed):
         sent = _numbers.whole("sent", pair[0], 0, MOST_SENT)
         return sent, _numbers.whole("lost", pair[1], 0, sent), None
 
-    if isinstance(observed, Run):
-        _one_target(observed.targets)
-        if len(observed) < observed.summary.sent:  # a run without an end keeps its latest rows only
-            return observed.summary.sent, observed.summary.lost, None
+    if (targets := checks.run_targets(observed)) is not None:
+        _one_target(targets)
+        run = cast("Run", observed)
+        if len(run) < run.summary.sent:  # a run without an end keeps its latest rows only
+            return run.summary.sent, run.summary.lost, None
     marks = _marks(observed)
     return len(marks), sum(marks), marks
 
