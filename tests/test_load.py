@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from udpping import _core, stats
-from udpping._results.settings import KEY, run_of
+from udpping._files.runs import run_of
+from udpping._results.settings import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path

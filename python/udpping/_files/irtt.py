@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 
 from udpping import _core
-from udpping._results.settings import run_of
+from udpping._files.runs import run_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False

@@ -8,7 +8,8 @@ import json
 import re
 
 from udpping import _core
-from udpping._results.settings import KEY, decode, run_of
+from udpping._files.runs import decode, run_of
+from udpping._results.settings import KEY
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False

@@ -1,7 +1,7 @@
 """Pings as the lines of another program tell them, until they are the rows of a run."""
 
 from udpping import _core
-from udpping._results.settings import run_of
+from udpping._files.runs import run_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False

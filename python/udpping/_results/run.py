@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from udpping import _core
 from udpping._results.settings import MANY, encode, metadata
 from udpping._table.table import Table
 from udpping._table.text import loss_percents, visible
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from udpping import _core
     from udpping._results.rows import Row
     from udpping._results.settings import Settings
 
@@ -252,10 +252,9 @@ class Run(Table):
         return tuple(summary.target for summary in self._summaries)
 
     def __reduce__(self) -> "tuple[object, ...]":
-        # As a file would bring it back, for `pickle`: from the processes of a pool, say.
-        from udpping._files.load import load
-
-        return load, (self.to_csv(metadata=True), "csv")
+        # For `pickle`: to and from the processes of a pool, say.
+        settings = dict(self.settings)
+        return _restore, (type(self), self.to_csv(), self._summary, self._summaries, settings)
 
     def __iter__(self) -> "Iterator[Row]":
         from udpping._results.rows import Row
@@ -321,3 +320,11 @@ class SimRun(Run):
     def seed(self) -> int:
         """The seed in force: the same one gives the same run."""
         return super().seed or 0
+
+
+def _restore(
+    kind: type[Run], rows: str, summary: Summary, summaries: tuple[Summary, ...], settings: "Settings"
+) -> Run:
+    run = kind.__new__(kind)
+    Run.__init__(run, _core.run_from_csv(rows, 1), summary, summaries, MappingProxyType(settings))
+    return run
