@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from udpping._console.options import Parser, chosen_profile
-from udpping.lab import SCRIPTS, names, profile
+from udpping.lab._profiles import SCRIPTS, names, profile
 from udpping.lab._program import Program, note
 
 TYPE_CHECKING = False
