@@ -7,7 +7,7 @@ from typing import Any
 
 import udpping
 from farend import wait_until
-from udpping._table.peers import status_text
+from udpping._results.peers import status_text
 from watching import TICK, Seen
 
 

@@ -52,7 +52,7 @@ class Compared:
         return "\n".join([head, *lines])
 
     def _repr_html_(self) -> str:
-        from udpping._table.html import compared_html
+        from udpping._results.html import compared_html
 
         return compared_html(self.runs)
 

@@ -296,7 +296,7 @@ class Run(Table):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from udpping._table.html import run_html
+        from udpping._results.html import run_html
 
         return run_html(self)
 

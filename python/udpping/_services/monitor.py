@@ -359,7 +359,7 @@ class Monitor:
         >>> print(udpping.Monitor("127.0.0.1", 0).status())
         no clients
         """
-        from udpping._table.peers import status_text
+        from udpping._results.peers import status_text
 
         return status_text(self.peers)
 

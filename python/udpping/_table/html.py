@@ -1,90 +1,28 @@
-"""How results look in a notebook: plain HTML and SVG, no scripts, legible in dark and in light."""
+"""How tables look in a notebook: plain HTML, no scripts."""
 
 from html import escape
 
-from udpping._table.svg import STRIPS, pictures
-from udpping._table.text import NO_BREAK, cell, ends, loss_percents, rows_text
+from udpping._table.text import cell, ends, rows_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from udpping._results.run import Run, Summary
     from udpping._table.table import Table
-
-TARGETS = 20
-"""Targets shown."""
-HEAD = [
-    *("target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"),
-    *("min", "avg", "median", "max", "p99"),
-]
-NOTE = "<p>round trips in ms; the bracket is the 95 % interval of the loss</p>"
 
 
 def table_html(table: "Table") -> str:
-    """Show the first and last rows."""
-    return f"<p>{rows_text(len(table))}</p>{_rows(table)}"
+    """Show how many rows there are, the first and the last."""
+    return f"<p>{rows_text(len(table))}</p>{ends_html(table)}"
 
 
-def run_html(run: "Run") -> str:
-    """Show the summaries, a picture of the round trips over time, and the first and last rows."""
-    rows = [_summary_cells(summary) for summary in run.summaries[:TARGETS]]
-    if len(run.summaries) != 1:
-        rows.append(_summary_cells(run.summary))
-    note = NOTE
-    if len(run.summaries) > TARGETS:
-        note += f"<p>the first {TARGETS} of {len(run.summaries):,} targets, and all together</p>"
-    if run.summary.kernel_drops:
-        note += f"<p>{run.summary.kernel_drops:,} datagrams dropped by this machine's kernel</p>"
-    settled = run.summary.sent
-    if len(run) < settled:
-        note += f"<p>below, the latest {len(run):,} of {settled:,} pings</p>"
-    return f"<div>{_grid(HEAD, rows)}{note}{pictures(run)}{_rows(run)}</div>"
+def ends_html(table: "Table") -> str:
+    """Show the first and last rows of a table."""
+    return grid(table.column_names, ends(table))
 
 
-def compared_html(runs: "dict[str, Run]") -> str:
-    """Show runs side by side: a summary and a picture each, all of one scale."""
-    head = ["run", *HEAD]
-    rows = [[name, *_summary_cells(run.summary)] for name, run in runs.items()]
-    shown = [(name, run) for name, run in list(runs.items())[:STRIPS] if len(run)]
-    top = max((run.summary.rtt_max_ns or 0 for _, run in shown), default=0)
-    drawn = "".join(f"<p>{escape(cell(name))}</p>{pictures(run, top, together=True)}" for name, run in shown)
-    if len(runs) > STRIPS:
-        drawn += f"<p>{len(runs) - STRIPS:,} more without a picture</p>"
-    return f"<div>{_grid(head, rows)}{NOTE}{drawn}</div>"
-
-
-def _summary_cells(summary: "Summary") -> list[object]:
-    loss = "-"
-    if shares := loss_percents(summary):
-        loss, low, high = shares
-        # On one line also where a site takes styles out.
-        loss = f"{loss} % [{low} to {high}]".replace(" ", NO_BREAK)
-    rtts = (
-        summary.rtt_min_ns,
-        summary.rtt_avg_ns,
-        summary.rtt_median_ns,
-        summary.rtt_max_ns,
-        summary.rtt_p99_ns,
-    )
-    return [
-        summary.target,
-        f"{summary.sent:,}",
-        f"{summary.received:,}",
-        f"{summary.lost:,}",
-        loss,
-        f"{summary.late:,}",
-        f"{summary.duplicates:,}",
-        "-" if summary.reordered is None else f"{summary.reordered:,}",
-        *("-" if rtt is None else f"{rtt / 1e6:.3f}" for rtt in rtts),
-    ]
-
-
-def _rows(table: "Table") -> str:
-    return _grid(table.column_names, ends(table))
-
-
-def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
+def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
+    """Show rows of cells below their heads."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     # A narrow page scrolls the table and not itself.

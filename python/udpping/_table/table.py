@@ -106,7 +106,7 @@ class Table:
         """
         from udpping._table.write import to_pandas
 
-        return to_pandas(self)
+        return to_pandas(self._core)
 
     def to_polars(self) -> "pl.DataFrame":
         """Make a polars frame. Needs polars from 1.3; ImportError without it."""
@@ -133,7 +133,8 @@ class Table:
         """
         from udpping._table.write import write, write_csv
 
-        return write(self, write_csv, path, metadata=checks.flag("metadata", metadata))
+        told = self._metadata() if checks.flag("metadata", metadata) else None
+        return write(self._core, write_csv, path, told)
 
     @overload
     def to_json(self, path: None = None, *, metadata: bool = False) -> str: ...
@@ -151,7 +152,8 @@ class Table:
         """
         from udpping._table.write import write, write_json
 
-        return write(self, write_json, path, metadata=checks.flag("metadata", metadata))
+        told = self._metadata() if checks.flag("metadata", metadata) else None
+        return write(self._core, write_json, path, told)
 
     def to_parquet(self, path: "Target") -> None:
         """Write Parquet to `path`, by pyarrow or else by polars. A run takes its settings with it.
@@ -161,7 +163,7 @@ class Table:
         """
         from udpping._table.write import write_parquet
 
-        write_parquet(self, path)
+        write_parquet(self._with_metadata(), self._metadata, path)
 
     def __repr__(self) -> str:
         from udpping._table.text import table_text
@@ -177,8 +179,3 @@ class Table:
 def core_of(table: Table) -> "_core.Table":
     """Give what the core knows as this table."""
     return table._core  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-
-
-def metadata_of(table: Table) -> str | None:
-    """Give what goes along with this table as metadata."""
-    return table._metadata()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

@@ -2,6 +2,8 @@
 
 from math import floor, log10
 
+from udpping import _core
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +57,14 @@ def rows_text(count: int) -> str:
 
 def cell(value: object, missing: str = "") -> str:
     """Write a value of a table."""
-    from udpping._table.write import plain
-
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1 else f"{value:.10g}"
     return missing if value is None else short(str(plain(value)))
+
+
+def plain(value: object) -> object:
+    """Turn a reply's bytes into text; everything else is text or number already."""
+    return _core.escape_bytes(value) if isinstance(value, bytes) else value
 
 
 def ends(table: "Table") -> "list[Sequence[object]]":

@@ -11,9 +11,7 @@ from codecs import getwriter
 from contextlib import contextmanager, nullcontext
 from typing import cast
 
-from udpping import _core
 from udpping._args import checks
-from udpping._table.table import core_of, metadata_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +23,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from udpping._table.table import Table, Target
+    from udpping import _core
+    from udpping._table.table import Target
 
     Text: TypeAlias = IO[str] | StreamWriter
 
 
-def to_pandas(table: "Table") -> "pd.DataFrame":
+def to_pandas(table: "_core.Table") -> "pd.DataFrame":
     """Build the frame from the columns' own memory, so that pandas alone is enough."""
     import pandas as pd
 
@@ -38,14 +37,12 @@ def to_pandas(table: "Table") -> "pd.DataFrame":
 
 
 def write(
-    table: "Table",
-    writer: "Callable[[Table, Text, str | None], None]",
+    table: "_core.Table",
+    writer: "Callable[[_core.Table, Text, str | None], None]",
     path: "Target | None",
-    *,
-    metadata: bool = False,
+    told: str | None,
 ) -> str | None:
-    """Let `writer` write to `path`, or return what it wrote."""
-    told = metadata_of(table) if metadata else None
+    """Let `writer` write to `path`, or return what it wrote; `told` goes along as metadata."""
     if path is None:
         whole = io.StringIO(newline="")
         writer(table, whole, told)
@@ -120,22 +117,22 @@ def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[b
     return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=LEVEL)
 
 
-def write_csv(table: "Table", file: "Text", told: str | None) -> None:
+def write_csv(table: "_core.Table", file: "Text", told: str | None) -> None:
     """Write a header and one line per row."""
     if told is not None:
         file.write(f"# udpping: {told}\n")
     file.write(",".join(table.column_names) + "\n")
-    _write_rows(table, file, core_of(table).csv_lines)
+    _write_rows(table, file, table.csv_lines)
 
 
-def write_json(table: "Table", file: "Text", told: str | None) -> None:
+def write_json(table: "_core.Table", file: "Text", told: str | None) -> None:
     """Write one object per row and line."""
     if told is not None:
         file.write(f'{{"udpping":{told}}}\n')
-    _write_rows(table, file, core_of(table).json_lines)
+    _write_rows(table, file, table.json_lines)
 
 
-def _write_rows(table: "Table", file: "Text", lines: "Callable[[int, int], str]") -> None:
+def _write_rows(table: "_core.Table", file: "Text", lines: "Callable[[int, int], str]") -> None:
     for first in range(0, len(table), ROWS):
         file.write(lines(first, ROWS))
 
@@ -146,8 +143,8 @@ LEVEL = 6
 """How hard gzip tries, as its command does: 9 takes six times as long, for a file 2 % smaller."""
 
 
-def write_parquet(table: "Table", path: "Target") -> None:
-    """Write by whichever library is installed; both take the metadata along."""
+def write_parquet(table: "_core.Table", told: "Callable[[], str | None]", path: "Target") -> None:
+    """Write by whichever library is installed; pyarrow finds the metadata in the table, polars is told."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -156,10 +153,10 @@ def write_parquet(table: "Table", path: "Target") -> None:
             import polars as pl
         except ImportError:
             raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
-        told = metadata_of(table)
+        facts = told()
         # Packed, and written by us: polars has an error of its own for what the system refuses.
         whole = io.BytesIO()
-        pl.DataFrame(table).write_parquet(whole, metadata=None if told is None else {"udpping": told})
+        pl.DataFrame(table).write_parquet(whole, metadata=None if facts is None else {"udpping": facts})
         with destination(path) as file:
             file.write(whole.getbuffer())
         return
@@ -167,16 +164,11 @@ def write_parquet(table: "Table", path: "Target") -> None:
         pq.write_table(pa.table(table), file)
 
 
-def plain(value: object) -> object:
-    """Turn a reply's bytes into text; everything else is text or number already."""
-    return _core.escape_bytes(value) if isinstance(value, bytes) else value
-
-
 WHOLE = {"seq", "ttl", "bytes", "distance"}
 """Columns of whole numbers that may be missing, beside the times. Their type does not depend on the rows."""
 
 
-def _series(table: "Table", name: str) -> object:
+def _series(table: "_core.Table", name: str) -> object:
     import numpy as np
     import pandas as pd
 

@@ -78,7 +78,7 @@ NO_REPLY = {"timeout": "no reply", "error": "not sent"}
 
 def row_facts(row: "Row | PeerRow") -> dict[str, object]:
     """Turn a row into what JSON can hold."""
-    from udpping._table.write import plain
+    from udpping._table.text import plain
 
     return {name: plain(value) for name, value in row._asdict().items()}
 

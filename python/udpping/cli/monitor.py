@@ -6,9 +6,9 @@ from time import monotonic
 from udpping._args.targets import MAX_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, seconds, whole
+from udpping._results.peers import moment, status_text
 from udpping._services.heartbeat import DEFAULT_PORT
 from udpping._services.monitor import Monitor
-from udpping._table.peers import moment, status_text
 from udpping.cli._output import Report, command_parser, row_facts, shown
 
 TYPE_CHECKING = False

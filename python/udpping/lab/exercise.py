@@ -1,6 +1,6 @@
 """The textbook's second optional exercise as written: heartbeats go one way, and the server watches."""
 
-from udpping._table.peers import status_text
+from udpping._results.peers import status_text
 from udpping.lab import book
 from udpping.lab._oneway import Sender, Watcher
 from udpping.lab._program import shown

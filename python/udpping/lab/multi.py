@@ -4,7 +4,7 @@ It was written for Python 2. Where the description leaves a text open, the words
 """
 
 from udpping._console.options import Parser, whole
-from udpping._table.peers import moment
+from udpping._results.peers import moment
 from udpping.lab._client import Client, one_of
 from udpping.lab._program import shown
 from udpping.lab._server import Server, make_room
