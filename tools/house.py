@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
-LONG, TOO_LONG = 500, 600
+TOO_LONG = 600
 CIRCLE_FREE = ("src/net/",)
 LAZY = {"duckdb", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "tqdm"}
 
@@ -86,25 +86,42 @@ def broken(rule: Rule, rust: str) -> Iterator[int]:
         yield code.count("\n", 0, match.start()) + 1
 
 
-def eager_imports(python: str) -> Iterator[tuple[int, str]]:
-    """Yield line and name of each heavy library that is imported as soon as the module is."""
+ROOMS = (
+    *("udpping", "errors", "_args", "_table", "loss", "delay", "detect", "stats", "theory", "_figures"),
+    *("_results", "_files", "_services", "sim", "aio", "_live", "_console", "lab", "cli", "__main__"),
+)
+"""The modules and packages of python/udpping. Each imports those before it, and no other."""
+FACE = {"__version__", "last_run"}
+"""What the package itself holds. Its other names lead into the rooms: there, they are imported by those."""
+
+
+def imports(python: str, *, lazy: bool) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield line, module and names of each import; one within a function is lazy, one for types is none."""
     waiting: list[ast.AST] = [ast.parse(python)]
     while waiting:
         node = waiting.pop()
         match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if not lazy:
                 continue
             case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
                 waiting += node.orelse
                 continue
             case ast.Import():
-                names = [alias.name for alias in node.names]
-            case ast.ImportFrom(module=str(module)):
-                names = [module]
+                yield from ((node.lineno, alias.name, []) for alias in node.names)
+            case ast.ImportFrom(module=module, level=level):
+                yield node.lineno, "." * level + (module or ""), [alias.name for alias in node.names]
+            case ast.Attribute(value=ast.Name(id="udpping"), attr=name) if name not in FACE:
+                yield node.lineno, f"udpping.{name}", []
             case _:
-                names = []
-        yield from ((node.lineno, name) for name in names if name.partition(".")[0] in LAZY)  # type: ignore[attr-defined]
+                pass
         waiting += ast.iter_child_nodes(node)
+
+
+def eager_imports(python: str) -> Iterator[tuple[int, str]]:
+    """Yield line and name of each heavy library that is imported as soon as the module is."""
+    for line, module, _ in imports(python, lazy=False):
+        if module.partition(".")[0] in LAZY:
+            yield line, module
 
 
 def module(name: str) -> tuple[str, ...]:
@@ -187,6 +204,51 @@ def prove_circles() -> Iterator[str]:
             yield f"tools/house.py: no circle: {up!r}"
 
 
+def room(module: str) -> str:
+    """Tell the room of a module."""
+    return module.split(".")[1] if "." in module else module
+
+
+def misplaced(sources: Mapping[str, str]) -> Iterator[str]:
+    """Yield each import of a later room, and a circle of files if there is one; `sources` has their texts."""
+    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        if (own := room(module)) not in ROOMS:
+            yield f"python/{path}: tools/house.py does not know the room {own}: add it to ROOMS"
+            continue
+        if path.endswith("__init__.py") and not ast.get_docstring(ast.parse(sources[path])):
+            yield f"python/{path}: its docstring says what lives there and what it imports"
+        for line, home, names in imports(sources[path], lazy=True):
+            used = {f"{home}.{name}" if f"{home}.{name}" in modules else home for name in names or [""]}
+            graph.setdefault(path, set()).update(modules[each] for each in used & modules.keys())
+            for each in used:
+                if each.startswith("."):
+                    yield f"python/{path}:{line}: {home} is not the whole name of what is imported"
+                elif each.startswith("udpping") and room(each) in ROOMS[ROOMS.index(own) + 1 :]:
+                    yield f"python/{path}:{line}: {own} must not import {each}, which comes later in ROOMS"
+    if found := circle(graph):
+        yield "files import each other in a circle: " + " <- ".join(found)
+
+
+def prove_rooms() -> Iterator[str]:
+    """Yield what the rule on rooms does not see, and what it should not."""
+    later = {
+        "udpping/_args/checks.py": "def f():\n    from udpping.cli import ping\n",
+        "udpping/cli/ping.py": "def f():\n    import udpping.cli.server\n",
+        "udpping/cli/server.py": "",
+    }
+    typed = {**later, "udpping/_args/checks.py": "if TYPE_CHECKING:\n    from udpping.cli import ping\n"}
+    face = {**typed, "udpping/_args/checks.py": "import udpping\nudpping.sim.ping()\n"}
+    near = {**typed, "udpping/_args/checks.py": "from . import keys\n"}
+    around = {**typed, "udpping/cli/server.py": "from udpping.cli import ping\n"}
+    silent = {**typed, "udpping/_args/__init__.py": ""}
+    if list(misplaced(typed)) or not all(
+        list(misplaced(each)) for each in (later, face, near, around, silent)
+    ):
+        yield "tools/house.py: blind: rooms of Python"
+
+
 def prove() -> Iterator[str]:
     """Yield each rule that does not see the line that breaks it, or that sees one in a comment."""
     for rule in WINGS:
@@ -212,21 +274,26 @@ def wings() -> Iterator[str]:
             yield f"{path.relative_to(ROOT)}:{line}: the function that needs {library} imports it"
 
 
+def rooms() -> Iterator[str]:
+    """Yield what breaks the order of the Python rooms."""
+    folder = ROOT / "python"
+    paths = sorted(folder.glob("**/*.py"))
+    yield from misplaced({path.relative_to(folder).as_posix(): path.read_text() for path in paths})
+
+
 def lengths() -> Iterator[str]:
-    """Yield the files that are too long; those that soon will be are only named."""
+    """Yield the files that are too long."""
     for folder in ("src", "python", "tests", "benches", "tools"):
         for path in sorted((ROOT / folder).rglob("*.*")):
             if path.suffix in {".rs", ".py"}:
                 name, length = path.relative_to(ROOT), len(path.read_text().splitlines())
                 if length > TOO_LONG:
                     yield f"{name}: {length} lines, more than {TOO_LONG}: split it by noun"
-                elif length > LONG:
-                    print(f"NB: {name} has {length} lines, more than {LONG}")
 
 
 def main() -> int:
     """Print everything that is wrong."""
-    found = [*prove(), *prove_circles(), *wings(), *circles(), *lengths()]
+    found = [*prove(), *prove_circles(), *prove_rooms(), *wings(), *circles(), *rooms(), *lengths()]
     print(*found, sep="\n", end="\n" if found else "")
     return bool(found)
 
