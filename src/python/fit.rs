@@ -1,9 +1,10 @@
 //! Fits, for Python: samples in, every model that was tried out.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::IntoPyDict;
 
 use super::args::parse;
+use super::facts::{Facts, facts};
 use super::samples::Samples;
 use crate::logic::Invalid;
 use crate::logic::fit::{Channel, DelayFit, LossFit, LossKind, Outcomes, Shape, fit_delay, fit_loss};
@@ -13,37 +14,31 @@ use crate::logic::link::Loss;
 /// best ones.
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
-pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> PyResult<Bound<'py, PyDict>> {
+pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
     let (losses, delays) = py.detach(|| {
         let samples = samples.samples()?;
         Ok::<_, Invalid>((fit_loss(&Outcomes::of(&samples))?, fit_delay(&samples)?))
     })?;
-    let facts = PyDict::new(py);
-    facts.set_item("sent", losses.sent)?;
-    facts.set_item("lost", losses.lost)?;
-    facts.set_item("chains", losses.chains)?;
-    facts.set_item("loss_low", losses.interval.0)?;
-    facts.set_item("loss_high", losses.interval.1)?;
-    facts.set_item("received", delays.received)?;
-    facts.set_item("best_loss", losses.best)?;
-    facts.set_item("best_delay", delays.best)?;
-    let each = losses.fits.iter().map(|fit| loss(py, fit)).collect::<PyResult<Vec<_>>>()?;
-    facts.set_item("losses", PyList::new(py, each)?)?;
-    let each = delays.fits.iter().map(|fit| delay(py, fit)).collect::<PyResult<Vec<_>>>()?;
-    facts.set_item("delays", PyList::new(py, each)?)?;
-    Ok(facts)
+    let fitted = losses.fits.iter().map(|fit| loss(py, fit)).collect::<PyResult<Vec<_>>>()?;
+    let delayed = delays.fits.iter().map(|fit| delay(py, fit)).collect::<PyResult<Vec<_>>>()?;
+    Ok(facts!(py,
+        "sent": losses.sent,
+        "lost": losses.lost,
+        "chains": losses.chains,
+        "loss_low": losses.interval.0,
+        "loss_high": losses.interval.1,
+        "received": delays.received,
+        "best_loss": losses.best,
+        "best_delay": delays.best,
+        "losses": fitted,
+        "delays": delayed,
+    ))
 }
 
-fn loss<'py>(py: Python<'py>, fit: &LossFit) -> PyResult<Bound<'py, PyDict>> {
-    let facts = PyDict::new(py);
-    facts.set_item("kind", fit.kind.name())?;
-    facts.set_item("parameter_count", fit.kind.parameters())?;
+fn loss<'py>(py: Python<'py>, fit: &LossFit) -> Facts<'py> {
     let found = match &fit.found {
         Ok(found) => found,
-        Err(reason) => {
-            facts.set_item("reason", reason)?;
-            return Ok(facts);
-        }
+        Err(reason) => return refused(py, fit.kind.name(), fit.kind.parameters(), reason),
     };
     let Channel { p, r, loss_good, loss_bad } = found.channel;
     let [p_error, r_error, good_error, bad_error] = found.errors;
@@ -55,35 +50,26 @@ fn loss<'py>(py: Python<'py>, fit: &LossFit) -> PyResult<Bound<'py, PyDict>> {
         LossKind::Gilbert3 => vec![both[0], both[1], bad],
         LossKind::GilbertElliott => vec![both[0], both[1], good, bad],
     };
-    let (parameters, errors) = (PyDict::new(py), PyDict::new(py));
-    for (name, value, error) in named {
-        parameters.set_item(name, value)?;
-        errors.set_item(name, error)?;
-    }
-    facts.set_item("parameters", parameters)?;
-    facts.set_item("standard_errors", errors)?;
-    facts.set_item("text", found.model.to_string())?;
-    facts.set_item("log_likelihood", found.log_likelihood)?;
-    facts.set_item("bic", found.bic)?;
-    facts.set_item("converged", found.converged)?;
-    facts.set_item("distance", found.goodness.distance)?;
-    facts.set_item("p_value", found.goodness.p_value)?;
-    facts.set_item("compared", found.goodness.compared)?;
-    Ok(facts)
+    Ok(facts!(py,
+        "kind": fit.kind.name(),
+        "parameter_count": fit.kind.parameters(),
+        "parameters": named.iter().map(|(name, value, _)| (*name, *value)).into_py_dict(py)?,
+        "standard_errors": named.iter().map(|(name, _, error)| (*name, *error)).into_py_dict(py)?,
+        "text": found.model.to_string(),
+        "log_likelihood": found.log_likelihood,
+        "bic": found.bic,
+        "converged": found.converged,
+        "distance": found.goodness.distance,
+        "p_value": found.goodness.p_value,
+        "compared": found.goodness.compared,
+    ))
 }
 
-fn delay<'py>(py: Python<'py>, fit: &DelayFit) -> PyResult<Bound<'py, PyDict>> {
-    let facts = PyDict::new(py);
-    facts.set_item("kind", fit.kind.name())?;
-    facts.set_item("parameter_count", fit.kind.parameters())?;
+fn delay<'py>(py: Python<'py>, fit: &DelayFit) -> Facts<'py> {
     let found = match &fit.found {
         Ok(found) => found,
-        Err(reason) => {
-            facts.set_item("reason", reason)?;
-            return Ok(facts);
-        }
+        Err(reason) => return refused(py, fit.kind.name(), fit.kind.parameters(), reason),
     };
-    let parameters = PyDict::new(py);
     let named: &[(&str, f64)] = match found.shape {
         Shape::Fixed { time } => &[("seconds", time / 1e9)],
         Shape::Uniform { low, high } => &[("low", low / 1e9), ("high", high / 1e9)],
@@ -93,16 +79,21 @@ fn delay<'py>(py: Python<'py>, fit: &DelayFit) -> PyResult<Bound<'py, PyDict>> {
         }
         Shape::Gamma { mean, shape, base } => &[("mean", mean / 1e9), ("shape", shape), ("base", base / 1e9)],
     };
-    for (name, value) in named {
-        parameters.set_item(name, value)?;
-    }
-    facts.set_item("parameters", parameters)?;
-    facts.set_item("text", found.model.to_string())?;
-    facts.set_item("log_likelihood", found.log_likelihood)?;
-    facts.set_item("bic", found.bic)?;
-    facts.set_item("distance", found.distance)?;
-    facts.set_item("p_value", found.p_value)?;
-    Ok(facts)
+    Ok(facts!(py,
+        "kind": fit.kind.name(),
+        "parameter_count": fit.kind.parameters(),
+        "parameters": named.into_py_dict(py)?,
+        "text": found.model.to_string(),
+        "log_likelihood": found.log_likelihood,
+        "bic": found.bic,
+        "distance": found.distance,
+        "p_value": found.p_value,
+    ))
+}
+
+/// A model that does not fit, and why.
+fn refused<'py>(py: Python<'py>, kind: &str, parameters: u32, reason: &str) -> Facts<'py> {
+    Ok(facts!(py, "kind": kind, "parameter_count": parameters, "reason": reason))
 }
 
 /// The probabilities that a run of losses is 1, 2, ... up to `longest` long; `None` where there are no runs.

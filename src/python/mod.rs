@@ -6,6 +6,7 @@ mod args;
 mod detect;
 mod echo;
 mod errors;
+mod facts;
 mod fit;
 mod heartbeat;
 mod monitor;

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
+use pyo3::types::{PyBytes, PyInt, PyTuple};
 
 use super::args::{nanos, number, parse, seed_of, seed_to_python, span};
+use super::facts::{Facts, facts};
 use super::table::Table;
 use crate::logic::ping::{Plan, Schedule, Wishes};
 use crate::logic::record::{NONE, Row};
@@ -168,7 +169,7 @@ impl PingSession {
 
     /// The counts of one target, or of all.
     #[pyo3(signature = (target: "int | None") -> "dict[str, int | float | None]")]
-    fn summary<'py>(&self, py: Python<'py>, target: Option<usize>) -> PyResult<Bound<'py, PyDict>> {
+    fn summary<'py>(&self, py: Python<'py>, target: Option<usize>) -> Facts<'py> {
         let (summary, duration) = py.detach(|| (self.session.summary(target), self.session.duration()));
         let targets = self.session.look(<[_]>::len);
         let summary = summary.ok_or_else(|| {
@@ -214,42 +215,39 @@ impl PingSession {
 }
 
 /// A summary under the names of the face.
-pub(super) fn summary_to_python<'py>(
-    py: Python<'py>,
-    summary: &Summary,
-    duration: Nanos,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("sent", summary.sent)?;
-    dict.set_item("received", summary.received)?;
-    dict.set_item("lost", summary.lost)?;
-    dict.set_item("late", summary.late)?;
-    dict.set_item("timeouts", summary.timeouts)?;
-    dict.set_item("unreachable", summary.unreachable)?;
-    dict.set_item("errors", summary.errors)?;
-    dict.set_item("duplicates", summary.duplicates)?;
-    dict.set_item("reordered", summary.reordered)?;
-    dict.set_item("foreign", summary.foreign)?;
-    dict.set_item("kernel_drops", summary.kernel_drops)?;
-    dict.set_item("unmatched", summary.unmatched)?;
-    dict.set_item("unverified", summary.unverified)?;
-    dict.set_item("behind", summary.behind)?;
-    dict.set_item("kernel_stamps", summary.kernel_stamps)?;
-    dict.set_item("clock_steps", summary.clock_steps)?;
-    dict.set_item("pending", summary.pending)?;
-    dict.set_item("loss", summary.loss.map(|(loss, _, _)| loss))?;
-    dict.set_item("loss_low", summary.loss.map(|(_, low, _)| low))?;
-    dict.set_item("loss_high", summary.loss.map(|(_, _, high)| high))?;
-    dict.set_item("rtt_min_ns", summary.rtt.map(|rtt| rtt.min))?;
-    dict.set_item("rtt_avg_ns", summary.rtt.map(|rtt| rtt.avg))?;
-    dict.set_item("rtt_median_ns", summary.rtt.map(|rtt| rtt.median))?;
-    dict.set_item("rtt_max_ns", summary.rtt.map(|rtt| rtt.max))?;
-    dict.set_item("rtt_stddev_ns", summary.rtt.and_then(|rtt| rtt.stddev))?;
-    dict.set_item("rtt_p95_ns", summary.rtt.map(|rtt| rtt.p95))?;
-    dict.set_item("rtt_p99_ns", summary.rtt.map(|rtt| rtt.p99))?;
-    dict.set_item("quantile_error", summary.rtt.map_or(0.0, |rtt| rtt.quantile_error))?;
-    dict.set_item("duration_ns", duration)?;
-    Ok(dict)
+pub(super) fn summary_to_python<'py>(py: Python<'py>, summary: &Summary, duration: Nanos) -> Facts<'py> {
+    let (loss, rtt) = (summary.loss, summary.rtt);
+    Ok(facts!(py,
+        "sent": summary.sent,
+        "received": summary.received,
+        "lost": summary.lost,
+        "late": summary.late,
+        "timeouts": summary.timeouts,
+        "unreachable": summary.unreachable,
+        "errors": summary.errors,
+        "duplicates": summary.duplicates,
+        "reordered": summary.reordered,
+        "foreign": summary.foreign,
+        "kernel_drops": summary.kernel_drops,
+        "unmatched": summary.unmatched,
+        "unverified": summary.unverified,
+        "behind": summary.behind,
+        "kernel_stamps": summary.kernel_stamps,
+        "clock_steps": summary.clock_steps,
+        "pending": summary.pending,
+        "loss": loss.map(|(loss, _, _)| loss),
+        "loss_low": loss.map(|(_, low, _)| low),
+        "loss_high": loss.map(|(_, _, high)| high),
+        "rtt_min_ns": rtt.map(|rtt| rtt.min),
+        "rtt_avg_ns": rtt.map(|rtt| rtt.avg),
+        "rtt_median_ns": rtt.map(|rtt| rtt.median),
+        "rtt_max_ns": rtt.map(|rtt| rtt.max),
+        "rtt_stddev_ns": rtt.and_then(|rtt| rtt.stddev),
+        "rtt_p95_ns": rtt.map(|rtt| rtt.p95),
+        "rtt_p99_ns": rtt.map(|rtt| rtt.p99),
+        "quantile_error": rtt.map_or(0.0, |rtt| rtt.quantile_error),
+        "duration_ns": duration,
+    ))
 }
 
 /// The text of the pings, with local time where it says `{ctime}`.

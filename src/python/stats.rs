@@ -7,6 +7,7 @@ pub(super) use digest::Digest;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::facts::{Facts, facts};
 use super::samples::Samples;
 use super::table::Table;
 use crate::logic::Invalid;
@@ -14,18 +15,6 @@ use crate::logic::stats::{
     self, Confidence, Distribution, Duplication, Jitter, Loss, LossRuns, Lost, Quantile, Reordering, Sample,
     Windows, rolling,
 };
-
-/// What is known, by name.
-type Facts<'py> = PyResult<Bound<'py, PyDict>>;
-
-macro_rules! facts {
-    ($py:expr, $($name:literal: $value:expr),* $(,)?) => {{
-        let facts = PyDict::new($py);
-        $(facts.set_item($name, $value)?;)*
-        facts
-    }};
-}
-use facts;
 
 /// Round trips and their quantiles; lost pings are left out, or infinite.
 #[pyfunction]

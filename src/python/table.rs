@@ -28,8 +28,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::{PyAttributeError, PyIndexError, PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyCapsule, PyList, PyTuple};
 
+use super::facts::facts;
 use crate::logic::echo::Columns;
 use crate::logic::record::NONE;
 use pieces::Pieces;
@@ -219,11 +220,12 @@ impl Column {
                 this.field.name()
             )));
         };
-        let interface = PyDict::new(py);
-        interface.set_item("version", 3)?;
-        interface.set_item("shape", (this.array.len(),))?;
-        interface.set_item("typestr", kind)?;
-        interface.set_item("data", (address, true))?;
+        let interface = facts!(py,
+            "version": 3,
+            "shape": (this.array.len(),),
+            "typestr": kind,
+            "data": (address, true),
+        );
         Ok(interface.into_any())
     }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Facts, duplication, facts, jitter, loss, loss_runs, reordering, wanted};
+use super::{duplication, jitter, loss, loss_runs, reordering, wanted};
 use crate::logic::Invalid;
 use crate::logic::stats::{
     self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Quantile, Reordering, SKETCH_ERROR,
     Sketch,
 };
+use crate::python::facts::{Facts, facts};
 use crate::python::samples::Samples;
 
 /// All statistics of samples in some kilobytes.
