@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from udpping._console import hosts
-from udpping.cli import _chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -257,27 +256,27 @@ def test_demo_that_loses_everything_exits_with_1() -> None:
 @pytest.mark.parametrize(
     ("text", "fraction"),
     [
-        ("4/11", (4, 11)),
-        ("0.3", (3, 10)),
-        ("30%", (3, 10)),
-        ("0", (0, 1)),
+        ("4/11", "4/11"),
+        ("0.3", "3/10"),
+        ("bernoulli:30%", "3/10"),
+        ("0", "0/1"),
+        ("randint:0,10,4", "4/11"),
+        ("randint:0,10,-4", "0/1"),
         ("pattern:.x", None),
         ("every:3", None),
+        ("burst:50%,3", None),
     ],
 )
-def test_chance_reads_what_servers_say(text: str, fraction: tuple[int, int] | None) -> None:
-    with udpping.Server(port=0, loss=text) as server:
-        assert _chance.exact(server.loss) == fraction
+def test_demo_shows_what_chance_does_to_losses_that_are_independent(text: str, fraction: str | None) -> None:
+    done = call("demo", "--json", "--loss", text, "-c", 2, "-W", 0.05, "--delay", 0, "--seed", 1)
+    found = [record["loss"] for record in records(done.stdout) if record["type"] == "chance"]
+    assert found == ([] if fraction is None else [fraction])
 
 
-def test_chance_adds_up() -> None:
-    p = (4, 11)
-    for lost in range(10):
-        odds, next_odds = _chance.chance(10, lost, p), _chance.chance(10, lost + 1, p)
-        assert odds["at_most"] + next_odds["at_least"] == pytest.approx(1)
-    # lab-spec: 46 or more of 100 lost
-    assert _chance.chance(100, 46, (3, 10))["at_least"] == pytest.approx(0.000537, abs=1e-6)
-    assert _chance.chance(100, 46, p)["at_least"] == pytest.approx(0.0301, abs=1e-4)
+def test_demo_says_of_randint_what_it_says_of_its_fraction() -> None:
+    done = call("demo", "--loss", "randint:0,10,4", "--count", 10, "--timeout", 0.1, "--delay", 0)
+    assert "randint:0,10,4 = 36.36 %" in done.stdout
+    assert "Chance: with a loss of 4/11, 10 pings lose 3.6 on average" in done.stdout
 
 
 def diagnosis(target: str, *words: object) -> tuple[int, str]:

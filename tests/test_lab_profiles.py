@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 import udpping
 from farend import wait_until
-from udpping import _core, lab
+from udpping import lab
 from udpping.__main__ import main
 from udpping._results.rows import Event
-from udpping.cli.lab import share
 from udpping.lab import book
 from udpping.lab._client import Client
 from udpping.lab._server import MOST_CLIENTS, Server
@@ -70,13 +69,6 @@ def test_each_profile_is_explained_on_a_line(capsys: pytest.CaptureFixture[str])
     assert {fact["name"]: fact["loss"] for fact in facts} == {
         name: LOSSES.get(name, "4/11") for name in lab.names()
     }
-
-
-@pytest.mark.parametrize("name", lab.names())
-def test_the_share_that_is_told_is_the_core_s(name: str) -> None:
-    for server in (lab.profile(name).PingerServer, lab.profile(name).HeartbeatServer):
-        assert _core.mean_loss(server.loss) == pytest.approx(float(share(server.loss)), abs=1e-15)
-        assert isinstance(share(server.loss), Fraction)
 
 
 def test_the_copies_have_the_profile_that_was_asked_for(

@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_chances", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -445,6 +445,11 @@ class Table:
         The same table, with these words about it in its schema.
         """
 
+def check_bernoulli(text: str) -> str:
+    """
+    The canonical text of a probability of loss, with or without the name of its kind.
+    """
+
 def check_delay(text: str) -> str:
     """
     The canonical text of a delay.
@@ -484,6 +489,12 @@ def fit_models(samples: Samples) -> "dict[str, object]":
 def loss_chances(text: str, sent: SupportsIndex, lost: SupportsIndex, longest: SupportsIndex | None) -> "tuple[float, float | None]":
     """
     How probable it is that so many of so many are lost, as few or as many, and that so many in a row are.
+    """
+
+def loss_model(text: str) -> "tuple[str, tuple[int, int] | None, dict[str, tuple[int, int]]]":
+    """
+    The kind of a loss model, the exact share of datagrams that it loses in the long run, and the parameters of a channel.
+    Fractions are numerator and denominator.
     """
 
 def loss_run_lengths(text: str, longest: SupportsIndex) -> "list[float] | None":
@@ -543,11 +554,11 @@ def see_off_heartbeats(seconds: SupportsFloat | SupportsIndex) -> None:
     Waits at most `seconds` until all heartbeats that were stopped have said their last words.
     """
 
-def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, beats: SupportsIndex | None, days: SupportsFloat | SupportsIndex, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
+def sim_detectors(detectors: SupportsGetItem[int, str], *, loss: str, delay: str, interval: SupportsFloat | SupportsIndex, days: SupportsFloat | SupportsIndex | None, crashes: SupportsIndex, seed: int | None) -> "tuple[Table, int]":
     """
     Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
 
-    `beats` is how many are sent; without it, as many as `days` has room for.
+    Without `days`, one heartbeat is sent for each mark of a trace.
     """
 
 def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex, jitter: SupportsFloat | SupportsIndex, drift_ppm: SupportsFloat | SupportsIndex, detector: str, losses: bool, beats: bool, loss: str, delay: str, seed: int | None) -> "tuple[Table, Table, int, int]":

@@ -75,8 +75,7 @@ class Bernoulli(Loss):
     __slots__ = ()
 
     def __init__(self, p: "float | str | Fraction") -> None:
-        text = loss_text(p)
-        super().__init__(text if text.startswith("bernoulli:") else f"bernoulli:{text}")
+        super().__init__(_core.check_bernoulli(checks.text("loss", loss_text(p))))
 
 
 class Burst(Loss):

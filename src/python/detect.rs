@@ -5,6 +5,7 @@ use pyo3::types::PyInt;
 
 use super::args::{link_plan, nanos, parse, seed_to_python};
 use super::table::Table;
+use crate::logic::link::Loss;
 use crate::logic::monitor::detect::Detector;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::sim::detect::{Plan, Run, spread};
@@ -20,9 +21,9 @@ pub(super) fn check_detector(text: &str) -> PyResult<String> {
 
 /// Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
 ///
-/// `beats` is how many are sent; without it, as many as `days` has room for.
+/// Without `days`, one heartbeat is sent for each mark of a trace.
 #[pyfunction]
-#[pyo3(signature = (detectors, *, loss, delay, interval, beats, days, crashes, seed) -> "tuple[Table, int]")]
+#[pyo3(signature = (detectors, *, loss, delay, interval, days, crashes, seed) -> "tuple[Table, int]")]
 #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
 #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn sim_detectors<'py>(
@@ -31,8 +32,7 @@ pub(super) fn sim_detectors<'py>(
     loss: &str,
     delay: &str,
     interval: f64,
-    beats: Option<u64>,
-    days: f64,
+    days: Option<f64>,
     crashes: i64,
     seed: Option<&Bound<'py, PyInt>>,
 ) -> PyResult<(Table, Bound<'py, PyInt>)> {
@@ -40,7 +40,11 @@ pub(super) fn sim_detectors<'py>(
     let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
     let interval = nanos("interval", interval, 0.001..=86_400.0)?;
-    let beats = beats.map_or_else(|| beats_of(days, interval), Ok)?;
+    let beats = match (days, &link.loss) {
+        (Some(days), _) => beats_of(days, interval)?,
+        (None, Loss::Trace(marks)) => marks.count(),
+        (None, _) => return Err(Invalid::new("days", "None", "a number: only a trace has a length").into()),
+    };
     let crashes = u32::try_from(crashes)
         .ok()
         .filter(|number| (1..=100_000).contains(number))

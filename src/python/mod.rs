@@ -9,6 +9,7 @@ mod errors;
 mod facts;
 mod fit;
 mod heartbeat;
+mod link;
 mod monitor;
 mod ping;
 mod samples;
@@ -23,10 +24,6 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::check_delay;
-    #[pymodule_export]
-    use super::check_loss;
-    #[pymodule_export]
     use super::check_reply;
     #[pymodule_export]
     use super::detect::{check_detector, sim_detectors};
@@ -39,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::heartbeat::{HeartbeatSender, see_off_heartbeats};
     #[pymodule_export]
-    use super::mean_loss;
+    use super::link::{check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
     #[pymodule_export]
     use super::monitor::{HeartbeatMonitor, check_keys, sim_heartbeat};
     #[pymodule_export]
@@ -63,28 +60,10 @@ mod _core {
     };
 }
 
-/// The canonical text of a loss model.
-#[pyfunction]
-fn check_loss(text: &str) -> PyResult<String> {
-    args::parse::<crate::logic::link::Loss>(text).map(|loss| loss.to_string())
-}
-
-/// The canonical text of a delay.
-#[pyfunction]
-fn check_delay(text: &str) -> PyResult<String> {
-    args::parse::<crate::logic::link::Delay>(text).map(|delay| delay.to_string())
-}
-
 /// The canonical text of a reply form.
 #[pyfunction]
 fn check_reply(text: &str) -> PyResult<String> {
     args::parse::<crate::logic::echo::Reply>(text).map(|reply| reply.to_string())
-}
-
-/// The share of datagrams that a loss model loses in the long run, if it has one.
-#[pyfunction]
-fn mean_loss(text: &str) -> PyResult<Option<f64>> {
-    args::parse::<crate::logic::link::Loss>(text).map(|loss| loss.mean_loss())
 }
 
 /// When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a

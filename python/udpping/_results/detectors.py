@@ -101,14 +101,13 @@ def compare_detectors(
     >>> 5 < calibrated.mistakes_per_day_low < 10 < calibrated.mistakes_per_day_high < 20
     True
     """
-    beats: int | None = None
     if isinstance(trace, (str, Loss)) or not isinstance(trace, Iterable):
         loss = loss_text(trace)
+        days = 1.0 if days is None else days
     elif days is not None:
         raise ConfigError(f"days {days!r} is not usable: expected none, as a trace has its own length")
     else:
         loss = str(Trace(trace))
-        beats = len(loss) - len("trace:")
     texts = [
         detector_text(each)
         for each in checks.items("detectors", detectors, "texts or detectors, such as ['fixed:3']")
@@ -120,8 +119,7 @@ def compare_detectors(
         loss=loss,
         delay=delay_text(delay),
         interval=checks.seconds("interval", interval),
-        beats=beats,
-        days=1.0 if days is None else checks.seconds("days", days),
+        days=None if days is None else checks.seconds("days", days),
         crashes=checks.whole("crashes", crashes),
         seed=None if seed is None else checks.any_whole("seed", seed),
     )

@@ -1,12 +1,16 @@
 """`udpping demo`: the main job with nothing to set up. A lossy server and a pinger in one process."""
 
+from udpping._args.grammar import loss_model
 from udpping._args.targets import target_text
 from udpping._console.options import Parser, any_whole, seconds, whole
 from udpping._services.ping import Pinger
 from udpping._services.server import Server
-from udpping.cli._chance import chance, exact
 from udpping.cli._output import Report, command_parser
 from udpping.cli.ping import tell_rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 PURPOSE = """Start a lossy server in this process, ping it, and say what chance would have done.
 
@@ -20,14 +24,14 @@ def main(words: list[str]) -> int:
     report = Report(json=options.json)
     with Server(port=0, loss=options.loss, delay=options.delay, seed=options.seed) as server:
         name = target_text(*server.address)
-        p = exact(server.loss)
+        p = loss_model(server.loss).probability
         report.record(
             "start", target=name, loss=server.loss, delay=server.delay, seed=server.seed, count=options.count
         )
         report.say(
             f"A server at {name} answers every ping in capitals, except those that it loses on purpose."
         )
-        share = f" = {100 * p[0] / p[1]:.4g} %" if p else ""
+        share = "" if p is None else f" = {float(100 * p):.4g} %"
         report.say(
             f"Loss injected: {server.loss}{share}. Losses and delays repeat with --seed {server.seed}.\n"
         )
@@ -37,16 +41,26 @@ def main(words: list[str]) -> int:
         report.summary(summary)
         report.record("counters", **counters.as_dict())
         report.say(f"the server says: {counters!r}")
-        if p and summary.sent:
-            odds = chance(summary.sent, summary.lost, p)
-            report.record("chance", loss=f"{p[0]}/{p[1]}", sent=summary.sent, lost=summary.lost, **odds)
-            report.say(
-                f"\nChance: with a loss of {p[0]}/{p[1]}, {summary.sent:,} pings lose {odds['expected']:.1f}"
-                " on average;"
-                f"\n{summary.lost:,} or more are lost in {100 * odds['at_least']:.1f} % of such runs,"
-                f" {summary.lost:,} or fewer in {100 * odds['at_most']:.1f} %."
-            )
+        if p is not None and summary.sent:
+            tell_chance(report, summary.sent, summary.lost, p)
     return 0 if summary.received else 1
+
+
+def tell_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
+    """Say how many losses to expect, and how likely as many or more, and as many or fewer, are."""
+    from udpping import theory
+
+    loss = f"{p.numerator}/{p.denominator}"
+    expected = float(theory.binomial_mean(sent, p))
+    at_least, at_most = float(theory.binomial_tail(lost, sent, p)), float(theory.binomial_cdf(lost, sent, p))
+    report.record(
+        "chance", loss=loss, sent=sent, lost=lost, expected=expected, at_least=at_least, at_most=at_most
+    )
+    report.say(
+        f"\nChance: with a loss of {loss}, {sent:,} pings lose {expected:.1f} on average;"
+        f"\n{lost:,} or more are lost in {100 * at_least:.1f} % of such runs,"
+        f" {lost:,} or fewer in {100 * at_most:.1f} %."
+    )
 
 
 def parser() -> Parser:

@@ -4,15 +4,12 @@ import os
 import re
 from pathlib import Path
 
+from udpping._args.grammar import loss_model
 from udpping._console.options import Parser
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError
 from udpping.lab import DEFAULT, SCRIPTS, Profile, names, profile
 from udpping.lab import __path__ as home
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 PURPOSE = """Write the course's four programs into a directory: UDPPingerServer.py, UDPPingerClient.py,
 UDPHeartbeatServer.py and UDPHeartbeatClient.py.
@@ -67,18 +64,7 @@ def tell_profiles(report: Report) -> None:
 
 def shares(one: Profile) -> tuple[str, str]:
     """Give what its two servers lose in the long run, as exact fractions."""
-    return str(share(one.PingerServer.loss)), str(share(one.HeartbeatServer.loss))
-
-
-def share(loss: str) -> "Fraction":
-    """Give what a loss model loses in the long run, exactly."""
-    from fractions import Fraction
-
-    kind, _, rest = loss.partition(":")
-    if kind != "randint":
-        return Fraction(loss)
-    low, high, below = map(int, rest.split(","))
-    return Fraction(below - low, high - low + 1)
+    return str(loss_model(one.PingerServer.loss).mean), str(loss_model(one.HeartbeatServer.loss).mean)
 
 
 def parser() -> Parser:

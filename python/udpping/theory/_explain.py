@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.grammar import loss_model
 from udpping.errors import ConfigError
 from udpping.loss import Loss
 from udpping.theory import _numbers
@@ -202,7 +203,7 @@ def _model(loss: object) -> Loss | None:
     if not isinstance(loss, (str, Loss)):
         return None
     model = loss if isinstance(loss, Loss) else Loss(loss)
-    return model if str(model).startswith(("burst:", "gilbert-elliott:")) else None
+    return model if loss_model(model).parameters else None
 
 
 def _chances(sent: int, lost: int, longest: int | None, q: "Number") -> "tuple[Number, Number | None]":

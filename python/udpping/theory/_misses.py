@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from udpping._args import checks
+from udpping._args.grammar import loss_model
 from udpping.loss import Loss
 from udpping.theory._numbers import (
     LARGEST_MISSES,
@@ -216,12 +217,11 @@ def _channel(loss: "LossLike", mean_run: "float | Fraction | None") -> Channel:
 
 def _of_model(loss: "str | Loss") -> "tuple[LossLike, Fraction | None]":
     """Read loss and mean run from a model of bursts; a channel that only may lose when bad has other runs."""
-    kind, _, rest = str(loss if isinstance(loss, Loss) else Loss(loss)).partition(":")
-    numbers = rest.split(",")
-    if kind == "burst":
-        return Fraction(numbers[0]), Fraction(numbers[1])
-    if kind == "gilbert-elliott" and len(numbers) == 2:  # noqa: PLR2004 - p and r
-        channel = gilbert(*numbers)
+    given = loss_model(loss).parameters
+    if "mean_run" in given:
+        return given["loss"], given["mean_run"]
+    if given and (given["loss_good"], given["loss_bad"]) == (0, 1):
+        channel = gilbert(str(given["p"]), str(given["r"]))
         return channel.loss, Fraction(channel.mean_run)
     return loss, None
 

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from udpping._args import checks
+from udpping._args.grammar import loss_model
 from udpping.errors import ConfigError
 from udpping.loss import Loss
 
@@ -91,21 +92,15 @@ def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, ob
 
 def probability(name: str, value: object) -> "Number":
     """Take a probability: exact from text, fractions, whole numbers and models, a float from a float."""
-    found = _meant(name, value) if isinstance(value, (str, Loss)) else number(name, value, PROBABILITY)
+    if isinstance(value, (str, Loss)):
+        if (exact := loss_model(value).probability) is None:
+            expected = f"{PROBABILITY}: with others, losses depend on each other"
+            raise checks.refuse(name, str(value), expected)
+        return exact
+    found = number(name, value, PROBABILITY)
     if not 0 <= found <= 1:  # also when it is not a number
         raise checks.refuse(name, value, PROBABILITY)
     return found
-
-
-def _meant(name: str, value: "str | Loss") -> Fraction:
-    # The core reads it, so that a text means here what it means to a server, and cannot be too long.
-    kind, _, rest = str(value if isinstance(value, Loss) else Loss(value)).rpartition(":")
-    if kind in {"", "bernoulli"}:
-        return Fraction(rest.removesuffix("%")) / (100 if rest.endswith("%") else 1)
-    if kind == "randint":
-        low, high, below = map(int, rest.split(","))
-        return Fraction(min(max(below - low, 0), high - low + 1), high - low + 1)
-    raise checks.refuse(name, str(value), f"{PROBABILITY}: with others, losses depend on each other")
 
 
 def number(name: str, value: object, expected: str) -> "Number":

@@ -88,6 +88,37 @@ impl Loss {
         }
     }
 
+    /// The name of the kind, as its text begins.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Bernoulli(_) => "bernoulli",
+            Self::Burst(_) => "burst",
+            Self::GilbertElliott(_) => "gilbert-elliott",
+            Self::Pattern(_) => "pattern",
+            Self::Every(_) => "every",
+            Self::List(_) => "list",
+            Self::Trace(_) => "trace",
+            Self::TraceRepeat(_) => "trace-repeat",
+            Self::RandInt(_) => "randint",
+        }
+    }
+
+    /// The parameters of a channel by name, as numerator and denominator; none of the other kinds.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, (u128, u128))> {
+        match self {
+            Self::Burst(burst) => {
+                vec![("loss", burst.loss().fraction()), ("mean_run", burst.exact_mean_run())]
+            }
+            Self::GilbertElliott(channel) => {
+                let chances = channel.chances().map(|chance| chance.fraction());
+                ["p", "r", "loss_good", "loss_bad"].into_iter().zip(chances).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The rule that decides.
     pub(super) fn rule(&self) -> Rule {
         match self {
@@ -143,9 +174,15 @@ fn position(number: u64, len: usize) -> usize {
 }
 
 impl Marks {
+    /// How many packets they are for.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     fn mean(&self) -> Option<Probability> {
         let lost = self.0.iter().filter(|lost| **lost).count();
-        Probability::new(lost as u64, self.0.len() as u64).ok()
+        Probability::new(lost as u64, self.count()).ok()
     }
 }
 
@@ -274,16 +311,18 @@ impl RandInt {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Bernoulli(probability) = self {
+            return write!(f, "{probability}");
+        }
+        write!(f, "{}:", self.kind())?;
         match self {
-            Self::Bernoulli(probability) => write!(f, "{probability}"),
-            Self::Burst(burst) => write!(f, "burst:{burst}"),
-            Self::GilbertElliott(channel) => write!(f, "gilbert-elliott:{channel}"),
-            Self::Pattern(marks) => write!(f, "pattern:{marks}"),
-            Self::Every(n) => write!(f, "every:{n}"),
-            Self::List(numbers) => write!(f, "list:{numbers}"),
-            Self::Trace(marks) => write!(f, "trace:{marks}"),
-            Self::TraceRepeat(marks) => write!(f, "trace-repeat:{marks}"),
-            Self::RandInt(RandInt { low, high, below }) => write!(f, "randint:{low},{high},{below}"),
+            Self::Bernoulli(_) => Ok(()),
+            Self::Burst(burst) => write!(f, "{burst}"),
+            Self::GilbertElliott(channel) => write!(f, "{channel}"),
+            Self::Pattern(marks) | Self::Trace(marks) | Self::TraceRepeat(marks) => write!(f, "{marks}"),
+            Self::Every(n) => write!(f, "{n}"),
+            Self::List(numbers) => write!(f, "{numbers}"),
+            Self::RandInt(RandInt { low, high, below }) => write!(f, "{low},{high},{below}"),
         }
     }
 }

@@ -134,6 +134,13 @@ impl Burst {
         1.0 / self.ends.as_f64()
     }
 
+    /// The same as numerator and denominator, in lowest terms.
+    #[must_use]
+    pub fn exact_mean_run(&self) -> (u128, u128) {
+        let (part, whole) = self.ends.fraction();
+        (whole, part)
+    }
+
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let expected = "burst:loss,mean_run with a probability and a number from 1 to 2^64 (of at most 37 digits): \
                         burst:5%,3 loses 5 % of the packets in runs of 3 on average";
