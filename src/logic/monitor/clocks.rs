@@ -14,8 +14,7 @@ mod tests;
 
 use self::hull::Envelope;
 use super::slim::Slim;
-use crate::logic::Moment;
-use crate::logic::{Nanos, SECOND};
+use crate::logic::{Moment, Nanos, SECOND};
 
 const MS: Nanos = SECOND / 1_000;
 

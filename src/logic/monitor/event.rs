@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::Name;
-use crate::logic::Moment;
-use crate::logic::{Nanos, SECOND};
+use crate::logic::{Moment, Nanos, SECOND};
 
 /// What is known of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

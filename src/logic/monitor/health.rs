@@ -1,8 +1,7 @@
 //! The faults of the monitor itself: time in which it did not look, clocks that were set, datagrams that the kernel
 //! dropped. None of them is a client's, so verdicts wait.
 
-use crate::logic::Moment;
-use crate::logic::{Nanos, SECOND};
+use crate::logic::{Moment, Nanos, SECOND};
 
 /// The driver looks at least this often.
 pub const LOOK: Nanos = SECOND / 5;

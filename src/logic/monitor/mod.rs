@@ -12,6 +12,7 @@ mod event;
 mod health;
 mod index;
 mod interval;
+mod judge;
 mod name;
 mod peer;
 mod plan;
@@ -22,19 +23,17 @@ mod slim;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod verdict;
 mod view;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 
 use super::wire::heartbeat::{Heartbeat, Unreadable};
-use super::{Moment, Nanos};
+use super::{Invalid, Moment, Nanos};
 use account::Heard;
-use clocks::Finding;
 pub use event::{Event, Kind, State};
-use health::Health;
 pub use health::LOOK;
+use judge::{Judge, Then};
 pub use name::Name;
 use peer::Peer;
 pub use plan::MonitorPlan;
@@ -47,18 +46,10 @@ pub use view::{Counters, PeerRow, Unread};
 pub struct Monitor {
     plan: MonitorPlan,
     roster: Roster,
-    health: Health,
+    judge: Judge,
     counters: Counters,
     unread: view::Samples,
-    /// Clients for whose heartbeats it waits, and those of them that are late.
-    watched: usize,
-    silent: usize,
-    isolated: Option<Moment>,
-    heard: Moment,
-    idle_told: bool,
     full_told: bool,
-    events: Vec<Event>,
-    told: u64,
     /// For whoever needs it for a moment.
     slots: Vec<u32>,
     out: Vec<u8>,
@@ -79,17 +70,10 @@ impl Monitor {
         Self {
             plan,
             roster: Roster::default(),
-            health: Health::new(now),
+            judge: Judge::new(now),
             counters: Counters::default(),
             unread: view::Samples::default(),
-            watched: 0,
-            silent: 0,
-            isolated: None,
-            heard: now,
-            idle_told: false,
             full_told: false,
-            events: Vec::new(),
-            told: 0,
             slots: Vec::new(),
             out: Vec::new(),
         }
@@ -139,34 +123,115 @@ impl Monitor {
     /// has dropped so far.
     pub fn wake(&mut self, now: Moment, drops: Option<u64>) {
         self.look(now);
-        if let Some(more) = self.health.drops(drops) {
+        if let Some(more) = self.judge.health.drops(drops) {
             self.counters.kernel_drops += more;
-            self.tell_own(now, Kind::Dropped, None, i64::try_from(more).ok());
+            self.judge.tell_own(now, Kind::Dropped, None, i64::try_from(more).ok());
         }
-        self.health.caught_up();
+        self.judge.health.caught_up();
         while let Some(place) = self.roster.due(now.mono) {
-            self.judge(place, now);
+            if let Some(mut client) = self.roster.entry(place) {
+                match self.judge.judge(&mut client, &self.plan, now) {
+                    Then::Stay => {}
+                    Then::Stopped => self.roster.stopped(place),
+                    Then::Forget => self.roster.remove(place),
+                }
+            }
         }
-        self.look_around(now);
+        if self.judge.is_connected_again(now) {
+            for place in self.roster.places() {
+                if let Some(mut client) = self.roster.entry(place) {
+                    self.judge.give_time(&mut client, now);
+                }
+            }
+        }
+        self.judge.find_idle(self.plan.idle, now);
     }
 
     /// Says that nothing came until now, and that the driver would have looked every [`LOOK`]: virtual time has no idle
     /// moments to spend.
     pub fn rested(&mut self, now: Moment) {
-        self.health.rested(now);
+        self.judge.health.rested(now);
     }
 
     /// When to wake at the latest, beside every [`LOOK`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
-        let idle =
-            (self.plan.idle > 0 && !self.idle_told).then(|| self.heard.mono.saturating_add(self.plan.idle));
-        self.roster.next_look().into_iter().chain(idle).min()
+        self.roster.next_look().into_iter().chain(self.judge.idle_from(self.plan.idle)).min()
     }
 
     /// What happened since this was last asked.
     pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
-        self.events.drain(..)
+        self.judge.events.drain(..)
+    }
+
+    /// What came in.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The latest datagrams that could not be read.
+    pub fn unread(&self) -> impl Iterator<Item = &Unread> {
+        self.unread.iter()
+    }
+
+    /// The clients, in no order.
+    pub fn peers(&self, now: Moment) -> impl Iterator<Item = PeerRow> {
+        self.roster.peers().map(move |peer| PeerRow::of(peer, now))
+    }
+
+    /// How many clients there are.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// Whether most clients fell silent at once and verdicts wait.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.judge.is_isolated()
+    }
+
+    /// The first line of what is saved now.
+    #[must_use]
+    pub fn save_title(now: Moment) -> String {
+        saved::title(now)
+    }
+
+    /// Adds a line for each of at most `most` clients, from place `first` on; gives the place to go on from, if there
+    /// are more.
+    pub fn save(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
+        for peer in self.roster.slots(first, most).filter(|peer| peer.state != State::New) {
+            saved::write(peer, text);
+        }
+        Some(first + most).filter(|next| *next < self.roster.capacity())
+    }
+
+    /// Takes up what was saved.
+    ///
+    /// # Errors
+    /// A text that was not saved by [`Monitor::save`].
+    pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), Invalid> {
+        let mut lines = text.lines();
+        let absent = saved::absence(lines.next().unwrap_or_default(), now)?;
+        for line in lines.take(self.plan.max_clients) {
+            let mut peer = saved::read(line, now, self.plan.interval)?;
+            peer.sealed &= !self.plan.keys.is_empty();
+            if self.roster.knows(&peer) {
+                continue;
+            }
+            self.judge.take_up(&peer);
+            let stopped = peer.has_stopped();
+            let place = self.roster.add(peer);
+            if stopped {
+                self.roster.stopped(place);
+            }
+            if let Some(mut client) = self.roster.entry(place) {
+                self.judge.look_again(&mut client, now);
+            }
+        }
+        self.judge.tell_own(now, Kind::Resumed, Some(absent), None);
+        Ok(())
     }
 
     /// Reads a datagram, and who it is from. This changes nothing.
@@ -202,8 +267,7 @@ impl Monitor {
         }
         let known = self.roster.find(who, beat.id, source);
         let Some(place) = known.or_else(|| self.admit(&beat, source, now)) else { return };
-        self.heard = now;
-        self.idle_told = false;
+        self.judge.hear(now);
         let fresh = self.place(place, &beat, source, now);
         if fresh && self.plan.answer {
             answer(&beat, now, out);
@@ -227,7 +291,7 @@ impl Monitor {
             let Some(place) = self.roster.dispensable() else {
                 self.counters.refused += 1;
                 if !std::mem::replace(&mut self.full_told, true) {
-                    self.tell_own(now, Kind::Full, None, None);
+                    self.judge.tell_own(now, Kind::Full, None, None);
                 }
                 return None;
             };
@@ -236,17 +300,25 @@ impl Monitor {
         self.full_told = false;
         let mut peer = Peer::new(beat, source, now, self.plan.interval);
         peer.sealed = sealed;
-        let place = self.roster.add(peer);
-        self.tell(place, now, Kind::Is(State::New), |_| {});
-        Some(place)
+        self.judge.tell(&peer, now, Kind::Is(State::New), |_| {});
+        Some(self.roster.add(peer))
+    }
+
+    fn forget(&mut self, place: Place, now: Moment) {
+        self.counters.evicted += 1;
+        if let Some(client) = self.roster.entry(place) {
+            self.judge.tell(client.peer, now, Kind::Forgotten, |_| {});
+        }
+        self.roster.remove(place);
     }
 
     /// Takes in a heartbeat of a client; says whether it is fresh.
     fn place(&mut self, place: Place, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
+        let Some(mut client) = self.roster.entry(place) else { return false };
         if !self.plan.keys.is_empty() {
-            self.roster.seal(place);
+            client.seal();
         }
-        let Some(peer) = self.roster.get_mut(place) else { return false };
+        let (peer, judge) = (&mut *client.peer, &mut self.judge);
         let mut started_again = false;
         match peer.place(beat) {
             Belongs::Here => {}
@@ -254,117 +326,63 @@ impl Monitor {
                 started_again = true;
                 let span = now.mono.saturating_sub(peer.last.mono);
                 let lost = peer.restart(beat);
-                self.tell_lost(place, lost, now);
-                self.tell(place, now, Kind::Restarted, |event| event.span = Some(span));
+                judge.tell_lost(peer, &self.plan, lost, now);
+                judge.tell(peer, now, Kind::Restarted, |event| event.span = Some(span));
             }
             Belongs::Before { alive } => {
                 self.counters.stale += 1;
                 if alive && !std::mem::replace(&mut peer.duplicate_told, true) {
-                    self.tell(place, now, Kind::DuplicateIdentity, |event| event.address = Some(source));
+                    judge.tell(peer, now, Kind::DuplicateIdentity, |event| event.address = Some(source));
                 }
                 return false;
             }
         }
-        let Some(peer) = self.roster.get_mut(place) else { return false };
         let before = peer.last;
-        let taken = peer.take(beat, &self.plan.detector, now, self.health.earliest(now.mono));
-        self.tell_beat(place, beat, taken.heard, now);
-        self.settle(place, now);
+        let taken = peer.take(beat, &self.plan.detector, now, judge.health.earliest(now.mono));
+        if self.plan.beats {
+            judge.tell_beat(peer, beat, taken.heard, now);
+        }
+        judge.settle(peer, &self.plan, now);
         match taken.heard {
             Heard::Fresh { .. } => {}
             Heard::Jump => {
                 let by = taken.steps;
-                self.tell(place, now, Kind::Jumped, |event| event.count = i64::try_from(by).ok());
+                judge.tell(peer, now, Kind::Jumped, |event| event.count = i64::try_from(by).ok());
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => return false,
         }
-        let Some(peer) = self.roster.get_mut(place) else { return false };
-        peer.excused = self.health.excuses(peer.last.mono);
-        if peer.source != source {
-            let previous = peer.source;
-            self.roster.moved(place, source);
+        peer.excused = judge.health.excuses(peer.last.mono);
+        let previous = peer.source;
+        let moved = previous != source;
+        if moved {
+            client.move_to(source);
             // A sender that starts has another port as a matter of course.
             if !started_again || previous.ip() != source.ip() {
-                self.tell(place, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
+                let peer = &*client.peer;
+                judge.tell(peer, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
             }
         }
-        self.find(place, taken.finding, now);
-        self.raise(place, before, now);
-        true
-    }
-
-    /// Tells of a heartbeat, if somebody wants to know of each.
-    fn tell_beat(&mut self, place: Place, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
-        let (kind, count) = match heard {
-            Heard::Fresh { .. } | Heard::Jump => (Kind::Heard, None),
-            Heard::Late { took_back } => (Kind::HeardLate, Some(took_back.into())),
-            Heard::Duplicate => (Kind::HeardAgain, None),
-            Heard::Old => return,
-        };
-        if !self.plan.beats {
-            return;
+        if let Some(finding) = taken.finding {
+            judge.tell_finding(client.peer, finding, now);
         }
-        let sent = beat.wall_ns.filter(|_| !beat.local);
-        self.tell(place, now, kind, |event| {
-            event.seq = beat.seq.or(event.seq);
-            event.span = sent.map(|sent| now.wall.saturating_sub(sent));
-            event.count = count;
-        });
-    }
-
-    /// Tells what the clocks of a client say.
-    fn find(&mut self, place: Place, finding: Option<Finding>, now: Moment) {
-        let (kind, span) = match finding {
-            Some(Finding::SenderStepped { by }) => (Kind::ClientClockStepped, by),
-            Some(Finding::SenderPaused { gap }) => (Kind::Paused, gap),
-            None => return,
-        };
-        self.tell(place, now, kind, |event| event.span = Some(span));
+        let then = judge.raise(&mut client, before, now);
+        // One that has stopped makes room in the network it is in.
+        if then == Then::Stopped || moved && client.peer.has_stopped() {
+            self.roster.stopped(place);
+        }
+        true
     }
 
     /// Looks at the clocks of this machine.
     fn look(&mut self, now: Moment) {
-        let found = self.health.look(now);
+        let found = self.judge.health.look(now);
         if let Some(gap) = found.stalled {
             self.counters.stalls += 1;
-            self.tell_own(now, Kind::Stalled, Some(gap), None);
+            self.judge.tell_own(now, Kind::Stalled, Some(gap), None);
         }
         if let Some(by) = found.stepped {
-            self.tell_own(now, Kind::ClockStepped, Some(by), None);
+            self.judge.tell_own(now, Kind::ClockStepped, Some(by), None);
         }
-    }
-
-    fn forget(&mut self, place: Place, now: Moment) {
-        self.counters.evicted += 1;
-        self.tell(place, now, Kind::Forgotten, |_| {});
-        self.roster.remove(place);
-    }
-
-    /// An event about a client.
-    fn tell(&mut self, place: Place, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
-        let Some(peer) = self.roster.get_mut(place) else { return };
-        self.told += 1;
-        let mut event = Event {
-            number: self.told,
-            at,
-            kind,
-            client: Some(peer.name.clone()),
-            address: Some(peer.source),
-            previous: None,
-            before: None,
-            seq: peer.account.as_ref().map(|_| peer.seq).or(peer.floor()),
-            span: None,
-            count: None,
-        };
-        more(&mut event);
-        self.events.push(event);
-    }
-
-    /// An event about the monitor itself.
-    fn tell_own(&mut self, at: Moment, kind: Kind, span: Option<Nanos>, count: Option<i64>) {
-        self.told += 1;
-        let (number, client, address, previous, before, seq) = (self.told, None, None, None, None, None);
-        self.events.push(Event { number, at, kind, client, address, previous, before, seq, span, count });
     }
 }
 

@@ -215,6 +215,10 @@ impl Peer {
         self.interval.stated().is_some()
     }
 
+    pub(super) fn has_stopped(&self) -> bool {
+        matches!(self.state, State::Down | State::Bye)
+    }
+
     /// All sessions together.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = self.past.as_ref().map_or_else(Counts::default, |past| past.carried);

@@ -47,6 +47,15 @@ struct Network {
     stopped: VecDeque<Place>,
 }
 
+/// A client that was looked up, and what is kept of it beside itself.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) peer: &'a mut Peer,
+    place: Place,
+    networks: &'a mut HashMap<IpAddr, Network>,
+    timers: &'a mut Timers,
+}
+
 /// Who a heartbeat says to be from, as far as a hash tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Who(u32);
@@ -87,10 +96,12 @@ impl Roster {
         std::hint::black_box(known().map(Peer::peek_behind).fold(0, |all, one| all ^ one));
     }
 
-    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Peer> {
+    /// Looks a client up.
+    pub(super) fn entry(&mut self, place: Place) -> Option<Entry<'_>> {
         let slot = place.slot as usize;
         let peer = self.blocks.get_mut(slot / BLOCK)?.get_mut(slot % BLOCK)?.as_mut();
-        peer.filter(|peer| peer.number == place.number)
+        let peer = peer.filter(|peer| peer.number == place.number)?;
+        Some(Entry { peer, place, networks: &mut self.networks, timers: &mut self.timers })
     }
 
     fn get(&self, place: Place) -> Option<&Peer> {
@@ -162,35 +173,12 @@ impl Roster {
         u32::try_from(slot).unwrap_or(u32::MAX)
     }
 
-    /// A client is heard at another address.
-    pub(super) fn moved(&mut self, place: Place, source: SocketAddr) {
-        let Some(peer) = self.get_mut(place) else { return };
-        let (sealed, stopped) = (peer.sealed, has_stopped(peer));
-        let old = std::mem::replace(&mut peer.source, source);
-        if !sealed {
-            self.leave(old);
-            self.networks.entry(prefix(source.ip())).or_default().clients += 1;
-            if stopped {
-                self.stopped(place);
-            }
-        }
-    }
-
-    /// A client that was believed without a seal has one from now on.
-    pub(super) fn seal(&mut self, place: Place) {
-        let Some(peer) = self.get_mut(place).filter(|peer| !peer.sealed) else { return };
-        peer.sealed = true;
-        peer.distrust();
-        let source = peer.source;
-        self.leave(source);
-    }
-
     /// A client has stopped: it makes room when there is none.
     pub(super) fn stopped(&mut self, place: Place) {
-        let Some(peer) = self.get_mut(place) else { return };
+        let Some(peer) = self.get(place) else { return };
         let network = (!peer.sealed).then(|| prefix(peer.source.ip()));
         let stopped = std::mem::take(&mut self.stopped);
-        self.stopped = self.with(stopped, place, has_stopped);
+        self.stopped = self.with(stopped, place, Peer::has_stopped);
         if let Some(network) = network {
             let stopped = self.networks.get_mut(&network).map(|network| std::mem::take(&mut network.stopped));
             let stopped = self.with(stopped.unwrap_or_default(), place, |peer| has_stopped_in(peer, network));
@@ -228,12 +216,12 @@ impl Roster {
     /// The client that makes room first: of whom the least is known, then who has stopped the longest.
     pub(super) fn dispensable(&mut self) -> Option<Place> {
         while let Some(place) = self.unconfirmed.pop_front() {
-            if self.get_mut(place).is_some_and(|peer| peer.state == State::New) {
+            if self.get(place).is_some_and(|peer| peer.state == State::New) {
                 return Some(place);
             }
         }
         while let Some(place) = self.stopped.pop_front() {
-            if self.get_mut(place).is_some_and(|peer| has_stopped(peer) && !peer.sealed) {
+            if self.get(place).is_some_and(|peer| peer.has_stopped() && !peer.sealed) {
                 return Some(place);
             }
         }
@@ -249,13 +237,8 @@ impl Roster {
         self.blocks[place.slot as usize / BLOCK][place.slot as usize % BLOCK] = None;
         self.free.push(place.slot);
         if !sealed {
-            self.leave(source);
+            leave(&mut self.networks, source);
         }
-    }
-
-    /// Looks at a client again at a time, and not before.
-    pub(super) fn look_at(&mut self, place: Place, at: Nanos) {
-        self.timers.set(place.slot, at);
     }
 
     /// Nobody is to be looked at before this time.
@@ -288,24 +271,45 @@ impl Roster {
             }
         }
     }
+}
 
-    fn leave(&mut self, source: SocketAddr) {
-        let network = prefix(source.ip());
-        if let Some(held) = self.networks.get_mut(&network) {
-            held.clients -= 1;
-            if held.clients == 0 {
-                self.networks.remove(&network);
-            }
+impl Entry<'_> {
+    /// The client is heard at another address.
+    pub(super) fn move_to(&mut self, source: SocketAddr) {
+        let old = std::mem::replace(&mut self.peer.source, source);
+        if !self.peer.sealed {
+            leave(self.networks, old);
+            self.networks.entry(prefix(source.ip())).or_default().clients += 1;
+        }
+    }
+
+    /// A client that was believed without a seal has one from now on.
+    pub(super) fn seal(&mut self) {
+        if !self.peer.sealed {
+            self.peer.sealed = true;
+            self.peer.distrust();
+            leave(self.networks, self.peer.source);
+        }
+    }
+
+    /// Looks at the client again at a time, and not before.
+    pub(super) fn look_at(&mut self, at: Nanos) {
+        self.timers.set(self.place.slot, at);
+    }
+}
+
+fn leave(networks: &mut HashMap<IpAddr, Network>, source: SocketAddr) {
+    let network = prefix(source.ip());
+    if let Some(held) = networks.get_mut(&network) {
+        held.clients -= 1;
+        if held.clients == 0 {
+            networks.remove(&network);
         }
     }
 }
 
-fn has_stopped(peer: &Peer) -> bool {
-    matches!(peer.state, State::Down | State::Bye)
-}
-
 fn has_stopped_in(peer: &Peer, network: IpAddr) -> bool {
-    has_stopped(peer) && !peer.sealed && prefix(peer.source.ip()) == network
+    peer.has_stopped() && !peer.sealed && prefix(peer.source.ip()) == network
 }
 
 /// The /24 of an IPv4 and the /64 of an IPv6 address: what one person may well have.

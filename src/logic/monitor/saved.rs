@@ -7,78 +7,40 @@ use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use super::Monitor;
 use super::account::Counts;
 use super::detect::{INTERVALS, Marks};
-use super::event::{Kind, State};
+use super::event::State;
 use super::interval::Interval;
 use super::peer::{PATIENCE, Peer};
 use super::session::Session;
-use crate::logic::Moment;
 use crate::logic::wire::heartbeat::{Heartbeat, is_name};
-use crate::logic::{Invalid, Nanos, SECOND};
+use crate::logic::{Invalid, Moment, Nanos, SECOND};
 
 /// The first word of what was saved, with the version of its form.
 const MAGIC: &str = "udpping-monitor-1";
 
-impl Monitor {
-    /// The first line of what is saved now.
-    #[must_use]
-    pub fn save_title(now: Moment) -> String {
-        format!("{MAGIC}\t{}\n", now.wall)
-    }
-
-    /// Adds a line for each of at most `most` clients, from place `first` on; gives the place to go on from, if there
-    /// are more.
-    pub fn save(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
-        for peer in self.roster.slots(first, most).filter(|peer| peer.state != State::New) {
-            write_line(peer, text);
-        }
-        Some(first + most).filter(|next| *next < self.roster.capacity())
-    }
-
-    /// Takes up what was saved.
-    ///
-    /// # Errors
-    /// A text that was not saved by [`Monitor::save`].
-    pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), Invalid> {
-        let refused = |line: &str| {
-            let shown: String = line.chars().take(60).collect();
-            Invalid::new(
-                "state",
-                format!("{shown:?}"),
-                "a clients.tsv that a monitor of this version has saved; move it away to begin anew",
-            )
-        };
-        let mut lines = text.lines();
-        let title = lines.next().unwrap_or_default();
-        let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
-        let absent = now.wall.saturating_sub(saved.ok_or_else(|| refused(title))?).max(0);
-        for line in lines.take(self.plan.max_clients) {
-            let mut peer = read_line(line, now, self.plan.interval).ok_or_else(|| refused(line))?;
-            peer.sealed &= !self.plan.keys.is_empty();
-            if self.roster.knows(&peer) {
-                continue;
-            }
-            let (stopped, watched, silent) = (
-                matches!(peer.state, State::Down | State::Bye),
-                peer.state.is_watched(),
-                peer.state.is_silent(),
-            );
-            self.watched += usize::from(watched);
-            self.silent += usize::from(silent);
-            let place = self.roster.add(peer);
-            if stopped {
-                self.roster.stopped(place);
-            }
-            self.look_again(place, now);
-        }
-        self.tell_own(now, Kind::Resumed, Some(absent), None);
-        Ok(())
-    }
+/// The first line of what is saved now.
+pub(super) fn title(now: Moment) -> String {
+    format!("{MAGIC}\t{}\n", now.wall)
 }
 
-fn write_line(peer: &Peer, text: &mut String) {
+/// How long ago that was.
+pub(super) fn absence(title: &str, now: Moment) -> Result<Nanos, Invalid> {
+    let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
+    Ok(now.wall.saturating_sub(saved.ok_or_else(|| refused(title))?).max(0))
+}
+
+fn refused(line: &str) -> Invalid {
+    let shown: String = line.chars().take(60).collect();
+    Invalid::new(
+        "state",
+        format!("{shown:?}"),
+        "a clients.tsv that a monitor of this version has saved; move it away to begin anew",
+    )
+}
+
+/// Adds the line of a client.
+pub(super) fn write(peer: &Peer, text: &mut String) {
     let counts = peer.counts();
     let session = peer.session;
     let fields: [&dyn Display; 24] = [
@@ -114,7 +76,12 @@ fn write_line(peer: &Peer, text: &mut String) {
     text.push('\n');
 }
 
-fn read_line(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
+/// The client of a line.
+pub(super) fn read(line: &str, now: Moment, assumed: Nanos) -> Result<Peer, Invalid> {
+    fields(line, now, assumed).ok_or_else(|| refused(line))
+}
+
+fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     let mut fields = line.split('\t');
     let name = fields.next().filter(|name| is_name(name) || name.parse::<SocketAddr>().is_ok())?;
     let nameless = next::<u8>(&mut fields)? != 0;

@@ -3,15 +3,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::Name;
 use super::account::Counts;
 use super::clocks::Reading;
 use super::detect::Forecast;
 use super::event::State;
 use super::peer::Peer;
-use super::{Monitor, Name};
-use crate::logic::Moment;
-use crate::logic::Nanos;
 use crate::logic::wire::heartbeat::Unreadable;
+use crate::logic::{Moment, Nanos};
 
 /// Datagrams kept of those that could not be read, and how much of each.
 const SAMPLES: usize = 16;
@@ -97,6 +96,10 @@ pub struct PeerRow {
 }
 
 impl Samples {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Unread> {
+        self.0.iter()
+    }
+
     pub(super) fn keep(&mut self, source: SocketAddr, datagram: &[u8], reason: Unreadable) {
         if self.0.len() == SAMPLES {
             self.0.pop_front();
@@ -105,62 +108,34 @@ impl Samples {
     }
 }
 
-impl Monitor {
-    /// What came in.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// The latest datagrams that could not be read.
-    pub fn unread(&self) -> impl Iterator<Item = &Unread> {
-        self.unread.0.iter()
-    }
-
-    /// The clients, in no order.
-    pub fn peers(&self, now: Moment) -> impl Iterator<Item = PeerRow> {
-        self.roster.peers().map(move |peer| row(peer, now))
-    }
-
-    /// How many clients there are.
-    #[must_use]
-    pub fn clients(&self) -> usize {
-        self.roster.len()
-    }
-
-    /// Whether most clients fell silent at once and verdicts wait.
-    #[must_use]
-    pub fn is_isolated(&self) -> bool {
-        self.isolated.is_some()
-    }
-}
-
-fn row(peer: &Peer, now: Moment) -> PeerRow {
-    let interval = peer.interval();
-    let mut reading = peer.clocks.reading();
-    reading.difference = reading.difference.filter(|_| !peer.local);
-    let silence = now.mono.saturating_sub(peer.last.mono);
-    // Half an interval is left for the way.
-    let overdue = peer.state.is_watched().then(|| (silence - interval / 2).max(0) / interval.max(1));
-    let sent = peer.last.wall.saturating_sub(reading.delay.unwrap_or(0));
-    PeerRow {
-        client: peer.name.clone(),
-        address: peer.source,
-        state: peer.state,
-        since: peer.since,
-        last_seen: peer.last,
-        seq: peer.seq,
-        counts: peer.counts(),
-        overdue: overdue.map_or(0, i64::unsigned_abs),
-        interval,
-        interval_stated: peer.states_interval(),
-        reading,
-        forecast: peer.forecast(),
-        patience: peer.state.is_watched().then_some(peer.patience),
-        sessions: peer.sessions,
-        session: peer.session.number(),
-        sealed: peer.sealed,
-        bye: peer.bye().filter(|_| peer.state == State::Bye),
-        stopped: (peer.state == State::Down).then(|| (sent, sent.saturating_add(interval))),
+impl PeerRow {
+    pub(super) fn of(peer: &Peer, now: Moment) -> Self {
+        let interval = peer.interval();
+        let mut reading = peer.clocks.reading();
+        reading.difference = reading.difference.filter(|_| !peer.local);
+        let silence = now.mono.saturating_sub(peer.last.mono);
+        // Half an interval is left for the way.
+        let overdue = peer.state.is_watched().then(|| (silence - interval / 2).max(0) / interval.max(1));
+        let sent = peer.last.wall.saturating_sub(reading.delay.unwrap_or(0));
+        Self {
+            client: peer.name.clone(),
+            address: peer.source,
+            state: peer.state,
+            since: peer.since,
+            last_seen: peer.last,
+            seq: peer.seq,
+            counts: peer.counts(),
+            overdue: overdue.map_or(0, i64::unsigned_abs),
+            interval,
+            interval_stated: peer.states_interval(),
+            reading,
+            forecast: peer.forecast(),
+            patience: peer.state.is_watched().then_some(peer.patience),
+            sessions: peer.sessions,
+            session: peer.session.number(),
+            sealed: peer.sealed,
+            bye: peer.bye().filter(|_| peer.state == State::Bye),
+            stopped: (peer.state == State::Down).then(|| (sent, sent.saturating_add(interval))),
+        }
     }
 }
