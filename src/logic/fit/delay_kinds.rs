@@ -333,7 +333,7 @@ mod tests {
         let all: Vec<Nanos> = (0..300_000).collect();
         let times = Times::of(&all);
         assert_eq!((times.sorted.len(), times.count), (MOST_TIMES, all.len()));
-        assert_eq!([times.shortest(), times.longest()], [0.0, 299_999.0]);
+        assert!(times.shortest() < 0.5 && times.longest() > 299_998.5);
     }
 
     #[test]
