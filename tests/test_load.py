@@ -45,13 +45,12 @@ def assert_same(loaded: udpping.Run, run: udpping.Run, way: str) -> None:
     assert loaded.targets == run.targets, way
 
 
-def made(rows: list[tuple[object, ...]]) -> udpping.Run:
-    return run_of(_core.run_from_rows(NAMES, rows), None)
+def made(rows: list[dict[str, object]]) -> udpping.Run:
+    return run_of(_core.run_from_rows(rows), None)
 
 
-def row(**values: object) -> tuple[object, ...]:
-    usual: dict[str, object] = {"target": "a:1", "seq": 1, "status": "timeout", "copies": 0}
-    return tuple(map((usual | values).get, NAMES))
+def row(**values: object) -> dict[str, object]:
+    return {"target": "a:1", "seq": 1, "status": "timeout", "copies": 0} | values
 
 
 def random_reply(chance: random.Random) -> bytes:
@@ -75,7 +74,7 @@ def random_reply(chance: random.Random) -> bytes:
 def random_run(seed: int) -> udpping.Run:
     """Make rows of every kind, with whatever a reply may say."""
     chance = random.Random(seed)
-    rows: list[tuple[object, ...]] = []
+    rows: list[dict[str, object]] = []
     for target in chance.sample(["ä:1", "[::1]:2", 'a,"b":3'], chance.randrange(1, 4)):
         for seq in range(chance.randrange(20)):
             status = chance.choice(STATUSES)

@@ -7,11 +7,12 @@ import io
 import json
 import subprocess
 import sys
+import typing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from udpping import stats
+from udpping import _core, stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,16 @@ def test_rows(run: udpping.Run) -> None:
     assert rows[1].rtt_ns is None
     assert rows[1].reply is None
     assert run.row(-1) == rows[3]
+
+
+def test_a_row_is_typed_as_the_columns_are() -> None:
+    kinds = {"int64": int, "uint64": int, "uint32": int, "uint8": int, "word": str, "bytes": bytes}
+    columns = _core.run_columns()
+    types = {name: kinds[kind] | None if nullable else kinds[kind] for name, kind, nullable, _ in columns}
+    assert typing.get_type_hints(udpping.Row) == types
+    assert [name for name, *_, unit in columns if unit == "ns"] == [
+        name for name in COLUMNS if name == "run" or name.endswith("_ns")
+    ]
 
 
 @pytest.mark.parametrize("index", [4, -5])

@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -37,6 +37,12 @@ class Column:
     def filled(self, /) -> Column:
         """
         The same numbers without saying which are missing: something lies there in any case.
+        """
+    @property
+    def may_miss_numbers(self, /) -> bool:
+        """
+        Whether it holds whole numbers from 0 and may miss some. `seq` counts as such in every table, so that frames fit
+        together.
         """
     @property
     def name(self, /) -> str:
@@ -513,6 +519,11 @@ def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     zone that is `utc_offset` seconds ahead of UTC.
     """
 
+def run_columns() -> list[tuple[str, str, bool, str]]:
+    """
+    The columns of a run: name, type, whether a value may be missing, and unit.
+    """
+
 def run_from_arrow(table: "object") -> "Table":
     """
     Reads a run from an Arrow table, whatever integers and texts are in it.
@@ -528,9 +539,9 @@ def run_from_json(text: str, line: SupportsIndex) -> Table:
     Reads a run from JSON lines, the first of which has that number in its file and names the columns.
     """
 
-def run_from_rows(names: SupportsGetItem[int, str], rows: "object") -> "Table":
+def run_from_rows(rows: "object") -> "Table":
     """
-    Reads a run from rows, each of which has a value for each of `names`.
+    Reads a run from rows, each a dict with what is known of a ping, by column.
     """
 
 def run_jitter(table: Table) -> Table:

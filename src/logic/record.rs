@@ -67,6 +67,74 @@ words! {
     }
 }
 
+words! {
+    /// What a column of the table of a run holds.
+    Kind {
+        /// Nanoseconds.
+        Time = "int64",
+        /// A whole number from 0.
+        U64 = "uint64",
+        /// One below 2^32.
+        U32 = "uint32",
+        /// One below 256.
+        U8 = "uint8",
+        /// One of few words.
+        Word = "word",
+        /// Bytes.
+        Bytes = "bytes",
+    }
+}
+
+/// A column of the table of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether a value may be missing: other programs do not measure everything.
+    pub nullable: bool,
+    /// What it counts, if anything.
+    pub unit: &'static str,
+}
+
+impl Column {
+    const fn new(name: &'static str, kind: Kind, unit: &'static str) -> Self {
+        Self { name, kind, nullable: false, unit }
+    }
+
+    const fn or_missing(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    const fn time(name: &'static str) -> Self {
+        Self::new(name, Kind::Time, "ns").or_missing()
+    }
+}
+
+/// The columns of the table of a run, in their order.
+pub const COLUMNS: [Column; 18] = [
+    Column::time("run"),
+    Column::new("target", Kind::Word, ""),
+    Column::new("seq", Kind::U64, ""),
+    Column::time("due_ns"),
+    Column::time("sent_ns"),
+    Column::time("sent_wall_ns"),
+    Column::time("rtt_ns"),
+    Column::time("user_rtt_ns"),
+    Column::new("status", Kind::Word, ""),
+    Column::new("copies", Kind::U32, "replies"),
+    Column::new("source", Kind::Word, "").or_missing(),
+    Column::new("ttl", Kind::U8, "hops").or_missing(),
+    Column::new("bytes", Kind::U32, "bytes").or_missing(),
+    Column::new("stamp", Kind::Word, "").or_missing(),
+    Column::new("reply", Kind::Bytes, "").or_missing(),
+    Column::new("match", Kind::Word, "").or_missing(),
+    // The places of what a server may say of itself: no reply carries it yet.
+    Column::time("server_recv_ns"),
+    Column::time("server_sent_ns"),
+];
+
 /// One ping, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyTuple};
 
@@ -9,7 +10,7 @@ use super::args::{nanos, number, parse, seed_of, seed_to_python, span};
 use super::facts::{Facts, facts};
 use super::table::Table;
 use crate::logic::ping::{Plan, Schedule, Wishes};
-use crate::logic::record::{NONE, Row};
+use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -180,37 +181,32 @@ impl PingSession {
 }
 
 impl PingSession {
-    /// A row in the order of the table's columns.
+    /// A row in the order of [`COLUMNS`].
     fn tuple<'py>(&self, py: Python<'py>, lane: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
         let target = self.session.look(|lanes| lanes[lane].name.clone());
-        let some = |value: Nanos| (value != NONE).then_some(value);
+        let time = |value: Nanos| Some(value).filter(|value| *value != NONE);
         let reply = row.reply.as_ref();
-        // Two halves: pyo3 converts tuples of up to twelve.
-        let first = (
-            self.session.started_wall(),
-            target,
-            row.seq,
-            row.due,
-            some(row.sent),
-            row.sent_wall,
-            some(row.rtt),
-            some(row.user_rtt),
-            row.status.name(),
-        )
-            .into_pyobject(py)?;
-        let second = (
-            row.copies,
-            row.source.map(|source| source.to_string()),
-            row.ttl,
-            reply.map(|reply| reply.bytes),
-            reply.map(|reply| reply.stamp.name()),
-            reply.map(|reply| PyBytes::new(py, &reply.text)),
-            reply.map(|reply| reply.matched.name()),
-            None::<Nanos>,
-            None::<Nanos>,
-        )
-            .into_pyobject(py)?;
-        first.as_any().add(second)?.cast_into::<PyTuple>().map_err(Into::into)
+        let values: [Bound<'py, PyAny>; COLUMNS.len()] = [
+            self.session.started_wall().into_bound_py_any(py)?,
+            target.into_bound_py_any(py)?,
+            row.seq.into_bound_py_any(py)?,
+            row.due.into_bound_py_any(py)?,
+            time(row.sent).into_bound_py_any(py)?,
+            row.sent_wall.into_bound_py_any(py)?,
+            time(row.rtt).into_bound_py_any(py)?,
+            time(row.user_rtt).into_bound_py_any(py)?,
+            row.status.name().into_bound_py_any(py)?,
+            row.copies.into_bound_py_any(py)?,
+            row.source.map(|source| source.to_string()).into_bound_py_any(py)?,
+            row.ttl.into_bound_py_any(py)?,
+            reply.map(|reply| reply.bytes).into_bound_py_any(py)?,
+            reply.map(|reply| reply.stamp.name()).into_bound_py_any(py)?,
+            reply.map(|reply| PyBytes::new(py, &reply.text)).into_bound_py_any(py)?,
+            reply.map(|reply| reply.matched.name()).into_bound_py_any(py)?,
+            py.None().into_bound(py),
+            py.None().into_bound(py),
+        ];
+        PyTuple::new(py, values)
     }
 }
 

@@ -36,6 +36,7 @@ use crate::logic::record::NONE;
 use pieces::Pieces;
 
 pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows};
+pub(super) use run::run_columns;
 pub(super) use summaries::run_summaries;
 
 /// Values that a column shows of itself.
@@ -176,6 +177,15 @@ impl Column {
         self.array.null_count()
     }
 
+    /// Whether it holds whole numbers from 0 and may miss some. `seq` counts as such in every table, so that frames fit
+    /// together.
+    #[getter]
+    fn may_miss_numbers(&self) -> bool {
+        use DataType::{UInt8, UInt32, UInt64};
+        matches!(self.array.data_type(), UInt8 | UInt32 | UInt64)
+            && (self.field.is_nullable() || self.name() == "seq")
+    }
+
     /// One byte for each row: 1 where the value is missing.
     fn null_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let mask: Vec<u8> = (0..self.array.len()).map(|index| u8::from(self.array.is_null(index))).collect();
@@ -303,10 +313,15 @@ impl Table {
         Self::new(columns, &["seq", "reason"])
     }
 
-    /// A table in one piece.
+    /// A table in one piece. A column says that values may be missing by what it is, not by what it holds, so that
+    /// tables fit together.
     fn new(columns: Vec<(&str, ArrayRef)>, may_miss: &[&str]) -> PyResult<Self> {
-        let (schema, arrays) = (schema_of(&columns, may_miss), columns.into_iter().map(|(_, array)| array));
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect()).map_err(broken)?;
+        let field = |(name, array): &(&str, ArrayRef)| {
+            Field::new(*name, array.data_type().clone(), may_miss.contains(name))
+        };
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let arrays = columns.into_iter().map(|(_, array)| array).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(broken)?;
         Ok(Self::of_pieces(schema, vec![batch]))
     }
 
@@ -318,14 +333,6 @@ impl Table {
     fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.schema.fields().find(name).and_then(|(index, _)| self.pieces.column(index).ok())
     }
-}
-
-/// A column says that values may be missing by what it is, not by what it holds, so that tables fit together.
-fn schema_of(columns: &[(&str, ArrayRef)], may_miss: &[&str]) -> SchemaRef {
-    let field = |(name, array): &(&str, ArrayRef)| {
-        Field::new(*name, array.data_type().clone(), may_miss.contains(name))
-    };
-    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// Nanoseconds, null where they are [`NONE`]; the number stays underneath, as numpy's `NaT`.

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     from udpping._results.run import Run
 
-COLUMNS = [
-    *("run", "target", "seq", "sent_ns", "sent_wall_ns", "rtt_ns", "status", "copies", "match"),
-    *("server_recv_ns", "server_sent_ns"),
-]
 LOST = {"false": "reply", "true": "timeout", "true_up": "timeout", "true_down": "timeout"}
 
 
@@ -41,7 +37,7 @@ def read(text: str) -> "Run":
     if not isinstance(target, str):
         raise ConfigError(f"remote_address {target!r} is not usable: expected text")
     began = _moment(stats.get("start_time"))
-    core = _core.run_from_rows(COLUMNS, _rows(trips, target, began))
+    core = _core.run_from_rows(_rows(trips, target, began))
     if not len(core):
         raise ConfigError("no ping is in it: expected round_trips")
     facts = {
@@ -60,8 +56,8 @@ def read(text: str) -> "Run":
     )
 
 
-def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[tuple[Any, ...]]":
-    rows: list[tuple[Any, ...]] = []
+def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str, Any]]":
+    rows: list[dict[str, Any]] = []
     origin: int | None = None
     for place, trip in enumerate(trips):
         match trip:
@@ -83,10 +79,20 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[tuple[Any
         else:
             sent = None if wall is None or began is None else wall - began
         reply = status == "reply"
-        rtt = _at(trip, "delay", "rtt") if reply else None
-        server = (_at(trip, "timestamps", "server", side, "wall") for side in ("receive", "send"))
-        matched = "seq" if reply else None
-        rows.append((began, target, seq, sent, wall, rtt, status, int(reply), matched, *server))
+        row = {
+            "run": began,
+            "target": target,
+            "seq": seq,
+            "sent_ns": sent,
+            "sent_wall_ns": wall,
+            "rtt_ns": _at(trip, "delay", "rtt") if reply else None,
+            "status": status,
+            "copies": int(reply),
+            "match": "seq" if reply else None,
+            "server_recv_ns": _at(trip, "timestamps", "server", "receive", "wall"),
+            "server_sent_ns": _at(trip, "timestamps", "server", "send", "wall"),
+        }
+        rows.append(row)
     return rows
 
 

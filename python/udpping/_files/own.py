@@ -63,14 +63,7 @@ def read_json(text: str) -> "Run":
     if first := OBJECT.match(text):
         ((line, value),) = objects(first[0])
         told, text = decode(json.dumps(value[KEY])), text[first.end() :]
-    return run_of(_core.run_from_json(text, line) if text.strip() else empty(), told)
-
-
-def empty() -> "_core.Table":
-    """Make a run without rows."""
-    from udpping._results.rows import Row
-
-    return _core.run_from_rows(list(Row._fields), [])
+    return run_of(_core.run_from_json(text, line) if text.strip() else _core.run_from_rows([]), told)
 
 
 def read_command(text: str) -> "Run":

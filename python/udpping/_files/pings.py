@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
 MOST_SILENT = 1_000_000
 """Pings of which no line speaks: a short text cannot make a long run."""
-COLUMNS = [
-    *("run", "target", "seq", "sent_ns", "sent_wall_ns", "rtt_ns", "status", "copies"),
-    *("source", "ttl", "bytes", "match"),
-]
 LONGEST = 40
 """Characters of a number."""
 TIMEOUT = ("timeout", None, None, None, None, None)
@@ -83,16 +79,27 @@ def run_of_lanes(lanes: "list[Lane]", settings: "dict[str, Any]") -> "Run":
     sends = [ping[1] for lane in lanes for ping in lane.pings.values() if ping[1] is not None]
     began = min(sends, default=None)
 
-    def rows() -> "Iterator[tuple[Any, ...]]":
+    def rows() -> "Iterator[dict[str, Any]]":
         for lane in lanes:
             for seq in lane.span():
                 status, sent, rtt, source, ttl, size = lane.pings.get(seq, TIMEOUT)
-                since = None if sent is None or began is None else sent - began
                 copies = lane.copies.get(seq, 0)
-                match = "seq" if copies else None
-                yield began, lane.name, seq, since, sent, rtt, status, copies, source, ttl, size, match
+                yield {
+                    "run": began,
+                    "target": lane.name,
+                    "seq": seq,
+                    "sent_ns": None if sent is None or began is None else sent - began,
+                    "sent_wall_ns": sent,
+                    "rtt_ns": rtt,
+                    "status": status,
+                    "copies": copies,
+                    "source": source,
+                    "ttl": ttl,
+                    "bytes": size,
+                    "match": "seq" if copies else None,
+                }
 
-    core = _core.run_from_rows(COLUMNS, rows())
+    core = _core.run_from_rows(rows())
     if not len(core):
         raise ConfigError("no ping is in it: expected a line for each")
     targets = [{"target": lane.name, "address": None} for lane in lanes]

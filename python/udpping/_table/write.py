@@ -164,10 +164,6 @@ def write_parquet(table: "_core.Table", told: "Callable[[], str | None]", path: 
         pq.write_table(pa.table(table), file)
 
 
-WHOLE = {"seq", "ttl", "bytes", "distance"}
-"""Columns of whole numbers that may be missing, beside the times. Their type does not depend on the rows."""
-
-
 def _series(table: "_core.Table", name: str) -> object:
     import numpy as np
     import pandas as pd
@@ -183,6 +179,7 @@ def _series(table: "_core.Table", name: str) -> object:
     array = np.array(numbers)
     if array.dtype.kind in "mM":
         return pd.arrays.IntegerArray(array.view("i8"), np.isnat(array))
-    if name in WHOLE:
+    # The type does not depend on the rows.
+    if column.may_miss_numbers:
         return pd.arrays.IntegerArray(array, np.frombuffer(column.null_mask(), dtype=bool).copy())
     return array

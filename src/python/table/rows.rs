@@ -1,24 +1,24 @@
 //! Tables of runs from elsewhere: rows of a file become the same columns as those of a run that was just measured.
 //!
-//! What the columns are is asked of a run without rows, so a new column needs nothing here. Values come as text (CSV) or
-//! as Python's (everything else); each is checked, and the first that cannot be used is named with its column.
+//! Values come as text (CSV) or as Python's (everything else); each is checked, and the first that cannot be used is named
+//! with its column.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
+use arrow_array::builder::{LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, SchemaRef};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyString};
 
 use super::super::stream;
 use super::cell::{Cell, arrow_cell, cell, short};
-use super::{Table, broken, floats, times};
+use super::run::schema;
+use super::{Table, broken, times};
 use crate::logic::Invalid;
-use crate::logic::record::NONE;
+use crate::logic::record::{COLUMNS, Kind, NONE};
 use crate::logic::stats::{Group, Groups, Keys};
 use crate::logic::text::csv::Reader;
 use crate::logic::text::{self, json};
@@ -43,10 +43,9 @@ impl Unfit {
 
 /// The columns of a run, as they grow.
 struct Building {
-    schema: SchemaRef,
     columns: Vec<Column>,
     /// Where in a row each column is.
-    places: Vec<Option<usize>>,
+    places: [Option<usize>; COLUMNS.len()],
     /// Where the status and the round trip are.
     reply: Option<(usize, usize)>,
     rows: usize,
@@ -57,8 +56,6 @@ enum Column {
     U64(PrimitiveBuilder<UInt64Type>),
     U32(PrimitiveBuilder<UInt32Type>),
     U8(PrimitiveBuilder<UInt8Type>),
-    Floats(Vec<Option<f64>>),
-    Flags(BooleanBuilder),
     Words(StringDictionaryBuilder<UInt32Type>),
     Bytes(LargeBinaryBuilder),
 }
@@ -153,20 +150,17 @@ pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>
     building.finish()
 }
 
-/// Reads a run from rows, each of which has a value for each of `names`.
+/// Reads a run from rows, each a dict with what is known of a ping, by column.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "as pyo3 gives it")]
-#[pyo3(signature = (names, rows: "object") -> "Table")]
-pub(in crate::python) fn run_from_rows(
-    py: Python<'_>,
-    names: Vec<String>,
-    rows: &Bound<'_, PyAny>,
-) -> PyResult<Table> {
+#[pyo3(signature = (rows: "object") -> "Table")]
+pub(in crate::python) fn run_from_rows(py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<Table> {
+    let names = COLUMNS.map(|column| column.name.to_owned());
+    let keys = COLUMNS.map(|column| PyString::new(py, column.name));
     let mut building = Building::new(&names)?;
     for row in rows.try_iter()? {
-        let row = row?.cast_into::<PyTuple>()?;
-        let values =
-            names.iter().enumerate().map(|(at, _)| row.get_item(at)).collect::<PyResult<Vec<_>>>()?;
+        let row = row?.cast_into::<PyDict>()?;
+        let value = |key| Ok(row.get_item(key)?.unwrap_or_else(|| py.None().into_bound(py)));
+        let values = keys.iter().map(value).collect::<PyResult<Vec<_>>>()?;
         let cells = values.iter().map(cell).collect::<PyResult<Vec<_>>>()?;
         building.push(|place| cells[place]).map_err(|unfit| unfit.at(""))?;
         if building.rows % ROWS == 0 {
@@ -179,30 +173,27 @@ pub(in crate::python) fn run_from_rows(
 impl Building {
     /// The columns of a run, of which a row has those called `names`; others are passed over.
     fn new(names: &[String]) -> PyResult<Self> {
-        let schema = Table::of_run(0, &[], None)?.schema;
         let place = |name: &str| names.iter().position(|given| given == name);
         for (at, name) in names.iter().enumerate() {
             if place(name) != Some(at) {
                 return Err(Invalid::new("column", format!("{name:?}"), "each name once").into());
             }
         }
-        let places: Vec<_> = schema.fields().iter().map(|field| place(field.name())).collect();
-        let missing = schema.fields().iter().zip(&places);
-        if let Some((field, _)) =
-            missing.into_iter().find(|(field, place)| !field.is_nullable() && place.is_none())
+        let places = COLUMNS.map(|column| place(column.name));
+        if let Some(missing) =
+            COLUMNS.iter().zip(&places).find(|(column, place)| !column.nullable && place.is_none())
         {
-            let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let all = COLUMNS.map(|column| column.name).join(", ");
             return Err(Invalid::new(
                 "header",
                 short(&names.join(",")),
-                format!("a column {:?}; those of a run are {}", field.name(), all.join(", ")),
+                format!("a column {:?}; those of a run are {all}", missing.0.name),
             )
             .into());
         }
-        let columns =
-            schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<PyResult<_>>()?;
+        let columns = COLUMNS.map(|column| Column::new(column.kind)).into();
         let reply = place("status").zip(place("rtt_ns"));
-        Ok(Self { schema, columns, places, reply, rows: 0 })
+        Ok(Self { columns, places, reply, rows: 0 })
     }
 
     /// Takes in a row, or says which value is wrong and what was expected.
@@ -214,18 +205,18 @@ impl Building {
             let (column, expected) = ("rtt_ns".to_owned(), "the round trip of a reply".to_owned());
             return Err(Unfit { value: cells(rtt).shown(), column, expected });
         }
-        for ((field, column), place) in self.schema.fields().iter().zip(&mut self.columns).zip(&self.places) {
+        for ((of, column), place) in COLUMNS.iter().zip(&mut self.columns).zip(&self.places) {
             let cell = place.map_or(Cell::Missing, &cells);
             let missing = matches!(cell, Cell::Missing);
             let told = |expected: &str| Unfit {
                 value: cell.shown(),
-                column: field.name().clone(),
+                column: of.name.to_owned(),
                 expected: expected.to_owned(),
             };
-            if missing && !field.is_nullable() {
+            if missing && !of.nullable {
                 return Err(told("a value in every row"));
             }
-            if let Some(expected) = cell.unfit_for(field.name()) {
+            if let Some(expected) = cell.unfit_for(of.name) {
                 return Err(told(&expected));
             }
             column.push(&cell).map_err(told)?;
@@ -236,8 +227,9 @@ impl Building {
 
     fn finish(self) -> PyResult<Table> {
         let columns = self.columns.into_iter().map(Column::finish).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(broken)?;
-        let table = Table::of_pieces(self.schema, vec![batch]);
+        let schema = schema();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(broken)?;
+        let table = Table::of_pieces(schema, vec![batch]);
         table.check_numbers()?;
         Ok(table)
     }
@@ -267,20 +259,15 @@ impl Table {
 }
 
 impl Column {
-    fn new(kind: &DataType) -> PyResult<Self> {
-        Ok(match kind {
-            DataType::Int64 => Self::Times(Vec::new()),
-            DataType::UInt64 => Self::U64(PrimitiveBuilder::new()),
-            DataType::UInt32 => Self::U32(PrimitiveBuilder::new()),
-            DataType::UInt8 => Self::U8(PrimitiveBuilder::new()),
-            DataType::Float64 => Self::Floats(Vec::new()),
-            DataType::Boolean => Self::Flags(BooleanBuilder::new()),
-            DataType::Dictionary(..) => Self::Words(StringDictionaryBuilder::new()),
-            DataType::LargeBinary => Self::Bytes(LargeBinaryBuilder::new()),
-            other => {
-                return Err(broken(arrow_schema::ArrowError::SchemaError(format!("no rows of {other}"))));
-            }
-        })
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Time => Self::Times(Vec::new()),
+            Kind::U64 => Self::U64(PrimitiveBuilder::new()),
+            Kind::U32 => Self::U32(PrimitiveBuilder::new()),
+            Kind::U8 => Self::U8(PrimitiveBuilder::new()),
+            Kind::Word => Self::Words(StringDictionaryBuilder::new()),
+            Kind::Bytes => Self::Bytes(LargeBinaryBuilder::new()),
+        }
     }
 
     fn push(&mut self, cell: &Cell<'_>) -> Result<(), &'static str> {
@@ -294,20 +281,6 @@ impl Column {
             Self::U64(values) => number(values, cell, missing, "a whole number from 0 and below 2^64")?,
             Self::U32(values) => number(values, cell, missing, "a whole number from 0 to 4294967295")?,
             Self::U8(values) => number(values, cell, missing, "a whole number from 0 to 255")?,
-            Self::Floats(values) => values.push(match cell {
-                Cell::Missing => None,
-                Cell::Fraction(value) => Some(*value),
-                Cell::Whole(value) => Some(*value as f64),
-                Cell::Text(text) => Some(text.parse().map_err(|_| "a number")?),
-                _ => return Err("a number"),
-            }),
-            Self::Flags(values) => values.append_option(match cell {
-                Cell::Missing => None,
-                Cell::Flag(value) => Some(*value),
-                Cell::Text("True" | "true") => Some(true),
-                Cell::Text("False" | "false") => Some(false),
-                _ => return Err("true or false"),
-            }),
             Self::Words(values) => match cell {
                 Cell::Missing => values.append_null(),
                 Cell::Text(text) => values.append_value(text),
@@ -329,8 +302,6 @@ impl Column {
             Self::U64(mut values) => Arc::new(values.finish()),
             Self::U32(mut values) => Arc::new(values.finish()),
             Self::U8(mut values) => Arc::new(values.finish()),
-            Self::Floats(values) => floats(values.into_iter()),
-            Self::Flags(mut values) => Arc::new(values.finish()),
             Self::Words(mut values) => Arc::new(values.finish()),
             Self::Bytes(mut values) => Arc::new(values.finish()),
         }

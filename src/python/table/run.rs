@@ -10,12 +10,13 @@ use arrow_array::{
     ArrayRef, DictionaryArray, LargeBinaryArray, PrimitiveArray, RecordBatch, StringArray, UInt64Array,
 };
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, ToByteSlice as _};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use pyo3::prelude::*;
 
 use super::pieces::gathered;
-use super::{Table, broken, schema_of, times_of};
-use crate::logic::record::{Chunk, Match, NONE, Rows, Source, Stamp, Status};
+use super::{Table, broken, times_of};
+use crate::logic::record::{COLUMNS, Chunk, Kind, Match, NONE, Rows, Source, Stamp, Status};
 
 impl Table {
     /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
@@ -37,20 +38,33 @@ impl Table {
                 }
             }
         }
-        let columns = Piece::new(&Vec::new().into(), 0, &Arc::default(), 0).columns(&words)?;
-        // What other programs measured may be without some of it; what no run can be without is the rest.
-        let replied = ["source", "ttl", "bytes", "stamp", "reply", "match"];
-        let times = ["run", "due_ns", "sent_ns", "sent_wall_ns", "rtt_ns", "user_rtt_ns"];
-        let server = ["server_recv_ns", "server_sent_ns"];
-        let schema = schema_of(&columns, &[&times[..], &server[..], &replied[..]].concat());
-        let batches = pieces.into_iter().map(|columns| {
-            let columns = columns.into_iter().map(|(_, array)| array).collect();
-            RecordBatch::try_new(Arc::clone(&schema), columns)
-        });
+        let schema = schema();
+        let batches =
+            pieces.into_iter().map(|columns| RecordBatch::try_new(Arc::clone(&schema), columns.into()));
         let batches =
             batches.collect::<Result<Vec<_>, _>>().and_then(|batches| gathered(batches, Rows::CHUNK));
         Ok(Self::of_pieces(schema, batches.map_err(broken)?))
     }
+}
+
+/// The columns of a run: name, type, whether a value may be missing, and unit.
+#[pyfunction]
+pub(in crate::python) fn run_columns() -> Vec<(&'static str, &'static str, bool, &'static str)> {
+    COLUMNS.iter().map(|column| (column.name, column.kind.name(), column.nullable, column.unit)).collect()
+}
+
+/// The schema of every run.
+pub(super) fn schema() -> SchemaRef {
+    let kind = |kind| match kind {
+        Kind::Time => DataType::Int64,
+        Kind::U64 => DataType::UInt64,
+        Kind::U32 => DataType::UInt32,
+        Kind::U8 => DataType::UInt8,
+        Kind::Word => DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8)),
+        Kind::Bytes => DataType::LargeBinary,
+    };
+    let fields = COLUMNS.iter().map(|column| Field::new(column.name, kind(column.kind), column.nullable));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// What is the same in all pieces, stored once.
@@ -114,7 +128,8 @@ impl<'a> Piece<'a> {
         Self { target, first_seq, chunk, places, unbroken }
     }
 
-    fn columns(&self, words: &Words) -> PyResult<Vec<(&'static str, ArrayRef)>> {
+    /// In the order of [`COLUMNS`].
+    fn columns(&self, words: &Words) -> PyResult<[ArrayRef; COLUMNS.len()]> {
         let chunk: &Chunk = self.chunk;
         let rows = self.places.len();
         let each = || self.places.iter().copied();
@@ -130,32 +145,25 @@ impl<'a> Piece<'a> {
         let source = |at: usize| sources.get(chunk.source[at] as usize).copied();
         let source_keys: Vec<u32> = each().map(|at| source(at).unwrap_or(0)).collect();
         let has_source = known(each().map(|at| source(at).is_some()));
-        Ok(vec![
-            ("run", times_of(same(&words.run))),
-            ("target", keyed(self.target.slice(0, rows), None, &words.target)?),
-            ("seq", Arc::new(UInt64Array::from_iter_values(each().map(|at| self.first_seq + at as u64)))),
-            ("due_ns", times_of(self.column(|chunk| &chunk.due))),
-            ("sent_ns", times_of(self.column(|chunk| &chunk.sent))),
-            ("sent_wall_ns", times_of(self.column(|chunk| &chunk.sent_wall))),
-            ("rtt_ns", times_of(self.column(|chunk| &chunk.rtt))),
-            ("user_rtt_ns", times_of(self.column(|chunk| &chunk.user_rtt))),
-            ("status", coded(|chunk| &chunk.status, None, &words.status)?),
-            ("copies", Arc::new(PrimitiveArray::<UInt32Type>::new(self.column(|chunk| &chunk.copies), None))),
-            ("source", keyed(source_keys.into(), has_source, &words.source)?),
-            ("ttl", Arc::new(PrimitiveArray::<UInt8Type>::new(ttl, has_ttl))),
-            (
-                "bytes",
-                Arc::new(PrimitiveArray::<UInt32Type>::new(
-                    self.column(|chunk| &chunk.bytes),
-                    replied.clone(),
-                )),
-            ),
-            ("stamp", coded(|chunk| &chunk.stamp, replied.as_ref(), &words.stamp)?),
-            ("reply", self.replies(replied.clone())),
-            ("match", coded(|chunk| &chunk.matched, replied.as_ref(), &words.matched)?),
-            // The places of what a server may say of itself: no reply carries it yet.
-            ("server_recv_ns", times_of(same(&words.none))),
-            ("server_sent_ns", times_of(same(&words.none))),
+        Ok([
+            times_of(same(&words.run)),
+            keyed(self.target.slice(0, rows), None, &words.target)?,
+            Arc::new(UInt64Array::from_iter_values(each().map(|at| self.first_seq + at as u64))),
+            times_of(self.column(|chunk| &chunk.due)),
+            times_of(self.column(|chunk| &chunk.sent)),
+            times_of(self.column(|chunk| &chunk.sent_wall)),
+            times_of(self.column(|chunk| &chunk.rtt)),
+            times_of(self.column(|chunk| &chunk.user_rtt)),
+            coded(|chunk| &chunk.status, None, &words.status)?,
+            Arc::new(PrimitiveArray::<UInt32Type>::new(self.column(|chunk| &chunk.copies), None)),
+            keyed(source_keys.into(), has_source, &words.source)?,
+            Arc::new(PrimitiveArray::<UInt8Type>::new(ttl, has_ttl)),
+            Arc::new(PrimitiveArray::<UInt32Type>::new(self.column(|chunk| &chunk.bytes), replied.clone())),
+            coded(|chunk| &chunk.stamp, replied.as_ref(), &words.stamp)?,
+            self.replies(replied.clone()),
+            coded(|chunk| &chunk.matched, replied.as_ref(), &words.matched)?,
+            times_of(same(&words.none)),
+            times_of(same(&words.none)),
         ])
     }
 
