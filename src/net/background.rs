@@ -1,17 +1,17 @@
 //! A thread that works until it is told to stop, and those who wait for it.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::feed::{Feed, lock};
 use super::pace::{self, Bell, Waker};
 use super::{Error, Result};
 
-/// Work in the background, and its events.
+/// Work in the background, and what it tells: what a server and a monitor have in common.
 #[derive(Debug)]
-pub(super) struct Background<E> {
+pub struct Background<E> {
     shared: Arc<Shared<E>>,
     waker: Arc<Waker>,
     bell: Mutex<Option<Bell>>,
@@ -111,46 +111,19 @@ impl<E: Clone + Send + 'static> Background<E> {
         }
     }
 
-    /// Waits until it has stopped, at most `limit`; says whether it has.
-    ///
-    /// # Errors
-    /// What stopped it, if it was a failure.
-    pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
-        self.shared.feed.wait(limit)
-    }
-
-    /// The next event, waiting at most `limit`. `None` if there was none, or it has stopped.
-    ///
-    /// # Errors
-    /// What stopped it, if it was a failure.
-    pub(super) fn next(&self, limit: Duration) -> Result<Option<E>> {
-        self.shared.feed.next(limit)
-    }
-
-    /// The latest events.
-    pub(super) fn latest(&self) -> Vec<E> {
-        self.shared.feed.latest()
-    }
-
-    /// Takes back the event that was given last.
-    pub(super) fn put_back(&self, event: E) {
-        self.shared.feed.put_back(event);
-    }
-
-    /// Whether it has stopped and all events are taken.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.shared.feed.is_exhausted()
-    }
-
-    /// Events that nobody took in time.
-    pub(super) fn missed(&self) -> u64 {
-        self.shared.feed.missed()
-    }
-
     /// Whether it works now.
-    pub(super) fn is_running(&self) -> bool {
+    #[must_use]
+    pub fn is_running(&self) -> bool {
         lock(&self.thread).as_ref().is_some_and(|running| !running.is_inherited())
             && !self.shared.feed.is_over()
+    }
+}
+
+impl<E> Deref for Background<E> {
+    type Target = Feed<E>;
+
+    fn deref(&self) -> &Feed<E> {
+        &self.shared.feed
     }
 }
 

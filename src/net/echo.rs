@@ -6,9 +6,9 @@
 mod desk;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::background::Background;
 use super::feed::lock;
@@ -119,48 +119,9 @@ impl Server {
         }
     }
 
-    /// Waits until the server has stopped, at most `limit`; says whether it has.
-    ///
-    /// # Errors
-    /// What stopped it, if it was a failure.
-    pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.background.wait(limit)
-    }
-
-    /// From now on keep what [`Server::next`] gives.
+    /// From now on keep what [`super::Feed::next`] gives.
     pub fn follow(&self) {
         self.office.followed.store(true, Ordering::Release);
-    }
-
-    /// The next datagram that was handled, waiting at most `limit`. `None` if there was none, or the server has stopped.
-    ///
-    /// # Errors
-    /// What stopped the server, if it was a failure.
-    pub fn next(&self, limit: Duration) -> Result<Option<Event>> {
-        self.background.next(limit)
-    }
-
-    /// Takes back the event that was given last: it is the next one again.
-    pub fn put_back(&self, event: Event) {
-        self.background.put_back(event);
-    }
-
-    /// Whether the server has stopped and all events are taken.
-    #[must_use]
-    pub fn exhausted(&self) -> bool {
-        self.background.is_exhausted()
-    }
-
-    /// Events that nobody took in time.
-    #[must_use]
-    pub fn missed_events(&self) -> u64 {
-        self.background.missed()
-    }
-
-    /// Whether it serves now.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.background.is_running()
     }
 
     /// Where it is bound.
@@ -210,6 +171,14 @@ fn check_workers(workers: usize, plan: &LinkPlan, path: Path) -> std::result::Re
 /// Of all sockets together.
 fn kernel_drops(sockets: &[Socket]) -> Option<u64> {
     sockets.iter().map(Socket::kernel_drops).sum()
+}
+
+impl Deref for Server {
+    type Target = Background<Event>;
+
+    fn deref(&self) -> &Background<Event> {
+        &self.background
+    }
 }
 
 impl Drop for Server {

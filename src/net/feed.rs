@@ -12,7 +12,7 @@ const MOST_EVENTS: usize = 65_536;
 
 /// The line between a thread and its onlookers.
 #[derive(Debug)]
-pub(super) struct Feed<E> {
+pub struct Feed<E> {
     state: Mutex<State<E>>,
     news: Condvar,
 }
@@ -84,8 +84,11 @@ impl<E> Feed<E> {
         self.news.notify_all();
     }
 
-    /// Waits until it is over, at most `limit`; says whether it is. What ended it is an error once.
-    pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
+    /// Waits until it is over, at most `limit`; says whether it is.
+    ///
+    /// # Errors
+    /// What ended it, once, if it was a failure.
+    pub fn wait(&self, limit: Duration) -> Result<bool> {
         let mut state = self.wait_for(limit, |state| state.over);
         state.failure.take().map_or(Ok(state.over), Err)
     }
@@ -95,8 +98,11 @@ impl<E> Feed<E> {
         drop(self.wait_for(limit, |state| state.over || state.has_news()));
     }
 
-    /// The next event; `None` if there was none within `limit` or it is over. What ended it is an error once.
-    pub(super) fn next(&self, limit: Duration) -> Result<Option<E>>
+    /// The next event; `None` if there was none within `limit` or it is over.
+    ///
+    /// # Errors
+    /// What ended it, once, if it was a failure.
+    pub fn next(&self, limit: Duration) -> Result<Option<E>>
     where
         E: Clone,
     {
@@ -108,7 +114,7 @@ impl<E> Feed<E> {
     }
 
     /// Takes back the event that [`Feed::next`] gave: it is the next one again.
-    pub(super) fn put_back(&self, event: E) {
+    pub fn put_back(&self, event: E) {
         let mut state = lock(&self.state);
         if state.taken > 0 {
             state.taken -= 1;
@@ -131,13 +137,15 @@ impl<E> Feed<E> {
     }
 
     /// Whether it is over and all events are taken.
-    pub(super) fn is_exhausted(&self) -> bool {
+    #[must_use]
+    pub fn exhausted(&self) -> bool {
         let state = lock(&self.state);
         state.over && !state.has_news()
     }
 
     /// Events that nobody took in time.
-    pub(super) fn missed(&self) -> u64 {
+    #[must_use]
+    pub fn missed_events(&self) -> u64 {
         lock(&self.state).missed
     }
 
@@ -206,11 +214,11 @@ mod tests {
     fn a_slow_reader_misses_the_latest_and_is_told_how_many() {
         let feed = Feed::new();
         feed.tell(0..MOST_EVENTS + 3);
-        assert_eq!((feed.next(NOW).unwrap(), feed.missed()), (Some(0), 3));
+        assert_eq!((feed.next(NOW).unwrap(), feed.missed_events()), (Some(0), 3));
         feed.end();
-        assert!(feed.is_over() && !feed.is_exhausted());
+        assert!(feed.is_over() && !feed.exhausted());
         while feed.next(NOW).unwrap().is_some() {}
-        assert!(feed.is_exhausted() && feed.wait(NOW).unwrap());
+        assert!(feed.exhausted() && feed.wait(NOW).unwrap());
     }
 
     #[test]
@@ -220,10 +228,10 @@ mod tests {
         assert_eq!((feed.next(NOW).unwrap(), feed.next(NOW).unwrap()), (Some(0), Some(1)));
         feed.put_back(1);
         feed.tell(MOST_EVENTS..MOST_EVENTS + 4);
-        assert_eq!((feed.next(NOW).unwrap(), feed.missed()), (Some(4), 3));
+        assert_eq!((feed.next(NOW).unwrap(), feed.missed_events()), (Some(4), 3));
         feed.end();
         while feed.next(NOW).unwrap().is_some() {}
-        assert!(feed.is_exhausted() && feed.missed() == 3);
+        assert!(feed.exhausted() && feed.missed_events() == 3);
         assert_eq!(feed.latest(), (4..MOST_EVENTS + 4).collect::<Vec<_>>());
     }
 

@@ -22,7 +22,9 @@ pub mod socket;
 mod stamp;
 mod sys;
 
+pub use background::Background;
 pub use error::{Error, Result};
+pub use feed::Feed;
 use listen::listen;
 pub use resolve::{Family, resolve};
 pub use seed::{random_seed, random_session};

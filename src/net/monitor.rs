@@ -3,9 +3,9 @@
 mod keeper;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::fd::AsFd as _;
 
@@ -138,45 +138,6 @@ impl Watcher {
         drop(lock(&self.socket).take());
     }
 
-    /// Waits until it has stopped, at most `limit`; says whether it has.
-    ///
-    /// # Errors
-    /// What stopped it, if it was a failure.
-    pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.background.wait(limit)
-    }
-
-    /// The next event, waiting at most `limit`. `None` if there was none, or it has stopped.
-    ///
-    /// # Errors
-    /// What stopped it, if it was a failure.
-    pub fn next(&self, limit: Duration) -> Result<Option<Event>> {
-        self.background.next(limit)
-    }
-
-    /// Takes back the event that was given last: it is the next one again.
-    pub fn put_back(&self, event: Event) {
-        self.background.put_back(event);
-    }
-
-    /// Whether it has stopped and all events are taken.
-    #[must_use]
-    pub fn exhausted(&self) -> bool {
-        self.background.is_exhausted()
-    }
-
-    /// Events that nobody took in time.
-    #[must_use]
-    pub fn missed_events(&self) -> u64 {
-        self.background.missed()
-    }
-
-    /// Whether it watches now.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.background.is_running()
-    }
-
     /// Where it is bound.
     #[must_use]
     pub fn bound(&self) -> SocketAddr {
@@ -219,6 +180,14 @@ impl Watcher {
     #[must_use]
     pub fn unread(&self) -> Vec<Unread> {
         lock(&self.post.books).monitor.unread().cloned().collect()
+    }
+}
+
+impl Deref for Watcher {
+    type Target = Background<Event>;
+
+    fn deref(&self) -> &Background<Event> {
+        &self.background
     }
 }
 

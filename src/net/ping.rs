@@ -11,9 +11,9 @@ mod thread;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::clock::wall_ns;
 use super::datagram::Stamping;
@@ -188,34 +188,6 @@ impl Session {
         self.waker.wake();
     }
 
-    /// Waits until the run is over, at most `limit`; says whether it is.
-    ///
-    /// # Errors
-    /// What ended the run, if it was a failure.
-    pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.shared.feed.wait(limit)
-    }
-
-    /// The next change of a row: target and row. `None` when nothing changed within `limit` or the run is over.
-    ///
-    /// # Errors
-    /// What ended the run, if it was a failure.
-    pub fn next(&self, limit: Duration) -> Result<Option<(usize, Row)>> {
-        self.shared.feed.next(limit)
-    }
-
-    /// Whether the run is over and all its events are taken.
-    #[must_use]
-    pub fn exhausted(&self) -> bool {
-        self.shared.feed.is_exhausted()
-    }
-
-    /// Events that nobody took in time.
-    #[must_use]
-    pub fn missed_events(&self) -> u64 {
-        self.shared.feed.missed()
-    }
-
     /// Nanoseconds since 1970 when the run began; 0 before.
     #[must_use]
     pub fn started_wall(&self) -> i64 {
@@ -264,6 +236,15 @@ impl Session {
             summary.kernel_drops = self.shared.sockets.iter().map(Socket::kernel_drops).sum();
         }
         Some(summary)
+    }
+}
+
+/// Its events are the changes of rows: target and row.
+impl Deref for Session {
+    type Target = Feed<(usize, Row)>;
+
+    fn deref(&self) -> &Feed<(usize, Row)> {
+        &self.shared.feed
     }
 }
 
