@@ -3,7 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
-use super::args::{link_plan, number, pair, parse, seed_to_python, span};
+use super::args::{link_plan, number, pair, parse, seed_to_python};
+use super::service;
 use super::table::Table;
 use crate::logic::SECOND;
 use crate::logic::echo::{EchoPlan, Reply};
@@ -82,9 +83,7 @@ impl EchoServer {
 
     /// Waits at most `seconds` for the server to stop; says whether it has.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        let stopped = py.detach(|| self.server.wait(span(seconds)))?;
-        py.check_signals()?;
-        Ok(stopped)
+        service::wait(py, &self.server, seconds)
     }
 
     /// From now on keep what `next` gives.
@@ -95,14 +94,7 @@ impl EchoServer {
     /// The next datagram as a row of the log with the message behind it, waiting at most `seconds`.
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let event = py.detach(|| self.server.next(span(seconds)))?;
-        if let Err(interrupted) = py.check_signals() {
-            // Whoever goes on after a Ctrl-C is to miss nothing.
-            if let Some(event) = event {
-                self.server.put_back(event);
-            }
-            return Err(interrupted);
-        }
+        let event = service::next(py, &self.server, seconds)?;
         event.map(|event| event_to_python(py, &event)).transpose()
     }
 

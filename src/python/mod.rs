@@ -13,6 +13,7 @@ mod link;
 mod monitor;
 mod ping;
 mod samples;
+mod service;
 mod sim;
 mod stats;
 mod stream;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
-use super::args::{link_plan, nanos, number, pair, parse, seed_to_python, span};
+use super::args::{link_plan, nanos, number, pair, parse, seed_to_python};
+use super::service;
 use super::table::Table;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::monitor::detect::Detector;
@@ -95,22 +96,13 @@ impl HeartbeatMonitor {
 
     /// Waits at most `seconds` for it to stop; says whether it has.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        let stopped = py.detach(|| self.watcher.wait(span(seconds)))?;
-        py.check_signals()?;
-        Ok(stopped)
+        service::wait(py, &self.watcher, seconds)
     }
 
     /// The next event as a row of the table of events, waiting at most `seconds`.
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let event = py.detach(|| self.watcher.next(span(seconds)))?;
-        if let Err(interrupted) = py.check_signals() {
-            // Whoever goes on after a Ctrl-C is to miss nothing.
-            if let Some(event) = event {
-                self.watcher.put_back(event);
-            }
-            return Err(interrupted);
-        }
+        let event = service::next(py, &self.watcher, seconds)?;
         event.map(|event| event_to_python(py, &event)).transpose()
     }
 

@@ -6,8 +6,9 @@ use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyTuple};
 
-use super::args::{nanos, number, parse, seed_of, seed_to_python, span};
+use super::args::{nanos, number, parse, seed_of, seed_to_python};
 use super::facts::{Facts, facts};
+use super::service;
 use super::table::Table;
 use crate::logic::ping::{Plan, Schedule, Wishes};
 use crate::logic::record::{COLUMNS, NONE, Row};
@@ -106,16 +107,13 @@ impl PingSession {
 
     /// Waits at most `seconds` for the end of the run; says whether it is over.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        let done = py.detach(|| self.session.wait(span(seconds)))?;
-        py.check_signals()?;
-        Ok(done)
+        service::wait(py, &self.session, seconds)
     }
 
     /// The next row that changed, waiting at most `seconds`.
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let event = py.detach(|| self.session.next(span(seconds)))?;
-        py.check_signals()?;
+        let event = service::next(py, &self.session, seconds)?;
         event.map(|(lane, row)| self.tuple(py, lane, &row)).transpose()
     }
 

@@ -1,0 +1,26 @@
+//! Waiting for what goes on in the background: without the GIL, and with an eye on signals.
+
+use pyo3::prelude::*;
+
+use super::args::span;
+use crate::net::Feed;
+
+/// Waits at most `seconds` for the end; says whether it has come.
+pub(super) fn wait<E: Send>(py: Python<'_>, feed: &Feed<E>, seconds: f64) -> PyResult<bool> {
+    let over = py.detach(|| feed.wait(span(seconds)))?;
+    py.check_signals()?;
+    Ok(over)
+}
+
+/// The next event, waiting at most `seconds`.
+pub(super) fn next<E: Clone + Send>(py: Python<'_>, feed: &Feed<E>, seconds: f64) -> PyResult<Option<E>> {
+    let event = py.detach(|| feed.next(span(seconds)))?;
+    if let Err(interrupted) = py.check_signals() {
+        // Whoever goes on after a Ctrl-C is to miss nothing.
+        if let Some(event) = event {
+            feed.put_back(event);
+        }
+        return Err(interrupted);
+    }
+    Ok(event)
+}
