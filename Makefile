@@ -13,9 +13,9 @@ demo: ## Build udpping if needed, and watch it lose packets on purpose.
 	@sh tools/setup.sh wheel
 	@.venv/bin/udpping demo
 
-test: ## Run every check (ONLY=word: only those with the word in their name).
+test: ## Run every check (ONLY=word: only those with the word in their name; FULL=1: on every Python).
 	@sh tools/setup.sh dev
-	@$(PY) tools/check.py $(ONLY)
+	@$(PY) tools/check.py $(if $(FULL),--full) $(ONLY)
 
 bench: ## Measure beside other programs (PART=word: only that part; ROUNDS=n).
 	@sh tools/setup.sh wheel

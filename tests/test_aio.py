@@ -8,6 +8,8 @@ import pytest
 import udpping
 from farend import FarEnd, marks, silent, statuses, threads, wait_until
 
+pytestmark = pytest.mark.python
+
 
 def test_a_run_is_that_of_ping() -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:

@@ -14,6 +14,8 @@ import pytest
 import udpping
 from udpping import detect
 
+pytestmark = pytest.mark.untimed
+
 ALL = [detect.Fixed(3), detect.Phi(8), detect.Chen(2), detect.Calibrated("10 per day")]
 
 

@@ -38,7 +38,7 @@ PAGES = (
 SECONDS = 30
 
 # Examples may use the default port: those of one machine take turns.
-pytestmark = pytest.mark.xdist_group("examples")
+pytestmark = [pytest.mark.python, pytest.mark.xdist_group("examples")]
 
 
 @dataclass(frozen=True)

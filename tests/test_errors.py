@@ -16,6 +16,8 @@ from udpping import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.python
+
 REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("1.5", lambda: udpping.Server(port=0, loss=1.5)),
     ("-0.1", lambda: udpping.Server(port=0, loss=-0.1)),

@@ -26,12 +26,14 @@ def test_every_example_is_tested() -> None:
     assert {f"test_{name}" for name in names} <= globals().keys()
 
 
+@pytest.mark.untimed
 @pytest.mark.parametrize("name", ["picture", "detectors"])
 def test_who_asks_for_help_gets_it_and_no_file(tmp_path: Path, name: str) -> None:
     assert f"python examples/{name}.py" in run(tmp_path, EXAMPLES / f"{name}.py", "--help")
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.untimed
 def test_thirty_percent(tmp_path: Path) -> None:
     printed = run(tmp_path, EXAMPLES / "thirty_percent.py")
     assert "random.seed(42): . x x . x x x x . ." in printed
@@ -67,6 +69,7 @@ def test_watch_a_fleet(tmp_path: Path) -> None:
     assert "restarted once" in table
 
 
+@pytest.mark.untimed
 def test_picture(tmp_path: Path) -> None:
     drawn = tmp_path / "picture.svg"
     run(tmp_path, EXAMPLES / "picture.py", drawn)
@@ -74,6 +77,7 @@ def test_picture(tmp_path: Path) -> None:
     assert drawn.read_text() == committed, "python examples/picture.py draws it anew"
 
 
+@pytest.mark.untimed
 @pytest.mark.parametrize("pattern", ["no loss", "20 %"])
 def test_detectors(tmp_path: Path, pattern: str) -> None:
     printed = run(tmp_path, EXAMPLES / "detectors.py", "--only", pattern).splitlines()

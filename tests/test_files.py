@@ -19,6 +19,8 @@ import udpping
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 FORMS = ["csv", "json", "parquet"]
 
 

@@ -13,6 +13,8 @@ import pytest
 import udpping
 from udpping import stats
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 DATA = Path(__file__).parent / "data"
 
 # File: for each target the marks of its pings (. reply, x timeout, u unreachable), and duplicates of all.

@@ -13,6 +13,8 @@ import udpping
 from farend import FarEnd
 from udpping._services.session import Session
 
+pytestmark = pytest.mark.python
+
 HUGE = 2**70
 
 

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.untimed
+
 ROOT = Path(__file__).parents[1]
 INTERRUPTED = "import signal; signal.raise_signal(signal.SIGINT)"
 

@@ -8,6 +8,8 @@ import sys
 import pytest
 import udpping
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 
 def loaded_by(code: str) -> set[str]:
     """List the modules that a fresh Python has after `code`, beyond those that it has anyway."""

@@ -17,6 +17,8 @@ from farend import Answer, FarEnd, log_marks, marks, statuses
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+pytestmark = pytest.mark.python
+
 PEERS = Path(__file__).parent / "peers"
 SECONDS = 20
 SEED, LOST = 42, ".xx.xxxx.."  # what random.seed(42) makes of the first ten packets

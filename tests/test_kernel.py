@@ -18,6 +18,7 @@ manager = pytest.importorskip("jupyter_client.manager", reason="no jupyter_clien
 
 # Jupyter's own warnings are not ours; on one machine one kernel at a time is enough.
 pytestmark = [
+    pytest.mark.python,
     pytest.mark.filterwarnings("default"),
     pytest.mark.xdist_group("kernel"),
     pytest.mark.timeout(120),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., subprocess.Popen[str]]
 
+pytestmark = pytest.mark.python
+
 REPLY = re.compile(r"PING (\d+) \d+\.\d+\nRTT: (\d+\.\d{6}) seconds\n")
 
 

@@ -24,6 +24,8 @@ from udpping.lab._server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 GOLDEN = Path(__file__).parent / "golden"
 LOST = "pattern:.xx.xxxx.."  # what random.seed(42) makes of randint(0, 10) < 4
 SERVER = "127.0.0.1:12000"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Original = Callable[[World, Program], None]
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 TRANSCRIPTS = (Path(__file__).parent / "golden/originals.txt").read_text(encoding="utf-8")
 HEAD = re.compile(r"##### (\S+)\.py (\S+) (\S+) (\d+)\n")
 ORIGINALS: dict[str, tuple[Original, str]] = {

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., subprocess.Popen[str]]
 
+pytestmark = pytest.mark.python
+
 HOME = Path(lab.__path__[0])
 LOSSES = {"java": "3/10", "multi": "2/5", "slides": "3/10"}  # of all others: 4/11
 SECONDS = 20

@@ -97,6 +97,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
+@pytest.mark.python
 def test_runs_and_their_columns_give_their_memory_back() -> None:
     """A run of 100,000 rows takes some 10 MB; fifty of them, each dropped, take no more than a few."""
 

@@ -17,6 +17,8 @@ import pytest
 import udpping
 from farend import FarEnd
 
+pytestmark = pytest.mark.python
+
 PROGRAM = """
 import udpping
 {before}

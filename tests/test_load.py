@@ -21,6 +21,8 @@ from udpping._results.settings import KEY
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 NAMES = list(udpping.Row._fields)
 STATUSES = ("reply", "late", "timeout", "unreachable", "error")
 

@@ -10,6 +10,8 @@ import pytest
 import udpping
 from udpping import delay, loss
 
+pytestmark = pytest.mark.untimed
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,6 +15,8 @@ matplotlib.use("Agg")
 pyplot = pytest.importorskip("matplotlib.pyplot")
 np = pytest.importorskip("numpy")
 
+pytestmark = pytest.mark.untimed
+
 KINDS = ["timeline", "hist", "ecdf", "loss-runs", "jitter"]
 UNITS = {
     "timeline": ("sent, seconds since the run began", "round trip (ms)"),

@@ -13,6 +13,8 @@ import udpping
 from farend import Answer, FarEnd, send_all
 from udpping._services.session import Session
 
+pytestmark = pytest.mark.python
+
 # Starts with the far end's host and port in `target`; whoever is interrupted shows what there is.
 PREFACE = """
 import json, sys, udpping

@@ -16,6 +16,8 @@ from udpping import stats
 np = pytest.importorskip("numpy")
 scipy_stats = pytest.importorskip("scipy.stats")
 
+pytestmark = pytest.mark.untimed
+
 SEEDS = range(5)
 LEAST, MOST = 1_000, 5_000_000_000
 CLOSE = 1e-12

@@ -13,6 +13,8 @@ import pytest
 import udpping
 from udpping import stats
 
+pytestmark = pytest.mark.untimed
+
 
 def run(seed: int) -> udpping.Run:
     return udpping.sim.ping(count=400, loss="burst:20%,3", delay="exponential:50ms", interval=0.01, seed=seed)

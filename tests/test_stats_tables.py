@@ -16,6 +16,8 @@ from udpping import stats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 RUN = udpping.sim.ping(count=500, loss="burst:20%,3", delay="exponential:50ms", interval=0.01, seed=4)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import pytest
 import udpping
 from farend import wait_until
 from udpping._results.peers import status_text
 from watching import TICK, Seen
+
+pytestmark = pytest.mark.python
 
 
 def row(**what: object) -> udpping.PeerRow:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 COLUMNS = list(udpping.Row._fields)
 
 
@@ -116,6 +118,7 @@ def test_duckdb_reads_all_of_a_long_run(long_run: udpping.Run) -> None:
     assert told.fetchall() == [(LONG, LONG * 3 // 4, LONG * (LONG + 1) // 2)]
 
 
+@pytest.mark.long
 def test_a_column_of_a_long_run_is_put_together_once(long_run: udpping.Run) -> None:
     np = pytest.importorskip("numpy")
     one, two = np.asarray(long_run["seq"]), np.asarray(long_run["seq"])
@@ -131,6 +134,7 @@ def test_a_column_of_a_long_run_is_put_together_once(long_run: udpping.Run) -> N
         assert row.reply is None or row.reply.startswith(b"PING %d " % row.seq)
 
 
+@pytest.mark.long
 def test_a_long_run_is_the_same_however_it_is_cut(long_run: udpping.Run) -> None:
     again = udpping.load(long_run.to_csv(metadata=True))
     assert (again, again.summary) == (long_run, long_run.summary)
@@ -146,6 +150,7 @@ def test_statistics_of_a_long_run_are_those_of_its_columns(long_run: udpping.Run
     assert stats.loss(long_run).lost == long_run.summary.lost == LONG // 4
 
 
+@pytest.mark.long
 def test_what_was_seen_of_a_run_stays_as_it_was_seen() -> None:
     count = 50_000
     seen: list[tuple[udpping.Run, str]] = []

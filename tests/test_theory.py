@@ -15,6 +15,8 @@ import udpping
 from udpping import theory
 from udpping.theory import _counts, _runs, _samples
 
+pytestmark = pytest.mark.untimed
+
 RATES = [1e-9, 1e-3, 0.1, 0.3, 4 / 11, 0.5, 0.74, 0.75, 0.76, 0.9, 0.99, 1 - 1e-9]
 EXACT = [Fraction(4, 11), Fraction(3, 10), Fraction(0), Fraction(1), Fraction(9, 10)]
 

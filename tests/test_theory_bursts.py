@@ -9,6 +9,8 @@ import pytest
 import udpping
 from udpping import theory
 
+pytestmark = pytest.mark.untimed
+
 
 def test_bursts_are_named() -> None:
     clumped = theory.explain("." * 180 + "x" * 20, "10%")

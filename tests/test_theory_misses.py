@@ -11,6 +11,8 @@ import pytest
 import udpping
 from udpping import theory
 
+pytestmark = pytest.mark.untimed
+
 
 @pytest.mark.parametrize(("loss", "mean_run"), [("5%", None), ("20%", None), ("5%", 3), ("1%", 5)])
 def test_false_alarms_of_detectors(loss: str, mean_run: float | None) -> None:

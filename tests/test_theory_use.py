@@ -20,6 +20,8 @@ import udpping
 from test_import import loaded_by
 from udpping import ConfigError, theory
 
+pytestmark = pytest.mark.untimed
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/theory.md").read_text(encoding="utf-8")
 FUNCTIONS = {name: getattr(theory, name) for name in theory.__all__ if name[0].islower()}

@@ -9,6 +9,8 @@ import udpping
 from udpping import stats
 from udpping._table.text import percents, table_text, time_text, visible
 
+pytestmark = [pytest.mark.python, pytest.mark.untimed]
+
 
 def html_of(table: udpping.Table) -> str:
     """Show it as a notebook does."""

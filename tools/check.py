@@ -1,10 +1,13 @@
 """Every check of udpping, in one list: `make test` runs it, and CI runs `make test`.
 
 Each check is a few plain commands (`--list` shows them, to run one by hand). All of them run even when one
-fails. Rust's checks share a build directory and so take turns; those that only read run beside them; the
-tests measure time, so they come last and have the machine to themselves.
+fails. They run in three stages: the wheel is built; then Rust's checks, which share a build directory and so
+take turns, run beside all that measures no time; the tests that measure time come last and alone.
 
-    python tools/check.py [--list] [WORD ...]     only the checks with one of the words in their name
+The newest Python runs every test, the others those that depend on Python (marked `python`, less those marked
+`long`). With `--full` each Python runs every test, and the wheel of a release is built as well.
+
+    python tools/check.py [--list] [--full] [WORD ...]     only the checks with one of the words in their name
 """
 
 from __future__ import annotations
@@ -21,14 +24,19 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from programs import missing
 from pythons import MINORS, find_pythons
 
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv/bin"
-TIME_LIMIT = 900  # seconds for one command: a hang must not eat CI's time
-WORKERS = 2 * (os.cpu_count() or 1)  # half of the tests' time is waiting
+TIME_LIMIT = 1_200  # seconds for one command: a hang must not eat CI's time
+END = time.monotonic() + 80 * 60  # for all together, with what made .venv ready 90 minutes
+IN_CI = os.environ.get("CI", "") not in {"", "0", "false"}
+CORES = os.cpu_count() or 1
+WORKERS = 2 * CORES  # half of the time of the tests that measure time is waiting
 
 PYTHONS = find_pythons()
+OWN = sys.version_info.minor  # .venv is the venv of its Python
 ENVIRONMENT = os.environ | {
     "CARGO_TERM_COLOR": "never",
     "PYO3_PYTHON": str(BIN / "python"),  # must be absolute, or pyo3's build script looks in its own folder
@@ -44,20 +52,26 @@ TELL = re.compile(
 
 @dataclass(frozen=True)
 class Check:
-    """A name and the commands that must all exit with 0, one after another."""
+    """A name, the commands that must all exit with 0, one after another, and the programs that they need."""
 
     name: str
     commands: list[str]
+    programs: list[str] = field(default_factory=list[str])
     told: list[str] = field(default_factory=list[str])
 
     def run(self) -> bool:
         """Run it and print one line; its whole output only if it failed."""
+        if lines := missing(self.programs):
+            self.told.extend(f"NB: not run: {line}" for line in lines)
+            print(f"not run            {self.name}", flush=True)
+            return not IN_CI
         began, output, passed = time.monotonic(), "", True
         for command in self.commands:
             output += f"$ {command}\n"
+            limit = min(TIME_LIMIT, END - time.monotonic())
             try:
                 done = subprocess.run(
-                    shlex.split(command), cwd=ROOT, env=ENVIRONMENT, timeout=TIME_LIMIT, check=False,
+                    shlex.split(command), cwd=ROOT, env=ENVIRONMENT, timeout=max(limit, 0.1), check=False,
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                     encoding="utf-8", errors="replace",
                 )  # fmt: skip
@@ -75,64 +89,116 @@ class Check:
 
 
 MATURIN = f"{BIN}/maturin"
-INTERPRETER = f"--interpreter {BIN}/python"
-INSTALL_WHEEL = "-m pip install --quiet --no-index --find-links dist --no-deps --force-reinstall udpping"
+BUILD = f"--locked --interpreter {BIN}/python"
+TESTED = (
+    "--profile ci --features stubs"  # one compilation is the wheel that is tested and what its stub is from
+)
+INSTALL = "install --quiet --no-index --find-links build/tested --no-deps --force-reinstall udpping"
+REPORTS = "build/reports"
 
 BARE = "--manifest-path benches/bare/Cargo.toml"
 BARE_TARGET = "--target-dir target/bare"
 
-RUST = [
-    Check("format of Rust", ["cargo fmt --check"]),
-    Check("wheel", ["rm -rf dist", f"{MATURIN} build --release --locked {INTERPRETER} --out dist"]),
-    Check("wheel: size and files", [f"{BIN}/python tools/wheel.py"]),
-    Check("clippy, core", ["cargo clippy --all-targets -- -D warnings"]),
-    Check("clippy, with Python", ["cargo clippy --features python -- -D warnings"]),
-    Check("cargo test, without Python", ["cargo test"]),
-    Check(
-        "bare program of the bench: format, clippy, build",
-        [
-            f"cargo fmt --check {BARE}",
-            f"cargo clippy --locked {BARE} {BARE_TARGET} -- -D warnings",
-            f"cargo build --release --locked {BARE} {BARE_TARGET}",
-        ],
-    ),
-    Check("cargo doc, core", ["cargo doc --no-deps"]),
-    Check("cargo doc, with Python", ["cargo doc --no-deps --features python --document-private-items"]),
-    Check(
-        "stub is what the bindings say (else: make stubs)",
-        [
-            f"{MATURIN} generate-stubs --features stubs {INTERPRETER} --out build/stubs",
-            "diff -u python/udpping/_core.pyi build/stubs/udpping/_core.pyi",
-        ],
-    ),
-]
-READING = [
-    Check("rules of the house", [f"{BIN}/python tools/house.py"]),
-    Check("ruff", [f"{BIN}/ruff check"]),
-    Check("format of Python", [f"{BIN}/ruff format --check --diff"]),
-    Check("mypy --strict", [f"{BIN}/mypy"]),
-    Check("pyright, strict", [f"{BIN}/pyright"]),
-    *[
-        Check(f"venv for CPython 3.{minor}", [f"{BIN}/python tools/pythons.py {python} .venv-3.{minor}"])
-        for minor, python in PYTHONS.items()
-    ],
-]
-TESTS = [
-    Check("stubtest", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python -m mypy.stubtest udpping._core"]),
-    Check(
-        "bench, smoke pass: counts, not times",
-        [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/python benches/run.py --smoke"],
-    ),
-    *[
+
+def venv(minor: int) -> str:
+    """Name the venv of a Python."""
+    return ".venv" if minor == OWN else f".venv-3.{minor}"
+
+
+def pytest(minor: int, marks: str, workers: int, *, full: bool) -> Check:
+    """Run the tests with these marks on a Python: all on the newest, what depends on Python on the others."""
+    if minor != max(PYTHONS) and not full:
+        marks = f"{marks} and python and not long"
+    report = f"{REPORTS}/3.{minor}-{marks.replace(' ', '-')}.xml"
+    return Check(
+        f"pytest on CPython 3.{minor}: {marks}",
+        [f"{venv(minor)}/bin/python -m pytest -n {workers} -m '{marks}' --junitxml={report}"],
+    )
+
+
+def stages(*, full: bool) -> list[list[list[Check]]]:
+    """Give the stages, one after another, each of lanes that run side by side."""
+    others = [minor for minor in PYTHONS if minor != OWN]
+    wheel = [
+        Check("format of Rust", ["cargo fmt --check"]),
         Check(
-            f"pytest on CPython 3.{minor}",
-            [f".venv-3.{minor}/bin/python {INSTALL_WHEEL}", f".venv-3.{minor}/bin/pytest -n {WORKERS}"],
-        )
-        for minor in PYTHONS
-    ],
-    # With .venv's own Python, into which the first of these checks puts the wheel.
-    Check("browser: what notebooks show", [f"{BIN}/python {INSTALL_WHEEL}", f"{BIN}/pytest tests/browser"]),
-]
+            "wheel, with the files that belong in it",
+            [
+                f"rm -rf build/tested {REPORTS}",
+                f"{MATURIN} build {TESTED} {BUILD} --out build/tested",
+                f"{BIN}/python tools/wheel.py build/tested",
+            ],
+        ),
+        Check(
+            "stub is what the bindings say (else: make stubs)",
+            [
+                f"{MATURIN} generate-stubs {TESTED} {BUILD} --out build/stubs",
+                "diff -u python/udpping/_core.pyi build/stubs/udpping/_core.pyi",
+            ],
+        ),
+    ]
+    reading = [
+        Check("programs that checks need", [f"{BIN}/python tools/programs.py"]),
+        Check("rules of the house", [f"{BIN}/python tools/house.py"]),
+        Check("ruff", [f"{BIN}/ruff check"]),
+        Check("format of Python", [f"{BIN}/ruff format --check --diff"]),
+        Check("mypy --strict", [f"{BIN}/mypy"]),
+        Check("pyright, strict", [f"{BIN}/pyright"]),
+        *[
+            Check(
+                f"venv for CPython 3.{minor}",
+                [f"{BIN}/python tools/pythons.py {PYTHONS[minor]} {venv(minor)}"],
+            )
+            for minor in others
+        ],
+    ]
+    install = Check(
+        "wheel installed for each Python",
+        [
+            "rm -f .venv/.wheel",  # what is in .venv then is not what `make wheel` built
+            f"{BIN}/python -m pip {INSTALL}",
+            *[f"{BIN}/python -m pip --python {venv(minor)} {INSTALL}" for minor in others],
+        ],
+    )
+    rust = [
+        Check("clippy", ["cargo clippy --all-targets --features python -- -D warnings"]),
+        Check("cargo test, without Python", ["cargo test"]),
+        Check(
+            "bare program of the bench: format, clippy, build",
+            [
+                f"cargo fmt --check {BARE}",
+                f"cargo clippy --locked {BARE} {BARE_TARGET} -- -D warnings",
+                f"cargo build --release --locked {BARE} {BARE_TARGET}",
+            ],
+        ),
+        Check("cargo doc", ["cargo doc --no-deps --features python --document-private-items"]),
+    ]
+    if full:
+        rust += [
+            Check(
+                "wheel of a release: size and files",
+                [
+                    "rm -rf build/release",
+                    f"{MATURIN} build --release {BUILD} --out build/release",
+                    f"{BIN}/python tools/wheel.py build/release --small",
+                ],
+            ),
+        ]
+    untimed = [
+        Check("stubtest", [f"{BIN}/python -m mypy.stubtest udpping._core"]),
+        *[pytest(minor, "untimed", CORES, full=full) for minor in sorted(PYTHONS, reverse=True)],
+    ]
+    timed = [
+        Check("bench, smoke pass: counts, not times", [f"{BIN}/python benches/run.py --smoke"]),
+        *[pytest(minor, "not untimed", WORKERS, full=full) for minor in sorted(PYTHONS, reverse=True)],
+        Check(
+            "browser: tests of what notebooks show",
+            [f"{BIN}/python -m pytest tests/browser --junitxml={REPORTS}/browser.xml"],
+            ["chromium", "chromedriver"],
+        ),
+        Check("every test has run", [f"{BIN}/python tools/ran.py {REPORTS}"]),
+    ]
+    return [[wheel, reading], [[install]], [rust, untimed], [timed]]
 
 
 def run_lane(lane: list[Check]) -> list[bool]:
@@ -142,35 +208,41 @@ def run_lane(lane: list[Check]) -> list[bool]:
 
 def main(words: list[str]) -> int:
     """Run the checks whose name has one of the words in it, or all."""
-    if "--list" in words:
-        for check in RUST + READING + TESTS:
+    flags, words = {word for word in words if word.startswith("-")}, [w for w in words if w[0] != "-"]
+    chosen = [
+        [
+            [check for check in lane if not words or any(word in check.name for word in words)]
+            for lane in stage
+        ]
+        for stage in stages(full="--full" in flags)
+    ]
+    checks = list(chain.from_iterable(chain.from_iterable(chosen)))
+    if "--list" in flags:
+        for check in checks:
             print(check.name, *check.commands, sep="\n    ")
         return 0
+    if not checks:
+        print(f"no check has {' or '.join(words)} in its name")
+        return 2
 
     # A background job has SIGINT ignored, and the checks would inherit that; not so a handler.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
-    rust, reading, tests = (
-        [check for check in lane if not words or any(word in check.name for word in words)]
-        for lane in (RUST, READING, TESTS)
-    )
-    if not (chosen := rust + reading + tests):
-        print(f"no check has {' or '.join(words)} in its name")
-        return 2
     for minor in MINORS:
-        if tests and minor not in PYTHONS:
-            print(f"--               pytest on CPython 3.{minor}: not on this machine")
+        if minor not in PYTHONS:
+            print(f"--               CPython 3.{minor}: not on this machine")
+    verdicts: list[bool] = []
     with ThreadPoolExecutor() as pool:
-        verdicts = list(chain.from_iterable(pool.map(run_lane, (rust, reading))))
-    verdicts += run_lane(tests)
+        for stage in chosen:
+            verdicts += chain.from_iterable(pool.map(run_lane, stage))
 
     print()
-    for check in chosen:
+    for check in checks:
         if check.told:
             print(f"{check.name}:", *check.told, sep="\n")
-    failed = [check.name for check, passed in zip(chosen, verdicts, strict=True) if not passed]
+    failed = [check.name for check, passed in zip(checks, verdicts, strict=True) if not passed]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
-    print(f"\n{len(chosen) - len(failed)} of {len(chosen)} checks are good, after {minutes} min {seconds} s")
+    print(f"\n{len(checks) - len(failed)} of {len(checks)} checks are good, after {minutes} min {seconds} s")
     if failed:
         print("FAILED:", *failed, sep="\n    ")
     return bool(failed)

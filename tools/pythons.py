@@ -44,24 +44,28 @@ def find_pythons() -> dict[int, Path]:
 
 
 def make_venv(python: Path, venv: Path) -> None:
-    """Make a fresh venv with the groups `test` and `data`; one made from the same manifest may stay."""
+    """Make a fresh venv with the groups `test` and `data`; one made from the same manifest may stay.
+
+    The pip of the Python that runs this fills it. What is not imported need not be compiled.
+    """
     manifest = (ROOT / "pyproject.toml").read_text()
     stamp = venv / "made-from.toml"
     own_python = str(venv / "bin/python")
     if stamp.exists() and stamp.read_text() == manifest and subprocess.call([own_python, "-c", ""]) == 0:
         return
-    subprocess.check_call([python, "-m", "venv", "--clear", venv])
-    pip = [own_python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
-    subprocess.check_call([*pip, "--upgrade", "pip>=25.1"])
-    subprocess.check_call([*pip, "--group", "test"])
-
-    # A library that has no wheel for a new Python yet is named and left out; its tests say that they skip.
-    for library in tomllib.loads(manifest)["dependency-groups"]["data"]:
-        done = subprocess.run([*pip, library], stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode and "No matching distribution found" in done.stderr:
-            print(f"NB: {library} has no wheel for {python.name}; its tests are skipped there")
-        elif done.returncode:
-            sys.exit(done.stderr)
+    subprocess.check_call([python, "-m", "venv", "--clear", "--without-pip", venv])
+    pip = [sys.executable, "-m", "pip", "--python", own_python, "install", "--quiet", "--no-compile"]
+    pip += ["--only-binary", ":all:"]
+    every = [*pip, "--group", "test", "--group", "data"]
+    if subprocess.run(every, capture_output=True, check=False).returncode:
+        subprocess.check_call([*pip, "--group", "test"])
+        # A library without a wheel for a new Python is named and left out; its tests say that they skip.
+        for library in tomllib.loads(manifest)["dependency-groups"]["data"]:
+            done = subprocess.run([*pip, library], stderr=subprocess.PIPE, text=True, check=False)
+            if done.returncode and "No matching distribution found" in done.stderr:
+                print(f"NB: {library} has no wheel for {python.name}; its tests are skipped there")
+            elif done.returncode:
+                sys.exit(done.stderr)
     stamp.write_text(manifest)
 
 

@@ -4,6 +4,7 @@
 #   sh tools/setup.sh build   what a wheel is built with
 #   sh tools/setup.sh wheel   the same, and the wheel built and installed if its sources changed
 #   sh tools/setup.sh dev     what the checks need as well
+#   sh tools/setup.sh package DEBIAN FEDORA ARCH ALPINE MACOS    prints the line that installs a package here
 set -eu
 cd "$(dirname "$0")/.."
 goal=$1
@@ -24,6 +25,12 @@ package() { # name in Debian, Fedora, Arch, Alpine, macOS -> the command that in
     fi
 }
 
+if [ "$goal" = package ]; then
+    shift
+    package "$@"
+    exit
+fi
+
 # --- What the machine must have: a linker, Rust, Python with venv ---
 
 rustup='curl --proto "=https" --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y'
@@ -39,11 +46,6 @@ fi
 if [ "$goal" = dev ]; then
     { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 ||
         missing "rustfmt and clippy" "rustup component add rustfmt clippy"
-    # The names are those that tests/browsing.py looks for.
-    { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null &&
-        command -v chromedriver >/dev/null ||
-        missing "Chromium and its chromedriver" "$(package "chromium chromium-driver" "chromium chromedriver" chromium \
-            "chromium chromium-chromedriver" 'brew install chromium chromedriver')"
 fi
 
 if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
@@ -70,7 +72,7 @@ install() { # a dependency group of pyproject.toml
     cmp -s pyproject.toml ".venv/.$1" && return
     echo "installing the tools to $2 into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' # older ones know no groups
-    .venv/bin/python -m pip install --quiet --only-binary :all: --group "$1"
+    .venv/bin/python -m pip install --quiet --no-compile --only-binary :all: --group "$1"
     cp pyproject.toml ".venv/.$1"
 }
 

@@ -1,4 +1,7 @@
-"""The wheel in dist/: there is one, it is small, and it holds the face, the core, the licence and no more."""
+"""The wheel in a folder: there is one, and it holds the face, the core, the licence and no more.
+
+python tools/wheel.py FOLDER [--small]     small: as a release must be
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ ABOUT = re.compile(
 )
 
 
-def main() -> int:
+def main(folder: Path, *, small: bool) -> int:
     """Print whatever is wrong with it."""
-    wheels = list(ROOT.glob("dist/*.whl"))
+    wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
-        print(f"dist/ holds {len(wheels)} wheels, not one")
+        print(f"{folder} holds {len(wheels)} wheels, not one")
         return 1
     size = wheels[0].stat().st_size
     files = {name for name in ZipFile(wheels[0]).namelist() if not name.endswith("/")}
@@ -33,11 +36,11 @@ def main() -> int:
     wrong += [f"should not be in the wheel: {name}" for name in sorted(files - wanted - about)]
     if not any(name.endswith("licenses/LICENSE") for name in about):
         wrong.append("not in the wheel: LICENSE")
-    if size > LIMIT:
+    if small and size > LIMIT:
         wrong.append(f"the wheel has {size:,} bytes, more than {LIMIT:,}")
     print(*wrong, f"NB: {wheels[0].name} has {size:,} bytes in {len(files)} files", sep="\n")
     return bool(wrong)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(ROOT / sys.argv[1], small="--small" in sys.argv))

@@ -1,0 +1,86 @@
+"""The programs that checks need, beside those that a build needs, and the line that installs what is missing.
+
+Without arguments it names what is missing; with `--debian` it prints the packages of Debian that have it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SETUP = Path(__file__).with_name("setup.sh")
+
+
+@dataclass(frozen=True)
+class Program:
+    """Any of these names will do; the packages of Debian, Fedora, Arch, Alpine, and a command for macOS."""
+
+    names: tuple[str, ...]
+    needed_by: str
+    packages: tuple[str, str, str, str, str]
+
+
+PROGRAMS = {
+    "chromium": Program(
+        ("chromium", "chromium-browser", "google-chrome"),  # as in tests/browsing.py
+        "tests/browser",
+        ("chromium", "chromium", "chromium", "chromium", "brew install chromium"),
+    ),
+    "chromedriver": Program(
+        ("chromedriver",),
+        "tests/browser",
+        ("chromium-driver", "chromedriver", "chromium", "chromium-chromedriver", "brew install chromedriver"),
+    ),
+    "ping": Program(
+        ("ping",),
+        "tests/test_formats.py",
+        ("iputils-ping", "iputils", "iputils", "iputils-ping", "it comes with macOS"),
+    ),
+    "fping": Program(
+        ("fping",), "tests/test_formats.py", ("fping", "fping", "fping", "fping", "brew install fping")
+    ),
+    "unshare": Program(
+        ("unshare",),
+        "tests in a network of their own",
+        ("util-linux", "util-linux", "util-linux", "util-linux-misc", "only Linux has it"),
+    ),
+    "irtt": Program(("irtt",), "the bench", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")),
+    "sockperf": Program(
+        ("sockperf",), "the bench", ("sockperf", "sockperf", "sockperf", "sockperf", "only Linux has it")
+    ),
+}
+
+
+def absent(names: list[str]) -> list[str]:
+    """Give those of these programs that are not on this machine."""
+    return [name for name in names if not any(map(shutil.which, PROGRAMS[name].names))]
+
+
+def missing(names: list[str]) -> list[str]:
+    """Give a sentence for each of these programs that is not on this machine, with what installs it."""
+    sentences: list[str] = []
+    for name in absent(names):
+        program = PROGRAMS[name]
+        install = subprocess.check_output(["/bin/sh", SETUP, "package", *program.packages], text=True).strip()
+        sentences.append(f"{name} is not installed, which {program.needed_by} needs: {install}")
+    return sentences
+
+
+def main(words: list[str]) -> int:
+    """Name what is missing; in CI, nothing may be."""
+    names = list(PROGRAMS)
+    if words == ["--debian"]:
+        print(*[PROGRAMS[name].packages[0] for name in absent(names)])
+        return 0
+    lines = missing(names)
+    for line in lines:
+        print(f"NB: {line}")
+    return bool(lines and os.environ.get("CI"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

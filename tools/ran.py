@@ -1,0 +1,65 @@
+"""Every test has run: those that pytest finds are compared with those in its reports of this run.
+
+A test that no report has is lost, by its marks or otherwise. One that was skipped wherever it was to run is
+named with the reason; in CI it must run.
+
+    python tools/ran.py FOLDER     with reports named 3.13-... or browser...
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+
+def found() -> list[str]:
+    """Give the names of all tests, as reports have them: tests.test_ping::test_a_reply[4]."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests", "tests/browser"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    ids = [line.split("::", 1) for line in done.stdout.splitlines() if "::" in line]
+    return [f"{file.removesuffix('.py').replace('/', '.')}::{name}" for file, name in ids]
+
+
+def main(folder: Path) -> int:
+    """Compare, and print what has run where."""
+    ran: dict[str, set[str]] = defaultdict(set)
+    skipped: dict[str, str] = {}
+    for report in sorted(folder.glob("*.xml")):
+        python = report.stem.partition("-")[0]
+        for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it a minute ago
+            # A file that was skipped as a whole has no tests but a name.
+            name = (
+                f"{case.get('classname')}::{case.get('name')}"
+                if case.get("classname")
+                else case.get("name", "")
+            )
+            if (skip := case.find("skipped")) is None:
+                ran[name].add(python)
+            else:
+                skipped[name] = skip.get("message", "") if "::" in name else (skip.text or "")
+
+    tests = found()
+    idle = [name for name in tests if name not in ran]
+    reasons = {name: skipped.get(name, skipped.get(name.partition("::")[0], "")) for name in idle}
+    lost = [name for name in idle if name not in skipped and name.partition("::")[0] not in skipped]
+    print(*[f"lost: {name}" for name in lost], sep="\n")
+    for name in idle:
+        if name not in lost:
+            print(f"NB: not run: {name}: {reasons[name]}")
+    where: dict[str, int] = defaultdict(int)
+    for name in tests:
+        for python in ran.get(name, ()):
+            where[python] += 1
+    counts = ", ".join(f"{count:,} on {python}" for python, count in sorted(where.items()))
+    print(f"NB: of {len(tests):,} tests {len(tests) - len(idle):,} have run: {counts}")
+    return bool(lost or (idle and os.environ.get("CI")))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
