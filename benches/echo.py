@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import udpping
-from harness import CORES, ROOT, Figure, Report, Server, ask, bare, subject, tool
+from harness import CORES, ROOT, Figure, Report, Server, ask, bare, subject, tool, wait_until
 from others import sockperf_server
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def one(
         first = ask(*bare("load", **load | {"count": WARM_UP, "rate": 0, "burst": 32}))
         drops, before = server.drops(), server.settled_cpu_ns()
         seen = ask(*bare("load", **load, count=count))
+        wait_until(lambda: server.queued_bytes() == 0, "the requests to be taken")
         spent, dropped = server.settled_cpu_ns() - before, server.drops() - drops
         told = server.told() if name not in {"seed", "sockperf"} else None
 

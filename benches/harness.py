@@ -71,7 +71,7 @@ class Server:
             self.port = int(line)
         else:  # it is told its port, and cannot tell when it is there
             self.port = self._port
-            wait_until(lambda: self.socket() is not None, f"{self._name} to open its port")
+            wait_until(lambda: bool(self.sockets()), f"{self._name} to open its port")
         self.to = f"to=127.0.0.1:{self.port}"
         return self
 
@@ -104,23 +104,18 @@ class Server:
             time.sleep(0.01)
         return now
 
-    def socket(self) -> list[str] | None:
-        """Give what the kernel says of its socket: the words of the line in /proc/net/udp."""
-        for line in Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]:
-            words = line.split()
-            if words[1].endswith(f":{self.port:04X}"):
-                return words
-        return None
+    def sockets(self) -> list[list[str]]:
+        """Give what /proc/net/udp says of each of its sockets: every worker has its own."""
+        lines = Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]
+        return [words for words in map(str.split, lines) if words[1].endswith(f":{self.port:04X}")]
 
     def drops(self) -> int:
         """Datagrams that the kernel threw away before it took them."""
-        words = self.socket()
-        return int(words[12]) if words else 0
+        return sum(int(words[12]) for words in self.sockets())
 
     def queued_bytes(self) -> int:
         """Bytes that wait for it."""
-        words = self.socket()
-        return int(words[4].partition(":")[2], 16) if words else 0
+        return sum(int(words[4].partition(":")[2], 16) for words in self.sockets())
 
     def resident_bytes(self) -> int:
         """Bytes of memory that it has."""
