@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench wheel stubs fmt clean
+.PHONY: help demo test soak bench wheel stubs fmt clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -17,6 +17,11 @@ test: ## Run every check (ONLY=word: only those with the word in their name; FUL
 	@sh tools/setup.sh dev
 	@$(PY) tools/check.py $(if $(FULL),--full) $(ONLY)
 
+soak: ## Try what is long and hostile for HOURS=n, with fresh seeds (SEED=n: the first).
+	@sh tools/setup.sh dev
+	@$(PY) tools/check.py wheel venv bare
+	@$(PY) tools/soak.py $(or $(HOURS),8) $(SEED)
+
 bench: ## Measure beside other programs (PART=word: only that part; ROUNDS=n).
 	@sh tools/setup.sh wheel
 	@cargo build --quiet --release --locked --manifest-path benches/bare/Cargo.toml --target-dir target/bare
@@ -28,7 +33,7 @@ wheel: ## Build the wheel into dist/ and install it into .venv.
 
 stubs: ## Write python/udpping/_core.pyi anew after the bindings changed.
 	@sh tools/setup.sh build
-	@.venv/bin/maturin generate-stubs --features stubs --out build/stubs --interpreter $(PY)
+	@.venv/bin/maturin generate-stubs --profile ci --features stubs --locked --out build/stubs --interpreter $(PY)
 	cp build/stubs/udpping/_core.pyi python/udpping/_core.pyi
 
 fmt: ## Format Rust and Python.

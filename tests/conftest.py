@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,6 +27,12 @@ def pytest_configure() -> None:
     # A background job has SIGINT ignored, and what the tests start would inherit that; not so a handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests another order for each round of `make soak`."""
+    if seed := os.environ.get("SOAK_SEED"):
+        random.Random(seed).shuffle(items)
 
 
 @pytest.fixture
