@@ -10,11 +10,11 @@ use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use super::Result;
 use super::background::Background;
 use super::feed::lock;
 use super::resolve::reachable;
 use super::socket::{Path, Socket};
-use super::{Result, listen};
 use crate::logic::Invalid;
 use crate::logic::echo::{Columns, Counters, EchoPlan, Row};
 use crate::logic::link::{LinkPlan, Scope};
@@ -85,7 +85,7 @@ impl Server {
     /// that cannot be.
     pub fn bind(settings: Settings) -> Result<Self> {
         check_workers(settings.workers, &settings.echo.link, settings.path)?;
-        let first = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
+        let first = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
         let bound = first.local()?;
         let others = (1..settings.workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
         let sockets: Arc<[Socket]> = std::iter::once(first).chain(others).collect();

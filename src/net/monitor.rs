@@ -15,7 +15,7 @@ use super::feed::lock;
 use super::pace::{self, Bell};
 use super::resolve::reachable;
 use super::socket::{Inbox, Path, Socket, passes};
-use super::{Error, Result, listen};
+use super::{Error, Result};
 use crate::logic::Nanos;
 use crate::logic::link::{Link, LinkPlan, Loss};
 use crate::logic::monitor::{Counters, Event, LOOK, Monitor, MonitorPlan, PeerRow, Unread};
@@ -98,7 +98,7 @@ impl Watcher {
     /// system refuses.
     pub fn bind(settings: Settings) -> Result<Self> {
         let plan = settings.plan.checked()?;
-        let socket = listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
+        let socket = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
         let bound = socket.local()?;
         let clock = EverClock::start();
         let mut monitor = Monitor::new(plan, clock.moment());
