@@ -5,7 +5,6 @@
 
 mod draft;
 mod margin;
-mod reports;
 mod sendings;
 mod thread;
 

@@ -1,4 +1,5 @@
-//! The thread of a ping session: send what is due, receive what came, wait for the next.
+//! The thread of a ping session: send what is due, receive what came, wait for the next. The error queues bring it
+//! refusals, and the kernel's stamps of what was sent.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -15,20 +16,20 @@ use super::{Events, Lane, Settings, Shared, key};
 use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::Clock;
-use crate::net::datagram::Stamping;
+use crate::net::datagram::{Report, Stamping};
 use crate::net::feed::lock;
 use crate::net::pace::{self, Bell};
 use crate::net::socket::{Inbox, is_refusal};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
-pub(super) const SLOTS: usize = 16;
+const SLOTS: usize = 16;
 /// Stands for the next look at a lane whose run is over.
 const NEVER: Nanos = Nanos::MAX;
 /// Pings sent before looking for replies again, however many are overdue.
 const MOST_SENT: usize = 32;
 /// Batches taken from one socket before looking at the clock again, however many wait.
-pub(super) const MOST_BATCHES: usize = 4;
+const MOST_BATCHES: usize = 4;
 /// Nothing is received so shortly before a ping is due: it would be late.
 const HUSH: Nanos = 5_000;
 
@@ -45,12 +46,12 @@ pub(super) struct Ready {
 
 /// Which lane an address belongs to, and when each has to be looked at.
 #[derive(Debug)]
-pub(super) struct Wires {
-    pub(super) lane_of: HashMap<(IpAddr, u16), usize>,
+struct Wires {
+    lane_of: HashMap<(IpAddr, u16), usize>,
     events: Events,
     draft: Draft,
-    pub(super) sendings: Vec<Sendings>,
-    pub(super) quoted: Vec<u8>,
+    sendings: Vec<Sendings>,
+    quoted: Vec<u8>,
     /// When each lane has to be looked at, the first first: `wake`, sorted.
     agenda: BTreeSet<(Nanos, usize)>,
     wake: Vec<Nanos>,
@@ -190,7 +191,7 @@ impl Wires {
     }
 
     /// Notes when to look at a lane again, unless its run is over.
-    pub(super) fn plan(&mut self, lane: usize, at: Nanos) {
+    fn plan(&mut self, lane: usize, at: Nanos) {
         if self.wake[lane] != NEVER {
             self.agenda.remove(&(self.wake[lane], lane));
             self.wake[lane] = at;
@@ -282,7 +283,7 @@ impl Wires {
                         let (at, wall) = clock.moment();
                         let mut lanes = lock(&shared.lanes);
                         // A ping's stamp was there before its reply.
-                        self.take_stamps(shared, &mut lanes, socket, clock)?;
+                        self.take_reports(shared, &mut lanes, socket, clock, Sendings::is_missing)?;
                         for datagram in inbox.datagrams() {
                             let arrival = Arrival {
                                 at,
@@ -306,7 +307,7 @@ impl Wires {
                 }
             }
             if refused || look {
-                self.take_reports(shared, &mut lock(&shared.lanes), socket, clock)?;
+                self.take_reports(shared, &mut lock(&shared.lanes), socket, clock, |_| true)?;
             }
         }
         Ok(())
@@ -326,7 +327,7 @@ impl Wires {
     }
 
     /// Lets a pinger work and passes on the rows that changed.
-    pub(super) fn watch<T>(
+    fn watch<T>(
         &self,
         shared: &Shared,
         lane: usize,
@@ -345,5 +346,91 @@ impl Wires {
             shared.feed.tell(indices.map(|index| (lane, rows.get(index))));
         }
         result
+    }
+
+    /// Takes the stamps of what has just been sent, of sockets for which that `is_needed`.
+    fn take_stamps_of(
+        &mut self,
+        shared: &Shared,
+        clock: Clock,
+        is_needed: fn(&Sendings) -> bool,
+    ) -> Result<()> {
+        for socket in 0..shared.sockets.len() {
+            if is_needed(&self.sendings[socket]) {
+                self.take_reports(shared, &mut lock(&shared.lanes), socket, clock, is_needed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the error queue's reports to the lanes they are about, as long as `is_needed`. Where that means that stamps
+    /// are missing, it is not found out that the queue is empty: it takes as long as a stamp, and somebody waits for his
+    /// reply.
+    fn take_reports(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        socket: usize,
+        clock: Clock,
+        is_needed: fn(&Sendings) -> bool,
+    ) -> Result<()> {
+        let mut quoted = std::mem::take(&mut self.quoted);
+        let mut result = Ok(());
+        let mut left = MOST_BATCHES * SLOTS;
+        while left > 0 && is_needed(&self.sendings[socket]) {
+            left -= 1;
+            match shared.sockets[socket].read_report(&mut quoted) {
+                Ok(None) => break,
+                Ok(Some(Report::Unsent)) => {}
+                Ok(Some(Report::Sent { key, stamp })) => {
+                    if let Some(((lane, seq), stamp)) = self.sendings[socket].stamped(key).zip(stamp) {
+                        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+                            pinger.stamped(seq, stamp, changed);
+                        });
+                    }
+                }
+                Ok(Some(Report::Refused(refusal))) => {
+                    let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
+                    let Some(lane) = lane else { continue };
+                    let now = clock.now();
+                    self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+                        pinger.unreachable(now, Some(&quoted), refusal.by, changed);
+                    });
+                    self.plan(lane, now);
+                }
+                Err(source) => {
+                    result = Err(Error::System { action: "read the error queue", source });
+                    break;
+                }
+            }
+        }
+        self.quoted = quoted;
+        result
+    }
+
+    /// A send failed. Nobody knows whether the kernel counted it, so both count anew; stamps that were there already are
+    /// taken first, later ones are lost.
+    fn send_failed(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut [Lane],
+        socket: usize,
+        clock: Clock,
+    ) -> Result<()> {
+        self.take_reports(shared, lanes, socket, clock, |_| true)?;
+        if shared.sockets[socket].stamping() == Stamping::Both {
+            shared.sockets[socket].recount();
+            self.sendings[socket].recount();
+        }
+        Ok(())
+    }
+
+    /// A connected socket says no more than that its one target refused something.
+    fn refused_on(&mut self, shared: &Shared, lanes: &mut [Lane], socket: usize, now: Nanos) {
+        let Some(lane) = lanes.iter().position(|lane| lane.socket == socket) else { return };
+        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+            pinger.unreachable(now, None, None, changed);
+        });
+        self.plan(lane, now);
     }
 }
