@@ -1,1 +1,1 @@
-"""What a measurement gives back: runs, rows and comparisons. It imports `_figures` and what that imports."""
+"""What a measurement gives back, and how it looks. It imports `_figures` and what that imports."""

@@ -12,7 +12,6 @@ from udpping.loss import Loss, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from fractions import Fraction
 
     from udpping._args.grammar import DelayLike
@@ -54,22 +53,16 @@ class DetectorRow(NamedTuple):
     """From the first arrival to the end."""
 
 
-class Comparison(Table):
+class Comparison(Table[DetectorRow]):
     """A row for each detector, and the seed that repeats it."""
 
     __slots__ = ("seed",)
+    _row = DetectorRow._make
 
     def __init__(self, core: "_core.Table", seed: int) -> None:
         super().__init__(core)
         self.seed = seed
         """The seed in force."""
-
-    def __iter__(self) -> "Iterator[DetectorRow]":
-        return map(DetectorRow._make, super().__iter__())
-
-    def row(self, index: int) -> DetectorRow:
-        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
-        return DetectorRow._make(super().row(index))
 
 
 def compare_detectors(

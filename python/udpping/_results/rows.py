@@ -1,4 +1,4 @@
-"""One row of a table, typed. Loaded when rows are first looked at: NamedTuple costs an import of typing."""
+"""The rows of tables, typed."""
 
 from typing import NamedTuple, TypeAlias
 

@@ -3,17 +3,17 @@
 from types import MappingProxyType
 
 from udpping import _core
+from udpping._results.rows import Row
 from udpping._results.settings import MANY, encode, metadata
 from udpping._table.table import Table
 from udpping._table.text import loss_percents, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from matplotlib.axes import Axes
 
-    from udpping._results.rows import Row
     from udpping._results.settings import Settings
 
 
@@ -178,7 +178,7 @@ class Summary:
         return "\n".join(line for line in lines if line)
 
 
-class Run(Table):
+class Run(Table[Row]):
     """A row per settled ping, target after target in the order of their numbers, and the summary of them all.
 
     What the columns mean is said with `Row`. A run without an end has its latest rows only.
@@ -192,6 +192,7 @@ class Run(Table):
     """
 
     __slots__ = ("_settings", "_shown", "_summaries", "_summary")
+    _row = Row._make
 
     def __init__(
         self,
@@ -255,17 +256,6 @@ class Run(Table):
         # For `pickle`: to and from the processes of a pool, say.
         settings = dict(self.settings)
         return _restore, (type(self), self.to_csv(), self._summary, self._summaries, settings)
-
-    def __iter__(self) -> "Iterator[Row]":
-        from udpping._results.rows import Row
-
-        return map(Row._make, super().__iter__())
-
-    def row(self, index: int) -> "Row":
-        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
-        from udpping._results.rows import Row
-
-        return Row._make(super().row(index))
 
     def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
         """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.

@@ -4,6 +4,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import detector_text, loss_text, utc_offset
 from udpping._args.keys import read_keys
+from udpping._results.rows import MonitorEvent, PeerRow
 from udpping._services.server import SLICE
 from udpping._table.table import Table
 
@@ -16,42 +17,21 @@ if TYPE_CHECKING:
 
     from udpping._args.checks import Path
     from udpping._args.grammar import LossLike
-    from udpping._results.rows import MonitorEvent, PeerRow
     from udpping.detect import Detector
 
 
-class Peers(Table):
+class Peers(Table[PeerRow]):
     """The clients of a monitor, by name: a snapshot. What the columns mean is said with `PeerRow`."""
 
     __slots__ = ()
-
-    def __iter__(self) -> "Iterator[PeerRow]":
-        from udpping._results.rows import PeerRow
-
-        return map(PeerRow._make, super().__iter__())
-
-    def row(self, index: int) -> "PeerRow":
-        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
-        from udpping._results.rows import PeerRow
-
-        return PeerRow._make(super().row(index))
+    _row = PeerRow._make
 
 
-class Events(Table):
+class Events(Table[MonitorEvent]):
     """What a monitor noticed: a snapshot. What the columns mean is said with `MonitorEvent`."""
 
     __slots__ = ()
-
-    def __iter__(self) -> "Iterator[MonitorEvent]":
-        from udpping._results.rows import MonitorEvent
-
-        return map(MonitorEvent._make, super().__iter__())
-
-    def row(self, index: int) -> "MonitorEvent":
-        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
-        from udpping._results.rows import MonitorEvent
-
-        return MonitorEvent._make(super().row(index))
+    _row = MonitorEvent._make
 
 
 class MonitorCounters:
@@ -265,8 +245,6 @@ class Monitor:
 
     def _next(self, seconds: float | None) -> "MonitorEvent | None":
         from time import monotonic
-
-        from udpping._results.rows import MonitorEvent
 
         end = None if seconds is None else monotonic() + seconds
         while True:

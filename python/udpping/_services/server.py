@@ -3,6 +3,7 @@
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import delay_text, loss_text, utc_offset
+from udpping._results.rows import Event, LogRow
 from udpping._table.table import Table
 from udpping.errors import AmplificationWarning
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from udpping._args.grammar import DelayLike, LossLike
-    from udpping._results.rows import Event, LogRow
 
 SLICE = 0.05
 """Seconds that may pass before a Ctrl-C is noticed."""
@@ -82,7 +82,7 @@ class Counters:
         return ", ".join([always, *(f"{count:,} {name}" for name, count in others.items() if count)])
 
 
-class Log(Table):
+class Log(Table[LogRow]):
     """What a server did with each datagram: the ground truth beside what a client measured.
 
     It is a snapshot: what comes later is in the next one. What the columns mean is said with `LogRow`.
@@ -98,17 +98,7 @@ class Log(Table):
     """
 
     __slots__ = ()
-
-    def __iter__(self) -> "Iterator[LogRow]":
-        from udpping._results.rows import LogRow
-
-        return map(LogRow._make, super().__iter__())
-
-    def row(self, index: int) -> "LogRow":
-        """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond."""
-        from udpping._results.rows import LogRow
-
-        return LogRow._make(super().row(index))
+    _row = LogRow._make
 
 
 class Server:
@@ -240,8 +230,6 @@ class Server:
         return self._events()
 
     def _events(self) -> "Iterator[Event]":
-        from udpping._results.rows import Event
-
         while True:
             over = self._core.done
             values = self._core.next(0 if over else SLICE)

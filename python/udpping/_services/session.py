@@ -5,6 +5,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import utc_offset
 from udpping._args.targets import target_text
+from udpping._results.rows import Row
 from udpping._results.run import Run, Summary
 from udpping._results.settings import measured, total_name
 from udpping.errors import Interrupted
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from udpping._results.rows import Row
     from udpping._results.settings import Settings
 
 MESSAGE = "Ping {seq} {time}"
@@ -110,8 +110,6 @@ class Session:
 
     def next_row(self) -> "Row | None":
         """Wait for the next row; `None` after the last one."""
-        from udpping._results.rows import Row
-
         try:
             self.start()
             while True:

@@ -1,24 +1,29 @@
 """A result as a table: for Arrow, pandas, polars, CSV, JSON and plain loops."""
 
-from typing import overload
+from typing import TYPE_CHECKING, Generic, overload
 
 from udpping._args import checks
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
-    from typing import IO, Any, TypeAlias
+    from typing import IO, Any, ClassVar, TypeAlias
 
     import pandas as pd
     import polars as pl
+    from typing_extensions import TypeVar
 
     from udpping import _core
 
+    RowT_co = TypeVar("RowT_co", bound=tuple[Any, ...], covariant=True, default=tuple[Any, ...])
     Target: TypeAlias = "str | bytes | PathLike[str] | PathLike[bytes] | IO[str] | IO[bytes]"
+else:
+    from typing import TypeVar
+
+    RowT_co = TypeVar("RowT_co", covariant=True)
 
 
-class Table:
+class Table(Generic[RowT_co]):
     """Columns of equal length, kept in the core and shown to others without a copy where they can take it.
 
     `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly, through the
@@ -36,6 +41,9 @@ class Table:
     """
 
     __slots__ = ("_core",)
+
+    _row: "ClassVar[Any]" = tuple
+    """What makes a row of the core's values."""
 
     def __init__(self, core: "_core.Table") -> None:
         self._core = core
@@ -64,11 +72,10 @@ class Table:
         """
         return self._core[checks.text("column", name)]
 
-    def __iter__(self) -> "Iterator[tuple[Any, ...]]":
-        row = self._core.row
-        return (row(i) for i in range(len(self._core)))
+    def __iter__(self) -> "Iterator[RowT_co]":
+        return map(self._row, map(self._core.row, range(len(self._core))))
 
-    def row(self, index: int) -> "tuple[Any, ...]":
+    def row(self, index: int) -> RowT_co:
         """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond.
 
         >>> import udpping
@@ -78,7 +85,8 @@ class Table:
         size, index = len(self._core), checks.whole("row", index)
         if not -size <= index < size:
             raise IndexError(f"row {index} is not there: the table has {size}")
-        return self._core.row(index % size)
+        row: RowT_co = self._row(self._core.row(index % size))
+        return row
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._with_metadata().__arrow_c_stream__(requested_schema)
