@@ -7,20 +7,17 @@ from typing import SupportsIndex
 from udpping import _core
 from udpping._args import checks
 from udpping._args.keys import read_keys
+from udpping._services.service import Service, wait_for
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self, TypeAlias
 
-    PathLike: TypeAlias = "str | os.PathLike[str]"
+    from udpping._args.checks import Path
 
 DEFAULT_PORT = 12001
 """Where a monitor listens: beside the port of the course's servers."""
-
-SLICE = 0.05
-"""Seconds that may pass before a Ctrl-C is noticed."""
 
 LONGEST_ID = 64
 MOST_DIGITS = 18
@@ -32,7 +29,7 @@ LAST_WORDS = 0.5
 atexit.register(_core.see_off_heartbeats, LAST_WORDS)
 
 
-class Heartbeat:
+class Heartbeat(Service["_core.HeartbeatSender"]):
     """Sends heartbeats in the background, to a monitor that notices when they stop.
 
     It sends between `start()` and `stop()`, or within a `with` block, whose end says goodbye. No trouble with
@@ -82,11 +79,11 @@ class Heartbeat:
         *,
         interval: float = 1.0,
         id: str | None = None,  # noqa: A002 - so it is called in the heartbeats
-        key: "PathLike | None" = None,
+        key: "Path | None" = None,
         key_name: str | None = None,
         wire: str = "full",
         jitter: float = 0.0,
-        boot: "PathLike | int | None" = None,
+        boot: "Path | int | None" = None,
         touch: float | None = None,
         count: int | None = None,
     ) -> None:
@@ -134,29 +131,12 @@ class Heartbeat:
         failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on. One that was
         never started is waited for as well.
         """
-        from time import monotonic
-
-        end = None if seconds is None else monotonic() + checks.seconds("seconds", seconds)
-        while True:
-            left = SLICE if end is None else end - monotonic()
-            if self._core.wait(min(SLICE, max(0.0, left))):
-                return True
-            if left <= 0:
-                return False
-
-    def __enter__(self) -> "Self":
-        self.start()
-        return self
+        return wait_for(self._core, None if seconds is None else checks.seconds("seconds", seconds))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         self._core.stop(exit_status(error))
-
-    @property
-    def running(self) -> bool:
-        """Whether it sends now."""
-        return self._core.running
 
     @property
     def id(self) -> str:
@@ -242,7 +222,7 @@ def machine_name() -> str:
     return "".join(kept)[:LONGEST_ID] or "-"
 
 
-def boot_number(boot: "PathLike | int | None") -> int | None:
+def boot_number(boot: "Path | int | None") -> int | None:
     """Take a number, or the next one of the file that counts."""
     if boot is None or isinstance(boot, SupportsIndex):
         return None if boot is None else checks.whole("boot", boot)

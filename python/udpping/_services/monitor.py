@@ -5,15 +5,13 @@ from udpping._args import checks
 from udpping._args.grammar import detector_text, loss_text, utc_offset
 from udpping._args.keys import read_keys
 from udpping._results.rows import MonitorEvent, PeerRow
-from udpping._services.server import SLICE
+from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from threading import Thread
-    from types import TracebackType
-    from typing import Self
 
     from udpping._args.checks import Path
     from udpping._args.grammar import LossLike
@@ -79,7 +77,7 @@ class MonitorCounters:
         return ", ".join([always, *(f"{count:,} {name}" for name, count in counts.items() if count)])
 
 
-class Monitor:
+class Monitor(Listener["_core.HeartbeatMonitor"]):
     """Watches the senders of heartbeats: who is alive, who has stopped, and what was lost on the way.
 
     It runs in the background between `start()` and `stop()`, or within a `with` block. A loop over it gives
@@ -186,7 +184,7 @@ class Monitor:
         Raises NetworkError for a monitor that was stopped (make a new one), and when the system gives no
         thread.
         """
-        self._core.start()
+        super().start()
         if self._started:
             return
         self._started = True
@@ -202,21 +200,13 @@ class Monitor:
 
     def stop(self) -> None:
         """Stop watching, free the port, and write down what there is to write. May be called twice."""
-        self._core.stop()
+        super().stop()
         caller = self._caller
         if caller is not None:
             from threading import current_thread
 
             if caller is not current_thread():
                 caller.join()
-
-    def wait(self) -> None:
-        """Wait until it stops, through `stop()` in another thread or through a failure.
-
-        Raises that failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on.
-        """
-        while not self._core.wait(SLICE):
-            pass
 
     def __iter__(self) -> "Iterator[MonitorEvent]":
         """Give the events, each once, until it stops. ConfigError if `on_event` gets them.
@@ -244,17 +234,8 @@ class Monitor:
             yield event
 
     def _next(self, seconds: float | None) -> "MonitorEvent | None":
-        from time import monotonic
-
-        end = None if seconds is None else monotonic() + seconds
-        while True:
-            over = self._core.done
-            left = SLICE if end is None else max(0.0, end - monotonic())
-            values = self._core.next(0 if over else min(SLICE, left))
-            if values is not None:
-                return MonitorEvent._make(values)
-            if over or left <= 0:
-                return None
+        values = next_of(self._core, seconds)
+        return None if values is None else MonitorEvent._make(values)
 
     def _call(self, on_event: "Callable[[MonitorEvent], object]") -> None:
         import sys
@@ -265,35 +246,6 @@ class Monitor:
                 on_event(event)
             except Exception:  # noqa: BLE001 - whatever it is, the next event is not to be missed for it
                 traceback.print_exc(file=sys.stderr)
-
-    @property
-    def missed_events(self) -> int:
-        """Events that nobody took in time."""
-        return self._core.missed_events
-
-    def __enter__(self) -> "Self":
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
-    ) -> None:
-        self.stop()
-
-    @property
-    def running(self) -> bool:
-        """Whether it watches now."""
-        return self._core.running
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The host and port for a sender on this machine, also when bound to all interfaces."""
-        return self._core.address
-
-    @property
-    def bound(self) -> tuple[str, int]:
-        """The host and port that it listens at."""
-        return self._core.bound
 
     @property
     def detector(self) -> str:

@@ -4,19 +4,15 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import delay_text, loss_text, utc_offset
 from udpping._results.rows import Event, LogRow
+from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
 from udpping.errors import AmplificationWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
 
     from udpping._args.grammar import DelayLike, LossLike
-
-SLICE = 0.05
-"""Seconds that may pass before a Ctrl-C is noticed."""
 
 LOG_ROWS = 1_000_000
 """Rows that `record=True` keeps."""
@@ -101,7 +97,7 @@ class Log(Table[LogRow]):
     _row = LogRow._make
 
 
-class Server:
+class Server(Listener["_core.EchoServer"]):
     """Answers datagrams, and loses or delays some on purpose.
 
     It runs in the background between `start()` and `stop()`, or within a `with` block; `serve_forever()` runs
@@ -179,14 +175,6 @@ class Server:
                 stacklevel=2,
             )
 
-    def start(self) -> None:
-        """Begin to answer, in the background. May be called twice.
-
-        Raises NetworkError for a server that was stopped (make a new one), and when the system gives no
-        thread.
-        """
-        self._core.start()
-
     def stop(self) -> None:
         """Stop answering and free the port. Replies still held back are not sent. May be called twice."""
         self._core.stop()
@@ -203,15 +191,6 @@ class Server:
             self.stop()
             print(f"\n{self.counters}", flush=True)  # noqa: T201 - what Ctrl-C is promised to do
             raise
-
-    def wait(self) -> None:
-        """Wait until it stops, through `stop()` in another thread or through a failure.
-
-        Raises that failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which the server
-        goes on. A server that was never started is waited for as well.
-        """
-        while not self._core.wait(SLICE):
-            pass
 
     def follow(self) -> "Iterator[Event]":
         """Give each datagram as it is handled from now on, until the server stops.
@@ -230,42 +209,8 @@ class Server:
         return self._events()
 
     def _events(self) -> "Iterator[Event]":
-        while True:
-            over = self._core.done
-            values = self._core.next(0 if over else SLICE)
-            if values is not None:
-                yield Event._make(values)
-            elif over:
-                return
-
-    @property
-    def missed_events(self) -> int:
-        """Events that `follow` could not give, because nobody took the others in time."""
-        return self._core.missed_events
-
-    def __enter__(self) -> "Self":
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
-    ) -> None:
-        self.stop()
-
-    @property
-    def running(self) -> bool:
-        """Whether it answers now."""
-        return self._core.running
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The host and port for a client on this machine, also when bound to all interfaces."""
-        return self._core.address
-
-    @property
-    def bound(self) -> tuple[str, int]:
-        """The host and port that it listens at."""
-        return self._core.bound
+        while (values := next_of(self._core)) is not None:
+            yield Event._make(values)
 
     @property
     def loss(self) -> str:

@@ -8,6 +8,7 @@ from udpping._args.targets import target_text
 from udpping._results.rows import Row
 from udpping._results.run import Run, Summary
 from udpping._results.settings import measured, total_name
+from udpping._services.service import next_of, wait_for
 from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 MESSAGE = "Ping {seq} {time}"
 """What a ping says in the course."""
-
-SLICE = 0.05
-"""Seconds that may pass before a Ctrl-C is noticed."""
 
 
 class Session:
@@ -112,13 +110,8 @@ class Session:
         """Wait for the next row; `None` after the last one."""
         try:
             self.start()
-            while True:
-                over = self._core.done
-                values = self._core.next(0 if over else SLICE)
-                if values is not None:
-                    return Row._make(values)
-                if over:
-                    return None
+            values = next_of(self._core)
+            return None if values is None else Row._make(values)
         except KeyboardInterrupt:
             raise self._interrupted() from None
 
@@ -126,8 +119,7 @@ class Session:
         """Wait for the end."""
         try:
             self.start()
-            while not self._core.wait(SLICE):
-                pass
+            wait_for(self._core)
             return self.run()
         except KeyboardInterrupt:
             raise self._interrupted() from None
@@ -155,8 +147,7 @@ class Session:
 
     def _interrupted(self) -> Interrupted:
         self.stop()
-        while not self._core.wait(SLICE):
-            pass
+        wait_for(self._core)
         run = self.run()
         udpping.last_run = run
         return Interrupted(run)

@@ -1,0 +1,102 @@
+"""What services have in common. The core runs them in its own threads; Python waits for it in slices."""
+
+from typing import Generic, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self, TypeAlias
+
+    from udpping import _core
+
+    Source: TypeAlias = _core.EchoServer | _core.HeartbeatMonitor | _core.PingSession
+
+SLICE = 0.05
+"""Seconds that may pass before a Ctrl-C is noticed."""
+
+CoreT = TypeVar("CoreT", bound="_core.EchoServer | _core.HeartbeatMonitor | _core.HeartbeatSender")
+BoundT = TypeVar("BoundT", bound="_core.EchoServer | _core.HeartbeatMonitor")
+
+
+def wait_for(core: "Source | _core.HeartbeatSender", seconds: float | None = None) -> bool:
+    """Wait until it ends, at most so many seconds; say whether it has."""
+    from time import monotonic
+
+    end = None if seconds is None else monotonic() + seconds
+    while True:
+        left = SLICE if end is None else end - monotonic()
+        if core.wait(min(SLICE, max(0.0, left))):
+            return True
+        if left <= 0:
+            return False
+
+
+def next_of(core: "Source", seconds: float | None = None) -> "tuple[Any, ...] | None":
+    """Wait for the next event, at most so many seconds; `None` when there is none, or no other will come."""
+    from time import monotonic
+
+    end = None if seconds is None else monotonic() + seconds
+    while True:
+        over = core.done
+        left = SLICE if end is None else max(0.0, end - monotonic())
+        values = core.next(0 if over else min(SLICE, left))
+        if values is not None or over or left <= 0:
+            return values
+
+
+class Service(Generic[CoreT]):
+    """Runs in the background between `start()` and `stop()`, or within a `with` block."""
+
+    _core: CoreT
+
+    def start(self) -> None:
+        """Begin, in the background. May be called twice.
+
+        Raises NetworkError for one that was stopped (make a new one), and when the system gives no thread.
+        """
+        self._core.start()
+
+    def __enter__(self) -> "Self":
+        self.start()
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self._core.running
+
+
+class Listener(Service[BoundT]):
+    """A service at a port."""
+
+    def stop(self) -> None:
+        """End, and free the port. May be called twice."""
+        self._core.stop()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    def wait(self) -> None:
+        """Wait until it stops, through `stop()` in another thread or through a failure.
+
+        Raises that failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on.
+        One that was never started is waited for as well.
+        """
+        wait_for(self._core)
+
+    @property
+    def missed_events(self) -> int:
+        """Events that nobody took in time."""
+        return self._core.missed_events
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port for others on this machine, also when bound to all interfaces."""
+        return self._core.address
+
+    @property
+    def bound(self) -> tuple[str, int]:
+        """The host and port that it listens at."""
+        return self._core.bound
