@@ -7,12 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyTuple};
 
 use super::args::{nanos, number, parse, seed_of, seed_to_python};
-use super::facts::{Facts, facts};
+use super::facts::Facts;
 use super::service;
-use super::table::Table;
+use super::table::{Table, summary_to_python};
 use crate::logic::ping::{Plan, Schedule, Wishes};
 use crate::logic::record::{COLUMNS, NONE, Row};
-use crate::logic::stats::Summary;
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
@@ -206,42 +205,6 @@ impl PingSession {
         ];
         PyTuple::new(py, values)
     }
-}
-
-/// A summary under the names of the face.
-pub(super) fn summary_to_python<'py>(py: Python<'py>, summary: &Summary, duration: Nanos) -> Facts<'py> {
-    let (loss, rtt) = (summary.loss, summary.rtt);
-    Ok(facts!(py,
-        "sent": summary.sent,
-        "received": summary.received,
-        "lost": summary.lost,
-        "late": summary.late,
-        "timeouts": summary.timeouts,
-        "unreachable": summary.unreachable,
-        "errors": summary.errors,
-        "duplicates": summary.duplicates,
-        "reordered": summary.reordered,
-        "foreign": summary.foreign,
-        "kernel_drops": summary.kernel_drops,
-        "unmatched": summary.unmatched,
-        "unverified": summary.unverified,
-        "behind": summary.behind,
-        "kernel_stamps": summary.kernel_stamps,
-        "clock_steps": summary.clock_steps,
-        "pending": summary.pending,
-        "loss": loss.map(|(loss, _, _)| loss),
-        "loss_low": loss.map(|(_, low, _)| low),
-        "loss_high": loss.map(|(_, _, high)| high),
-        "rtt_min_ns": rtt.map(|rtt| rtt.min),
-        "rtt_avg_ns": rtt.map(|rtt| rtt.avg),
-        "rtt_median_ns": rtt.map(|rtt| rtt.median),
-        "rtt_max_ns": rtt.map(|rtt| rtt.max),
-        "rtt_stddev_ns": rtt.and_then(|rtt| rtt.stddev),
-        "rtt_p95_ns": rtt.map(|rtt| rtt.p95),
-        "rtt_p99_ns": rtt.map(|rtt| rtt.p99),
-        "quantile_error": rtt.map_or(0.0, |rtt| rtt.quantile_error),
-        "duration_ns": duration,
-    ))
 }
 
 /// The text of the pings, with local time where it says `{ctime}`.

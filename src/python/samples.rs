@@ -17,6 +17,9 @@ use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{Columns, Group, Groups, Keys, Sample};
 use crate::logic::{Invalid, Nanos};
 
+/// A sample with its run and target.
+pub(super) type Labelled<'a> = (i64, Option<&'a str>, Sample<'a>);
+
 /// The columns that only some statistics need, and that are read when they are asked for.
 pub(super) const SENT: &str = "sent_ns";
 pub(super) const DUE: &str = "due_ns";

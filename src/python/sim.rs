@@ -7,8 +7,8 @@ use pyo3::types::{PyDict, PyInt};
 
 use super::args::{parse, seed_to_python};
 use super::echo::echo_plan;
-use super::ping::{local_message, summary_to_python};
-use super::table::Table;
+use super::ping::local_message;
+use super::table::{Table, summary_to_python};
 use crate::logic::echo::Echo;
 use crate::logic::ping::{Pinger, Plan, Schedule, Wishes};
 use crate::sim::{self, EPOCH};

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::facts::{Facts, facts};
-use super::samples::Samples;
+use super::samples::{Labelled, Samples};
 use super::table::Table;
 use crate::logic::Invalid;
 use crate::logic::stats::{
@@ -136,9 +136,6 @@ fn computed<T: Send>(
 ) -> PyResult<T> {
     Ok(py.detach(|| statistic(&samples.samples()?))?)
 }
-
-/// A sample with its run and target.
-pub(super) type Labelled<'a> = (i64, Option<&'a str>, Sample<'a>);
 
 fn labelled(samples: &Samples) -> Result<Vec<Labelled<'_>>, Invalid> {
     let labels = samples.labels().zip(samples.samples()?);

@@ -37,7 +37,7 @@ use pieces::Pieces;
 
 pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows};
 pub(super) use run::run_columns;
-pub(super) use summaries::run_summaries;
+pub(super) use summaries::{run_summaries, summary_to_python};
 
 /// Values that a column shows of itself.
 const SHOWN: usize = 5;

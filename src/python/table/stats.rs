@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use super::{Table, floats, numbers, times, words};
 use crate::logic::record::NONE;
 use crate::logic::stats::{Rolled, loss_periods};
-use crate::python::stats::Labelled;
+use crate::python::samples::Labelled;
 
 impl Table {
     /// A row for each period of loss.

@@ -6,10 +6,12 @@ use arrow_array::{Array as _, ArrayRef, PrimitiveArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::super::ping::summary_to_python;
 use super::Table;
+use crate::logic::Nanos;
 use crate::logic::ping::{Account, Settled};
 use crate::logic::record::{Match, NONE, Stamp, Status};
+use crate::logic::stats::Summary;
+use crate::python::facts::{Facts, facts};
 
 type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
 
@@ -94,4 +96,44 @@ fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict
         dict.set_item("reordered", py.None())?;
     }
     Ok(dict)
+}
+
+/// A summary under the names of the face.
+pub(in crate::python) fn summary_to_python<'py>(
+    py: Python<'py>,
+    summary: &Summary,
+    duration: Nanos,
+) -> Facts<'py> {
+    let (loss, rtt) = (summary.loss, summary.rtt);
+    Ok(facts!(py,
+        "sent": summary.sent,
+        "received": summary.received,
+        "lost": summary.lost,
+        "late": summary.late,
+        "timeouts": summary.timeouts,
+        "unreachable": summary.unreachable,
+        "errors": summary.errors,
+        "duplicates": summary.duplicates,
+        "reordered": summary.reordered,
+        "foreign": summary.foreign,
+        "kernel_drops": summary.kernel_drops,
+        "unmatched": summary.unmatched,
+        "unverified": summary.unverified,
+        "behind": summary.behind,
+        "kernel_stamps": summary.kernel_stamps,
+        "clock_steps": summary.clock_steps,
+        "pending": summary.pending,
+        "loss": loss.map(|(loss, _, _)| loss),
+        "loss_low": loss.map(|(_, low, _)| low),
+        "loss_high": loss.map(|(_, _, high)| high),
+        "rtt_min_ns": rtt.map(|rtt| rtt.min),
+        "rtt_avg_ns": rtt.map(|rtt| rtt.avg),
+        "rtt_median_ns": rtt.map(|rtt| rtt.median),
+        "rtt_max_ns": rtt.map(|rtt| rtt.max),
+        "rtt_stddev_ns": rtt.and_then(|rtt| rtt.stddev),
+        "rtt_p95_ns": rtt.map(|rtt| rtt.p95),
+        "rtt_p99_ns": rtt.map(|rtt| rtt.p99),
+        "quantile_error": rtt.map_or(0.0, |rtt| rtt.quantile_error),
+        "duration_ns": duration,
+    ))
 }
