@@ -9,8 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use udpping::logic::Moment;
-use udpping::logic::echo::{Echo, EchoPlan, Held};
-use udpping::logic::link::{LinkPlan, Scope};
+use udpping::logic::echo::{Echo, EchoPlan};
+use udpping::logic::link::{DelayQueue, LinkPlan, Scope};
 use udpping::logic::monitor::{Monitor, MonitorPlan};
 use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::random::{Direction, Effect, Seed, Uniforms};
@@ -83,13 +83,13 @@ fn decide_clients(bencher: Bencher<'_, '_>, clients: u16) {
 /// A delayed reply put into the queue and the earliest one taken out, with so many waiting.
 #[divan::bench(sample_size = CALLS, args = [1, 1_000, 60_000])]
 fn held(bencher: Bencher<'_, '_>, waiting: i64) {
-    let mut held = Held::new();
+    let mut held = DelayQueue::new();
     let uniforms = Uniforms::new(42);
     let mut order = 0;
-    let mut push = |held: &mut Held<u64>, now: i64| {
+    let mut push = |held: &mut DelayQueue<u64>, now: i64| {
         order += 1;
         let delay = uniforms.draw(Direction::Down, 0, Effect::Delay, order) % 200_000_000;
-        held.push(now + i64::try_from(delay).unwrap_or(0), 21, order)
+        held.try_push(now + i64::try_from(delay).unwrap_or(0), 21, order)
     };
     (0..waiting).for_each(|_| assert!(push(&mut held, 0).is_ok()));
     bencher.bench_local(|| {

@@ -1,10 +1,9 @@
 //! The server's decisions: a datagram comes in, and a reply goes out at once, later or not at all.
 //!
 //! Nothing that a datagram holds can stop the machine, and nothing in it decides whether it is answered: only
-//! the [`Link`] does. The driver brings datagrams, sends what [`Echo::decide`] wrote, keeps late replies in
-//! [`Held`] and tells the machine how each send went.
+//! the [`Link`] does. The driver brings datagrams, sends what [`Echo::decide`] wrote, keeps late replies in a
+//! [`DelayQueue`](super::link::DelayQueue) and tells the machine how each send went.
 
-mod held;
 mod log;
 mod reply;
 #[cfg(test)]
@@ -13,12 +12,16 @@ mod tests;
 use std::iter::Sum;
 use std::net::SocketAddr;
 
-pub use held::{Held, MOST_HELD, MOST_HELD_BYTES};
 pub use log::{Columns, Log, Note, Outcome, Reason, Row};
 pub use reply::Reply;
 
 use super::Nanos;
 use super::link::{Fate, Link, LinkPlan};
+
+/// Replies that may wait at one time.
+pub const MOST_HELD: usize = 65_536;
+/// Bytes that may wait at one time.
+pub const MOST_HELD_BYTES: usize = 64 << 20;
 
 /// What a server is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

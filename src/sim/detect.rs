@@ -4,11 +4,9 @@
 //! that: at each crash time the detectors are copied, the copies get what is still on the way, and the time from
 //! the crash to their deadline is the time to detection.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::logic::link::{Link, LinkPlan};
+use crate::logic::link::{DelayQueue, Link, LinkPlan};
 use crate::logic::monitor::detect::{Beat, Detector, Forecast, Watch};
 use crate::logic::{Invalid, Nanos};
 
@@ -75,8 +73,7 @@ pub struct Run {
     link: Link,
     sent: u64,
     tried: usize,
-    /// Heartbeats by time of arrival.
-    on_the_way: BinaryHeap<Reverse<(Nanos, u64)>>,
+    on_the_way: DelayQueue<Beat>,
     first: Option<Nanos>,
     judges: Vec<Judge>,
 }
@@ -108,7 +105,7 @@ impl Run {
             return Err(Invalid::new("heartbeats", plan.beats, "one at least, and a century at most"));
         }
         let link = Link::new(plan.link.clone());
-        Ok(Self { plan, link, sent: 0, tried: 0, on_the_way: BinaryHeap::new(), first: None, judges })
+        Ok(Self { plan, link, sent: 0, tried: 0, on_the_way: DelayQueue::new(), first: None, judges })
     }
 
     /// Goes on by so many heartbeats or to the end; says whether that is reached.
@@ -118,7 +115,8 @@ impl Run {
             self.deliver(now);
             let fate = self.link.meet(SENDER);
             if !fate.lost {
-                self.on_the_way.push(Reverse((now + fate.delay, self.sent)));
+                let at = now + fate.delay;
+                self.on_the_way.push(at, Beat { seq: self.sent, sent: now, at });
             }
             self.sent += 1;
             self.crash();
@@ -156,12 +154,8 @@ impl Run {
 
     /// Hands over what has arrived until `now`.
     fn deliver(&mut self, now: Nanos) {
-        while let Some(Reverse((at, seq))) =
-            self.on_the_way.peek().copied().filter(|Reverse((at, _))| *at <= now)
-        {
-            self.on_the_way.pop();
-            self.first.get_or_insert(at);
-            let beat = Beat { seq, sent: self.at(seq), at };
+        while let Some(beat) = self.on_the_way.pop_due(now) {
+            self.first.get_or_insert(beat.at);
             self.judges.iter_mut().for_each(|judge| judge.beat(beat));
         }
     }
@@ -176,12 +170,8 @@ impl Run {
             if self.first.is_none() {
                 continue;
             }
-            let mut rest = self.on_the_way.clone().into_sorted_vec();
-            rest.reverse();
-            let rest: Vec<Beat> = rest
-                .iter()
-                .map(|Reverse((at, seq))| Beat { seq: *seq, sent: self.at(*seq), at: *at })
-                .collect();
+            let mut rest = self.on_the_way.clone();
+            let rest: Vec<Beat> = std::iter::from_fn(|| rest.pop_due(Nanos::MAX)).collect();
             for judge in &mut self.judges {
                 let mut watch = judge.watch.clone();
                 for beat in &rest {

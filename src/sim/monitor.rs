@@ -3,14 +3,12 @@
 //!
 //! What happens to a sender is told beforehand, in a text such as `crash@100 restart@200 step:-3s@300`.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::EPOCH;
 use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
-use crate::logic::link::{Link, LinkPlan};
+use crate::logic::link::{DelayQueue, Link, LinkPlan};
 use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
 use crate::logic::{Invalid, Moment, Nanos, SECOND};
 
@@ -66,23 +64,24 @@ pub struct Run {
     link: Link,
     monitor: Monitor,
     hosts: Vec<Host>,
-    queue: BinaryHeap<Reverse<(Nanos, u64, Due)>>,
-    /// Datagrams on their way, by place; those that have come leave room.
-    on_the_way: Vec<(SocketAddr, Vec<u8>)>,
-    room: Vec<usize>,
-    queued: u64,
+    queue: DelayQueue<Due>,
+    /// Datagrams that have come: the next ones are written into them.
+    spare: Vec<Box<Datagram>>,
     now: Nanos,
     events: Vec<Event>,
     missed: u64,
 }
 
 /// What is to be done at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 enum Due {
     Fault(usize, usize),
     Send(usize, u32),
-    Arrival(usize),
+    Arrival(Box<Datagram>),
 }
+
+/// Who sends it, and what it says.
+type Datagram = (SocketAddr, Vec<u8>);
 
 /// The machine that a sender runs on.
 #[derive(Debug)]
@@ -122,10 +121,8 @@ impl Run {
             link: Link::new(plan.link.clone()),
             monitor,
             hosts: (0..senders).map(host).collect(),
-            queue: BinaryHeap::new(),
-            on_the_way: Vec::new(),
-            room: Vec::new(),
-            queued: 0,
+            queue: DelayQueue::new(),
+            spare: Vec::new(),
             now: 0,
             events: Vec::new(),
             missed: 0,
@@ -134,7 +131,7 @@ impl Run {
         for host in 0..senders {
             for fault in 0..run.plan.faults[host].0.len() {
                 let when = run.plan.faults[host].0[fault].0;
-                run.push(when, Due::Fault(host, fault));
+                run.queue.push(when, Due::Fault(host, fault));
             }
             // Everybody at a phase of their own.
             let phase = run.plan.sender.interval as f64 * host as f64 / senders as f64;
@@ -147,13 +144,12 @@ impl Run {
     /// Goes on by so many steps or to the end; says whether that is reached.
     pub fn advance(&mut self, steps: u64) -> bool {
         for _ in 0..steps {
-            let due =
-                self.queue.peek().map_or(self.plan.length, |Reverse((due, ..))| *due).min(self.plan.length);
+            let due = self.queue.next_due().unwrap_or(self.plan.length).min(self.plan.length);
             self.watch_until(due);
             if due >= self.plan.length {
                 return true;
             }
-            if let Some(Reverse((_, _, what))) = self.queue.pop() {
+            if let Some(what) = self.queue.pop_due(due) {
                 self.happen(what);
             }
         }
@@ -201,10 +197,9 @@ impl Run {
 
     fn happen(&mut self, what: Due) {
         match what {
-            Due::Arrival(place) => {
-                let (source, bytes) = &self.on_the_way[place];
-                self.monitor.hear(at(self.now), *source, bytes, &mut Vec::new());
-                self.room.push(place);
+            Due::Arrival(datagram) => {
+                self.monitor.hear(at(self.now), datagram.0, &datagram.1, &mut Vec::new());
+                self.spare.push(datagram);
                 self.collect();
             }
             Due::Send(host, session) => self.send(host, session),
@@ -223,7 +218,7 @@ impl Run {
         let mut begun = Sender::new(plan);
         begun.begin(clock);
         *sender = Some(begun);
-        self.push(when, Due::Send(host, session));
+        self.queue.push(when, Due::Send(host, session));
     }
 
     fn send(&mut self, host: usize, session: u32) {
@@ -234,38 +229,34 @@ impl Run {
         }
         if *frozen > self.now {
             let when = *frozen;
-            return self.push(when, Due::Send(host, session));
+            return self.queue.push(when, Due::Send(host, session));
         }
         let Some(machine) = sender else { return };
-        let place = self.room.pop().unwrap_or_else(|| {
-            self.on_the_way.push((*address, Vec::new()));
-            self.on_the_way.len() - 1
-        });
-        let (source, bytes) = &mut self.on_the_way[place];
-        *source = *address;
-        bytes.clear();
+        let mut datagram = self.spare.pop().unwrap_or_else(|| Box::new((*address, Vec::new())));
+        datagram.0 = *address;
+        datagram.1.clear();
         let wall = EPOCH.saturating_add(clock).saturating_add(*stepped);
-        let next = match machine.beat(Moment { mono: clock, wall }, bytes) {
+        let next = match machine.beat(Moment { mono: clock, wall }, &mut datagram.1) {
             Beat::Done => {
                 *sender = None;
-                return self.room.push(place);
+                return self.spare.push(datagram);
             }
             Beat::Wait(due) => {
-                self.room.push(place);
+                self.spare.push(datagram);
                 due
             }
             Beat::Send => {
                 machine.sent(clock);
                 let (due, fate) = (machine.next_due(), self.link.meet(*address));
                 if fate.lost {
-                    self.room.push(place);
+                    self.spare.push(datagram);
                 } else {
-                    self.push(self.now.saturating_add(fate.delay), Due::Arrival(place));
+                    self.queue.push(self.now.saturating_add(fate.delay), Due::Arrival(datagram));
                 }
                 due
             }
         };
-        self.push(self.time(next).max(self.now), Due::Send(host, session));
+        self.queue.push(self.time(next).max(self.now), Due::Send(host, session));
     }
 
     fn suffer(&mut self, host: usize, fault: Fault) {
@@ -281,7 +272,7 @@ impl Run {
                 if let Some(sender) = &mut it.sender {
                     sender.bye(clock, status);
                     let session = it.sessions;
-                    self.push(now, Due::Send(host, session));
+                    self.queue.push(now, Due::Send(host, session));
                 }
             }
         }
@@ -292,11 +283,6 @@ impl Run {
         let mut events = self.monitor.events();
         self.events.extend(events.by_ref().take(room));
         self.missed += events.count() as u64;
-    }
-
-    fn push(&mut self, when: Nanos, what: Due) {
-        self.queued += 1;
-        self.queue.push(Reverse((when, self.queued, what)));
     }
 
     /// The senders' clock, which drifts.

@@ -1,12 +1,11 @@
 //! Pings in virtual time: a [`Pinger`] and whatever answers it, with nobody waiting.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::EPOCH;
 use crate::logic::Nanos;
 use crate::logic::echo::{Echo, Verdict};
+use crate::logic::link::DelayQueue;
 use crate::logic::ping::{Action, Arrival, Pinger};
 
 /// The far end of a simulated path.
@@ -50,17 +49,13 @@ impl Peer for EchoPeer {
     }
 }
 
-/// An answer on its way: arrival, order of sending, sender, bytes.
-type Travelling = (Nanos, u64, SocketAddr, Vec<u8>);
-
 /// A run in progress: the pinger, the virtual clock, and what is on the way back.
 #[derive(Debug)]
 pub struct Run {
     pinger: Pinger,
     now: Nanos,
-    /// Answers by time of arrival; those of one moment in the order in which they were sent.
-    on_the_way: BinaryHeap<Reverse<Travelling>>,
-    answers: u64,
+    /// Answers until they arrive: from whom, and what.
+    on_the_way: DelayQueue<(SocketAddr, Vec<u8>)>,
     message: Vec<u8>,
 }
 
@@ -68,7 +63,7 @@ impl Run {
     /// A run at time 0.
     #[must_use]
     pub fn new(pinger: Pinger) -> Self {
-        Self { pinger, now: 0, on_the_way: BinaryHeap::new(), answers: 0, message: Vec::new() }
+        Self { pinger, now: 0, on_the_way: DelayQueue::new(), message: Vec::new() }
     }
 
     /// The virtual time.
@@ -85,7 +80,7 @@ impl Run {
 
     /// Goes on by so many steps (a send, an arrival or a wait each) or to the end; says whether that is reached.
     pub fn advance(&mut self, peer: &mut impl Peer, steps: u64) -> bool {
-        let Self { pinger, now, on_the_way, answers, message } = self;
+        let Self { pinger, now, on_the_way, message } = self;
         let ignore = &mut |_| ();
         for _ in 0..steps {
             match pinger.poll(*now, ignore) {
@@ -94,14 +89,13 @@ impl Run {
                     pinger.write(seq, EPOCH + *now, message);
                     pinger.sent(*now, EPOCH + *now);
                     peer.receive(*now, message, &mut |at, source, bytes| {
-                        on_the_way.push(Reverse((at, *answers, source, bytes)));
-                        *answers += 1;
+                        on_the_way.push(at, (source, bytes));
                     });
                 }
-                Action::Wait(deadline) => match on_the_way.peek() {
-                    Some(Reverse((at, ..))) if *at <= deadline => {
-                        *now = (*at).max(*now);
-                        if let Some(Reverse((_, _, source, bytes))) = on_the_way.pop() {
+                Action::Wait(deadline) => match on_the_way.next_due() {
+                    Some(due) if due <= deadline => {
+                        *now = due.max(*now);
+                        if let Some((source, bytes)) = on_the_way.pop_due(due) {
                             let (at, wall) = (*now, EPOCH + *now);
                             let arrival = Arrival { at, wall, stamp: None, source, bytes: &bytes, ttl: None };
                             pinger.receive(arrival, ignore);

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::logic::link::DelayQueue;
 use crate::logic::random::Seed;
 
 const WALL: i64 = 1_700_000_000_500_000_000;
@@ -69,7 +70,7 @@ fn the_counters_add_up() {
 #[test]
 fn the_machine_can_move_to_a_thread() {
     fn moves<T: Send>(_: &T) {}
-    moves(&(echo("randint:0,10,4", "0", "{seq}"), Log::new(1), Held::<Vec<u8>>::new()));
+    moves(&(echo("randint:0,10,4", "0", "{seq}"), Log::new(1), DelayQueue::<Vec<u8>>::new()));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod clients;
 mod delay;
 mod loss;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
 pub(in crate::logic) use delay::exponential;
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
+pub use queue::DelayQueue;
 
 use self::loss::Rule;
 use super::random::{Direction, Effect, Mt19937, Seed, Uniforms};

@@ -11,9 +11,9 @@ use rustix::fd::AsFd as _;
 use super::{Event, Settings, Totals};
 use crate::logic::Nanos;
 use crate::logic::echo::{
-    Clerk, Columns, Decision, Held, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
+    Clerk, Columns, Decision, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
 };
-use crate::logic::link::Link;
+use crate::logic::link::{DelayQueue, Link};
 use crate::net::background::Shared;
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::datagram::Via;
@@ -52,7 +52,7 @@ struct Register {
 #[derive(Debug)]
 struct Desk {
     clerk: Clerk,
-    held: Held<Reply>,
+    held: DelayQueue<Reply>,
 }
 
 /// A reply that waits.
@@ -69,7 +69,7 @@ impl Office {
         let Settings { workers, echo, record, path, .. } = settings;
         let desk = || Desk {
             clerk: Clerk::new(echo.reply.clone()),
-            held: Held::with_limits(MOST_HELD / workers, MOST_HELD_BYTES / workers),
+            held: DelayQueue::with_limits(MOST_HELD / workers, MOST_HELD_BYTES / workers),
         };
         Self {
             path,
@@ -257,7 +257,7 @@ impl<'a> Work<'a> {
     }
 
     fn hold(&self, desk: &mut Desk, due: Nanos, reply: Reply) {
-        if let Err(reply) = desk.held.push(due, reply.bytes.len(), reply) {
+        if let Err(reply) = desk.held.try_push(due, reply.bytes.len(), reply) {
             self.office.fail(desk, &[reply.note], Reason::Full);
         }
     }

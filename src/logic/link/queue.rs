@@ -1,42 +1,37 @@
-//! Replies waiting for their time.
+//! What waits for its time: replies that are held back, and datagrams on their way.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::logic::Nanos;
 
-/// Replies that may wait at one time.
-pub const MOST_HELD: usize = 65_536;
-/// Bytes that may wait at one time.
-pub const MOST_HELD_BYTES: usize = 64 << 20;
-
-/// A queue by due time, bounded in count and in bytes; what is due at the same time leaves in order of
-/// arrival.
-#[derive(Debug)]
-pub struct Held<V> {
-    heap: BinaryHeap<Waiting<V>>,
+/// A queue by due time; what is due at the same time leaves in the order in which it came. It may be bounded in count and
+/// in bytes.
+#[derive(Debug, Clone)]
+pub struct DelayQueue<T> {
+    heap: BinaryHeap<Waiting<T>>,
     pushed: u64,
     bytes: usize,
     most: usize,
     most_bytes: usize,
 }
 
-#[derive(Debug)]
-struct Waiting<V> {
+#[derive(Debug, Clone)]
+struct Waiting<T> {
     due: Nanos,
     order: u64,
     bytes: usize,
-    value: V,
+    value: T,
 }
 
-impl<V> Held<V> {
-    /// An empty queue for [`MOST_HELD`] replies of [`MOST_HELD_BYTES`] together.
+impl<T> DelayQueue<T> {
+    /// An empty queue without bounds.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_limits(MOST_HELD, MOST_HELD_BYTES)
+        Self::with_limits(usize::MAX, usize::MAX)
     }
 
-    /// An empty queue with bounds of its own.
+    /// An empty queue for so many values, and so many bytes of them together.
     #[must_use]
     pub fn with_limits(most: usize, most_bytes: usize) -> Self {
         Self { heap: BinaryHeap::new(), pushed: 0, bytes: 0, most, most_bytes }
@@ -47,7 +42,7 @@ impl<V> Held<V> {
     /// # Errors
     ///
     /// Gives the value back if there is no room.
-    pub fn push(&mut self, due: Nanos, bytes: usize, value: V) -> Result<(), V> {
+    pub fn try_push(&mut self, due: Nanos, bytes: usize, value: T) -> Result<(), T> {
         if self.heap.len() >= self.most || bytes > self.most_bytes - self.bytes {
             return Err(value);
         }
@@ -57,6 +52,12 @@ impl<V> Held<V> {
         Ok(())
     }
 
+    /// Keeps `value` until `due`, whatever the bounds are.
+    pub fn push(&mut self, due: Nanos, value: T) {
+        self.heap.push(Waiting { due, order: self.pushed, bytes: 0, value });
+        self.pushed += 1;
+    }
+
     /// When the next one is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Nanos> {
@@ -64,7 +65,7 @@ impl<V> Held<V> {
     }
 
     /// The next one that is due by `now`.
-    pub fn pop_due(&mut self, now: Nanos) -> Option<V> {
+    pub fn pop_due(&mut self, now: Nanos) -> Option<T> {
         if self.next_due()? > now {
             return None;
         }
@@ -99,32 +100,32 @@ impl<V> Held<V> {
     }
 }
 
-impl<V> Default for Held<V> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// Reversed, because the heap gives its greatest first.
-impl<V> Ord for Waiting<V> {
+impl<T> Ord for Waiting<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.due, other.order).cmp(&(self.due, self.order))
     }
 }
 
-impl<V> PartialOrd for Waiting<V> {
+impl<T> PartialOrd for Waiting<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<V> PartialEq for Waiting<V> {
+impl<T> PartialEq for Waiting<T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<V> Eq for Waiting<V> {}
+impl<T> Eq for Waiting<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -133,44 +134,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_leave_in_order_of_their_time_and_ties_in_order_of_arrival() {
-        let mut held = Held::new();
+    fn values_leave_in_order_of_their_time_and_ties_in_order_of_arrival() {
+        let mut queue = DelayQueue::new();
         for (due, name) in [(30, 'd'), (10, 'a'), (20, 'b'), (20, 'c'), (30, 'e')] {
-            held.push(due, 1, name).unwrap();
+            queue.try_push(due, 1, name).unwrap();
         }
-        assert_eq!((held.len(), held.bytes(), held.next_due()), (5, 5, Some(10)));
-        assert_eq!(held.pop_due(9), None);
-        assert_eq!(held.pop_due(10), Some('a'));
-        assert_eq!(held.pop_due(10), None);
-        assert_eq!(std::iter::from_fn(|| held.pop_due(99)).collect::<String>(), "bcde");
-        assert_eq!((held.is_empty(), held.bytes(), held.next_due()), (true, 0, None));
+        assert_eq!((queue.len(), queue.bytes(), queue.next_due()), (5, 5, Some(10)));
+        assert_eq!(queue.pop_due(9), None);
+        assert_eq!(queue.pop_due(10), Some('a'));
+        assert_eq!(queue.pop_due(10), None);
+        assert_eq!(std::iter::from_fn(|| queue.pop_due(99)).collect::<String>(), "bcde");
+        assert_eq!((queue.is_empty(), queue.bytes(), queue.next_due()), (true, 0, None));
     }
 
     #[test]
     fn the_bounds_are_kept_and_what_finds_no_room_comes_back() {
-        let mut held = Held::with_limits(2, 10);
-        assert_eq!(held.push(1, 11, 'x'), Err('x'));
-        assert_eq!(held.push(1, 6, 'a'), Ok(()));
-        assert_eq!(held.push(1, 5, 'x'), Err('x'));
-        assert_eq!(held.push(2, 4, 'b'), Ok(()));
-        assert_eq!(held.push(0, 0, 'x'), Err('x'));
-        assert_eq!((held.pop_due(1), held.bytes()), (Some('a'), 4));
-        assert_eq!(held.push(1, 6, 'c'), Ok(()));
-        held.clear();
-        assert_eq!((held.len(), held.bytes()), (0, 0));
-        assert_eq!(held.push(1, usize::MAX, 'x'), Err('x'));
+        let mut queue = DelayQueue::with_limits(2, 10);
+        assert_eq!(queue.try_push(1, 11, 'x'), Err('x'));
+        assert_eq!(queue.try_push(1, 6, 'a'), Ok(()));
+        assert_eq!(queue.try_push(1, 5, 'x'), Err('x'));
+        assert_eq!(queue.try_push(2, 4, 'b'), Ok(()));
+        assert_eq!(queue.try_push(0, 0, 'x'), Err('x'));
+        assert_eq!((queue.pop_due(1), queue.bytes()), (Some('a'), 4));
+        assert_eq!(queue.try_push(1, 6, 'c'), Ok(()));
+        queue.clear();
+        assert_eq!((queue.len(), queue.bytes()), (0, 0));
+        assert_eq!(queue.try_push(1, usize::MAX, 'x'), Err('x'));
     }
 
     proptest! {
         #[test]
         fn the_queue_is_a_stable_sort(dues in prop::collection::vec(-5..5_i64, 0..50)) {
-            let mut held = Held::new();
+            let mut queue = DelayQueue::new();
             for (at, due) in dues.iter().enumerate() {
-                held.push(*due, 0, (*due, at)).unwrap();
+                queue.push(*due, (*due, at));
             }
             let mut sorted: Vec<_> = dues.iter().enumerate().map(|(at, due)| (*due, at)).collect();
             sorted.sort_unstable();
-            prop_assert_eq!(std::iter::from_fn(|| held.pop_due(i64::MAX)).collect::<Vec<_>>(), sorted);
+            prop_assert_eq!(std::iter::from_fn(|| queue.pop_due(i64::MAX)).collect::<Vec<_>>(), sorted);
         }
     }
 }
