@@ -13,7 +13,6 @@ use rustix::fd::AsFd as _;
 use super::datagram::{Parcel, Via};
 use super::pace;
 use super::socket::{Path, Socket};
-#[cfg(target_os = "linux")]
 use super::sys;
 
 /// What a train may carry: the kernel's own bounds.
@@ -128,7 +127,7 @@ impl<T> Outbox<T> {
                     let _ = pace::wait_to_send(socket.as_fd());
                 }
                 Err(error) if next.count > 1 => {
-                    if is_about_trains(&error) {
+                    if error.raw_os_error().is_some_and(|errno| sys::TRAIN_ERRORS.contains(&errno)) {
                         refused = Some((next.first + next.count, next.step - 1));
                     }
                     self.trains.splice(at..=at, next.apart());
@@ -180,14 +179,6 @@ impl Train {
             Self { start: self.start + done, first: self.first + at, len, step: len, count: 1, ..self }
         })
     }
-}
-
-/// Whether an error is of a train alone, so that its datagrams may leave one by one.
-fn is_about_trains(error: &io::Error) -> bool {
-    #[cfg(target_os = "linux")]
-    return sys::is_about_trains(error);
-    #[cfg(not(target_os = "linux"))]
-    false
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub use inbox::Inbox;
 
 use super::datagram::{Refusal, Report, Stamping, Via};
 #[cfg(target_os = "linux")]
-use super::sys::{self, options, timestamping};
-use super::{Error, Result, pace, resolve};
+use super::sys::{options, timestamping};
+use super::{Error, Result, pace, resolve, sys};
 use crate::logic::Invalid;
 
 /// Receive buffer asked for. The system's default holds some 250 small datagrams, which decides loss under load.
@@ -244,6 +244,7 @@ impl Socket {
     }
 
     /// What the kernel stamps from now on.
+    #[cfg(target_os = "linux")]
     pub(super) fn set_stamping(&mut self, stamping: Stamping) {
         self.stamping = stamping;
     }
@@ -383,13 +384,8 @@ impl AsFd for Socket {
 #[must_use]
 pub fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
-    if matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable) {
-        return true;
-    }
-    #[cfg(target_os = "linux")]
-    return error.raw_os_error().is_some_and(|errno| sys::ICMP_ERRORS.contains(&errno));
-    #[cfg(not(target_os = "linux"))]
-    false
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
+        || error.raw_os_error().is_some_and(|errno| sys::ICMP_ERRORS.contains(&errno))
 }
 
 /// Whether an error of a receive is about an earlier answer, or about nothing that lasts.

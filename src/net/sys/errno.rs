@@ -18,15 +18,16 @@ pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [
     libc::EOPNOTSUPP,
     libc::EPROTO,
 ];
+#[cfg(not(target_os = "linux"))]
+pub(in crate::net) const ICMP_ERRORS: [i32; 0] = [];
 
-/// Whether an error is of a train alone, so that its datagrams may leave one by one: a device that does not compute
-/// checksums, a path that takes less, a kernel that knows no trains.
+/// Errors of a train alone, whose datagrams may leave one by one: a device that does not compute checksums, a path that
+/// takes less, a kernel that knows no trains.
 #[cfg(target_os = "linux")]
-pub(in crate::net) fn is_about_trains(error: &std::io::Error) -> bool {
-    const OLD_OR_LONG: [i32; 5] =
-        [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
-    error.raw_os_error().is_some_and(|errno| OLD_OR_LONG.contains(&errno))
-}
+pub(in crate::net) const TRAIN_ERRORS: [i32; 5] =
+    [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
+#[cfg(not(target_os = "linux"))]
+pub(in crate::net) const TRAIN_ERRORS: [i32; 0] = [];
 
 /// How many files this process may have open, and how many it may ask for; `None` for any number.
 #[cfg(unix)]

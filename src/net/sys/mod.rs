@@ -28,9 +28,7 @@ pub(super) mod timestamping;
 pub(super) use epoll::Epoll;
 #[cfg(unix)]
 pub(super) use errno::open_files;
-#[cfg(target_os = "linux")]
-pub(super) use errno::{ICMP_ERRORS, is_about_trains};
-pub(super) use errno::{OWN_LIMIT, SYSTEM_LIMIT};
+pub(super) use errno::{ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT, TRAIN_ERRORS};
 pub(super) use poll::{wait_readable, wait_writable};
 #[cfg(target_os = "linux")]
 pub(super) use receive::{Inbox, read_report};
