@@ -201,7 +201,7 @@ def test_server_says_where_it_is_and_what_it_did(start: Start) -> None:
     assert f"udpping ping localhost:{port}" in head
     for address in hosts.addresses():
         assert address in head
-    assert [row.status for row in udpping.ping(port=port, count=2, timeout=0.1)] == ["reply", "timeout"]
+    assert [row.status for row in udpping.ping(port=port, count=2, timeout=0.4)] == ["reply", "timeout"]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert "2 received, 1 answered, 1 dropped on purpose" in out

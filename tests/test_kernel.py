@@ -103,7 +103,7 @@ def test_a_run_shows_itself_as_html(notebook: Notebook) -> None:
     code = """
 import udpping
 with udpping.Server(port=0, loss="every:2") as server:
-    run = udpping.ping(*server.address, count=4, timeout=0.1)
+    run = udpping.ping(*server.address, count=4, timeout=0.4)
 run
 """
     (shown,) = [each for each in notebook.end(notebook.begin(code)) if each["type"] == "execute_result"]

@@ -317,7 +317,7 @@ def test_with_several_targets_it_is_known_for_all_together() -> None:
 
 def test_it_gives_up_after_so_many_misses_in_a_row() -> None:
     with FarEnd(lambda number, request: [Answer(request)] if number in {1, 3} else []) as far:
-        run = udpping.ping(*far.address, count=100, timeout=0.1, linger=0, misses=2)
+        run = udpping.ping(*far.address, count=100, timeout=0.4, linger=0, misses=2)
         assert [row.status for row in run] == ["reply", "timeout", "reply", "timeout", "timeout"]
         assert len(far.requests) == 5
     virtual = udpping.sim.ping(count=100, loss="pattern:.x.xx", misses=2)

@@ -49,7 +49,7 @@ def test_a_row_comes_again_when_a_late_reply_or_a_duplicate_changes_it() -> None
 
 def test_it_has_the_run_and_summary_of_ping() -> None:
     with udpping.Server(port=0, loss="pattern:.x", seed=1) as server:
-        pinger = udpping.Pinger(*server.address, count=4, timeout=0.1)
+        pinger = udpping.Pinger(*server.address, count=4, timeout=0.4)
         run = pinger.run()
     assert statuses(run) == ["reply", "timeout"] * 2
     assert pinger.summary.as_dict() == run.summary.as_dict()
