@@ -8,11 +8,14 @@ import json
 import socket
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
 from farend import Answer, FarEnd, closed_port, statuses
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 IPV6 = pytest.param(socket.AF_INET6, marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
@@ -52,19 +55,27 @@ def test_bind_is_where_the_pings_come_from() -> None:
         assert far.requests[0].client[0] == "127.0.0.3"
 
 
-def names_of_localhost() -> set[socket.AddressFamily]:
-    return {family for family, *_ in socket.getaddrinfo("localhost", None)}
-
-
-@pytest.mark.skipif(len(names_of_localhost()) != 2, reason="localhost is not of both versions here")
-def test_family_insists_on_one_version() -> None:
-    with udpping.Server("::", 0) as server:
-        four, six = (
-            udpping.ping("localhost", server.bound[1], count=1, timeout=5, family=family)
-            for family in ("ipv4", "ipv6")
-        )
-    assert [row.source for row in four] == [f"127.0.0.1:{server.bound[1]}"]
-    assert [row.source for row in six] == [f"[::1]:{server.bound[1]}"]
+def test_family_insists_on_one_version(tmp_path: Path) -> None:
+    """In a mount namespace of its own, with a file for /etc/hosts in which the name has both."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no mount namespace")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 both.test\n::1 both.test\n")
+    script = f"""
+import json, subprocess, udpping
+subprocess.run(["mount", "--bind", {str(hosts)!r}, "/etc/hosts"], check=True)
+with udpping.Server("::", 0) as server:
+    port = server.bound[1]
+    runs = [udpping.ping("both.test", port, count=1, timeout=5, family=f) for f in ("ipv4", "ipv6")]
+print(json.dumps([port, *[row.source for run in runs for row in run]]))
+"""
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", script],
+        capture_output=True, text=True, timeout=40, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    port, four, six = json.loads(done.stdout)
+    assert (four, six) == (f"127.0.0.1:{port}", f"[::1]:{port}")
 
 
 def test_a_name_without_a_family_means_ipv4_first() -> None:
