@@ -1,7 +1,8 @@
-"""The gate itself, tools/check.py: it is run as `make test` runs it, with checks of our own."""
+"""The gate itself, tools/check.py: it is run as `make test` runs it, with checks and reports of our own."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,32 +13,72 @@ import pytest
 pytestmark = pytest.mark.untimed
 
 ROOT = Path(__file__).parents[1]
+PREFACE = f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r}); "
 INTERRUPTED = "import signal; signal.raise_signal(signal.SIGINT)"
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.test_a" name="test_it[1]"/>
+<testcase classname="tests.test_a" name="test_skipped"><skipped message="fping is not installed"/></testcase>
+<testcase classname="" name="tests.test_b"><skipped message="collection skipped">no scipy</skipped></testcase>
+</testsuite></testsuites>"""
 
 
 def ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def test_a_check_can_be_interrupted_although_the_gate_was_started_in_the_background() -> None:
-    script = f"""
-import sys
-sys.path.insert(0, {str(ROOT / "tools")!r})
-import check
+def run(program: str, *, ci: str = "", ignoring: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a program that may import what is in tools/."""
+    done = subprocess.run(
+        [sys.executable, "-c", PREFACE + program], env=os.environ | {"CI": ci}, check=False,
+        preexec_fn=ignore_interrupts if ignoring else None, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not done.stderr
+    return done
 
-check.RUST, check.READING = [], []
-check.TESTS = [check.Check("interrupt", [f"{sys.executable} -c {INTERRUPTED!r}"])]
+
+def gate(check: str) -> str:
+    """Give a program that runs the gate with one check."""
+    return f"""
+import check, programs
+programs.PROGRAMS["unknown"] = programs.Program(("no such program",), "nobody", ("one",) * 5)
+check.stages = lambda *, full: [[[check.{check}]]]
 sys.exit(check.main([]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=ignore_interrupts,
-    )
-    assert done.returncode == 1, done.stderr
+
+
+def test_a_check_can_be_interrupted_although_the_gate_was_started_in_the_background() -> None:
+    command = f"{sys.executable} -c {INTERRUPTED!r}"
+    done = run(gate(f"Check('interrupt', [{command!r}])"), ignoring=True)
+    assert done.returncode == 1
     assert "KeyboardInterrupt" in done.stdout
+
+
+def test_a_check_without_its_program_is_named_and_fails_in_ci() -> None:
+    program = gate("Check('it', ['false'], ['unknown'])")
+    done = run(program)
+    assert done.returncode == 0
+    assert "not run            it\n" in done.stdout
+    assert "NB: not run: unknown is not installed, which nobody needs: " in done.stdout
+    assert run(program, ci="true").returncode == 1
+
+
+def test_a_test_that_has_not_run_is_lost_or_named(tmp_path: Path) -> None:
+    (tmp_path / "3.13-untimed.xml").write_text(REPORT)
+
+    def compare(*names: str, ci: str = "") -> tuple[int, list[str]]:
+        done = run(f"from ran import *; sys.exit(compare({names!r}, Path({str(tmp_path)!r})))", ci=ci)
+        return done.returncode, done.stdout.splitlines()
+
+    ran, skipped, of_a_file = "tests.test_a::test_it[1]", "tests.test_a::test_skipped", "tests.test_b::test_x"
+    assert compare(ran) == (0, ["NB: of 1 tests 1 have run: 1 on 3.13"])
+    code, lines = compare(ran, skipped, of_a_file)
+    assert (code, lines[:2]) == (
+        0,
+        [f"NB: not run: {skipped}: fping is not installed", f"NB: not run: {of_a_file}: no scipy"],
+    )
+    assert compare(ran, skipped, ci="true")[0] == 1
+    code, lines = compare(ran, "tests.test_a::test_new")
+    assert (code, lines[0]) == (1, "lost: tests.test_a::test_new")
 
 
 def test_a_test_can_be_interrupted_although_pytest_was_started_in_the_background() -> None:

@@ -26,7 +26,7 @@ def found() -> list[str]:
     return [f"{file.removesuffix('.py').replace('/', '.')}::{name}" for file, name in ids]
 
 
-def main(folder: Path) -> int:
+def compare(tests: list[str], folder: Path) -> int:
     """Compare, and print what has run where."""
     ran: dict[str, set[str]] = defaultdict(set)
     skipped: dict[str, str] = {}
@@ -34,24 +34,17 @@ def main(folder: Path) -> int:
         python = report.stem.partition("-")[0]
         for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it a minute ago
             # A file that was skipped as a whole has no tests but a name.
-            name = (
-                f"{case.get('classname')}::{case.get('name')}"
-                if case.get("classname")
-                else case.get("name", "")
-            )
+            name = "::".join(filter(None, (case.get("classname"), case.get("name"))))
             if (skip := case.find("skipped")) is None:
                 ran[name].add(python)
             else:
                 skipped[name] = skip.get("message", "") if "::" in name else (skip.text or "")
 
-    tests = found()
     idle = [name for name in tests if name not in ran]
     reasons = {name: skipped.get(name, skipped.get(name.partition("::")[0], "")) for name in idle}
     lost = [name for name in idle if name not in skipped and name.partition("::")[0] not in skipped]
-    print(*[f"lost: {name}" for name in lost], sep="\n")
     for name in idle:
-        if name not in lost:
-            print(f"NB: not run: {name}: {reasons[name]}")
+        print(f"lost: {name}" if name in lost else f"NB: not run: {name}: {reasons[name]}")
     where: dict[str, int] = defaultdict(int)
     for name in tests:
         for python in ran.get(name, ()):
@@ -62,4 +55,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(compare(found(), Path(sys.argv[1])))
