@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "escape_bytes", "fit_models", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 @final
 class Column:
@@ -479,6 +479,12 @@ def check_loss(text: str) -> str:
 def check_reply(text: str) -> str:
     """
     The canonical text of a reply form.
+    """
+
+def counter_metrics() -> "dict[str, list[tuple[str, str, str, str]]]":
+    """
+    What is known of the counters of a server, of a monitor and of a sender of heartbeats, in their order: name, `counter`
+    or `gauge`, unit, and one sentence.
     """
 
 def escape_bytes(bytes: bytes) -> str:

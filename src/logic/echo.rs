@@ -16,6 +16,7 @@ pub use log::{Columns, Log, Note, Outcome, Reason, Row};
 pub use reply::Reply;
 
 use super::Nanos;
+use super::counters::counters;
 use super::link::{Fate, Link, LinkPlan};
 
 /// Replies that may wait at one time.
@@ -67,20 +68,22 @@ pub enum Verdict {
     Drop,
 }
 
-/// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped`
-/// and `errors`; before that, the difference is waiting.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Datagrams that arrived.
-    pub received: u64,
-    /// Replies that were sent.
-    pub answered: u64,
-    /// Datagrams without a reply on purpose.
-    pub dropped: u64,
-    /// Of those to be answered, how many were to be answered later.
-    pub delayed: u64,
-    /// Replies that could not be sent, or found no room to wait for their time.
-    pub errors: u64,
+counters! {
+    /// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped`
+    /// and `errors`; before that, the difference is `waiting`. `waiting`, `kernel_drops`, `clients` and `unlogged` are
+    /// for whoever drives it to fill in.
+    received: u64 = Counter, "datagrams", "Datagrams that arrived.";
+    answered: u64 = Counter, "replies", "Replies that were sent.";
+    dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, by the loss model, and nothing else.";
+    delayed: u64 = Counter, "replies", "Replies that were held back on purpose.";
+    waiting: u64 = Gauge, "replies", "Replies that are held back now.";
+    errors: u64 = Counter, "replies",
+        "Replies that could not be given: the system refused to send them, or they found no room to wait.";
+    kernel_drops: Option<u64> = Counter, "datagrams",
+        "Datagrams that the kernel threw away because the server did not keep up.";
+    clients: u64 = Counter, "clients", "Clients that were seen, by address and port.";
+    unlogged: u64 = Counter, "datagrams",
+        "Datagrams that a log of a million rows had no room for; 0 unless recording.";
 }
 
 impl Echo {
@@ -181,6 +184,7 @@ impl Sum for Counters {
             dropped: sum.dropped + part.dropped,
             delayed: sum.delayed + part.delayed,
             errors: sum.errors + part.errors,
+            ..sum
         })
     }
 }

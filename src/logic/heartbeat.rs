@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 pub use plan::{HeartbeatPlan, Wishes};
 
+use super::counters::counters;
 use super::random::{Direction, Effect, Uniforms};
 use super::wire::heartbeat::{Form, Heartbeat};
 use super::{Moment, Nanos};
@@ -34,19 +35,17 @@ pub enum Beat {
     Done,
 }
 
-/// What became of the heartbeats: each time on the schedule was used, withheld, skipped or an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Heartbeats that left, last words among them.
-    pub sent: u64,
-    /// Of these, those that were answered.
-    pub answered: u64,
-    /// Not sent, because the program that is watched did not give a sign of life.
-    pub withheld: u64,
-    /// Not sent, because the sender came too late: it was stopped, asleep or overloaded.
-    pub skipped: u64,
-    /// Not sent, because the system refused, or the name had no address.
-    pub errors: u64,
+counters! {
+    /// What became of the heartbeats: each time on the schedule was used, withheld, skipped or an error. `refused` is for
+    /// whoever drives it to fill in.
+    sent: u64 = Counter, "heartbeats", "Heartbeats that left, goodbyes included.";
+    answered: u64 = Counter, "heartbeats", "Heartbeats that were answered.";
+    withheld: u64 = Counter, "heartbeats", "Heartbeats not sent because `touch()` had not been called in time.";
+    skipped: u64 = Counter, "heartbeats",
+        "Heartbeats not sent because this process was stopped, asleep or overloaded when they were due.";
+    errors: u64 = Counter, "heartbeats",
+        "Heartbeats not sent because the system refused, or the host had no address.";
+    refused: u64 = Counter, "messages", "How often the network said that nobody listens there (ICMP).";
 }
 
 /// One session of a sender.
@@ -66,7 +65,7 @@ pub struct Sender {
     /// When the last heartbeats left, up to number `seq - 1`; `None` for those that were answered.
     left: VecDeque<Option<Nanos>>,
     round_trip: Option<Nanos>,
-    tally: Tally,
+    counters: Counters,
 }
 
 /// The end of a session.
@@ -91,7 +90,7 @@ impl Sender {
             acked: None,
             left: VecDeque::new(),
             round_trip: None,
-            tally: Tally::default(),
+            counters: Counters::default(),
             plan,
         }
     }
@@ -133,7 +132,7 @@ impl Sender {
         let mono = self.plan.after_start(self.slot);
         self.slot += 1;
         if self.plan.gate.is_some_and(|gate| now.mono.saturating_sub(self.touched) > gate) {
-            self.tally.withheld += 1;
+            self.counters.withheld += 1;
             return Beat::Wait(self.next_due());
         }
         let late = now.mono.saturating_sub(start.saturating_add(mono));
@@ -146,19 +145,19 @@ impl Sender {
     /// The line of the last [`Beat::Send`] has left.
     pub fn sent(&mut self, at: Nanos) {
         self.seq = self.seq.saturating_add(1);
-        self.tally.sent += 1;
+        self.counters.sent += 1;
         if self.left.len() == REMEMBERED {
             self.left.pop_front();
         }
         self.left.push_back(Some(at));
-        if self.plan.count.is_some_and(|count| self.tally.sent >= count) {
+        if self.plan.count.is_some_and(|count| self.counters.sent >= count) {
             self.bye(at, 0);
         }
     }
 
     /// The line of the last [`Beat::Send`] has not left: its number goes to the next one.
     pub fn failed(&mut self) {
-        self.tally.errors += 1;
+        self.counters.errors += 1;
     }
 
     /// Somebody answered a heartbeat.
@@ -170,7 +169,7 @@ impl Sender {
         let back = usize::try_from(self.seq - seq).unwrap_or(usize::MAX);
         let Some(index) = self.left.len().checked_sub(back) else { return };
         if let Some(left) = self.left[index].take() {
-            self.tally.answered += 1;
+            self.counters.answered += 1;
             self.round_trip = Some(now.saturating_sub(left).max(0));
         }
     }
@@ -200,8 +199,8 @@ impl Sender {
 
     /// The counts so far.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.tally
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
     /// The round trip of the heartbeat that was answered last.
@@ -224,7 +223,7 @@ impl Sender {
             missed += 1;
         }
         self.slot += missed;
-        self.tally.skipped += missed;
+        self.counters.skipped += missed;
     }
 
     /// When a heartbeat leaves: up to the jitter before its time, but not before the first.

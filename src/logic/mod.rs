@@ -1,5 +1,6 @@
 //! The pure wing: what udpping decides, without sockets, clocks, threads or Python.
 
+pub mod counters;
 pub mod echo;
 pub mod error;
 pub mod fit;

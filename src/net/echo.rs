@@ -62,21 +62,6 @@ pub struct Event {
     pub message: Box<[u8]>,
 }
 
-/// A look at the books.
-#[derive(Debug, Clone, Copy)]
-pub struct Totals {
-    /// The machine's counts.
-    pub counters: Counters,
-    /// Replies that wait for their time.
-    pub waiting: u64,
-    /// Datagrams that the kernel dropped because the socket's buffer was full, where it tells.
-    pub kernel_drops: Option<u64>,
-    /// Clients seen, by address and port.
-    pub clients: u64,
-    /// Rows that did not fit into the log.
-    pub unlogged: u64,
-}
-
 impl Server {
     /// Binds. Nothing is answered before [`Server::start`].
     ///
@@ -138,11 +123,11 @@ impl Server {
 
     /// The counts so far.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub fn counters(&self) -> Counters {
         let sockets = lock(&self.sockets).clone();
         let kernel_drops =
             sockets.map_or_else(|| *lock(&self.kernel_drops), |sockets| kernel_drops(&sockets));
-        self.office.totals(kernel_drops)
+        self.office.counters(kernel_drops)
     }
 
     /// The log so far.

@@ -23,7 +23,7 @@ use super::feed::{Feed, lock};
 use super::resolve::bare;
 use super::socket::Path;
 use super::{Error, Result};
-use crate::logic::heartbeat::{HeartbeatPlan, Sender, Tally};
+use crate::logic::heartbeat::{Counters, HeartbeatPlan, Sender};
 use crate::logic::{Invalid, Nanos};
 use duty::Duty;
 use fleet::Fleet;
@@ -95,10 +95,8 @@ struct State {
 /// A look at the books.
 #[derive(Debug, Clone)]
 pub struct Totals {
-    /// The machine's counts.
-    pub tally: Tally,
-    /// Reports that nobody listens there (ICMP).
-    pub refused: u64,
+    /// The counts.
+    pub counters: Counters,
     /// The round trip of the heartbeat that was answered last.
     pub round_trip: Option<Nanos>,
     /// Where heartbeats go, once that is known.
@@ -228,7 +226,8 @@ impl Heartbeat {
         let State { address, problem } = lock(&self.desk.state).clone();
         let refused = self.desk.refused.load(Ordering::Relaxed);
         let sender = lock(&self.desk.sender);
-        Totals { tally: sender.tally(), refused, round_trip: sender.round_trip(), address, problem }
+        let counters = Counters { refused, ..sender.counters() };
+        Totals { counters, round_trip: sender.round_trip(), address, problem }
     }
 }
 

@@ -78,14 +78,8 @@ struct Books {
 /// A look at the books.
 #[derive(Debug, Clone)]
 pub struct Totals {
-    /// The machine's counts, with all datagrams that arrived as received.
+    /// The counts, with all datagrams that arrived as received.
     pub counters: Counters,
-    /// Datagrams lost on purpose.
-    pub dropped: u64,
-    /// Clients that are known.
-    pub clients: usize,
-    /// Whether most of them fell silent at once.
-    pub isolated: bool,
     /// Why something could not be kept on disk, the last time that happened.
     pub unkept: Option<String>,
 }
@@ -155,10 +149,9 @@ impl Watcher {
     pub fn totals(&self) -> Totals {
         let unkept = self.keeper.as_ref().and_then(Keeper::failure);
         let books = lock(&self.post.books);
-        let monitor = &books.monitor;
-        let (clients, isolated, dropped) = (monitor.clients(), monitor.is_isolated(), books.dropped);
-        let counters = Counters { received: monitor.counters().received + dropped, ..monitor.counters() };
-        Totals { counters, dropped, clients, isolated, unkept }
+        let (heard, dropped) = (books.monitor.counters(), books.dropped);
+        let counters = Counters { received: heard.received + dropped, dropped, ..heard };
+        Totals { counters, unkept }
     }
 
     /// The clients by name.

@@ -1,9 +1,10 @@
 //! `EchoServer`: the lossy server for Python.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
+use pyo3::types::{PyBytes, PyInt, PyTuple};
 
 use super::args::{link_plan, number, pair, parse, seed_to_python};
+use super::facts::{Facts, counts};
 use super::service;
 use super::table::Table;
 use crate::logic::SECOND;
@@ -166,19 +167,8 @@ impl EchoServer {
 
     /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int | None]")]
-    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let totals = py.detach(|| self.server.totals());
-        let counts = PyDict::new(py);
-        counts.set_item("received", totals.counters.received)?;
-        counts.set_item("answered", totals.counters.answered)?;
-        counts.set_item("dropped", totals.counters.dropped)?;
-        counts.set_item("delayed", totals.counters.delayed)?;
-        counts.set_item("waiting", totals.waiting)?;
-        counts.set_item("errors", totals.counters.errors)?;
-        counts.set_item("kernel_drops", totals.kernel_drops)?;
-        counts.set_item("clients", totals.clients)?;
-        counts.set_item("unlogged", totals.unlogged)?;
-        Ok(counts)
+    fn counters<'py>(&self, py: Python<'py>) -> Facts<'py> {
+        counts(py, py.detach(|| self.server.counters()).named())
     }
 
     /// What was done with each datagram, if recording.

@@ -3,6 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::logic::counters::{Metric, Value};
+use crate::logic::{echo, heartbeat, monitor};
+
 /// A dict, or what Python raised instead.
 pub(super) type Facts<'py> = PyResult<Bound<'py, PyDict>>;
 
@@ -15,3 +18,31 @@ macro_rules! facts {
     }};
 }
 pub(super) use facts;
+
+/// Counters by name.
+pub(super) fn counts(py: Python<'_>, named: impl Iterator<Item = (&'static str, Value)>) -> Facts<'_> {
+    let counts = PyDict::new(py);
+    for (name, value) in named {
+        match value {
+            Value::Number(number) => counts.set_item(name, number),
+            Value::Flag(flag) => counts.set_item(name, flag),
+            Value::Unknown => counts.set_item(name, py.None()),
+        }?;
+    }
+    Ok(counts)
+}
+
+/// What is known of the counters of a server, of a monitor and of a sender of heartbeats, in their order: name, `counter`
+/// or `gauge`, unit, and one sentence.
+#[pyfunction]
+#[pyo3(signature = () -> "dict[str, list[tuple[str, str, str, str]]]")]
+pub(super) fn counter_metrics(py: Python<'_>) -> Facts<'_> {
+    let rows = |metrics: &[Metric]| -> Vec<_> {
+        metrics.iter().map(|it| (it.name, it.kind.as_str(), it.unit, it.help)).collect()
+    };
+    Ok(facts!(py,
+        "server": rows(echo::Counters::METRICS),
+        "monitor": rows(monitor::Counters::METRICS),
+        "heartbeat": rows(heartbeat::Counters::METRICS),
+    ))
+}

@@ -1,9 +1,9 @@
 //! `HeartbeatSender`: heartbeats in the background, for Python.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use super::args::{number, pair, parse, span};
+use super::facts::{Facts, counts};
 use crate::logic::Invalid;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::wire::heartbeat::{Form, Key, Keys};
@@ -96,16 +96,8 @@ impl HeartbeatSender {
 
     /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int]")]
-    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let totals = py.detach(|| self.heartbeat.totals());
-        let counts = PyDict::new(py);
-        counts.set_item("sent", totals.tally.sent)?;
-        counts.set_item("answered", totals.tally.answered)?;
-        counts.set_item("withheld", totals.tally.withheld)?;
-        counts.set_item("skipped", totals.tally.skipped)?;
-        counts.set_item("errors", totals.tally.errors)?;
-        counts.set_item("refused", totals.refused)?;
-        Ok(counts)
+    fn counters<'py>(&self, py: Python<'py>) -> Facts<'py> {
+        counts(py, py.detach(|| self.heartbeat.totals()).counters.named())
     }
 
     /// Where heartbeats go, what is wrong now, and the last round trip in nanoseconds.

@@ -33,6 +33,8 @@ mod _core {
     #[pymodule_export]
     use super::escape_bytes;
     #[pymodule_export]
+    use super::facts::counter_metrics;
+    #[pymodule_export]
     use super::fit::{fit_models, loss_chances, loss_run_lengths};
     #[pymodule_export]
     use super::heartbeat::{HeartbeatSender, see_off_heartbeats};

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
 use super::args::{link_plan, nanos, number, pair, parse, seed_to_python};
+use super::facts::{Facts, counts};
 use super::service;
 use super::table::Table;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
@@ -156,21 +157,9 @@ impl HeartbeatMonitor {
 
     /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int | bool | str | None]")]
-    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn counters<'py>(&self, py: Python<'py>) -> Facts<'py> {
         let totals = py.detach(|| self.watcher.totals());
-        let counts = PyDict::new(py);
-        counts.set_item("received", totals.counters.received)?;
-        counts.set_item("dropped", totals.dropped)?;
-        counts.set_item("unreadable", totals.counters.unreadable)?;
-        counts.set_item("unsealed", totals.counters.unsealed)?;
-        counts.set_item("forged", totals.counters.forged)?;
-        counts.set_item("stale", totals.counters.stale)?;
-        counts.set_item("refused", totals.counters.refused)?;
-        counts.set_item("evicted", totals.counters.evicted)?;
-        counts.set_item("stalls", totals.counters.stalls)?;
-        counts.set_item("kernel_drops", totals.counters.kernel_drops)?;
-        counts.set_item("clients", totals.clients)?;
-        counts.set_item("isolated", totals.isolated)?;
+        let counts = counts(py, totals.counters.named())?;
         counts.set_item("unkept", totals.unkept)?;
         Ok(counts)
     }

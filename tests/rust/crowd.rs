@@ -216,6 +216,6 @@ fn crowd_is_told_apart(interval: u32) -> bool {
         assert_eq!(row.state == State::Down, gone, "{row:?}");
         assert_eq!((row.counts.received, row.counts.lost), (if gone { 3 } else { 6 }, 0), "{row:?}");
     }
-    assert_eq!((verdicts, missed, totals.isolated), (CLIENTS / 10, 0, false));
+    assert_eq!((verdicts, missed, totals.counters.isolated), (CLIENTS / 10, 0, false));
     true
 }

@@ -67,7 +67,7 @@ fn heartbeats_come_in_order_and_end_with_three_last_words() {
         heartbeat.stop(4);
         assert!(!heartbeat.is_running());
         assert!(heartbeat.wait(LONG).expect("no failure"), "the last words are said");
-        let last = heartbeat.totals().tally.sent;
+        let last = heartbeat.totals().counters.sent;
         let rest: Vec<String> = (5..last).map(|_| hear(&socket).0).collect();
         let byes: Vec<u64> =
             rest.iter().filter(|line| line.ends_with(" bye=3")).map(|line| seq(line)).collect();
@@ -101,7 +101,7 @@ fn a_monitor_may_come_late_go_and_come_again() {
             until(&heartbeat, |totals| totals.problem.is_none());
         }
         let totals = heartbeat.totals();
-        assert!(totals.refused > 0 && totals.tally.errors == 0, "{totals:?}");
+        assert!(totals.counters.refused > 0 && totals.counters.errors == 0, "{totals:?}");
     }
 }
 
@@ -109,10 +109,10 @@ fn a_monitor_may_come_late_go_and_come_again() {
 fn an_unknown_name_is_no_error_but_a_problem() {
     let heartbeat = heartbeat("no..such..host", 9, wishes(), Path::Full);
     heartbeat.start().expect("starts");
-    until(&heartbeat, |totals| totals.tally.errors >= 3);
+    until(&heartbeat, |totals| totals.counters.errors >= 3);
     let totals = heartbeat.totals();
     assert!(totals.problem.expect("a problem").contains("cannot find host \"no..such..host\""));
-    assert_eq!((totals.tally.sent, totals.address), (0, None));
+    assert_eq!((totals.counters.sent, totals.address), (0, None));
     let begin = Instant::now();
     heartbeat.stop(0);
     assert!(begin.elapsed() < Duration::from_secs(1));
@@ -123,7 +123,7 @@ fn a_network_that_refuses_is_a_problem_that_passes_by() {
     // No machine has a route to a link-local address without a link.
     let heartbeat = heartbeat("fe80::1", 9, wishes(), Path::Full);
     heartbeat.start().expect("starts");
-    until(&heartbeat, |totals| totals.tally.errors >= 3);
+    until(&heartbeat, |totals| totals.counters.errors >= 3);
     assert!(heartbeat.totals().problem.expect("a problem").contains("[fe80::1]:9"));
     assert!(heartbeat.is_running());
 }
@@ -149,8 +149,8 @@ fn answers_are_counted_and_told() {
         assert!(told.expect("told") >= 2);
         let totals = heartbeat.totals();
         let round_trip = totals.round_trip.expect("a round trip");
-        assert!((0..5_000_000_000).contains(&round_trip) && totals.tally.answered >= 1);
-        assert!(totals.tally.answered < totals.tally.sent);
+        assert!((0..5_000_000_000).contains(&round_trip) && totals.counters.answered >= 1);
+        assert!(totals.counters.answered < totals.counters.sent);
     }
 }
 
@@ -159,13 +159,13 @@ fn without_a_sign_of_life_it_falls_silent() {
     let (socket, port) = monitor("127.0.0.1:0");
     let heartbeat = heartbeat("127.0.0.1", port, Wishes { touch: Some(0.05), ..wishes() }, Path::Full);
     heartbeat.start().expect("starts");
-    until(&heartbeat, |totals| totals.tally.withheld >= 3);
-    let before = heartbeat.totals().tally.sent;
+    until(&heartbeat, |totals| totals.counters.withheld >= 3);
+    let before = heartbeat.totals().counters.sent;
     assert!(before >= 1);
     heartbeat.touch();
-    until(&heartbeat, |totals| totals.tally.sent > before);
+    until(&heartbeat, |totals| totals.counters.sent > before);
     heartbeat.stop(0);
-    let last = heartbeat.totals().tally.sent;
+    let last = heartbeat.totals().counters.sent;
     assert_eq!((1..=last).map(|_| seq(&hear(&socket).0)).collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
 }
 
@@ -176,7 +176,7 @@ fn a_count_ends_it_and_the_courses_forms_end_without_a_word() {
         let heartbeat = heartbeat("127.0.0.1", port, Wishes { count: Some(3), form, ..wishes() }, Path::Full);
         heartbeat.start().expect("starts");
         assert!(heartbeat.wait(LONG).expect("no failure") && !heartbeat.is_running());
-        assert_eq!(heartbeat.totals().tally.sent, sent);
+        assert_eq!(heartbeat.totals().counters.sent, sent);
         let lines: Vec<String> = (0..sent).map(|_| hear(&socket).0).collect();
         assert!(lines.iter().all(|line| line.split(' ').count() >= words), "{lines:?}");
     }

@@ -170,7 +170,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
     @property
     def answered(self) -> int:
-        """Of these, those that were answered."""
+        """Heartbeats that were answered."""
         return self._core.counters()["answered"]
 
     @property

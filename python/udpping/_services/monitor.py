@@ -38,17 +38,17 @@ class MonitorCounters:
     received: int
     """Datagrams that arrived."""
     dropped: int
-    """Those lost on purpose, as `loss` asks for."""
+    """Datagrams lost on purpose, as `loss` asks for."""
     unreadable: int
-    """Those that are no heartbeat in any dialect; `Monitor.unreadable` shows the latest."""
+    """Datagrams that are no heartbeat in any dialect. `Monitor.unreadable` shows the latest."""
     unsealed: int
-    """Those without a seal, where keys ask for one."""
+    """Datagrams without a seal, where keys ask for one."""
     forged: int
-    """Those with a seal that is wrong."""
+    """Datagrams with a seal that is wrong."""
     stale: int
-    """Those of a session that is over, or older than the one known: late, replayed, or of a second sender."""
+    """Datagrams of a session that is over, or older than the last: late, replayed, or of a second sender."""
     refused: int
-    """Those of newcomers for whom there was no room."""
+    """Datagrams of newcomers for whom there was no room."""
     evicted: int
     """Clients that made room for others."""
     stalls: int
@@ -58,7 +58,7 @@ class MonitorCounters:
     clients: int
     """Clients that are known now."""
     isolated: bool
-    """Whether most of them fell silent at once, so that verdicts wait."""
+    """Whether most clients fell silent at once, so that verdicts wait."""
     unkept: str | None
     """Why something could not be written to `state` or `log`, the last time that happened."""
 

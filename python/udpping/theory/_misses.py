@@ -220,7 +220,7 @@ def _of_model(loss: "str | Loss") -> "tuple[LossLike, Fraction | None]":
     given = loss_model(loss).parameters
     if "mean_run" in given:
         return given["loss"], given["mean_run"]
-    if given and (given["loss_good"], given["loss_bad"]) == (0, 1):
+    if given and given["loss_good"] == 0 and given["loss_bad"] == 1:
         channel = gilbert(str(given["p"]), str(given["r"]))
         return channel.loss, Fraction(channel.mean_run)
     return loss, None

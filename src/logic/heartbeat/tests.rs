@@ -100,7 +100,7 @@ fn a_late_sender_skips_what_it_missed_and_says_when_it_should_have_sent() {
     assert_eq!(stage.seqs(), [1, 2, 3, 4, 5, 6]);
     assert_eq!(stage.times(), [0, 1_000, 2_000, 10_000, 11_000, 12_000]);
     assert_eq!(stage.said[3].2, WALL + 10 * SECOND);
-    assert_eq!(stage.sender.tally(), Tally { sent: 6, skipped: 7, ..Tally::default() });
+    assert_eq!(stage.sender.counters(), Counters { sent: 6, skipped: 7, ..Counters::default() });
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_number_is_not_used_up_by_what_has_not_left() {
         stage.wake(at * SECOND, network);
     }
     assert_eq!((stage.seqs(), stage.times()), (vec![1, 2], vec![0, 3_000]));
-    assert_eq!(stage.sender.tally(), Tally { sent: 2, errors: 2, ..Tally::default() });
+    assert_eq!(stage.sender.counters(), Counters { sent: 2, errors: 2, ..Counters::default() });
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn without_a_sign_of_life_nothing_is_sent() {
     stage.sender.touch(2 * SECOND);
     stage.run(6 * SECOND);
     assert_eq!((stage.seqs(), stage.times()), (vec![1, 2, 3, 4], vec![0, 1_000, 4_000, 5_000]));
-    assert_eq!(stage.sender.tally(), Tally { sent: 4, withheld: 3, ..Tally::default() });
+    assert_eq!(stage.sender.counters(), Counters { sent: 4, withheld: 3, ..Counters::default() });
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn last_words_that_do_not_leave_end_too() {
     let mut stage = Stage::new(wishes());
     stage.sender.bye(0, 0);
     let ends = (0..10).map(|at| stage.wake(at * SECOND, false)).position(|beat| beat == Beat::Done);
-    assert_eq!((ends, stage.sender.tally().errors), (Some(3), 3));
+    assert_eq!((ends, stage.sender.counters().errors), (Some(3), 3));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn answers_are_told_in_the_next_heartbeat() {
     for seq in [2, 1, 0, 4, u64::MAX] {
         stage.sender.answered(seq, 3 * SECOND);
     }
-    assert_eq!((stage.sender.tally().answered, stage.sender.round_trip()), (2, Some(2_400_000_000)));
+    assert_eq!((stage.sender.counters().answered, stage.sender.round_trip()), (2, Some(2_400_000_000)));
     stage.run(3 * SECOND);
     assert!(stage.said[3].3.ends_with(" mono=3 ack=2"), "{}", stage.said[3].3);
 }
@@ -220,9 +220,9 @@ fn an_answer_after_very_many_heartbeats_is_no_round_trip() {
     let mut stage = Stage::new(wishes());
     stage.run(200 * SECOND);
     stage.sender.answered(201 - 128, 200 * SECOND);
-    assert_eq!((stage.sender.tally().answered, stage.sender.round_trip()), (0, None));
+    assert_eq!((stage.sender.counters().answered, stage.sender.round_trip()), (0, None));
     stage.sender.answered(201 - 127, 200 * SECOND);
-    assert_eq!((stage.sender.tally().answered, stage.sender.round_trip()), (1, Some(127 * SECOND)));
+    assert_eq!((stage.sender.counters().answered, stage.sender.round_trip()), (1, Some(127 * SECOND)));
 }
 
 #[test]
@@ -285,13 +285,13 @@ proptest! {
                 Happening::Answer(seq) => stage.sender.answered(seq, now),
             }
         }
-        let tally = stage.sender.tally();
-        let numbers: Vec<u64> = (1..=tally.sent).collect();
+        let counters = stage.sender.counters();
+        let numbers: Vec<u64> = (1..=counters.sent).collect();
         prop_assert_eq!(stage.seqs(), numbers);
         prop_assert!(stage.said.iter().all(|(_, mono, wall, _)| mono % SECOND == 0 && *wall == WALL + mono));
         prop_assert!(stage.said.is_sorted_by(|a, b| a.1 < b.1));
-        prop_assert_eq!(tally.sent + tally.withheld + tally.skipped + tally.errors, stage.sender.slot);
-        prop_assert!(tally.answered <= tally.sent && tally.sent < 100_000);
+        prop_assert_eq!(counters.sent + counters.withheld + counters.skipped + counters.errors, stage.sender.slot);
+        prop_assert!(counters.answered <= counters.sent && counters.sent < 100_000);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Monitor {
     /// What came in.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters { clients: self.clients() as u64, isolated: self.judge.is_isolated(), ..self.counters }
     }
 
     /// The latest datagrams that could not be read.
@@ -184,12 +184,6 @@ impl Monitor {
     #[must_use]
     pub fn clients(&self) -> usize {
         self.roster.len()
-    }
-
-    /// Whether most clients fell silent at once and verdicts wait.
-    #[must_use]
-    pub fn is_isolated(&self) -> bool {
-        self.judge.is_isolated()
     }
 
     /// The first line of what is saved now.

@@ -9,6 +9,7 @@ use super::clocks::Reading;
 use super::detect::Forecast;
 use super::event::State;
 use super::peer::Peer;
+use crate::logic::counters::counters;
 use crate::logic::wire::heartbeat::Unreadable;
 use crate::logic::{Moment, Nanos};
 
@@ -16,27 +17,22 @@ use crate::logic::{Moment, Nanos};
 const SAMPLES: usize = 16;
 const SHOWN: usize = 200;
 
-/// What came in, and what the monitor had to put up with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Datagrams.
-    pub received: u64,
-    /// Those that are no heartbeat in any dialect.
-    pub unreadable: u64,
-    /// Those without a seal, where one is wanted.
-    pub unsealed: u64,
-    /// Those with a seal that is wrong.
-    pub forged: u64,
-    /// Those of a session that is over, or older than the one known: late, replayed, or of a second sender.
-    pub stale: u64,
-    /// Those of newcomers for whom there was no room.
-    pub refused: u64,
-    /// Clients that made room for others.
-    pub evicted: u64,
-    /// Times at which the monitor itself stood still.
-    pub stalls: u64,
-    /// Datagrams that the kernel dropped.
-    pub kernel_drops: u64,
+counters! {
+    /// What came in, and what the monitor had to put up with. `dropped` is for whoever drives it to fill in.
+    received: u64 = Counter, "datagrams", "Datagrams that arrived.";
+    dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, as `loss` asks for.";
+    unreadable: u64 = Counter, "datagrams", "Datagrams that are no heartbeat in any dialect.";
+    unsealed: u64 = Counter, "datagrams", "Datagrams without a seal, where keys ask for one.";
+    forged: u64 = Counter, "datagrams", "Datagrams with a seal that is wrong.";
+    stale: u64 = Counter, "datagrams",
+        "Datagrams of a session that is over, or older than the last: late, replayed, or of a second sender.";
+    refused: u64 = Counter, "datagrams", "Datagrams of newcomers for whom there was no room.";
+    evicted: u64 = Counter, "clients", "Clients that made room for others.";
+    stalls: u64 = Counter, "stalls", "How often the monitor itself stood still.";
+    kernel_drops: u64 = Counter, "datagrams",
+        "Datagrams that the kernel threw away because the monitor did not keep up, where it tells.";
+    clients: u64 = Gauge, "clients", "Clients that are known now.";
+    isolated: bool = Gauge, "", "Whether most clients fell silent at once, so that verdicts wait.";
 }
 
 /// A datagram that could not be read.

@@ -8,10 +8,10 @@ use std::thread;
 
 use rustix::fd::AsFd as _;
 
-use super::{Event, Settings, Totals};
+use super::{Event, Settings};
 use crate::logic::Nanos;
 use crate::logic::echo::{
-    Clerk, Columns, Decision, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
+    Clerk, Columns, Counters, Decision, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
 };
 use crate::logic::link::{DelayQueue, Link};
 use crate::net::background::Shared;
@@ -112,19 +112,19 @@ impl Office {
         })
     }
 
-    pub(super) fn totals(&self, kernel_drops: Option<u64>) -> Totals {
+    pub(super) fn counters(&self, kernel_drops: Option<u64>) -> Counters {
         let desks = self.desks.iter().map(|desk| {
             let desk = lock(desk);
             (desk.clerk.counters(), desk.held.len() as u64)
         });
         let (counters, waiting): (Vec<_>, Vec<_>) = desks.unzip();
         let register = lock(&self.register);
-        Totals {
-            counters: counters.into_iter().sum(),
+        Counters {
             waiting: waiting.into_iter().sum(),
             kernel_drops,
             clients: register.link.clients(),
             unlogged: register.log.unlogged(),
+            ..counters.into_iter().sum()
         }
     }
 

@@ -74,7 +74,7 @@ fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
         }
         for each in &senders {
             assert!(each.wait(SOON).unwrap());
-            assert_eq!(each.totals().tally.errors, 0);
+            assert_eq!(each.totals().counters.errors, 0);
         }
         see_off(SOON);
     }
