@@ -8,7 +8,7 @@ from time import monotonic
 
 import udpping
 from udpping._args import checks
-from udpping._args.targets import DEFAULT_PORT
+from udpping._args.limits import DEFAULT_PORT
 from udpping._services.service import SLICE
 from udpping._services.session import Session
 from udpping._table.text import WIDTH, loss_percents

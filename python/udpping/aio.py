@@ -12,7 +12,7 @@ The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main
 
 import asyncio
 
-from udpping._args.targets import DEFAULT_PORT
+from udpping._args.limits import DEFAULT_PORT
 from udpping._services.ping import finite, targets_of
 from udpping._services.session import Session
 

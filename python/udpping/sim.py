@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from udpping._args.grammar import DelayLike, LossLike
     from udpping.detect import Detector
 
-MOST_SENDERS = 1_000_000
-
 __all__ = ["Watched", "heartbeat", "ping"]
 
 
@@ -137,7 +135,7 @@ def heartbeat(
     texts = (
         [checks.text("faults", each) for each in faults]
         if isinstance(faults, Iterable)
-        else [""] * min(max(checks.whole("faults", faults), 0), MOST_SENDERS + 1)
+        else [""] * min(max(checks.whole("faults", faults), 0), _core.MOST_SENDERS + 1)
     )
     peers, events, missed, seed_in_force = _core.sim_heartbeat(
         texts,

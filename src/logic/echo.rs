@@ -23,6 +23,8 @@ use super::link::{Fate, Link, LinkPlan};
 pub const MOST_HELD: usize = 65_536;
 /// Bytes that may wait at one time.
 pub const MOST_HELD_BYTES: usize = 64 << 20;
+/// The port of the course's server.
+pub const PORT: u16 = 12_000;
 
 /// What a server is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

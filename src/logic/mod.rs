@@ -18,4 +18,4 @@ pub mod wire;
 mod words;
 
 pub use error::Invalid;
-pub use time::{Moment, Nanos, SECOND};
+pub use time::{DAY, Moment, Nanos, SECOND};

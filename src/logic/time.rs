@@ -1,10 +1,17 @@
 //! Times, as numbers that the drivers give.
 
+use std::ops::RangeInclusive;
+
+use super::Invalid;
+
 /// Nanoseconds on one monotonic clock, counted from an origin that the driver chooses (the start of a run).
 pub type Nanos = i64;
 
 /// One second in [`Nanos`].
 pub const SECOND: Nanos = 1_000_000_000;
+
+/// One day in [`Nanos`].
+pub const DAY: Nanos = 86_400 * SECOND;
 
 /// One moment by both clocks of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,4 +20,32 @@ pub struct Moment {
     pub mono: Nanos,
     /// Nanoseconds since 1970 by the wall clock.
     pub wall: i64,
+}
+
+/// Seconds that a user gives, in [`Nanos`]; `or` follows the range where something else would do as well.
+///
+/// # Errors
+/// They are out of `range`.
+pub fn seconds(
+    what: &'static str,
+    value: f64,
+    range: &RangeInclusive<Nanos>,
+    or: &str,
+) -> Result<Nanos, Invalid> {
+    nanos_within(value, range).ok_or_else(|| {
+        let (least, most) = ends(range);
+        Invalid::new(what, value, format!("{least} to {most} seconds{or}"))
+    })
+}
+
+/// Seconds in [`Nanos`], if they are within `range`.
+#[expect(clippy::cast_possible_truncation, reason = "within a range of them")]
+pub fn nanos_within(seconds: f64, range: &RangeInclusive<Nanos>) -> Option<Nanos> {
+    let (least, most) = ends(range);
+    (least..=most).contains(&seconds).then(|| (seconds * SECOND as f64).round() as Nanos)
+}
+
+/// The ends of a range, in seconds.
+pub fn ends(range: &RangeInclusive<Nanos>) -> (f64, f64) {
+    (*range.start() as f64 / SECOND as f64, *range.end() as f64 / SECOND as f64)
 }

@@ -14,10 +14,11 @@ use super::datagram::{Parcel, Via};
 use super::pace;
 use super::socket::{Path, Socket};
 use super::sys;
+use crate::logic::wire::MAX_PAYLOAD;
 
 /// What a train may carry: the kernel's own bounds.
 const MOST_IN_TRAIN: usize = 64;
-const MOST_BYTES_OF_TRAIN: usize = 65_507;
+const MOST_BYTES_OF_TRAIN: usize = MAX_PAYLOAD;
 /// Past so many bytes or datagrams it is time to send: what was just written is then still in the cache.
 const FULL_BYTES: usize = 128 << 10;
 const FULL: usize = 1_024;

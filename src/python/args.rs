@@ -10,7 +10,7 @@ use pyo3::types::PyInt;
 
 use crate::logic::link::LinkPlan;
 use crate::logic::random::Seed;
-use crate::logic::{Invalid, Nanos, SECOND};
+use crate::logic::{Invalid, Nanos, time};
 
 /// A text of the face, parsed where its grammar lives.
 pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
@@ -49,12 +49,15 @@ pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: 
 }
 
 /// Seconds that have to be within a range.
-#[expect(clippy::cast_possible_truncation, reason = "within a range")]
-pub(super) fn nanos(what: &'static str, seconds: f64, range: RangeInclusive<f64>) -> Result<Nanos, Invalid> {
-    if range.contains(&seconds) {
-        return Ok((seconds * SECOND as f64).round() as Nanos);
-    }
-    Err(Invalid::new(what, seconds, format!("a number of seconds from {} to {}", range.start(), range.end())))
+pub(super) fn nanos(
+    what: &'static str,
+    seconds: f64,
+    range: &RangeInclusive<Nanos>,
+) -> Result<Nanos, Invalid> {
+    time::nanos_within(seconds, range).ok_or_else(|| {
+        let (least, most) = time::ends(range);
+        Invalid::new(what, seconds, format!("a number of seconds from {least} to {most}"))
+    })
 }
 
 /// Seconds as a duration; nonsense is no wait at all.

@@ -7,6 +7,7 @@ use super::args::{link_plan, nanos, parse, seed_to_python};
 use super::table::Table;
 use crate::logic::link::Loss;
 use crate::logic::monitor::detect::Detector;
+use crate::logic::wire::heartbeat::INTERVALS;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::sim::detect::{Plan, Run, spread};
 
@@ -39,7 +40,7 @@ pub(super) fn sim_detectors<'py>(
     let detectors = detectors.iter().map(|text| parse(text)).collect::<PyResult<Vec<Detector>>>()?;
     let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
-    let interval = nanos("interval", interval, 0.001..=86_400.0)?;
+    let interval = nanos("interval", interval, &INTERVALS)?;
     let beats = match (days, &link.loss) {
         (Some(days), _) => beats_of(days, interval)?,
         (None, Loss::Trace(marks)) => marks.count(),

@@ -24,6 +24,16 @@ use pyo3::prelude::*;
 /// The Rust core of udpping. Private: use `udpping`.
 #[pymodule]
 mod _core {
+    /// The port of the course's server.
+    #[pymodule_export]
+    const ECHO_PORT: u16 = crate::logic::echo::PORT;
+    /// The longest payload of a datagram.
+    #[pymodule_export]
+    const MAX_PAYLOAD: usize = crate::logic::wire::MAX_PAYLOAD;
+    /// The most senders of a simulation.
+    #[pymodule_export]
+    const MOST_SENDERS: usize = crate::sim::monitor::MOST_SENDERS;
+
     #[pymodule_export]
     use super::check_reply;
     #[pymodule_export]

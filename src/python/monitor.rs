@@ -12,11 +12,11 @@ use super::table::Table;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, MonitorPlan, State};
-use crate::logic::wire::heartbeat::Keys;
-use crate::logic::{Invalid, SECOND};
+use crate::logic::wire::heartbeat::{INTERVALS, Keys};
+use crate::logic::{DAY, Invalid, SECOND};
 use crate::net::monitor::{Settings, Watcher};
 use crate::net::socket::Path;
-use crate::sim::monitor::{Plan, Run};
+use crate::sim::monitor::{LONGEST, Plan, Run};
 
 /// A monitor of heartbeats, bound when made.
 #[pyclass(frozen, module = "udpping._core")]
@@ -61,7 +61,7 @@ impl HeartbeatMonitor {
         let link = link_plan(loss, "0", seed)?;
         let (loss, seed) = (link.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
-            interval: nanos("interval", interval, 0.001..=86_400.0)?,
+            interval: nanos("interval", interval, &INTERVALS)?,
             keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),
             answer,
             utc_offset: i64::from(utc_offset) * SECOND,
@@ -69,7 +69,7 @@ impl HeartbeatMonitor {
             beats,
             max_clients: number("max_clients", max_clients, "1 to 10,000,000")?,
             per_prefix: number("per_prefix", per_prefix, "1 at least")?,
-            idle: nanos("idle", idle, 0.0..=86_400.0)?,
+            idle: nanos("idle", idle, &(0..=DAY))?,
             ..MonitorPlan::new(detector)
         };
         let settings = Settings {
@@ -243,7 +243,7 @@ pub(super) fn sim_heartbeat<'py>(
         faults: faults.iter().map(|text| parse(text)).collect::<PyResult<_>>()?,
         link,
         drift_ppm,
-        length: nanos("duration", duration, 0.001..=3.155_76e9)?,
+        length: nanos("duration", duration, &(SECOND / 1_000..=LONGEST))?,
     };
     let mut run = Run::new(plan)?;
     while !py.detach(|| run.advance(STEPS)) {

@@ -88,7 +88,7 @@ impl PingSession {
             path: Path::best(),
             stamping: Stamping::Both,
             busy,
-            spin: spin.map(|spin| nanos("spin", spin, 0.0..=1.0)).transpose()?,
+            spin: spin.map(|spin| nanos("spin", spin, &(0..=SECOND))).transpose()?,
         };
         let seed = settings.plan.seed.to_string();
         Ok(Self { session: py.detach(|| Session::open(&settings))?, seed })

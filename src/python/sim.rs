@@ -9,7 +9,7 @@ use super::args::{parse, seed_to_python};
 use super::echo::echo_plan;
 use super::ping::local_message;
 use super::table::{Table, summary_to_python};
-use crate::logic::echo::Echo;
+use crate::logic::echo::{Echo, PORT};
 use crate::logic::ping::{Pinger, Plan, Schedule, Wishes};
 use crate::sim::{self, EPOCH};
 
@@ -17,7 +17,7 @@ use crate::sim::{self, EPOCH};
 const STEPS: u64 = 10_000;
 
 /// The address of the simulated server: reserved for documentation (RFC 5737), as nothing of it is real.
-const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 12_000);
+const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), PORT);
 
 type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 

@@ -95,7 +95,7 @@ impl Run {
     ///
     /// An interval that a detector refuses, no heartbeat at all, or a run of more than a century.
     pub fn new(plan: Plan, detectors: &[Detector]) -> Result<Self, Invalid> {
-        const CENTURY: i128 = 36_525 * 86_400 * crate::logic::SECOND as i128;
+        const CENTURY: i128 = 36_525 * crate::logic::DAY as i128;
         let judge = |detector: &Detector| {
             let watch = detector.watch(plan.interval)?;
             Ok(Judge { watch, suspected_since: None, mistakes: 0, suspected: 0, detections: Vec::new() })

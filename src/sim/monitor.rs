@@ -10,14 +10,14 @@ use super::EPOCH;
 use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
 use crate::logic::link::{DelayQueue, Link, LinkPlan};
 use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
-use crate::logic::{Invalid, Moment, Nanos, SECOND};
+use crate::logic::{DAY, Invalid, Moment, Nanos, SECOND};
 
 /// Events that are kept.
 const MOST_EVENTS: usize = 1 << 20;
 /// Most senders there is an address for.
-const MOST_SENDERS: usize = 1_000_000;
+pub const MOST_SENDERS: usize = 1_000_000;
 /// The longest run: a century.
-const LONGEST: Nanos = 36_525 * 86_400 * SECOND;
+pub const LONGEST: Nanos = 36_525 * DAY;
 
 /// Something that happens to a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 """Who to ask, as people write it."""
 
+from udpping._args.limits import DEFAULT_PORT, MAX_PORT
 from udpping.errors import ConfigError
-
-DEFAULT_PORT = 12000
-MAX_PORT = 65_535
 
 
 def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from udpping._args.targets import MAX_PORT
+from udpping._args.limits import MAX_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

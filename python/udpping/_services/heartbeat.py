@@ -7,6 +7,7 @@ from typing import SupportsIndex
 from udpping import _core
 from udpping._args import checks
 from udpping._args.keys import read_keys
+from udpping._args.limits import MONITOR_PORT
 from udpping._services.service import Service, wait_for
 from udpping.errors import ConfigError
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from udpping._args.checks import Path
 
-DEFAULT_PORT = 12001
-"""Where a monitor listens: beside the port of the course's servers."""
 
 LONGEST_ID = 64
 MOST_DIGITS = 18
@@ -75,7 +74,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     def __init__(
         self,
         host: str = "localhost",
-        port: int = DEFAULT_PORT,
+        port: int = MONITOR_PORT,
         *,
         interval: float = 1.0,
         id: str | None = None,  # noqa: A002 - so it is called in the heartbeats

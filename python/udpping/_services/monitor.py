@@ -4,6 +4,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import detector_text, loss_text, utc_offset
 from udpping._args.keys import read_keys
+from udpping._args.limits import MONITOR_PORT
 from udpping._results.rows import MonitorEvent, PeerRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
@@ -135,7 +136,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     def __init__(
         self,
         host: str = "",
-        port: int = 12001,
+        port: int = MONITOR_PORT,
         *,
         detector: "str | Detector" = "calibrated",
         interval: float = 1.0,

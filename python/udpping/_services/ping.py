@@ -1,7 +1,8 @@
 """`ping`, `Pinger` and `ping_many`: who is there, how far away, and how much is lost."""
 
 from udpping._args.checks import items, refuse, text, whole
-from udpping._args.targets import DEFAULT_PORT, parse_target
+from udpping._args.limits import DEFAULT_PORT
+from udpping._args.targets import parse_target
 from udpping._services.session import MESSAGE, Session
 
 TYPE_CHECKING = False

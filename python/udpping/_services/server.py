@@ -3,6 +3,7 @@
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import delay_text, loss_text, utc_offset
+from udpping._args.limits import DEFAULT_PORT
 from udpping._results.rows import Event, LogRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
@@ -141,7 +142,7 @@ class Server(Listener["_core.EchoServer"]):
     def __init__(
         self,
         host: str = "127.0.0.1",
-        port: int = 12000,
+        port: int = DEFAULT_PORT,
         *,
         loss: "LossLike" = 0,
         delay: "DelayLike" = 0,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PURPOSE = """Start a lossy server in this process, ping it, and say what chance would have done.
 
 Exit code 0: a reply came in time; 1: none did."""
-MOST_PINGS = 10_000
+MOST = 10_000
 
 
 def main(words: list[str]) -> int:
@@ -66,9 +66,7 @@ def tell_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
 def parser() -> Parser:
     """Say what can be asked for."""
     options = command_parser("demo", PURPOSE)
-    options.add_argument(
-        "-c", "--count", type=whole(1, MOST_PINGS), default=20, metavar="N", help="pings (20)"
-    )
+    options.add_argument("-c", "--count", type=whole(1, MOST), default=20, metavar="N", help="pings (20)")
     options.add_argument(
         "-W", "--timeout", type=seconds, default=0.2, metavar="S", help="seconds to wait for a reply (0.2)"
     )

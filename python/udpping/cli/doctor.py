@@ -1,5 +1,6 @@
 """`udpping doctor`: why does nobody answer? Of this machine as a server, or of a server elsewhere."""
 
+from udpping._args.limits import DEFAULT_PORT
 from udpping._args.targets import parse_target, target_text
 from udpping._console import hosts
 from udpping._console.options import Parser, port, seconds, whole
@@ -133,7 +134,9 @@ def parser() -> Parser:
     """Say what can be asked for."""
     options = command_parser("doctor", PURPOSE)
     options.add_argument("target", nargs="?", metavar="HOST[:PORT]", help="the server that does not answer")
-    options.add_argument("-p", "--port", type=port, default=12000, metavar="PORT", help="the port (12000)")
+    options.add_argument(
+        "-p", "--port", type=port, default=DEFAULT_PORT, metavar="PORT", help="the port (12000)"
+    )
     options.add_argument(
         "-c", "--count", type=whole(1, 1000), default=10, metavar="N", help="pings to HOST (10)"
     )

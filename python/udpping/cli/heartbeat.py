@@ -3,9 +3,10 @@
 import signal
 import sys
 
+from udpping._args.limits import MONITOR_PORT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, port, seconds, whole
-from udpping._services.heartbeat import DEFAULT_PORT, Heartbeat
+from udpping._services.heartbeat import Heartbeat
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError
 
@@ -133,7 +134,7 @@ def parser() -> Parser:
     )
     options.add_argument("-c", "--count", type=whole(1, MOST), metavar="N", help="say goodbye after N")
     options.add_argument(
-        "-p", "--port", type=port, default=DEFAULT_PORT, metavar="PORT", help="port, if HOST has none (12001)"
+        "-p", "--port", type=port, default=MONITOR_PORT, metavar="PORT", help="port, if HOST has none (12001)"
     )
     options.add_argument("--id", metavar="NAME", help="who is alive (this machine's name)")
     options.add_argument("--key", metavar="FILE", help="sign with a key from this file")

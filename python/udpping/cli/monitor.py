@@ -3,11 +3,10 @@
 import signal
 from time import monotonic
 
-from udpping._args.targets import MAX_PORT
+from udpping._args.limits import MAX_PORT, MONITOR_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, seconds, whole
 from udpping._results.peers import moment, status_text
-from udpping._services.heartbeat import DEFAULT_PORT
 from udpping._services.monitor import Monitor
 from udpping.cli._output import Report, command_parser, row_facts, shown
 
@@ -183,7 +182,7 @@ def parser() -> Parser:
     options = command_parser("monitor", PURPOSE)
     options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
     options.add_argument(
-        "-p", "--port", type=whole(0, MAX_PORT), default=DEFAULT_PORT, help="port; 0 takes any (12001)"
+        "-p", "--port", type=whole(0, MAX_PORT), default=MONITOR_PORT, help="port; 0 takes any (12001)"
     )
     options.add_argument(
         "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"

@@ -1,5 +1,6 @@
 """`udpping ping`: replies as they come, then what they come to."""
 
+from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, any_whole, chosen_profile, port, seconds, whole
 from udpping._services.ping import Pinger
@@ -15,8 +16,6 @@ PURPOSE = """Ping a UDP server that answers, such as `udpping server`.
 With --profile it pings and prints as the lab's UDPPingerClient.py does (udpping lab --list).
 
 Exit code 0: a reply came in time; 1: none did; 2: it could not be tried."""
-MOST_PINGS = 2**32 - 1
-LARGEST = 65_507
 # Not options of argparse: with those it would take the value of `--interval -1` for an option too.
 SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
 
@@ -139,9 +138,9 @@ def parser(client: "Client | None" = None) -> Parser:
         "--misses", type=whole(1, MOST_PINGS), metavar="N", help="give up after N in a row without a reply"
     )
     options.add_argument(
-        "-p", "--port", type=port, default=12000, metavar="PORT", help="port, if HOST has none (12000)"
+        "-p", "--port", type=port, default=DEFAULT_PORT, metavar="PORT", help="port, if HOST has none (12000)"
     )
-    options.add_argument("-s", "--size", type=whole(1, LARGEST), metavar="BYTES", help="bytes of payload")
+    options.add_argument("-s", "--size", type=whole(1, MAX_PAYLOAD), metavar="BYTES", help="bytes of payload")
     options.add_argument("--bind", metavar="ADDRESS", help="local IP address to send from")
     options.add_argument("--ttl", type=whole(1, 255), metavar="N", help="hops allowed")
     options.add_argument("--dscp", type=whole(0, 63), metavar="N", help="class of service")

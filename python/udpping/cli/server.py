@@ -2,7 +2,7 @@
 
 import signal
 
-from udpping._args.targets import MAX_PORT
+from udpping._args.limits import DEFAULT_PORT, MAX_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, any_whole, chosen_profile, whole
 from udpping._services.server import Server
@@ -104,7 +104,7 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     options = command_parser("server", PURPOSE)
     options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
     options.add_argument(
-        "-p", "--port", type=whole(0, MAX_PORT), default=12000, help="port; 0 takes any (12000)"
+        "-p", "--port", type=whole(0, MAX_PORT), default=DEFAULT_PORT, help="port; 0 takes any (12000)"
     )
     options.add_argument(
         "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"

@@ -6,6 +6,7 @@ and at the end. Which reply belongs to which ping is decided in the core, so non
 
 import time
 
+from udpping._args.limits import MOST_PINGS
 from udpping._console.options import Parser, port, seconds, whole
 from udpping.lab._program import Program, say, seconds_of
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from udpping._results.rows import Row
     from udpping._services.ping import Pinger
-
-MOST_PINGS = 2**32 - 1
 
 
 class Tally:

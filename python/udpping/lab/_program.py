@@ -2,6 +2,8 @@
 
 import sys
 
+from udpping._args.limits import DEFAULT_PORT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -21,7 +23,7 @@ class Program:
     purpose = ""
     """What `--help` says that it does."""
     host = ""
-    port = 12000
+    port = DEFAULT_PORT
     script = ""
     """The name of the script, as it signs what it says beside its output."""
 

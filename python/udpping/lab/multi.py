@@ -3,6 +3,7 @@
 It was written for Python 2. Where the description leaves a text open, the words are ours.
 """
 
+from udpping._args.limits import DEFAULT_PORT, MAX_PORT
 from udpping._console.options import Parser, whole
 from udpping._results.peers import moment
 from udpping.lab._client import Client, one_of
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 FROM = "a group's heartbeat server for many clients, by its description, and a test client for it"
 PRINTS = "server: a table of all clients on Ctrl-C, a line after 60 s of silence; client: the reply as it is"
-LAST_PORT = 65_535
-port = whole(1024, LAST_PORT)
+port = whole(1024, MAX_PORT)
 
 
 class HeartbeatServer(Server):
@@ -28,7 +28,7 @@ class HeartbeatServer(Server):
     purpose = "Answers the heartbeats of many clients, and shows a table of them on Ctrl-C."
     loss = "40/100"
     reply = "Heartbeat {seq}: time difference {diff:.6f} seconds, {lost} lost since the last response"
-    port_tries = LAST_PORT - 12000 + 1
+    port_tries = MAX_PORT - DEFAULT_PORT + 1
     follows = True
     idle: float | None = 60.0
 
@@ -57,7 +57,7 @@ class HeartbeatServer(Server):
     def settle(self, options: "Namespace") -> None:
         """Take over what was asked for; any higher port will do instead of a busy one."""
         super().settle(options)
-        self.port_tries = LAST_PORT - self.port + 1
+        self.port_tries = MAX_PORT - self.port + 1
         percent = getattr(options, "packetloss", None)
         if percent is not None:
             self.loss = f"{percent}/100"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
-MOST_PINGS = 10**18
+MOST_TRIALS = 10**18
 
 
 @over_arrays
@@ -85,7 +85,7 @@ def run_within(sent: int, misses: int, loss: "LossLike") -> "Number":
     >>> f"{theory.run_within(10**9, 3, 1e-9):.6g}"
     '1e-18'
     """
-    n, k, q = whole("sent", sent, 0, MOST_PINGS), read_misses(misses), probability("loss", loss)
+    n, k, q = whole("sent", sent, 0, MOST_TRIALS), read_misses(misses), probability("loss", loss)
     return within(n, k, q)
 
 
@@ -99,7 +99,7 @@ def no_run_within(sent: int, misses: int, loss: "LossLike") -> "Number":
     >>> f"{float(theory.no_run_within(1000, 3, '4/11')):.5g}"
     '1.0699e-15'
     """
-    n, k, q = whole("sent", sent, 0, MOST_PINGS), read_misses(misses), probability("loss", loss)
+    n, k, q = whole("sent", sent, 0, MOST_TRIALS), read_misses(misses), probability("loss", loss)
     return exactly_without(n, k, Fraction(q)) if fits(n, q) else _within(n, k, float(q)).missed
 
 
@@ -114,7 +114,7 @@ def run_at(sent: int, misses: int, loss: "LossLike") -> "Number":
     >>> theory.run_at([2, 3, 4], 3, "1/2")
     [Fraction(0, 1), Fraction(1, 8), Fraction(1, 16)]
     """
-    n, k, q = whole("sent", sent, 0, MOST_PINGS), read_misses(misses), probability("loss", loss)
+    n, k, q = whole("sent", sent, 0, MOST_TRIALS), read_misses(misses), probability("loss", loss)
     if n <= k:
         answer = Fraction(q) ** k if n == k else Fraction(0)
         return like(answer, q)

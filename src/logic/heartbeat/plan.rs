@@ -1,10 +1,8 @@
 //! What a sender of heartbeats is to do: every value here has been checked.
 
-use crate::logic::wire::heartbeat::{Form, Key, is_name};
-use crate::logic::{Invalid, Nanos, SECOND};
-
-/// A day: what is rarer is no heartbeat.
-const LONGEST: f64 = 86_400.0;
+use crate::logic::Invalid;
+use crate::logic::time::{Nanos, seconds};
+use crate::logic::wire::heartbeat::{Form, INTERVALS, Key, is_name};
 
 /// The schedule and the words of a sender.
 #[derive(Debug, Clone)]
@@ -81,7 +79,7 @@ impl HeartbeatPlan {
     /// # Errors
     /// The first value that cannot be used, with its range, or two that cannot be used together.
     pub fn new(wishes: Wishes) -> Result<Self, Invalid> {
-        let interval = seconds("interval", wishes.interval, "0.001 to 86400 seconds")?;
+        let interval = seconds("interval", wishes.interval, &INTERVALS, "")?;
         if !(0.0..=0.25).contains(&wishes.jitter) {
             let expected = "0 to 0.25, the share of the interval by which heartbeats may leave early";
             return Err(Invalid::new("jitter", wishes.jitter, expected));
@@ -104,10 +102,7 @@ impl HeartbeatPlan {
             key: wishes.key,
             boot: wishes.boot.map(|boot| whole("boot", boot, 0, "0 to 2^63 - 1")).transpose()?,
             session: wishes.session,
-            gate: wishes
-                .touch
-                .map(|touch| seconds("touch", touch, "0.001 to 86400 seconds, or None"))
-                .transpose()?,
+            gate: wishes.touch.map(|touch| seconds("touch", touch, &INTERVALS, ", or None")).transpose()?,
             count: wishes
                 .count
                 .map(|count| whole("count", count, 1, "at least 1, or None for no end"))
@@ -125,12 +120,4 @@ impl HeartbeatPlan {
     pub(super) fn after_start(&self, slot: u64) -> Nanos {
         Nanos::try_from(slot).unwrap_or(Nanos::MAX).saturating_mul(self.interval)
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "at most a day in nanoseconds")]
-fn seconds(what: &'static str, value: f64, expected: &str) -> Result<Nanos, Invalid> {
-    if !(0.001..=LONGEST).contains(&value) {
-        return Err(Invalid::new(what, value, expected));
-    }
-    Ok((value * SECOND as f64).round() as Nanos)
 }

@@ -14,7 +14,7 @@ mod tests;
 
 use self::hull::Envelope;
 use super::slim::Slim;
-use crate::logic::{Moment, Nanos, SECOND};
+use crate::logic::{DAY, Moment, Nanos, SECOND};
 
 const MS: Nanos = SECOND / 1_000;
 
@@ -32,8 +32,6 @@ const GUESS: Nanos = 8;
 const VARIATION: f64 = 16.0;
 /// Heartbeats with a time before memory is taken for the envelope: there may be very many who send but a few.
 const YOUNG: u8 = 8;
-/// Longer intervals than a day are taken for a day.
-const LONGEST_INTERVAL: Nanos = 86_400 * SECOND;
 
 /// The times in a heartbeat: when it was to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,7 +137,7 @@ impl Clocks {
     /// sender whose heartbeats are `interval` apart, arrived at `at`. An interval that is only estimated should be
     /// good to a few percent before a pause is believed.
     pub fn hear(&mut self, seq_step: u64, interval: Nanos, stamp: Stamp, at: Moment) -> Told {
-        let interval = interval.clamp(1, LONGEST_INTERVAL);
+        let interval = interval.clamp(1, DAY);
         let planned = Nanos::try_from(seq_step.max(1)).unwrap_or(Nanos::MAX).saturating_mul(interval);
         let guess = self.guess(planned, at).unwrap_or(stamp.mono.or(stamp.wall).unwrap_or(at.mono));
         if let Some(stamped) = &mut self.stamped {

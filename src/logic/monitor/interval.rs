@@ -1,14 +1,12 @@
 //! The time between two heartbeats: stated by the sender, or found out.
 
 use super::slim::Slim;
-use crate::logic::{Nanos, SECOND};
+use crate::logic::{DAY, Nanos};
 
 /// Heartbeats over which it is averaged when it is not stated.
 const GAPS: u8 = 16;
 /// So many times the average is far longer.
 const FAR: Nanos = 4;
-/// The longest.
-const DAY: Nanos = 86_400 * SECOND;
 
 /// The time between two heartbeats.
 #[derive(Debug, Clone, Copy)]

@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::account::Counts;
-use super::detect::{INTERVALS, Marks};
+use super::detect::Marks;
 use super::event::State;
 use super::interval::Interval;
 use super::peer::{PATIENCE, Peer};
 use super::session::Session;
-use crate::logic::wire::heartbeat::{Heartbeat, is_name};
+use crate::logic::wire::heartbeat::{Heartbeat, INTERVALS, is_name};
 use crate::logic::{Invalid, Moment, Nanos, SECOND};
 
 /// The first word of what was saved, with the version of its form.

@@ -1,15 +1,18 @@
 //! What a run of pings is to do: every value here has been checked.
 
-use super::Schedule;
-use crate::logic::random::{Direction, Effect, Seed, Uniforms};
-use crate::logic::wire::{MAX_PAYLOAD, Message};
-use crate::logic::{Invalid, Nanos, SECOND};
+use std::ops::RangeInclusive;
 
-/// A day: longer waits for one reply are a slip of the unit.
-const LONGEST: f64 = 86_400.0;
+use super::Schedule;
+use crate::logic::Invalid;
+use crate::logic::random::{Direction, Effect, Seed, Uniforms};
+use crate::logic::time::{DAY, Nanos, seconds};
+use crate::logic::wire::{MAX_PAYLOAD, Message};
+
+/// The waits for one reply, and the times between two pings: more than a day is a slip of the unit.
+const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;
 
 /// Two hundred years: what is left of 64 bits of nanoseconds since 1970, and a little less.
-const AGES: Nanos = 200 * 365 * 86_400 * SECOND;
+const AGES: Nanos = 200 * 365 * DAY;
 
 /// The schedule and the message of a run.
 #[derive(Debug, Clone)]
@@ -98,12 +101,10 @@ impl Plan {
                 })
             })
             .transpose()?;
-        let timeout = seconds("timeout", wishes.timeout, "0.000001 to 86400 seconds", 1e-6)?;
+        let timeout = seconds("timeout", wishes.timeout, &WAITS, "")?;
         let interval = wishes
             .interval
-            .map(|s| {
-                seconds("interval", s, "0.000001 to 86400 seconds, or None to wait for each reply", 1e-6)
-            })
+            .map(|interval| seconds("interval", interval, &WAITS, ", or None to wait for each reply"))
             .transpose()?;
         if interval.is_none() && wishes.schedule != Schedule::default() {
             let expected =
@@ -111,7 +112,7 @@ impl Plan {
             return Err(Invalid::new("schedule", format!("\"{}\"", wishes.schedule), expected));
         }
         let linger =
-            wishes.linger.map(|s| seconds("linger", s, "0 to 86400 seconds, or None", 0.0)).transpose()?;
+            wishes.linger.map(|linger| seconds("linger", linger, &(0..=DAY), ", or None")).transpose()?;
         let misses = wishes
             .misses
             .map(|misses| {
@@ -163,18 +164,6 @@ impl Plan {
     pub fn end_seq(&self) -> Option<u64> {
         self.count.map(|count| self.first_seq.saturating_add(count))
     }
-}
-
-fn seconds(what: &'static str, value: f64, expected: &'static str, least: f64) -> Result<Nanos, Invalid> {
-    if !(least..=LONGEST).contains(&value) {
-        return Err(Invalid::new(what, value, expected));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "at most a day in nanoseconds"
-    )]
-    Ok((value * SECOND as f64).round() as Nanos)
 }
 
 fn payload_size(size: i64, least: usize) -> Result<usize, Invalid> {

@@ -15,11 +15,15 @@ pub(super) use read::{moment, number};
 
 use std::fmt;
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::seconds;
 use crate::logic::text::py_repr;
-use crate::logic::{Invalid, Nanos, SECOND};
+use crate::logic::{DAY, Invalid, Nanos, SECOND};
+
+/// Times between two heartbeats: from a millisecond to a day.
+pub const INTERVALS: RangeInclusive<Nanos> = SECOND / 1_000..=DAY;
 
 /// The longest name of a sender or a key.
 pub const LONGEST_NAME: usize = 64;

@@ -26,13 +26,11 @@ pub use fixed::Fixed;
 pub use phi::Phi;
 pub use rate::{Rate, Unit};
 
-use crate::logic::{Invalid, Nanos, SECOND};
+use crate::logic::wire::heartbeat::INTERVALS;
+use crate::logic::{Invalid, Nanos};
 
 const EXPECTED: &str =
     "fixed:3 (misses), phi:8 (threshold), chen:2s (safety margin) or calibrated:1 per 30 days (false alarms)";
-
-/// Shortest and longest time between two heartbeats.
-pub(super) const INTERVALS: std::ops::RangeInclusive<Nanos> = 1_000_000..=86_400 * SECOND;
 
 /// One heartbeat as it arrived. The sequence number goes up by one for each that is sent; none is fed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::logic::SECOND;
 
 const MS: Nanos = SECOND / 1_000;
 

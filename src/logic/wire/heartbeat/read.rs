@@ -10,15 +10,12 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
-use super::{Heartbeat, Seal, is_name};
+use super::{Heartbeat, INTERVALS, Seal, is_name};
+use crate::logic::Nanos;
 use crate::logic::wire::moment::{Moment, decimal_seconds};
-use crate::logic::{Nanos, SECOND};
 
 /// The longest heartbeat, without its padding: what one datagram on an Ethernet holds.
 const LONGEST: usize = 1_500;
-
-/// The intervals that a monitor goes by: from a millisecond to a day.
-const INTERVAL: std::ops::RangeInclusive<Nanos> = SECOND / 1_000..=86_400 * SECOND;
 
 /// Why a datagram is no heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +87,7 @@ impl<'a> Heartbeat<'a> {
                     2
                 }
                 "interval" => {
-                    self.interval = seconds(value).filter(|interval| INTERVAL.contains(interval));
+                    self.interval = seconds(value).filter(|interval| INTERVALS.contains(interval));
                     3
                 }
                 "mono" => {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::seconds as seconds_of;
 use super::*;
+use crate::logic::SECOND;
 
 /// What a datagram of the course says: number, time, and whether the time may be that of another zone.
 #[track_caller]

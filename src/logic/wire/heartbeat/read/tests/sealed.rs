@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::super::{Form, Key, Keys};
 use super::super::*;
 use super::{FRIDAY, MS};
+use crate::logic::SECOND;
 
 const SECRET: &[u8] = b"sixteen-bytes-or-more-of-secret";
 const SEALED: Heartbeat<'static> = Heartbeat {
@@ -138,7 +139,7 @@ prop_compose! {
         seq: u64,
         wall_ns in any::<i64>().prop_filter("a sender without a clock", |wall_ns| *wall_ns != 0),
         numbers: (Option<u64>, Option<u64>, Option<u64>, Option<i32>),
-        interval in prop::option::of(INTERVAL),
+        interval in prop::option::of(INTERVALS),
         mono in prop::option::of(0..i64::MAX),
     ) -> Heartbeat<'static> {
         let (session, boot, ack, bye) = numbers;
