@@ -100,7 +100,7 @@ fn a_delayed_reply_holds_up_nobody() {
         client.recv_from(&mut buffer).expect("a reply");
     }
     let took = begin.elapsed();
-    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(1_500), "{took:?}");
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(2_500), "{took:?}");
     assert_eq!(server.counters().delayed, 10);
 }
 
