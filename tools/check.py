@@ -5,7 +5,7 @@ fails. They run in three stages: the wheel is built; then Rust's checks, which s
 take turns, run beside all that measures no time; the tests that measure time come last and alone.
 
 The newest Python runs every test, the others those that depend on Python (marked `python`, less those marked
-`long`). With `--full` each Python runs every test, and the wheel of a release is built as well.
+`long`). With `--full` each Python runs every test, the wheel of a release is built and a soak made as well.
 
     python tools/check.py [--list] [--full] [WORD ...]     only the checks with one of the words in their name
 """
@@ -196,6 +196,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             [f"{BIN}/python -m pytest tests/browser --junitxml={REPORTS}/browser.xml"],
             ["chromium", "chromedriver"],
         ),
+        *([Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])] if full else []),
         Check("every test has run", [f"{BIN}/python tools/ran.py {REPORTS}"]),
     ]
     return [[wheel, reading], [[install]], [rust, untimed], [timed]]
