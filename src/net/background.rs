@@ -50,8 +50,7 @@ impl<E: Clone + Send + 'static> Background<E> {
     }
 
     fn with(feed: Feed<E>) -> Result<Self> {
-        let (waker, bell) =
-            pace::waker().map_err(|source| Error::System { action: "set up a thread", source })?;
+        let (waker, bell) = pace::waker().map_err(Error::system("set up a thread"))?;
         Ok(Self {
             shared: Arc::new(Shared { stop: AtomicBool::new(false), feed }),
             waker: Arc::new(waker),

@@ -68,6 +68,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the system says of an action at an address, as an error.
+    pub(super) fn at(action: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> Self + Copy {
+        move |source| Self::Io { action, address, source }
+    }
+
+    /// What the system says of an action, as an error.
+    pub(super) fn system(action: &'static str) -> impl Fn(io::Error) -> Self + Copy {
+        move |source| Self::System { action, source }
+    }
+
     /// The system's error number, where there is one.
     #[must_use]
     pub fn errno(&self) -> Option<i32> {

@@ -236,7 +236,7 @@ impl Post {
             drop(books);
             if !more {
                 pace::wait(std::iter::once(socket.as_fd()), bell, Some(next))
-                    .map_err(|source| Error::System { action: "wait for heartbeats", source })?;
+                    .map_err(Error::system("wait for heartbeats"))?;
             }
         }
     }

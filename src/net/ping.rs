@@ -148,8 +148,7 @@ impl Session {
             }
             lanes.push(Lane { name, pinger, socket });
         }
-        let (waker, bell) =
-            pace::waker().map_err(|source| Error::System { action: "set up the pinger", source })?;
+        let (waker, bell) = pace::waker().map_err(Error::system("set up the pinger"))?;
         let shared = Arc::new(Shared {
             lanes: Mutex::new(lanes),
             sockets,

@@ -114,8 +114,7 @@ impl Socket {
     /// # Errors
     /// [`Error::PortBusy`], or whatever else the system refuses.
     pub fn serve(address: SocketAddr, path: Path) -> Result<Self> {
-        let raw =
-            open(address).map_err(|source| Error::Io { action: "open a socket for", address, source })?;
+        let raw = open(address).map_err(Error::at("open a socket for", address))?;
         Self::bind(raw, address, path)
     }
 
@@ -127,7 +126,7 @@ impl Socket {
     /// Whatever the system refuses; everything, on the portable path, as not every system shares out what arrives.
     pub fn beside(&self) -> Result<Self> {
         let address = self.local()?;
-        let refused = |source| Error::Io { action: "share the port of", address, source };
+        let refused = Error::at("share the port of", address);
         let raw = open(address).map_err(refused)?;
         share_port(self.as_fd(), self.path)
             .and_then(|()| share_port(raw.as_fd(), self.path))
@@ -136,7 +135,7 @@ impl Socket {
     }
 
     fn bind(raw: RawSocket, address: SocketAddr, path: Path) -> Result<Self> {
-        let refused = |action| move |source| Error::Io { action, address, source };
+        let refused = |action| Error::at(action, address);
         if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
             raw.set_only_v6(false).map_err(refused("listen on IPv4 and IPv6 at"))?;
         }
@@ -168,38 +167,22 @@ impl Socket {
                 Invalid::new("bind", local.ip(), format!("an {family} address, as the target has")).into()
             );
         }
-        let raw = open(local).map_err(|source| Error::Io {
-            action: "open a socket for",
-            address: target,
-            source,
-        })?;
-        raw.bind(&local.into()).map_err(|source| Error::Io {
-            action: "send from",
-            address: local,
-            source,
-        })?;
-        let reach = |source| Error::Io { action: "reach", address: target, source };
+        let raw = open(local).map_err(Error::at("open a socket for", target))?;
+        raw.bind(&local.into()).map_err(Error::at("send from", local))?;
+        let reach = Error::at("reach", target);
         check_route(local.ip(), target).map_err(reach)?;
         let mut socket = Self::finish(raw, path).map_err(reach)?;
         if path == Path::Portable {
             socket.connect(target)?;
         }
-        socket.mark(target, marks).map_err(|source| Error::Io {
-            action: "mark datagrams to",
-            address: target,
-            source,
-        })?;
+        socket.mark(target, marks).map_err(Error::at("mark datagrams to", target))?;
         socket.tell_refusals(target).map_err(reach)?;
         Ok(socket)
     }
 
     /// From now on the socket hears `target` alone, and sends a little faster.
     pub(super) fn connect(&mut self, target: SocketAddr) -> Result<()> {
-        self.inner.connect(target).map_err(|source| Error::Io {
-            action: "reach",
-            address: target,
-            source,
-        })?;
+        self.inner.connect(target).map_err(Error::at("reach", target))?;
         self.connected = true;
         Ok(())
     }
@@ -220,9 +203,7 @@ impl Socket {
     /// # Errors
     /// Whatever the system refuses.
     pub fn local(&self) -> Result<SocketAddr> {
-        self.inner
-            .local_addr()
-            .map_err(|source| Error::System { action: "read the socket's own address", source })
+        self.inner.local_addr().map_err(Error::system("read the socket's own address"))
     }
 
     /// Whether datagrams from strangers arrive here too.

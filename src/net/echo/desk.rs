@@ -104,7 +104,7 @@ impl Office {
                 })
             };
             let others = places.map(spawn).collect::<std::io::Result<Vec<_>>>();
-            let others = others.map_err(|source| Error::System { action: "start a thread", source })?;
+            let others = others.map_err(Error::system("start a thread"))?;
             let end = first.map_or(Ok(()), |(desk, socket)| work(desk, socket));
             others.into_iter().fold(end, |end, other| {
                 end.and(other.join().unwrap_or_else(|defect| panic::resume_unwind(defect)))
@@ -201,7 +201,7 @@ impl<'a> Work<'a> {
         // All threads hear one bell, which rings at the end only.
         pace::watch(std::iter::once(self.socket.as_fd()), bell, wait)
             .map(drop)
-            .map_err(|source| Error::System { action: "wait for datagrams", source })
+            .map_err(Error::system("wait for datagrams"))
     }
 
     /// Enters what has arrived and decides on it; gives back when that was.

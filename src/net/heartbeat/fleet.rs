@@ -95,7 +95,7 @@ impl Fleet {
     }
 
     fn hire(&'static self, path: Path) -> Result<Team> {
-        let refused = |source| Error::System { action: "start a thread", source };
+        let refused = Error::system("start a thread");
         let (mailbox, bell) = Mailbox::open(path).map_err(refused)?;
         let (new, taken) = mpsc::channel();
         let mut driver = Driver::new(self.clock, Arc::clone(&mailbox), taken, bell, path);

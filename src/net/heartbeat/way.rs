@@ -94,7 +94,7 @@ impl Way {
             self.listen(ear);
             result = self.try_send(line);
         }
-        let refused = |address| move |source| Error::Io { action: "send to", address, source };
+        let refused = |address| Error::at("send to", address);
         match (result, &self.open) {
             (Ok(()), _) => return Ok(()),
             (Err(error), Some(open)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -135,8 +135,7 @@ impl Way {
 
     fn open(&self, to: SocketAddr) -> Result<Member> {
         let socket = Socket::toward(to, None, Marks::default(), self.path)?;
-        Member::new(socket, &self.crowd, self.key)
-            .map_err(|source| Error::System { action: "watch a socket", source })
+        Member::new(socket, &self.crowd, self.key).map_err(Error::system("watch a socket"))
     }
 
     /// Takes what has come back.

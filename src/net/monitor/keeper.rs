@@ -95,8 +95,7 @@ impl Keeper {
             let clock = Clock::start();
             let mut pause = 0;
             while !shared.is_stopping() {
-                pace::wait(std::iter::empty(), bell, Some(pause))
-                    .map_err(|source| Error::System { action: "wait to write", source })?;
+                pace::wait(std::iter::empty(), bell, Some(pause)).map_err(Error::system("wait to write"))?;
                 let began = clock.now();
                 lock(&files).keep(&post);
                 pause = crate::logic::SECOND.max((clock.now() - began) * SHARE);

@@ -128,8 +128,7 @@ impl Ready {
         let left = wake - clock.now();
         if left > 0 {
             let sockets = self.shared.sockets.iter().map(|socket| socket.as_fd());
-            pace::wait(sockets, &self.bell, Some(left))
-                .map_err(|source| Error::System { action: "wait for replies", source })?;
+            pace::wait(sockets, &self.bell, Some(left)).map_err(Error::system("wait for replies"))?;
             let overslept = clock.now() - wake;
             if overslept < 0 {
                 // Something else than the time.
