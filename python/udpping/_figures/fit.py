@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, cast
 
 from udpping import _core
+from udpping._table.html import grid_of_html
 from udpping.delay import Delay, Exponential, Fixed, Gamma, LogNormal, Uniform
 from udpping.loss import Bernoulli, GilbertElliott, Loss
 
@@ -301,13 +302,10 @@ def _aligned(rows: "list[tuple[str, ...] | list[str]]") -> "Iterable[list[str]]"
 
 
 def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[str]]", best: int) -> str:
-    names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = ""
-    for place, row in enumerate(rows):
-        cells = (f"<b>{escape(cell)}</b>" if place == best else escape(cell) for cell in row)
-        body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div style="overflow-x:auto;white-space:nowrap">{table}</div>'
+    cells = [[escape(cell) for cell in row] for row in rows]
+    if best >= 0:
+        cells[best] = [f"<b>{cell}</b>" for cell in cells[best]]
+    return grid_of_html(head, cells)
 
 
 def _percent(share: float) -> str:

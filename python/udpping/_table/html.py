@@ -22,7 +22,12 @@ def ends_html(table: "Table") -> str:
 
 
 def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
-    """Show rows of cells below their heads."""
+    """Show rows of values below their heads."""
+    return grid_of_html(head, ((escape(cell(value)) for value in row) for row in rows))
+
+
+def grid_of_html(head: "Iterable[str]", rows: "Iterable[Iterable[str]]") -> str:
+    """Show rows of cells that are HTML already."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     # A narrow page scrolls the table and not itself.
@@ -30,7 +35,6 @@ def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
     return f'<div style="overflow-x:auto">{table}</div>'
 
 
-def _cell(value: object) -> str:
-    text = escape(cell(value))
+def _cell(html: str) -> str:
     # Words of one cell stay together; a page's own rules are for tables without them.
-    return f'<td style="white-space:nowrap">{text}</td>' if " " in text else f"<td>{text}</td>"
+    return f'<td style="white-space:nowrap">{html}</td>' if " " in html else f"<td>{html}</td>"

@@ -37,11 +37,16 @@ def loss_percents(summary: "Summary") -> list[str] | None:
     return percents(summary.loss, summary.loss_low, summary.loss_high)
 
 
-def visible(text: str) -> str:
+def visible(text: str, *, but: str = NO_BREAK) -> str:
     r"""Write what cannot be seen, or would be obeyed by a terminal, as Python does: `\x1b`."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == NO_BREAK else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or c == but else ascii(c)[1:-1] for c in text)
+
+
+def shown(datagram: bytes) -> str:
+    """Show bytes on one line, with nothing in it that a terminal would obey."""
+    return visible(datagram.decode("utf-8", "backslashreplace"), but="")
 
 
 def short(text: str) -> str:

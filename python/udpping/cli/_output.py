@@ -4,6 +4,7 @@ import os
 import sys
 
 from udpping._console.options import Parser
+from udpping._table.text import TEXT, plain, short, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the JSON records: it changes when a name goes away or means something else."""
-TEXT = 60
-"""Characters shown of a reply."""
 
 
 class Report:
@@ -63,7 +62,7 @@ class Report:
     def _outcome(self, row: "Row") -> str:
         if row.rtt_ns is None or row.reply is None:
             return self.alarm(f"{NO_REPLY.get(row.status, row.status):>12}")
-        notes = [shown(row.reply)]
+        notes = [beginning(row.reply)]
         if row.status == "late":
             notes.append(self.alarm("(late)"))
         if row.copies > 1:
@@ -78,16 +77,12 @@ NO_REPLY = {"timeout": "no reply", "error": "not sent"}
 
 def row_facts(row: "Row | PeerRow") -> dict[str, object]:
     """Turn a row into what JSON can hold."""
-    from udpping._table.text import plain
-
     return {name: plain(value) for name, value in row._asdict().items()}
 
 
-def shown(reply: bytes) -> str:
-    """Show a reply on one line, with nothing in it that a terminal would obey."""
-    text = reply[: 4 * TEXT].decode("utf-8", "backslashreplace")
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return safe if len(safe) <= TEXT else safe[: TEXT - 3] + "..."
+def beginning(datagram: bytes) -> str:
+    """Show the beginning of a datagram."""
+    return short(shown(datagram[: 4 * TEXT]))
 
 
 def command_parser(command: str, purpose: str) -> Parser:

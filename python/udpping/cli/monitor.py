@@ -8,7 +8,7 @@ from udpping._console import hosts
 from udpping._console.options import Parser, seconds, whole
 from udpping._results.peers import moment, status_text
 from udpping._services.monitor import Monitor
-from udpping.cli._output import Report, command_parser, row_facts, shown
+from udpping.cli._output import Report, beginning, command_parser, row_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Watch:
         if counters.unreadable and "unreadable" not in self.told:
             self.told.add("unreadable")
             source, reason, datagram = self.monitor.unreadable[0]
-            text = shown(datagram)
+            text = beginning(datagram)
             self.report.record("unreadable", source=source, reason=reason, datagram=text)
             self.report.say(f"no heartbeat, from {source}: {reason}: {text}")
             self.report.say("  others like it are only counted")

@@ -3,6 +3,7 @@
 import sys
 
 from udpping._args.limits import DEFAULT_PORT
+from udpping._table import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,5 @@ def seconds_of(wall_ns: int) -> float:
 
 
 def shown(datagram: bytes) -> str:
-    """Show a datagram on one line: without its padding, and with nothing in it that a terminal would obey."""
-    text = datagram[:LIMIT].rstrip(b"\0\r\n ").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """Show a datagram on one line, without its padding."""
+    return text.shown(datagram[:LIMIT].rstrip(b"\0\r\n "))
