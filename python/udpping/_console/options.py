@@ -59,6 +59,17 @@ def any_whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not usable: expected a whole number") from None
 
 
+def add_listener(options: Parser, port: int) -> None:
+    """Add the options that say where a service listens."""
+    options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
+    options.add_argument(
+        "-p", "--port", type=whole(0, MAX_PORT), default=port, help=f"port; 0 takes any ({port})"
+    )
+    options.add_argument(
+        "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"
+    )
+
+
 def chosen_profile(words: list[str]) -> str | None:
     """Find the lab's profile on a command line before its other words can be understood; the last one counts.
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SLICE = 0.05
 """Seconds that may pass before a Ctrl-C is noticed."""
+LOOK = 0.1
+"""Seconds between two looks of a command at what it waits for."""
 
 CoreT = TypeVar("CoreT", bound="_core.EchoServer | _core.HeartbeatMonitor | _core.HeartbeatSender")
 BoundT = TypeVar("BoundT", bound="_core.EchoServer | _core.HeartbeatMonitor")

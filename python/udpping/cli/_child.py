@@ -5,6 +5,8 @@ import signal
 import sys
 from contextlib import suppress
 
+from udpping._services.service import LOOK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._services.heartbeat import Heartbeat
@@ -22,7 +24,6 @@ BY_KERNEL = 128
 """`SI_KERNEL`: the terminal sent it, to the command as well."""
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 NOT_FOUND, NOT_RUNNABLE = 127, 126
-SLICE = 0.1
 
 
 def accompany(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
@@ -55,6 +56,6 @@ def attend(child: int, watch: "Watch") -> int:
         # Nobody may be left to read what we say; that is no reason to leave the command.
         with suppress(OSError):
             watch.look()
-        caught = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, SLICE)
+        caught = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, LOOK)
         if caught is not None and caught.si_signo in PASSED_ON and caught.si_code != BY_KERNEL:
             os.kill(child, caught.si_signo)

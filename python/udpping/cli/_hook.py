@@ -15,6 +15,7 @@ from threading import Event, Thread
 from time import gmtime, monotonic, strftime
 
 from udpping._args import checks
+from udpping._services.service import LOOK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ LIMIT = 30.0
 """Seconds that one run may take."""
 PATIENCE = 5.0
 """Seconds that what is left may take at the end."""
-SLICE = 0.1
 SECOND = 1_000_000_000
 
 
@@ -80,7 +80,7 @@ class Hook:
     def _take_turns(self) -> None:
         while not self._at_once.is_set():
             try:
-                event = self._queue.get(timeout=SLICE)
+                event = self._queue.get(timeout=LOOK)
             except Empty:
                 if self._no_more.is_set():
                     return
@@ -105,7 +105,7 @@ class Hook:
         end = monotonic() + self.limit
         while True:
             try:
-                status = process.wait(SLICE)
+                status = process.wait(LOOK)
             except subprocess.TimeoutExpired:
                 if monotonic() < end and not self._at_once.is_set():
                     continue

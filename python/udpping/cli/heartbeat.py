@@ -7,6 +7,7 @@ from udpping._args.limits import MONITOR_PORT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, port, seconds, whole
 from udpping._services.heartbeat import Heartbeat
+from udpping._services.service import LOOK
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError
 
@@ -22,8 +23,6 @@ Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one
 
 Exit code without a command 0: heartbeats left; 1: none did; 2: it could not be tried."""
 MOST = 2**63 - 1
-SLICE = 0.1
-"""Seconds between two looks at whether all is well."""
 
 
 def main(words: list[str]) -> int:
@@ -83,7 +82,7 @@ def beat(heartbeat: Heartbeat, report: Report) -> int:
     watch = Watch(heartbeat, report)
     try:
         heartbeat.start()
-        while not heartbeat.wait(SLICE):
+        while not heartbeat.wait(LOOK):
             watch.look()
     except KeyboardInterrupt:
         report.say()

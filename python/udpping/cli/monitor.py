@@ -3,11 +3,12 @@
 import signal
 from time import monotonic
 
-from udpping._args.limits import MAX_PORT, MONITOR_PORT
+from udpping._args.limits import MONITOR_PORT
 from udpping._console import hosts
-from udpping._console.options import Parser, seconds, whole
+from udpping._console.options import Parser, add_listener, seconds, whole
 from udpping._results.peers import moment, status_text
 from udpping._services.monitor import Monitor
+from udpping._services.service import LOOK
 from udpping.cli._output import Report, beginning, command_parser, row_facts
 
 TYPE_CHECKING = False
@@ -28,8 +29,6 @@ UDPPING_EVENT, UDPPING_CLIENT, UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, U
 UDPPING_PREVIOUS, UDPPING_SEQ, UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty.
 
 Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line."""
-SLICE = 0.1
-"""Seconds between two looks at the counters."""
 ONCE = {
     "unsealed": "a heartbeat without a seal is refused: senders need --key, as there are keys here",
     "forged": "a heartbeat with a wrong seal is refused: another key, or changed on its way",
@@ -120,10 +119,10 @@ class Watch:
         """Tell until it stops."""
         looked = monotonic()
         while self.monitor.running:
-            event = self.monitor.next_event(SLICE)
+            event = self.monitor.next_event(LOOK)
             if event is not None:
                 self.tell(event)
-            if monotonic() - looked >= SLICE:
+            if monotonic() - looked >= LOOK:
                 self.look()
                 looked = monotonic()
 
@@ -180,13 +179,7 @@ class Watch:
 def parser() -> Parser:
     """Say what can be asked for."""
     options = command_parser("monitor", PURPOSE)
-    options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
-    options.add_argument(
-        "-p", "--port", type=whole(0, MAX_PORT), default=MONITOR_PORT, help="port; 0 takes any (12001)"
-    )
-    options.add_argument(
-        "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"
-    )
+    add_listener(options, MONITOR_PORT)
     options.add_argument("--detector", default="calibrated", help="when silence is suspicious")
     options.add_argument(
         "--interval", type=seconds, default=1.0, metavar="S", help="between heartbeats that do not say (1)"

@@ -2,9 +2,9 @@
 
 import signal
 
-from udpping._args.limits import DEFAULT_PORT, MAX_PORT
+from udpping._args.limits import DEFAULT_PORT
 from udpping._console import hosts
-from udpping._console.options import Parser, any_whole, chosen_profile, whole
+from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
 from udpping._services.server import Server
 from udpping.cli._output import Report, command_parser
 
@@ -102,13 +102,7 @@ def profile_server(words: list[str]) -> "LabServer | None":
 def parser(profile: "LabServer | None" = None) -> Parser:
     """Say what can be asked for; a server of the lab has defaults of its own."""
     options = command_parser("server", PURPOSE)
-    options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
-    options.add_argument(
-        "-p", "--port", type=whole(0, MAX_PORT), default=DEFAULT_PORT, help="port; 0 takes any (12000)"
-    )
-    options.add_argument(
-        "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"
-    )
+    add_listener(options, DEFAULT_PORT)
     options.add_argument("--loss", default="0", help="what to lose (nothing)")
     options.add_argument("--delay", default="0", help="how long to hold replies back (not at all)")
     options.add_argument("--reply", default="upper", help="what to answer (upper)")

@@ -5,6 +5,7 @@ finds out.
 """
 
 from udpping._console.options import Parser, seconds, whole
+from udpping._services.service import LOOK
 from udpping.lab._client import add_forms, add_place, one_of
 from udpping.lab._program import Program, note, say
 from udpping.lab._server import Listener, where
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 MOST_MISSES = 999
 MOST_HEARTBEATS = 2**63 - 1
-LOOK = 0.1
-"""Seconds between two looks at whether heartbeats leave."""
 
 
 class Watcher(Listener):
