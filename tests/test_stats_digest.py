@@ -7,6 +7,8 @@ import json
 import math
 import pickle
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -101,6 +103,28 @@ def test_ipdv_quantiles_are_within_the_error_of_their_neighbours() -> None:
     found, exact = stats.Digest(table).ipdv([0.0, 0.5, 1.0]), stats.ipdv(table, [0.0, 0.5, 1.0])
     assert (found.min_ns, found.max_ns) == (exact.min_ns, exact.max_ns) == (-1_000, 1_000)
     assert abs((found.median_ns or 0) - (exact.median_ns or 0)) <= 0.01 * 1_000
+
+
+MEMORY = """
+from udpping import stats
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+table = {"rtt_ns": [10_000_000 + 1_234_567 * (7 * i % 60) for i in range(60)], "sent_ns": [10**9 * i for i in range(60)]}
+kept = [stats.Digest(table) for _ in range(100)]
+before = resident()
+kept += [stats.Digest(table) for _ in range(2_000)]
+print((resident() - before) // 2_000)
+"""
+
+
+def test_the_digest_of_60_round_trips_takes_some_kilobytes() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert int(done.stdout) < 10_000
 
 
 def changed(path: str, value: object) -> str:

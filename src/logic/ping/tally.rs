@@ -1,17 +1,8 @@
 //! The running counts of a ping run, in constant memory.
 
-use std::fmt;
-
-use sketches_ddsketch::{Config, DDSketch};
-
 use crate::logic::Nanos;
 use crate::logic::record::{Stamp, Status};
-use crate::logic::stats::{Moments, RoundTrip};
-
-/// The relative error of quantiles when rows are not kept (DDSketch; Masson, Rim and Lee, VLDB 2019).
-const SKETCH_ERROR: f64 = 0.01;
-/// Bins that hold 1 ns to a day at that error.
-const SKETCH_BINS: u32 = 2_048;
+use crate::logic::stats::{Moments, Quantile, RoundTrip, SKETCH_ERROR, Sketch};
 
 /// Counts and moments that are updated as things happen.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +22,7 @@ pub(super) struct Tally {
     pub(super) kernel_stamps: u64,
     pub(super) clock_steps: u64,
     rtt: Moments,
-    sketch: Option<Box<Sketch>>,
+    sketch: Option<Sketch>,
 }
 
 /// A reply whose round trip is decided.
@@ -42,22 +33,10 @@ pub(super) struct Timed {
     pub(super) in_time: bool,
 }
 
-/// A quantile sketch.
-#[derive(Clone)]
-struct Sketch(DDSketch);
-
-impl fmt::Debug for Sketch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sketch({} values)", self.0.count())
-    }
-}
-
 impl Tally {
     /// `endless`: no rows will be there to take exact quantiles from.
     pub(super) fn new(endless: bool) -> Self {
-        let sketch =
-            endless.then(|| Box::new(Sketch(DDSketch::new(Config::new(SKETCH_ERROR, SKETCH_BINS, 1.0)))));
-        Self { sketch, ..Self::default() }
+        Self { sketch: endless.then(Sketch::default), ..Self::default() }
     }
 
     /// The count that a status is kept in.
@@ -73,7 +52,6 @@ impl Tally {
     }
 
     /// Takes in a reply.
-    #[expect(clippy::cast_precision_loss, reason = "a round trip in nanoseconds is far below 2^53")]
     pub(super) fn add_reply(&mut self, Timed { rtt, stamp, in_time }: Timed) {
         self.clock_steps += u64::from(stamp == Stamp::Stepped);
         if !in_time {
@@ -82,7 +60,7 @@ impl Tally {
         self.kernel_stamps += u64::from(stamp == Stamp::Kernel);
         self.rtt.add(rtt);
         if let Some(sketch) = &mut self.sketch {
-            sketch.0.add(rtt as f64);
+            sketch.add(rtt);
         }
     }
 
@@ -108,8 +86,7 @@ impl Tally {
         }
         self.rtt.merge(&other.rtt);
         if let (Some(mine), Some(theirs)) = (&mut self.sketch, &other.sketch) {
-            // Sketches of one configuration always merge.
-            let _ = mine.0.merge(&theirs.0);
+            mine.merge(theirs);
         }
     }
 
@@ -121,6 +98,24 @@ impl Tally {
     /// The round trips with quantiles from the sketch, where there is one.
     pub(super) fn sketched(&self) -> Option<RoundTrip> {
         let sketch = self.sketch.as_ref()?;
-        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.0.quantile(q).ok().flatten())
+        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.quantile(Quantile::new(q).ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_without_rows_are_within_the_error_also_of_two_replies() {
+        let mut tally = Tally::new(true);
+        for rtt in [10_000_000, 30_000_000] {
+            tally.add_reply(Timed { rtt, stamp: Stamp::User, in_time: true });
+        }
+        let rtt = tally.sketched().expect("two replies");
+        for (found, exact) in [(rtt.median, 20e6), (rtt.p95, 29e6), (rtt.p99, 29.8e6)] {
+            assert!((found - exact).abs() <= SKETCH_ERROR * exact, "{found} {exact}");
+        }
+        assert_eq!((rtt.min, rtt.max), (10_000_000, 30_000_000));
     }
 }

@@ -4,22 +4,25 @@
 //! 1 % of the exact one. There is a bin for every whole number of 64 bits, so unlike there none is ever given up, and
 //! parts come to the same in whatever order they are merged.
 
-use sketches_ddsketch::Config;
+use std::collections::BTreeMap;
 
 use super::{Moments, Quantile};
 use crate::logic::Invalid;
 
 /// The relative error of a quantile.
 pub const SKETCH_ERROR: f64 = 0.01;
-/// Bins for 1 to 2^63 at that error; as many again are below 0, and one is for 0 itself.
-const SIDE: usize = 2_184;
-const SIDE_BIN: i32 = 2_184;
+/// How many times the upper bound of a bin is its lower one, and the natural logarithm of that.
+const GROWTH: f64 = (1.0 + SKETCH_ERROR) / (1.0 - SKETCH_ERROR);
+const LN_GROWTH: f64 = 0.020_000_666_706_669_435;
+/// Bins for 1 to 2^63; as many again are below 0, and one is for 0 itself.
+const SIDE: i32 = 2_184;
 
 /// Moments, and counts of values of about the same size.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Sketch {
     moments: Moments,
-    bins: Vec<u64>,
+    /// By their bins, none of them 0.
+    counts: BTreeMap<i32, u64>,
 }
 
 impl std::fmt::Debug for Sketch {
@@ -32,11 +35,20 @@ impl Sketch {
     /// The sketch of `values`.
     #[must_use]
     pub fn of(values: &[i64]) -> Self {
-        let (config, mut bins) = (scale(), vec![0; 2 * SIDE + 1]);
-        for value in values {
-            bins[place(&config, *value)] += 1;
-        }
-        Self { moments: Moments::of(values), bins }
+        let mut sketch = Self { moments: Moments::of(values), counts: BTreeMap::new() };
+        values.iter().for_each(|value| sketch.count(bin(*value), 1));
+        sketch
+    }
+
+    /// Takes in one value more.
+    pub fn add(&mut self, value: i64) {
+        self.moments.add(value);
+        self.count(bin(value), 1);
+    }
+
+    fn count(&mut self, bin: i32, more: u64) {
+        let count = self.counts.entry(bin).or_default();
+        *count = count.saturating_add(more);
     }
 
     /// The sketch with these moments and bins, as another told them.
@@ -44,15 +56,16 @@ impl Sketch {
     /// # Errors
     /// What no values can have come to.
     pub fn from_parts(moments: Moments, bins: impl IntoIterator<Item = (i32, u64)>) -> Result<Self, Invalid> {
-        let mut sketch = Self { moments, bins: vec![0; 2 * SIDE + 1] };
+        let mut sketch = Self { moments, counts: BTreeMap::new() };
         for (bin, count) in bins {
-            let place = bin.checked_add(SIDE_BIN).and_then(|place| usize::try_from(place).ok());
-            let Some(slot) = place.and_then(|place| sketch.bins.get_mut(place)) else {
-                return Err(Invalid::new("bin", bin, format!("-{SIDE_BIN} to {SIDE_BIN}")));
-            };
-            *slot = slot.saturating_add(count);
+            if !(-SIDE..=SIDE).contains(&bin) {
+                return Err(Invalid::new("bin", bin, format!("-{SIDE} to {SIDE}")));
+            }
+            if count > 0 {
+                sketch.count(bin, count);
+            }
         }
-        let count = sketch.bins.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        let count = sketch.counts.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
         if count != moments.count() {
             return Err(Invalid::new("count", moments.count(), format!("{count}, as in the bins")));
         }
@@ -62,9 +75,7 @@ impl Sketch {
     /// Takes in other values.
     pub fn merge(&mut self, other: &Self) {
         self.moments.merge(&other.moments);
-        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
-            *mine = mine.saturating_add(*theirs);
-        }
+        other.bins().for_each(|(bin, count)| self.count(bin, count));
     }
 
     /// Count, mean, standard deviation and extremes: exact.
@@ -76,7 +87,7 @@ impl Sketch {
     /// The bins that are not empty, from the least values to the greatest: 0 for the value 0, else the sign of the
     /// values and 1 for a size of 1, 2 for about 1.02, ...
     pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> {
-        (-SIDE_BIN..).zip(self.bins.iter().copied()).filter(|(_, count)| *count > 0)
+        self.counts.iter().map(|(bin, count)| (*bin, *count))
     }
 
     /// A quantile, each of the two values it lies between within [`SKETCH_ERROR`]; least and greatest are exact. `None`
@@ -86,12 +97,11 @@ impl Sketch {
         let (least, greatest) = (self.moments.min()? as f64, self.moments.max()? as f64);
         let count = usize::try_from(self.moments.count()).unwrap_or(usize::MAX);
         let (below, part) = q.place(count)?;
-        let config = scale();
         let value = |index: usize| {
             let mut left = index as u64;
             for (bin, count) in self.bins() {
                 if left < count {
-                    return middle(&config, bin).clamp(least, greatest);
+                    return middle(bin).clamp(least, greatest);
                 }
                 left -= count;
             }
@@ -108,26 +118,23 @@ impl Sketch {
     }
 }
 
-fn scale() -> Config {
-    Config::new(SKETCH_ERROR, 1, 1.0)
-}
-
-/// The bin of a value, counted from the first.
-fn place(config: &Config, value: i64) -> usize {
-    let size = value.unsigned_abs();
-    if size == 0 {
-        return SIDE;
+/// The bin of a value.
+#[expect(clippy::cast_possible_truncation, reason = "at most 2,184")]
+fn bin(value: i64) -> i32 {
+    if value == 0 {
+        return 0;
     }
-    let away = usize::try_from(config.key(size as f64)).unwrap_or(0).min(SIDE - 1) + 1;
-    if value > 0 { SIDE + away } else { SIDE - away }
+    let away = ((value.unsigned_abs() as f64).ln() / LN_GROWTH).floor() as i32 + 1;
+    if value > 0 { away.min(SIDE) } else { -away.min(SIDE) }
 }
 
 /// The value that no value of a bin differs from by more than the relative error.
-fn middle(config: &Config, bin: i32) -> f64 {
+fn middle(bin: i32) -> f64 {
+    let size = (f64::from(bin.abs() - 1) * LN_GROWTH).exp() * (2.0 * GROWTH / (1.0 + GROWTH));
     match bin {
         0 => 0.0,
-        1.. => config.value(bin - 1),
-        _ => -config.value(-bin - 1),
+        1.. => size,
+        _ => -size,
     }
 }
 
@@ -155,9 +162,17 @@ mod tests {
     #[test]
     fn every_value_has_a_bin() {
         for value in [0, 1, -1, 2, i64::MAX, i64::MIN + 1, i64::MIN] {
-            let found = middle(&scale(), Sketch::of(&[value]).bins().next().expect("one bin").0);
+            let found = middle(Sketch::of(&[value]).bins().next().expect("one bin").0);
             assert!((found - value as f64).abs() <= 0.010_1 * (value as f64).abs(), "{value} {found}");
         }
+    }
+
+    /// A digest that was written down names bins: these never change.
+    #[test]
+    fn the_bins_are_frozen() {
+        let bins = [0, 1, 2, 1 << 10, 1 << 20, 1 << 40, i64::MAX, -1, -(1 << 30), i64::MIN].map(bin);
+        assert_eq!(bins, [0, 1, 35, 347, 694, 1_387, 2_184, -1, -1_040, -2_184]);
+        assert!((LN_GROWTH - GROWTH.ln()).abs() < 1e-17);
     }
 
     #[test]
@@ -194,7 +209,7 @@ mod tests {
             for (one, other) in [(left, right), (right, left)] {
                 let mut merged = Sketch::of(one);
                 merged.merge(&Sketch::of(other));
-                prop_assert_eq!(&merged.bins, &whole.bins);
+                prop_assert_eq!(&merged.counts, &whole.counts);
                 prop_assert_eq!(merged.quantile(Quantile::P95), whole.quantile(Quantile::P95));
                 let (ours, all) = (merged.moments.mean().unwrap_or(0.0), whole.moments.mean().unwrap_or(0.0));
                 prop_assert!((ours - all).abs() <= 1e-12 * all.abs().max(1e19));
