@@ -112,7 +112,8 @@ def resident():
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * 4096
 
-table = {"rtt_ns": [10_000_000 + 1_234_567 * (7 * i % 60) for i in range(60)], "sent_ns": [10**9 * i for i in range(60)]}
+rtt = [10_000_000 + 1_234_567 * (7 * i % 60) for i in range(60)]
+table = {"rtt_ns": rtt, "sent_ns": [10**9 * i for i in range(60)]}
 kept = [stats.Digest(table) for _ in range(100)]
 before = resident()
 kept += [stats.Digest(table) for _ in range(2_000)]
