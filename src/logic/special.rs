@@ -5,8 +5,8 @@
 mod gamma;
 mod normal;
 
-pub(in crate::logic) use gamma::{gamma_above, ln_gamma, upper};
-pub(in crate::logic) use normal::normal_above;
+pub(in crate::logic) use gamma::{gamma_above, ln_gamma, normal_tail, upper};
+pub(in crate::logic) use normal::normal_quantile_above;
 
 use std::f64::consts::{LN_2, LOG2_E};
 

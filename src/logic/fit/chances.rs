@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
 use super::Channel;
-use crate::logic::special::upper;
+use crate::logic::special::normal_tail;
 
 /// Numbers of losses are told apart so many standard deviations to either side of the mean.
 const REACH: f64 = 30.0;
@@ -24,7 +24,7 @@ impl Channel {
         let counts = (2.0 * REACH * spread + 64.0).min(sent as f64 + 1.0);
         if counts > MOST_COUNTS as f64 {
             let off = ((lost as f64 - mean).abs() - 0.5).max(0.0) / spread;
-            return upper(0.5, off * off / 2.0);
+            return 2.0 * normal_tail(off.abs());
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let counts = counts.ceil() as u64;

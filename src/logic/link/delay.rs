@@ -11,7 +11,7 @@ mod tests;
 use std::f64::consts::LN_2;
 
 use crate::logic::Nanos;
-use crate::logic::special::{exp, gamma_above, ln_of_one_to_two, normal_above};
+use crate::logic::special::{exp, gamma_above, ln_of_one_to_two, normal_quantile_above};
 use crate::logic::text::HOUR;
 
 /// No delay that can be drawn is longer: two days. An exponential one of an hour on average comes near it.
@@ -97,9 +97,9 @@ impl Delay {
                 low + Nanos::try_from(later).unwrap_or(0)
             }
             Kind::Exponential { mean, base } => base + exponential(mean, uniform),
-            Kind::LogNormal { median, sigma, base } => {
-                base.saturating_add(nanos(median as f64 * exp(number(sigma) * normal_above(open(uniform)))))
-            }
+            Kind::LogNormal { median, sigma, base } => base.saturating_add(nanos(
+                median as f64 * exp(number(sigma) * normal_quantile_above(open(uniform))),
+            )),
             Kind::Gamma { mean, shape, base } => {
                 let shape = number(shape);
                 base.saturating_add(nanos(mean as f64 / shape * gamma_above(shape, open(uniform))))

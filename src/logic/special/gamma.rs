@@ -1,6 +1,6 @@
 //! The incomplete gamma function, its logarithm and its inverse.
 
-use super::{exp, ln, normal_above};
+use super::{exp, ln, normal_quantile_above};
 
 /// Enough for counts up to a billion; both end long before.
 const MOST_TERMS: u32 = 1_000_000;
@@ -15,6 +15,11 @@ pub(in crate::logic) fn upper(a: f64, x: f64) -> f64 {
     if x < a + 1.0 { 1.0 - front * series(a, x) } else { front * fraction(a, x) }
 }
 
+/// The probability that a standard normal variable exceeds `z`. Its square is a gamma variable.
+pub(in crate::logic) fn normal_tail(z: f64) -> f64 {
+    if z < 0.0 { 1.0 - normal_tail(-z) } else { upper(0.5, z * z / 2.0) / 2.0 }
+}
+
 /// What a gamma variable with shape `a` and scale 1 exceeds with probability `q`, 0 < `q` < 1: to 10^-12 of it for
 /// shapes from 0.1 to 1,000.
 #[expect(clippy::many_single_char_names, reason = "as the functions are written everywhere")]
@@ -26,7 +31,7 @@ pub(in crate::logic) fn gamma_above(a: f64, q: f64) -> f64 {
     let target = ln(p.min(q));
     // Too small, as the density falls off e^-x; the cube of a normal variable (Wilson and Hilferty 1931) is near.
     let least = (ln(p) + ln_gamma(a + 1.0)) / a;
-    let cube = 1.0 - 1.0 / (9.0 * a) + normal_above(q) / (3.0 * a.sqrt());
+    let cube = 1.0 - 1.0 / (9.0 * a) + normal_quantile_above(q) / (3.0 * a.sqrt());
     let mut y = if cube > 0.1 { least.max(ln(a * cube * cube * cube)) } else { least };
     for _ in 0..MOST_STEPS {
         let x = exp(y);

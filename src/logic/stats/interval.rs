@@ -1,7 +1,7 @@
-//! Intervals of a proportion.
+//! Intervals of a proportion and of a count.
 
-use super::normal_quantile_above;
 use crate::logic::Invalid;
+use crate::logic::special::{normal_quantile_above, upper};
 
 /// The normal quantile of a two-sided 95 % interval.
 pub const Z95: f64 = 1.959_963_984_540_054;
@@ -30,6 +30,31 @@ pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
     let low = if share <= 0.0 { 0.0 } else { (middle - half) / scale };
     let high = if share >= 1.0 { 1.0 } else { (middle + half) / scale };
     (low, high)
+}
+
+/// The 95 % interval of the mean of a Poisson variable of which `count` was seen (Garwood 1936): exact, in that the
+/// truth lies below it in at most 2.5 % of all cases and above it in at most 2.5 %.
+#[must_use]
+pub fn garwood(count: u64) -> (f64, f64) {
+    const SIDE: f64 = 0.025;
+    let n = count as f64;
+    let far = n + 10.0 * n.sqrt() + 10.0;
+    // P(X >= n) rises with the mean and P(X <= n) falls.
+    let low = if count == 0 { 0.0 } else { crossing(0.0, n, |mean| 1.0 - upper(n, mean) < SIDE) };
+    (low, crossing(n, far, |mean| upper(n + 1.0, mean) > SIDE))
+}
+
+/// Where `before` turns from true to false.
+fn crossing(mut low: f64, mut high: f64, before: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if before(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
 }
 
 /// How sure an interval is to hold the truth, more than 0 and less than 1.
@@ -77,6 +102,26 @@ mod tests {
         assert_eq!(wilson(0, 0, Z95), None);
     }
 
+    /// From tables of chi-square: half its quantiles with 2n and 2n + 2 degrees of freedom.
+    #[test]
+    fn garwood_agrees_with_published_values() {
+        let cases = [
+            (0, 0.0, 3.688_879_454_113_936),
+            (1, 0.025_317_807_984_289_9, 5.571_643_390_938_86),
+            (10, 4.795_389_037_614_69, 18.390_356_042_203_5),
+            (100, 81.363_976_515_263_9, 121.627_335_286_837),
+        ];
+        for (count, low, high) in cases {
+            let (ours_low, ours_high) = garwood(count);
+            assert!(
+                (ours_low - low).abs() < 1e-3 && (ours_high - high).abs() < 1e-3,
+                "{count} {ours_low} {ours_high}"
+            );
+        }
+        let (low, high) = garwood(1_000_000);
+        assert!((low - 998_041.0).abs() < 5.0 && (high - 1_001_961.0).abs() < 5.0, "{low} {high}");
+    }
+
     #[test]
     fn confidence_is_a_number_between_0_and_1() {
         assert!(Confidence::new(0.95).is_ok_and(|sure| (sure.z() - Z95).abs() < 1e-14));
@@ -96,6 +141,15 @@ mod tests {
             let (low, high) = wilson(hits, n, Z95).expect("trials");
             let p = hits as f64 / n as f64;
             prop_assert!(0.0 <= low && low <= p && p <= high && high <= 1.0);
+        }
+
+        #[test]
+        fn an_interval_holds_what_was_seen(count in 0_u64..100_000) {
+            let (low, high) = garwood(count);
+            let n = count as f64;
+            prop_assert!(low <= n && n < high);
+            prop_assert!(count == 0 || (1.0 - upper(n, low) - 0.025).abs() < 1e-6);
+            prop_assert!((upper(n + 1.0, high) - 0.025).abs() < 1e-6);
         }
 
         #[test]

@@ -92,7 +92,6 @@ impl RoundTrip {
 impl Summary {
     /// `lost` of `sent` as a share with its interval.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub fn share(lost: u64, sent: u64) -> Option<(f64, f64, f64)> {
         wilson(lost, sent, Z95).map(|(low, high)| (lost as f64 / sent as f64, low, high))
     }

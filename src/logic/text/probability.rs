@@ -57,7 +57,6 @@ impl Probability {
 
     /// The nearest float, or one beside it.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "that is what is asked for")]
     pub fn as_f64(&self) -> f64 {
         self.part as f64 / self.whole as f64
     }

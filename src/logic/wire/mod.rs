@@ -47,7 +47,6 @@ impl Seq {
 /// Nanoseconds as CPython's `time.time()` makes seconds of them, to the last bit; for a time since 1970 good to half a
 /// microsecond.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "so does CPython")]
 pub fn seconds(nanos: i64) -> f64 {
     nanos as f64 / 1e9
 }

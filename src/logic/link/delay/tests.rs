@@ -129,9 +129,7 @@ proptest! {
 
     #[test]
     fn our_logarithm_is_the_systems_to_a_nanosecond(bits: u64) {
-        #[expect(clippy::cast_precision_loss)]
         let system = -(((bits >> 11) + 1) as f64 / (1_u64 << 53) as f64).ln() * 1e9;
-        #[expect(clippy::cast_precision_loss)]
         let ours = exponential(SECOND, bits) as f64;
         prop_assert!((ours - system).abs() <= 0.51, "{} {}", ours, system);
     }

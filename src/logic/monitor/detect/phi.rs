@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::window::{self, Window};
 use super::{Beat, option, window_size};
-use crate::logic::stats::normal_quantile_above;
+use crate::logic::special::normal_quantile_above;
 use crate::logic::text::{Time, time};
 use crate::logic::{Nanos, SECOND};
 
