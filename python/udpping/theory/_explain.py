@@ -13,7 +13,7 @@ from udpping.loss import Loss
 from udpping.theory import _numbers
 from udpping.theory._counts import MOST_SENT
 from udpping.theory._runs import within
-from udpping.theory._samples import level, p_value, two_sided
+from udpping.theory._samples import level, p_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,8 +155,9 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
         if model is None
         else _core.loss_chances(str(model), sent, lost, longest)
     )
-    low, high = wilson(lost, sent, test_level)
-    burst_low, burst_high = (None, None) if marks is None else _allowing_for_bursts(marks, test_level)
+    confidence = min(1 - test_level, ALL_BUT_SURE)
+    low, high = _core.wilson(lost, sent, confidence) or (0.0, 1.0)
+    burst_low, burst_high = (None, None) if marks is None else _allowing_for_bursts(marks, confidence)
     return Explanation(
         sent=sent,
         lost=lost,
@@ -176,21 +177,11 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     )
 
 
-def wilson(lost: int, sent: int, alpha: float) -> tuple[float, float]:
-    """Give the score interval of a proportion at the level 1 - alpha (Wilson 1927), as a summary has it."""
-    z = two_sided(alpha)
-    share, extra = lost / sent, z * z / sent
-    half = z * ((share * (1 - share) + extra / 4) / sent) ** 0.5
-    low, high = ((share + extra / 2 + side) / (1 + extra) for side in (-half, half))
-    # The ends are exact where nothing or everything was lost.
-    return (low if lost else 0.0), (high if lost < sent else 1.0)
-
-
-def _allowing_for_bursts(marks: list[bool], alpha: float) -> "tuple[float | None, float | None]":
+def _allowing_for_bursts(marks: list[bool], confidence: float) -> "tuple[float | None, float | None]":
     from udpping import stats
 
     times = {"rtt_ns": [None if lost else 0 for lost in marks]}
-    found = stats.loss(times, confidence=min(1 - alpha, ALL_BUT_SURE))
+    found = stats.loss(times, confidence=confidence)
     return found.burst_low, found.burst_high
 
 
