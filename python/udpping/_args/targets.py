@@ -27,3 +27,8 @@ def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:
 def target_text(host: str, port: int) -> str:
     """Write it so that it can be read back: `host:port` or `[v6]:port`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    return host == "::1" or host.startswith(("127.", "::ffff:127."))

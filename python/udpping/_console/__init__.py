@@ -1,1 +1,1 @@
-"""What the command line and the programs of the lab share. It imports `_services` and what that imports."""
+"""What the command line and the programs of the lab share. It imports `_args`."""

@@ -5,8 +5,7 @@ import socket
 import struct
 from pathlib import Path
 
-from udpping._args.targets import target_text
-from udpping._services.server import is_loopback
+from udpping._args.targets import is_loopback, target_text
 from udpping.errors import NetworkError, PortBusyError
 
 TYPE_CHECKING = False

@@ -4,6 +4,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import delay_text, loss_text, utc_offset
 from udpping._args.limits import DEFAULT_PORT
+from udpping._args.targets import is_loopback
 from udpping._results.rows import Event, LogRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
@@ -253,8 +254,3 @@ class Server(Listener["_core.EchoServer"]):
         state = "running" if self.running else "not running"
         setup = f"loss {self.loss}, delay {self.delay}, seed {self.seed}"
         return f"<udpping.Server {host} port {port}, {setup}: {state}>"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
-    return host == "::1" or host.startswith(("127.", "::ffff:127."))

@@ -1,11 +1,10 @@
 """`udpping doctor`: why does nobody answer? Of this machine as a server, or of a server elsewhere."""
 
 from udpping._args.limits import DEFAULT_PORT
-from udpping._args.targets import parse_target, target_text
+from udpping._args.targets import is_loopback, parse_target, target_text
 from udpping._console import hosts
 from udpping._console.options import Parser, port, seconds, whole
 from udpping._services.ping import Pinger
-from udpping._services.server import is_loopback
 from udpping._services.session import Session
 from udpping.cli._output import Report, command_parser
 from udpping.errors import AddressError, Interrupted, NetworkError

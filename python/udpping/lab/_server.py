@@ -162,8 +162,8 @@ def where(server: "udpping.Server | Monitor", client: str = "UDPPingerClient") -
     ...     print(where(server))
     listening on 127.0.0.1, UDP port ..., seed 42; only from this machine: python UDPPingerClient.py ...
     """
+    from udpping._args.targets import is_loopback
     from udpping._console import hosts
-    from udpping._services.server import is_loopback
 
     host, port = server.bound
     wild = host in {"0.0.0.0", "::"}  # noqa: S104 - told, not bound
