@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 ECHO_PORT: Final[int]
 """
@@ -511,6 +511,11 @@ def fit_models(samples: Samples) -> "dict[str, object]":
     """
     Fits chains to losses and distributions to delays; gives back the counts, a dict for each model, and the places of the
     best ones.
+    """
+
+def is_notable(event: str, before: str | None) -> bool:
+    """
+    Whether an event of that name, with that state before, is more than a heartbeat that came, is late or lost.
     """
 
 def loss_chances(text: str, sent: SupportsIndex, lost: SupportsIndex, longest: SupportsIndex | None) -> "tuple[float, float | None]":

@@ -11,7 +11,7 @@ use super::service;
 use super::table::Table;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::monitor::detect::Detector;
-use crate::logic::monitor::{Event, MonitorPlan, State};
+use crate::logic::monitor::{Event, Kind, MonitorPlan, State};
 use crate::logic::wire::heartbeat::{INTERVALS, Keys};
 use crate::logic::{DAY, Invalid, SECOND};
 use crate::net::monitor::{Settings, Watcher};
@@ -201,6 +201,12 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         event.to_string(),
     )
         .into_pyobject(py)
+}
+
+/// Whether an event of that name, with that state before, is more than a heartbeat that came, is late or lost.
+#[pyfunction]
+pub(super) fn is_notable(event: &str, before: Option<&str>) -> bool {
+    Kind::named(event).is_none_or(|kind| kind.is_notable(before.and_then(State::named)))
 }
 
 /// Steps of virtual time between two looks at signals: some milliseconds of real time.

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, TypeAlias
 
+from udpping import _core
+
 Payload: TypeAlias = bytes  # in the class below, `bytes` is a column
 
 
@@ -194,6 +196,4 @@ class MonitorEvent(NamedTuple):
     @property
     def is_notable(self) -> bool:
         """Whether it is more than a heartbeat that comes, is late or lost, as happens, and the way back."""
-        if self.event == "up":
-            return self.before not in {"late", "suspect"}
-        return self.event not in {"late", "suspect", "lost", "heard", "heard_late", "heard_again"}
+        return _core.is_notable(self.event, self.before)

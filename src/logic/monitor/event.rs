@@ -128,47 +128,65 @@ impl State {
 }
 
 impl Kind {
+    /// All that are no state, with their words.
+    const NAMES: [(Self, &'static str); 19] = [
+        (Self::Restarted, "restarted"),
+        (Self::Paused, "paused"),
+        (Self::ClientClockStepped, "client_clock_stepped"),
+        (Self::AddressChanged, "address_changed"),
+        (Self::Lost, "lost"),
+        (Self::Heard, "heard"),
+        (Self::HeardLate, "heard_late"),
+        (Self::HeardAgain, "heard_again"),
+        (Self::Jumped, "jumped"),
+        (Self::DuplicateIdentity, "duplicate_identity"),
+        (Self::Forgotten, "forgotten"),
+        (Self::Resumed, "resumed"),
+        (Self::Stalled, "stalled"),
+        (Self::ClockStepped, "clock_stepped"),
+        (Self::Dropped, "dropped"),
+        (Self::Isolated, "isolated"),
+        (Self::Connected, "connected"),
+        (Self::Idle, "idle"),
+        (Self::Full, "full"),
+    ];
+
     /// In a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Is(state) => state.as_str(),
-            Self::Restarted => "restarted",
-            Self::Paused => "paused",
-            Self::ClientClockStepped => "client_clock_stepped",
-            Self::AddressChanged => "address_changed",
-            Self::Lost => "lost",
-            Self::Heard => "heard",
-            Self::HeardLate => "heard_late",
-            Self::HeardAgain => "heard_again",
-            Self::Jumped => "jumped",
-            Self::DuplicateIdentity => "duplicate_identity",
-            Self::Forgotten => "forgotten",
-            Self::Resumed => "resumed",
-            Self::Stalled => "stalled",
-            Self::ClockStepped => "clock_stepped",
-            Self::Dropped => "dropped",
-            Self::Isolated => "isolated",
-            Self::Connected => "connected",
-            Self::Idle => "idle",
-            Self::Full => "full",
+            _ => Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name),
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let kind = || Self::NAMES.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind);
+        State::named(word).map(Self::Is).or_else(kind)
+    }
+
+    /// Whether it is more than a heartbeat that came, is late or lost, as happens; `before` is the state before.
+    #[must_use]
+    pub fn is_notable(self, before: Option<State>) -> bool {
+        match self {
+            Self::Is(State::Late | State::Suspect)
+            | Self::Lost
+            | Self::Heard
+            | Self::HeardLate
+            | Self::HeardAgain => false,
+            Self::Is(State::Up) => !before.is_some_and(State::is_silent),
+            _ => true,
         }
     }
 }
 
 impl Event {
-    /// Whether it is more than a heartbeat that came, is late or lost, as happens.
+    /// As [`Kind::is_notable`].
     #[must_use]
     pub fn is_notable(&self) -> bool {
-        match self.kind {
-            Kind::Is(State::Late | State::Suspect)
-            | Kind::Lost
-            | Kind::Heard
-            | Kind::HeardLate
-            | Kind::HeardAgain => false,
-            Kind::Is(State::Up) => !self.before.is_some_and(State::is_silent),
-            _ => true,
-        }
+        self.kind.is_notable(self.before)
     }
 }
 

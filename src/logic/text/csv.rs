@@ -104,7 +104,12 @@ impl<'a> Reader<'a> {
 
 /// Writes `text` as a field: in quotes where it needs them, and where it is empty, as nothing is what is missing.
 pub fn write_text(out: &mut String, text: &str) {
-    if !text.is_empty() && !text.contains(['"', ',', '\r', '\n']) {
+    write_field(out, text, text.is_empty());
+}
+
+/// Writes a field in quotes, or only where it needs them.
+pub fn write_field(out: &mut String, text: &str, quoted: bool) {
+    if !quoted && !text.contains(['"', ',', '\r', '\n']) {
         out.push_str(text);
         return;
     }

@@ -9,12 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::Post;
 use crate::logic::Moment;
-use crate::logic::monitor::{Event, Monitor, PeerRow};
-use crate::logic::text::iso;
+use crate::logic::monitor::{Event, LOG_TITLE, Monitor};
 use crate::net::background::Background;
 use crate::net::clock::Clock;
 use crate::net::feed::lock;
@@ -25,9 +23,6 @@ use crate::net::{Error, Result, random_session};
 const SLICE: usize = 500;
 /// The share of the time that goes into writing, at most.
 const SHARE: i64 = 20;
-/// The first line of a log.
-const TITLE: &str =
-    "run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message\n";
 /// Bytes that wait for a disk that is full; later lines are lost to the file.
 const MOST_WAITING: usize = 1 << 26;
 
@@ -80,7 +75,7 @@ impl Keeper {
         }
         let state = state.map(|directory| State::open(directory, monitor, now)).transpose()?;
         let log = log
-            .map(|path| Lines::open(&path, TITLE).map_err(|source| file("add to the log", &path, source)))
+            .map(|path| Lines::open(&path, LOG_TITLE).map_err(|source| file("add to the log", &path, source)))
             .transpose()?;
         let run = format!("{:016x}", random_session()?);
         let failure = Failure::default();
@@ -131,11 +126,11 @@ impl Files {
     fn keep(&mut self, post: &Post) {
         let events = lock(&post.books).unkept.as_mut().map(std::mem::take).unwrap_or_default();
         if let Some(log) = &mut self.log {
-            let lines = events.iter().map(|event| log_line(&self.run, event)).collect();
+            let lines = events.iter().map(|event| event.log_line(&self.run)).collect();
             self.failure.note("log", log.add(lines));
         }
         if let Some(state) = &mut self.state {
-            self.failure.note("state", state.events.add(events.iter().map(json_line).collect()));
+            self.failure.note("state", state.events.add(events.iter().map(Event::json_line).collect()));
             self.failure.note("state", state.save(post));
         }
     }
@@ -143,8 +138,7 @@ impl Files {
     fn sum_up(&mut self, post: &Post) {
         let Some(log) = &mut self.log else { return };
         let now = post.clock.moment();
-        let lines =
-            lock(&post.books).monitor.peers(now).map(|row| summary_line(&self.run, now, &row)).collect();
+        let lines = lock(&post.books).monitor.peers(now).map(|row| row.log_line(&self.run, now)).collect();
         self.failure.note("log", log.add(lines));
     }
 }
@@ -246,57 +240,4 @@ fn ends_with_a_line(path: &Path) -> io::Result<bool> {
     file.seek(io::SeekFrom::End(-1))?;
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")
-}
-
-fn log_line(run: &str, event: &Event) -> String {
-    let client = event.client.as_deref().unwrap_or_default();
-    let (address, seq, count) = (maybe(event.address), maybe(event.seq), maybe(event.count));
-    let span = event.span.map(seconds).unwrap_or_default();
-    let (time, name) = (iso(event.at.wall), event.kind.as_str());
-    format!("{run},{time},{name},{client},{address},{seq},{span},{count},,,,,\"{event}\"\n")
-}
-
-fn summary_line(run: &str, now: Moment, row: &PeerRow) -> String {
-    let PeerRow { client, address, seq, counts, state, .. } = row;
-    let (time, span) = (iso(now.wall), seconds(now.mono.saturating_sub(row.last_seen.mono)));
-    format!(
-        "{run},{time},summary,{client},{address},{seq},{span},,{},{},{},{},\"{client} at the end: {}\"\n",
-        counts.received,
-        counts.lost,
-        counts.duplicates,
-        counts.reordered,
-        state.as_str()
-    )
-}
-
-/// Names and addresses hold nothing that JSON would want escaped.
-fn json_line(event: &Event) -> String {
-    let text =
-        |value: Option<String>| value.map_or_else(|| "null".to_owned(), |value| format!("\"{value}\""));
-    let number = |value: Option<i64>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
-    format!(
-        "{{\"time\": \"{}\", \"wall_ns\": {}, \"event\": \"{}\", \"client\": {}, \"address\": {}, \"previous\": {}, \
-         \"before\": {}, \"seq\": {}, \"span_ns\": {}, \"value\": {}, \"message\": \"{event}\"}}\n",
-        iso(event.at.wall),
-        event.at.wall,
-        event.kind.as_str(),
-        text(event.client.as_deref().map(str::to_owned)),
-        text(event.address.map(|address| address.to_string())),
-        text(event.previous.as_ref().map(ToString::to_string)),
-        text(event.before.map(|state| state.as_str().to_owned())),
-        event.seq.map_or_else(|| "null".to_owned(), |seq| seq.to_string()),
-        number(event.span),
-        number(event.count),
-    )
-}
-
-fn maybe<T: std::fmt::Display>(value: Option<T>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-fn seconds(nanos: i64) -> String {
-    format!(
-        "{:.6}",
-        Duration::from_nanos(nanos.unsigned_abs()).as_secs_f64() * if nanos < 0 { -1.0 } else { 1.0 }
-    )
 }

@@ -26,22 +26,7 @@ struct Style {
 const CSV: Style =
     Style { missing: "", flags: ["False", "True"], text: csv::write_text, number: text::py_repr };
 const JSON: Style =
-    Style { missing: "null", flags: ["false", "true"], text: json::write_text, number: json_number };
-
-/// JSON has no such words, and Python's has these.
-fn json_number(value: f64) -> String {
-    if value.is_finite() {
-        return text::py_repr(value);
-    }
-    if value.is_nan() {
-        "NaN"
-    } else if value > 0.0 {
-        "Infinity"
-    } else {
-        "-Infinity"
-    }
-    .to_owned()
-}
+    Style { missing: "null", flags: ["false", "true"], text: json::write_text, number: json::number_text };
 
 impl Table {
     /// So many rows from the `first` on as lines of CSV.

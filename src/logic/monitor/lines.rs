@@ -1,0 +1,142 @@
+//! Events and clients as lines of files: JSON for programs, CSV for spreadsheets.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::{Event, PeerRow};
+use crate::logic::text::{csv, iso, json};
+use crate::logic::{Moment, Nanos};
+
+/// The first line of a log.
+pub const LOG_TITLE: &str =
+    "run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message\n";
+
+impl Event {
+    /// A line of JSON.
+    #[must_use]
+    pub fn json_line(&self) -> String {
+        let mut line = String::new();
+        json::write_object(
+            &mut line,
+            &[
+                ("time", iso(self.at.wall).into()),
+                ("wall_ns", self.at.wall.into()),
+                ("event", self.kind.as_str().into()),
+                ("client", self.client.as_deref().into()),
+                ("address", self.address.map(|address| address.to_string()).into()),
+                ("previous", self.previous.as_ref().map(ToString::to_string).into()),
+                ("before", self.before.map(super::State::as_str).into()),
+                ("seq", self.seq.into()),
+                ("span_ns", self.span.into()),
+                ("value", self.count.into()),
+                ("message", self.to_string().into()),
+            ],
+        );
+        line.push('\n');
+        line
+    }
+
+    /// A line of a log, of the run with this name.
+    #[must_use]
+    pub fn log_line(&self, run: &str) -> String {
+        let (time, client) = (iso(self.at.wall), self.client.as_deref().unwrap_or_default());
+        let (address, seq, count) = (maybe(self.address), maybe(self.seq), maybe(self.count));
+        let (event, span) = (self.kind.as_str(), self.span.map(seconds).unwrap_or_default());
+        log_line(
+            [run, &time, event, client, &address, &seq, &span, &count, "", "", "", ""],
+            &self.to_string(),
+        )
+    }
+}
+
+impl PeerRow {
+    /// The last line of a client in the log of the run with this name.
+    #[must_use]
+    pub fn log_line(&self, run: &str, now: Moment) -> String {
+        let Self { client, address, seq, counts, state, .. } = self;
+        let (time, silence) = (iso(now.wall), seconds(now.mono.saturating_sub(self.last_seen.mono)));
+        let (address, seq) = (address.to_string(), seq.to_string());
+        let [received, lost, duplicates, reordered] =
+            &[counts.received, counts.lost, counts.duplicates, counts.reordered]
+                .map(|count| count.to_string());
+        log_line(
+            [
+                run, &time, "summary", client, &address, &seq, &silence, "", received, lost, duplicates,
+                reordered,
+            ],
+            &format!("{client} at the end: {}", state.as_str()),
+        )
+    }
+}
+
+/// What is missing is empty, and the message always in quotes.
+fn log_line(fields: [&str; 12], message: &str) -> String {
+    let mut line = String::new();
+    for field in fields {
+        csv::write_field(&mut line, field, false);
+        line.push(',');
+    }
+    csv::write_field(&mut line, message, true);
+    line.push('\n');
+    line
+}
+
+fn maybe<T: Display>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn seconds(nanos: Nanos) -> String {
+    let length = Duration::from_nanos(nanos.unsigned_abs()).as_secs_f64();
+    format!("{:.6}", if nanos < 0 { -length } else { length })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::monitor::{Kind, State};
+
+    fn event(client: &str) -> Event {
+        Event {
+            number: 1,
+            at: Moment { mono: 0, wall: 1_700_000_000_250_000_000 },
+            kind: Kind::Is(State::Down),
+            client: Some(client.into()),
+            address: Some("127.0.0.1:5000".parse().unwrap()),
+            previous: None,
+            before: Some(State::Suspect),
+            seq: Some(7),
+            span: Some(-1_500_000),
+            count: None,
+        }
+    }
+
+    #[test]
+    fn an_event_has_a_line_in_each_file() {
+        assert_eq!(
+            event("web1").json_line(),
+            "{\"time\": \"2023-11-14T22:13:20.250000Z\", \"wall_ns\": 1700000000250000000, \"event\": \"down\", \
+             \"client\": \"web1\", \"address\": \"127.0.0.1:5000\", \"previous\": null, \"before\": \"suspect\", \
+             \"seq\": 7, \"span_ns\": -1500000, \"value\": null, \
+             \"message\": \"web1 is down: silent for -2 ms after heartbeat 7\"}\n"
+        );
+        assert_eq!(
+            event("web1").log_line("run"),
+            "run,2023-11-14T22:13:20.250000Z,down,web1,127.0.0.1:5000,7,-0.001500,,,,,,\
+             \"web1 is down: silent for -2 ms after heartbeat 7\"\n"
+        );
+    }
+
+    #[test]
+    fn no_text_breaks_a_line() {
+        let client = "a\"b,c\nd";
+        let (json, log) = (event(client).json_line(), event(client).log_line("run"));
+        let mut members = Vec::new();
+        json::read_object(&json, &mut members).expect("an object");
+        assert_eq!(members[3], ("client".into(), client.into()));
+        let (mut reader, mut fields) = (csv::Reader::new(&log, 1), Vec::new());
+        assert_eq!(reader.next_into(&mut fields), Ok(Some(1)));
+        assert_eq!((fields.len(), &*fields[3].text), (LOG_TITLE.split(',').count(), client));
+        assert_eq!(fields[12].text, event(client).to_string());
+        assert_eq!(reader.next_into(&mut fields), Ok(None));
+    }
+}
