@@ -1,4 +1,4 @@
-//! Heartbeats on real sockets: background threads that each drive many [`Sender`]s.
+//! Heartbeats on real sockets: background threads that each drive many [`Sender`](crate::logic::heartbeat::Sender)s.
 //!
 //! Nothing that the network does ends it: an unknown name, a lost interface or an absent monitor are counted, told, and
 //! tried again. A wrong setting alone is an error.
@@ -8,28 +8,29 @@ mod fleet;
 mod hosts;
 mod mailbox;
 mod names;
+mod state;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod way;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::clock::EverClock;
-use super::feed::{Feed, lock};
+use super::feed::lock;
 use super::resolve::bare;
 use super::socket::Path;
 use super::{Error, Result};
-use crate::logic::heartbeat::{Counters, HeartbeatPlan, Sender};
+use crate::logic::heartbeat::{Counters, HeartbeatPlan};
 use crate::logic::{Invalid, Nanos};
 use duty::Duty;
 use fleet::Fleet;
 use hosts::Reader;
 use mailbox::Mailbox;
 use names::Names;
+use state::{Network, SenderState};
 use way::Way;
 
 /// As good as for ever: no driver takes so long to come to a sender that it is called to.
@@ -54,7 +55,7 @@ pub struct Heartbeat {
     host: String,
     port: u16,
     path: Path,
-    desk: Arc<Desk>,
+    state: Arc<SenderState>,
     driver: Mutex<Option<Driver>>,
     /// The process that started it, or 0.
     process: AtomicU32,
@@ -66,30 +67,6 @@ pub struct Heartbeat {
 struct Driver {
     mailbox: Arc<Mailbox>,
     key: u64,
-}
-
-/// What the driver and the onlookers of one sender share.
-#[derive(Debug)]
-struct Desk {
-    clock: EverClock,
-    sender: Mutex<Sender>,
-    /// The latest sign of life: without a lock, as programs give it in their innermost loops.
-    touched: AtomicI64,
-    /// It is to end without a word.
-    hush: AtomicBool,
-    /// It was stopped and is not over yet.
-    leaving: AtomicBool,
-    refused: AtomicU64,
-    state: Mutex<State>,
-    /// The event is that a last word has been said.
-    feed: Feed<()>,
-}
-
-/// How it stands with the network.
-#[derive(Debug, Clone, Default)]
-struct State {
-    address: Option<SocketAddr>,
-    problem: Option<String>,
 }
 
 /// A look at the books.
@@ -115,21 +92,12 @@ impl Heartbeat {
         if settings.port == 0 {
             return Err(Invalid::new("port", 0, "1 to 65535").into());
         }
-        let desk = Arc::new(Desk {
-            clock: Fleet::own().clock,
-            sender: Mutex::new(Sender::new(settings.plan)),
-            touched: AtomicI64::new(0),
-            hush: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
-            refused: AtomicU64::new(0),
-            state: Mutex::new(State::default()),
-            feed: Feed::new(),
-        });
+        let state = Arc::new(SenderState::new(Fleet::own().clock, settings.plan));
         Ok(Self {
             host: settings.host,
             port: settings.port,
             path: settings.path,
-            desk,
+            state,
             driver: Mutex::new(None),
             process: AtomicU32::new(0),
             stopped: AtomicBool::new(false),
@@ -163,7 +131,7 @@ impl Heartbeat {
         let names = Names::new(&self.host, self.port, &fleet.hosts, Reader::new(&mailbox, key));
         self.process.store(std::process::id(), Ordering::Release);
         // The lease keeps the driver, so it is there to take this.
-        drop(new.send(Duty::new(Arc::clone(&self.desk), lease, names, way)));
+        drop(new.send(Duty::new(Arc::clone(&self.state), lease, names, way)));
         mailbox.wake();
         *driver = Some(Driver { mailbox, key });
         Ok(())
@@ -179,15 +147,15 @@ impl Heartbeat {
         let is_first = !self.stopped.swap(true, Ordering::AcqRel);
         match &*driver {
             Some(Driver { mailbox, key }) if is_first => {
-                lock(&self.desk.sender).bye(self.desk.clock.now(), status);
-                self.desk.leave();
+                lock(&self.state.sender).bye(self.state.clock.now(), status);
+                self.state.leave(Fleet::own().leaving());
                 mailbox.call(*key);
             }
             Some(_) => {}
-            None => self.desk.feed.end(),
+            None => self.state.feed.end(),
         }
         drop(driver);
-        self.desk.feed.wait_for_news(LONG);
+        self.state.feed.wait_for_news(LONG);
     }
 
     /// Whether this process is a fork of the one that started it. Its driver does not exist here, and may have held
@@ -203,7 +171,7 @@ impl Heartbeat {
 
     /// A sign of life of the program, for a plan with a gate.
     pub fn touch(&self) {
-        self.desk.touched.fetch_max(self.desk.clock.now(), Ordering::Relaxed);
+        self.state.touched.fetch_max(self.state.clock.now(), Ordering::Relaxed);
     }
 
     /// Waits until it is over, at most `limit`; says whether it is.
@@ -211,39 +179,23 @@ impl Heartbeat {
     /// # Errors
     /// What ended it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.desk.feed.wait(limit)
+        self.state.feed.wait(limit)
     }
 
     /// Whether it sends now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.is_own() && !self.stopped.load(Ordering::Acquire) && !self.desk.feed.is_over()
+        self.is_own() && !self.stopped.load(Ordering::Acquire) && !self.state.feed.is_over()
     }
 
     /// The counts so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let State { address, problem } = lock(&self.desk.state).clone();
-        let refused = self.desk.refused.load(Ordering::Relaxed);
-        let sender = lock(&self.desk.sender);
+        let Network { address, problem } = lock(&self.state.network).clone();
+        let refused = self.state.refused.load(Ordering::Relaxed);
+        let sender = lock(&self.state.sender);
         let counters = Counters { refused, ..sender.counters() };
         Totals { counters, round_trip: sender.round_trip(), address, problem }
-    }
-}
-
-impl Desk {
-    /// It was stopped: until it is over, a process that ends waits for it.
-    fn leave(&self) {
-        Fleet::own().leave();
-        self.leaving.store(true, Ordering::Release);
-        self.settle();
-    }
-
-    /// It is no longer waited for if it is over. Whoever comes last, the one who stops it or its driver, finds it so.
-    fn settle(&self) {
-        if self.feed.is_over() && self.leaving.swap(false, Ordering::AcqRel) {
-            Fleet::own().left();
-        }
     }
 }
 
@@ -254,9 +206,9 @@ impl Drop for Heartbeat {
             return;
         }
         if let Some(Driver { mailbox, key }) = &*lock(&self.driver) {
-            self.desk.hush.store(true, Ordering::Release);
+            self.state.hush.store(true, Ordering::Release);
             mailbox.call(*key);
-            drop(self.desk.feed.wait(LONG));
+            drop(self.state.feed.wait(LONG));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Desk;
 use super::mailbox::Lease;
 use super::names::Names;
+use super::state::SenderState;
 use super::way::{Ear, Heard, Way};
 use crate::logic::heartbeat::Beat;
 use crate::logic::{Nanos, SECOND};
@@ -21,7 +21,7 @@ const REFUSAL: Nanos = 2 * SECOND + SECOND / 2;
 /// All that it takes to serve a sender.
 #[derive(Debug)]
 pub(super) struct Duty {
-    desk: Arc<Desk>,
+    state: Arc<SenderState>,
     lease: Lease,
     names: Names,
     way: Way,
@@ -54,9 +54,9 @@ impl Tools {
 }
 
 impl Duty {
-    pub(super) fn new(desk: Arc<Desk>, lease: Lease, names: Names, way: Way) -> Self {
-        let patience = Some(desk.clock.now() + PATIENCE);
-        Self { desk, lease, names, way, trouble: Trouble::None, patience }
+    pub(super) fn new(state: Arc<SenderState>, lease: Lease, names: Names, way: Way) -> Self {
+        let patience = Some(state.clock.now() + PATIENCE);
+        Self { state, lease, names, way, trouble: Trouble::None, patience }
     }
 
     pub(super) fn key(&self) -> u64 {
@@ -65,7 +65,7 @@ impl Duty {
 
     /// Does what is due, and looks at the socket if it `has_mail`; says when to come back, `None` when it is over.
     pub(super) fn serve(&mut self, tools: &mut Tools, has_mail: bool) -> Option<Nanos> {
-        if self.desk.hush.load(Ordering::Acquire) {
+        if self.state.hush.load(Ordering::Acquire) {
             return None;
         }
         if has_mail {
@@ -74,8 +74,8 @@ impl Duty {
         }
         self.follow_name();
         if let Some(until) = self.patience {
-            let now = self.desk.clock.now();
-            let mut sender = lock(&self.desk.sender);
+            let now = self.state.clock.now();
+            let mut sender = lock(&self.state.sender);
             if self.names.is_asking() && now < until && !sender.is_leaving() {
                 return Some(until);
             }
@@ -85,9 +85,9 @@ impl Duty {
         loop {
             tools.line.clear();
             let beat = {
-                let mut sender = lock(&self.desk.sender);
-                sender.touch(self.desk.touched.load(Ordering::Relaxed));
-                sender.beat(self.desk.clock.moment(), &mut tools.line)
+                let mut sender = lock(&self.state.sender);
+                sender.touch(self.state.touched.load(Ordering::Relaxed));
+                sender.beat(self.state.clock.moment(), &mut tools.line)
             };
             match beat {
                 Beat::Send => self.send(tools),
@@ -99,7 +99,7 @@ impl Duty {
 
     /// Ends it, for this reason.
     pub(super) fn fail(self, error: Error) {
-        self.desk.feed.fail(error);
+        self.state.feed.fail(error);
     }
 
     /// Uses the addresses that the name has by now, and looks again when it is time.
@@ -111,17 +111,17 @@ impl Duty {
             Some(Err(_)) => self.names.hurry(),
             None => {}
         }
-        self.names.look(self.desk.clock.now());
+        self.names.look(self.state.clock.now());
     }
 
     fn send(&mut self, Tools { ear, line }: &mut Tools) {
-        let at = self.desk.clock.now();
+        let at = self.state.clock.now();
         let result = self.way.send(line, ear);
         self.digest(ear);
         match result {
             Ok(()) => {
-                lock(&self.desk.sender).sent(at);
-                lock(&self.desk.state).address = self.way.address();
+                lock(&self.state.sender).sent(at);
+                lock(&self.state.network).address = self.way.address();
                 let lasts =
                     matches!(self.trouble, Trouble::Refused(last) if at.saturating_sub(last) < REFUSAL);
                 if !lasts {
@@ -129,30 +129,30 @@ impl Duty {
                 }
             }
             Err(error) => {
-                lock(&self.desk.sender).failed();
+                lock(&self.state.sender).failed();
                 // Why the name is not found is told when that is known.
                 if self.way.is_known() || matches!(self.trouble, Trouble::None) {
                     self.complain(Trouble::Unsent, &error);
                 }
             }
         }
-        if lock(&self.desk.sender).has_parted() {
+        if lock(&self.state.sender).has_parted() {
             // Those who stopped it wait for this.
-            self.desk.feed.tell([()]);
+            self.state.feed.tell([()]);
         }
     }
 
     /// Makes use of what came back.
     fn digest(&mut self, ear: &mut Ear) {
-        let now = self.desk.clock.now();
+        let now = self.state.clock.now();
         for heard in ear.heard.drain(..) {
             match heard {
                 Heard::Answer(seq) => {
-                    lock(&self.desk.sender).answered(seq, now);
+                    lock(&self.state.sender).answered(seq, now);
                     self.calm();
                 }
                 Heard::Refusal(source) => {
-                    self.desk.refused.fetch_add(1, Ordering::Relaxed);
+                    self.state.refused.fetch_add(1, Ordering::Relaxed);
                     if let Some(address) = self.way.address() {
                         let error = Error::Io { action: "reach", address, source };
                         self.complain(Trouble::Refused(now), &error);
@@ -166,13 +166,13 @@ impl Duty {
     fn complain(&mut self, trouble: Trouble, error: &Error) {
         self.trouble = trouble;
         self.names.hurry();
-        lock(&self.desk.state).problem = Some(error.to_string());
+        lock(&self.state.network).problem = Some(error.to_string());
     }
 
     fn calm(&mut self) {
         if !matches!(self.trouble, Trouble::None) {
             self.trouble = Trouble::None;
-            lock(&self.desk.state).problem = None;
+            lock(&self.state.network).problem = None;
         }
     }
 }
@@ -180,7 +180,7 @@ impl Duty {
 impl Drop for Duty {
     /// However it ends, nobody waits for it in vain.
     fn drop(&mut self) {
-        self.desk.feed.close("go on sending heartbeats");
-        self.desk.settle();
+        self.state.feed.close("go on sending heartbeats");
+        self.state.settle();
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::duty::Duty;
 use super::hosts::Hosts;
 use super::mailbox::{Lease, Mailbox};
+use super::state::Leaving;
 use super::thread::Driver;
 use crate::net::clock::EverClock;
 use crate::net::feed::lock;
@@ -113,14 +114,9 @@ impl Fleet {
         !roster.teams.iter().any(|team| Arc::ptr_eq(&team.mailbox, mailbox))
     }
 
-    /// So many more have last words to say.
-    pub(super) fn leave(&self) {
-        self.leaving.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// One has said them.
-    pub(super) fn left(&self) {
-        self.leaving.fetch_sub(1, Ordering::AcqRel);
+    /// One more that was stopped and has last words to say.
+    pub(super) fn leaving(&'static self) -> Leaving {
+        Leaving::new(&self.leaving)
     }
 
     /// Waits until all that were stopped have said their last words, at most `limit`.
