@@ -65,8 +65,8 @@ pub struct Run {
     monitor: Monitor,
     hosts: Vec<Host>,
     queue: DelayQueue<Due>,
-    /// Datagrams that have come: the next ones are written into them.
-    spare: Vec<Box<Datagram>>,
+    /// The memory of datagrams that have come, for those that follow.
+    spare: Vec<Vec<u8>>,
     now: Nanos,
     events: Vec<Event>,
     missed: u64,
@@ -77,11 +77,8 @@ pub struct Run {
 enum Due {
     Fault(usize, usize),
     Send(usize, u32),
-    Arrival(Box<Datagram>),
+    Arrival(SocketAddr, Vec<u8>),
 }
-
-/// Who sends it, and what it says.
-type Datagram = (SocketAddr, Vec<u8>);
 
 /// The machine that a sender runs on.
 #[derive(Debug)]
@@ -197,9 +194,9 @@ impl Run {
 
     fn happen(&mut self, what: Due) {
         match what {
-            Due::Arrival(datagram) => {
-                self.monitor.hear(at(self.now), datagram.0, &datagram.1, &mut Vec::new());
-                self.spare.push(datagram);
+            Due::Arrival(source, bytes) => {
+                self.monitor.hear(at(self.now), source, &bytes, &mut Vec::new());
+                self.spare.push(bytes);
                 self.collect();
             }
             Due::Send(host, session) => self.send(host, session),
@@ -232,26 +229,25 @@ impl Run {
             return self.queue.push(when, Due::Send(host, session));
         }
         let Some(machine) = sender else { return };
-        let mut datagram = self.spare.pop().unwrap_or_else(|| Box::new((*address, Vec::new())));
-        datagram.0 = *address;
-        datagram.1.clear();
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
         let wall = EPOCH.saturating_add(clock).saturating_add(*stepped);
-        let next = match machine.beat(Moment { mono: clock, wall }, &mut datagram.1) {
+        let next = match machine.beat(Moment { mono: clock, wall }, &mut bytes) {
             Beat::Done => {
                 *sender = None;
-                return self.spare.push(datagram);
+                return self.spare.push(bytes);
             }
             Beat::Wait(due) => {
-                self.spare.push(datagram);
+                self.spare.push(bytes);
                 due
             }
             Beat::Send => {
                 machine.sent(clock);
                 let (due, fate) = (machine.next_due(), self.link.meet(*address));
                 if fate.lost {
-                    self.spare.push(datagram);
+                    self.spare.push(bytes);
                 } else {
-                    self.queue.push(self.now.saturating_add(fate.delay), Due::Arrival(datagram));
+                    self.queue.push(self.now.saturating_add(fate.delay), Due::Arrival(*address, bytes));
                 }
                 due
             }

@@ -36,7 +36,9 @@ impl Sketch {
     #[must_use]
     pub fn of(values: &[i64]) -> Self {
         let mut sketch = Self { moments: Moments::of(values), counts: BTreeMap::new() };
-        values.iter().for_each(|value| sketch.count(bin(*value), 1));
+        for value in values {
+            sketch.count(bin(*value), 1);
+        }
         sketch
     }
 
@@ -75,7 +77,9 @@ impl Sketch {
     /// Takes in other values.
     pub fn merge(&mut self, other: &Self) {
         self.moments.merge(&other.moments);
-        other.bins().for_each(|(bin, count)| self.count(bin, count));
+        for (bin, count) in other.bins() {
+            self.count(bin, count);
+        }
     }
 
     /// Count, mean, standard deviation and extremes: exact.
