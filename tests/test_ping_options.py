@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import inspect
 import itertools
 import json
 import socket
@@ -13,12 +15,72 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from farend import Answer, FarEnd, closed_port, statuses
+from udpping._args.options import PING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 IPV6 = pytest.param(socket.AF_INET6, marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
+
+
+OTHERS: dict[str, Any] = {
+    "count": 2,
+    "timeout": 0.75,
+    "interval": 0.001,
+    "linger": 0.0,
+    "misses": 5,
+    "size": 60,
+    "bind": LOOPBACK,
+    "ttl": 9,
+    "dscp": 3,
+    "df": sys.platform == "linux",
+    "family": "ipv4",
+    "message": "Say {seq} {time}",
+    "first_seq": 4,
+    "schedule": "pair",
+    "seed": 3,
+    "busy": True,
+    "spin": 0.01,
+}
+
+
+@pytest.mark.parametrize("function", [udpping.ping, udpping.ping_many, udpping.Pinger, udpping.sim.ping])
+def test_a_keyword_has_one_default_wherever_it_is(function: Callable[..., object]) -> None:
+    defaults = {name: default for name, (_, default) in PING.items()}
+    told = {name: each.default for name, each in inspect.signature(function).parameters.items()}
+    if function is udpping.sim.ping:
+        assert defaults.keys() - told.keys() == {"bind", "ttl", "dscp", "df", "family", "busy", "spin"}
+    else:
+        assert defaults.keys() <= told.keys()
+    assert {name: told[name] for name in defaults if name in told} == {
+        name: default for name, default in defaults.items() if name in told
+    }
+
+
+def test_every_keyword_is_handed_on() -> None:
+    assert OTHERS.keys() == PING.keys()
+    with udpping.Server(LOOPBACK, port=0) as server:
+        runs = [
+            udpping.ping(*server.address, **OTHERS),
+            udpping.ping_many([server.address], **OTHERS),
+            udpping.Pinger(*server.address, **OTHERS).run(),
+            udpping.live(*server.address, **OTHERS),
+            asyncio.run(udpping.aio.ping(*server.address, **OTHERS)),
+            asyncio.run(udpping.aio.ping_many([server.address], **OTHERS)),
+        ]
+    for run in runs:
+        assert {name: run.settings[name] for name in OTHERS} == OTHERS
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        udpping.live(colour="red")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    words = {
+        name: value
+        for name, value in OTHERS.items()
+        if name in inspect.signature(udpping.sim.ping).parameters
+    }
+    run = udpping.sim.ping(**words)
+    assert {name: run.settings[name] for name in words} == words
 
 
 @pytest.mark.parametrize("size", [64, 1_024, 9_000, 65_507])

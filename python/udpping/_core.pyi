@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 ECHO_PORT: Final[int]
 """
@@ -353,7 +353,7 @@ class PingSession:
     """
     A run of pings to one or several targets.
     """
-    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], *, count: SupportsIndex | None, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, bind: str | None, ttl: SupportsIndex | None, dscp: SupportsIndex | None, df: bool, family: str | None, events: bool, message: str = "Ping {seq} {time}", utc_offset: SupportsIndex = 0, first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None, announce: bool = False, schedule: str = "isochronous", seed: int | None = None, busy: bool = False, spin: SupportsFloat | SupportsIndex | None = None) -> PingSession: ...
+    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex]], options: "dict[str, object]", *, events: bool, announce: bool) -> PingSession: ...
     def addresses(self, /) -> list[str]:
         """
         The address of each target, as `host:port`.
@@ -539,6 +539,11 @@ def mean_loss(text: str) -> float | None:
     The share of datagrams that a loss model loses in the long run, if it has one.
     """
 
+def ping_defaults() -> tuple[int, float, str, int, str]:
+    """
+    The defaults of the face: count, timeout, message, number of the first ping, and schedule.
+    """
+
 def read_time(datagram: bytes, utc_offset: SupportsIndex) -> float | None:
     """
     When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
@@ -604,7 +609,7 @@ def sim_heartbeat(faults: SupportsGetItem[int, str], *, duration: SupportsFloat 
     there were, and the seed in force.
     """
 
-def sim_ping(*, count: SupportsIndex, timeout: SupportsFloat | SupportsIndex, interval: SupportsFloat | SupportsIndex | None, linger: SupportsFloat | SupportsIndex | None, size: SupportsIndex | None, loss: str, delay: str, reply: str, seed: int | None, scope: str | None, message: str = "Ping {seq} {time}", first_seq: SupportsIndex = 1, misses: SupportsIndex | None = None, schedule: str = "isochronous") -> "tuple[Table, dict[str, int | float | None], int]":
+def sim_ping(options: "dict[str, object]", *, loss: str, delay: str, reply: str, seed: int | None, scope: str | None) -> "tuple[Table, dict[str, int | float | None], int]":
     """
     Pings a simulated server; gives back the rows, the summary and the seed in force.
     """

@@ -9,6 +9,7 @@ from time import monotonic
 import udpping
 from udpping._args import checks
 from udpping._args.limits import DEFAULT_PORT
+from udpping._args.options import COUNT
 from udpping._services.service import SLICE
 from udpping._services.session import Session
 from udpping._table.text import WIDTH, loss_percents
@@ -18,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol, TextIO, Unpack
 
+    from udpping._args.options import PingOptions
     from udpping._results.run import Run
-    from udpping.aio import Options
 
     class Screen(Protocol):
         """Where a run is shown, and how many of its latest rows that takes while it goes on."""
@@ -37,7 +38,7 @@ SHARE = 20
 
 
 def live(
-    host: str = "localhost", port: int = DEFAULT_PORT, *, every: float = 0.5, **options: "Unpack[Options]"
+    host: str = "localhost", port: int = DEFAULT_PORT, *, every: float = 0.5, **options: "Unpack[PingOptions]"
 ) -> "Run":
     """Ping as `udpping.ping` does, and show the run so far, anew every `every` seconds.
 
@@ -58,8 +59,8 @@ def live(
     pause = checks.seconds("every", every)
     if not 0.05 <= pause <= 3600:  # noqa: PLR2004 - said in the next line
         raise checks.refuse("every", every, "0.05 to 3600 seconds")
-    session = Session([(host, port)], **options)
-    screen = Careful(_screen(options.get("count", 10)))
+    session = Session([(host, port)], options)
+    screen = Careful(_screen(options.get("count", COUNT)))
     stopped = False
     try:
         session.start()

@@ -19,32 +19,11 @@ from udpping._services.session import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TypedDict, Unpack
+    from typing import Unpack
 
+    from udpping._args.options import PingOptions
     from udpping._results.run import Run
     from udpping._services.ping import Target
-
-    class Options(TypedDict, total=False):
-        """The keywords of `udpping.ping`."""
-
-        count: int
-        timeout: float
-        interval: float | None
-        linger: float | None
-        misses: int | None
-        size: int | None
-        bind: str | None
-        ttl: int | None
-        dscp: int | None
-        df: bool
-        family: str | None
-        message: str
-        first_seq: int
-        schedule: str
-        seed: int | None
-        busy: bool
-        spin: float | None
-
 
 __all__ = ["ping", "ping_many"]
 
@@ -52,7 +31,7 @@ POLL = 0.002, 0.02
 """Seconds between two looks at a session: at first, and at most. The measuring does not depend on it."""
 
 
-async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[Options]") -> "Run":
+async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]") -> "Run":
     """Ping as `udpping.ping` does, with the same keywords and errors; cancelling it stops the pings.
 
     >>> import asyncio, udpping
@@ -69,7 +48,7 @@ async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Un
 
 
 async def ping_many(
-    targets: "Iterable[Target]", *, port: int = DEFAULT_PORT, **options: "Unpack[Options]"
+    targets: "Iterable[Target]", *, port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]"
 ) -> "Run":
     """Ping as `udpping.ping_many` does, with the same keywords and errors; cancelling it stops the pings.
 
@@ -83,10 +62,10 @@ async def ping_many(
     return await _finish(targets_of(targets, port), options)
 
 
-async def _finish(targets: list[tuple[str, int]], options: "Options") -> "Run":
+async def _finish(targets: list[tuple[str, int]], options: "PingOptions") -> "Run":
     finite(options.get("count", 1))
     # Names are looked up on construction, which may take seconds.
-    session = await asyncio.to_thread(lambda: Session(targets, **options))
+    session = await asyncio.to_thread(lambda: Session(targets, options))
     session.start()
     pause, longest = POLL
     try:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import delay_text, detector_text, loss_text
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, checked
 from udpping._results.run import SimRun, Summary
 from udpping._results.settings import measured
 from udpping._services.monitor import Events, Peers
-from udpping._services.session import MESSAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ __all__ = ["Watched", "heartbeat", "ping"]
 
 def ping(
     *,
-    count: int = 10,
-    timeout: float = 1.0,
+    count: int = COUNT,
+    timeout: float = TIMEOUT,
     interval: float | None = None,
     linger: float | None = None,
     misses: int | None = None,
     size: int | None = None,
     message: str = MESSAGE,
-    first_seq: int = 1,
-    schedule: str = "isochronous",
+    first_seq: int = FIRST_SEQ,
+    schedule: str = SCHEDULE,
     loss: "LossLike" = 0,
     delay: "DelayLike" = 0,
     reply: str = "upper",
@@ -59,26 +59,30 @@ def ping(
     >>> again.summary.as_dict() == run.summary.as_dict()
     True
     """
-    options: dict[str, Any] = {
-        "count": checks.whole("count", count),
-        "timeout": checks.seconds("timeout", timeout),
-        "interval": None if interval is None else checks.seconds("interval", interval),
-        "linger": None if linger is None else checks.seconds("linger", linger),
-        "misses": None if misses is None else checks.whole("misses", misses),
-        "size": None if size is None else checks.whole("size", size),
-        "message": checks.text("message", message),
-        "first_seq": checks.whole("first_seq", first_seq),
-        "schedule": checks.text("schedule", schedule),
+    options = checked(
+        {
+            "count": checks.whole("count", count),
+            "timeout": timeout,
+            "interval": interval,
+            "linger": linger,
+            "misses": misses,
+            "size": size,
+            "message": message,
+            "first_seq": first_seq,
+            "schedule": schedule,
+        }
+    )
+    path: dict[str, Any] = {
         "loss": loss_text(loss),
         "delay": delay_text(delay),
         "reply": checks.text("reply", reply),
         "seed": None if seed is None else checks.any_whole("seed", seed),
         "scope": None if scope is None else checks.text("scope", scope),
     }
-    table, facts, seed_in_force = _core.sim_ping(**options)
+    table, facts, path["seed"] = _core.sim_ping(options, **path)
     name = str(table["target"][0])
-    options |= {"seed": seed_in_force, "scope": scope}
-    return SimRun(table, Summary(name, facts), lambda: measured("udpping.sim.ping", [(name, name)], options))
+    settings = options | path
+    return SimRun(table, Summary(name, facts), lambda: measured("udpping.sim.ping", [(name, name)], settings))
 
 
 class Watched:

@@ -53,7 +53,7 @@ mod _core {
     #[pymodule_export]
     use super::monitor::{HeartbeatMonitor, check_keys, is_notable, sim_heartbeat};
     #[pymodule_export]
-    use super::ping::PingSession;
+    use super::ping::{PingSession, ping_defaults};
     #[pymodule_export]
     use super::read_time;
     #[pymodule_export]

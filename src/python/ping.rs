@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 
 use pyo3::IntoPyObjectExt as _;
+use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use super::args::{nanos, number, parse, seed_of, seed_to_python};
 use super::facts::Facts;
 use super::service;
 use super::table::{Table, summary_to_python};
-use crate::logic::ping::{Plan, Schedule, Wishes};
+use crate::logic::ping::{Plan, Wishes};
+use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -29,57 +31,28 @@ pub(super) struct PingSession {
 #[pymethods]
 impl PingSession {
     #[new]
-    #[pyo3(signature = (targets, *, count, timeout, interval, linger, size, bind, ttl, dscp, df, family, events, message = "Ping {seq} {time}", utc_offset = 0, first_seq = 1, misses = None, announce = false, schedule = "isochronous", seed = None, busy = false, spin = None))]
-    #[expect(
-        clippy::too_many_arguments,
-        clippy::fn_params_excessive_bools,
-        reason = "keywords, one for each setting"
-    )]
+    #[pyo3(signature = (targets, options: "dict[str, object]", *, events, announce))]
     fn new(
         py: Python<'_>,
         targets: Vec<(String, i64)>,
-        count: Option<i64>,
-        timeout: f64,
-        interval: Option<f64>,
-        linger: Option<f64>,
-        size: Option<i64>,
-        bind: Option<&str>,
-        ttl: Option<i64>,
-        dscp: Option<i64>,
-        df: bool,
-        family: Option<&str>,
+        options: &Bound<'_, PyDict>,
         events: bool,
-        message: &str,
-        utc_offset: i64,
-        first_seq: i64,
-        misses: Option<i64>,
         announce: bool,
-        schedule: &str,
-        seed: Option<&Bound<'_, PyInt>>,
-        busy: bool,
-        spin: Option<f64>,
     ) -> PyResult<Self> {
         let targets = targets
             .into_iter()
             .map(|(host, port)| Ok((host, number("port", port, "1 to 65535")?)))
             .collect::<PyResult<Vec<_>>>()?;
+        let seed: Option<Bound<'_, PyInt>> = option(options, "seed")?;
+        let family: Option<String> = option(options, "family")?;
+        let bind: Option<String> = option(options, "bind")?;
+        let spin: Option<f64> = option(options, "spin")?;
         let settings = Settings {
             targets,
-            plan: Plan::new(Wishes {
-                count,
-                timeout,
-                interval,
-                schedule: parse::<Schedule>(schedule)?,
-                seed: seed_of(seed)?,
-                linger,
-                size,
-                misses,
-                first_seq,
-                message: local_message(message, utc_offset)?,
-            })?,
-            family: family.map(parse::<Family>).transpose()?,
-            bind: bind.map(local_address).transpose()?,
-            marks: Marks::new(ttl, dscp, df)?,
+            plan: plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?,
+            family: family.as_deref().map(parse::<Family>).transpose()?,
+            bind: bind.as_deref().map(local_address).transpose()?,
+            marks: Marks::new(option(options, "ttl")?, option(options, "dscp")?, option(options, "df")?)?,
             events: match (events, announce) {
                 (false, _) => Events::None,
                 (true, false) => Events::Outcomes,
@@ -87,7 +60,7 @@ impl PingSession {
             },
             path: Path::best(),
             stamping: Stamping::Both,
-            busy,
+            busy: option(options, "busy")?,
             spin: spin.map(|spin| nanos("spin", spin, &(0..=SECOND))).transpose()?,
         };
         let seed = settings.plan.seed.to_string();
@@ -207,9 +180,34 @@ impl PingSession {
     }
 }
 
-/// The text of the pings, with local time where it says `{ctime}`.
-pub(super) fn local_message(text: &str, utc_offset: i64) -> PyResult<Message> {
-    Ok(parse::<Message>(text)?.in_zone(utc_offset * SECOND))
+/// The defaults of the face: count, timeout, message, number of the first ping, and schedule.
+#[pyfunction]
+pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
+    let Wishes { count, timeout, message, first_seq, schedule, .. } = Wishes::default();
+    (count.unwrap_or_default(), timeout, message.to_string(), first_seq, schedule.to_string())
+}
+
+/// The plan of a run from the keywords of the face; the message has local time where it says `{ctime}`.
+pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> PyResult<Plan> {
+    let schedule: String = option(options, "schedule")?;
+    let message: String = option(options, "message")?;
+    Ok(Plan::new(Wishes {
+        count: option(options, "count")?,
+        timeout: option(options, "timeout")?,
+        interval: option(options, "interval")?,
+        schedule: parse(&schedule)?,
+        seed,
+        linger: option(options, "linger")?,
+        misses: option(options, "misses")?,
+        message: parse::<Message>(&message)?.in_zone(utc_offset * SECOND),
+        size: option(options, "size")?,
+        first_seq: option(options, "first_seq")?,
+    })?)
+}
+
+/// A keyword that the face has checked, or given its default.
+fn option<'py, T: FromPyObjectOwned<'py>>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<T> {
+    options.as_any().get_item(name)?.extract().map_err(Into::into)
 }
 
 fn local_address(text: &str) -> PyResult<IpAddr> {

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
-use super::args::{parse, seed_to_python};
+use super::args::seed_to_python;
 use super::echo::echo_plan;
-use super::ping::local_message;
+use super::ping::plan;
 use super::table::{Table, summary_to_python};
 use crate::logic::echo::{Echo, PORT};
-use crate::logic::ping::{Pinger, Plan, Schedule, Wishes};
+use crate::logic::ping::Pinger;
 use crate::sim::{self, EPOCH};
 
 /// Steps between two looks at signals: some milliseconds of real time.
@@ -23,40 +23,19 @@ type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 
 /// Pings a simulated server; gives back the rows, the summary and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (*, count, timeout, interval, linger, size, loss, delay, reply, seed, scope, message = "Ping {seq} {time}", first_seq = 1, misses = None, schedule = "isochronous") -> "tuple[Table, dict[str, int | float | None], int]")]
-#[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+#[pyo3(signature = (options: "dict[str, object]", *, loss, delay, reply, seed, scope) -> "tuple[Table, dict[str, int | float | None], int]")]
 pub(super) fn sim_ping<'py>(
     py: Python<'py>,
-    count: i64,
-    timeout: f64,
-    interval: Option<f64>,
-    linger: Option<f64>,
-    size: Option<i64>,
+    options: &Bound<'py, PyDict>,
     loss: &str,
     delay: &str,
     reply: &str,
     seed: Option<&Bound<'py, PyInt>>,
     scope: Option<&str>,
-    message: &str,
-    first_seq: i64,
-    misses: Option<i64>,
-    schedule: &str,
 ) -> PyResult<Outcome<'py>> {
-    // Virtual time has no zone but UTC.
-    let message = local_message(message, 0)?;
     let echo = echo_plan(loss, delay, reply, seed, scope)?;
-    let plan = Plan::new(Wishes {
-        count: Some(count),
-        timeout,
-        interval,
-        schedule: parse::<Schedule>(schedule)?,
-        seed: echo.link.seed.clone(),
-        linger,
-        misses,
-        message,
-        size,
-        first_seq,
-    })?;
+    // Virtual time has no zone but UTC.
+    let plan = plan(options, echo.link.seed.clone(), 0)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     let mut peer = sim::ping::EchoPeer::new(Echo::new(echo), SERVER);
     let mut run = sim::ping::Run::new(Pinger::new(plan, SERVER, true));

@@ -9,7 +9,10 @@ from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from collections.abc import Callable
+    from typing import TypeAlias, TypeVar
+
+    T = TypeVar("T")
 
     Path: TypeAlias = "str | os.PathLike[str]"
 
@@ -36,6 +39,11 @@ def whole(name: str, value: object) -> int:
     if not -WORD <= number < WORD:
         raise refuse(name, number, "a whole number of at most 18 digits")
     return number
+
+
+def optional(check: "Callable[[str, object], T]") -> "Callable[[str, object], T | None]":
+    """Make the check that takes `None` too."""
+    return lambda name, value: None if value is None else check(name, value)
 
 
 def any_whole(name: str, value: object) -> int:

@@ -2,8 +2,9 @@
 
 from udpping._args.checks import items, refuse, text, whole
 from udpping._args.limits import DEFAULT_PORT
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
 from udpping._args.targets import parse_target
-from udpping._services.session import MESSAGE, Session
+from udpping._services.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def ping(
     host: str = "localhost",
     port: int = DEFAULT_PORT,
     *,
-    count: int = 10,
-    timeout: float = 1.0,
+    count: int = COUNT,
+    timeout: float = TIMEOUT,
     interval: float | None = None,
     linger: float | None = None,
     misses: int | None = None,
@@ -33,8 +34,8 @@ def ping(
     df: bool = False,
     family: str | None = None,
     message: str = MESSAGE,
-    first_seq: int = 1,
-    schedule: str = "isochronous",
+    first_seq: int = FIRST_SEQ,
+    schedule: str = SCHEDULE,
     seed: int | None = None,
     busy: bool = False,
     spin: float | None = None,
@@ -48,8 +49,8 @@ def ping(
     * `host`, `port`: who is asked: a name or an address, by default this machine, and a port from 1 to
       65,535, by default 12000, that of the course.
     * `count`: how many pings, from 1, by default 10. `Pinger` can go on for ever.
-    * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day). What comes after it is
-      `late`.
+    * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day), by default 1. What comes
+      after it is `late`.
     * `interval`: `None` sends the next ping when the last one is answered or given up; a number from 0.000001
       to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none: it sends what
       is overdue at once, and `summary.behind` counts pings that left a whole interval late.
@@ -65,10 +66,11 @@ def ping(
     * `message`: what a ping says, for servers that expect another text: one with the field `{seq}`, and
       perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
       local time) or `{ms}` (milliseconds since 1970). Without `{time}` replies are harder to tell apart.
-    * `first_seq`: the number of the first ping, from 0.
-    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly), `"poisson"` (gaps
-      are exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice the interval;
-      `"uniform:10%"`: 10 % around it), `"train:10"` (ten back to back every interval) or `"pair"`.
+    * `first_seq`: the number of the first ping, from 0, by default 1.
+    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly; the default),
+      `"poisson"` (gaps are exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice
+      the interval; `"uniform:10%"`: 10 % around it), `"train:10"` (ten back to back every interval) or
+      `"pair"`.
     * `seed`: any whole number makes a random schedule repeat; `None` draws one, and `run.seed` tells it.
     * `busy`: ask for replies again and again instead of waiting: a whole processor, one that nothing else
       needs, for the shortest round trips. With one target `foreign` is then `None`.
@@ -110,23 +112,25 @@ def ping(
     finite(count)
     session = Session(
         [(host, port)],
-        count=count,
-        timeout=timeout,
-        interval=interval,
-        linger=linger,
-        misses=misses,
-        size=size,
-        bind=bind,
-        ttl=ttl,
-        dscp=dscp,
-        df=df,
-        family=family,
-        message=message,
-        first_seq=first_seq,
-        schedule=schedule,
-        seed=seed,
-        busy=busy,
-        spin=spin,
+        {
+            "count": count,
+            "timeout": timeout,
+            "interval": interval,
+            "linger": linger,
+            "misses": misses,
+            "size": size,
+            "bind": bind,
+            "ttl": ttl,
+            "dscp": dscp,
+            "df": df,
+            "family": family,
+            "message": message,
+            "first_seq": first_seq,
+            "schedule": schedule,
+            "seed": seed,
+            "busy": busy,
+            "spin": spin,
+        },
     )
     return session.finish()
 
@@ -135,8 +139,8 @@ def ping_many(
     targets: "Iterable[Target]",
     *,
     port: int = DEFAULT_PORT,
-    count: int = 10,
-    timeout: float = 1.0,
+    count: int = COUNT,
+    timeout: float = TIMEOUT,
     interval: float | None = None,
     linger: float | None = None,
     misses: int | None = None,
@@ -147,8 +151,8 @@ def ping_many(
     df: bool = False,
     family: str | None = None,
     message: str = MESSAGE,
-    first_seq: int = 1,
-    schedule: str = "isochronous",
+    first_seq: int = FIRST_SEQ,
+    schedule: str = SCHEDULE,
     seed: int | None = None,
     busy: bool = False,
     spin: float | None = None,
@@ -176,23 +180,25 @@ def ping_many(
     finite(count)
     session = Session(
         targets_of(targets, port),
-        count=count,
-        timeout=timeout,
-        interval=interval,
-        linger=linger,
-        misses=misses,
-        size=size,
-        bind=bind,
-        ttl=ttl,
-        dscp=dscp,
-        df=df,
-        family=family,
-        message=message,
-        first_seq=first_seq,
-        schedule=schedule,
-        seed=seed,
-        busy=busy,
-        spin=spin,
+        {
+            "count": count,
+            "timeout": timeout,
+            "interval": interval,
+            "linger": linger,
+            "misses": misses,
+            "size": size,
+            "bind": bind,
+            "ttl": ttl,
+            "dscp": dscp,
+            "df": df,
+            "family": family,
+            "message": message,
+            "first_seq": first_seq,
+            "schedule": schedule,
+            "seed": seed,
+            "busy": busy,
+            "spin": spin,
+        },
     )
     return session.finish()
 
@@ -234,8 +240,8 @@ class Pinger:
         host: str = "localhost",
         port: int = DEFAULT_PORT,
         *,
-        count: int | None = 10,
-        timeout: float = 1.0,
+        count: int | None = COUNT,
+        timeout: float = TIMEOUT,
         interval: float | None = None,
         linger: float | None = None,
         misses: int | None = None,
@@ -246,8 +252,8 @@ class Pinger:
         df: bool = False,
         family: str | None = None,
         message: str = MESSAGE,
-        first_seq: int = 1,
-        schedule: str = "isochronous",
+        first_seq: int = FIRST_SEQ,
+        schedule: str = SCHEDULE,
         seed: int | None = None,
         busy: bool = False,
         spin: float | None = None,
@@ -255,23 +261,25 @@ class Pinger:
     ) -> None:
         self._session = Session(
             [(host, port)],
-            count=count,
-            timeout=timeout,
-            interval=interval,
-            linger=linger,
-            misses=misses,
-            size=size,
-            bind=bind,
-            ttl=ttl,
-            dscp=dscp,
-            df=df,
-            family=family,
-            message=message,
-            first_seq=first_seq,
-            schedule=schedule,
-            seed=seed,
-            busy=busy,
-            spin=spin,
+            {
+                "count": count,
+                "timeout": timeout,
+                "interval": interval,
+                "linger": linger,
+                "misses": misses,
+                "size": size,
+                "bind": bind,
+                "ttl": ttl,
+                "dscp": dscp,
+                "df": df,
+                "family": family,
+                "message": message,
+                "first_seq": first_seq,
+                "schedule": schedule,
+                "seed": seed,
+                "busy": busy,
+                "spin": spin,
+            },
             events=True,
             announce=announce,
         )

@@ -1,9 +1,12 @@
 """A ping session of the core, and how to wait for it: in slices, so that Ctrl-C gets through."""
 
+from types import MappingProxyType
+
 import udpping
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import utc_offset
+from udpping._args.options import complete
 from udpping._args.targets import target_text
 from udpping._results.rows import Row
 from udpping._results.run import Run, Summary
@@ -13,12 +16,10 @@ from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from udpping._results.settings import Settings
-
-MESSAGE = "Ping {seq} {time}"
-"""What a ping says in the course."""
 
 
 class Session:
@@ -27,54 +28,23 @@ class Session:
     def __init__(
         self,
         targets: list[tuple[str, int]],
+        options: "Mapping[str, object]" = MappingProxyType({}),
         *,
-        count: int | None = 10,
-        timeout: float = 1.0,
-        interval: float | None = None,
-        linger: float | None = None,
-        misses: int | None = None,
-        size: int | None = None,
-        bind: str | None = None,
-        ttl: int | None = None,
-        dscp: int | None = None,
-        df: bool = False,
-        family: str | None = None,
-        message: str = MESSAGE,
-        first_seq: int = 1,
-        schedule: str = "isochronous",
-        seed: int | None = None,
-        busy: bool = False,
-        spin: float | None = None,
         events: bool = False,
         announce: bool = False,
     ) -> None:
         self._started = False
         targets = [(checks.text("host", host), checks.whole("port", port)) for host, port in targets]
         self.names = [target_text(host, port) for host, port in targets]
-        options: dict[str, Any] = {
-            "count": None if count is None else checks.whole("count", count),
-            "timeout": checks.seconds("timeout", timeout),
-            "interval": None if interval is None else checks.seconds("interval", interval),
-            "linger": None if linger is None else checks.seconds("linger", linger),
-            "misses": None if misses is None else checks.whole("misses", misses),
-            "size": None if size is None else checks.whole("size", size),
-            "bind": None if bind is None else checks.text("bind", bind),
-            "ttl": None if ttl is None else checks.whole("ttl", ttl),
-            "dscp": None if dscp is None else checks.whole("dscp", dscp),
-            "df": checks.flag("df", df),
-            "family": None if family is None else checks.text("family", family),
-            "message": checks.text("message", message),
-            "utc_offset": utc_offset(),
-            "first_seq": checks.whole("first_seq", first_seq),
-            "schedule": checks.text("schedule", schedule),
-            "seed": None if seed is None else checks.any_whole("seed", seed),
-            "busy": checks.flag("busy", busy),
-            "spin": None if spin is None else checks.seconds("spin", spin),
-        }
-        self._core = _core.PingSession(
-            targets, events=events, announce=checks.flag("announce", announce), **options
-        )
-        self._options = options | {"seed": self._core.seed}
+        self._options: dict[str, Any] = {}
+        for name, value in complete(options).items():
+            self._options[name] = value
+            # The zone of its `{ctime}` follows the message in the settings of a run.
+            if name == "message":
+                self._options["utc_offset"] = utc_offset()
+        announce = checks.flag("announce", announce)
+        self._core = _core.PingSession(targets, self._options, events=events, announce=announce)
+        self._options["seed"] = self._core.seed
 
     @property
     def addresses(self) -> list[str]:

@@ -1,10 +1,10 @@
 """`udpping ping`: replies as they come, then what they come to."""
 
 from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PING, SCHEDULE, TIMEOUT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, any_whole, chosen_profile, port, seconds, whole
 from udpping._services.ping import Pinger
-from udpping._services.session import MESSAGE
 from udpping.cli._output import Report, command_parser
 
 TYPE_CHECKING = False
@@ -27,26 +27,12 @@ def main(words: list[str]) -> int:
     report = Report(json=options.json)
     told_by = None if options.json or options.quiet else client
     host, number = parse_target(options.target, options.port)
+    if options.forever:
+        options.count = None
     pinger = Pinger(
         host,
         number,
-        count=None if options.forever else options.count,
-        timeout=options.timeout,
-        interval=options.interval,
-        linger=options.linger,
-        misses=options.misses,
-        size=options.size,
-        bind=options.bind,
-        ttl=options.ttl,
-        dscp=options.dscp,
-        df=options.df,
-        family=options.family,
-        message=options.message,
-        first_seq=options.first_seq,
-        schedule=options.schedule,
-        seed=options.seed,
-        busy=options.busy,
-        spin=options.spin,
+        **{name: getattr(options, name) for name in PING},
         announce=told_by is not None,
     )
     if told_by is not None:
@@ -55,8 +41,7 @@ def main(words: list[str]) -> int:
     name = target_text(host, number)
     address = pinger.address
     start = {"timeout": options.timeout, "interval": options.interval}
-    count = None if options.forever else options.count
-    report.record("start", target=name, address=address, count=count, **start)
+    report.record("start", target=name, address=address, count=options.count, **start)
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
     with pinger:
         tell_rows(pinger, report, quiet=options.quiet)
@@ -105,7 +90,7 @@ def parser(client: "Client | None" = None) -> Parser:
     options.add_argument("--profile", metavar="NAME", help="be that client of the lab")
     number = options.add_mutually_exclusive_group()
     number.add_argument(
-        "-c", "--count", type=whole(1, MOST_PINGS), default=10, metavar="N", help="pings (10)"
+        "-c", "--count", type=whole(1, MOST_PINGS), default=COUNT, metavar="N", help=f"pings ({COUNT})"
     )
     number.add_argument("-t", "--forever", action="store_true", help="until Ctrl-C, in constant memory")
     options.add_argument(
@@ -117,7 +102,7 @@ def parser(client: "Client | None" = None) -> Parser:
     )
     options.add_argument(
         "--schedule",
-        default="isochronous",
+        default=SCHEDULE,
         metavar="NAME",
         help="with -i: isochronous, poisson, uniform[:SHARE], train:N or pair",
     )
@@ -129,7 +114,12 @@ def parser(client: "Client | None" = None) -> Parser:
         "--spin", type=seconds, metavar="S", help="seconds to spin before a ping is due (adapts)"
     )
     options.add_argument(
-        "-W", "--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for a reply (1)"
+        "-W",
+        "--timeout",
+        type=seconds,
+        default=TIMEOUT,
+        metavar="S",
+        help=f"seconds to wait for a reply ({TIMEOUT:g})",
     )
     options.add_argument(
         "-l", "--linger", type=seconds, metavar="S", help="seconds to listen for late replies at the end"
@@ -149,7 +139,7 @@ def parser(client: "Client | None" = None) -> Parser:
     family.add_argument("--ipv4", dest="family", action="store_const", const="ipv4", help="IPv4 only (or -4)")
     family.add_argument("--ipv6", dest="family", action="store_const", const="ipv6", help="IPv6 only (or -6)")
     options.add_argument("-q", "--quiet", action="store_true", help="only the summary")
-    options.set_defaults(message=MESSAGE, first_seq=1)
+    options.set_defaults(message=MESSAGE, first_seq=FIRST_SEQ)
     if client is not None:
         names = ("port", "count", "timeout", "interval", "message", "first_seq")
         options.set_defaults(target=client.host, linger=0, **{name: getattr(client, name) for name in names})

@@ -7,6 +7,7 @@ and at the end. Which reply belongs to which ping is decided in the core, so non
 import time
 
 from udpping._args.limits import MOST_PINGS
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, TIMEOUT
 from udpping._console.options import Parser, port, seconds, whole
 from udpping.lab._program import Program, say, seconds_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator
 
+    from udpping._args.options import RunOptions
     from udpping._results.rows import Row
     from udpping._services.ping import Pinger
 
@@ -52,12 +54,12 @@ class Client(Program):
 
     purpose = "Pings a server and tells round trips and losses."
     host = "localhost"
-    count = 10
-    timeout = 1.0
+    count = COUNT
+    timeout = TIMEOUT
     interval: float | None = None
     """Seconds between pings; `None` sends the next one when the last is answered or given up."""
-    message = "Ping {seq} {time}"
-    first_seq = 1
+    message = MESSAGE
+    first_seq = FIRST_SEQ
     form = ""
     forms: tuple[str, ...] = ()
     """Several ways to say the same, where the source has them; the first is the default."""
@@ -115,18 +117,19 @@ class Client(Program):
         """Make the pinger with the settings in force."""
         from udpping._services.ping import Pinger
 
-        return Pinger(
-            self.host,
-            self.port,
-            count=self.count,
-            timeout=self.timeout,
-            interval=self.interval,
-            linger=0,
-            misses=self.misses,
-            message=self.message,
-            first_seq=self.first_seq,
-            announce=True,
-        )
+        return Pinger(self.host, self.port, announce=True, **self.asked())
+
+    def asked(self) -> "RunOptions":
+        """Say what the pings are to be like."""
+        return {
+            "count": self.count,
+            "timeout": self.timeout,
+            "interval": self.interval,
+            "linger": 0,
+            "misses": self.misses,
+            "message": self.message,
+            "first_seq": self.first_seq,
+        }
 
     def watch(self, pinger: "Pinger") -> Tally:
         """Tell about one run on the network."""
@@ -138,18 +141,7 @@ class Client(Program):
         from udpping import sim
 
         self.zone = time.gmtime
-        run = sim.ping(
-            count=self.count,
-            timeout=self.timeout,
-            interval=self.interval,
-            linger=0,
-            misses=self.misses,
-            message=self.message,
-            first_seq=self.first_seq,
-            loss=loss,
-            delay=delay,
-            reply=reply,
-        )
+        run = sim.ping(loss=loss, delay=delay, reply=reply, **self.asked())
         return self.perform(announced(run))
 
     def perform(self, rows: "Iterable[Row]") -> Tally:

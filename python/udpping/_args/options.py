@@ -1,0 +1,71 @@
+"""What a ping can be asked for: each keyword once, with its type, its check and its default."""
+
+from udpping import _core
+from udpping._args.checks import any_whole, flag, optional, seconds, text, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypedDict
+
+    class RunOptions(TypedDict, total=False):
+        """The keywords of `udpping.ping` that `udpping.sim.ping` has too."""
+
+        count: int
+        timeout: float
+        interval: float | None
+        linger: float | None
+        misses: int | None
+        size: int | None
+        message: str
+        first_seq: int
+        schedule: str
+        seed: int | None
+
+    class PingOptions(RunOptions, total=False):
+        """The keywords of `udpping.ping`."""
+
+        bind: str | None
+        ttl: int | None
+        dscp: int | None
+        df: bool
+        family: str | None
+        busy: bool
+        spin: float | None
+
+
+COUNT, TIMEOUT, MESSAGE, FIRST_SEQ, SCHEDULE = _core.ping_defaults()
+
+PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
+    "count": (optional(whole), COUNT),
+    "timeout": (seconds, TIMEOUT),
+    "interval": (optional(seconds), None),
+    "linger": (optional(seconds), None),
+    "misses": (optional(whole), None),
+    "size": (optional(whole), None),
+    "bind": (optional(text), None),
+    "ttl": (optional(whole), None),
+    "dscp": (optional(whole), None),
+    "df": (flag, False),
+    "family": (optional(text), None),
+    "message": (text, MESSAGE),
+    "first_seq": (whole, FIRST_SEQ),
+    "schedule": (text, SCHEDULE),
+    "seed": (optional(any_whole), None),
+    "busy": (flag, False),
+    "spin": (optional(seconds), None),
+}
+"""The check and the default of each keyword, in the order of a run's settings."""
+
+
+def checked(options: "Mapping[str, object]") -> "dict[str, Any]":
+    """Check the kinds of keywords; their ranges are for the core to know."""
+    for name in options:
+        if name not in PING:
+            raise TypeError(f"ping() got an unexpected keyword argument {name!r}")
+    return {name: PING[name][0](name, value) for name, value in options.items()}
+
+
+def complete(options: "Mapping[str, object]") -> "dict[str, Any]":
+    """Check them, with the defaults of those that are not given."""
+    return checked({name: default for name, (_, default) in PING.items()} | dict(options))
