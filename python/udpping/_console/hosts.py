@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from udpping.cli._output import Report
-
     Bound = TypeVar("Bound")
 
 BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
@@ -60,13 +58,6 @@ def ways(command: str, bound: tuple[str, int], address: tuple[str, int]) -> tupl
     if host in WILD:
         return here, client_commands(port, command, ipv6=host == BOTH)
     return here, [] if is_loopback(host) else [f"udpping {command} {target_text(host, port)}"]
-
-
-def say_ways(report: "Report", here: str, elsewhere: list[str]) -> None:
-    """Tell people what they may type."""
-    report.say(f"from this machine:     {here}")
-    for command in elsewhere or ["(none: it listens on loopback only)"]:
-        report.say(f"from another machine:  {command}")
 
 
 def client_commands(port: int, command: str = "ping", *, ipv6: bool = True) -> list[str]:

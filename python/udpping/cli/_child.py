@@ -10,7 +10,7 @@ from udpping._services.service import LOOK
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._services.heartbeat import Heartbeat
-    from udpping.cli.heartbeat import Watch
+    from udpping.cli._watch import Watch
 
 PASSED_ON = {
     signal.SIGINT,

@@ -55,6 +55,12 @@ class Report:
         self.record("summary", **summary.as_dict())
         self.say(f"\n{summary!r}")
 
+    def ways(self, here: str, elsewhere: list[str]) -> None:
+        """Tell people what they may type, on this machine and on others."""
+        self.say(f"from this machine:     {here}")
+        for command in elsewhere or ["(none: it listens on loopback only)"]:
+            self.say(f"from another machine:  {command}")
+
     def alarm(self, text: str) -> str:
         """Colour what went wrong, where there is colour."""
         return f"\x1b[31m{text}\x1b[0m" if self.colour else text

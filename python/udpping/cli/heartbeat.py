@@ -9,6 +9,7 @@ from udpping._console.options import Parser, port, seconds, whole
 from udpping._services.heartbeat import Heartbeat
 from udpping._services.service import LOOK
 from udpping.cli._output import Report, command_parser
+from udpping.cli._watch import Watch
 from udpping.errors import ConfigError
 
 PURPOSE = """Send heartbeats to a monitor until Ctrl-C, or while a command runs:
@@ -92,34 +93,6 @@ def beat(heartbeat: Heartbeat, report: Report) -> int:
     told = [f"{heartbeat.sent:,} sent", *(f"{count:,} {name}" for name, count in others.items() if count)]
     report.say(", ".join(told))
     return 0 if heartbeat.sent else 1
-
-
-class Watch:
-    """Tells of a problem once when it begins, and once when it ends."""
-
-    def __init__(self, heartbeat: Heartbeat, report: Report, prefix: str = "") -> None:
-        self.heartbeat = heartbeat
-        self.report = report
-        self.prefix = prefix
-        self.problem: str | None = None
-
-    def look(self) -> None:
-        """Tell what is new."""
-        problem = self.heartbeat.last_error
-        if problem == self.problem:
-            return
-        self.problem = problem
-        if problem is None:
-            self.report.record("well", address=self.heartbeat.address)
-            self.report.say(f"{self.prefix}all is well again")
-        else:
-            self.report.record("problem", message=problem)
-            self.report.say(f"{self.prefix}{self.report.alarm(problem)}; going on")
-
-    def end(self) -> None:
-        """Tell programs what it came to, the last goodbye included."""
-        self.heartbeat.wait()
-        self.report.record("end", **self.heartbeat.as_dict())
 
 
 def parser() -> Parser:

@@ -100,7 +100,7 @@ def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
     report.say(hosts.whereabouts(monitor.bound))
     kept = {"state": options.state, "log": options.log}
     report.say(", ".join([f"detector {monitor.detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
-    hosts.say_ways(report, here, elsewhere)
+    report.ways(here, elsewhere)
     report.say("Ctrl-C ends it and prints the clients")
 
 

@@ -85,7 +85,7 @@ def announce(server: Server, report: Report) -> None:
     )
     report.say(hosts.whereabouts(server.bound))
     report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
-    hosts.say_ways(report, here, elsewhere)
+    report.ways(here, elsewhere)
     report.say("Ctrl-C ends it and prints the counters")
 
 

@@ -1,0 +1,34 @@
+"""Telling of trouble with heartbeats, while they go on."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._services.heartbeat import Heartbeat
+    from udpping.cli._output import Report
+
+
+class Watch:
+    """Tells of a problem once when it begins, and once when it ends."""
+
+    def __init__(self, heartbeat: "Heartbeat", report: "Report", prefix: str = "") -> None:
+        self.heartbeat = heartbeat
+        self.report = report
+        self.prefix = prefix
+        self.problem: str | None = None
+
+    def look(self) -> None:
+        """Tell what is new."""
+        problem = self.heartbeat.last_error
+        if problem == self.problem:
+            return
+        self.problem = problem
+        if problem is None:
+            self.report.record("well", address=self.heartbeat.address)
+            self.report.say(f"{self.prefix}all is well again")
+        else:
+            self.report.record("problem", message=problem)
+            self.report.say(f"{self.prefix}{self.report.alarm(problem)}; going on")
+
+    def end(self) -> None:
+        """Tell programs what it came to, the last goodbye included."""
+        self.heartbeat.wait()
+        self.report.record("end", **self.heartbeat.as_dict())
