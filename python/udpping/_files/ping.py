@@ -2,7 +2,7 @@
 
 import re
 
-from udpping._files.pings import Lane, nanoseconds, number, run_of_lanes
+from udpping._files.pings import Lane, nanoseconds, number, run_of_ping
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -108,5 +108,4 @@ def read(text: str) -> "Run":
             f"{replies} replies are not usable where {reader.received} came: expected a line for each, "
             "as ping prints without -q"
         )
-    lane.name = lane.name or next((ping[3] for ping in lane.pings.values() if ping[3]), "unknown")
-    return run_of_lanes([lane], {"made_by": "ping"})
+    return run_of_ping(lane)

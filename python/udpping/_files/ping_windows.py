@@ -2,7 +2,7 @@
 
 import re
 
-from udpping._files.pings import Lane, number, run_of_lanes
+from udpping._files.pings import Lane, number, run_of_ping
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -80,6 +80,4 @@ def read(text: str) -> "Run":
     reader = Reader(in_flight=int("Control-" in text))
     for line, words in enumerate(map(str.strip, text.splitlines()), 1):
         reader.line(words, line)
-    lane = reader.lane
-    lane.name = lane.name or next((ping[3] for ping in lane.pings.values() if ping[3]), "unknown")
-    return run_of_lanes([lane], {"made_by": "ping"})
+    return run_of_ping(reader.lane)

@@ -117,6 +117,12 @@ def run_of_lanes(lanes: "list[Lane]", settings: "dict[str, Any]") -> "Run":
     )
 
 
+def run_of_ping(lane: Lane) -> "Run":
+    """Make the run of one `ping`, by the name that it was given or else by whoever answered."""
+    lane.name = lane.name or next((ping[3] for ping in lane.pings.values() if ping[3]), "unknown")
+    return run_of_lanes([lane], {"made_by": "ping"})
+
+
 def nanoseconds(text: str, scale: int, line: int) -> int:
     """Read a decimal number exactly, in units of `scale` nanoseconds."""
     whole, _, rest = text.partition(".")

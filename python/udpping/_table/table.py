@@ -75,7 +75,7 @@ class Table(Generic[RowT_co]):
     def __iter__(self) -> "Iterator[RowT_co]":
         return map(self._row, map(self._core.row, range(len(self._core))))
 
-    def row(self, index: int) -> RowT_co:
+    def row(self, index: int) -> "RowT_co":
         """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond.
 
         >>> import udpping
