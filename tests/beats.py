@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from farend import FarEnd
+    from udpping.testing import FarEnd
 
 LINE = re.compile(
     r"Heartbeat (?P<seq>[1-9]\d*) (?P<time>\d{10}(?:\.\d{0,8}[1-9])?) id=(?P<id>[\w.:@/+-]+)"
@@ -19,8 +19,8 @@ LINE = re.compile(
 
 def lines(far: FarEnd) -> list[dict[str, Any]]:
     """Take apart what has come; every line must be exactly as promised."""
-    found = [LINE.fullmatch(request.payload.decode()) for request in far.requests]
-    assert all(found), [request.payload for request in far.requests]
+    found = [LINE.fullmatch(request.payload.decode()) for request in far.received]
+    assert all(found), [request.payload for request in far.received]
     return [match.groupdict() for match in found if match]
 
 

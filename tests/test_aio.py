@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 import udpping
-from farend import FarEnd, marks, silent, statuses, threads, wait_until
+from common import marks, statuses, threads, wait_until
+from udpping.testing import FarEnd
 
 pytestmark = pytest.mark.python
 
@@ -42,7 +43,7 @@ def test_the_event_loop_stays_free() -> None:
             await asyncio.sleep(0.001)
         return turns
 
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         assert asyncio.run(main(far)) > 50
 
 
@@ -54,7 +55,7 @@ def test_cancelling_stops_the_pings(many: bool) -> None:  # noqa: FBT001 - a par
             options.close()
             options = udpping.aio.ping(*far.address, count=10_000, interval=0.005)
         task = asyncio.create_task(options)
-        await asyncio.to_thread(far.wait_for_requests, 5)
+        await asyncio.to_thread(far.wait, 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -62,7 +63,7 @@ def test_cancelling_stops_the_pings(many: bool) -> None:  # noqa: FBT001 - a par
     with FarEnd() as far:
         asyncio.run(main(far))
         wait_until(lambda: "udpping ping" not in threads())
-        assert len(far.requests) < 1_000
+        assert len(far.received) < 1_000
 
 
 def test_a_time_limit_stops_the_pings() -> None:
@@ -70,7 +71,7 @@ def test_a_time_limit_stops_the_pings() -> None:
         async with asyncio.timeout(0.1):
             await udpping.aio.ping(*far.address, count=10_000, timeout=1)
 
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         with pytest.raises(TimeoutError):
             asyncio.run(main(far))
         wait_until(lambda: "udpping ping" not in threads())

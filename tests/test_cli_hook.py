@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import udpping
-from farend import wait_until
+from common import wait_until
 from udpping.cli._hook import Hook, facts
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from farend import wait_until
+from common import wait_until
 from udpping._console import hosts
 from watching import TICK, Device
 

@@ -33,6 +33,7 @@ PAGES = (
     "docs/heartbeats.md",
     "docs/loss-models.md",
     "docs/statistics.md",
+    "docs/testing.md",
     "docs/theory.md",
 )
 SECONDS = 30

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import udpping
-from farend import FarEnd
 from udpping._services.session import Session
+from udpping.testing import FarEnd
 
 pytestmark = pytest.mark.python
 

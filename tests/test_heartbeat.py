@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 import udpping
 from beats import LINE, byes, lines, seqs
-from farend import Answer, FarEnd, belongings, closed_port, silent, threads, udp_socket, wait_until
+from common import belongings, threads, udp_socket, wait_until
+from udpping.testing import FarEnd, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ PEERS = Path(__file__).parent / "peers"
 @pytest.fixture
 def far() -> Iterator[FarEnd]:
     """Listen, and say nothing."""
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         yield far
 
 
@@ -41,10 +42,10 @@ def test_a_block_beats_and_says_goodbye_three_times(far: FarEnd) -> None:
     before = time.time()
     with udpping.Heartbeat(*far.address, interval=0.02, id="web-1.example:a/b@c+d_e") as heartbeat:
         assert heartbeat.running
-        far.wait_for_requests(4)
+        far.wait(4)
     assert not heartbeat.running
     assert heartbeat.wait(20)
-    far.wait_for_requests(heartbeat.sent)
+    far.wait(heartbeat.sent)
     told = lines(far)
     assert seqs(far) == list(range(1, heartbeat.sent + 1))
     assert {(line["id"], line["session"], line["interval"]) for line in told} == {
@@ -76,7 +77,7 @@ def test_a_block_beats_and_says_goodbye_three_times(far: FarEnd) -> None:
 def test_the_goodbye_of_a_block_tells_how_it_ended(far: FarEnd, error: BaseException, status: int) -> None:
     with pytest.raises(type(error)), udpping.Heartbeat(*far.address, interval=60):
         raise error
-    far.wait_for_requests(3)
+    far.wait(3)
     assert set(byes(far)) == {str(status)}
 
 
@@ -88,12 +89,12 @@ def test_start_and_stop_by_hand(far: FarEnd) -> None:
     assert not heartbeat.wait(0)
     heartbeat.start()
     heartbeat.start()
-    far.wait_for_requests(1)
+    far.wait(1)
     assert not heartbeat.wait(0.01)
     heartbeat.stop(7)
     heartbeat.stop(8)
     assert heartbeat.wait()
-    far.wait_for_requests(4)
+    far.wait(4)
     assert byes(far) == ["7"] * 3
     with pytest.raises(udpping.NetworkError, match="make a new one"):
         heartbeat.start()
@@ -103,12 +104,12 @@ def test_a_count_ends_it(far: FarEnd) -> None:
     with udpping.Heartbeat(*far.address, interval=0.01, count=3) as heartbeat:
         assert heartbeat.wait(20)
         assert not heartbeat.running
-    far.wait_for_requests(6)
+    far.wait(6)
     assert seqs(far) == [1, 2, 3, 4, 5, 6]
 
 
 def test_it_survives_that_nobody_listens_and_is_heard_by_who_comes() -> None:
-    port = closed_port()
+    port = free_port()
     with udpping.Heartbeat("localhost", port, interval=0.02) as heartbeat:
         wait_until(lambda: heartbeat.refused > 2)
         assert heartbeat.last_error is not None
@@ -140,7 +141,7 @@ def test_a_name_that_moves_is_followed(tmp_path: Path) -> None:
         pytest.skip("this system gives no mount namespace")
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 monitor.test\n")
-    port = closed_port()
+    port = free_port()
     script = f"""
 import subprocess, sys, udpping
 subprocess.run(["mount", "--bind", {str(hosts)!r}, "/etc/hosts"], check=True)
@@ -211,7 +212,7 @@ def test_without_a_sign_of_life_it_falls_silent(far: FarEnd) -> None:
         before = heartbeat.sent
         heartbeat.touch()
         wait_until(lambda: heartbeat.sent > before)
-    far.wait_for_requests(heartbeat.sent)
+    far.wait(heartbeat.sent)
     assert seqs(far) == list(range(1, heartbeat.sent + 1))
     monos = [float(line["mono"]) for line in lines(far) if not line["bye"]]
     assert max(later - earlier for earlier, later in pairwise(monos)) > 0.05
@@ -219,13 +220,13 @@ def test_without_a_sign_of_life_it_falls_silent(far: FarEnd) -> None:
 
 def test_answers_are_counted_and_told() -> None:
     with (
-        FarEnd(lambda _, request: [Answer(b"%s 0.001" % request.split()[1])]) as far,
+        FarEnd(lambda beat: b"%s 0.001" % beat.payload.split()[1]) as far,
         udpping.Heartbeat(*far.address, interval=0.02) as heartbeat,
     ):
         wait_until(lambda: heartbeat.answered >= 3)
         assert heartbeat.round_trip_ns is not None
         assert 0 < heartbeat.round_trip_ns < 5e9
-        far.wait_for_requests(5)
+        far.wait(5)
         told = lines(far)
     assert told[0]["ack"] is None
     assert any(line["ack"] == str(int(line["seq"]) - 1) for line in told)
@@ -248,13 +249,13 @@ def test_the_course_s_servers_understand_its_forms(start: Start, wire: str, serv
     assert process.poll() is None
     assert heartbeat.last_error is None
     with (
-        FarEnd(silent) as far,
+        FarEnd([]) as far,
         udpping.Heartbeat(*far.address, interval=0.01, wire=wire, count=3) as heartbeat,
     ):
         assert heartbeat.wait(20)
-        far.wait_for_requests(3)
+        far.wait(3)
     assert heartbeat.sent == 3
-    assert all(re.fullmatch(form, request.payload) for request in far.requests)
+    assert all(re.fullmatch(form, request.payload) for request in far.received)
 
 
 def test_a_stopped_sender_skips_and_never_catches_up(start: Start, far: FarEnd) -> None:
@@ -265,13 +266,13 @@ heartbeat.start()
 heartbeat.wait()
 """
     process = start("-c", script, *map(str, far.address))
-    far.wait_for_requests(3)
+    far.wait(3)
     process.send_signal(signal.SIGSTOP)
     time.sleep(1)
-    before = len(far.requests)
+    before = len(far.received)
     process.send_signal(signal.SIGCONT)
-    far.wait_for_requests(before + 4)
-    assert seqs(far) == list(range(1, len(far.requests) + 1))
+    far.wait(before + 4)
+    assert seqs(far) == list(range(1, len(far.received) + 1))
     slots = [round(float(line["mono"]) / 0.05) for line in lines(far)]
     gaps = [later - earlier for earlier, later in pairwise(slots)]
     assert max(gaps) >= 15  # the sleep, in one step
@@ -304,7 +305,7 @@ with udpping.Heartbeat(sys.argv[1], int(sys.argv[2]), interval=0.02) as heartbea
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: len(byes(far)) == 3)
     assert set(byes(far)) == {"0"}
-    assert seqs(far) == list(range(1, len(far.requests) + 1))
+    assert seqs(far) == list(range(1, len(far.received) + 1))
 
 
 def start_and_stop(far: FarEnd) -> None:
@@ -327,7 +328,7 @@ def by_name(far: FarEnd) -> None:
 
 
 def nobody_there(_far: FarEnd) -> None:
-    with udpping.Heartbeat("127.0.0.1", closed_port(), interval=0.001, count=3) as heartbeat:
+    with udpping.Heartbeat("127.0.0.1", free_port(), interval=0.001, count=3) as heartbeat:
         heartbeat.wait()
 
 
@@ -363,7 +364,7 @@ with udpping.Heartbeat(sys.argv[1], int(sys.argv[2]), interval=0.02) as heartbea
     heartbeat.wait()
 """
     process = start("-c", script, *map(str, far.address))
-    far.wait_for_requests(3)
+    far.wait(3)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT

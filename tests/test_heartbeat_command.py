@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from beats import byes, lines, seqs
-from farend import FarEnd, closed_port, silent, udp_socket, wait_until
+from common import udp_socket, wait_until
+from udpping.testing import FarEnd, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def far() -> Iterator[FarEnd]:
     """Listen, and say nothing."""
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         yield far
 
 
@@ -56,14 +57,14 @@ def records(text: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_beats_until_it_is_told_to_stop(start: Start, far: FarEnd, number: int) -> None:
     process = start("-m", "udpping", "heartbeat", place(far), "-i", "0.02", "--id", "web1")
-    far.wait_for_requests(3)
+    far.wait(3)
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
     wait_until(lambda: len(byes(far)) == 3)
     first, blank, last = out.splitlines()
     assert first == f"a heartbeat to {place(far)} every 0.02 s as web1; Ctrl-C says goodbye"
-    assert (blank, last.split(",")[0]) == ("", f"{len(far.requests)} sent")
+    assert (blank, last.split(",")[0]) == ("", f"{len(far.received)} sent")
     assert {line["id"] for line in lines(far)} == {"web1"}
     assert set(byes(far)) == {"0"}
 
@@ -75,16 +76,16 @@ def test_a_count_signed_and_started_for_the_first_time(far: FarEnd, tmp_path: Pa
     done = call(place(far), "-i", "0.01", "-c", "2", *options)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("\n5 sent\n")
-    far.wait_for_requests(5)
+    far.wait(5)
     assert {(line["key"], line["boot"]) for line in lines(far)} == {("b", "1")}
     done = call(place(far), "-i", "0.01", "-c", "1", env={"UDPPING_KEY": "web 0123456789abcdef"})
     assert done.returncode == 0, done.stderr
-    far.wait_for_requests(9)
+    far.wait(9)
     assert lines(far)[-1]["key"] == "web"
 
 
 def test_problems_are_told_when_they_begin_and_end(start: Start) -> None:
-    port = closed_port()
+    port = free_port()
     process = start("-m", "udpping", "heartbeat", f"127.0.0.1:{port}", "-i", "0.02", "--json")
     assert process.stdout
     begin, problem = (json.loads(process.stdout.readline()) for _ in range(2))
@@ -191,7 +192,7 @@ def test_signals_are_passed_on(start: Start, far: FarEnd, number: int) -> None:
     assert process.wait(10) == 10 + number
     wait_until(lambda: len(byes(far)) == 3)
     assert set(byes(far)) == {str(10 + number)}
-    assert seqs(far) == list(range(1, len(far.requests) + 1))
+    assert seqs(far) == list(range(1, len(far.received) + 1))
 
 
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(far: FarEnd) -> None:

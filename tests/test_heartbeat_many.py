@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import udpping
 from beats import byes, lines
-from farend import FarEnd, closed_port, silent, wait_until
+from common import wait_until
+from udpping.testing import FarEnd, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def wait_until(condition):
 @pytest.fixture
 def far() -> Iterator[FarEnd]:
     """Listen, and say nothing."""
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         yield far
 
 
@@ -220,7 +221,7 @@ assert time.monotonic() - began < 10
 
 def test_one_that_nobody_answers_is_told_so_alone(far: FarEnd) -> None:
     with (
-        udpping.Heartbeat("127.0.0.1", closed_port(), interval=0.02) as refused,
+        udpping.Heartbeat("127.0.0.1", free_port(), interval=0.02) as refused,
         udpping.Heartbeat(*far.address, interval=0.02) as well,
     ):
         wait_until(lambda: refused.refused > 2 and well.sent > 5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from beats import lines
-from farend import FarEnd, silent
+from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ SECRET = "correct-horse-battery-staple"  # noqa: S105 - of nobody
 @pytest.fixture
 def far() -> Iterator[FarEnd]:
     """Listen, and say nothing."""
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         yield far
 
 
@@ -42,9 +42,9 @@ def test_signatures_are_what_python_makes_of_them(
         with udpping.Heartbeat(*far.address, count=1, key=key, key_name=name) as heartbeat:
             assert heartbeat.wait(20)
         assert "horse" not in repr(heartbeat)
-    far.wait_for_requests(8)
+    far.wait(8)
     assert {line["key"] for line in lines(far)} == {"ops", "default"}
-    for request in far.requests:
+    for request in far.received:
         covered, _, mac = request.payload.rpartition(b" mac=")
         assert hmac.new(SECRET.encode(), covered, hashlib.sha256).hexdigest()[:32] == mac.decode()
 
@@ -110,11 +110,11 @@ def test_a_file_counts_the_starts(far: FarEnd, tmp_path: Path) -> None:
     file = tmp_path / "boot"
     for number in ("1", "2", "3"):
         with udpping.Heartbeat(*far.address, interval=60, boot=file):
-            far.wait_for_requests(1)
+            far.wait(1)
         assert file.read_text() == f"{number}\n"
         assert {line["boot"] for line in lines(far)} == {number}
-        far.wait_for_requests(4)
-        far.requests.clear()
+        far.wait(4)
+        far.received.clear()
     assert [path.name for path in tmp_path.iterdir()] == ["boot"]
     for content in (b"seven", b"1" * 19, b"-1", b"\xff"):
         file.write_bytes(content)

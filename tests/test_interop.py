@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import Answer, FarEnd, log_marks, marks, statuses
+from common import log_marks, marks, statuses
+from udpping.testing import FarEnd, Received, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -164,9 +165,9 @@ def filled(form: str, seq: int, request: bytes) -> bytes:
 
 @pytest.mark.parametrize(("form", "match"), FORMS.values(), ids=FORMS)
 def test_every_form_of_reply_is_credited_to_its_ping(form: str, match: str) -> None:
-    with FarEnd(lambda seq, request: [Answer(filled(form, seq, request))]) as far:
+    with FarEnd(lambda ping: Reply(filled(form, ping.number, ping.payload))) as far:
         run = udpping.ping(*far.address, count=4, timeout=5)
-        expected = [filled(form, row.seq, far.requests[row.seq - 1].payload) for row in run]
+        expected = [filled(form, row.seq, far.received[row.seq - 1].payload) for row in run]
     assert statuses(run) == ["reply"] * 4
     assert [row.match for row in run] == [match] * 4
     assert [row.reply for row in run] == expected
@@ -179,8 +180,8 @@ def test_every_form_of_reply_is_credited_to_its_ping(form: str, match: str) -> N
 def test_a_late_reply_of_any_form_with_a_number_shifts_nothing(form: str) -> None:
     """Students' clients credit it to the next ping, and every reply after it one too far."""
 
-    def script(seq: int, request: bytes) -> list[Answer]:
-        return [Answer(filled(form, seq, request), after=0.4 if seq == 1 else 0)]
+    def script(ping: Received) -> Reply:
+        return Reply(filled(form, ping.number, ping.payload), after=0.4 if ping.number == 1 else 0)
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=3, timeout=0.25, linger=0.4)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from farend import Answer, FarEnd
+from udpping.testing import FarEnd, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,14 +79,11 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebo
 def test_an_interrupted_cell_leaves_the_kernel_alive_and_the_rows_in_last_run(
     notebook: Notebook, call: str
 ) -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        return [Answer(request)] if number <= 5 else []
-
-    with FarEnd(script) as far:
+    with FarEnd(5 * [Reply()]) as far:
         notebook.run(f"import udpping\ntarget = {far.address!r}")
         tail = ".run()" if call.startswith("Pinger") else ""
         cell = notebook.begin(f"run = udpping.{call}, timeout=60){tail}")
-        far.wait_for_requests(6)
+        far.wait(6)
         pressed = time.monotonic()
         notebook.interrupt()
         shown = notebook.end(cell)
@@ -123,7 +120,7 @@ def test_a_live_run_changes_its_own_output_and_survives_the_stop_button(notebook
     with FarEnd() as far:
         call = f"udpping.live(*{far.address!r}, count=10**6, interval=0.01, every=0.1)"
         cell = notebook.begin(f"import udpping\nrun = {call}")
-        far.wait_for_requests(50)
+        far.wait(50)
         notebook.interrupt()
         shown = notebook.end(cell)
     kinds = [message["type"] for message in shown]

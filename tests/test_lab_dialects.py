@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import udpping
-from farend import ask, udp_socket, wait_until
+from common import ask, udp_socket, wait_until
 from udpping import lab
 
 if TYPE_CHECKING:

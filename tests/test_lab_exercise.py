@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import FarEnd, closed_port, silent, udp_socket, wait_until
+from common import udp_socket, wait_until
 from udpping import lab
+from udpping.testing import FarEnd, free_port
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from farend import Address
+    from common import Address
 
     Start = Callable[..., subprocess.Popen[str]]
 
@@ -142,23 +143,23 @@ def test_nobody_was_there(start: Start, free_port: int) -> None:
 
 
 def test_the_client_sends_and_does_not_wait(start: Start) -> None:
-    with FarEnd(silent) as far:
+    with FarEnd([]) as far:
         process = start(HOME / "UDPHeartbeatClient.py", *map(str, (*far.address, "--profile", "exercise")))
-        far.wait_for_requests(2)
+        far.wait(2)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
         done = client(*far.address, "--count", 1, "--form", "lab2")
     assert (process.returncode, err) == (0, "")
     sent = out.splitlines()[-1]
     assert sent in {"2 sent", "3 sent"}
-    *many, last = [request.payload.decode() for request in far.requests]
+    *many, last = [request.payload.decode() for request in far.received]
     assert all(re.fullmatch(rf"Heartbeat {n} \d+\.\d+", text) for n, text in enumerate(many, 1))
     assert re.fullmatch(r"1 \d+\.\d+", last)
     assert done.stdout.endswith("1 sent\n")
 
 
 def test_the_client_goes_on_without_a_server() -> None:
-    done = client("127.0.0.1", closed_port(), "--count", 4, "--interval", 0.15)
+    done = client("127.0.0.1", free_port(), "--count", 4, "--interval", 0.15)
     assert done.returncode == 0
     assert done.stdout.endswith("4 sent\n")
     notes = done.stderr.splitlines()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import ask, udp_socket
+from common import ask, udp_socket
 from test_lab_dialects import DIALECTS
 from udpping import lab
 from udpping.lab._oneway import Sender

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import wait_until
+from common import wait_until
 from udpping import lab
 from udpping.__main__ import main
 from udpping._results.rows import Event

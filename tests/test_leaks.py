@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import belongings, closed_port, threads, wait_until
+from common import belongings, threads, wait_until
+from udpping.testing import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def fail_to_open(server: udpping.Server) -> None:
 
 
 def nobody_there(_server: udpping.Server) -> None:
-    udpping.ping("127.0.0.1", closed_port(), count=2, timeout=1)
+    udpping.ping("127.0.0.1", free_port(), count=2, timeout=1)
 
 
 WAYS = [

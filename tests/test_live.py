@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import udpping
-from farend import FarEnd
+from udpping.testing import FarEnd
 
 pytestmark = pytest.mark.python
 

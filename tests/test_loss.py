@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import log_marks, marks, send_all
+from common import log_marks, marks, send_all
 from udpping import loss
 
 if TYPE_CHECKING:

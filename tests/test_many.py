@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import udpping
-from farend import FarEnd, closed_port, marks, statuses
+from common import marks, statuses
+from udpping.testing import FarEnd, free_port
 
 
 def named(server: udpping.Server | FarEnd) -> str:
@@ -39,7 +40,7 @@ def test_targets_are_pinged_side_by_side() -> None:
 
 def test_a_target_that_cannot_be_reached_spoils_no_other() -> None:
     with udpping.Server(port=0) as server:
-        run = udpping.ping_many([server.address, ("127.0.0.1", closed_port())], count=2, timeout=5)
+        run = udpping.ping_many([server.address, ("127.0.0.1", free_port())], count=2, timeout=5)
     assert statuses(run) == ["reply"] * 2 + ["unreachable"] * 2
     assert [summary.unreachable for summary in run.summaries] == [0, 2]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from farend import udp_socket, wait_until
+from common import udp_socket, wait_until
 from watching import ALIVE, TICK, Device, Seen, peer_of, put, state_of, told
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import belongings, threads, wait_until
+from common import belongings, threads, wait_until
 from watching import ALIVE, SECONDS, TICK, Device, Seen, peer_of, state_of, told
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import udp_socket, wait_until
+from common import udp_socket, wait_until
 from watching import ALIVE, TICK, Device, Seen, peer_of, put, seal, state_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from farend import wait_until
+from common import wait_until
 from watching import SECONDS
 
 if TYPE_CHECKING:

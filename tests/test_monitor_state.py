@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import wait_until
+from common import wait_until
 from watching import ALIVE, BUSY, SECONDS, TICK, Device, Seen, peer_of, state_of, told
 
 if TYPE_CHECKING:

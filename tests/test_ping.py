@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import udpping
-from farend import Answer, FarEnd, closed_port, marks, statuses, upper
+from common import marks, statuses
+from udpping.testing import FarEnd, Received, Reply, free_port
 
 LOOPBACK = "127.0.0.1"
 
@@ -23,14 +24,14 @@ LOOPBACK = "127.0.0.1"
 def test_a_late_reply_and_a_duplicate_are_counted_for_their_own_pings(count: int) -> None:
     """Ping 1 is answered after 1.2 s and ping 3 twice: no other ping gains or loses by it."""
 
-    def script(number: int, request: bytes) -> list[Answer]:
-        if number == 1:
-            return [Answer(request.upper(), after=1.2)]
-        return [Answer(request.upper())] * (2 if number == 3 else 1)
+    def script(ping: Received) -> list[Reply]:
+        if ping.number == 1:
+            return [Reply(ping.payload.upper(), after=1.2)]
+        return [Reply(ping.payload.upper())] * (2 if ping.number == 3 else 1)
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=count, timeout=1, linger=1)
-        requests = far.requests
+        requests = far.received
     source = f"{LOOPBACK}:{far.address[1]}"
     assert [row.seq for row in run] == list(range(1, count + 1))
     assert statuses(run) == ["late"] + ["reply"] * (count - 1)
@@ -56,10 +57,7 @@ def test_a_late_reply_and_a_duplicate_are_counted_for_their_own_pings(count: int
 
 
 def test_every_ping_ends_as_one_of_five_and_the_summary_adds_up() -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        return {1: [Answer(request, after=0.35)], 2: []}.get(number, [Answer(request)])
-
-    with FarEnd(script) as far:
+    with FarEnd([Reply(after=0.35), None, *3 * [Reply()]]) as far:
         run = udpping.ping(*far.address, count=5, timeout=0.25, linger=0.4)
     assert statuses(run) == ["late", "timeout", "reply", "reply", "reply"]
     summary = run.summary
@@ -72,8 +70,8 @@ def test_every_ping_ends_as_one_of_five_and_the_summary_adds_up() -> None:
 
 
 def test_rtt_statistics_are_those_of_the_reply_rows_alone() -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        return [Answer(request, after=0.6 if number == 4 else 0.005 * (number % 5))]
+    def script(ping: Received) -> Reply:
+        return Reply(after=0.6 if ping.number == 4 else 0.005 * (ping.number % 5))
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=20, interval=0.01, timeout=0.4, linger=0.6)
@@ -91,7 +89,7 @@ def test_rtt_statistics_are_those_of_the_reply_rows_alone() -> None:
 
 
 def test_what_cannot_be_known_is_none() -> None:
-    with FarEnd(lambda _number, _request: []) as far:
+    with FarEnd([]) as far:
         run = udpping.ping(*far.address, count=1, timeout=0.05)
     (row,) = run
     rtt, user_rtt, status, copies, *reply = row[6:]
@@ -113,7 +111,7 @@ def test_the_loss_has_the_wilson_interval() -> None:
 
 
 def test_a_closed_port_is_unreachable_at_once() -> None:
-    run = udpping.ping(LOOPBACK, closed_port(), count=3, timeout=20)
+    run = udpping.ping(LOOPBACK, free_port(), count=3, timeout=20)
     assert statuses(run) == ["unreachable"] * 3
     assert [row.source for row in run] == [LOOPBACK] * 3
     assert [row.rtt_ns for row in run] == [None] * 3
@@ -123,15 +121,15 @@ def test_a_closed_port_is_unreachable_at_once() -> None:
 
 @pytest.mark.parametrize("size", [None, 9_000, 65_507])
 def test_each_of_many_pings_in_flight_gets_its_own_refusal(size: int | None) -> None:
-    run = udpping.ping(LOOPBACK, closed_port(), count=100, interval=0.0002, size=size, timeout=20)
+    run = udpping.ping(LOOPBACK, free_port(), count=100, interval=0.0002, size=size, timeout=20)
     assert statuses(run) == ["unreachable"] * 100
     assert 0 < (run.summary.duration_ns or 0) < 10e9
 
 
 def test_a_stranger_s_datagram_is_foreign_and_counts_for_nothing() -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        copy = Answer(request.upper(), foreign=True)
-        return [copy, copy] if number == 1 else [copy, Answer(request.upper(), after=0.01)]
+    def script(ping: Received) -> list[Reply]:
+        copy = Reply(other_port=True)
+        return [copy, copy] if ping.number == 1 else [copy, Reply(after=0.01)]
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=2, timeout=0.3, linger=0)
@@ -142,8 +140,8 @@ def test_a_stranger_s_datagram_is_foreign_and_counts_for_nothing() -> None:
 
 
 def test_what_the_target_says_unasked_is_unmatched() -> None:
-    def script(_number: int, request: bytes) -> list[Answer]:
-        return [Answer(request), Answer(b"by the way", after=0.05)]
+    def script(_: Received) -> list[Reply]:
+        return [Reply(), Reply(b"by the way", after=0.05)]
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=1, timeout=1, linger=0.3)
@@ -152,20 +150,20 @@ def test_what_the_target_says_unasked_is_unmatched() -> None:
 
 
 def test_reordered_replies_are_counted_and_credited_right() -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        return [Answer(request.upper(), after=0.15 if number in {2, 4} else 0)]
+    def script(ping: Received) -> Reply:
+        return Reply(ping.payload.upper(), after=0.15 if ping.number in {2, 4} else 0)
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=5, interval=0.02, timeout=2)
     assert statuses(run) == ["reply"] * 5
-    assert [row.reply for row in run] == [request.payload.upper() for request in far.requests]
+    assert [row.reply for row in run] == [request.payload.upper() for request in far.received]
     assert run.summary.reordered == 2
     assert [(row.rtt_ns or 0) > 0.1e9 for row in run] == [False, True, False, True, False]
 
 
 def test_stop_and_wait_sends_the_next_when_the_last_is_settled() -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        return [Answer(request, after=0.1)] if number != 2 else []
+    def script(ping: Received) -> Reply | None:
+        return None if ping.number == 2 else Reply(after=0.1)
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=4, timeout=0.3, linger=0)
@@ -175,7 +173,7 @@ def test_stop_and_wait_sends_the_next_when_the_last_is_settled() -> None:
 
 
 def test_an_interval_is_kept_whatever_comes_back() -> None:
-    with FarEnd(lambda number, request: [Answer(request)] if number % 2 else []) as far:
+    with FarEnd(lambda ping: Reply() if ping.number % 2 else None) as far:
         run = udpping.ping(*far.address, count=20, interval=0.02, timeout=0.3, linger=0)
     assert [row.due_ns for row in run] == [number * 20_000_000 for number in range(20)]
     delays = [(row.sent_ns or 0) - (row.due_ns or 0) for row in run]
@@ -199,7 +197,7 @@ def test_linger_says_how_long_to_listen_when_all_is_sent(
     linger: float | None, after: float, status: str, duration: float
 ) -> None:
     """`None` is the timeout while something is missing, and nothing when all has come."""
-    with FarEnd(lambda _number, request: [Answer(request, after=after)]) as far:
+    with FarEnd(Reply(after=after)) as far:
         run = udpping.ping(*far.address, count=1, timeout=0.3, linger=linger)
     assert statuses(run) == [status]
     assert duration <= (run.summary.duration_ns or 0) / 1e9 < duration + 0.2
@@ -215,7 +213,7 @@ def test_the_answering_thread_runs_while_ping_waits() -> None:
         while not over.is_set():
             computed += sum(range(100))
 
-    with FarEnd(upper) as far:
+    with FarEnd() as far:
         worker = threading.Thread(target=compute)
         worker.start()
         run = udpping.ping(*far.address, count=10, interval=0.02, timeout=5)
@@ -248,9 +246,9 @@ def test_noise_from_the_target_never_stops_a_run() -> None:
     """Five random datagrams come before each reply. Nothing gets lost: each is a copy, or unmatched."""
     noise = random.Random(4)
 
-    def script(_number: int, request: bytes) -> list[Answer]:
-        junk = [Answer(b"\xff" + noise.randbytes(noise.randrange(1_500))) for _ in range(5)]
-        return [*junk, Answer(request.upper())]
+    def script(_: Received) -> list[Reply]:
+        junk = [Reply(b"\xff" + noise.randbytes(noise.randrange(1_500))) for _ in range(5)]
+        return [*junk, Reply()]
 
     with FarEnd(script) as far:
         run = udpping.ping(*far.address, count=30, interval=0.005, timeout=2, linger=0.1)
@@ -261,9 +259,9 @@ def test_noise_from_the_target_never_stops_a_run() -> None:
 
 def test_a_run_knows_when_it_began_and_each_ping_when_it_left() -> None:
     before = time.time_ns()
-    with FarEnd(upper) as far:
+    with FarEnd() as far:
         run = udpping.ping(*far.address, count=3, timeout=2)
-        texts = [request.payload.split()[2] for request in far.requests]
+        texts = [request.payload.split()[2] for request in far.received]
     for row, text in zip(run, texts, strict=True):
         assert before <= (row.run or 0) <= (row.sent_wall_ns or 0) <= time.time_ns()
         assert text == repr((row.sent_wall_ns or 0) / 1e9).encode()
@@ -316,9 +314,9 @@ def test_with_several_targets_it_is_known_for_all_together() -> None:
 
 
 def test_it_gives_up_after_so_many_misses_in_a_row() -> None:
-    with FarEnd(lambda number, request: [Answer(request)] if number in {1, 3} else []) as far:
+    with FarEnd([Reply(), None, Reply()]) as far:
         run = udpping.ping(*far.address, count=100, timeout=0.4, linger=0, misses=2)
         assert [row.status for row in run] == ["reply", "timeout", "reply", "timeout", "timeout"]
-        assert len(far.requests) == 5
+        assert len(far.received) == 5
     virtual = udpping.sim.ping(count=100, loss="pattern:.x.xx", misses=2)
     assert [row.status for row in virtual] == [row.status for row in run]

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from farend import Answer, FarEnd, closed_port, statuses
+from common import statuses
 from udpping._args.options import PING
+from udpping.testing import FarEnd, Received, Reply, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-IPV6 = pytest.param(socket.AF_INET6, marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
+IPV6 = pytest.param("::1", marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
 
 
 OTHERS: dict[str, Any] = {
@@ -87,26 +88,26 @@ def test_every_keyword_is_handed_on() -> None:
 def test_size_is_the_length_on_the_wire_padded_by_spaces(size: int) -> None:
     with FarEnd() as far:
         run = udpping.ping(*far.address, count=2, size=size, timeout=5)
-        payloads = [request.payload for request in far.requests]
+        payloads = [request.payload for request in far.received]
     assert [len(payload) for payload in payloads] == [size] * 2
     assert [payload.rstrip(b" ").count(b" ") for payload in payloads] == [2, 2]
     assert [row.bytes for row in run] == [size] * 2
-    assert [row.reply for row in run] == [payload.upper()[:1_024] for payload in payloads]
+    assert [row.reply for row in run] == [payload[:1_024] for payload in payloads]
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, IPV6])
+@pytest.mark.parametrize("host", [LOOPBACK, IPV6])
 @pytest.mark.parametrize(("ttl", "dscp"), [(1, 46), (255, 63), (64, 0)])
-def test_the_far_end_sees_ttl_and_dscp(family: socket.AddressFamily, ttl: int, dscp: int) -> None:
-    with FarEnd(family=family) as far:
+def test_the_far_end_sees_ttl_and_dscp(host: str, ttl: int, dscp: int) -> None:
+    with FarEnd(host=host) as far:
         run = udpping.ping(*far.address, count=1, ttl=ttl, dscp=dscp, timeout=5)
-        (request,) = far.requests
-    assert (request.ttl, request.traffic_class) == (ttl, dscp << 2)
+        (request,) = far.received
+    assert (request.ttl, request.tos) == (ttl, dscp << 2)
     assert statuses(run) == ["reply"]
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, IPV6])
-def test_the_hops_that_a_reply_has_left_are_in_its_row(family: socket.AddressFamily) -> None:
-    with FarEnd(family=family, hops=77) as far:
+@pytest.mark.parametrize("host", [LOOPBACK, IPV6])
+def test_the_hops_that_a_reply_has_left_are_in_its_row(host: str) -> None:
+    with FarEnd(host=host, ttl=77) as far:
         run = udpping.ping(*far.address, count=1, timeout=5)
     assert [row.ttl for row in run] == [77]
 
@@ -114,7 +115,7 @@ def test_the_hops_that_a_reply_has_left_are_in_its_row(family: socket.AddressFam
 def test_bind_is_where_the_pings_come_from() -> None:
     with FarEnd() as far:
         udpping.ping(*far.address, count=1, bind="127.0.0.3", timeout=5)
-        assert far.requests[0].client[0] == "127.0.0.3"
+        assert far.received[0].client[0] == "127.0.0.3"
 
 
 def test_family_insists_on_one_version(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_an_address_of_the_other_version_is_an_address_error(host: str, family: 
 
 def test_an_address_of_another_machine_cannot_be_bound() -> None:
     with pytest.raises(udpping.NetworkError, match=r"192\.0\.2\.1") as caught:
-        udpping.ping(LOOPBACK, closed_port(), bind="192.0.2.1")
+        udpping.ping(LOOPBACK, free_port(), bind="192.0.2.1")
     assert caught.value.errno == errno.EADDRNOTAVAIL
 
 
@@ -414,8 +415,8 @@ def test_a_long_silence_does_not_make_a_busy_pinger_deaf() -> None:
     """Stamps of sending that nobody takes fill the room for replies; 21,000 are more than it holds."""
     silent, count = 21_000, 22_000
 
-    def answer_the_last(_number: int, request: bytes) -> list[Answer]:
-        return [Answer(request)] if int(request.split()[1]) > silent else []
+    def answer_the_last(ping: Received) -> Reply | None:
+        return Reply() if int(ping.payload.split()[1]) > silent else None
 
     with FarEnd(answer_the_last) as far:
         run = udpping.ping(*far.address, count=count, interval=0.00005, timeout=2, busy=True)

@@ -10,7 +10,8 @@ import time
 
 import pytest
 import udpping
-from farend import Answer, FarEnd, closed_port, statuses, threads, wait_until
+from common import statuses, threads, wait_until
+from udpping.testing import FarEnd, Received, Reply, free_port
 
 
 def test_rows_come_while_the_run_goes_on() -> None:
@@ -18,9 +19,9 @@ def test_rows_come_while_the_run_goes_on() -> None:
     taken = 0
     gate = threading.Semaphore(1)
 
-    def script(_number: int, request: bytes) -> list[Answer]:
+    def script(_: Received) -> Reply:
         assert gate.acquire(timeout=10)
-        return [Answer(request)]
+        return Reply()
 
     with FarEnd(script) as far, udpping.Pinger(*far.address, count=5, timeout=10) as pinger:
         for row in pinger:
@@ -33,10 +34,8 @@ def test_rows_come_while_the_run_goes_on() -> None:
 
 
 def test_a_row_comes_again_when_a_late_reply_or_a_duplicate_changes_it() -> None:
-    def script(number: int, request: bytes) -> list[Answer]:
-        return (
-            [Answer(request, after=0.45)] if number == 1 else [Answer(request), Answer(request, after=0.05)]
-        )
+    def script(ping: Received) -> list[Reply]:
+        return [Reply(after=0.45)] if ping.number == 1 else [Reply(), Reply(after=0.05)]
 
     with FarEnd(script) as far:
         pinger = udpping.Pinger(*far.address, count=2, timeout=0.3, linger=0.5)
@@ -58,7 +57,7 @@ def test_it_has_the_run_and_summary_of_ping() -> None:
 
 
 def test_the_summary_can_be_asked_before_during_and_after() -> None:
-    with FarEnd(lambda number, request: [Answer(request)] if number < 3 else []) as far:
+    with FarEnd(2 * [Reply()]) as far:
         pinger = udpping.Pinger(*far.address, count=3, timeout=30)
         assert pinger.summary.sent == 0
         assert pinger.summary.loss is None
@@ -75,7 +74,7 @@ def test_stop_ends_the_iteration_also_from_another_thread() -> None:
         pinger = udpping.Pinger(*far.address, count=None, interval=0.01, timeout=5)
 
         def stop_soon() -> None:
-            far.wait_for_requests(5)
+            far.wait(5)
             pinger.stop()
 
         helper = threading.Thread(target=stop_soon)
@@ -90,9 +89,9 @@ def test_stop_ends_the_iteration_also_from_another_thread() -> None:
 def test_leaving_the_block_stops_the_pings() -> None:
     with FarEnd() as far:
         with udpping.Pinger(*far.address, count=None, interval=0.005) as pinger:
-            far.wait_for_requests(3)
+            far.wait(3)
         wait_until(lambda: "udpping ping" not in threads())
-        sent = len(far.requests)
+        sent = len(far.received)
     assert pinger.summary.sent + pinger.summary.pending == sent
 
 
@@ -175,7 +174,7 @@ def test_an_abandoned_pinger_ends_its_thread() -> None:
 def test_a_closed_port_does_not_become_a_flood() -> None:
     """Without an end, pings to nobody keep the pace of the timeout."""
     began = time.monotonic()
-    with udpping.Pinger("127.0.0.1", closed_port(), count=None, timeout=0.1) as pinger:
+    with udpping.Pinger("127.0.0.1", free_port(), count=None, timeout=0.1) as pinger:
         rows = [next(pinger) for _ in range(4)]
     assert [row.status for row in rows] == ["unreachable"] * 4
     assert time.monotonic() - began >= 0.3

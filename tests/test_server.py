@@ -10,7 +10,7 @@ import time
 import pytest
 import udpping
 import udpping._services.server
-from farend import ask, belongings, log_marks, marks, send_all, udp_socket, wait_until
+from common import ask, belongings, log_marks, marks, send_all, udp_socket, wait_until
 
 LOG_COLUMNS = [
     "recv_ns",

@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 import udpping
-from farend import ask, closed_port, udp_socket
+from common import ask, udp_socket
+from udpping.testing import free_port
 
 HAS_IPV6 = socket.has_ipv6
 
@@ -35,7 +36,7 @@ def test_port_tries_walks_up_to_the_first_free_port() -> None:
 
 def test_a_port_is_free_again_after_stop() -> None:
     """A cell of a notebook that is run again takes the same port, while the old server still has a name."""
-    port = closed_port()
+    port = free_port()
     with udpping.Server(port=port) as first:
         pass
     with udpping.Server(port=port) as second:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from farend import ask, udp_socket, wait_until
+from common import ask, udp_socket, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 import udpping
-from farend import ask, has_received, log_marks, send_all, threads, udp_socket, wait_until
+from common import ask, has_received, log_marks, send_all, threads, udp_socket, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="more than one worker needs Linux")
 

@@ -10,8 +10,9 @@ import time
 
 import pytest
 import udpping
-from farend import Answer, FarEnd, send_all
+from common import send_all
 from udpping._services.session import Session
+from udpping.testing import FarEnd, Reply
 
 pytestmark = pytest.mark.python
 
@@ -38,9 +39,8 @@ CALLS = {
 }
 
 
-def third_is_the_last(number: int, request: bytes) -> list[Answer]:
-    """Answer three pings, each after a while: by the fourth, whoever called has long begun to wait."""
-    return [Answer(request, after=0.05)] if number <= 3 else []
+THREE = 3 * [Reply(after=0.05)]
+"""Answers to three pings, each after a while: by the fourth, whoever called has long begun to wait."""
 
 
 def interrupt(script: str, far: FarEnd) -> tuple[int, str, str, float]:
@@ -52,7 +52,7 @@ def interrupt(script: str, far: FarEnd) -> tuple[int, str, str, float]:
         text=True,
     )
     try:
-        far.wait_for_requests(4)
+        far.wait(4)
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=20)
@@ -70,13 +70,13 @@ try:
 except udpping.Interrupted as interrupted:
     show(interrupted.run, text=str(interrupted), keyboard=isinstance(interrupted, KeyboardInterrupt))
 """
-    with FarEnd(third_is_the_last) as far:
+    with FarEnd(THREE) as far:
         code, output, errors, seconds = interrupt(script, far)
     assert code == 0, errors
     told = json.loads(output)
     target = f"127.0.0.1:{far.address[1]}"
     assert told["rows"] == [[target, seq, "reply"] for seq in (1, 2, 3)]
-    assert (told["sent"], told["pending"]) == (3, len(far.requests) - 3)
+    assert (told["sent"], told["pending"]) == (3, len(far.received) - 3)
     assert told["last"]
     assert told["keyboard"]
     assert "last_run" in told["text"]
@@ -86,7 +86,7 @@ except udpping.Interrupted as interrupted:
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_when_nobody_catches_it_the_program_fails_and_says_where_the_rows_were(call: str) -> None:
     """With 1: CPython dies by the signal for KeyboardInterrupt proper, not for what derives from it."""
-    with FarEnd(third_is_the_last) as far:
+    with FarEnd(THREE) as far:
         code, _, errors, seconds = interrupt(call, far)
     assert code in {1, -signal.SIGINT}
     assert errors.rstrip().splitlines()[-1].startswith("udpping.errors.Interrupted: stopped after 3 pings")
@@ -122,7 +122,7 @@ try:
 except udpping.Interrupted as interrupted:
     show(interrupted.run)
 """
-    with FarEnd(third_is_the_last) as far:
+    with FarEnd(THREE) as far:
         code, output, errors, seconds = interrupt(script, far)
     assert code == 0, errors
     assert len(json.loads(output)["rows"]) == 3
@@ -135,7 +135,7 @@ import signal
 signal.signal(signal.SIGINT, lambda *_: print("handled", flush=True))
 show(udpping.ping(*target, count=5, timeout=0.4, linger=0))
 """
-    with FarEnd(third_is_the_last) as far:
+    with FarEnd(THREE) as far:
         code, output, errors, _ = interrupt(script, far)
     assert code == 0, errors
     handled, told = output.splitlines()
@@ -157,7 +157,7 @@ async def main():
 
 asyncio.run(main())
 """
-    with FarEnd(third_is_the_last) as far:
+    with FarEnd(THREE) as far:
         code, output, errors, seconds = interrupt(script, far)
     assert output == "cancelled\n"
     assert code == -signal.SIGINT
@@ -225,7 +225,7 @@ except KeyboardInterrupt:
 
 def test_a_server_in_the_background_outlives_the_interrupted_ping() -> None:
     """Ctrl-C in one cell of a notebook must not end the server of another."""
-    with udpping.Server(port=0) as server, FarEnd(third_is_the_last) as far:
+    with udpping.Server(port=0) as server, FarEnd(THREE) as far:
         script = f"""
 with udpping.Server(port=0) as server:
     try:

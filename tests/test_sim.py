@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import udpping
-from farend import marks, statuses
+from common import marks, statuses
 
 pytestmark = pytest.mark.untimed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import udpping
-from farend import wait_until
+from common import wait_until
 from udpping._results.peers import status_text
 from watching import TICK, Seen
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from farend import wait_until
+from common import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -86,8 +86,9 @@ def broken(rule: Rule, rust: str) -> Iterator[int]:
 
 
 ROOMS = (
-    *("udpping", "errors", "_args", "_console", "_table", "loss", "delay", "detect", "stats", "theory"),
-    *("_figures", "_results", "_files", "_services", "sim", "aio", "_live", "lab", "cli", "__main__"),
+    *("udpping", "errors", "_args", "testing", "_console", "_table", "loss", "delay", "detect", "stats"),
+    *("theory", "_figures", "_results", "_files", "_services", "sim", "aio", "_live", "lab", "cli"),
+    "__main__",
 )
 """The modules and packages of python/udpping. Each imports those before it, and no other."""
 FACE = {"__version__", "last_run"}

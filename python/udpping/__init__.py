@@ -11,12 +11,13 @@ trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `los
 a server can follow, and `fit` finds those of a measured path. `Heartbeat` says that a program is alive, and
 `compare_detectors` shows how the failure detectors of `detect` do on a path. `stats` turns a run, or any
 table of pings, into numbers with a standard behind each; `theory` says what chance does to pings, exactly.
-`errors` has everything that is raised. Every result is a table.
+`testing` has a far end for the tests of UDP clients, which does as it is told. `errors` has everything that
+is raised. Every result is a table.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from udpping import aio, delay, detect, errors, loss, sim, stats, theory
+    from udpping import aio, delay, detect, errors, loss, sim, stats, testing, theory
     from udpping._figures.fit import DelayFit, Fit, LossFit, fit
     from udpping._files.load import load
     from udpping._live import live
@@ -89,6 +90,7 @@ __all__ = [
     "ping_many",
     "sim",
     "stats",
+    "testing",
     "theory",
 ]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import bleach  # type: ignore[import-untyped]
 import pytest
 import udpping
-from farend import Answer, FarEnd
 from udpping import stats
+from udpping.testing import FarEnd, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,12 +53,12 @@ def crowd() -> udpping.Run:
 
 
 def late() -> udpping.Run:
-    with FarEnd(lambda seq, request: [Answer(request, after=0.15 if seq % 3 == 0 else 0)]) as far:
+    with FarEnd(4 * [Reply(), Reply(), Reply(after=0.15)]) as far:
         return udpping.ping(*far.address, count=12, interval=0.02, timeout=0.1)
 
 
 def hostile() -> udpping.Run:
-    with FarEnd(lambda _seq, request: [Answer(request + HOSTILE.encode() + b"\xff\x00\x1b[2J")]) as far:
+    with FarEnd(lambda ping: ping.payload + HOSTILE.encode() + b"\xff\x00\x1b[2J") as far:
         return udpping.ping(*far.address, count=3, timeout=2)
 
 

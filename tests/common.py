@@ -1,0 +1,94 @@
+"""What the tests share: asking a server by hand, and waiting for what must happen."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import udpping
+
+Address: TypeAlias = "tuple[str, int]"
+
+
+def udp_socket(family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
+    """Open a socket that waits ten seconds and not for ever."""
+    own = socket.socket(family, socket.SOCK_DGRAM)
+    own.settimeout(10)
+    return own
+
+
+def ask(server: udpping.Server, payload: bytes) -> bytes:
+    """Send one datagram; give back the answer, which must come from where it was asked."""
+    with udp_socket(socket.AF_INET6 if ":" in server.address[0] else socket.AF_INET) as own:
+        own.sendto(payload, server.address)
+        answer, source = own.recvfrom(65_535)
+    assert source[:2] == server.address
+    return answer
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Return as soon as the condition holds; fail when it never does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen"
+        time.sleep(0.002)
+
+
+def statuses(run: udpping.Run) -> list[str]:
+    """Give the status of each ping."""
+    return [row.status for row in run]
+
+
+def marks(run: udpping.Run) -> str:
+    """Write a run as the loss models do: `x` had no answer at all, `.` had one, however late."""
+    return "".join("x" if row.status == "timeout" else "." for row in run)
+
+
+def log_marks(server: udpping.Server, client_index: int = 0) -> str:
+    """Write what a server did to one client's datagrams in the same way."""
+    rows = [row for row in server.log if row.client_index == client_index]
+    return "".join("x" if row.verdict == "drop" else "." for row in rows)
+
+
+def send_all(server: udpping.Server, payloads: Iterable[bytes], client: socket.socket | None = None) -> None:
+    """Send datagrams to a server and wait until it has seen them all."""
+    own = client or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        for payload in payloads:
+            wanted = server.counters.received + 1
+            own.sendto(payload, server.address)
+            wait_until(partial(has_received, server, wanted))
+    finally:
+        if client is None:
+            own.close()
+
+
+def has_received(server: udpping.Server, count: int) -> bool:
+    """Say whether a server has seen so many datagrams."""
+    return server.counters.received >= count
+
+
+def threads() -> list[str]:
+    """Give the names of this process's threads, those of the core too."""
+    names: list[str] = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            names.append((task / "comm").read_text().strip())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+    return names
+
+
+def belongings() -> Counter[str]:
+    """Count this process's threads by name, and its open files and sockets.
+
+    Whoever looks for what was left behind compares by `<=`: a test before may still be giving something back.
+    """
+    return Counter([*threads(), *("descriptor" for _ in Path("/proc/self/fd").iterdir())])
