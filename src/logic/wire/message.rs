@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::str::FromStr;
 
 use super::{MAX_PAYLOAD, seconds};
+use crate::logic::text::calendar::Ctime;
 use crate::logic::text::py_repr;
 use crate::logic::{Invalid, Nanos, SECOND};
 
@@ -44,7 +45,9 @@ impl Message {
                 Piece::Text(text) => out.write_all(text.as_bytes()),
                 Piece::Seq => write!(out, "{seq}"),
                 Piece::Time => out.write_all(time_text(wall_ns).as_bytes()),
-                Piece::Ctime => write!(out, "{}", Ctime((wall_ns + self.utc_offset).div_euclid(SECOND))),
+                Piece::Ctime => {
+                    write!(out, "{}", Ctime((wall_ns + self.utc_offset).div_euclid(SECOND)))
+                }
                 Piece::Milliseconds => write!(out, "{}", wall_ns.div_euclid(1_000_000)),
             };
         }
@@ -144,33 +147,6 @@ impl fmt::Display for Message {
     }
 }
 
-/// Seconds since 1970 as C's `ctime` prints them: English names, the day padded by a space.
-struct Ctime(i64);
-
-impl fmt::Display for Ctime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
-        let (days, second) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        // Days to a date in the proleptic Gregorian calendar, years from March (H. Hinnant, "chrono-compatible
-        // low-level date algorithms").
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month + 2) / 5 + 1;
-        let year = year_of_era + era * 400 + i64::from(month >= 10);
-        let name =
-            |names: &[&'static str], index: i64| names[usize::try_from(index).unwrap_or(0) % names.len()];
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        let (weekday, month) = (name(&DAYS, days.rem_euclid(7)), name(&MONTHS, month));
-        write!(f, "{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -206,22 +182,6 @@ mod tests {
         let mut out = Vec::new();
         east.write(&mut out, 1, wall, None);
         assert_eq!(out, b"1 Tue Nov 14 23:13:20 2023");
-    }
-
-    #[test]
-    fn dates_are_those_of_ctime() {
-        // From CPython: time.asctime(time.gmtime(n)).
-        for (second, expected) in [
-            (0, "Thu Jan  1 00:00:00 1970"),
-            (951_782_399, "Mon Feb 28 23:59:59 2000"),
-            (951_782_400, "Tue Feb 29 00:00:00 2000"),
-            (951_868_800, "Wed Mar  1 00:00:00 2000"),
-            (1_735_689_599, "Tue Dec 31 23:59:59 2024"),
-            (4_107_542_400, "Mon Mar  1 00:00:00 2100"),
-            (-1, "Wed Dec 31 23:59:59 1969"),
-        ] {
-            assert_eq!(Ctime(second).to_string(), expected);
-        }
     }
 
     #[test]
