@@ -17,6 +17,12 @@ impl Invalid {
     pub fn new(what: &'static str, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
         Self { what, value: short(value.to_string()), expected: expected.into() }
     }
+
+    /// A refused text, in quotes; of a long one its beginning.
+    pub fn quoted(what: &'static str, text: &str, expected: impl Into<String>) -> Self {
+        const SHOWN: usize = 60;
+        Self::new(what, format!("{:?}", text.chars().take(SHOWN).collect::<String>()), expected)
+    }
 }
 
 /// A number of very many digits is told by its size: Rust writes out all 301 of `1e300`.

@@ -317,7 +317,7 @@ impl FromStr for Faults {
         let refused = |word: &str| {
             let expected =
                 "crash@10 restart@20s bye:3@30 pause:5s@40 step:-2s@50 rebind@1m: what happens, and when";
-            Invalid::new("faults", format!("{:?}", word.chars().take(60).collect::<String>()), expected)
+            Invalid::quoted("faults", word, expected)
         };
         let mut faults = text
             .split_whitespace()

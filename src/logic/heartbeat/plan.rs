@@ -2,7 +2,7 @@
 
 use crate::logic::Invalid;
 use crate::logic::time::{Nanos, seconds};
-use crate::logic::wire::heartbeat::{Form, INTERVALS, Key, is_name};
+use crate::logic::wire::heartbeat::{Form, INTERVALS, Key, NAME_RULE, is_name};
 
 /// The schedule and the words of a sender.
 #[derive(Debug, Clone)]
@@ -85,8 +85,7 @@ impl HeartbeatPlan {
             return Err(Invalid::new("jitter", wishes.jitter, expected));
         }
         if !is_name(&wishes.id) {
-            let shown = format!("{:?}", wishes.id.chars().take(60).collect::<String>());
-            return Err(Invalid::new("id", shown, "1 to 64 letters, digits and . _ : @ / + -"));
+            return Err(Invalid::quoted("id", &wishes.id, NAME_RULE));
         }
         let whole = |what, value: i64, least: u64, expected: &str| {
             u64::try_from(value)

@@ -31,12 +31,8 @@ pub(super) fn absence(title: &str, now: Moment) -> Result<Nanos, Invalid> {
 }
 
 fn refused(line: &str) -> Invalid {
-    let shown: String = line.chars().take(60).collect();
-    Invalid::new(
-        "state",
-        format!("{shown:?}"),
-        "a clients.tsv that a monitor of this version has saved; move it away to begin anew",
-    )
+    let expected = "a clients.tsv that a monitor of this version has saved; move it away to begin anew";
+    Invalid::quoted("state", line, expected)
 }
 
 /// Adds the line of a client.

@@ -73,10 +73,12 @@ impl fmt::Display for Billionths {
 
 /// Writes `value / size` with the decimals it needs.
 fn point(f: &mut fmt::Formatter<'_>, value: i64, size: i64, decimals: usize) -> fmt::Result {
-    let (whole, rest) = (value / size, value % size);
+    let sign = if value < 0 { "-" } else { "" };
+    let (whole, rest) = ((value / size).unsigned_abs(), (value % size).unsigned_abs());
+    write!(f, "{sign}{whole}")?;
     if rest == 0 {
-        return write!(f, "{whole}");
+        return Ok(());
     }
     let rest = format!("{rest:0decimals$}");
-    write!(f, "{whole}.{}", rest.trim_end_matches('0'))
+    write!(f, ".{}", rest.trim_end_matches('0'))
 }

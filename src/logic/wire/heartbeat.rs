@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::seconds;
-use crate::logic::text::py_repr;
+use crate::logic::text::{Billionths, py_repr};
 use crate::logic::{DAY, Invalid, Nanos, SECOND};
 
 /// Times between two heartbeats: from a millisecond to a day.
@@ -79,7 +79,7 @@ impl Heartbeat<'_> {
         let _ = match form {
             Form::Lab2 => write!(out, "{seq} {}", py_repr(seconds(wall))),
             Form::Lab3 => write!(out, "Heartbeat {seq} {}", py_repr(seconds(wall))),
-            Form::Full => write!(out, "Heartbeat {seq} {}", Decimal(wall)),
+            Form::Full => write!(out, "Heartbeat {seq} {}", Billionths(wall)),
         };
         if form != Form::Full {
             return;
@@ -95,8 +95,8 @@ impl Heartbeat<'_> {
             self.session.map(|session| format!("{session:016x}")).as_ref().map(|text| text as _),
         );
         field("boot", self.boot.as_ref().map(|boot| boot as _));
-        field("interval", self.interval.map(Decimal).as_ref().map(|interval| interval as _));
-        field("mono", self.mono.map(Decimal).as_ref().map(|mono| mono as _));
+        field("interval", self.interval.map(Billionths).as_ref().map(|interval| interval as _));
+        field("mono", self.mono.map(Billionths).as_ref().map(|mono| mono as _));
         field("ack", self.ack.as_ref().map(|ack| ack as _));
         field("bye", self.bye.as_ref().map(|bye| bye as _));
         if let Some(key) = key {
@@ -105,29 +105,16 @@ impl Heartbeat<'_> {
     }
 }
 
-/// Whether a text can name a sender or a key: 1 to [`LONGEST_NAME`] letters, digits and `. _ : @ / + -` of ASCII.
+/// What a name is made of, for who is told so.
+pub const NAME_RULE: &str = "1 to 64 letters, digits and . _ : @ / + -";
+
+/// Whether a text can name a sender or a key, as [`NAME_RULE`] says; all that is ASCII.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len())
         && text.bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'@' | b'/' | b'+' | b'-')
         })
-}
-
-/// Seconds to the nanosecond, without zeroes at the end.
-struct Decimal(Nanos);
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, nanos) =
-            if self.0 < 0 { ("-", self.0.unsigned_abs()) } else { ("", self.0.unsigned_abs()) };
-        let second = SECOND.unsigned_abs();
-        write!(f, "{sign}{}", nanos / second)?;
-        match nanos % second {
-            0 => Ok(()),
-            part => write!(f, ".{}", format!("{part:09}").trim_end_matches('0')),
-        }
-    }
 }
 
 impl FromStr for Form {
@@ -138,11 +125,7 @@ impl FromStr for Form {
             "full" => Ok(Self::Full),
             "lab3" => Ok(Self::Lab3),
             "lab2" => Ok(Self::Lab2),
-            _ => Err(Invalid::new(
-                "wire",
-                format!("{:?}", text.chars().take(60).collect::<String>()),
-                "full, lab3 (`Heartbeat n t`) or lab2 (`n t`)",
-            )),
+            _ => Err(Invalid::quoted("wire", text, "full, lab3 (`Heartbeat n t`) or lab2 (`n t`)")),
         }
     }
 }

@@ -218,10 +218,7 @@ impl FromStr for Detector {
             },
             _ => Err(EXPECTED.into()),
         };
-        parsed.map_err(|expected| {
-            let shown: String = text.chars().take(60).collect();
-            Invalid::new("detector", format!("{shown:?}"), expected)
-        })
+        parsed.map_err(|expected| Invalid::quoted("detector", text, expected))
     }
 }
 

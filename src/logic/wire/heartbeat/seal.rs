@@ -7,7 +7,7 @@ use std::io::Write as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::is_name;
+use super::{NAME_RULE, is_name};
 use crate::logic::Invalid;
 
 /// Bytes of the code in a line, written as twice as many hexadecimal digits.
@@ -70,12 +70,7 @@ impl Key {
     /// A name that [`is_name`] refuses, or a secret that is too short or too long.
     pub fn new(name: &str, secret: &[u8]) -> Result<Self, Invalid> {
         if !is_name(name) {
-            let expected = "a name of 1 to 64 letters, digits and . _ : @ / + -";
-            return Err(Invalid::new(
-                "key",
-                format!("{:?}", name.chars().take(60).collect::<String>()),
-                expected,
-            ));
+            return Err(Invalid::quoted("key", name, format!("a name of {NAME_RULE}")));
         }
         let ready = Some(secret)
             .filter(|secret| SECRET.contains(&secret.len()))
