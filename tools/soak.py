@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -41,16 +42,21 @@ def run(
     """Give the exit code and the output of a command; no code if the time for all was up."""
     with ExitStack() as stack:
         for _ in range(CORES if busy else 0):
-            process = stack.enter_context(subprocess.Popen(BUSY))
-            stack.callback(process.kill)
+            hog = stack.enter_context(subprocess.Popen(BUSY))
+            stack.callback(hog.kill)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | variables, text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                command, cwd=ROOT, env=os.environ | variables, timeout=min(seconds, TIME_LIMIT), check=False,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
+            output, _ = process.communicate(timeout=min(seconds, TIME_LIMIT))
         except subprocess.TimeoutExpired:
             return (1, f"it took more than {TIME_LIMIT} s") if seconds > TIME_LIMIT else (None, "")
-    return done.returncode, done.stdout
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and all that it started
+            process.wait()
+    return process.returncode, output
 
 
 def main(hours: float, seed: int | None = None) -> int:
@@ -64,7 +70,9 @@ def main(hours: float, seed: int | None = None) -> int:
         variables = {"PROPTEST_CASES": str(cases), "PROPTEST_RNG_SEED": str(seed), "SOAK_SEED": str(seed)}
         for name, command, busy in PARTS:
             began = time.monotonic()
-            code, output = run(command, variables, max(end - began, 1), busy=busy)
+            if began >= end:
+                break
+            code, output = run(command, variables, end - began, busy=busy)
             verdict = {0: "ok", None: "the time was up"}.get(code, "FAILED")
             print(
                 f"round {number}, seed {seed}: {name}: {verdict}, {time.monotonic() - began:.0f} s",
