@@ -110,6 +110,8 @@ def imports(python: str, *, lazy: bool) -> Iterator[tuple[int, str, list[str]]]:
                 yield from ((node.lineno, alias.name, []) for alias in node.names)
             case ast.ImportFrom(module=module, level=level):
                 yield node.lineno, "." * level + (module or ""), [alias.name for alias in node.names]
+            case ast.Call(ast.Name("import_module"), [ast.JoinedStr([ast.Constant(str(start)), *_])]):
+                yield node.lineno, start, []
             case ast.Attribute(value=ast.Name(id="udpping"), attr=name) if name not in FACE:
                 yield node.lineno, f"udpping.{name}", []
             case _:
@@ -239,11 +241,12 @@ def prove_rooms() -> Iterator[str]:
     }
     typed = {**later, "udpping/_args/checks.py": "if TYPE_CHECKING:\n    from udpping.cli import ping\n"}
     face = {**typed, "udpping/_args/checks.py": "import udpping\nudpping.sim.ping()\n"}
+    named = {**typed, "udpping/_args/checks.py": "import_module(f'udpping.cli.{name}')\n"}
     near = {**typed, "udpping/_args/checks.py": "from . import keys\n"}
     around = {**typed, "udpping/cli/server.py": "from udpping.cli import ping\n"}
     silent = {**typed, "udpping/_args/__init__.py": ""}
     if list(misplaced(typed)) or not all(
-        list(misplaced(each)) for each in (later, face, near, around, silent)
+        list(misplaced(each)) for each in (later, face, named, near, around, silent)
     ):
         yield "tools/house.py: blind: rooms of Python"
 
