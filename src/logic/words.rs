@@ -1,4 +1,4 @@
-//! Enums whose values stand in a table as words, and in a column of the core as codes.
+//! Enums whose values stand in tables as words, and in columns of the core as codes.
 
 /// Makes such an enum: each value with its word.
 macro_rules! words {
@@ -11,9 +11,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The words, by code.
+            /// All values, by code.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];
+            /// Their words.
             pub const NAMES: [&'static str; Self::ALL.len()] = [$($word),+];
-            const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];
 
             /// The word.
             #[must_use]

@@ -194,7 +194,7 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         event.client.as_deref(),
         event.address.map(|address| address.to_string()),
         event.previous.as_ref().map(ToString::to_string),
-        event.before.map(State::as_str),
+        event.before.map(State::name),
         event.seq,
         event.span,
         event.count,
@@ -206,7 +206,7 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
 /// Whether an event of that name, with that state before, is more than a heartbeat that came, is late or lost.
 #[pyfunction]
 pub(super) fn is_notable(event: &str, before: Option<&str>) -> bool {
-    Kind::named(event).is_none_or(|kind| kind.is_notable(before.and_then(State::named)))
+    Kind::named(event).is_none_or(|kind| kind.is_notable(before.and_then(State::from_name)))
 }
 
 /// Steps of virtual time between two looks at signals: some milliseconds of real time.

@@ -7,29 +7,23 @@ use super::{Channel, Outcomes, bic, rounded};
 use crate::logic::Invalid;
 use crate::logic::link::Loss;
 use crate::logic::stats::{Z95, wilson};
+use crate::logic::words::words;
 
-/// What kind of chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LossKind {
-    /// Losses that know nothing of each other: one parameter, their share.
-    Independent,
-    /// A bad state that loses everything, a good one that loses nothing: p and r.
-    Gilbert2,
-    /// The same with a loss in the bad state that is not everything (Gilbert 1960).
-    Gilbert3,
-    /// A loss in either state (Elliott 1963).
-    GilbertElliott,
+words! {
+    /// What kind of chain.
+    LossKind {
+        /// Losses that know nothing of each other: one parameter, their share.
+        Independent = "independent",
+        /// A bad state that loses everything, a good one that loses nothing: p and r.
+        Gilbert2 = "gilbert-2",
+        /// The same with a loss in the bad state that is not everything (Gilbert 1960).
+        Gilbert3 = "gilbert-3",
+        /// A loss in either state (Elliott 1963).
+        GilbertElliott = "gilbert-elliott",
+    }
 }
 
 impl LossKind {
-    const ALL: [Self; 4] = [Self::Independent, Self::Gilbert2, Self::Gilbert3, Self::GilbertElliott];
-
-    /// What it is called.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        ["independent", "gilbert-2", "gilbert-3", "gilbert-elliott"][self as usize]
-    }
-
     /// How many numbers it is told by.
     #[must_use]
     pub fn parameters(self) -> u32 {

@@ -8,6 +8,7 @@
 use super::rounded;
 use crate::logic::Nanos;
 use crate::logic::special::{ln_gamma, normal_tail, upper};
+use crate::logic::words::words;
 
 /// Times, each as many as `weight`; of more round trips than these, so many quantiles stand for all.
 const MOST_TIMES: usize = 100_000;
@@ -15,31 +16,23 @@ const MOST_TIMES: usize = 100_000;
 /// Times without which three numbers are a guess.
 const TIMES: usize = 20;
 
-/// What kind of distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DelayKind {
-    /// Always the same time.
-    Fixed,
-    /// Any time between two ends.
-    Uniform,
-    /// An exponential time on top of a base.
-    Exponential,
-    /// A log-normal time on top of a base.
-    LogNormal,
-    /// A gamma-distributed time on top of a base.
-    Gamma,
+words! {
+    /// What kind of distribution.
+    DelayKind {
+        /// Always the same time.
+        Fixed = "fixed",
+        /// Any time between two ends.
+        Uniform = "uniform",
+        /// An exponential time on top of a base.
+        Exponential = "exponential",
+        /// A log-normal time on top of a base.
+        LogNormal = "lognormal",
+        /// A gamma-distributed time on top of a base.
+        Gamma = "gamma",
+    }
 }
 
 impl DelayKind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Fixed, Self::Uniform, Self::Exponential, Self::LogNormal, Self::Gamma];
-
-    /// What it is called.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        ["fixed", "uniform", "exponential", "lognormal", "gamma"][self as usize]
-    }
-
     /// How many numbers it is told by.
     #[must_use]
     pub fn parameters(self) -> u32 {

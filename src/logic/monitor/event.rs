@@ -4,23 +4,25 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::Name;
+use crate::logic::words::words;
 use crate::logic::{Moment, Nanos, SECOND};
 
-/// What is known of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// One heartbeat was heard: not yet believed.
-    New,
-    /// It is alive.
-    Up,
-    /// The next heartbeat is later than 99 in 100 are.
-    Late,
-    /// Its silence is improbable, but not yet enough for a verdict.
-    Suspect,
-    /// It has stopped, or cannot be heard any more.
-    Down,
-    /// It said goodbye.
-    Bye,
+words! {
+    /// What is known of a client.
+    State {
+        /// One heartbeat was heard: not yet believed.
+        New = "new",
+        /// It is alive.
+        Up = "up",
+        /// The next heartbeat is later than 99 in 100 are.
+        Late = "late",
+        /// Its silence is improbable, but not yet enough for a verdict.
+        Suspect = "suspect",
+        /// It has stopped, or cannot be heard any more.
+        Down = "down",
+        /// It said goodbye.
+        Bye = "bye",
+    }
 }
 
 /// What happened.
@@ -94,28 +96,6 @@ pub struct Event {
 }
 
 impl State {
-    /// All of them with their words.
-    pub const NAMES: [(Self, &'static str); 6] = [
-        (Self::New, "new"),
-        (Self::Up, "up"),
-        (Self::Late, "late"),
-        (Self::Suspect, "suspect"),
-        (Self::Down, "down"),
-        (Self::Bye, "bye"),
-    ];
-
-    /// In a word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
-    }
-
-    /// The state of that word.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, name)| *name == word).map(|(state, _)| *state)
-    }
-
     /// Whether heartbeats are waited for.
     pub(super) fn is_watched(self) -> bool {
         matches!(self, Self::Up | Self::Late | Self::Suspect)
@@ -155,7 +135,7 @@ impl Kind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Is(state) => state.as_str(),
+            Self::Is(state) => state.name(),
             _ => Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name),
         }
     }
@@ -164,7 +144,7 @@ impl Kind {
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         let kind = || Self::NAMES.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind);
-        State::named(word).map(Self::Is).or_else(kind)
+        State::from_name(word).map(Self::Is).or_else(kind)
     }
 
     /// Whether it is more than a heartbeat that came, is late or lost, as happens; `before` is the state before.

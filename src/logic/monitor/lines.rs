@@ -25,7 +25,7 @@ impl Event {
                 ("client", self.client.as_deref().into()),
                 ("address", self.address.map(|address| address.to_string()).into()),
                 ("previous", self.previous.as_ref().map(ToString::to_string).into()),
-                ("before", self.before.map(super::State::as_str).into()),
+                ("before", self.before.map(super::State::name).into()),
                 ("seq", self.seq.into()),
                 ("span_ns", self.span.into()),
                 ("value", self.count.into()),
@@ -64,7 +64,7 @@ impl PeerRow {
                 run, &time, "summary", client, &address, &seq, &silence, "", received, lost, duplicates,
                 reordered,
             ],
-            &format!("{client} at the end: {}", state.as_str()),
+            &format!("{client} at the end: {}", state.name()),
         )
     }
 }

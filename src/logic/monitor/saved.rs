@@ -43,7 +43,7 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
         &peer.name,
         &u8::from(peer.nameless),
         &u8::from(peer.sealed),
-        &peer.state.as_str(),
+        &peer.state.name(),
         &peer.since.wall,
         &peer.last.wall,
         &peer.source,
@@ -82,7 +82,7 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     let name = fields.next().filter(|name| is_name(name) || name.parse::<SocketAddr>().is_ok())?;
     let nameless = next::<u8>(&mut fields)? != 0;
     let sealed = next::<u8>(&mut fields)? != 0;
-    let state = State::named(fields.next()?).filter(|state| *state != State::New)?;
+    let state = State::from_name(fields.next()?).filter(|state| *state != State::New)?;
     // By the clock that never steps, as far back as the wall clock says.
     let mut moment = || {
         let wall = next::<i64>(&mut fields)?;

@@ -23,7 +23,7 @@ impl Table {
             |time: fn(&PeerRow) -> Option<i64>| times(peers.iter().map(|row| time(row).unwrap_or(NONE)));
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("client", words(peers.iter().map(|row| Some(&*row.client)))),
-            ("state", words(peers.iter().map(|row| Some(row.state.as_str())))),
+            ("state", words(peers.iter().map(|row| Some(row.state.name())))),
             ("since_wall_ns", moments(|row| Some(row.since.wall))),
             ("last_seen_wall_ns", moments(|row| Some(row.last_seen.wall))),
             ("address", words(peers.iter().map(|row| Some(row.address.to_string())))),
@@ -79,7 +79,7 @@ impl Table {
             ("client", words(each().map(|event| event.client.as_deref()))),
             ("address", words(each().map(|event| event.address.map(|address| address.to_string())))),
             ("previous", words(each().map(|event| event.previous.as_ref().map(ToString::to_string)))),
-            ("before", words(each().map(|event| event.before.map(State::as_str)))),
+            ("before", words(each().map(|event| event.before.map(State::name)))),
             ("seq", Arc::new(each().map(|event| event.seq).collect::<PrimitiveArray<UInt64Type>>())),
             ("span_ns", times(each().map(|event| event.span.unwrap_or(NONE)))),
             ("value", times(each().map(|event| event.count.unwrap_or(NONE)))),
