@@ -4,10 +4,9 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    ArrowDictionaryKeyType, ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowDictionaryKeyType, ArrowPrimitiveType, Float32Type, Float64Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, downcast_integer};
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
@@ -157,16 +156,13 @@ fn fill(
         }
         whole(value).filter(|_| rounded || value.fract() == 0.0).ok_or_else(|| wrong(&value))
     };
-    match piece.data_type() {
-        DataType::Int8 => append::<Int8Type>(all, piece, |value| Ok(value.into())),
-        DataType::Int16 => append::<Int16Type>(all, piece, |value| Ok(value.into())),
-        DataType::Int32 => append::<Int32Type>(all, piece, |value| Ok(value.into())),
-        DataType::UInt8 => append::<UInt8Type>(all, piece, |value| Ok(value.into())),
-        DataType::UInt16 => append::<UInt16Type>(all, piece, |value| Ok(value.into())),
-        DataType::UInt32 => append::<UInt32Type>(all, piece, |value| Ok(value.into())),
-        DataType::UInt64 => {
-            append::<UInt64Type>(all, piece, |value| i64::try_from(value).map_err(|_| wrong(&value)))
-        }
+    macro_rules! whole_numbers {
+        ($kind:ty) => {
+            append::<$kind>(all, piece, |value| value.try_into().map_err(|_| wrong(&value)))
+        };
+    }
+    downcast_integer! {
+        piece.data_type() => (whole_numbers),
         DataType::Float32 => append::<Float32Type>(all, piece, |value| fraction(value.into())),
         DataType::Float64 => append::<Float64Type>(all, piece, fraction),
         DataType::Null => {
@@ -207,17 +203,15 @@ pub(super) fn codes<C: Copy>(
         let wrong = || Invalid::new(name, format!("of type {kind}"), "words");
         // Nobody has promised that they are UTF-8, or that keys are within their dictionary.
         piece.to_data().validate_full().map_err(|error| Invalid::new(name, format!("({error})"), "words"))?;
+        macro_rules! keys {
+            ($kind:ty) => {
+                by_key::<$kind, C>(&mut all, piece, wrong, &mut code)
+            };
+        }
         match kind {
-            DataType::Dictionary(key, _) => match **key {
-                DataType::Int8 => by_key::<Int8Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::Int16 => by_key::<Int16Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::Int32 => by_key::<Int32Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::Int64 => by_key::<Int64Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::UInt8 => by_key::<UInt8Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::UInt16 => by_key::<UInt16Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::UInt32 => by_key::<UInt32Type, C>(&mut all, piece, wrong, &mut code),
-                DataType::UInt64 => by_key::<UInt64Type, C>(&mut all, piece, wrong, &mut code),
-                _ => Err(wrong()),
+            DataType::Dictionary(key, _) => downcast_integer! {
+                key.as_ref() => (keys),
+                _ => Err(wrong())
             },
             _ => by_word(&mut all, words(piece).ok_or_else(wrong)?, &mut code),
         }?;

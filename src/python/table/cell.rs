@@ -1,11 +1,8 @@
 //! A value of a file, before a column of a run has taken it: from Python or from Arrow.
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
-};
-use arrow_array::{Array, downcast_dictionary_array};
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, downcast_dictionary_array, downcast_integer};
 use arrow_schema::DataType;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
@@ -78,17 +75,10 @@ pub(super) fn arrow_cell(array: &dyn Array, row: usize) -> Cell<'_> {
             Cell::Whole(array.as_primitive::<$kind>().value(row).into())
         };
     }
-    match array.data_type() {
+    downcast_integer! {
+        array.data_type() => (whole),
         DataType::Null => Cell::Missing,
         DataType::Boolean => Cell::Flag(array.as_boolean().value(row)),
-        DataType::Int8 => whole!(Int8Type),
-        DataType::Int16 => whole!(Int16Type),
-        DataType::Int32 => whole!(Int32Type),
-        DataType::Int64 => whole!(Int64Type),
-        DataType::UInt8 => whole!(UInt8Type),
-        DataType::UInt16 => whole!(UInt16Type),
-        DataType::UInt32 => whole!(UInt32Type),
-        DataType::UInt64 => whole!(UInt64Type),
         DataType::Float32 => Cell::Fraction(array.as_primitive::<Float32Type>().value(row).into()),
         DataType::Float64 => Cell::Fraction(array.as_primitive::<Float64Type>().value(row)),
         DataType::Utf8 => Cell::Text(array.as_string::<i32>().value(row)),
