@@ -15,7 +15,7 @@ np = pytest.importorskip("numpy", reason="has no wheel for this Python")
 stats = pytest.importorskip("scipy.stats", reason="has no wheel for this Python")
 
 # Half a minute in a debug build.
-pytestmark = [pytest.mark.untimed, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.untimed
 
 
 def lengths(run: udpping.Run) -> list[int]:

@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.python,
     pytest.mark.filterwarnings("default"),
     pytest.mark.xdist_group("kernel"),
-    pytest.mark.timeout(120),
 ]
 
 

@@ -171,6 +171,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 f"cargo build --release --locked {BARE} {BARE_TARGET}",
             ],
         ),
+        Check("bench, smoke pass: counts, not times", [f"{BIN}/python benches/run.py --smoke"]),
         Check("cargo doc", ["cargo doc --no-deps --features python --document-private-items"]),
     ]
     if full:
@@ -189,7 +190,6 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         *[pytest(minor, "untimed", CORES, full=full) for minor in sorted(PYTHONS, reverse=True)],
     ]
     timed = [
-        Check("bench, smoke pass: counts, not times", [f"{BIN}/python benches/run.py --smoke"]),
         *[pytest(minor, "not untimed", WORKERS, full=full) for minor in sorted(PYTHONS, reverse=True)],
         Check(
             "browser: tests of what notebooks show",
