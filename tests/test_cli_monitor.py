@@ -206,18 +206,18 @@ def test_state_and_log_are_kept_and_a_second_monitor_is_refused(start: Start, tm
     kept = ("--state", tmp_path / "state", "--log", tmp_path / "log.csv")
     watched = Watched(start, *LOCAL, *kept)
     watched.until("state in .*state, log in .*log.csv")
+    done = call(*LOCAL, *kept)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"udpping monitor: cannot use {tmp_path / 'state'}: another monitor is using it; "
+        "give this one its own\n"
+    )
     with Device(watched.address) as device:
         device.beat()
         device.beat()
         watched.until("device is up")
-        done = call(*LOCAL, *kept)
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert done.stderr == (
-            f"udpping monitor: cannot use {tmp_path / 'state'}: another monitor is using it; "
-            "give this one its own\n"
-        )
-        watched.end()
+        watched.end()  # before it is down
     again = Watched(start, *LOCAL, *kept)
     again.until("the monitor was away for .*: what happened then is unknown")
     again.until("device is down")
