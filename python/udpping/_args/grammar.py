@@ -1,6 +1,6 @@
 """From Python values to the text grammar of the core, which alone decides what is acceptable."""
 
-from typing import NamedTuple, SupportsFloat
+from typing import SupportsFloat
 
 from udpping import _core
 from udpping._args.checks import refuse, seconds, text
@@ -26,31 +26,6 @@ def loss_text(value: "LossLike") -> str:
     # Whole numbers and fractions, exactly.
     numerator, denominator = getattr(value, "numerator", None), getattr(value, "denominator", None)
     return _text(value) if numerator is None else f"{numerator}/{denominator}"
-
-
-class LossModel(NamedTuple):
-    """What a loss means."""
-
-    kind: str
-    """As its text begins: `burst`."""
-    mean: "Fraction | None"
-    """The share that is lost in the long run; `None` where there is none, or in more than 37 digits."""
-    parameters: "dict[str, Fraction]"
-    """Those of a channel; none of other kinds."""
-
-    @property
-    def probability(self) -> "Fraction | None":
-        """With which each datagram is lost, where that does not depend on the others."""
-        return self.mean if self.kind in {"bernoulli", "randint"} else None
-
-
-def loss_model(loss: "str | Loss") -> LossModel:
-    """Let the core say what a loss means."""
-    from fractions import Fraction
-
-    kind, mean, parameters = _core.loss_model(text("loss", str(loss)))
-    exact = {name: Fraction(*value) for name, value in parameters.items()}
-    return LossModel(kind, None if mean is None else Fraction(*mean), exact)
 
 
 def delay_text(value: "DelayLike") -> str:

@@ -1,6 +1,6 @@
 """`udpping demo`: the main job with nothing to set up. A lossy server and a pinger in one process."""
 
-from udpping._args.grammar import loss_model
+from udpping._args.loss_model import loss_model
 from udpping._args.targets import target_text
 from udpping._console.options import Parser, any_whole, seconds, whole
 from udpping._services.ping import Pinger

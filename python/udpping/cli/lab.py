@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from udpping._args.grammar import loss_model
+from udpping._args.loss_model import loss_model
 from udpping._console.options import Parser
 from udpping.cli._output import Report, command_parser
 from udpping.errors import ConfigError

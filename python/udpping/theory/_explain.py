@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from udpping import _core
 from udpping._args import checks
-from udpping._args.grammar import loss_model
+from udpping._args.loss_model import loss_model
 from udpping.errors import ConfigError
 from udpping.loss import Loss
 from udpping.theory import _numbers

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from udpping._args import checks
-from udpping._args.grammar import loss_model
+from udpping._args.loss_model import loss_model
 from udpping.loss import Loss
 from udpping.theory._numbers import (
     LARGEST_MISSES,

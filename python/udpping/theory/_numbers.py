@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from udpping._args import checks
-from udpping._args.grammar import loss_model
+from udpping._args.loss_model import loss_model
 from udpping.errors import ConfigError
 from udpping.loss import Loss
 
