@@ -1,24 +1,24 @@
-//! What goes into a socket and comes out of it: data types alone, below the code that does so.
+//! The data types of what goes into a socket and comes out of it, below the code that sends and receives.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// A local address and interface, as a datagram came in and its answer should go out.
+/// The local address and interface at which a datagram arrived, and from which its reply is sent (`IP_PKTINFO`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Via {
-    /// The address that was asked.
+pub struct PktInfo {
+    /// The local address.
     pub ip: IpAddr,
-    /// The interface's index.
+    /// The index of the interface.
     pub interface: u32,
 }
 
-/// What leaves as one packet: a datagram, or a train of them.
+/// What one packet to the kernel holds: a datagram, or a GSO batch of datagrams.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parcel<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) to: SocketAddr,
-    pub(super) via: Option<Via>,
-    /// The length of each datagram of a train but the last.
-    pub(super) step: Option<u16>,
+pub(super) struct Transmit<'a> {
+    pub(super) contents: &'a [u8],
+    pub(super) destination: SocketAddr,
+    pub(super) pktinfo: Option<PktInfo>,
+    /// The length of each datagram of a batch but the last, which may be shorter.
+    pub(super) segment_size: Option<u16>,
 }
 
 /// A datagram that was received.
@@ -28,18 +28,18 @@ pub struct Datagram<'a> {
     pub source: SocketAddr,
     /// Its payload.
     pub bytes: &'a [u8],
-    /// Hops left, where the system tells.
+    /// Hops left, where the system reports them.
     pub ttl: Option<u8>,
-    /// Where it was sent to, where the system tells.
-    pub via: Option<Via>,
-    /// When the kernel received it, in nanoseconds since 1970, where it tells.
-    pub stamp: Option<i64>,
+    /// Where it arrived, where the system reports that.
+    pub pktinfo: Option<PktInfo>,
+    /// When the kernel received it, in nanoseconds since 1970, where it reports that.
+    pub timestamp: Option<i64>,
 }
 
 /// The network's report that a datagram was not delivered.
 #[derive(Debug, Clone, Copy)]
-pub struct Refusal {
-    /// Where the datagram was going.
+pub struct IcmpError {
+    /// The destination of the datagram.
     pub target: Option<SocketAddr>,
     /// The system's error number for the reason.
     pub errno: i32,
@@ -47,29 +47,29 @@ pub struct Refusal {
     pub by: Option<IpAddr>,
 }
 
-/// What a socket's error queue tells.
+/// An entry of a socket's error queue.
 #[derive(Debug, Clone, Copy)]
-pub enum Report {
-    /// A datagram was not delivered.
-    Refused(Refusal),
-    /// One did not even leave, as the send has said itself.
-    Unsent,
-    /// The datagram with this place in the order of sending, counted from 0, was sent then.
-    Sent {
-        /// The place.
+pub enum ErrorQueueEntry {
+    /// The network did not deliver a datagram.
+    Icmp(IcmpError),
+    /// This machine did not send a datagram; the send returned the same error.
+    Local,
+    /// When the kernel sent a datagram.
+    Timestamp {
+        /// Its number in the order of sending, counted from 0.
         key: u32,
         /// Nanoseconds since 1970.
-        stamp: Option<i64>,
+        timestamp: Option<i64>,
     },
 }
 
-/// Which datagrams the kernel stamps.
+/// Which datagrams the kernel timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stamping {
+pub enum Timestamping {
     /// None.
     None,
-    /// Those that arrive.
+    /// Those received.
     Receive,
-    /// The same, and those that leave.
+    /// Those received and those sent.
     Both,
 }

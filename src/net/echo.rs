@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::Result;
-use super::background::Background;
-use super::feed::lock;
+use super::event_queue::lock;
 use super::resolve::reachable;
-use super::socket::{Path, Socket};
+use super::socket::{Backend, Socket};
+use super::worker::Worker;
 use crate::logic::Invalid;
 use crate::logic::echo::{Columns, Counters, EchoPlan, Row};
 use crate::logic::link::{LinkPlan, Scope};
@@ -39,7 +39,7 @@ pub struct Settings {
     /// How many log rows to keep.
     pub record: usize,
     /// Which socket path to take.
-    pub path: Path,
+    pub backend: Backend,
 }
 
 /// A server: bound when made, serving between [`Server::start`] and [`Server::stop`].
@@ -50,7 +50,7 @@ pub struct Server {
     sockets: Mutex<Option<Arc<[Socket]>>>,
     kernel_drops: Mutex<Option<u64>>,
     office: Arc<Office>,
-    background: Background<Event>,
+    background: Worker<Event>,
 }
 
 /// One datagram and what was decided on it.
@@ -69,18 +69,18 @@ impl Server {
     /// [`super::Error::PortBusy`] when every port tried is taken, or whatever else the system refuses; a number of workers
     /// that cannot be.
     pub fn bind(settings: Settings) -> Result<Self> {
-        check_workers(settings.workers, &settings.echo.link, settings.path)?;
-        let first = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
+        check_workers(settings.workers, &settings.echo.link, settings.backend)?;
+        let first = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.backend)?;
         let bound = first.local()?;
         let others = (1..settings.workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
         let sockets: Arc<[Socket]> = std::iter::once(first).chain(others).collect();
-        sockets.iter().for_each(Socket::take_trains);
+        sockets.iter().for_each(Socket::enable_gro);
         Ok(Self {
             bound,
             sockets: Mutex::new(Some(sockets)),
             kernel_drops: Mutex::new(None),
             office: Arc::new(Office::new(settings)),
-            background: Background::new()?,
+            background: Worker::new()?,
         })
     }
 
@@ -104,7 +104,7 @@ impl Server {
         }
     }
 
-    /// From now on keep what [`super::Feed::next`] gives.
+    /// From now on keep what [`super::EventQueue::next`] gives.
     pub fn follow(&self) {
         self.office.followed.store(true, Ordering::Release);
     }
@@ -138,14 +138,14 @@ impl Server {
 }
 
 /// Whether so many threads can serve as planned.
-fn check_workers(workers: usize, plan: &LinkPlan, path: Path) -> std::result::Result<(), Invalid> {
+fn check_workers(workers: usize, plan: &LinkPlan, backend: Backend) -> std::result::Result<(), Invalid> {
     let expected = if !(1..=MOST_WORKERS).contains(&workers) {
         "1 to 64"
     } else if workers == 1 {
         return Ok(());
     } else if plan.scope() == Scope::Shared {
         "1 with one stream for all clients (scope shared, also the default with randint); choose scope client for more"
-    } else if path == Path::Portable {
+    } else if backend == Backend::Portable {
         "1 on this system, which does not share out what arrives between several sockets"
     } else {
         return Ok(());
@@ -159,9 +159,9 @@ fn kernel_drops(sockets: &[Socket]) -> Option<u64> {
 }
 
 impl Deref for Server {
-    type Target = Background<Event>;
+    type Target = Worker<Event>;
 
-    fn deref(&self) -> &Background<Event> {
+    fn deref(&self) -> &Worker<Event> {
         &self.background
     }
 }

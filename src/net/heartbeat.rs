@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::feed::lock;
+use super::event_queue::lock;
 use super::resolve::bare;
-use super::socket::Path;
+use super::socket::Backend;
 use super::{Error, Result};
 use crate::logic::heartbeat::{Counters, HeartbeatPlan};
 use crate::logic::{Invalid, Nanos};
@@ -46,7 +46,7 @@ pub struct Settings {
     /// What to send, and when.
     pub plan: HeartbeatPlan,
     /// Which socket path to take.
-    pub path: Path,
+    pub backend: Backend,
 }
 
 /// A sender: it sends between [`Heartbeat::start`] and [`Heartbeat::stop`].
@@ -54,7 +54,7 @@ pub struct Settings {
 pub struct Heartbeat {
     host: String,
     port: u16,
-    path: Path,
+    backend: Backend,
     state: Arc<SenderState>,
     driver: Mutex<Option<Driver>>,
     /// The process that started it, or 0.
@@ -96,7 +96,7 @@ impl Heartbeat {
         Ok(Self {
             host: settings.host,
             port: settings.port,
-            path: settings.path,
+            backend: settings.backend,
             state,
             driver: Mutex::new(None),
             process: AtomicU32::new(0),
@@ -121,8 +121,8 @@ impl Heartbeat {
             return Ok(());
         }
         let fleet = Fleet::own();
-        let (lease, new) = fleet.lease(self.path)?;
-        let mut way = Way::new(self.path, &lease);
+        let (lease, new) = fleet.lease(self.backend)?;
+        let mut way = Way::new(self.backend, &lease);
         if let Some(address) = names::fixed(&self.host, self.port) {
             // What the network refuses it may grant later. What this process may not have, nobody else can free.
             way.prepare(address).or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
@@ -152,10 +152,10 @@ impl Heartbeat {
                 mailbox.call(*key);
             }
             Some(_) => {}
-            None => self.state.feed.end(),
+            None => self.state.events.end(),
         }
         drop(driver);
-        self.state.feed.wait_for_news(LONG);
+        self.state.events.wait_for_event(LONG);
     }
 
     /// Whether this process is a fork of the one that started it. Its driver does not exist here, and may have held
@@ -179,13 +179,13 @@ impl Heartbeat {
     /// # Errors
     /// What ended it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
-        self.state.feed.wait(limit)
+        self.state.events.wait(limit)
     }
 
     /// Whether it sends now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.is_own() && !self.stopped.load(Ordering::Acquire) && !self.state.feed.is_over()
+        self.is_own() && !self.stopped.load(Ordering::Acquire) && !self.state.events.is_over()
     }
 
     /// The counts so far.
@@ -208,7 +208,7 @@ impl Drop for Heartbeat {
         if let Some(Driver { mailbox, key }) = &*lock(&self.driver) {
             self.state.hush.store(true, Ordering::Release);
             mailbox.call(*key);
-            drop(self.state.feed.wait(LONG));
+            drop(self.state.events.wait(LONG));
         }
     }
 }

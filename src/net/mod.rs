@@ -2,27 +2,27 @@
 //!
 //! System calls, and with them `unsafe`, live in `sys` alone; `socket` is where operating systems differ.
 
-mod background;
 mod clock;
-mod crowd;
 pub mod datagram;
 pub mod echo;
 mod error;
-mod feed;
+mod event_queue;
 pub mod heartbeat;
 pub mod monitor;
-mod outbox;
-mod pace;
 pub mod ping;
+mod poller;
 mod resolve;
 mod seed;
+mod send_queue;
 pub mod socket;
-#[cfg(target_os = "linux")]
-mod stamp;
 mod sys;
+#[cfg(target_os = "linux")]
+mod timestamping;
+mod wait;
+mod worker;
 
-pub use background::Background;
 pub use error::{Error, Result};
-pub use feed::Feed;
+pub use event_queue::EventQueue;
 pub use resolve::{Family, resolve};
 pub use seed::{random_seed, random_session};
+pub use worker::Worker;

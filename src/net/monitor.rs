@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fd::AsFd as _;
 
-use super::background::{Background, Shared};
 use super::clock::EverClock;
-use super::feed::lock;
-use super::pace::{self, Bell};
+use super::event_queue::lock;
 use super::resolve::reachable;
-use super::socket::{Inbox, Path, Socket, passes};
+use super::socket::{Backend, RecvBatch, Socket, is_transient};
+use super::wait::{self, Bell};
+use super::worker::{Shared, Worker};
 use super::{Error, Result};
 use crate::logic::Nanos;
 use crate::logic::link::{Link, LinkPlan, Loss};
@@ -43,8 +43,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// A CSV file to which events are added.
     pub log: Option<PathBuf>,
-    /// Which socket path to take.
-    pub path: Path,
+    /// Which socket backend to take.
+    pub backend: Backend,
 }
 
 /// A monitor: bound when made, watching between [`Watcher::start`] and [`Watcher::stop`].
@@ -53,14 +53,14 @@ pub struct Watcher {
     bound: SocketAddr,
     socket: Mutex<Option<Arc<Socket>>>,
     post: Arc<Post>,
-    background: Background<Event>,
+    background: Worker<Event>,
     keeper: Option<Keeper>,
 }
 
 /// What the thread and its onlookers share.
 #[derive(Debug)]
 struct Post {
-    path: Path,
+    backend: Backend,
     clock: EverClock,
     books: Mutex<Books>,
 }
@@ -92,16 +92,16 @@ impl Watcher {
     /// system refuses.
     pub fn bind(settings: Settings) -> Result<Self> {
         let plan = settings.plan.checked()?;
-        let socket = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.path)?;
+        let socket = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.backend)?;
         let bound = socket.local()?;
         let clock = EverClock::start();
         let mut monitor = Monitor::new(plan, clock.moment());
         let keeper = Keeper::open(settings.state, settings.log, &mut monitor, clock.moment())?;
         let unkept = keeper.as_ref().map(|_| Vec::new());
         let books = Books { monitor, link: None, dropped: 0, unkept };
-        let post = Arc::new(Post { path: settings.path, clock, books: Mutex::new(books) });
+        let post = Arc::new(Post { backend: settings.backend, clock, books: Mutex::new(books) });
         let socket = Mutex::new(Some(Arc::new(socket)));
-        Ok(Self { bound, socket, post, background: Background::keeping()?, keeper })
+        Ok(Self { bound, socket, post, background: Worker::keeping()?, keeper })
     }
 
     /// Loses datagrams on purpose, before they are looked at; the plan's delay means nothing here.
@@ -177,9 +177,9 @@ impl Watcher {
 }
 
 impl Deref for Watcher {
-    type Target = Background<Event>;
+    type Target = Worker<Event>;
 
-    fn deref(&self) -> &Background<Event> {
+    fn deref(&self) -> &Worker<Event> {
         &self.background
     }
 }
@@ -192,7 +192,7 @@ impl Drop for Watcher {
 
 impl Post {
     fn watch(&self, socket: &Socket, shared: &Shared<Event>, bell: &Bell) -> Result<()> {
-        let mut inbox = Inbox::new(SLOTS, self.path);
+        let mut inbox = RecvBatch::new(SLOTS, self.backend);
         let mut woken = self.clock.now();
         let mut looked = woken;
         // What had arrived when it was told to stop is heard as well, but nobody can keep it from stopping.
@@ -205,7 +205,7 @@ impl Post {
             let more = match inbox.receive(socket) {
                 Ok(more) => more,
                 // A client that has gone: its machine refused an answer. No reason to stop watching.
-                Err(error) if passes(&error) => true,
+                Err(error) if is_transient(&error) => true,
                 Err(source) => return Err(Error::System { action: "receive", source }),
             };
             let now = self.clock.moment();
@@ -219,7 +219,7 @@ impl Post {
             let said = heard.iter().map(|datagram| (plain(datagram.source), datagram.bytes));
             books.monitor.hear_all(now, said, |place, answer| {
                 // An answer that cannot be sent is one that got lost.
-                let _ = socket.send(answer, heard[place].source, heard[place].via);
+                let _ = socket.send(answer, heard[place].source, heard[place].pktinfo);
             });
             if stop_at.is_some_and(|at| !more || now.mono > at) {
                 books.tell(shared);
@@ -235,7 +235,7 @@ impl Post {
             let next = books.monitor.next_deadline().map_or(LOOK, |at| (at - now.mono).min(LOOK));
             drop(books);
             if !more {
-                pace::wait(std::iter::once(socket.as_fd()), bell, Some(next))
+                wait::readable(std::iter::once(socket.as_fd()), bell, Some(next))
                     .map_err(Error::system("wait for heartbeats"))?;
             }
         }
@@ -263,7 +263,7 @@ impl Books {
             return;
         }
         let unkept = &mut self.unkept;
-        shared.feed.tell(events.inspect(|event| {
+        shared.events.extend(events.inspect(|event| {
             if let Some(unkept) = unkept
                 && event.is_notable()
                 && unkept.len() < MOST_UNKEPT

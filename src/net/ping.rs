@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::clock::wall_ns;
-use super::datagram::Stamping;
-use super::feed::{Feed, lock};
-use super::pace::{self, Waker};
+use super::datagram::Timestamping;
+use super::event_queue::{EventQueue, lock};
 use super::resolve::reachable;
-use super::socket::{Marks, Path, Socket};
+use super::socket::{Backend, IpOptions, Socket};
 #[cfg(target_os = "linux")]
-use super::stamp;
+use super::timestamping;
+use super::wait::{self, Waker};
 use super::{Error, Family, Result, resolve};
 use crate::logic::ping::{Account, Pinger, Plan};
 use crate::logic::record::Row;
@@ -39,14 +39,14 @@ pub struct Settings {
     pub family: Option<Family>,
     /// The local address to send from.
     pub bind: Option<IpAddr>,
-    /// Marks on what is sent.
-    pub marks: Marks,
+    /// IpOptions on what is sent.
+    pub ip_options: IpOptions,
     /// Which rows somebody will take as they change.
     pub events: Events,
     /// Which socket path to take.
-    pub path: Path,
+    pub backend: Backend,
     /// The most that the kernel is asked to stamp.
-    pub stamping: Stamping,
+    pub timestamping: Timestamping,
     /// Never wait, and ask for replies again and again: a whole processor for the shortest round trips.
     pub busy: bool,
     /// How long to spin before a ping is due; `None`: as long as needed with one target, else not at all.
@@ -89,7 +89,7 @@ struct Shared {
     lanes: Mutex<Vec<Lane>>,
     sockets: Vec<Socket>,
     stop: AtomicBool,
-    feed: Feed<(usize, Row)>,
+    events: EventQueue<(usize, Row)>,
     /// Datagrams from strangers, where there are several targets that they could be foreign to.
     foreign: AtomicU64,
     /// Up to the last thing that happened, in nanoseconds.
@@ -126,9 +126,10 @@ impl Session {
             let socket = if let Some(socket) = shared {
                 socket
             } else {
-                let mut socket = Socket::toward(address, settings.bind, settings.marks, settings.path)?;
+                let mut socket =
+                    Socket::toward(address, settings.bind, settings.ip_options, settings.backend)?;
                 #[cfg(target_os = "linux")]
-                stamp::enable(&mut socket, settings.stamping);
+                timestamping::enable(&mut socket, settings.timestamping);
                 if settings.busy && !several {
                     socket.connect(address)?;
                 }
@@ -143,22 +144,22 @@ impl Session {
             // With several targets a stranger's datagram belongs to none of them: the session counts it.
             let sees_foreign = !several && sockets[socket].sees_foreign();
             let mut pinger = Pinger::new(plan, address, sees_foreign);
-            if sockets[socket].stamping() == Stamping::Both {
+            if sockets[socket].timestamping() == Timestamping::Both {
                 pinger.expect_stamps();
             }
             lanes.push(Lane { name, pinger, socket });
         }
-        let (waker, bell) = pace::waker().map_err(Error::system("set up the pinger"))?;
+        let (waker, bell) = wait::waker().map_err(Error::system("set up the pinger"))?;
         let shared = Arc::new(Shared {
             lanes: Mutex::new(lanes),
             sockets,
             stop: AtomicBool::new(false),
-            feed: Feed::new(),
+            events: EventQueue::new(),
             foreign: AtomicU64::new(0),
             duration: AtomicI64::new(0),
         });
         let ready = thread::Ready::new(Arc::clone(&shared), lane_of, bell, settings);
-        let sees_foreign = settings.path == Path::Full;
+        let sees_foreign = settings.backend == Backend::Full;
         Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), sees_foreign })
     }
 
@@ -171,7 +172,7 @@ impl Session {
         *lock(&self.started_wall) = wall_ns();
         ready.spawn().map_err(|source| {
             // Nobody else will say that it is over.
-            self.shared.feed.end();
+            self.shared.events.end();
             Error::System { action: "start a thread", source }
         })
     }
@@ -181,7 +182,7 @@ impl Session {
         self.shared.stop.store(true, Ordering::Release);
         // Never started: there is no thread to say that it is over.
         if lock(&self.thread).take().is_some() {
-            self.shared.feed.end();
+            self.shared.events.end();
         }
         self.waker.wake();
     }
@@ -200,14 +201,14 @@ impl Session {
 
     /// What the kernel stamps, on every socket of the run.
     #[must_use]
-    pub fn stamping(&self) -> Stamping {
-        let each = || self.shared.sockets.iter().map(Socket::stamping);
-        if each().all(|stamping| stamping == Stamping::Both) {
-            Stamping::Both
-        } else if each().all(|stamping| stamping != Stamping::None) {
-            Stamping::Receive
+    pub fn timestamping(&self) -> Timestamping {
+        let each = || self.shared.sockets.iter().map(Socket::timestamping);
+        if each().all(|each| each == Timestamping::Both) {
+            Timestamping::Both
+        } else if each().all(|each| each != Timestamping::None) {
+            Timestamping::Receive
         } else {
-            Stamping::None
+            Timestamping::None
         }
     }
 
@@ -239,10 +240,10 @@ impl Session {
 
 /// Its events are the changes of rows: target and row.
 impl Deref for Session {
-    type Target = Feed<(usize, Row)>;
+    type Target = EventQueue<(usize, Row)>;
 
-    fn deref(&self) -> &Feed<(usize, Row)> {
-        &self.shared.feed
+    fn deref(&self) -> &EventQueue<(usize, Row)> {
+        &self.shared.events
     }
 }
 

@@ -1,10 +1,10 @@
-//! One UDP socket, every option of it, and every difference between operating systems.
+//! A UDP socket, its options, and the differences between operating systems.
 //!
-//! On Linux a socket is unconnected and reports the local address, the hop count and ICMP errors of each datagram.
-//! Everywhere else, and on Linux when asked, the portable path does with what the standard library offers: a pinger's
-//! socket is then connected (so that refusals show, and strangers' datagrams do not).
+//! On Linux a socket is unconnected and reports the local address, the hops and the ICMP errors of each datagram. The
+//! portable backend uses what the standard library has: a client's socket is connected, so that it reports ICMP errors and
+//! does not receive datagrams of others.
 
-mod inbox;
+mod recv_batch;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -12,37 +12,37 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
-pub use inbox::Inbox;
+pub use recv_batch::RecvBatch;
 
-use super::datagram::{Refusal, Report, Stamping, Via};
+use super::datagram::{ErrorQueueEntry, IcmpError, PktInfo, Timestamping};
 #[cfg(target_os = "linux")]
 use super::sys::{options, timestamping};
-use super::{Error, Result, pace, resolve, sys};
+use super::{Error, Result, resolve, sys, wait};
 use crate::logic::Invalid;
 
 /// Receive buffer asked for. The system's default holds some 250 small datagrams, which decides loss under load.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
-/// Which of the two paths a socket takes.
+/// The implementation of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
-    /// All that this operating system offers.
+pub enum Backend {
+    /// With all that this operating system has.
     Full,
-    /// Only what every system offers.
+    /// With what every system has.
     Portable,
 }
 
-impl Path {
-    /// The path for this operating system.
+impl Backend {
+    /// The one for this operating system.
     #[must_use]
     pub fn best() -> Self {
         if cfg!(target_os = "linux") { Self::Full } else { Self::Portable }
     }
 }
 
-/// Properties of outgoing datagrams.
+/// Options of the IP header of datagrams that are sent.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Marks {
+pub struct IpOptions {
     /// Hop limit, 1 to 255.
     pub ttl: Option<u8>,
     /// Differentiated services code point (RFC 2474), 0 to 63.
@@ -51,7 +51,7 @@ pub struct Marks {
     pub dont_fragment: bool,
 }
 
-impl Marks {
+impl IpOptions {
     /// Checks what a user asks for.
     ///
     /// # Errors
@@ -79,9 +79,9 @@ impl Marks {
 #[derive(Debug)]
 pub struct Socket {
     inner: UdpSocket,
-    path: Path,
+    backend: Backend,
     connected: bool,
-    stamping: Stamping,
+    timestamping: Timestamping,
 }
 
 impl Socket {
@@ -90,7 +90,7 @@ impl Socket {
     ///
     /// # Errors
     /// [`Error::PortBusy`] when every port tried is taken, or whatever else the system refuses.
-    pub(super) fn listen(host: &str, port: u16, tries: u16, path: Path) -> Result<Self> {
+    pub(super) fn listen(host: &str, port: u16, tries: u16, backend: Backend) -> Result<Self> {
         if tries == 0 {
             return Err(Invalid::new("port_tries", 0, "1 to 65535").into());
         }
@@ -101,7 +101,7 @@ impl Socket {
             } else {
                 resolve(host, port, None)?
             };
-            match Self::serve(address, path) {
+            match Self::serve(address, backend) {
                 Err(busy @ Error::PortBusy { .. }) => taken = taken.or(Some(busy)),
                 result => return result,
             }
@@ -113,28 +113,28 @@ impl Socket {
     ///
     /// # Errors
     /// [`Error::PortBusy`], or whatever else the system refuses.
-    pub fn serve(address: SocketAddr, path: Path) -> Result<Self> {
+    pub fn serve(address: SocketAddr, backend: Backend) -> Result<Self> {
         let raw = open(address).map_err(Error::at("open a socket for", address))?;
-        Self::bind(raw, address, path)
+        Self::bind(raw, address, backend)
     }
 
-    /// Another socket at the address of this one: the system gives each client's datagrams to one of the two.
+    /// Another socket at the address of this one; the kernel gives each client's datagrams to one of the two.
     ///
-    /// This one was bound alone, so nobody else was there; afterwards only this user can come in.
+    /// This one was bound without `SO_REUSEPORT`, so the address was free; later only sockets of this user can join.
     ///
     /// # Errors
-    /// Whatever the system refuses; everything, on the portable path, as not every system shares out what arrives.
+    /// Whatever the system refuses; always on the portable backend, as not every system divides the clients.
     pub fn beside(&self) -> Result<Self> {
         let address = self.local()?;
         let refused = Error::at("share the port of", address);
         let raw = open(address).map_err(refused)?;
-        share_port(self.as_fd(), self.path)
-            .and_then(|()| share_port(raw.as_fd(), self.path))
+        share_port(self.as_fd(), self.backend)
+            .and_then(|()| share_port(raw.as_fd(), self.backend))
             .map_err(refused)?;
-        Self::bind(raw, address, self.path)
+        Self::bind(raw, address, self.backend)
     }
 
-    fn bind(raw: RawSocket, address: SocketAddr, path: Path) -> Result<Self> {
+    fn bind(raw: RawSocket, address: SocketAddr, backend: Backend) -> Result<Self> {
         let refused = |action| Error::at(action, address);
         if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
             raw.set_only_v6(false).map_err(refused("listen on IPv4 and IPv6 at"))?;
@@ -143,18 +143,23 @@ impl Socket {
             io::ErrorKind::AddrInUse => Error::PortBusy { address, source },
             _ => Error::Io { action: "listen on", address, source },
         })?;
-        let socket = Self::finish(raw, path).map_err(refused("set up the socket of"))?;
+        let socket = Self::finish(raw, backend).map_err(refused("set up the socket of"))?;
         if address.ip().is_unspecified() {
-            socket.tell_local_address(address).map_err(refused("set up the socket of"))?;
+            socket.enable_pktinfo(address).map_err(refused("set up the socket of"))?;
         }
         Ok(socket)
     }
 
-    /// A pinger's socket, from `bind` (or any address) towards `target`; on the portable path it is connected.
+    /// A client's socket, from `bind` (or any address) to `target`; on the portable backend it is connected.
     ///
     /// # Errors
-    /// Whatever the system refuses; no route to the target is found out here.
-    pub fn toward(target: SocketAddr, bind: Option<IpAddr>, marks: Marks, path: Path) -> Result<Self> {
+    /// Whatever the system refuses, for example for want of a route to the target.
+    pub fn toward(
+        target: SocketAddr,
+        bind: Option<IpAddr>,
+        ip_options: IpOptions,
+        backend: Backend,
+    ) -> Result<Self> {
         let any = if target.is_ipv4() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED)
         } else {
@@ -171,31 +176,31 @@ impl Socket {
         raw.bind(&local.into()).map_err(Error::at("send from", local))?;
         let reach = Error::at("reach", target);
         check_route(local.ip(), target).map_err(reach)?;
-        let mut socket = Self::finish(raw, path).map_err(reach)?;
-        if path == Path::Portable {
+        let mut socket = Self::finish(raw, backend).map_err(reach)?;
+        if backend == Backend::Portable {
             socket.connect(target)?;
         }
-        socket.mark(target, marks).map_err(Error::at("mark datagrams to", target))?;
-        socket.tell_refusals(target).map_err(reach)?;
+        socket.set_ip_options(target, ip_options).map_err(Error::at("mark datagrams to", target))?;
+        socket.enable_recverr(target).map_err(reach)?;
         Ok(socket)
     }
 
-    /// From now on the socket hears `target` alone, and sends a little faster.
+    /// Connects: the socket then receives from `target` alone, and sends a little faster.
     pub(super) fn connect(&mut self, target: SocketAddr) -> Result<()> {
         self.inner.connect(target).map_err(Error::at("reach", target))?;
         self.connected = true;
         Ok(())
     }
 
-    fn finish(raw: RawSocket, path: Path) -> io::Result<Self> {
+    fn finish(raw: RawSocket, backend: Backend) -> io::Result<Self> {
         raw.set_nonblocking(true)?;
-        // The system may grant less; what it drops is counted and shown.
+        // The system may grant less; what it then drops is counted.
         let _ = raw.set_recv_buffer_size(RECEIVE_BUFFER);
         #[cfg(target_os = "linux")]
-        if path == Path::Full {
+        if backend == Backend::Full {
             let _ = options::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
         }
-        Ok(Self { inner: raw.into(), path, connected: false, stamping: Stamping::None })
+        Ok(Self { inner: raw.into(), backend, connected: false, timestamping: Timestamping::None })
     }
 
     /// The address that the socket is bound to.
@@ -206,131 +211,131 @@ impl Socket {
         self.inner.local_addr().map_err(Error::system("read the socket's own address"))
     }
 
-    /// Whether datagrams from strangers arrive here too.
+    /// Whether it also receives datagrams from others than its target.
     #[must_use]
     pub fn sees_foreign(&self) -> bool {
-        self.path == Path::Full && !self.connected
+        self.backend == Backend::Full && !self.connected
     }
 
-    /// Whether reports of refusals, and stamps of sending, are in an error queue.
+    /// Whether ICMP errors and timestamps of sends are in an error queue.
     #[must_use]
-    pub fn has_reports(&self) -> bool {
-        self.path == Path::Full
+    pub fn has_error_queue(&self) -> bool {
+        self.backend == Backend::Full
     }
 
-    /// What the kernel stamps.
+    /// Which datagrams the kernel timestamps.
     #[must_use]
-    pub fn stamping(&self) -> Stamping {
-        self.stamping
+    pub fn timestamping(&self) -> Timestamping {
+        self.timestamping
     }
 
-    /// What the kernel stamps from now on.
+    /// Records which datagrams the kernel timestamps.
     #[cfg(target_os = "linux")]
-    pub(super) fn set_stamping(&mut self, stamping: Stamping) {
-        self.stamping = stamping;
+    pub(super) fn set_timestamping(&mut self, timestamping: Timestamping) {
+        self.timestamping = timestamping;
     }
 
-    /// Counts what is sent from 0 again: after a send that failed, nobody knows whether the kernel counted it.
+    /// Restarts the kernel's count of sent datagrams at 0; a send that failed may have been counted or not.
     pub(super) fn recount(&self) {
         #[cfg(target_os = "linux")]
-        if self.stamping == Stamping::Both {
+        if self.timestamping == Timestamping::Both {
             let _ = timestamping::recount(self.as_fd());
         }
     }
 
-    /// Sends one datagram, from `via` if given; waits a moment if the system's send buffer is full.
+    /// Sends one datagram, from `pktinfo` if given; waits a moment if the system's send buffer is full.
     ///
     /// # Errors
     /// Whatever the system refuses.
-    pub fn send(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
-        match self.send_now(bytes, to, via) {
+    pub fn send(&self, bytes: &[u8], to: SocketAddr, pktinfo: Option<PktInfo>) -> io::Result<()> {
+        match self.send_now(bytes, to, pktinfo) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                pace::wait_to_send(self.as_fd())?;
-                self.send_now(bytes, to, via)
+                wait::writable(self.as_fd())?;
+                self.send_now(bytes, to, pktinfo)
             }
             result => result,
         }
     }
 
-    /// The same, without waiting.
-    pub(super) fn send_now(&self, bytes: &[u8], to: SocketAddr, via: Option<Via>) -> io::Result<()> {
-        match self.path {
+    /// As [`Socket::send`], without waiting.
+    pub(super) fn send_now(&self, bytes: &[u8], to: SocketAddr, pktinfo: Option<PktInfo>) -> io::Result<()> {
+        match self.backend {
             _ if self.connected => self.inner.send(bytes).map(drop),
             #[cfg(target_os = "linux")]
-            Path::Full => sys::send(self.as_fd(), bytes, to, via),
+            Backend::Full => sys::send(self.as_fd(), bytes, to, pktinfo),
             _ => self.inner.send_to(bytes, to).map(drop),
         }
     }
 
-    /// Takes one report of an undelivered datagram, if there is one.
+    /// Takes the next ICMP error from the error queue, if there is one.
     ///
     /// # Errors
     /// Whatever the system refuses.
-    pub fn read_refusal(&self, quoted: &mut Vec<u8>) -> io::Result<Option<Refusal>> {
+    pub fn read_icmp_error(&self, quoted: &mut Vec<u8>) -> io::Result<Option<IcmpError>> {
         loop {
-            match self.read_report(quoted)? {
-                Some(Report::Sent { .. } | Report::Unsent) => {}
-                Some(Report::Refused(refusal)) => return Ok(Some(refusal)),
+            match self.read_error_queue(quoted)? {
+                Some(ErrorQueueEntry::Timestamp { .. } | ErrorQueueEntry::Local) => {}
+                Some(ErrorQueueEntry::Icmp(error)) => return Ok(Some(error)),
                 None => return Ok(None),
             }
         }
     }
 
-    /// Takes one report from the error queue, if there is one.
+    /// Takes one entry from the error queue, if there is one.
     ///
     /// # Errors
     /// Whatever the system refuses.
-    pub fn read_report(&self, quoted: &mut Vec<u8>) -> io::Result<Option<Report>> {
+    pub fn read_error_queue(&self, quoted: &mut Vec<u8>) -> io::Result<Option<ErrorQueueEntry>> {
         quoted.clear();
-        match self.path {
+        match self.backend {
             #[cfg(target_os = "linux")]
-            Path::Full => sys::read_report(self.as_fd(), quoted),
-            // The portable path learns of refusals from its receive.
+            Backend::Full => sys::read_error_queue(self.as_fd(), quoted),
+            // On the portable backend ICMP errors are those of a receive.
             _ => Ok(None),
         }
     }
 
-    /// From now on a train of datagrams may come in one slot of an [`Inbox`]; it is taken apart there.
-    pub fn take_trains(&self) {
+    /// Lets a GRO batch arrive in one slot of a [`RecvBatch`], which yields its datagrams one by one.
+    pub fn enable_gro(&self) {
         #[cfg(target_os = "linux")]
-        if self.path == Path::Full {
-            // A kernel that knows no trains takes them apart by itself.
-            let _ = options::take_trains(self.as_fd());
+        if self.backend == Backend::Full {
+            // A kernel without GRO has segmented them.
+            let _ = options::enable_gro(self.as_fd());
         }
     }
 
-    /// Datagrams that the kernel has dropped because this socket's buffer was full, where it tells.
+    /// Datagrams that the kernel has dropped because this socket's buffer was full, where it reports them.
     #[must_use]
     pub fn kernel_drops(&self) -> Option<u64> {
-        match self.path {
+        match self.backend {
             #[cfg(target_os = "linux")]
-            Path::Full => options::kernel_drops(self.as_fd()),
+            Backend::Full => options::kernel_drops(self.as_fd()),
             _ => None,
         }
     }
 
-    fn tell_local_address(&self, address: SocketAddr) -> io::Result<()> {
-        match self.path {
+    fn enable_pktinfo(&self, address: SocketAddr) -> io::Result<()> {
+        match self.backend {
             #[cfg(target_os = "linux")]
-            Path::Full => options::tell_local_address(self.as_fd(), address.is_ipv4()),
+            Backend::Full => options::enable_pktinfo(self.as_fd(), address.is_ipv4()),
             _ => Ok(()),
         }
     }
 
-    fn tell_refusals(&self, target: SocketAddr) -> io::Result<()> {
-        match self.path {
+    fn enable_recverr(&self, target: SocketAddr) -> io::Result<()> {
+        match self.backend {
             #[cfg(target_os = "linux")]
-            Path::Full => options::tell_refusals(self.as_fd(), target.is_ipv4()),
+            Backend::Full => options::enable_recverr(self.as_fd(), target.is_ipv4()),
             _ => Ok(()),
         }
     }
 
-    fn mark(&self, target: SocketAddr, marks: Marks) -> io::Result<()> {
+    fn set_ip_options(&self, target: SocketAddr, ip_options: IpOptions) -> io::Result<()> {
         let raw = socket2::SockRef::from(&self.inner);
-        if let Some(ttl) = marks.ttl {
+        if let Some(ttl) = ip_options.ttl {
             if target.is_ipv4() { raw.set_ttl_v4(ttl.into())? } else { raw.set_unicast_hops_v6(ttl.into())? }
         }
-        if let Some(dscp) = marks.dscp {
+        if let Some(dscp) = ip_options.dscp {
             // The upper six bits of the byte; the lower two are ECN's.
             let byte = u32::from(dscp) << 2;
             if target.is_ipv4() {
@@ -345,7 +350,7 @@ impl Socket {
                 ));
             }
         }
-        if !marks.dont_fragment {
+        if !ip_options.dont_fragment {
             return Ok(());
         }
         #[cfg(target_os = "linux")]
@@ -361,33 +366,33 @@ impl AsFd for Socket {
     }
 }
 
-/// Whether an error of a send or a receive is about an earlier datagram: an ICMP message that came meanwhile.
+/// Whether an error of a send or a receive is an ICMP error about an earlier datagram.
 #[must_use]
-pub fn is_refusal(error: &io::Error) -> bool {
+pub fn is_icmp_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
         || error.raw_os_error().is_some_and(|errno| sys::ICMP_ERRORS.contains(&errno))
 }
 
-/// Whether an error of a receive is about an earlier answer, or about nothing that lasts.
+/// Whether an error of a receive is about an earlier reply, or is temporary.
 #[must_use]
-pub fn passes(error: &io::Error) -> bool {
-    is_refusal(error) || matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
+pub fn is_transient(error: &io::Error) -> bool {
+    is_icmp_error(error) || matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
 }
 
 fn open(local: SocketAddr) -> io::Result<RawSocket> {
     RawSocket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))
 }
 
-fn share_port(socket: BorrowedFd<'_>, path: Path) -> io::Result<()> {
-    match path {
+fn share_port(socket: BorrowedFd<'_>, backend: Backend) -> io::Result<()> {
+    match backend {
         #[cfg(target_os = "linux")]
-        Path::Full => options::share_port(socket),
+        Backend::Full => options::share_port(socket),
         _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not share out what arrives")),
     }
 }
 
-/// Finds out whether there is a route, by connecting a socket that is thrown away. Nothing is sent.
+/// Checks for a route by connecting another socket, which sends nothing.
 fn check_route(local: IpAddr, target: SocketAddr) -> io::Result<()> {
     UdpSocket::bind(SocketAddr::new(local, 0))?.connect(target)
 }

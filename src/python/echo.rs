@@ -11,7 +11,7 @@ use crate::logic::SECOND;
 use crate::logic::echo::{EchoPlan, Reply};
 use crate::logic::link::{LinkPlan, Scope};
 use crate::net::echo::{Event, Server, Settings};
-use crate::net::socket::Path;
+use crate::net::socket::Backend;
 
 /// A lossy echo server, bound when made.
 #[pyclass(frozen, module = "udpping._core")]
@@ -66,7 +66,7 @@ impl EchoServer {
             workers: number("workers", workers, "1 to 64")?,
             echo: plan,
             record,
-            path: Path::best(),
+            backend: Backend::best(),
         };
         let server = py.detach(|| Server::bind(settings))?;
         Ok(Self { server, plan: told })

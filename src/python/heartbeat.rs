@@ -9,7 +9,7 @@ use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::wire::heartbeat::{Form, Key, Keys};
 use crate::net::heartbeat::{Heartbeat, Settings, see_off};
 use crate::net::random_session;
-use crate::net::socket::Path;
+use crate::net::socket::Backend;
 
 /// A sender of heartbeats.
 #[pyclass(frozen, module = "udpping._core")]
@@ -53,7 +53,7 @@ impl HeartbeatSender {
             host,
             port: number("port", port, "1 to 65535")?,
             plan: HeartbeatPlan::new(wishes)?,
-            path: Path::best(),
+            backend: Backend::best(),
         };
         Ok(Self { heartbeat: Heartbeat::new(settings)?, session })
     }

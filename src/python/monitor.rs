@@ -15,7 +15,7 @@ use crate::logic::monitor::{Event, Kind, MonitorPlan, State};
 use crate::logic::wire::heartbeat::{INTERVALS, Keys};
 use crate::logic::{DAY, Invalid, SECOND};
 use crate::net::monitor::{Settings, Watcher};
-use crate::net::socket::Path;
+use crate::net::socket::Backend;
 use crate::sim::monitor::{LONGEST, Plan, Run};
 
 /// A monitor of heartbeats, bound when made.
@@ -79,7 +79,7 @@ impl HeartbeatMonitor {
             plan,
             state,
             log,
-            path: Path::best(),
+            backend: Backend::best(),
         };
         let watcher = py.detach(|| Watcher::bind(settings))?.losing(link);
         Ok(Self { watcher, detector: told, loss, seed })

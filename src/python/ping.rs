@@ -17,9 +17,9 @@ use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::wire::Message;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
-use crate::net::datagram::Stamping;
+use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, Lane, Session, Settings};
-use crate::net::socket::{Marks, Path};
+use crate::net::socket::{Backend, IpOptions};
 
 /// A run of pings to one or several targets.
 #[pyclass(frozen, module = "udpping._core")]
@@ -52,14 +52,18 @@ impl PingSession {
             plan: plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?,
             family: family.as_deref().map(parse::<Family>).transpose()?,
             bind: bind.as_deref().map(local_address).transpose()?,
-            marks: Marks::new(option(options, "ttl")?, option(options, "dscp")?, option(options, "df")?)?,
+            ip_options: IpOptions::new(
+                option(options, "ttl")?,
+                option(options, "dscp")?,
+                option(options, "df")?,
+            )?,
             events: match (events, announce) {
                 (false, _) => Events::None,
                 (true, false) => Events::Outcomes,
                 (true, true) => Events::All,
             },
-            path: Path::best(),
-            stamping: Stamping::Both,
+            backend: Backend::best(),
+            timestamping: Timestamping::Both,
             busy: option(options, "busy")?,
             spin: spin.map(|spin| nanos("spin", spin, &(0..=SECOND))).transpose()?,
         };
@@ -131,10 +135,10 @@ impl PingSession {
     /// What the kernel stamps: `both`, `receive` or `none`.
     #[getter]
     fn stamping(&self) -> &'static str {
-        match self.session.stamping() {
-            Stamping::Both => "both",
-            Stamping::Receive => "receive",
-            Stamping::None => "none",
+        match self.session.timestamping() {
+            Timestamping::Both => "both",
+            Timestamping::Receive => "receive",
+            Timestamping::None => "none",
         }
     }
 

@@ -3,17 +3,21 @@
 use pyo3::prelude::*;
 
 use super::args::span;
-use crate::net::Feed;
+use crate::net::EventQueue;
 
 /// Waits at most `seconds` for the end; says whether it has come.
-pub(super) fn wait<E: Send>(py: Python<'_>, feed: &Feed<E>, seconds: f64) -> PyResult<bool> {
+pub(super) fn wait<E: Send>(py: Python<'_>, feed: &EventQueue<E>, seconds: f64) -> PyResult<bool> {
     let over = py.detach(|| feed.wait(span(seconds)))?;
     py.check_signals()?;
     Ok(over)
 }
 
 /// The next event, waiting at most `seconds`.
-pub(super) fn next<E: Clone + Send>(py: Python<'_>, feed: &Feed<E>, seconds: f64) -> PyResult<Option<E>> {
+pub(super) fn next<E: Clone + Send>(
+    py: Python<'_>,
+    feed: &EventQueue<E>,
+    seconds: f64,
+) -> PyResult<Option<E>> {
     let event = py.detach(|| feed.next(span(seconds)))?;
     if let Err(interrupted) = py.check_signals() {
         // Whoever goes on after a Ctrl-C is to miss nothing.

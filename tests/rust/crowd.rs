@@ -8,9 +8,9 @@ use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
 use udpping::logic::monitor::{Monitor, MonitorPlan, State};
 use udpping::logic::wire::heartbeat::{Form, Heartbeat};
 use udpping::logic::{Moment, SECOND};
-use udpping::net::datagram::Via;
+use udpping::net::datagram::PktInfo;
 use udpping::net::monitor::{Settings, Watcher};
-use udpping::net::socket::{Marks, Path, Socket};
+use udpping::net::socket::{Backend, IpOptions, Socket};
 
 /// A generator that gives the same everywhere: xorshift64 (Marsaglia 2003).
 struct Dice(u64);
@@ -143,11 +143,12 @@ fn crowd_is_told_apart(interval: u32) -> bool {
         plan,
         state: None,
         log: None,
-        path: Path::best(),
+        backend: Backend::best(),
     };
     let watcher = Watcher::bind(settings).expect("a monitor");
     watcher.start().expect("a thread");
-    let socket = Socket::toward(watcher.address(), None, Marks::default(), Path::best()).expect("a socket");
+    let socket =
+        Socket::toward(watcher.address(), None, IpOptions::default(), Backend::best()).expect("a socket");
     let mut senders: Vec<(Sender, IpAddr)> = (0..CLIENTS)
         .map(|client| {
             let [_, a, b, c] = u32::try_from(client + 2).expect("few").to_be_bytes();
@@ -183,7 +184,7 @@ fn crowd_is_told_apart(interval: u32) -> bool {
             let mono = i64::from(round * interval) * SECOND;
             let mut line = Vec::new();
             assert_eq!(sender.beat(Moment { mono, wall: mono }, &mut line), Beat::Send, "{client}");
-            socket.send(&line, watcher.address(), Some(Via { ip: *ip, interface: 0 })).expect("loopback");
+            socket.send(&line, watcher.address(), Some(PktInfo { ip: *ip, interface: 0 })).expect("loopback");
             sender.sent(mono);
             sent += 1;
             // A full buffer would be the kernel's loss: let the monitor keep up.

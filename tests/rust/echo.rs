@@ -8,7 +8,7 @@ use udpping::logic::echo::{EchoPlan, Outcome};
 use udpping::logic::link::LinkPlan;
 use udpping::logic::random::Seed;
 use udpping::net::echo::{Server, Settings};
-use udpping::net::socket::Path;
+use udpping::net::socket::Backend;
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -26,7 +26,7 @@ fn settings(host: &str, loss: &str, delay: &str) -> Settings {
         workers: 1,
         echo: EchoPlan { link, reply: "upper".parse().expect("a reply") },
         record: 100,
-        path: Path::best(),
+        backend: Backend::best(),
     }
 }
 
@@ -52,14 +52,14 @@ fn ask(client: &UdpSocket, server: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Socket
 
 #[test]
 fn any_bytes_of_any_length_come_back_in_upper_case() {
-    for path in [Path::best(), Path::Portable] {
-        let server = serve(Settings { path, ..settings("127.0.0.1", "0", "0") });
+    for backend in [Backend::best(), Backend::Portable] {
+        let server = serve(Settings { backend, ..settings("127.0.0.1", "0", "0") });
         let client = client(Ipv4Addr::LOCALHOST.into());
         let all: Vec<u8> = (0..=255).collect();
         let longest = vec![b'z'; 65_507];
         for bytes in [&b"Ping 1 2.0"[..], b"", b"\xff\xfe a\0", &all, &longest] {
             let (reply, from) = ask(&client, server.address(), bytes);
-            assert_eq!(reply, bytes.to_ascii_uppercase(), "{path:?}");
+            assert_eq!(reply, bytes.to_ascii_uppercase(), "{backend:?}");
             assert_eq!(from, server.address());
         }
         let counters = server.counters();
@@ -177,9 +177,9 @@ proptest! {
             .collect();
         // No randomness: with several workers it is not said which client is the first.
         let plain = Settings { record: 1_000, ..settings("127.0.0.1", "pattern:..x.xx", "0") };
-        let expected = outcome(Settings { path: Path::Portable, ..plain.clone() }, &sends);
+        let expected = outcome(Settings { backend: Backend::Portable, ..plain.clone() }, &sends);
         for workers in [1, 4] {
-            let settings = Settings { workers, path: Path::best(), ..plain.clone() };
+            let settings = Settings { workers, backend: Backend::best(), ..plain.clone() };
             prop_assert_eq!(&outcome(settings, &sends), &expected);
         }
     }
@@ -187,7 +187,7 @@ proptest! {
 
 #[test]
 fn the_portable_path_has_one_worker() {
-    let settings = Settings { workers: 2, path: Path::Portable, ..settings("127.0.0.1", "0", "0") };
+    let settings = Settings { workers: 2, backend: Backend::Portable, ..settings("127.0.0.1", "0", "0") };
     let error = Server::bind(settings).expect_err("refused").to_string();
     assert!(error.contains("workers 2 is not usable: expected 1 on this system"), "{error}");
 }
@@ -205,8 +205,8 @@ fn a_busy_port_is_named_and_the_next_is_tried_if_asked() {
 
 #[test]
 fn a_client_that_has_gone_does_not_stop_the_server() {
-    for path in [Path::best(), Path::Portable] {
-        let server = serve(Settings { path, ..settings("127.0.0.1", "0", "20ms") });
+    for backend in [Backend::best(), Backend::Portable] {
+        let server = serve(Settings { backend, ..settings("127.0.0.1", "0", "20ms") });
         let gone = client(Ipv4Addr::LOCALHOST.into());
         gone.send_to(b"x", server.address()).expect("sent");
         drop(gone);
@@ -214,7 +214,7 @@ fn a_client_that_has_gone_does_not_stop_the_server() {
         for _ in 0..3 {
             assert_eq!(ask(&client, server.address(), b"still there?").0, b"STILL THERE?");
         }
-        assert!(server.is_running(), "{path:?}");
+        assert!(server.is_running(), "{backend:?}");
     }
 }
 

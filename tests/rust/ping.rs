@@ -9,9 +9,9 @@ use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
 use udpping::logic::wire::read_seq;
-use udpping::net::datagram::Stamping;
+use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Events, Session, Settings};
-use udpping::net::socket::{Marks, Path};
+use udpping::net::socket::{Backend, IpOptions};
 use udpping::sim::ping::{Peer, Run};
 
 use crate::scenario::{Counts, Expected, Form, MS, SCENARIOS, Scenario, TIMEOUT};
@@ -112,16 +112,16 @@ fn real_peer(scenario: &'static Scenario, done: mpsc::Receiver<()>) -> (u16, thr
     (port, peer)
 }
 
-fn settings(targets: &[(&str, u16)], plan: Plan, path: Path) -> Settings {
+fn settings(targets: &[(&str, u16)], plan: Plan, backend: Backend) -> Settings {
     Settings {
         targets: targets.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect(),
         plan,
         family: None,
         bind: None,
-        marks: Marks::default(),
+        ip_options: IpOptions::default(),
         events: Events::None,
-        path,
-        stamping: Stamping::Both,
+        backend,
+        timestamping: Timestamping::Both,
         busy: false,
         spin: None,
     }
@@ -132,19 +132,19 @@ fn plan(count: Option<i64>, timeout: f64, interval: Option<f64>) -> Plan {
         .expect("a valid plan")
 }
 
-fn every_scenario_on_loopback(path: Path) {
+fn every_scenario_on_loopback(backend: Backend) {
     thread::scope(|scope| {
         for scenario in SCENARIOS {
             scope.spawn(move || {
                 let (keep, done) = mpsc::channel();
                 let (port, peer) = real_peer(scenario, done);
-                let session =
-                    Session::open(&settings(&[("127.0.0.1", port)], scenario.plan(), path)).expect("opens");
+                let session = Session::open(&settings(&[("127.0.0.1", port)], scenario.plan(), backend))
+                    .expect("opens");
                 session.start().expect("starts");
                 assert!(session.wait(LONG).expect("no failure"), "{}: comes to an end", scenario.name);
                 let summary = session.summary(None).expect("all");
                 session.look(|lanes| {
-                    check(scenario, lanes[0].pinger.rows(), &summary, path == Path::Full);
+                    check(scenario, lanes[0].pinger.rows(), &summary, backend == Backend::Full);
                 });
                 drop(keep);
                 peer.join().expect("the peer is well");
@@ -156,12 +156,12 @@ fn every_scenario_on_loopback(path: Path) {
 #[test]
 #[cfg(target_os = "linux")]
 fn every_scenario_on_loopback_with_all_that_linux_offers() {
-    every_scenario_on_loopback(Path::Full);
+    every_scenario_on_loopback(Backend::Full);
 }
 
 #[test]
 fn every_scenario_on_loopback_by_the_portable_path() {
-    every_scenario_on_loopback(Path::Portable);
+    every_scenario_on_loopback(Backend::Portable);
 }
 
 /// A port that nobody listens on: below those that the system gives to sockets of other tests.
@@ -171,17 +171,17 @@ fn closed_port() -> u16 {
 
 #[test]
 fn a_closed_port_is_unreachable_at_once() {
-    for path in [Path::best(), Path::Portable] {
+    for backend in [Backend::best(), Backend::Portable] {
         let session =
-            Session::open(&settings(&[("127.0.0.1", closed_port())], plan(Some(3), 20.0, None), path))
+            Session::open(&settings(&[("127.0.0.1", closed_port())], plan(Some(3), 20.0, None), backend))
                 .expect("opens");
         let begin = Instant::now();
         session.start().expect("starts");
         assert!(session.wait(LONG).expect("no failure"));
         assert!(begin.elapsed() < Duration::from_secs(20), "far less than one timeout");
         let summary = session.summary(None).expect("all");
-        assert_eq!((summary.unreachable, summary.lost, summary.sent), (3, 3, 3), "{path:?}");
-        if path == Path::Full {
+        assert_eq!((summary.unreachable, summary.lost, summary.sent), (3, 3, 3), "{backend:?}");
+        if backend == Backend::Full {
             let source =
                 session.look(|lanes| lanes[0].pinger.rows().get(0).source.map(|source| source.to_string()));
             assert_eq!(source.as_deref(), Some("127.0.0.1"), "the row says who refused");
@@ -194,7 +194,7 @@ fn an_open_loop_keeps_its_schedule_while_nothing_answers() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     let port = silent.local_addr().expect("bound").port();
     let session =
-        Session::open(&settings(&[("127.0.0.1", port)], plan(Some(50), 0.2, Some(0.002)), Path::best()))
+        Session::open(&settings(&[("127.0.0.1", port)], plan(Some(50), 0.2, Some(0.002)), Backend::best()))
             .expect("opens");
     session.start().expect("starts");
     assert!(session.wait(LONG).expect("no failure"));
@@ -214,14 +214,14 @@ fn several_targets_share_one_table_and_keep_apart() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
     let closed = closed_port();
-    for path in [Path::best(), Path::Portable] {
+    for backend in [Backend::best(), Backend::Portable] {
         let targets = [("127.0.0.1", port), ("127.0.0.1", closed)];
-        let session = Session::open(&settings(&targets, plan(Some(3), 5.0, None), path)).expect("opens");
+        let session = Session::open(&settings(&targets, plan(Some(3), 5.0, None), backend)).expect("opens");
         session.start().expect("starts");
         assert!(session.wait(LONG).expect("no failure"));
         let of = |target| session.summary(Some(target)).expect("a target");
-        assert_eq!((of(0).received, of(0).unreachable), (3, 0), "{path:?}");
-        assert_eq!((of(1).received, of(1).unreachable), (0, 3), "{path:?}");
+        assert_eq!((of(0).received, of(0).unreachable), (3, 0), "{backend:?}");
+        assert_eq!((of(1).received, of(1).unreachable), (0, 3), "{backend:?}");
         let all = session.summary(None).expect("all");
         assert_eq!((all.sent, all.received, all.lost), (6, 3, 3));
         assert!(session.summary(Some(2)).is_none());
@@ -234,7 +234,7 @@ fn several_targets_share_one_table_and_keep_apart() {
 fn stopping_leaves_what_is_in_flight_undecided() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     let port = silent.local_addr().expect("bound").port();
-    let session = Session::open(&settings(&[("127.0.0.1", port)], plan(None, 60.0, None), Path::best()))
+    let session = Session::open(&settings(&[("127.0.0.1", port)], plan(None, 60.0, None), Backend::best()))
         .expect("opens");
     session.start().expect("starts");
     let mut buffer = [0; 100];
@@ -247,8 +247,8 @@ fn stopping_leaves_what_is_in_flight_undecided() {
 
 #[test]
 fn a_session_that_was_never_started_ends_when_stopped() {
-    let session =
-        Session::open(&settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Path::best())).expect("opens");
+    let session = Session::open(&settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Backend::best()))
+        .expect("opens");
     assert!(!session.wait(Duration::ZERO).expect("no failure"));
     session.stop();
     assert!(session.wait(Duration::ZERO).expect("no failure"));
@@ -257,7 +257,7 @@ fn a_session_that_was_never_started_ends_when_stopped() {
 #[test]
 fn what_cannot_work_is_one_clear_error() {
     let open = |settings: Settings| Session::open(&settings).expect_err("refused").to_string();
-    let base = settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Path::best());
+    let base = settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Backend::best());
     let unknown = open(Settings { targets: vec![("no-such-host.invalid".into(), 9)], ..base.clone() });
     assert!(unknown.contains("\"no-such-host.invalid\""), "{unknown}");
     let twice = vec![("127.0.0.1".into(), 9), ("127.0.0.1".into(), 9)];
@@ -275,10 +275,10 @@ fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
     let wishes = Wishes { count: Some(1), timeout: 5.0, size: Some(1_400), ..Wishes::default() };
-    let marks = Marks { ttl: Some(9), dscp: Some(46), dont_fragment: true };
+    let ip_options = IpOptions { ttl: Some(9), dscp: Some(46), dont_fragment: true };
     let settings = Settings {
-        marks,
-        ..settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Path::best())
+        ip_options,
+        ..settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Backend::best())
     };
     let session = Session::open(&settings).expect("opens");
     session.start().expect("starts");
@@ -287,7 +287,7 @@ fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
         let row = lanes[0].pinger.rows().get(0);
         let reply = row.reply.expect("answered");
         assert_eq!((reply.bytes, reply.text.len(), reply.matched), (1_400, 1_024, Match::Seq));
-        if Path::best() == Path::Full {
+        if Backend::best() == Backend::Full {
             assert_eq!(row.ttl, Some(64), "the peer's own hop limit, not ours");
         }
     });
@@ -299,7 +299,7 @@ fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
 fn a_follower_sees_each_ping_leave_and_what_became_of_it() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[1], done);
-    let mut settings = settings(&[("127.0.0.1", port)], SCENARIOS[1].plan(), Path::best());
+    let mut settings = settings(&[("127.0.0.1", port)], SCENARIOS[1].plan(), Backend::best());
     settings.events = Events::All;
     let session = Session::open(&settings).expect("opens");
     session.start().expect("starts");
@@ -335,7 +335,7 @@ fn messages_of_other_programs_are_sent_and_known_again() {
             first_seq: 0,
             ..Wishes::default()
         };
-        let settings = settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Path::best());
+        let settings = settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Backend::best());
         let session = Session::open(&settings).expect("opens");
         session.start().expect("starts");
         assert!(session.wait(LONG).expect("no failure"));

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use udpping::logic::ping::{Action, Arrival, Pinger, Plan, Wishes};
 use udpping::logic::record::{Row, Stamp, Status};
-use udpping::net::datagram::Stamping;
+use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Events, Session, Settings};
-use udpping::net::socket::{Marks, Path};
+use udpping::net::socket::{Backend, IpOptions};
 
 const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 12_000);
 const US: i64 = 1_000;
@@ -178,10 +178,10 @@ fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
         plan: Plan::new(wishes).expect("valid"),
         family: None,
         bind: None,
-        marks: Marks::default(),
+        ip_options: IpOptions::default(),
         events: Events::None,
-        path: Path::best(),
-        stamping: Stamping::Both,
+        backend: Backend::best(),
+        timestamping: Timestamping::Both,
         busy: false,
         spin: None,
     });
@@ -206,31 +206,31 @@ fn stamps(rows: &[Row]) -> impl Iterator<Item = Stamp> {
 fn what_the_trial_promises_the_rows_have() {
     for busy in [false, true] {
         let (session, rows) = run(|settings| Settings { busy, ..settings });
-        let expected = match session.stamping() {
-            Stamping::Both => Stamp::Kernel,
-            Stamping::Receive => Stamp::KernelRx,
-            Stamping::None => Stamp::User,
+        let expected = match session.timestamping() {
+            Timestamping::Both => Stamp::Kernel,
+            Timestamping::Receive => Stamp::KernelRx,
+            Timestamping::None => Stamp::User,
         };
         assert!(stamps(&rows).filter(|stamp| *stamp == expected).count() > rows.len() / 2);
         assert!(rows.iter().all(|row| row.rtt <= row.user_rtt + 10 * US));
         let foreign = session.summary(None).expect("all").foreign;
-        assert_eq!(foreign.is_some(), !busy && Path::best() == Path::Full);
+        assert_eq!(foreign.is_some(), !busy && Backend::best() == Backend::Full);
     }
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn less_can_be_asked_for_and_the_portable_path_has_none() {
-    let (session, rows) = run(|settings| Settings { stamping: Stamping::Receive, ..settings });
-    if session.stamping() == Stamping::Receive {
+    let (session, rows) = run(|settings| Settings { timestamping: Timestamping::Receive, ..settings });
+    if session.timestamping() == Timestamping::Receive {
         assert!(stamps(&rows).filter(|stamp| *stamp == Stamp::KernelRx).count() > rows.len() / 2);
     }
     for settings in [
-        |settings| Settings { stamping: Stamping::None, ..settings },
-        |settings| Settings { path: Path::Portable, ..settings },
+        |settings| Settings { timestamping: Timestamping::None, ..settings },
+        |settings| Settings { backend: Backend::Portable, ..settings },
     ] {
         let (session, rows) = run(settings);
-        assert_eq!(session.stamping(), Stamping::None);
+        assert_eq!(session.timestamping(), Timestamping::None);
         assert!(stamps(&rows).all(|stamp| stamp == Stamp::User));
         assert!(rows.iter().all(|row| row.rtt == row.user_rtt));
     }

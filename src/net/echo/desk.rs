@@ -14,13 +14,13 @@ use crate::logic::echo::{
     Clerk, Columns, Counters, Decision, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
 };
 use crate::logic::link::{DelayQueue, Link};
-use crate::net::background::Shared;
 use crate::net::clock::{Clock, wall_ns};
-use crate::net::datagram::Via;
-use crate::net::feed::lock;
-use crate::net::outbox::Outbox;
-use crate::net::pace::{self, Bell, Waker};
-use crate::net::socket::{Inbox, Path, Socket, passes};
+use crate::net::datagram::PktInfo;
+use crate::net::event_queue::lock;
+use crate::net::send_queue::SendQueue;
+use crate::net::socket::{Backend, RecvBatch, Socket, is_transient};
+use crate::net::wait::{self, Bell, Waker};
+use crate::net::worker::Shared;
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -31,7 +31,7 @@ const SHOWN: usize = 1_024;
 /// What the threads and their onlookers share.
 #[derive(Debug)]
 pub(super) struct Office {
-    path: Path,
+    backend: Backend,
     clock: Clock,
     pub(super) followed: AtomicBool,
     /// One thread has ended, and so shall the others.
@@ -60,19 +60,19 @@ struct Desk {
 struct Reply {
     bytes: Vec<u8>,
     to: SocketAddr,
-    via: Option<Via>,
+    pktinfo: Option<PktInfo>,
     note: Option<Note>,
 }
 
 impl Office {
     pub(super) fn new(settings: Settings) -> Self {
-        let Settings { workers, echo, record, path, .. } = settings;
+        let Settings { workers, echo, record, backend, .. } = settings;
         let desk = || Desk {
             clerk: Clerk::new(echo.reply.clone()),
             held: DelayQueue::with_limits(MOST_HELD / workers, MOST_HELD_BYTES / workers),
         };
         Self {
-            path,
+            backend,
             clock: Clock::start(),
             followed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -99,7 +99,7 @@ impl Office {
             let _closing = Closing { office: self, waker };
             let spawn = |(desk, socket)| {
                 thread::Builder::new().name("udpping server".into()).spawn_scoped(scope, move || {
-                    pace::be_punctual();
+                    wait::set_timer_slack();
                     work(desk, socket)
                 })
             };
@@ -163,14 +163,14 @@ struct Work<'a> {
     desk: &'a Mutex<Desk>,
     socket: &'a Socket,
     shared: &'a Shared<Event>,
-    outbox: Outbox<Option<Note>>,
+    outbox: SendQueue<Option<Note>>,
     /// What was decided on the datagrams of one receive.
     decided: Vec<(Decision, Option<Note>)>,
 }
 
 impl<'a> Work<'a> {
     fn new(office: &'a Office, desk: &'a Mutex<Desk>, socket: &'a Socket, shared: &'a Shared<Event>) -> Self {
-        Self { office, desk, socket, shared, outbox: Outbox::new(office.path), decided: Vec::new() }
+        Self { office, desk, socket, shared, outbox: SendQueue::new(office.backend), decided: Vec::new() }
     }
 
     fn is_over(&self) -> bool {
@@ -178,7 +178,7 @@ impl<'a> Work<'a> {
     }
 
     fn go_on(&mut self, bell: &Bell) -> Result<()> {
-        let mut inbox = Inbox::new(SLOTS, self.office.path);
+        let mut inbox = RecvBatch::new(SLOTS, self.office.backend);
         while !self.is_over() {
             match inbox.receive(self.socket) {
                 Ok(true) => {
@@ -187,7 +187,7 @@ impl<'a> Work<'a> {
                 }
                 Ok(false) => self.wait(bell)?,
                 // A client that has gone: its machine refused an earlier reply. No reason to stop serving.
-                Err(error) if passes(&error) => {}
+                Err(error) if is_transient(&error) => {}
                 Err(source) => return Err(Error::System { action: "receive", source }),
             }
             self.release();
@@ -199,13 +199,13 @@ impl<'a> Work<'a> {
         let until = lock(self.desk).held.next_due();
         let wait = until.map(|due| due - self.office.clock.now());
         // All threads hear one bell, which rings at the end only.
-        pace::watch(std::iter::once(self.socket.as_fd()), bell, wait)
+        wait::readable_shared(std::iter::once(self.socket.as_fd()), bell, wait)
             .map(drop)
             .map_err(Error::system("wait for datagrams"))
     }
 
     /// Enters what has arrived and decides on it; gives back when that was.
-    fn decide(&mut self, inbox: &Inbox) -> (Nanos, i64) {
+    fn decide(&mut self, inbox: &RecvBatch) -> (Nanos, i64) {
         let mut register = lock(&self.office.register);
         // The clocks are read in here: so rows and events are in order of time, whichever thread they come from.
         let (now, wall) = (self.office.clock.now(), wall_ns());
@@ -222,7 +222,7 @@ impl<'a> Work<'a> {
         }
         if self.office.followed.load(Ordering::Acquire) {
             let each = inbox.datagrams().zip(&self.decided);
-            self.shared.feed.tell(each.map(|(datagram, (decision, _))| Event {
+            self.shared.events.extend(each.map(|(datagram, (decision, _))| Event {
                 row: Row::of(now, wall, datagram.source, datagram.bytes, decision),
                 message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
             }));
@@ -231,15 +231,15 @@ impl<'a> Work<'a> {
     }
 
     /// Does what was decided.
-    fn answer(&mut self, inbox: &Inbox, now: Nanos, wall: i64) {
+    fn answer(&mut self, inbox: &RecvBatch, now: Nanos, wall: i64) {
         let mut desk = lock(self.desk);
         for (datagram, at) in inbox.datagrams().zip(0..self.decided.len()) {
             let (decision, note) = self.decided[at];
-            let (to, via) = (datagram.source, datagram.via);
+            let (to, pktinfo) = (datagram.source, datagram.pktinfo);
             match decision.verdict {
                 Verdict::Drop => desk.clerk.answer(&decision, wall, datagram.bytes, &mut Vec::new()),
                 Verdict::Answer { delay: 0 } => {
-                    self.outbox.push(to, via, note, |out| {
+                    self.outbox.push(to, pktinfo, note, |out| {
                         desk.clerk.answer(&decision, wall, datagram.bytes, out);
                     });
                     if self.outbox.is_full() {
@@ -249,7 +249,7 @@ impl<'a> Work<'a> {
                 Verdict::Answer { delay } => {
                     let mut bytes = Vec::new();
                     desk.clerk.answer(&decision, wall, datagram.bytes, &mut bytes);
-                    self.hold(&mut desk, now + delay, Reply { bytes, to, via, note });
+                    self.hold(&mut desk, now + delay, Reply { bytes, to, pktinfo, note });
                 }
             }
         }
@@ -271,9 +271,9 @@ impl<'a> Work<'a> {
         let now: Nanos = self.office.clock.now();
         // A dead link makes each send wait: stopping must not wait for all of them.
         while !self.is_over()
-            && let Some(Reply { bytes, to, via, note }) = desk.held.pop_due(now)
+            && let Some(Reply { bytes, to, pktinfo, note }) = desk.held.pop_due(now)
         {
-            self.outbox.push(to, via, note, |out| out.extend_from_slice(&bytes));
+            self.outbox.push(to, pktinfo, note, |out| out.extend_from_slice(&bytes));
             if self.outbox.is_full() {
                 self.send(&mut desk);
             }

@@ -10,8 +10,8 @@ use super::way::{Ear, Heard, Way};
 use crate::logic::heartbeat::Beat;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
-use crate::net::feed::lock;
-use crate::net::socket::Path;
+use crate::net::event_queue::lock;
+use crate::net::socket::Backend;
 
 /// How long the first heartbeat waits for the name; then it is an error, and the schedule goes on.
 const PATIENCE: Nanos = SECOND;
@@ -48,8 +48,8 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn new(path: Path) -> Self {
-        Self { ear: Ear::new(path), line: Vec::new() }
+    pub(super) fn new(backend: Backend) -> Self {
+        Self { ear: Ear::new(backend), line: Vec::new() }
     }
 }
 
@@ -99,7 +99,7 @@ impl Duty {
 
     /// Ends it, for this reason.
     pub(super) fn fail(self, error: Error) {
-        self.state.feed.fail(error);
+        self.state.events.fail(error);
     }
 
     /// Uses the addresses that the name has by now, and looks again when it is time.
@@ -138,7 +138,7 @@ impl Duty {
         }
         if lock(&self.state.sender).has_parted() {
             // Those who stopped it wait for this.
-            self.state.feed.tell([()]);
+            self.state.events.extend([()]);
         }
     }
 
@@ -180,7 +180,7 @@ impl Duty {
 impl Drop for Duty {
     /// However it ends, nobody waits for it in vain.
     fn drop(&mut self) {
-        self.state.feed.close("go on sending heartbeats");
+        self.state.events.close("go on sending heartbeats");
         self.state.settle();
     }
 }

@@ -13,9 +13,9 @@ use super::mailbox::{Lease, Mailbox};
 use super::state::Leaving;
 use super::thread::Driver;
 use crate::net::clock::EverClock;
-use crate::net::feed::lock;
-use crate::net::pace;
-use crate::net::socket::Path;
+use crate::net::event_queue::lock;
+use crate::net::socket::Backend;
+use crate::net::wait;
 use crate::net::{Error, Result};
 
 /// Senders of one thread. It could do more; but a thread is little beside so many sockets, and machines have several
@@ -51,7 +51,7 @@ struct Roster {
 struct Team {
     mailbox: Arc<Mailbox>,
     new: mpsc::Sender<Duty>,
-    path: Path,
+    backend: Backend,
 }
 
 impl Fleet {
@@ -82,29 +82,30 @@ impl Fleet {
     ///
     /// # Errors
     /// The system refuses a thread, or what it needs.
-    pub(super) fn lease(&'static self, path: Path) -> Result<(Lease, mpsc::Sender<Duty>)> {
-        let most = if path == Path::Full { MOST } else { MOST_POLLED };
+    pub(super) fn lease(&'static self, backend: Backend) -> Result<(Lease, mpsc::Sender<Duty>)> {
+        let most = if backend == Backend::Full { MOST } else { MOST_POLLED };
         let mut roster = lock(&self.roster);
-        let room = roster.teams.iter().position(|team| team.path == path && team.mailbox.leases() < most);
+        let room =
+            roster.teams.iter().position(|team| team.backend == backend && team.mailbox.leases() < most);
         let index = room.unwrap_or(roster.teams.len());
         if room.is_none() {
-            roster.teams.push(self.hire(path)?);
+            roster.teams.push(self.hire(backend)?);
         }
         roster.keys += 1;
         let team = &roster.teams[index];
         Ok((Lease::new(&team.mailbox, roster.keys), team.new.clone()))
     }
 
-    fn hire(&'static self, path: Path) -> Result<Team> {
+    fn hire(&'static self, backend: Backend) -> Result<Team> {
         let refused = Error::system("start a thread");
-        let (mailbox, bell) = Mailbox::open(path).map_err(refused)?;
+        let (mailbox, bell) = Mailbox::open(backend).map_err(refused)?;
         let (new, taken) = mpsc::channel();
-        let mut driver = Driver::new(self.clock, Arc::clone(&mailbox), taken, bell, path);
+        let mut driver = Driver::new(self.clock, Arc::clone(&mailbox), taken, bell, backend);
         let spawned = std::thread::Builder::new().name("udpping beats".into()).spawn(move || {
-            pace::be_punctual();
+            wait::set_timer_slack();
             driver.run(|mailbox| self.dismiss(mailbox));
         });
-        spawned.map(|_| Team { mailbox, new, path }).map_err(refused)
+        spawned.map(|_| Team { mailbox, new, backend }).map_err(refused)
     }
 
     /// Whether a driver has nobody left; then it is off the roster, and nobody will come.

@@ -8,7 +8,7 @@ use super::mailbox::Mailbox;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
 use crate::net::clock::EverClock;
-use crate::net::feed::lock;
+use crate::net::event_queue::lock;
 use crate::net::resolve::resolve_all;
 
 /// Look-ups at once, each in a thread of its own: so many names may be slow before another has to wait.
@@ -136,8 +136,8 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::pace::Bell;
-    use crate::net::socket::Path;
+    use crate::net::socket::Backend;
+    use crate::net::wait::Bell;
 
     fn hosts() -> &'static Hosts {
         Box::leak(Box::new(Hosts::new(EverClock::start())))
@@ -148,7 +148,7 @@ mod tests {
             if let Some(answer) = reader.take() {
                 return answer;
             }
-            reader.mailbox.crowd.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
+            reader.mailbox.poller.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         for host in ["localhost", "no..such..host"] {
             let hosts = hosts();
             let name: Name = (host.into(), 9);
-            let (mailbox, bell) = Mailbox::open(Path::best()).unwrap();
+            let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
             let readers: Vec<Reader> = (0..1_000).map(|key| Reader::new(&mailbox, key)).collect();
             let (first, others) = readers.split_first().unwrap();
             hosts.look_up(&name, first.clone());
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn many_names_are_looked_up_a_few_at_a_time_and_forgotten() {
         let hosts = hosts();
-        let (mailbox, bell) = Mailbox::open(Path::best()).unwrap();
+        let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
         let readers: Vec<Reader> = (0..300).map(|key| Reader::new(&mailbox, key)).collect();
         for reader in &readers {
             hosts.look_up(&(format!("no..such..host{}", reader.key).into(), 9), reader.clone());

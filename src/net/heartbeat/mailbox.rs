@@ -4,10 +4,10 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::net::crowd::Crowd;
-use crate::net::feed::lock;
-use crate::net::pace::{self, Bell, Waker};
-use crate::net::socket::Path;
+use crate::net::event_queue::lock;
+use crate::net::poller::Poller;
+use crate::net::socket::Backend;
+use crate::net::wait::{self, Bell, Waker};
 
 /// What wakes a driver: calls from other threads, and the sockets that it watches.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Mailbox {
     /// The senders that were called since the driver looked last.
     calls: Mutex<Vec<u64>>,
     leases: AtomicUsize,
-    pub(super) crowd: Arc<Crowd>,
+    pub(super) poller: Arc<Poller>,
 }
 
 /// A sender's place with a driver, until it is dropped.
@@ -27,10 +27,10 @@ pub(super) struct Lease {
 }
 
 impl Mailbox {
-    pub(super) fn open(path: Path) -> io::Result<(Arc<Self>, Bell)> {
-        let crowd = Arc::new(Crowd::new(path)?);
-        let (waker, bell) = pace::waker()?;
-        let mailbox = Self { waker, calls: Mutex::default(), leases: AtomicUsize::new(0), crowd };
+    pub(super) fn open(backend: Backend) -> io::Result<(Arc<Self>, Bell)> {
+        let poller = Arc::new(Poller::new(backend)?);
+        let (waker, bell) = wait::waker()?;
+        let mailbox = Self { waker, calls: Mutex::default(), leases: AtomicUsize::new(0), poller };
         Ok((Arc::new(mailbox), bell))
     }
 

@@ -87,11 +87,11 @@ mod tests {
     use super::*;
     use crate::net::clock::EverClock;
     use crate::net::heartbeat::mailbox::Mailbox;
-    use crate::net::pace::Bell;
-    use crate::net::socket::Path;
+    use crate::net::socket::Backend;
+    use crate::net::wait::Bell;
 
     fn names(host: &str) -> (Names, Arc<Mailbox>, Bell) {
-        let (mailbox, bell) = Mailbox::open(Path::best()).unwrap();
+        let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
         let hosts = Box::leak(Box::new(Hosts::new(EverClock::start())));
         (Names::new(host, 9, hosts, Reader::new(&mailbox, 1)), mailbox, bell)
     }
@@ -104,7 +104,7 @@ mod tests {
                 return answer;
             }
             assert!(names.is_asking() && names.next() == Nanos::MAX);
-            mailbox.crowd.wait(bell, None, &mut Vec::new()).unwrap();
+            mailbox.poller.wait(bell, None, &mut Vec::new()).unwrap();
         }
     }
 

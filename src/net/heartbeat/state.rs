@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 
 use crate::logic::heartbeat::{HeartbeatPlan, Sender};
 use crate::net::clock::EverClock;
-use crate::net::feed::{Feed, lock};
+use crate::net::event_queue::{EventQueue, lock};
 
 #[derive(Debug)]
 pub(super) struct SenderState {
@@ -21,7 +21,7 @@ pub(super) struct SenderState {
     pub(super) refused: AtomicU64,
     pub(super) network: Mutex<Network>,
     /// The event is that a last word has been said.
-    pub(super) feed: Feed<()>,
+    pub(super) events: EventQueue<()>,
 }
 
 /// How it stands with the network.
@@ -45,7 +45,7 @@ impl SenderState {
             leaving: Mutex::new(None),
             refused: AtomicU64::new(0),
             network: Mutex::default(),
-            feed: Feed::new(),
+            events: EventQueue::new(),
         }
     }
 
@@ -57,7 +57,7 @@ impl SenderState {
 
     /// It is no longer waited for if it is over. Whoever comes last, the one who stops it or its driver, finds it so.
     pub(super) fn settle(&self) {
-        if self.feed.is_over() {
+        if self.events.is_over() {
             drop(lock(&self.leaving).take());
         }
     }

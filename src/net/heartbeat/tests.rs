@@ -22,8 +22,8 @@ fn plan(id: usize) -> HeartbeatPlan {
     HeartbeatPlan::new(Wishes { id: id.to_string(), interval: 0.1, ..Wishes::default() }).unwrap()
 }
 
-fn sender(to: SocketAddr, path: Path, plan: HeartbeatPlan) -> Heartbeat {
-    Heartbeat::new(Settings { host: to.ip().to_string(), port: to.port(), plan, path }).unwrap()
+fn sender(to: SocketAddr, backend: Backend, plan: HeartbeatPlan) -> Heartbeat {
+    Heartbeat::new(Settings { host: to.ip().to_string(), port: to.port(), plan, backend }).unwrap()
 }
 
 /// What one sender has said.
@@ -47,9 +47,9 @@ fn hear(far: &UdpSocket, said: &mut BTreeMap<usize, Said>, enough: impl Fn(&BTre
 
 #[test]
 fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
-    for path in [Path::Full, Path::Portable] {
+    for backend in [Backend::Full, Backend::Portable] {
         let (far, to) = far_end();
-        let senders: Vec<Heartbeat> = (0..SENDERS).map(|id| sender(to, path, plan(id))).collect();
+        let senders: Vec<Heartbeat> = (0..SENDERS).map(|id| sender(to, backend, plan(id))).collect();
         for each in &senders {
             each.start().unwrap();
         }
@@ -84,7 +84,7 @@ fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
 fn a_goodbye_has_left_when_stop_returns() {
     let (far, to) = far_end();
     for id in 0..20 {
-        let one = sender(to, Path::best(), plan(id));
+        let one = sender(to, Backend::best(), plan(id));
         one.start().unwrap();
         one.stop(3);
         far.set_nonblocking(true).unwrap();
@@ -106,7 +106,7 @@ fn a_goodbye_has_left_when_stop_returns() {
 #[test]
 fn one_that_is_dropped_says_no_more() {
     let (far, to) = far_end();
-    let one = sender(to, Path::best(), plan(1));
+    let one = sender(to, Backend::best(), plan(1));
     one.start().unwrap();
     let mut said = BTreeMap::new();
     hear(&far, &mut said, |said| said.get(&1).is_some_and(|one| one.beats >= 2));
@@ -122,9 +122,9 @@ fn one_that_is_dropped_says_no_more() {
 #[test]
 fn a_defect_that_one_comes_upon_ends_that_one_alone() {
     let (far, to) = far_end();
-    let (first, last) = (sender(to, Path::best(), plan(1)), sender(to, Path::best(), plan(2)));
+    let (first, last) = (sender(to, Backend::best(), plan(1)), sender(to, Backend::best(), plan(2)));
     // No wishes lead to such a plan: it divides by zero.
-    let broken = sender(to, Path::best(), HeartbeatPlan { interval: 0, ..plan(3) });
+    let broken = sender(to, Backend::best(), HeartbeatPlan { interval: 0, ..plan(3) });
     for each in [&first, &broken, &last] {
         each.start().unwrap();
     }

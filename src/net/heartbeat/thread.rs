@@ -12,8 +12,8 @@ use super::mailbox::Mailbox;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
 use crate::net::clock::EverClock;
-use crate::net::pace::Bell;
-use crate::net::socket::Path;
+use crate::net::socket::Backend;
+use crate::net::wait::Bell;
 
 /// The longest wait at a time: the system does not count into it the time that the machine sleeps.
 const NAP: Nanos = 5 * SECOND;
@@ -38,9 +38,9 @@ impl Driver {
         mailbox: Arc<Mailbox>,
         new: Receiver<Duty>,
         bell: Bell,
-        path: Path,
+        backend: Backend,
     ) -> Self {
-        let tools = Tools::new(path);
+        let tools = Tools::new(backend);
         Self { clock, mailbox, new, bell, tools, duties: HashMap::new(), times: BTreeSet::new() }
     }
 
@@ -58,7 +58,7 @@ impl Driver {
             }
             let next = self.times.first().map_or(NAP, |(due, _)| due - self.clock.now());
             ready.clear();
-            if let Err(source) = self.mailbox.crowd.wait(&self.bell, Some(next.min(NAP)), &mut ready) {
+            if let Err(source) = self.mailbox.poller.wait(&self.bell, Some(next.min(NAP)), &mut ready) {
                 self.give_up(&source);
             }
             for &key in &ready {

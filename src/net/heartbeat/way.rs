@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::mailbox::Lease;
 use crate::logic::wire::read_seq;
-use crate::net::crowd::{Crowd, Member};
+use crate::net::poller::{Poller, Registration};
 use crate::net::resolve::reachable;
-use crate::net::socket::{Inbox, Marks, Path, Socket, is_refusal};
+use crate::net::socket::{Backend, IpOptions, RecvBatch, Socket, is_icmp_error};
 use crate::net::{Error, Result};
 
 /// Datagrams and reports taken at a time, however many wait.
@@ -17,8 +17,8 @@ const MOST: usize = 64;
 /// A way that may be closed.
 #[derive(Debug)]
 pub(super) struct Way {
-    path: Path,
-    crowd: Arc<Crowd>,
+    backend: Backend,
+    poller: Arc<Poller>,
     key: u64,
     addresses: Vec<SocketAddr>,
     open: Option<Open>,
@@ -27,13 +27,13 @@ pub(super) struct Way {
 #[derive(Debug)]
 struct Open {
     to: SocketAddr,
-    socket: Member,
+    socket: Registration,
 }
 
 /// What it takes to listen, and what was heard.
 #[derive(Debug)]
 pub(super) struct Ear {
-    inbox: Inbox,
+    inbox: RecvBatch,
     quoted: Vec<u8>,
     pub(super) heard: Vec<Heard>,
 }
@@ -48,16 +48,16 @@ pub(super) enum Heard {
 }
 
 impl Ear {
-    pub(super) fn new(path: Path) -> Self {
-        Self { inbox: Inbox::new(1, path), quoted: Vec::new(), heard: Vec::new() }
+    pub(super) fn new(backend: Backend) -> Self {
+        Self { inbox: RecvBatch::new(1, backend), quoted: Vec::new(), heard: Vec::new() }
     }
 }
 
 impl Way {
     /// The driver of this lease watches its socket.
-    pub(super) fn new(path: Path, lease: &Lease) -> Self {
-        let crowd = Arc::clone(&lease.mailbox.crowd);
-        Self { path, crowd, key: lease.key, addresses: Vec::new(), open: None }
+    pub(super) fn new(backend: Backend, lease: &Lease) -> Self {
+        let poller = Arc::clone(&lease.mailbox.poller);
+        Self { backend, poller, key: lease.key, addresses: Vec::new(), open: None }
     }
 
     /// Opens a socket to this address before there is something to send.
@@ -89,7 +89,7 @@ impl Way {
     /// It never waits, as others do for this driver. Where a send buffer is full, the network takes nothing just now.
     pub(super) fn send(&mut self, line: &[u8], ear: &mut Ear) -> Result<()> {
         let mut result = self.try_send(line);
-        if result.as_ref().is_err_and(is_refusal) {
+        if result.as_ref().is_err_and(is_icmp_error) {
             // The report of an earlier heartbeat's refusal, not of this one's: take it and send again.
             self.listen(ear);
             result = self.try_send(line);
@@ -133,9 +133,9 @@ impl Way {
         Err(refused.unwrap_or_else(nowhere))
     }
 
-    fn open(&self, to: SocketAddr) -> Result<Member> {
-        let socket = Socket::toward(to, None, Marks::default(), self.path)?;
-        Member::new(socket, &self.crowd, self.key).map_err(Error::system("watch a socket"))
+    fn open(&self, to: SocketAddr) -> Result<Registration> {
+        let socket = Socket::toward(to, None, IpOptions::default(), self.backend)?;
+        Registration::new(socket, &self.poller, self.key).map_err(Error::system("watch a socket"))
     }
 
     /// Takes what has come back.
@@ -156,13 +156,13 @@ impl Way {
                     heard.extend(answers.filter_map(|answer| read_seq(answer.bytes)).map(Heard::Answer));
                 }
                 // Where there is an error queue, it is read below.
-                Err(error) if is_refusal(&error) && socket.sees_foreign() => {}
-                Err(error) if is_refusal(&error) => heard.push(Heard::Refusal(error)),
+                Err(error) if is_icmp_error(&error) && socket.sees_foreign() => {}
+                Err(error) if is_icmp_error(&error) => heard.push(Heard::Refusal(error)),
                 Err(error) => return Err(error),
             }
         }
         for _ in 0..MOST {
-            let Some(refusal) = socket.read_refusal(quoted)? else { break };
+            let Some(refusal) = socket.read_icmp_error(quoted)? else { break };
             heard.push(Heard::Refusal(io::Error::from_raw_os_error(refusal.errno)));
         }
         Ok(())

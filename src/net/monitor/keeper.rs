@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex};
 use super::Post;
 use crate::logic::Moment;
 use crate::logic::monitor::{Event, LOG_TITLE, Monitor};
-use crate::net::background::Background;
 use crate::net::clock::Clock;
-use crate::net::feed::lock;
-use crate::net::pace;
+use crate::net::event_queue::lock;
+use crate::net::wait;
+use crate::net::worker::Worker;
 use crate::net::{Error, Result, random_session};
 
 /// Clients written down while the monitor waits: some hundred microseconds.
@@ -30,7 +30,7 @@ const MOST_WAITING: usize = 1 << 26;
 pub(super) struct Keeper {
     files: Arc<Mutex<Files>>,
     failure: Failure,
-    background: Background<()>,
+    background: Worker<()>,
     process: u32,
 }
 
@@ -80,7 +80,7 @@ impl Keeper {
         let run = format!("{:016x}", random_session()?);
         let failure = Failure::default();
         let files = Arc::new(Mutex::new(Files { state, log, run, failure: failure.clone() }));
-        Ok(Some(Self { files, failure, background: Background::new()?, process: std::process::id() }))
+        Ok(Some(Self { files, failure, background: Worker::new()?, process: std::process::id() }))
     }
 
     /// Begins to keep.
@@ -90,7 +90,8 @@ impl Keeper {
             let clock = Clock::start();
             let mut pause = 0;
             while !shared.is_stopping() {
-                pace::wait(std::iter::empty(), bell, Some(pause)).map_err(Error::system("wait to write"))?;
+                wait::readable(std::iter::empty(), bell, Some(pause))
+                    .map_err(Error::system("wait to write"))?;
                 let began = clock.now();
                 lock(&files).keep(&post);
                 pause = crate::logic::SECOND.max((clock.now() - began) * SHARE);

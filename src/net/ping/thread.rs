@@ -16,10 +16,10 @@ use super::{Events, Lane, Settings, Shared, key};
 use crate::logic::Nanos;
 use crate::logic::ping::{Action, Arrival, Pinger};
 use crate::net::clock::Clock;
-use crate::net::datagram::{Report, Stamping};
-use crate::net::feed::lock;
-use crate::net::pace::{self, Bell};
-use crate::net::socket::{Inbox, is_refusal};
+use crate::net::datagram::{ErrorQueueEntry, Timestamping};
+use crate::net::event_queue::lock;
+use crate::net::socket::{RecvBatch, is_icmp_error};
+use crate::net::wait::{self, Bell};
 use crate::net::{Error, Result};
 
 /// Datagrams taken by one system call.
@@ -39,7 +39,7 @@ pub(super) struct Ready {
     shared: Arc<Shared>,
     wires: Wires,
     bell: Bell,
-    inbox: Inbox,
+    inbox: RecvBatch,
     margin: Margin,
     busy: bool,
 }
@@ -78,7 +78,7 @@ impl Ready {
         let margin = Margin::new(settings.spin.or(several.then_some(0)));
         // Who asks again and again, or has one ping out at a time, asks for one.
         let single = settings.busy || (!several && settings.plan.interval.is_none());
-        let inbox = Inbox::new(if single { 1 } else { SLOTS }, settings.path);
+        let inbox = RecvBatch::new(if single { 1 } else { SLOTS }, settings.backend);
         Self { shared, wires, bell, inbox, margin, busy: settings.busy }
     }
 
@@ -86,8 +86,8 @@ impl Ready {
         // Not joined: it holds nothing but its own share of the state, and ends within one wake-up of `stop`.
         std::thread::Builder::new().name("udpping ping".into()).spawn(move || {
             let shared = Arc::clone(&self.shared);
-            pace::be_punctual();
-            shared.feed.conclude("go on pinging", || self.run());
+            wait::set_timer_slack();
+            shared.events.run("go on pinging", || self.run());
         })?;
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Ready {
         let left = wake - clock.now();
         if left > 0 {
             let sockets = self.shared.sockets.iter().map(|socket| socket.as_fd());
-            pace::wait(sockets, &self.bell, Some(left)).map_err(Error::system("wait for replies"))?;
+            wait::readable(sockets, &self.bell, Some(left)).map_err(Error::system("wait for replies"))?;
             let overslept = clock.now() - wake;
             if overslept < 0 {
                 // Something else than the time.
@@ -210,11 +210,11 @@ impl Wires {
         let (socket, target) = (*socket, pinger.target());
         let (before, wall) = self.draft.refresh(pinger, index, seq, clock);
         let mut result = self.send_on(shared, lanes, (socket, target), clock)?;
-        if result.as_ref().is_err_and(is_refusal) {
+        if result.as_ref().is_err_and(is_icmp_error) {
             // The report of an earlier ping's refusal, not of this one's, and by now it is taken.
             result = self.send_on(shared, lanes, (socket, target), clock)?;
         }
-        if result.is_ok() && shared.sockets[socket].stamping() == Stamping::Both {
+        if result.is_ok() && shared.sockets[socket].timestamping() == Timestamping::Both {
             self.sendings[socket].push(index, seq);
         }
         let several = lanes.len() > 1;
@@ -252,8 +252,8 @@ impl Wires {
         let mut result = wire.send_now(self.draft.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.send_failed(shared, lanes, socket, clock)?;
-            result = pace::wait_to_send(wire.as_fd())
-                .and_then(|()| wire.send_now(self.draft.message(), target, None));
+            result =
+                wait::writable(wire.as_fd()).and_then(|()| wire.send_now(self.draft.message(), target, None));
         }
         if result.is_err() {
             self.send_failed(shared, lanes, socket, clock)?;
@@ -272,7 +272,7 @@ impl Wires {
     }
 
     /// Takes what has arrived. Error queues are looked at where something says that there is a report, or if `look`.
-    fn receive(&mut self, shared: &Shared, inbox: &mut Inbox, clock: Clock, look: bool) -> Result<()> {
+    fn receive(&mut self, shared: &Shared, inbox: &mut RecvBatch, clock: Clock, look: bool) -> Result<()> {
         for socket in 0..shared.sockets.len() {
             let mut refused = false;
             for _ in 0..MOST_BATCHES {
@@ -287,7 +287,7 @@ impl Wires {
                             let arrival = Arrival {
                                 at,
                                 wall,
-                                stamp: datagram.stamp,
+                                stamp: datagram.timestamp,
                                 source: datagram.source,
                                 bytes: datagram.bytes,
                                 ttl: datagram.ttl,
@@ -295,10 +295,10 @@ impl Wires {
                             self.deliver(shared, &mut lanes, arrival);
                         }
                     }
-                    Err(error) if is_refusal(&error) => {
+                    Err(error) if is_icmp_error(&error) => {
                         // Where there is an error queue, it is read below.
                         refused = true;
-                        if !shared.sockets[socket].has_reports() {
+                        if !shared.sockets[socket].has_error_queue() {
                             self.refused_on(shared, &mut lock(&shared.lanes), socket, clock.now());
                         }
                     }
@@ -342,7 +342,7 @@ impl Wires {
         if !changed.is_empty() {
             let rows = pinger.rows();
             let indices = changed.into_iter().filter_map(|seq| rows.index(seq));
-            shared.feed.tell(indices.map(|index| (lane, rows.get(index))));
+            shared.events.extend(indices.map(|index| (lane, rows.get(index))));
         }
         result
     }
@@ -378,17 +378,17 @@ impl Wires {
         let mut left = MOST_BATCHES * SLOTS;
         while left > 0 && is_needed(&self.sendings[socket]) {
             left -= 1;
-            match shared.sockets[socket].read_report(&mut quoted) {
+            match shared.sockets[socket].read_error_queue(&mut quoted) {
                 Ok(None) => break,
-                Ok(Some(Report::Unsent)) => {}
-                Ok(Some(Report::Sent { key, stamp })) => {
+                Ok(Some(ErrorQueueEntry::Local)) => {}
+                Ok(Some(ErrorQueueEntry::Timestamp { key, timestamp: stamp })) => {
                     if let Some(((lane, seq), stamp)) = self.sendings[socket].stamped(key).zip(stamp) {
                         self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
                             pinger.stamped(seq, stamp, changed);
                         });
                     }
                 }
-                Ok(Some(Report::Refused(refusal))) => {
+                Ok(Some(ErrorQueueEntry::Icmp(refusal))) => {
                     let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
                     let Some(lane) = lane else { continue };
                     let now = clock.now();
@@ -417,7 +417,7 @@ impl Wires {
         clock: Clock,
     ) -> Result<()> {
         self.take_reports(shared, lanes, socket, clock, |_| true)?;
-        if shared.sockets[socket].stamping() == Stamping::Both {
+        if shared.sockets[socket].timestamping() == Timestamping::Both {
             shared.sockets[socket].recount();
             self.sendings[socket].recount();
         }

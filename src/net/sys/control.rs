@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::num::NonZeroUsize;
 use std::ptr;
 
-use crate::net::datagram::Via;
+use crate::net::datagram::PktInfo;
 
-/// Room for the control messages of one datagram: an IPv6 packet info, hop limit, the step of a train, and an extended
-/// error with its sender.
+/// Room for the control messages of one datagram: an IPv6 packet info, a hop limit, a segment size, timestamps, and an
+/// extended error with its sender.
 pub(super) const CONTROL: usize = 256;
 
 /// Aligned as control messages must be.
@@ -16,15 +16,15 @@ pub(super) const CONTROL: usize = 256;
 #[derive(Clone, Copy)]
 pub(super) struct Control(pub(super) [u8; CONTROL]);
 
-/// Room for C structures with pointers. They are written anew for each system call, and mean nothing in between.
+/// Memory for C structures with pointers, which are valid during one system call only.
 #[derive(Debug)]
-pub(super) struct Scratch<T>(Vec<T>);
+pub(super) struct RawVec<T>(Vec<T>);
 
-// SAFETY: what is in it between calls is never read, and `refill` forgets it first; a pointer that nobody follows may be
-// in any thread.
-unsafe impl<T> Send for Scratch<T> {}
+// SAFETY: nothing reads its contents between calls, and `refill` discards them first; a pointer that is not followed may
+// be in any thread.
+unsafe impl<T> Send for RawVec<T> {}
 
-impl<T> Scratch<T> {
+impl<T> RawVec<T> {
     pub(super) fn new(room: usize) -> Self {
         Self(Vec::with_capacity(room))
     }
@@ -59,7 +59,7 @@ pub(super) fn header(
     header
 }
 
-/// The IP address in a socket name that the kernel filled in.
+/// The address in a socket name that the kernel wrote.
 pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(name.ss_family) {
         libc::AF_INET => {
@@ -79,7 +79,7 @@ pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
 }
 
 /// The control messages that the kernel wrote behind a received header, as (level, type, data).
-pub(super) fn control_messages(header: &libc::msghdr) -> impl Iterator<Item = (i32, i32, &[u8])> {
+pub(super) fn cmsgs(header: &libc::msghdr) -> impl Iterator<Item = (i32, i32, &[u8])> {
     // SAFETY: the kernel has set msg_control and msg_controllen to the messages it wrote, within our buffer.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
     std::iter::from_fn(move || {
@@ -114,52 +114,52 @@ pub(super) fn read<T: Copy>(data: &[u8]) -> Option<T> {
     }
 }
 
-/// What control messages say of a datagram.
+/// The control messages of a received datagram.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
-    /// Where it was sent to.
-    pub(super) via: Option<Via>,
-    /// The hops it had left.
+pub(super) struct RecvMeta {
+    /// Where it arrived.
+    pub(super) pktinfo: Option<PktInfo>,
+    /// Its remaining hops.
     pub(super) ttl: Option<u8>,
     /// When the kernel received or sent it, in nanoseconds since 1970.
-    pub(super) stamp: Option<i64>,
-    /// If it is a train of several: the length of each but the last.
-    pub(super) step: Option<NonZeroUsize>,
+    pub(super) timestamp: Option<i64>,
+    /// The length of each datagram of a GRO batch but the last.
+    pub(super) segment_size: Option<NonZeroUsize>,
 }
 
-pub(super) fn facts(header: &libc::msghdr) -> Facts {
-    let mut facts = Facts::default();
-    for (level, kind, data) in control_messages(header) {
+pub(super) fn recv_meta(header: &libc::msghdr) -> RecvMeta {
+    let mut meta = RecvMeta::default();
+    for (level, kind, data) in cmsgs(header) {
         match (level, kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                facts.via = read::<libc::in_pktinfo>(data).map(|info| Via {
+                meta.pktinfo = read::<libc::in_pktinfo>(data).map(|info| PktInfo {
                     ip: IpAddr::V4(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes())),
                     interface: info.ipi_ifindex.unsigned_abs(),
                 });
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                facts.via = read::<libc::in6_pktinfo>(data).map(|info| Via {
+                meta.pktinfo = read::<libc::in6_pktinfo>(data).map(|info| PktInfo {
                     ip: IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)),
                     interface: info.ipi6_ifindex,
                 });
             }
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                facts.ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
+                meta.ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
             }
-            // Of the three times of a SCM_TIMESTAMPING the first is that of the software.
+            // The first of the three times of SCM_TIMESTAMPING is the software's.
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING | libc::SCM_TIMESTAMPNS) => {
-                facts.stamp = read::<libc::timespec>(data).and_then(nanos);
+                meta.timestamp = read::<libc::timespec>(data).and_then(nanos);
             }
             (libc::SOL_UDP, libc::UDP_GRO) => {
-                let step = read::<i32>(data).and_then(|step| usize::try_from(step).ok());
-                facts.step = step.and_then(NonZeroUsize::new);
+                let size = read::<i32>(data).and_then(|size| usize::try_from(size).ok());
+                meta.segment_size = size.and_then(NonZeroUsize::new);
             }
             _ => {}
         }
     }
-    // A group's address cannot be answered from.
-    facts.via = facts.via.filter(|via| !via.ip.is_multicast());
-    facts
+    // A multicast address is no source address.
+    meta.pktinfo = meta.pktinfo.filter(|info| !info.ip.is_multicast());
+    meta
 }
 
 /// Nanoseconds since 1970; 0 stands for "not known".
@@ -171,10 +171,9 @@ fn nanos(time: libc::timespec) -> Option<i64> {
 }
 
 impl Control {
-    /// Appends the control message that sends from `via`, behind the `used` bytes there are; gives back how many there
-    /// are then.
-    pub(super) fn put_via(&mut self, used: usize, via: Via) -> usize {
-        match via.ip {
+    /// Appends the control message that sends from `pktinfo` after the first `used` bytes; returns how many are used then.
+    pub(super) fn set_pktinfo(&mut self, used: usize, pktinfo: PktInfo) -> usize {
+        match pktinfo.ip {
             IpAddr::V4(ip) => {
                 let info = libc::in_pktinfo {
                     ipi_ifindex: 0,
@@ -184,8 +183,8 @@ impl Control {
                 self.put(used, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
             }
             IpAddr::V6(ip) => {
-                // A link-local address means nothing without its interface; for the others routing decides.
-                let interface = if ip.is_unicast_link_local() { via.interface } else { 0 };
+                // A link-local address needs its interface; routing chooses that of the others.
+                let interface = if ip.is_unicast_link_local() { pktinfo.interface } else { 0 };
                 let info = libc::in6_pktinfo {
                     ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
                     ipi6_ifindex: interface,
@@ -195,9 +194,9 @@ impl Control {
         }
     }
 
-    /// Appends the control message that cuts what is sent into datagrams of `step` bytes.
-    pub(super) fn put_step(&mut self, used: usize, step: u16) -> usize {
-        self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, step)
+    /// Appends the control message that segments what is sent into datagrams of `size` bytes.
+    pub(super) fn set_segment_size(&mut self, used: usize, size: u16) -> usize {
+        self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, size)
     }
 
     fn put<T: Copy>(&mut self, used: usize, level: i32, kind: i32, value: T) -> usize {
@@ -205,7 +204,7 @@ impl Control {
         // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
         let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
         assert!(used.is_multiple_of(align_of::<libc::cmsghdr>()), "messages are padded to their alignment");
-        assert!(used + space <= CONTROL, "the control buffer holds a packet info and a step");
+        assert!(used + space <= CONTROL, "the control buffer holds a packet info and a segment size");
         // SAFETY: within the buffer, as just checked.
         let message = unsafe { ptr::from_mut(self).byte_add(used) }.cast::<libc::cmsghdr>();
         // SAFETY: the buffer is aligned for cmsghdr and so is `used`; behind it there is room for header and data.

@@ -1,11 +1,11 @@
-//! `epoll`: a list of sockets that the system keeps, each under a key.
+//! `epoll`: a list of sockets in the kernel, each under a key.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{Timespec, epoll};
 
-/// Keys told at a time, however many sockets have something.
+/// Keys returned at a time.
 const MOST: usize = 256;
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Epoll {
         Ok(epoll::delete(&self.0, socket)?)
     }
 
-    /// Adds to `ready` the keys of sockets that have something, without waiting.
+    /// Adds the keys of readable sockets to `ready`, without waiting.
     pub(in crate::net) fn take(&self, ready: &mut Vec<u64>) -> io::Result<()> {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut events = Vec::with_capacity(MOST);
@@ -35,7 +35,7 @@ impl Epoll {
 }
 
 impl AsFd for Epoll {
-    /// It can be read when one of its sockets can.
+    /// Readable when one of its sockets is.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -4,10 +4,10 @@ use rustix::io::Errno;
 
 /// This process has as many files open as it may.
 pub(in crate::net) const OWN_LIMIT: i32 = Errno::MFILE.raw_os_error();
-/// The whole system has.
+/// The whole system has as many open as it may.
 pub(in crate::net) const SYSTEM_LIMIT: i32 = Errno::NFILE.raw_os_error();
 
-/// What Linux makes of ICMP messages (`icmp_err_convert` and `icmpv6_err_convert`), beside those with a name in `std`.
+/// The errors of ICMP messages on Linux (`icmp_err_convert`, `icmpv6_err_convert`) that `std` does not name.
 #[cfg(target_os = "linux")]
 pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [
     libc::EACCES,
@@ -21,13 +21,13 @@ pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [
 #[cfg(not(target_os = "linux"))]
 pub(in crate::net) const ICMP_ERRORS: [i32; 0] = [];
 
-/// Errors of a train alone, whose datagrams may leave one by one: a device that does not compute checksums, a path that
-/// takes less, a kernel that knows no trains.
+/// Errors of a GSO batch whose datagrams may be accepted one by one: the device does not compute checksums, the path has a
+/// smaller MTU, or the kernel has no GSO.
 #[cfg(target_os = "linux")]
-pub(in crate::net) const TRAIN_ERRORS: [i32; 5] =
+pub(in crate::net) const GSO_ERRORS: [i32; 5] =
     [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
 #[cfg(not(target_os = "linux"))]
-pub(in crate::net) const TRAIN_ERRORS: [i32; 0] = [];
+pub(in crate::net) const GSO_ERRORS: [i32; 0] = [];
 
 /// How many files this process may have open, and how many it may ask for; `None` for any number.
 #[cfg(unix)]

@@ -1,7 +1,7 @@
-//! System calls: the room of `unsafe`, of `libc`, and of what asks the system through `rustix`.
+//! System calls: all `unsafe` code, all of `libc`, and the calls of `rustix`.
 //!
-//! Every pointer handed to the kernel is made within the call that uses it, from memory that outlives that call. Above
-//! it, in [`super::datagram`], are the types of what goes in and comes out; nothing here knows a socket's rules.
+//! Every pointer for the kernel is made in the function that uses it, from memory that outlives the call. The types of
+//! datagrams are in [`super::datagram`].
 #![allow(
     unsafe_code,
     reason = "recvmmsg, sendmsg with control messages and some socket options have no safe wrapper"
@@ -28,11 +28,11 @@ pub(super) mod timestamping;
 pub(super) use epoll::Epoll;
 #[cfg(unix)]
 pub(super) use errno::open_files;
-pub(super) use errno::{ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT, TRAIN_ERRORS};
+pub(super) use errno::{GSO_ERRORS, ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT};
 pub(super) use poll::{wait_readable, wait_writable};
 #[cfg(target_os = "linux")]
-pub(super) use receive::{Inbox, read_report};
+pub(super) use receive::{RecvBatch, read_error_queue};
 #[cfg(target_os = "linux")]
-pub(super) use send::{Outbox, send};
+pub(super) use send::{SendBatch, send};
 #[cfg(target_os = "linux")]
 pub(super) use time::{boot_time, set_timer_slack};

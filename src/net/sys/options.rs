@@ -1,10 +1,10 @@
-//! Options of a socket, set and read.
+//! Socket options.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Every datagram received will say at which address it came in.
-pub(in crate::net) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+/// Received datagrams have their local address.
+pub(in crate::net) fn enable_pktinfo(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     } else {
@@ -12,24 +12,24 @@ pub(in crate::net) fn tell_local_address(socket: BorrowedFd<'_>, ipv4: bool) -> 
     }
 }
 
-/// Datagrams that came as a train are received as one; older kernels take them apart before.
-pub(in crate::net) fn take_trains(socket: BorrowedFd<'_>) -> io::Result<()> {
+/// GRO batches are received as one; kernels before 5.0 segment them.
+pub(in crate::net) fn enable_gro(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
-/// A receive buffer of any size, which needs the right to administer the network.
+/// A receive buffer of any size, which needs `CAP_NET_ADMIN`.
 pub(in crate::net) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
 }
 
-/// From now on other sockets that say the same may be bound to this one's address, and share its datagrams.
+/// Other sockets with this option may be bound to this one's address; the kernel divides the clients among them.
 pub(in crate::net) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
 }
 
-/// ICMP errors go to the error queue, and every datagram received will say how many hops it had left.
-pub(in crate::net) fn tell_refusals(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+/// ICMP errors go to the error queue, and received datagrams have their remaining hops.
+pub(in crate::net) fn enable_recverr(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
         set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
@@ -39,7 +39,7 @@ pub(in crate::net) fn tell_refusals(socket: BorrowedFd<'_>, ipv4: bool) -> io::R
     }
 }
 
-/// Datagrams that are too long for the path are refused, not cut up.
+/// Datagrams that are too long for the path are refused, not fragmented.
 pub(in crate::net) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
@@ -58,7 +58,7 @@ pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i
 
 /// Datagrams that the kernel has dropped because this socket's buffer was full.
 ///
-/// From `SO_MEMINFO`, which tells at once; `SO_RXQ_OVFL` tells only with the next datagram that fits.
+/// From `SO_MEMINFO`: `SO_RXQ_OVFL` reports them only with the next datagram that fits.
 pub(in crate::net) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
     const DROPS: usize = 8; // SK_MEMINFO_DROPS in linux/sock_diag.h
     let mut fields = [0_u32; DROPS + 1];
@@ -80,7 +80,7 @@ pub(in crate::net) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
 pub(in crate::net) mod tests {
     use super::*;
 
-    /// Makes the kernel refuse trains, as a device would that computes no checksums.
+    /// Makes the kernel refuse GSO batches, as for a device that computes no checksums.
     pub(in crate::net) fn send_no_checksums(socket: BorrowedFd<'_>) {
         set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
     }

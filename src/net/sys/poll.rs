@@ -1,4 +1,4 @@
-//! `poll`, which is late by microseconds; `SO_RCVTIMEO` counts in jiffies and is late by up to ten milliseconds.
+//! Waiting with `poll`, which is late by microseconds; `SO_RCVTIMEO` counts in jiffies and is late by up to 10 ms.
 
 use std::io;
 
@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use crate::logic::{Nanos, SECOND};
 
-/// Waits until one of `sockets` or `bell` has something, or `wait` nanoseconds have passed (`None`: no limit); says
-/// whether a socket has, and whether the bell has. A signal ends the wait, too.
+/// Waits until one of `sockets` or `bell` is readable, or `wait` nanoseconds have passed (`None`: no limit); returns
+/// whether a socket is, and whether the bell is. A signal ends the wait, too.
 pub(in crate::net) fn wait_readable<'a>(
     sockets: impl Iterator<Item = BorrowedFd<'a>>,
     bell: BorrowedFd<'a>,
@@ -19,12 +19,12 @@ pub(in crate::net) fn wait_readable<'a>(
     let mut watched: Vec<PollFd<'_>> =
         watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     poll_for(&mut watched, wait)?;
-    let mut heard = watched.iter().map(|each| !each.revents().is_empty());
-    let rings = heard.next_back().unwrap_or(false);
-    Ok((heard.any(|something| something), rings))
+    let mut readable = watched.iter().map(|each| !each.revents().is_empty());
+    let rings = readable.next_back().unwrap_or(false);
+    Ok((readable.any(|is| is), rings))
 }
 
-/// Waits until a socket takes another datagram, at most `wait` nanoseconds.
+/// Waits until a socket is writable, at most `wait` nanoseconds.
 pub(in crate::net) fn wait_writable(socket: BorrowedFd<'_>, wait: Nanos) -> io::Result<()> {
     poll_for(&mut [PollFd::from_borrowed_fd(socket, PollFlags::OUT)], Some(wait))
 }

@@ -1,4 +1,4 @@
-//! Receives: many datagrams at once, or one report from the error queue.
+//! Receives many datagrams with one system call, or one entry of the error queue.
 
 use std::io;
 use std::mem;
@@ -7,36 +7,36 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
-use super::control::{CONTROL, Control, Facts, Scratch, address, control_messages, facts, header, read};
-use crate::net::datagram::{Datagram, Refusal, Report, Via};
+use super::control::{CONTROL, Control, RawVec, RecvMeta, address, cmsgs, header, read, recv_meta};
+use crate::net::datagram::{Datagram, ErrorQueueEntry, IcmpError, PktInfo};
 
 /// Buffers for several datagrams, filled by one system call.
 #[derive(Debug)]
-pub(in crate::net) struct Inbox {
+pub(in crate::net) struct RecvBatch {
     buffers: Vec<u8>,
     slot: usize,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
-    vectors: Scratch<libc::iovec>,
-    headers: Scratch<libc::mmsghdr>,
+    vectors: RawVec<libc::iovec>,
+    headers: RawVec<libc::mmsghdr>,
     received: Vec<Received>,
 }
 
-/// One datagram, or a train of them: several of one length from one sender, the last perhaps shorter.
+/// One datagram, or a GRO batch: several of one length from one sender, the last perhaps shorter.
 #[derive(Debug, Clone, Copy)]
 struct Received {
     slot: usize,
     len: usize,
-    /// The length of each in a train.
-    step: Option<NonZeroUsize>,
+    /// The length of each of a batch.
+    segment_size: Option<NonZeroUsize>,
     source: SocketAddr,
     ttl: Option<u8>,
-    via: Option<Via>,
-    stamp: Option<i64>,
+    pktinfo: Option<PktInfo>,
+    timestamp: Option<i64>,
 }
 
-impl Inbox {
-    /// Room for `slots` datagrams or trains of up to `slot` bytes each.
+impl RecvBatch {
+    /// Room for `slots` datagrams or GRO batches of up to `slot` bytes each.
     pub(in crate::net) fn new(slots: usize, slot: usize) -> Self {
         // SAFETY: a sockaddr_storage of all zeroes is a valid value (family AF_UNSPEC).
         let name: libc::sockaddr_storage = unsafe { mem::zeroed() };
@@ -45,13 +45,13 @@ impl Inbox {
             slot,
             names: vec![name; slots],
             controls: vec![Control([0; CONTROL]); slots],
-            vectors: Scratch::new(slots),
-            headers: Scratch::new(slots),
+            vectors: RawVec::new(slots),
+            headers: RawVec::new(slots),
             received: Vec::with_capacity(slots),
         }
     }
 
-    /// Takes what has arrived, without waiting; `WouldBlock` if nothing has.
+    /// Receives what has arrived, without waiting; `WouldBlock` if nothing has.
     pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.received.clear();
         let vectors = self.vectors.refill(
@@ -78,40 +78,40 @@ impl Inbox {
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
-            let Facts { via, ttl, stamp, step } = facts(&header.msg_hdr);
+            let RecvMeta { pktinfo, ttl, timestamp, segment_size } = recv_meta(&header.msg_hdr);
             // A datagram whose sender has no IP address cannot be answered or credited.
             let Some(source) = address(name) else { continue };
             let len = (header.msg_len as usize).min(self.slot);
-            self.received.push(Received { slot, len, step, source, ttl, via, stamp });
+            self.received.push(Received { slot, len, segment_size, source, ttl, pktinfo, timestamp });
         }
         Ok(())
     }
 
-    /// What the last [`Inbox::receive`] brought, datagram by datagram.
+    /// The datagrams of the last [`RecvBatch::receive`], those of GRO batches one by one.
     pub(in crate::net) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         self.received.iter().flat_map(|received| {
             let start = received.slot * self.slot;
             let bytes = &self.buffers[start..start + received.len];
-            let step = received.step.map_or(usize::MAX, NonZeroUsize::get);
-            // An empty datagram is one, too.
-            (0..bytes.len().div_ceil(step).max(1)).map(move |at| Datagram {
+            let size = received.segment_size.map_or(usize::MAX, NonZeroUsize::get);
+            // An empty datagram counts.
+            (0..bytes.len().div_ceil(size).max(1)).map(move |at| Datagram {
                 source: received.source,
-                bytes: &bytes[at * step..at.saturating_add(1).saturating_mul(step).min(bytes.len())],
+                bytes: &bytes[at * size..at.saturating_add(1).saturating_mul(size).min(bytes.len())],
                 ttl: received.ttl,
-                via: received.via,
-                stamp: received.stamp,
+                pktinfo: received.pktinfo,
+                timestamp: received.timestamp,
             })
         })
     }
 }
 
-/// Takes one report from the error queue; `None` when it is empty. `quoted` receives the message that was refused.
-pub(in crate::net) fn read_report(
+/// Takes one entry from the error queue; `None` when it is empty. `quoted` gets the datagram that an ICMP error quotes.
+pub(in crate::net) fn read_error_queue(
     socket: BorrowedFd<'_>,
     quoted: &mut Vec<u8>,
-) -> io::Result<Option<Report>> {
+) -> io::Result<Option<ErrorQueueEntry>> {
     quoted.resize(2_048, 0);
-    // SAFETY: as in `Inbox::new`.
+    // SAFETY: as in `RecvBatch::new`.
     let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
     let mut vector = libc::iovec { iov_base: quoted.as_mut_ptr().cast(), iov_len: quoted.len() };
     let mut control = Control([0; CONTROL]);
@@ -127,19 +127,21 @@ pub(in crate::net) fn read_report(
     quoted.truncate(count);
     Ok(Some(match extended_error(&header) {
         Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_TIMESTAMPING => {
-            Report::Sent { key: error.ee_data, stamp: facts(&header).stamp }
+            ErrorQueueEntry::Timestamp { key: error.ee_data, timestamp: recv_meta(&header).timestamp }
         }
-        Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_LOCAL => Report::Unsent,
-        Some((error, by)) => {
-            Report::Refused(Refusal { target: address(&name), errno: error.ee_errno.cast_signed(), by })
-        }
-        None => Report::Refused(Refusal { target: address(&name), errno: 0, by: None }),
+        Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_LOCAL => ErrorQueueEntry::Local,
+        Some((error, by)) => ErrorQueueEntry::Icmp(IcmpError {
+            target: address(&name),
+            errno: error.ee_errno.cast_signed(),
+            by,
+        }),
+        None => ErrorQueueEntry::Icmp(IcmpError { target: address(&name), errno: 0, by: None }),
     }))
 }
 
-/// What the error queue tells, and who reported it.
+/// The extended error of an entry, and who reported it.
 fn extended_error(header: &libc::msghdr) -> Option<(libc::sock_extended_err, Option<IpAddr>)> {
-    for (level, kind, data) in control_messages(header) {
+    for (level, kind, data) in cmsgs(header) {
         if !matches!(
             (level, kind),
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
@@ -147,7 +149,7 @@ fn extended_error(header: &libc::msghdr) -> Option<(libc::sock_extended_err, Opt
             continue;
         }
         let Some(error) = read::<libc::sock_extended_err>(data) else { continue };
-        // SO_EE_OFFENDER: the address of who reported it follows the structure.
+        // SO_EE_OFFENDER: the address of the reporter follows the structure.
         let offender = data.get(size_of::<libc::sock_extended_err>()..).and_then(|rest| {
             read::<libc::sockaddr_in6>(rest)
                 .filter(|v6| i32::from(v6.sin6_family) == libc::AF_INET6)

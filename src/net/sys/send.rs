@@ -5,23 +5,23 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
-use super::control::{CONTROL, Control, Scratch, header};
-use crate::net::datagram::{Parcel, Via};
+use super::control::{CONTROL, Control, RawVec, header};
+use crate::net::datagram::{PktInfo, Transmit};
 
-/// Parcels that leave with one system call.
+/// Packets sent with one system call.
 const MOST: usize = 64;
 
-/// Sends one datagram; with `via`, from that local address and interface.
+/// Sends one datagram, from the local address and interface of `pktinfo` if given.
 pub(in crate::net) fn send(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
     to: SocketAddr,
-    via: Option<Via>,
+    pktinfo: Option<PktInfo>,
 ) -> io::Result<()> {
     let name = socket2::SockAddr::from(to);
     let mut vector = vector(bytes);
     let mut control = Control([0; CONTROL]);
-    let used = via.map_or(0, |via| control.put_via(0, via));
+    let used = pktinfo.map_or(0, |pktinfo| control.set_pktinfo(0, pktinfo));
     let mut header = header(ptr::null_mut(), &mut vector, control.0.as_mut_ptr(), used);
     header.msg_name = name.as_ptr().cast_mut().cast();
     header.msg_namelen = name.len();
@@ -33,42 +33,42 @@ pub(in crate::net) fn send(
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// What one system call for several sends needs; the room stays from call to call.
+/// The memory for sending several packets with one system call, used again by each.
 #[derive(Debug)]
-pub(in crate::net) struct Outbox {
+pub(in crate::net) struct SendBatch {
     names: Vec<socket2::SockAddr>,
     controls: Vec<Control>,
     used: Vec<usize>,
-    vectors: Scratch<libc::iovec>,
-    headers: Scratch<libc::mmsghdr>,
+    vectors: RawVec<libc::iovec>,
+    headers: RawVec<libc::mmsghdr>,
 }
 
-impl Outbox {
+impl SendBatch {
     pub(in crate::net) fn new() -> Self {
         Self {
             names: Vec::with_capacity(MOST),
             controls: vec![Control([0; CONTROL]); MOST],
             used: Vec::with_capacity(MOST),
-            vectors: Scratch::new(MOST),
-            headers: Scratch::new(MOST),
+            vectors: RawVec::new(MOST),
+            headers: RawVec::new(MOST),
         }
     }
 
-    /// Sends parcels in their order, without waiting; says how many left, which may be less than there are.
+    /// Sends packets in order, without waiting; returns how many were sent, which may be less than all.
     ///
-    /// The error is that of the first one, and then none has left.
+    /// An error is that of the first one, and then none was sent.
     pub(in crate::net) fn send<'a>(
         &mut self,
         socket: BorrowedFd<'_>,
-        parcels: impl Iterator<Item = Parcel<'a>>,
+        transmits: impl Iterator<Item = Transmit<'a>>,
     ) -> io::Result<usize> {
         self.names.clear();
         self.used.clear();
-        let vectors = self.vectors.refill(parcels.zip(&mut self.controls).map(|(parcel, control)| {
-            self.names.push(parcel.to.into());
-            let used = parcel.via.map_or(0, |via| control.put_via(0, via));
-            self.used.push(parcel.step.map_or(used, |step| control.put_step(used, step)));
-            vector(parcel.bytes)
+        let vectors = self.vectors.refill(transmits.zip(&mut self.controls).map(|(transmit, control)| {
+            self.names.push(transmit.destination.into());
+            let used = transmit.pktinfo.map_or(0, |pktinfo| control.set_pktinfo(0, pktinfo));
+            self.used.push(transmit.segment_size.map_or(used, |size| control.set_segment_size(used, size)));
+            vector(transmit.contents)
         }));
         let each = vectors.iter_mut().zip(&self.names).zip(&mut self.controls).zip(&self.used);
         let headers = self.headers.refill(each.map(|(((vector, name), control), used)| {
@@ -78,9 +78,9 @@ impl Outbox {
             libc::mmsghdr { msg_hdr: header, msg_len: 0 }
         }));
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
-        // SAFETY: `headers` holds `count` entries whose pointers lead to `names`, `vectors`, `controls` and the bytes of
-        // the parcels, which live until after the call and are not touched during it; sendmmsg writes to the headers
-        // alone.
+        // SAFETY: `headers` holds `count` entries whose pointers lead to `names`, `vectors`, `controls` and the
+        // contents of `transmits`, which live until after the call and are not touched during it; sendmmsg writes to the
+        // headers alone.
         let sent = unsafe {
             libc::sendmmsg(
                 socket.as_raw_fd(),

@@ -1,4 +1,4 @@
-//! The clock that counts while the machine sleeps, and how late waits may end.
+//! The clock that also counts while the machine is suspended, and the timer slack of a thread.
 
 use std::num::NonZeroU64;
 
@@ -12,7 +12,7 @@ pub(in crate::net) fn boot_time() -> Nanos {
     now.tv_sec.saturating_mul(SECOND).saturating_add(now.tv_nsec)
 }
 
-/// By how many nanoseconds the system may round up this thread's waits; 0 stands for its default.
+/// Lets the system end this thread's waits late by so many nanoseconds; 0 restores its default.
 pub(in crate::net) fn set_timer_slack(nanos: u64) -> std::io::Result<()> {
     Ok(rustix::thread::set_current_timer_slack(NonZeroU64::new(nanos))?)
 }

@@ -1,4 +1,4 @@
-//! Waiting: for a datagram, a deadline or a call to stop, whichever comes first.
+//! Waiting for a datagram, a deadline or another thread's call, whichever comes first.
 
 use std::io;
 
@@ -7,64 +7,56 @@ use rustix::fd::{AsFd as _, BorrowedFd};
 use super::sys;
 use crate::logic::{Nanos, SECOND};
 
-/// Ends somebody's wait from another thread.
+/// Ends a wait of another thread.
 #[derive(Debug)]
 pub(super) struct Waker {
-    sender: ring::End,
+    sender: pipe::End,
 }
 
 /// The waiting end of a [`Waker`].
 #[derive(Debug)]
 pub(super) struct Bell {
-    receiver: ring::End,
+    receiver: pipe::End,
 }
 
-/// A waker and the bell that it rings.
+/// A waker and its bell.
 pub(super) fn waker() -> io::Result<(Waker, Bell)> {
-    let (sender, receiver) = ring::pair()?;
+    let (sender, receiver) = pipe::pair()?;
     sender.set_nonblocking(true)?;
     receiver.set_nonblocking(true)?;
     Ok((Waker { sender }, Bell { receiver }))
 }
 
 impl Waker {
-    /// Rings. A bell that is full of rings is as good as rung.
+    /// Ends the wait, or the next one. A full pipe already does.
     pub(super) fn wake(&self) {
-        let _ = ring::write(&self.sender, &[1]);
+        let _ = pipe::write(&self.sender, &[1]);
     }
 }
 
 impl Bell {
-    fn silence(&self) {
-        let mut rings = [0; 64];
-        while ring::read(&self.receiver, &mut rings).is_ok_and(|count| count > 0) {}
+    fn clear(&self) {
+        let mut bytes = [0; 64];
+        while pipe::read(&self.receiver, &mut bytes).is_ok_and(|count| count > 0) {}
     }
 }
 
-/// Waits until one of `sockets` has something, the bell rings, or `wait` nanoseconds have passed (`None`: no limit).
-pub(super) fn wait<'a>(
-    sockets: impl Iterator<Item = BorrowedFd<'a>>,
-    bell: &'a Bell,
-    wait: Option<Nanos>,
-) -> io::Result<()> {
-    hear(sockets, bell, wait).map(drop)
-}
-
-/// As [`wait`]; says whether one of the sockets has something.
-pub(super) fn hear<'a>(
+/// Waits until one of `sockets` is readable, the bell rings, or `wait` nanoseconds have passed (`None`: no limit).
+/// Returns whether a socket is readable.
+pub(super) fn readable<'a>(
     sockets: impl Iterator<Item = BorrowedFd<'a>>,
     bell: &'a Bell,
     wait: Option<Nanos>,
 ) -> io::Result<bool> {
-    let (something, rings) = sys::wait_readable(sockets, bell.receiver.as_fd(), wait)?;
+    let (readable, rings) = sys::wait_readable(sockets, bell.receiver.as_fd(), wait)?;
     if rings {
-        bell.silence();
+        bell.clear();
     }
-    Ok(something)
+    Ok(readable)
 }
 
-/// As [`wait`], and a bell that rings goes on, for the others who hear it; says whether it does.
-pub(super) fn watch<'a>(
+/// As [`readable`], for threads that share a bell: it goes on ringing. Returns whether it rings.
+pub(super) fn readable_shared<'a>(
     sockets: impl Iterator<Item = BorrowedFd<'a>>,
     bell: &'a Bell,
     wait: Option<Nanos>,
@@ -72,13 +64,14 @@ pub(super) fn watch<'a>(
     sys::wait_readable(sockets, bell.receiver.as_fd(), wait).map(|(_, rings)| rings)
 }
 
-/// Waits until a socket takes another datagram; a tenth of a second at most, as nothing may hang on a dead link.
-pub(super) fn wait_to_send(socket: BorrowedFd<'_>) -> io::Result<()> {
+/// Waits until a socket is writable, at most a tenth of a second, so that nothing hangs on a dead link.
+pub(super) fn writable(socket: BorrowedFd<'_>) -> io::Result<()> {
     sys::wait_writable(socket, SECOND / 10)
 }
 
-/// Lets this thread's waits end when they should: Linux by default rounds them up by 50 µs.
-pub(super) fn be_punctual() {
+/// Ends this thread's waits on time: Linux rounds them up by 50 µs otherwise
+/// ([`PR_SET_TIMERSLACK`](https://man7.org/linux/man-pages/man2/PR_SET_TIMERSLACK.2const.html)).
+pub(super) fn set_timer_slack() {
     #[cfg(target_os = "linux")]
     {
         // Without it the waits are late, not wrong.
@@ -86,9 +79,9 @@ pub(super) fn be_punctual() {
     }
 }
 
-/// Two ends of a wire that `poll` can watch.
+/// A pair of connected ends that `poll` accepts.
 #[cfg(unix)]
-mod ring {
+mod pipe {
     use std::io::{Read as _, Result, Write as _};
     use std::os::unix::net::UnixStream;
 
@@ -107,9 +100,9 @@ mod ring {
     }
 }
 
-/// Where there are no such wires, two UDP sockets that hear only each other.
+/// Two connected UDP sockets, where the system has no socket pairs.
 #[cfg(not(unix))]
-mod ring {
+mod pipe {
     use std::io::Result;
     use std::net::{Ipv4Addr, UdpSocket};
 

@@ -1,4 +1,4 @@
-//! What arrives at a socket: many datagrams at once where the system can, else one.
+//! Receiving from a socket: many datagrams at once where the system can, else one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,39 +6,42 @@ use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use rustix::fd::AsFd as _;
 
-use super::{Path, Socket};
+use super::{Backend, Socket};
 use crate::logic::wire::MAX_PAYLOAD;
 use crate::net::datagram::Datagram;
 #[cfg(target_os = "linux")]
 use crate::net::sys;
 
-/// Buffers for what arrives at a socket.
+/// Buffers for received datagrams.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct RecvBatch {
     #[cfg(target_os = "linux")]
-    batch: Option<sys::Inbox>,
+    batch: Option<sys::RecvBatch>,
     single: Vec<u8>,
     received: Option<(usize, SocketAddr)>,
 }
 
-impl Inbox {
-    /// Room for `slots` datagrams of any size at a time (one on the portable path).
+impl RecvBatch {
+    /// Room for `slots` datagrams of any size at a time (one on the portable backend).
     #[must_use]
-    pub fn new(slots: usize, path: Path) -> Self {
-        // One more byte than can arrive would be of no use: a payload never exceeds this.
+    pub fn new(slots: usize, backend: Backend) -> Self {
         let slot = MAX_PAYLOAD + 20;
         Self {
             #[cfg(target_os = "linux")]
-            batch: (path == Path::Full).then(|| sys::Inbox::new(slots, slot)),
-            single: if cfg!(target_os = "linux") && path == Path::Full { Vec::new() } else { vec![0; slot] },
+            batch: (backend == Backend::Full).then(|| sys::RecvBatch::new(slots, slot)),
+            single: if cfg!(target_os = "linux") && backend == Backend::Full {
+                Vec::new()
+            } else {
+                vec![0; slot]
+            },
             received: None,
         }
     }
 
-    /// Takes what has arrived at `socket` without waiting: `false` when nothing has.
+    /// Receives what has arrived at `socket`, without waiting; `false` when nothing has.
     ///
     /// # Errors
-    /// On the portable path a refusal by the far end shows here as `ConnectionRefused`.
+    /// On the portable backend an ICMP error is one of this call, such as `ConnectionRefused`.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
         match self.try_receive(socket) {
             Ok(()) => Ok(true),
@@ -57,17 +60,17 @@ impl Inbox {
         Ok(())
     }
 
-    /// What the last [`Inbox::receive`] brought.
+    /// The datagrams of the last [`RecvBatch::receive`].
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         let single = self.received.map(|(length, source)| Datagram {
             source,
             bytes: &self.single[..length],
             ttl: None,
-            via: None,
-            stamp: None,
+            pktinfo: None,
+            timestamp: None,
         });
         #[cfg(target_os = "linux")]
-        let batch = self.batch.iter().flat_map(sys::Inbox::datagrams);
+        let batch = self.batch.iter().flat_map(sys::RecvBatch::datagrams);
         #[cfg(not(target_os = "linux"))]
         let batch = std::iter::empty();
         batch.chain(single)

@@ -1,73 +1,73 @@
-//! A thread that works until it is told to stop, and those who wait for it.
+//! A background thread that works until it is stopped, and the queue of its events.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::feed::{Feed, lock};
-use super::pace::{self, Bell, Waker};
+use super::event_queue::{EventQueue, lock};
+use super::wait::{self, Bell, Waker};
 use super::{Error, Result};
 
-/// Work in the background, and what it tells: what a server and a monitor have in common.
+/// A background thread and its events.
 #[derive(Debug)]
-pub struct Background<E> {
+pub struct Worker<E> {
     shared: Arc<Shared<E>>,
     waker: Arc<Waker>,
     bell: Mutex<Option<Bell>>,
     thread: Mutex<Option<Running>>,
 }
 
-/// The thread, and the process that it lives in.
+/// A thread, and the process that started it.
 #[derive(Debug)]
 struct Running {
     handle: JoinHandle<()>,
     process: u32,
 }
 
-/// What the work sees of it.
+/// What the thread shares with its owner.
 #[derive(Debug)]
 pub(super) struct Shared<E> {
     stop: AtomicBool,
-    pub(super) feed: Feed<E>,
+    pub(super) events: EventQueue<E>,
 }
 
 impl<E> Shared<E> {
-    /// Whether the work is to end.
+    /// Whether the work should end.
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
 }
 
-impl<E: Clone + Send + 'static> Background<E> {
+impl<E: Clone + Send + 'static> Worker<E> {
     pub(super) fn new() -> Result<Self> {
-        Self::with(Feed::new())
+        Self::with(EventQueue::new())
     }
 
-    /// One that keeps the latest events, whether they are taken or not.
+    /// A worker whose queue keeps the latest events, taken or not.
     pub(super) fn keeping() -> Result<Self> {
-        Self::with(Feed::keeping())
+        Self::with(EventQueue::keeping())
     }
 
-    fn with(feed: Feed<E>) -> Result<Self> {
-        let (waker, bell) = pace::waker().map_err(Error::system("set up a thread"))?;
+    fn with(events: EventQueue<E>) -> Result<Self> {
+        let (waker, bell) = wait::waker().map_err(Error::system("set up a thread"))?;
         Ok(Self {
-            shared: Arc::new(Shared { stop: AtomicBool::new(false), feed }),
+            shared: Arc::new(Shared { stop: AtomicBool::new(false), events }),
             waker: Arc::new(waker),
             bell: Mutex::new(Some(bell)),
             thread: Mutex::new(None),
         })
     }
 
-    /// What ends the waits of the thread.
+    /// Ends the waits of the thread.
     pub(super) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
 
-    /// Begins. `what` names the worker (`server`), and `action` what then could not go on. A second call does nothing.
+    /// Starts the thread; a second call does nothing. Errors name the worker as `what` (`server`) and its work as `action`.
     ///
     /// # Errors
-    /// It has been stopped, or the system refuses a thread.
+    /// It was stopped, or the system refuses a thread.
     pub(super) fn start(
         &self,
         what: &'static str,
@@ -82,12 +82,12 @@ impl<E: Clone + Send + 'static> Background<E> {
         let Some(bell) = lock(&self.bell).take() else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
         let spawned = std::thread::Builder::new().name(format!("udpping {what}")).spawn(move || {
-            pace::be_punctual();
-            shared.feed.conclude(action, || work(&shared, &bell));
+            wait::set_timer_slack();
+            shared.events.run(action, || work(&shared, &bell));
         });
         let handle = spawned.map_err(|source| {
-            // Nobody else will say that it is over.
-            self.shared.feed.end();
+            // There is no thread to close the queue.
+            self.shared.events.end();
             Error::System { action: "start a thread", source }
         })?;
         *thread = Some(Running { handle, process: std::process::id() });
@@ -104,31 +104,31 @@ impl<E: Clone + Send + 'static> Background<E> {
         self.shared.stop.store(true, Ordering::Release);
         self.waker.wake();
         match thread.take() {
-            // A panic in the thread has been printed by its hook.
+            // The panic hook has printed a panic of the thread.
             Some(running) => drop(running.handle.join()),
-            None => self.shared.feed.end(),
+            None => self.shared.events.end(),
         }
     }
 
-    /// Whether it works now.
+    /// Whether the thread runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
         lock(&self.thread).as_ref().is_some_and(|running| !running.is_inherited())
-            && !self.shared.feed.is_over()
+            && !self.shared.events.is_over()
     }
 }
 
-impl<E> Deref for Background<E> {
-    type Target = Feed<E>;
+impl<E> Deref for Worker<E> {
+    type Target = EventQueue<E>;
 
-    fn deref(&self) -> &Feed<E> {
-        &self.shared.feed
+    fn deref(&self) -> &EventQueue<E> {
+        &self.shared.events
     }
 }
 
 impl Running {
-    /// Whether this process is a fork of the one that started the thread. The thread does not exist here: it is the
-    /// parent's to stop, cannot even be dropped, and may have held any lock.
+    /// Whether this process is a fork of the one that started the thread, which then does not exist here: it cannot be
+    /// joined or detached, and may have held any lock.
     fn is_inherited(&self) -> bool {
         self.process != std::process::id()
     }

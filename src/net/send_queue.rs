@@ -1,0 +1,332 @@
+//! Datagrams that wait to be sent, many with one system call.
+//!
+//! Consecutive datagrams to one destination, of one length (the last may be shorter), form a GSO batch: one packet to the
+//! kernel, which segments it ([UDP_SEGMENT](https://lwn.net/Articles/752184/)). Their order does not change.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+use rustix::fd::AsFd as _;
+
+use super::datagram::{PktInfo, Transmit};
+use super::socket::{Backend, Socket};
+use super::sys;
+use super::wait;
+use crate::logic::wire::MAX_PAYLOAD;
+
+/// The kernel's bounds of a batch (`UDP_MAX_SEGMENTS`, and the length of a datagram).
+const MOST_SEGMENTS: usize = 64;
+const MOST_BATCH_BYTES: usize = MAX_PAYLOAD;
+/// The queue is full with so many bytes or datagrams, which the cache of a processor still holds when they are sent.
+const FULL_BYTES: usize = 128 << 10;
+const FULL: usize = 1_024;
+/// Destinations to which batches were refused that are remembered; of the others each batch is refused again.
+const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
+
+/// Datagrams that wait to be sent, each with a tag.
+#[derive(Debug)]
+pub(super) struct SendQueue<T> {
+    bytes: Vec<u8>,
+    tags: Vec<T>,
+    batches: Vec<GsoBatch>,
+    /// Whether batches may have more than one datagram.
+    gso: bool,
+    /// The longest datagram that a batch may have, by destination: each path has its own MTU and device.
+    longest: LruCache<IpAddr, usize>,
+    #[cfg(target_os = "linux")]
+    sys: Option<sys::SendBatch>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct GsoBatch {
+    to: SocketAddr,
+    pktinfo: Option<PktInfo>,
+    /// Where its bytes begin.
+    start: usize,
+    /// Where its tags begin.
+    first: usize,
+    len: usize,
+    segment_size: usize,
+    count: usize,
+}
+
+impl<T> SendQueue<T> {
+    pub(super) fn new(backend: Backend) -> Self {
+        Self {
+            bytes: Vec::new(),
+            tags: Vec::new(),
+            batches: Vec::new(),
+            gso: backend == Backend::Full,
+            longest: LruCache::new(MOST_REFUSED),
+            #[cfg(target_os = "linux")]
+            sys: (backend == Backend::Full).then(sys::SendBatch::new),
+        }
+    }
+
+    /// Appends a datagram, whose contents `write` appends to the bytes.
+    pub(super) fn push(
+        &mut self,
+        to: SocketAddr,
+        pktinfo: Option<PktInfo>,
+        tag: T,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let len = self.bytes.len() - start;
+        self.tags.push(tag);
+        match self.batches.last_mut() {
+            Some(batch)
+                if self.gso
+                    && batch.accepts(to, pktinfo, len)
+                    && (self.longest.is_empty()
+                        || self.longest.get(&to.ip()).is_none_or(|longest| len <= *longest)) =>
+            {
+                batch.len += len;
+                batch.count += 1;
+            }
+            _ => {
+                let first = self.tags.len() - 1;
+                self.batches.push(GsoBatch { to, pktinfo, start, first, len, segment_size: len, count: 1 });
+            }
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL_BYTES || self.tags.len() >= FULL
+    }
+
+    /// Sends everything to `socket`, in order; `done` gets the tags and the result of each run of datagrams.
+    ///
+    /// While the system's send buffer is full it waits a moment, if that helps and `is_patient`: nothing may hang on a dead
+    /// link. The datagrams of a refused batch are sent one by one, so that each has a result of its own.
+    pub(super) fn send(
+        &mut self,
+        socket: &Socket,
+        is_patient: impl Fn() -> bool,
+        mut done: impl FnMut(&[T], io::Result<()>),
+    ) {
+        let (mut at, mut waited) = (0, false);
+        // Of a refused batch: where its tags end, and the longest datagram that batches may have if that was the reason.
+        let mut refused = None;
+        while let Some(next) = self.batches.get(at).copied() {
+            match self.send_from(at, socket) {
+                Ok(count) => {
+                    if let Some((_, longest)) = refused.take_if(|(end, _)| next.first < *end) {
+                        // They are accepted one by one, so the batch was the reason.
+                        self.longest.put(next.to.ip(), longest);
+                    }
+                    let end = self.batches.get(at + count).map_or(self.tags.len(), |batch| batch.first);
+                    done(&self.tags[next.first..end], Ok(()));
+                    (at, waited) = (at + count, false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited && is_patient() => {
+                    waited = true;
+                    // If the wait fails, so does the next try.
+                    let _ = wait::writable(socket.as_fd());
+                }
+                Err(error) if next.count > 1 => {
+                    if error.raw_os_error().is_some_and(|errno| sys::GSO_ERRORS.contains(&errno)) {
+                        refused = Some((next.first + next.count, next.segment_size - 1));
+                    }
+                    self.batches.splice(at..=at, next.split());
+                }
+                Err(error) => {
+                    done(&self.tags[next.first..=next.first], Err(error));
+                    at += 1;
+                }
+            }
+        }
+        self.bytes.clear();
+        self.tags.clear();
+        self.batches.clear();
+    }
+
+    /// Sends what the system takes, from the batch `at` on; returns how many batches were sent.
+    fn send_from(&mut self, at: usize, socket: &Socket) -> io::Result<usize> {
+        let mut transmits = self.batches[at..].iter().map(|batch| batch.transmit(&self.bytes));
+        #[cfg(target_os = "linux")]
+        if let Some(sys) = &mut self.sys {
+            return sys.send(socket.as_fd(), transmits);
+        }
+        let Some(Transmit { contents, destination, pktinfo, .. }) = transmits.next() else { return Ok(0) };
+        socket.send_now(contents, destination, pktinfo).map(|()| 1)
+    }
+}
+
+impl GsoBatch {
+    /// Whether it has room for another datagram.
+    fn accepts(&self, to: SocketAddr, pktinfo: Option<PktInfo>, len: usize) -> bool {
+        let is_open = self.len == self.count * self.segment_size;
+        (self.to, self.pktinfo) == (to, pktinfo)
+            && is_open
+            && (1..=self.segment_size).contains(&len)
+            && self.count < MOST_SEGMENTS
+            && self.len + len <= MOST_BATCH_BYTES
+    }
+
+    fn transmit<'a>(&self, bytes: &'a [u8]) -> Transmit<'a> {
+        Transmit {
+            contents: &bytes[self.start..self.start + self.len],
+            destination: self.to,
+            pktinfo: self.pktinfo,
+            segment_size: if self.count > 1 { u16::try_from(self.segment_size).ok() } else { None },
+        }
+    }
+
+    /// Its datagrams as batches of one.
+    fn split(self) -> impl Iterator<Item = Self> {
+        (0..self.count).map(move |at| {
+            let done = at * self.segment_size;
+            let len = self.segment_size.min(self.len - done);
+            Self {
+                start: self.start + done,
+                first: self.first + at,
+                len,
+                segment_size: len,
+                count: 1,
+                ..self
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ours(backend: Backend) -> Socket {
+        Socket::serve((Ipv4Addr::LOCALHOST, 0).into(), backend).unwrap()
+    }
+
+    fn theirs() -> UdpSocket {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
+    }
+
+    fn put(queue: &mut SendQueue<usize>, to: SocketAddr, tag: usize, bytes: &[u8]) {
+        queue.push(to, None, tag, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Sends everything; gives back each tag and whether it went well, in the order results.
+    fn send(queue: &mut SendQueue<usize>, socket: &Socket) -> Vec<(usize, bool)> {
+        let mut results = Vec::new();
+        queue.send(
+            socket,
+            || true,
+            |tags, result| {
+                results.extend(tags.iter().map(|tag| (*tag, result.is_ok())));
+            },
+        );
+        results
+    }
+
+    fn batches(queue: &SendQueue<usize>) -> Vec<(usize, usize)> {
+        queue.batches.iter().map(|batch| (batch.count, batch.len)).collect()
+    }
+
+    #[test]
+    fn a_batch_has_one_destination_and_one_length_and_its_last_may_be_shorter() {
+        let mut queue = SendQueue::new(Backend::Full);
+        let (a, b): (SocketAddr, SocketAddr) = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+        let each = [(a, 5), (a, 5), (a, 3), (a, 3), (b, 3), (b, 4), (b, 0), (b, 0), (a, 1), (a, 1)];
+        for (tag, (to, len)) in each.into_iter().enumerate() {
+            put(&mut queue, to, tag, &vec![0; len]);
+        }
+        let expected = [(3, 13), (1, 3), (1, 3), (1, 4), (1, 0), (1, 0), (2, 2)];
+        if cfg!(target_os = "linux") {
+            assert_eq!(batches(&queue), expected);
+        }
+        let mut queue = SendQueue::new(Backend::Portable);
+        (0..3).for_each(|tag| put(&mut queue, a, tag, b"x"));
+        assert_eq!(batches(&queue), [(1, 1); 3], "the portable backend has none");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_batch_has_64_datagrams_and_the_bytes_of_one_at_most() {
+        let to = ([127, 0, 0, 1], 1).into();
+        let mut queue = SendQueue::new(Backend::Full);
+        (0..65).for_each(|tag| put(&mut queue, to, tag, b"x"));
+        (0..3).for_each(|tag| put(&mut queue, to, tag, &vec![0; 30_000]));
+        assert_eq!(batches(&queue), [(64, 64), (1, 1), (2, 60_000), (1, 30_000)]);
+    }
+
+    #[test]
+    fn each_datagram_has_a_result_of_its_own() {
+        // Port 0 is unreachable.
+        let (receiver, nowhere) = (theirs(), ([127, 0, 0, 1], 0).into());
+        for backend in [Backend::best(), Backend::Portable] {
+            let (socket, mut queue) = (ours(backend), SendQueue::new(backend));
+            let to = receiver.local_addr().unwrap();
+            for (tag, to) in [to, to, nowhere, nowhere, nowhere, to].into_iter().enumerate() {
+                put(&mut queue, to, tag, &[b'0' + u8::try_from(tag).unwrap()]);
+            }
+            let expected = [(0, true), (1, true), (2, false), (3, false), (4, false), (5, true)];
+            assert_eq!(send(&mut queue, &socket), expected, "{backend:?}");
+            let mut buffer = [0; 10];
+            for digit in b"015" {
+                assert_eq!(receiver.recv(&mut buffer).unwrap(), 1);
+                assert_eq!(buffer[0], *digit);
+            }
+            assert_eq!(send(&mut queue, &socket), [], "everything is reported once");
+            assert!(queue.longest.is_empty(), "an unreachable destination stops no batches");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_refused_batch_is_sent_as_datagrams_and_later_batches_to_there_have_shorter_ones() {
+        let (receiver, socket) = (theirs(), ours(Backend::Full));
+        sys::options::tests::send_no_checksums(socket.as_fd());
+        let (to, mut queue) = (receiver.local_addr().unwrap(), SendQueue::new(Backend::Full));
+        for (tag, bytes) in [&b"aaa"[..], b"bbb", b"c"].into_iter().enumerate() {
+            put(&mut queue, to, tag, bytes);
+        }
+        assert_eq!(queue.batches.len(), 1);
+        assert_eq!(send(&mut queue, &socket), [(0, true), (1, true), (2, true)]);
+        let mut buffer = [0; 10];
+        let lengths = [(); 3].map(|()| receiver.recv(&mut buffer).unwrap());
+        assert_eq!(lengths, [3, 3, 1]);
+        let elsewhere = ([127, 0, 0, 2], to.port()).into();
+        for (tag, (to, bytes)) in [(to, &b"aaa"[..]), (to, b"bbb"), (elsewhere, b"ccc"), (elsewhere, b"ddd")]
+            .into_iter()
+            .chain([(to, &b"ee"[..]), (to, b"ff")])
+            .enumerate()
+        {
+            put(&mut queue, to, tag, bytes);
+        }
+        assert_eq!(batches(&queue), [(1, 3), (1, 3), (2, 6), (2, 4)]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_arrives_is_what_was_queued_on_both_backends(
+            each in prop::collection::vec((0..2_usize, prop::sample::select(vec![0_usize, 1, 20, 20, 20, 21])), 1..100),
+        ) {
+            for backend in [Backend::best(), Backend::Portable] {
+                let (receivers, socket, mut queue) = ([theirs(), theirs()], ours(backend), SendQueue::new(backend));
+                for (tag, (to, len)) in each.iter().enumerate() {
+                    let bytes = vec![u8::try_from(tag).unwrap(); *len];
+                    put(&mut queue, receivers[*to].local_addr().unwrap(), tag, &bytes);
+                }
+                let expected: Vec<_> = (0..each.len()).map(|tag| (tag, true)).collect();
+                prop_assert_eq!(send(&mut queue, &socket), expected);
+                let mut buffer = [0; 100];
+                for (tag, (to, len)) in each.iter().enumerate() {
+                    let got = receivers[*to].recv(&mut buffer).unwrap();
+                    prop_assert_eq!(&buffer[..got], &vec![u8::try_from(tag).unwrap(); *len][..]);
+                }
+            }
+        }
+    }
+}
