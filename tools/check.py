@@ -24,14 +24,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from programs import missing
+from programs import IN_CI, missing
 from pythons import MINORS, find_pythons
 
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv/bin"
 TIME_LIMIT = 1_200  # seconds for one command: a hang must not eat CI's time
 END = time.monotonic() + 80 * 60  # for all together, with what made .venv ready 90 minutes
-IN_CI = os.environ.get("CI", "") not in {"", "0", "false"}
 CORES = os.cpu_count() or 1
 WORKERS = 2 * CORES  # half of the time of the tests that measure time is waiting
 
@@ -153,7 +152,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         ],
     ]
     install = Check(
-        "wheel installed for each Python",
+        "wheel installed for pytest on each Python",
         [
             "rm -f .venv/.wheel",  # what is in .venv then is not what `make wheel` built
             f"{BIN}/python -m pip {INSTALL}",

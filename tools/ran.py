@@ -8,12 +8,13 @@ named with the reason; in CI it must run.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from programs import IN_CI
 
 
 def found() -> list[str]:
@@ -51,7 +52,7 @@ def compare(tests: list[str], folder: Path) -> int:
             where[python] += 1
     counts = ", ".join(f"{count:,} on {python}" for python, count in sorted(where.items()))
     print(f"NB: of {len(tests):,} tests {len(tests) - len(idle):,} have run: {counts}")
-    return bool(lost or (idle and os.environ.get("CI")))
+    return bool(lost or (idle and IN_CI))
 
 
 if __name__ == "__main__":
