@@ -4,7 +4,6 @@
 //! terms too: a best of four can still be bad. What the pings cannot tell is `None`, with the reason.
 
 mod candidates;
-mod chances;
 mod channel;
 mod delay;
 mod delay_kinds;
