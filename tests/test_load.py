@@ -10,7 +10,10 @@ import pickle
 import random
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, cast
+from zlib import crc32
 
 import pytest
 import udpping
@@ -168,6 +171,79 @@ def test_a_run_over_ipv6_and_an_endless_one_come_back(tmp_path: Path) -> None:
     assert run.summary.quantile_error > 0
     for way, loaded in ways(run, tmp_path).items():
         assert_same(loaded, run, way)
+
+
+def test_a_long_run_is_pickled_column_by_column() -> None:
+    run = udpping.sim.ping(count=40_000, loss="30%", delay="exponential:5ms", timeout=0.02, seed=3)
+    loaded = pickle.loads(pickle.dumps(run))  # noqa: S301 - it is our own
+    assert_same(loaded, run, "pickle")
+    assert isinstance(loaded, udpping.SimRun)
+    for name in NAMES:
+        assert loaded[name].to_list() == run[name].to_list()
+        assert loaded[name].null_count == run[name].null_count
+    assert stats.round_trip(loaded) == stats.round_trip(run)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_run_is_pickled_by_every_protocol(protocol: int) -> None:
+    run = random_run(7)
+    assert_same(pickle.loads(pickle.dumps(run, protocol)), run, "pickle")  # noqa: S301
+
+
+def test_the_rows_of_a_run_may_go_out_of_band() -> None:
+    run = udpping.sim.ping(count=1_000, loss="10%")
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(run, protocol=5, buffer_callback=buffers.append)
+    (rows,) = buffers
+    assert len(pickled) < 5_000 < len(rows.raw())
+    for sent in (rows, bytearray(rows.raw())):
+        assert_same(pickle.loads(pickled, buffers=[sent]), run, "pickle")  # noqa: S301
+
+
+def test_a_damaged_pickle_is_one_clear_error() -> None:
+    run = random_run(5)
+    restore, (kind, told, rows, checksum) = cast("Any", run.__reduce_ex__(4))
+    assert_same(restore(kind, told, rows, checksum), run, "pickle")
+    damaged = [flipped(rows, bit) for bit in range(8 * len(rows))]
+    for sent in [*damaged, *(rows[:length] for length in range(len(rows))), rows + b"\0"]:
+        with pytest.raises(udpping.ConfigError, match="pickled run is not usable: its bytes are not those"):
+            restore(kind, told, sent, checksum)
+    with pytest.raises(udpping.ConfigError):
+        restore(kind, told.replace(":", ";", 1), rows, checksum)
+
+
+def test_what_is_pickled_is_read_with_care_even_if_its_checksum_is_right() -> None:
+    run = random_run(5)
+    restore, (kind, told, rows, _) = cast("Any", run.__reduce_ex__(4))
+    chance = random.Random(1)
+    refused = 0
+    cut = [rows[:length] for length in range(0, len(rows), 8)]
+    for sent in [*cut, *(flipped(rows, chance.randrange(8 * len(rows))) for _ in range(5_000))]:
+        try:
+            loaded = restore(kind, told, sent, crc32(sent, crc32(told.encode())))
+        except udpping.ConfigError:
+            refused += 1
+        else:
+            assert len(list(loaded)) == len(run)
+    assert refused > len(cut)
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def measure(count: int) -> udpping.Run:
+    with udpping.Server(port=0, loss="pattern:.x") as server:
+        return udpping.ping(*server.address, count=count, timeout=0.5)
+
+
+def test_runs_come_from_the_processes_of_a_pool() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        runs = list(pool.map(measure, [2, 4]))
+    assert [[row.status for row in run] for run in runs] == [["reply", "timeout"], 2 * ["reply", "timeout"]]
+    assert [run.settings["count"] for run in runs] == [2, 4]
 
 
 def test_a_simulated_run_keeps_its_seed() -> None:

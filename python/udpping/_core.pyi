@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_time", "run_columns", "run_from_arrow", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "counter_metrics", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_time", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "see_off_heartbeats", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 ECHO_PORT: Final[int]
 """
@@ -440,6 +440,10 @@ class Table:
         The column of that name, in one piece.
         """
     def __len__(self, /) -> int: ...
+    def buffers(self, /) -> bytes:
+        """
+        The table as bytes.
+        """
     @property
     def column_names(self, /) -> list[str]:
         """
@@ -558,6 +562,11 @@ def run_columns() -> list[tuple[str, str, bool, str]]:
 def run_from_arrow(table: "object") -> "Table":
     """
     Reads a run from an Arrow table, whatever integers and texts are in it.
+    """
+
+def run_from_buffers(buffers: "bytes") -> "Table":
+    """
+    Reads a run from such bytes.
     """
 
 def run_from_csv(text: str, line: SupportsIndex) -> Table:

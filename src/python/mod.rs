@@ -69,7 +69,8 @@ mod _core {
     use super::table::picture::{run_jitter, run_timeline};
     #[pymodule_export]
     use super::table::{
-        Column, Table, run_columns, run_from_arrow, run_from_csv, run_from_json, run_from_rows, run_summaries,
+        Column, Table, run_columns, run_from_arrow, run_from_buffers, run_from_csv, run_from_json,
+        run_from_rows, run_summaries,
     };
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The only room that knows Arrow. Exports share the buffers; nothing is copied.
 
+mod buffers;
 mod cell;
 mod heartbeats;
 pub(super) mod picture;
@@ -35,6 +36,7 @@ use crate::logic::echo::Columns;
 use crate::logic::record::NONE;
 use pieces::Pieces;
 
+pub(super) use buffers::run_from_buffers;
 pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows};
 pub(super) use run::run_columns;
 pub(super) use summaries::{run_summaries, summary_to_python};
@@ -113,6 +115,11 @@ impl Table {
     /// The same as lines of JSON, an object each.
     fn json_lines(&self, py: Python<'_>, first: usize, rows: usize) -> PyResult<String> {
         py.detach(|| self.to_json(first, rows))
+    }
+
+    /// The table as bytes.
+    fn buffers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.detach(|| self.to_buffers()).map_err(broken)?))
     }
 
     /// The schema, as a capsule of the Arrow C data interface.

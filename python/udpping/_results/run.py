@@ -1,20 +1,27 @@
 """What a run of pings gives back: a table with a row per ping, and what it comes to."""
 
+from operator import index
 from types import MappingProxyType
 
 from udpping import _core
 from udpping._results.rows import Row
-from udpping._results.settings import MANY, encode, metadata
+from udpping._results.settings import MANY, encode, metadata, total_name
 from udpping._table.table import Table
 from udpping._table.text import loss_percents, visible
+from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import SupportsIndex
 
     from matplotlib.axes import Axes
 
     from udpping._results.settings import Settings
+
+
+OUT_OF_BAND = 5
+"""From this version on, `pickle` can hand over a buffer by itself."""
 
 
 class Summary:
@@ -252,10 +259,15 @@ class Run(Table[Row]):
         """Who was asked, in the order given."""
         return tuple(summary.target for summary in self._summaries)
 
-    def __reduce__(self) -> "tuple[object, ...]":
+    def __reduce_ex__(self, protocol: "SupportsIndex") -> "tuple[object, ...]":
         # For `pickle`: to and from the processes of a pool, say.
-        settings = dict(self.settings)
-        return _restore, (type(self), self.to_csv(), self._summary, self._summaries, settings)
+        from pickle import PickleBuffer
+        from zlib import crc32
+
+        told, rows = self._metadata(), self._core.buffers()
+        checksum = crc32(rows, crc32(told.encode()))
+        sent = PickleBuffer(rows) if index(protocol) >= OUT_OF_BAND else rows
+        return _restore, (type(self), told, sent, checksum)
 
     def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
         """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.
@@ -312,9 +324,17 @@ class SimRun(Run):
         return super().seed or 0
 
 
-def _restore(
-    kind: type[Run], rows: str, summary: Summary, summaries: tuple[Summary, ...], settings: "Settings"
-) -> Run:
+def _restore(kind: type[Run], told: str, rows: "bytes | bytearray | memoryview", checksum: int) -> Run:
+    import json
+    from zlib import crc32
+
+    if crc32(rows, crc32(told.encode())) != checksum:
+        raise ConfigError("pickled run is not usable: its bytes are not those that were written")
+    facts = json.loads(told)
+    summaries = tuple(Summary(each.pop("target"), each) for each in facts["summaries"])
+    names = [summary.target for summary in summaries]
+    total = summaries[0] if len(summaries) == 1 else Summary(total_name(names), facts["summary"])
     run = kind.__new__(kind)
-    Run.__init__(run, _core.run_from_csv(rows, 1), summary, summaries, MappingProxyType(settings))
+    core = _core.run_from_buffers(bytes(rows))
+    Run.__init__(run, core, total, summaries, MappingProxyType(facts["settings"]))
     return run

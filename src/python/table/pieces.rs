@@ -74,6 +74,14 @@ impl Pieces {
             }
         }
     }
+
+    /// A column in one piece, which is not kept for others.
+    pub(super) fn joined(&self, index: usize) -> Result<ArrayRef, ArrowError> {
+        match &self.batches[..] {
+            [] | [_] => self.column(index).cloned(),
+            batches => joined(batches, index),
+        }
+    }
 }
 
 impl PartialEq for Pieces {

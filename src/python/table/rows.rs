@@ -237,7 +237,7 @@ impl Building {
 
 impl Table {
     /// A number that stands there twice is two pings of which nobody knows which is meant.
-    fn check_numbers(&self) -> Result<(), Invalid> {
+    pub(super) fn check_numbers(&self) -> Result<(), Invalid> {
         let run = self.column("run").and_then(|run| run.as_primitive_opt::<Int64Type>());
         let seq = self.column("seq").and_then(|seq| seq.as_primitive_opt::<UInt64Type>());
         let (run, seq) = (run.map(|run| &run.values()[..]), seq.map(|seq| &seq.values()[..]));
