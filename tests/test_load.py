@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import pickle
 import random
 import subprocess
@@ -244,6 +245,14 @@ def test_runs_come_from_the_processes_of_a_pool() -> None:
         runs = list(pool.map(measure, [2, 4]))
     assert [[row.status for row in run] for run in runs] == [["reply", "timeout"], 2 * ["reply", "timeout"]]
     assert [run.settings["count"] for run in runs] == [2, 4]
+
+
+def test_a_run_knows_the_machine_that_it_was_made_on(tmp_path: Path) -> None:
+    for run in (udpping.sim.ping(count=1), udpping.ping("127.0.0.1", 9, count=1, timeout=0.05)):
+        for way, loaded in ways(run, tmp_path).items():
+            assert loaded.settings["host"] == os.uname().nodename, way
+    told = run.to_csv(metadata=True).replace('"host":', '"of":')
+    assert "host" not in udpping.load(told).settings
 
 
 def test_a_simulated_run_keeps_its_seed() -> None:

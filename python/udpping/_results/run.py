@@ -216,7 +216,7 @@ class Run(Table[Row]):
 
     @property
     def settings(self) -> "Settings":
-        """How it was made, ready for JSON: version, targets, schedule, clocks, and all options by name.
+        """How it was made, ready for JSON: version, host, targets, clocks, and all options by name.
 
         It goes along as metadata, key `udpping`, into Parquet and whatever else reads Arrow.
 

@@ -36,6 +36,7 @@ def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts
         "udpping": udpping.__version__,
         "schema": SCHEMA,
         "system": f"{platform.system()} {platform.machine()}",
+        "host": platform.node(),
         "clocks": CLOCKS,
         "targets": [{"target": name, "address": address} for name, address in targets],
         **options,
