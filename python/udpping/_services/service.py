@@ -1,8 +1,7 @@
 """What services have in common. The core runs them in its own threads; Python waits for it in slices."""
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TypeAlias
@@ -10,14 +9,16 @@ if TYPE_CHECKING:
     from udpping import _core
 
     Source: TypeAlias = _core.EchoServer | _core.HeartbeatMonitor | _core.PingSession
+    CoreT = TypeVar("CoreT", bound=_core.EchoServer | _core.HeartbeatMonitor | _core.HeartbeatSender)
+    BoundT = TypeVar("BoundT", bound=_core.EchoServer | _core.HeartbeatMonitor)
+else:
+    # Reading bounds takes a millisecond.
+    CoreT, BoundT = TypeVar("CoreT"), TypeVar("BoundT")
 
 SLICE = 0.05
 """Seconds that may pass before a Ctrl-C is noticed."""
 LOOK = 0.1
 """Seconds between two looks of a command at what it waits for."""
-
-CoreT = TypeVar("CoreT", bound="_core.EchoServer | _core.HeartbeatMonitor | _core.HeartbeatSender")
-BoundT = TypeVar("BoundT", bound="_core.EchoServer | _core.HeartbeatMonitor")
 
 
 def wait_for(core: "Source | _core.HeartbeatSender", seconds: float | None = None) -> bool:
