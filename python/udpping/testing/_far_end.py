@@ -77,7 +77,7 @@ class FarEnd:
     def __init__(
         self, script: "Script" = ECHO, *, host: str = "127.0.0.1", port: int = 0, ttl: int | None = None
     ) -> None:
-        self._deeds = reader(script)
+        self._actions = reader(script)
         self._host = checks.text("host", host)
         self._port = within("port", port, 0, MAX_PORT)
         self._ttl = None if ttl is None else within("ttl", ttl, 1, 255)
@@ -235,12 +235,12 @@ class FarEnd:
         with self._changed:
             self.received.append(datagram)
             self._changed.notify_all()
-        for deed in self._deeds(datagram):
-            if isinstance(deed, Refuse):
-                self._refused_until = max(self._refused_until, came / 1e9 + deed.seconds)
+        for action in self._actions(datagram):
+            if isinstance(action, Refuse):
+                self._refused_until = max(self._refused_until, came / 1e9 + action.seconds)
             else:
                 self._order += 1
-                heapq.heappush(self._waiting, (came / 1e9 + deed.after, self._order, deed, datagram))
+                heapq.heappush(self._waiting, (came / 1e9 + action.after, self._order, action, datagram))
 
     def _send(self) -> None:
         while self._waiting and self._waiting[0][0] <= time.monotonic():

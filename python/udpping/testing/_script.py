@@ -82,26 +82,26 @@ class Refuse:
         span("seconds", self.seconds)
 
 
-Deed: TypeAlias = Reply | Refuse
-Step: TypeAlias = Deed | bytes | Iterable[Deed | bytes] | None
+Action: TypeAlias = Reply | Refuse
+Step: TypeAlias = Action | bytes | Iterable[Action | bytes] | None
 """What a script says to one datagram."""
 Script: TypeAlias = Reply | Iterable[Step] | Callable[[Received], Step]
 """What it says to all of them."""
 
 
-def reader(script: object) -> Callable[[Received], list[Deed]]:
+def reader(script: object) -> Callable[[Received], list[Action]]:
     """Make the function that says what is done upon a datagram."""
     if callable(script):
-        return lambda datagram: deeds(script(datagram))
+        return lambda datagram: actions(script(datagram))
     if isinstance(script, Reply):
         return lambda _: [script]
     if isinstance(script, (bytes, str)) or not isinstance(script, Iterable):
         raise checks.refuse("script", script, "a Reply, a list with a step for each datagram, or a function")
     steps = iter(cast("Iterable[object]", script))
-    return lambda _: deeds(next(steps, None))
+    return lambda _: actions(next(steps, None))
 
 
-def deeds(step: object) -> list[Deed]:
+def actions(step: object) -> list[Action]:
     """Take a step of a script apart."""
     if step is None:
         return []
@@ -110,7 +110,7 @@ def deeds(step: object) -> list[Deed]:
     if isinstance(step, bytes):
         return [Reply(step)]
     if isinstance(step, Iterable) and not isinstance(step, str):
-        return [deed for each in cast("Iterable[object]", step) for deed in deeds(each)]
+        return [action for each in cast("Iterable[object]", step) for action in actions(each)]
     raise checks.refuse("step", step, "None, bytes, Reply, Refuse, or a list of these")
 
 
