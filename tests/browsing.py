@@ -102,8 +102,8 @@ def chromium() -> Generator[webdriver.Chrome]:
     """Start Chromium once. Without one there is an error, and never a skip."""
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     chromedriver = shutil.which("chromedriver")
-    assert binary, "no Chromium here: sh tools/setup.sh dev says how to install it"
-    assert chromedriver, "no chromedriver here: sh tools/setup.sh dev says how to install it"
+    assert binary, "no Chromium here: make test says how to install it"
+    assert chromedriver, "no chromedriver here: make test says how to install it"
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
