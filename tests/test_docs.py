@@ -36,7 +36,7 @@ PAGES = (
     "docs/testing.md",
     "docs/theory.md",
 )
-SECONDS = 30
+SECONDS = 120
 
 # Examples may use the default port: those of one machine take turns.
 pytestmark = [pytest.mark.python, pytest.mark.xdist_group("examples")]

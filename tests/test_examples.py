@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "examples"
 def run(folder: Path, *words: str | Path) -> str:
     """Run Python in an empty folder, with warnings as errors; give back what it printed."""
     command = [sys.executable, "-W", "error", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

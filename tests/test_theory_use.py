@@ -64,7 +64,7 @@ def test_a_float_gives_a_float_also_at_its_ends(name: str) -> None:
 
 
 def test_whatever_is_exact_can_be_shown() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for n in (3_500, 3_900, 10**6):
         assert str(theory.run_within(n, 5, "4/11"))
         assert str(theory.binomial_cdf(n // 3, n, "4/11"))
@@ -72,7 +72,7 @@ def test_whatever_is_exact_can_be_shown() -> None:
         assert repr(theory.explain((n, n // 3), "4/11"))
     assert str(theory.pings_variance(1_000, "4/11"))
     assert str(theory.pings_variance(1_000, "4000001/11000003")) == "inf"
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 # --- Arrays ---
