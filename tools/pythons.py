@@ -46,7 +46,7 @@ def find_pythons() -> dict[int, Path]:
 def make_venv(python: Path, venv: Path) -> None:
     """Make a fresh venv with the groups `test` and `data`; one made from the same manifest may stay.
 
-    The pip of the Python that runs this fills it. What is not imported need not be compiled.
+    The pip of the Python that runs this fills it.
     """
     manifest = (ROOT / "pyproject.toml").read_text()
     stamp = venv / "made-from.toml"
@@ -54,7 +54,7 @@ def make_venv(python: Path, venv: Path) -> None:
     if stamp.exists() and stamp.read_text() == manifest and subprocess.call([own_python, "-c", ""]) == 0:
         return
     subprocess.check_call([python, "-m", "venv", "--clear", "--without-pip", venv])
-    pip = [sys.executable, "-m", "pip", "--python", own_python, "install", "--quiet", "--no-compile"]
+    pip = [sys.executable, "-m", "pip", "--python", own_python, "install", "--quiet"]
     pip += ["--only-binary", ":all:"]
     every = [*pip, "--group", "test", "--group", "data"]
     if subprocess.run(every, capture_output=True, check=False).returncode:

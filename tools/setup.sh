@@ -72,7 +72,7 @@ install() { # a dependency group of pyproject.toml
     cmp -s pyproject.toml ".venv/.$1" && return
     echo "installing the tools to $2 into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' # older ones know no groups
-    .venv/bin/python -m pip install --quiet --no-compile --only-binary :all: --group "$1"
+    .venv/bin/python -m pip install --quiet --only-binary :all: --group "$1"
     cp pyproject.toml ".venv/.$1"
 }
 
