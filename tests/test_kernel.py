@@ -88,7 +88,7 @@ def test_an_interrupted_cell_leaves_the_kernel_alive_and_the_rows_in_last_run(
         shown = notebook.end(cell)
         seconds = time.monotonic() - pressed
     assert [each["ename"] for each in shown if each["type"] == "error"] == ["Interrupted"]
-    assert seconds < 2
+    assert seconds < 20  # and not the minute that the ping would wait; most of it is the kernel's own
     assert notebook.alive()
     assert notebook.run("print([row.status for row in udpping.last_run])") == f"{['reply'] * 5}\n"
     again = "with udpping.Server(port=0) as s: print(udpping.ping(*s.address, count=2).summary.received)"

@@ -16,6 +16,9 @@ from udpping.testing import FarEnd, Reply
 
 pytestmark = pytest.mark.python
 
+# Seconds, with the end of the process, on a busy machine: what is interrupted would wait for a minute.
+# tests/test_errors.py holds the time from the signal to the exception.
+AT_ONCE = 10
 # Starts with the far end's host and port in `target`; whoever is interrupted shows what there is.
 PREFACE = """
 import json, sys, udpping
@@ -80,7 +83,7 @@ except udpping.Interrupted as interrupted:
     assert told["last"]
     assert told["keyboard"]
     assert "last_run" in told["text"]
-    assert seconds < 1
+    assert seconds < AT_ONCE
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -90,7 +93,7 @@ def test_when_nobody_catches_it_the_program_fails_and_says_where_the_rows_were(c
         code, _, errors, seconds = interrupt(call, far)
     assert code in {1, -signal.SIGINT}
     assert errors.rstrip().splitlines()[-1].startswith("udpping.errors.Interrupted: stopped after 3 pings")
-    assert seconds < 1
+    assert seconds < AT_ONCE
 
 
 def test_it_keeps_the_rows_even_when_it_comes_with_the_first_ping(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +129,7 @@ except udpping.Interrupted as interrupted:
         code, output, errors, seconds = interrupt(script, far)
     assert code == 0, errors
     assert len(json.loads(output)["rows"]) == 3
-    assert seconds < 1
+    assert seconds < AT_ONCE
 
 
 def test_a_handler_of_the_user_s_own_runs_and_the_run_goes_on() -> None:
@@ -162,7 +165,7 @@ asyncio.run(main())
     assert output == "cancelled\n"
     assert code == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert seconds < 1
+    assert seconds < AT_ONCE
 
 
 def test_a_simulation_can_be_interrupted() -> None:
@@ -185,7 +188,7 @@ except KeyboardInterrupt:
         process.kill()
         process.wait()
     assert (output, process.returncode) == ("interrupted\n", 0)
-    assert time.monotonic() - sent < 2
+    assert time.monotonic() - sent < AT_ONCE
 
 
 @pytest.mark.parametrize("caught", [False, True])
@@ -220,7 +223,7 @@ except KeyboardInterrupt:
     assert told == "5 received, 4 answered, 1 dropped on purpose"
     assert rest == (["False"] if caught else [])
     assert process.returncode == (0 if caught else -signal.SIGINT)
-    assert seconds < 1
+    assert seconds < AT_ONCE
 
 
 def test_a_server_in_the_background_outlives_the_interrupted_ping() -> None:
