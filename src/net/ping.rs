@@ -39,7 +39,7 @@ pub struct Settings {
     pub family: Option<Family>,
     /// The local address to send from.
     pub bind: Option<IpAddr>,
-    /// IpOptions on what is sent.
+    /// `IpOptions` on what is sent.
     pub ip_options: IpOptions,
     /// Which rows somebody will take as they change.
     pub events: Events,
