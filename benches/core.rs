@@ -21,6 +21,7 @@ use udpping::sim::ping::{EchoPeer, Run};
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 12_000);
 const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 const WALL: i64 = 1_700_000_000_250_000_000;
+const NOW: Moment = Moment { mono: 0, wall: WALL };
 const PING: &[u8] = b"Ping 43 1700000000.25";
 /// Calls timed together: one alone is no longer than the clock's own step.
 const CALLS: u32 = 1_000;
@@ -32,12 +33,8 @@ fn main() {
 /// A server as its texts describe it; always the same seed.
 fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
     let wrong = "the texts of a benchmark are right";
-    let link = LinkPlan {
-        loss: loss.parse().expect(wrong),
-        delay: delay.parse().expect(wrong),
-        seed: Seed::from(42_u64),
-        scope: Some(Scope::Client),
-    };
+    let (loss, delay) = (loss.parse().expect(wrong), delay.parse().expect(wrong));
+    let link = LinkPlan { scope: Some(Scope::Client), ..LinkPlan::new(loss, delay, Seed::from(42_u64)) };
     Echo::new(EchoPlan { link, reply: reply.parse().expect(wrong) })
 }
 
@@ -54,8 +51,8 @@ fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
 ])]
 fn decide(bencher: Bencher<'_, '_>, (loss, delay, reply): (&str, &str, &str)) {
     let (mut echo, mut out) = (echo(loss, delay, reply), Vec::with_capacity(2_048));
-    echo.decide(CLIENT, WALL, PING, &mut out);
-    bencher.bench_local(|| echo.decide(CLIENT, WALL, black_box(PING), &mut out));
+    echo.decide(CLIENT, NOW, PING, &mut out);
+    bencher.bench_local(|| echo.decide(CLIENT, NOW, black_box(PING), &mut out));
 }
 
 /// The same for larger datagrams: here copying and upper-casing count.
@@ -66,7 +63,7 @@ fn decide_bytes(bencher: Bencher<'_, '_>, size: usize) {
     wire::Message::default().write(&mut message, 43, WALL, Some(size));
     bencher
         .counter(BytesCount::new(size))
-        .bench_local(|| echo.decide(CLIENT, WALL, black_box(&message), &mut out));
+        .bench_local(|| echo.decide(CLIENT, NOW, black_box(&message), &mut out));
 }
 
 /// The same with so many clients in turn: the table of clients is looked up, and no longer fits a cache.
@@ -76,7 +73,7 @@ fn decide_clients(bencher: Bencher<'_, '_>, clients: u16) {
     let mut port = 0;
     bencher.bench_local(|| {
         port = (port + 1) % clients;
-        echo.decide((Ipv4Addr::LOCALHOST, port).into(), WALL, black_box(PING), &mut out)
+        echo.decide((Ipv4Addr::LOCALHOST, port).into(), NOW, black_box(PING), &mut out)
     });
 }
 

@@ -12,12 +12,12 @@ mod tests;
 use std::iter::Sum;
 use std::net::SocketAddr;
 
-pub use log::{Columns, Log, Note, Outcome, Reason, Row};
+pub use log::{Columns, Log, Note, Outcome, Row};
 pub use reply::Reply;
 
-use super::Nanos;
 use super::counters::counters;
-use super::link::{Fate, Link, LinkPlan};
+use super::link::{Fate, Link, LinkPlan, Packet};
+use super::{Moment, Nanos};
 
 /// Replies that may wait at one time.
 pub const MOST_HELD: usize = 65_536;
@@ -49,27 +49,6 @@ pub struct Clerk {
     counters: Counters,
 }
 
-/// What becomes of one datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
-    /// What the link did to it.
-    pub fate: Fate,
-    /// What the driver has to do.
-    pub verdict: Verdict,
-}
-
-/// What the driver has to do with a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Send the reply, after this time (0: at once).
-    Answer {
-        /// Counted from the arrival of the datagram.
-        delay: Nanos,
-    },
-    /// Send nothing.
-    Drop,
-}
-
 counters! {
     /// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped`
     /// and `errors`; before that, the difference is `waiting`. `waiting`, `kernel_drops`, `clients` and `unlogged` are
@@ -95,21 +74,17 @@ impl Echo {
         Self { link: Link::new(plan.link), clerk: Clerk::new(plan.reply) }
     }
 
-    /// Decides on one datagram that arrived at `wall_ns` (since 1970), and leaves the reply in `out`, which
-    /// is empty if there is none.
+    /// Decides on one datagram that arrived `now`, and leaves the reply in `out`, which is empty if there is none.
     ///
     /// `upper` and `same` allocate nothing once `out` has room and the client is known.
-    pub fn decide(
-        &mut self,
-        source: SocketAddr,
-        wall_ns: i64,
-        datagram: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Decision {
+    pub fn decide(&mut self, source: SocketAddr, now: Moment, datagram: &[u8], out: &mut Vec<u8>) -> Fate {
         out.clear();
-        let decision = Decision::from(self.link.meet(source));
-        self.clerk.answer(&decision, wall_ns, datagram, out);
-        decision
+        let fate = self.link.round_trip(source, Packet { at: now.mono, len: datagram.len() });
+        self.clerk.received(&fate, now.mono);
+        if !fate.deliveries.is_empty() {
+            self.clerk.write(&fate, now.wall, datagram, out);
+        }
+        fate
     }
 
     /// A reply was sent.
@@ -142,16 +117,16 @@ impl Clerk {
         Self { reply, counters: Counters::default() }
     }
 
-    /// Counts one datagram that arrived at `wall_ns` (since 1970), and appends its reply, if it gets one, to `out`.
-    pub fn answer(&mut self, decision: &Decision, wall_ns: i64, datagram: &[u8], out: &mut Vec<u8>) {
+    /// Counts one datagram that arrived at `now`.
+    pub fn received(&mut self, fate: &Fate, now: Nanos) {
         self.counters.received += 1;
-        match decision.verdict {
-            Verdict::Drop => self.counters.dropped += 1,
-            Verdict::Answer { delay } => {
-                self.counters.delayed += u64::from(delay > 0);
-                self.reply.write(datagram, wall_ns, decision.fate.lost_before, out);
-            }
-        }
+        self.counters.dropped += u64::from(fate.deliveries.is_empty());
+        self.counters.delayed += fate.deliveries.iter().filter(|delivery| delivery.at > now).count() as u64;
+    }
+
+    /// Appends the reply to a datagram that arrived at `wall_ns` (since 1970) to `out`.
+    pub fn write(&self, fate: &Fate, wall_ns: i64, datagram: &[u8], out: &mut Vec<u8>) {
+        self.reply.write(datagram, wall_ns, fate.lost_before, out);
     }
 
     /// So many replies were sent.
@@ -168,13 +143,6 @@ impl Clerk {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-}
-
-impl From<Fate> for Decision {
-    fn from(fate: Fate) -> Self {
-        let verdict = if fate.lost { Verdict::Drop } else { Verdict::Answer { delay: fate.delay } };
-        Self { fate, verdict }
     }
 }
 

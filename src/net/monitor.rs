@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fd::AsFd as _;
 
 use super::clock::EverClock;
+use super::datagram::Datagram;
 use super::event_queue::lock;
 use super::resolve::reachable;
 use super::socket::{Backend, RecvBatch, Socket, is_transient};
@@ -17,8 +18,9 @@ use super::wait::{self, Bell};
 use super::worker::{Shared, Worker};
 use super::{Error, Result};
 use crate::logic::Nanos;
-use crate::logic::link::{Link, LinkPlan, Loss};
+use crate::logic::link::{Link, LinkPlan, Packet};
 use crate::logic::monitor::{Counters, Event, LOOK, Monitor, MonitorPlan, PeerRow, Unread};
+use crate::logic::random::Direction;
 use keeper::Keeper;
 
 /// Datagrams taken by one system call.
@@ -104,10 +106,10 @@ impl Watcher {
         Ok(Self { bound, socket, post, background: Worker::keeping()?, keeper })
     }
 
-    /// Loses datagrams on purpose, before they are looked at; the plan's delay means nothing here.
+    /// Drops datagrams on purpose, before they are read. Those that the link delivers are read at once, whatever their time.
     #[must_use]
     pub fn losing(self, plan: LinkPlan) -> Self {
-        lock(&self.post.books).link = (plan.loss != Loss::NONE).then(|| Link::new(plan));
+        lock(&self.post.books).link = (!plan.up.is_none()).then(|| Link::new(plan));
         self
     }
 
@@ -215,7 +217,7 @@ impl Post {
             }
             let mut books = lock(&self.books);
             let arrived = inbox.datagrams().filter(|_| more);
-            let heard: Vec<_> = arrived.filter(|datagram| !books.loses(plain(datagram.source))).collect();
+            let heard: Vec<_> = arrived.filter(|datagram| !books.loses(datagram, now.mono)).collect();
             let said = heard.iter().map(|datagram| (plain(datagram.source), datagram.bytes));
             books.monitor.hear_all(now, said, |place, answer| {
                 // An answer that cannot be sent is one that got lost.
@@ -250,8 +252,11 @@ fn plain(source: SocketAddr) -> SocketAddr {
 
 impl Books {
     /// Whether the next datagram of this client is to be lost.
-    fn loses(&mut self, source: SocketAddr) -> bool {
-        let lost = self.link.as_mut().is_some_and(|link| link.meet(source).lost);
+    fn loses(&mut self, datagram: &Datagram<'_>, at: Nanos) -> bool {
+        let lost = self.link.as_mut().is_some_and(|link| {
+            let sent = Packet { at, len: datagram.bytes.len() };
+            link.transmit(Direction::Up, plain(datagram.source), sent).is_empty()
+        });
         self.dropped += u64::from(lost);
         lost
     }

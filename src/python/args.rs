@@ -20,7 +20,7 @@ pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
 /// The plan of a link from the texts of the face.
 pub(super) fn link_plan(loss: &str, delay: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<LinkPlan> {
     let seed = seed_of(seed)?;
-    Ok(LinkPlan { loss: parse(loss)?, delay: parse(delay)?, seed, scope: None })
+    Ok(LinkPlan::new(parse(loss)?, parse(delay)?, seed))
 }
 
 /// The seed that is asked for, or a new one.

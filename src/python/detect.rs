@@ -41,7 +41,7 @@ pub(super) fn sim_detectors<'py>(
     let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
     let interval = nanos("interval", interval, &INTERVALS)?;
-    let beats = match (days, &link.loss) {
+    let beats = match (days, &link.up.loss) {
         (Some(days), _) => beats_of(days, interval)?,
         (None, Loss::Trace(marks)) => marks.count(),
         (None, _) => return Err(Invalid::new("days", "None", "a number: only a trace has a length").into()),

@@ -52,8 +52,8 @@ impl EchoServer {
         let plan = echo_plan(loss, delay, reply, seed, scope)?;
         let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
         let told = Told {
-            loss: plan.link.loss.to_string(),
-            delay: plan.link.delay.to_string(),
+            loss: plan.link.up.loss.to_string(),
+            delay: plan.link.down.delay.to_string(),
             reply: plan.reply.to_string(),
             scope: plan.link.scope(),
             seed: plan.link.seed.to_string(),

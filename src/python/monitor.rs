@@ -59,7 +59,7 @@ impl HeartbeatMonitor {
         let detector = parse::<Detector>(detector)?;
         let told = detector.to_string();
         let link = link_plan(loss, "0", seed)?;
-        let (loss, seed) = (link.loss.to_string(), link.seed.to_string());
+        let (loss, seed) = (link.up.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
             interval: nanos("interval", interval, &INTERVALS)?,
             keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),

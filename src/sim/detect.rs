@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::logic::link::{DelayQueue, Link, LinkPlan};
+use crate::logic::link::{DelayQueue, Delivery, Link, LinkPlan, Packet};
 use crate::logic::monitor::detect::{Beat, Detector, Forecast, Watch};
 use crate::logic::{Invalid, Nanos};
 
@@ -17,7 +17,7 @@ pub struct Plan {
     pub interval: Nanos,
     /// How many are sent.
     pub beats: u64,
-    /// What becomes of them: loss and delay both apply to the one way.
+    /// What becomes of them: they pass both directions in turn, so that loss and delay apply to the one way.
     pub link: LinkPlan,
     /// When crashes are tried, in order; see [`spread`].
     pub crashes: Vec<Nanos>,
@@ -63,6 +63,8 @@ impl Outcome {
     }
 }
 
+/// The length of a heartbeat with a name and a session.
+const LENGTH: usize = 100;
 /// The only sender.
 const SENDER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
 
@@ -113,10 +115,9 @@ impl Run {
         for _ in 0..beats.min(self.plan.beats - self.sent) {
             let now = self.at(self.sent);
             self.deliver(now);
-            let fate = self.link.meet(SENDER);
-            if !fate.lost {
-                let at = now + fate.delay;
-                self.on_the_way.push(at, Beat { seq: self.sent, sent: now, at });
+            let fate = self.link.round_trip(SENDER, Packet { at: now, len: LENGTH });
+            for Delivery { at } in &*fate.deliveries {
+                self.on_the_way.push(*at, Beat { seq: self.sent, sent: now, at: *at });
             }
             self.sent += 1;
             self.crash();

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::EPOCH;
 use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
-use crate::logic::link::{DelayQueue, Link, LinkPlan};
+use crate::logic::link::{DelayQueue, Link, LinkPlan, Packet};
 use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
 use crate::logic::{DAY, Invalid, Moment, Nanos, SECOND};
 
@@ -49,7 +49,7 @@ pub struct Plan {
     pub sender: HeartbeatPlan,
     /// What happens to each; there are as many senders.
     pub faults: Vec<Faults>,
-    /// What becomes of the heartbeats.
+    /// What becomes of the heartbeats: they pass both directions in turn.
     pub link: LinkPlan,
     /// How much faster than the monitor's the clocks of the senders run, in parts per million.
     pub drift_ppm: f64,
@@ -243,12 +243,14 @@ impl Run {
             }
             Beat::Send => {
                 machine.sent(clock);
-                let (due, fate) = (machine.next_due(), self.link.meet(*address));
-                if fate.lost {
-                    self.spare.push(bytes);
-                } else {
-                    self.queue.push(self.now.saturating_add(fate.delay), Due::Arrival(*address, bytes));
+                let due = machine.next_due();
+                let fate = self.link.round_trip(*address, Packet { at: self.now, len: bytes.len() });
+                for delivery in &*fate.deliveries {
+                    let mut copy = self.spare.pop().unwrap_or_default();
+                    copy.clone_from(&bytes);
+                    self.queue.push(delivery.at, Due::Arrival(*address, copy));
                 }
+                self.spare.push(bytes);
                 due
             }
         };

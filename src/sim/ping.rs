@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::EPOCH;
-use crate::logic::Nanos;
-use crate::logic::echo::{Echo, Verdict};
+use crate::logic::echo::Echo;
 use crate::logic::link::DelayQueue;
 use crate::logic::ping::{Action, Arrival, Pinger};
+use crate::logic::{Moment, Nanos};
 
 /// The far end of a simulated path.
 pub trait Peer {
@@ -41,9 +41,10 @@ const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 
 impl Peer for EchoPeer {
     fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
-        let decision = self.echo.decide(CLIENT, EPOCH + now, datagram, &mut self.reply);
-        if let Verdict::Answer { delay } = decision.verdict {
-            answer(now + delay, self.address, self.reply.clone());
+        let moment = Moment { mono: now, wall: EPOCH + now };
+        let fate = self.echo.decide(CLIENT, moment, datagram, &mut self.reply);
+        for delivery in &*fate.deliveries {
+            answer(delivery.at, self.address, self.reply.clone());
             self.echo.answered();
         }
     }

@@ -7,7 +7,7 @@ use udpping::sim::detect::{Outcome, Plan, Run, spread};
 
 fn outcome(detector: &str, loss: &str, delay: &str, beats: u64) -> Outcome {
     let (loss, delay) = (loss.parse().expect("a loss"), delay.parse().expect("a delay"));
-    let link = LinkPlan { loss, delay, seed: 1_u64.into(), scope: None };
+    let link = LinkPlan::new(loss, delay, 1_u64.into());
     let plan = Plan { interval: SECOND, beats, link, crashes: spread(200, SECOND, beats) };
     let mut run = Run::new(plan, &[detector.parse::<Detector>().expect("a detector")]).expect("a plan");
     while !run.advance(1_000) {}
@@ -89,12 +89,7 @@ fn crashes_are_spread_over_the_run_and_the_interval() {
 #[test]
 fn a_run_that_makes_no_sense_is_refused() {
     let run = |interval, beats| {
-        let link = LinkPlan {
-            loss: "0".parse().unwrap(),
-            delay: "0".parse().unwrap(),
-            seed: 1_u64.into(),
-            scope: None,
-        };
+        let link = LinkPlan::new("0".parse().unwrap(), "0".parse().unwrap(), 1_u64.into());
         let plan = Plan { interval, beats, link, crashes: Vec::new() };
         Run::new(plan, &["fixed:3".parse().unwrap()]).map(|_| ())
     };

@@ -13,12 +13,8 @@ use udpping::net::socket::Backend;
 const LONG: Duration = Duration::from_secs(10);
 
 fn settings(host: &str, loss: &str, delay: &str) -> Settings {
-    let link = LinkPlan {
-        loss: loss.parse().expect("a loss"),
-        delay: delay.parse().expect("a delay"),
-        seed: Seed::from(42_u64),
-        scope: None,
-    };
+    let (loss, delay) = (loss.parse().expect("a loss"), delay.parse().expect("a delay"));
+    let link = LinkPlan::new(loss, delay, Seed::from(42_u64));
     Settings {
         host: host.to_owned(),
         port: 0,

@@ -23,12 +23,8 @@ impl World<'_> {
         let mut monitor = MonitorPlan::new(self.detector.parse().expect("a detector"));
         monitor.losses = true;
         let sender = HeartbeatPlan::new(Wishes { session: 7, ..Wishes::default() }).expect("a sender");
-        let link = LinkPlan {
-            loss: self.loss.parse().expect("a loss"),
-            delay: self.delay.parse().expect("a delay"),
-            seed: 1_u64.into(),
-            scope: None,
-        };
+        let (loss, delay) = (self.loss.parse().expect("a loss"), self.delay.parse().expect("a delay"));
+        let link = LinkPlan::new(loss, delay, 1_u64.into());
         let faults = self.faults.iter().map(|text| text.parse().expect("faults")).collect();
         let plan = Plan { monitor, sender, faults, link, drift_ppm: 0.0, length: self.seconds * SECOND };
         let mut run = Run::new(plan).expect("a plan");

@@ -5,8 +5,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Decision, Fate, Verdict};
 use crate::logic::Nanos;
+use crate::logic::link::{Fate, Reason};
 use crate::logic::wire;
 use crate::logic::words::words;
 
@@ -57,20 +57,6 @@ words! {
     }
 }
 
-words! {
-    /// Why a datagram was not answered; no word for what was.
-    Reason {
-        /// It was.
-        None = "",
-        /// The link lost it.
-        Loss = "loss",
-        /// Too many replies were waiting.
-        Full = "full",
-        /// The send failed.
-        Send = "send",
-    }
-}
-
 /// Which row a later outcome belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Note(usize);
@@ -93,20 +79,20 @@ pub struct Columns {
 impl Row {
     /// What was decided on a datagram that came at `recv_ns`.
     #[must_use]
-    pub fn of(
-        recv_ns: Nanos,
-        wall_ns: i64,
-        source: SocketAddr,
-        datagram: &[u8],
-        decision: &Decision,
-    ) -> Self {
-        let (verdict, reason) = match decision.verdict {
-            Verdict::Answer { .. } => (Outcome::Answer, Reason::None),
-            Verdict::Drop => (Outcome::Drop, Reason::Loss),
-        };
-        let Fate { client, number, delay: delay_ns, .. } = decision.fate;
-        let seq = wire::read_seq(datagram);
-        Self { recv_ns, wall_ns, client, source, number, seq, verdict, reason, delay_ns }
+    pub fn of(recv_ns: Nanos, wall_ns: i64, source: SocketAddr, datagram: &[u8], fate: &Fate) -> Self {
+        let Fate { client, number, deliveries, .. } = fate;
+        let first = deliveries.first();
+        Self {
+            recv_ns,
+            wall_ns,
+            client: *client,
+            source,
+            number: *number,
+            seq: wire::read_seq(datagram),
+            verdict: if first.is_some() { Outcome::Answer } else { Outcome::Drop },
+            reason: deliveries.reason(),
+            delay_ns: first.map_or(0, |first| first.at - recv_ns),
+        }
     }
 }
 
@@ -125,14 +111,14 @@ impl Log {
         wall_ns: i64,
         source: SocketAddr,
         datagram: &[u8],
-        decision: &Decision,
+        fate: &Fate,
     ) -> Option<Note> {
         if self.len == self.cap {
             // A log that was not asked for misses nothing.
             self.unlogged += u64::from(self.cap > 0);
             return None;
         }
-        let row = Row::of(recv_ns, wall_ns, source, datagram, decision);
+        let row = Row::of(recv_ns, wall_ns, source, datagram, fate);
         if self.len == self.blocks.len() * BLOCK {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
@@ -193,13 +179,13 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::logic::link::Fate;
+    use crate::logic::link::Deliveries;
 
     fn note(log: &mut Log, number: u64, lost: bool) -> Option<Note> {
-        let fate = Fate { client: 3, number, lost, delay: if lost { 0 } else { 5 }, lost_before: 0 };
-        let verdict = if lost { Verdict::Drop } else { Verdict::Answer { delay: 5 } };
+        let deliveries = if lost { Deliveries::dropped(Reason::Loss) } else { Deliveries::one(12) };
+        let fate = Fate { client: 3, number, deliveries, lost_before: 0 };
         let source = (Ipv4Addr::LOCALHOST, 9).into();
-        log.note(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &Decision { fate, verdict })
+        log.note(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate)
     }
 
     #[test]

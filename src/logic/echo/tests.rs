@@ -5,14 +5,14 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::logic::link::DelayQueue;
+use crate::logic::link::{DelayQueue, Deliveries, Reason};
 use crate::logic::random::Seed;
 
 const WALL: i64 = 1_700_000_000_500_000_000;
+const NOW: Moment = Moment { mono: 0, wall: WALL };
 
 fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
-    let (loss, delay) = (loss.parse().unwrap(), delay.parse().unwrap());
-    let link = LinkPlan { loss, delay, seed: Seed::from(42_u64), scope: None };
+    let link = LinkPlan::new(loss.parse().unwrap(), delay.parse().unwrap(), Seed::from(42_u64));
     Echo::new(EchoPlan { link, reply: reply.parse().unwrap() })
 }
 
@@ -23,8 +23,8 @@ fn client(port: u16) -> SocketAddr {
 /// What a server without loss answers.
 fn answer(reply: &str, request: &[u8]) -> Vec<u8> {
     let mut out = b"left over".to_vec();
-    let decision = echo("0", "0", reply).decide(client(1), WALL, request, &mut out);
-    assert_eq!(decision.verdict, Verdict::Answer { delay: 0 });
+    let fate = echo("0", "0", reply).decide(client(1), NOW, request, &mut out);
+    assert_eq!(fate.deliveries, Deliveries::one(0));
     out
 }
 
@@ -55,8 +55,9 @@ fn the_longest_datagram_is_answered_in_full() {
 fn the_counters_add_up() {
     let mut echo = echo("every:4", "uniform:0ns,1ns", "same");
     let mut out = Vec::new();
-    let decisions: Vec<_> = (0..100).map(|_| echo.decide(client(1), WALL, b"x", &mut out)).collect();
-    let delayed = decisions.iter().filter(|decision| decision.fate.delay > 0).count() as u64;
+    let fates: Vec<_> = (0..100).map(|_| echo.decide(client(1), NOW, b"x", &mut out)).collect();
+    let delayed =
+        fates.iter().flat_map(|fate| fate.deliveries.to_vec()).filter(|one| one.at > 0).count() as u64;
     assert!((1..75).contains(&delayed));
     assert_eq!(echo.counters(), Counters { received: 100, dropped: 25, delayed, ..Counters::default() });
     (0..70).for_each(|_| echo.answered());
@@ -76,9 +77,8 @@ fn the_machine_can_move_to_a_thread() {
 #[test]
 fn a_lost_datagram_leaves_nothing_to_send() {
     let mut out = b"left over".to_vec();
-    let decision = echo("1", "50ms", "upper").decide(client(1), WALL, b"ping", &mut out);
-    assert_eq!(decision.verdict, Verdict::Drop);
-    assert_eq!((decision.fate.lost, decision.fate.delay), (true, 0));
+    let fate = echo("1", "50ms", "upper").decide(client(1), NOW, b"ping", &mut out);
+    assert_eq!(fate.deliveries, Deliveries::dropped(Reason::Loss));
     assert!(out.is_empty());
 }
 
@@ -87,10 +87,8 @@ fn the_courses_server_loses_the_courses_packets() {
     let mut echo = echo("randint:0,10,4", "0", "upper");
     let mut out = Vec::new();
     let lost: String = (0..40_u16)
-        .map(|at| match echo.decide(client(at % 3), WALL, b"Ping", &mut out).verdict {
-            Verdict::Drop => 'x',
-            Verdict::Answer { .. } => '.',
-        })
+        .map(|at| echo.decide(client(at % 3), NOW, b"Ping", &mut out))
+        .map(|fate| if fate.deliveries.is_empty() { 'x' } else { '.' })
         .collect();
     assert_eq!(lost, ".xx.xxxx..x..xxxxx..x.x...x...xx...xx.xx");
 }
@@ -117,11 +115,11 @@ proptest! {
         let (mut plain, mut fed) = (echo("4/11", "exponential:1ms", "same"), echo("4/11", "exponential:1ms", reply));
         let (mut log, mut out) = (Log::new(100), Vec::new());
         for request in requests {
-            let expected = plain.decide(client(1), WALL, b"", &mut out);
-            let decision = fed.decide(client(1), WALL, &request, &mut out);
-            prop_assert_eq!(decision, expected);
-            prop_assert!(log.note(0, WALL, client(1), &request, &decision).is_some());
-            if reply == "upper" && decision.verdict != Verdict::Drop {
+            let expected = plain.decide(client(1), NOW, b"", &mut out);
+            let fate = fed.decide(client(1), NOW, &request, &mut out);
+            prop_assert_eq!(fate, expected);
+            prop_assert!(log.note(0, WALL, client(1), &request, &fate).is_some());
+            if reply == "upper" && !fate.deliveries.is_empty() {
                 prop_assert_eq!(&out, &request.to_ascii_uppercase());
             }
         }
@@ -133,7 +131,7 @@ proptest! {
         let room = out.as_ptr();
         let mut echo = echo("0", "0", "upper");
         for request in requests {
-            echo.decide(client(1), WALL, &request, &mut out);
+            echo.decide(client(1), NOW, &request, &mut out);
             prop_assert_eq!(out.as_ptr(), room);
         }
     }
@@ -146,12 +144,12 @@ fn a_client_is_told_what_it_lost_since_its_last_reply() {
         let mut out = Vec::new();
         let mut told = Vec::new();
         for _ in 0..5 {
-            if echo.decide(client(1), WALL, b"x", &mut out).verdict != Verdict::Drop {
+            if !echo.decide(client(1), NOW, b"x", &mut out).deliveries.is_empty() {
                 told.push(String::from_utf8(out.clone()).unwrap());
             }
         }
         assert_eq!(told, ["0", "2", "0"]);
-        echo.decide(client(2), WALL, b"x", &mut out);
+        echo.decide(client(2), NOW, b"x", &mut out);
         assert_eq!(out, b"0", "another client lost nothing");
     }
 }

@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 use self::chain::Chain;
 pub use self::chain::{Burst, GilbertElliott};
+use super::fate::Transmission;
 use crate::logic::Invalid;
 use crate::logic::random::{Effect, Mt19937};
 use crate::logic::text::{Probability, Threshold};
@@ -48,7 +49,7 @@ pub enum Loss {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks(Box<[bool]>);
 
-/// Packet numbers, in order, each once.
+/// Transmission numbers, in order, each once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbers(Box<[u64]>);
 
@@ -146,24 +147,32 @@ pub(super) enum Rule {
     RandInt(RandInt),
 }
 
+/// What a model keeps from one packet of a stream to the next.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Whether the channel is bad; `None` before the first packet.
+    bad: Option<bool>,
+    /// Made when `randint` first draws; 2.5 KB.
+    generator: Option<Box<Mt19937>>,
+}
+
 impl Rule {
-    /// Whether the packet `number` (from 1) is lost, and in which state that leaves the channel; asks for a uniform
-    /// or for the generator only if it needs one.
-    pub(super) fn loses<'a>(
-        &self,
-        number: u64,
-        uniform: impl Fn(Effect) -> u64,
-        bad: &mut bool,
-        generator: impl FnOnce() -> &'a mut Mt19937,
-    ) -> bool {
+    /// Whether the packet is lost; draws only what it needs.
+    pub(super) fn loses(&self, sent: &Transmission<'_>, state: &mut State) -> bool {
+        let number = sent.number;
         match self {
-            Self::Chance(threshold) => threshold.met_by(uniform(Effect::Loss)),
-            Self::Chain(chain) => chain.loses(number == 1, bad, uniform),
+            Self::Chance(threshold) => {
+                threshold.certain().unwrap_or_else(|| threshold.met_by(sent.uniform(Effect::Loss)))
+            }
+            Self::Chain(chain) => chain.loses(&mut state.bad, |effect| sent.uniform(effect)),
             Self::Repeat(marks) => marks[position(number, marks.len())],
             Self::Once(marks) => usize::try_from(number - 1).is_ok_and(|at| marks.get(at) == Some(&true)),
             Self::Every(n) => number.is_multiple_of(n.get()),
             Self::List(numbers) => numbers.binary_search(&number).is_ok(),
-            Self::RandInt(randint) => randint.loses(generator()),
+            Self::RandInt(randint) => {
+                let new = || Box::new(Mt19937::new(sent.seed.words()));
+                randint.loses(state.generator.get_or_insert_with(new))
+            }
         }
     }
 }
@@ -210,6 +219,12 @@ impl RandInt {
 
     fn loses(self, generator: &mut Mt19937) -> bool {
         i128::from(generator.randint(self.low, self.high)) < self.below
+    }
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self::NONE
     }
 }
 

@@ -1,10 +1,12 @@
-//! What a network does to a datagram: some are lost, some come later.
+//! What a network does to datagrams: it drops some and delays others.
 //!
-//! A [`Link`] meets one datagram after the other and tells each its fate. Loss happens on the way up (the
-//! request is lost), delay on the way down (the reply is late), and neither ever changes the other.
+//! A [`Link`] has impairments for each [`Direction`]. It is asked once for each datagram, with its direction, client,
+//! length and time, and answers with a list of deliveries.
 
 mod clients;
 mod delay;
+mod fate;
+mod impair;
 mod loss;
 mod queue;
 #[cfg(test)]
@@ -17,20 +19,23 @@ use std::str::FromStr;
 pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
 pub(in crate::logic) use delay::exponential;
+pub use fate::{Deliveries, Delivery, Fate, MOST_DELIVERIES, Packet, Reason};
+pub use impair::Impairments;
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
 pub use queue::DelayQueue;
 
-use self::loss::Rule;
-use super::random::{Direction, Effect, Mt19937, Seed, Uniforms};
-use super::{Invalid, Nanos};
+use self::fate::Transmission;
+use self::impair::{Pipeline, Stream};
+use super::Invalid;
+use super::random::{Direction, Seed, Uniforms};
 
-/// What a link is asked to do.
+/// What a link does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkPlan {
-    /// Which datagrams are lost, on the way up.
-    pub loss: Loss,
-    /// How long the others take, on the way down.
-    pub delay: Delay,
+    /// From clients to the server.
+    pub up: Impairments,
+    /// From the server to clients.
+    pub down: Impairments,
     /// What a run can be repeated from.
     pub seed: Seed,
     /// Whether each client has a stream of its own; `None` is [`Scope::Shared`] for `randint`, as the servers
@@ -39,11 +44,19 @@ pub struct LinkPlan {
 }
 
 impl LinkPlan {
+    /// A link that loses requests and delays replies.
+    #[must_use]
+    pub fn new(loss: Loss, delay: Delay, seed: Seed) -> Self {
+        let up = Impairments { loss, ..Impairments::default() };
+        let down = Impairments { delay, ..Impairments::default() };
+        Self { up, down, seed, scope: None }
+    }
+
     /// The scope in force.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.scope.unwrap_or(match self.loss {
-            Loss::RandInt(_) => Scope::Shared,
+        self.scope.unwrap_or(match (&self.up.loss, &self.down.loss) {
+            (Loss::RandInt(_), _) | (_, Loss::RandInt(_)) => Scope::Shared,
             _ => Scope::Client,
         })
     }
@@ -58,61 +71,37 @@ pub enum Scope {
     Shared,
 }
 
-/// What happens to one datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fate {
-    /// The client's index, in order of first appearance.
-    pub client: u32,
-    /// The datagram's number in its stream, from 1.
-    pub number: u64,
-    /// Whether it is lost.
-    pub lost: bool,
-    /// How long its reply is held back; 0 for a lost one.
-    pub delay: Nanos,
-    /// How many datagrams of this client were lost since the last that was not.
-    pub lost_before: u64,
-}
-
-/// A network path that loses and delays as planned.
+/// A network path that does what is planned.
 #[derive(Debug)]
 pub struct Link {
-    plan: LinkPlan,
-    rule: Rule,
+    seed: Seed,
     uniforms: Uniforms,
     scope: Scope,
-    clients: Clients<Known>,
-    shared: Stream,
+    /// By direction, as all pairs here.
+    pipelines: [Pipeline; 2],
+    clients: Clients<ClientState>,
+    shared: [Stream; 2],
 }
 
 /// One client of a link, looked up.
 #[derive(Debug)]
 pub struct Client<'a> {
-    plan: &'a LinkPlan,
-    rule: &'a Rule,
+    seed: &'a Seed,
     uniforms: &'a Uniforms,
+    pipelines: &'a [Pipeline; 2],
     /// The client's index.
-    number: u32,
-    /// Whose uniforms its stream has.
     index: u32,
-    stream: &'a mut Stream,
+    /// The client whose uniforms are drawn.
+    drawn: u32,
+    streams: &'a mut [Stream; 2],
     lost_in_a_row: &'a mut u64,
 }
 
 /// What is kept for each client.
 #[derive(Debug, Default)]
-struct Known {
-    stream: Stream,
+struct ClientState {
+    streams: [Stream; 2],
     lost_in_a_row: u64,
-}
-
-/// What is kept for those whose datagrams are counted together.
-#[derive(Debug, Default)]
-struct Stream {
-    met: u64,
-    /// The state of a channel with memory.
-    bad: bool,
-    /// Made when `randint` is first asked for; 2.5 KB.
-    generator: Option<Box<Mt19937>>,
 }
 
 impl Link {
@@ -120,44 +109,35 @@ impl Link {
     #[must_use]
     pub fn new(plan: LinkPlan) -> Self {
         Self {
-            rule: plan.loss.rule(),
             uniforms: Uniforms::new(plan.seed.key()),
             scope: plan.scope(),
+            pipelines: [Pipeline::new(&plan.up), Pipeline::new(&plan.down)],
             clients: Clients::new(),
-            shared: Stream::default(),
-            plan,
+            shared: Default::default(),
+            seed: plan.seed,
         }
     }
 
-    /// Tells the next datagram from `source` its fate. Call it once for each datagram that arrives, whatever
-    /// is in it; allocates only for a client not known.
-    pub fn meet(&mut self, source: SocketAddr) -> Fate {
-        self.client(source).meet()
-    }
-
-    /// Looks a client up, for several of its datagrams in a row.
-    pub fn client(&mut self, source: SocketAddr) -> Client<'_> {
-        let (number, Known { stream, lost_in_a_row }) = self.clients.meet(source);
+    /// Looks a client up, for several of its datagrams in a row; allocates only for one not known.
+    pub fn client(&mut self, client: SocketAddr) -> Client<'_> {
+        let (index, ClientState { streams, lost_in_a_row }) = self.clients.meet(client);
         // A shared stream has the uniforms of client 0, whoever sends.
-        let (stream, index) = match self.scope {
-            Scope::Client => (stream, number),
+        let (streams, drawn) = match self.scope {
+            Scope::Client => (streams, index),
             Scope::Shared => (&mut self.shared, 0),
         };
-        Client {
-            plan: &self.plan,
-            rule: &self.rule,
-            uniforms: &self.uniforms,
-            number,
-            index,
-            stream,
-            lost_in_a_row,
-        }
+        let Self { seed, uniforms, pipelines, .. } = self;
+        Client { seed, uniforms, pipelines, index, drawn, streams, lost_in_a_row }
     }
 
-    /// What was planned.
-    #[must_use]
-    pub fn plan(&self) -> &LinkPlan {
-        &self.plan
+    /// Sends a client's next datagram in one direction.
+    pub fn transmit(&mut self, direction: Direction, client: SocketAddr, packet: Packet) -> Deliveries {
+        self.client(client).transmit(direction, packet)
+    }
+
+    /// Sends a client's next request up and its reply down; see [`Client::round_trip`].
+    pub fn round_trip(&mut self, client: SocketAddr, request: Packet) -> Fate {
+        self.client(client).round_trip(request)
     }
 
     /// Clients met so far, those that returned after they were forgotten counted again.
@@ -168,26 +148,37 @@ impl Link {
 }
 
 impl Client<'_> {
-    /// Tells the client's next datagram its fate.
-    pub fn meet(&mut self) -> Fate {
-        let (stream, index) = (&mut *self.stream, self.index);
-        let packet = stream.met;
-        stream.met += 1;
-        let number = stream.met;
-        let lost = self.rule.loses(
-            number,
-            |effect| self.uniforms.draw(Direction::Up, index, effect, packet),
-            &mut stream.bad,
-            || stream.generator.get_or_insert_with(|| Box::new(Mt19937::new(self.plan.seed.words()))),
-        );
-        let delay = if lost || self.plan.delay.is_none() {
-            0
-        } else {
-            self.plan.delay.at(self.uniforms.draw(Direction::Down, index, Effect::Delay, packet))
-        };
+    /// Sends the client's next datagram in one direction.
+    pub fn transmit(&mut self, direction: Direction, packet: Packet) -> Deliveries {
+        let stream = &mut self.streams[direction as usize];
+        stream.sent += 1;
+        let number = stream.sent;
+        self.pass(direction, number, packet)
+    }
+
+    /// Sends the client's next request up, and a reply of the same length down for each copy that arrives. A reply has
+    /// the number of its request, so a lost request moves no draw of later replies.
+    pub fn round_trip(&mut self, request: Packet) -> Fate {
+        let mut deliveries = self.transmit(Direction::Up, request);
+        let number = self.streams[Direction::Up as usize].sent;
+        if !self.pipelines[Direction::Down as usize].is_none() {
+            let arrivals = deliveries;
+            deliveries = Deliveries::dropped(arrivals.reason());
+            for arrival in &*arrivals {
+                let reply = Packet { at: arrival.at, ..request };
+                deliveries.extend(&self.pass(Direction::Down, number, reply));
+            }
+        }
         let lost_before = *self.lost_in_a_row;
-        *self.lost_in_a_row = if lost { lost_before + 1 } else { 0 };
-        Fate { client: self.number, number, lost, delay, lost_before }
+        *self.lost_in_a_row = if deliveries.is_empty() { lost_before + 1 } else { 0 };
+        Fate { client: self.index, number, deliveries, lost_before }
+    }
+
+    fn pass(&mut self, direction: Direction, number: u64, packet: Packet) -> Deliveries {
+        let Self { seed, uniforms, drawn: client, .. } = *self;
+        let sent = Transmission { seed, uniforms, direction, client, number, packet };
+        let way = direction as usize;
+        self.pipelines[way].transmit(&sent, &mut self.streams[way])
     }
 }
 

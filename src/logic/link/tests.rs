@@ -7,10 +7,25 @@ use std::net::{Ipv4Addr, SocketAddr};
 use proptest::prelude::*;
 
 use super::*;
+use crate::logic::Nanos;
+use crate::logic::random::Effect;
 
 fn plan(loss: &str, delay: &str, seed: u64) -> LinkPlan {
-    let (loss, delay) = (loss.parse().unwrap(), delay.parse().unwrap());
-    LinkPlan { loss, delay, seed: Seed::from(seed), scope: None }
+    LinkPlan::new(loss.parse().unwrap(), delay.parse().unwrap(), Seed::from(seed))
+}
+
+/// The next request of a client, at time 0.
+fn send(link: &mut Link, port: u16) -> Fate {
+    link.round_trip(client(port), Packet { at: 0, len: 20 })
+}
+
+fn is_lost(fate: Fate) -> bool {
+    fate.deliveries.is_empty()
+}
+
+/// When the reply arrives; 0 for none.
+fn arrival(fate: Fate) -> Nanos {
+    fate.deliveries.first().map_or(0, |delivery| delivery.at)
 }
 
 fn client(port: u16) -> SocketAddr {
@@ -20,7 +35,7 @@ fn client(port: u16) -> SocketAddr {
 /// The first packets of one client, `x` for a lost one.
 fn losses(plan: LinkPlan, count: usize) -> String {
     let mut link = Link::new(plan);
-    (0..count).map(|_| if link.meet(client(1)).lost { 'x' } else { '.' }).collect()
+    (0..count).map(|_| if is_lost(send(&mut link, 1)) { 'x' } else { '.' }).collect()
 }
 
 /// Published with version 0.1.0; a change here breaks every replayed run.
@@ -58,10 +73,10 @@ fn the_uniforms_are_frozen() {
 fn the_losses_and_delays_of_a_seed_are_frozen() {
     assert_eq!(losses(plan("4/11", "0", 42), 40), ".x...x..x...x..xx..x.....x.x...xxx..x...");
     let mut link = Link::new(plan("0", "uniform:0ms,200ms", 42));
-    let delays: Vec<_> = (0..4).map(|_| link.meet(client(1)).delay).collect();
+    let delays: Vec<_> = (0..4).map(|_| arrival(send(&mut link, 1))).collect();
     assert_eq!(delays, [16_537_621, 199_999_501, 175_172_546, 159_890_722]);
     let mut link = Link::new(plan("0", "exponential:100ms", 42));
-    let delays: Vec<_> = (0..4).map(|_| link.meet(client(1)).delay).collect();
+    let delays: Vec<_> = (0..4).map(|_| arrival(send(&mut link, 1))).collect();
     assert_eq!(delays, [249_267_947, 250, 13_254_591, 22_382_678]);
 }
 
@@ -83,14 +98,15 @@ fn randint_loses_what_python_loses() {
 #[test]
 fn randint_is_one_stream_for_all_clients_unless_told_otherwise() {
     let mut shared = Link::new(plan("randint:0,10,4", "0", 42));
-    let mixed: String = (0..40).map(|at| if shared.meet(client(at % 7)).lost { 'x' } else { '.' }).collect();
+    let mixed: String =
+        (0..40).map(|at| if is_lost(send(&mut shared, at % 7)) { 'x' } else { '.' }).collect();
     assert_eq!(mixed, losses(plan("randint:0,10,4", "0", 42), 40));
 
     let own = LinkPlan { scope: Some(Scope::Client), ..plan("randint:0,10,4", "0", 42) };
     let mut link = Link::new(own);
     for alone in losses(plan("randint:0,10,4", "0", 42), 40).chars() {
         for port in 1..4 {
-            assert_eq!(link.meet(client(port)).lost, alone == 'x');
+            assert_eq!(is_lost(send(&mut link, port)), alone == 'x');
         }
     }
 }
@@ -99,13 +115,13 @@ fn randint_is_one_stream_for_all_clients_unless_told_otherwise() {
 fn clients_and_packets_are_numbered() {
     let mut link = Link::new(plan("0", "0", 1));
     let seen: Vec<_> =
-        [5, 5, 9, 5].map(|port| link.meet(client(port))).iter().map(|f| (f.client, f.number)).collect();
+        [5, 5, 9, 5].map(|port| send(&mut link, port)).iter().map(|f| (f.client, f.number)).collect();
     assert_eq!(seen, [(0, 1), (0, 2), (1, 1), (0, 3)]);
     assert_eq!(link.clients(), 2);
 
     let mut link = Link::new(LinkPlan { scope: Some(Scope::Shared), ..plan("0", "0", 1) });
     let seen: Vec<_> =
-        [5, 5, 9, 5].map(|port| link.meet(client(port))).iter().map(|f| (f.client, f.number)).collect();
+        [5, 5, 9, 5].map(|port| send(&mut link, port)).iter().map(|f| (f.client, f.number)).collect();
     assert_eq!(seen, [(0, 1), (0, 2), (1, 3), (0, 4)]);
 }
 
@@ -114,9 +130,30 @@ fn a_shared_link_does_not_care_who_sends() {
     let shared = LinkPlan { scope: Some(Scope::Shared), ..plan("30%", "exponential:5ms", 3) };
     let (mut one, mut many) = (Link::new(shared.clone()), Link::new(shared));
     for at in 0..200 {
-        let (alone, mixed) = (one.meet(client(1)), many.meet(client(at * 31 % 17)));
-        assert_eq!((alone.number, alone.lost, alone.delay), (mixed.number, mixed.lost, mixed.delay));
+        let (alone, mixed) = (send(&mut one, 1), send(&mut many, at * 31 % 17));
+        assert_eq!((alone.number, alone.deliveries), (mixed.number, mixed.deliveries));
     }
+}
+
+#[test]
+fn each_direction_has_impairments_and_a_count_of_its_own() {
+    let impairments =
+        |loss: &str, delay: &str| Impairments { loss: loss.parse().unwrap(), delay: delay.parse().unwrap() };
+    let plan = LinkPlan {
+        up: impairments("every:2", "1ns"),
+        down: impairments("every:3", "20ns"),
+        ..plan("0", "0", 1)
+    };
+    let mut link = Link::new(plan.clone());
+    let arrivals: Vec<_> = (0..6).map(|_| arrival(send(&mut link, 1))).collect();
+    assert_eq!(arrivals, [21, 0, 0, 0, 21, 0], "a reply has the number of its request");
+
+    let mut link = Link::new(plan);
+    let mut transmit = |direction| link.transmit(direction, client(1), Packet { at: 100, len: 20 });
+    let up = [(); 3].map(|()| transmit(Direction::Up));
+    assert_eq!(up, [Deliveries::one(101), Deliveries::dropped(Reason::Loss), Deliveries::one(101)]);
+    let down = [(); 3].map(|()| transmit(Direction::Down));
+    assert_eq!(down, [Deliveries::one(120), Deliveries::one(120), Deliveries::dropped(Reason::Loss)]);
 }
 
 #[test]
@@ -184,8 +221,8 @@ proptest! {
     ) {
         let (mut plain, mut delayed) = (Link::new(plan(loss, "0", seed)), Link::new(plan(loss, delay, seed)));
         for port in ports {
-            let (a, b) = (plain.meet(client(port)), delayed.meet(client(port)));
-            prop_assert_eq!((a.client, a.number, a.lost), (b.client, b.number, b.lost));
+            let (a, b) = (send(&mut plain, port), send(&mut delayed, port));
+            prop_assert_eq!((a.client, a.number, is_lost(a)), (b.client, b.number, is_lost(b)));
         }
     }
 
@@ -196,8 +233,8 @@ proptest! {
         // With one client, the scopes give the same packets.
         let (mut whole, mut lossy) = (Link::new(plan("0", delay, seed)), Link::new(plan(loss, delay, seed)));
         for _ in 0..count {
-            let (a, b) = (whole.meet(client(1)), lossy.meet(client(1)));
-            prop_assert_eq!(b.delay, if b.lost { 0 } else { a.delay });
+            let (a, b) = (send(&mut whole, 1), send(&mut lossy, 1));
+            prop_assert_eq!(arrival(b), if is_lost(b) { 0 } else { arrival(a) });
         }
     }
 
@@ -208,14 +245,14 @@ proptest! {
         let plan = LinkPlan { scope: Some(Scope::Client), ..plan(loss, delay, seed) };
         let (mut quiet, mut busy) = (Link::new(plan.clone()), Link::new(plan));
         // Both clients are known to both links in the same order: the index is part of the stream.
-        prop_assert_eq!(quiet.meet(client(1)), busy.meet(client(1)));
+        prop_assert_eq!(send(&mut quiet, 1), send(&mut busy, 1));
         for count in others {
             for _ in 0..count {
-                busy.meet(client(2));
+                send(&mut busy, 2);
             }
-            prop_assert_eq!(quiet.meet(client(1)), busy.meet(client(1)));
+            prop_assert_eq!(send(&mut quiet, 1), send(&mut busy, 1));
         }
-        let late = busy.meet(client(3));
+        let late = send(&mut busy, 3);
         prop_assert!(late.number == 1);
     }
 
@@ -224,7 +261,7 @@ proptest! {
         let plan = LinkPlan { seed: Seed::from(seed), ..plan(loss, delay, 0) };
         let (mut first, mut again) = (Link::new(plan.clone()), Link::new(plan));
         for port in ports {
-            prop_assert_eq!(first.meet(client(port)), again.meet(client(port)));
+            prop_assert_eq!(send(&mut first, port), send(&mut again, port));
         }
     }
 }

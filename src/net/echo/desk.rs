@@ -10,10 +10,8 @@ use rustix::fd::AsFd as _;
 
 use super::{Event, Settings};
 use crate::logic::Nanos;
-use crate::logic::echo::{
-    Clerk, Columns, Counters, Decision, Log, MOST_HELD, MOST_HELD_BYTES, Note, Reason, Row, Verdict,
-};
-use crate::logic::link::{DelayQueue, Link};
+use crate::logic::echo::{Clerk, Columns, Counters, Log, MOST_HELD, MOST_HELD_BYTES, Note, Row};
+use crate::logic::link::{DelayQueue, Fate, Link, Packet, Reason};
 use crate::net::clock::{Clock, wall_ns};
 use crate::net::datagram::PktInfo;
 use crate::net::event_queue::lock;
@@ -165,7 +163,7 @@ struct Work<'a> {
     shared: &'a Shared<Event>,
     outbox: SendQueue<Option<Note>>,
     /// What was decided on the datagrams of one receive.
-    decided: Vec<(Decision, Option<Note>)>,
+    decided: Vec<(Fate, Option<Note>)>,
 }
 
 impl<'a> Work<'a> {
@@ -215,15 +213,15 @@ impl<'a> Work<'a> {
         while let Some(source) = datagrams.peek().map(|first| first.source) {
             let mut client = link.client(source);
             while let Some(datagram) = datagrams.next_if(|next| next.source == source) {
-                let decision = Decision::from(client.meet());
-                let note = log.note(now, wall, source, datagram.bytes, &decision);
-                self.decided.push((decision, note));
+                let fate = client.round_trip(Packet { at: now, len: datagram.bytes.len() });
+                let note = log.note(now, wall, source, datagram.bytes, &fate);
+                self.decided.push((fate, note));
             }
         }
         if self.office.followed.load(Ordering::Acquire) {
             let each = inbox.datagrams().zip(&self.decided);
-            self.shared.events.extend(each.map(|(datagram, (decision, _))| Event {
-                row: Row::of(now, wall, datagram.source, datagram.bytes, decision),
+            self.shared.events.extend(each.map(|(datagram, (fate, _))| Event {
+                row: Row::of(now, wall, datagram.source, datagram.bytes, fate),
                 message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
             }));
         }
@@ -234,22 +232,19 @@ impl<'a> Work<'a> {
     fn answer(&mut self, inbox: &RecvBatch, now: Nanos, wall: i64) {
         let mut desk = lock(self.desk);
         for (datagram, at) in inbox.datagrams().zip(0..self.decided.len()) {
-            let (decision, note) = self.decided[at];
+            let (fate, note) = self.decided[at];
             let (to, pktinfo) = (datagram.source, datagram.pktinfo);
-            match decision.verdict {
-                Verdict::Drop => desk.clerk.answer(&decision, wall, datagram.bytes, &mut Vec::new()),
-                Verdict::Answer { delay: 0 } => {
-                    self.outbox.push(to, pktinfo, note, |out| {
-                        desk.clerk.answer(&decision, wall, datagram.bytes, out);
-                    });
-                    if self.outbox.is_full() {
-                        self.send(&mut desk);
-                    }
-                }
-                Verdict::Answer { delay } => {
+            desk.clerk.received(&fate, now);
+            for delivery in &*fate.deliveries {
+                if delivery.at > now {
                     let mut bytes = Vec::new();
-                    desk.clerk.answer(&decision, wall, datagram.bytes, &mut bytes);
-                    self.hold(&mut desk, now + delay, Reply { bytes, to, pktinfo, note });
+                    desk.clerk.write(&fate, wall, datagram.bytes, &mut bytes);
+                    self.hold(&mut desk, delivery.at, Reply { bytes, to, pktinfo, note });
+                    continue;
+                }
+                self.outbox.push(to, pktinfo, note, |out| desk.clerk.write(&fate, wall, datagram.bytes, out));
+                if self.outbox.is_full() {
+                    self.send(&mut desk);
                 }
             }
         }

@@ -216,16 +216,17 @@ pub(in crate::logic::link) struct Chain {
 }
 
 impl Chain {
-    /// Moves on to the next packet and says whether it is lost. One uniform decides on the state, another on the
+    /// Moves on to the next packet and returns whether it is lost. One uniform decides on the state, another on the
     /// loss where the state leaves that open.
-    pub(super) fn loses(&self, first: bool, bad: &mut bool, uniform: impl Fn(Effect) -> u64) -> bool {
+    pub(super) fn loses(&self, bad: &mut Option<bool>, uniform: impl Fn(Effect) -> u64) -> bool {
         let state = uniform(Effect::State);
-        *bad = match (first, *bad) {
-            (true, _) => self.starts_bad.met_by(state),
-            (false, false) => self.turns_bad.met_by(state),
-            (false, true) => !self.turns_good.met_by(state),
+        let now_bad = match *bad {
+            None => self.starts_bad.met_by(state),
+            Some(false) => self.turns_bad.met_by(state),
+            Some(true) => !self.turns_good.met_by(state),
         };
-        let loss = if *bad { self.loses_bad } else { self.loses_good };
+        *bad = Some(now_bad);
+        let loss = if now_bad { self.loses_bad } else { self.loses_good };
         loss.certain().unwrap_or_else(|| loss.met_by(uniform(Effect::Loss)))
     }
 }

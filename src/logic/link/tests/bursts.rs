@@ -19,8 +19,8 @@ fn the_bursts_of_a_seed_are_frozen() {
     }
     // The second client has its own.
     let mut link = Link::new(plan("burst:30%,3", "0", 7));
-    link.meet(client(1));
-    let second: String = (0..60).map(|_| if link.meet(client(2)).lost { 'x' } else { '.' }).collect();
+    send(&mut link, 1);
+    let second: String = (0..60).map(|_| if is_lost(send(&mut link, 2)) { 'x' } else { '.' }).collect();
     assert_eq!(second, "....xx......xx..xxx..x..................x.....xx.....xx.....");
 }
 
@@ -70,7 +70,7 @@ fn runs(plan: LinkPlan, ports: u16, count: u32) -> (u32, [u32; 13]) {
     for _ in 0..count / u32::from(ports) {
         for port in 0..ports {
             let run = &mut open[usize::from(port)];
-            if link.meet(client(port)).lost {
+            if is_lost(send(&mut link, port)) {
                 (lost, *run) = (lost + 1, *run + 1);
             } else if *run > 0 {
                 lengths[(*run - 1).min(12)] += 1;
@@ -132,7 +132,8 @@ fn a_shared_channel_is_bad_for_all_clients_at_once() {
     let shared = LinkPlan { scope: Some(Scope::Shared), ..plan("burst:10%,8", "0", 5) };
     let alone = losses(shared.clone(), 2_000);
     let mut link = Link::new(shared);
-    let mixed: String = (0..2_000).map(|at| if link.meet(client(at % 7)).lost { 'x' } else { '.' }).collect();
+    let mixed: String =
+        (0..2_000).map(|at| if is_lost(send(&mut link, at % 7)) { 'x' } else { '.' }).collect();
     assert_eq!(mixed, alone);
 }
 
@@ -160,7 +161,7 @@ fn the_first_packet_is_lost_as_often_as_any() {
     let mut at = [0; 3];
     for port in 0..40_000 {
         for lost in &mut at {
-            *lost += u32::from(link.meet(client(port)).lost);
+            *lost += u32::from(is_lost(send(&mut link, port)));
         }
     }
     // Four standard deviations.
@@ -172,10 +173,10 @@ proptest! {
     fn a_channel_goes_on_where_the_client_left_it(seed: u64, others in prop::collection::vec(0..9_u16, 1..200)) {
         let plan = LinkPlan { scope: Some(Scope::Client), ..plan("burst:40%,6", "0", seed) };
         let (mut quiet, mut busy) = (Link::new(plan.clone()), Link::new(plan));
-        prop_assert_eq!(quiet.meet(client(100)), busy.meet(client(100)));
+        prop_assert_eq!(send(&mut quiet, 100), send(&mut busy, 100));
         for port in others {
-            busy.meet(client(port));
-            prop_assert_eq!(quiet.meet(client(100)).lost, busy.meet(client(100)).lost);
+            send(&mut busy, port);
+            prop_assert_eq!(is_lost(send(&mut quiet, 100)), is_lost(send(&mut busy, 100)));
         }
     }
 }
