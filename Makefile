@@ -34,6 +34,7 @@ wheel: ## Build the wheel into dist/ and install it into .venv.
 stubs: ## Write python/udpping/_core.pyi anew after the bindings changed.
 	@sh tools/setup.sh build
 	@.venv/bin/maturin generate-stubs --profile ci --features stubs --locked --out build/stubs --interpreter $(PY)
+	@$(PY) tools/stub.py build/stubs/udpping/_core.pyi
 	cp build/stubs/udpping/_core.pyi python/udpping/_core.pyi
 
 fmt: ## Format Rust and Python.

@@ -132,6 +132,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             "stub is what the bindings say (else: make stubs)",
             [
                 f"{MATURIN} generate-stubs {TESTED} {BUILD} --out build/stubs",
+                f"{BIN}/python tools/stub.py build/stubs/udpping/_core.pyi",
                 "diff -u python/udpping/_core.pyi build/stubs/udpping/_core.pyi",
             ],
         ),
