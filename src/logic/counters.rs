@@ -35,7 +35,6 @@ pub enum Value {
 
 impl Kind {
     /// In a word.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",

@@ -69,7 +69,6 @@ counters! {
 
 impl Echo {
     /// A server that has met nobody yet.
-    #[must_use]
     pub fn new(plan: EchoPlan) -> Self {
         Self { link: Link::new(plan.link), clerk: Clerk::new(plan.reply) }
     }
@@ -98,13 +97,11 @@ impl Echo {
     }
 
     /// What has been done so far.
-    #[must_use]
     pub fn counters(&self) -> Counters {
         self.clerk.counters()
     }
 
     /// Clients met so far, those that returned after they were forgotten counted again.
-    #[must_use]
     pub fn clients(&self) -> u64 {
         self.link.clients()
     }
@@ -112,7 +109,6 @@ impl Echo {
 
 impl Clerk {
     /// One who has answered nothing yet.
-    #[must_use]
     pub fn new(reply: Reply) -> Self {
         Self { reply, counters: Counters::default() }
     }
@@ -140,7 +136,6 @@ impl Clerk {
     }
 
     /// What has been done so far.
-    #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }

@@ -93,7 +93,6 @@ pub struct Pinger {
 
 impl Pinger {
     /// A run to `target`. `sees_foreign`: the driver delivers datagrams from anyone, not from the target alone.
-    #[must_use]
     pub fn new(plan: Plan, target: SocketAddr, sees_foreign: bool) -> Self {
         Self {
             rows: Rows::new(plan.first_seq),
@@ -141,7 +140,6 @@ impl Pinger {
     }
 
     /// Which ping leaves next, and when, if that is known: so that it can be ready.
-    #[must_use]
     pub fn next_send(&self) -> Option<(u64, Nanos)> {
         self.next_due.filter(|_| self.is_sending()).map(|due| (self.next_seq, due))
     }
@@ -240,19 +238,16 @@ impl Pinger {
     }
 
     /// The rows so far.
-    #[must_use]
     pub fn rows(&self) -> &Rows {
         &self.rows
     }
 
     /// The counts so far; what is in flight is in `pending` alone.
-    #[must_use]
     pub fn summary(&self) -> Summary {
         Account::of([self]).summary()
     }
 
     /// Where the pings go.
-    #[must_use]
     pub fn target(&self) -> SocketAddr {
         self.target
     }

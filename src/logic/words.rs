@@ -17,19 +17,16 @@ macro_rules! words {
             pub const NAMES: [&'static str; Self::ALL.len()] = [$($word),+];
 
             /// The word.
-            #[must_use]
             pub fn name(self) -> &'static str {
                 Self::NAMES[self as usize]
             }
 
             /// The value of a word.
-            #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|value| value.name() == name)
             }
 
             /// The value of a code.
-            #[must_use]
             pub fn from_code(code: u8) -> Self {
                 Self::ALL[usize::from(code)]
             }

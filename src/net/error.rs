@@ -79,7 +79,6 @@ impl Error {
     }
 
     /// The system's error number, where there is one.
-    #[must_use]
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Invalid(_) | Self::UnknownHost { .. } => None,
@@ -91,7 +90,6 @@ impl Error {
     }
 
     /// Whether this process, or the whole system, has as many files and sockets open as it may.
-    #[must_use]
     pub fn is_shortage(&self) -> bool {
         self.errno().is_some_and(|errno| errno == OWN_LIMIT || errno == SYSTEM_LIMIT)
     }

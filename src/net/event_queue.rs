@@ -137,14 +137,12 @@ impl<E> EventQueue<E> {
     }
 
     /// Whether the work is over and all events were taken.
-    #[must_use]
     pub fn exhausted(&self) -> bool {
         let state = lock(&self.state);
         state.over && !state.has_event()
     }
 
     /// Events that were discarded before anybody took them.
-    #[must_use]
     pub fn missed_events(&self) -> u64 {
         lock(&self.state).missed
     }

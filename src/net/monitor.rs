@@ -135,19 +135,16 @@ impl Watcher {
     }
 
     /// Where it is bound.
-    #[must_use]
     pub fn bound(&self) -> SocketAddr {
         self.bound
     }
 
     /// Where a sender on this machine finds it: loopback for a wildcard.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         reachable(self.bound)
     }
 
     /// The counts so far.
-    #[must_use]
     pub fn totals(&self) -> Totals {
         let unkept = self.keeper.as_ref().and_then(Keeper::failure);
         let books = lock(&self.post.books);
@@ -157,7 +154,6 @@ impl Watcher {
     }
 
     /// The clients by name.
-    #[must_use]
     pub fn peers(&self) -> Vec<PeerRow> {
         let now = self.post.clock.moment();
         let mut rows: Vec<PeerRow> = lock(&self.post.books).monitor.peers(now).collect();
@@ -166,13 +162,11 @@ impl Watcher {
     }
 
     /// What happened, the latest 65,536 of it.
-    #[must_use]
     pub fn events(&self) -> Vec<Event> {
         self.background.latest()
     }
 
     /// The latest datagrams that could not be read.
-    #[must_use]
     pub fn unread(&self) -> Vec<Unread> {
         lock(&self.post.books).monitor.unread().cloned().collect()
     }

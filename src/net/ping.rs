@@ -188,19 +188,16 @@ impl Session {
     }
 
     /// Nanoseconds since 1970 when the run began; 0 before.
-    #[must_use]
     pub fn started_wall(&self) -> i64 {
         *lock(&self.started_wall)
     }
 
     /// How long the run has taken; while it runs, up to the last thing that happened.
-    #[must_use]
     pub fn duration(&self) -> Nanos {
         self.shared.duration.load(Ordering::Relaxed)
     }
 
     /// What the kernel stamps, on every socket of the run.
-    #[must_use]
     pub fn timestamping(&self) -> Timestamping {
         let each = || self.shared.sockets.iter().map(Socket::timestamping);
         if each().all(|each| each == Timestamping::Both) {
@@ -218,7 +215,6 @@ impl Session {
     }
 
     /// The counts of one target, or of all.
-    #[must_use]
     pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
         let foreign = self.shared.foreign.load(Ordering::Relaxed);
         let (account, several) = self.look(|lanes| {

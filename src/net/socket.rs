@@ -34,7 +34,6 @@ pub enum Backend {
 
 impl Backend {
     /// The one for this operating system.
-    #[must_use]
     pub fn best() -> Self {
         if cfg!(target_os = "linux") { Self::Full } else { Self::Portable }
     }
@@ -212,19 +211,16 @@ impl Socket {
     }
 
     /// Whether it also receives datagrams from others than its target.
-    #[must_use]
     pub fn sees_foreign(&self) -> bool {
         self.backend == Backend::Full && !self.connected
     }
 
     /// Whether ICMP errors and timestamps of sends are in an error queue.
-    #[must_use]
     pub fn has_error_queue(&self) -> bool {
         self.backend == Backend::Full
     }
 
     /// Which datagrams the kernel timestamps.
-    #[must_use]
     pub fn timestamping(&self) -> Timestamping {
         self.timestamping
     }
@@ -305,7 +301,6 @@ impl Socket {
     }
 
     /// Datagrams that the kernel has dropped because this socket's buffer was full, where it reports them.
-    #[must_use]
     pub fn kernel_drops(&self) -> Option<u64> {
         match self.backend {
             #[cfg(target_os = "linux")]
@@ -367,7 +362,6 @@ impl AsFd for Socket {
 }
 
 /// Whether an error of a send or a receive is an ICMP error about an earlier datagram.
-#[must_use]
 pub fn is_icmp_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable)
@@ -375,7 +369,6 @@ pub fn is_icmp_error(error: &io::Error) -> bool {
 }
 
 /// Whether an error of a receive is about an earlier reply, or is temporary.
-#[must_use]
 pub fn is_transient(error: &io::Error) -> bool {
     is_icmp_error(error) || matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
 }

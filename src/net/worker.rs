@@ -111,7 +111,6 @@ impl<E: Clone + Send + 'static> Worker<E> {
     }
 
     /// Whether the thread runs.
-    #[must_use]
     pub fn is_running(&self) -> bool {
         lock(&self.thread).as_ref().is_some_and(|running| !running.is_inherited())
             && !self.shared.events.is_over()

@@ -24,7 +24,6 @@ pub struct Plan {
 }
 
 /// So many crash times over a run, one in each equal part of it and at every phase of the interval alike.
-#[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "within the run")]
 pub fn spread(crashes: u32, interval: Nanos, beats: u64) -> Vec<Nanos> {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -50,13 +49,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// The probability that the detector is right when asked at any moment; `None` if nothing arrived.
-    #[must_use]
     pub fn query_accuracy(&self) -> Option<f64> {
         (self.observed > 0).then(|| 1.0 - self.suspected as f64 / self.observed as f64)
     }
 
     /// How long a mistake lasts on average; `None` without one.
-    #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub fn mean_mistake(&self) -> Option<Nanos> {
         (self.mistakes > 0).then(|| (self.suspected as f64 / self.mistakes as f64).round() as Nanos)
@@ -130,7 +127,6 @@ impl Run {
     }
 
     /// What has come out so far, one for each detector.
-    #[must_use]
     pub fn outcomes(&self) -> Vec<Outcome> {
         let end = self.at(self.sent);
         let outcome = |judge: &Judge| {

@@ -154,7 +154,6 @@ impl Run {
     }
 
     /// The monitor's clients now, by number.
-    #[must_use]
     pub fn peers(&self) -> Vec<PeerRow> {
         let mut rows: Vec<PeerRow> = self.monitor.peers(at(self.now)).collect();
         rows.sort_unstable_by(|a, b| (a.client.len(), &a.client).cmp(&(b.client.len(), &b.client)));
@@ -162,19 +161,16 @@ impl Run {
     }
 
     /// What happened.
-    #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
     /// Events that did not fit.
-    #[must_use]
     pub fn missed_events(&self) -> u64 {
         self.missed
     }
 
     /// The monitor.
-    #[must_use]
     pub fn monitor(&self) -> &Monitor {
         &self.monitor
     }

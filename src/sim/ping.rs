@@ -24,13 +24,11 @@ pub struct EchoPeer {
 
 impl EchoPeer {
     /// A server that answers from `address`.
-    #[must_use]
     pub fn new(echo: Echo, address: SocketAddr) -> Self {
         Self { echo, address, reply: Vec::new() }
     }
 
     /// The server, for its counters.
-    #[must_use]
     pub fn echo(&self) -> &Echo {
         &self.echo
     }
@@ -62,19 +60,16 @@ pub struct Run {
 
 impl Run {
     /// A run at time 0.
-    #[must_use]
     pub fn new(pinger: Pinger) -> Self {
         Self { pinger, now: 0, on_the_way: DelayQueue::new(), message: Vec::new() }
     }
 
     /// The virtual time.
-    #[must_use]
     pub fn now(&self) -> Nanos {
         self.now
     }
 
     /// The pinger, for its rows and its summary.
-    #[must_use]
     pub fn pinger(&self) -> &Pinger {
         &self.pinger
     }

@@ -78,7 +78,6 @@ pub struct Columns {
 
 impl Row {
     /// What was decided on a datagram that came at `recv_ns`.
-    #[must_use]
     pub fn of(recv_ns: Nanos, wall_ns: i64, source: SocketAddr, datagram: &[u8], fate: &Fate) -> Self {
         let Fate { client, number, deliveries, .. } = fate;
         let first = deliveries.first();
@@ -98,7 +97,6 @@ impl Row {
 
 impl Log {
     /// An empty log that keeps at most `cap` rows.
-    #[must_use]
     pub fn new(cap: usize) -> Self {
         Self { blocks: Vec::new(), len: 0, cap, unlogged: 0 }
     }
@@ -140,7 +138,6 @@ impl Log {
     }
 
     /// A copy of the log as columns.
-    #[must_use]
     pub fn columns(&self) -> Columns {
         Columns {
             recv_ns: self.rows().map(|row| row.recv_ns).collect(),
@@ -156,19 +153,16 @@ impl Log {
     }
 
     /// Rows kept.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether no row is kept.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Datagrams that found no room.
-    #[must_use]
     pub fn unlogged(&self) -> u64 {
         self.unlogged
     }

@@ -29,7 +29,6 @@ impl Reply {
     }
 
     /// Whether a reply can be longer than its request.
-    #[must_use]
     pub fn can_amplify(&self) -> bool {
         match self {
             Self::Upper | Self::Same => false,

@@ -25,7 +25,6 @@ words! {
 
 impl LossKind {
     /// How many numbers it is told by.
-    #[must_use]
     pub fn parameters(self) -> u32 {
         self as u32 + 1
     }

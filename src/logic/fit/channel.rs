@@ -30,13 +30,11 @@ pub struct Channel {
 
 impl Channel {
     /// Losses that know nothing of each other.
-    #[must_use]
     pub fn independent(loss: f64) -> Self {
         Self { p: loss, r: 1.0 - loss, loss_good: 0.0, loss_bad: 1.0 }
     }
 
     /// As a model loses; `None` for those that are no such chain, as patterns and lists.
-    #[must_use]
     pub fn of(loss: &Loss) -> Option<Self> {
         match loss {
             Loss::Bernoulli(share) => Some(Self::independent(share.as_f64())),
@@ -53,13 +51,11 @@ impl Channel {
     }
 
     /// The share of packets that meet the bad state.
-    #[must_use]
     pub fn bad(&self) -> f64 {
         self.p / (self.p + self.r)
     }
 
     /// The share of packets that are lost.
-    #[must_use]
     pub fn mean_loss(&self) -> f64 {
         self.bad() * self.loss_bad + (1.0 - self.bad()) * self.loss_good
     }
@@ -83,7 +79,6 @@ impl Channel {
 
     /// The probabilities that a run of losses (or, if not `lost`, of pings in time) has a length of 1, 2, ... up to
     /// `longest`, in the long run and exactly. `None` if there are no such runs.
-    #[must_use]
     pub fn run_lengths(&self, lost: bool, longest: usize) -> Option<Vec<f64>> {
         let sum = |[good, bad]: [f64; 2]| good + bad;
         let mut state = self.step(self.step([1.0 - self.bad(), self.bad()], !lost), lost);
@@ -105,7 +100,6 @@ impl Channel {
     /// How probable it is that, of `sent` packets, as few as `lost` are lost or fewer, or as many or more: twice the less
     /// probable of the two, at most 1. Exact to about 1e-12, by the characteristic function of the number of losses;
     /// from a million likely numbers on by the normal distribution with the chain's own variance.
-    #[must_use]
     pub fn p_value(&self, sent: u64, lost: u64) -> f64 {
         let (mean, spread) = (sent as f64 * self.mean_loss(), self.variance(sent).sqrt());
         let counts = (2.0 * REACH * spread + 64.0).min(sent as f64 + 1.0);
@@ -187,7 +181,6 @@ impl Channel {
     }
 
     /// The probability that, of `sent` packets, at least `length` in a row are lost somewhere.
-    #[must_use]
     pub fn run_within(&self, sent: u64, length: u64) -> f64 {
         let through =
             [[1.0, 0.0], [0.0, 1.0]].map(|state| (0..length).fold(state, |state, _| self.step(state, true)));

@@ -34,7 +34,6 @@ words! {
 
 impl DelayKind {
     /// How many numbers it is told by.
-    #[must_use]
     pub fn parameters(self) -> u32 {
         [1, 2, 2, 3, 3][self as usize]
     }

@@ -30,7 +30,6 @@ pub struct Outcomes {
 
 impl Outcomes {
     /// Those of samples: a ping without a reply in time is lost.
-    #[must_use]
     pub fn of(samples: &[Sample<'_>]) -> Self {
         let mut all = Self::default();
         for sample in samples {
@@ -89,25 +88,21 @@ impl Outcomes {
     }
 
     /// How many pings there are.
-    #[must_use]
     pub fn sent(&self) -> u64 {
         self.each().map(|stretch| stretch.length).sum()
     }
 
     /// How many were lost.
-    #[must_use]
     pub fn lost(&self) -> u64 {
         self.each().filter(|stretch| stretch.lost).map(|stretch| stretch.length).sum()
     }
 
     /// How many runs of losses there are.
-    #[must_use]
     pub fn loss_runs(&self) -> u64 {
         self.each().filter(|stretch| stretch.lost).count() as u64
     }
 
     /// Pairs of pings, by the fate of the first and of the second.
-    #[must_use]
     pub fn pairs(&self) -> [[u64; 2]; 2] {
         let mut pairs = [[0; 2]; 2];
         for chain in self.chains() {
@@ -123,7 +118,6 @@ impl Outcomes {
     }
 
     /// How many chains begin with a ping in time, and how many with a loss.
-    #[must_use]
     pub fn first(&self) -> [u64; 2] {
         let mut first = [0; 2];
         for chain in self.chains() {

@@ -28,13 +28,11 @@ struct Client {
 
 impl<S: Default> Clients<S> {
     /// An empty table of [`MOST_CLIENTS`].
-    #[must_use]
     pub fn new() -> Self {
         Self::with_limit(NonZeroUsize::new(MOST_CLIENTS).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// An empty table that knows at most `limit` clients at a time.
-    #[must_use]
     pub fn with_limit(limit: NonZeroUsize) -> Self {
         Self { known: LruCache::sparse(limit), seen: 0 }
     }
@@ -52,7 +50,6 @@ impl<S: Default> Clients<S> {
     }
 
     /// Clients met so far, those that returned after they were forgotten counted again.
-    #[must_use]
     pub fn seen(&self) -> u64 {
         self.seen
     }

@@ -82,7 +82,6 @@ impl Transmission<'_> {
 
 impl Deliveries {
     /// One delivery.
-    #[must_use]
     pub fn one(at: Nanos) -> Self {
         let mut one = Self { len: 1, ..Self::dropped(Reason::None) };
         one.list[0].at = at;
@@ -90,13 +89,11 @@ impl Deliveries {
     }
 
     /// No delivery.
-    #[must_use]
     pub fn dropped(reason: Reason) -> Self {
         Self { list: [Delivery::default(); MOST_DELIVERIES], len: 0, reason }
     }
 
     /// Why there is none.
-    #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
     }

@@ -45,7 +45,6 @@ pub struct LinkPlan {
 
 impl LinkPlan {
     /// A link that loses requests and delays replies.
-    #[must_use]
     pub fn new(loss: Loss, delay: Delay, seed: Seed) -> Self {
         let up = Impairments { loss, ..Impairments::default() };
         let down = Impairments { delay, ..Impairments::default() };
@@ -53,7 +52,6 @@ impl LinkPlan {
     }
 
     /// The scope in force.
-    #[must_use]
     pub fn scope(&self) -> Scope {
         self.scope.unwrap_or(match (&self.up.loss, &self.down.loss) {
             (Loss::RandInt(_), _) | (_, Loss::RandInt(_)) => Scope::Shared,
@@ -106,7 +104,6 @@ struct ClientState {
 
 impl Link {
     /// A link that has met nobody yet.
-    #[must_use]
     pub fn new(plan: LinkPlan) -> Self {
         Self {
             uniforms: Uniforms::new(plan.seed.key()),
@@ -141,7 +138,6 @@ impl Link {
     }
 
     /// Clients met so far, those that returned after they were forgotten counted again.
-    #[must_use]
     pub fn clients(&self) -> u64 {
         self.clients.seen()
     }

@@ -26,13 +26,11 @@ struct Waiting<T> {
 
 impl<T> DelayQueue<T> {
     /// An empty queue without bounds.
-    #[must_use]
     pub fn new() -> Self {
         Self::with_limits(usize::MAX, usize::MAX)
     }
 
     /// An empty queue for so many values, and so many bytes of them together.
-    #[must_use]
     pub fn with_limits(most: usize, most_bytes: usize) -> Self {
         Self { heap: BinaryHeap::new(), pushed: 0, bytes: 0, most, most_bytes }
     }
@@ -59,7 +57,6 @@ impl<T> DelayQueue<T> {
     }
 
     /// When the next one is due.
-    #[must_use]
     pub fn next_due(&self) -> Option<Nanos> {
         self.heap.peek().map(|next| next.due)
     }
@@ -76,19 +73,16 @@ impl<T> DelayQueue<T> {
     }
 
     /// How many wait.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.heap.len()
     }
 
     /// Whether none waits.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
 
     /// How many bytes wait.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -75,7 +75,6 @@ pub struct Counts {
 
 impl Counts {
     /// How many were sent, from the first number to the highest (over all stretches).
-    #[must_use]
     pub fn sent(&self) -> u64 {
         self.received.saturating_add(self.lost).saturating_add(self.pending)
     }
@@ -116,13 +115,11 @@ enum Kept {
 
 impl Account {
     /// An account that begins with the number `seq`.
-    #[must_use]
     pub fn new(seq: u64) -> Self {
         Self(Kept::Whole { first: seq, highest: seq })
     }
 
     /// The counts.
-    #[must_use]
     pub fn counts(&self) -> Counts {
         match &self.0 {
             Kept::Whole { first, highest } => {
@@ -153,7 +150,6 @@ impl Account {
     }
 
     /// When there will be something to settle even if nothing more is heard.
-    #[must_use]
     pub fn next_settle(&self, interval: Nanos) -> Option<Nanos> {
         match &self.0 {
             Kept::Whole { .. } => None,

@@ -128,7 +128,6 @@ struct Apart {
 
 impl Clocks {
     /// Clocks of which nothing is known.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -163,7 +162,6 @@ impl Clocks {
 
     /// When a heartbeat came that waited, between `began` and `now`, for somebody to read it: as long after it was sent as
     /// the others came, or as early as it can be where that is not known.
-    #[must_use]
     pub fn came(&self, seq_step: u64, interval: Nanos, stamp: Stamp, began: Nanos, now: Nanos) -> Nanos {
         let on = |clock: Option<Nanos>, scale: Option<Scale>| {
             clock.zip(scale).map(|(clock, scale)| clock.saturating_add(scale.offset.get()))

@@ -132,7 +132,6 @@ impl Kind {
     ];
 
     /// In a word.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Is(state) => state.name(),
@@ -141,14 +140,12 @@ impl Kind {
     }
 
     /// The kind of that word.
-    #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         let kind = || Self::NAMES.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind);
         State::from_name(word).map(Self::Is).or_else(kind)
     }
 
     /// Whether it is more than a heartbeat that came, is late or lost, as happens; `before` is the state before.
-    #[must_use]
     pub fn is_notable(self, before: Option<State>) -> bool {
         match self {
             Self::Is(State::Late | State::Suspect)
@@ -164,7 +161,6 @@ impl Kind {
 
 impl Event {
     /// As [`Kind::is_notable`].
-    #[must_use]
     pub fn is_notable(&self) -> bool {
         self.kind.is_notable(self.before)
     }

@@ -13,7 +13,6 @@ pub const LOG_TITLE: &str =
 
 impl Event {
     /// A line of JSON.
-    #[must_use]
     pub fn json_line(&self) -> String {
         let mut line = String::new();
         json::write_object(
@@ -37,7 +36,6 @@ impl Event {
     }
 
     /// A line of a log, of the run with this name.
-    #[must_use]
     pub fn log_line(&self, run: &str) -> String {
         let (time, client) = (iso(self.at.wall), self.client.as_deref().unwrap_or_default());
         let (address, seq, count) = (maybe(self.address), maybe(self.seq), maybe(self.count));
@@ -51,7 +49,6 @@ impl Event {
 
 impl PeerRow {
     /// The last line of a client in the log of the run with this name.
-    #[must_use]
     pub fn log_line(&self, run: &str, now: Moment) -> String {
         let Self { client, address, seq, counts, state, .. } = self;
         let (time, silence) = (iso(now.wall), seconds(now.mono.saturating_sub(self.last_seen.mono)));

@@ -67,7 +67,6 @@ struct Letter<'a> {
 
 impl Monitor {
     /// A monitor that has heard nobody yet.
-    #[must_use]
     pub fn new(plan: MonitorPlan, now: Moment) -> Self {
         Self {
             plan,
@@ -156,7 +155,6 @@ impl Monitor {
     }
 
     /// When to wake at the latest, beside every [`LOOK`].
-    #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
         self.roster.next_look().into_iter().chain(self.judge.idle_from(self.plan.idle)).min()
     }
@@ -167,7 +165,6 @@ impl Monitor {
     }
 
     /// What came in.
-    #[must_use]
     pub fn counters(&self) -> Counters {
         Counters { clients: self.clients() as u64, isolated: self.judge.is_isolated(), ..self.counters }
     }
@@ -183,13 +180,11 @@ impl Monitor {
     }
 
     /// How many clients there are.
-    #[must_use]
     pub fn clients(&self) -> usize {
         self.roster.len()
     }
 
     /// The first line of what is saved now.
-    #[must_use]
     pub fn save_title(now: Moment) -> String {
         saved::title(now)
     }

@@ -34,7 +34,6 @@ const CLIENTS: std::ops::RangeInclusive<usize> = 1..=10_000_000;
 
 impl MonitorPlan {
     /// A plan with the defaults.
-    #[must_use]
     pub fn new(detector: Detector) -> Self {
         Self {
             detector,

@@ -74,7 +74,6 @@ impl Account {
     }
 
     /// The counts of a run to one target that is over, from its rows. Datagrams that changed no row are not among them.
-    #[must_use]
     pub fn of_rows(mut rows: Vec<Settled>) -> Self {
         // In the order in which they came, replies are summed up as they were then, and overtaking shows.
         rows.sort_by_key(Settled::arrival);
@@ -111,7 +110,6 @@ impl Account {
     }
 
     /// Several accounts taken together.
-    #[must_use]
     pub fn sum(accounts: &[Self]) -> Self {
         let mut sum = Self::of_rows(Vec::new());
         for account in accounts {
@@ -124,13 +122,11 @@ impl Account {
     }
 
     /// Whether the number of replies that were overtaken is known.
-    #[must_use]
     pub fn knows_order(&self) -> bool {
         self.knows_order
     }
 
     /// The summary.
-    #[must_use]
     pub fn summary(mut self) -> Summary {
         self.round_trips.extend(self.rows.iter().flat_map(Rows::round_trips));
         let tally = &self.tally;

@@ -14,7 +14,6 @@ pub struct Mt19937 {
 
 impl Mt19937 {
     /// As `random.seed(n)`, given |n| in 32-bit words, lowest first; zero may be one word or none.
-    #[must_use]
     pub fn new(words: &[u32]) -> Self {
         let words = if words.is_empty() { &[0] } else { words };
         let mut state = linear_start(19_650_218);

@@ -25,7 +25,6 @@ impl Seed {
     /// 0 to 2^64 - 1 are their own key. Any other integer is folded: starting from the number of its words,
     /// with the top bit set if it is negative, each pair of words in turn (lowest first) is enciphered with
     /// the key so far, and the first 64 bits out are the next key.
-    #[must_use]
     pub fn key(&self) -> u64 {
         if !self.negative && self.words.len() <= 2 {
             return pair(&self.words);
@@ -40,7 +39,6 @@ impl Seed {
 
     /// The magnitude in 32-bit words, lowest first, none for zero: what `random.seed` keeps (it drops the
     /// sign).
-    #[must_use]
     pub fn words(&self) -> &[u32] {
         &self.words
     }

@@ -87,25 +87,21 @@ chunk! {
 
 impl Chunk {
     /// How many rows there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.due.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.due.is_empty()
     }
 
     /// Whether a reply came for a row.
-    #[must_use]
     pub fn has_reply(&self, at: usize) -> bool {
         self.copies[at] != 0
     }
 
     /// Where in `text` the reply of a row is; an empty place if it has none.
-    #[must_use]
     pub fn reply(&self, at: usize) -> std::ops::Range<usize> {
         let start = self.text_start[at] as usize;
         let kept = if self.has_reply(at) { KEPT_REPLY.min(self.bytes[at] as usize) } else { 0 };
@@ -124,38 +120,32 @@ impl Rows {
     const MOST_SOURCES: usize = 1_024;
 
     /// No rows yet; the first will be `first_seq`.
-    #[must_use]
     pub fn new(first_seq: u64) -> Self {
         Self { first_seq, ..Self::default() }
     }
 
     /// How many rows there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The sequence number of the first row that is kept.
-    #[must_use]
     pub fn first_seq(&self) -> u64 {
         self.first_seq
     }
 
     /// The row of `seq`, while it is kept.
-    #[must_use]
     pub fn index(&self, seq: u64) -> Option<usize> {
         let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
         (index < self.len).then_some(index)
     }
 
     /// The sequence number of a row.
-    #[must_use]
     pub fn seq(&self, index: usize) -> u64 {
         self.first_seq + index as u64
     }
@@ -166,7 +156,6 @@ impl Rows {
     }
 
     /// The chunk of a row, and its place there.
-    #[must_use]
     pub fn place(&self, index: usize) -> (&Chunk, usize) {
         (&self.chunks[index / Self::CHUNK], index % Self::CHUNK)
     }
@@ -210,27 +199,23 @@ impl Rows {
     }
 
     /// The senders that `source` counts into.
-    #[must_use]
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
 
     /// The status of a row.
-    #[must_use]
     pub fn status(&self, index: usize) -> Status {
         let (chunk, at) = self.place(index);
         Status::from_code(chunk.status[at])
     }
 
     /// Who took the times of a row; valid where `copies` is not 0.
-    #[must_use]
     pub fn stamp_of(&self, index: usize) -> Stamp {
         let (chunk, at) = self.place(index);
         Stamp::from_code(chunk.stamp[at])
     }
 
     /// One row, put together.
-    #[must_use]
     pub fn get(&self, index: usize) -> Row {
         let (chunk, at) = self.place(index);
         Row {
@@ -278,7 +263,6 @@ impl Rows {
     }
 
     /// Bytes that the chunks hold.
-    #[must_use]
     pub fn bytes_held(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.bytes_held()).sum()
     }

@@ -99,7 +99,6 @@ impl Digest {
     }
 
     /// The mean size of the differences between neighbours; `None` without a pair.
-    #[must_use]
     pub fn ipdv_mean_abs(&self) -> Option<f64> {
         let count = self.ipdv.moments().count();
         (count > 0).then(|| self.ipdv_sizes / count as f64)

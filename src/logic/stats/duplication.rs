@@ -41,13 +41,11 @@ impl Duplication {
 
     /// Replies too many for each ping that was answered (RFC 5560, packet-duplication-fraction); it may exceed 1.
     /// `None` if none was.
-    #[must_use]
     pub fn fraction(&self) -> Option<f64> {
         (self.answered > 0).then(|| self.duplicates as f64 / self.answered as f64)
     }
 
     /// The share of answered pings that got more than one reply (RFC 5560, replicated-packet-rate). `None` if none was.
-    #[must_use]
     pub fn rate(&self) -> Option<f64> {
         (self.answered > 0).then(|| self.replicated as f64 / self.answered as f64)
     }

@@ -10,14 +10,12 @@ pub const Z95: f64 = 1.959_963_984_540_054;
 ///
 /// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is right to use at 0 of n and n of n
 /// (Wilson 1927; Brown, Cai and `DasGupta` 2001). `None` without a trial.
-#[must_use]
 pub fn wilson(hits: u64, n: u64, z: f64) -> Option<(f64, f64)> {
     (n > 0).then(|| wilson_of_share(hits as f64 / n as f64, n as f64, z))
 }
 
 /// The Wilson score interval of a share that was seen in `trials` trials, which need not be a whole number: where
 /// neighbours resemble each other, the trials are worth fewer independent ones. With none, 0 to 1.
-#[must_use]
 pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
     if trials <= 0.0 {
         return (0.0, 1.0);
@@ -34,7 +32,6 @@ pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
 
 /// The 95 % interval of the mean of a Poisson variable of which `count` was seen (Garwood 1936): exact, in that the
 /// truth lies below it in at most 2.5 % of all cases and above it in at most 2.5 %.
-#[must_use]
 pub fn garwood(count: u64) -> (f64, f64) {
     const SIDE: f64 = 0.025;
     let n = count as f64;
@@ -74,7 +71,6 @@ impl Confidence {
     }
 
     /// How many standard deviations a normal variable is within, so often.
-    #[must_use]
     pub fn z(self) -> f64 {
         // Next to 1 no f64 is left between; the tail is then that of the last one before it.
         normal_quantile_above(((1.0 - self.0) / 2.0).max(1e-300))

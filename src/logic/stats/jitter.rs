@@ -70,13 +70,11 @@ impl Jitter {
     }
 
     /// The mean of the jitters after each difference.
-    #[must_use]
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
     /// The greatest jitter.
-    #[must_use]
     pub fn greatest(&self) -> Option<f64> {
         (self.count > 0).then_some(self.max)
     }

@@ -15,7 +15,6 @@ pub struct Loss {
 
 /// Loss of the round trip (RFC 6673, Type-P-Round-trip-Loss-Ratio): pings without a reply within the timeout, out of
 /// all that are settled. Which way they were lost is unknown. Without a ping there is no ratio.
-#[must_use]
 pub fn loss(samples: &[Sample<'_>]) -> Loss {
     let mut all = Loss::default();
     for sample in samples {
@@ -43,43 +42,36 @@ impl Loss {
     }
 
     /// All settled pings.
-    #[must_use]
     pub fn sent(&self) -> u64 {
         self.ended.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Those with a reply in time.
-    #[must_use]
     pub fn received(&self) -> u64 {
         self.ended[Status::Reply as usize]
     }
 
     /// Those without.
-    #[must_use]
     pub fn lost(&self) -> u64 {
         self.sent() - self.received()
     }
 
     /// Lost out of sent.
-    #[must_use]
     pub fn share(&self) -> Option<f64> {
         (self.sent() > 0).then(|| self.lost() as f64 / self.sent() as f64)
     }
 
     /// The interval of the loss, if losses are independent (Wilson 1927).
-    #[must_use]
     pub fn interval(&self, confidence: Confidence) -> Option<(f64, f64)> {
         wilson(self.lost(), self.sent(), confidence.z())
     }
 
     /// The probability of a loss just after a ping in time: `p` of the Gilbert model. `None` if nothing came after one.
-    #[must_use]
     pub fn p(&self) -> Option<f64> {
         Self::second(self.after[0]).map(|share| share.1)
     }
 
     /// The probability of a reply in time just after a loss: `r` of the Gilbert model. `None` if nothing came after one.
-    #[must_use]
     pub fn r(&self) -> Option<f64> {
         Self::second(self.after[1]).map(|share| share.0)
     }
@@ -91,21 +83,18 @@ impl Loss {
 
     /// How much the fate of one ping says about that of the next: their correlation, `q = 1 - p - r` of a Markov chain.
     /// 0 is independence, 1 an outage without end, -1 every other ping. `None` unless both fates had a next.
-    #[must_use]
     pub fn correlation(&self) -> Option<f64> {
         Some(1.0 - self.p()? - self.r()?)
     }
 
     /// How many independent pings would have told as much about the loss: n (1 - q) / (1 + q). Losses that avoid each
     /// other, q < 0, count as independent ones: a short run finds too much of that by chance.
-    #[must_use]
     pub fn independent_pings(&self) -> f64 {
         let q = self.correlation().unwrap_or(0.0).max(0.0);
         self.sent() as f64 * (1.0 - q) / (1.0 + q)
     }
 
     /// The interval of the loss when losses come in bursts: Wilson's, for as many pings as are independent.
-    #[must_use]
     pub fn burst_interval(&self, confidence: Confidence) -> Option<(f64, f64)> {
         self.share().map(|share| wilson_of_share(share, self.independent_pings(), confidence.z()))
     }

@@ -57,7 +57,6 @@ pub struct LossRuns {
 /// Runs of losses (RFC 3357, Loss-Period-Total, Loss-Period-Lengths and Loss-Distance).
 ///
 /// Runs end where a sample ends. Without a loss there are no runs, and nothing to say about them.
-#[must_use]
 pub fn loss_runs(samples: &[Sample<'_>]) -> LossRuns {
     let mut runs = LossRuns::default();
     for sample in samples {
@@ -90,32 +89,27 @@ impl LossRuns {
     }
 
     /// How many runs there are.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.lengths.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// How many losses there are in them.
-    #[must_use]
     pub fn lost(&self) -> u64 {
         self.lengths.iter().fold(0, |sum, (length, count)| sum.saturating_add(length.saturating_mul(*count)))
     }
 
     /// The mean number of losses in a run.
-    #[must_use]
     pub fn mean(&self) -> Option<f64> {
         (self.count() > 0).then(|| self.lost() as f64 / self.count() as f64)
     }
 
     /// The most losses in a row; 0 without any.
-    #[must_use]
     pub fn longest(&self) -> u64 {
         self.lengths.last_key_value().map_or(0, |(length, _)| *length)
     }
 
     /// The mean run as a multiple of what it would be if losses were independent, 1 / (1 - loss) (burst ratio of ITU-T
     /// G.107): 1 at random, more in bursts. `None` if nothing was lost, or everything.
-    #[must_use]
     pub fn burst_ratio(&self) -> Option<f64> {
         let received = self.sent.saturating_sub(self.lost());
         let mean = self.mean().filter(|_| received > 0)?;
@@ -124,7 +118,6 @@ impl LossRuns {
 
     /// The share of losses that come at most `constraint` pings after another (RFC 3357, Loss-Noticeable-Rate). `None`
     /// without a loss.
-    #[must_use]
     pub fn noticeable(&self, constraint: u64) -> Option<f64> {
         let near =
             self.distances.range(..=constraint).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));

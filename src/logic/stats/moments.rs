@@ -17,7 +17,6 @@ const BLOCK: usize = 1_024;
 
 impl Moments {
     /// The moments of all `values`, in two passes: the mean is exact but for its last digit.
-    #[must_use]
     pub fn of(values: &[i64]) -> Self {
         let (Some(min), Some(max)) = (values.iter().min(), values.iter().max()) else {
             return Self::default();
@@ -52,7 +51,6 @@ impl Moments {
     }
 
     /// The sum of the squares of the distances from the mean.
-    #[must_use]
     pub fn squares(&self) -> f64 {
         self.squares
     }
@@ -88,31 +86,26 @@ impl Moments {
     }
 
     /// How many values there were.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// Least value; `None` without values.
-    #[must_use]
     pub fn min(&self) -> Option<i64> {
         (self.count > 0).then_some(self.min)
     }
 
     /// Greatest value; `None` without values.
-    #[must_use]
     pub fn max(&self) -> Option<i64> {
         (self.count > 0).then_some(self.max)
     }
 
     /// Arithmetic mean; `None` without values.
-    #[must_use]
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then_some(self.mean)
     }
 
     /// Standard deviation of the sample (divided by n - 1); `None` below two values.
-    #[must_use]
     pub fn stddev(&self) -> Option<f64> {
         (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt())
     }

@@ -28,7 +28,6 @@ impl Quantile {
     }
 
     /// The number.
-    #[must_use]
     pub fn get(self) -> f64 {
         self.0
     }
@@ -44,7 +43,6 @@ impl Quantile {
 }
 
 /// The `q` quantile (0..=1) of ascending values. `None` without values.
-#[must_use]
 pub fn quantile(ascending: &[i64], q: f64) -> Option<f64> {
     let (index, part) = Quantile(q).place(ascending.len())?;
     let low = ascending[index] as f64;

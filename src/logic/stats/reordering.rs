@@ -69,7 +69,6 @@ pub fn reordering(samples: &[Sample<'_>], n: u64) -> Result<Reordering, Invalid>
 
 impl Reordering {
     /// No replies yet.
-    #[must_use]
     pub fn new(n: u64) -> Self {
         Self { received: 0, reordered: 0, extents: 0, max_extent: 0, n, n_reordered: 0 }
     }
@@ -91,19 +90,16 @@ impl Reordering {
     }
 
     /// The share of replies that are reordered (section 4.1). `None` without a reply.
-    #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         (self.received > 0).then(|| self.reordered as f64 / self.received as f64)
     }
 
     /// The mean extent of those that are reordered. `None` if none is.
-    #[must_use]
     pub fn mean_extent(&self) -> Option<f64> {
         (self.reordered > 0).then(|| self.extents as f64 / self.reordered as f64)
     }
 
     /// The share of replies that are n-reordered. `None` without a reply.
-    #[must_use]
     pub fn n_ratio(&self) -> Option<f64> {
         (self.received > 0).then(|| self.n_reordered as f64 / self.received as f64)
     }

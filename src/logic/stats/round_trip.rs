@@ -17,7 +17,6 @@ pub enum Lost {
 ///
 /// Of no round trip everything is `None`; of one there is no standard deviation. With [`Lost::Infinite`], mean and
 /// standard deviation are still those of the others.
-#[must_use]
 pub fn round_trip(samples: &[Sample<'_>], wanted: &[Quantile], lost: Lost) -> Distribution {
     let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());
     values.extend(samples.iter().flat_map(Sample::round_trips));

@@ -74,13 +74,11 @@ impl<'a> Sample<'a> {
     }
 
     /// How many pings there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.columns.rtt.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -104,7 +102,6 @@ impl<'a> Sample<'a> {
     }
 
     /// The round trip of a ping that was answered in time.
-    #[must_use]
     pub fn in_time(&self, row: usize) -> Option<Nanos> {
         let rtt = self.columns.rtt[row];
         let replied = self.columns.status.map_or(rtt != NONE, |status| status[row] == Status::Reply as u8);
@@ -117,7 +114,6 @@ impl<'a> Sample<'a> {
     }
 
     /// How a ping ended.
-    #[must_use]
     pub fn status(&self, row: usize) -> Status {
         match self.columns.status.map(|status| status[row]) {
             Some(0) => Status::Reply,
@@ -130,26 +126,22 @@ impl<'a> Sample<'a> {
     }
 
     /// The number of a ping.
-    #[must_use]
     pub fn seq(&self, row: usize) -> u64 {
         self.columns.seq.map_or(self.first + row as u64, |seq| seq[row])
     }
 
     /// Whether a ping has the number after that of the row before.
-    #[must_use]
     pub fn follows(&self, row: usize) -> bool {
         row > 0 && self.columns.seq.is_none_or(|seq| seq[row] - seq[row - 1] == 1)
     }
 
     /// When a ping was sent; when it was to be, if it was not or that is not known.
-    #[must_use]
     pub fn time(&self, row: usize) -> Option<Nanos> {
         let at = |column: Option<&[Nanos]>| column.map(|column| column[row]).filter(|at| *at != NONE);
         at(self.columns.sent).or_else(|| at(self.columns.due))
     }
 
     /// When a ping was to be sent.
-    #[must_use]
     pub fn due(&self, row: usize) -> Option<Nanos> {
         self.columns.due.map(|due| due[row]).filter(|due| *due != NONE)
     }

@@ -33,7 +33,6 @@ impl std::fmt::Debug for Sketch {
 
 impl Sketch {
     /// The sketch of `values`.
-    #[must_use]
     pub fn of(values: &[i64]) -> Self {
         // In an array of all bins first: for a million values that takes half the time.
         let mut counts = vec![0_u64; 2 * SIDE.unsigned_abs() as usize + 1];
@@ -85,7 +84,6 @@ impl Sketch {
     }
 
     /// Count, mean, standard deviation and extremes: exact.
-    #[must_use]
     pub fn moments(&self) -> &Moments {
         &self.moments
     }
@@ -98,7 +96,6 @@ impl Sketch {
 
     /// A quantile, each of the two values it lies between within [`SKETCH_ERROR`]; least and greatest are exact. `None`
     /// without values.
-    #[must_use]
     pub fn quantile(&self, q: Quantile) -> Option<f64> {
         let (least, greatest) = (self.moments.min()? as f64, self.moments.max()? as f64);
         let count = usize::try_from(self.moments.count()).unwrap_or(usize::MAX);

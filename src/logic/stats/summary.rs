@@ -68,7 +68,6 @@ pub struct RoundTrip {
 
 impl RoundTrip {
     /// Exact quantiles from every value; sorts `values`.
-    #[must_use]
     pub fn exact(moments: &Moments, values: &mut [i64]) -> Option<Self> {
         values.sort_unstable();
         Self::with(moments, 0.0, |q| quantile(values, q))
@@ -91,7 +90,6 @@ impl RoundTrip {
 
 impl Summary {
     /// `lost` of `sent` as a share with its interval.
-    #[must_use]
     pub fn share(lost: u64, sent: u64) -> Option<(f64, f64, f64)> {
         wilson(lost, sent, Z95).map(|(low, high)| (lost as f64 / sent as f64, low, high))
     }

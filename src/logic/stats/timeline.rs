@@ -22,7 +22,6 @@ pub struct Span {
 }
 
 /// The times of the first and the last ping; `None` without any.
-#[must_use]
 pub fn extent(samples: &[Sample<'_>]) -> Option<(Nanos, Nanos)> {
     let times = || samples.iter().flat_map(|sample| (0..sample.len()).filter_map(|row| sample.time(row)));
     Some((times().min()?, times().max()?))

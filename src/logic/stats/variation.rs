@@ -17,7 +17,6 @@ pub struct Ipdv {
 ///
 /// Signed, so its mean says little: it is near 0 on any path. Fewer than two pings in time, or none with neighbours, have
 /// no pair: then everything is `None`.
-#[must_use]
 pub fn ipdv(samples: &[Sample<'_>], wanted: &[Quantile]) -> Ipdv {
     let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());
     for sample in samples {
@@ -29,7 +28,6 @@ pub fn ipdv(samples: &[Sample<'_>], wanted: &[Quantile]) -> Ipdv {
 }
 
 /// The singleton of [`ipdv`]: a row against the one before it.
-#[must_use]
 pub fn difference(sample: &Sample<'_>, row: usize) -> Option<i64> {
     if !sample.follows(row) {
         return None;
@@ -41,7 +39,6 @@ pub fn difference(sample: &Sample<'_>, row: usize) -> Option<i64> {
 /// sample. Its high quantiles say what a playout buffer has to hold.
 ///
 /// Of no round trip everything is `None`; a single one has the variation 0.
-#[must_use]
 pub fn pdv(samples: &[Sample<'_>], wanted: &[Quantile]) -> Distribution {
     let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());
     for sample in samples {

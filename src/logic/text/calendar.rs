@@ -15,7 +15,6 @@ pub(in crate::logic) const MONTHS: [&str; 12] =
 const EPOCH: i64 = 719_468;
 
 /// Nanoseconds since 1970 as `2023-11-14T22:13:20.250000Z`.
-#[must_use]
 pub fn iso(wall_ns: i64) -> String {
     let (seconds, nanos) = (wall_ns.div_euclid(1_000_000_000), wall_ns.rem_euclid(1_000_000_000));
     let (days, (hour, minute, second)) = day_and_time(seconds);

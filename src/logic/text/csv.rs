@@ -26,7 +26,6 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads `text`, whose first line has the number `line` in its file.
-    #[must_use]
     pub fn new(text: &'a str, line: usize) -> Self {
         Self { rest: text, line }
     }

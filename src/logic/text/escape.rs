@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text for `bytes`.
-#[must_use]
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
         && !text.contains("\\x")
@@ -33,7 +32,6 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// The bytes that [`escape`] made this text of.
-#[must_use]
 pub fn unescape(text: &str) -> Cow<'_, [u8]> {
     if !text.contains("\\x") {
         return Cow::Borrowed(text.as_bytes());

@@ -21,7 +21,6 @@ pub enum Value<'a> {
 }
 
 /// Reads an object that holds no other into `members`, in its order; `None` if `line` is anything else.
-#[must_use]
 pub fn read_object<'a>(line: &'a str, members: &mut Vec<(Cow<'a, str>, Value<'a>)>) -> Option<()> {
     members.clear();
     let mut rest = line.trim_matches(BLANK).strip_prefix('{')?.trim_start_matches(BLANK);
@@ -184,7 +183,6 @@ pub fn write_object(out: &mut String, members: &[(&str, Value<'_>)]) {
 }
 
 /// A float. JSON has no words for what is not finite, and Python's has these.
-#[must_use]
 pub fn number_text(number: f64) -> String {
     match number {
         _ if number.is_finite() => py_repr(number),

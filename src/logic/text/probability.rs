@@ -50,20 +50,17 @@ impl Probability {
     }
 
     /// Numerator and denominator, in lowest terms.
-    #[must_use]
     pub fn fraction(&self) -> (u128, u128) {
         (self.part, self.whole)
     }
 
     /// The nearest float, or one beside it.
-    #[must_use]
     pub fn as_f64(&self) -> f64 {
         self.part as f64 / self.whole as f64
     }
 
     /// Whether an event of this probability happens, given 64 uniform bits: bits < floor(p x 2^64); 1 always
     /// does.
-    #[must_use]
     pub(in crate::logic) fn threshold(&self) -> Threshold {
         if self.part == self.whole {
             return Threshold { always: true, below: 0 };

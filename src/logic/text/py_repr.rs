@@ -3,7 +3,6 @@
 /// `value` as Python's `repr` prints it: the shortest digits that read back, an exponent below 1e-4 and from 1e16.
 ///
 /// Rust prints the same digits but `30` for `30.0`, and never or always an exponent.
-#[must_use]
 pub fn py_repr(value: f64) -> String {
     if value.is_nan() {
         return "nan".into();

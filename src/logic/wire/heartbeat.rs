@@ -109,7 +109,6 @@ impl Heartbeat<'_> {
 pub const NAME_RULE: &str = "1 to 64 letters, digits and . _ : @ / + -";
 
 /// Whether a text can name a sender or a key, as [`NAME_RULE`] says; all that is ASCII.
-#[must_use]
 pub fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len())
         && text.bytes().all(|byte| {

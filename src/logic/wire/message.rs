@@ -57,7 +57,6 @@ impl Message {
     }
 
     /// The bytes that the message can need at most for sequence numbers up to `last_seq`.
-    #[must_use]
     pub fn longest(&self, last_seq: u64) -> usize {
         let length = |piece: &Piece| match piece {
             Piece::Text(text) => text.len(),
@@ -72,7 +71,6 @@ impl Message {
 
     /// Whether an answer carries what identifies the ping `seq` beside its number: the time text, which no other
     /// ping has, or where there is none the whole message, in capitals or not.
-    #[must_use]
     pub fn is_in(&self, answer: &[u8], seq: u64, wall_ns: i64) -> bool {
         if self.pieces.contains(&Piece::Time) {
             return has_token(answer, time_text(wall_ns).as_bytes());

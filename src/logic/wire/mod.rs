@@ -31,7 +31,6 @@ pub enum Seq {
 
 impl Seq {
     /// The full number, taking a wrapped one as the value nearest to `latest` (serial arithmetic, RFC 1982).
-    #[must_use]
     pub fn near(self, latest: u64) -> Option<u64> {
         match self {
             Self::Whole(seq) => Some(seq),
@@ -46,13 +45,11 @@ impl Seq {
 
 /// Nanoseconds as CPython's `time.time()` makes seconds of them, to the last bit; for a time since 1970 good to half a
 /// microsecond.
-#[must_use]
 pub fn seconds(nanos: i64) -> f64 {
     nanos as f64 / 1e9
 }
 
 /// The sequence number in a request or an answer, if one can be read, also where only heartbeats have it.
-#[must_use]
 pub fn read_seq(datagram: &[u8]) -> Option<u64> {
     match parse_seq(datagram) {
         Some(Seq::Whole(seq)) => Some(seq),
@@ -62,7 +59,6 @@ pub fn read_seq(datagram: &[u8]) -> Option<u64> {
 }
 
 /// As [`read_seq`], keeping apart numbers that wrap around.
-#[must_use]
 pub fn parse_seq(datagram: &[u8]) -> Option<Seq> {
     if let Some(seq) = binary_seq(datagram) {
         return Some(seq);
@@ -99,7 +95,6 @@ pub fn parse_seq(datagram: &[u8]) -> Option<Seq> {
 /// The sender's time in a request, in seconds since 1970: a number in any unit or a date, wherever a heartbeat may have
 /// it. A date that names no zone is one of a zone that is so many nanoseconds ahead of UTC. A number too small for our
 /// days is none.
-#[must_use]
 pub fn read_time(datagram: &[u8], utc_offset: Nanos) -> Option<f64> {
     let moment = heartbeat::moment(datagram)?.in_zone(utc_offset);
     moment.is_certain().then_some(moment)?.seconds()

@@ -82,7 +82,6 @@ impl Template {
     }
 
     /// Whether a reply can be longer than its request.
-    #[must_use]
     pub fn can_amplify(&self) -> bool {
         !matches!(self.pieces[..], [Piece::Message | Piece::Upper])
     }

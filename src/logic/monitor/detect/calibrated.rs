@@ -60,13 +60,11 @@ impl Default for Calibrated {
 
 impl Calibrated {
     /// A detector with this promise.
-    #[must_use]
     pub fn new(false_alarms: Rate) -> Self {
         Self { false_alarms }
     }
 
     /// The promise.
-    #[must_use]
     pub fn false_alarms(&self) -> Rate {
         self.false_alarms
     }

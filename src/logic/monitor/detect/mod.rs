@@ -58,7 +58,6 @@ pub enum Detector {
 
 impl Detector {
     /// Three misses: what every interval allows.
-    #[must_use]
     pub fn plain() -> Self {
         Self::Fixed(Fixed::default())
     }
@@ -171,25 +170,21 @@ impl Watch {
     }
 
     /// The interval that it goes by.
-    #[must_use]
     pub fn interval(&self) -> Nanos {
         self.interval
     }
 
     /// Until when silence means what; `None` before the first heartbeat.
-    #[must_use]
     pub fn marks(&self) -> Option<Marks> {
         self.marks
     }
 
     /// Until when silence is still fine, this moment included; `None` before the first heartbeat.
-    #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         self.marks.map(|marks| marks.down)
     }
 
     /// What a calibrated detector foretells of itself; `None` for the others.
-    #[must_use]
     pub fn forecast(&self) -> Option<Forecast> {
         match &self.state {
             State::Calibrated(watch) => Some(watch.forecast()),

@@ -59,7 +59,6 @@ impl Rate {
     }
 
     /// Events per second.
-    #[must_use]
     pub fn per_second(&self) -> f64 {
         let (_, seconds) = self.unit.name_and_seconds();
         f64::from(self.events.get()) / (f64::from(self.periods.get()) * f64::from(seconds))

@@ -82,7 +82,6 @@ impl Key {
     }
 
     /// Its name.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -137,13 +136,11 @@ impl Keys {
     }
 
     /// Whether there is none, so that everybody is believed.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
     /// The only key, or the one called `name`.
-    #[must_use]
     pub fn find(&self, name: Option<&str>) -> Option<&Key> {
         match name {
             Some(name) => self.keys.get(name),
@@ -152,7 +149,6 @@ impl Keys {
     }
 
     /// Whether a line was written by somebody who knows the key that it names. Takes as long for any code.
-    #[must_use]
     pub fn verify(&self, seal: &Seal<'_>) -> bool {
         self.keys.get(seal.key).is_some_and(|key| {
             key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).is_ok()
