@@ -138,8 +138,6 @@ class Careful:
 
 
 class NoScreen:
-    """Nobody looks."""
-
     rows = 0
 
     def show(self, run: "Run") -> None:
@@ -150,8 +148,6 @@ class NoScreen:
 
 
 class NotebookScreen:
-    """A cell's output that changes."""
-
     rows = ROWS
 
     def __init__(self) -> None:
@@ -191,31 +187,25 @@ class Line:
         self._last = len(line)
 
     def close(self) -> None:
-        """Go to the next line."""
         self._stream.write("\n")
         self._stream.flush()
 
 
 class Bar:
-    """tqdm's bar."""
-
     rows = 0
 
     def __init__(self, bar: "object") -> None:
         self._bar = bar
 
     def show(self, run: "Run") -> None:
-        """Move it on."""
         self._bar.n = run.summary.sent  # type: ignore[attr-defined]
         self._bar.set_postfix_str(facts(run))  # type: ignore[attr-defined]
 
     def close(self) -> None:
-        """Leave it there."""
         self._bar.close()  # type: ignore[attr-defined]
 
 
 def facts(run: "Run") -> str:
-    """Say how it goes, in a few words."""
     summary = run.summary
     shares = loss_percents(summary)
     loss = f" ({shares[0]} %)" if shares else ""

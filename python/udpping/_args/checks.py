@@ -47,19 +47,16 @@ def optional(check: "Callable[[str, object], T]") -> "Callable[[str, object], T 
 
 
 def any_whole(name: str, value: object) -> int:
-    """Take a whole number of any size."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise refuse(name, value, "a whole number")
     return operator.index(value)
 
 
 def seconds(name: str, value: object) -> float:
-    """Take a number of seconds."""
     return number(name, value, "a number of seconds")
 
 
 def number(name: str, value: object, expected: str = "a number") -> float:
-    """Take any number."""
     if isinstance(value, bool) or not isinstance(value, SupportsFloat):
         raise refuse(name, value, expected)
     try:
@@ -80,7 +77,6 @@ def text(name: str, value: object) -> str:
 
 
 def path(name: str, value: object) -> str:
-    """Take a path."""
     try:
         return os.fsdecode(cast("Path", value))
     except TypeError:
@@ -95,7 +91,6 @@ def items(name: str, values: object, expected: str) -> list[object]:
 
 
 def flag(name: str, value: object) -> bool:
-    """Take `True` or `False`."""
     if not isinstance(value, bool):
         raise refuse(name, value, "True or False")
     return value

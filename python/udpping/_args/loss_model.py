@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 
 class LossModel(NamedTuple):
-    """What a loss means."""
-
     kind: str
     """As its text begins: `burst`."""
     mean: "Fraction | None"
@@ -29,7 +27,6 @@ class LossModel(NamedTuple):
 
 
 def loss_model(loss: "str | Loss") -> LossModel:
-    """Let the core say what a loss means."""
     from fractions import Fraction
 
     kind, mean, parameters = _core.loss_model(text("loss", str(loss)))

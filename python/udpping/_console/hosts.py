@@ -33,7 +33,6 @@ def addresses() -> list[str]:
 
 
 def on_every_interface(host: str | None, bind: "Callable[[str], Bound]") -> "Bound":
-    """Bind where a host was named, and else everywhere."""
     if host is not None:
         return bind(host)
     try:
@@ -46,7 +45,6 @@ def on_every_interface(host: str | None, bind: "Callable[[str], Bound]") -> "Bou
 
 
 def whereabouts(bound: tuple[str, int]) -> str:
-    """Say where somebody listens."""
     host, port = bound
     return f"listening on {WILD.get(host, host)}, UDP port {port}"
 
@@ -61,7 +59,6 @@ def ways(command: str, bound: tuple[str, int], address: tuple[str, int]) -> tupl
 
 
 def client_commands(port: int, command: str = "ping", *, ipv6: bool = True) -> list[str]:
-    """Write what somebody on another machine types."""
     return [f"udpping {command} {target_text(each, port)}" for each in addresses() if ipv6 or ":" not in each]
 
 

@@ -60,7 +60,6 @@ def any_whole(text: str) -> int:
 
 
 def add_listener(options: Parser, port: int) -> None:
-    """Add the options that say where a service listens."""
     options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
     options.add_argument(
         "-p", "--port", type=whole(0, MAX_PORT), default=port, help=f"port; 0 takes any ({port})"

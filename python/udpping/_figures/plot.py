@@ -76,12 +76,10 @@ def looks(names: "Sequence[str | None]") -> "Iterator[Look]":
 
 
 def plot(run: "Run", kind: str, ax: "Axes | None" = None) -> "Axes":
-    """Draw one run."""
     return draw([run], [None], kind, ax)
 
 
 def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "Axes | None") -> "Axes":
-    """Draw runs over each other, each in its colour."""
     drawing = KINDS.get(checks.text("kind", kind).replace("_", "-"))
     if drawing is None:
         raise checks.refuse("kind", kind, f"one of {', '.join(KINDS)}")
@@ -122,7 +120,6 @@ def timed(run: "Run") -> bool:
 
 
 def new_axes() -> "Axes":
-    """Make a figure of its own."""
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:

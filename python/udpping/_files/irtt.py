@@ -21,7 +21,6 @@ LOST = {"false": "reply", "true": "timeout", "true_up": "timeout", "true_down": 
 
 
 def read(text: str) -> "Run":
-    """Read the whole file."""
     try:
         told = json.loads(text)
     except (ValueError, RecursionError) as error:

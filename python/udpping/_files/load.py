@@ -120,7 +120,6 @@ def _known(name: str, head: str, form: str | None) -> str:
 
 
 def _form(head: str) -> str | None:
-    """Find out what writes files that begin like this."""
     first = head.lstrip().partition("\n")[0].strip()
     if first.startswith("# udpping: ") or {"seq", "status"} <= set(first.split(",")):
         return "csv"

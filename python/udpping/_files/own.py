@@ -99,7 +99,6 @@ def read_command(text: str) -> "Run":
 
 
 def read_parquet(path: str) -> "Run":
-    """Read Parquet by whichever library is installed."""
     try:
         import pyarrow.parquet as pq
     except ImportError:

@@ -93,7 +93,6 @@ class Reader:
 
 
 def read(text: str) -> "Run":
-    """Read the lines of one `ping`."""
     if WINDOWS.search(text):
         from udpping._files.ping_windows import read as read_windows
 

@@ -76,7 +76,6 @@ class Reader:
 
 
 def read(text: str) -> "Run":
-    """Read the lines of one `ping`."""
     reader = Reader(in_flight=int("Control-" in text))
     for line, words in enumerate(map(str.strip, text.splitlines()), 1):
         reader.line(words, line)

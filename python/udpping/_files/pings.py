@@ -19,8 +19,6 @@ TIMEOUT = ("timeout", None, None, None, None, None)
 
 
 class Lane:
-    """The pings to one target."""
-
     def __init__(self, name: str, first: int | None = None) -> None:
         self.name = name
         self.pings: dict[int, tuple[Any, ...]] = {}
@@ -75,7 +73,6 @@ class Lane:
 
 
 def run_of_lanes(lanes: "list[Lane]", settings: "dict[str, Any]") -> "Run":
-    """Put the rows together."""
     sends = [ping[1] for lane in lanes for ping in lane.pings.values() if ping[1] is not None]
     began = min(sends, default=None)
 
@@ -137,7 +134,6 @@ def nanoseconds(text: str, scale: int, line: int) -> int:
 
 
 def number(text: str, line: int, most: int = 2**32) -> int:
-    """Read a whole number."""
     if len(text) > LONGEST or not (text.isascii() and text.isdigit()) or int(text) > most:
         raise ConfigError(f"line {line}: number {text[:40]!r} is not usable: expected 0 to {most}")
     return int(text)

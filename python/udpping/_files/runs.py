@@ -71,7 +71,6 @@ def _plain(facts: "Facts") -> bool:
 
 
 def decode(text: "str | bytes") -> "Facts":
-    """Read it."""
     import json
 
     try:

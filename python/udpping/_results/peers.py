@@ -37,7 +37,6 @@ def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str)
 
 
 def moment(wall_ns: int) -> str:
-    """Write a time in this machine's zone."""
     return strftime("%Y-%m-%d %H:%M:%S", localtime(wall_ns // SECOND))
 
 

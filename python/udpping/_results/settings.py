@@ -45,7 +45,6 @@ def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts
 
 
 def total_name(names: "Sequence[str]") -> str:
-    """Name several targets together."""
     return ", ".join(names) or "no target" if len(names) <= MANY else f"{len(names)} targets"
 
 
@@ -60,7 +59,6 @@ def metadata(run: "Run") -> "Facts":
 
 
 def encode(told: "Facts") -> str:
-    """Write metadata as one line of JSON."""
     import json
 
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))

@@ -334,7 +334,6 @@ class Pinger:
 
 
 def targets_of(targets: "Iterable[Target]", port: int) -> list[tuple[str, int]]:
-    """Read the targets of `ping_many`."""
     if isinstance(targets, str):
         raise refuse("targets", targets, "a list, or ping() for one target")
     whole("port", port)

@@ -17,12 +17,10 @@ def table_html(table: "Table") -> str:
 
 
 def ends_html(table: "Table") -> str:
-    """Show the first and last rows of a table."""
     return grid(table.column_names, ends(table))
 
 
 def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
-    """Show rows of values below their heads."""
     return grid_of_html(head, ((escape(cell(value)) for value in row) for row in rows))
 
 

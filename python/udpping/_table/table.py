@@ -185,5 +185,4 @@ class Table(Generic[RowT_co]):
 
 
 def core_of(table: Table) -> "_core.Table":
-    """Give what the core knows as this table."""
     return table._core  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

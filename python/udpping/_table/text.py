@@ -50,18 +50,15 @@ def shown(datagram: bytes) -> str:
 
 
 def short(text: str) -> str:
-    """Leave out the end of what is long."""
     text = visible(text)
     return text if len(text) <= TEXT else text[: TEXT - len(GAP)] + GAP
 
 
 def rows_text(count: int) -> str:
-    """Say how many rows there are."""
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def cell(value: object, missing: str = "") -> str:
-    """Write a value of a table."""
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1 else f"{value:.10g}"
     return missing if value is None else short(str(plain(value)))

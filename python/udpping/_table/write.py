@@ -118,7 +118,6 @@ def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[b
 
 
 def write_csv(table: "_core.Table", file: "Text", told: str | None) -> None:
-    """Write a header and one line per row."""
     if told is not None:
         file.write(f"# udpping: {told}\n")
     file.write(",".join(table.column_names) + "\n")
@@ -126,7 +125,6 @@ def write_csv(table: "_core.Table", file: "Text", told: str | None) -> None:
 
 
 def write_json(table: "_core.Table", file: "Text", told: str | None) -> None:
-    """Write one object per row and line."""
     if told is not None:
         file.write(f'{{"udpping":{told}}}\n')
     _write_rows(table, file, table.json_lines)

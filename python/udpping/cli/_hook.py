@@ -54,7 +54,6 @@ class Hook:
                 self._problems.append("events come faster than the command runs: some go without it")
 
     def problems(self) -> "Iterator[str]":
-        """Give what went wrong since this was last asked."""
         while self._problems:
             yield self._problems.popleft()
 
@@ -90,7 +89,6 @@ class Hook:
                 self._problems.append(f"{self.words[0]} {problem}, for: {event.message}")
 
     def _run(self, event: "MonitorEvent") -> str | None:
-        """Run the command; say what went wrong."""
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own words; nothing in them is a stranger's
                 self.words,

@@ -31,7 +31,6 @@ class Report:
         )
 
     def say(self, text: str = "") -> None:
-        """Tell people."""
         if not self.json:
             print(text, file=self.stream)
 
@@ -44,14 +43,12 @@ class Report:
             print(json.dumps(record, ensure_ascii=False), file=self.stream)
 
     def row(self, row: "Row") -> None:
-        """Tell either about a ping."""
         if self.json:
             self.record("ping", **row_facts(row))
         else:
             self.say(f"{row.seq:>5}  {self._outcome(row)}")
 
     def summary(self, summary: "Summary") -> None:
-        """Tell either what it comes to."""
         self.record("summary", **summary.as_dict())
         self.say(f"\n{summary!r}")
 
@@ -82,12 +79,10 @@ NO_REPLY = {"timeout": "no reply", "error": "not sent"}
 
 
 def row_facts(row: "Row | PeerRow") -> dict[str, object]:
-    """Turn a row into what JSON can hold."""
     return {name: plain(value) for name, value in row._asdict().items()}
 
 
 def beginning(datagram: bytes) -> str:
-    """Show the beginning of a datagram."""
     return short(shown(datagram[: 4 * TEXT]))
 
 

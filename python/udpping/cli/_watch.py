@@ -16,7 +16,6 @@ class Watch:
         self.problem: str | None = None
 
     def look(self) -> None:
-        """Tell what is new."""
         problem = self.heartbeat.last_error
         if problem == self.problem:
             return

@@ -19,7 +19,6 @@ MOST = 10_000
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     options = parser().parse_args(words)
     report = Report(json=options.json)
     with Server(port=0, loss=options.loss, delay=options.delay, seed=options.seed) as server:
@@ -64,7 +63,6 @@ def tell_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
 
 
 def parser() -> Parser:
-    """Say what can be asked for."""
     options = command_parser("demo", PURPOSE)
     options.add_argument("-c", "--count", type=whole(1, MOST), default=20, metavar="N", help="pings (20)")
     options.add_argument(

@@ -38,7 +38,6 @@ STAMPS = {
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     options = parser().parse_args(words)
     report = Report(json=options.json)
     if options.target is None:
@@ -48,7 +47,6 @@ def main(words: list[str]) -> int:
 
 
 def this_machine(number: int, report: Report) -> int:
-    """Look at this machine as a server."""
     own = hosts.addresses()
     free, bound = hosts.is_free(number), hosts.listeners(number)
     hidden = bool(bound) and all(is_loopback(address) for address in bound or ())
@@ -119,7 +117,6 @@ def other_machine(host: str, number: int, count: int, timeout: float, report: Re
 
 
 def diagnose(summary: "Summary") -> str:
-    """Put what came back into one word."""
     if summary.received:
         return "loss" if summary.lost else "fine"
     if summary.late:
@@ -130,7 +127,6 @@ def diagnose(summary: "Summary") -> str:
 
 
 def parser() -> Parser:
-    """Say what can be asked for."""
     options = command_parser("doctor", PURPOSE)
     options.add_argument("target", nargs="?", metavar="HOST[:PORT]", help="the server that does not answer")
     options.add_argument(

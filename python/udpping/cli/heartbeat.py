@@ -27,7 +27,6 @@ MOST = 2**63 - 1
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     own, command = split(words)
     options = parser().parse_args(own)
     if command and options.count is not None:
@@ -77,7 +76,6 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def beat(heartbeat: Heartbeat, report: Report) -> int:
-    """Send until Ctrl-C, or to the last one."""
     # `kill` and service managers end it as Ctrl-C does: with a goodbye.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     watch = Watch(heartbeat, report)
@@ -96,7 +94,6 @@ def beat(heartbeat: Heartbeat, report: Report) -> int:
 
 
 def parser() -> Parser:
-    """Say what can be asked for."""
     options = command_parser("heartbeat", PURPOSE)
     options.add_argument(
         "target", metavar="HOST[:PORT]", help="the monitor; IPv6 with a port as [ADDRESS]:PORT"

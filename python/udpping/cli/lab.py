@@ -19,7 +19,6 @@ change."""
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     options = parser().parse_args(words)
     report = Report(json=options.json)
     if options.list:
@@ -33,7 +32,6 @@ def main(words: list[str]) -> int:
 
 
 def write(folder: Path, name: str, report: Report, *, force: bool) -> None:
-    """Write the scripts, with a profile as their default."""
     there = [str(folder / script) for script in SCRIPTS if os.path.lexists(folder / script)]
     if there and not force:
         raise ConfigError(
@@ -51,7 +49,6 @@ def write(folder: Path, name: str, report: Report, *, force: bool) -> None:
 
 
 def tell_profiles(report: Report) -> None:
-    """Explain each profile on a line."""
     for name in names():
         one = profile(name)
         pings, heartbeats = shares(one)
@@ -68,7 +65,6 @@ def shares(one: Profile) -> tuple[str, str]:
 
 
 def parser() -> Parser:
-    """Say what can be asked for."""
     options = command_parser("lab", PURPOSE)
     options.add_argument("directory", nargs="?", metavar="DIR", help="where to write them; made if need be")
     options.add_argument(

@@ -38,7 +38,6 @@ ONCE = {
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     options = parser().parse_args(words)
     report = Report(json=options.json)
     # `kill` and service managers end it as Ctrl-C does: with the table.
@@ -63,7 +62,6 @@ def main(words: list[str]) -> int:
 
 
 def bind(options: "Namespace") -> Monitor:
-    """Take the port: on every interface, unless a host was named."""
 
     def on(host: str) -> Monitor:
         return Monitor(
@@ -86,7 +84,6 @@ def bind(options: "Namespace") -> Monitor:
 
 
 def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
-    """Say where it is, what it does, and how to reach it."""
     host, port = monitor.bound
     here, elsewhere = hosts.ways("heartbeat", monitor.bound, monitor.address)
     report.record(
@@ -177,7 +174,6 @@ class Watch:
 
 
 def parser() -> Parser:
-    """Say what can be asked for."""
     options = command_parser("monitor", PURPOSE)
     add_listener(options, MONITOR_PORT)
     options.add_argument("--detector", default="calibrated", help="when silence is suspicious")

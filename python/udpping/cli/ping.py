@@ -21,7 +21,6 @@ SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     client = profile_client(words)
     options = parser(client).parse_args([SHORT.get(word, word) for word in words])
     report = Report(json=options.json)
@@ -69,7 +68,6 @@ def tell_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
 
 
 def profile_client(words: list[str]) -> "Client | None":
-    """Make the lab's client that `--profile` asks for."""
     name = chosen_profile(words)
     if name is None:
         return None

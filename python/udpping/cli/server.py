@@ -26,7 +26,6 @@ REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {
 
 
 def main(words: list[str]) -> int:
-    """Run the command."""
     profile = profile_server(words)
     options = parser(profile).parse_args(words)
     report = Report(json=options.json)
@@ -49,7 +48,6 @@ def main(words: list[str]) -> int:
 
 
 def bind(options: "Namespace") -> Server:
-    """Take the port: on every interface, unless a host was named."""
 
     def on(host: str) -> Server:
         return Server(
@@ -68,7 +66,6 @@ def bind(options: "Namespace") -> Server:
 
 
 def announce(server: Server, report: Report) -> None:
-    """Say where it is, what it does, and how to reach it."""
     host, port = server.bound
     here, elsewhere = hosts.ways("ping", server.bound, server.address)
     report.record(
@@ -90,7 +87,6 @@ def announce(server: Server, report: Report) -> None:
 
 
 def profile_server(words: list[str]) -> "LabServer | None":
-    """Make the lab's server that `--profile` asks for."""
     name = chosen_profile(words)
     if name is None:
         return None

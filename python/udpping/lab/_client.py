@@ -29,7 +29,6 @@ class Tally:
         self.interrupted = False
 
     def add(self, row: "Row") -> None:
-        """Count a ping."""
         self.sent += 1
         if row.status != "reply" or row.rtt_ns is None:
             return
@@ -40,7 +39,6 @@ class Tally:
 
     @property
     def lost(self) -> int:
-        """Those without a reply in time."""
         return self.sent - self.received
 
     @property
@@ -86,7 +84,6 @@ class Client(Program):
         """At the end, also after Ctrl-C."""
 
     def options(self, parser: Parser) -> None:
-        """Add the options of this program."""
         add_place(parser, self)
         parser.add_argument(
             "--count", type=whole(1, MOST_PINGS), metavar="N", help=f"how many to send ({self.count})"
@@ -101,7 +98,6 @@ class Client(Program):
             add_forms(parser, self.forms)
 
     def check(self, parser: Parser, options: "Namespace") -> None:
-        """Take host and port from their places or from their options."""
         one_of(parser, options, "host", "port")
 
     def run(self) -> int:
@@ -114,13 +110,11 @@ class Client(Program):
         return 0
 
     def pinger(self) -> "Pinger":
-        """Make the pinger with the settings in force."""
         from udpping._services.ping import Pinger
 
         return Pinger(self.host, self.port, announce=True, **self.asked())
 
     def asked(self) -> "RunOptions":
-        """Say what the pings are to be like."""
         return {
             "count": self.count,
             "timeout": self.timeout,
@@ -132,7 +126,6 @@ class Client(Program):
         }
 
     def watch(self, pinger: "Pinger") -> Tally:
-        """Tell about one run on the network."""
         with pinger:
             return self.perform(pinger)
 
@@ -156,7 +149,6 @@ class Client(Program):
         return tally
 
     def text_of(self, row: "Row") -> str:
-        """Write the message of a ping that has left."""
         wall_ns = row.sent_wall_ns or 0
         seconds = seconds_of(wall_ns)
         date = time.asctime(self.zone(wall_ns // 10**9))
@@ -198,7 +190,6 @@ def pressed(prompt: str) -> bool:
 
 
 def add_place(parser: Parser, program: Program) -> None:
-    """Add the options that say where the server is."""
     parser.add_argument("host", nargs="?", metavar="HOST", help=f"the server ({program.host})")
     parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"its UDP port ({program.port})")
     parser.add_argument("--host", dest="host_option", metavar="HOST", help="the server, as above")
@@ -208,7 +199,6 @@ def add_place(parser: Parser, program: Program) -> None:
 
 
 def add_forms(parser: Parser, forms: tuple[str, ...]) -> None:
-    """Add the option that chooses one of several forms."""
     parser.add_argument("--form", choices=forms, help=f"which of the source's forms ({forms[0]})")
 
 

@@ -41,7 +41,6 @@ class Watcher(Listener):
         """After Ctrl-C: the clients, and the last datagrams that were no heartbeats."""
 
     def options(self, parser: Parser) -> None:
-        """Add the options of this program."""
         super().options(parser)
         stopped = f"so many missing in a row: the client has stopped ({self.misses})"
         parser.add_argument("--misses", type=whole(1, MOST_MISSES), metavar="N", help=stopped)
@@ -50,7 +49,6 @@ class Watcher(Listener):
         )
 
     def run(self) -> int:
-        """Watch until Ctrl-C."""
         monitor = self.monitor()
         try:
             say(self.begin(*monitor.bound))
@@ -63,7 +61,6 @@ class Watcher(Listener):
         return 0
 
     def monitor(self) -> "Monitor":
-        """Make the monitor with the settings in force."""
         from udpping._services.monitor import Monitor
 
         return Monitor(
@@ -104,7 +101,6 @@ class Watcher(Listener):
         return f"fixed:{self.misses + 1}"
 
     def tell(self, events: "Iterable[MonitorEvent]") -> None:
-        """Tell about each event."""
         for event in events:
             say(self.told(event))
 
@@ -128,7 +124,6 @@ class Sender(Program):
         """At the end, also after Ctrl-C."""
 
     def options(self, parser: Parser) -> None:
-        """Add the options of this program."""
         add_place(parser, self)
         parser.add_argument(
             "--count", type=whole(1, MOST_HEARTBEATS), metavar="N", help="how many to send (until Ctrl-C)"
@@ -142,11 +137,9 @@ class Sender(Program):
         add_forms(parser, self.forms)
 
     def check(self, parser: Parser, options: "Namespace") -> None:
-        """Take host and port from their places or from their options."""
         one_of(parser, options, "host", "port")
 
     def run(self) -> int:
-        """Send to the last one, or until Ctrl-C."""
         heartbeat = self.heartbeat()
         say(self.begin())
         try:
@@ -163,7 +156,6 @@ class Sender(Program):
         return 0
 
     def heartbeat(self) -> "Heartbeat":
-        """Make the sender with the settings in force."""
         from udpping._services.heartbeat import Heartbeat
 
         wire = self.form or self.forms[0]

@@ -43,7 +43,6 @@ class Listener(Program):
         """When it listens, at that address and port."""
 
     def options(self, parser: Parser) -> None:
-        """Add the options of this program."""
         where = self.host or "all interfaces"
         parser.add_argument("port", nargs="?", type=port, metavar="PORT", help=f"UDP port ({self.port})")
         parser.add_argument("-p", "--port", dest="port_option", type=port, metavar="PORT", help="the same")
@@ -83,12 +82,10 @@ class Server(Listener):
         return f"\n{counters}"
 
     def options(self, parser: Parser) -> None:
-        """Add the options of this program."""
         super().options(parser)
         parser.add_argument("--delay", help=f"how long to hold replies back, such as 50ms ({self.delay})")
 
     def run(self) -> int:
-        """Answer until Ctrl-C."""
         server = self.server()
         quiet = Event()
         watcher = Thread(target=self._watch, args=(server, quiet), daemon=True)

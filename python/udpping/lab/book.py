@@ -24,13 +24,11 @@ class PingerClient(Client):
     """As the text asks: the reply, its round trip in seconds, or that there was none; then statistics."""
 
     def outcome(self, row: "Row") -> str:
-        """Give the reply and its round trip."""
         if row.reply is None or row.rtt_ns is None or row.status != "reply":
             return "Request timed out"
         return f"{shown(row.reply)}\nRTT: {row.rtt_ns / 1e9:.6f} seconds"
 
     def end(self, tally: Tally) -> str:
-        """Sum up as the ping of operating systems does."""
         percent = 100 * tally.lost / tally.sent if tally.sent else 0
         text = f"\n{tally.sent} packets transmitted, {tally.received} received, {percent:.1f}% packet loss"
         if tally.received:
@@ -80,7 +78,6 @@ class HeartbeatClient(PingerClient):
         return f"Reply to heartbeat {row.seq}: {shown(row.reply)}\nRTT: {row.rtt_ns / 1e9:.6f} seconds"
 
     def down(self, misses: int) -> str:
-        """Give up."""
         return f"The server is down: {misses} heartbeats in a row had no reply"
 
 

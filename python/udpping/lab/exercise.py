@@ -30,7 +30,6 @@ class HeartbeatServer(Watcher):
         return f"Watching heartbeats at port {port}; when {missing}, a client has stopped."
 
     def told(self, event: "MonitorEvent") -> str | None:
-        """Write what happened as a line."""
         match event.event:
             case "heard" | "heard_late" | "heard_again":
                 return heartbeat(event)
@@ -47,7 +46,6 @@ class HeartbeatServer(Watcher):
                 return event.message
 
     def end(self, peers: "Peers", unreadable: "list[tuple[str, str, bytes]]") -> str:
-        """Show the clients, and what was no heartbeat."""
         text = status_text(peers)
         for source, _, datagram in unreadable:
             text += f"\nFrom {source}: no heartbeat: {shown(datagram)}"
@@ -58,7 +56,6 @@ class HeartbeatClient(Sender):
     """Says what it does, and how much it did."""
 
     def begin(self) -> str:
-        """Tell where they go."""
         return f"A heartbeat to {self.host}, port {self.port}, every {self.interval:g} s. Ctrl-C ends it."
 
     def end(self, heartbeat: "Heartbeat") -> str:
@@ -80,5 +77,4 @@ def heartbeat(event: "MonitorEvent") -> str:
 
 
 def numbers(first: int, count: int) -> str:
-    """Name heartbeats in a row."""
     return f"heartbeat {first}" if count == 1 else f"heartbeats {first} to {first + count - 1}"

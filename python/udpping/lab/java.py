@@ -43,13 +43,11 @@ class PingerClient(Client):
     first_seq = 0
 
     def outcome(self, row: "Row") -> str:
-        """Give the round trip in milliseconds."""
         if row.rtt_ns is None or row.status != "reply":
             return f"PING {row.seq}: no reply"
         return f"PING {row.seq}: {row.rtt_ns / 1e6:.3f} ms"
 
     def end(self, tally: Tally) -> str | None:
-        """Give the extremes and the mean."""
         text = f"{tally.received} of {tally.sent} answered"
         if not tally.received:
             return text

@@ -63,7 +63,6 @@ class HeartbeatServer(Server):
             self.loss = f"{percent}/100"
 
     def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the port is what may have changed
-        """Say which port it has."""
         busy = f" ({self.port} is busy)" if self.port not in {0, port} else ""
         return f"Heartbeat server at port {port}{busy}. Ctrl-C ends it and shows its clients."
 
@@ -77,11 +76,9 @@ class HeartbeatServer(Server):
         entry[2] = event.recv_wall_ns
 
     def silence(self, seconds: float) -> str:
-        """Tell, and go on."""
         return f"No client has pinged for {seconds:g} seconds. Still waiting."
 
     def end(self, counters: "Counters") -> str:  # noqa: ARG002 - the table is by client
-        """Show the table."""
         width = max(16, *map(len, self.clients))
         lines = ["", f"{'Client':<{width}}{'Received':>9}{'Lost':>7}  Last heartbeat"]
         for host, (received, lost, wall_ns) in self.clients.items():
@@ -108,7 +105,6 @@ class HeartbeatClient(Client):
             self.message = "{seq}\t{ctime}"
 
     def outcome(self, row: "Row") -> str:
-        """Print the reply, which was made to be printed."""
         if row.reply is None or row.status != "reply":
             return f"No response to heartbeat {row.seq}"
         return shown(row.reply)

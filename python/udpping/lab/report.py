@@ -24,7 +24,6 @@ class PingerClient(Client):
     title = "Ping"
 
     def outcome(self, row: "Row") -> str:
-        """Give the reply and its round trip."""
         if row.reply is None or row.rtt_ns is None or row.status != "reply":
             return "Request timed out"
         address = f", address: {self.address(row)}" if self.form == "address" else ""
@@ -37,14 +36,12 @@ class PingerClient(Client):
         return host.strip("[]"), int(port)
 
     def end(self, tally: Tally) -> str:
-        """Sum up what was sent, whatever was planned."""
         percent = (tally.lost / tally.sent) * 100 if tally.sent else 0.0
         counts = f"Sent = {tally.sent}, Received = {tally.received}, Lost = {tally.lost}"
         text = f"\n--- {self.title} statistics ---\nPackets: {counts} ({percent}% packet loss)"
         return f"{text}{self.round_trips(tally)}"
 
     def round_trips(self, tally: Tally) -> str:
-        """Give the round trips, if there are any."""
         if not tally.received:
             return ""
         low, high, mean = tally.min_ns / 1e9, tally.max_ns / 1e9, tally.mean_ns / 1e9
@@ -59,7 +56,6 @@ class HeartbeatServer(Server):
     follows = True
 
     def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the source does not say where
-        """Say that it is there."""
         return "The server is ready to receive heartbeats..."
 
     def handled(self, event: "Event") -> str | None:
@@ -77,7 +73,6 @@ class HeartbeatClient(PingerClient):
     title = "Heartbeat"
 
     def outcome(self, row: "Row") -> str:
-        """Give the time difference that the server found."""
         if row.reply is None or row.status != "reply":
             return f"Heartbeat {row.seq}: Request timed out"
         found = f"Received heartbeat response {row.seq}: "
@@ -89,9 +84,7 @@ class HeartbeatClient(PingerClient):
             return f"{found}no time difference in it: {shown(row.reply)}"
 
     def down(self, misses: int) -> str:
-        """Give up."""
         return f"Server is down! {misses} consecutive heartbeat responses were missed."
 
     def round_trips(self, tally: Tally) -> str:  # noqa: ARG002 - the source has none here
-        """Leave them out."""
         return ""

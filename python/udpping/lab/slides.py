@@ -20,7 +20,6 @@ class PingerServer(Server):
     loss = "randint:1,10,4"
 
     def begin(self, host: str, port: int) -> str:
-        """Say where it is."""
         return f"Started UDP Server IP Address: {host} and Port: {port}"
 
 
@@ -34,11 +33,9 @@ class PingerClient(Client):
     closing = "ping"
 
     def begin(self) -> str:
-        """Open the frame."""
         return f"-----\nStarting {self.header}\n-----\n"
 
     def sent(self, row: "Row") -> str:
-        """Show the message that left."""
         return f"Sent {self.text_of(row)}"
 
     def outcome(self, row: "Row") -> str:
@@ -48,7 +45,6 @@ class PingerClient(Client):
         return f"Received {row.reply!r}\nTime: {row.rtt_ns / 1e6} Milliseconds\n"
 
     def end(self, tally: Tally) -> str:
-        """Sum up: average, maximum, minimum and the share lost."""
         lines = [f"Finish {self.closing}, closing socket", "-----", "Statistics"]
         if tally.received:
             lines.append(f"Average RTT: {tally.mean_ns / 1e6} Milliseconds")
@@ -86,7 +82,6 @@ class HeartbeatClient(PingerClient):
     misses = 3
 
     def down(self, misses: int) -> str:
-        """Give up."""
         return f"Server is assumed to be down after {misses} consecutive misses."
 
     def percent(self, tally: Tally) -> float:

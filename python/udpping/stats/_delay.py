@@ -113,12 +113,10 @@ def jitter(table: "Frame") -> Jitter:
 
 
 def shares(quantiles: "Iterable[float]") -> list[float]:
-    """Take quantiles."""
     return [checks.number("quantile", q) for q in checks.items("quantiles", quantiles, "a list of numbers")]
 
 
 def infinite(lost: str) -> bool:
-    """Take what a lost ping is worth."""
     if lost not in ("left out", "infinite"):
         raise checks.refuse("lost", lost, "'left out' or 'infinite'")
     return lost == "infinite"

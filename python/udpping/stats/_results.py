@@ -57,7 +57,6 @@ def _shown(value: object) -> str:
 
 
 def made(kind: "type[R]", facts: "Mapping[str, object]") -> R:
-    """Give the core's facts their class."""
     return kind(**cast("Any", facts))
 
 

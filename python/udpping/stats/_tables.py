@@ -113,7 +113,6 @@ def _of_columns(table: Foreign, names: "Iterable[object]") -> dict[str, object]:
 
 
 def _column(column: Foreign) -> object:
-    """Make a column what the core can read."""
     home = _home(column)
     if home == "pandas":
         return _series(column)

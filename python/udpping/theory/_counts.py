@@ -194,14 +194,12 @@ def pmf(x: int, n: int, q: float) -> float:
 
 
 def at_least(x: int, n: int, q: float) -> float:
-    """Give the probability of x or more of n."""
     if x <= 0:
         return 1.0
     return 1 - _down(x - 1, n, q) if x <= n * q else _up(x, n, q)
 
 
 def at_most(x: int, n: int, q: float) -> float:
-    """Give the probability of x or fewer of n."""
     if x >= n:
         return 1.0
     return 1 - _up(x + 1, n, q) if x >= n * q else _down(x, n, q)

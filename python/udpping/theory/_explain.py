@@ -242,7 +242,6 @@ def _pair(observed: object) -> tuple[object, object] | None:
 
 
 def _marks(observed: object) -> list[bool]:
-    """Read for each ping whether it was lost."""
     if isinstance(observed, str):
         if not observed or set(observed) - set(".xX"):
             raise checks.refuse("observed", observed, EXPECTED)

@@ -112,7 +112,6 @@ def number(name: str, value: object, expected: str) -> "Number":
 
 
 def positive(name: str, value: object, what: str) -> "Number":
-    """Take a number above 0 and below infinity."""
     found = number(name, value, f"{what} above 0")
     if not 0 < found < math.inf:
         raise checks.refuse(name, value, f"{what} above 0")
@@ -120,7 +119,6 @@ def positive(name: str, value: object, what: str) -> "Number":
 
 
 def duration(name: str, value: object) -> "Number":
-    """Take a number of seconds from 0."""
     found = number(name, value, "a number of seconds from 0")
     if not 0 <= found < math.inf:
         raise checks.refuse(name, value, "a number of seconds from 0")
@@ -128,7 +126,6 @@ def duration(name: str, value: object) -> "Number":
 
 
 def whole(name: str, value: object, least: int, most: int) -> int:
-    """Take a whole number within bounds."""
     found = checks.any_whole(name, value)
     if not least <= found <= most:
         raise checks.refuse(name, value, f"{least:,} to {most:,}")
@@ -136,7 +133,6 @@ def whole(name: str, value: object, least: int, most: int) -> int:
 
 
 def read_misses(value: object) -> int:
-    """Take how many losses make a run."""
     return whole("misses", value, 1, LARGEST_MISSES)
 
 

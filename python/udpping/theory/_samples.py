@@ -107,7 +107,6 @@ def p_value(lost: int, sent: int, q: "Number") -> "Number":
 
 
 def level(name: str, value: object) -> float:
-    """Take a probability that is neither 0 nor 1."""
     found = float(number(name, value, "a probability between 0 and 1"))
     if not 0 < found < 1:
         raise checks.refuse(name, value, "a probability between 0 and 1")

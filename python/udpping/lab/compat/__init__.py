@@ -88,53 +88,41 @@ class Network:
         return own
 
     def open(self) -> None:
-        """Take a fresh socket."""
         self._socket.close()
         self._socket = self._fresh()
 
     def send(self, message: bytes, to: Address) -> None:
-        """Send a datagram."""
         self._socket.sendto(message, to)
 
     def receive(self, size: int) -> "tuple[bytes, Address]":
-        """Wait for a datagram, whoever sent it; for a client, TimeoutError after its timeout."""
         message, address = self._socket.recvfrom(size)
         return message, (str(address[0]), int(address[1]))
 
     def shut_down(self) -> None:
-        """Shut down a socket that has no peer, which systems refuse."""
         self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
 
     def time(self) -> float:
-        """Seconds since 1970, on the clock that may step."""
         return time.time()
 
     def ctime(self, seconds: float) -> str:
-        """Write a time as C does."""
         return time.ctime(seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Do nothing."""
         time.sleep(seconds)
 
     def draw(self, low: int, high: int) -> int:
-        """Throw a die with these sides."""
         return self._dice.randint(low, high)
 
     def chance(self) -> float:
-        """Draw from 0 to 1."""
         return self._dice.random()
 
     def say(self, text: str) -> None:
-        """Print a line."""
         say(text)
 
     def ask(self, prompt: str) -> None:
-        """Print a prompt and wait for Enter; EOFError when nobody can press it."""
         input(prompt)
 
 

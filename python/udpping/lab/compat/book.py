@@ -7,7 +7,6 @@ LOST_BELOW = 4
 
 
 def pinger_server(world: World, _program: Program) -> None:
-    """Answer pings as the original does."""
     while True:
         number = world.draw(0, 10)
         message, client = world.receive(1024)

@@ -9,7 +9,6 @@ MOST_DELAY = 200  # milliseconds
 
 
 def pinger_server(world: World, _program: Program) -> None:
-    """Answer pings as the original does."""
     while True:
         message, client = world.receive(BUFFER)
         line = message.splitlines()[0] if message else b""

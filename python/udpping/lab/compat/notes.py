@@ -7,7 +7,6 @@ PINGS = 10
 
 
 def pinger_client(world: World, program: Program) -> None:
-    """Ping as the original does."""
     for number in range(1, PINGS + 1):
         began = world.time()
         try:

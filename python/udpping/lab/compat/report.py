@@ -10,7 +10,6 @@ MISSES = 3
 
 
 def pinger_client(world: World, program: Program) -> None:
-    """Ping as the original does."""
     times: list[float] = []
     lost = 0
     for number in range(1, asked(program, PLANNED_PINGS) + 1):
@@ -35,7 +34,6 @@ def pinger_client(world: World, program: Program) -> None:
 
 
 def heartbeat_client(world: World, program: Program) -> None:
-    """Send heartbeats as the original does."""
     sent = lost = in_a_row = 0
     for number in range(1, asked(program, 1000) + 1):
         message = f"Ping {number} {world.time()}"
@@ -62,18 +60,15 @@ def heartbeat_client(world: World, program: Program) -> None:
 
 
 def asked(program: Program, planned: int) -> int:
-    """Give how many are to be sent."""
     return program.count if isinstance(program, Client) else planned
 
 
 def say_counts(world: World, title: str, total: int, lost: int) -> None:
-    """Print the statistics that both have."""
     counts = f"Sent = {total}, Received = {total - lost}, Lost = {lost}"
     world.say(f"\n--- {title} statistics ---\nPackets: {counts} ({lost / total * 100}% packet loss)")
 
 
 def heartbeat_server(world: World, _program: Program) -> None:
-    """Answer heartbeats as the original does."""
     world.say("The server is ready to receive heartbeats...")
     while True:
         number = world.draw(0, 10)

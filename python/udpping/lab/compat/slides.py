@@ -11,7 +11,6 @@ BUFFER = 4096
 
 
 def pinger_client(world: World, program: Program) -> None:
-    """Ping as the original does."""
     while True:
         world.ask("\nPress any key to start...\n")
         say_frame(world, "Ping")
@@ -39,7 +38,6 @@ def pinger_client(world: World, program: Program) -> None:
 
 
 def heartbeat_client(world: World, program: Program) -> None:
-    """Send heartbeats as the original does."""
     misses = 0
     while True:
         world.ask("\nPress any key to start...")
@@ -83,19 +81,16 @@ def exchange(world: World, program: Program, message: str, number: int, began: f
 
 
 def say_frame(world: World, title: str) -> None:
-    """Print what each run begins with."""
     world.say(f"-----\nStarting {title}\n-----\n")
 
 
 def say_times(world: World, times: list[float]) -> None:
-    """Print average, longest and shortest."""
     world.say(f"Average RTT: {sum(times) / len(times) * 1000} Milliseconds")
     world.say(f"Max RTT: {max(times) * 1000} Milliseconds")
     world.say(f"Min RTT: {min(times) * 1000} Milliseconds")
 
 
 def pinger_server(world: World, program: Program) -> None:
-    """Answer pings as the original does."""
     say_start(world, program)
     while True:
         number = world.draw(1, 10)
@@ -105,7 +100,6 @@ def pinger_server(world: World, program: Program) -> None:
 
 
 def heartbeat_server(world: World, program: Program) -> None:
-    """Answer heartbeats as the original does."""
     say_start(world, program)
     while True:
         number = world.draw(1, 10)
@@ -117,7 +111,6 @@ def heartbeat_server(world: World, program: Program) -> None:
 
 
 def say_start(world: World, program: Program) -> None:
-    """Print what both servers begin with."""
     world.say(f"Started UDP Server IP Address: {program.host} and Port: {program.port}")
 
 
