@@ -1,18 +1,16 @@
 //! Heartbeats on real sockets: background threads that each drive many [`Sender`](crate::logic::heartbeat::Sender)s.
-//!
-//! Nothing that the network does ends it: an unknown name, a lost interface or an absent monitor are counted, told, and
-//! tried again. A wrong setting alone is an error.
+//! Network errors are counted and reported, and end nothing; only a wrong setting is an error.
 
-mod duty;
-mod fleet;
-mod hosts;
+mod driver;
+mod driver_pool;
 mod mailbox;
-mod names;
+mod name_watcher;
+mod resolver;
+mod sender_task;
 mod state;
 #[cfg(test)]
 mod tests;
-mod thread;
-mod way;
+mod transport;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -25,15 +23,15 @@ use super::socket::Backend;
 use super::{Error, Result};
 use crate::logic::heartbeat::{Counters, HeartbeatPlan};
 use crate::logic::{Invalid, Nanos};
-use duty::Duty;
-use fleet::Fleet;
-use hosts::Reader;
+use driver_pool::DriverPool;
 use mailbox::Mailbox;
-use names::Names;
+use name_watcher::NameWatcher;
+use resolver::Subscriber;
+use sender_task::SenderTask;
 use state::{Network, SenderState};
-use way::Way;
+use transport::Transport;
 
-/// As good as for ever: no driver takes so long to come to a sender that it is called to.
+/// Longer than any driver takes to serve a sender that was called.
 const LONG: Duration = Duration::from_secs(3_600);
 
 /// Where to send heartbeats, and which.
@@ -45,7 +43,7 @@ pub struct Settings {
     pub port: u16,
     /// What to send, and when.
     pub plan: HeartbeatPlan,
-    /// Which socket path to take.
+    /// Which socket backend to use.
     pub backend: Backend,
 }
 
@@ -62,14 +60,14 @@ pub struct Heartbeat {
     stopped: AtomicBool,
 }
 
-/// Where its driver is reached.
+/// How to reach its driver.
 #[derive(Debug)]
 struct Driver {
     mailbox: Arc<Mailbox>,
     key: u64,
 }
 
-/// A look at the books.
+/// A snapshot.
 #[derive(Debug, Clone)]
 pub struct Totals {
     /// The counts.
@@ -83,7 +81,7 @@ pub struct Totals {
 }
 
 impl Heartbeat {
-    /// Gets ready. No name is looked up and nothing is sent before [`Heartbeat::start`].
+    /// Looks up no name and sends nothing before [`Heartbeat::start`].
     ///
     /// # Errors
     /// A host or port that cannot be one.
@@ -92,7 +90,7 @@ impl Heartbeat {
         if settings.port == 0 {
             return Err(Invalid::new("port", 0, "1 to 65535").into());
         }
-        let state = Arc::new(SenderState::new(Fleet::own().clock, settings.plan));
+        let state = Arc::new(SenderState::new(DriverPool::own().clock, settings.plan));
         Ok(Self {
             host: settings.host,
             port: settings.port,
@@ -113,34 +111,36 @@ impl Heartbeat {
             let source = std::io::Error::other("the heartbeat has been stopped; make a new one");
             return Err(Error::System { action: "start again", source });
         }
-        if self.is_inherited() {
+        if self.is_forked() {
             return Ok(());
         }
         let mut driver = lock(&self.driver);
         if driver.is_some() {
             return Ok(());
         }
-        let fleet = Fleet::own();
-        let (lease, new) = fleet.lease(self.backend)?;
-        let mut way = Way::new(self.backend, &lease);
-        if let Some(address) = names::fixed(&self.host, self.port) {
-            // What the network refuses it may grant later. What this process may not have, nobody else can free.
-            way.prepare(address).or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
+        let pool = DriverPool::own();
+        let (lease, new) = pool.lease(self.backend)?;
+        let mut transport = Transport::new(self.backend, &lease);
+        if let Some(address) = name_watcher::fixed(&self.host, self.port) {
+            // A network error may pass; a lack of descriptors or memory does not by itself.
+            transport
+                .prepare(address)
+                .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
         }
         let (mailbox, key) = (Arc::clone(&lease.mailbox), lease.key);
-        let names = Names::new(&self.host, self.port, &fleet.hosts, Reader::new(&mailbox, key));
+        let name = NameWatcher::new(&self.host, self.port, &pool.resolver, Subscriber::new(&mailbox, key));
         self.process.store(std::process::id(), Ordering::Release);
-        // The lease keeps the driver, so it is there to take this.
-        drop(new.send(Duty::new(Arc::clone(&self.state), lease, names, way)));
+        // The lease keeps the driver running, so the channel is open.
+        drop(new.send(SenderTask::new(Arc::clone(&self.state), lease, name, transport)));
         mailbox.wake();
         *driver = Some(Driver { mailbox, key });
         Ok(())
     }
 
-    /// Says goodbye with an exit status. The first of the last words has been said when this returns, and the others
-    /// follow; [`Heartbeat::wait`] waits for them. A second call does nothing.
+    /// Sends goodbyes with an exit status. The first has been sent when this returns; [`Heartbeat::wait`] waits for the
+    /// others. A second call does nothing.
     pub fn stop(&self, status: i32) {
-        if self.is_inherited() {
+        if self.is_forked() {
             return;
         }
         let driver = lock(&self.driver);
@@ -148,7 +148,7 @@ impl Heartbeat {
         match &*driver {
             Some(Driver { mailbox, key }) if is_first => {
                 lock(&self.state.sender).bye(self.state.clock.now(), status);
-                self.state.leave(Fleet::own().leaving());
+                self.state.set_draining(DriverPool::own().draining());
                 mailbox.call(*key);
             }
             Some(_) => {}
@@ -158,23 +158,21 @@ impl Heartbeat {
         self.state.events.wait_for_event(LONG);
     }
 
-    /// Whether this process is a fork of the one that started it. Its driver does not exist here, and may have held
-    /// any lock.
-    fn is_inherited(&self) -> bool {
+    /// Whether this process is a fork of the one that started it: no driver runs here, and its locks may be held.
+    fn is_forked(&self) -> bool {
         self.process.load(Ordering::Acquire) != 0 && !self.is_own()
     }
 
-    /// Whether this process started it.
     fn is_own(&self) -> bool {
         self.process.load(Ordering::Acquire) == std::process::id()
     }
 
-    /// A sign of life of the program, for a plan with a gate.
+    /// Records a sign of life of the program, for a plan that needs them.
     pub fn touch(&self) {
         self.state.touched.fetch_max(self.state.clock.now(), Ordering::Relaxed);
     }
 
-    /// Waits until it is over, at most `limit`; says whether it is.
+    /// Waits until it is over, at most `limit`; returns whether it is.
     ///
     /// # Errors
     /// What ended it, if it was a failure.
@@ -200,21 +198,20 @@ impl Heartbeat {
 }
 
 impl Drop for Heartbeat {
-    /// Without a word, as nobody stopped it on purpose: the monitor shall notice.
+    /// Without a goodbye, as nobody stopped it on purpose: the monitor is to notice.
     fn drop(&mut self) {
-        if self.stopped.load(Ordering::Acquire) || self.is_inherited() {
+        if self.stopped.load(Ordering::Acquire) || self.is_forked() {
             return;
         }
         if let Some(Driver { mailbox, key }) = &*lock(&self.driver) {
-            self.state.hush.store(true, Ordering::Release);
+            self.state.silenced.store(true, Ordering::Release);
             mailbox.call(*key);
             drop(self.state.events.wait(LONG));
         }
     }
 }
 
-/// Waits until all heartbeats of this process that were stopped have said their last words, at most `limit`: for a
-/// process that ends.
-pub fn see_off(limit: Duration) {
-    Fleet::own().see_off(limit);
+/// Waits until all stopped heartbeats of this process have sent their goodbyes, at most `limit`.
+pub fn drain(limit: Duration) {
+    DriverPool::own().drain(limit);
 }

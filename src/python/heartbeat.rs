@@ -7,7 +7,7 @@ use super::facts::{Facts, counts};
 use crate::logic::Invalid;
 use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
 use crate::logic::wire::heartbeat::{Form, Key, Keys};
-use crate::net::heartbeat::{Heartbeat, Settings, see_off};
+use crate::net::heartbeat::{Heartbeat, Settings, drain};
 use crate::net::random_session;
 use crate::net::socket::Backend;
 
@@ -63,7 +63,7 @@ impl HeartbeatSender {
         Ok(py.detach(|| self.heartbeat.start())?)
     }
 
-    /// Says goodbye with an exit status; the first word of it has left when this returns.
+    /// Sends goodbyes with an exit status; the first has been sent when this returns.
     fn stop(&self, py: Python<'_>, status: i64) -> PyResult<()> {
         let status = number("status", status, "a 32-bit number; a program's exit status is 0 to 255")?;
         py.detach(|| self.heartbeat.stop(status));
@@ -108,10 +108,10 @@ impl HeartbeatSender {
     }
 }
 
-/// Waits at most `seconds` until all heartbeats that were stopped have said their last words.
+/// Waits at most `seconds` until all stopped heartbeats have sent their goodbyes.
 #[pyfunction]
-pub(super) fn see_off_heartbeats(py: Python<'_>, seconds: f64) {
-    py.detach(|| see_off(span(seconds)));
+pub(super) fn drain_heartbeats(py: Python<'_>, seconds: f64) {
+    py.detach(|| drain(span(seconds)));
 }
 
 /// The key of that name, or the only one.

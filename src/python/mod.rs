@@ -47,7 +47,7 @@ mod _core {
     #[pymodule_export]
     use super::fit::{fit_models, loss_chances, loss_run_lengths};
     #[pymodule_export]
-    use super::heartbeat::{HeartbeatSender, see_off_heartbeats};
+    use super::heartbeat::{HeartbeatSender, drain_heartbeats};
     #[pymodule_export]
     use super::link::{check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
     #[pymodule_export]

@@ -22,10 +22,10 @@ LONGEST_ID = 64
 MOST_DIGITS = 18
 INTERRUPTED = -2
 """The status of a goodbye after Ctrl-C: a signal's number, negative, as for any program that one ends."""
-LAST_WORDS = 0.5
-"""Seconds, at most, for which a program that ends waits for goodbyes; they take some 20 milliseconds."""
+DRAIN_SECONDS = 0.5
+"""How long a program that ends waits for goodbyes at most; they take some 20 milliseconds."""
 
-atexit.register(_core.see_off_heartbeats, LAST_WORDS)
+atexit.register(_core.drain_heartbeats, DRAIN_SECONDS)
 
 
 class Heartbeat(Service["_core.HeartbeatSender"]):

@@ -1,4 +1,4 @@
-//! How other threads reach a driver, and how many senders count on it.
+//! How other threads reach a driver, and how many senders it has.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ use crate::net::poller::Poller;
 use crate::net::socket::Backend;
 use crate::net::wait::{self, Bell, Waker};
 
-/// What wakes a driver: calls from other threads, and the sockets that it watches.
+/// Wakes a driver: by calls from other threads, and by the sockets in its poller.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     waker: Waker,
-    /// The senders that were called since the driver looked last.
+    /// The keys of senders called since the driver last took them.
     calls: Mutex<Vec<u64>>,
     leases: AtomicUsize,
     pub(super) poller: Arc<Poller>,
@@ -34,11 +34,11 @@ impl Mailbox {
         Ok((Arc::new(mailbox), bell))
     }
 
-    /// There is something to do at once for the sender with this key, if it is still there.
+    /// Has the driver serve the sender with this key at once, if it is still there.
     pub(super) fn call(&self, key: u64) {
         let mut calls = lock(&self.calls);
         calls.push(key);
-        // The driver takes all calls at once: one ring is enough for those since.
+        // The driver takes all calls at once, so one wake-up is enough.
         let is_first = calls.len() == 1;
         drop(calls);
         if is_first {
@@ -46,7 +46,6 @@ impl Mailbox {
         }
     }
 
-    /// Those called since the last time.
     pub(super) fn take_calls(&self) -> Vec<u64> {
         std::mem::take(&mut *lock(&self.calls))
     }
@@ -55,7 +54,6 @@ impl Mailbox {
         self.waker.wake();
     }
 
-    /// How many senders have a place here.
     pub(super) fn leases(&self) -> usize {
         self.leases.load(Ordering::Acquire)
     }
@@ -71,7 +69,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.mailbox.leases.fetch_sub(1, Ordering::AcqRel);
-        // Its driver may have nobody left.
+        // Its driver may have no sender left.
         self.mailbox.wake();
     }
 }

@@ -1,4 +1,4 @@
-//! What the driver of a sender and its onlookers share.
+//! The state that a sender's driver shares with other threads.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -12,28 +12,27 @@ use crate::net::event_queue::{EventQueue, lock};
 pub(super) struct SenderState {
     pub(super) clock: EverClock,
     pub(super) sender: Mutex<Sender>,
-    /// The latest sign of life: without a lock, as programs give it in their innermost loops.
+    /// The latest sign of life: without a lock, as programs set it in their innermost loops.
     pub(super) touched: AtomicI64,
-    /// It is to end without a word.
-    pub(super) hush: AtomicBool,
-    /// It was stopped and is not over yet.
-    leaving: Mutex<Option<Leaving>>,
+    /// It is to end without a goodbye.
+    pub(super) silenced: AtomicBool,
+    /// Set while it is stopped and not over.
+    draining: Mutex<Option<Draining>>,
     pub(super) refused: AtomicU64,
     pub(super) network: Mutex<Network>,
-    /// The event is that a last word has been said.
+    /// One event for each goodbye sent.
     pub(super) events: EventQueue<()>,
 }
 
-/// How it stands with the network.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Network {
     pub(super) address: Option<SocketAddr>,
     pub(super) problem: Option<String>,
 }
 
-/// One of those that were stopped and are not over, for as long as it lives.
+/// Counts a sender that is stopped and not over, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Leaving(&'static AtomicUsize);
+pub(super) struct Draining(&'static AtomicUsize);
 
 impl SenderState {
     pub(super) fn new(clock: EverClock, plan: HeartbeatPlan) -> Self {
@@ -41,37 +40,36 @@ impl SenderState {
             clock,
             sender: Mutex::new(Sender::new(plan)),
             touched: AtomicI64::new(0),
-            hush: AtomicBool::new(false),
-            leaving: Mutex::new(None),
+            silenced: AtomicBool::new(false),
+            draining: Mutex::new(None),
             refused: AtomicU64::new(0),
             network: Mutex::default(),
             events: EventQueue::new(),
         }
     }
 
-    /// It was stopped: until it is over, a process that ends waits for it.
-    pub(super) fn leave(&self, leaving: Leaving) {
-        *lock(&self.leaving) = Some(leaving);
-        self.settle();
+    /// Until it is over, a process that ends waits for it.
+    pub(super) fn set_draining(&self, draining: Draining) {
+        *lock(&self.draining) = Some(draining);
+        self.release();
     }
 
-    /// It is no longer waited for if it is over. Whoever comes last, the one who stops it or its driver, finds it so.
-    pub(super) fn settle(&self) {
+    /// Stops the wait if it is over. Both the driver and whoever stops it call this, in either order.
+    pub(super) fn release(&self) {
         if self.events.is_over() {
-            drop(lock(&self.leaving).take());
+            drop(lock(&self.draining).take());
         }
     }
 }
 
-impl Leaving {
-    /// Another one in `count`.
+impl Draining {
     pub(super) fn new(count: &'static AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::AcqRel);
         Self(count)
     }
 }
 
-impl Drop for Leaving {
+impl Drop for Draining {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -1,4 +1,4 @@
-//! Many senders on one driver, by both paths through the sockets.
+//! Many senders on one driver, with both backends.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -26,20 +26,24 @@ fn sender(to: SocketAddr, backend: Backend, plan: HeartbeatPlan) -> Heartbeat {
     Heartbeat::new(Settings { host: to.ip().to_string(), port: to.port(), plan, backend }).unwrap()
 }
 
-/// What one sender has said.
+/// What one sender has sent.
 #[derive(Debug, Default)]
-struct Said {
+struct Sent {
     beats: usize,
     byes: usize,
 }
 
-/// Hears the senders until it is enough.
-fn hear(far: &UdpSocket, said: &mut BTreeMap<usize, Said>, enough: impl Fn(&BTreeMap<usize, Said>) -> bool) {
+/// Receives from the senders until it is `enough`.
+fn receive(
+    far: &UdpSocket,
+    sent: &mut BTreeMap<usize, Sent>,
+    enough: impl Fn(&BTreeMap<usize, Sent>) -> bool,
+) {
     let mut bytes = [0; 2_048];
-    while !enough(said) {
+    while !enough(sent) {
         let length = far.recv(&mut bytes).unwrap();
         let line = Line::read(&bytes[..length]).unwrap();
-        let one = said.entry(line.id.unwrap().parse().unwrap()).or_default();
+        let one = sent.entry(line.id.unwrap().parse().unwrap()).or_default();
         one.beats += usize::from(line.bye.is_none());
         one.byes += usize::from(line.bye.is_some());
     }
@@ -53,14 +57,14 @@ fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
         for each in &senders {
             each.start().unwrap();
         }
-        let mut said = BTreeMap::new();
-        hear(&far, &mut said, |said| said.len() == SENDERS && said.values().all(|one| one.beats >= 2));
+        let mut sent = BTreeMap::new();
+        receive(&far, &mut sent, |sent| sent.len() == SENDERS && sent.values().all(|one| one.beats >= 2));
 
         senders[7].stop(0);
         assert!(senders[7].wait(SOON).unwrap() && !senders[7].is_running());
-        let before = said.values().map(|one| one.beats).max().unwrap();
-        hear(&far, &mut said, |said| {
-            said[&7].byes == 3 && said.iter().all(|(id, one)| *id == 7 || one.beats > before + 1)
+        let before = sent.values().map(|one| one.beats).max().unwrap();
+        receive(&far, &mut sent, |sent| {
+            sent[&7].byes == 3 && sent.iter().all(|(id, one)| *id == 7 || one.beats > before + 1)
         });
         assert!(senders.iter().enumerate().all(|(id, each)| each.is_running() == (id != 7)));
 
@@ -70,13 +74,13 @@ fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
             for each in &senders[some.clone()] {
                 each.stop(0);
             }
-            hear(&far, &mut said, |said| said.range(some.clone()).all(|(_, one)| one.byes == 3));
+            receive(&far, &mut sent, |sent| sent.range(some.clone()).all(|(_, one)| one.byes == 3));
         }
         for each in &senders {
             assert!(each.wait(SOON).unwrap());
             assert_eq!(each.totals().counters.errors, 0);
         }
-        see_off(SOON);
+        drain(SOON);
     }
 }
 
@@ -96,20 +100,20 @@ fn a_goodbye_has_left_when_stop_returns() {
         }
         assert!(byes >= 1);
         far.set_nonblocking(false).unwrap();
-        // Dropped meanwhile, it says the others all the same.
+        // Dropped meanwhile, it sends the others all the same.
         drop(one);
-        let mut said = BTreeMap::from([(id, Said { beats: 1, byes })]);
-        hear(&far, &mut said, |said| said[&id].byes == 3);
+        let mut sent = BTreeMap::from([(id, Sent { beats: 1, byes })]);
+        receive(&far, &mut sent, |sent| sent[&id].byes == 3);
     }
 }
 
 #[test]
-fn one_that_is_dropped_says_no_more() {
+fn one_that_is_dropped_sends_no_more() {
     let (far, to) = far_end();
     let one = sender(to, Backend::best(), plan(1));
     one.start().unwrap();
-    let mut said = BTreeMap::new();
-    hear(&far, &mut said, |said| said.get(&1).is_some_and(|one| one.beats >= 2));
+    let mut sent = BTreeMap::new();
+    receive(&far, &mut sent, |sent| sent.get(&1).is_some_and(|one| one.beats >= 2));
     drop(one);
     // The driver may be about to send its last one.
     far.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -136,6 +140,6 @@ fn a_defect_that_one_comes_upon_ends_that_one_alone() {
     };
     assert!(error.starts_with("cannot go on sending heartbeats: a defect"), "{error}");
     assert!(!broken.is_running() && first.is_running() && last.is_running());
-    let mut said = BTreeMap::new();
-    hear(&far, &mut said, |said| [1, 2].iter().all(|id| said.get(id).is_some_and(|one| one.beats >= 5)));
+    let mut sent = BTreeMap::new();
+    receive(&far, &mut sent, |sent| [1, 2].iter().all(|id| sent.get(id).is_some_and(|one| one.beats >= 5)));
 }

@@ -1,4 +1,4 @@
-//! The way to the monitor: its addresses, a socket towards one of them, and what comes back through it.
+//! The transport to the monitor: its addresses, a socket connected to one of them, and what is received on it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,12 +11,11 @@ use crate::net::resolve::reachable;
 use crate::net::socket::{Backend, IpOptions, RecvBatch, Socket, is_icmp_error};
 use crate::net::{Error, Result};
 
-/// Datagrams and reports taken at a time, however many wait.
+/// Datagrams, and error queue entries, read at a time.
 const MOST: usize = 64;
 
-/// A way that may be closed.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct Transport {
     backend: Backend,
     poller: Arc<Poller>,
     key: u64,
@@ -30,30 +29,29 @@ struct Open {
     socket: Registration,
 }
 
-/// What it takes to listen, and what was heard.
+/// Buffers to receive into, and what was received.
 #[derive(Debug)]
-pub(super) struct Ear {
-    inbox: RecvBatch,
+pub(super) struct RecvBuf {
+    batch: RecvBatch,
     quoted: Vec<u8>,
-    pub(super) heard: Vec<Heard>,
+    pub(super) received: Vec<Received>,
 }
 
-/// What came back.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Received {
     /// An answer to this number.
     Answer(u64),
-    /// The network says that a heartbeat was not delivered.
-    Refusal(io::Error),
+    /// An ICMP error for a heartbeat.
+    Refused(io::Error),
 }
 
-impl Ear {
+impl RecvBuf {
     pub(super) fn new(backend: Backend) -> Self {
-        Self { inbox: RecvBatch::new(1, backend), quoted: Vec::new(), heard: Vec::new() }
+        Self { batch: RecvBatch::new(1, backend), quoted: Vec::new(), received: Vec::new() }
     }
 }
 
-impl Way {
+impl Transport {
     /// The driver of this lease watches its socket.
     pub(super) fn new(backend: Backend, lease: &Lease) -> Self {
         let poller = Arc::clone(&lease.mailbox.poller);
@@ -62,36 +60,33 @@ impl Way {
 
     /// Opens a socket to this address before there is something to send.
     pub(super) fn prepare(&mut self, address: SocketAddr) -> Result<()> {
-        self.lead_to(vec![address]);
+        self.set_addresses(vec![address]);
         self.open = Some(self.reopen()?);
         Ok(())
     }
 
-    /// Whether an address is known.
     pub(super) fn is_known(&self) -> bool {
         !self.addresses.is_empty()
     }
 
-    /// From now on the monitor has these addresses. The one in use stays if it is among them: of a name with several,
-    /// one monitor should see all heartbeats.
-    pub(super) fn lead_to(&mut self, addresses: Vec<SocketAddr>) {
+    /// Sets the monitor's addresses. The one in use stays if it is among them, so that one monitor gets all heartbeats.
+    pub(super) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
         self.addresses = addresses.into_iter().map(reachable).collect();
         self.open.take_if(|open| !self.addresses.contains(&open.to));
     }
 
-    /// Where the last heartbeat went.
+    /// The address in use.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.open.as_ref().map(|open| open.to)
     }
 
-    /// Sends by the open socket, or else by a new one; what comes to light about earlier heartbeats goes to `ear`.
-    ///
-    /// It never waits, as others do for this driver. Where a send buffer is full, the network takes nothing just now.
-    pub(super) fn send(&mut self, line: &[u8], ear: &mut Ear) -> Result<()> {
+    /// Sends on the open socket, or else on a new one. It never blocks: a full send buffer is an error. ICMP errors of
+    /// earlier heartbeats go to `recv`.
+    pub(super) fn send(&mut self, line: &[u8], recv: &mut RecvBuf) -> Result<()> {
         let mut result = self.try_send(line);
         if result.as_ref().is_err_and(is_icmp_error) {
-            // The report of an earlier heartbeat's refusal, not of this one's: take it and send again.
-            self.listen(ear);
+            // The error is of an earlier heartbeat: read it and send again.
+            self.receive(recv);
             result = self.try_send(line);
         }
         let refused = |address| Error::at("send to", address);
@@ -102,7 +97,7 @@ impl Way {
             }
             _ => {}
         }
-        // A socket may hang on to an interface or an address that this machine no longer has.
+        // The socket may be bound to an interface or an address that this machine no longer has.
         let open = self.reopen()?;
         let to = open.to;
         open.socket.send_now(line, to, None).map_err(refused(to))?;
@@ -116,7 +111,7 @@ impl Way {
         socket.send_now(line, *to, None)
     }
 
-    /// Opens a socket towards the address in use, or else the first that this machine has a route to.
+    /// Connects a socket to the address in use, or else to the first that this machine has a route to.
     fn reopen(&mut self) -> Result<Open> {
         let used = self.open.take().map(|open| open.to);
         let mut refused = None;
@@ -138,38 +133,38 @@ impl Way {
         Registration::new(socket, &self.poller, self.key).map_err(Error::system("watch a socket"))
     }
 
-    /// Takes what has come back.
-    pub(super) fn listen(&mut self, ear: &mut Ear) {
-        if self.try_listen(ear).is_err() {
-            // A socket that cannot even be read is given up: the next heartbeat opens another.
+    pub(super) fn receive(&mut self, recv: &mut RecvBuf) {
+        if self.try_receive(recv).is_err() {
+            // The next heartbeat opens another.
             self.open = None;
         }
     }
 
-    fn try_listen(&self, Ear { inbox, quoted, heard }: &mut Ear) -> io::Result<()> {
+    fn try_receive(&self, RecvBuf { batch, quoted, received }: &mut RecvBuf) -> io::Result<()> {
         let Some(Open { to, socket }) = &self.open else { return Ok(()) };
         for _ in 0..MOST {
-            match inbox.receive(socket) {
+            match batch.receive(socket) {
                 Ok(false) => break,
                 Ok(true) => {
-                    let answers = inbox.datagrams().filter(|datagram| is_same(datagram.source, *to));
-                    heard.extend(answers.filter_map(|answer| read_seq(answer.bytes)).map(Heard::Answer));
+                    let answers = batch.datagrams().filter(|datagram| is_same(datagram.source, *to));
+                    received
+                        .extend(answers.filter_map(|answer| read_seq(answer.bytes)).map(Received::Answer));
                 }
-                // Where there is an error queue, it is read below.
+                // The error queue is read below.
                 Err(error) if is_icmp_error(&error) && socket.sees_foreign() => {}
-                Err(error) if is_icmp_error(&error) => heard.push(Heard::Refusal(error)),
+                Err(error) if is_icmp_error(&error) => received.push(Received::Refused(error)),
                 Err(error) => return Err(error),
             }
         }
         for _ in 0..MOST {
-            let Some(refusal) = socket.read_icmp_error(quoted)? else { break };
-            heard.push(Heard::Refusal(io::Error::from_raw_os_error(refusal.errno)));
+            let Some(entry) = socket.read_icmp_error(quoted)? else { break };
+            received.push(Received::Refused(io::Error::from_raw_os_error(entry.errno)));
         }
         Ok(())
     }
 }
 
-/// Scope and flow of an IPv6 address do not tell monitors apart.
+/// Compares without the scope and flow of an IPv6 address.
 fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
     (a.ip(), a.port()) == (b.ip(), b.port())
 }

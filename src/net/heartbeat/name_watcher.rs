@@ -1,0 +1,142 @@
+//! Looks up a name again and again in another thread: a resolver may take half a minute when the network is down, and
+//! heartbeats to a known address must not wait for it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::resolver::{Answer, Name, Resolver, Subscriber};
+use crate::logic::{Nanos, SECOND};
+use crate::net::resolve::bare;
+
+/// Between two look-ups without errors.
+const REFRESH: Nanos = 60 * SECOND;
+/// Between two look-ups after an error; then twice as long each time, up to [`REFRESH`].
+const FIRST_RETRY: Nanos = 2 * SECOND;
+
+/// A host and its addresses.
+#[derive(Debug)]
+pub(super) struct NameWatcher {
+    name: Name,
+    resolver: &'static Resolver,
+    subscriber: Subscriber,
+    pending: bool,
+    asked: Nanos,
+    /// When to look next; `None` for an address.
+    next: Option<Nanos>,
+    looks_soon: bool,
+    pause: Nanos,
+}
+
+/// The address, if the host is one.
+pub(super) fn fixed(host: &str, port: u16) -> Option<SocketAddr> {
+    bare(host).ok().and_then(|host| host.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, port))
+}
+
+impl NameWatcher {
+    /// The first look-up is due at 0.
+    pub(super) fn new(host: &str, port: u16, resolver: &'static Resolver, subscriber: Subscriber) -> Self {
+        Self {
+            name: (host.into(), port),
+            resolver,
+            subscriber,
+            pending: false,
+            asked: 0,
+            next: fixed(host, port).is_none().then_some(0),
+            looks_soon: false,
+            pause: FIRST_RETRY,
+        }
+    }
+
+    /// The answer since the last call.
+    pub(super) fn take(&mut self) -> Option<Answer> {
+        let answer = self.subscriber.take();
+        self.pending &= answer.is_none();
+        answer
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending
+    }
+
+    /// After an error: the name may have moved.
+    pub(super) fn look_soon(&mut self) {
+        self.looks_soon = true;
+        self.next = self.next.map(|next| next.min(self.asked + self.pause));
+    }
+
+    /// Looks the name up if it is time.
+    pub(super) fn look(&mut self, now: Nanos) {
+        if self.pending || self.next.is_none_or(|next| now < next) {
+            return;
+        }
+        self.pause = if self.looks_soon { (self.pause * 2).min(REFRESH) } else { FIRST_RETRY };
+        (self.looks_soon, self.pending, self.asked, self.next) = (false, true, now, Some(now + REFRESH));
+        self.resolver.look_up(&self.name, self.subscriber.clone());
+    }
+
+    /// When [`NameWatcher::look`] has something to do.
+    pub(super) fn next(&self) -> Nanos {
+        self.next.filter(|_| !self.pending).unwrap_or(Nanos::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net::clock::EverClock;
+    use crate::net::heartbeat::mailbox::Mailbox;
+    use crate::net::socket::Backend;
+    use crate::net::wait::Bell;
+
+    fn watcher(host: &str) -> (NameWatcher, Arc<Mailbox>, Bell) {
+        let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
+        let resolver = Box::leak(Box::new(Resolver::new(EverClock::start())));
+        (NameWatcher::new(host, 9, resolver, Subscriber::new(&mailbox, 1)), mailbox, bell)
+    }
+
+    /// Looks at that time, and waits for what the system's resolver says.
+    fn look(watcher: &mut NameWatcher, (mailbox, bell): (&Mailbox, &Bell), at: Nanos) -> Answer {
+        watcher.look(at);
+        loop {
+            if let Some(answer) = watcher.take() {
+                return answer;
+            }
+            assert!(watcher.is_pending() && watcher.next() == Nanos::MAX);
+            mailbox.poller.wait(bell, None, &mut Vec::new()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_each_minute_and_sooner_after_an_error() {
+        let (mut watcher, mailbox, bell) = watcher("localhost");
+        let mailbox = (&*mailbox, &bell);
+        assert!(look(&mut watcher, mailbox, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
+        assert_eq!(watcher.next(), 60 * SECOND);
+        let mut at = 60 * SECOND;
+        look(&mut watcher, mailbox, at).unwrap();
+        for pause in [2, 4, 8, 16, 32, 60, 60] {
+            watcher.look_soon();
+            watcher.look_soon();
+            assert_eq!(watcher.next(), at + pause * SECOND);
+            at = watcher.next();
+            look(&mut watcher, mailbox, at).unwrap();
+        }
+        // A minute without an error resets the pause.
+        at = watcher.next();
+        look(&mut watcher, mailbox, at).unwrap();
+        watcher.look_soon();
+        assert_eq!(watcher.next(), at + 2 * SECOND);
+    }
+
+    #[test]
+    fn an_address_is_never_looked_up() {
+        for host in ["127.0.0.1", "::1", "[::1]"] {
+            assert!(fixed(host, 9).unwrap().ip().is_loopback());
+            let (mut watcher, ..) = watcher(host);
+            watcher.look_soon();
+            watcher.look(Nanos::MAX);
+            assert!(watcher.take().is_none() && !watcher.is_pending() && watcher.next() == Nanos::MAX);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Look-ups for many senders: one for all who ask for a name at the same time, and not too many at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use super::mailbox::Mailbox;
+use crate::logic::{Nanos, SECOND};
+use crate::net::Error;
+use crate::net::clock::EverClock;
+use crate::net::event_queue::lock;
+use crate::net::resolve::resolve_all;
+
+/// Look-ups at once, each in a thread of its own.
+const MOST: usize = 64;
+/// How long an answer is cached; a sender asks every two seconds at most.
+const FRESH: Nanos = SECOND;
+
+pub(super) type Answer = Result<Vec<SocketAddr>, Arc<Error>>;
+
+/// A host and a port.
+pub(super) type Name = (Arc<str>, u16);
+
+#[derive(Debug)]
+pub(super) struct Resolver {
+    clock: EverClock,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    entries: HashMap<Name, Entry>,
+    queue: VecDeque<Name>,
+    threads: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// To be notified.
+    Pending(Vec<Subscriber>),
+    /// When it was found, and what.
+    Resolved(Nanos, Answer),
+}
+
+/// A sender that waits for an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Subscriber {
+    slot: Arc<Mutex<Option<Answer>>>,
+    mailbox: Arc<Mailbox>,
+    key: u64,
+}
+
+impl Subscriber {
+    /// Each answer calls the sender with this key.
+    pub(super) fn new(mailbox: &Arc<Mailbox>, key: u64) -> Self {
+        Self { slot: Arc::default(), mailbox: Arc::clone(mailbox), key }
+    }
+
+    /// The answer since the last call.
+    pub(super) fn take(&self) -> Option<Answer> {
+        lock(&self.slot).take()
+    }
+
+    pub(super) fn notify(&self, answer: Answer) {
+        *lock(&self.slot) = Some(answer);
+        self.mailbox.call(self.key);
+    }
+}
+
+impl Resolver {
+    pub(super) fn new(clock: EverClock) -> Self {
+        Self { clock, cache: Mutex::default() }
+    }
+
+    /// Notifies `subscriber` of the addresses of a name, at once or from another thread.
+    pub(super) fn look_up(&'static self, name: &Name, subscriber: Subscriber) {
+        let now = self.clock.now();
+        let is_fresh = |at: Nanos| now - at < FRESH;
+        let mut cache = lock(&self.cache);
+        match cache.entries.get_mut(name) {
+            Some(Entry::Pending(subscribers)) => return subscribers.push(subscriber),
+            Some(Entry::Resolved(at, answer)) if is_fresh(*at) => return subscriber.notify(answer.clone()),
+            _ => {}
+        }
+        cache.entries.retain(|_, entry| !matches!(entry, Entry::Resolved(at, _) if !is_fresh(*at)));
+        cache.entries.insert(name.clone(), Entry::Pending(vec![subscriber]));
+        cache.queue.push_back(name.clone());
+        if cache.threads == MOST {
+            return;
+        }
+        // Not joined: a resolver may take very long.
+        let spawned = std::thread::Builder::new().name("udpping name".into()).spawn(|| self.work());
+        match spawned {
+            Ok(_) => cache.threads += 1,
+            // A running thread takes it from the queue.
+            Err(_) if cache.threads > 0 => {}
+            Err(source) => {
+                cache.queue.clear();
+                let error = Arc::new(Error::System { action: "start a thread", source });
+                drop(cache);
+                self.notify(name, &Err(error));
+            }
+        }
+    }
+
+    fn work(&self) {
+        while let Some(name) = self.next() {
+            let (host, port) = &name;
+            self.notify(&name, &resolve_all(host, *port).map_err(Arc::new));
+        }
+    }
+
+    fn next(&self) -> Option<Name> {
+        let mut cache = lock(&self.cache);
+        let name = cache.queue.pop_front();
+        if name.is_none() {
+            cache.threads -= 1;
+        }
+        name
+    }
+
+    fn notify(&self, name: &Name, answer: &Answer) {
+        let entry = Entry::Resolved(self.clock.now(), answer.clone());
+        let before = lock(&self.cache).entries.insert(name.clone(), entry);
+        let Some(Entry::Pending(subscribers)) = before else { return };
+        for subscriber in subscribers {
+            subscriber.notify(answer.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::socket::Backend;
+    use crate::net::wait::Bell;
+
+    fn resolver() -> &'static Resolver {
+        Box::leak(Box::new(Resolver::new(EverClock::start())))
+    }
+
+    fn wait(subscriber: &Subscriber, bell: &Bell) -> Answer {
+        loop {
+            if let Some(answer) = subscriber.take() {
+                return answer;
+            }
+            subscriber.mailbox.poller.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
+        }
+    }
+
+    fn found_at(resolver: &Resolver, name: &Name) -> Nanos {
+        match lock(&resolver.cache).entries.get(name) {
+            Some(Entry::Resolved(at, _)) => *at,
+            entry => panic!("{entry:?}"),
+        }
+    }
+
+    #[test]
+    fn one_look_up_serves_all_who_ask_meanwhile_and_for_a_moment_after() {
+        for host in ["localhost", "no..such..host"] {
+            let resolver = resolver();
+            let name: Name = (host.into(), 9);
+            let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
+            let subscribers: Vec<Subscriber> = (0..1_000).map(|key| Subscriber::new(&mailbox, key)).collect();
+            let (first, others) = subscribers.split_first().unwrap();
+            resolver.look_up(&name, first.clone());
+            for subscriber in others {
+                resolver.look_up(&name, subscriber.clone());
+                assert!(lock(&resolver.cache).threads <= 1);
+            }
+            let answer = wait(first, &bell);
+            assert_eq!(answer.is_ok(), host == "localhost");
+            let at = found_at(resolver, &name);
+            for subscriber in others {
+                assert_eq!(
+                    wait(subscriber, &bell).map_err(|error| error.to_string()),
+                    answer.clone().map_err(|error| error.to_string())
+                );
+            }
+            assert_eq!(found_at(resolver, &name), at);
+        }
+    }
+
+    #[test]
+    fn many_names_are_looked_up_a_few_at_a_time_and_forgotten() {
+        let resolver = resolver();
+        let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
+        let subscribers: Vec<Subscriber> = (0..300).map(|key| Subscriber::new(&mailbox, key)).collect();
+        for subscriber in &subscribers {
+            resolver.look_up(&(format!("no..such..host{}", subscriber.key).into(), 9), subscriber.clone());
+            assert!(lock(&resolver.cache).threads <= MOST);
+        }
+        for subscriber in &subscribers {
+            let error = wait(subscriber, &bell).unwrap_err().to_string();
+            assert!(error.contains(&format!("no..such..host{}\"", subscriber.key)), "{error}");
+        }
+        for entry in lock(&resolver.cache).entries.values_mut() {
+            *entry = Entry::Resolved(-FRESH, Ok(Vec::new()));
+        }
+        resolver.look_up(&("localhost".into(), 9), subscribers[0].clone());
+        wait(&subscribers[0], &bell).unwrap();
+        assert_eq!(lock(&resolver.cache).entries.len(), 1);
+    }
+}
