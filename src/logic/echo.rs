@@ -17,7 +17,7 @@ pub use reply::Reply;
 
 use super::counters::counters;
 use super::link::{Fate, Link, LinkPlan, Packet};
-use super::{Moment, Nanos};
+use super::{Arrival, Moment, Nanos};
 
 /// Replies that may wait at one time.
 pub const MOST_HELD: usize = 65_536;
@@ -81,7 +81,7 @@ impl Echo {
         let fate = self.link.round_trip(source, Packet { at: now.mono, len: datagram.len() });
         self.clerk.received(&fate, now.mono);
         if !fate.deliveries.is_empty() {
-            self.clerk.write(&fate, now.wall, datagram, out);
+            self.clerk.write(&fate, &Arrival { at: now, ..Arrival::default() }, datagram, out);
         }
         fate
     }
@@ -120,9 +120,9 @@ impl Clerk {
         self.counters.delayed += fate.deliveries.iter().filter(|delivery| delivery.at > now).count() as u64;
     }
 
-    /// Appends the reply to a datagram that arrived at `wall_ns` (since 1970) to `out`.
-    pub fn write(&self, fate: &Fate, wall_ns: i64, datagram: &[u8], out: &mut Vec<u8>) {
-        self.reply.write(datagram, wall_ns, fate.lost_before, out);
+    /// Appends the reply to a datagram to `out`.
+    pub fn write(&self, fate: &Fate, arrival: &Arrival, datagram: &[u8], out: &mut Vec<u8>) {
+        self.reply.write(datagram, arrival, fate.lost_before, out);
     }
 
     /// So many replies were sent.

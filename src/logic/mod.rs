@@ -1,5 +1,6 @@
 //! The pure wing: what udpping decides, without sockets, clocks, threads or Python.
 
+mod arrival;
 pub mod counters;
 pub mod echo;
 pub mod error;
@@ -17,5 +18,6 @@ pub mod time;
 pub mod wire;
 mod words;
 
+pub use arrival::Arrival;
 pub use error::Invalid;
 pub use time::{DAY, Moment, Nanos, SECOND};

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::logic::{Arrival, Moment};
+
 /// The local address and interface at which a datagram arrived, and from which its reply is sent (`IP_PKTINFO`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PktInfo {
@@ -30,10 +32,19 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Hops left, where the system reports them.
     pub ttl: Option<u8>,
+    /// Type of service or traffic class, where the system reports it.
+    pub tos: Option<u8>,
     /// Where it arrived, where the system reports that.
     pub pktinfo: Option<PktInfo>,
     /// When the kernel received it, in nanoseconds since 1970, where it reports that.
     pub timestamp: Option<i64>,
+}
+
+impl Datagram<'_> {
+    /// Its arrival, if it was received `now`.
+    pub(super) fn arrival(&self, now: Moment) -> Arrival {
+        Arrival { at: now, kernel: self.timestamp, ttl: self.ttl, tos: self.tos }
+    }
 }
 
 /// The network's report that a datagram was not delivered.

@@ -1,24 +1,23 @@
-//! The lossy server on real sockets: threads that receive, ask the link what becomes of each datagram, and answer.
+//! The lossy server on real sockets: threads that receive, ask the link what becomes of each datagram, and reply.
 //!
-//! Each has a socket of its own at one address, and the system gives a client's datagrams to one of them. What is decided
-//! does not depend on which: they share the link. A delayed reply waits in a heap, not in the loop, so it holds up nobody.
+//! Each thread has a socket of its own at one address, and the kernel gives a client's datagrams to one of them.
 
-mod desk;
+mod responder;
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::Result;
 use super::event_queue::lock;
 use super::resolve::reachable;
+use super::server::ServerState;
 use super::socket::{Backend, Socket};
 use super::worker::Worker;
 use crate::logic::Invalid;
-use crate::logic::echo::{Columns, Counters, EchoPlan, Row};
-use crate::logic::link::{LinkPlan, Scope};
-use desk::Office;
+use crate::logic::echo::{Clerk, Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Row};
+use crate::logic::link::{Link, LinkPlan, Scope};
+use responder::LinkState;
 
 /// Threads that one server may have.
 const MOST_WORKERS: usize = 64;
@@ -38,7 +37,7 @@ pub struct Settings {
     pub echo: EchoPlan,
     /// How many log rows to keep.
     pub record: usize,
-    /// Which socket path to take.
+    /// How its sockets work.
     pub backend: Backend,
 }
 
@@ -46,11 +45,11 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Server {
     bound: SocketAddr,
-    /// Gone once stopped, so that the port is free again however long the counters are looked at.
-    sockets: Mutex<Option<Arc<[Socket]>>>,
+    /// `None` once stopped, so that the port is free however long the counters are read.
+    sockets: Mutex<Option<Vec<Arc<Socket>>>>,
     kernel_drops: Mutex<Option<u64>>,
-    office: Arc<Office>,
-    background: Worker<Event>,
+    state: Arc<ServerState<Clerk>>,
+    worker: Worker<Event>,
 }
 
 /// One datagram and what was decided on it.
@@ -69,18 +68,21 @@ impl Server {
     /// [`super::Error::PortBusy`] when every port tried is taken, or whatever else the system refuses; a number of workers
     /// that cannot be.
     pub fn bind(settings: Settings) -> Result<Self> {
-        check_workers(settings.workers, &settings.echo.link, settings.backend)?;
-        let first = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.backend)?;
+        let Settings { host, port, port_tries, workers, echo, record, backend } = settings;
+        check_workers(workers, &echo.link, backend)?;
+        let first = Socket::listen(&host, port, port_tries, backend)?;
         let bound = first.local()?;
-        let others = (1..settings.workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
-        let sockets: Arc<[Socket]> = std::iter::once(first).chain(others).collect();
-        sockets.iter().for_each(Socket::enable_gro);
+        let others = (1..workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
+        let sockets: Vec<_> = std::iter::once(first).chain(others).map(Arc::new).collect();
+        sockets.iter().for_each(|socket| socket.enable_gro());
+        let shared = LinkState { link: Link::new(echo.link), log: Log::new(record) };
+        let deciders = (0..workers).map(|_| Clerk::new(echo.reply.clone())).collect();
         Ok(Self {
             bound,
             sockets: Mutex::new(Some(sockets)),
             kernel_drops: Mutex::new(None),
-            office: Arc::new(Office::new(settings)),
-            background: Worker::new()?,
+            state: Arc::new(ServerState::new(backend, shared, deciders, MOST_HELD, MOST_HELD_BYTES)),
+            worker: Worker::new()?,
         })
     }
 
@@ -89,24 +91,24 @@ impl Server {
     /// # Errors
     /// The server has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
-        let (office, sockets) = (Arc::clone(&self.office), lock(&self.sockets).clone());
-        let waker = self.background.waker();
-        self.background.start("server", "go on serving", move |shared, bell| {
-            sockets.map_or(Ok(()), |sockets| office.serve(&sockets, shared, bell, &waker))
+        let (state, sockets) = (Arc::clone(&self.state), lock(&self.sockets).clone());
+        let waker = self.worker.waker();
+        self.worker.start("server", "go on serving", move |shared, bell| {
+            sockets.map_or(Ok(()), |sockets| state.serve(sockets, shared, bell, &waker))
         })
     }
 
     /// Stops serving and waits until the threads have ended. Replies that still wait are not sent.
     pub fn stop(&self) {
-        self.background.stop();
+        self.worker.stop();
         if let Some(sockets) = lock(&self.sockets).take() {
             *lock(&self.kernel_drops) = kernel_drops(&sockets);
         }
     }
 
-    /// From now on keep what [`super::EventQueue::next`] gives.
+    /// Makes events from now on.
     pub fn follow(&self) {
-        self.office.followed.store(true, Ordering::Release);
+        self.state.follow();
     }
 
     /// Where it is bound.
@@ -127,13 +129,23 @@ impl Server {
         let sockets = lock(&self.sockets).clone();
         let kernel_drops =
             sockets.map_or_else(|| *lock(&self.kernel_drops), |sockets| kernel_drops(&sockets));
-        self.office.counters(kernel_drops)
+        let workers =
+            self.state.workers().map(|worker| (worker.decider.counters(), worker.delayed.len() as u64));
+        let (counters, waiting): (Vec<_>, Vec<_>) = workers.unzip();
+        let LinkState { link, log } = &*self.state.shared();
+        Counters {
+            waiting: waiting.into_iter().sum(),
+            kernel_drops,
+            clients: link.clients(),
+            unlogged: log.unlogged(),
+            ..counters.into_iter().sum()
+        }
     }
 
     /// The log so far.
     #[must_use]
     pub fn log(&self) -> Columns {
-        self.office.log()
+        self.state.shared().log.columns()
     }
 }
 
@@ -154,15 +166,15 @@ fn check_workers(workers: usize, plan: &LinkPlan, backend: Backend) -> std::resu
 }
 
 /// Of all sockets together.
-fn kernel_drops(sockets: &[Socket]) -> Option<u64> {
-    sockets.iter().map(Socket::kernel_drops).sum()
+fn kernel_drops(sockets: &[Arc<Socket>]) -> Option<u64> {
+    sockets.iter().map(|socket| socket.kernel_drops()).sum()
 }
 
 impl Deref for Server {
     type Target = Worker<Event>;
 
     fn deref(&self) -> &Worker<Event> {
-        &self.background
+        &self.worker
     }
 }
 

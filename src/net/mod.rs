@@ -14,7 +14,9 @@ mod poller;
 mod resolve;
 mod seed;
 mod send_queue;
+mod server;
 pub mod socket;
+mod sockets;
 mod sys;
 #[cfg(target_os = "linux")]
 mod timestamping;

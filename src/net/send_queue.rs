@@ -12,6 +12,7 @@ use rustix::fd::AsFd as _;
 
 use super::datagram::{PktInfo, Transmit};
 use super::socket::{Backend, Socket};
+use super::sockets::Sockets;
 use super::sys;
 use super::wait;
 use crate::logic::wire::MAX_PAYLOAD;
@@ -25,12 +26,21 @@ const FULL: usize = 1_024;
 /// Destinations to which batches were refused that are remembered; of the others each batch is refused again.
 const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
+/// Where a datagram is sent, and by which of several sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Route<K> {
+    /// The key of the socket.
+    pub(super) socket: K,
+    pub(super) destination: SocketAddr,
+    pub(super) pktinfo: Option<PktInfo>,
+}
+
 /// Datagrams that wait to be sent, each with a tag.
 #[derive(Debug)]
-pub(super) struct SendQueue<T> {
+pub(super) struct SendQueue<K, T> {
     bytes: Vec<u8>,
     tags: Vec<T>,
-    batches: Vec<GsoBatch>,
+    batches: Vec<GsoBatch<K>>,
     /// Whether batches may have more than one datagram.
     gso: bool,
     /// The longest datagram that a batch may have, by destination: each path has its own MTU and device.
@@ -40,9 +50,8 @@ pub(super) struct SendQueue<T> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct GsoBatch {
-    to: SocketAddr,
-    pktinfo: Option<PktInfo>,
+struct GsoBatch<K> {
+    route: Route<K>,
     /// Where its bytes begin.
     start: usize,
     /// Where its tags begin.
@@ -52,7 +61,7 @@ struct GsoBatch {
     count: usize,
 }
 
-impl<T> SendQueue<T> {
+impl<K: Copy + Eq, T> SendQueue<K, T> {
     pub(super) fn new(backend: Backend) -> Self {
         Self {
             bytes: Vec::new(),
@@ -66,13 +75,7 @@ impl<T> SendQueue<T> {
     }
 
     /// Appends a datagram, whose contents `write` appends to the bytes.
-    pub(super) fn push(
-        &mut self,
-        to: SocketAddr,
-        pktinfo: Option<PktInfo>,
-        tag: T,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
+    pub(super) fn push(&mut self, route: Route<K>, tag: T, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
         let len = self.bytes.len() - start;
@@ -80,16 +83,19 @@ impl<T> SendQueue<T> {
         match self.batches.last_mut() {
             Some(batch)
                 if self.gso
-                    && batch.accepts(to, pktinfo, len)
+                    && batch.accepts(&route, len)
                     && (self.longest.is_empty()
-                        || self.longest.get(&to.ip()).is_none_or(|longest| len <= *longest)) =>
+                        || self
+                            .longest
+                            .get(&route.destination.ip())
+                            .is_none_or(|longest| len <= *longest)) =>
             {
                 batch.len += len;
                 batch.count += 1;
             }
             _ => {
                 let first = self.tags.len() - 1;
-                self.batches.push(GsoBatch { to, pktinfo, start, first, len, segment_size: len, count: 1 });
+                self.batches.push(GsoBatch { route, start, first, len, segment_size: len, count: 1 });
             }
         }
     }
@@ -98,13 +104,13 @@ impl<T> SendQueue<T> {
         self.bytes.len() >= FULL_BYTES || self.tags.len() >= FULL
     }
 
-    /// Sends everything to `socket`, in order; `done` gets the tags and the result of each run of datagrams.
+    /// Sends everything by `sockets`, in order; `done` gets the tags and the result of each run of datagrams.
     ///
     /// While the system's send buffer is full it waits a moment, if that helps and `is_patient`: nothing may hang on a dead
     /// link. The datagrams of a refused batch are sent one by one, so that each has a result of its own.
     pub(super) fn send(
         &mut self,
-        socket: &Socket,
+        sockets: &impl Sockets<Key = K>,
         is_patient: impl Fn() -> bool,
         mut done: impl FnMut(&[T], io::Result<()>),
     ) {
@@ -112,11 +118,15 @@ impl<T> SendQueue<T> {
         // Of a refused batch: where its tags end, and the longest datagram that batches may have if that was the reason.
         let mut refused = None;
         while let Some(next) = self.batches.get(at).copied() {
-            match self.send_from(at, socket) {
+            let sent = match sockets.get(next.route.socket) {
+                Some(socket) => self.send_from(at, socket),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            };
+            match sent {
                 Ok(count) => {
                     if let Some((_, longest)) = refused.take_if(|(end, _)| next.first < *end) {
                         // They are accepted one by one, so the batch was the reason.
-                        self.longest.put(next.to.ip(), longest);
+                        self.longest.put(next.route.destination.ip(), longest);
                     }
                     let end = self.batches.get(at + count).map_or(self.tags.len(), |batch| batch.first);
                     done(&self.tags[next.first..end], Ok(()));
@@ -125,7 +135,7 @@ impl<T> SendQueue<T> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited && is_patient() => {
                     waited = true;
                     // If the wait fails, so does the next try.
-                    let _ = wait::writable(socket.as_fd());
+                    let _ = sockets.get(next.route.socket).map(|socket| wait::writable(socket.as_fd()));
                 }
                 Err(error) if next.count > 1 => {
                     if error.raw_os_error().is_some_and(|errno| sys::GSO_ERRORS.contains(&errno)) {
@@ -144,9 +154,13 @@ impl<T> SendQueue<T> {
         self.batches.clear();
     }
 
-    /// Sends what the system takes, from the batch `at` on; returns how many batches were sent.
+    /// Sends what the system takes of the batches for `socket`, from `at` on; returns how many batches were sent.
     fn send_from(&mut self, at: usize, socket: &Socket) -> io::Result<usize> {
-        let mut transmits = self.batches[at..].iter().map(|batch| batch.transmit(&self.bytes));
+        let key = self.batches[at].route.socket;
+        let mut transmits = self.batches[at..]
+            .iter()
+            .take_while(|batch| batch.route.socket == key)
+            .map(|batch| batch.transmit(&self.bytes));
         #[cfg(target_os = "linux")]
         if let Some(sys) = &mut self.sys {
             return sys.send(socket.as_fd(), transmits);
@@ -156,11 +170,11 @@ impl<T> SendQueue<T> {
     }
 }
 
-impl GsoBatch {
+impl<K: Copy + Eq> GsoBatch<K> {
     /// Whether it has room for another datagram.
-    fn accepts(&self, to: SocketAddr, pktinfo: Option<PktInfo>, len: usize) -> bool {
+    fn accepts(&self, route: &Route<K>, len: usize) -> bool {
         let is_open = self.len == self.count * self.segment_size;
-        (self.to, self.pktinfo) == (to, pktinfo)
+        self.route == *route
             && is_open
             && (1..=self.segment_size).contains(&len)
             && self.count < MOST_SEGMENTS
@@ -170,8 +184,8 @@ impl GsoBatch {
     fn transmit<'a>(&self, bytes: &'a [u8]) -> Transmit<'a> {
         Transmit {
             contents: &bytes[self.start..self.start + self.len],
-            destination: self.to,
-            pktinfo: self.pktinfo,
+            destination: self.route.destination,
+            pktinfo: self.route.pktinfo,
             segment_size: if self.count > 1 { u16::try_from(self.segment_size).ok() } else { None },
         }
     }
@@ -196,14 +210,15 @@ impl GsoBatch {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, UdpSocket};
+    use std::sync::Arc;
     use std::time::Duration;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    fn ours(backend: Backend) -> Socket {
-        Socket::serve((Ipv4Addr::LOCALHOST, 0).into(), backend).unwrap()
+    fn ours(backend: Backend) -> Arc<Socket> {
+        Arc::new(Socket::serve((Ipv4Addr::LOCALHOST, 0).into(), backend).unwrap())
     }
 
     fn theirs() -> UdpSocket {
@@ -212,12 +227,13 @@ mod tests {
         socket
     }
 
-    fn put(queue: &mut SendQueue<usize>, to: SocketAddr, tag: usize, bytes: &[u8]) {
-        queue.push(to, None, tag, |out| out.extend_from_slice(bytes));
+    fn put(queue: &mut SendQueue<(), usize>, to: SocketAddr, tag: usize, bytes: &[u8]) {
+        let route = Route { socket: (), destination: to, pktinfo: None };
+        queue.push(route, tag, |out| out.extend_from_slice(bytes));
     }
 
     /// Sends everything; gives back each tag and whether it went well, in the order results.
-    fn send(queue: &mut SendQueue<usize>, socket: &Socket) -> Vec<(usize, bool)> {
+    fn send(queue: &mut SendQueue<(), usize>, socket: &Arc<Socket>) -> Vec<(usize, bool)> {
         let mut results = Vec::new();
         queue.send(
             socket,
@@ -229,7 +245,7 @@ mod tests {
         results
     }
 
-    fn batches(queue: &SendQueue<usize>) -> Vec<(usize, usize)> {
+    fn batches(queue: &SendQueue<(), usize>) -> Vec<(usize, usize)> {
         queue.batches.iter().map(|batch| (batch.count, batch.len)).collect()
     }
 

@@ -55,15 +55,6 @@ pub(super) fn readable<'a>(
     Ok(readable)
 }
 
-/// As [`readable`], for threads that share a bell: it goes on ringing. Returns whether it rings.
-pub(super) fn readable_shared<'a>(
-    sockets: impl Iterator<Item = BorrowedFd<'a>>,
-    bell: &'a Bell,
-    wait: Option<Nanos>,
-) -> io::Result<bool> {
-    sys::wait_readable(sockets, bell.receiver.as_fd(), wait).map(|(_, rings)| rings)
-}
-
 /// Waits until a socket is writable, at most a tenth of a second, so that nothing hangs on a dead link.
 pub(super) fn writable(socket: BorrowedFd<'_>) -> io::Result<()> {
     sys::wait_writable(socket, SECOND / 10)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::logic::wire::template::Template;
-use crate::logic::{Invalid, Nanos};
+use crate::logic::{Arrival, Invalid, Nanos};
 
 /// The reply to a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Reply {
     }
 
     /// Appends the reply to `out`.
-    pub(super) fn write(&self, request: &[u8], wall_ns: i64, lost: u64, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, request: &[u8], arrival: &Arrival, lost: u64, out: &mut Vec<u8>) {
         match self {
             Self::Upper => {
                 let start = out.len();
@@ -45,7 +45,7 @@ impl Reply {
                 out[start..].make_ascii_uppercase();
             }
             Self::Same => out.extend_from_slice(request),
-            Self::Template(template) => template.render(request, wall_ns, lost, out),
+            Self::Template(template) => template.render(request, arrival.at.wall, lost, out),
         }
     }
 }

@@ -66,6 +66,7 @@ impl RecvBatch {
             source,
             bytes: &self.single[..length],
             ttl: None,
+            tos: None,
             pktinfo: None,
             timestamp: None,
         });

@@ -121,6 +121,8 @@ pub(super) struct RecvMeta {
     pub(super) pktinfo: Option<PktInfo>,
     /// Its remaining hops.
     pub(super) ttl: Option<u8>,
+    /// Its type of service or traffic class.
+    pub(super) tos: Option<u8>,
     /// When the kernel received or sent it, in nanoseconds since 1970.
     pub(super) timestamp: Option<i64>,
     /// The length of each datagram of a GRO batch but the last.
@@ -145,6 +147,11 @@ pub(super) fn recv_meta(header: &libc::msghdr) -> RecvMeta {
             }
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
                 meta.ttl = read::<i32>(data).and_then(|hops| u8::try_from(hops).ok());
+            }
+            // IPv4's is one byte, IPv6's an int.
+            (libc::IPPROTO_IP, libc::IP_TOS) => meta.tos = read::<u8>(data),
+            (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                meta.tos = read::<i32>(data).and_then(|class| u8::try_from(class).ok());
             }
             // The first of the three times of SCM_TIMESTAMPING is the software's.
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING | libc::SCM_TIMESTAMPNS) => {

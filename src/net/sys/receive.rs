@@ -31,6 +31,7 @@ struct Received {
     segment_size: Option<NonZeroUsize>,
     source: SocketAddr,
     ttl: Option<u8>,
+    tos: Option<u8>,
     pktinfo: Option<PktInfo>,
     timestamp: Option<i64>,
 }
@@ -78,11 +79,11 @@ impl RecvBatch {
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
-            let RecvMeta { pktinfo, ttl, timestamp, segment_size } = recv_meta(&header.msg_hdr);
+            let RecvMeta { pktinfo, ttl, tos, timestamp, segment_size } = recv_meta(&header.msg_hdr);
             // A datagram whose sender has no IP address cannot be answered or credited.
             let Some(source) = address(name) else { continue };
             let len = (header.msg_len as usize).min(self.slot);
-            self.received.push(Received { slot, len, segment_size, source, ttl, pktinfo, timestamp });
+            self.received.push(Received { slot, len, segment_size, source, ttl, tos, pktinfo, timestamp });
         }
         Ok(())
     }
@@ -98,6 +99,7 @@ impl RecvBatch {
                 source: received.source,
                 bytes: &bytes[at * size..at.saturating_add(1).saturating_mul(size).min(bytes.len())],
                 ttl: received.ttl,
+                tos: received.tos,
                 pktinfo: received.pktinfo,
                 timestamp: received.timestamp,
             })

@@ -1,0 +1,81 @@
+//! The echo server as a [`Decide`]: the link and the log are shared, and each thread writes replies.
+
+use std::sync::Arc;
+
+use super::Event;
+use crate::logic::echo::{Clerk, Log, Note, Row};
+use crate::logic::link::{Fate, Link, Packet, Reason};
+use crate::logic::{Arrival, Moment};
+use crate::net::datagram::Datagram;
+use crate::net::send_queue::Route;
+use crate::net::server::{Decide, Outgoing};
+use crate::net::socket::Socket;
+
+/// The longest part of a datagram in an event.
+const SHOWN: usize = 1_024;
+
+/// What decides on all datagrams, and the log of them.
+#[derive(Debug)]
+pub(in crate::net) struct LinkState {
+    pub(super) link: Link,
+    pub(super) log: Log,
+}
+
+impl Decide for Clerk {
+    type Sockets = Arc<Socket>;
+    type Shared = LinkState;
+    type Decision = (Fate, Option<Note>);
+    type Tag = Option<Note>;
+    type Event = Event;
+
+    fn decide<'a>(
+        LinkState { link, log }: &mut LinkState,
+        (): (),
+        received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
+        decisions: &mut Vec<Self::Decision>,
+    ) {
+        let mut received = received.peekable();
+        while let Some(source) = received.peek().map(|(first, _)| first.source) {
+            let mut client = link.client(source);
+            while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
+                let Moment { mono, wall } = arrival.at;
+                let fate = client.round_trip(Packet { at: mono, len: datagram.bytes.len() });
+                let note = log.note(mono, wall, source, datagram.bytes, &fate);
+                decisions.push((fate, note));
+            }
+        }
+    }
+
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, (fate, _): &Self::Decision) -> Event {
+        Event {
+            row: Row::of(arrival.at.mono, arrival.at.wall, datagram.source, datagram.bytes, fate),
+            message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        _: &mut Arc<Socket>,
+        datagram: &Datagram<'_>,
+        arrival: &Arrival,
+        (fate, note): &Self::Decision,
+        out: &mut Outgoing<'_, (), Option<Note>>,
+    ) {
+        let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo };
+        self.received(fate, arrival.at.mono);
+        for delivery in &*fate.deliveries {
+            out.push(delivery.at, route, *note, |out| self.write(fate, arrival, datagram.bytes, out));
+        }
+    }
+
+    fn sent(&mut self, count: u64) {
+        self.answered(count);
+    }
+
+    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, note: Option<Note>, reason: Reason) {
+        Clerk::failed(self);
+        if let Some(note) = note {
+            log.failed(note, reason);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The threads of a server: each receives datagrams, asks a [`Decide`] what becomes of them, and sends at once or later.
+//!
+//! Each thread has sockets of its own. A decision does not depend on the thread that received the datagram: the threads
+//! share the state that decides. Datagrams to be sent later wait in a queue, and hold up no others.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+
+use super::clock::{Clock, wall_ns};
+use super::datagram::Datagram;
+use super::event_queue::lock;
+use super::send_queue::{Route, SendQueue};
+use super::socket::{Backend, RecvBatch, is_transient};
+use super::sockets::Sockets;
+use super::wait::{self, Bell, Waker};
+use super::worker::Shared;
+use super::{Error, Result};
+use crate::logic::link::{DelayQueue, Reason};
+use crate::logic::{Arrival, Moment, Nanos};
+
+/// Datagrams received with one system call.
+const SLOTS: usize = 64;
+
+/// What differs between servers; each thread has one.
+pub(super) trait Decide: Send {
+    /// The sockets of a thread.
+    type Sockets: Sockets;
+    /// What the threads share, locked for the decisions on one receive and never for a send.
+    type Shared: Send;
+    /// What becomes of one datagram.
+    type Decision: Copy;
+    /// Names a datagram that is to be sent, in the report of its result.
+    type Tag: Copy + Debug + Send;
+    /// What followers receive for each datagram.
+    type Event: Send;
+
+    /// Adds a decision on each of the datagrams that one of the sockets received.
+    fn decide<'a>(
+        shared: &mut Self::Shared,
+        from: Key<Self>,
+        received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
+        decisions: &mut Vec<Self::Decision>,
+    );
+
+    /// What followers receive for a datagram.
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, decision: &Self::Decision) -> Self::Event;
+
+    /// Carries a decision out: pushes what is to be sent.
+    fn carry_out(
+        &mut self,
+        sockets: &mut Self::Sockets,
+        datagram: &Datagram<'_>,
+        arrival: &Arrival,
+        decision: &Self::Decision,
+        out: &mut Outgoing<'_, Key<Self>, Self::Tag>,
+    );
+
+    /// So many datagrams were sent.
+    fn sent(&mut self, count: u64);
+
+    /// A datagram was not sent.
+    fn failed(&mut self, shared: &mut Self::Shared, tag: Self::Tag, reason: Reason);
+}
+
+/// The key of a decider's sockets.
+pub(super) type Key<D> = <<D as Decide>::Sockets as Sockets>::Key;
+
+/// Where a decider pushes what is to be sent.
+pub(super) struct Outgoing<'a, K, T> {
+    now: Nanos,
+    queue: &'a mut SendQueue<K, T>,
+    delayed: &'a mut DelayQueue<Delayed<K, T>>,
+    rejected: &'a mut Vec<T>,
+}
+
+/// A datagram that is to be sent later.
+#[derive(Debug)]
+pub(super) struct Delayed<K, T> {
+    route: Route<K>,
+    tag: T,
+    bytes: Vec<u8>,
+}
+
+/// What the threads of a server and its owner share.
+#[derive(Debug)]
+pub(super) struct ServerState<D: Decide> {
+    backend: Backend,
+    clock: Clock,
+    followed: AtomicBool,
+    /// One thread has ended, so the others must.
+    closed: AtomicBool,
+    shared: Mutex<D::Shared>,
+    workers: Vec<Mutex<WorkerState<D>>>,
+}
+
+/// What a thread and the server's owner share.
+#[derive(Debug)]
+pub(super) struct WorkerState<D: Decide> {
+    pub(super) decider: D,
+    pub(super) delayed: DelayQueue<Delayed<Key<D>, D::Tag>>,
+}
+
+impl<K: Copy + Eq, T> Outgoing<'_, K, T> {
+    /// Sends a datagram at a time, or now if that has passed; `write` appends its contents.
+    pub(super) fn push(&mut self, at: Nanos, route: Route<K>, tag: T, write: impl FnOnce(&mut Vec<u8>)) {
+        if at <= self.now {
+            return self.queue.push(route, tag, write);
+        }
+        let mut bytes = Vec::new();
+        write(&mut bytes);
+        if let Err(delayed) = self.delayed.try_push(at, bytes.len(), Delayed { route, tag, bytes }) {
+            self.rejected.push(delayed.tag);
+        }
+    }
+}
+
+impl<D: Decide> ServerState<D> {
+    /// The state of a server with a thread for each decider, whose queues hold `most` datagrams and `most_bytes` together.
+    pub(super) fn new(
+        backend: Backend,
+        shared: D::Shared,
+        deciders: Vec<D>,
+        most: usize,
+        most_bytes: usize,
+    ) -> Self {
+        let threads = deciders.len();
+        let queue = || DelayQueue::with_limits(most / threads, most_bytes / threads);
+        let worker = |decider| Mutex::new(WorkerState { decider, delayed: queue() });
+        Self {
+            backend,
+            clock: Clock::start(),
+            followed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            shared: Mutex::new(shared),
+            workers: deciders.into_iter().map(worker).collect(),
+        }
+    }
+
+    /// Makes events from now on.
+    pub(super) fn follow(&self) {
+        self.followed.store(true, Ordering::Release);
+    }
+
+    /// What the threads share.
+    pub(super) fn shared(&self) -> MutexGuard<'_, D::Shared> {
+        lock(&self.shared)
+    }
+
+    /// The state of each thread.
+    pub(super) fn workers(&self) -> impl Iterator<Item = MutexGuard<'_, WorkerState<D>>> {
+        self.workers.iter().map(lock)
+    }
+
+    /// Serves with a thread for each decider, this one among them, until it is to stop or one of them fails.
+    pub(super) fn serve(
+        &self,
+        sockets: Vec<D::Sockets>,
+        shared: &Shared<D::Event>,
+        bell: &Bell,
+        waker: &Waker,
+    ) -> Result<()> {
+        let work = |(state, sockets)| {
+            let _closing = Closing { closed: &self.closed, waker };
+            Work::new(self, state, sockets, shared).run(bell)
+        };
+        let mut each = self.workers.iter().zip(sockets);
+        let first = each.next();
+        thread::scope(|scope| {
+            let _closing = Closing { closed: &self.closed, waker };
+            let spawn = |own| {
+                thread::Builder::new().name("udpping server".into()).spawn_scoped(scope, move || {
+                    wait::set_timer_slack();
+                    work(own)
+                })
+            };
+            let others = each.map(spawn).collect::<std::io::Result<Vec<_>>>();
+            let others = others.map_err(Error::system("start a thread"))?;
+            let end = first.map_or(Ok(()), work);
+            others.into_iter().fold(end, |end, other| {
+                end.and(other.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)))
+            })
+        })
+    }
+
+    /// Reports datagrams that were not sent.
+    fn fail(&self, decider: &mut D, tags: &[D::Tag], reason: Reason) {
+        if !tags.is_empty() {
+            let mut shared = self.shared();
+            tags.iter().for_each(|tag| decider.failed(&mut shared, *tag, reason));
+        }
+    }
+}
+
+/// Ends all threads when one ends.
+struct Closing<'a> {
+    closed: &'a AtomicBool,
+    waker: &'a Waker,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// The work of one thread.
+struct Work<'a, D: Decide> {
+    server: &'a ServerState<D>,
+    state: &'a Mutex<WorkerState<D>>,
+    sockets: D::Sockets,
+    shared: &'a Shared<D::Event>,
+    queue: SendQueue<Key<D>, D::Tag>,
+    decisions: Vec<D::Decision>,
+    rejected: Vec<D::Tag>,
+}
+
+impl<'a, D: Decide> Work<'a, D> {
+    fn new(
+        server: &'a ServerState<D>,
+        state: &'a Mutex<WorkerState<D>>,
+        sockets: D::Sockets,
+        shared: &'a Shared<D::Event>,
+    ) -> Self {
+        let queue = SendQueue::new(server.backend);
+        Self { server, state, sockets, shared, queue, decisions: Vec::new(), rejected: Vec::new() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.is_stopping() || self.server.closed.load(Ordering::Acquire)
+    }
+
+    fn run(&mut self, bell: &Bell) -> Result<()> {
+        let mut batch = RecvBatch::new(SLOTS, self.server.backend);
+        let mut ready = Vec::new();
+        while !self.is_over() {
+            if ready.is_empty() {
+                let due = lock(self.state).delayed.next_due();
+                let wait = due.map(|due| due - self.server.clock.now());
+                self.sockets.wait(bell, wait, &mut ready).map_err(Error::system("wait for datagrams"))?;
+            }
+            for at in (0..ready.len()).rev() {
+                if !self.receive(ready[at], &mut batch)? {
+                    ready.swap_remove(at);
+                }
+            }
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// Receives from a socket once; returns whether more may have arrived there.
+    fn receive(&mut self, from: Key<D>, batch: &mut RecvBatch) -> Result<bool> {
+        let Some(socket) = self.sockets.get(from) else { return Ok(false) };
+        match batch.receive(socket) {
+            Ok(false) => return Ok(false),
+            Ok(true) => {
+                let now = self.decide(from, batch);
+                self.carry_out(batch, now);
+            }
+            // The ICMP error of an earlier reply, whose client is gone.
+            Err(error) if is_transient(&error) => {}
+            Err(source) => return Err(Error::System { action: "receive", source }),
+        }
+        Ok(true)
+    }
+
+    /// Decides on what was received; returns when that was.
+    fn decide(&mut self, from: Key<D>, batch: &RecvBatch) -> Moment {
+        let mut shared = self.server.shared();
+        // Read under the lock, so that rows and events of all threads are in order of time.
+        let now = Moment { mono: self.server.clock.now(), wall: wall_ns() };
+        let received = || batch.datagrams().map(move |datagram| (datagram, datagram.arrival(now)));
+        self.decisions.clear();
+        D::decide(&mut shared, from, received(), &mut self.decisions);
+        if self.server.followed.load(Ordering::Acquire) {
+            let each = received().zip(&self.decisions);
+            self.shared
+                .events
+                .extend(each.map(|((datagram, arrival), decision)| D::event(&datagram, &arrival, decision)));
+        }
+        now
+    }
+
+    fn carry_out(&mut self, batch: &RecvBatch, now: Moment) {
+        let mut state = lock(self.state);
+        for (at, datagram) in batch.datagrams().enumerate() {
+            let WorkerState { decider, delayed } = &mut *state;
+            let Self { queue, rejected, .. } = self;
+            let mut out = Outgoing { now: now.mono, queue, delayed, rejected };
+            decider.carry_out(
+                &mut self.sockets,
+                &datagram,
+                &datagram.arrival(now),
+                &self.decisions[at],
+                &mut out,
+            );
+            if self.queue.is_full() {
+                self.send(&mut state);
+            }
+        }
+        self.server.fail(&mut state.decider, &self.rejected, Reason::Full);
+        self.rejected.clear();
+        self.send(&mut state);
+    }
+
+    /// Sends the delayed datagrams whose time has come.
+    fn release(&mut self) {
+        let mut state = lock(self.state);
+        if state.delayed.is_empty() {
+            return;
+        }
+        let now = self.server.clock.now();
+        // A dead link makes each send wait, and stopping must not wait for all of them.
+        while !self.is_over()
+            && let Some(Delayed { route, tag, bytes }) = state.delayed.pop_due(now)
+        {
+            self.queue.push(route, tag, |out| out.extend_from_slice(&bytes));
+            if self.queue.is_full() {
+                self.send(&mut state);
+            }
+        }
+        self.send(&mut state);
+    }
+
+    fn send(&mut self, WorkerState { decider, .. }: &mut WorkerState<D>) {
+        let Self { server, sockets, shared, queue, .. } = self;
+        queue.send(
+            sockets,
+            || !shared.is_stopping(),
+            |tags, result| match result {
+                Ok(()) => decider.sent(tags.len() as u64),
+                Err(_) => server.fail(decider, tags, Reason::Send),
+            },
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! A relay, as a server whose threads have two sockets.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fd::AsFd as _;
+
+use super::*;
+use crate::net::socket::Socket;
+use crate::net::worker::Worker;
+
+const LATER: Nanos = 5_000_000;
+
+/// The socket for clients has key 0, the one for the far end key 1.
+struct Pair([Socket; 2]);
+
+impl Sockets for Pair {
+    type Key = usize;
+
+    fn get(&self, key: usize) -> Option<&Socket> {
+        self.0.get(key)
+    }
+
+    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<usize>) -> std::io::Result<()> {
+        if wait::readable(self.0.iter().map(Socket::as_fd), bell, wait)? {
+            ready.extend([0, 1]);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Relayed {
+    client: SocketAddr,
+    far: SocketAddr,
+    failed: Vec<u8>,
+}
+
+/// Sends what arrives at one socket from the other, a moment later, and a copy from a socket that is not there.
+struct Relay;
+
+impl Decide for Relay {
+    type Sockets = Pair;
+    type Shared = Relayed;
+    type Decision = Route<usize>;
+    type Tag = u8;
+    type Event = (SocketAddr, i64);
+
+    fn decide<'a>(
+        shared: &mut Relayed,
+        from: usize,
+        received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
+        decisions: &mut Vec<Route<usize>>,
+    ) {
+        for (datagram, _) in received {
+            if from == 0 {
+                shared.client = datagram.source;
+            }
+            let destination = [shared.far, shared.client][from];
+            decisions.push(Route { socket: 1 - from, destination, pktinfo: None });
+        }
+    }
+
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, _: &Route<usize>) -> (SocketAddr, i64) {
+        (datagram.source, arrival.at.wall)
+    }
+
+    fn carry_out(
+        &mut self,
+        _: &mut Pair,
+        datagram: &Datagram<'_>,
+        arrival: &Arrival,
+        route: &Route<usize>,
+        out: &mut Outgoing<'_, usize, u8>,
+    ) {
+        let (tag, write) = (datagram.bytes[0], |out: &mut Vec<u8>| out.extend_from_slice(datagram.bytes));
+        out.push(arrival.at.mono + LATER, *route, tag, write);
+        out.push(arrival.at.mono, Route { socket: 2, ..*route }, tag, write);
+    }
+
+    fn sent(&mut self, count: u64) {
+        assert!(count > 0);
+    }
+
+    fn failed(&mut self, shared: &mut Relayed, tag: u8, reason: Reason) {
+        assert_eq!(reason, Reason::Send);
+        shared.failed.push(tag);
+    }
+}
+
+#[test]
+fn a_relay_decides_where_datagrams_of_two_sockets_are_sent_and_when() {
+    let any = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let ends = [(), ()].map(|()| {
+        let end = UdpSocket::bind(any()).unwrap();
+        end.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        end
+    });
+    let [client, far] = &ends;
+    for backend in [Backend::best(), Backend::Portable] {
+        let pair = Pair([(), ()].map(|()| Socket::serve(any(), backend).unwrap()));
+        let [near, beyond] = [0, 1].map(|key| pair.0[key].local().unwrap());
+        let relayed = Relayed { client: any(), far: far.local_addr().unwrap(), failed: Vec::new() };
+        let server = Arc::new(ServerState::new(backend, relayed, vec![Relay], 10, 1_000));
+        server.follow();
+        let (worker, state) = (Worker::new().unwrap(), Arc::clone(&server));
+        let waker = worker.waker();
+        let serve = move |shared: &Shared<_>, bell: &Bell| state.serve(vec![pair], shared, bell, &waker);
+        worker.start("server", "go on serving", serve).unwrap();
+
+        let mut buffer = [0; 10];
+        client.send_to(b"up", near).unwrap();
+        assert_eq!(far.recv_from(&mut buffer).unwrap(), (2, beyond));
+        far.send_to(b"down", beyond).unwrap();
+        assert_eq!(client.recv_from(&mut buffer).unwrap(), (4, near));
+        worker.stop();
+        assert_eq!(&buffer[..4], b"down");
+        let next = || worker.next(Duration::ZERO).unwrap().unwrap();
+        let [up, down] = [next(), next()];
+        assert_eq!([up.0, down.0], ends.each_ref().map(|end| end.local_addr().unwrap()));
+        assert!(down.1 - up.1 >= LATER, "{up:?} {down:?}");
+        assert_eq!(server.shared().failed, b"ud");
+    }
+}

@@ -1,0 +1,38 @@
+//! The sockets of one thread, each under a key.
+
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+use rustix::fd::AsFd as _;
+
+use super::socket::Socket;
+use super::wait::{self, Bell};
+use crate::logic::Nanos;
+
+/// One socket, or several that are waited for together.
+pub(super) trait Sockets: Send {
+    /// Names one of the sockets.
+    type Key: Copy + Eq + Debug + Send;
+
+    /// The socket with this key, unless it was closed.
+    fn get(&self, key: Self::Key) -> Option<&Socket>;
+
+    /// Waits as [`wait::readable`] does, and adds the keys of the readable sockets to `ready`.
+    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<Self::Key>) -> io::Result<()>;
+}
+
+impl Sockets for Arc<Socket> {
+    type Key = ();
+
+    fn get(&self, (): ()) -> Option<&Socket> {
+        Some(self)
+    }
+
+    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<()>) -> io::Result<()> {
+        if wait::readable(std::iter::once(self.as_fd()), bell, wait)? {
+            ready.push(());
+        }
+        Ok(())
+    }
+}
