@@ -85,7 +85,7 @@ fn held(bencher: Bencher<'_, '_>, waiting: i64) {
     let mut order = 0;
     let mut push = |held: &mut DelayQueue<u64>, now: i64| {
         order += 1;
-        let delay = uniforms.draw(Direction::Down, 0, Effect::Delay, order) % 200_000_000;
+        let delay = uniforms.draw(Direction::Down, 0, Effect::DELAY, order) % 200_000_000;
         held.try_push(now + i64::try_from(delay).unwrap_or(0), 21, order)
     };
     (0..waiting).for_each(|_| assert!(push(&mut held, 0).is_ok()));
@@ -102,7 +102,7 @@ fn uniform(bencher: Bencher<'_, '_>) {
     let (uniforms, mut index) = (Uniforms::new(42), 0);
     bencher.bench_local(|| {
         index += 1;
-        uniforms.draw(Direction::Up, 7, Effect::Loss, black_box(index))
+        uniforms.draw(Direction::Up, 7, Effect::LOSS, black_box(index))
     });
 }
 

@@ -232,7 +232,7 @@ impl Sender {
         if slot == 0 || self.plan.jitter == 0.0 {
             return due;
         }
-        let uniform = (self.jitter.draw(Direction::Up, 0, Effect::Delay, slot) >> 11) as f64 / 2_f64.powi(53);
+        let uniform = (self.jitter.draw(Direction::Up, 0, Effect::DELAY, slot) >> 11) as f64 / 2_f64.powi(53);
         #[expect(clippy::cast_possible_truncation, reason = "a quarter of a day at most")]
         let early = (self.plan.interval as f64 * self.plan.jitter * uniform) as Nanos;
         due.saturating_sub(early)

@@ -11,11 +11,17 @@ mod tests;
 use std::f64::consts::LN_2;
 
 use crate::logic::Nanos;
+use crate::logic::random::Effect;
 use crate::logic::special::{exp, gamma_above, ln_of_one_to_two, normal_quantile_above};
 use crate::logic::text::HOUR;
 
 /// No delay that can be drawn is longer: two days. An exponential one of an hour on average comes near it.
 const LONGEST: Nanos = 48 * HOUR;
+
+impl Effect {
+    /// How long a packet is delayed.
+    pub const DELAY: Self = Self::new(1);
+}
 
 /// A delay, or the distribution it is drawn from; made from text only, so its times are known to be good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -64,7 +64,7 @@ impl Pipeline {
         }
         let mut deliveries = Deliveries::one(sent.packet.at);
         if let Some(delay) = self.delay {
-            let delay = delay.at(sent.uniform(Effect::Delay));
+            let delay = delay.at(sent.uniform(Effect::DELAY));
             deliveries.iter_mut().for_each(|delivery| delivery.at = delivery.at.saturating_add(delay));
         }
         deliveries

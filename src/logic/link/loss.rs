@@ -18,6 +18,11 @@ use crate::logic::Invalid;
 use crate::logic::random::{Effect, Mt19937};
 use crate::logic::text::{Probability, Threshold};
 
+impl Effect {
+    /// Whether a packet is lost.
+    pub const LOSS: Self = Self::new(0);
+}
+
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), burst:5%,3, \
                         gilbert-elliott:1%,25%, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \
                         randint:0,10,4";
@@ -162,7 +167,7 @@ impl Rule {
         let number = sent.number;
         match self {
             Self::Chance(threshold) => {
-                threshold.certain().unwrap_or_else(|| threshold.met_by(sent.uniform(Effect::Loss)))
+                threshold.certain().unwrap_or_else(|| threshold.met_by(sent.uniform(Effect::LOSS)))
             }
             Self::Chain(chain) => chain.loses(&mut state.bad, |effect| sent.uniform(effect)),
             Self::Repeat(marks) => marks[position(number, marks.len())],

@@ -155,7 +155,7 @@ impl Plan {
     /// When the ping after `seq` is due, which itself was due at `due`; `None` without an interval.
     pub(super) fn due_after(&self, seq: u64, due: Nanos) -> Option<Nanos> {
         let index = seq - self.first_seq;
-        let uniform = || Uniforms::new(self.seed.key()).draw(Direction::Up, self.stream, Effect::Pace, index);
+        let uniform = || Uniforms::new(self.seed.key()).draw(Direction::Up, self.stream, Effect::PACE, index);
         self.interval.map(|interval| self.schedule.next(self.start, interval, index, due, uniform))
     }
 

@@ -4,12 +4,18 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::logic::link::exponential;
+use crate::logic::random::Effect;
 use crate::logic::text::Probability;
 use crate::logic::{Invalid, Nanos};
 
 const EXPECTED: &str = "\"isochronous\", \"poisson\", \"uniform\" (or how far gaps differ from the interval: \
                         \"uniform:10%\"), \"pair\" or \"train:10\" (2 to 1000 pings back to back)";
 const LONGEST_TRAIN: u64 = 1_000;
+
+impl Effect {
+    /// How long after a ping the next is due.
+    pub const PACE: Self = Self::new(3);
+}
 
 /// How pings are spread over time; the interval is the mean of the gaps, or the time from train to train.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -106,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::logic::SECOND;
-    use crate::logic::random::{Direction, Effect, Uniforms};
+    use crate::logic::random::{Direction, Uniforms};
 
     fn schedule(text: &str) -> Schedule {
         text.parse().unwrap()
@@ -117,7 +123,7 @@ mod tests {
         let uniforms = Uniforms::new(seed);
         let mut due = vec![0];
         for index in 0..count - 1 {
-            let uniform = || uniforms.draw(Direction::Up, 0, Effect::Pace, index);
+            let uniform = || uniforms.draw(Direction::Up, 0, Effect::PACE, index);
             let last = due[due.len() - 1];
             due.push(schedule(text).next(0, SECOND, index, last, uniform));
         }

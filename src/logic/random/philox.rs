@@ -14,18 +14,15 @@ pub enum Direction {
     Down = 1,
 }
 
-/// What a uniform decides.
+/// What a uniform decides. 0 to 2 are a link's and 3 is a schedule's, each a constant in the file that draws it; a number
+/// never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum Effect {
-    /// Whether the datagram is lost.
-    Loss = 0,
-    /// How long it is delayed.
-    Delay = 1,
-    /// In which state a channel with memory is.
-    State = 2,
-    /// How long after the last ping the next is due.
-    Pace = 3,
+pub struct Effect(u16);
+
+impl Effect {
+    pub(in crate::logic) const fn new(number: u16) -> Self {
+        Self(number)
+    }
 }
 
 /// All the uniforms of one seed.
@@ -48,7 +45,7 @@ impl Uniforms {
     #[must_use]
     pub fn draw(&self, direction: Direction, client: u32, effect: Effect, index: u64) -> u64 {
         let [low, high] = halves(index);
-        let purpose = (u32::from(direction as u16) << 16) | u32::from(effect as u16);
+        let purpose = (u32::from(direction as u16) << 16) | u32::from(effect.0);
         let [first, second, ..] = philox4x32_10([low, high, client, purpose], self.key);
         u64::from(first) | u64::from(second) << 32
     }

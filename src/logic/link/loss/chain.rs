@@ -11,6 +11,11 @@ use crate::logic::Invalid;
 use crate::logic::random::Effect;
 use crate::logic::text::{Probability, Ratio, Threshold};
 
+impl Effect {
+    /// In which state a channel is.
+    pub const STATE: Self = Self::new(2);
+}
+
 /// A channel with two states, and a loss in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GilbertElliott {
@@ -219,7 +224,7 @@ impl Chain {
     /// Moves on to the next packet and returns whether it is lost. One uniform decides on the state, another on the
     /// loss where the state leaves that open.
     pub(super) fn loses(&self, bad: &mut Option<bool>, uniform: impl Fn(Effect) -> u64) -> bool {
-        let state = uniform(Effect::State);
+        let state = uniform(Effect::STATE);
         let now_bad = match *bad {
             None => self.starts_bad.met_by(state),
             Some(false) => self.turns_bad.met_by(state),
@@ -227,7 +232,7 @@ impl Chain {
         };
         *bad = Some(now_bad);
         let loss = if now_bad { self.loses_bad } else { self.loses_good };
-        loss.certain().unwrap_or_else(|| loss.met_by(uniform(Effect::Loss)))
+        loss.certain().unwrap_or_else(|| loss.met_by(uniform(Effect::LOSS)))
     }
 }
 

@@ -248,7 +248,7 @@ fn variation_is_that_of_rfc_3550() {
 
 /// Exponential delays of 5 ms from a named seed.
 fn exponential(uniforms: Uniforms, run: u32, index: i64) -> Nanos {
-    let uniform = uniforms.draw(Direction::Up, run, Effect::Delay, index.unsigned_abs());
+    let uniform = uniforms.draw(Direction::Up, run, Effect::DELAY, index.unsigned_abs());
     let u = (uniform >> 11) as f64 / (1_u64 << 53) as f64;
     #[expect(clippy::cast_possible_truncation, reason = "a delay")]
     let delay = (-5e6 * (1.0 - u).ln()) as Nanos;
