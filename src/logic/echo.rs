@@ -1,8 +1,7 @@
-//! The server's decisions: a datagram comes in, and a reply goes out at once, later or not at all.
+//! The lossy echo server, without its sockets: each datagram is replied to at once, later or not at all.
 //!
-//! Nothing that a datagram holds can stop the machine, and nothing in it decides whether it is answered: only
-//! the [`Link`] does. The driver brings datagrams, sends what [`Echo::decide`] wrote, keeps late replies in a
-//! [`DelayQueue`](super::link::DelayQueue) and tells the machine how each send went.
+//! The [`Link`] alone decides, not the contents of a datagram. The driver sends what [`Echo::decide`] wrote, keeps delayed
+//! replies in a [`DelayQueue`](super::link::DelayQueue) and reports the result of each send.
 
 mod log;
 mod reply;
@@ -26,23 +25,23 @@ pub const MOST_HELD_BYTES: usize = 64 << 20;
 /// The port of the course's server.
 pub const PORT: u16 = 12_000;
 
-/// What a server is asked to do.
+/// The settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EchoPlan {
-    /// What happens to the datagrams.
+    /// What happens to datagrams.
     pub link: LinkPlan,
     /// What is sent back.
     pub reply: Reply,
 }
 
-/// The server, without its sockets: the link that datagrams come by, and the clerk who answers them.
+/// The server: the link that datagrams pass, and the responder.
 #[derive(Debug)]
 pub struct Echo {
     link: Link,
     clerk: Clerk,
 }
 
-/// Who writes the replies and keeps count. A server of several threads has one for each, behind one [`Link`].
+/// Writes replies and counts. A server of several threads has one for each, behind one [`Link`].
 #[derive(Debug)]
 pub struct Clerk {
     reply: Reply,
@@ -51,8 +50,8 @@ pub struct Clerk {
 
 counters! {
     /// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped`
-    /// and `errors`; before that, the difference is `waiting`. `waiting`, `kernel_drops`, `clients` and `unlogged` are
-    /// for whoever drives it to fill in.
+    /// and `errors`; before that, the difference is `waiting`. The driver fills in `waiting`, `kernel_drops`, `clients` and
+    /// `unlogged`.
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     answered: u64 = Counter, "replies", "Replies that were sent.";
     dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, by the loss model, and nothing else.";
@@ -68,7 +67,7 @@ counters! {
 }
 
 impl Echo {
-    /// A server that has met nobody yet.
+    /// A server without clients.
     pub fn new(plan: EchoPlan) -> Self {
         Self { link: Link::new(plan.link), clerk: Clerk::new(plan.reply) }
     }
@@ -96,19 +95,19 @@ impl Echo {
         self.clerk.failed();
     }
 
-    /// What has been done so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         self.clerk.counters()
     }
 
-    /// Clients met so far, those that returned after they were forgotten counted again.
+    /// Clients seen so far; one that returned after it was removed counts again.
     pub fn clients(&self) -> u64 {
         self.link.clients()
     }
 }
 
 impl Clerk {
-    /// One who has answered nothing yet.
+    /// A responder with counters at 0.
     pub fn new(reply: Reply) -> Self {
         Self { reply, counters: Counters::default() }
     }
@@ -125,17 +124,17 @@ impl Clerk {
         self.reply.write(datagram, arrival, fate.lost_before, out);
     }
 
-    /// So many replies were sent.
+    /// Counts replies that were sent.
     pub fn answered(&mut self, replies: u64) {
         self.counters.answered += replies;
     }
 
-    /// A reply could not be sent.
+    /// Counts a reply that could not be sent.
     pub fn failed(&mut self) {
         self.counters.errors += 1;
     }
 
-    /// What has been done so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }

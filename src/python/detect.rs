@@ -20,7 +20,7 @@ pub(super) fn check_detector(text: &str) -> PyResult<String> {
     parse::<Detector>(text).map(|detector| detector.to_string())
 }
 
-/// Runs detectors side by side over one sender's heartbeats; gives back a row for each and the seed in force.
+/// Runs detectors side by side over one sender's heartbeats; returns a row for each and the seed in force.
 ///
 /// Without `days`, one heartbeat is sent for each mark of a trace.
 #[pyfunction]

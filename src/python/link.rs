@@ -1,4 +1,4 @@
-//! What the texts of losses and delays mean, for Python.
+//! The texts of losses and delays, for Python.
 
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};

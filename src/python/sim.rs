@@ -21,7 +21,7 @@ const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(19
 
 type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 
-/// Pings a simulated server; gives back the rows, the summary and the seed in force.
+/// Pings a simulated server; returns the rows, the summary and the seed in force.
 #[pyfunction]
 #[pyo3(signature = (options: "dict[str, object]", *, loss, delay, reply, seed, scope) -> "tuple[Table, dict[str, int | float | None], int]")]
 pub(super) fn sim_ping<'py>(

@@ -1,8 +1,8 @@
-//! Heartbeats in virtual time: a sender behind a lossy path, and detectors that follow it.
+//! Heartbeats in virtual time: a sender behind a lossy path, and detectors that watch it.
 //!
-//! The sender never stops, so every suspicion is a mistake. What a crash would have looked like is tried beside
-//! that: at each crash time the detectors are copied, the copies get what is still on the way, and the time from
-//! the crash to their deadline is the time to detection.
+//! The sender never stops, so every suspicion is a mistake. Crashes are tried on copies: at each crash time the detectors
+//! are copied, the copies get the heartbeats in flight, and the time from the crash to their deadline is the time to
+//! detection.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -17,13 +17,13 @@ pub struct Plan {
     pub interval: Nanos,
     /// How many are sent.
     pub beats: u64,
-    /// What becomes of them: they pass both directions in turn, so that loss and delay apply to the one way.
+    /// The path; heartbeats pass both directions in turn, so that loss and delay apply to the one way.
     pub link: LinkPlan,
     /// When crashes are tried, in order; see [`spread`].
     pub crashes: Vec<Nanos>,
 }
 
-/// So many crash times over a run, one in each equal part of it and at every phase of the interval alike.
+/// Crash times, one in each equal part of a run, at phases that cover the interval evenly.
 #[expect(clippy::cast_possible_truncation, reason = "within the run")]
 pub fn spread(crashes: u32, interval: Nanos, beats: u64) -> Vec<Nanos> {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -32,10 +32,10 @@ pub fn spread(crashes: u32, interval: Nanos, beats: u64) -> Vec<Nanos> {
     (0..crashes).map(at).collect()
 }
 
-/// What came out for one detector.
+/// The result of one detector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// How often the sender was suspected, though it was well.
+    /// How often the sender was suspected.
     pub mistakes: u64,
     /// For how long altogether.
     pub suspected: Nanos,
@@ -43,7 +43,7 @@ pub struct Outcome {
     pub observed: Nanos,
     /// From each crash that was tried to its suspicion, ascending; 0 where the sender was suspected already.
     pub detections: Vec<Nanos>,
-    /// What a calibrated detector foretold at the end.
+    /// The forecast of a calibrated detector at the end.
     pub forecast: Option<Forecast>,
 }
 
@@ -72,14 +72,14 @@ pub struct Run {
     link: Link,
     sent: u64,
     tried: usize,
-    on_the_way: DelayQueue<Beat>,
+    in_flight: DelayQueue<Beat>,
     first: Option<Nanos>,
-    judges: Vec<Judge>,
+    trials: Vec<Trial>,
 }
 
-/// A detector, and the record of its mistakes.
+/// A detector and its mistakes.
 #[derive(Debug)]
-struct Judge {
+struct Trial {
     watch: Watch,
     suspected_since: Option<Nanos>,
     mistakes: u64,
@@ -95,26 +95,26 @@ impl Run {
     /// An interval that a detector refuses, no heartbeat at all, or a run of more than a century.
     pub fn new(plan: Plan, detectors: &[Detector]) -> Result<Self, Invalid> {
         const CENTURY: i128 = 36_525 * crate::logic::DAY as i128;
-        let judge = |detector: &Detector| {
+        let trial = |detector: &Detector| {
             let watch = detector.watch(plan.interval)?;
-            Ok(Judge { watch, suspected_since: None, mistakes: 0, suspected: 0, detections: Vec::new() })
+            Ok(Trial { watch, suspected_since: None, mistakes: 0, suspected: 0, detections: Vec::new() })
         };
-        let judges = detectors.iter().map(judge).collect::<Result<_, Invalid>>()?;
+        let trials = detectors.iter().map(trial).collect::<Result<_, Invalid>>()?;
         if plan.beats == 0 || i128::from(plan.beats) * i128::from(plan.interval) > CENTURY {
             return Err(Invalid::new("heartbeats", plan.beats, "one at least, and a century at most"));
         }
         let link = Link::new(plan.link.clone());
-        Ok(Self { plan, link, sent: 0, tried: 0, on_the_way: DelayQueue::new(), first: None, judges })
+        Ok(Self { plan, link, sent: 0, tried: 0, in_flight: DelayQueue::new(), first: None, trials })
     }
 
-    /// Goes on by so many heartbeats or to the end; says whether that is reached.
+    /// Advances by `beats` or to the end; returns whether that is reached.
     pub fn advance(&mut self, beats: u64) -> bool {
         for _ in 0..beats.min(self.plan.beats - self.sent) {
             let now = self.at(self.sent);
             self.deliver(now);
             let fate = self.link.round_trip(SENDER, Packet { at: now, len: LENGTH });
             for Delivery { at } in &*fate.deliveries {
-                self.on_the_way.push(*at, Beat { seq: self.sent, sent: now, at: *at });
+                self.in_flight.push(*at, Beat { seq: self.sent, sent: now, at: *at });
             }
             self.sent += 1;
             self.crash();
@@ -126,22 +126,22 @@ impl Run {
         true
     }
 
-    /// What has come out so far, one for each detector.
+    /// The results so far, one for each detector.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let end = self.at(self.sent);
-        let outcome = |judge: &Judge| {
-            let since = judge.suspected_since.or(judge.watch.deadline().filter(|deadline| *deadline < end));
-            let mut detections = judge.detections.clone();
+        let outcome = |trial: &Trial| {
+            let since = trial.suspected_since.or(trial.watch.deadline().filter(|deadline| *deadline < end));
+            let mut detections = trial.detections.clone();
             detections.sort_unstable();
             Outcome {
-                mistakes: judge.mistakes + u64::from(judge.suspected_since.is_none() && since.is_some()),
-                suspected: judge.suspected + since.map_or(0, |since| end - since),
+                mistakes: trial.mistakes + u64::from(trial.suspected_since.is_none() && since.is_some()),
+                suspected: trial.suspected + since.map_or(0, |since| end - since),
                 observed: self.first.map_or(0, |first| end - first),
                 detections,
-                forecast: judge.watch.forecast(),
+                forecast: trial.watch.forecast(),
             }
         };
-        self.judges.iter().map(outcome).collect()
+        self.trials.iter().map(outcome).collect()
     }
 
     /// When a heartbeat is sent; [`Run::new`] has made sure that it is a time.
@@ -149,11 +149,11 @@ impl Run {
         Nanos::try_from(seq).unwrap_or(Nanos::MAX).saturating_mul(self.plan.interval)
     }
 
-    /// Hands over what has arrived until `now`.
+    /// Gives the detectors the heartbeats that arrived until `now`.
     fn deliver(&mut self, now: Nanos) {
-        while let Some(beat) = self.on_the_way.pop_due(now) {
+        while let Some(beat) = self.in_flight.pop_due(now) {
             self.first.get_or_insert(beat.at);
-            self.judges.iter_mut().for_each(|judge| judge.beat(beat));
+            self.trials.iter_mut().for_each(|trial| trial.beat(beat));
         }
     }
 
@@ -163,24 +163,24 @@ impl Run {
         while let Some(at) = self.plan.crashes.get(self.tried).copied().filter(|at| *at < next) {
             self.tried += 1;
             self.deliver(at);
-            // Nothing can be detected of a sender that was never heard.
+            // A sender of which nothing has arrived is not watched yet.
             if self.first.is_none() {
                 continue;
             }
-            let mut rest = self.on_the_way.clone();
+            let mut rest = self.in_flight.clone();
             let rest: Vec<Beat> = std::iter::from_fn(|| rest.pop_due(Nanos::MAX)).collect();
-            for judge in &mut self.judges {
-                let mut watch = judge.watch.clone();
+            for trial in &mut self.trials {
+                let mut watch = trial.watch.clone();
                 for beat in &rest {
                     watch.beat(*beat);
                 }
-                judge.detections.extend(watch.deadline().map(|deadline| (deadline - at).max(0)));
+                trial.detections.extend(watch.deadline().map(|deadline| (deadline - at).max(0)));
             }
         }
     }
 }
 
-impl Judge {
+impl Trial {
     fn beat(&mut self, beat: Beat) {
         if self.suspected_since.is_none() {
             self.suspected_since = self.watch.deadline().filter(|deadline| *deadline < beat.at);

@@ -1,4 +1,4 @@
-//! The virtual driver: the same machines in simulated time, without sockets, threads or waiting.
+//! The core in virtual time, without sockets, threads or waiting.
 
 pub mod detect;
 pub mod monitor;

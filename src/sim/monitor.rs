@@ -1,7 +1,6 @@
-//! Senders and a monitor in virtual time: the real sender and the real monitor, with a lossy network between them and
-//! nobody who waits.
+//! Senders and a monitor in virtual time, with a lossy link between them.
 //!
-//! What happens to a sender is told beforehand, in a text such as `crash@100 restart@200 step:-3s@300`.
+//! The faults of a sender are planned in a text such as `crash@100 restart@200 step:-3s@300`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -22,17 +21,17 @@ pub const LONGEST: Nanos = 36_525 * DAY;
 /// Something that happens to a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It stops without a word.
+    /// It stops without a goodbye.
     Crash,
-    /// It begins anew, with a new session.
+    /// It starts again, with a new session.
     Restart,
-    /// It says goodbye with this exit status.
+    /// It sends a goodbye with this exit status.
     Bye(i32),
-    /// It stands still for so long, and then goes on.
+    /// It pauses for this long, and then continues.
     Pause(Nanos),
     /// Its wall clock is set by so much.
     Step(Nanos),
-    /// It is heard from another address.
+    /// It sends from another address.
     Rebind,
 }
 
@@ -49,11 +48,11 @@ pub struct Plan {
     pub sender: HeartbeatPlan,
     /// What happens to each; there are as many senders.
     pub faults: Vec<Faults>,
-    /// What becomes of the heartbeats: they pass both directions in turn.
+    /// The path; heartbeats pass both directions in turn.
     pub link: LinkPlan,
     /// How much faster than the monitor's the clocks of the senders run, in parts per million.
     pub drift_ppm: f64,
-    /// How long it all takes.
+    /// How long the run takes.
     pub length: Nanos,
 }
 
@@ -65,14 +64,14 @@ pub struct Run {
     monitor: Monitor,
     hosts: Vec<Host>,
     queue: DelayQueue<Due>,
-    /// The memory of datagrams that have come, for those that follow.
+    /// Buffers of datagrams that have arrived, to be used again.
     spare: Vec<Vec<u8>>,
     now: Nanos,
     events: Vec<Event>,
     missed: u64,
 }
 
-/// What is to be done at a time.
+/// What happens at a time.
 #[derive(Debug)]
 enum Due {
     Fault(usize, usize),
@@ -84,8 +83,8 @@ enum Due {
 #[derive(Debug)]
 struct Host {
     sender: Option<Sender>,
-    /// Until when it stands still.
-    frozen: Nanos,
+    /// Until when it is paused.
+    paused_until: Nanos,
     stepped: Nanos,
     address: SocketAddr,
     sessions: u32,
@@ -112,8 +111,13 @@ impl Run {
             return Err(Invalid::new("drift_ppm", plan.drift_ppm, "-500000 to 500000"));
         }
         let monitor = Monitor::new(plan.monitor.clone().checked()?, at(0));
-        let host =
-            |number| Host { sender: None, frozen: 0, stepped: 0, address: address(number, 0), sessions: 0 };
+        let host = |number| Host {
+            sender: None,
+            paused_until: 0,
+            stepped: 0,
+            address: address(number, 0),
+            sessions: 0,
+        };
         let mut run = Self {
             link: Link::new(plan.link.clone()),
             monitor,
@@ -130,7 +134,7 @@ impl Run {
                 let when = run.plan.faults[host].0[fault].0;
                 run.queue.push(when, Due::Fault(host, fault));
             }
-            // Everybody at a phase of their own.
+            // Each sender at a phase of its own.
             let phase = run.plan.sender.interval as f64 * host as f64 / senders as f64;
             #[expect(clippy::cast_possible_truncation, reason = "within an interval")]
             run.begin(host, phase as Nanos);
@@ -138,7 +142,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Goes on by so many steps or to the end; says whether that is reached.
+    /// Advances by `steps` or to the end; returns whether that is reached.
     pub fn advance(&mut self, steps: u64) -> bool {
         for _ in 0..steps {
             let due = self.queue.next_due().unwrap_or(self.plan.length).min(self.plan.length);
@@ -160,7 +164,7 @@ impl Run {
         rows
     }
 
-    /// What happened.
+    /// The monitor's events.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
@@ -175,7 +179,7 @@ impl Run {
         &self.monitor
     }
 
-    /// Lets the monitor look at whatever it wants to look at before `until`.
+    /// Wakes the monitor at each of its deadlines before `until`.
     fn watch_until(&mut self, until: Nanos) {
         while let Some(deadline) = self.monitor.next_deadline().filter(|deadline| *deadline <= until) {
             // Earlier deadlines than now are for now.
@@ -216,12 +220,12 @@ impl Run {
 
     fn send(&mut self, host: usize, session: u32) {
         let clock = self.clock(self.now);
-        let Host { sender, frozen, stepped, address, sessions } = &mut self.hosts[host];
+        let Host { sender, paused_until, stepped, address, sessions } = &mut self.hosts[host];
         if session != *sessions {
             return;
         }
-        if *frozen > self.now {
-            let when = *frozen;
+        if *paused_until > self.now {
+            let when = *paused_until;
             return self.queue.push(when, Due::Send(host, session));
         }
         let Some(machine) = sender else { return };
@@ -258,7 +262,7 @@ impl Run {
         let it = &mut self.hosts[host];
         match fault {
             Fault::Crash => it.sender = None,
-            Fault::Pause(span) => it.frozen = now.saturating_add(span),
+            Fault::Pause(span) => it.paused_until = now.saturating_add(span),
             Fault::Step(by) => it.stepped = it.stepped.saturating_add(by),
             Fault::Rebind => it.address = address(host, it.address.port().wrapping_add(1).max(50_001)),
             Fault::Restart => self.begin(host, now),

@@ -1,4 +1,4 @@
-//! Pings in virtual time: a [`Pinger`] and whatever answers it, with nobody waiting.
+//! Pings in virtual time: a [`Pinger`] and a far end that replies.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,11 +10,11 @@ use crate::logic::{Moment, Nanos};
 
 /// The far end of a simulated path.
 pub trait Peer {
-    /// A datagram is sent at `now`; `answer` takes what comes back: when, from whom, and what.
+    /// A datagram is sent at `now`. `answer` takes each reply: its time of arrival, source and bytes.
     fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>));
 }
 
-/// The lossy server as the far end: loss and delay are the whole path.
+/// The lossy server as the far end; its link is the whole path.
 #[derive(Debug)]
 pub struct EchoPeer {
     echo: Echo,
@@ -48,20 +48,20 @@ impl Peer for EchoPeer {
     }
 }
 
-/// A run in progress: the pinger, the virtual clock, and what is on the way back.
+/// A run in progress: the pinger, the virtual clock and the replies on their way.
 #[derive(Debug)]
 pub struct Run {
     pinger: Pinger,
     now: Nanos,
-    /// Answers until they arrive: from whom, and what.
-    on_the_way: DelayQueue<(SocketAddr, Vec<u8>)>,
+    /// Replies by arrival, with their source.
+    in_flight: DelayQueue<(SocketAddr, Vec<u8>)>,
     message: Vec<u8>,
 }
 
 impl Run {
     /// A run at time 0.
     pub fn new(pinger: Pinger) -> Self {
-        Self { pinger, now: 0, on_the_way: DelayQueue::new(), message: Vec::new() }
+        Self { pinger, now: 0, in_flight: DelayQueue::new(), message: Vec::new() }
     }
 
     /// The virtual time.
@@ -74,9 +74,9 @@ impl Run {
         &self.pinger
     }
 
-    /// Goes on by so many steps (a send, an arrival or a wait each) or to the end; says whether that is reached.
+    /// Advances by `steps` (a send, an arrival or a wait each) or to the end; returns whether that is reached.
     pub fn advance(&mut self, peer: &mut impl Peer, steps: u64) -> bool {
-        let Self { pinger, now, on_the_way, message } = self;
+        let Self { pinger, now, in_flight, message } = self;
         let ignore = &mut |_| ();
         for _ in 0..steps {
             match pinger.poll(*now, ignore) {
@@ -85,13 +85,13 @@ impl Run {
                     pinger.write(seq, EPOCH + *now, message);
                     pinger.sent(*now, EPOCH + *now);
                     peer.receive(*now, message, &mut |at, source, bytes| {
-                        on_the_way.push(at, (source, bytes));
+                        in_flight.push(at, (source, bytes));
                     });
                 }
-                Action::Wait(deadline) => match on_the_way.next_due() {
+                Action::Wait(deadline) => match in_flight.next_due() {
                     Some(due) if due <= deadline => {
                         *now = due.max(*now);
-                        if let Some((source, bytes)) = on_the_way.pop_due(due) {
+                        if let Some((source, bytes)) = in_flight.pop_due(due) {
                             let (at, wall) = (*now, EPOCH + *now);
                             let arrival = Arrival { at, wall, stamp: None, source, bytes: &bytes, ttl: None };
                             pinger.receive(arrival, ignore);

@@ -1,7 +1,6 @@
-//! The ground truth: what the server did with each datagram, row by row.
+//! The log of a server: a row for each datagram, and what happened to it.
 //!
-//! Rows are kept in blocks, so that a growing log never copies what it holds. Past the cap, rows are only
-//! counted.
+//! Rows are kept in blocks, so that a growing log copies nothing. Past the cap, rows are only counted.
 
 use std::net::SocketAddr;
 
@@ -37,16 +36,16 @@ pub struct Row {
     pub number: u64,
     /// The sequence number read in it, if there is one.
     pub seq: Option<u64>,
-    /// What became of it.
+    /// What happened to it.
     pub verdict: Outcome,
     /// Why.
     pub reason: Reason,
-    /// How long its reply was held back.
+    /// How long its reply was delayed.
     pub delay_ns: Nanos,
 }
 
 words! {
-    /// What became of a datagram.
+    /// What happened to a datagram.
     Outcome {
         /// It was answered, or will be.
         Answer = "answer",
@@ -112,7 +111,7 @@ impl Log {
         fate: &Fate,
     ) -> Option<Note> {
         if self.len == self.cap {
-            // A log that was not asked for misses nothing.
+            // Without a log, nothing is missing from it.
             self.unlogged += u64::from(self.cap > 0);
             return None;
         }
@@ -189,10 +188,10 @@ mod tests {
             [false, true, false, false].iter().map(|lost| note(&mut log, 1, *lost).unwrap()).collect();
         log.failed(notes[2], Reason::Full);
         log.failed(notes[3], Reason::Send);
-        let told: Vec<_> =
+        let logged: Vec<_> =
             log.rows().map(|row| (row.verdict.name(), row.reason.name(), row.delay_ns)).collect();
         assert_eq!(
-            told,
+            logged,
             [("answer", "", 5), ("drop", "loss", 0), ("error", "full", 5), ("error", "send", 5)]
         );
         let first = log.rows().next().unwrap();

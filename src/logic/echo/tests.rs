@@ -142,13 +142,13 @@ fn a_client_is_told_what_it_lost_since_its_last_reply() {
     for loss in ["pattern:.xx..", "trace:.xx.."] {
         let mut echo = echo(loss, "0", "{lost}");
         let mut out = Vec::new();
-        let mut told = Vec::new();
+        let mut replies = Vec::new();
         for _ in 0..5 {
             if !echo.decide(client(1), NOW, b"x", &mut out).deliveries.is_empty() {
-                told.push(String::from_utf8(out.clone()).unwrap());
+                replies.push(String::from_utf8(out.clone()).unwrap());
             }
         }
-        assert_eq!(told, ["0", "2", "0"]);
+        assert_eq!(replies, ["0", "2", "0"]);
         echo.decide(client(2), NOW, b"x", &mut out);
         assert_eq!(out, b"0", "another client lost nothing");
     }

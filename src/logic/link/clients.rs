@@ -1,20 +1,20 @@
-//! Who has been here: each client's index, by order of first appearance, and what is kept for it.
+//! Each client's index, by order of first appearance, and its state.
 //!
-//! The table is bounded, because a source address can be forged: when it is full, the client that has been
-//! silent longest goes. If it returns it is a new client, with a new index.
+//! The table is bounded, because a source address can be forged: when it is full, the client that sent nothing for longest
+//! is removed. If it returns it is a new client, with a new index.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-/// Clients known at one time.
+/// Clients in the table at one time.
 pub const MOST_CLIENTS: usize = 65_536;
 
 /// The clients, with an `S` each.
 #[derive(Debug)]
 pub struct Clients<S> {
-    known: LruCache<Client, (u32, S)>,
+    recent: LruCache<Client, (u32, S)>,
     seen: u64,
 }
 
@@ -32,15 +32,15 @@ impl<S: Default> Clients<S> {
         Self::with_limit(NonZeroUsize::new(MOST_CLIENTS).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// An empty table that knows at most `limit` clients at a time.
+    /// An empty table for at most `limit` clients at a time.
     pub fn with_limit(limit: NonZeroUsize) -> Self {
-        Self { known: LruCache::sparse(limit), seen: 0 }
+        Self { recent: LruCache::sparse(limit), seen: 0 }
     }
 
-    /// The client's index (the first one's is 0) and its state; allocates only for a client not known.
-    pub fn meet(&mut self, source: SocketAddr) -> (u32, &mut S) {
+    /// The client's index (the first one's is 0) and its state; allocates only for a new client.
+    pub fn entry(&mut self, source: SocketAddr) -> (u32, &mut S) {
         let seen = &mut self.seen;
-        let (index, state) = self.known.get_or_insert_mut(Client::from(source), || {
+        let (index, state) = self.recent.get_or_insert_mut(Client::from(source), || {
             let index = *seen;
             *seen += 1;
             #[expect(clippy::cast_possible_truncation, reason = "indices start again after 2^32 clients")]
@@ -49,7 +49,7 @@ impl<S: Default> Clients<S> {
         (*index, state)
     }
 
-    /// Clients met so far, those that returned after they were forgotten counted again.
+    /// Clients seen so far; one that returned after it was removed counts again.
     pub fn seen(&self) -> u64 {
         self.seen
     }
@@ -88,12 +88,12 @@ mod tests {
     #[test]
     fn the_longest_silent_client_makes_room_and_returns_as_a_new_one() {
         let mut clients = Clients::<u8>::with_limit(NonZeroUsize::new(2).unwrap());
-        *clients.meet(v4(1)).1 = 7;
-        assert_eq!(clients.meet(v4(2)), (1, &mut 0));
-        assert_eq!(clients.meet(v4(1)), (0, &mut 7));
-        assert_eq!(clients.meet(v4(3)), (2, &mut 0));
-        assert_eq!(clients.meet(v4(1)), (0, &mut 7));
-        assert_eq!(clients.meet(v4(2)), (3, &mut 0));
+        *clients.entry(v4(1)).1 = 7;
+        assert_eq!(clients.entry(v4(2)), (1, &mut 0));
+        assert_eq!(clients.entry(v4(1)), (0, &mut 7));
+        assert_eq!(clients.entry(v4(3)), (2, &mut 0));
+        assert_eq!(clients.entry(v4(1)), (0, &mut 7));
+        assert_eq!(clients.entry(v4(2)), (3, &mut 0));
         assert_eq!(clients.seen(), 4);
     }
 
@@ -101,19 +101,19 @@ mod tests {
     fn the_table_holds_65536() {
         let mut clients = Clients::<()>::new();
         let all = || (0..=u16::MAX).map(v4);
-        assert!(all().enumerate().all(|(at, source)| clients.meet(source).0 as usize == at));
-        assert!(all().enumerate().all(|(at, source)| clients.meet(source).0 as usize == at));
-        assert_eq!(clients.meet(v6(0, 0)).0, 65_536);
-        assert_eq!(clients.meet(v4(0)).0, 65_537);
+        assert!(all().enumerate().all(|(at, source)| clients.entry(source).0 as usize == at));
+        assert!(all().enumerate().all(|(at, source)| clients.entry(source).0 as usize == at));
+        assert_eq!(clients.entry(v6(0, 0)).0, 65_536);
+        assert_eq!(clients.entry(v4(0)).0, 65_537);
     }
 
     #[test]
     fn a_client_is_an_address_and_a_port() {
         let mut clients = Clients::<()>::new();
-        assert_eq!(clients.meet(v6(0, 1)).0, 0);
-        assert_eq!(clients.meet(v6(9, 1)).0, 0);
-        assert_eq!(clients.meet(v6(0, 2)).0, 1);
-        assert_eq!(clients.meet((Ipv4Addr::LOCALHOST, 1).into()).0, 2);
-        assert_eq!(clients.meet((Ipv4Addr::new(127, 0, 0, 2), 1).into()).0, 3);
+        assert_eq!(clients.entry(v6(0, 1)).0, 0);
+        assert_eq!(clients.entry(v6(9, 1)).0, 0);
+        assert_eq!(clients.entry(v6(0, 2)).0, 1);
+        assert_eq!(clients.entry((Ipv4Addr::LOCALHOST, 1).into()).0, 2);
+        assert_eq!(clients.entry((Ipv4Addr::new(127, 0, 0, 2), 1).into()).0, 3);
     }
 }

@@ -44,7 +44,7 @@ pub enum Loss {
     List(Numbers),
     /// The marks once, then nothing is lost.
     Trace(Marks),
-    /// A recorded run again and again; a [`Loss::Pattern`] that says where it came from.
+    /// A recorded run again and again: a [`Loss::Pattern`] of another origin.
     TraceRepeat(Marks),
     /// As a Python server that draws `random.randint(low, high)` for each datagram.
     RandInt(RandInt),

@@ -36,7 +36,7 @@ pub struct LinkPlan {
     pub up: Impairments,
     /// From the server to clients.
     pub down: Impairments,
-    /// What a run can be repeated from.
+    /// With the same seed, a run repeats.
     pub seed: Seed,
     /// Whether each client has a stream of its own; `None` is [`Scope::Shared`] for `randint`, as the servers
     /// have it that draw so, and [`Scope::Client`] for everything else.
@@ -103,7 +103,7 @@ struct ClientState {
 }
 
 impl Link {
-    /// A link that has met nobody yet.
+    /// A link without clients.
     pub fn new(plan: LinkPlan) -> Self {
         Self {
             uniforms: Uniforms::new(plan.seed.key()),
@@ -115,9 +115,9 @@ impl Link {
         }
     }
 
-    /// Looks a client up, for several of its datagrams in a row; allocates only for one not known.
+    /// Looks a client up, for several of its datagrams in a row; allocates only for a new one.
     pub fn client(&mut self, client: SocketAddr) -> Client<'_> {
-        let (index, ClientState { streams, lost_in_a_row }) = self.clients.meet(client);
+        let (index, ClientState { streams, lost_in_a_row }) = self.clients.entry(client);
         // A shared stream has the uniforms of client 0, whoever sends.
         let (streams, drawn) = match self.scope {
             Scope::Client => (streams, index),
@@ -137,7 +137,7 @@ impl Link {
         self.client(client).round_trip(request)
     }
 
-    /// Clients met so far, those that returned after they were forgotten counted again.
+    /// Clients seen so far; one that returned after it was removed counts again.
     pub fn clients(&self) -> u64 {
         self.clients.seen()
     }

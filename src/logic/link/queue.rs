@@ -1,12 +1,11 @@
-//! What waits for its time: replies that are held back, and datagrams on their way.
+//! Delayed replies, and datagrams on their way, by the time at which they are due.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::logic::Nanos;
 
-/// A queue by due time; what is due at the same time leaves in the order in which it came. It may be bounded in count and
-/// in bytes.
+/// A queue by due time; values due at the same time leave in the order in which they came. Count and bytes may be bounded.
 #[derive(Debug, Clone)]
 pub struct DelayQueue<T> {
     heap: BinaryHeap<Waiting<T>>,
@@ -30,7 +29,7 @@ impl<T> DelayQueue<T> {
         Self::with_limits(usize::MAX, usize::MAX)
     }
 
-    /// An empty queue for so many values, and so many bytes of them together.
+    /// An empty queue for at most `most` values, of at most `most_bytes` bytes together.
     pub fn with_limits(most: usize, most_bytes: usize) -> Self {
         Self { heap: BinaryHeap::new(), pushed: 0, bytes: 0, most, most_bytes }
     }
@@ -39,7 +38,7 @@ impl<T> DelayQueue<T> {
     ///
     /// # Errors
     ///
-    /// Gives the value back if there is no room.
+    /// Returns the value if there is no room.
     pub fn try_push(&mut self, due: Nanos, bytes: usize, value: T) -> Result<(), T> {
         if self.heap.len() >= self.most || bytes > self.most_bytes - self.bytes {
             return Err(value);
@@ -50,7 +49,7 @@ impl<T> DelayQueue<T> {
         Ok(())
     }
 
-    /// Keeps `value` until `due`, whatever the bounds are.
+    /// Keeps `value` until `due`, without regard to the bounds.
     pub fn push(&mut self, due: Nanos, value: T) {
         self.heap.push(Waiting { due, order: self.pushed, bytes: 0, value });
         self.pushed += 1;
@@ -87,7 +86,7 @@ impl<T> DelayQueue<T> {
         self.bytes
     }
 
-    /// Forgets all that wait.
+    /// Removes all.
     pub fn clear(&mut self) {
         self.heap.clear();
         self.bytes = 0;

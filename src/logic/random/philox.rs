@@ -1,10 +1,10 @@
-//! Randomness as a value: every uniform is a pure function of what it is for.
+//! Uniform random numbers, each a pure function of its seed and purpose.
 //!
 //! The function is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2,
-//! 3", SC 2011), counter-based: it keeps no state, so no effect can disturb another and any packet can be
-//! replayed alone. Its outputs are part of what udpping promises; the vectors below never change.
+//! 3", SC 2011). It keeps no state, so no effect changes the draws of another and any packet can be replayed alone.
+//! Its outputs never change.
 
-/// The way a datagram goes.
+/// The direction of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Direction {

@@ -25,8 +25,7 @@ pub struct GilbertElliott {
     loss_bad: Probability,
 }
 
-/// A share of packets, lost in runs: the channel that loses nothing while it is good and everything while it is
-/// bad, told by what is seen of it.
+/// A share of packets, lost in runs: the channel that loses nothing while it is good and everything while it is bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Burst {
     loss: Probability,

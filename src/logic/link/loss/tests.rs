@@ -141,12 +141,12 @@ fn the_mean_is_exact_where_there_is_one() {
 
 #[test]
 fn kinds_and_the_parameters_of_channels() {
-    let told = |text: &str| (read(text).kind(), read(text).parameters());
-    assert_eq!(told("burst:4/11,4.66"), ("burst", vec![("loss", (4, 11)), ("mean_run", (233, 50))]));
+    let model = |text: &str| (read(text).kind(), read(text).parameters());
+    assert_eq!(model("burst:4/11,4.66"), ("burst", vec![("loss", (4, 11)), ("mean_run", (233, 50))]));
     let chances = vec![("p", (1, 100)), ("r", (1, 4)), ("loss_good", (0, 1)), ("loss_bad", (1, 2))];
-    assert_eq!(told("gilbert-elliott:1%,25%,loss_bad=50%"), ("gilbert-elliott", chances));
-    assert_eq!(told("4/11"), ("bernoulli", vec![]));
-    assert_eq!(told("trace:.x"), ("trace", vec![]));
+    assert_eq!(model("gilbert-elliott:1%,25%,loss_bad=50%"), ("gilbert-elliott", chances));
+    assert_eq!(model("4/11"), ("bernoulli", vec![]));
+    assert_eq!(model("trace:.x"), ("trace", vec![]));
 }
 
 #[test]
