@@ -56,13 +56,11 @@ impl Delay {
     pub const NONE: Self = Self(Kind::Fixed(0));
 
     /// Whether no packet is ever delayed.
-    #[must_use]
     pub fn is_none(&self) -> bool {
         self.longest() == 0
     }
 
     /// The mean of the delays.
-    #[must_use]
     pub fn mean(&self) -> Nanos {
         match self.0 {
             Kind::Fixed(time) => time,
@@ -76,7 +74,6 @@ impl Delay {
     }
 
     /// The longest delay that can be drawn, where the uniforms end: an exponential one 36.7 means above its base.
-    #[must_use]
     pub fn longest(&self) -> Nanos {
         self.at(match self.0 {
             Kind::Uniform(..) => u64::MAX,
@@ -93,7 +90,6 @@ impl Delay {
     }
 
     /// The delay for 64 uniform bits. Times saturate only where the text is about to be refused.
-    #[must_use]
     pub(super) fn at(&self, uniform: u64) -> Nanos {
         match self.0 {
             Kind::Fixed(time) => time,

@@ -36,7 +36,6 @@ pub(super) struct Stream {
 
 impl Impairments {
     /// Whether every datagram is delivered once and at once.
-    #[must_use]
     pub fn is_none(&self) -> bool {
         self.loss == Loss::NONE && self.delay.is_none()
     }

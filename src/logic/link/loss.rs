@@ -72,7 +72,6 @@ impl Loss {
 
     /// The share of packets lost in the long run, exactly; `None` where there is no long run (list, trace) or the
     /// fraction has more than 37 digits.
-    #[must_use]
     pub fn exact_mean(&self) -> Option<Probability> {
         match self {
             Self::Bernoulli(probability) => Some(*probability),
@@ -86,7 +85,6 @@ impl Loss {
     }
 
     /// The share of packets lost in the long run; `None` where there is none (list, trace).
-    #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
         match self {
             Self::GilbertElliott(channel) => Some(channel.mean_loss()),
@@ -95,7 +93,6 @@ impl Loss {
     }
 
     /// The name of the kind, as its text begins.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bernoulli(_) => "bernoulli",
@@ -111,7 +108,6 @@ impl Loss {
     }
 
     /// The parameters of a channel by name, as numerator and denominator; none of the other kinds.
-    #[must_use]
     pub fn parameters(&self) -> Vec<(&'static str, (u128, u128))> {
         match self {
             Self::Burst(burst) => {
@@ -189,7 +185,6 @@ fn position(number: u64, len: usize) -> usize {
 
 impl Marks {
     /// How many packets they are for.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len() as u64
     }
@@ -215,7 +210,6 @@ impl RandInt {
     }
 
     /// The exact share of packets lost: 4/11 for `randint(0, 10) < 4`.
-    #[must_use]
     pub fn mean(&self) -> Probability {
         let (low, values) = (i128::from(self.low), i128::from(self.high) - i128::from(self.low) + 1);
         let lost = self.below.saturating_sub(low).clamp(0, values);

@@ -33,7 +33,6 @@ pub struct Uniforms {
 
 impl Uniforms {
     /// The uniforms of a 64-bit key (see [`Seed::key`](super::Seed::key)).
-    #[must_use]
     pub fn new(key: u64) -> Self {
         Self { key: halves(key) }
     }
@@ -42,7 +41,6 @@ impl Uniforms {
     ///
     /// Key: the seed, low word first. Counter: index low, index high, client, direction << 16 | effect. The
     /// result is the first two output words, low word first.
-    #[must_use]
     pub fn draw(&self, direction: Direction, client: u32, effect: Effect, index: u64) -> u64 {
         let [low, high] = halves(index);
         let purpose = (u32::from(direction as u16) << 16) | u32::from(effect.0);
@@ -52,7 +50,6 @@ impl Uniforms {
 }
 
 /// Philox4x32-10: 128 bits of counter and 64 of key to 128 uniform bits.
-#[must_use]
 pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85]; // golden ratio and sqrt(3) - 1

@@ -53,20 +53,17 @@ impl GilbertElliott {
     }
 
     /// The probabilities of turning bad and of turning good, and the losses in the good and in the bad state.
-    #[must_use]
     pub fn chances(&self) -> [Probability; 4] {
         [self.p, self.r, self.loss_good, self.loss_bad]
     }
 
     /// The share of packets lost in the long run, if the fraction is not too long.
-    #[must_use]
     pub fn exact_mean(&self) -> Option<Probability> {
         let [p, r, good, bad] = self.chances().map(Ratio::from);
         Probability::exactly(p.times(bad)?.plus(r.times(good)?)?.over(p.plus(r)?)?)
     }
 
     /// The share of packets lost in the long run.
-    #[must_use]
     pub fn mean_loss(&self) -> f64 {
         let [p, r, good, bad] = self.chances().map(|chance| chance.as_f64());
         self.exact_mean().map_or((p * bad + r * good) / (p + r), |mean| mean.as_f64())
@@ -127,19 +124,16 @@ impl GilbertElliott {
 
 impl Burst {
     /// The share of packets lost.
-    #[must_use]
     pub fn loss(&self) -> Probability {
         self.loss
     }
 
     /// How many packets are lost in a row, on average.
-    #[must_use]
     pub fn mean_run(&self) -> f64 {
         1.0 / self.ends.as_f64()
     }
 
     /// The same as numerator and denominator, in lowest terms.
-    #[must_use]
     pub fn exact_mean_run(&self) -> (u128, u128) {
         let (part, whole) = self.ends.fraction();
         (whole, part)
