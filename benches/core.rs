@@ -9,13 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use udpping::logic::Moment;
+use udpping::logic::codec::{self, heartbeat::Heartbeat};
 use udpping::logic::echo::{Echo, EchoPlan};
 use udpping::logic::link::{DelayQueue, LinkPlan, Scope};
 use udpping::logic::monitor::{Monitor, MonitorPlan};
 use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::random::{Direction, Effect, Seed, Uniforms};
 use udpping::logic::record::{Match, Rows, Source};
-use udpping::logic::wire::{self, heartbeat::Heartbeat};
 use udpping::sim::ping::{EchoPeer, Run};
 
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 12_000);
@@ -60,7 +60,7 @@ fn decide(bencher: Bencher<'_, '_>, (loss, delay, reply): (&str, &str, &str)) {
 fn decide_bytes(bencher: Bencher<'_, '_>, size: usize) {
     let (mut echo, mut out) = (echo("0", "0", "upper"), Vec::with_capacity(size));
     let mut message = Vec::new();
-    wire::Message::default().write(&mut message, 43, WALL, Some(size));
+    codec::Message::default().write(&mut message, 43, WALL, Some(size));
     bencher
         .counter(BytesCount::new(size))
         .bench_local(|| echo.decide(CLIENT, NOW, black_box(&message), &mut out));
@@ -114,7 +114,7 @@ fn uniform(bencher: Bencher<'_, '_>) {
     "pong",
 ])]
 fn read_seq(answer: &str) -> Option<u64> {
-    wire::read_seq(black_box(answer.as_bytes()))
+    codec::read_seq(black_box(answer.as_bytes()))
 }
 
 /// A heartbeat read, as our own sender writes it and as others do.
@@ -182,7 +182,7 @@ fn hear(bencher: Bencher<'_, '_>, (detector, clients, before): (&str, u32, u32))
 #[divan::bench(sample_size = CALLS)]
 fn write_ping(bencher: Bencher<'_, '_>) {
     let mut out = Vec::with_capacity(64);
-    let message = wire::Message::default();
+    let message = codec::Message::default();
     bencher.bench_local(|| {
         out.clear();
         message.write(&mut out, black_box(43), black_box(WALL), None);

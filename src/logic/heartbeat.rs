@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 
 pub use plan::{HeartbeatPlan, Wishes};
 
+use super::codec::heartbeat::{Form, Heartbeat};
 use super::counters::counters;
 use super::random::{Direction, Effect, Uniforms};
-use super::wire::heartbeat::{Form, Heartbeat};
 use super::{Moment, Nanos};
 
 /// How often the last word is said: one of them may be lost.

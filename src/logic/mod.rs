@@ -1,6 +1,7 @@
 //! The pure wing: what udpping decides, without sockets, clocks, threads or Python.
 
 mod arrival;
+pub mod codec;
 pub mod counters;
 pub mod echo;
 pub mod error;
@@ -15,7 +16,6 @@ mod special;
 pub mod stats;
 pub mod text;
 pub mod time;
-pub mod wire;
 mod words;
 
 pub use arrival::Arrival;

@@ -17,9 +17,9 @@ pub use account::{Account, Settled};
 pub use plan::{Plan, Wishes};
 pub use schedule::Schedule;
 
+use super::codec::{self, Seq};
 use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
-use super::wire::{self, Seq};
 use super::{Nanos, SECOND};
 use tally::{Tally, Timed};
 use times::{Times, Unstamped};
@@ -222,7 +222,7 @@ impl Pinger {
         self.expire(now, changed);
         let index = match quoted.filter(|quoted| !quoted.is_empty()) {
             Some(quoted) => {
-                let (certain, by_number) = self.named_in(quoted, wire::parse_seq(quoted));
+                let (certain, by_number) = self.named_in(quoted, codec::parse_seq(quoted));
                 certain.map(|(index, _)| index).or(by_number)
             }
             // A bare error on a connected socket, or a router that quotes headers only: the ping that has been
@@ -327,7 +327,7 @@ impl Pinger {
 
     /// Which ping an answer belongs to, and why.
     fn credit(&mut self, bytes: &[u8]) -> Option<(usize, Match)> {
-        let read = wire::parse_seq(bytes);
+        let read = codec::parse_seq(bytes);
         let (certain, by_number) = self.named_in(bytes, read);
         if certain.is_some() {
             return certain;

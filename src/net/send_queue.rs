@@ -15,7 +15,7 @@ use super::socket::{Backend, Socket};
 use super::sockets::Sockets;
 use super::sys;
 use super::wait;
-use crate::logic::wire::MAX_PAYLOAD;
+use crate::logic::codec::MAX_PAYLOAD;
 
 /// The kernel's bounds of a batch (`UDP_MAX_SEGMENTS`, and the length of a datagram).
 const MOST_SEGMENTS: usize = 64;

@@ -5,9 +5,9 @@ use pyo3::types::PyInt;
 
 use super::args::{link_plan, nanos, parse, seed_to_python};
 use super::table::Table;
+use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::link::Loss;
 use crate::logic::monitor::detect::Detector;
-use crate::logic::wire::heartbeat::INTERVALS;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::sim::detect::{Plan, Run, spread};
 

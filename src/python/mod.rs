@@ -29,7 +29,7 @@ mod _core {
     const ECHO_PORT: u16 = crate::logic::echo::PORT;
     /// The longest payload of a datagram.
     #[pymodule_export]
-    const MAX_PAYLOAD: usize = crate::logic::wire::MAX_PAYLOAD;
+    const MAX_PAYLOAD: usize = crate::logic::codec::MAX_PAYLOAD;
     /// The most senders of a simulation.
     #[pymodule_export]
     const MOST_SENDERS: usize = crate::sim::monitor::MOST_SENDERS;
@@ -84,7 +84,7 @@ fn check_reply(text: &str) -> PyResult<String> {
 /// zone that is `utc_offset` seconds ahead of UTC.
 #[pyfunction]
 fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
-    crate::logic::wire::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
+    crate::logic::codec::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
 }
 
 /// Bytes as text from which they can be had again.

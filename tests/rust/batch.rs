@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
+use udpping::logic::codec::heartbeat::{Form, Heartbeat, Keys};
 use udpping::logic::monitor::{Event, Kind, LOOK, Monitor, MonitorPlan, PeerRow, State};
-use udpping::logic::wire::heartbeat::{Form, Heartbeat, Keys};
 use udpping::logic::{Moment, Nanos, SECOND};
 
 const EPOCH: i64 = 1_700_000_000 * SECOND;

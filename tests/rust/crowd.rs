@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use udpping::logic::codec::heartbeat::{Form, Heartbeat};
 use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
 use udpping::logic::monitor::{Monitor, MonitorPlan, State};
-use udpping::logic::wire::heartbeat::{Form, Heartbeat};
 use udpping::logic::{Moment, SECOND};
 use udpping::net::datagram::PktInfo;
 use udpping::net::monitor::{Settings, Watcher};

@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use udpping::logic::codec::heartbeat::Form;
 use udpping::logic::heartbeat::{HeartbeatPlan, Wishes};
-use udpping::logic::wire::heartbeat::Form;
 use udpping::net::heartbeat::{Heartbeat, Settings, Totals};
 use udpping::net::socket::Backend;
 

@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use udpping::logic::codec::read_seq;
 use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
-use udpping::logic::wire::read_seq;
 use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Events, Session, Settings};
 use udpping::net::socket::{Backend, IpOptions};

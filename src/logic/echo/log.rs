@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 
 use crate::logic::Nanos;
+use crate::logic::codec;
 use crate::logic::link::{Fate, Reason};
-use crate::logic::wire;
 use crate::logic::words::words;
 
 /// Rows of one block.
@@ -86,7 +86,7 @@ impl Row {
             client: *client,
             source,
             number: *number,
-            seq: wire::read_seq(datagram),
+            seq: codec::read_seq(datagram),
             verdict: if first.is_some() { Outcome::Answer } else { Outcome::Drop },
             reason: deliveries.reason(),
             delay_ns: first.map_or(0, |first| first.at - recv_ns),

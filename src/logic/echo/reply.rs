@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::logic::wire::template::Template;
+use crate::logic::codec::template::Template;
 use crate::logic::{Arrival, Invalid, Nanos};
 
 /// The reply to a request.

@@ -1,8 +1,8 @@
 //! What a sender of heartbeats is to do: every value here has been checked.
 
 use crate::logic::Invalid;
+use crate::logic::codec::heartbeat::{Form, INTERVALS, Key, NAME_RULE, is_name};
 use crate::logic::time::{Nanos, seconds};
-use crate::logic::wire::heartbeat::{Form, INTERVALS, Key, NAME_RULE, is_name};
 
 /// The schedule and the words of a sender.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::logic::SECOND;
-use crate::logic::wire::heartbeat::Key;
+use crate::logic::codec::heartbeat::Key;
 
 /// The wall clock when the session begins.
 const WALL: i64 = 1_700_000_000 * SECOND;

@@ -8,7 +8,7 @@ use super::health::Health;
 use super::peer::Peer;
 use super::plan::MonitorPlan;
 use super::roster::Entry;
-use crate::logic::wire::heartbeat::Heartbeat;
+use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos};
 
 /// From so many clients on, most of them falling silent at once is more likely this machine's fault than theirs.

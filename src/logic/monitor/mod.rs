@@ -29,7 +29,7 @@ mod view;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use super::wire::heartbeat::{Heartbeat, Unreadable};
+use super::codec::heartbeat::{Heartbeat, Unreadable};
 use super::{Invalid, Moment, Nanos};
 use account::Heard;
 pub use event::{Event, Kind, State};

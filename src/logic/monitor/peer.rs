@@ -10,7 +10,7 @@ use super::event::State;
 use super::interval::Interval;
 use super::session::{Belongs, EARLIER, Session};
 use super::slim::Slim;
-use crate::logic::wire::heartbeat::Heartbeat;
+use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos, SECOND};
 
 /// A client gets a detector with the third heartbeat of a session, and memory for what was learned with it. It begins with

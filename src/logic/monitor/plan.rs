@@ -1,7 +1,7 @@
 //! What a monitor is asked to do.
 
 use super::detect::Detector;
-use crate::logic::wire::heartbeat::Keys;
+use crate::logic::codec::heartbeat::Keys;
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// The settings of a monitor; [`MonitorPlan::new`] has the defaults.

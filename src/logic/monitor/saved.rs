@@ -13,7 +13,7 @@ use super::event::State;
 use super::interval::Interval;
 use super::peer::{PATIENCE, Peer};
 use super::session::Session;
-use crate::logic::wire::heartbeat::{Heartbeat, INTERVALS, is_name};
+use crate::logic::codec::heartbeat::{Heartbeat, INTERVALS, is_name};
 use crate::logic::{Invalid, Moment, Nanos, SECOND};
 
 /// The first word of what was saved, with the version of its form.

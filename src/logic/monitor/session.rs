@@ -1,7 +1,7 @@
 //! Which run of a sender a heartbeat belongs to: the one that is known, another, or one that is over.
 
 use super::slim::Slim;
-use crate::logic::wire::heartbeat::Heartbeat;
+use crate::logic::codec::heartbeat::Heartbeat;
 
 /// Sessions that are remembered as over.
 pub(super) const EARLIER: usize = 2;

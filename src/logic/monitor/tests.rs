@@ -6,7 +6,7 @@ mod sessions;
 
 use super::*;
 use crate::logic::SECOND;
-use crate::logic::wire::heartbeat::{Form, Keys};
+use crate::logic::codec::heartbeat::{Form, Keys};
 
 const EPOCH: i64 = 1_700_000_000 * SECOND;
 const KEYS: &str = "ops 0123456789abcdef\nold fedcba9876543210";

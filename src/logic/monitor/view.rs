@@ -9,8 +9,8 @@ use super::clocks::Reading;
 use super::detect::Forecast;
 use super::event::State;
 use super::peer::Peer;
+use crate::logic::codec::heartbeat::Unreadable;
 use crate::logic::counters::counters;
-use crate::logic::wire::heartbeat::Unreadable;
 use crate::logic::{Moment, Nanos};
 
 /// Datagrams kept of those that could not be read, and how much of each.

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use super::Schedule;
 use crate::logic::Invalid;
+use crate::logic::codec::{MAX_PAYLOAD, Message};
 use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::time::{DAY, Nanos, seconds};
-use crate::logic::wire::{MAX_PAYLOAD, Message};
 
 /// The waits for one reply, and the times between two pings: more than a day is a slip of the unit.
 const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;

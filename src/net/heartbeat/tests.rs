@@ -5,8 +5,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::logic::codec::heartbeat::Heartbeat as Line;
 use crate::logic::heartbeat::Wishes;
-use crate::logic::wire::heartbeat::Heartbeat as Line;
 
 const SENDERS: usize = 150;
 const SOON: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::mailbox::Lease;
-use crate::logic::wire::read_seq;
+use crate::logic::codec::read_seq;
 use crate::net::poller::{Poller, Registration};
 use crate::net::resolve::reachable;
 use crate::net::socket::{Backend, IpOptions, RecvBatch, Socket, is_icmp_error};

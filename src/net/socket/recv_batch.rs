@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use rustix::fd::AsFd as _;
 
 use super::{Backend, Socket};
-use crate::logic::wire::MAX_PAYLOAD;
+use crate::logic::codec::MAX_PAYLOAD;
 use crate::net::datagram::Datagram;
 #[cfg(target_os = "linux")]
 use crate::net::sys;

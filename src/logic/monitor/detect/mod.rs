@@ -26,7 +26,7 @@ pub use fixed::Fixed;
 pub use phi::Phi;
 pub use rate::{Rate, Unit};
 
-use crate::logic::wire::heartbeat::INTERVALS;
+use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::{Invalid, Nanos};
 
 const EXPECTED: &str =

@@ -1,7 +1,7 @@
 //! Heartbeats whose parts have names: a JSON object, or lines like `Sequence No.: 1`.
 
 use super::Said;
-use crate::logic::wire::moment::Moment;
+use crate::logic::codec::moment::Moment;
 
 /// Names without whatever is no letter or digit.
 const SEQ: [&str; 5] = ["seq", "seqnum", "seqno", "sequence", "sequenceno"];

@@ -6,7 +6,7 @@ use crate::logic::text::calendar::{MONTHS, WEEKDAYS, days};
 
 /// A date with a time of day at the beginning of a text, and what follows it: `2024-09-20 13:12:19.5`,
 /// `2024-09-20T13:12:19Z`, `Fri Sep 20 13:12:19 2024`.
-pub(in crate::logic::wire) fn date(text: &str) -> Option<(Moment<'static>, &str)> {
+pub(in crate::logic::codec) fn date(text: &str) -> Option<(Moment<'static>, &str)> {
     let read = if text.starts_with(|first: char| first.is_ascii_digit()) { iso } else { ctime };
     let mut scan = Scan(text);
     let moment = read(&mut scan)?;
@@ -14,7 +14,7 @@ pub(in crate::logic::wire) fn date(text: &str) -> Option<(Moment<'static>, &str)
 }
 
 /// The time of a day that is not told, `13:12:19` or `9:5:3:45` with milliseconds, and what follows it.
-pub(in crate::logic::wire) fn clock(text: &str) -> Option<&str> {
+pub(in crate::logic::codec) fn clock(text: &str) -> Option<&str> {
     let mut scan = Scan(text);
     scan.digits(1..=2)?;
     scan.one_of(":")?;

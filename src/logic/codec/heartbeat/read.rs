@@ -12,7 +12,7 @@ mod tests;
 
 use super::{Heartbeat, INTERVALS, Seal, is_name};
 use crate::logic::Nanos;
-use crate::logic::wire::moment::{Moment, decimal_seconds};
+use crate::logic::codec::moment::{Moment, decimal_seconds};
 
 /// The longest heartbeat, without its padding: what one datagram on an Ethernet holds.
 const LONGEST: usize = 1_500;
@@ -158,12 +158,12 @@ fn seconds(value: &str) -> Option<Nanos> {
 }
 
 /// When a request says that it was sent, as far as it can be read.
-pub(in crate::logic::wire) fn moment(datagram: &[u8]) -> Option<Moment<'_>> {
+pub(in crate::logic::codec) fn moment(datagram: &[u8]) -> Option<Moment<'_>> {
     binary::read(datagram).unwrap_or_else(|| said(readable(datagram))).moment
 }
 
 /// The number of a request that is no line of words.
-pub(in crate::logic::wire) fn number(datagram: &[u8]) -> Option<u64> {
+pub(in crate::logic::codec) fn number(datagram: &[u8]) -> Option<u64> {
     binary::read(datagram).or_else(|| fields::read(readable(datagram)))?.seq
 }
 

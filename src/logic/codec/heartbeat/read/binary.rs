@@ -2,8 +2,8 @@
 
 use super::Said;
 use crate::logic::SECOND;
-use crate::logic::wire::FIRST_TIME;
-use crate::logic::wire::moment::{Moment, nanos};
+use crate::logic::codec::FIRST_TIME;
+use crate::logic::codec::moment::{Moment, nanos};
 
 /// From here on, a number of milliseconds since 1970 cannot be one of seconds.
 const MILLISECONDS: std::ops::Range<i64> = 100_000_000_000..100_000_000_000_000;

@@ -2,8 +2,8 @@
 //! and nothing is guessed. Whatever is otherwise is left to the other readers, who say the same of these lines.
 
 use super::Said;
-use crate::logic::wire::FIRST_TIME;
-use crate::logic::wire::moment::Moment;
+use crate::logic::codec::FIRST_TIME;
+use crate::logic::codec::moment::Moment;
 use crate::logic::{Nanos, SECOND};
 
 /// `Heartbeat 17 1700000000.25` or `Ping 17 1700000000.25`, and then nothing or words.
