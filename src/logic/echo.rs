@@ -11,7 +11,7 @@ mod tests;
 use std::iter::Sum;
 use std::net::SocketAddr;
 
-pub use log::{Columns, Log, Note, Outcome, Row};
+pub use log::{Columns, Log, LogEntry, Outcome, Row};
 pub use reply::Reply;
 
 use super::counters::counters;
@@ -38,12 +38,12 @@ pub struct EchoPlan {
 #[derive(Debug)]
 pub struct Echo {
     link: Link,
-    clerk: Clerk,
+    responder: Responder,
 }
 
 /// Writes replies and counts. A server of several threads has one for each, behind one [`Link`].
 #[derive(Debug)]
-pub struct Clerk {
+pub struct Responder {
     reply: Reply,
     counters: Counters,
 }
@@ -69,7 +69,7 @@ counters! {
 impl Echo {
     /// A server without clients.
     pub fn new(plan: EchoPlan) -> Self {
-        Self { link: Link::new(plan.link), clerk: Clerk::new(plan.reply) }
+        Self { link: Link::new(plan.link), responder: Responder::new(plan.reply) }
     }
 
     /// Decides on one datagram that arrived `now`, and leaves the reply in `out`, which is empty if there is none.
@@ -78,26 +78,26 @@ impl Echo {
     pub fn decide(&mut self, source: SocketAddr, now: Moment, datagram: &[u8], out: &mut Vec<u8>) -> Fate {
         out.clear();
         let fate = self.link.round_trip(source, Packet { at: now.mono, len: datagram.len() });
-        self.clerk.received(&fate, now.mono);
+        self.responder.received(&fate, now.mono);
         if !fate.deliveries.is_empty() {
-            self.clerk.write(&fate, &Arrival { at: now, ..Arrival::default() }, datagram, out);
+            self.responder.write(&fate, &Arrival { at: now, ..Arrival::default() }, datagram, out);
         }
         fate
     }
 
     /// A reply was sent.
     pub fn answered(&mut self) {
-        self.clerk.answered(1);
+        self.responder.answered(1);
     }
 
     /// A reply could not be sent.
     pub fn failed(&mut self) {
-        self.clerk.failed();
+        self.responder.failed();
     }
 
     /// The counters so far.
     pub fn counters(&self) -> Counters {
-        self.clerk.counters()
+        self.responder.counters()
     }
 
     /// Clients seen so far; one that returned after it was removed counts again.
@@ -106,7 +106,7 @@ impl Echo {
     }
 }
 
-impl Clerk {
+impl Responder {
     /// A responder with counters at 0.
     pub fn new(reply: Reply) -> Self {
         Self { reply, counters: Counters::default() }

@@ -1,4 +1,4 @@
-//! The clocks: intervals come from a monotonic one, the wall clock is for showing.
+//! Clocks: monotonic ones for intervals, the wall clock for showing.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::sys::boot_time;
 use crate::logic::{Moment, Nanos};
 
-/// Two readings so close together are of one moment; on a busy machine it may take some tries.
+/// Readings of two clocks that are so close together count as simultaneous.
 const CLOSE: Nanos = 100_000;
 const VERY_CLOSE: Nanos = 1_000;
 const TRIES: u32 = 10;
@@ -27,15 +27,15 @@ impl Clock {
         Nanos::try_from(self.origin.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
     }
 
-    /// Now, by this clock and by the wall clock, so close together that a stamp by the one can be told by the other.
+    /// Now by this clock and by the wall clock, close enough to convert a kernel timestamp.
     pub(super) fn moment(&self) -> (Nanos, i64) {
         let Moment { mono, wall } = together(|| self.now(), VERY_CLOSE);
         (mono, wall)
     }
 }
 
-/// Now, by some clock and by the wall clock. Whoever is held up between the two readings reads them again, and keeps the
-/// closest pair: it would look as if a clock had been set.
+/// Reads a clock and the wall clock. A delay between the two would look like a step of a clock, so a distant pair is read
+/// again, and the closest counts.
 fn together(clock: impl Fn() -> Nanos, close: Nanos) -> Moment {
     let mut before = clock();
     let mut best = (Nanos::MAX, Moment::default());
@@ -53,7 +53,7 @@ fn together(clock: impl Fn() -> Nanos, close: Nanos) -> Moment {
     best.1
 }
 
-/// A monotonic clock that also counts while the machine sleeps, where the system has one: for what goes on for days.
+/// A monotonic clock that also counts while the machine is suspended, where the system has one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EverClock {
     #[cfg(target_os = "linux")]
@@ -87,7 +87,7 @@ impl EverClock {
 }
 
 impl EverClock {
-    /// Now, by this clock and by the wall clock.
+    /// Now by this clock and by the wall clock.
     pub(super) fn moment(self) -> Moment {
         together(|| self.now(), CLOSE)
     }
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that stands still but for the time it takes to be read, which is another each time.
+    /// A clock that advances with each reading, by another amount each time.
     fn slow(each: &[Nanos]) -> impl Fn() -> Nanos {
         let (reads, now) = (Cell::new(0), Cell::new(0));
         move || {

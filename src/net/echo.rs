@@ -15,7 +15,7 @@ use super::server::ServerState;
 use super::socket::{Backend, Socket};
 use super::worker::Worker;
 use crate::logic::Invalid;
-use crate::logic::echo::{Clerk, Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Row};
+use crate::logic::echo::{Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row};
 use crate::logic::link::{Link, LinkPlan, Scope};
 use responder::LinkState;
 
@@ -48,7 +48,7 @@ pub struct Server {
     /// `None` once stopped, so that the port is free however long the counters are read.
     sockets: Mutex<Option<Vec<Arc<Socket>>>>,
     kernel_drops: Mutex<Option<u64>>,
-    state: Arc<ServerState<Clerk>>,
+    state: Arc<ServerState<Responder>>,
     worker: Worker<Event>,
 }
 
@@ -76,7 +76,7 @@ impl Server {
         let sockets: Vec<_> = std::iter::once(first).chain(others).map(Arc::new).collect();
         sockets.iter().for_each(|socket| socket.enable_gro());
         let shared = LinkState { link: Link::new(echo.link), log: Log::new(record) };
-        let deciders = (0..workers).map(|_| Clerk::new(echo.reply.clone())).collect();
+        let deciders = (0..workers).map(|_| Responder::new(echo.reply.clone())).collect();
         Ok(Self {
             bound,
             sockets: Mutex::new(Some(sockets)),

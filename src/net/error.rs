@@ -1,4 +1,4 @@
-//! What can go wrong between us and the network, always with what was tried and where.
+//! Errors of the network and the system, with what was tried and where.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,10 +10,10 @@ use super::sys::open_files;
 use super::sys::{OWN_LIMIT, SYSTEM_LIMIT};
 use crate::logic::Invalid;
 
-/// Shorthand for results of this wing.
+/// A result of this wing.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A failure of the driver.
+/// An error of the network or the system.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A value that cannot be used.
@@ -24,7 +24,7 @@ pub enum Error {
     UnknownHost {
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's reason.
         reason: String,
     },
     /// The port to serve on is taken.
@@ -32,19 +32,19 @@ pub enum Error {
         "{address} is already in use by another program; stop it, choose another port, or let port_tries look for a free one"
     )]
     PortBusy {
-        /// Where we wanted to be.
+        /// Where.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Anything else the system refuses.
+    /// Any other error of the system at an address.
     #[error("cannot {action} {address}: {source}{}", advice(source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// Where.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file that cannot be used.
@@ -54,26 +54,26 @@ pub enum Error {
         action: &'static str,
         /// Which file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A failure that has no address.
+    /// Any other error of the system.
     #[error("cannot {action}: {source}{}", advice(source))]
     System {
         /// What was tried, as a verb.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// What the system says of an action at an address, as an error.
+    /// Makes an error of an action at an address.
     pub(super) fn at(action: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> Self + Copy {
         move |source| Self::Io { action, address, source }
     }
 
-    /// What the system says of an action, as an error.
+    /// Makes an error of an action.
     pub(super) fn system(action: &'static str) -> impl Fn(io::Error) -> Self + Copy {
         move |source| Self::System { action, source }
     }
@@ -109,7 +109,7 @@ fn advice(error: &io::Error) -> Cow<'static, str> {
     })
 }
 
-/// How many files a process may have open, and what to do about it.
+/// The limit on open files, and how to raise it.
 #[cfg(unix)]
 fn limit() -> String {
     let (current, maximum) = open_files();

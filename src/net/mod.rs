@@ -1,6 +1,6 @@
-//! The real driver: sockets, clocks and threads around the machines of [`crate::logic`].
+//! Sockets, clocks and threads that drive the state machines of [`crate::logic`].
 //!
-//! System calls, and with them `unsafe`, live in `sys` alone; `socket` is where operating systems differ.
+//! System calls and `unsafe` code are in `sys` alone, the differences between operating systems in `socket`.
 
 mod clock;
 pub mod datagram;

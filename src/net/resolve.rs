@@ -1,4 +1,4 @@
-//! Names to addresses.
+//! Host names to addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
@@ -27,7 +27,7 @@ impl FromStr for Family {
     }
 }
 
-/// The address of `host`, of the family asked for; of either, IPv4 first, as the course's programs speak only that.
+/// The address of `host` in a family; without one IPv4 comes first, as the course's programs have only that.
 ///
 /// # Errors
 /// [`Error::UnknownHost`] if the name has no address of that family.
@@ -44,7 +44,7 @@ pub fn resolve(host: &str, port: u16, family: Option<Family>) -> Result<SocketAd
     })
 }
 
-/// All addresses of `host`, one at least, IPv4 first.
+/// All addresses of `host`, at least one, IPv4 first.
 pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     let unknown = |reason: String| Error::UnknownHost { host: host.to_owned(), reason };
     let found = (bare(host)?, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?;
@@ -56,7 +56,7 @@ pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-/// A host without the brackets of an IPv6 address in a target; what cannot be one is refused.
+/// A host without the brackets of an IPv6 address.
 pub(super) fn bare(host: &str) -> Result<&str> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if bare.is_empty() || bare.contains('\0') {
@@ -65,13 +65,13 @@ pub(super) fn bare(host: &str) -> Result<&str> {
     Ok(bare)
 }
 
-/// The resolver's own words, without the standard library's frame around them.
+/// The resolver's message without the standard library's prefix.
 fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
 }
 
-/// An address that a client on this machine can use: a wildcard becomes loopback.
+/// The address for clients on this machine: loopback for a wildcard.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => {

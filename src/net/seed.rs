@@ -6,18 +6,18 @@ use rand::rngs::SysRng;
 use super::{Error, Result};
 use crate::logic::random::Seed;
 
-/// A seed of 53 bits: as an integer it survives JSON and everything else that counts in doubles.
+/// A random seed of 53 bits, which JSON and doubles hold exactly.
 ///
 /// # Errors
-/// The system has no randomness to give.
+/// The system has no randomness.
 pub fn random_seed() -> Result<Seed> {
     Ok(Seed::from(random_bits("draw a seed")? >> 11))
 }
 
-/// A number that no other session has.
+/// A random number for a session.
 ///
 /// # Errors
-/// The system has no randomness to give.
+/// The system has no randomness.
 pub fn random_session() -> Result<u64> {
     random_bits("draw a session number")
 }

@@ -6,8 +6,8 @@ use super::args::span;
 use crate::net::EventQueue;
 
 /// Waits at most `seconds` for the end; says whether it has come.
-pub(super) fn wait<E: Send>(py: Python<'_>, feed: &EventQueue<E>, seconds: f64) -> PyResult<bool> {
-    let over = py.detach(|| feed.wait(span(seconds)))?;
+pub(super) fn wait<E: Send>(py: Python<'_>, events: &EventQueue<E>, seconds: f64) -> PyResult<bool> {
+    let over = py.detach(|| events.wait(span(seconds)))?;
     py.check_signals()?;
     Ok(over)
 }
@@ -15,14 +15,14 @@ pub(super) fn wait<E: Send>(py: Python<'_>, feed: &EventQueue<E>, seconds: f64) 
 /// The next event, waiting at most `seconds`.
 pub(super) fn next<E: Clone + Send>(
     py: Python<'_>,
-    feed: &EventQueue<E>,
+    events: &EventQueue<E>,
     seconds: f64,
 ) -> PyResult<Option<E>> {
-    let event = py.detach(|| feed.next(span(seconds)))?;
+    let event = py.detach(|| events.next(span(seconds)))?;
     if let Err(interrupted) = py.check_signals() {
         // Whoever goes on after a Ctrl-C is to miss nothing.
         if let Some(event) = event {
-            feed.put_back(event);
+            events.put_back(event);
         }
         return Err(interrupted);
     }

@@ -182,7 +182,7 @@ proptest! {
 }
 
 #[test]
-fn the_portable_path_has_one_worker() {
+fn the_portable_backend_has_one_worker() {
     let settings = Settings { workers: 2, backend: Backend::Portable, ..settings("127.0.0.1", "0", "0") };
     let error = Server::bind(settings).expect_err("refused").to_string();
     assert!(error.contains("workers 2 is not usable: expected 1 on this system"), "{error}");

@@ -2,11 +2,11 @@
 
 mod adversary;
 mod batch;
-mod crowd;
 mod detect;
 mod echo;
 mod heartbeat;
+mod many_clients;
 mod monitor;
 mod ping;
 mod scenario;
-mod stamps;
+mod timestamps;

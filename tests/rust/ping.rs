@@ -160,7 +160,7 @@ fn every_scenario_on_loopback_with_all_that_linux_offers() {
 }
 
 #[test]
-fn every_scenario_on_loopback_by_the_portable_path() {
+fn every_scenario_on_loopback_by_the_portable_backend() {
     every_scenario_on_loopback(Backend::Portable);
 }
 

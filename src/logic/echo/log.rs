@@ -58,7 +58,7 @@ words! {
 
 /// Which row a later outcome belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Note(usize);
+pub struct LogEntry(usize);
 
 /// The log, column by column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,14 +102,14 @@ impl Log {
 
     /// Notes what was decided on a datagram. `None` if the log is full: the datagram is counted as unlogged,
     /// and not even looked at.
-    pub fn note(
+    pub fn push(
         &mut self,
         recv_ns: Nanos,
         wall_ns: i64,
         source: SocketAddr,
         datagram: &[u8],
         fate: &Fate,
-    ) -> Option<Note> {
+    ) -> Option<LogEntry> {
         if self.len == self.cap {
             // Without a log, nothing is missing from it.
             self.unlogged += u64::from(self.cap > 0);
@@ -121,11 +121,11 @@ impl Log {
         }
         self.blocks.last_mut()?.push(row);
         self.len += 1;
-        Some(Note(self.len - 1))
+        Some(LogEntry(self.len - 1))
     }
 
     /// The reply of a noted datagram was not sent after all, for [`Reason::Full`] or [`Reason::Send`].
-    pub fn failed(&mut self, Note(at): Note, reason: Reason) {
+    pub fn failed(&mut self, LogEntry(at): LogEntry, reason: Reason) {
         if let Some(row) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK)) {
             (row.verdict, row.reason) = (Outcome::Error, reason);
         }
@@ -174,11 +174,11 @@ mod tests {
     use super::*;
     use crate::logic::link::Deliveries;
 
-    fn note(log: &mut Log, number: u64, lost: bool) -> Option<Note> {
+    fn note(log: &mut Log, number: u64, lost: bool) -> Option<LogEntry> {
         let deliveries = if lost { Deliveries::dropped(Reason::Loss) } else { Deliveries::one(12) };
         let fate = Fate { client: 3, number, deliveries, lost_before: 0 };
         let source = (Ipv4Addr::LOCALHOST, 9).into();
-        log.note(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate)
+        log.push(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate)
     }
 
     #[test]

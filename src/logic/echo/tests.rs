@@ -118,7 +118,7 @@ proptest! {
             let expected = plain.decide(client(1), NOW, b"", &mut out);
             let fate = fed.decide(client(1), NOW, &request, &mut out);
             prop_assert_eq!(fate, expected);
-            prop_assert!(log.note(0, WALL, client(1), &request, &fate).is_some());
+            prop_assert!(log.push(0, WALL, client(1), &request, &fate).is_some());
             if reply == "upper" && !fate.deliveries.is_empty() {
                 prop_assert_eq!(&out, &request.to_ascii_uppercase());
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Event;
-use crate::logic::echo::{Clerk, Log, Note, Row};
+use crate::logic::echo::{Log, LogEntry, Responder, Row};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::{Arrival, Moment};
 use crate::net::datagram::Datagram;
@@ -21,11 +21,11 @@ pub(in crate::net) struct LinkState {
     pub(super) log: Log,
 }
 
-impl Decide for Clerk {
+impl Decide for Responder {
     type Sockets = Arc<Socket>;
     type Shared = LinkState;
-    type Decision = (Fate, Option<Note>);
-    type Tag = Option<Note>;
+    type Decision = (Fate, Option<LogEntry>);
+    type Tag = Option<LogEntry>;
     type Event = Event;
 
     fn decide<'a>(
@@ -40,8 +40,8 @@ impl Decide for Clerk {
             while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
                 let Moment { mono, wall } = arrival.at;
                 let fate = client.round_trip(Packet { at: mono, len: datagram.bytes.len() });
-                let note = log.note(mono, wall, source, datagram.bytes, &fate);
-                decisions.push((fate, note));
+                let entry = log.push(mono, wall, source, datagram.bytes, &fate);
+                decisions.push((fate, entry));
             }
         }
     }
@@ -58,13 +58,13 @@ impl Decide for Clerk {
         _: &mut Arc<Socket>,
         datagram: &Datagram<'_>,
         arrival: &Arrival,
-        (fate, note): &Self::Decision,
-        out: &mut Outgoing<'_, (), Option<Note>>,
+        (fate, entry): &Self::Decision,
+        out: &mut Outgoing<'_, (), Option<LogEntry>>,
     ) {
         let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo };
         self.received(fate, arrival.at.mono);
         for delivery in &*fate.deliveries {
-            out.push(delivery.at, route, *note, |out| self.write(fate, arrival, datagram.bytes, out));
+            out.push(delivery.at, route, *entry, |out| self.write(fate, arrival, datagram.bytes, out));
         }
     }
 
@@ -72,10 +72,10 @@ impl Decide for Clerk {
         self.answered(count);
     }
 
-    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, note: Option<Note>, reason: Reason) {
-        Clerk::failed(self);
-        if let Some(note) = note {
-            log.failed(note, reason);
+    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, entry: Option<LogEntry>, reason: Reason) {
+        Responder::failed(self);
+        if let Some(entry) = entry {
+            log.failed(entry, reason);
         }
     }
 }

@@ -220,7 +220,7 @@ fn what_the_trial_promises_the_rows_have() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn less_can_be_asked_for_and_the_portable_path_has_none() {
+fn less_can_be_asked_for_and_the_portable_backend_has_none() {
     let (session, rows) = run(|settings| Settings { timestamping: Timestamping::Receive, ..settings });
     if session.timestamping() == Timestamping::Receive {
         assert!(stamps(&rows).filter(|stamp| *stamp == Stamp::KernelRx).count() > rows.len() / 2);
