@@ -1,6 +1,6 @@
-//! The monitor on a real socket: one thread that receives and asks [`Monitor`], and one that keeps what must outlive it.
+//! The monitor on a real socket: one thread receives and drives [`Monitor`], and one writes its files.
 
-mod keeper;
+mod state_writer;
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -21,16 +21,15 @@ use crate::logic::Nanos;
 use crate::logic::link::{Link, LinkPlan, Packet};
 use crate::logic::monitor::{Counters, Event, LOOK, Monitor, MonitorPlan, PeerRow, Unread};
 use crate::logic::random::Direction;
-use keeper::Keeper;
+use state_writer::StateWriter;
 
-/// Datagrams taken by one system call.
+/// Datagrams received by one system call.
 const SLOTS: usize = 64;
-/// Events that wait for a disk that does not take them; later ones are lost to the files.
-const MOST_UNKEPT: usize = 1 << 20;
-/// However much is waiting, verdicts are given this often, and to stop takes no longer.
-const PATIENCE: Nanos = 5 * LOOK;
+/// Events that wait to be written; more are missing in the files.
+const MAX_UNWRITTEN: usize = 1 << 20;
+/// The longest time between two verdicts, and until it stops, however many datagrams wait.
+const MAX_BUSY: Nanos = 5 * LOOK;
 
-/// Where and how to watch.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A host name or address; empty for every IPv4 interface, `::` for every interface of both versions.
@@ -39,13 +38,13 @@ pub struct Settings {
     pub port: u16,
     /// How many ports to try, counting up from `port`.
     pub port_tries: u16,
-    /// Whom to watch and how.
+    /// The settings of the monitor.
     pub plan: MonitorPlan,
-    /// A directory for what is to be known after a restart.
+    /// A directory of what a monitor goes on from after a restart.
     pub state: Option<PathBuf>,
-    /// A CSV file to which events are added.
+    /// A CSV file to which events are appended.
     pub log: Option<PathBuf>,
-    /// Which socket backend to take.
+    /// Which socket backend to use.
     pub backend: Backend,
 }
 
@@ -54,40 +53,39 @@ pub struct Settings {
 pub struct Watcher {
     bound: SocketAddr,
     socket: Mutex<Option<Arc<Socket>>>,
-    post: Arc<Post>,
-    background: Worker<Event>,
-    keeper: Option<Keeper>,
+    state: Arc<MonitorState>,
+    worker: Worker<Event>,
+    writer: Option<StateWriter>,
 }
 
-/// What the thread and its onlookers share.
 #[derive(Debug)]
-struct Post {
+struct MonitorState {
     backend: Backend,
     clock: EverClock,
-    books: Mutex<Books>,
+    inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
-struct Books {
+struct Inner {
     monitor: Monitor,
-    /// `None` loses nothing.
+    /// `None` drops nothing.
     link: Option<Link>,
     dropped: u64,
-    /// Events that are not in a file yet; `None` if none are to be.
-    unkept: Option<Vec<Event>>,
+    /// Events to be written; `None` without files.
+    unwritten: Option<Vec<Event>>,
 }
 
-/// A look at the books.
+/// A snapshot.
 #[derive(Debug, Clone)]
 pub struct Totals {
     /// The counts, with all datagrams that arrived as received.
     pub counters: Counters,
-    /// Why something could not be kept on disk, the last time that happened.
+    /// The last error of writing a file.
     pub unkept: Option<String>,
 }
 
 impl Watcher {
-    /// Binds, and takes up what was known before. Nobody is heard before [`Watcher::start`].
+    /// Binds, and restores the state. Nothing is received before [`Watcher::start`].
     ///
     /// # Errors
     /// [`Error::PortBusy`] when every port tried is taken, a state or log that cannot be used, or whatever else the
@@ -98,18 +96,18 @@ impl Watcher {
         let bound = socket.local()?;
         let clock = EverClock::start();
         let mut monitor = Monitor::new(plan, clock.moment());
-        let keeper = Keeper::open(settings.state, settings.log, &mut monitor, clock.moment())?;
-        let unkept = keeper.as_ref().map(|_| Vec::new());
-        let books = Books { monitor, link: None, dropped: 0, unkept };
-        let post = Arc::new(Post { backend: settings.backend, clock, books: Mutex::new(books) });
+        let writer = StateWriter::open(settings.state, settings.log, &mut monitor, clock.moment())?;
+        let unwritten = writer.as_ref().map(|_| Vec::new());
+        let inner = Inner { monitor, link: None, dropped: 0, unwritten };
+        let state = Arc::new(MonitorState { backend: settings.backend, clock, inner: Mutex::new(inner) });
         let socket = Mutex::new(Some(Arc::new(socket)));
-        Ok(Self { bound, socket, post, background: Worker::keeping()?, keeper })
+        Ok(Self { bound, socket, state, worker: Worker::keeping()?, writer })
     }
 
-    /// Drops datagrams on purpose, before they are read. Those that the link delivers are read at once, whatever their time.
+    /// Drops datagrams on purpose, before they are read; those that the link delivers are read at once.
     #[must_use]
     pub fn losing(self, plan: LinkPlan) -> Self {
-        lock(&self.post.books).link = (!plan.up.is_none()).then(|| Link::new(plan));
+        lock(&self.state.inner).link = (!plan.up.is_none()).then(|| Link::new(plan));
         self
     }
 
@@ -118,57 +116,56 @@ impl Watcher {
     /// # Errors
     /// It has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
-        let (post, socket) = (Arc::clone(&self.post), lock(&self.socket).clone());
-        self.background.start("monitor", "go on watching", move |shared, bell| {
-            socket.map_or(Ok(()), |socket| post.watch(&socket, shared, bell))
+        let (state, socket) = (Arc::clone(&self.state), lock(&self.socket).clone());
+        self.worker.start("monitor", "go on watching", move |shared, bell| {
+            socket.map_or(Ok(()), |socket| state.watch(&socket, shared, bell))
         })?;
-        self.keeper.as_ref().map_or(Ok(()), |keeper| keeper.start(&self.post))
+        self.writer.as_ref().map_or(Ok(()), |writer| writer.start(&self.state))
     }
 
-    /// Stops watching, keeps what there is to keep, and waits until all that is done.
+    /// Stops watching, and waits until the files are written.
     pub fn stop(&self) {
-        self.background.stop();
-        if let Some(keeper) = &self.keeper {
-            keeper.stop(&self.post);
+        self.worker.stop();
+        if let Some(writer) = &self.writer {
+            writer.stop(&self.state);
         }
         drop(lock(&self.socket).take());
     }
 
-    /// Where it is bound.
     pub fn bound(&self) -> SocketAddr {
         self.bound
     }
 
-    /// Where a sender on this machine finds it: loopback for a wildcard.
+    /// The address for senders on this machine: loopback for a wildcard.
     pub fn address(&self) -> SocketAddr {
         reachable(self.bound)
     }
 
     /// The counts so far.
     pub fn totals(&self) -> Totals {
-        let unkept = self.keeper.as_ref().and_then(Keeper::failure);
-        let books = lock(&self.post.books);
-        let (heard, dropped) = (books.monitor.counters(), books.dropped);
+        let unkept = self.writer.as_ref().and_then(StateWriter::failure);
+        let inner = lock(&self.state.inner);
+        let (heard, dropped) = (inner.monitor.counters(), inner.dropped);
         let counters = Counters { received: heard.received + dropped, dropped, ..heard };
         Totals { counters, unkept }
     }
 
     /// The clients by name.
     pub fn peers(&self) -> Vec<PeerRow> {
-        let now = self.post.clock.moment();
-        let mut rows: Vec<PeerRow> = lock(&self.post.books).monitor.peers(now).collect();
+        let now = self.state.clock.moment();
+        let mut rows: Vec<PeerRow> = lock(&self.state.inner).monitor.peers(now).collect();
         rows.sort_unstable_by(|a, b| a.client.cmp(&b.client));
         rows
     }
 
-    /// What happened, the latest 65,536 of it.
+    /// The latest 65,536 events.
     pub fn events(&self) -> Vec<Event> {
-        self.background.latest()
+        self.worker.latest()
     }
 
     /// The latest datagrams that could not be read.
     pub fn unread(&self) -> Vec<Unread> {
-        lock(&self.post.books).monitor.unread().cloned().collect()
+        lock(&self.state.inner).monitor.unread().cloned().collect()
     }
 }
 
@@ -176,7 +173,7 @@ impl Deref for Watcher {
     type Target = Worker<Event>;
 
     fn deref(&self) -> &Worker<Event> {
-        &self.background
+        &self.worker
     }
 }
 
@@ -186,50 +183,50 @@ impl Drop for Watcher {
     }
 }
 
-impl Post {
+impl MonitorState {
     fn watch(&self, socket: &Socket, shared: &Shared<Event>, bell: &Bell) -> Result<()> {
-        let mut inbox = RecvBatch::new(SLOTS, self.backend);
+        let mut batch = RecvBatch::new(SLOTS, self.backend);
         let mut woken = self.clock.now();
         let mut looked = woken;
-        // What had arrived when it was told to stop is heard as well, but nobody can keep it from stopping.
+        // What had arrived when it was stopped is still received, for a limited time.
         let mut stop_at = None;
-        lock(&self.books).monitor.rested(self.clock.moment());
+        lock(&self.inner).monitor.rested(self.clock.moment());
         loop {
             if stop_at.is_none() && shared.is_stopping() {
-                stop_at = Some(self.clock.now() + PATIENCE);
+                stop_at = Some(self.clock.now() + MAX_BUSY);
             }
-            let more = match inbox.receive(socket) {
+            let more = match batch.receive(socket) {
                 Ok(more) => more,
-                // A client that has gone: its machine refused an answer. No reason to stop watching.
+                // An ICMP error for an answer: that client is gone.
                 Err(error) if is_transient(&error) => true,
                 Err(source) => return Err(Error::System { action: "receive", source }),
             };
             let now = self.clock.moment();
             if now.mono - std::mem::replace(&mut looked, now.mono) > 2 * LOOK {
-                // What waited while this thread stood still comes before the verdicts.
+                // Datagrams that waited while this thread did not run come before the verdicts.
                 woken = now.mono;
             }
-            let mut books = lock(&self.books);
-            let arrived = inbox.datagrams().filter(|_| more);
-            let heard: Vec<_> = arrived.filter(|datagram| !books.loses(datagram, now.mono)).collect();
-            let said = heard.iter().map(|datagram| (plain(datagram.source), datagram.bytes));
-            books.monitor.hear_all(now, said, |place, answer| {
-                // An answer that cannot be sent is one that got lost.
-                let _ = socket.send(answer, heard[place].source, heard[place].pktinfo);
+            let mut inner = lock(&self.inner);
+            let arrived = batch.datagrams().filter(|_| more);
+            let taken: Vec<_> = arrived.filter(|datagram| !inner.drops(datagram, now.mono)).collect();
+            let datagrams = taken.iter().map(|datagram| (unmapped(datagram.source), datagram.bytes));
+            inner.monitor.hear_all(now, datagrams, |place, answer| {
+                // An answer that cannot be sent is lost.
+                let _ = socket.send(answer, taken[place].source, taken[place].pktinfo);
             });
             if stop_at.is_some_and(|at| !more || now.mono > at) {
-                books.tell(shared);
+                inner.publish(shared);
                 return Ok(());
             }
-            if more && now.mono - woken < PATIENCE {
-                books.tell(shared);
+            if more && now.mono - woken < MAX_BUSY {
+                inner.publish(shared);
                 continue;
             }
             woken = now.mono;
-            books.monitor.wake(now, socket.kernel_drops());
-            books.tell(shared);
-            let next = books.monitor.next_deadline().map_or(LOOK, |at| (at - now.mono).min(LOOK));
-            drop(books);
+            inner.monitor.wake(now, socket.kernel_drops());
+            inner.publish(shared);
+            let next = inner.monitor.next_deadline().map_or(LOOK, |at| (at - now.mono).min(LOOK));
+            drop(inner);
             if !more {
                 wait::readable(std::iter::once(socket.as_fd()), bell, Some(next))
                     .map_err(Error::system("wait for heartbeats"))?;
@@ -238,36 +235,36 @@ impl Post {
     }
 }
 
-/// An IPv4 client that is heard through a socket for both versions has its own address all the same.
-fn plain(source: SocketAddr) -> SocketAddr {
+/// The IPv4 address of a client that a socket for both versions shows as IPv4-mapped.
+fn unmapped(source: SocketAddr) -> SocketAddr {
     let SocketAddr::V6(v6) = source else { return source };
     v6.ip().to_ipv4_mapped().map_or(source, |v4| SocketAddr::new(v4.into(), v6.port()))
 }
 
-impl Books {
-    /// Whether the next datagram of this client is to be lost.
-    fn loses(&mut self, datagram: &Datagram<'_>, at: Nanos) -> bool {
+impl Inner {
+    /// Whether to drop the next datagram of this client.
+    fn drops(&mut self, datagram: &Datagram<'_>, at: Nanos) -> bool {
         let lost = self.link.as_mut().is_some_and(|link| {
             let sent = Packet { at, len: datagram.bytes.len() };
-            link.transmit(Direction::Up, plain(datagram.source), sent).is_empty()
+            link.transmit(Direction::Up, unmapped(datagram.source), sent).is_empty()
         });
         self.dropped += u64::from(lost);
         lost
     }
 
-    /// Hands on what happened.
-    fn tell(&mut self, shared: &Shared<Event>) {
+    /// Publishes the new events, and keeps the notable ones for the files.
+    fn publish(&mut self, shared: &Shared<Event>) {
         let mut events = self.monitor.events().peekable();
         if events.peek().is_none() {
             return;
         }
-        let unkept = &mut self.unkept;
+        let unwritten = &mut self.unwritten;
         shared.events.extend(events.inspect(|event| {
-            if let Some(unkept) = unkept
+            if let Some(unwritten) = unwritten
                 && event.is_notable()
-                && unkept.len() < MOST_UNKEPT
+                && unwritten.len() < MAX_UNWRITTEN
             {
-                unkept.push(event.clone());
+                unwritten.push(event.clone());
             }
         }));
     }

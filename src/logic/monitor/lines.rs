@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::account::Counts;
 use super::{Event, PeerRow};
 use crate::logic::text::{csv, iso, json};
 use crate::logic::{Moment, Nanos};
@@ -31,19 +32,15 @@ impl Event {
                 ("message", self.to_string().into()),
             ],
         );
-        line.push('\n');
-        line
+        line + "\n"
     }
 
-    /// A line of a log, of the run with this name.
+    /// A line of the log of the run with this name.
     pub fn log_line(&self, run: &str) -> String {
-        let (time, client) = (iso(self.at.wall), self.client.as_deref().unwrap_or_default());
         let (address, seq, count) = (maybe(self.address), maybe(self.seq), maybe(self.count));
-        let (event, span) = (self.kind.as_str(), self.span.map(seconds).unwrap_or_default());
-        log_line(
-            [run, &time, event, client, &address, &seq, &span, &count, "", "", "", ""],
-            &self.to_string(),
-        )
+        let values = format!("{address},{seq},{},{count},,,,", maybe(self.span.map(seconds)));
+        let client = self.client.as_deref().unwrap_or_default();
+        log_line(run, self.at.wall, self.kind.as_str(), client, &values, &self.to_string())
     }
 }
 
@@ -51,31 +48,21 @@ impl PeerRow {
     /// The last line of a client in the log of the run with this name.
     pub fn log_line(&self, run: &str, now: Moment) -> String {
         let Self { client, address, seq, counts, state, .. } = self;
-        let (time, silence) = (iso(now.wall), seconds(now.mono.saturating_sub(self.last_seen.mono)));
-        let (address, seq) = (address.to_string(), seq.to_string());
-        let [received, lost, duplicates, reordered] =
-            &[counts.received, counts.lost, counts.duplicates, counts.reordered]
-                .map(|count| count.to_string());
-        log_line(
-            [
-                run, &time, "summary", client, &address, &seq, &silence, "", received, lost, duplicates,
-                reordered,
-            ],
-            &format!("{client} at the end: {}", state.name()),
-        )
+        let Counts { received, lost, duplicates, reordered, .. } = counts;
+        let silence = seconds(now.mono.saturating_sub(self.last_seen.mono));
+        let values = format!("{address},{seq},{silence},,{received},{lost},{duplicates},{reordered}");
+        let message = format!("{client} at the end: {}", state.name());
+        log_line(run, now.wall, "summary", client, &values, &message)
     }
 }
 
-/// What is missing is empty, and the message always in quotes.
-fn log_line(fields: [&str; 12], message: &str) -> String {
-    let mut line = String::new();
-    for field in fields {
-        csv::write_field(&mut line, field, false);
-        line.push(',');
-    }
+/// Only a client and a message need quotes; the message always has them.
+fn log_line(run: &str, wall: i64, event: &str, client: &str, values: &str, message: &str) -> String {
+    let mut line = format!("{run},{},{event},", iso(wall));
+    csv::write_field(&mut line, client, false);
+    line = line + "," + values + ",";
     csv::write_field(&mut line, message, true);
-    line.push('\n');
-    line
+    line + "\n"
 }
 
 fn maybe<T: Display>(value: Option<T>) -> String {

@@ -1,16 +1,13 @@
-//! What a monitor leaves on disk: a directory to go on from, and a log for spreadsheets.
-//!
-//! Once a second, by a thread of its own, so that a slow disk holds up nothing: events are added to `events.jsonl` and
-//! to the log, and `clients.tsv` is written anew beside the old one and then put in its place. Whatever ends the
-//! process, at most the last second is missing; with more clients than can be written in a twentieth of that time, so
-//! much longer that writing takes a twentieth.
+//! The files of a monitor: a directory to go on from, and a log for spreadsheets. A thread of its own, so that a slow
+//! disk delays nothing, appends events to `events.jsonl` and to the log and replaces `clients.tsv`, once a second, or less
+//! often with so many clients that writing would take more than a twentieth of the time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::Post;
+use super::MonitorState;
 use crate::logic::Moment;
 use crate::logic::monitor::{Event, LOG_TITLE, Monitor};
 use crate::net::clock::Clock;
@@ -19,51 +16,50 @@ use crate::net::wait;
 use crate::net::worker::Worker;
 use crate::net::{Error, Result, random_session};
 
-/// Clients written down while the monitor waits: some hundred microseconds.
+/// Clients saved under one lock: some hundred microseconds.
 const SLICE: usize = 500;
-/// The share of the time that goes into writing, at most.
-const SHARE: i64 = 20;
-/// Bytes that wait for a disk that is full; later lines are lost to the file.
-const MOST_WAITING: usize = 1 << 26;
+/// At most one part in so many of the time goes into writing.
+const PARTS: i64 = 20;
+/// Bytes that wait while the disk is full; later lines are dropped.
+const MAX_WAITING: usize = 1 << 26;
 
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct StateWriter {
     files: Arc<Mutex<Files>>,
     failure: Failure,
-    background: Worker<()>,
+    worker: Worker<()>,
     process: u32,
 }
 
 #[derive(Debug)]
 struct Files {
-    state: Option<State>,
-    log: Option<Lines>,
-    /// The name of this run in the log.
+    directory: Option<StateDir>,
+    log: Option<AppendFile>,
     run: String,
     failure: Failure,
 }
 
-/// Why something could not be kept. Beside the files, so that whoever asks for it does not wait for a disk.
+/// The last error. Beside the files, so that reading it does not wait for the disk.
 #[derive(Debug, Clone, Default)]
 struct Failure(Arc<Mutex<Option<String>>>);
 
 #[derive(Debug)]
-struct State {
-    directory: PathBuf,
-    events: Lines,
-    /// Held open, and so locked, until the end.
+struct StateDir {
+    path: PathBuf,
+    events: AppendFile,
+    /// Open, and so locked, until the end.
     lock: File,
 }
 
-/// A file that lines are added to. What it does not take now waits, so that no line is ever cut in two.
+/// A file to which lines are appended. What cannot be written now is written later, so no line is cut in two.
 #[derive(Debug)]
-struct Lines {
+struct AppendFile {
     file: File,
     waiting: Vec<u8>,
 }
 
-impl Keeper {
-    /// Opens what there is to open, and lets `monitor` take up what it left; `None` if nothing is to be kept.
+impl StateWriter {
+    /// Opens the files and restores `monitor`; `None` without files.
     pub(super) fn open(
         state: Option<PathBuf>,
         log: Option<PathBuf>,
@@ -73,101 +69,102 @@ impl Keeper {
         if state.is_none() && log.is_none() {
             return Ok(None);
         }
-        let state = state.map(|directory| State::open(directory, monitor, now)).transpose()?;
+        let directory = state.map(|path| StateDir::open(path, monitor, now)).transpose()?;
         let log = log
-            .map(|path| Lines::open(&path, LOG_TITLE).map_err(|source| file("add to the log", &path, source)))
+            .map(|path| {
+                AppendFile::open(&path, LOG_TITLE).map_err(|source| file("add to the log", &path, source))
+            })
             .transpose()?;
         let run = format!("{:016x}", random_session()?);
         let failure = Failure::default();
-        let files = Arc::new(Mutex::new(Files { state, log, run, failure: failure.clone() }));
-        Ok(Some(Self { files, failure, background: Worker::new()?, process: std::process::id() }))
+        let files = Arc::new(Mutex::new(Files { directory, log, run, failure: failure.clone() }));
+        Ok(Some(Self { files, failure, worker: Worker::new()?, process: std::process::id() }))
     }
 
-    /// Begins to keep.
-    pub(super) fn start(&self, post: &Arc<Post>) -> Result<()> {
-        let (files, post) = (Arc::clone(&self.files), Arc::clone(post));
-        self.background.start("keeper", "go on keeping", move |shared, bell| {
+    pub(super) fn start(&self, state: &Arc<MonitorState>) -> Result<()> {
+        let (files, state) = (Arc::clone(&self.files), Arc::clone(state));
+        self.worker.start("keeper", "go on keeping", move |shared, bell| {
             let clock = Clock::start();
             let mut pause = 0;
             while !shared.is_stopping() {
                 wait::readable(std::iter::empty(), bell, Some(pause))
                     .map_err(Error::system("wait to write"))?;
                 let began = clock.now();
-                lock(&files).keep(&post);
-                pause = crate::logic::SECOND.max((clock.now() - began) * SHARE);
+                lock(&files).write(&state);
+                pause = crate::logic::SECOND.max((clock.now() - began) * PARTS);
             }
             Ok(())
         })
     }
 
-    /// Keeps what is left, with a last line for each client in the log.
-    pub(super) fn stop(&self, post: &Post) {
-        self.background.stop();
+    /// Writes what is left, with a last line for each client in the log.
+    pub(super) fn stop(&self, state: &MonitorState) {
+        self.worker.stop();
         if self.process != std::process::id() {
-            // In a forked child the files are the parent's to write.
+            // In a forked child: the parent writes the files.
             return;
         }
         let mut files = lock(&self.files);
-        files.keep(post);
-        files.sum_up(post);
-        if let Some(state) = files.state.take() {
-            // A child that was forked meanwhile has it open as well, and closing it alone would leave it locked.
-            let _ = state.lock.unlock();
+        files.write(state);
+        files.write_summaries(state);
+        if let Some(directory) = files.directory.take() {
+            // A forked child has it open too, so closing it would not unlock it.
+            let _ = directory.lock.unlock();
         }
         files.log = None;
     }
 
-    /// Why something could not be kept, the last time that happened.
+    /// The last error.
     pub(super) fn failure(&self) -> Option<String> {
         lock(&self.failure.0).clone()
     }
 }
 
 impl Files {
-    fn keep(&mut self, post: &Post) {
-        let events = lock(&post.books).unkept.as_mut().map(std::mem::take).unwrap_or_default();
+    fn write(&mut self, state: &MonitorState) {
+        let events = lock(&state.inner).unwritten.as_mut().map(std::mem::take).unwrap_or_default();
         if let Some(log) = &mut self.log {
             let lines = events.iter().map(|event| event.log_line(&self.run)).collect();
-            self.failure.note("log", log.add(lines));
+            self.failure.record("log", log.add(lines));
         }
-        if let Some(state) = &mut self.state {
-            self.failure.note("state", state.events.add(events.iter().map(Event::json_line).collect()));
-            self.failure.note("state", state.save(post));
+        if let Some(directory) = &mut self.directory {
+            self.failure.record("state", directory.events.add(events.iter().map(Event::json_line).collect()));
+            self.failure.record("state", directory.save(state));
         }
     }
 
-    fn sum_up(&mut self, post: &Post) {
+    fn write_summaries(&mut self, state: &MonitorState) {
         let Some(log) = &mut self.log else { return };
-        let now = post.clock.moment();
-        let lines = lock(&post.books).monitor.peers(now).map(|row| row.log_line(&self.run, now)).collect();
-        self.failure.note("log", log.add(lines));
+        let now = state.clock.moment();
+        let lines = lock(&state.inner).monitor.peers(now).map(|row| row.log_line(&self.run, now)).collect();
+        self.failure.record("log", log.add(lines));
     }
 }
 
 impl Failure {
-    fn note(&self, what: &str, result: io::Result<()>) {
+    fn record(&self, what: &str, result: io::Result<()>) {
         if let Err(error) = result {
             *lock(&self.0) = Some(format!("{what}: {error}"));
         }
     }
 }
 
-impl Lines {
-    /// Opens a file to add to, which begins with a title.
+impl AppendFile {
+    /// Opens a file, and writes the title if it is empty.
     fn open(path: &Path, title: &str) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let begun = match file.metadata()? {
+        let start = match file.metadata()? {
             found if found.len() == 0 => title,
             found if found.is_file() && !ends_with_a_line(path)? => "\n",
             _ => "",
         };
         let mut lines = Self { file, waiting: Vec::new() };
-        lines.add(begun.to_owned())?;
+        lines.add(start.to_owned())?;
         Ok(lines)
     }
 
     fn add(&mut self, lines: String) -> io::Result<()> {
-        if self.waiting.len() + lines.len() <= MOST_WAITING {
+        if self.waiting.len() + lines.len() <= MAX_WAITING {
             self.waiting.extend(lines.into_bytes());
         }
         while !self.waiting.is_empty() {
@@ -182,7 +179,7 @@ impl Lines {
     }
 }
 
-impl State {
+impl StateDir {
     fn open(directory: PathBuf, monitor: &mut Monitor, now: Moment) -> Result<Self> {
         let failed = |action, path: &Path| {
             let path = path.to_owned();
@@ -200,33 +197,33 @@ impl State {
             fs::TryLockError::Error(source) => file("lock", &path, source),
         })?;
         let path = directory.join("events.jsonl");
-        let events = Lines::open(&path, "").map_err(failed("add to", &path))?;
-        let state = Self { directory, events, lock };
-        match fs::read_to_string(state.clients()) {
+        let events = AppendFile::open(&path, "").map_err(failed("add to", &path))?;
+        let opened = Self { path: directory, events, lock };
+        match fs::read_to_string(opened.clients()) {
             Ok(text) => monitor.restore(&text, now)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(file("read", &state.clients(), error)),
+            Err(error) => return Err(file("read", &opened.clients(), error)),
         }
-        Ok(state)
+        Ok(opened)
     }
 
-    /// Writes what is known beside what was known, then in its place.
-    fn save(&self, post: &Post) -> io::Result<()> {
-        let mut text = Monitor::save_title(post.clock.moment());
+    /// Writes the clients to a new file, then replaces the old one.
+    fn save(&self, state: &MonitorState) -> io::Result<()> {
+        let mut text = Monitor::save_title(state.clock.moment());
         let mut next = Some(0);
         while let Some(first) = next {
-            next = lock(&post.books).monitor.save(first, SLICE, &mut text);
+            next = lock(&state.inner).monitor.save(first, SLICE, &mut text);
         }
-        let fresh = self.directory.join("clients.new");
+        let fresh = self.path.join("clients.new");
         let mut file = File::create(&fresh)?;
         file.write_all(text.as_bytes())?;
-        // Without it, a power cut may leave an empty file in the place of a good one.
+        // Without it, a power cut may leave an empty file after the rename.
         file.sync_data()?;
         fs::rename(fresh, self.clients())
     }
 
     fn clients(&self) -> PathBuf {
-        self.directory.join("clients.tsv")
+        self.path.join("clients.tsv")
     }
 }
 
@@ -234,7 +231,7 @@ fn file(action: &'static str, path: &Path, source: io::Error) -> Error {
     Error::File { action, path: path.to_owned(), source }
 }
 
-/// Whether nobody was killed while writing to a file.
+/// Whether the last line of a file is complete.
 fn ends_with_a_line(path: &Path) -> io::Result<bool> {
     let mut last = [0];
     let mut file = File::open(path)?;
