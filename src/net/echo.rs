@@ -74,7 +74,9 @@ impl Server {
         let bound = first.local()?;
         let others = (1..workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
         let sockets: Vec<_> = std::iter::once(first).chain(others).map(Arc::new).collect();
-        sockets.iter().for_each(|socket| socket.enable_gro());
+        for socket in &sockets {
+            socket.enable_gro();
+        }
         let shared = LinkState { link: Link::new(echo.link), log: Log::new(record) };
         let deciders = (0..workers).map(|_| Responder::new(echo.reply.clone())).collect();
         Ok(Self {

@@ -192,7 +192,9 @@ impl<D: Decide> ServerState<D> {
     fn fail(&self, decider: &mut D, tags: &[D::Tag], reason: Reason) {
         if !tags.is_empty() {
             let mut shared = self.shared();
-            tags.iter().for_each(|tag| decider.failed(&mut shared, *tag, reason));
+            for tag in tags {
+                decider.failed(&mut shared, *tag, reason);
+            }
         }
     }
 }

@@ -77,3 +77,32 @@ impl RecvBatch {
         batch.chain(single)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+    use crate::logic::{Arrival, Moment, SECOND};
+    use crate::net::socket::IpOptions;
+    use crate::net::wait;
+
+    #[test]
+    fn an_arrival_has_the_type_of_service_where_the_socket_asks_for_it() {
+        for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let server = Socket::serve((ip, 0).into(), Backend::Full).unwrap();
+            let options = IpOptions { dscp: Some(46), ..IpOptions::default() };
+            let client = Socket::toward(server.local().unwrap(), None, options, Backend::Full).unwrap();
+            let (mut batch, (_waker, bell)) = (RecvBatch::new(2, Backend::Full), wait::waker().unwrap());
+            for tos in [None, Some(46 << 2)] {
+                client.send(b"x", server.local().unwrap(), None).unwrap();
+                wait::readable(std::iter::once(server.as_fd()), &bell, Some(10 * SECOND)).unwrap();
+                assert!(batch.receive(&server).unwrap());
+                let at = Moment { mono: 1, wall: 2 };
+                let arrivals: Vec<_> = batch.datagrams().map(|datagram| datagram.arrival(at)).collect();
+                assert_eq!(arrivals, [Arrival { at, tos, ..Arrival::default() }]);
+                sys::options::tests::enable_recvtos(server.as_fd(), ip.is_ipv4());
+            }
+        }
+    }
+}

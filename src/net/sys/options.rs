@@ -84,4 +84,14 @@ pub(in crate::net) mod tests {
     pub(in crate::net) fn send_no_checksums(socket: BorrowedFd<'_>) {
         set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
     }
+
+    /// Received datagrams have their type of service or traffic class.
+    pub(in crate::net) fn enable_recvtos(socket: BorrowedFd<'_>, ipv4: bool) {
+        let (level, name) = if ipv4 {
+            (libc::IPPROTO_IP, libc::IP_RECVTOS)
+        } else {
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS)
+        };
+        set_option(socket, level, name, 1).unwrap();
+    }
 }
