@@ -20,6 +20,7 @@ pub enum Reply {
 
 impl Reply {
     /// The same, with dates in requests that name no zone taken as ones of a zone that is so much ahead of UTC.
+    #[must_use]
     pub fn in_zone(self, utc_offset: Nanos) -> Self {
         match self {
             Self::Template(template) => Self::Template(template.in_zone(utc_offset)),
