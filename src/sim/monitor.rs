@@ -137,7 +137,7 @@ impl Run {
             // Each sender at a phase of its own.
             let phase = run.plan.sender.interval as f64 * host as f64 / senders as f64;
             #[expect(clippy::cast_possible_truncation, reason = "within an interval")]
-            run.begin(host, phase as Nanos);
+            run.start_session(host, phase as Nanos);
         }
         Ok(run)
     }
@@ -151,7 +151,7 @@ impl Run {
                 return true;
             }
             if let Some(what) = self.queue.pop_due(due) {
-                self.happen(what);
+                self.handle(what);
             }
         }
         false
@@ -186,25 +186,25 @@ impl Run {
             self.now = self.now.max(deadline);
             self.monitor.rested(at(self.now));
             self.monitor.wake(at(self.now), None);
-            self.collect();
+            self.collect_events();
         }
         self.now = self.now.max(until);
         self.monitor.rested(at(self.now));
     }
 
-    fn happen(&mut self, what: Due) {
+    fn handle(&mut self, what: Due) {
         match what {
             Due::Arrival(source, bytes) => {
                 self.monitor.hear(at(self.now), source, &bytes, &mut Vec::new());
                 self.spare.push(bytes);
-                self.collect();
+                self.collect_events();
             }
             Due::Send(host, session) => self.send(host, session),
-            Due::Fault(host, fault) => self.suffer(host, self.plan.faults[host].0[fault].1),
+            Due::Fault(host, fault) => self.apply_fault(host, self.plan.faults[host].0[fault].1),
         }
     }
 
-    fn begin(&mut self, host: usize, when: Nanos) {
+    fn start_session(&mut self, host: usize, when: Nanos) {
         let clock = self.clock(when);
         let Host { sender, sessions, .. } = &mut self.hosts[host];
         *sessions += 1;
@@ -212,9 +212,9 @@ impl Run {
         plan.id = format!("sender{host}").into();
         plan.session ^= (host as u64) << 32 | u64::from(*sessions);
         let session = *sessions;
-        let mut begun = Sender::new(plan);
-        begun.begin(clock);
-        *sender = Some(begun);
+        let mut started = Sender::new(plan);
+        started.begin(clock);
+        *sender = Some(started);
         self.queue.push(when, Due::Send(host, session));
     }
 
@@ -257,7 +257,7 @@ impl Run {
         self.queue.push(self.time(next).max(self.now), Due::Send(host, session));
     }
 
-    fn suffer(&mut self, host: usize, fault: Fault) {
+    fn apply_fault(&mut self, host: usize, fault: Fault) {
         let (now, clock) = (self.now, self.clock(self.now));
         let it = &mut self.hosts[host];
         match fault {
@@ -265,7 +265,7 @@ impl Run {
             Fault::Pause(span) => it.paused_until = now.saturating_add(span),
             Fault::Step(by) => it.stepped = it.stepped.saturating_add(by),
             Fault::Rebind => it.address = address(host, it.address.port().wrapping_add(1).max(50_001)),
-            Fault::Restart => self.begin(host, now),
+            Fault::Restart => self.start_session(host, now),
             Fault::Bye(status) => {
                 if let Some(sender) = &mut it.sender {
                     sender.bye(clock, status);
@@ -276,7 +276,7 @@ impl Run {
         }
     }
 
-    fn collect(&mut self) {
+    fn collect_events(&mut self) {
         let room = MOST_EVENTS - self.events.len();
         let mut events = self.monitor.events();
         self.events.extend(events.by_ref().take(room));

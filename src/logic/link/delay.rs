@@ -1,4 +1,4 @@
-//! How long a reply is held back: always the same time, or one drawn for each packet from its own uniform.
+//! How long a packet is delayed: a fixed time, or one drawn for each packet from its own uniform.
 //!
 //! Drawn times are quantiles: small uniforms give long delays. They are worked out by the functions of
 //! [`special`](crate::logic::special), so that a seed gives the same delays on every machine and in every version.

@@ -1,8 +1,8 @@
 //! Uniform random numbers, each a pure function of its seed and purpose.
 //!
-//! The function is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2,
-//! 3", SC 2011). It keeps no state, so no effect changes the draws of another and any packet can be replayed alone.
-//! Its outputs never change.
+//! The function is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
+//! <https://doi.org/10.1145/2063384.2063405>). It keeps no state, so no effect changes the draws of another and any packet
+//! can be replayed alone. Its outputs never change.
 
 /// The direction of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! The one number a run can be repeated from: an integer of any size and sign, as `random.seed` takes it.
+//! The seed of a run: an integer of any size and sign, as `random.seed` takes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,8 +23,8 @@ impl Seed {
     /// The 64-bit key of the counter-based uniforms.
     ///
     /// 0 to 2^64 - 1 are their own key. Any other integer is folded: starting from the number of its words,
-    /// with the top bit set if it is negative, each pair of words in turn (lowest first) is enciphered with
-    /// the key so far, and the first 64 bits out are the next key.
+    /// with the top bit set if it is negative, each pair of words in turn (lowest first) is encrypted with
+    /// the key so far, and the first 64 bits of the result are the next key.
     pub fn key(&self) -> u64 {
         if !self.negative && self.words.len() <= 2 {
             return pair(&self.words);
