@@ -19,7 +19,7 @@ use super::worker::{Shared, Worker};
 use super::{Error, Result};
 use crate::logic::Nanos;
 use crate::logic::link::{Link, LinkPlan, Packet};
-use crate::logic::monitor::{Counters, Event, LOOK, Monitor, MonitorPlan, PeerRow, Unread};
+use crate::logic::monitor::{Counters, Event, Monitor, MonitorPlan, PeerRow, TICK, Unread};
 use crate::logic::random::Direction;
 use state_writer::StateWriter;
 
@@ -28,7 +28,7 @@ const SLOTS: usize = 64;
 /// Events that wait to be written; more are missing in the files.
 const MAX_UNWRITTEN: usize = 1 << 20;
 /// The longest time between two verdicts, and until it stops, however many datagrams wait.
-const MAX_BUSY: Nanos = 5 * LOOK;
+const MAX_BUSY: Nanos = 5 * TICK;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -202,7 +202,7 @@ impl MonitorState {
                 Err(source) => return Err(Error::System { action: "receive", source }),
             };
             let now = self.clock.moment();
-            if now.mono - std::mem::replace(&mut looked, now.mono) > 2 * LOOK {
+            if now.mono - std::mem::replace(&mut looked, now.mono) > 2 * TICK {
                 // Datagrams that waited while this thread did not run come before the verdicts.
                 woken = now.mono;
             }
@@ -225,7 +225,7 @@ impl MonitorState {
             woken = now.mono;
             inner.monitor.wake(now, socket.kernel_drops());
             inner.publish(shared);
-            let next = inner.monitor.next_deadline().map_or(LOOK, |at| (at - now.mono).min(LOOK));
+            let next = inner.monitor.next_deadline().map_or(TICK, |at| (at - now.mono).min(TICK));
             drop(inner);
             if !more {
                 wait::readable(std::iter::once(socket.as_fd()), bell, Some(next))

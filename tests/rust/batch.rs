@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use udpping::logic::codec::heartbeat::{Form, Heartbeat, Keys};
-use udpping::logic::monitor::{Event, Kind, LOOK, Monitor, MonitorPlan, PeerRow, State};
+use udpping::logic::monitor::{Event, Kind, Monitor, MonitorPlan, PeerRow, State, TICK};
 use udpping::logic::{Moment, Nanos, SECOND};
 
 const EPOCH: i64 = 1_700_000_000 * SECOND;
@@ -118,7 +118,7 @@ impl Driver {
                 portion.iter().map(|text| (source, text.as_bytes())),
                 |_, _| {},
             );
-            if self.now - self.looked >= 5 * LOOK {
+            if self.now - self.looked >= 5 * TICK {
                 self.looked = self.now;
                 self.monitor.wake(at(self.now), None);
             }
@@ -159,8 +159,8 @@ fn drain_a_queue(detector: &str, clients: i64, tells: bool) -> usize {
         // Each at a phase of its own.
         let sent = seq * INTERVAL + INTERVAL * client / clients;
         let stands_still = (4..=13).contains(&seq);
-        while sent > driver.now + LOOK && !stands_still {
-            driver.now += LOOK;
+        while sent > driver.now + TICK && !stands_still {
+            driver.now += TICK;
             driver.drain(0);
         }
         if seq <= 4 || !stops(client) {

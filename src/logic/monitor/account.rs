@@ -101,12 +101,12 @@ impl AddAssign for Counts {
 
 /// The accounting of one session of one sender.
 #[derive(Debug, Clone)]
-pub struct Account(Kept);
+pub struct Account(Repr);
 
 #[derive(Debug, Clone)]
-enum Kept {
+enum Repr {
     /// All numbers from the first to the highest came, one after the other.
-    Whole {
+    Unbroken {
         first: u64,
         highest: u64,
     },
@@ -116,22 +116,22 @@ enum Kept {
 impl Account {
     /// An account that begins with the number `seq`.
     pub fn new(seq: u64) -> Self {
-        Self(Kept::Whole { first: seq, highest: seq })
+        Self(Repr::Unbroken { first: seq, highest: seq })
     }
 
     /// The counts.
     pub fn counts(&self) -> Counts {
         match &self.0 {
-            Kept::Whole { first, highest } => {
+            Repr::Unbroken { first, highest } => {
                 Counts { received: (highest - first).saturating_add(1), ..Counts::default() }
             }
-            Kept::Ledger(ledger) => ledger.counts(),
+            Repr::Ledger(ledger) => ledger.counts(),
         }
     }
 
     /// Takes in a number heard at `at`.
     pub fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
-        if let Kept::Whole { highest, .. } = &mut self.0
+        if let Repr::Unbroken { highest, .. } = &mut self.0
             && seq.checked_sub(*highest) == Some(1)
         {
             *highest = seq;
@@ -143,39 +143,39 @@ impl Account {
     /// Decides what was held long enough by `now`, and tells each run of lost numbers, first and last, in rising
     /// order. `interval` is the time between two heartbeats. To be called after numbers were heard, and at
     /// [`Self::next_settle`].
-    pub fn settle(&mut self, now: Nanos, interval: Nanos, tell: impl FnMut(u64, u64)) {
-        if let Kept::Ledger(ledger) = &mut self.0 {
-            ledger.settle(now, interval, tell);
+    pub fn settle(&mut self, now: Nanos, interval: Nanos, report: impl FnMut(u64, u64)) {
+        if let Repr::Ledger(ledger) = &mut self.0 {
+            ledger.settle(now, interval, report);
         }
     }
 
     /// When there will be something to settle even if nothing more is heard.
     pub fn next_settle(&self, interval: Nanos) -> Option<Nanos> {
         match &self.0 {
-            Kept::Whole { .. } => None,
-            Kept::Ledger(ledger) => ledger.next_settle(interval),
+            Repr::Unbroken { .. } => None,
+            Repr::Ledger(ledger) => ledger.next_settle(interval),
         }
     }
 
     /// Ends the session: what is still held is lost. Tells it as [`Self::settle`] does.
-    pub fn close(mut self, tell: impl FnMut(u64, u64)) -> Counts {
-        self.ledger().close(tell)
+    pub fn close(mut self, report: impl FnMut(u64, u64)) -> Counts {
+        self.ledger().close(report)
     }
 
     /// Bytes beside its own.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let Kept::Ledger(ledger) = &self.0 else { return 0 };
-        size_of::<Ledger>() + 16 * (ledger.gaps.capacity() + ledger.untold.capacity())
+        let Repr::Ledger(ledger) = &self.0 else { return 0 };
+        size_of::<Ledger>() + 16 * (ledger.gaps.capacity() + ledger.unreported.capacity())
     }
 
     fn ledger(&mut self) -> &mut Ledger {
-        if let Kept::Whole { first, highest } = self.0 {
-            self.0 = Kept::Ledger(Box::new(Ledger::whole(first, highest, Nanos::MIN)));
+        if let Repr::Unbroken { first, highest } = self.0 {
+            self.0 = Repr::Ledger(Box::new(Ledger::unbroken(first, highest, Nanos::MIN)));
         }
         match &mut self.0 {
-            Kept::Ledger(ledger) => ledger,
-            Kept::Whole { .. } => unreachable!("it was opened just now"),
+            Repr::Ledger(ledger) => ledger,
+            Repr::Unbroken { .. } => unreachable!("it was opened just now"),
         }
     }
 }

@@ -13,7 +13,7 @@ mod hull;
 mod tests;
 
 use self::hull::Envelope;
-use super::slim::Slim;
+use super::niche::NicheI64;
 use crate::logic::{DAY, Moment, Nanos, SECOND};
 
 const MS: Nanos = SECOND / 1_000;
@@ -35,7 +35,7 @@ const YOUNG: u8 = 8;
 
 /// The times in a heartbeat: when it was to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp {
+pub struct ClockSample {
     /// By the sender's wall clock, in nanoseconds since 1970.
     pub wall: Option<i64>,
     /// Since its session began, by a clock that never steps.
@@ -44,7 +44,7 @@ pub struct Stamp {
 
 /// What a heartbeat told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct ClockUpdate {
     /// When it was sent, on a scale that never steps. Its origin means nothing: only differences do.
     pub sent: Nanos,
     /// What happened since the heartbeat before. A clock that was set while something else happened is told with the
@@ -85,14 +85,14 @@ pub struct Reading {
 #[derive(Debug, Clone, Default)]
 pub struct Clocks {
     /// When the last heartbeat was sent, as told.
-    last: Option<Slim>,
-    stamped: Option<Stamped>,
+    last: Option<NicheI64>,
+    last_sample: Option<LastSample>,
     mono: Option<Scale>,
     wall: Option<Scale>,
     /// What has to be added to an arrival to get, on average, when it was sent.
     arrivals: Nanos,
     theirs: Option<Apart>,
-    difference: Option<Slim>,
+    difference: Option<NicheI64>,
     /// The variation, once there is one.
     varies: bool,
     variation: f64,
@@ -102,8 +102,8 @@ pub struct Clocks {
 
 /// The last heartbeat with a time.
 #[derive(Debug, Clone, Copy)]
-struct Stamped {
-    sent: Slim,
+struct LastSample {
+    sent: NicheI64,
     at: Nanos,
     /// The time that the numbers since then should have taken.
     planned: Nanos,
@@ -113,7 +113,7 @@ struct Stamped {
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     /// What has to be added to it to get the sending time that is told.
-    offset: Slim,
+    offset: NicheI64,
     /// What it last said.
     last: Nanos,
 }
@@ -122,7 +122,7 @@ struct Scale {
 #[derive(Debug, Clone, Copy)]
 struct Apart {
     /// How far the wall clock is ahead.
-    ahead: Slim,
+    ahead: NicheI64,
     mono: Nanos,
 }
 
@@ -135,14 +135,14 @@ impl Clocks {
     /// Takes in a fresh heartbeat: `seq_step` numbers after the fresh one before it (1 if none is missing), from a
     /// sender whose heartbeats are `interval` apart, arrived at `at`. An interval that is only estimated should be
     /// good to a few percent before a pause is believed.
-    pub fn hear(&mut self, seq_step: u64, interval: Nanos, stamp: Stamp, at: Moment) -> Told {
+    pub fn hear(&mut self, seq_step: u64, interval: Nanos, sample: ClockSample, at: Moment) -> ClockUpdate {
         let interval = interval.clamp(1, DAY);
         let planned = Nanos::try_from(seq_step.max(1)).unwrap_or(Nanos::MAX).saturating_mul(interval);
-        let guess = self.guess(planned, at).unwrap_or(stamp.mono.or(stamp.wall).unwrap_or(at.mono));
-        if let Some(stamped) = &mut self.stamped {
-            stamped.planned = stamped.planned.saturating_add(planned);
+        let guess = self.guess(planned, at).unwrap_or(sample.mono.or(sample.wall).unwrap_or(at.mono));
+        if let Some(last_sample) = &mut self.last_sample {
+            last_sample.planned = last_sample.planned.saturating_add(planned);
         }
-        let (sent, step) = match (stamp.mono, stamp.wall) {
+        let (sent, step) = match (sample.mono, sample.wall) {
             (Some(mono), _) => (self.by_mono(mono, guess), None),
             (None, Some(wall)) => self.by_wall(wall, guess, interval, at.mono),
             (None, None) => (guess, None),
@@ -150,19 +150,26 @@ impl Clocks {
         // One thing at a time: what is not asked now is still there to be found with the next heartbeat.
         let finding = step
             .map(|by| Finding::SenderStepped { by })
-            .or_else(|| self.paused(sent, stamp, interval, at.mono))
+            .or_else(|| self.paused(sent, sample, interval, at.mono))
             .or_else(|| {
-                let (wall, mono) = stamp.wall.zip(stamp.mono)?;
+                let (wall, mono) = sample.wall.zip(sample.mono)?;
                 Apart::stepped(&mut self.theirs, wall, mono).map(|by| Finding::SenderStepped { by })
             });
-        self.difference = stamp.wall.map(|wall| at.wall.saturating_sub(wall).into());
-        self.take(sent, stamp, interval, at.mono);
-        Told { sent, finding }
+        self.difference = sample.wall.map(|wall| at.wall.saturating_sub(wall).into());
+        self.take(sent, sample, interval, at.mono);
+        ClockUpdate { sent, finding }
     }
 
     /// When a heartbeat came that waited, between `began` and `now`, for somebody to read it: as long after it was sent as
     /// the others came, or as early as it can be where that is not known.
-    pub fn came(&self, seq_step: u64, interval: Nanos, stamp: Stamp, began: Nanos, now: Nanos) -> Nanos {
+    pub fn came(
+        &self,
+        seq_step: u64,
+        interval: Nanos,
+        sample: ClockSample,
+        began: Nanos,
+        now: Nanos,
+    ) -> Nanos {
         let on = |clock: Option<Nanos>, scale: Option<Scale>| {
             clock.zip(scale).map(|(clock, scale)| clock.saturating_add(scale.offset.get()))
         };
@@ -170,7 +177,7 @@ impl Clocks {
             let steps = Nanos::try_from(seq_step).unwrap_or(Nanos::MAX);
             self.last.map(|last| last.get().saturating_add(steps.saturating_mul(interval)))
         };
-        let sent = on(stamp.mono, self.mono).or_else(|| on(stamp.wall, self.wall)).or_else(planned);
+        let sent = on(sample.mono, self.mono).or_else(|| on(sample.wall, self.wall)).or_else(planned);
         let came = sent.map_or(began, |sent| sent.saturating_sub(self.arrivals));
         came.clamp(began.min(now), now)
     }
@@ -183,22 +190,22 @@ impl Clocks {
     )]
     pub fn reading(&self) -> Reading {
         // That of the last heartbeat, if it had a time.
-        let stamped = self.stamped.filter(|stamped| stamped.planned == 0);
+        let last_sample = self.last_sample.filter(|last_sample| last_sample.planned == 0);
         let delay = |envelope: &Envelope| {
-            let stamped = stamped?;
-            Some(stamped.late().saturating_sub(envelope.below(stamped.sent.get())).max(0))
+            let last_sample = last_sample?;
+            Some(last_sample.late().saturating_sub(envelope.below(last_sample.sent.get())).max(0))
         };
         Reading {
-            difference: self.difference.map(Slim::get),
+            difference: self.difference.map(NicheI64::get),
             delay: self.envelope.as_deref().and_then(delay),
             drift_ppm: self.envelope.as_deref().and_then(Envelope::slope).map(|slope| -1e6 * slope),
             variation: self.varies.then_some(self.variation.round() as Nanos),
         }
     }
 
-    /// When the last heartbeat was sent, on the scale of [`Told::sent`].
+    /// When the last heartbeat was sent, on the scale of [`ClockUpdate::sent`].
     pub(super) fn last_sent(&self) -> Nanos {
-        self.last.map_or(0, Slim::get)
+        self.last.map_or(0, NicheI64::get)
     }
 
     /// Bytes beside their own.
@@ -209,15 +216,15 @@ impl Clocks {
     }
 
     /// Reads something of each cache line and does nothing with it.
-    pub(super) fn peek(&self) -> u64 {
-        let Self { last, stamped, mono, wall, theirs, arrivals, .. } = self;
-        let are = [last.is_some(), stamped.is_some(), mono.is_some(), wall.is_some(), theirs.is_some()];
+    pub(super) fn prefetch(&self) -> u64 {
+        let Self { last, last_sample, mono, wall, theirs, arrivals, .. } = self;
+        let are = [last.is_some(), last_sample.is_some(), mono.is_some(), wall.is_some(), theirs.is_some()];
         are.into_iter().map(u64::from).sum::<u64>() ^ arrivals.cast_unsigned()
     }
 
     /// The same of what it refers to.
-    pub(super) fn peek_behind(&self) -> u64 {
-        self.envelope.as_ref().map_or(0, |envelope| envelope.peek())
+    pub(super) fn prefetch_boxed(&self) -> u64 {
+        self.envelope.as_ref().map_or(0, |envelope| envelope.prefetch())
     }
 
     /// When the next heartbeat was sent if its sender keeps to its interval. The arrivals pull at it, as the interval
@@ -248,7 +255,7 @@ impl Clocks {
         let sent = wall.saturating_add(scale.offset.get());
         let whole = wall % SECOND == 0 && scale.last % SECOND == 0;
         scale.last = wall;
-        let Some(last) = self.stamped else { return (sent, None) };
+        let Some(last) = self.last_sample else { return (sent, None) };
         let went = sent.saturating_sub(last.sent.get());
         let arrived = at.saturating_sub(last.at);
         let nearest = went.clamp(last.planned.min(arrived), last.planned.max(arrived));
@@ -265,36 +272,36 @@ impl Clocks {
     }
 
     /// Whether the sender stood still. A wall clock alone is believed only as far as the arrivals agree.
-    fn paused(&self, sent: Nanos, stamp: Stamp, interval: Nanos, at: Nanos) -> Option<Finding> {
-        let last = self.stamped?;
-        let gap = match stamp {
-            Stamp { mono: Some(_), .. } => sent.saturating_sub(last.sent.get()),
-            Stamp { wall: Some(_), .. } => {
+    fn paused(&self, sent: Nanos, sample: ClockSample, interval: Nanos, at: Nanos) -> Option<Finding> {
+        let last = self.last_sample?;
+        let gap = match sample {
+            ClockSample { mono: Some(_), .. } => sent.saturating_sub(last.sent.get()),
+            ClockSample { wall: Some(_), .. } => {
                 sent.saturating_sub(last.sent.get()).min(at.saturating_sub(last.at))
             }
-            Stamp { .. } => return None,
+            ClockSample { .. } => return None,
         };
         let longest = last.planned.saturating_add(interval).saturating_add(PAUSE);
         (gap > longest).then_some(Finding::SenderPaused { gap })
     }
 
     /// Learns from a heartbeat whose sending time is known or guessed.
-    fn take(&mut self, sent: Nanos, stamp: Stamp, interval: Nanos, at: Nanos) {
+    fn take(&mut self, sent: Nanos, sample: ClockSample, interval: Nanos, at: Nanos) {
         let ahead = sent.saturating_sub(at);
         if self.last.is_none() {
             self.arrivals = ahead;
         }
         self.last = Some(sent.into());
-        if stamp == Stamp::default() {
+        if sample == ClockSample::default() {
             return;
         }
-        if let Some(wall) = stamp.wall {
+        if let Some(wall) = sample.wall {
             // The next heartbeat may have no other time.
             self.wall = Some(Scale::new(wall, sent));
         }
         let late = at.saturating_sub(sent);
         self.arrivals = self.arrivals.saturating_add(ahead.saturating_sub(self.arrivals) / GUESS);
-        if let Some(last) = self.stamped.replace(Stamped { sent: sent.into(), at, planned: 0 }) {
+        if let Some(last) = self.last_sample.replace(LastSample { sent: sent.into(), at, planned: 0 }) {
             let change = late.saturating_sub(last.late()).saturating_abs();
             self.varies = true;
             self.variation += (change as f64 - self.variation) / VARIATION;
@@ -311,7 +318,7 @@ impl Clocks {
     }
 }
 
-impl Stamped {
+impl LastSample {
     /// How much later by our clock it came.
     fn late(self) -> Nanos {
         self.at.saturating_sub(self.sent.get())

@@ -4,9 +4,9 @@
 use crate::logic::{Moment, Nanos, SECOND};
 
 /// The driver looks at least this often.
-pub const LOOK: Nanos = SECOND / 5;
+pub const TICK: Nanos = SECOND / 5;
 /// From here on between two looks the monitor stood still: overload, a stopped process, a machine that slept.
-const STALL: Nanos = LOOK + SECOND / 4;
+const STALL: Nanos = TICK + SECOND / 4;
 /// A wall clock may be slewed by 500 ppm and read between two instructions; more, and it was set.
 const STEP: Nanos = SECOND / 100;
 /// Losses that one client is excused for, when the kernel drops datagrams again and again.
@@ -37,7 +37,7 @@ impl Health {
     }
 
     /// Looks at the clocks.
-    pub(super) fn look(&mut self, now: Moment) -> Found {
+    pub(super) fn tick(&mut self, now: Moment) -> Found {
         let gap = now.mono.saturating_sub(self.looked.mono);
         let step = now.wall.saturating_sub(self.looked.wall).saturating_sub(gap);
         let stalled = (gap > STALL).then_some(gap);

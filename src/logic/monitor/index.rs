@@ -1,6 +1,6 @@
 //! Where in the roster somebody is, by the hash of who it is.
 //!
-//! A table of open addressing with linear probing (Knuth, volume 3, section 6.4): an entry is a place and the hash in one
+//! A table of open addressing with linear probing (Knuth, volume 3, section 6.4): an entry is a slot and the hash in one
 //! word, so that looking somebody up reads one cache line here, and one of the client for the name itself. What is
 //! removed is closed up, so nothing has to be cleared away, and a hash is never computed again.
 
@@ -14,44 +14,44 @@ const EMPTY: u64 = 0;
 /// Places by hashes. No two who are the same are put in.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The hash in the upper half, the place plus one in the lower; a power of two of them, or none.
+    /// The hash in the upper half, the slot plus one in the lower; a power of two of them, or none.
     entries: Vec<u64>,
     taken: usize,
 }
 
 impl Index {
-    /// The first place of this hash, which is most likely the one looked for.
+    /// The first slot of this hash, which is most likely the one looked for.
     pub(super) fn guess(&self, hash: u32) -> Option<u32> {
         self.find(hash, |_| true)
     }
 
-    /// The place of this hash of which something holds.
+    /// The slot of this hash of which something holds.
     pub(super) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
         let mut at = self.home(hash)?;
         loop {
             let entry = self.entries[at];
-            let place = place_of(entry)?;
-            if hash_of(entry) == hash && is(place) {
-                return Some(place);
+            let slot = slot_of(entry)?;
+            if hash_of(entry) == hash && is(slot) {
+                return Some(slot);
             }
             at = self.next(at);
         }
     }
 
-    pub(super) fn insert(&mut self, hash: u32, place: u32) {
+    pub(super) fn insert(&mut self, hash: u32, slot: u32) {
         if (self.taken + 1) * PARTS > self.entries.len() * (PARTS - 1) {
             let more = vec![EMPTY; (2 * self.entries.len()).max(FEWEST)];
             let before = std::mem::replace(&mut self.entries, more);
             before.into_iter().filter(|entry| *entry != EMPTY).for_each(|entry| self.put(entry));
         }
         self.taken += 1;
-        self.put(u64::from(hash) << HALF | (u64::from(place) + 1));
+        self.put(u64::from(hash) << HALF | (u64::from(slot) + 1));
     }
 
-    /// Takes out this place. Those behind it that would be nearer to their own homes move up.
-    pub(super) fn remove(&mut self, hash: u32, place: u32) {
+    /// Takes out this slot. Those behind it that would be nearer to their own homes move up.
+    pub(super) fn remove(&mut self, hash: u32, slot: u32) {
         let Some(mut at) = self.home(hash) else { return };
-        while place_of(self.entries[at]) != Some(place) {
+        while slot_of(self.entries[at]) != Some(slot) {
             if self.entries[at] == EMPTY {
                 return;
             }
@@ -99,7 +99,7 @@ fn hash_of(entry: u64) -> u32 {
     u32::try_from(entry >> HALF).unwrap_or_default()
 }
 
-fn place_of(entry: u64) -> Option<u32> {
+fn slot_of(entry: u64) -> Option<u32> {
     u32::try_from(entry & u64::from(u32::MAX)).unwrap_or_default().checked_sub(1)
 }
 
@@ -119,24 +119,24 @@ mod tests {
             spread in prop::sample::select(vec![1_u32, 7, 0x1000_0001]),
         ) {
             let (mut index, mut model) = (Index::default(), HashMap::new());
-            for (what, place) in steps {
-                let hash = (place / 3).wrapping_mul(spread).wrapping_sub(5);
+            for (what, slot) in steps {
+                let hash = (slot / 3).wrapping_mul(spread).wrapping_sub(5);
                 match what {
                     0 => {
-                        index.remove(hash, place);
-                        model.remove(&place);
+                        index.remove(hash, slot);
+                        model.remove(&slot);
                     }
-                    _ if model.contains_key(&place) => {}
+                    _ if model.contains_key(&slot) => {}
                     _ => {
-                        index.insert(hash, place);
-                        model.insert(place, hash);
+                        index.insert(hash, slot);
+                        model.insert(slot, hash);
                     }
                 }
                 prop_assert_eq!(index.taken, model.len());
-                for place in 0..40_u32 {
-                    let hash = (place / 3).wrapping_mul(spread).wrapping_sub(5);
-                    let found = index.find(hash, |found| found == place);
-                    prop_assert_eq!(found, model.contains_key(&place).then_some(place));
+                for slot in 0..40_u32 {
+                    let hash = (slot / 3).wrapping_mul(spread).wrapping_sub(5);
+                    let found = index.find(hash, |found| found == slot);
+                    prop_assert_eq!(found, model.contains_key(&slot).then_some(slot));
                     let guess = index.guess(hash);
                     prop_assert!(guess.is_none_or(|guess| model[&guess] == hash));
                 }

@@ -1,6 +1,6 @@
 //! The time between two heartbeats: stated by the sender, or found out.
 
-use super::slim::Slim;
+use super::niche::NicheI64;
 use crate::logic::{DAY, Nanos};
 
 /// Heartbeats over which it is averaged when it is not stated.
@@ -11,7 +11,7 @@ const FAR: Nanos = 4;
 /// The time between two heartbeats.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interval {
-    pub(super) stated: Option<Slim>,
+    pub(super) stated: Option<NicheI64>,
     pub(super) found: Nanos,
     pub(super) gaps: u8,
     pub(super) least: Nanos,
@@ -25,16 +25,24 @@ pub(super) struct Interval {
 impl Interval {
     /// One that is not known, if it is not stated, but not less than `least`.
     pub(super) fn new(stated: Option<Nanos>, least: Nanos) -> Self {
-        Self { stated: stated.map(Slim::from), found: 0, gaps: 0, least, longest: 0, odd: 0, since_odd: 0 }
+        Self {
+            stated: stated.map(NicheI64::from),
+            found: 0,
+            gaps: 0,
+            least,
+            longest: 0,
+            odd: 0,
+            since_odd: 0,
+        }
     }
 
     /// What the sender says.
     pub(super) fn stated(self) -> Option<Nanos> {
-        self.stated.map(Slim::get)
+        self.stated.map(NicheI64::get)
     }
 
     pub(super) fn state(&mut self, stated: Option<Nanos>) {
-        self.stated = stated.map(Slim::from);
+        self.stated = stated.map(NicheI64::from);
     }
 
     pub(super) fn value(self) -> Nanos {

@@ -2,25 +2,25 @@
 //!
 //! [`Monitor`] is fed datagrams and the time, and answers with events, deadlines and sometimes a reply. What a driver
 //! owes it: [`Monitor::hear_all`] for the datagrams that came, and [`Monitor::wake`] when all that had come is heard, at
-//! [`Monitor::next_deadline`], and every [`LOOK`] in any case. A driver that comes later than that admits by it that
+//! [`Monitor::next_deadline`], and every [`TICK`] in any case. A driver that comes later than that admits by it that
 //! the monitor itself stood still, and verdicts wait as much longer.
 
 pub mod account;
 pub mod clocks;
 pub mod detect;
+mod evaluator;
 mod event;
 mod health;
 mod index;
 mod interval;
-mod judge;
 mod lines;
 mod name;
+mod niche;
 mod peer;
 mod plan;
 mod roster;
 mod saved;
 mod session;
-mod slim;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -32,15 +32,15 @@ use std::net::SocketAddr;
 use super::codec::heartbeat::{Heartbeat, Unreadable};
 use super::{Invalid, Moment, Nanos};
 use account::Heard;
+use evaluator::{Evaluator, Outcome};
 pub use event::{Event, Kind, State};
-pub use health::LOOK;
-use judge::{Judge, Then};
+pub use health::TICK;
 pub use lines::LOG_TITLE;
 pub use name::Name;
 use peer::Peer;
 pub use plan::MonitorPlan;
-use roster::{Place, Roster, Who};
-use session::Belongs;
+use roster::{KeyHash, PeerKey, Roster};
+use session::SessionMatch;
 pub use view::{Counters, PeerRow, Unread};
 
 /// The monitor, without its socket.
@@ -48,10 +48,10 @@ pub use view::{Counters, PeerRow, Unread};
 pub struct Monitor {
     plan: MonitorPlan,
     roster: Roster,
-    judge: Judge,
+    evaluator: Evaluator,
     counters: Counters,
     unread: view::Samples,
-    full_told: bool,
+    full_reported: bool,
     /// For whoever needs it for a moment.
     slots: Vec<u32>,
     out: Vec<u8>,
@@ -59,10 +59,10 @@ pub struct Monitor {
 
 /// A datagram that was read, and who it is from.
 #[derive(Debug)]
-struct Letter<'a> {
+struct Incoming<'a> {
     source: SocketAddr,
     datagram: &'a [u8],
-    beat: Result<(Heartbeat<'a>, Who), Unreadable>,
+    beat: Result<(Heartbeat<'a>, KeyHash), Unreadable>,
 }
 
 impl Monitor {
@@ -71,10 +71,10 @@ impl Monitor {
         Self {
             plan,
             roster: Roster::default(),
-            judge: Judge::new(now),
+            evaluator: Evaluator::new(now),
             counters: Counters::default(),
             unread: view::Samples::default(),
-            full_told: false,
+            full_reported: false,
             slots: Vec::new(),
             out: Vec::new(),
         }
@@ -91,23 +91,23 @@ impl Monitor {
         datagrams: impl Iterator<Item = (SocketAddr, &'a [u8])>,
         mut answer: impl FnMut(usize, &[u8]),
     ) {
-        let letters: Vec<Letter<'_>> =
-            datagrams.map(|(source, datagram)| self.open(source, datagram)).collect();
-        if letters.is_empty() {
+        let incoming: Vec<Incoming<'_>> =
+            datagrams.map(|(source, datagram)| self.read(source, datagram)).collect();
+        if incoming.is_empty() {
             return;
         }
-        self.look(now);
+        self.tick(now);
         let (mut slots, mut out) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.out));
-        if letters.len() > 1 {
+        if incoming.len() > 1 {
             self.roster.fetch(
-                letters.iter().filter_map(|letter| letter.beat.as_ref().ok().map(|(_, who)| *who)),
+                incoming.iter().filter_map(|one| one.beat.as_ref().ok().map(|(_, hash)| *hash)),
                 &mut slots,
             );
         }
-        for (place, letter) in letters.into_iter().enumerate() {
-            self.take_in(now, letter, &mut out);
+        for (index, one) in incoming.into_iter().enumerate() {
+            self.take_in(now, one, &mut out);
             if !out.is_empty() {
-                answer(place, &out);
+                answer(index, &out);
             }
         }
         (self.slots, self.out) = (slots, out);
@@ -115,58 +115,58 @@ impl Monitor {
 
     /// Takes in a datagram that is read now. The answer, if there is to be one, is left in `out`, which else is empty.
     pub fn hear(&mut self, now: Moment, source: SocketAddr, datagram: &[u8], out: &mut Vec<u8>) {
-        self.look(now);
-        let letter = self.open(source, datagram);
-        self.take_in(now, letter, out);
+        self.tick(now);
+        let one = self.read(source, datagram);
+        self.take_in(now, one, out);
     }
 
     /// Looks at the clocks, and gives the verdicts whose time has come. `drops` is how many datagrams the kernel says it
     /// has dropped so far.
     pub fn wake(&mut self, now: Moment, drops: Option<u64>) {
-        self.look(now);
-        if let Some(more) = self.judge.health.drops(drops) {
+        self.tick(now);
+        if let Some(more) = self.evaluator.health.drops(drops) {
             self.counters.kernel_drops += more;
-            self.judge.tell_own(now, Kind::Dropped, None, i64::try_from(more).ok());
+            self.evaluator.report_own(now, Kind::Dropped, None, i64::try_from(more).ok());
         }
-        self.judge.health.caught_up();
-        while let Some(place) = self.roster.due(now.mono) {
-            if let Some(mut client) = self.roster.entry(place) {
-                match self.judge.judge(&mut client, &self.plan, now) {
-                    Then::Stay => {}
-                    Then::Stopped => self.roster.stopped(place),
-                    Then::Forget => self.roster.remove(place),
+        self.evaluator.health.caught_up();
+        while let Some(key) = self.roster.due(now.mono) {
+            if let Some(mut client) = self.roster.entry(key) {
+                match self.evaluator.check(&mut client, &self.plan, now) {
+                    Outcome::Keep => {}
+                    Outcome::Stopped => self.roster.stopped(key),
+                    Outcome::Forget => self.roster.remove(key),
                 }
             }
         }
-        if self.judge.is_connected_again(now) {
-            for place in self.roster.places() {
-                if let Some(mut client) = self.roster.entry(place) {
-                    self.judge.give_time(&mut client, now);
+        if self.evaluator.check_connected(now) {
+            for key in self.roster.keys() {
+                if let Some(mut client) = self.roster.entry(key) {
+                    self.evaluator.extend_deadline(&mut client, now);
                 }
             }
         }
-        self.judge.find_idle(self.plan.idle, now);
+        self.evaluator.check_idle(self.plan.idle, now);
     }
 
-    /// Says that nothing came until now, and that the driver would have looked every [`LOOK`]: virtual time has no idle
+    /// Says that nothing came until now, and that the driver would have looked every [`TICK`]: virtual time has no idle
     /// moments to spend.
     pub fn rested(&mut self, now: Moment) {
-        self.judge.health.rested(now);
+        self.evaluator.health.rested(now);
     }
 
-    /// When to wake at the latest, beside every [`LOOK`].
+    /// When to wake at the latest, beside every [`TICK`].
     pub fn next_deadline(&self) -> Option<Nanos> {
-        self.roster.next_look().into_iter().chain(self.judge.idle_from(self.plan.idle)).min()
+        self.roster.next_timer().into_iter().chain(self.evaluator.idle_from(self.plan.idle)).min()
     }
 
     /// What happened since this was last asked.
     pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
-        self.judge.events.drain(..)
+        self.evaluator.events.drain(..)
     }
 
     /// What came in.
     pub fn counters(&self) -> Counters {
-        Counters { clients: self.clients() as u64, isolated: self.judge.is_isolated(), ..self.counters }
+        Counters { clients: self.clients() as u64, isolated: self.evaluator.is_isolated(), ..self.counters }
     }
 
     /// The latest datagrams that could not be read.
@@ -189,7 +189,7 @@ impl Monitor {
         saved::title(now)
     }
 
-    /// Adds a line for each of at most `most` clients, from place `first` on; gives the place to go on from, if there
+    /// Adds a line for each of at most `most` clients, from key `first` on; gives the key to go on from, if there
     /// are more.
     pub fn save(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
         for peer in self.roster.slots(first, most).filter(|peer| peer.state != State::New) {
@@ -211,38 +211,38 @@ impl Monitor {
             if self.roster.knows(&peer) {
                 continue;
             }
-            self.judge.take_up(&peer);
+            self.evaluator.count_restored(&peer);
             let stopped = peer.has_stopped();
-            let place = self.roster.add(peer);
+            let key = self.roster.add(peer);
             if stopped {
-                self.roster.stopped(place);
+                self.roster.stopped(key);
             }
-            if let Some(mut client) = self.roster.entry(place) {
-                self.judge.look_again(&mut client, now);
+            if let Some(mut client) = self.roster.entry(key) {
+                self.evaluator.set_timer(&mut client, now);
             }
         }
-        self.judge.tell_own(now, Kind::Resumed, Some(absent), None);
+        self.evaluator.report_own(now, Kind::Resumed, Some(absent), None);
         Ok(())
     }
 
     /// Reads a datagram, and who it is from. This changes nothing.
-    fn open<'a>(&self, source: SocketAddr, datagram: &'a [u8]) -> Letter<'a> {
+    fn read<'a>(&self, source: SocketAddr, datagram: &'a [u8]) -> Incoming<'a> {
         let beat = Heartbeat::read(datagram).map(|mut beat| {
             if beat.local {
                 beat.wall_ns = beat.wall_ns.map(|wall_ns| wall_ns.saturating_sub(self.plan.utc_offset));
             }
-            let who = self.roster.who(beat.id, source);
-            (beat, who)
+            let hash = self.roster.hash(beat.id, source);
+            (beat, hash)
         });
-        Letter { source, datagram, beat }
+        Incoming { source, datagram, beat }
     }
 
     /// Takes in what was read.
-    fn take_in(&mut self, now: Moment, letter: Letter<'_>, out: &mut Vec<u8>) {
-        let Letter { source, datagram, beat } = letter;
+    fn take_in(&mut self, now: Moment, one: Incoming<'_>, out: &mut Vec<u8>) {
+        let Incoming { source, datagram, beat } = one;
         out.clear();
         self.counters.received += 1;
-        let (beat, who) = match beat {
+        let (beat, hash) = match beat {
             Ok(read) => read,
             Err(reason) => {
                 self.counters.unreadable += 1;
@@ -256,10 +256,10 @@ impl Monitor {
                 Some(_) => {}
             }
         }
-        let known = self.roster.find(who, beat.id, source);
-        let Some(place) = known.or_else(|| self.admit(&beat, source, now)) else { return };
-        self.judge.hear(now);
-        let fresh = self.place(place, &beat, source, now);
+        let known = self.roster.find(hash, beat.id, source);
+        let Some(key) = known.or_else(|| self.admit(&beat, source, now)) else { return };
+        self.evaluator.hear(now);
+        let fresh = self.receive_from(key, &beat, source, now);
         if fresh && self.plan.answer {
             answer(&beat, now, out);
             if out.len() > datagram.len() {
@@ -269,80 +269,81 @@ impl Monitor {
     }
 
     /// Makes room for a client, if that may be.
-    fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<Place> {
+    fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<PeerKey> {
         let sealed = !self.plan.keys.is_empty();
         if !sealed && !self.roster.has_room_for(source, self.plan.per_prefix) {
-            let Some(place) = self.roster.dispensable_in(source) else {
+            let Some(key) = self.roster.evictable_in(source) else {
                 self.counters.refused += 1;
                 return None;
             };
-            self.forget(place, now);
+            self.forget(key, now);
         }
         if self.roster.len() >= self.plan.max_clients {
-            let Some(place) = self.roster.dispensable() else {
+            let Some(key) = self.roster.evictable() else {
                 self.counters.refused += 1;
-                if !std::mem::replace(&mut self.full_told, true) {
-                    self.judge.tell_own(now, Kind::Full, None, None);
+                if !std::mem::replace(&mut self.full_reported, true) {
+                    self.evaluator.report_own(now, Kind::Full, None, None);
                 }
                 return None;
             };
-            self.forget(place, now);
+            self.forget(key, now);
         }
-        self.full_told = false;
+        self.full_reported = false;
         let mut peer = Peer::new(beat, source, now, self.plan.interval);
         peer.sealed = sealed;
-        self.judge.tell(&peer, now, Kind::Is(State::New), |_| {});
+        self.evaluator.report(&peer, now, Kind::Is(State::New), |_| {});
         Some(self.roster.add(peer))
     }
 
-    fn forget(&mut self, place: Place, now: Moment) {
+    fn forget(&mut self, key: PeerKey, now: Moment) {
         self.counters.evicted += 1;
-        if let Some(client) = self.roster.entry(place) {
-            self.judge.tell(client.peer, now, Kind::Forgotten, |_| {});
+        if let Some(client) = self.roster.entry(key) {
+            self.evaluator.report(client.peer, now, Kind::Forgotten, |_| {});
         }
-        self.roster.remove(place);
+        self.roster.remove(key);
     }
 
     /// Takes in a heartbeat of a client; says whether it is fresh.
-    fn place(&mut self, place: Place, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
-        let Some(mut client) = self.roster.entry(place) else { return false };
+    fn receive_from(&mut self, key: PeerKey, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
+        let Some(mut client) = self.roster.entry(key) else { return false };
         if !self.plan.keys.is_empty() {
             client.seal();
         }
-        let (peer, judge) = (&mut *client.peer, &mut self.judge);
+        let (peer, evaluator) = (&mut *client.peer, &mut self.evaluator);
         let mut started_again = false;
-        match peer.place(beat) {
-            Belongs::Here => {}
-            Belongs::Next => {
+        match peer.classify(beat) {
+            SessionMatch::Current => {}
+            SessionMatch::New => {
                 started_again = true;
                 let span = now.mono.saturating_sub(peer.last.mono);
                 let lost = peer.restart(beat);
-                judge.tell_lost(peer, &self.plan, lost, now);
-                judge.tell(peer, now, Kind::Restarted, |event| event.span = Some(span));
+                evaluator.report_lost(peer, &self.plan, lost, now);
+                evaluator.report(peer, now, Kind::Restarted, |event| event.span = Some(span));
             }
-            Belongs::Before { alive } => {
+            SessionMatch::Over { alive } => {
                 self.counters.stale += 1;
-                if alive && !std::mem::replace(&mut peer.duplicate_told, true) {
-                    judge.tell(peer, now, Kind::DuplicateIdentity, |event| event.address = Some(source));
+                if alive && !std::mem::replace(&mut peer.duplicate_reported, true) {
+                    evaluator
+                        .report(peer, now, Kind::DuplicateIdentity, |event| event.address = Some(source));
                 }
                 return false;
             }
         }
         let before = peer.last;
-        let taken = peer.take(beat, &self.plan.detector, now, judge.health.earliest(now.mono));
+        let taken = peer.take(beat, &self.plan.detector, now, evaluator.health.earliest(now.mono));
         if self.plan.beats {
-            judge.tell_beat(peer, beat, taken.heard, now);
+            evaluator.report_beat(peer, beat, taken.heard, now);
         }
-        judge.settle(peer, &self.plan, now);
+        evaluator.settle(peer, &self.plan, now);
         match taken.heard {
             Heard::Fresh { .. } => {}
             Heard::Jump => {
                 let by = taken.steps;
-                judge.tell(peer, now, Kind::Jumped, |event| event.count = i64::try_from(by).ok());
+                evaluator.report(peer, now, Kind::Jumped, |event| event.count = i64::try_from(by).ok());
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => return false,
         }
-        peer.excused = judge.health.excuses(peer.last.mono);
+        peer.excused = evaluator.health.excuses(peer.last.mono);
         let previous = peer.source;
         let moved = previous != source;
         if moved {
@@ -350,29 +351,30 @@ impl Monitor {
             // A sender that starts has another port as a matter of course.
             if !started_again || previous.ip() != source.ip() {
                 let peer = &*client.peer;
-                judge.tell(peer, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
+                evaluator
+                    .report(peer, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
             }
         }
         if let Some(finding) = taken.finding {
-            judge.tell_finding(client.peer, finding, now);
+            evaluator.report_finding(client.peer, finding, now);
         }
-        let then = judge.raise(&mut client, before, now);
+        let outcome = evaluator.heartbeat(&mut client, before, now);
         // One that has stopped makes room in the network it is in.
-        if then == Then::Stopped || moved && client.peer.has_stopped() {
-            self.roster.stopped(place);
+        if outcome == Outcome::Stopped || moved && client.peer.has_stopped() {
+            self.roster.stopped(key);
         }
         true
     }
 
     /// Looks at the clocks of this machine.
-    fn look(&mut self, now: Moment) {
-        let found = self.judge.health.look(now);
+    fn tick(&mut self, now: Moment) {
+        let found = self.evaluator.health.tick(now);
         if let Some(gap) = found.stalled {
             self.counters.stalls += 1;
-            self.judge.tell_own(now, Kind::Stalled, Some(gap), None);
+            self.evaluator.report_own(now, Kind::Stalled, Some(gap), None);
         }
         if let Some(by) = found.stepped {
-            self.judge.tell_own(now, Kind::ClockStepped, Some(by), None);
+            self.evaluator.report_own(now, Kind::ClockStepped, Some(by), None);
         }
     }
 }

@@ -9,10 +9,10 @@ const SHORT: usize = 22;
 
 /// A name, or the address of a client without one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Name(Kept);
+pub struct Name(Repr);
 
 #[derive(Clone, PartialEq, Eq)]
-enum Kept {
+enum Repr {
     /// So many bytes; the others are 0.
     Short(u8, [u8; SHORT]),
     Long(Box<str>),
@@ -26,8 +26,8 @@ impl Name {
 
     fn bytes(&self) -> &[u8] {
         match &self.0 {
-            Kept::Short(length, bytes) => &bytes[..usize::from(*length).min(SHORT)],
-            Kept::Long(text) => text.as_bytes(),
+            Repr::Short(length, bytes) => &bytes[..usize::from(*length).min(SHORT)],
+            Repr::Long(text) => text.as_bytes(),
         }
     }
 }
@@ -38,9 +38,9 @@ impl From<&str> for Name {
         match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
             (Some(start), Ok(length)) => {
                 start.copy_from_slice(text.as_bytes());
-                Self(Kept::Short(length, bytes))
+                Self(Repr::Short(length, bytes))
             }
-            _ => Self(Kept::Long(text.into())),
+            _ => Self(Repr::Long(text.into())),
         }
     }
 }
@@ -51,8 +51,8 @@ impl Deref for Name {
     fn deref(&self) -> &str {
         match &self.0 {
             // It was a text when it was put in.
-            Kept::Short(..) => std::str::from_utf8(self.bytes()).unwrap_or_default(),
-            Kept::Long(text) => text,
+            Repr::Short(..) => std::str::from_utf8(self.bytes()).unwrap_or_default(),
+            Repr::Long(text) => text,
         }
     }
 }

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use super::Name;
 use super::account::{Account, Counts, Heard};
-use super::clocks::{Clocks, Finding, Stamp};
-use super::detect::{Beat, Detector, Forecast, Marks, Watch};
+use super::clocks::{ClockSample, Clocks, Finding};
+use super::detect::{Beat, Deadlines, Detector, Forecast, Watch};
 use super::event::State;
 use super::interval::Interval;
-use super::session::{Belongs, EARLIER, Session};
-use super::slim::Slim;
+use super::niche::NicheI64;
+use super::session::{EARLIER, Session, SessionMatch};
 use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos, SECOND};
 
@@ -27,9 +27,9 @@ const OUT_OF_STEP: u8 = 3;
 const CUT_OFF: u8 = 3;
 
 /// No time at all: an `Option` would take more room.
-const UNKNOWN: Marks = Marks { late: Nanos::MIN, suspect: Nanos::MIN, down: Nanos::MIN };
+const UNKNOWN: Deadlines = Deadlines { late: Nanos::MIN, suspect: Nanos::MIN, down: Nanos::MIN };
 
-/// A client. Its fields are in this order, and [`Peer::peek`] reads one of each cache line.
+/// A client. Its fields are in this order, and [`Peer::prefetch`] reads one of each cache line.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Peer {
@@ -38,19 +38,19 @@ pub(super) struct Peer {
     pub(super) seq: u64,
     /// The last fresh heartbeat.
     pub(super) last: Moment,
-    pub(super) last_sent: Option<Slim>,
+    pub(super) last_sent: Option<NicheI64>,
     pub(super) session: Session,
     pub(super) account: Option<Account>,
     pub(super) clocks: Clocks,
     pub(super) interval: Interval,
-    /// [`UNKNOWN`] before the first heartbeat; [`Peer::marks`] says so.
-    marks: Marks,
+    /// [`UNKNOWN`] before the first heartbeat; [`Peer::deadlines`] says so.
+    deadlines: Deadlines,
     /// How long it may be silent after its last heartbeat.
     pub(super) patience: Nanos,
     /// What was learned of how its heartbeats come, and before that how many of them came.
     watch: Option<Box<Watch>>,
     /// Most have none.
-    pub(super) past: Option<Box<Past>>,
+    pub(super) history: Option<Box<History>>,
     /// Since when it is in its state.
     pub(super) since: Moment,
     /// What the monitor had to excuse itself for when the last fresh heartbeat came.
@@ -67,16 +67,16 @@ pub(super) struct Peer {
     out_of_step: u8,
     /// Fresh heartbeats since it was new, down, or gone.
     fresh: u8,
-    /// Its times are dates without a zone: no clock can be told from them.
+    /// Its times are dates without a zone: no clock can be update from them.
     pub(super) local: bool,
-    pub(super) duplicate_told: bool,
+    pub(super) duplicate_reported: bool,
     /// Others were heard while verdicts about it waited.
-    pub(super) vouched: bool,
+    pub(super) others_heard: bool,
 }
 
 /// What is to be known of a client beside its session.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct History {
     /// Sessions before this one, and the highest number heard of each.
     pub(super) earlier: [Option<(u64, u64)>; EARLIER],
     /// What came of it in these and the ones before.
@@ -118,10 +118,10 @@ impl Peer {
             account: None,
             clocks: Clocks::new(),
             interval: Interval::new(beat.interval, least),
-            marks: UNKNOWN,
+            deadlines: UNKNOWN,
             patience: 0,
             watch: None,
-            past: None,
+            history: None,
             since: at,
             excused: (0, 0),
             sessions: 1,
@@ -133,8 +133,8 @@ impl Peer {
             out_of_step: 0,
             fresh: 0,
             local: beat.local,
-            duplicate_told: false,
-            vouched: false,
+            duplicate_reported: false,
+            others_heard: false,
         }
     }
 
@@ -147,23 +147,23 @@ impl Peer {
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let watch = self.watch.as_ref().map_or(0, |watch| size_of::<Watch>() + 16 + watch.memory() + 16);
-        let past = self.past.as_ref().map_or(0, |_| size_of::<Past>() + 16);
+        let history = self.history.as_ref().map_or(0, |_| size_of::<History>() + 16);
         let account = self.account.as_ref().map_or(0, Account::memory);
-        watch + past + self.clocks.memory() + account + 3 * 16
+        watch + history + self.clocks.memory() + account + 3 * 16
     }
 
     /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
-    pub(super) fn peek(&self) -> u64 {
-        let Self { source, last, session, clocks, interval, marks, since, .. } = self;
+    pub(super) fn prefetch(&self) -> u64 {
+        let Self { source, last, session, clocks, interval, deadlines, since, .. } = self;
         let begins =
             u64::from(source.port()) ^ last.mono.cast_unsigned() ^ u64::from(session.number().is_some());
-        let goes_on = clocks.peek() ^ interval.found.cast_unsigned() ^ marks.down.cast_unsigned();
+        let goes_on = clocks.prefetch() ^ interval.found.cast_unsigned() ^ deadlines.down.cast_unsigned();
         begins ^ goes_on ^ since.wall.cast_unsigned()
     }
 
     /// The same of what it refers to.
-    pub(super) fn peek_behind(&self) -> u64 {
-        self.watch.as_ref().map_or(0, |watch| watch.peek()) ^ self.clocks.peek_behind()
+    pub(super) fn prefetch_boxed(&self) -> u64 {
+        self.watch.as_ref().map_or(0, |watch| watch.prefetch()) ^ self.clocks.prefetch_boxed()
     }
 
     pub(super) fn interval(&self) -> Nanos {
@@ -171,17 +171,17 @@ impl Peer {
     }
 
     /// Until when its silence means what, if that is known.
-    pub(super) fn marks(&self) -> Option<Marks> {
-        Some(self.marks).filter(|marks| *marks != UNKNOWN)
+    pub(super) fn deadlines(&self) -> Option<Deadlines> {
+        Some(self.deadlines).filter(|deadlines| *deadlines != UNKNOWN)
     }
 
-    pub(super) fn set_marks(&mut self, marks: Marks) {
-        self.marks = marks;
+    pub(super) fn set_deadlines(&mut self, deadlines: Deadlines) {
+        self.deadlines = deadlines;
     }
 
     /// The numbers up to which it was heard before, if that has to be known.
     pub(super) fn floor(&self) -> Option<u64> {
-        self.past.as_ref()?.floor
+        self.history.as_ref()?.floor
     }
 
     /// What a calibrated detector foretells.
@@ -189,24 +189,24 @@ impl Peer {
         self.watch.as_ref()?.forecast()
     }
 
-    pub(super) fn past(&mut self) -> &mut Past {
-        self.past.get_or_insert_default()
+    pub(super) fn history(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
     }
 
     /// What it said at the end.
     pub(super) fn bye(&self) -> Option<i32> {
-        self.past.as_ref()?.bye
+        self.history.as_ref()?.bye
     }
 
     fn set_bye(&mut self, bye: Option<i32>) {
-        if bye.is_some() || self.past.is_some() {
-            self.past().bye = bye;
+        if bye.is_some() || self.history.is_some() {
+            self.history().bye = bye;
         }
     }
 
     fn forget_below(&mut self) {
-        if let Some(past) = &mut self.past {
-            past.below = None;
+        if let Some(history) = &mut self.history {
+            history.below = None;
         }
     }
 
@@ -221,7 +221,7 @@ impl Peer {
 
     /// All sessions together.
     pub(super) fn counts(&self) -> Counts {
-        let mut counts = self.past.as_ref().map_or_else(Counts::default, |past| past.carried);
+        let mut counts = self.history.as_ref().map_or_else(Counts::default, |history| history.carried);
         if let Some(account) = &self.account {
             counts += account.counts();
         }
@@ -230,25 +230,25 @@ impl Peer {
 
     /// Where a heartbeat belongs. Newer is what has a higher boot number, or began later by the sender's clock; of
     /// sealed senders nothing else is believed, as whoever listens could replay an old session.
-    pub(super) fn place(&mut self, beat: &Heartbeat<'_>) -> Belongs {
+    pub(super) fn classify(&mut self, beat: &Heartbeat<'_>) -> SessionMatch {
         let of = Session::of(beat);
         let (Some(number), Some(current)) = (of.number(), self.session.number()) else {
-            return self.place_unnumbered(beat);
+            return self.classify_unnumbered(beat);
         };
         if number == current {
-            return Belongs::Here;
+            return SessionMatch::Current;
         }
         if let Some((_, highest)) = self
-            .past
+            .history
             .iter()
-            .flat_map(|past| past.earlier.iter().flatten())
+            .flat_map(|history| history.earlier.iter().flatten())
             .find(|(earlier, _)| *earlier == number)
         {
             let alive = beat.seq.is_some_and(|seq| seq > highest.saturating_add(1));
             // A second sender of this name came, and is gone: one that was started by mistake, or one forged datagram.
-            // Who listens could have kept what a sealed sender wrote meanwhile.
+            // KeyHash listens could have kept what a sealed sender wrote meanwhile.
             let alone = matches!(self.state, State::Suspect | State::Down | State::Bye) && !self.sealed;
-            return if alive && alone { Belongs::Next } else { Belongs::Before { alive } };
+            return if alive && alone { SessionMatch::New } else { SessionMatch::Over { alive } };
         }
         let boots = of.boot().zip(self.session.boot()).map(|(new, known)| new.cmp(&known));
         let newer = boots.filter(|order| order.is_ne()).map_or_else(
@@ -257,32 +257,32 @@ impl Peer {
         );
         let silent = !matches!(self.state, State::New | State::Up);
         if newer || (!self.sealed && silent) {
-            return Belongs::Next;
+            return SessionMatch::New;
         }
         if let Some(seq) = beat.seq.filter(|_| !self.sealed) {
             // It began before this one and was never heard: two senders of a name may be heard in either order. It is
-            // worth less than those that were heard; if it goes on, it is told by that.
-            self.past().earlier[EARLIER - 1] = Some((number, seq));
+            // worth less than those that were heard; if it goes on, it is update by that.
+            self.history().earlier[EARLIER - 1] = Some((number, seq));
         }
-        Belongs::Before { alive: false }
+        SessionMatch::Over { alive: false }
     }
 
     /// Senders that number no sessions: their numbers go back while their time goes on.
-    fn place_unnumbered(&self, beat: &Heartbeat<'_>) -> Belongs {
+    fn classify_unnumbered(&self, beat: &Heartbeat<'_>) -> SessionMatch {
         if self.sealed {
-            return Belongs::Here;
+            return SessionMatch::Current;
         }
         let back = beat.seq.is_some_and(|seq| self.account.is_some() && seq < self.seq);
         let later = beat.wall_ns.zip(self.last_sent).is_some_and(|(new, last)| new > last.get());
-        if back && later { Belongs::Next } else { Belongs::Here }
+        if back && later { SessionMatch::New } else { SessionMatch::Current }
     }
 
-    /// Forgets the session, of which anybody could have told anything.
-    pub(super) fn distrust(&mut self) {
-        self.begin_anew();
+    /// Forgets the session, of which anybody could have update anything.
+    pub(super) fn reset_session(&mut self) {
+        self.reset_account();
         (self.session, self.last_sent) = (Session::default(), None);
-        if let Some(past) = &mut self.past {
-            (past.earlier, past.floor) = ([None; EARLIER], None);
+        if let Some(history) = &mut self.history {
+            (history.earlier, history.floor) = ([None; EARLIER], None);
         }
     }
 
@@ -290,21 +290,21 @@ impl Peer {
     pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) -> Vec<(u64, u64)> {
         let of = Session::of(beat);
         let (over, highest) = (self.session.number(), self.seq);
-        let past = self.past();
-        let returns = past
+        let history = self.history();
+        let returns = history
             .earlier
             .iter()
             .position(|earlier| earlier.is_some_and(|(number, _)| of.number() == Some(number)));
-        past.floor = returns.and_then(|place| past.earlier[place].take()).map(|(_, highest)| highest);
+        history.floor = returns.and_then(|index| history.earlier[index].take()).map(|(_, highest)| highest);
         if let Some(over) = over {
             let oldest = returns.unwrap_or(EARLIER - 1);
-            past.earlier[..=oldest].rotate_right(1);
-            past.earlier[0] = Some((over, highest));
+            history.earlier[..=oldest].rotate_right(1);
+            history.earlier[0] = Some((over, highest));
         }
-        let lost = self.begin_anew();
+        let lost = self.reset_account();
         self.session = of;
         self.sessions = self.sessions.saturating_add(1);
-        self.duplicate_told = false;
+        self.duplicate_reported = false;
         self.last_sent = None;
         self.interval.gaps = 0;
         self.interval.state(beat.interval);
@@ -321,16 +321,16 @@ impl Peer {
         earliest: Nanos,
     ) -> Taken {
         if beat.seq.is_none() && self.seq == u64::MAX {
-            (self.past().floor, self.seq) = (None, 0);
-            self.begin_anew();
+            (self.history().floor, self.seq) = (None, 0);
+            self.reset_account();
         }
         let seq = beat.seq.unwrap_or_else(|| self.seq + 1);
         if self.floor().is_some_and(|floor| seq <= floor) {
             if self.sealed || !self.is_cut_off(seq, at.mono) {
                 return Taken { heard: Heard::Old, steps: 0, finding: None };
             }
-            self.past().floor = None;
-            self.begin_anew();
+            self.history().floor = None;
+            self.reset_account();
         }
         let heard = if let Some(account) = &mut self.account {
             account.hear(seq, at.mono)
@@ -345,8 +345,8 @@ impl Peer {
             Heard::Fresh { gap } => gap.saturating_add(1),
             Heard::Jump => seq - self.seq,
             Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
-                // Numbers on the far side of a wild one: nobody wants to be told that they are lost.
-                self.begin_anew();
+                // Numbers on the far side of a wild one: nobody wants to be update that they are lost.
+                self.reset_account();
                 return self.take(beat, detector, at, earliest);
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => {
@@ -362,42 +362,42 @@ impl Peer {
             self.interval.state(beat.interval);
             self.unlearn();
         }
-        let stamp = Stamp { wall: beat.wall_ns, mono: beat.mono };
+        let sample = ClockSample { wall: beat.wall_ns, mono: beat.mono };
         let known_steps = if heard == Heard::Jump { 1 } else { steps };
         let earliest = earliest.max(self.last.mono);
-        let came = self.clocks.came(known_steps, self.interval(), stamp, earliest, at.mono);
+        let came = self.clocks.came(known_steps, self.interval(), sample, earliest, at.mono);
         let at = Moment { mono: came, wall: at.wall.saturating_sub(at.mono.saturating_sub(came)) };
         let gap = at.mono.saturating_sub(self.last.mono);
         if !first && heard != Heard::Jump {
             self.interval.learn(gap, steps);
         }
         let before = Beat { seq: self.seq, sent: self.clocks.last_sent(), at: self.last.mono };
-        let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
+        let update = self.clocks.hear(known_steps, self.interval(), sample, at);
         self.forget_below();
         self.seq = seq;
         self.last = at;
-        self.last_sent = beat.wall_ns.map(Slim::from);
+        self.last_sent = beat.wall_ns.map(NicheI64::from);
         self.set_bye(beat.bye);
-        let beat = Beat { seq, sent: told.sent, at: came };
+        let beat = Beat { seq, sent: update.sent, at: came };
         self.mark(before, beat, detector);
         if self.is_out_of_step(came, gap) {
             self.clocks = Clocks::new();
             self.unlearn();
-            let told = self.clocks.hear(known_steps, self.interval(), stamp, at);
-            self.mark(before, Beat { sent: told.sent, ..beat }, detector);
+            let update = self.clocks.hear(known_steps, self.interval(), sample, at);
+            self.mark(before, Beat { sent: update.sent, ..beat }, detector);
         }
         if let Some(usual) = self.interval.usual_silence() {
-            self.marks = self.marks.after_at_least(came, usual);
+            self.deadlines = self.deadlines.after_at_least(came, usual);
         }
-        self.patience = self.marks.down.saturating_sub(came).max(self.interval());
+        self.patience = self.deadlines.down.saturating_sub(came).max(self.interval());
         // What the clocks say beside a jump of the numbers says as little.
-        Taken { heard, steps, finding: told.finding.filter(|_| heard != Heard::Jump) }
+        Taken { heard, steps, finding: update.finding.filter(|_| heard != Heard::Jump) }
     }
 
     /// Whether heartbeats come at their pace and yet all too late by what is known of the sender's clock: it stood still
     /// with its machine, and is another one now. What only waited on the way comes at once.
     fn is_out_of_step(&mut self, came: Nanos, gap: Nanos) -> bool {
-        let late = self.marks.down < came && gap >= self.interval() / 2;
+        let late = self.deadlines.down < came && gap >= self.interval() / 2;
         self.out_of_step = if late { self.out_of_step.saturating_add(1) } else { 0 };
         self.out_of_step >= OUT_OF_STEP
     }
@@ -411,19 +411,19 @@ impl Peer {
     /// Whether the numbers have gone on below the highest, one heartbeat after the other: one wild number, which anybody
     /// can send who can name an unsealed client, must not silence it for good.
     fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
-        let past = self.past();
+        let history = self.history();
         let before =
-            past.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
+            history.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
         let below = Below { last: seq, run: before.run.saturating_add(1), ..before };
-        past.below = Some(below);
+        history.below = Some(below);
         below.run >= CUT_OFF && at.saturating_sub(below.since) >= self.interval()
     }
 
     /// Begins the numbers of the session anew; gives back the runs that were held, first and last.
-    pub(super) fn begin_anew(&mut self) -> Vec<(u64, u64)> {
+    pub(super) fn reset_account(&mut self) -> Vec<(u64, u64)> {
         let mut lost = Vec::new();
         if let Some(account) = self.account.take() {
-            self.past().carried += account.close(|first, last| lost.push((first, last)));
+            self.history().carried += account.close(|first, last| lost.push((first, last)));
         }
         self.forget_below();
         self.clocks = Clocks::new();
@@ -451,12 +451,12 @@ impl Peer {
         }
         if let Some(watch) = &mut self.watch {
             watch.beat(beat);
-            self.marks = watch.marks().unwrap_or(UNKNOWN);
+            self.deadlines = watch.deadlines().unwrap_or(UNKNOWN);
             return;
         }
         self.young = self.young.saturating_add(1);
         let after = |silence: Nanos| beat.at.saturating_add(silence);
-        self.marks = Marks {
+        self.deadlines = Deadlines {
             late: after(interval * 3 / 2),
             suspect: after(interval * 2),
             down: after(interval.saturating_mul(PATIENCE).saturating_add(SECOND)),
@@ -464,14 +464,14 @@ impl Peer {
     }
 
     /// Until when the second heartbeat of a newcomer is waited for.
-    pub(super) fn second_by(&self) -> Option<Nanos> {
-        let down = self.marks()?.down;
+    pub(super) fn second_deadline(&self) -> Option<Nanos> {
+        let down = self.deadlines()?.down;
         let stated = self.states_interval();
         Some(if stated { down } else { down.max(self.last.mono.saturating_add(NEWCOMER)) })
     }
 
     /// Counts a fresh heartbeat on the way up; says whether it is the second.
-    pub(super) fn rises(&mut self) -> bool {
+    pub(super) fn count_fresh(&mut self) -> bool {
         self.fresh = self.fresh.saturating_add(1);
         if self.fresh < 2 {
             return false;
@@ -481,7 +481,7 @@ impl Peer {
     }
 
     /// The way up begins anew.
-    pub(super) fn falls(&mut self) {
+    pub(super) fn reset_fresh(&mut self) {
         self.fresh = 0;
     }
 }

@@ -16,9 +16,9 @@ const LONG: usize = 64;
 /// Clients whose memory is one piece.
 const BLOCK: usize = 256;
 
-/// A client's place; it is another one's once the number there is another.
+/// A client's key; it is another one's once the number there is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct PeerKey {
     slot: u32,
     number: u32,
 }
@@ -34,8 +34,8 @@ pub(super) struct Roster {
     admitted: u32,
     networks: HashMap<IpAddr, Network>,
     /// Those of whom one heartbeat was heard, and those that have stopped, the oldest first; some are that no more.
-    unconfirmed: VecDeque<Place>,
-    stopped: VecDeque<Place>,
+    unconfirmed: VecDeque<PeerKey>,
+    stopped: VecDeque<PeerKey>,
     timers: Timers,
 }
 
@@ -44,21 +44,21 @@ pub(super) struct Roster {
 struct Network {
     clients: usize,
     /// Those that have stopped, as in [`Roster::stopped`].
-    stopped: VecDeque<Place>,
+    stopped: VecDeque<PeerKey>,
 }
 
 /// A client that was looked up, and what is kept of it beside itself.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) peer: &'a mut Peer,
-    place: Place,
+    key: PeerKey,
     networks: &'a mut HashMap<IpAddr, Network>,
     timers: &'a mut Timers,
 }
 
 /// Who a heartbeat says to be from, as far as a hash tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Who(u32);
+pub(super) struct KeyHash(u32);
 
 impl Roster {
     pub(super) fn len(&self) -> usize {
@@ -66,46 +66,46 @@ impl Roster {
     }
 
     /// Who sends this. The hash is keyed: nobody outside can make two clients look alike.
-    pub(super) fn who(&self, id: Option<&str>, source: SocketAddr) -> Who {
+    pub(super) fn hash(&self, id: Option<&str>, source: SocketAddr) -> KeyHash {
         let hash = id.map_or_else(|| self.hasher.hash_one(source), |id| self.hasher.hash_one(id));
         let [.., a, b, c, d] = hash.to_be_bytes();
-        Who(u32::from_be_bytes([a, b, c, d]))
+        KeyHash(u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// The place of who sends this, if that is known.
-    pub(super) fn find(&self, who: Who, id: Option<&str>, source: SocketAddr) -> Option<Place> {
+    /// The key of who sends this, if that is known.
+    pub(super) fn find(&self, hash: KeyHash, id: Option<&str>, source: SocketAddr) -> Option<PeerKey> {
         let is = |slot| {
             self.at(slot).is_some_and(|peer| match id {
                 Some(id) => !peer.nameless && peer.name.is(id),
                 None => peer.nameless && peer.source == source,
             })
         };
-        let slot = self.index.find(who.0, is)?;
-        self.at(slot).map(|peer| Place { slot, number: peer.number })
+        let slot = self.index.find(hash.0, is)?;
+        self.at(slot).map(|peer| PeerKey { slot, number: peer.number })
     }
 
     /// Fetches what is kept of who likely sends these into the processor's cache: first where that is, then the client,
     /// then what it refers to. Each step asks for memory of one sender after the other and waits for none, so the waits
     /// for all of them are one. What it found is worth nothing.
-    pub(super) fn fetch(&self, senders: impl Iterator<Item = Who>, slots: &mut Vec<u32>) {
+    pub(super) fn fetch(&self, senders: impl Iterator<Item = KeyHash>, slots: &mut Vec<u32>) {
         slots.clear();
-        slots.extend(senders.filter_map(|who| self.index.guess(who.0)));
+        slots.extend(senders.filter_map(|hash| self.index.guess(hash.0)));
         let known = || slots.iter().filter_map(|slot| self.at(*slot));
-        let times = slots.iter().map(|slot| self.timers.peek(*slot));
-        std::hint::black_box(times.chain(known().map(Peer::peek)).fold(0, |all, one| all ^ one));
-        std::hint::black_box(known().map(Peer::peek_behind).fold(0, |all, one| all ^ one));
+        let times = slots.iter().map(|slot| self.timers.prefetch(*slot));
+        std::hint::black_box(times.chain(known().map(Peer::prefetch)).fold(0, |all, one| all ^ one));
+        std::hint::black_box(known().map(Peer::prefetch_boxed).fold(0, |all, one| all ^ one));
     }
 
     /// Looks a client up.
-    pub(super) fn entry(&mut self, place: Place) -> Option<Entry<'_>> {
-        let slot = place.slot as usize;
+    pub(super) fn entry(&mut self, key: PeerKey) -> Option<Entry<'_>> {
+        let slot = key.slot as usize;
         let peer = self.blocks.get_mut(slot / BLOCK)?.get_mut(slot % BLOCK)?.as_mut();
-        let peer = peer.filter(|peer| peer.number == place.number)?;
-        Some(Entry { peer, place, networks: &mut self.networks, timers: &mut self.timers })
+        let peer = peer.filter(|peer| peer.number == key.number)?;
+        Some(Entry { peer, key, networks: &mut self.networks, timers: &mut self.timers })
     }
 
-    fn get(&self, place: Place) -> Option<&Peer> {
-        self.at(place.slot).filter(|peer| peer.number == place.number)
+    fn get(&self, key: PeerKey) -> Option<&Peer> {
+        self.at(key.slot).filter(|peer| peer.number == key.number)
     }
 
     fn at(&self, slot: u32) -> Option<&Peer> {
@@ -129,9 +129,9 @@ impl Roster {
     }
 
     /// The places of all clients.
-    pub(super) fn places(&self) -> Vec<Place> {
+    pub(super) fn keys(&self) -> Vec<PeerKey> {
         let slots = (0..).zip(self.blocks.iter().flatten());
-        slots.filter_map(|(slot, peer)| Some(Place { slot, number: peer.as_ref()?.number })).collect()
+        slots.filter_map(|(slot, peer)| Some(PeerKey { slot, number: peer.as_ref()?.number })).collect()
     }
 
     /// Whether that network may send one more unsealed client.
@@ -142,26 +142,26 @@ impl Roster {
     /// Whether there is already one of that name, or of that address for one without.
     pub(super) fn knows(&self, peer: &Peer) -> bool {
         let id = peer.id();
-        self.find(self.who(id, peer.source), id, peer.source).is_some()
+        self.find(self.hash(id, peer.source), id, peer.source).is_some()
     }
 
     /// Lets a client in.
-    pub(super) fn add(&mut self, mut peer: Peer) -> Place {
+    pub(super) fn add(&mut self, mut peer: Peer) -> PeerKey {
         self.admitted = self.admitted.wrapping_add(1);
         peer.number = self.admitted;
         let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
-        self.index.insert(self.who(peer.id(), peer.source).0, slot);
+        self.index.insert(self.hash(peer.id(), peer.source).0, slot);
         if !peer.sealed {
             self.networks.entry(prefix(peer.source.ip())).or_default().clients += 1;
         }
-        let place = Place { slot, number: peer.number };
+        let key = PeerKey { slot, number: peer.number };
         let is_new = peer.state == State::New;
         self.blocks[slot as usize / BLOCK][slot as usize % BLOCK] = Some(peer);
         if is_new {
             let waiting = std::mem::take(&mut self.unconfirmed);
-            self.unconfirmed = self.with(waiting, place, |peer| peer.state == State::New);
+            self.unconfirmed = self.push(waiting, key, |peer| peer.state == State::New);
         }
-        place
+        key
     }
 
     fn new_slot(&mut self) -> u32 {
@@ -174,75 +174,75 @@ impl Roster {
     }
 
     /// A client has stopped: it makes room when there is none.
-    pub(super) fn stopped(&mut self, place: Place) {
-        let Some(peer) = self.get(place) else { return };
+    pub(super) fn stopped(&mut self, key: PeerKey) {
+        let Some(peer) = self.get(key) else { return };
         let network = (!peer.sealed).then(|| prefix(peer.source.ip()));
         let stopped = std::mem::take(&mut self.stopped);
-        self.stopped = self.with(stopped, place, Peer::has_stopped);
+        self.stopped = self.push(stopped, key, Peer::has_stopped);
         if let Some(network) = network {
             let stopped = self.networks.get_mut(&network).map(|network| std::mem::take(&mut network.stopped));
-            let stopped = self.with(stopped.unwrap_or_default(), place, |peer| has_stopped_in(peer, network));
+            let stopped = self.push(stopped.unwrap_or_default(), key, |peer| has_stopped_in(peer, network));
             self.networks.entry(network).or_default().stopped = stopped;
         }
     }
 
     /// Adds to a queue, and when it has grown long takes out of it what is that no more.
-    fn with(
+    fn push(
         &self,
-        mut queue: VecDeque<Place>,
-        place: Place,
+        mut queue: VecDeque<PeerKey>,
+        key: PeerKey,
         is_still: impl Fn(&Peer) -> bool,
-    ) -> VecDeque<Place> {
-        queue.push_back(place);
+    ) -> VecDeque<PeerKey> {
+        queue.push_back(key);
         if queue.len() == queue.capacity() && queue.len() > LONG {
             let mut seen = HashSet::new();
-            queue.retain(|place| self.get(*place).is_some_and(&is_still) && seen.insert(place.slot));
+            queue.retain(|key| self.get(*key).is_some_and(&is_still) && seen.insert(key.slot));
             queue.reserve(queue.len());
         }
         queue
     }
 
     /// The client that makes room first in a network that has no more: who has stopped the longest.
-    pub(super) fn dispensable_in(&mut self, source: SocketAddr) -> Option<Place> {
+    pub(super) fn evictable_in(&mut self, source: SocketAddr) -> Option<PeerKey> {
         let network = prefix(source.ip());
-        while let Some(place) = self.networks.get_mut(&network)?.stopped.pop_front() {
-            if self.get(place).is_some_and(|peer| has_stopped_in(peer, network)) {
-                return Some(place);
+        while let Some(key) = self.networks.get_mut(&network)?.stopped.pop_front() {
+            if self.get(key).is_some_and(|peer| has_stopped_in(peer, network)) {
+                return Some(key);
             }
         }
         None
     }
 
     /// The client that makes room first: of whom the least is known, then who has stopped the longest.
-    pub(super) fn dispensable(&mut self) -> Option<Place> {
-        while let Some(place) = self.unconfirmed.pop_front() {
-            if self.get(place).is_some_and(|peer| peer.state == State::New) {
-                return Some(place);
+    pub(super) fn evictable(&mut self) -> Option<PeerKey> {
+        while let Some(key) = self.unconfirmed.pop_front() {
+            if self.get(key).is_some_and(|peer| peer.state == State::New) {
+                return Some(key);
             }
         }
-        while let Some(place) = self.stopped.pop_front() {
-            if self.get(place).is_some_and(|peer| peer.has_stopped() && !peer.sealed) {
-                return Some(place);
+        while let Some(key) = self.stopped.pop_front() {
+            if self.get(key).is_some_and(|peer| peer.has_stopped() && !peer.sealed) {
+                return Some(key);
             }
         }
         None
     }
 
     /// Forgets a client.
-    pub(super) fn remove(&mut self, place: Place) {
-        let Some(peer) = self.get(place) else { return };
-        let (who, sealed, source) = (self.who(peer.id(), peer.source), peer.sealed, peer.source);
-        self.index.remove(who.0, place.slot);
-        self.timers.clear(place.slot);
-        self.blocks[place.slot as usize / BLOCK][place.slot as usize % BLOCK] = None;
-        self.free.push(place.slot);
+    pub(super) fn remove(&mut self, key: PeerKey) {
+        let Some(peer) = self.get(key) else { return };
+        let (hash, sealed, source) = (self.hash(peer.id(), peer.source), peer.sealed, peer.source);
+        self.index.remove(hash.0, key.slot);
+        self.timers.clear(key.slot);
+        self.blocks[key.slot as usize / BLOCK][key.slot as usize % BLOCK] = None;
+        self.free.push(key.slot);
         if !sealed {
-            leave(&mut self.networks, source);
+            remove_from(&mut self.networks, source);
         }
     }
 
     /// Nobody is to be looked at before this time.
-    pub(super) fn next_look(&self) -> Option<Nanos> {
+    pub(super) fn next_timer(&self) -> Option<Nanos> {
         self.timers.next()
     }
 
@@ -250,7 +250,7 @@ impl Roster {
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let places = self.blocks.len() * BLOCK * size_of::<Option<Peer>>();
-        let queues = (self.unconfirmed.capacity() + self.stopped.capacity()) * size_of::<Place>();
+        let queues = (self.unconfirmed.capacity() + self.stopped.capacity()) * size_of::<PeerKey>();
         let clients: usize = self.peers().map(Peer::memory).sum();
         places + queues + clients + self.index.memory() + self.timers.memory()
     }
@@ -263,11 +263,11 @@ impl Roster {
     }
 
     /// Who is to be looked at, until `now`.
-    pub(super) fn due(&mut self, now: Nanos) -> Option<Place> {
+    pub(super) fn due(&mut self, now: Nanos) -> Option<PeerKey> {
         loop {
             let slot = self.timers.due(now)?;
             if let Some(peer) = self.at(slot) {
-                return Some(Place { slot, number: peer.number });
+                return Some(PeerKey { slot, number: peer.number });
             }
         }
     }
@@ -278,7 +278,7 @@ impl Entry<'_> {
     pub(super) fn move_to(&mut self, source: SocketAddr) {
         let old = std::mem::replace(&mut self.peer.source, source);
         if !self.peer.sealed {
-            leave(self.networks, old);
+            remove_from(self.networks, old);
             self.networks.entry(prefix(source.ip())).or_default().clients += 1;
         }
     }
@@ -287,18 +287,18 @@ impl Entry<'_> {
     pub(super) fn seal(&mut self) {
         if !self.peer.sealed {
             self.peer.sealed = true;
-            self.peer.distrust();
-            leave(self.networks, self.peer.source);
+            self.peer.reset_session();
+            remove_from(self.networks, self.peer.source);
         }
     }
 
     /// Looks at the client again at a time, and not before.
-    pub(super) fn look_at(&mut self, at: Nanos) {
-        self.timers.set(self.place.slot, at);
+    pub(super) fn set_timer(&mut self, at: Nanos) {
+        self.timers.set(self.key.slot, at);
     }
 }
 
-fn leave(networks: &mut HashMap<IpAddr, Network>, source: SocketAddr) {
+fn remove_from(networks: &mut HashMap<IpAddr, Network>, source: SocketAddr) {
     let network = prefix(source.ip());
     if let Some(held) = networks.get_mut(&network) {
         held.clients -= 1;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::account::Counts;
-use super::detect::Marks;
+use super::detect::Deadlines;
 use super::event::State;
 use super::interval::Interval;
 use super::peer::{PATIENCE, Peer};
@@ -65,9 +65,9 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
         &counts.runs,
         &counts.longest_run,
     ];
-    for (place, field) in fields.iter().enumerate() {
+    for (index, field) in fields.iter().enumerate() {
         // Writing into memory cannot fail.
-        let _ = write!(text, "{}{field}", if place == 0 { "" } else { "\t" });
+        let _ = write!(text, "{}{field}", if index == 0 { "" } else { "\t" });
     }
     text.push('\n');
 }
@@ -110,7 +110,7 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     };
     // Its silence is fine for as long as that of a young one.
     let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
-    let marks = Marks { late: patience, suspect: patience, down: patience };
+    let deadlines = Deadlines { late: patience, suspect: patience, down: patience };
     let interval = Interval {
         found: interval,
         gaps: 1,
@@ -123,10 +123,10 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     peer.patience = interval.value().saturating_mul(PATIENCE).saturating_add(SECOND);
     peer.interval = interval;
     if state.is_watched() {
-        peer.set_marks(marks);
+        peer.set_deadlines(deadlines);
     }
-    let past = peer.past();
-    (past.floor, past.carried, past.bye) = (Some(seq), counts, bye);
+    let history = peer.history();
+    (history.floor, history.carried, history.bye) = (Some(seq), counts, bye);
     Some(peer)
 }
 

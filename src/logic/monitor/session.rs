@@ -1,6 +1,6 @@
 //! Which run of a sender a heartbeat belongs to: the one that is known, another, or one that is over.
 
-use super::slim::Slim;
+use super::niche::NicheI64;
 use crate::logic::codec::heartbeat::Heartbeat;
 
 /// Sessions that are remembered as over.
@@ -9,20 +9,20 @@ pub(super) const EARLIER: usize = 2;
 /// Which run of a sender a heartbeat belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Session {
-    number: Option<Slim>,
-    boot: Option<Slim>,
-    start: Option<Slim>,
+    number: Option<NicheI64>,
+    boot: Option<NicheI64>,
+    start: Option<NicheI64>,
 }
 
 /// What a heartbeat is to the session that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Belongs {
+pub(super) enum SessionMatch {
     /// It is of this session.
-    Here,
+    Current,
     /// It begins another.
-    Next,
+    New,
     /// It is of a session that is over; `alive` if that goes on beside this one.
-    Before { alive: bool },
+    Over { alive: bool },
 }
 
 impl Session {
@@ -32,7 +32,11 @@ impl Session {
     }
 
     pub(super) fn new(number: Option<u64>, boot: Option<u64>, start: Option<i64>) -> Self {
-        Self { number: number.map(Slim::from), boot: boot.map(Slim::from), start: start.map(Slim::from) }
+        Self {
+            number: number.map(NicheI64::from),
+            boot: boot.map(NicheI64::from),
+            start: start.map(NicheI64::from),
+        }
     }
 
     pub(super) fn number(self) -> Option<u64> {
@@ -45,6 +49,6 @@ impl Session {
 
     /// When it began by the sender's wall clock.
     pub(super) fn start(self) -> Option<i64> {
-        self.start.map(Slim::get)
+        self.start.map(NicheI64::get)
     }
 }

@@ -85,7 +85,7 @@ impl Post {
     fn pass(&mut self, span: Nanos) {
         let end = self.now + span;
         while self.now < end {
-            self.now = (self.now + LOOK).min(end);
+            self.now = (self.now + TICK).min(end);
             self.monitor.wake(at(self.now), None);
         }
     }
@@ -185,8 +185,8 @@ fn what_the_kernel_dropped_is_not_held_against_the_clients() {
     post.told();
     // Drops in each of three seconds: three more heartbeats may be missing.
     for total in 1..=3 {
-        post.pass(SECOND - LOOK);
-        post.now += LOOK;
+        post.pass(SECOND - TICK);
+        post.now += TICK;
         post.monitor.wake(at(post.now), Some(total));
     }
     post.pass(2 * SECOND);
@@ -205,7 +205,7 @@ fn the_wall_clock_of_the_monitor_may_step() {
         let now = Moment { mono: post.now, wall: EPOCH + post.now + 3_600 * SECOND };
         post.monitor.hear(now, "192.0.2.1:5000".parse().unwrap(), &LINE.seq(seq).write(), &mut post.answer);
         for part in 1..=5 {
-            post.monitor.wake(Moment { mono: now.mono + part * LOOK, wall: now.wall + part * LOOK }, None);
+            post.monitor.wake(Moment { mono: now.mono + part * TICK, wall: now.wall + part * TICK }, None);
         }
         post.now += SECOND;
     }
@@ -247,7 +247,7 @@ fn one_network_does_not_fill_the_house() {
     assert_eq!((post.monitor.clients(), post.monitor.counters().refused), (8, 504));
     post.hear_from("203.0.114.1:5000", b"Heartbeat 1 1700000000.0");
     assert_eq!(post.monitor.clients(), 9);
-    // Who is forgotten leaves room.
+    // KeyHash is forgotten leaves room.
     post.pass(61 * SECOND);
     post.hear_from("203.0.113.9:5000", b"Heartbeat 1 1700000000.0");
     assert_eq!(post.monitor.clients(), 1);

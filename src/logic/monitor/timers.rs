@@ -1,8 +1,8 @@
 //! When to look at each of very many clients next.
 //!
 //! A client's time moves on with every heartbeat, and hardly ever comes. So what is written then is one number in an
-//! array. Beside it a client has one entry in a drawer for a tenth of a second of the future; when that drawer's time
-//! comes, the entries whose numbers have moved on go to a later drawer, and only the others are put in order. Moving a
+//! array. Beside it a client has one entry in a bucket for a tenth of a second of the future; when that bucket's time
+//! comes, the entries whose numbers have moved on go to a later bucket, and only the others are put in order. Moving a
 //! time on is one write, and an entry is moved once in as much time as a client may be silent.
 
 use std::cmp::Reverse;
@@ -10,21 +10,21 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::logic::Nanos;
 
-/// The width of a drawer is two to the power of this many nanoseconds: 134 ms.
+/// The width of a bucket is two to the power of this many nanoseconds: 134 ms.
 const WIDTH: u32 = 27;
 /// Entries for each client, and on top of that, from which on those that were overtaken are cleared away.
-const MOST: usize = 4;
-const FEW: usize = 64;
+const MAX_ENTRIES: usize = 4;
+const SPARE: usize = 64;
 const NEVER: Nanos = Nanos::MAX;
 
 /// The times of clients, who are numbered from 0.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     times: Vec<Time>,
-    /// By the number of the drawer.
-    drawers: BTreeMap<Nanos, Vec<u32>>,
-    /// Drawers before this one were opened: what is in them is here, in order.
-    opened: Nanos,
+    /// By the number of the bucket.
+    buckets: BTreeMap<Nanos, Vec<u32>>,
+    /// Drawers before this one were drained: what is in them is here, in order.
+    drained: Nanos,
     near: BinaryHeap<Reverse<(Nanos, u32)>>,
     entries: usize,
 }
@@ -39,16 +39,16 @@ struct Time {
 impl Timers {
     /// Looks at a client at this time and no other.
     pub(super) fn set(&mut self, client: u32, at: Nanos) {
-        let place = client as usize;
-        if place >= self.times.len() {
-            self.times.resize(place + 1, Time { at: NEVER, entry: NEVER });
+        let index = client as usize;
+        if index >= self.times.len() {
+            self.times.resize(index + 1, Time { at: NEVER, entry: NEVER });
         }
         let at = at.min(NEVER - 1);
-        self.times[place].at = at;
-        if at < self.times[place].entry {
-            self.enter(client, at);
-            if self.entries > MOST * self.times.len() + FEW {
-                self.clear_away();
+        self.times[index].at = at;
+        if at < self.times[index].entry {
+            self.insert(client, at);
+            if self.entries > MAX_ENTRIES * self.times.len() + SPARE {
+                self.compact();
             }
         }
     }
@@ -61,14 +61,14 @@ impl Timers {
     }
 
     /// Reads a client's time and does nothing with it, so that it is at hand soon after.
-    pub(super) fn peek(&self, client: u32) -> u64 {
+    pub(super) fn prefetch(&self, client: u32) -> u64 {
         self.times.get(client as usize).map_or(0, |time| time.at.cast_unsigned() & 1)
     }
 
     /// Nobody is to be looked at before this time.
     pub(super) fn next(&self) -> Option<Nanos> {
         let near = self.near.peek().map(|Reverse((at, _))| *at);
-        near.into_iter().chain(self.drawers.keys().next().map(|drawer| drawer << WIDTH)).min()
+        near.into_iter().chain(self.buckets.keys().next().map(|bucket| bucket << WIDTH)).min()
     }
 
     /// A client whose time has come, which is then cleared.
@@ -88,18 +88,18 @@ impl Timers {
                     time.at = NEVER;
                     return Some(client);
                 }
-                self.enter_again(client);
+                self.reinsert(client);
                 continue;
             }
-            let first = self.drawers.first_entry().filter(|drawer| drawer.key() << WIDTH <= now)?;
-            let (drawer, clients) = first.remove_entry();
-            self.opened = self.opened.max(drawer + 1);
+            let first = self.buckets.first_entry().filter(|bucket| bucket.key() << WIDTH <= now)?;
+            let (bucket, clients) = first.remove_entry();
+            self.drained = self.drained.max(bucket + 1);
             self.entries -= clients.len();
             for client in clients {
                 let time = &mut self.times[client as usize];
-                if time.entry == drawer << WIDTH {
+                if time.entry == bucket << WIDTH {
                     time.entry = NEVER;
-                    self.enter_again(client);
+                    self.reinsert(client);
                 }
             }
         }
@@ -107,8 +107,8 @@ impl Timers {
 
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let drawers: usize = self.drawers.values().map(Vec::capacity).sum();
-        16 * (self.times.capacity() + self.near.capacity()) + 4 * drawers
+        let buckets: usize = self.buckets.values().map(Vec::capacity).sum();
+        16 * (self.times.capacity() + self.near.capacity()) + 4 * buckets
     }
 
     /// How many entries there are.
@@ -117,30 +117,30 @@ impl Timers {
         self.entries
     }
 
-    fn enter_again(&mut self, client: u32) {
+    fn reinsert(&mut self, client: u32) {
         let at = self.times[client as usize].at;
         if at < NEVER {
-            self.enter(client, at);
+            self.insert(client, at);
         }
     }
 
-    fn enter(&mut self, client: u32, at: Nanos) {
+    fn insert(&mut self, client: u32, at: Nanos) {
         self.entries += 1;
-        let drawer = at >> WIDTH;
-        let is_near = drawer < self.opened;
-        self.times[client as usize].entry = if is_near { at } else { drawer << WIDTH };
+        let bucket = at >> WIDTH;
+        let is_near = bucket < self.drained;
+        self.times[client as usize].entry = if is_near { at } else { bucket << WIDTH };
         if is_near {
             self.near.push(Reverse((at, client)));
         } else {
-            self.drawers.entry(drawer).or_default().push(client);
+            self.buckets.entry(bucket).or_default().push(client);
         }
     }
 
-    fn clear_away(&mut self) {
-        (self.near, self.drawers, self.entries) = (BinaryHeap::new(), BTreeMap::new(), 0);
+    fn compact(&mut self) {
+        (self.near, self.buckets, self.entries) = (BinaryHeap::new(), BTreeMap::new(), 0);
         for client in 0..u32::try_from(self.times.len()).unwrap_or(u32::MAX) {
             self.times[client as usize].entry = NEVER;
-            self.enter_again(client);
+            self.reinsert(client);
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
                     times[*client as usize] = NEVER;
                 }
                 prop_assert!(timers.next().is_none_or(|next| next > now));
-                prop_assert!(timers.len() <= MOST * 8 + FEW);
+                prop_assert!(timers.len() <= MAX_ENTRIES * 8 + SPARE);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::logic::Nanos;
 /// of them.
 const MOST_GAPS: usize = 32;
 /// Runs that may wait for `Account::settle` to tell them. More are counted, but not told.
-const MOST_UNTOLD: usize = 64;
+const MAX_UNREPORTED: usize = 64;
 const WORDS: usize = 16;
 
 /// The numbers of a session of which some are missing, or came again or late.
@@ -28,7 +28,7 @@ pub(super) struct Ledger {
     /// What is held, oldest first.
     pub(super) gaps: VecDeque<Gap>,
     /// Runs that count as lost, first and last, to be told.
-    pub(super) untold: Vec<(u64, u64)>,
+    pub(super) unreported: Vec<(u64, u64)>,
     /// When a number was last heard.
     at: Nanos,
     counts: Counts,
@@ -43,7 +43,7 @@ pub(super) struct Gap {
 
 impl Ledger {
     /// A ledger of numbers that all came, the highest at `at`.
-    pub(super) fn whole(first: u64, highest: u64, at: Nanos) -> Self {
+    pub(super) fn unbroken(first: u64, highest: u64, at: Nanos) -> Self {
         let received = (highest - first).saturating_add(1);
         let mut ledger = Self {
             first,
@@ -52,7 +52,7 @@ impl Ledger {
             heard: [0; WORDS],
             lost_below: 0,
             gaps: VecDeque::new(),
-            untold: Vec::new(),
+            unreported: Vec::new(),
             at,
             counts: Counts { received, ..Counts::default() },
         };
@@ -101,7 +101,7 @@ impl Ledger {
     /// Decides what was held long enough by `now`, and tells each run of lost numbers, first and last, in rising
     /// order. `interval` is the time between two heartbeats. To be called after numbers were heard, and at
     /// [`Self::next_settle`].
-    pub(super) fn settle(&mut self, now: Nanos, interval: Nanos, mut tell: impl FnMut(u64, u64)) {
+    pub(super) fn settle(&mut self, now: Nanos, interval: Nanos, mut report: impl FnMut(u64, u64)) {
         while let Some(gap) = self.gaps.front()
             && now >= self.due(*gap, interval)
         {
@@ -109,23 +109,23 @@ impl Ledger {
             self.tidy();
         }
         // Their memory goes with them.
-        for (first, last) in std::mem::take(&mut self.untold) {
-            tell(first, last);
+        for (first, last) in std::mem::take(&mut self.unreported) {
+            report(first, last);
         }
     }
 
     /// When there will be something to settle even if nothing more is heard.
     pub(super) fn next_settle(&self, interval: Nanos) -> Option<Nanos> {
-        if !self.untold.is_empty() {
+        if !self.unreported.is_empty() {
             return Some(self.at);
         }
         self.gaps.front().map(|gap| self.due(*gap, interval))
     }
 
     /// Ends the session: what is still held is lost. Tells it as [`Self::settle`] does.
-    pub(super) fn close(&mut self, mut tell: impl FnMut(u64, u64)) -> Counts {
+    pub(super) fn close(&mut self, mut report: impl FnMut(u64, u64)) -> Counts {
         self.decide(self.highest);
-        self.untold.drain(..).for_each(|(first, last)| tell(first, last));
+        self.unreported.drain(..).for_each(|(first, last)| report(first, last));
         self.counts
     }
 
@@ -166,7 +166,11 @@ impl Ledger {
         self.decide(self.highest);
         let counts =
             Counts { received: self.counts.received + 1, jumps: self.counts.jumps + 1, ..self.counts };
-        *self = Self { counts, untold: std::mem::take(&mut self.untold), ..Self::whole(seq, seq, self.at) };
+        *self = Self {
+            counts,
+            unreported: std::mem::take(&mut self.unreported),
+            ..Ledger::unbroken(seq, seq, self.at)
+        };
     }
 
     /// Counts as lost whatever is held below `end`.
@@ -193,8 +197,8 @@ impl Ledger {
         self.counts.lost += length;
         self.counts.runs += u64::from(before == 0);
         self.counts.longest_run = self.counts.longest_run.max(before.saturating_add(length));
-        if self.untold.len() < MOST_UNTOLD {
-            self.untold.push((first, last));
+        if self.unreported.len() < MAX_UNREPORTED {
+            self.unreported.push((first, last));
         }
     }
 

@@ -222,7 +222,7 @@ fn memory_is_as_stated() {
         account.hear(seq, 0);
     }
     assert!(account.ledger().gaps.capacity() * size_of::<Gap>() <= 512);
-    assert!(account.ledger().untold.capacity() * size_of::<(u64, u64)>() <= 1_024);
+    assert!(account.ledger().unreported.capacity() * size_of::<(u64, u64)>() <= 1_024);
     assert_eq!(account.next_settle(SECOND), Some(0));
     account.settle(HOLD + 3 * SECOND, SECOND, |_, _| ());
     assert_eq!((account.counts().lost, account.counts().runs, account.counts().pending), (49_999, 49_999, 0));

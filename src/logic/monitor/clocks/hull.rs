@@ -66,7 +66,7 @@ impl Envelope {
     }
 
     /// Reads something of each cache line and does nothing with it.
-    pub(super) fn peek(&self) -> u64 {
+    pub(super) fn prefetch(&self) -> u64 {
         let corners = self.older.corners.last().map_or(0, |last| last.time);
         (self.older.least ^ corners).cast_unsigned() ^ u64::from(self.younger.is_some())
     }

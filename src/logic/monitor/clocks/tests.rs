@@ -44,13 +44,13 @@ impl World {
     fn beat(&mut self, steps: u64, sent: Nanos, delay: Nanos) -> Nanos {
         #[expect(clippy::cast_possible_truncation, reason = "a time")]
         let theirs = sent + (sent as f64 * self.drift * 1e-6).round() as Nanos;
-        let stamp = Stamp {
+        let sample = ClockSample {
             wall: self.wall.then_some(WALL + theirs + self.theirs),
             mono: self.mono.then_some(theirs),
         };
         let at = sent + delay;
         let told =
-            self.clocks.hear(steps, self.interval, stamp, Moment { mono: at, wall: WALL + at + self.ours });
+            self.clocks.hear(steps, self.interval, sample, Moment { mono: at, wall: WALL + at + self.ours });
         self.findings.extend(told.finding);
         told.sent
     }
@@ -179,10 +179,10 @@ fn a_wall_clock_in_whole_seconds_does_not_step() {
         let mut clocks = Clocks::new();
         for number in 0..1_000 {
             let sent = number * interval + 950 * MS;
-            let stamp = Stamp { wall: Some((WALL + sent) / SECOND * SECOND), mono: None };
+            let sample = ClockSample { wall: Some((WALL + sent) / SECOND * SECOND), mono: None };
             // Now before, now after the full second.
             let at = sent + number * 37 % 100 * MS;
-            let told = clocks.hear(1, interval, stamp, Moment { mono: at, wall: at });
+            let told = clocks.hear(1, interval, sample, Moment { mono: at, wall: at });
             assert_eq!(told.finding, None, "{number}");
         }
     }
@@ -228,8 +228,8 @@ fn a_steady_clock_that_goes_back_is_another_one() {
     for number in 0..40 {
         let mono = if number < 20 { 1_000 + number } else { number - 20 } * SECOND;
         let at = Moment { mono: number * SECOND, wall: WALL + number * SECOND };
-        let told = clocks.hear(1, SECOND, Stamp { wall: Some(at.wall), mono: Some(mono) }, at);
-        assert_eq!(told, Told { sent: (1_000 + number) * SECOND, finding: None });
+        let told = clocks.hear(1, SECOND, ClockSample { wall: Some(at.wall), mono: Some(mono) }, at);
+        assert_eq!(told, ClockUpdate { sent: (1_000 + number) * SECOND, finding: None });
     }
 }
 
@@ -342,9 +342,9 @@ proptest! {
             for (steps, interval, wall, mono, at, ours) in &beats {
                 // As they are, or each after the one before.
                 let time = |time: i64| if rising { later.saturating_add(time.saturating_abs() / 8) } else { time };
-                let stamp = Stamp { wall: wall.map(time), mono: mono.map(time) };
+                let sample = ClockSample { wall: wall.map(time), mono: mono.map(time) };
                 let at = Moment { mono: time(*at), wall: *ours };
-                let told = clocks.hear(*steps, *interval, stamp, at);
+                let told = clocks.hear(*steps, *interval, sample, at);
                 if let Some(Finding::SenderPaused { gap }) = told.finding {
                     prop_assert!(gap > PAUSE);
                 }

@@ -10,7 +10,7 @@
 //! received heartbeat may contribute: rate x interval / (1 - loss), since there are 1 - loss of those to each sent.
 
 use super::deviations::{Deviations, Tail};
-use super::{Beat, Marks, Rate, saturated};
+use super::{Beat, Deadlines, Rate, saturated};
 use crate::logic::{Invalid, Nanos, SECOND};
 
 /// The longest silence that is waited for, in intervals. A longer gap is an outage: nothing is learned from it.
@@ -85,7 +85,7 @@ impl Calibrated {
             losses: Losses::PRIOR,
             deviations: Deviations::default(),
             // What the first heartbeat would show is known: nothing.
-            next_look: 2,
+            next_timer: 2,
             forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false, late: 0, doubtful: 0 },
         };
         watch.forecast = watch.look_ahead();
@@ -152,14 +152,14 @@ pub(super) struct Watch {
     losses: Losses,
     deviations: Deviations,
     /// How many heartbeats are to be received before the next look at what was learned.
-    next_look: u32,
+    next_timer: u32,
     forecast: Forecast,
 }
 
 impl Watch {
     /// Learns, and says until when silence is fine.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
-    pub(super) fn fresh(&mut self, beat: Beat) -> Marks {
+    pub(super) fn fresh(&mut self, beat: Beat) -> Deadlines {
         let origin = *self.origin.get_or_insert(beat);
         let planned = i128::from(beat.sent) - i128::from(origin.sent);
         let offset = saturated(i128::from(beat.at) - i128::from(origin.at) - planned);
@@ -172,25 +172,25 @@ impl Watch {
         }
         self.received = self.received.saturating_add(1);
         self.offset += (offset as f64 - self.offset) / f64::from(self.received).min(MEMORY);
-        if self.received >= self.next_look || surprising {
-            self.next_look = self.received.saturating_add((self.received / OFTEN).clamp(1, STEADY));
+        if self.received >= self.next_timer || surprising {
+            self.next_timer = self.received.saturating_add((self.received / OFTEN).clamp(1, STEADY));
             self.forecast = self.look_ahead();
         }
         let expected = i128::from(origin.at) + planned + self.offset.round() as i128;
         let after = |silence| saturated(expected + i128::from(silence));
-        let marks = Marks {
+        let deadlines = Deadlines {
             late: after(self.forecast.late),
             suspect: after(self.forecast.doubtful),
             down: after(self.forecast.silence),
         };
         if self.received > YOUNG {
-            return marks;
+            return deadlines;
         }
         let least = |silence| beat.at.saturating_add(silence);
-        Marks {
-            late: marks.late.max(least(self.interval * 3 / 2)),
-            suspect: marks.suspect.max(least(self.interval * 2)),
-            down: marks.down.max(least(3 * self.interval + SECOND)),
+        Deadlines {
+            late: deadlines.late.max(least(self.interval * 3 / 2)),
+            suspect: deadlines.suspect.max(least(self.interval * 2)),
+            down: deadlines.down.max(least(3 * self.interval + SECOND)),
         }
     }
 
@@ -199,11 +199,11 @@ impl Watch {
         self.deviations.memory()
     }
 
-    pub(super) fn peek(&self) -> u64 {
+    pub(super) fn prefetch(&self) -> u64 {
         let Self { latest, offset, losses, deviations, forecast, .. } = self;
         let numbers =
             (losses.n00 + offset).to_bits() ^ forecast.silence.cast_unsigned() ^ latest.unwrap_or(0);
-        numbers ^ deviations.peek()
+        numbers ^ deviations.prefetch()
     }
 
     pub(super) fn forecast(&self) -> Forecast {

@@ -67,8 +67,8 @@ impl Watch {
         self.offsets.memory()
     }
 
-    pub(super) fn peek(&self) -> u64 {
-        self.offsets.peek()
+    pub(super) fn prefetch(&self) -> u64 {
+        self.offsets.prefetch()
     }
 
     pub(super) fn learn(&mut self, beat: Beat) {

@@ -59,7 +59,7 @@ impl Deviations {
     }
 
     /// Reads where the next is likely to be counted.
-    pub(super) fn peek(&self) -> u64 {
+    pub(super) fn prefetch(&self) -> u64 {
         self.counts.get(self.counts.len() / 2).copied().unwrap_or_default().into()
     }
 

@@ -77,7 +77,7 @@ impl Detector {
             Self::Chen(chen) => State::Chen(chen.watch(interval)),
             Self::Calibrated(calibrated) => State::Calibrated(calibrated.watch(interval)?),
         };
-        Ok(Watch { interval, latest: None, marks: None, state })
+        Ok(Watch { interval, latest: None, deadlines: None, state })
     }
 }
 
@@ -86,13 +86,13 @@ impl Detector {
 pub struct Watch {
     interval: Nanos,
     latest: Option<u64>,
-    marks: Option<Marks>,
+    deadlines: Option<Deadlines>,
     state: State,
 }
 
 /// Until when silence means what, each moment included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marks {
+pub struct Deadlines {
     /// Nothing: the next heartbeat is under way.
     pub late: Nanos,
     /// That a heartbeat is late, as happens.
@@ -101,7 +101,7 @@ pub struct Marks {
     pub down: Nanos,
 }
 
-impl Marks {
+impl Deadlines {
     /// What detectors say that know only the last of the three: late after half an interval, suspect half way.
     fn before(down: Nanos, latest: Nanos, interval: Nanos) -> Self {
         let late = latest.saturating_add(interval + interval / 2).min(down);
@@ -131,15 +131,17 @@ impl Watch {
     /// Takes a heartbeat in; they come in the order of their arrival.
     pub fn beat(&mut self, beat: Beat) {
         let fresh = self.latest.is_none_or(|latest| beat.seq > latest);
-        let simple = |down| Marks::before(down, beat.at, self.interval);
-        self.marks = match &mut self.state {
+        let simple = |down| Deadlines::before(down, beat.at, self.interval);
+        self.deadlines = match &mut self.state {
             State::Chen(watch) => {
                 watch.learn(beat);
                 Some(simple(watch.deadline()))
             }
             _ if !fresh => return,
             State::Fixed(silence) => Some(simple(beat.at.saturating_add(*silence))),
-            State::Phi(watch) => Some(simple(watch.fresh(beat, self.marks.map(|marks| marks.down)))),
+            State::Phi(watch) => {
+                Some(simple(watch.fresh(beat, self.deadlines.map(|deadlines| deadlines.down))))
+            }
             State::Calibrated(watch) => Some(watch.fresh(beat)),
         };
         if fresh {
@@ -148,14 +150,14 @@ impl Watch {
     }
 
     /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
-    pub(super) fn peek(&self) -> u64 {
+    pub(super) fn prefetch(&self) -> u64 {
         let state = match &self.state {
             State::Fixed(silence) => silence.cast_unsigned(),
-            State::Phi(watch) => watch.peek(),
-            State::Chen(watch) => watch.peek(),
-            State::Calibrated(watch) => watch.peek(),
+            State::Phi(watch) => watch.prefetch(),
+            State::Chen(watch) => watch.prefetch(),
+            State::Calibrated(watch) => watch.prefetch(),
         };
-        state ^ self.interval.cast_unsigned() ^ u64::from(self.marks.is_some())
+        state ^ self.interval.cast_unsigned() ^ u64::from(self.deadlines.is_some())
     }
 
     /// Bytes beside its own.
@@ -175,13 +177,13 @@ impl Watch {
     }
 
     /// Until when silence means what; `None` before the first heartbeat.
-    pub fn marks(&self) -> Option<Marks> {
-        self.marks
+    pub fn deadlines(&self) -> Option<Deadlines> {
+        self.deadlines
     }
 
     /// Until when silence is still fine, this moment included; `None` before the first heartbeat.
     pub fn deadline(&self) -> Option<Nanos> {
-        self.marks.map(|marks| marks.down)
+        self.deadlines.map(|deadlines| deadlines.down)
     }
 
     /// What a calibrated detector foretells of itself; `None` for the others.

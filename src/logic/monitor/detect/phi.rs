@@ -88,8 +88,8 @@ impl Watch {
         self.intervals.memory()
     }
 
-    pub(super) fn peek(&self) -> u64 {
-        self.intervals.peek()
+    pub(super) fn prefetch(&self) -> u64 {
+        self.intervals.prefetch()
     }
 
     /// Learns, and gives the deadline.

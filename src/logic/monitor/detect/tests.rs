@@ -185,19 +185,19 @@ fn the_marks_say_late_then_doubtful_then_stopped() {
     // 200 heartbeats, every tenth lost, each up to 10 ms on the way: the last was sent at 200 s.
     let lossy =
         fed("calibrated:1 per day", 201, |seq| i64::try_from(seq % 11).unwrap() * MS, |seq| seq % 10 == 5);
-    let marks = lossy.marks().unwrap();
-    let late = marks.late - sent(200);
+    let deadlines = lossy.deadlines().unwrap();
+    let late = deadlines.late - sent(200);
     assert!((SECOND..SECOND + 100 * MS).contains(&late), "{late}");
     // One loss in ten is no reason to doubt, two in a row are.
-    let doubtful = marks.suspect - sent(200);
+    let doubtful = deadlines.suspect - sent(200);
     assert!((2 * SECOND..3 * SECOND).contains(&doubtful), "{doubtful}");
-    assert!(marks.down > marks.suspect);
+    assert!(deadlines.down > deadlines.suspect);
     // The others know only when they give up.
     for (text, late, suspect, down) in
         [("fixed:3", 1_500, 2_250, 3_000), ("fixed:1", 1_000, 1_000, 1_000), ("chen:2s", 1_500, 2_250, 3_000)]
     {
-        let marks = fed(text, 10, |_| 0, |_| false).marks().unwrap();
-        let after = [marks.late, marks.suspect, marks.down].map(|mark| (mark - sent(9)) / MS);
+        let deadlines = fed(text, 10, |_| 0, |_| false).deadlines().unwrap();
+        let after = [deadlines.late, deadlines.suspect, deadlines.down].map(|mark| (mark - sent(9)) / MS);
         assert_eq!(after, [late, suspect, down], "{text}");
     }
 }

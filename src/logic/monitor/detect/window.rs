@@ -40,7 +40,7 @@ impl Window {
         2 * self.distances.capacity()
     }
 
-    pub(super) fn peek(&self) -> u64 {
+    pub(super) fn prefetch(&self) -> u64 {
         let oldest = self.distances.front().copied().unwrap_or_default();
         let newest = self.distances.back().copied().unwrap_or_default();
         (self.sum ^ self.middle).cast_unsigned() ^ u64::from((oldest ^ newest).unsigned_abs())

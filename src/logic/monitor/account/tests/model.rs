@@ -13,7 +13,7 @@ struct Model {
     /// Of the stretches before.
     carried: Counts,
     counts: Counts,
-    told: Vec<u64>,
+    reported: Vec<u64>,
 }
 
 impl Model {
@@ -26,7 +26,7 @@ impl Model {
             held: Vec::new(),
             carried: Counts::default(),
             counts: Counts::default(),
-            told: Vec::new(),
+            reported: Vec::new(),
         }
     }
 
@@ -34,8 +34,8 @@ impl Model {
         if seq > self.highest + JUMP {
             self.lose(|_, _, _| true);
             let carried = Counts { jumps: self.carried.jumps + 1, ..self.counts() };
-            let told = std::mem::take(&mut self.told);
-            *self = Self { carried, told, counts: self.counts, ..Self::new(seq) };
+            let reported = std::mem::take(&mut self.reported);
+            *self = Self { carried, reported, counts: self.counts, ..Self::new(seq) };
             return Heard::Jump;
         }
         if seq > self.highest {
@@ -76,7 +76,7 @@ impl Model {
             .partition(|(missing, last, seen)| due(*missing, *last, *seen));
         self.held = held;
         self.lost.extend(lost.iter().map(|(missing, _, _)| missing));
-        self.told.extend(lost.iter().map(|(missing, _, _)| missing));
+        self.reported.extend(lost.iter().map(|(missing, _, _)| missing));
         if !lost.is_empty() {
             self.counts.longest_run = self.counts.longest_run.max(self.runs().1);
         }
@@ -131,20 +131,20 @@ proptest! {
     fn it_counts_as_one_who_remembers_everything(first in 0_u64..2_000, steps in prop::collection::vec(step(), 1..120)) {
         let interval = 100 * MS;
         let (mut account, mut model) = (Account::new(first), Model::new(first));
-        let (mut now, mut told) = (0, Vec::new());
+        let (mut now, mut reported) = (0, Vec::new());
         for (wait, step) in steps {
             now += wait;
-            account.settle(now, interval, |first, last| told.extend(first..=last));
+            account.settle(now, interval, |first, last| reported.extend(first..=last));
             model.settle(now, interval);
             let seq = match step {
                 Step::Up(by) => model.highest + by,
                 Step::Down(by) => model.highest.saturating_sub(by),
             };
             prop_assert_eq!(account.hear(seq, now), model.hear(seq, now), "{} at {}", seq, now);
-            account.settle(now, interval, |first, last| told.extend(first..=last));
+            account.settle(now, interval, |first, last| reported.extend(first..=last));
             model.settle(now, interval);
             prop_assert_eq!(account.counts(), model.counts(), "{} at {}", seq, now);
-            prop_assert_eq!(&told, &model.told);
+            prop_assert_eq!(&reported, &model.reported);
             prop_assert_eq!(account.counts().sent() - model.carried.sent(), model.highest - model.first + 1);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::account::Heard;
 use super::clocks::Finding;
-use super::detect::Marks;
+use super::detect::Deadlines;
 use super::event::{Event, Kind, State};
 use super::health::Health;
 use super::peer::Peer;
@@ -18,30 +18,30 @@ const SOON: Nanos = 1_000_000;
 
 /// All that verdicts are made of beside the client.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct Evaluator {
     pub(super) health: Health,
     /// Clients for whose heartbeats it waits, and those of them that are late.
     watched: usize,
     silent: usize,
     isolated: Option<Moment>,
     heard: Moment,
-    idle_told: bool,
+    idle_reported: bool,
     pub(super) events: Vec<Event>,
-    told: u64,
+    numbered: u64,
 }
 
 /// What becomes of a client's place by a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum Outcome {
     /// Nothing.
-    Stay,
+    Keep,
     /// It has stopped, and can make room for others.
     Stopped,
     /// It is given up.
     Forget,
 }
 
-impl Judge {
+impl Evaluator {
     pub(super) fn new(now: Moment) -> Self {
         Self {
             health: Health::new(now),
@@ -49,9 +49,9 @@ impl Judge {
             silent: 0,
             isolated: None,
             heard: now,
-            idle_told: false,
+            idle_reported: false,
             events: Vec::new(),
-            told: 0,
+            numbered: 0,
         }
     }
 
@@ -62,114 +62,115 @@ impl Judge {
 
     /// When it is said that nothing comes at all, if it is to be and was not.
     pub(super) fn idle_from(&self, idle: Nanos) -> Option<Nanos> {
-        (idle > 0 && !self.idle_told).then(|| self.heard.mono.saturating_add(idle))
+        (idle > 0 && !self.idle_reported).then(|| self.heard.mono.saturating_add(idle))
     }
 
     /// Some client is heard.
     pub(super) fn hear(&mut self, now: Moment) {
         self.heard = now;
-        self.idle_told = false;
+        self.idle_reported = false;
     }
 
     /// Counts a client that is known from before.
-    pub(super) fn take_up(&mut self, peer: &Peer) {
+    pub(super) fn count_restored(&mut self, peer: &Peer) {
         self.watched += usize::from(peer.state.is_watched());
         self.silent += usize::from(peer.state.is_silent());
     }
 
     /// A fresh heartbeat came: `before` is when the last one did.
-    pub(super) fn raise(&mut self, client: &mut Entry<'_>, before: Moment, now: Moment) -> Then {
+    pub(super) fn heartbeat(&mut self, client: &mut Entry<'_>, before: Moment, now: Moment) -> Outcome {
         let peer = &mut *client.peer;
         // One that was so long on the way that silence is suspicious all the same revives nobody.
         let grace = self.health.grace(peer.excused, peer.interval());
-        let in_time = peer.marks().is_some_and(|marks| now.mono <= marks.down.saturating_add(grace));
+        let in_time =
+            peer.deadlines().is_some_and(|deadlines| now.mono <= deadlines.down.saturating_add(grace));
         let to = match peer.state {
             _ if peer.bye().is_some() => State::Bye,
             State::Late | State::Suspect if in_time => State::Up,
             state @ (State::New | State::Down | State::Bye) => {
                 if !in_time {
-                    peer.falls();
+                    peer.reset_fresh();
                 }
-                if in_time && peer.rises() { State::Up } else { state }
+                if in_time && peer.count_fresh() { State::Up } else { state }
             }
             state => state,
         };
-        let then = self.turn(peer, to, now.mono.saturating_sub(before.mono), now);
-        self.look_again(client, now);
-        then
+        let outcome = self.set_state(peer, to, now.mono.saturating_sub(before.mono), now);
+        self.set_timer(client, now);
+        outcome
     }
 
     /// Looks at a client because the time for it has come.
-    pub(super) fn judge(&mut self, client: &mut Entry<'_>, plan: &MonitorPlan, now: Moment) -> Then {
+    pub(super) fn check(&mut self, client: &mut Entry<'_>, plan: &MonitorPlan, now: Moment) -> Outcome {
         let peer = &mut *client.peer;
         self.settle(peer, plan, now);
         let grace = self.health.grace(peer.excused, peer.interval());
         let silent = |mark: Option<Nanos>| mark.is_some_and(|mark| now.mono > mark.saturating_add(grace));
-        let marks = peer.marks();
+        let deadlines = peer.deadlines();
         let to = match peer.state {
-            State::New if silent(peer.second_by()) => {
+            State::New if silent(peer.second_deadline()) => {
                 if !peer.sealed {
-                    self.tell(peer, now, Kind::Forgotten, |_| {});
-                    return Then::Forget;
+                    self.report(peer, now, Kind::Forgotten, |_| {});
+                    return Outcome::Forget;
                 }
                 State::Down
             }
             state if !state.is_watched() => state,
-            _ if silent(marks.map(|marks| marks.down)) => {
-                if self.find_isolated(now) && !self.is_refuted(peer, now) {
+            _ if silent(deadlines.map(|deadlines| deadlines.down)) => {
+                if self.check_isolated(now) && !self.is_refuted(peer, now) {
                     State::Suspect
                 } else {
                     State::Down
                 }
             }
-            _ if silent(marks.map(|marks| marks.suspect)) => State::Suspect,
-            _ if silent(marks.map(|marks| marks.late)) => State::Late,
+            _ if silent(deadlines.map(|deadlines| deadlines.suspect)) => State::Suspect,
+            _ if silent(deadlines.map(|deadlines| deadlines.late)) => State::Late,
             state => state,
         };
-        let then = self.turn(peer, to, now.mono.saturating_sub(peer.last.mono), now);
-        self.look_again(client, now);
-        then
+        let outcome = self.set_state(peer, to, now.mono.saturating_sub(peer.last.mono), now);
+        self.set_timer(client, now);
+        outcome
     }
 
     /// Puts a client into a state.
-    fn turn(&mut self, peer: &mut Peer, to: State, span: Nanos, now: Moment) -> Then {
+    fn set_state(&mut self, peer: &mut Peer, to: State, span: Nanos, now: Moment) -> Outcome {
         let before = peer.state;
         if before == to {
-            return Then::Stay;
+            return Outcome::Keep;
         }
         let span = if peer.has_stopped() { now.mono.saturating_sub(peer.since.mono) } else { span };
         peer.state = to;
         peer.since = now;
-        peer.vouched = false;
-        peer.falls();
+        peer.others_heard = false;
+        peer.reset_fresh();
         let status = peer.bye().map(i64::from);
         self.watched = self.watched + usize::from(to.is_watched()) - usize::from(before.is_watched());
         self.silent = self.silent + usize::from(to.is_silent()) - usize::from(before.is_silent());
-        self.tell(peer, now, Kind::Is(to), |event| {
+        self.report(peer, now, Kind::Is(to), |event| {
             event.before = Some(before);
             event.span = Some(span);
             event.count = status.filter(|_| to == State::Bye);
         });
-        if peer.has_stopped() { Then::Stopped } else { Then::Stay }
+        if peer.has_stopped() { Outcome::Stopped } else { Outcome::Keep }
     }
 
     /// Sets the time at which something about a client may change by itself.
-    pub(super) fn look_again(&self, client: &mut Entry<'_>, now: Moment) {
+    pub(super) fn set_timer(&self, client: &mut Entry<'_>, now: Moment) {
         let peer = &*client.peer;
         let grace = self.health.grace(peer.excused, peer.interval());
-        let mark = peer.marks().and_then(|marks| match peer.state {
-            State::New => peer.second_by(),
-            State::Up => Some(marks.late),
-            State::Late => Some(marks.suspect),
+        let mark = peer.deadlines().and_then(|deadlines| match peer.state {
+            State::New => peer.second_deadline(),
+            State::Up => Some(deadlines.late),
+            State::Late => Some(deadlines.suspect),
             State::Suspect if self.is_isolated() => Some(now.mono.saturating_add(peer.patience)),
-            State::Suspect => Some(marks.down),
+            State::Suspect => Some(deadlines.down),
             // One heartbeat of two on the way up.
             State::Down | State::Bye => None,
         });
         let verdict = mark.map(|mark| mark.saturating_add(grace).saturating_add(1));
         let settle = peer.account.as_ref().and_then(|account| account.next_settle(peer.interval()));
         if let Some(at) = verdict.into_iter().chain(settle).min() {
-            client.look_at(at.max(now.mono.saturating_add(SOON)));
+            client.set_timer(at.max(now.mono.saturating_add(SOON)));
         }
     }
 
@@ -179,15 +180,15 @@ impl Judge {
         let Some(account) = &mut peer.account else { return };
         let mut lost = Vec::new();
         account.settle(now.mono, interval, |first, last| lost.push((first, last)));
-        self.tell_lost(peer, plan, lost, now);
+        self.report_lost(peer, plan, lost, now);
     }
 
     /// Whether most of the clients that were up are silent, so that the fault is likely on this side.
-    fn find_isolated(&mut self, now: Moment) -> bool {
+    fn check_isolated(&mut self, now: Moment) -> bool {
         if self.isolated.is_none() && self.watched >= COMPANY && 2 * self.silent > self.watched {
             self.isolated = Some(now);
             let silent = i64::try_from(self.silent).ok();
-            self.tell_own(now, Kind::Isolated, None, silent);
+            self.report_own(now, Kind::Isolated, None, silent);
         }
         self.is_isolated()
     }
@@ -197,43 +198,43 @@ impl Judge {
     fn is_refuted(&self, peer: &mut Peer, now: Moment) -> bool {
         let (heard, since) = (self.heard.mono, self.isolated.map_or(now.mono, |since| since.mono));
         if heard > since && now.mono.saturating_sub(heard) <= peer.patience {
-            return std::mem::replace(&mut peer.vouched, true);
+            return std::mem::replace(&mut peer.others_heard, true);
         }
         // Others who send more rarely may be between two heartbeats, unless there are none.
-        peer.vouched &= self.silent != self.watched;
+        peer.others_heard &= self.silent != self.watched;
         false
     }
 
     /// Whether most clients are heard again after they had fallen silent.
-    pub(super) fn is_connected_again(&mut self, now: Moment) -> bool {
+    pub(super) fn check_connected(&mut self, now: Moment) -> bool {
         let Some(since) = self.isolated.take_if(|_| 2 * self.silent <= self.watched) else { return false };
-        self.tell_own(now, Kind::Connected, Some(now.mono.saturating_sub(since.mono)), None);
+        self.report_own(now, Kind::Connected, Some(now.mono.saturating_sub(since.mono)), None);
         true
     }
 
     /// Gives a client that is still silent as long from now on as from a heartbeat.
-    pub(super) fn give_time(&self, client: &mut Entry<'_>, now: Moment) {
+    pub(super) fn extend_deadline(&self, client: &mut Entry<'_>, now: Moment) {
         let peer = &mut *client.peer;
         if !peer.state.is_silent() {
             return;
         }
-        if let Some(marks) = peer.marks() {
-            peer.set_marks(Marks { down: now.mono.saturating_add(peer.patience), ..marks });
+        if let Some(deadlines) = peer.deadlines() {
+            peer.set_deadlines(Deadlines { down: now.mono.saturating_add(peer.patience), ..deadlines });
         }
-        self.look_again(client, now);
+        self.set_timer(client, now);
     }
 
     /// Says once that nothing comes at all.
-    pub(super) fn find_idle(&mut self, idle: Nanos, now: Moment) {
+    pub(super) fn check_idle(&mut self, idle: Nanos, now: Moment) {
         let silence = now.mono.saturating_sub(self.heard.mono);
-        if idle > 0 && !self.idle_told && silence >= idle {
-            self.idle_told = true;
-            self.tell_own(now, Kind::Idle, Some(silence), None);
+        if idle > 0 && !self.idle_reported && silence >= idle {
+            self.idle_reported = true;
+            self.report_own(now, Kind::Idle, Some(silence), None);
         }
     }
 
     /// Tells of a heartbeat.
-    pub(super) fn tell_beat(&mut self, peer: &Peer, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
+    pub(super) fn report_beat(&mut self, peer: &Peer, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
         let (kind, count) = match heard {
             Heard::Fresh { .. } | Heard::Jump => (Kind::Heard, None),
             Heard::Late { took_back } => (Kind::HeardLate, Some(took_back.into())),
@@ -241,7 +242,7 @@ impl Judge {
             Heard::Old => return,
         };
         let sent = beat.wall_ns.filter(|_| !beat.local);
-        self.tell(peer, now, kind, |event| {
+        self.report(peer, now, kind, |event| {
             event.seq = beat.seq.or(event.seq);
             event.span = sent.map(|sent| now.wall.saturating_sub(sent));
             event.count = count;
@@ -249,9 +250,15 @@ impl Judge {
     }
 
     /// Tells of runs of lost numbers, first and last, if somebody wants to know.
-    pub(super) fn tell_lost(&mut self, peer: &Peer, plan: &MonitorPlan, lost: Vec<(u64, u64)>, now: Moment) {
+    pub(super) fn report_lost(
+        &mut self,
+        peer: &Peer,
+        plan: &MonitorPlan,
+        lost: Vec<(u64, u64)>,
+        now: Moment,
+    ) {
         for (first, last) in lost.into_iter().filter(|_| plan.losses) {
-            self.tell(peer, now, Kind::Lost, |event| {
+            self.report(peer, now, Kind::Lost, |event| {
                 event.seq = Some(first);
                 event.count =
                     i64::try_from(last.saturating_sub(first)).ok().map(|more| more.saturating_add(1));
@@ -260,19 +267,19 @@ impl Judge {
     }
 
     /// Tells what the clocks of a client say.
-    pub(super) fn tell_finding(&mut self, peer: &Peer, finding: Finding, now: Moment) {
+    pub(super) fn report_finding(&mut self, peer: &Peer, finding: Finding, now: Moment) {
         let (kind, span) = match finding {
             Finding::SenderStepped { by } => (Kind::ClientClockStepped, by),
             Finding::SenderPaused { gap } => (Kind::Paused, gap),
         };
-        self.tell(peer, now, kind, |event| event.span = Some(span));
+        self.report(peer, now, kind, |event| event.span = Some(span));
     }
 
     /// An event about a client.
-    pub(super) fn tell(&mut self, peer: &Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
-        self.told += 1;
+    pub(super) fn report(&mut self, peer: &Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
+        self.numbered += 1;
         let mut event = Event {
-            number: self.told,
+            number: self.numbered,
             at,
             kind,
             client: Some(peer.name.clone()),
@@ -288,9 +295,9 @@ impl Judge {
     }
 
     /// An event about the monitor itself.
-    pub(super) fn tell_own(&mut self, at: Moment, kind: Kind, span: Option<Nanos>, count: Option<i64>) {
-        self.told += 1;
-        let (number, client, address, previous, before, seq) = (self.told, None, None, None, None, None);
+    pub(super) fn report_own(&mut self, at: Moment, kind: Kind, span: Option<Nanos>, count: Option<i64>) {
+        self.numbered += 1;
+        let (number, client, address, previous, before, seq) = (self.numbered, None, None, None, None, None);
         self.events.push(Event { number, at, kind, client, address, previous, before, seq, span, count });
     }
 }
