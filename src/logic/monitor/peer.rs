@@ -246,7 +246,7 @@ impl Peer {
         {
             let alive = beat.seq.is_some_and(|seq| seq > highest.saturating_add(1));
             // A second sender of this name came, and is gone: one that was started by mistake, or one forged datagram.
-            // KeyHash listens could have kept what a sealed sender wrote meanwhile.
+            // Who listens could have kept what a sealed sender wrote meanwhile.
             let alone = matches!(self.state, State::Suspect | State::Down | State::Bye) && !self.sealed;
             return if alive && alone { SessionMatch::New } else { SessionMatch::Over { alive } };
         }

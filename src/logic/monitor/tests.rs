@@ -247,7 +247,7 @@ fn one_network_does_not_fill_the_house() {
     assert_eq!((post.monitor.clients(), post.monitor.counters().refused), (8, 504));
     post.hear_from("203.0.114.1:5000", b"Heartbeat 1 1700000000.0");
     assert_eq!(post.monitor.clients(), 9);
-    // KeyHash is forgotten leaves room.
+    // Who is forgotten leaves room.
     post.pass(61 * SECOND);
     post.hear_from("203.0.113.9:5000", b"Heartbeat 1 1700000000.0");
     assert_eq!(post.monitor.clients(), 1);
