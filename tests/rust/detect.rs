@@ -1,4 +1,4 @@
-//! Heartbeats in virtual time: what is lost and late is told from what it looks like.
+//! Detectors in virtual time: lost and late heartbeats, mistakes and crashes.
 
 use udpping::logic::link::LinkPlan;
 use udpping::logic::monitor::detect::Detector;

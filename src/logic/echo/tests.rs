@@ -138,7 +138,7 @@ proptest! {
 }
 
 #[test]
-fn a_client_is_told_what_it_lost_since_its_last_reply() {
+fn a_reply_can_count_the_requests_lost_since_the_last() {
     for loss in ["pattern:.xx..", "trace:.xx.."] {
         let mut echo = echo(loss, "0", "{lost}");
         let mut out = Vec::new();

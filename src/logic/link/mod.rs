@@ -118,7 +118,7 @@ impl Link {
     /// Looks a client up, for several of its datagrams in a row; allocates only for a new one.
     pub fn client(&mut self, client: SocketAddr) -> Client<'_> {
         let (index, ClientState { streams, lost_in_a_row }) = self.clients.entry(client);
-        // A shared stream has the uniforms of client 0, whoever sends.
+        // A shared stream has the uniforms of client 0.
         let (streams, drawn) = match self.scope {
             Scope::Client => (streams, index),
             Scope::Shared => (&mut self.shared, 0),

@@ -96,7 +96,7 @@ fn randint_loses_what_python_loses() {
 }
 
 #[test]
-fn randint_is_one_stream_for_all_clients_unless_told_otherwise() {
+fn randint_is_one_stream_for_all_clients_by_default() {
     let mut shared = Link::new(plan("randint:0,10,4", "0", 42));
     let mixed: String =
         (0..40).map(|at| if is_lost(send(&mut shared, at % 7)) { 'x' } else { '.' }).collect();
