@@ -30,6 +30,7 @@ const MAX_UNWRITTEN: usize = 1 << 20;
 /// The longest time between two verdicts, and until it stops, however many datagrams wait.
 const MAX_BUSY: Nanos = 5 * TICK;
 
+/// Where to listen, and the settings of the monitor.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A host name or address; empty for every IPv4 interface, `::` for every interface of both versions.
@@ -132,6 +133,7 @@ impl Watcher {
         drop(lock(&self.socket).take());
     }
 
+    /// The address it is bound to.
     pub fn bound(&self) -> SocketAddr {
         self.bound
     }

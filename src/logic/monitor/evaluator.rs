@@ -1,4 +1,4 @@
-//! Who is up, who is silent, and since when: the verdicts, and the events that tell them.
+//! The states of clients: which are up and which are silent, and the events that report the changes.
 
 use super::account::Heard;
 use super::clocks::Finding;
@@ -11,16 +11,15 @@ use super::roster::Entry;
 use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos};
 
-/// From so many clients on, most of them falling silent at once is more likely this machine's fault than theirs.
+/// From so many clients on, if most fall silent at once, the fault is likely this machine's.
 const COMPANY: usize = 3;
-/// Nobody is looked at more often than this for the mere passing of time.
+/// The least time between two timers of a client.
 const SOON: Nanos = 1_000_000;
 
-/// All that verdicts are made of beside the client.
 #[derive(Debug)]
 pub(super) struct Evaluator {
     pub(super) health: Health,
-    /// Clients for whose heartbeats it waits, and those of them that are late.
+    /// Clients that are up, and those of them that are late or suspect.
     watched: usize,
     silent: usize,
     isolated: Option<Moment>,
@@ -30,14 +29,14 @@ pub(super) struct Evaluator {
     numbered: u64,
 }
 
-/// What becomes of a client's place by a verdict.
+/// What to do with a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Nothing.
+    /// Keep it.
     Keep,
-    /// It has stopped, and can make room for others.
+    /// It has stopped, and may be evicted.
     Stopped,
-    /// It is given up.
+    /// Remove it.
     Forget,
 }
 
@@ -55,23 +54,20 @@ impl Evaluator {
         }
     }
 
-    /// Whether most clients fell silent at once and verdicts wait.
     pub(super) fn is_isolated(&self) -> bool {
         self.isolated.is_some()
     }
 
-    /// When it is said that nothing comes at all, if it is to be and was not.
+    /// When the monitor becomes idle, if that is to be reported and was not.
     pub(super) fn idle_from(&self, idle: Nanos) -> Option<Nanos> {
         (idle > 0 && !self.idle_reported).then(|| self.heard.mono.saturating_add(idle))
     }
 
-    /// Some client is heard.
     pub(super) fn hear(&mut self, now: Moment) {
         self.heard = now;
         self.idle_reported = false;
     }
 
-    /// Counts a client that is known from before.
     pub(super) fn count_restored(&mut self, peer: &Peer) {
         self.watched += usize::from(peer.state.is_watched());
         self.silent += usize::from(peer.state.is_silent());
@@ -80,7 +76,7 @@ impl Evaluator {
     /// A fresh heartbeat came: `before` is when the last one did.
     pub(super) fn heartbeat(&mut self, client: &mut Entry<'_>, before: Moment, now: Moment) -> Outcome {
         let peer = &mut *client.peer;
-        // One that was so long on the way that silence is suspicious all the same revives nobody.
+        // A heartbeat that was delayed past the deadline brings no client up.
         let grace = self.health.grace(peer.excused, peer.interval());
         let in_time =
             peer.deadlines().is_some_and(|deadlines| now.mono <= deadlines.down.saturating_add(grace));
@@ -100,7 +96,7 @@ impl Evaluator {
         outcome
     }
 
-    /// Looks at a client because the time for it has come.
+    /// Checks a client whose timer has fired.
     pub(super) fn check(&mut self, client: &mut Entry<'_>, plan: &MonitorPlan, now: Moment) -> Outcome {
         let peer = &mut *client.peer;
         self.settle(peer, plan, now);
@@ -132,7 +128,6 @@ impl Evaluator {
         outcome
     }
 
-    /// Puts a client into a state.
     fn set_state(&mut self, peer: &mut Peer, to: State, span: Nanos, now: Moment) -> Outcome {
         let before = peer.state;
         if before == to {
@@ -154,7 +149,7 @@ impl Evaluator {
         if peer.has_stopped() { Outcome::Stopped } else { Outcome::Keep }
     }
 
-    /// Sets the time at which something about a client may change by itself.
+    /// Sets the timer of a client to when its state or its losses may change without a heartbeat.
     pub(super) fn set_timer(&self, client: &mut Entry<'_>, now: Moment) {
         let peer = &*client.peer;
         let grace = self.health.grace(peer.excused, peer.interval());
@@ -164,7 +159,6 @@ impl Evaluator {
             State::Late => Some(deadlines.suspect),
             State::Suspect if self.is_isolated() => Some(now.mono.saturating_add(peer.patience)),
             State::Suspect => Some(deadlines.down),
-            // One heartbeat of two on the way up.
             State::Down | State::Bye => None,
         });
         let verdict = mark.map(|mark| mark.saturating_add(grace).saturating_add(1));
@@ -174,7 +168,7 @@ impl Evaluator {
         }
     }
 
-    /// Counts as lost what has not come in time to be merely late.
+    /// Counts numbers as lost that were held long enough.
     pub(super) fn settle(&mut self, peer: &mut Peer, plan: &MonitorPlan, now: Moment) {
         let interval = peer.interval();
         let Some(account) = &mut peer.account else { return };
@@ -183,7 +177,7 @@ impl Evaluator {
         self.report_lost(peer, plan, lost, now);
     }
 
-    /// Whether most of the clients that were up are silent, so that the fault is likely on this side.
+    /// Whether most of the clients that were up are silent: the fault is likely on this side.
     fn check_isolated(&mut self, now: Moment) -> bool {
         if self.isolated.is_none() && self.watched >= COMPANY && 2 * self.silent > self.watched {
             self.isolated = Some(now);
@@ -193,26 +187,26 @@ impl Evaluator {
         self.is_isolated()
     }
 
-    /// Whether others were heard since most fell silent, at two looks at this client in a row: the fault cannot be on
-    /// this side. At one look alone it may be this side's connection that just comes back.
+    /// Whether others were heard since most fell silent, at two checks of this client in a row: the fault is not this
+    /// side's. At one check alone, this side's connection may just be coming back.
     fn is_refuted(&self, peer: &mut Peer, now: Moment) -> bool {
         let (heard, since) = (self.heard.mono, self.isolated.map_or(now.mono, |since| since.mono));
         if heard > since && now.mono.saturating_sub(heard) <= peer.patience {
             return std::mem::replace(&mut peer.others_heard, true);
         }
-        // Others who send more rarely may be between two heartbeats, unless there are none.
+        // Clients with a longer interval may be between two heartbeats, if there are any.
         peer.others_heard &= self.silent != self.watched;
         false
     }
 
-    /// Whether most clients are heard again after they had fallen silent.
+    /// Whether most clients are heard again.
     pub(super) fn check_connected(&mut self, now: Moment) -> bool {
         let Some(since) = self.isolated.take_if(|_| 2 * self.silent <= self.watched) else { return false };
         self.report_own(now, Kind::Connected, Some(now.mono.saturating_sub(since.mono)), None);
         true
     }
 
-    /// Gives a client that is still silent as long from now on as from a heartbeat.
+    /// Moves the deadline of a silent client, as if a heartbeat had come now.
     pub(super) fn extend_deadline(&self, client: &mut Entry<'_>, now: Moment) {
         let peer = &mut *client.peer;
         if !peer.state.is_silent() {
@@ -224,7 +218,7 @@ impl Evaluator {
         self.set_timer(client, now);
     }
 
-    /// Says once that nothing comes at all.
+    /// Reports once that no client is heard.
     pub(super) fn check_idle(&mut self, idle: Nanos, now: Moment) {
         let silence = now.mono.saturating_sub(self.heard.mono);
         if idle > 0 && !self.idle_reported && silence >= idle {
@@ -233,7 +227,6 @@ impl Evaluator {
         }
     }
 
-    /// Tells of a heartbeat.
     pub(super) fn report_beat(&mut self, peer: &Peer, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
         let (kind, count) = match heard {
             Heard::Fresh { .. } | Heard::Jump => (Kind::Heard, None),
@@ -249,7 +242,7 @@ impl Evaluator {
         });
     }
 
-    /// Tells of runs of lost numbers, first and last, if somebody wants to know.
+    /// Reports runs of lost numbers, first and last, if the plan asks for them.
     pub(super) fn report_lost(
         &mut self,
         peer: &Peer,
@@ -266,7 +259,6 @@ impl Evaluator {
         }
     }
 
-    /// Tells what the clocks of a client say.
     pub(super) fn report_finding(&mut self, peer: &Peer, finding: Finding, now: Moment) {
         let (kind, span) = match finding {
             Finding::SenderStepped { by } => (Kind::ClientClockStepped, by),
@@ -275,7 +267,7 @@ impl Evaluator {
         self.report(peer, now, kind, |event| event.span = Some(span));
     }
 
-    /// An event about a client.
+    /// Adds an event about a client.
     pub(super) fn report(&mut self, peer: &Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
         self.numbered += 1;
         let mut event = Event {
@@ -294,7 +286,7 @@ impl Evaluator {
         self.events.push(event);
     }
 
-    /// An event about the monitor itself.
+    /// Adds an event about the monitor itself.
     pub(super) fn report_own(&mut self, at: Moment, kind: Kind, span: Option<Nanos>, count: Option<i64>) {
         self.numbered += 1;
         let (number, client, address, previous, before, seq) = (self.numbered, None, None, None, None, None);

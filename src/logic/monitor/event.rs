@@ -1,4 +1,4 @@
-//! What a monitor has to tell, in the order in which it happened.
+//! The events of a monitor.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -70,7 +70,7 @@ pub enum Kind {
     Full,
 }
 
-/// One thing that happened. Which of the last five fields say something, and what, is said with [`Kind`].
+/// An event. [`Kind`] says which of the last five fields are set, and what they mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Counted from 1.
@@ -96,19 +96,19 @@ pub struct Event {
 }
 
 impl State {
-    /// Whether heartbeats are waited for.
+    /// Whether heartbeats are expected.
     pub(super) fn is_watched(self) -> bool {
         matches!(self, Self::Up | Self::Late | Self::Suspect)
     }
 
-    /// Whether a heartbeat that was waited for did not come.
+    /// Whether an expected heartbeat did not come.
     pub(super) fn is_silent(self) -> bool {
         matches!(self, Self::Late | Self::Suspect)
     }
 }
 
 impl Kind {
-    /// All that are no state, with their words.
+    /// All but the states.
     const NAMES: [(Self, &'static str); 19] = [
         (Self::Restarted, "restarted"),
         (Self::Paused, "paused"),
@@ -131,7 +131,7 @@ impl Kind {
         (Self::Full, "full"),
     ];
 
-    /// In a word.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Is(state) => state.name(),
@@ -139,7 +139,7 @@ impl Kind {
         }
     }
 
-    /// The kind of that word.
+    /// The kind of that name.
     pub fn named(word: &str) -> Option<Self> {
         let kind = || Self::NAMES.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind);
         State::from_name(word).map(Self::Is).or_else(kind)
@@ -238,7 +238,7 @@ impl Event {
     }
 }
 
-/// A time for people.
+/// A time in a unit that suits it.
 struct Span(Nanos);
 
 impl fmt::Display for Span {

@@ -1,30 +1,29 @@
-//! The faults of the monitor itself: time in which it did not look, clocks that were set, datagrams that the kernel
-//! dropped. None of them is a client's, so verdicts wait.
+//! The faults of the monitor itself: times in which it did not run, clocks that were set, datagrams that the kernel
+//! dropped. No client is to blame for them, so verdicts wait.
 
 use crate::logic::{Moment, Nanos, SECOND};
 
-/// The driver looks at least this often.
+/// The driver calls at least this often.
 pub const TICK: Nanos = SECOND / 5;
-/// From here on between two looks the monitor stood still: overload, a stopped process, a machine that slept.
+/// A longer time between two calls is a stall: overload, a stopped process, a suspended machine.
 const STALL: Nanos = TICK + SECOND / 4;
-/// A wall clock may be slewed by 500 ppm and read between two instructions; more, and it was set.
+/// A wall clock that moves by more than this, beside a slew of 500 ppm, was set.
 const STEP: Nanos = SECOND / 100;
-/// Losses that one client is excused for, when the kernel drops datagrams again and again.
+/// At most so many intervals of grace for datagrams that the kernel dropped.
 const MOST_EXCUSED: u32 = 10;
 
 #[derive(Debug)]
 pub(super) struct Health {
     looked: Moment,
-    /// Time that was stalled, altogether.
+    /// The time of all stalls.
     stalled: Nanos,
-    /// When the stall began whose datagrams are still being read, and how long it was.
+    /// Begin and length of a stall whose datagrams are still being received.
     catching_up: Option<(Nanos, Nanos)>,
     drops: u64,
-    /// How often datagrams were dropped between two looks.
+    /// Calls between which the kernel dropped datagrams.
     drop_periods: u32,
 }
 
-/// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) stalled: Option<Nanos>,
@@ -36,7 +35,6 @@ impl Health {
         Self { looked: now, stalled: 0, catching_up: None, drops: 0, drop_periods: 0 }
     }
 
-    /// Looks at the clocks.
     pub(super) fn tick(&mut self, now: Moment) -> Found {
         let gap = now.mono.saturating_sub(self.looked.mono);
         let step = now.wall.saturating_sub(self.looked.wall).saturating_sub(gap);
@@ -52,17 +50,16 @@ impl Health {
         }
     }
 
-    /// Nothing came until now, and the driver would have looked.
     pub(super) fn rested(&mut self, now: Moment) {
         self.looked = now;
     }
 
-    /// Everything that came during a stall has been read.
+    /// All that arrived during a stall has been received.
     pub(super) fn caught_up(&mut self) {
         self.catching_up = None;
     }
 
-    /// How many more datagrams the kernel has dropped since it was last asked.
+    /// How many datagrams the kernel dropped since the last call.
     pub(super) fn drops(&mut self, total: Option<u64>) -> Option<u64> {
         let more = total?.checked_sub(self.drops).filter(|more| *more > 0)?;
         self.drops += more;
@@ -70,12 +67,12 @@ impl Health {
         Some(more)
     }
 
-    /// The earliest time at which a heartbeat that is read now may have come: when the stall began, if it waited in one.
+    /// When a heartbeat that is received now may have arrived at the earliest: when the stall began, after one.
     pub(super) fn earliest(&self, now: Nanos) -> Nanos {
         self.catching_up.map_or(now, |(began, _)| began.min(now))
     }
 
-    /// What there was to be excused when a heartbeat came that is read now.
+    /// The stalls and drops up to a heartbeat that arrived at `came`.
     pub(super) fn excuses(&self, came: Nanos) -> (Nanos, u32) {
         let since = self
             .catching_up
@@ -83,7 +80,7 @@ impl Health {
         (self.stalled - since, self.drop_periods)
     }
 
-    /// How much longer a client may be silent whose last heartbeat was read with `excused`.
+    /// How much longer a client may be silent, for the stalls and drops since `excused`.
     pub(super) fn grace(&self, excused: (Nanos, u32), interval: Nanos) -> Nanos {
         let periods = self.drop_periods.saturating_sub(excused.1).min(MOST_EXCUSED);
         self.stalled.saturating_sub(excused.0).saturating_add(interval.saturating_mul(periods.into()))

@@ -1,8 +1,8 @@
-//! Where in the roster somebody is, by the hash of who it is.
+//! The slots of clients by the hash of their name or address.
 //!
-//! A table of open addressing with linear probing (Knuth, volume 3, section 6.4): an entry is a slot and the hash in one
-//! word, so that looking somebody up reads one cache line here, and one of the client for the name itself. What is
-//! removed is closed up, so nothing has to be cleared away, and a hash is never computed again.
+//! A table of open addressing with linear probing (Knuth, volume 3, section 6.4). An entry is a slot and the hash in
+//! one word, so that a look-up reads one cache line here, and one of the client for its name. A removal moves later
+//! entries up, so there are no tombstones.
 
 /// Half of a word.
 const HALF: u32 = u32::BITS;
@@ -11,7 +11,7 @@ const PARTS: usize = 8;
 const FEWEST: usize = 16;
 const EMPTY: u64 = 0;
 
-/// Places by hashes. No two who are the same are put in.
+/// Slots by hash.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// The hash in the upper half, the slot plus one in the lower; a power of two of them, or none.

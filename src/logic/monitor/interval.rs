@@ -1,29 +1,28 @@
-//! The time between two heartbeats: stated by the sender, or found out.
+//! The time between two heartbeats: stated by the sender, or estimated.
 
 use super::niche::NicheI64;
 use crate::logic::{DAY, Nanos};
 
-/// Heartbeats over which it is averaged when it is not stated.
+/// Heartbeats over which it is averaged.
 const GAPS: u8 = 16;
-/// So many times the average is far longer.
+/// A gap of more than so many times the average is odd.
 const FAR: Nanos = 4;
 
-/// The time between two heartbeats.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interval {
     pub(super) stated: Option<NicheI64>,
     pub(super) found: Nanos,
     pub(super) gaps: u8,
     pub(super) least: Nanos,
-    /// The longest lately, forgotten little by little.
+    /// The longest recent gap; it decays.
     pub(super) longest: Nanos,
-    /// The last that was far longer than the others, and how many came since.
+    /// The last odd gap, and the gaps since then.
     pub(super) odd: Nanos,
     pub(super) since_odd: u8,
 }
 
 impl Interval {
-    /// One that is not known, if it is not stated, but not less than `least`.
+    /// If it is not stated, it is estimated, and not less than `least`.
     pub(super) fn new(stated: Option<Nanos>, least: Nanos) -> Self {
         Self {
             stated: stated.map(NicheI64::from),
@@ -36,7 +35,6 @@ impl Interval {
         }
     }
 
-    /// What the sender says.
     pub(super) fn stated(self) -> Option<Nanos> {
         self.stated.map(NicheI64::get)
     }
@@ -49,13 +47,13 @@ impl Interval {
         self.stated().unwrap_or(self.least.max(self.found).min(DAY))
     }
 
-    /// The longest silence that is usual of a sender that does not state how often it sends: it may send in bursts.
+    /// The longest usual silence of a sender that states no interval: it may send in bursts.
     pub(super) fn usual_silence(self) -> Option<Nanos> {
         Some(self.longest).filter(|longest| self.stated.is_none() && *longest > 0)
     }
 
-    /// Learns from a time in which so many numbers went by. A far longer one is an outage when it comes once, another pace
-    /// when two follow each other, and how bursts are when it comes again and again.
+    /// Learns from a gap of `steps` numbers. One odd gap is an outage, two in a row are another interval, and several
+    /// are the pauses between bursts.
     pub(super) fn learn(&mut self, gap: Nanos, steps: u64) {
         let each = gap / Nanos::try_from(steps.max(1)).unwrap_or(Nanos::MAX);
         let each = each.clamp(0, DAY);

@@ -1,9 +1,8 @@
-//! The monitor of heartbeats: who is alive, who has stopped, and what the way between lost.
+//! The monitor of heartbeats: which clients are up or down, and what was lost on the way.
 //!
-//! [`Monitor`] is fed datagrams and the time, and answers with events, deadlines and sometimes a reply. What a driver
-//! owes it: [`Monitor::hear_all`] for the datagrams that came, and [`Monitor::wake`] when all that had come is heard, at
-//! [`Monitor::next_deadline`], and every [`TICK`] in any case. A driver that comes later than that admits by it that
-//! the monitor itself stood still, and verdicts wait as much longer.
+//! A driver calls [`Monitor::hear_all`] for the datagrams that arrived, and [`Monitor::wake`] when all of them are taken,
+//! at [`Monitor::next_deadline`], and at least every [`TICK`]. A later call is a stall of the monitor itself, and verdicts
+//! wait as much longer.
 
 pub mod account;
 pub mod clocks;
@@ -43,7 +42,7 @@ use roster::{KeyHash, PeerKey, Roster};
 use session::SessionMatch;
 pub use view::{Counters, PeerRow, Unread};
 
-/// The monitor, without its socket.
+/// The monitor, without a socket.
 #[derive(Debug)]
 pub struct Monitor {
     plan: MonitorPlan,
@@ -52,12 +51,12 @@ pub struct Monitor {
     counters: Counters,
     unread: view::Samples,
     full_reported: bool,
-    /// For whoever needs it for a moment.
+    /// Buffers that are used again.
     slots: Vec<u32>,
     out: Vec<u8>,
 }
 
-/// A datagram that was read, and who it is from.
+/// A datagram, parsed, and the hash of its sender.
 #[derive(Debug)]
 struct Incoming<'a> {
     source: SocketAddr,
@@ -66,7 +65,7 @@ struct Incoming<'a> {
 }
 
 impl Monitor {
-    /// A monitor that has heard nobody yet.
+    /// A monitor without clients.
     pub fn new(plan: MonitorPlan, now: Moment) -> Self {
         Self {
             plan,
@@ -80,11 +79,9 @@ impl Monitor {
         }
     }
 
-    /// Takes in datagrams that are read now, in their order, and gives `answer` what is to be sent back to the sender of
-    /// which of them, counted from 0.
-    ///
-    /// What comes of it is what [`Monitor::hear`] makes of one after the other. It is faster: of very many clients hardly
-    /// any is in the processor's cache, and what is known of all these is fetched at once.
+    /// Takes datagrams that are received now, in order, and calls `answer` with the number of a datagram, from 0, and
+    /// the reply to it. It does what [`Monitor::hear`] does for each, but faster: of very many clients hardly any is in
+    /// the processor's cache, and those of all datagrams are fetched at once.
     pub fn hear_all<'a>(
         &mut self,
         now: Moment,
@@ -113,15 +110,14 @@ impl Monitor {
         (self.slots, self.out) = (slots, out);
     }
 
-    /// Takes in a datagram that is read now. The answer, if there is to be one, is left in `out`, which else is empty.
+    /// Takes a datagram that is received now. `out` then holds the reply, or is empty.
     pub fn hear(&mut self, now: Moment, source: SocketAddr, datagram: &[u8], out: &mut Vec<u8>) {
         self.tick(now);
         let one = self.read(source, datagram);
         self.take_in(now, one, out);
     }
 
-    /// Looks at the clocks, and gives the verdicts whose time has come. `drops` is how many datagrams the kernel says it
-    /// has dropped so far.
+    /// Reads the clocks, and gives the verdicts that are due. `drops` is the kernel's count of dropped datagrams.
     pub fn wake(&mut self, now: Moment, drops: Option<u64>) {
         self.tick(now);
         if let Some(more) = self.evaluator.health.drops(drops) {
@@ -148,8 +144,7 @@ impl Monitor {
         self.evaluator.check_idle(self.plan.idle, now);
     }
 
-    /// Says that nothing came until now, and that the driver would have looked every [`TICK`]: virtual time has no idle
-    /// moments to spend.
+    /// Skips idle virtual time: nothing came until now, and a driver would have called every [`TICK`].
     pub fn rested(&mut self, now: Moment) {
         self.evaluator.health.rested(now);
     }
@@ -159,17 +154,17 @@ impl Monitor {
         self.roster.next_timer().into_iter().chain(self.evaluator.idle_from(self.plan.idle)).min()
     }
 
-    /// What happened since this was last asked.
+    /// The events since the last call.
     pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
         self.evaluator.events.drain(..)
     }
 
-    /// What came in.
+    /// The counts so far.
     pub fn counters(&self) -> Counters {
         Counters { clients: self.clients() as u64, isolated: self.evaluator.is_isolated(), ..self.counters }
     }
 
-    /// The latest datagrams that could not be read.
+    /// The latest datagrams that could not be parsed.
     pub fn unread(&self) -> impl Iterator<Item = &Unread> {
         self.unread.iter()
     }
@@ -189,8 +184,8 @@ impl Monitor {
         saved::title(now)
     }
 
-    /// Adds a line for each of at most `most` clients, from key `first` on; gives the key to go on from, if there
-    /// are more.
+    /// Adds a line for each of at most `most` clients, from slot `first` on; returns the slot to go on
+    /// from, if there are more.
     pub fn save(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
         for peer in self.roster.slots(first, most).filter(|peer| peer.state != State::New) {
             saved::write(peer, text);
@@ -198,7 +193,7 @@ impl Monitor {
         Some(first + most).filter(|next| *next < self.roster.capacity())
     }
 
-    /// Takes up what was saved.
+    /// Restores what was saved.
     ///
     /// # Errors
     /// A text that was not saved by [`Monitor::save`].
@@ -225,7 +220,7 @@ impl Monitor {
         Ok(())
     }
 
-    /// Reads a datagram, and who it is from. This changes nothing.
+    /// Parses a datagram, and hashes its sender.
     fn read<'a>(&self, source: SocketAddr, datagram: &'a [u8]) -> Incoming<'a> {
         let beat = Heartbeat::read(datagram).map(|mut beat| {
             if beat.local {
@@ -237,7 +232,6 @@ impl Monitor {
         Incoming { source, datagram, beat }
     }
 
-    /// Takes in what was read.
     fn take_in(&mut self, now: Moment, one: Incoming<'_>, out: &mut Vec<u8>) {
         let Incoming { source, datagram, beat } = one;
         out.clear();
@@ -268,7 +262,7 @@ impl Monitor {
         }
     }
 
-    /// Makes room for a client, if that may be.
+    /// Adds a client; evicts another if there is no room.
     fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<PeerKey> {
         let sealed = !self.plan.keys.is_empty();
         if !sealed && !self.roster.has_room_for(source, self.plan.per_prefix) {
@@ -303,7 +297,7 @@ impl Monitor {
         self.roster.remove(key);
     }
 
-    /// Takes in a heartbeat of a client; says whether it is fresh.
+    /// Takes a heartbeat of a client; returns whether it is fresh.
     fn receive_from(&mut self, key: PeerKey, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> bool {
         let Some(mut client) = self.roster.entry(key) else { return false };
         if !self.plan.keys.is_empty() {
@@ -348,7 +342,7 @@ impl Monitor {
         let moved = previous != source;
         if moved {
             client.move_to(source);
-            // A sender that starts has another port as a matter of course.
+            // A sender that restarts has another port: that is no move.
             if !started_again || previous.ip() != source.ip() {
                 let peer = &*client.peer;
                 evaluator
@@ -359,14 +353,13 @@ impl Monitor {
             evaluator.report_finding(client.peer, finding, now);
         }
         let outcome = evaluator.heartbeat(&mut client, before, now);
-        // One that has stopped makes room in the network it is in.
+        // A stopped client can be evicted from the network it is in now.
         if outcome == Outcome::Stopped || moved && client.peer.has_stopped() {
             self.roster.stopped(key);
         }
         true
     }
 
-    /// Looks at the clocks of this machine.
     fn tick(&mut self, now: Moment) {
         let found = self.evaluator.health.tick(now);
         if let Some(gap) = found.stalled {

@@ -1,4 +1,4 @@
-//! What a client is called: a short text takes no memory of its own, as there are very many clients.
+//! The name of a client: a short one needs no allocation, as there are very many clients.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -19,7 +19,7 @@ enum Repr {
 }
 
 impl Name {
-    /// Whether this is the name. What is compared is bytes: nothing has to be checked for that.
+    /// Compares bytes, which needs no check of UTF-8.
     pub(super) fn is(&self, text: &str) -> bool {
         self.bytes() == text.as_bytes()
     }
@@ -50,7 +50,7 @@ impl Deref for Name {
 
     fn deref(&self) -> &str {
         match &self.0 {
-            // It was a text when it was put in.
+            // It was made from a `str`.
             Repr::Short(..) => std::str::from_utf8(self.bytes()).unwrap_or_default(),
             Repr::Long(text) => text,
         }

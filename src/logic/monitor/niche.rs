@@ -1,4 +1,4 @@
-//! A number of which an `Option` takes no more room than the number itself: there are very many clients.
+//! A number whose `Option` is no larger, as there are very many clients.
 
 use std::num::{NonZeroI64, NonZeroU8};
 

@@ -1,4 +1,4 @@
-//! One client: which session it is in, what arrived of it, and until when its silence is fine.
+//! One client: its session, what arrived of it, and its deadlines.
 
 use std::net::SocketAddr;
 
@@ -13,23 +13,21 @@ use super::session::{EARLIER, Session, SessionMatch};
 use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos, SECOND};
 
-/// A client gets a detector with the third heartbeat of a session, and memory for what was learned with it. It begins with
-/// the second: of one that is heard twice, no more than one heartbeat has to be remembered.
+/// Heartbeats of a session before a detector, and its memory, is made. The detector then learns the last of them first.
 const YOUNG: u8 = 2;
-/// Intervals and a second that silence of a young one may take.
+/// Before that, a client may be silent for so many intervals and a second.
 pub(super) const PATIENCE: Nanos = 3;
-/// How long a newcomer that does not state its interval may take for its second heartbeat: from the first alone nobody
-/// knows how often it sends.
+/// How long a new client that states no interval may take for its second heartbeat.
 const NEWCOMER: Nanos = 60 * SECOND;
-/// Heartbeats in a row that keep their pace and are all too late by the sender's clock, after which that clock stood still.
+/// After so many heartbeats in a row at the usual interval, all too late by the sender's clock, that clock has stopped.
 const OUT_OF_STEP: u8 = 3;
-/// Rising numbers below the highest after which these are the ones to go by.
+/// After so many rising numbers below the highest, the account restarts with them.
 const CUT_OFF: u8 = 3;
 
-/// No time at all: an `Option` would take more room.
+/// Stands for none: an `Option` would be larger.
 const UNKNOWN: Deadlines = Deadlines { late: Nanos::MIN, suspect: Nanos::MIN, down: Nanos::MIN };
 
-/// A client. Its fields are in this order, and [`Peer::prefetch`] reads one of each cache line.
+/// A client. The fields are in this order, and [`Peer::prefetch`] reads one of each cache line.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Peer {
@@ -45,50 +43,48 @@ pub(super) struct Peer {
     pub(super) interval: Interval,
     /// [`UNKNOWN`] before the first heartbeat; [`Peer::deadlines`] says so.
     deadlines: Deadlines,
-    /// How long it may be silent after its last heartbeat.
+    /// How long it may be silent after a heartbeat.
     pub(super) patience: Nanos,
-    /// What was learned of how its heartbeats come, and before that how many of them came.
     watch: Option<Box<Watch>>,
-    /// Most have none.
     pub(super) history: Option<Box<History>>,
     /// Since when it is in its state.
     pub(super) since: Moment,
-    /// What the monitor had to excuse itself for when the last fresh heartbeat came.
+    /// The monitor's stalls and drops when the last fresh heartbeat came.
     pub(super) excused: (Nanos, u32),
     pub(super) sessions: u32,
-    /// Which of all that were let in, modulo 2^32.
+    /// Its number among all admitted, modulo 2^32.
     pub(super) number: u32,
     young: u8,
     pub(super) state: State,
-    /// Known by its address, as its heartbeats carry no name.
+    /// Its heartbeats carry no name, so its address identifies it.
     pub(super) nameless: bool,
     pub(super) sealed: bool,
-    /// How many heartbeats kept their pace and were too late.
+    /// As for [`OUT_OF_STEP`].
     out_of_step: u8,
-    /// Fresh heartbeats since it was new, down, or gone.
+    /// Fresh heartbeats since it was new or stopped.
     fresh: u8,
     /// Its times are dates without a zone: no clock can be update from them.
     pub(super) local: bool,
     pub(super) duplicate_reported: bool,
-    /// Others were heard while verdicts about it waited.
+    /// Others were heard while its verdict waited.
     pub(super) others_heard: bool,
 }
 
-/// What is to be known of a client beside its session.
+/// What is kept of earlier sessions; few clients have it.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// Sessions before this one, and the highest number heard of each.
     pub(super) earlier: [Option<(u64, u64)>; EARLIER],
-    /// What came of it in these and the ones before.
+    /// The counts of all earlier sessions.
     pub(super) carried: Counts,
-    /// Numbers up to here were heard before the monitor was last away, or in an earlier part of this session.
+    /// Numbers up to here were heard before the monitor restarted, or in an earlier part of this session.
     pub(super) floor: Option<u64>,
     below: Option<Below>,
-    /// What it said at the end, if that was the last word.
+    /// The status of its goodbye, if nothing came after it.
     pub(super) bye: Option<i32>,
 }
 
-/// Numbers below the highest that are rising by themselves.
+/// Rising numbers below the highest.
 #[derive(Debug, Clone, Copy)]
 struct Below {
     last: u64,
@@ -97,7 +93,6 @@ struct Below {
     since: Nanos,
 }
 
-/// What became of a heartbeat.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) heard: Heard,
@@ -138,12 +133,11 @@ impl Peer {
         }
     }
 
-    /// The name in its heartbeats.
     pub(super) fn id(&self) -> Option<&str> {
         (!self.nameless).then_some(&*self.name)
     }
 
-    /// Bytes beside its own, with those by which the allocator rounds up.
+    /// Bytes on the heap, with those by which the allocator rounds up.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let watch = self.watch.as_ref().map_or(0, |watch| size_of::<Watch>() + 16 + watch.memory() + 16);
@@ -152,7 +146,7 @@ impl Peer {
         watch + history + self.clocks.memory() + account + 3 * 16
     }
 
-    /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
+    /// Loads each of its cache lines.
     pub(super) fn prefetch(&self) -> u64 {
         let Self { source, last, session, clocks, interval, deadlines, since, .. } = self;
         let begins =
@@ -161,7 +155,7 @@ impl Peer {
         begins ^ goes_on ^ since.wall.cast_unsigned()
     }
 
-    /// The same of what it refers to.
+    /// Loads what it refers to.
     pub(super) fn prefetch_boxed(&self) -> u64 {
         self.watch.as_ref().map_or(0, |watch| watch.prefetch()) ^ self.clocks.prefetch_boxed()
     }
@@ -170,7 +164,6 @@ impl Peer {
         self.interval.value()
     }
 
-    /// Until when its silence means what, if that is known.
     pub(super) fn deadlines(&self) -> Option<Deadlines> {
         Some(self.deadlines).filter(|deadlines| *deadlines != UNKNOWN)
     }
@@ -179,12 +172,10 @@ impl Peer {
         self.deadlines = deadlines;
     }
 
-    /// The numbers up to which it was heard before, if that has to be known.
     pub(super) fn floor(&self) -> Option<u64> {
         self.history.as_ref()?.floor
     }
 
-    /// What a calibrated detector foretells.
     pub(super) fn forecast(&self) -> Option<Forecast> {
         self.watch.as_ref()?.forecast()
     }
@@ -193,7 +184,6 @@ impl Peer {
         self.history.get_or_insert_default()
     }
 
-    /// What it said at the end.
     pub(super) fn bye(&self) -> Option<i32> {
         self.history.as_ref()?.bye
     }
@@ -210,7 +200,6 @@ impl Peer {
         }
     }
 
-    /// Whether it states its interval.
     pub(super) fn states_interval(&self) -> bool {
         self.interval.stated().is_some()
     }
@@ -219,7 +208,7 @@ impl Peer {
         matches!(self.state, State::Down | State::Bye)
     }
 
-    /// All sessions together.
+    /// The counts of all sessions.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = self.history.as_ref().map_or_else(Counts::default, |history| history.carried);
         if let Some(account) = &self.account {
@@ -228,8 +217,8 @@ impl Peer {
         counts
     }
 
-    /// Where a heartbeat belongs. Newer is what has a higher boot number, or began later by the sender's clock; of
-    /// sealed senders nothing else is believed, as whoever listens could replay an old session.
+    /// The session of a heartbeat. A newer one has a higher boot number, or began later by the sender's clock; sealed
+    /// senders need one of these, as an eavesdropper could replay an old session.
     pub(super) fn classify(&mut self, beat: &Heartbeat<'_>) -> SessionMatch {
         let of = Session::of(beat);
         let (Some(number), Some(current)) = (of.number(), self.session.number()) else {
@@ -245,8 +234,8 @@ impl Peer {
             .find(|(earlier, _)| *earlier == number)
         {
             let alive = beat.seq.is_some_and(|seq| seq > highest.saturating_add(1));
-            // A second sender of this name came, and is gone: one that was started by mistake, or one forged datagram.
-            // Who listens could have kept what a sealed sender wrote meanwhile.
+            // A second sender of this name is gone again: started by mistake, or one forged datagram. Not for sealed
+            // senders: an eavesdropper could replay their old session.
             let alone = matches!(self.state, State::Suspect | State::Down | State::Bye) && !self.sealed;
             return if alive && alone { SessionMatch::New } else { SessionMatch::Over { alive } };
         }
@@ -267,7 +256,7 @@ impl Peer {
         SessionMatch::Over { alive: false }
     }
 
-    /// Senders that number no sessions: their numbers go back while their time goes on.
+    /// For senders without session numbers: a new session has lower numbers at a later time.
     fn classify_unnumbered(&self, beat: &Heartbeat<'_>) -> SessionMatch {
         if self.sealed {
             return SessionMatch::Current;
@@ -286,7 +275,7 @@ impl Peer {
         }
     }
 
-    /// Begins another session; gives back what of the old one counts as lost by that.
+    /// Begins another session; returns the runs of the old one that are lost.
     pub(super) fn restart(&mut self, beat: &Heartbeat<'_>) -> Vec<(u64, u64)> {
         let of = Session::of(beat);
         let (over, highest) = (self.session.number(), self.seq);
@@ -311,8 +300,7 @@ impl Peer {
         lost
     }
 
-    /// Takes a heartbeat of this session. `earliest` is when it may have come: earlier than it is read, if the monitor stood
-    /// still.
+    /// Takes a heartbeat of this session. `earliest` is when it may have arrived: earlier than `at` after a stall.
     pub(super) fn take(
         &mut self,
         beat: &Heartbeat<'_>,
@@ -355,7 +343,6 @@ impl Peer {
         };
         let first = self.account.as_ref().is_some_and(|account| account.counts().received == 1);
         if heard == Heard::Jump {
-            // Nothing that was learned of the numbers before holds for those behind a jump.
             self.unlearn();
         }
         if self.interval.stated() != beat.interval {
@@ -379,37 +366,37 @@ impl Peer {
         self.last_sent = beat.wall_ns.map(NicheI64::from);
         self.set_bye(beat.bye);
         let beat = Beat { seq, sent: update.sent, at: came };
-        self.mark(before, beat, detector);
+        self.set_deadlines_after(before, beat, detector);
         if self.is_out_of_step(came, gap) {
             self.clocks = Clocks::new();
             self.unlearn();
             let update = self.clocks.hear(known_steps, self.interval(), sample, at);
-            self.mark(before, Beat { sent: update.sent, ..beat }, detector);
+            self.set_deadlines_after(before, Beat { sent: update.sent, ..beat }, detector);
         }
         if let Some(usual) = self.interval.usual_silence() {
             self.deadlines = self.deadlines.after_at_least(came, usual);
         }
         self.patience = self.deadlines.down.saturating_sub(came).max(self.interval());
-        // What the clocks say beside a jump of the numbers says as little.
+        // Nothing is known about the time that a jump should take.
         Taken { heard, steps, finding: update.finding.filter(|_| heard != Heard::Jump) }
     }
 
-    /// Whether heartbeats come at their pace and yet all too late by what is known of the sender's clock: it stood still
-    /// with its machine, and is another one now. What only waited on the way comes at once.
+    /// Whether heartbeats come at their interval, and yet all too late by the sender's clock: it stopped with its machine.
+    /// Heartbeats that were only delayed come at once.
     fn is_out_of_step(&mut self, came: Nanos, gap: Nanos) -> bool {
         let late = self.deadlines.down < came && gap >= self.interval() / 2;
         self.out_of_step = if late { self.out_of_step.saturating_add(1) } else { 0 };
         self.out_of_step >= OUT_OF_STEP
     }
 
-    /// Whether numbers below the highest can be the ones to go by: those of unsealed clients, and numbers that were heard
-    /// before only where nothing else tells a restart.
+    /// Whether the account may restart with numbers below the highest: for unsealed clients, and with duplicates only
+    /// where no session number shows a restart.
     fn may_be_cut_off(&self, heard: Heard) -> bool {
         !self.sealed && (heard == Heard::Old || self.session.number().is_none())
     }
 
-    /// Whether the numbers have gone on below the highest, one heartbeat after the other: one wild number, which anybody
-    /// can send who can name an unsealed client, must not silence it for good.
+    /// Whether the numbers have gone on below the highest: one forged high number must not silence an unsealed client for
+    /// good.
     fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
         let history = self.history();
         let before =
@@ -419,7 +406,7 @@ impl Peer {
         below.run >= CUT_OFF && at.saturating_sub(below.since) >= self.interval()
     }
 
-    /// Begins the numbers of the session anew; gives back the runs that were held, first and last.
+    /// Restarts the account; returns the runs that were held, first and last.
     pub(super) fn reset_account(&mut self) -> Vec<(u64, u64)> {
         let mut lost = Vec::new();
         if let Some(account) = self.account.take() {
@@ -435,8 +422,8 @@ impl Peer {
         (self.watch, self.young) = (None, 0);
     }
 
-    /// Until when silence is fine after this heartbeat.
-    fn mark(&mut self, before: Beat, beat: Beat, detector: &Detector) {
+    /// Sets the deadlines after a heartbeat.
+    fn set_deadlines_after(&mut self, before: Beat, beat: Beat, detector: &Detector) {
         let interval = self.interval();
         // A sender that does not state its interval may change it.
         if self.watch.as_ref().is_some_and(|watch| (watch.interval() - interval).abs() > interval / 4) {
@@ -463,14 +450,14 @@ impl Peer {
         };
     }
 
-    /// Until when the second heartbeat of a newcomer is waited for.
+    /// The deadline of the second heartbeat.
     pub(super) fn second_deadline(&self) -> Option<Nanos> {
         let down = self.deadlines()?.down;
         let stated = self.states_interval();
         Some(if stated { down } else { down.max(self.last.mono.saturating_add(NEWCOMER)) })
     }
 
-    /// Counts a fresh heartbeat on the way up; says whether it is the second.
+    /// Counts a fresh heartbeat of a client that is not up; returns whether it is the second.
     pub(super) fn count_fresh(&mut self) -> bool {
         self.fresh = self.fresh.saturating_add(1);
         if self.fresh < 2 {
@@ -480,7 +467,6 @@ impl Peer {
         true
     }
 
-    /// The way up begins anew.
     pub(super) fn reset_fresh(&mut self) {
         self.fresh = 0;
     }

@@ -1,4 +1,4 @@
-//! What a monitor is asked to do.
+//! The settings of a monitor.
 
 use super::detect::Detector;
 use crate::logic::codec::heartbeat::Keys;
@@ -25,11 +25,10 @@ pub struct MonitorPlan {
     pub max_clients: usize,
     /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
     pub per_prefix: usize,
-    /// After how much silence of everybody to tell so; 0: never.
+    /// After how long without any heartbeat to report it; 0: never.
     pub idle: Nanos,
 }
 
-/// Most clients there is a number for.
 const CLIENTS: std::ops::RangeInclusive<usize> = 1..=10_000_000;
 
 impl MonitorPlan {

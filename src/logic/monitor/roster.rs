@@ -1,4 +1,4 @@
-//! The clients by name and address: who is let in, and who makes room.
+//! The clients by name and address: admission and eviction.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,13 +10,13 @@ use super::peer::Peer;
 use super::timers::Timers;
 use crate::logic::Nanos;
 
-/// Queues up to here are not looked through for what is out of date.
+/// Shorter queues are not compacted.
 const LONG: usize = 64;
 
-/// Clients whose memory is one piece.
+/// Clients in one allocation.
 const BLOCK: usize = 256;
 
-/// A client's key; it is another one's once the number there is another.
+/// The slot of a client. It is valid while the client in the slot has this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PeerKey {
     slot: u32,
@@ -25,15 +25,15 @@ pub(super) struct PeerKey {
 
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// In blocks, so that no client is ever moved, and little room is spare.
+    /// In blocks, so that no client is moved, and little memory is unused.
     blocks: Vec<Vec<Option<Peer>>>,
     free: Vec<u32>,
     index: Index,
     hasher: RandomState,
-    /// How many have been let in, modulo 2^32.
+    /// How many were admitted, modulo 2^32.
     admitted: u32,
     networks: HashMap<IpAddr, Network>,
-    /// Those of whom one heartbeat was heard, and those that have stopped, the oldest first; some are that no more.
+    /// Clients with one heartbeat, and clients that have stopped, the oldest first; some entries are out of date.
     unconfirmed: VecDeque<PeerKey>,
     stopped: VecDeque<PeerKey>,
     timers: Timers,
@@ -43,11 +43,10 @@ pub(super) struct Roster {
 #[derive(Debug, Default)]
 struct Network {
     clients: usize,
-    /// Those that have stopped, as in [`Roster::stopped`].
     stopped: VecDeque<PeerKey>,
 }
 
-/// A client that was looked up, and what is kept of it beside itself.
+/// A client, and the tables that refer to it.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) peer: &'a mut Peer,
@@ -56,7 +55,7 @@ pub(super) struct Entry<'a> {
     timers: &'a mut Timers,
 }
 
-/// Who a heartbeat says to be from, as far as a hash tells.
+/// The hash of a client's name, or of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyHash(u32);
 
@@ -65,14 +64,13 @@ impl Roster {
         self.capacity() - self.free.len()
     }
 
-    /// Who sends this. The hash is keyed: nobody outside can make two clients look alike.
+    /// The hash is keyed, so that senders cannot choose collisions.
     pub(super) fn hash(&self, id: Option<&str>, source: SocketAddr) -> KeyHash {
         let hash = id.map_or_else(|| self.hasher.hash_one(source), |id| self.hasher.hash_one(id));
         let [.., a, b, c, d] = hash.to_be_bytes();
         KeyHash(u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// The key of who sends this, if that is known.
     pub(super) fn find(&self, hash: KeyHash, id: Option<&str>, source: SocketAddr) -> Option<PeerKey> {
         let is = |slot| {
             self.at(slot).is_some_and(|peer| match id {
@@ -84,9 +82,8 @@ impl Roster {
         self.at(slot).map(|peer| PeerKey { slot, number: peer.number })
     }
 
-    /// Fetches what is kept of who likely sends these into the processor's cache: first where that is, then the client,
-    /// then what it refers to. Each step asks for memory of one sender after the other and waits for none, so the waits
-    /// for all of them are one. What it found is worth nothing.
+    /// Loads the clients that likely send these into the processor's cache: first their slots, then the clients, then
+    /// what they refer to. The loads of each step do not depend on each other, so they run at the same time.
     pub(super) fn fetch(&self, senders: impl Iterator<Item = KeyHash>, slots: &mut Vec<u32>) {
         slots.clear();
         slots.extend(senders.filter_map(|hash| self.index.guess(hash.0)));
@@ -96,7 +93,6 @@ impl Roster {
         std::hint::black_box(known().map(Peer::prefetch_boxed).fold(0, |all, one| all ^ one));
     }
 
-    /// Looks a client up.
     pub(super) fn entry(&mut self, key: PeerKey) -> Option<Entry<'_>> {
         let slot = key.slot as usize;
         let peer = self.blocks.get_mut(slot / BLOCK)?.get_mut(slot % BLOCK)?.as_mut();
@@ -123,7 +119,7 @@ impl Roster {
         (first..end).filter_map(|slot| self.blocks[slot / BLOCK][slot % BLOCK].as_ref())
     }
 
-    /// How many places there are.
+    /// How many slots there are.
     pub(super) fn capacity(&self) -> usize {
         self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
     }
@@ -134,18 +130,17 @@ impl Roster {
         slots.filter_map(|(slot, peer)| Some(PeerKey { slot, number: peer.as_ref()?.number })).collect()
     }
 
-    /// Whether that network may send one more unsealed client.
+    /// Whether the network of `source` may have one more unsealed client.
     pub(super) fn has_room_for(&self, source: SocketAddr, per_prefix: usize) -> bool {
         self.networks.get(&prefix(source.ip())).is_none_or(|network| network.clients < per_prefix)
     }
 
-    /// Whether there is already one of that name, or of that address for one without.
+    /// Whether there is a client of that name, or of that address if it has none.
     pub(super) fn knows(&self, peer: &Peer) -> bool {
         let id = peer.id();
         self.find(self.hash(id, peer.source), id, peer.source).is_some()
     }
 
-    /// Lets a client in.
     pub(super) fn add(&mut self, mut peer: Peer) -> PeerKey {
         self.admitted = self.admitted.wrapping_add(1);
         peer.number = self.admitted;
@@ -173,7 +168,7 @@ impl Roster {
         u32::try_from(slot).unwrap_or(u32::MAX)
     }
 
-    /// A client has stopped: it makes room when there is none.
+    /// Queues a client that has stopped for eviction.
     pub(super) fn stopped(&mut self, key: PeerKey) {
         let Some(peer) = self.get(key) else { return };
         let network = (!peer.sealed).then(|| prefix(peer.source.ip()));
@@ -186,7 +181,7 @@ impl Roster {
         }
     }
 
-    /// Adds to a queue, and when it has grown long takes out of it what is that no more.
+    /// Adds to a queue; removes entries that are out of date when it has grown long.
     fn push(
         &self,
         mut queue: VecDeque<PeerKey>,
@@ -202,7 +197,7 @@ impl Roster {
         queue
     }
 
-    /// The client that makes room first in a network that has no more: who has stopped the longest.
+    /// The client to evict from a full network: the one that stopped first.
     pub(super) fn evictable_in(&mut self, source: SocketAddr) -> Option<PeerKey> {
         let network = prefix(source.ip());
         while let Some(key) = self.networks.get_mut(&network)?.stopped.pop_front() {
@@ -213,7 +208,7 @@ impl Roster {
         None
     }
 
-    /// The client that makes room first: of whom the least is known, then who has stopped the longest.
+    /// The client to evict: the first with one heartbeat, else the one that stopped first.
     pub(super) fn evictable(&mut self) -> Option<PeerKey> {
         while let Some(key) = self.unconfirmed.pop_front() {
             if self.get(key).is_some_and(|peer| peer.state == State::New) {
@@ -228,7 +223,6 @@ impl Roster {
         None
     }
 
-    /// Forgets a client.
     pub(super) fn remove(&mut self, key: PeerKey) {
         let Some(peer) = self.get(key) else { return };
         let (hash, sealed, source) = (self.hash(peer.id(), peer.source), peer.sealed, peer.source);
@@ -241,12 +235,12 @@ impl Roster {
         }
     }
 
-    /// Nobody is to be looked at before this time.
+    /// No timer fires before this time.
     pub(super) fn next_timer(&self) -> Option<Nanos> {
         self.timers.next()
     }
 
-    /// Bytes of all clients and of the tables about them.
+    /// Bytes of all clients and tables.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let places = self.blocks.len() * BLOCK * size_of::<Option<Peer>>();
@@ -255,14 +249,14 @@ impl Roster {
         places + queues + clients + self.index.memory() + self.timers.memory()
     }
 
-    /// How many entries there are in all queues.
+    /// Entries in all queues.
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
         let stopped: usize = self.networks.values().map(|network| network.stopped.len()).sum();
         self.timers.len() + self.unconfirmed.len() + self.stopped.len() + stopped
     }
 
-    /// Who is to be looked at, until `now`.
+    /// A client whose timer fires by `now`.
     pub(super) fn due(&mut self, now: Nanos) -> Option<PeerKey> {
         loop {
             let slot = self.timers.due(now)?;
@@ -274,7 +268,6 @@ impl Roster {
 }
 
 impl Entry<'_> {
-    /// The client is heard at another address.
     pub(super) fn move_to(&mut self, source: SocketAddr) {
         let old = std::mem::replace(&mut self.peer.source, source);
         if !self.peer.sealed {
@@ -283,7 +276,7 @@ impl Entry<'_> {
         }
     }
 
-    /// A client that was believed without a seal has one from now on.
+    /// Marks a client that was admitted without a seal as sealed.
     pub(super) fn seal(&mut self) {
         if !self.peer.sealed {
             self.peer.sealed = true;
@@ -292,7 +285,6 @@ impl Entry<'_> {
         }
     }
 
-    /// Looks at the client again at a time, and not before.
     pub(super) fn set_timer(&mut self, at: Nanos) {
         self.timers.set(self.key.slot, at);
     }
@@ -312,7 +304,7 @@ fn has_stopped_in(peer: &Peer, network: IpAddr) -> bool {
     peer.has_stopped() && !peer.sealed && prefix(peer.source.ip()) == network
 }
 
-/// The /24 of an IPv4 and the /64 of an IPv6 address: what one person may well have.
+/// The /24 of an IPv4 and the /64 of an IPv6 address: what one sender may control.
 fn prefix(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {

@@ -1,7 +1,5 @@
-//! What a monitor knows, as lines of text: so that it goes on where it was, after however it ended.
-//!
-//! What detectors have learned is not in it; they learn it again. While the monitor is away nothing is known: its
-//! clients keep their states, and have as long to be heard from its return on as a young client has.
+//! The saved state of a monitor, as lines of text. What detectors have learned is not saved. Restored clients keep
+//! their states, and have as long for their next heartbeat as a new client has.
 
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
@@ -16,7 +14,7 @@ use super::session::Session;
 use crate::logic::codec::heartbeat::{Heartbeat, INTERVALS, is_name};
 use crate::logic::{Invalid, Moment, Nanos, SECOND};
 
-/// The first word of what was saved, with the version of its form.
+/// The first word of the file, with the version of its format.
 const MAGIC: &str = "udpping-monitor-1";
 
 /// The first line of what is saved now.
@@ -24,7 +22,6 @@ pub(super) fn title(now: Moment) -> String {
     format!("{MAGIC}\t{}\n", now.wall)
 }
 
-/// How long ago that was.
 pub(super) fn absence(title: &str, now: Moment) -> Result<Nanos, Invalid> {
     let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
     Ok(now.wall.saturating_sub(saved.ok_or_else(|| refused(title))?).max(0))
@@ -35,7 +32,6 @@ fn refused(line: &str) -> Invalid {
     Invalid::quoted("state", line, expected)
 }
 
-/// Adds the line of a client.
 pub(super) fn write(peer: &Peer, text: &mut String) {
     let counts = peer.counts();
     let session = peer.session;
@@ -72,7 +68,6 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
     text.push('\n');
 }
 
-/// The client of a line.
 pub(super) fn read(line: &str, now: Moment, assumed: Nanos) -> Result<Peer, Invalid> {
     fields(line, now, assumed).ok_or_else(|| refused(line))
 }
@@ -83,7 +78,7 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     let nameless = next::<u8>(&mut fields)? != 0;
     let sealed = next::<u8>(&mut fields)? != 0;
     let state = State::from_name(fields.next()?).filter(|state| *state != State::New)?;
-    // By the clock that never steps, as far back as the wall clock says.
+    // On the monotonic clock, as long ago as by the wall clock.
     let mut moment = || {
         let wall = next::<i64>(&mut fields)?;
         Some(Moment { mono: now.mono.saturating_sub(now.wall.saturating_sub(wall).max(0)), wall })
@@ -108,7 +103,7 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
         longest_run: next(&mut fields)?,
         pending: 0,
     };
-    // Its silence is fine for as long as that of a young one.
+    // As for a new client.
     let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
     let deadlines = Deadlines { late: patience, suspect: patience, down: patience };
     let interval = Interval {
@@ -138,7 +133,7 @@ fn next<'a, T: FromStr>(fields: &mut impl Iterator<Item = &'a str>) -> Option<T>
     fields.next()?.parse().ok()
 }
 
-/// What may be missing, as `-`: `None` if it is neither that nor a value.
+/// A value, or `-` if it is missing; `None` if it is neither.
 #[expect(clippy::option_option, reason = "unreadable, missing, or there")]
 fn option<'a, T: FromStr>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Option<T>> {
     match fields.next()? {

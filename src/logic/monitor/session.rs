@@ -1,4 +1,4 @@
-//! Which run of a sender a heartbeat belongs to: the one that is known, another, or one that is over.
+//! The session of a heartbeat: the current one, a new one, or one that is over.
 
 use super::niche::NicheI64;
 use crate::logic::codec::heartbeat::Heartbeat;
@@ -6,7 +6,7 @@ use crate::logic::codec::heartbeat::Heartbeat;
 /// Sessions that are remembered as over.
 pub(super) const EARLIER: usize = 2;
 
-/// Which run of a sender a heartbeat belongs to.
+/// One run of a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Session {
     number: Option<NicheI64>,
@@ -14,14 +14,14 @@ pub(super) struct Session {
     start: Option<NicheI64>,
 }
 
-/// What a heartbeat is to the session that is known.
+/// Which session a heartbeat belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionMatch {
-    /// It is of this session.
+    /// The current one.
     Current,
-    /// It begins another.
+    /// A new one.
     New,
-    /// It is of a session that is over; `alive` if that goes on beside this one.
+    /// One that is over; `alive` if its sender still sends.
     Over { alive: bool },
 }
 
@@ -47,7 +47,7 @@ impl Session {
         Some(self.boot?.get().cast_unsigned())
     }
 
-    /// When it began by the sender's wall clock.
+    /// When it began, by the sender's wall clock.
     pub(super) fn start(self) -> Option<i64> {
         self.start.map(NicheI64::get)
     }

@@ -1,23 +1,22 @@
-//! When to look at each of very many clients next.
+//! A timer for each of very many clients.
 //!
-//! A client's time moves on with every heartbeat, and hardly ever comes. So what is written then is one number in an
-//! array. Beside it a client has one entry in a bucket for a tenth of a second of the future; when that bucket's time
-//! comes, the entries whose numbers have moved on go to a later bucket, and only the others are put in order. Moving a
-//! time on is one write, and an entry is moved once in as much time as a client may be silent.
+//! Every heartbeat moves the client's timer on, and few timers ever fire. So setting one writes one number in an array.
+//! Each client also has an entry in a bucket of 134 ms. When a bucket is due, the entries of timers that moved on go to
+//! a later bucket, and the others into a heap: an entry moves once in as much time as a client may be silent.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::logic::Nanos;
 
-/// The width of a bucket is two to the power of this many nanoseconds: 134 ms.
+/// A bucket is 2^27 ns wide: 134 ms.
 const WIDTH: u32 = 27;
 /// Entries for each client, and on top of that, from which on those that were overtaken are cleared away.
 const MAX_ENTRIES: usize = 4;
 const SPARE: usize = 64;
 const NEVER: Nanos = Nanos::MAX;
 
-/// The times of clients, who are numbered from 0.
+/// The timers of clients, numbered from 0.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     times: Vec<Time>,
@@ -29,7 +28,7 @@ pub(super) struct Timers {
     entries: usize,
 }
 
-/// When a client is to be looked at, and the time of the entry that counts: no later than that. Others were overtaken.
+/// When a timer fires, and the time of its valid entry, which is no later. Other entries are out of date.
 #[derive(Debug, Clone, Copy)]
 struct Time {
     at: Nanos,
@@ -37,7 +36,7 @@ struct Time {
 }
 
 impl Timers {
-    /// Looks at a client at this time and no other.
+    /// Sets the timer of a client.
     pub(super) fn set(&mut self, client: u32, at: Nanos) {
         let index = client as usize;
         if index >= self.times.len() {
@@ -53,25 +52,24 @@ impl Timers {
         }
     }
 
-    /// Looks at a client no more.
     pub(super) fn clear(&mut self, client: u32) {
         if let Some(time) = self.times.get_mut(client as usize) {
             time.at = NEVER;
         }
     }
 
-    /// Reads a client's time and does nothing with it, so that it is at hand soon after.
+    /// Loads a client's timer into the processor's cache.
     pub(super) fn prefetch(&self, client: u32) -> u64 {
         self.times.get(client as usize).map_or(0, |time| time.at.cast_unsigned() & 1)
     }
 
-    /// Nobody is to be looked at before this time.
+    /// No timer fires before this time.
     pub(super) fn next(&self) -> Option<Nanos> {
         let near = self.near.peek().map(|Reverse((at, _))| *at);
         near.into_iter().chain(self.buckets.keys().next().map(|bucket| bucket << WIDTH)).min()
     }
 
-    /// A client whose time has come, which is then cleared.
+    /// A client whose timer fires, which is then cleared.
     pub(super) fn due(&mut self, now: Nanos) -> Option<u32> {
         loop {
             if let Some(Reverse((entry, client))) =

@@ -1,4 +1,4 @@
-//! What a monitor shows of itself and of its clients.
+//! Snapshots of a monitor and of its clients.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::logic::codec::heartbeat::Unreadable;
 use crate::logic::counters::counters;
 use crate::logic::{Moment, Nanos};
 
-/// Datagrams kept of those that could not be read, and how much of each.
+/// Unreadable datagrams that are kept, and the bytes of each.
 const SAMPLES: usize = 16;
 const SHOWN: usize = 200;
 
@@ -46,7 +46,7 @@ pub struct Unread {
     pub datagram: Box<[u8]>,
 }
 
-/// The latest of those.
+/// The latest unreadable datagrams.
 #[derive(Debug, Default)]
 pub(super) struct Samples(VecDeque<Unread>);
 
@@ -110,7 +110,7 @@ impl PeerRow {
         let mut reading = peer.clocks.reading();
         reading.difference = reading.difference.filter(|_| !peer.local);
         let silence = now.mono.saturating_sub(peer.last.mono);
-        // Half an interval is left for the way.
+        // A heartbeat may take half an interval.
         let overdue = peer.state.is_watched().then(|| (silence - interval / 2).max(0) / interval.max(1));
         let sent = peer.last.wall.saturating_sub(reading.delay.unwrap_or(0));
         Self {
