@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Bound = TypeVar("Bound")
 
 BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
-WILD = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - told, not bound
+WILD = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - shown, not bound
 LINUX_GET_ADDRESS = 0x8915  # SIOCGIFADDR
 # Reserved for documentation (RFC 5737, RFC 3849): the way out of this machine is the way to them.
 ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -80,20 +80,20 @@ def is_free(port: int) -> bool:
 def listeners(port: int) -> list[str] | None:
     """List where programs on this machine listen on that port; `None` where the system does not tell."""
     found: list[str] = []
-    told = False
+    readable = False
     for path, family in (("/proc/net/udp", socket.AF_INET), ("/proc/net/udp6", socket.AF_INET6)):
         try:
             lines = Path(path).read_text(encoding="ascii").splitlines()[1:]
         except OSError:
             continue
-        told = True
+        readable = True
         for line in lines:
             # "12: 0100007F:2EE0 00000000:0000 07 ...": address in words of the machine's order, port, far end
             address, _, number = line.split()[1].partition(":")
             if int(number, 16) == port:
                 words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
                 found.append(socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)))
-    return list(dict.fromkeys(found)) if told else None
+    return list(dict.fromkeys(found)) if readable else None
 
 
 def _ways_out() -> list[str]:

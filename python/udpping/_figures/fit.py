@@ -152,7 +152,7 @@ class Fit:
         if others and best.bic is not None:
             following = min(others, key=lambda fit: fit.bic or 0)
             lead = f"BIC {(following.bic or 0) - best.bic:.1f} less than {following.kind}, the next"
-        share = _share(best.p_value)
+        share = "-" if best.p_value is None else f"{100 * best.p_value:.0f} %"
         poor = best.p_value is not None and best.p_value <= POOR
         verdict = (
             f"a poor fit all the same: only {share} of its simulations"
@@ -228,9 +228,8 @@ def fit(table: "Frame") -> Fit:
     facts = cast("dict[str, Any]", _core.fit_models(read(table)))
     losses: tuple[LossFit, ...] = tuple(map(_loss_fit, facts["losses"]))
     delays: tuple[DelayFit, ...] = tuple(map(_delay_fit, facts["delays"]))
-    loss_place: int = facts["best_loss"]
     delay_place: int | None = facts["best_delay"]
-    best_loss = losses[loss_place]
+    best_loss = losses[facts["best_loss"]]
     best_delay = None if delay_place is None else delays[delay_place]
     assert best_loss.model is not None  # noqa: S101 - the best one has a model
     return Fit(
@@ -248,12 +247,8 @@ def _loss_fit(facts: "dict[str, Any]") -> LossFit:
     text = facts.pop("text", None)
     if text is None:
         return LossFit(**facts)
-    model = Bernoulli(text) if facts["kind"] == "independent" else _chain(facts["parameters"])
-    return LossFit(model=model, **facts)
-
-
-def _chain(parameters: "dict[str, float]") -> GilbertElliott:
-    return GilbertElliott(**cast("Any", parameters))
+    independent = facts["kind"] == "independent"
+    return LossFit(model=Bernoulli(text) if independent else GilbertElliott(**facts["parameters"]), **facts)
 
 
 def _delay_fit(facts: "dict[str, Any]") -> DelayFit:
@@ -310,7 +305,3 @@ def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[str]]", best: int) -> 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
-
-
-def _share(p: float | None) -> str:
-    return "-" if p is None else f"{100 * p:.0f} %"

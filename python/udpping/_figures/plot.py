@@ -71,8 +71,8 @@ def looks(names: "Sequence[str | None]") -> "Iterator[Look]":
     cycle = [(colour, line, dot) for line, dot in (("-", "."), ("--", "x"), (":", "+")) for colour in CYCLE]
     for place, (name, look) in enumerate(zip(names, itertools.cycle(cycle), strict=False)):
         # matplotlib takes what is between dollars for a formula, and leaves out what begins like this.
-        told = name and short(name).replace("$", r"\$")
-        yield Look(f" {told}" if told and told.startswith("_") else told, *look, place, len(names))
+        label = name and short(name).replace("$", r"\$")
+        yield Look(f" {label}" if label and label.startswith("_") else label, *look, place, len(names))
 
 
 def plot(run: "Run", kind: str, ax: "Axes | None" = None) -> "Axes":
@@ -94,9 +94,9 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
         # Not before: it ends the search for limits with room for all.
         axes.set_ylim(bottom=0)
     if not axes.has_data():
-        said = NOTHING if any(map(len, runs)) else {}
-        axes.text(0.5, 0.5, said.get(kind, "no pings"), ha="center", va="center", transform=axes.transAxes)
-    if told := len(axes.get_legend_handles_labels()[1]):
+        reasons = NOTHING if any(map(len, runs)) else {}
+        axes.text(0.5, 0.5, reasons.get(kind, "no pings"), ha="center", va="center", transform=axes.transAxes)
+    if entries := len(axes.get_legend_handles_labels()[1]):
         most = max(len(run.targets) for run in runs)
         # matplotlib's search for the best corner takes long when there is much to avoid.
         where: Literal["best", "upper right"] = "best" if max(map(len, runs)) <= MANY else "upper right"
@@ -104,8 +104,8 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
             framealpha=0.8,
             edgecolor="none",
             loc=where,
-            fontsize="small" if told >= MUCH else None,
-            ncols=2 if told >= MUCH else 1,
+            fontsize="small" if entries >= MUCH else None,
+            ncols=2 if entries >= MUCH else 1,
             title=f"{most:,} targets, drawn alike" if most > 1 else "",
         )
     axes.grid(visible=True, alpha=0.3, linewidth=0.5)

@@ -22,10 +22,10 @@ LOST = {"false": "reply", "true": "timeout", "true_up": "timeout", "true_down": 
 
 def read(text: str) -> "Run":
     try:
-        told = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(error)[:80]}: expected the JSON of irtt") from None
-    match told:
+    match content:
         case {"config": dict(config), "stats": dict(stats), "round_trips": list(trips)}:
             pass
         case {"config": _, "stats": _}:
@@ -47,7 +47,7 @@ def read(text: str) -> "Run":
     return run_of(
         core,
         {
-            "settings": _settings(told, config, target, began),
+            "settings": _settings(content, config, target, began),
             "rows": len(core),
             "summary": facts,
             "summaries": [{"target": target, **facts}],
@@ -96,10 +96,10 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str,
 
 
 def _settings(
-    told: "dict[str, Any]", config: "dict[str, Any]", target: str, began: int | None
+    content: "dict[str, Any]", config: "dict[str, Any]", target: str, began: int | None
 ) -> "dict[str, Any]":
     params, version = (
-        part if isinstance(part, dict) else {} for part in (config.get("params"), told.get("version"))
+        part if isinstance(part, dict) else {} for part in (config.get("params"), content.get("version"))
     )
     interval = _count(params.get("interval"))
     return {

@@ -34,12 +34,12 @@ LONGEST_LINE = 1_000_000
 
 def read_csv(text: str) -> "Run":
     """Read CSV, with its metadata if there are any in the first line."""
-    told = None
+    metadata = None
     line = 1
     if text.startswith(MARK):
         first, _, text = text.partition("\n")
-        told, line = decode(first[len(MARK) :]), 2
-    return run_of(_core.run_from_csv(text, line), told)
+        metadata, line = decode(first[len(MARK) :]), 2
+    return run_of(_core.run_from_csv(text, line), metadata)
 
 
 def objects(text: str, first: int = 1) -> "Iterator[tuple[int, dict[str, Any]]]":
@@ -58,12 +58,12 @@ def objects(text: str, first: int = 1) -> "Iterator[tuple[int, dict[str, Any]]]"
 
 def read_json(text: str) -> "Run":
     """Read JSON lines: a row each, with the metadata before them if there are any."""
-    told = None
+    metadata = None
     line = 1
     if first := OBJECT.match(text):
         ((line, value),) = objects(first[0])
-        told, text = decode(json.dumps(value[KEY])), text[first.end() :]
-    return run_of(_core.run_from_json(text, line) if text.strip() else _core.run_from_rows([]), told)
+        metadata, text = decode(json.dumps(value[KEY])), text[first.end() :]
+    return run_of(_core.run_from_json(text, line) if text.strip() else _core.run_from_rows([]), metadata)
 
 
 def read_command(text: str) -> "Run":
@@ -110,8 +110,8 @@ def read_parquet(path: str) -> "Run":
     except (ArrowException, ValueError) as error:
         raise ConfigError(f"path {path!r} is not usable: expected Parquet ({error})") from None
     # Of the file, as polars writes it there and not into the schema.
-    told = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
-    return run_of(_core.run_from_arrow(table), None if told is None else decode(told))
+    metadata = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
+    return run_of(_core.run_from_arrow(table), None if metadata is None else decode(metadata))
 
 
 def _by_polars(path: str) -> "Run":
@@ -121,7 +121,7 @@ def _by_polars(path: str) -> "Run":
         raise ImportError("to read Parquet: pip install pyarrow, or polars") from None
     try:
         table = pl.read_parquet(path)
-        told = pl.read_parquet_metadata(path).get(KEY)
+        metadata = pl.read_parquet_metadata(path).get(KEY)
     except pl.exceptions.PolarsError as error:
         raise ConfigError(f"path {path!r} is not usable: expected Parquet ({error})") from None
-    return run_of(_core.run_from_arrow(table), None if told is None else decode(told))
+    return run_of(_core.run_from_arrow(table), None if metadata is None else decode(metadata))

@@ -1,4 +1,4 @@
-"""A run from rows and from what was told with them."""
+"""A run from rows and their metadata."""
 
 # What JSON holds has no type before it was looked at:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from udpping._results.settings import Facts
 
 
-def run_of(core: "_core.Table", told: "Facts | None") -> "Run":
-    """Make a run of rows and of what was told with them, if anything was."""
-    told = checked(told or {})
+def run_of(core: "_core.Table", header: "Facts | None") -> "Run":
+    """Make a run of rows and of their metadata, if there are any."""
+    header = checked(header or {})
     words, _ = core["target"].words() or ((), None)
-    facts = told.get("summaries") or []
+    facts = header.get("summaries") or []
     names = list(dict.fromkeys([*(str(each["target"]) for each in facts), *words]))
     all_rows, each_rows = _core.run_summaries(core, names)
-    if told.get("rows") == len(core):
-        all_rows |= _known(told["summary"], all_rows)
-        told_of = {str(each["target"]): each for each in facts}
+    if header.get("rows") == len(core):
+        all_rows |= _known(header["summary"], all_rows)
+        of_target = {str(each["target"]): each for each in facts}
         for name, rows in zip(names, each_rows, strict=True):
-            rows.update(_known(told_of.get(name, {}), rows))
-    settings = MappingProxyType(told.get("settings") or {})
+            rows.update(_known(of_target.get(name, {}), rows))
+    settings = MappingProxyType(header.get("settings") or {})
     each_summary = tuple(Summary(name, rows) for name, rows in zip(names, each_rows, strict=True))
     total = each_summary[0] if len(names) == 1 else Summary(total_name(names), all_rows)
     seed = settings.get("seed")
@@ -41,11 +41,11 @@ def _known(facts: "Facts", rows: "Facts") -> "Facts":
     return {name: value for name, value in facts.items() if name in rows and value is not None}
 
 
-def checked(told: object) -> "Facts":
+def checked(header: object) -> "Facts":
     """Take metadata from a file only if it is what we write."""
-    if told == {}:
+    if header == {}:
         return {}
-    match told:
+    match header:
         case {
             "settings": dict(),
             "rows": int(),
@@ -54,10 +54,10 @@ def checked(told: object) -> "Facts":
         } if all(isinstance(facts, dict) and isinstance(facts.get("target"), str) for facts in each) and all(
             _plain(facts) for facts in [summary, *each]
         ):
-            return cast("Facts", told)
+            return cast("Facts", header)
         case _:
             raise ConfigError(
-                f"metadata {str(told)[:60]!r} is not usable: expected settings, rows, summary and summaries"
+                f"metadata {str(header)[:60]!r} is not usable: expected settings, rows, summary and summaries"
             )
 
 
@@ -74,7 +74,7 @@ def decode(text: "str | bytes") -> "Facts":
     import json
 
     try:
-        told = json.loads(text)
+        header = json.loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(f"metadata {str(text)[:60]!r} is not usable: expected one JSON object") from None
-    return checked(told)
+    return checked(header)

@@ -53,13 +53,7 @@ def _summary_cells(summary: "Summary") -> list[object]:
         loss, low, high = shares
         # On one line also where a site takes styles out.
         loss = f"{loss} % [{low} to {high}]".replace(" ", NO_BREAK)
-    rtts = (
-        summary.rtt_min_ns,
-        summary.rtt_avg_ns,
-        summary.rtt_median_ns,
-        summary.rtt_max_ns,
-        summary.rtt_p99_ns,
-    )
+    rtts = (getattr(summary, f"rtt_{name}_ns") for name in HEAD[8:])
     return [
         summary.target,
         f"{summary.sent:,}",

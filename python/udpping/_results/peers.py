@@ -31,9 +31,9 @@ def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str)
         lines += (alarm(line) if row.state == "down" else line for line in _row(row))
         lines += _more(row)
     counts = [(state, sum(row.state == state for row in rows)) for state in STATES]
-    told = ", ".join(f"{count:,} {state}" for state, count in counts if count)
+    totals = ", ".join(f"{count:,} {state}" for state, count in counts if count)
     one_or_more = "1 client" if len(rows) == 1 else f"{len(rows):,} clients"
-    return "\n".join([*lines, f"{one_or_more}: {told}" if rows else "no clients"])
+    return "\n".join([*lines, f"{one_or_more}: {totals}" if rows else "no clients"])
 
 
 def moment(wall_ns: int) -> str:

@@ -264,10 +264,10 @@ class Run(Table[Row]):
         from pickle import PickleBuffer
         from zlib import crc32
 
-        told, rows = self._metadata(), self._core.buffers()
-        checksum = crc32(rows, crc32(told.encode()))
+        header, rows = self._metadata(), self._core.buffers()
+        checksum = crc32(rows, crc32(header.encode()))
         sent = PickleBuffer(rows) if index(protocol) >= OUT_OF_BAND else rows
-        return _restore, (type(self), told, sent, checksum)
+        return _restore, (type(self), header, sent, checksum)
 
     def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
         """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.
@@ -324,13 +324,13 @@ class SimRun(Run):
         return super().seed or 0
 
 
-def _restore(kind: type[Run], told: str, rows: "bytes | bytearray | memoryview", checksum: int) -> Run:
+def _restore(kind: type[Run], header: str, rows: "bytes | bytearray | memoryview", checksum: int) -> Run:
     import json
     from zlib import crc32
 
-    if crc32(rows, crc32(told.encode())) != checksum:
+    if crc32(rows, crc32(header.encode())) != checksum:
         raise ConfigError("pickled run is not usable: its bytes are not those that were written")
-    facts = json.loads(told)
+    facts = json.loads(header)
     summaries = tuple(Summary(each.pop("target"), each) for each in facts["summaries"])
     names = [summary.target for summary in summaries]
     total = summaries[0] if len(summaries) == 1 else Summary(total_name(names), facts["summary"])

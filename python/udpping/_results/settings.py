@@ -58,7 +58,7 @@ def metadata(run: "Run") -> "Facts":
     }
 
 
-def encode(told: "Facts") -> str:
+def encode(facts: "Facts") -> str:
     import json
 
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))

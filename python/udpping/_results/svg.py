@@ -79,7 +79,8 @@ def _without_blinks(spans: "list[Span]") -> "list[Span]":
 
 
 def _picture(spans: "list[Span]", top: int, length: int) -> str:
-    title = f"{_count(spans):,} pings in {time_text(length)}, {_lost(spans):,} without a reply in time"
+    count, lost = sum(sum(span[2:6]) for span in spans), sum(sum(span[3:6]) for span in spans)
+    title = f"{count:,} pings in {time_text(length)}, {lost:,} without a reply in time"
     if longest := max((span[1] or 0 for span in spans), default=0):
         title += f"; round trips up to {_millis(longest)}"
     marks: dict[str, list[str]] = {name: [] for name in ("behind", "on time", "range", "reply", *KINDS)}
@@ -134,13 +135,10 @@ def _path(name: str, path: str) -> str:
 
 def _words(drawn: "list[list[Span]]", top: int, length: int) -> str:
     """Say what the axes are, and what those marks mean that are there."""
-    there = {
-        "lost": any(span[4] for spans in drawn for span in spans),
-        "late": any(span[3] for spans in drawn for span in spans),
-        "refused": any(span[5] for spans in drawn for span in spans),
-        "behind": any(span[6] for spans in drawn for span in spans),
-    }
-    answered = any(span[2] for spans in drawn for span in spans)
+    answered, late, lost, refused, behind = (
+        any(span[part] for spans in drawn for span in spans) for part in range(2, 7)
+    )
+    there = {"lost": lost, "late": late, "refused": refused, "behind": behind}
     words = [
         f"across: {time_text(length)}" if length else "all at one moment",
         f"height: round trip, 0 to {_millis(top)}" if answered else "no reply in time",
@@ -151,11 +149,3 @@ def _words(drawn: "list[list[Span]]", top: int, length: int) -> str:
 
 def _millis(nanos: int) -> str:
     return f"{nanos / 1e6:,.3f} ms" if nanos >= 1_000 else f"{nanos} ns"  # noqa: PLR2004 - the last digit
-
-
-def _count(spans: "list[Span]") -> int:
-    return sum(sum(span[2:6]) for span in spans)
-
-
-def _lost(spans: "list[Span]") -> int:
-    return sum(sum(span[3:6]) for span in spans)

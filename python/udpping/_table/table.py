@@ -141,8 +141,8 @@ class Table(Generic[RowT_co]):
         """
         from udpping._table.write import write, write_csv
 
-        told = self._metadata() if checks.flag("metadata", metadata) else None
-        return write(self._core, write_csv, path, told)
+        header = self._metadata() if checks.flag("metadata", metadata) else None
+        return write(self._core, write_csv, path, header)
 
     @overload
     def to_json(self, path: None = None, *, metadata: bool = False) -> str: ...
@@ -160,8 +160,8 @@ class Table(Generic[RowT_co]):
         """
         from udpping._table.write import write, write_json
 
-        told = self._metadata() if checks.flag("metadata", metadata) else None
-        return write(self._core, write_json, path, told)
+        header = self._metadata() if checks.flag("metadata", metadata) else None
+        return write(self._core, write_json, path, header)
 
     def to_parquet(self, path: "Target") -> None:
         """Write Parquet to `path`, by pyarrow or else by polars. A run takes its settings with it.

@@ -40,18 +40,18 @@ def write(
     table: "_core.Table",
     writer: "Callable[[_core.Table, Text, str | None], None]",
     path: "Target | None",
-    told: str | None,
+    metadata: str | None,
 ) -> str | None:
-    """Let `writer` write to `path`, or return what it wrote; `told` goes along as metadata."""
+    """Let `writer` write to `path`, or return what it wrote; with these metadata."""
     if path is None:
         whole = io.StringIO(newline="")
-        writer(table, whole, told)
+        writer(table, whole, metadata)
         return whole.getvalue()
     if is_text(path):
-        writer(table, path, told)
+        writer(table, path, metadata)
         return None
     with destination(path) as file, packing(file, path) as stream:
-        writer(table, getwriter("utf-8")(stream), told)
+        writer(table, getwriter("utf-8")(stream), metadata)
     return None
 
 
@@ -117,16 +117,16 @@ def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[b
     return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=LEVEL)
 
 
-def write_csv(table: "_core.Table", file: "Text", told: str | None) -> None:
-    if told is not None:
-        file.write(f"# udpping: {told}\n")
+def write_csv(table: "_core.Table", file: "Text", metadata: str | None) -> None:
+    if metadata is not None:
+        file.write(f"# udpping: {metadata}\n")
     file.write(",".join(table.column_names) + "\n")
     _write_rows(table, file, table.csv_lines)
 
 
-def write_json(table: "_core.Table", file: "Text", told: str | None) -> None:
-    if told is not None:
-        file.write(f'{{"udpping":{told}}}\n')
+def write_json(table: "_core.Table", file: "Text", metadata: str | None) -> None:
+    if metadata is not None:
+        file.write(f'{{"udpping":{metadata}}}\n')
     _write_rows(table, file, table.json_lines)
 
 
@@ -141,8 +141,8 @@ LEVEL = 6
 """How hard gzip tries, as its command does: 9 takes six times as long, for a file 2 % smaller."""
 
 
-def write_parquet(table: "_core.Table", told: "Callable[[], str | None]", path: "Target") -> None:
-    """Write by whichever library is installed; pyarrow finds the metadata in the table, polars is told."""
+def write_parquet(table: "_core.Table", header: "Callable[[], str | None]", path: "Target") -> None:
+    """Write by pyarrow, which finds the metadata in the table, or else by polars, which does not."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -151,7 +151,7 @@ def write_parquet(table: "_core.Table", told: "Callable[[], str | None]", path: 
             import polars as pl
         except ImportError:
             raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
-        facts = told()
+        facts = header()
         # Packed, and written by us: polars has an error of its own for what the system refuses.
         whole = io.BytesIO()
         pl.DataFrame(table).write_parquet(whole, metadata=None if facts is None else {"udpping": facts})
@@ -167,8 +167,8 @@ def _series(table: "_core.Table", name: str) -> object:
     import pandas as pd
 
     column = table[name]
-    if (told := column.words()) is not None:
-        words, codes = told
+    if (dictionary := column.words()) is not None:
+        words, codes = dictionary
         return pd.array([*words, None], dtype="str").take(np.asarray(codes))
     numbers = column.filled()
     if not hasattr(numbers, "__array_interface__"):

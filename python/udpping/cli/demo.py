@@ -6,7 +6,7 @@ from udpping._console.options import Parser, any_whole, seconds, whole
 from udpping._services.ping import Pinger
 from udpping._services.server import Server
 from udpping.cli._output import Report, command_parser
-from udpping.cli.ping import tell_rows
+from udpping.cli.ping import print_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def main(words: list[str]) -> int:
             f"Loss injected: {server.loss}{share}. Losses and delays repeat with --seed {server.seed}.\n"
         )
         with Pinger(*server.address, count=options.count, timeout=options.timeout) as pinger:
-            tell_rows(pinger, report)
+            print_rows(pinger, report)
         summary, counters = pinger.summary, server.counters
         report.summary(summary)
         report.record("counters", **counters.as_dict())
         report.say(f"the server says: {counters!r}")
         if p is not None and summary.sent:
-            tell_chance(report, summary.sent, summary.lost, p)
+            print_chance(report, summary.sent, summary.lost, p)
     return 0 if summary.received else 1
 
 
-def tell_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
+def print_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
     """Say how many losses to expect, and how likely as many or more, and as many or fewer, are."""
     from udpping import theory
 

@@ -95,16 +95,9 @@ def other_machine(host: str, number: int, count: int, timeout: float, report: Re
         verdict, detail = "no such host", str(error)
     except NetworkError as error:
         verdict, detail = "no route", str(error)
+    facts = {"verdict": verdict, "advice": WORDS[verdict], "detail": detail}
     counts = summary.as_dict() if summary else None
-    report.record(
-        "diagnosis",
-        target=name,
-        address=address,
-        verdict=verdict,
-        advice=WORDS[verdict],
-        detail=detail,
-        summary=counts,
-    )
+    report.record("diagnosis", target=name, address=address, **facts, summary=counts)
     report.say(f"{name}" + (f" ({address})" if address and address != name else ""))
     report.say(f"{verdict}: {WORDS[verdict]}")
     if detail:

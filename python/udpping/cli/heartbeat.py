@@ -88,8 +88,8 @@ def beat(heartbeat: Heartbeat, report: Report) -> int:
     heartbeat.stop()
     watch.end()
     others = {name: getattr(heartbeat, name) for name in ("answered", "skipped", "errors")}
-    told = [f"{heartbeat.sent:,} sent", *(f"{count:,} {name}" for name, count in others.items() if count)]
-    report.say(", ".join(told))
+    parts = [f"{heartbeat.sent:,} sent", *(f"{count:,} {name}" for name, count in others.items() if count)]
+    report.say(", ".join(parts))
     return 0 if heartbeat.sent else 1
 
 

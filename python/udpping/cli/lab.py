@@ -22,7 +22,7 @@ def main(words: list[str]) -> int:
     options = parser().parse_args(words)
     report = Report(json=options.json)
     if options.list:
-        tell_profiles(report)
+        print_profiles(report)
         return 0
     if options.directory is None:
         raise ConfigError("DIR is missing: name a directory to write to, or --list the profiles")
@@ -48,7 +48,7 @@ def write(folder: Path, name: str, report: Report, *, force: bool) -> None:
     report.say(f"\nin one terminal:  python {server}\nin another one:   python {client}")
 
 
-def tell_profiles(report: Report) -> None:
+def print_profiles(report: Report) -> None:
     for name in names():
         one = profile(name)
         pings, heartbeats = shares(one)

@@ -29,6 +29,10 @@ UDPPING_EVENT, UDPPING_CLIENT, UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, U
 UDPPING_PREVIOUS, UDPPING_SEQ, UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty.
 
 Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line."""
+SETTINGS = (
+    *("detector", "interval", "keys", "answer", "losses", "max_clients", "per_prefix", "idle"),
+    *("state", "log", "port_tries"),
+)
 ONCE = {
     "unsealed": "a heartbeat without a seal is refused: senders need --key, as there are keys here",
     "forged": "a heartbeat with a wrong seal is refused: another key, or changed on its way",
@@ -62,38 +66,15 @@ def main(words: list[str]) -> int:
 
 
 def bind(options: "Namespace") -> Monitor:
-
-    def on(host: str) -> Monitor:
-        return Monitor(
-            host,
-            options.port,
-            detector=options.detector,
-            interval=options.interval,
-            keys=options.keys,
-            answer=options.answer,
-            losses=options.losses,
-            max_clients=options.max_clients,
-            per_prefix=options.per_prefix,
-            idle=options.idle,
-            state=options.state,
-            log=options.log,
-            port_tries=options.port_tries,
-        )
-
-    return hosts.on_every_interface(options.host, on)
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    return hosts.on_every_interface(options.host, lambda host: Monitor(host, options.port, **settings))
 
 
 def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
     host, port = monitor.bound
     here, elsewhere = hosts.ways("heartbeat", monitor.bound, monitor.address)
-    report.record(
-        "start",
-        bound=host,
-        port=port,
-        detector=monitor.detector,
-        client=here,
-        clients_elsewhere=elsewhere,
-    )
+    facts = {"detector": monitor.detector, "client": here, "clients_elsewhere": elsewhere}
+    report.record("start", bound=host, port=port, **facts)
     report.say(hosts.whereabouts(monitor.bound))
     kept = {"state": options.state, "log": options.log}
     report.say(", ".join([f"detector {monitor.detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
@@ -109,7 +90,7 @@ class Watch:
         self.report = report
         self.hook = hook
         self.everything = everything
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         self.unkept: str | None = None
 
     def follow(self) -> None:
@@ -118,12 +99,12 @@ class Watch:
         while self.monitor.running:
             event = self.monitor.next_event(LOOK)
             if event is not None:
-                self.tell(event)
+                self.handle(event)
             if monotonic() - looked >= LOOK:
                 self.look()
                 looked = monotonic()
 
-    def tell(self, event: "MonitorEvent") -> None:
+    def handle(self, event: "MonitorEvent") -> None:
         """Tell of an event, if it was asked for."""
         if event.is_notable or event.event == "lost" or self.everything:
             self.report.record("event", **event._asdict())
@@ -135,16 +116,16 @@ class Watch:
     def look(self) -> None:
         """Tell of what cannot be an event, as strangers could cause very many of it."""
         counters = self.monitor.counters
-        if counters.unreadable and "unreadable" not in self.told:
-            self.told.add("unreadable")
+        if counters.unreadable and "unreadable" not in self.reported:
+            self.reported.add("unreadable")
             source, reason, datagram = self.monitor.unreadable[0]
             text = beginning(datagram)
             self.report.record("unreadable", source=source, reason=reason, datagram=text)
             self.report.say(f"no heartbeat, from {source}: {reason}: {text}")
             self.report.say("  others like it are only counted")
         for name, sentence in ONCE.items():
-            if getattr(counters, name) and name not in self.told:
-                self.told.add(name)
+            if getattr(counters, name) and name not in self.reported:
+                self.reported.add(name)
                 self.complain(sentence)
         if counters.unkept != self.unkept:
             self.unkept = counters.unkept
@@ -160,7 +141,7 @@ class Watch:
     def end(self) -> None:
         """Tell what is left to tell, then all that is known."""
         while (event := self.monitor.next_event(0)) is not None:
-            self.tell(event)
+            self.handle(event)
         if self.hook is not None:
             self.hook.close()
         self.look()

@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     client = profile_client(words)
     options = parser(client).parse_args([SHORT.get(word, word) for word in words])
     report = Report(json=options.json)
-    told_by = None if options.json or options.quiet else client
+    lab_client = None if options.json or options.quiet else client
     host, number = parse_target(options.target, options.port)
     if options.forever:
         options.count = None
@@ -32,36 +32,36 @@ def main(words: list[str]) -> int:
         host,
         number,
         **{name: getattr(options, name) for name in PING},
-        announce=told_by is not None,
+        announce=lab_client is not None,
     )
-    if told_by is not None:
-        told_by.host = host
-        return 0 if told_by.watch(pinger).received else 1
+    if lab_client is not None:
+        lab_client.host = host
+        return 0 if lab_client.watch(pinger).received else 1
     name = target_text(host, number)
     address = pinger.address
     start = {"timeout": options.timeout, "interval": options.interval}
     report.record("start", target=name, address=address, count=options.count, **start)
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
     with pinger:
-        tell_rows(pinger, report, quiet=options.quiet)
+        print_rows(pinger, report, quiet=options.quiet)
     summary = pinger.summary
     report.summary(summary)
     return 0 if summary.received else 1
 
 
-def tell_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
+def print_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
     """Tell about each ping as it comes, to the last one or to Ctrl-C."""
 
-    def tell() -> None:
+    def take() -> None:
         for row in pinger:
             if not quiet:
                 report.row(row)
 
     try:
-        tell()
+        take()
     except KeyboardInterrupt:
         pinger.stop()
-        tell()  # what had come by then
+        take()  # what had come by then
     if pinger.missed_rows:
         report.record("missed", rows=pinger.missed_rows)
         report.say(f"{pinger.missed_rows:,} lines left out: this terminal was too slow; the summary has them")

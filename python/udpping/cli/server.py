@@ -25,6 +25,9 @@ DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms,base=20ms
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
 
 
+SETTINGS = ("loss", "delay", "reply", "seed", "scope", "port_tries", "workers")
+
+
 def main(words: list[str]) -> int:
     profile = profile_server(words)
     options = parser(profile).parse_args(words)
@@ -48,38 +51,15 @@ def main(words: list[str]) -> int:
 
 
 def bind(options: "Namespace") -> Server:
-
-    def on(host: str) -> Server:
-        return Server(
-            host,
-            options.port,
-            loss=options.loss,
-            delay=options.delay,
-            reply=options.reply,
-            seed=options.seed,
-            scope=options.scope,
-            port_tries=options.port_tries,
-            workers=options.workers,
-        )
-
-    return hosts.on_every_interface(options.host, on)
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    return hosts.on_every_interface(options.host, lambda host: Server(host, options.port, **settings))
 
 
 def announce(server: Server, report: Report) -> None:
     host, port = server.bound
     here, elsewhere = hosts.ways("ping", server.bound, server.address)
-    report.record(
-        "start",
-        bound=host,
-        port=port,
-        loss=server.loss,
-        delay=server.delay,
-        reply=server.reply,
-        seed=server.seed,
-        scope=server.scope,
-        client=here,
-        clients_elsewhere=elsewhere,
-    )
+    settings = {name: getattr(server, name) for name in ("loss", "delay", "reply", "seed", "scope")}
+    report.record("start", bound=host, port=port, **settings, client=here, clients_elsewhere=elsewhere)
     report.say(hosts.whereabouts(server.bound))
     report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
     report.ways(here, elsewhere)

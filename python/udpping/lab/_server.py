@@ -92,7 +92,7 @@ class Server(Listener):
         try:
             say(self.begin(*server.bound))
             note(f"{self.script}: {where(server, self.script.replace('Server', 'Client'))}")
-            # Before it starts: what has come by then is told of, too.
+            # Before it starts, so that no datagram is left out.
             events = server.follow() if self.follows else None
             server.start()
             if self.idle:
@@ -134,13 +134,13 @@ class Server(Listener):
             say(self.handled(event))
 
     def _watch(self, server: "udpping.Server", quiet: Event) -> None:
-        seen, since, told = 0, time.monotonic(), False
+        seen, since, reported = 0, time.monotonic(), False
         while not quiet.wait(TICK):
             count = server.counters.received
             if count != seen:
-                seen, since, told = count, time.monotonic(), False
-            elif not told and self.idle and time.monotonic() - since >= self.idle:
-                told = True
+                seen, since, reported = count, time.monotonic(), False
+            elif not reported and self.idle and time.monotonic() - since >= self.idle:
+                reported = True
                 say(self.silence(self.idle))
 
 
@@ -163,7 +163,7 @@ def where(server: "udpping.Server | Monitor", client: str = "UDPPingerClient") -
     from udpping._console import hosts
 
     host, port = server.bound
-    wild = host in {"0.0.0.0", "::"}  # noqa: S104 - told, not bound
+    wild = host in {"0.0.0.0", "::"}  # noqa: S104 - shown, not bound
     found = [each for each in hosts.addresses() if host == "::" or ":" not in each] if wild else [host]
     if found and not is_loopback(found[0]):
         whence, target = "from another machine", found[0]

@@ -142,18 +142,18 @@ class Digest:
             parts = None
         if not isinstance(parts, dict) or cast("dict[str, Any]", parts).get("udpping") != "digest":
             raise checks.refuse("digest", text, "the text that Digest.to_json wrote")
-        told = cast("dict[str, Any]", parts)
-        if told.get("version") != VERSION:
+        fields = cast("dict[str, Any]", parts)
+        if fields.get("version") != VERSION:
             raise ConfigError(
-                f"digest of version {told.get('version')!r:.20} is not usable: expected {VERSION},"
+                f"digest of version {fields.get('version')!r:.20} is not usable: expected {VERSION},"
                 " or the udpping that wrote it"
             )
-        return cls._of(_core.Digest.from_parts(told))
+        return cls._of(_core.Digest.from_parts(fields))
 
     def __reduce__(self) -> "tuple[object, ...]":
         return Digest.from_json, (self.to_json(),)
 
     def __repr__(self) -> str:
         loss, mean = self.loss(), self.round_trip(()).mean_ns
-        told = "" if mean is None else f", mean round trip {mean / 1e6:,.3f} ms"
-        return f"<udpping.stats.Digest: {loss.lost:,} of {loss.sent:,} lost{told}>"
+        shown = "" if mean is None else f", mean round trip {mean / 1e6:,.3f} ms"
+        return f"<udpping.stats.Digest: {loss.lost:,} of {loss.sent:,} lost{shown}>"

@@ -12,10 +12,10 @@ def pinger_client(world: World, program: Program) -> None:
         try:
             world.send(f"Ping {number} {began}".encode(), (program.host, program.port))
             world.receive(1024)
-            told = f"Reply from {program.host} RTT={world.time() - began:.4f}"
+            line = f"Reply from {program.host} RTT={world.time() - began:.4f}"
         except Exception:  # noqa: BLE001 - that is the bug
-            told = "Requeset timed out"
-        world.say(f"Sequence {number}: {told}")
+            line = "Requeset timed out"
+        world.say(f"Sequence {number}: {line}")
     world.close()
 
 
