@@ -25,8 +25,6 @@ pub(super) fn check_detector(text: &str) -> PyResult<String> {
 /// Without `days`, one heartbeat is sent for each mark of a trace.
 #[pyfunction]
 #[pyo3(signature = (detectors, *, loss, delay, interval, days, crashes, seed) -> "tuple[Table, int]")]
-#[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn sim_detectors<'py>(
     py: Python<'py>,
     detectors: Vec<String>,

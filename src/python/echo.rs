@@ -17,16 +17,17 @@ use crate::net::socket::Backend;
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct EchoServer {
     server: Server,
-    plan: Told,
-}
-
-/// The settings in force, as text.
-struct Told {
-    loss: String,
-    delay: String,
-    reply: String,
-    scope: Scope,
     seed: String,
+    #[pyo3(get)]
+    loss: String,
+    #[pyo3(get)]
+    delay: String,
+    #[pyo3(get)]
+    reply: String,
+    #[pyo3(get)]
+    scope: String,
+    /// Whether a reply can be longer than its request.
+    #[pyo3(get)]
     can_amplify: bool,
 }
 
@@ -34,7 +35,6 @@ struct Told {
 impl EchoServer {
     #[new]
     #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries, workers))]
-    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
         host: String,
@@ -51,14 +51,9 @@ impl EchoServer {
     ) -> PyResult<Self> {
         let plan = echo_plan(loss, delay, reply, seed, scope)?;
         let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
-        let told = Told {
-            loss: plan.link.up.loss.to_string(),
-            delay: plan.link.down.delay.to_string(),
-            reply: plan.reply.to_string(),
-            scope: plan.link.scope(),
-            seed: plan.link.seed.to_string(),
-            can_amplify: plan.reply.can_amplify(),
-        };
+        let (loss, delay) = (plan.link.up.loss.to_string(), plan.link.down.delay.to_string());
+        let (seed, scope) = (plan.link.seed.to_string(), plan.link.scope().to_string());
+        let (reply, can_amplify) = (plan.reply.to_string(), plan.reply.can_amplify());
         let settings = Settings {
             host,
             port: number("port", port, "0 to 65535, 0 for any free port")?,
@@ -69,10 +64,9 @@ impl EchoServer {
             backend: Backend::best(),
         };
         let server = py.detach(|| Server::bind(settings))?;
-        Ok(Self { server, plan: told })
+        Ok(Self { server, seed, loss, delay, reply, scope, can_amplify })
     }
 
-    /// Starts serving in the background.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         Ok(py.detach(|| self.server.start())?)
     }
@@ -111,13 +105,11 @@ impl EchoServer {
         self.server.missed_events()
     }
 
-    /// Whether it serves now.
     #[getter]
     fn running(&self) -> bool {
         self.server.is_running()
     }
 
-    /// The host and port it is bound to.
     #[getter]
     fn bound(&self) -> (String, u16) {
         pair(self.server.bound())
@@ -129,43 +121,11 @@ impl EchoServer {
         pair(self.server.address())
     }
 
-    /// The seed in force.
     #[getter]
     fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
-        seed_to_python(py, &self.plan.seed)
+        seed_to_python(py, &self.seed)
     }
 
-    /// The loss model.
-    #[getter]
-    fn loss(&self) -> &str {
-        &self.plan.loss
-    }
-
-    /// The delay.
-    #[getter]
-    fn delay(&self) -> &str {
-        &self.plan.delay
-    }
-
-    /// The form of the replies.
-    #[getter]
-    fn reply(&self) -> &str {
-        &self.plan.reply
-    }
-
-    /// `client` or `shared`.
-    #[getter]
-    fn scope(&self) -> String {
-        self.plan.scope.to_string()
-    }
-
-    /// Whether a reply can be longer than its request.
-    #[getter]
-    fn can_amplify(&self) -> bool {
-        self.plan.can_amplify
-    }
-
-    /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int | None]")]
     fn counters<'py>(&self, py: Python<'py>) -> Facts<'py> {
         counts(py, py.detach(|| self.server.counters()).named())

@@ -9,10 +9,11 @@ use crate::logic::{echo, heartbeat, monitor};
 /// A dict, or what Python raised instead.
 pub(super) type Facts<'py> = PyResult<Bound<'py, PyDict>>;
 
-/// Makes a dict of names and values.
+/// Makes a dict of names and values: first fields under their own names, then others.
 macro_rules! facts {
-    ($py:expr, $($name:literal: $value:expr),* $(,)?) => {{
+    ($py:expr, $(of $from:expr => $($field:ident),+;)? $($name:literal: $value:expr),* $(,)?) => {{
         let facts = pyo3::types::PyDict::new($py);
+        $($(facts.set_item(stringify!($field), $from.$field)?;)+)?
         $(facts.set_item($name, $value)?;)*
         facts
     }};

@@ -22,9 +22,7 @@ pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> 
     let fitted = losses.fits.iter().map(|fit| loss(py, fit)).collect::<PyResult<Vec<_>>>()?;
     let delayed = delays.fits.iter().map(|fit| delay(py, fit)).collect::<PyResult<Vec<_>>>()?;
     Ok(facts!(py,
-        "sent": losses.sent,
-        "lost": losses.lost,
-        "chains": losses.chains,
+        of losses => sent, lost, chains;
         "loss_low": losses.interval.0,
         "loss_high": losses.interval.1,
         "received": delays.received,

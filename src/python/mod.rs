@@ -2,6 +2,9 @@
 //!
 //! The face in `python/udpping` is what people use; this module is its engine and private to it.
 
+#![expect(clippy::needless_pass_by_value, reason = "what Python hands over is owned")]
+#![expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
+
 mod args;
 mod detect;
 mod echo;

@@ -22,7 +22,9 @@ use crate::sim::monitor::{LONGEST, Plan, Run};
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct HeartbeatMonitor {
     watcher: Watcher,
+    #[pyo3(get)]
     detector: String,
+    #[pyo3(get)]
     loss: String,
     seed: String,
 }
@@ -35,7 +37,6 @@ impl HeartbeatMonitor {
         host, port, *, detector, interval, keys, answer, utc_offset, losses, beats, max_clients, per_prefix, idle, loss, seed, port_tries, state,
         log
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         py: Python<'_>,
         host: String,
@@ -57,7 +58,7 @@ impl HeartbeatMonitor {
         log: Option<PathBuf>,
     ) -> PyResult<Self> {
         let detector = parse::<Detector>(detector)?;
-        let told = detector.to_string();
+        let text = detector.to_string();
         let link = link_plan(loss, "0", seed)?;
         let (loss, seed) = (link.up.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
@@ -82,10 +83,9 @@ impl HeartbeatMonitor {
             backend: Backend::best(),
         };
         let watcher = py.detach(|| Watcher::bind(settings))?.losing(link);
-        Ok(Self { watcher, detector: told, loss, seed })
+        Ok(Self { watcher, detector: text, loss, seed })
     }
 
-    /// Starts watching in the background.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         Ok(py.detach(|| self.watcher.start())?)
     }
@@ -119,13 +119,11 @@ impl HeartbeatMonitor {
         self.watcher.missed_events()
     }
 
-    /// Whether it watches now.
     #[getter]
     fn running(&self) -> bool {
         self.watcher.is_running()
     }
 
-    /// The host and port it is bound to.
     #[getter]
     fn bound(&self) -> (String, u16) {
         pair(self.watcher.bound())
@@ -137,25 +135,11 @@ impl HeartbeatMonitor {
         pair(self.watcher.address())
     }
 
-    /// The detector.
-    #[getter]
-    fn detector(&self) -> &str {
-        &self.detector
-    }
-
-    /// The loss model.
-    #[getter]
-    fn loss(&self) -> &str {
-        &self.loss
-    }
-
-    /// The seed in force.
     #[getter]
     fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
         seed_to_python(py, &self.seed)
     }
 
-    /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int | bool | str | None]")]
     fn counters<'py>(&self, py: Python<'py>) -> Facts<'py> {
         let totals = py.detach(|| self.watcher.totals());
@@ -164,7 +148,6 @@ impl HeartbeatMonitor {
         Ok(counts)
     }
 
-    /// The clients, by name.
     fn peers(&self, py: Python<'_>) -> PyResult<Table> {
         py.detach(|| Table::of_peers(&self.watcher.peers()))
     }
@@ -216,8 +199,6 @@ const STEPS: u64 = 10_000;
 /// there were, and the seed in force.
 #[pyfunction]
 #[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, beats, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
-#[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn sim_heartbeat<'py>(
     py: Python<'py>,
     faults: Vec<String>,

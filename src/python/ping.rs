@@ -71,7 +71,6 @@ impl PingSession {
         Ok(Self { session: py.detach(|| Session::open(&settings))?, seed })
     }
 
-    /// Starts sending.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         Ok(py.detach(|| self.session.start())?)
     }
@@ -126,7 +125,6 @@ impl PingSession {
         })
     }
 
-    /// The seed of a random schedule.
     #[getter]
     fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
         seed_to_python(py, &self.seed)

@@ -40,13 +40,11 @@ pub(super) struct Samples {
 impl Samples {
     #[new]
     #[pyo3(signature = (table: "object", wanted))]
-    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
     fn new(table: &Bound<'_, PyAny>, wanted: Vec<String>) -> PyResult<Self> {
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         Self::read(table, &wanted)
     }
 
-    /// How many pings there are.
     fn __len__(&self) -> usize {
         self.chosen.iter().map(|(table, group)| self.tables[*table].groups[*group].places.len()).sum()
     }
@@ -72,9 +70,6 @@ impl Samples {
 
 impl Samples {
     /// Reads a table, or several: see the class.
-    ///
-    /// # Errors
-    /// `ConfigError` for a column that is missing or cannot be used, and what the table itself raises.
     pub(super) fn read(table: &Bound<'_, PyAny>, wanted: &[&str]) -> PyResult<Self> {
         let mut tables = Vec::new();
         if table.is_instance_of::<PyList>() || table.is_instance_of::<PyTuple>() {
@@ -91,9 +86,6 @@ impl Samples {
     }
 
     /// What the statistics take.
-    ///
-    /// # Errors
-    /// Columns that do not fit together: see [`Sample::new`].
     pub(super) fn samples(&self) -> Result<Vec<Sample<'_>>, Invalid> {
         self.chosen.iter().map(|(table, group)| self.tables[*table].sample(*group)).collect()
     }
@@ -158,7 +150,7 @@ impl Pings {
             due: only(DUE)?,
             copies: only(COPIES)?,
         };
-        py.detach(|| raw.sorted_out()).map_err(PyErr::from)
+        py.detach(|| raw.grouped()).map_err(PyErr::from)
     }
 
     fn sample(&self, group: usize) -> Result<Sample<'_>, Invalid> {
@@ -190,7 +182,7 @@ struct Raw {
 }
 
 impl Raw {
-    fn sorted_out(self) -> Result<Pings, Invalid> {
+    fn grouped(self) -> Result<Pings, Invalid> {
         let rtt = times("rtt_ns", &self.rtt)?;
         let rows = rtt.len();
         let status = self.status.map(|status| codes("status", &status, status_code)).transpose()?;
@@ -218,13 +210,13 @@ impl Raw {
         // A column of nulls is as good as none, unless no ping was sent.
         let unsent = |code: &u8| *code == Status::Error as u8;
         let none_sent = rows == 0 || status.as_ref().is_some_and(|status| status.iter().all(unsent));
-        let told = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);
+        let known = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);
         Ok(Pings {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),
             seq: seq.map(|seq| in_order(seq, order)),
-            sent: extra(SENT, rows, self.sent, order, times)?.filter(told),
-            due: extra(DUE, rows, self.due, order, times)?.filter(told),
+            sent: extra(SENT, rows, self.sent, order, times)?.filter(known),
+            due: extra(DUE, rows, self.due, order, times)?.filter(known),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,
             groups,
             targets: targets.unwrap_or_default(),

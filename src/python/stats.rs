@@ -19,7 +19,6 @@ use crate::logic::stats::{
 /// Round trips and their quantiles; lost pings are left out, or infinite.
 #[pyfunction]
 #[pyo3(signature = (samples, quantiles, infinite) -> "dict[str, object]")]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn stats_round_trip<'py>(
     py: Python<'py>,
     samples: &Samples,
@@ -35,7 +34,6 @@ pub(super) fn stats_round_trip<'py>(
 /// Differences between neighbours.
 #[pyfunction]
 #[pyo3(signature = (samples, quantiles) -> "dict[str, object]")]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn stats_ipdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<f64>) -> Facts<'py> {
     let wanted = wanted(&quantiles)?;
     let found = computed(py, samples, |samples| Ok(stats::ipdv(samples, &wanted)))?;
@@ -47,7 +45,6 @@ pub(super) fn stats_ipdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec
 /// Round trips less the shortest.
 #[pyfunction]
 #[pyo3(signature = (samples, quantiles) -> "dict[str, object]")]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
 pub(super) fn stats_pdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<f64>) -> Facts<'py> {
     let wanted = wanted(&quantiles)?;
     let found = computed(py, samples, |samples| Ok(stats::pdv(samples, &wanted)))?;
@@ -213,9 +210,7 @@ fn loss_runs<'py>(py: Python<'py>, found: &LossRuns) -> Facts<'py> {
 
 fn duplication<'py>(py: Python<'py>, found: &Duplication) -> Facts<'py> {
     Ok(facts!(py,
-        "answered": found.answered,
-        "duplicates": found.duplicates,
-        "replicated": found.replicated,
+        of found => answered, duplicates, replicated;
         "fraction": found.fraction(),
         "rate": found.rate(),
     ))
@@ -223,8 +218,7 @@ fn duplication<'py>(py: Python<'py>, found: &Duplication) -> Facts<'py> {
 
 fn reordering<'py>(py: Python<'py>, found: &Reordering) -> Facts<'py> {
     Ok(facts!(py,
-        "received": found.received,
-        "reordered": found.reordered,
+        of found => received, reordered;
         "ratio": found.ratio(),
         "mean_extent": found.mean_extent(),
         "max_extent": found.max_extent,

@@ -99,7 +99,6 @@ fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
     Ok(capsule.cast::<PyCapsule>()?.pointer_checked(Some(name))?.cast())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn unreadable(error: ArrowError) -> PyErr {
     Invalid::new("table", format!("({error})"), "a table that its library can hand over").into()
 }

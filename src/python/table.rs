@@ -20,11 +20,12 @@ use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray as _;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::types::{Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, UInt32Type, UInt64Type};
 use arrow_array::{
-    Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator, make_array,
+    Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator, downcast_integer,
+    make_array,
 };
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::{PyAttributeError, PyIndexError, PyKeyError, PyRuntimeError};
@@ -65,7 +66,6 @@ impl Table {
         self.pieces.rows()
     }
 
-    /// The names of the columns, in order.
     #[getter]
     fn column_names(&self) -> Vec<String> {
         self.schema.fields().iter().map(|field| field.name().clone()).collect()
@@ -117,7 +117,6 @@ impl Table {
         py.detach(|| self.to_json(first, rows))
     }
 
-    /// The table as bytes.
     fn buffers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &py.detach(|| self.to_buffers()).map_err(broken)?))
     }
@@ -172,13 +171,11 @@ impl Column {
         Ok(format!("<udpping column {}: {size} values, {missing} missing: [{shown}{more}]>", self.name()))
     }
 
-    /// The name.
     #[getter]
     fn name(&self) -> &str {
         self.field.name()
     }
 
-    /// How many values are missing.
     #[getter]
     fn null_count(&self) -> usize {
         self.array.null_count()
@@ -216,7 +213,6 @@ impl Column {
         Some((words, Self { field: Arc::clone(&self.field), array }))
     }
 
-    /// All values as a Python list.
     #[pyo3(signature = () -> "list[object]")]
     fn to_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let values =
@@ -281,21 +277,17 @@ impl Column {
         if time.is_none() && !floats && self.array.null_count() > 0 {
             return None;
         }
-        Some(match self.array.data_type() {
-            DataType::Int64 => {
-                (address(self.array.as_primitive::<Int64Type>().values()), time.unwrap_or("<i8"))
-            }
-            DataType::Float64 => (address(self.array.as_primitive::<Float64Type>().values()), "<f8"),
-            DataType::UInt64 => (address(self.array.as_primitive::<UInt64Type>().values()), "<u8"),
-            DataType::UInt32 => (address(self.array.as_primitive::<UInt32Type>().values()), "<u4"),
-            DataType::UInt8 => (address(self.array.as_primitive::<UInt8Type>().values()), "|u1"),
+        let kind = match self.array.data_type() {
+            DataType::Int64 => time.unwrap_or("<i8"),
+            DataType::Float64 => "<f8",
+            DataType::UInt64 => "<u8",
+            DataType::UInt32 => "<u4",
+            DataType::UInt8 => "|u1",
             _ => return None,
-        })
+        };
+        let (data, width) = (self.array.to_data(), self.array.data_type().primitive_width()?);
+        Some((data.buffers()[0].as_ptr().addr() + data.offset() * width, kind))
     }
-}
-
-fn address<T: ArrowNativeType>(values: &ScalarBuffer<T>) -> usize {
-    values.inner().as_ptr().addr()
 }
 
 impl Table {
@@ -305,8 +297,8 @@ impl Table {
             ("recv_ns", times(log.recv_ns.iter().copied())),
             ("recv_wall_ns", times(log.wall_ns.iter().copied())),
             ("client", words(log.source.iter().map(|source| Some(source.to_string())))),
-            ("client_index", numbers::<UInt32Type>(log.client.iter().copied(), None)),
-            ("number", numbers::<UInt64Type>(log.number.iter().copied(), None)),
+            ("client_index", numbers::<UInt32Type>(log.client.iter().copied())),
+            ("number", numbers::<UInt64Type>(log.number.iter().copied())),
             ("seq", Arc::new(log.seq.iter().copied().collect::<PrimitiveArray<UInt64Type>>())),
             ("verdict", words(log.verdict.iter().map(|verdict| Some(verdict.name())))),
             (
@@ -352,12 +344,8 @@ fn times_of(values: ScalarBuffer<i64>) -> ArrayRef {
     Arc::new(Int64Array::new(values, Some(valid).filter(|valid| valid.null_count() > 0)))
 }
 
-fn numbers<T: arrow_array::types::ArrowPrimitiveType>(
-    values: impl Iterator<Item = T::Native>,
-    valid: Option<NullBuffer>,
-) -> ArrayRef {
-    let values: Vec<T::Native> = values.collect();
-    Arc::new(PrimitiveArray::<T>::new(values.into(), valid.filter(|valid| valid.null_count() > 0)))
+fn numbers<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::from_iter_values(values))
 }
 
 /// Numbers with a fraction; a missing one stays underneath as `nan`.
@@ -381,12 +369,14 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound
     if array.is_null(index) {
         return Ok(py.None().into_bound(py));
     }
-    match array.data_type() {
-        DataType::Int64 => array.as_primitive::<Int64Type>().value(index).into_bound_py_any(py),
-        DataType::Float64 => array.as_primitive::<Float64Type>().value(index).into_bound_py_any(py),
-        DataType::UInt64 => array.as_primitive::<UInt64Type>().value(index).into_bound_py_any(py),
-        DataType::UInt32 => array.as_primitive::<UInt32Type>().value(index).into_bound_py_any(py),
-        DataType::UInt8 => array.as_primitive::<UInt8Type>().value(index).into_bound_py_any(py),
+    macro_rules! number {
+        ($kind:ty) => {
+            array.as_primitive::<$kind>().value(index).into_bound_py_any(py)
+        };
+    }
+    downcast_integer! {
+        array.data_type() => (number),
+        DataType::Float64 => number!(Float64Type),
         DataType::Boolean => array.as_boolean().value(index).into_bound_py_any(py),
         DataType::LargeBinary => {
             PyBytes::new(py, array.as_binary::<i64>().value(index)).into_bound_py_any(py)
@@ -401,7 +391,6 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound
 }
 
 /// A mistake of ours, not of the user's.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn broken(error: arrow_schema::ArrowError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
 }

@@ -27,7 +27,6 @@ impl Digest {
         Ok(Self { digest: super::computed(py, samples, stats::Digest::of)? })
     }
 
-    /// The digest of both.
     fn merged(&self, other: &Self) -> PyResult<Self> {
         let mut digest = self.digest.clone();
         digest.merge(&other.digest)?;
@@ -66,14 +65,12 @@ impl Digest {
 
     /// Round trips, each quantile within 1 %.
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
-    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
     fn round_trip<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
         sketched(py, &self.digest.rtt, &quantiles)
     }
 
     /// Differences between neighbours, each quantile within 1 %.
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
-    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
     fn ipdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
         let facts = sketched(py, &self.digest.ipdv, &quantiles)?;
         facts.set_item("mean_abs_ns", self.digest.ipdv_mean_abs())?;
@@ -82,7 +79,6 @@ impl Digest {
 
     /// Round trips less the shortest, each quantile within 1 %.
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
-    #[expect(clippy::needless_pass_by_value, reason = "Python's list arrives as one")]
     fn pdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
         sketched(py, &self.digest.pdv, &quantiles)
     }
@@ -112,7 +108,6 @@ impl Digest {
         ))
     }
 
-    /// The digest with these parts.
     #[staticmethod]
     #[pyo3(signature = (parts: "dict[str, object]"))]
     fn from_parts(parts: &Bound<'_, PyDict>) -> PyResult<Self> {
@@ -122,8 +117,8 @@ impl Digest {
         let jitter =
             part::<Option<Bound<'_, PyDict>>>(parts, "jitter")?.map(|it| jitter_of(&it)).transpose()?;
         let ipdv_sizes: f64 = part(parts, "ipdv_sizes_ns")?;
-        let told = jitter.iter().flat_map(|it| [it.last.unwrap_or(0.0), it.sum, it.max]);
-        if let Some(value) = told.chain([ipdv_sizes]).find(|value| !(0.0..=f64::MAX).contains(value)) {
+        let sums = jitter.iter().flat_map(|it| [it.last.unwrap_or(0.0), it.sum, it.max]);
+        if let Some(value) = sums.chain([ipdv_sizes]).find(|value| !(0.0..=f64::MAX).contains(value)) {
             return Err(Invalid::new("digest", format!("with {value}"), "numbers from 0").into());
         }
         let digest = stats::Digest {

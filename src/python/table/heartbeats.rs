@@ -16,9 +16,8 @@ use crate::sim::detect::Outcome;
 const DAY: f64 = 86_400e9;
 
 impl Table {
-    /// A row for each client of a monitor.
     pub(in crate::python) fn of_peers(peers: &[PeerRow]) -> PyResult<Self> {
-        let counts = |count: fn(&PeerRow) -> u64| numbers::<UInt64Type>(peers.iter().map(count), None);
+        let counts = |count: fn(&PeerRow) -> u64| numbers::<UInt64Type>(peers.iter().map(count));
         let moments =
             |time: fn(&PeerRow) -> Option<i64>| times(peers.iter().map(|row| time(row).unwrap_or(NONE)));
         let columns: Vec<(&str, ArrayRef)> = vec![
@@ -40,13 +39,13 @@ impl Table {
             ("detection_ns", moments(|row| row.patience)),
             (
                 "false_alarms_per_day",
-                floats(peers.iter().map(|row| row.forecast.map(|told| told.false_alarms * 86_400.0))),
+                floats(peers.iter().map(|row| row.forecast.map(|forecast| forecast.false_alarms * 86_400.0))),
             ),
             ("difference_ns", moments(|row| row.reading.difference)),
             ("delay_ns", moments(|row| row.reading.delay)),
             ("delay_variation_ns", moments(|row| row.reading.variation)),
             ("drift_ppm", floats(peers.iter().map(|row| row.reading.drift_ppm))),
-            ("sessions", numbers::<UInt32Type>(peers.iter().map(|row| row.sessions), None)),
+            ("sessions", numbers::<UInt32Type>(peers.iter().map(|row| row.sessions))),
             ("session", words(peers.iter().map(|row| row.session.map(|number| format!("{number:016x}"))))),
             ("sealed", bools(peers.iter().map(|row| row.sealed))),
             ("exit_status", moments(|row| row.bye.map(i64::from))),
@@ -68,11 +67,10 @@ impl Table {
         Self::new(columns, &may_miss)
     }
 
-    /// A row for each event.
     pub(in crate::python) fn of_events(events: &[Event]) -> PyResult<Self> {
         let each = || events.iter();
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("number", numbers::<UInt64Type>(each().map(|event| event.number), None)),
+            ("number", numbers::<UInt64Type>(each().map(|event| event.number))),
             ("at_ns", times(each().map(|event| event.at.mono))),
             ("wall_ns", times(each().map(|event| event.at.wall))),
             ("event", words(each().map(|event| Some(event.kind.as_str())))),
@@ -100,10 +98,10 @@ impl Table {
             Detector::Calibrated(calibrated) => Some(calibrated.false_alarms().per_second() * 86_400.0),
             _ => None,
         };
-        let forecast = |outcome: &Outcome| outcome.forecast.map(|told| told.false_alarms * 86_400.0);
+        let forecast = |outcome: &Outcome| outcome.forecast.map(|forecast| forecast.false_alarms * 86_400.0);
         let columns = vec![
             ("detector", words(detectors.iter().map(|detector| Some(detector.to_string())))),
-            ("mistakes", numbers::<UInt64Type>(each().map(|outcome| outcome.mistakes), None)),
+            ("mistakes", numbers::<UInt64Type>(each().map(|outcome| outcome.mistakes))),
             ("mistakes_per_day", floats(each().map(|each| per_day(each, each.mistakes as f64)))),
             ("mistakes_per_day_low", floats(each().map(|each| per_day(each, interval(each).0)))),
             ("mistakes_per_day_high", floats(each().map(|each| per_day(each, interval(each).1)))),
@@ -116,7 +114,10 @@ impl Table {
             ("detection_max_ns", times(each().map(|each| each.detections.last().copied().unwrap_or(NONE)))),
             ("promised_per_day", floats(detectors.iter().map(promise))),
             ("foretold_per_day", floats(each().map(forecast))),
-            ("foretold_ns", times(each().map(|each| each.forecast.map_or(NONE, |told| told.silence)))),
+            (
+                "foretold_ns",
+                times(each().map(|each| each.forecast.map_or(NONE, |forecast| forecast.silence))),
+            ),
             ("observed_ns", times(each().map(|each| each.observed))),
         ];
         // The others take a mistake, an arrival, or a promise.

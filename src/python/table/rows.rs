@@ -4,6 +4,7 @@
 //! with its column.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::builder::{LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
@@ -25,21 +26,6 @@ use crate::logic::text::{self, json};
 
 /// Rows between two looks at signals.
 const ROWS: usize = 16_384;
-
-/// A value that its column cannot take.
-struct Unfit {
-    value: String,
-    column: String,
-    expected: String,
-}
-
-impl Unfit {
-    /// The error for it, with where it stands.
-    fn at(self, place: &str) -> PyErr {
-        let Self { value, column, expected } = self;
-        Invalid::new("value", format!("{value} of column {column}{place}"), expected).into()
-    }
-}
 
 /// The columns of a run, as they grow.
 struct Building {
@@ -81,10 +67,7 @@ pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -
             let field = &fields[place];
             if field.text.is_empty() && !field.quoted { Cell::Missing } else { Cell::Text(&field.text) }
         };
-        building.push(cells).map_err(|unfit| unfit.at(&format!(" in line {line}")))?;
-        if building.rows % ROWS == 0 {
-            py.check_signals()?;
-        }
+        building.push(py, format_args!(" in line {line}"), cells)?;
     }
     building.finish()
 }
@@ -123,10 +106,7 @@ pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) 
                 Some(json::Value::Text(text)) => Cell::Text(text),
             }
         };
-        building.push(cells).map_err(|unfit| unfit.at(&format!(" in line {line}")))?;
-        if building.rows % ROWS == 0 {
-            py.check_signals()?;
-        }
+        building.push(py, format_args!(" in line {line}"), cells)?;
     }
     building.finish()
 }
@@ -141,11 +121,11 @@ pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>
     let mut building = Building::new(&names)?;
     for batch in &stream.batches {
         for row in 0..batch.num_rows() {
-            building
-                .push(|place| arrow_cell(batch.column(place).as_ref(), row))
-                .map_err(|unfit| unfit.at(&format!(" in row {}", building.rows)))?;
+            let number = building.rows;
+            building.push(py, format_args!(" in row {number}"), |place| {
+                arrow_cell(batch.column(place).as_ref(), row)
+            })?;
         }
-        py.check_signals()?;
     }
     building.finish()
 }
@@ -162,10 +142,7 @@ pub(in crate::python) fn run_from_rows(py: Python<'_>, rows: &Bound<'_, PyAny>) 
         let value = |key| Ok(row.get_item(key)?.unwrap_or_else(|| py.None().into_bound(py)));
         let values = keys.iter().map(value).collect::<PyResult<Vec<_>>>()?;
         let cells = values.iter().map(cell).collect::<PyResult<Vec<_>>>()?;
-        building.push(|place| cells[place]).map_err(|unfit| unfit.at(""))?;
-        if building.rows % ROWS == 0 {
-            py.check_signals()?;
-        }
+        building.push(py, format_args!(""), |place| cells[place])?;
     }
     building.finish()
 }
@@ -196,32 +173,36 @@ impl Building {
         Ok(Self { columns, places, reply, rows: 0 })
     }
 
-    /// Takes in a row, or says which value is wrong and what was expected.
-    fn push<'a>(&mut self, cells: impl Fn(usize) -> Cell<'a>) -> Result<(), Unfit> {
+    /// Takes in a row; the error for a value that cannot be used says that it is `at` this place.
+    fn push<'a>(
+        &mut self,
+        py: Python<'_>,
+        at: fmt::Arguments<'_>,
+        cells: impl Fn(usize) -> Cell<'a>,
+    ) -> PyResult<()> {
+        let unfit = |cell: &Cell<'_>, column: &str, expected: &str| {
+            Invalid::new("value", format!("{} of column {column}{at}", cell.shown()), expected)
+        };
         if let Some((status, rtt)) = self.reply
             && matches!(cells(status), Cell::Text("reply"))
             && matches!(cells(rtt), Cell::Missing)
         {
-            let (column, expected) = ("rtt_ns".to_owned(), "the round trip of a reply".to_owned());
-            return Err(Unfit { value: cells(rtt).shown(), column, expected });
+            return Err(unfit(&cells(rtt), "rtt_ns", "the round trip of a reply").into());
         }
         for ((of, column), place) in COLUMNS.iter().zip(&mut self.columns).zip(&self.places) {
             let cell = place.map_or(Cell::Missing, &cells);
-            let missing = matches!(cell, Cell::Missing);
-            let told = |expected: &str| Unfit {
-                value: cell.shown(),
-                column: of.name.to_owned(),
-                expected: expected.to_owned(),
-            };
-            if missing && !of.nullable {
-                return Err(told("a value in every row"));
+            if !of.nullable && matches!(cell, Cell::Missing) {
+                return Err(unfit(&cell, of.name, "a value in every row").into());
             }
             if let Some(expected) = cell.unfit_for(of.name) {
-                return Err(told(&expected));
+                return Err(unfit(&cell, of.name, &expected).into());
             }
-            column.push(&cell).map_err(told)?;
+            column.push(&cell).map_err(|expected| unfit(&cell, of.name, expected))?;
         }
         self.rows += 1;
+        if self.rows.is_multiple_of(ROWS) {
+            py.check_signals()?;
+        }
         Ok(())
     }
 

@@ -12,7 +12,6 @@ use crate::logic::stats::{Rolled, loss_periods};
 use crate::python::samples::Labelled;
 
 impl Table {
-    /// A row for each period of loss.
     pub(in crate::python) fn of_periods(samples: &[Labelled<'_>]) -> PyResult<Self> {
         let each = |(run, target, sample): &Labelled<'_>| {
             let (run, target, sample) = (*run, target.map(str::to_owned), *sample);
@@ -24,9 +23,9 @@ impl Table {
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("run", times(all.iter().map(|row| row.0))),
             ("target", words(all.iter().map(|row| row.1.as_deref()))),
-            ("seq", numbers::<UInt64Type>(all.iter().map(|row| row.2), None)),
+            ("seq", numbers::<UInt64Type>(all.iter().map(|row| row.2))),
             ("start_ns", times(all.iter().map(|row| row.3.unwrap_or(NONE)))),
-            ("length", numbers::<UInt64Type>(all.iter().map(|row| row.4.length), None)),
+            ("length", numbers::<UInt64Type>(all.iter().map(|row| row.4.length))),
             (
                 "distance",
                 Arc::new(
@@ -40,10 +39,9 @@ impl Table {
         Self::new(columns, &["run", "target", "start_ns", "distance", "outage_ns"])
     }
 
-    /// A row for each window.
     pub(in crate::python) fn of_windows(windows: &[(i64, Option<&str>, Rolled)]) -> PyResult<Self> {
         let counts = |count: fn(&Rolled) -> u64| {
-            numbers::<UInt64Type>(windows.iter().map(|(.., window)| count(window)), None)
+            numbers::<UInt64Type>(windows.iter().map(|(.., window)| count(window)))
         };
         let moments = |time: fn(&Rolled) -> Option<i64>| {
             times(windows.iter().map(|(.., window)| time(window).unwrap_or(NONE)))

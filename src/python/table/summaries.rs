@@ -18,7 +18,6 @@ type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
 /// What the rows of a run come to: all of them, and those of each of `targets`. What rows do not tell is `None`.
 #[pyfunction]
 #[pyo3(signature = (table, targets) -> "tuple[dict[str, int | float | None], list[dict[str, int | float | None]]]")]
-#[expect(clippy::needless_pass_by_value, reason = "as pyo3 gives it")]
 pub(in crate::python) fn run_summaries<'py>(
     py: Python<'py>,
     table: &Bound<'py, Table>,
@@ -106,23 +105,8 @@ pub(in crate::python) fn summary_to_python<'py>(
 ) -> Facts<'py> {
     let (loss, rtt) = (summary.loss, summary.rtt);
     Ok(facts!(py,
-        "sent": summary.sent,
-        "received": summary.received,
-        "lost": summary.lost,
-        "late": summary.late,
-        "timeouts": summary.timeouts,
-        "unreachable": summary.unreachable,
-        "errors": summary.errors,
-        "duplicates": summary.duplicates,
-        "reordered": summary.reordered,
-        "foreign": summary.foreign,
-        "kernel_drops": summary.kernel_drops,
-        "unmatched": summary.unmatched,
-        "unverified": summary.unverified,
-        "behind": summary.behind,
-        "kernel_stamps": summary.kernel_stamps,
-        "clock_steps": summary.clock_steps,
-        "pending": summary.pending,
+        of summary => sent, received, lost, late, timeouts, unreachable, errors, duplicates, reordered, foreign,
+            kernel_drops, unmatched, unverified, behind, kernel_stamps, clock_steps, pending;
         "loss": loss.map(|(loss, _, _)| loss),
         "loss_low": loss.map(|(_, low, _)| low),
         "loss_high": loss.map(|(_, _, high)| high),

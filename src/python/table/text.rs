@@ -3,11 +3,8 @@
 use std::fmt::Write as _;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
-use arrow_array::{
-    Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeBinaryArray, PrimitiveArray,
-    UInt64Array,
-};
+use arrow_array::types::{Float64Type, UInt32Type};
+use arrow_array::{Array as _, ArrayRef, downcast_integer};
 use arrow_schema::DataType;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -58,14 +55,14 @@ impl Table {
         let mut out = String::new();
         for piece in self.pieces.slices(first, rows) {
             let columns = piece.columns().iter();
-            let values = columns.map(|column| Values::of(style, column)).collect::<PyResult<Vec<_>>>()?;
+            let writers = columns.map(|column| writer(style, column)).collect::<PyResult<Vec<_>>>()?;
             for row in 0..piece.num_rows() {
-                for ((before, values), column) in before.iter().zip(&values).zip(piece.columns()) {
+                for ((before, write), column) in before.iter().zip(&writers).zip(piece.columns()) {
                     out.push_str(before);
                     if column.is_null(row) {
                         out.push_str(style.missing);
                     } else {
-                        values.write(style, &mut out, row);
+                        write(&mut out, row);
                     }
                 }
                 out.push_str(end);
@@ -75,56 +72,45 @@ impl Table {
     }
 }
 
-/// The values of a column.
-enum Values<'a> {
-    I64(&'a Int64Array),
-    U64(&'a UInt64Array),
-    U32(&'a PrimitiveArray<UInt32Type>),
-    U8(&'a PrimitiveArray<UInt8Type>),
-    Floats(&'a Float64Array),
-    Flags(&'a BooleanArray),
-    Bytes(&'a LargeBinaryArray),
-    /// The words are written once for all rows.
-    Words(&'a PrimitiveArray<UInt32Type>, Vec<String>),
-}
+/// Appends the value of a row, which is not missing.
+type Writer<'a> = Box<dyn Fn(&mut String, usize) + 'a>;
 
-impl<'a> Values<'a> {
-    fn of(style: &Style, column: &'a ArrayRef) -> PyResult<Self> {
-        Ok(match column.data_type() {
-            DataType::Int64 => Self::I64(column.as_primitive::<Int64Type>()),
-            DataType::UInt64 => Self::U64(column.as_primitive::<UInt64Type>()),
-            DataType::UInt32 => Self::U32(column.as_primitive::<UInt32Type>()),
-            DataType::UInt8 => Self::U8(column.as_primitive::<UInt8Type>()),
-            DataType::Float64 => Self::Floats(column.as_primitive::<Float64Type>()),
-            DataType::Boolean => Self::Flags(column.as_boolean()),
-            DataType::LargeBinary => Self::Bytes(column.as_binary::<i64>()),
-            DataType::Dictionary(..) => {
-                let words = column.as_dictionary::<UInt32Type>();
-                let written = |word: Option<&str>| {
-                    let mut out = String::new();
-                    (style.text)(&mut out, word.unwrap_or_default());
-                    out
-                };
-                Self::Words(words.keys(), words.values().as_string::<i32>().iter().map(written).collect())
-            }
-            other => return Err(PyRuntimeError::new_err(format!("no text for {other}"))),
-        })
+fn writer<'a>(style: &'a Style, column: &'a ArrayRef) -> PyResult<Writer<'a>> {
+    macro_rules! whole {
+        ($kind:ty) => {{
+            let values = column.as_primitive::<$kind>();
+            Box::new(move |out: &mut String, row: usize| {
+                // Writing to a string never fails.
+                let _ = write!(out, "{}", values.value(row));
+            })
+        }};
     }
-
-    fn write(&self, style: &Style, out: &mut String, row: usize) {
-        // Writing to a string never fails.
-        let _ = match self {
-            Self::I64(values) => write!(out, "{}", values.value(row)),
-            Self::U64(values) => write!(out, "{}", values.value(row)),
-            Self::U32(values) => write!(out, "{}", values.value(row)),
-            Self::U8(values) => write!(out, "{}", values.value(row)),
-            Self::Floats(values) => out.write_str(&(style.number)(values.value(row))),
-            Self::Flags(values) => out.write_str(style.flags[usize::from(values.value(row))]),
-            Self::Words(keys, words) => out.write_str(&words[keys.value(row) as usize]),
-            Self::Bytes(values) => {
-                (style.text)(out, &text::escape(values.value(row)));
-                Ok(())
-            }
-        };
-    }
+    Ok(downcast_integer! {
+        column.data_type() => (whole),
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>();
+            Box::new(|out, row| out.push_str(&(style.number)(values.value(row))))
+        }
+        DataType::Boolean => {
+            let values = column.as_boolean();
+            Box::new(|out, row| out.push_str(style.flags[usize::from(values.value(row))]))
+        }
+        DataType::LargeBinary => {
+            let values = column.as_binary::<i64>();
+            Box::new(|out, row| (style.text)(out, &text::escape(values.value(row))))
+        }
+        DataType::Dictionary(..) => {
+            let words = column.as_dictionary::<UInt32Type>();
+            // Each word is written once for all rows.
+            let written = |word: Option<&str>| {
+                let mut out = String::new();
+                (style.text)(&mut out, word.unwrap_or_default());
+                out
+            };
+            let (keys, words) = (words.keys(), words.values().as_string::<i32>().iter().map(written));
+            let words: Vec<String> = words.collect();
+            Box::new(move |out, row| out.push_str(&words[keys.value(row) as usize]))
+        }
+        other => return Err(PyRuntimeError::new_err(format!("no text for {other}"))),
+    })
 }
