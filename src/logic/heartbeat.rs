@@ -78,7 +78,6 @@ struct Farewell {
 
 impl Sender {
     /// A session that has not begun.
-    #[must_use]
     pub fn new(plan: HeartbeatPlan) -> Self {
         Self {
             jitter: Uniforms::new(plan.session),
@@ -102,7 +101,6 @@ impl Sender {
     }
 
     /// When the next heartbeat is to leave.
-    #[must_use]
     pub fn next_due(&self) -> Nanos {
         match (&self.farewell, self.start) {
             (Some(farewell), _) => farewell.next,
@@ -186,31 +184,26 @@ impl Sender {
     }
 
     /// Whether the session is to end.
-    #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.farewell.is_some()
     }
 
     /// Whether a last word has been said, or there is none to say.
-    #[must_use]
     pub fn has_parted(&self) -> bool {
         self.farewell.is_some_and(|farewell| farewell.words < LAST_WORDS)
     }
 
     /// The counts so far.
-    #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
     /// The round trip of the heartbeat that was answered last.
-    #[must_use]
     pub fn round_trip(&self) -> Option<Nanos> {
         self.round_trip
     }
 
     /// What it was asked to do.
-    #[must_use]
     pub fn plan(&self) -> &HeartbeatPlan {
         &self.plan
     }

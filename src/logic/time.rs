@@ -23,9 +23,6 @@ pub struct Moment {
 }
 
 /// Seconds that a user gives, in [`Nanos`]; `or` follows the range where something else would do as well.
-///
-/// # Errors
-/// They are out of `range`.
 pub fn seconds(
     what: &'static str,
     value: f64,

@@ -89,9 +89,6 @@ impl Server {
     }
 
     /// Starts serving in the background. A second call does nothing.
-    ///
-    /// # Errors
-    /// The server has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
         let (state, sockets) = (Arc::clone(&self.state), lock(&self.sockets).clone());
         let waker = self.worker.waker();
@@ -114,19 +111,16 @@ impl Server {
     }
 
     /// Where it is bound.
-    #[must_use]
     pub fn bound(&self) -> SocketAddr {
         self.bound
     }
 
     /// Where a client on this machine finds it: loopback for a wildcard.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         reachable(self.bound)
     }
 
     /// The counts so far.
-    #[must_use]
     pub fn counters(&self) -> Counters {
         let sockets = lock(&self.sockets).clone();
         let kernel_drops =
@@ -145,7 +139,6 @@ impl Server {
     }
 
     /// The log so far.
-    #[must_use]
     pub fn log(&self) -> Columns {
         self.state.shared().log.columns()
     }

@@ -82,9 +82,6 @@ pub struct Totals {
 
 impl Heartbeat {
     /// Looks up no name and sends nothing before [`Heartbeat::start`].
-    ///
-    /// # Errors
-    /// A host or port that cannot be one.
     pub fn new(settings: Settings) -> Result<Self> {
         bare(&settings.host)?;
         if settings.port == 0 {
@@ -103,9 +100,6 @@ impl Heartbeat {
     }
 
     /// Starts sending in the background. A second call does nothing.
-    ///
-    /// # Errors
-    /// It has been stopped, or the system refuses a thread or a socket, as it has too many.
     pub fn start(&self) -> Result<()> {
         if self.stopped.load(Ordering::Acquire) {
             let source = std::io::Error::other("the heartbeat has been stopped; make a new one");
@@ -173,21 +167,16 @@ impl Heartbeat {
     }
 
     /// Waits until it is over, at most `limit`; returns whether it is.
-    ///
-    /// # Errors
-    /// What ended it, if it was a failure.
     pub fn wait(&self, limit: Duration) -> Result<bool> {
         self.state.events.wait(limit)
     }
 
     /// Whether it sends now.
-    #[must_use]
     pub fn is_running(&self) -> bool {
         self.is_own() && !self.stopped.load(Ordering::Acquire) && !self.state.events.is_over()
     }
 
     /// The counts so far.
-    #[must_use]
     pub fn totals(&self) -> Totals {
         let Network { address, problem } = lock(&self.state.network).clone();
         let refused = self.state.refused.load(Ordering::Relaxed);

@@ -113,9 +113,6 @@ impl Watcher {
     }
 
     /// Starts watching in the background. A second call does nothing.
-    ///
-    /// # Errors
-    /// It has been stopped, or the system refuses a thread.
     pub fn start(&self) -> Result<()> {
         let (state, socket) = (Arc::clone(&self.state), lock(&self.socket).clone());
         self.worker.start("monitor", "go on watching", move |shared, bell| {

@@ -7,17 +7,11 @@ use super::{Error, Result};
 use crate::logic::random::Seed;
 
 /// A random seed of 53 bits, which JSON and doubles hold exactly.
-///
-/// # Errors
-/// The system has no randomness.
 pub fn random_seed() -> Result<Seed> {
     Ok(Seed::from(random_bits("draw a seed")? >> 11))
 }
 
 /// A random number for a session.
-///
-/// # Errors
-/// The system has no randomness.
 pub fn random_session() -> Result<u64> {
     random_bits("draw a session number")
 }

@@ -52,9 +52,6 @@ pub struct IpOptions {
 
 impl IpOptions {
     /// Checks what a user asks for.
-    ///
-    /// # Errors
-    /// A value out of range.
     pub fn new(
         ttl: Option<i64>,
         dscp: Option<i64>,
@@ -120,9 +117,6 @@ impl Socket {
     /// Another socket at the address of this one; the kernel gives each client's datagrams to one of the two.
     ///
     /// This one was bound without `SO_REUSEPORT`, so the address was free; later only sockets of this user can join.
-    ///
-    /// # Errors
-    /// Whatever the system refuses; always on the portable backend, as not every system divides the clients.
     pub fn beside(&self) -> Result<Self> {
         let address = self.local()?;
         let refused = Error::at("share the port of", address);
@@ -150,9 +144,6 @@ impl Socket {
     }
 
     /// A client's socket, from `bind` (or any address) to `target`; on the portable backend it is connected.
-    ///
-    /// # Errors
-    /// Whatever the system refuses, for example for want of a route to the target.
     pub fn toward(
         target: SocketAddr,
         bind: Option<IpAddr>,
@@ -203,9 +194,6 @@ impl Socket {
     }
 
     /// The address that the socket is bound to.
-    ///
-    /// # Errors
-    /// Whatever the system refuses.
     pub fn local(&self) -> Result<SocketAddr> {
         self.inner.local_addr().map_err(Error::system("read the socket's own address"))
     }
@@ -240,9 +228,6 @@ impl Socket {
     }
 
     /// Sends one datagram, from `pktinfo` if given; waits a moment if the system's send buffer is full.
-    ///
-    /// # Errors
-    /// Whatever the system refuses.
     pub fn send(&self, bytes: &[u8], to: SocketAddr, pktinfo: Option<PktInfo>) -> io::Result<()> {
         match self.send_now(bytes, to, pktinfo) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -264,9 +249,6 @@ impl Socket {
     }
 
     /// Takes the next ICMP error from the error queue, if there is one.
-    ///
-    /// # Errors
-    /// Whatever the system refuses.
     pub fn read_icmp_error(&self, quoted: &mut Vec<u8>) -> io::Result<Option<IcmpError>> {
         loop {
             match self.read_error_queue(quoted)? {
@@ -278,9 +260,6 @@ impl Socket {
     }
 
     /// Takes one entry from the error queue, if there is one.
-    ///
-    /// # Errors
-    /// Whatever the system refuses.
     pub fn read_error_queue(&self, quoted: &mut Vec<u8>) -> io::Result<Option<ErrorQueueEntry>> {
         quoted.clear();
         match self.backend {

@@ -65,9 +65,6 @@ impl<E: Clone + Send + 'static> Worker<E> {
     }
 
     /// Starts the thread; a second call does nothing. Errors name the worker as `what` (`server`) and its work as `action`.
-    ///
-    /// # Errors
-    /// It was stopped, or the system refuses a thread.
     pub(super) fn start(
         &self,
         what: &'static str,

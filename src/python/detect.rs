@@ -11,7 +11,7 @@ use crate::logic::monitor::detect::Detector;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::sim::detect::{Plan, Run, spread};
 
-/// Heartbeats between two looks at signals: some milliseconds of real time.
+/// Heartbeats between two checks for signals: some milliseconds of real time.
 const BEATS: u64 = 10_000;
 
 /// The canonical text of a detector.

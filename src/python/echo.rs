@@ -76,7 +76,7 @@ impl EchoServer {
         py.detach(|| self.server.stop());
     }
 
-    /// Waits at most `seconds` for the server to stop; says whether it has.
+    /// Waits at most `seconds` for the server to stop; returns whether it has.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         service::wait(py, &self.server, seconds)
     }

@@ -95,7 +95,7 @@ impl HeartbeatMonitor {
         py.detach(|| self.watcher.stop());
     }
 
-    /// Waits at most `seconds` for it to stop; says whether it has.
+    /// Waits at most `seconds` for it to stop; returns whether it has.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         service::wait(py, &self.watcher, seconds)
     }

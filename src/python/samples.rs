@@ -187,7 +187,7 @@ impl Raw {
         let rows = rtt.len();
         let status = self.status.map(|status| codes("status", &status, status_code)).transpose()?;
         let seq = self.seq.map(|seq| counts("seq", &seq)).transpose()?;
-        // Files of other programs do not tell when a run began: rows of which that is unknown are of one run.
+        // Files of other programs may lack the start of a run: all rows without one belong to one run.
         let run = self.run.map(|run| times("run", &run)).transpose()?;
         let (target, targets) = self.target.map(|target| interned(&target)).transpose()?.unzip();
         let left_out: Option<Vec<bool>> = status
@@ -207,7 +207,7 @@ impl Raw {
         };
         let Groups { order, groups } = keys.groups()?;
         let order = order.as_deref();
-        // A column of nulls is as good as none, unless no ping was sent.
+        // A column of nulls counts as missing, unless no ping was sent.
         let unsent = |code: &u8| *code == Status::Error as u8;
         let none_sent = rows == 0 || status.as_ref().is_some_and(|status| status.iter().all(unsent));
         let known = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);

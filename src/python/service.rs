@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::args::span;
 use crate::net::EventQueue;
 
-/// Waits at most `seconds` for the end; says whether it has come.
+/// Waits at most `seconds` for the end; returns whether it has come.
 pub(super) fn wait<E: Send>(py: Python<'_>, events: &EventQueue<E>, seconds: f64) -> PyResult<bool> {
     let over = py.detach(|| events.wait(span(seconds)))?;
     py.check_signals()?;
@@ -20,7 +20,7 @@ pub(super) fn next<E: Clone + Send>(
 ) -> PyResult<Option<E>> {
     let event = py.detach(|| events.next(span(seconds)))?;
     if let Err(interrupted) = py.check_signals() {
-        // Whoever goes on after a Ctrl-C is to miss nothing.
+        // A caller that continues after Ctrl-C must not lose the event.
         if let Some(event) = event {
             events.put_back(event);
         }

@@ -13,7 +13,7 @@ use crate::logic::echo::{Echo, PORT};
 use crate::logic::ping::Pinger;
 use crate::sim::{self, EPOCH};
 
-/// Steps between two looks at signals: some milliseconds of real time.
+/// Steps between two checks for signals: some milliseconds of real time.
 const STEPS: u64 = 10_000;
 
 /// The address of the simulated server: reserved for documentation (RFC 5737), as nothing of it is real.

@@ -91,7 +91,7 @@ pub(super) fn stats_duplication<'py>(py: Python<'py>, samples: &Samples) -> Fact
 #[pyfunction]
 #[pyo3(signature = (samples, n) -> "dict[str, object]")]
 pub(super) fn stats_reordering<'py>(py: Python<'py>, samples: &Samples, n: i64) -> Facts<'py> {
-    // What is below 1 is refused as 0 is.
+    // A number below 1 gets the error for 0.
     let n = u64::try_from(n).unwrap_or(0);
     reordering(py, &computed(py, samples, |samples| stats::reordering(samples, n))?)
 }
@@ -125,7 +125,7 @@ pub(super) fn wilson(hits: u64, n: u64, confidence: f64) -> PyResult<Option<(f64
     Ok(stats::wilson(hits, n, Confidence::new(confidence)?.z()))
 }
 
-/// What a statistic says; others have the interpreter meanwhile.
+/// Computes a statistic without the GIL.
 fn computed<T: Send>(
     py: Python<'_>,
     samples: &Samples,

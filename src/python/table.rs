@@ -42,13 +42,13 @@ pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows
 pub(super) use run::run_columns;
 pub(super) use summaries::{run_summaries, summary_to_python};
 
-/// Values that a column shows of itself.
+/// Values in the repr of a column.
 const SHOWN: usize = 5;
 
 /// Columns of equal length, by name.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct Table {
-    /// With the words about the table, which the pieces have not.
+    /// With the metadata of the table, which the pieces lack.
     schema: SchemaRef,
     pieces: Arc<Pieces>,
 }
@@ -101,7 +101,7 @@ impl Table {
             && py.detach(|| *self.pieces == *other.pieces)
     }
 
-    /// The same table, with these words about it in its schema.
+    /// The same table, with these metadata in its schema.
     fn with_metadata(&self, metadata: HashMap<String, String>) -> Self {
         let schema = self.schema.as_ref().clone().with_metadata(metadata);
         Self { schema: Arc::new(schema), pieces: Arc::clone(&self.pieces) }
@@ -135,7 +135,7 @@ impl Table {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // By the interface's rules a request may be ignored; the consumer then casts.
+        // The interface allows a producer to ignore the request; the consumer then casts.
         drop(requested_schema);
         let pieces: Vec<_> = self.pieces.batches().iter().cloned().map(Ok).collect();
         let reader = RecordBatchIterator::new(pieces, Arc::clone(&self.schema));
@@ -390,7 +390,7 @@ fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound
     }
 }
 
-/// A mistake of ours, not of the user's.
+/// An error of the program, not of its user.
 fn broken(error: arrow_schema::ArrowError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
 }

@@ -89,10 +89,6 @@ struct Trial {
 
 impl Run {
     /// A run at time 0.
-    ///
-    /// # Errors
-    ///
-    /// An interval that a detector refuses, no heartbeat at all, or a run of more than a century.
     pub fn new(plan: Plan, detectors: &[Detector]) -> Result<Self, Invalid> {
         const CENTURY: i128 = 36_525 * crate::logic::DAY as i128;
         let trial = |detector: &Detector| {

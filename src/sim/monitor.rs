@@ -92,9 +92,6 @@ struct Host {
 
 impl Run {
     /// A run at time 0.
-    ///
-    /// # Errors
-    /// What the monitor refuses, no sender or too many, or a run of no time or of more than a century.
     pub fn new(plan: Plan) -> Result<Self, Invalid> {
         let senders = plan.faults.len();
         if !(1..=MOST_SENDERS).contains(&senders) {

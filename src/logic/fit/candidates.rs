@@ -24,7 +24,7 @@ words! {
 }
 
 impl LossKind {
-    /// How many numbers it is told by.
+    /// How many parameters it has.
     pub fn parameters(self) -> u32 {
         self as u32 + 1
     }
@@ -35,7 +35,7 @@ impl LossKind {
 pub struct LossFit {
     /// What kind it is.
     pub kind: LossKind,
-    /// Why it cannot be told; without that, the best of its kind.
+    /// The best of its kind, or why it cannot be fitted.
     pub found: Result<FittedChannel, String>,
 }
 
@@ -76,14 +76,11 @@ pub struct LossFits {
     pub best: usize,
 }
 
-/// Losses, and runs of them, without which a hidden state is a guess.
+/// Losses, and runs of them, needed to fit a hidden state.
 const LOSSES: u64 = 20;
 const RUNS: u64 = 10;
 
-/// Fits chains to what became of pings, all that can be told from it.
-///
-/// # Errors
-/// There is no ping.
+/// Fits chains to what became of pings, all that can be concluded from it.
 pub fn fit_loss(outcomes: &Outcomes) -> Result<LossFits, Invalid> {
     let (sent, lost) = (outcomes.sent(), outcomes.lost());
     let interval = wilson(lost, sent, Z95).ok_or_else(|| {
@@ -95,7 +92,7 @@ pub fn fit_loss(outcomes: &Outcomes) -> Result<LossFits, Invalid> {
         let found = enough(kind, outcomes).and_then(|()| {
             let found = best(kind, outcomes, before);
             before = Some(found.channel);
-            told(kind, &found, outcomes)
+            fitted_channel(kind, &found, outcomes)
         });
         fits.push(LossFit { kind, found });
     }
@@ -171,7 +168,7 @@ fn starts(share: f64, before: Option<Channel>, fixed_good: bool) -> impl Iterato
 }
 
 /// The model in six digits, as text that a server reads, and how good it is.
-fn told(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChannel, String> {
+fn fitted_channel(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChannel, String> {
     let Found { log_likelihood, converged, channel: exact } = *found;
     let channel = match kind {
         LossKind::Independent => exact,

@@ -29,7 +29,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Losses that know nothing of each other.
+    /// Independent losses.
     pub fn independent(loss: f64) -> Self {
         Self { p: loss, r: 1.0 - loss, loss_good: 0.0, loss_bad: 1.0 }
     }
@@ -120,7 +120,7 @@ impl Channel {
     /// number of losses is one of the `counts` from `least` on.
     fn tails(&self, sent: u64, least: u64, counts: u64, place: u64) -> (f64, f64) {
         let turn = |by: u64, times: u64| {
-            // Whole turns are left out while they are whole numbers.
+            // Whole turns are removed in integers, before rounding.
             let part = u128::from(by) * u128::from(times) % u128::from(counts);
             let (sin, cos) = (TAU * part as f64 / counts as f64).sin_cos();
             [cos, sin]
@@ -184,7 +184,7 @@ impl Channel {
     pub fn run_within(&self, sent: u64, length: u64) -> f64 {
         let through =
             [[1.0, 0.0], [0.0, 1.0]].map(|state| (0..length).fold(state, |state, _| self.step(state, true)));
-        // The states of all who never had such a run; and, of some packets before, of those whose run could begin then.
+        // The states without such a run so far; and, some packets before, those in which one could begin.
         let mut all = [1.0 - self.bad(), self.bad()];
         let mut starts = VecDeque::from([all]);
         let mut found = 0.0;

@@ -12,7 +12,7 @@ use crate::logic::{Invalid, Nanos};
 pub struct DelayFit {
     /// What kind it is.
     pub kind: DelayKind,
-    /// Why it cannot be told; without that, the best of its kind.
+    /// The best of its kind, or why it cannot be fitted.
     pub found: Result<FittedDelay, String>,
 }
 
@@ -47,9 +47,6 @@ pub struct DelayFits {
 }
 
 /// Fits distributions to the round trips of pings that were answered in time.
-///
-/// # Errors
-/// A negative round trip.
 pub fn fit_delay(samples: &[Sample<'_>]) -> Result<DelayFits, Invalid> {
     let mut times: Vec<Nanos> = samples.iter().flat_map(Sample::round_trips).collect();
     times.sort_unstable();
@@ -58,7 +55,7 @@ pub fn fit_delay(samples: &[Sample<'_>]) -> Result<DelayFits, Invalid> {
     }
     let times = Times::of(&times);
     let fits: Vec<_> =
-        DelayKind::ALL.into_iter().map(|kind| DelayFit { kind, found: told(kind, &times) }).collect();
+        DelayKind::ALL.into_iter().map(|kind| DelayFit { kind, found: fitted_delay(kind, &times) }).collect();
     let value = |fit: &DelayFit| fit.found.as_ref().ok().and_then(|found| found.bic).unwrap_or(f64::INFINITY);
     let best = (0..fits.len())
         .filter(|place| fits[*place].found.is_ok())
@@ -66,7 +63,7 @@ pub fn fit_delay(samples: &[Sample<'_>]) -> Result<DelayFits, Invalid> {
     Ok(DelayFits { received: times.count as u64, fits, best })
 }
 
-fn told(kind: DelayKind, times: &Times) -> Result<FittedDelay, String> {
+fn fitted_delay(kind: DelayKind, times: &Times) -> Result<FittedDelay, String> {
     let shape = fitted(kind, times)?.rounded();
     let model = text(&shape);
     let model =

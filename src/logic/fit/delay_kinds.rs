@@ -13,7 +13,7 @@ use crate::logic::words::words;
 /// Times, each as many as `weight`; of more round trips than these, so many quantiles stand for all.
 const MOST_TIMES: usize = 100_000;
 
-/// Times without which three numbers are a guess.
+/// Times needed to fit three parameters.
 const TIMES: usize = 20;
 
 words! {
@@ -33,7 +33,7 @@ words! {
 }
 
 impl DelayKind {
-    /// How many numbers it is told by.
+    /// How many parameters it has.
     pub fn parameters(self) -> u32 {
         [1, 2, 2, 3, 3][self as usize]
     }
@@ -96,7 +96,7 @@ impl Times {
         let kept = count.min(MOST_TIMES);
         let mut some: Vec<f64> =
             (0..kept).map(|place| sorted[(2 * place + 1) * count / (2 * kept)] as f64).collect();
-        // The ends are the ends, whatever is kept.
+        // The first and the last are always kept.
         if let ([first, .., last], [low, .., high]) = (&mut some[..], sorted) {
             (*first, *last) = (*low as f64, *high as f64);
         }

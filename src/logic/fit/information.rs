@@ -24,7 +24,7 @@ pub(super) fn standard_errors(outcomes: &Outcomes, channel: &Channel, free: [boo
     let free = [0, 1, 2, 3].map(|i| free[i] && met[i]);
     let bend = [0, 1, 2, 3].map(|j| {
         if !free[j] {
-            // It stands apart from the others.
+            // A fixed parameter is independent of the others.
             return [0, 1, 2, 3].map(|i| f64::from(u8::from(i == j)));
         }
         let there = |step: f64| slope(outcomes, &moved(channel, j, step));
@@ -61,7 +61,7 @@ fn events(counts: &Counts) -> [[f64; 2]; 4] {
 fn slope(outcomes: &Outcomes, channel: &Channel) -> [f64; 4] {
     let (_, counts) = expect(outcomes, channel);
     let (events, chances, [good, bad]) = (events(&counts), chances(channel), counts.first);
-    // The states that chains begin in speak for p and r too: see `changes`.
+    // The first states of the chains depend on p and r too: see `changes`.
     let first = [bad, good, 0.0, 0.0];
     let shared = [good + bad, good + bad, 0.0, 0.0];
     [0, 1, 2, 3].map(|i| {

@@ -75,9 +75,6 @@ impl Default for Wishes {
 
 impl HeartbeatPlan {
     /// Checks what the user asks for.
-    ///
-    /// # Errors
-    /// The first value that cannot be used, with its range, or two that cannot be used together.
     pub fn new(wishes: Wishes) -> Result<Self, Invalid> {
         let interval = seconds("interval", wishes.interval, &INTERVALS, "")?;
         if !(0.0..=0.25).contains(&wishes.jitter) {

@@ -197,10 +197,6 @@ impl Marks {
 
 impl RandInt {
     /// `randint(low, high) < below`; any `below` will do, but `low` must not be above `high`.
-    ///
-    /// # Errors
-    ///
-    /// `low` above `high`.
     pub fn new(low: i64, high: i64, below: i128) -> Result<Self, Invalid> {
         if low > high {
             let shown = format!("randint({low}, {high})");

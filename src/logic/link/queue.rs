@@ -35,10 +35,6 @@ impl<T> DelayQueue<T> {
     }
 
     /// Keeps `value`, which holds `bytes` bytes, until `due`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the value if there is no room.
     pub fn try_push(&mut self, due: Nanos, bytes: usize, value: T) -> Result<(), T> {
         if self.heap.len() >= self.most || bytes > self.most_bytes - self.bytes {
             return Err(value);

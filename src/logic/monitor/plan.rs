@@ -49,9 +49,6 @@ impl MonitorPlan {
     }
 
     /// Checks what a user asks for.
-    ///
-    /// # Errors
-    /// A value out of range, or a promise that means nothing at this interval.
     pub fn checked(self) -> Result<Self, Invalid> {
         self.detector.watch(self.interval)?;
         if !CLIENTS.contains(&self.max_clients) {

@@ -54,12 +54,6 @@ impl Schedule {
             Kind::Uniform(share) => due.saturating_add(around(interval, share, uniform())),
         }
     }
-
-    /// Whether it is drawn from uniforms.
-    #[must_use]
-    pub fn is_random(&self) -> bool {
-        matches!(self.0, Kind::Poisson | Kind::Uniform(_))
-    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a share of a day at most")]

@@ -47,7 +47,7 @@ pub(in crate::logic) fn gamma_above(a: f64, q: f64) -> f64 {
             (front + ln(fraction) - target) * fraction
         };
         y += step.clamp(-2.0, 2.0);
-        // It doubles its digits with each step.
+        // Each step doubles the number of correct digits.
         if step.abs() < 1e-8 {
             break;
         }

@@ -5,9 +5,6 @@ use crate::logic::Invalid;
 
 /// The rows that were answered in time, in the order in which their replies came: by the time of sending and the round
 /// trip together. Those that came at the same time keep the order of their numbers.
-///
-/// # Errors
-/// It is not known when the pings were sent; or there are more than 2^32 of them.
 pub fn arrivals(sample: &Sample<'_>, for_what: &'static str) -> Result<Vec<u32>, Invalid> {
     let sent = sample.need_sent(for_what)?;
     let rows = u32::try_from(sample.len())
@@ -36,7 +33,7 @@ pub fn arrivals(sample: &Sample<'_>, for_what: &'static str) -> Result<Vec<u32>,
     }
     if moves == 0 {
         order.extend(replied);
-        // By number too: what was moved only part of the way may stand behind its equals.
+        // Also by row: a reply that was moved only part of the way may be behind its equals.
         order.sort_unstable_by_key(|row| (arrival(*row), *row));
     }
     Ok(order)

@@ -37,9 +37,6 @@ impl Digest {
     pub const N: u64 = 3;
 
     /// The digest of samples.
-    ///
-    /// # Errors
-    /// There are more than 2^32 pings in one.
     pub fn of(samples: &[Sample<'_>]) -> Result<Self, Invalid> {
         let timed = samples.iter().all(|sample| sample.need_sent("").is_ok());
         let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());
@@ -70,9 +67,6 @@ impl Digest {
     }
 
     /// Takes in other samples. What is not known of both is not known of all.
-    ///
-    /// # Errors
-    /// The reordering was counted with another n.
     pub fn merge(&mut self, other: &Self) -> Result<(), Invalid> {
         self.loss.merge(&other.loss);
         self.runs.merge(&other.runs);

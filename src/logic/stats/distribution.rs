@@ -36,7 +36,7 @@ impl Distribution {
 /// The median distance from `median`; the values become the distances.
 #[expect(clippy::cast_possible_truncation, reason = "twice a median of whole numbers is a whole number")]
 fn deviation(values: &mut [i64], infinite: usize, median: f64) -> Option<f64> {
-    // Doubled, because a median may end in one half. Nobody waits for the 146 years at which this saturates.
+    // Doubled, because a median may end in one half. It saturates at 146 years.
     let doubled = (2.0 * median) as i64;
     for value in values.iter_mut() {
         *value = i64::try_from(value.saturating_mul(2).abs_diff(doubled)).unwrap_or(i64::MAX);

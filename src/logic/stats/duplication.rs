@@ -16,9 +16,6 @@ pub struct Duplication {
 
 /// Duplication (RFC 5560, on round trips): replies, of all pings that got any. A copy may be of the ping or of its
 /// reply; which cannot be seen from here.
-///
-/// # Errors
-/// The replies to each ping were not counted.
 pub fn duplication(samples: &[Sample<'_>]) -> Result<Duplication, Invalid> {
     let mut all = Duplication::default();
     for sample in samples {
@@ -32,7 +29,7 @@ pub fn duplication(samples: &[Sample<'_>]) -> Result<Duplication, Invalid> {
 }
 
 impl Duplication {
-    /// Takes in other samples.
+    /// Adds other samples.
     pub fn merge(&mut self, other: &Self) {
         self.answered = self.answered.saturating_add(other.answered);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);

@@ -43,9 +43,6 @@ pub struct Keys<'a> {
 impl Keys<'_> {
     /// Sorts the rows out: by run and target, then by number. A table that is a run, or several one after the other, is
     /// in order as it stands.
-    ///
-    /// # Errors
-    /// There are more than 2^32 rows, and they are not in order.
     pub fn groups(&self) -> Result<Groups, Invalid> {
         match self.as_they_stand() {
             Some(groups) => Ok(Groups { order: None, groups }),

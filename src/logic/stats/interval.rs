@@ -60,9 +60,6 @@ pub struct Confidence(f64);
 
 impl Confidence {
     /// `confidence`, such as 0.95.
-    ///
-    /// # Errors
-    /// What is not between 0 and 1.
     pub fn new(confidence: f64) -> Result<Self, Invalid> {
         if confidence > 0.0 && confidence < 1.0 {
             return Ok(Self(confidence));
@@ -72,7 +69,7 @@ impl Confidence {
 
     /// How many standard deviations a normal variable is within, so often.
     pub fn z(self) -> f64 {
-        // Next to 1 no f64 is left between; the tail is then that of the last one before it.
+        // Close to 1 the tail would round to 0, whose quantile is infinite.
         normal_quantile_above(((1.0 - self.0) / 2.0).max(1e-300))
     }
 }
@@ -80,11 +77,8 @@ impl Confidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::stats::close;
     use proptest::prelude::*;
-
-    fn close(a: f64, b: f64) -> bool {
-        (a - b).abs() <= 1e-9 * b.abs().max(1.0)
-    }
 
     #[test]
     fn wilson_agrees_with_published_values() {

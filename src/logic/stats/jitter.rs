@@ -22,9 +22,6 @@ pub struct Jitter {
 /// it. Computed with fractions, not with the integers of the RFC's example.
 ///
 /// Of fewer than two replies there is none.
-///
-/// # Errors
-/// It is not known when the pings were sent.
 pub fn jitter(samples: &[Sample<'_>]) -> Result<Jitter, Invalid> {
     let mut all = Jitter::default();
     for sample in samples {
@@ -40,24 +37,21 @@ pub fn jitter(samples: &[Sample<'_>]) -> Result<Jitter, Invalid> {
     Ok(all)
 }
 
-/// Tells the jitter after each reply but the first, and the row of that reply, in the order in which they came.
-///
-/// # Errors
-/// It is not known when the pings were sent.
-pub fn jitter_after_each(sample: &Sample<'_>, mut tell: impl FnMut(usize, f64)) -> Result<(), Invalid> {
+/// Reports the jitter after each reply but the first, and the row of that reply, in the order in which they came.
+pub fn jitter_after_each(sample: &Sample<'_>, mut report: impl FnMut(usize, f64)) -> Result<(), Invalid> {
     let mut now = 0.0;
     let order = arrivals(sample, "jitter")?;
     let round_trip = |row: u32| sample.in_time(row as usize).unwrap_or(0);
     for pair in order.windows(2) {
         let difference = round_trip(pair[1]).abs_diff(round_trip(pair[0]));
         now += (difference as f64 - now) / 16.0;
-        tell(pair[1] as usize, now);
+        report(pair[1] as usize, now);
     }
     Ok(())
 }
 
 impl Jitter {
-    /// Takes in the jitter of another sample.
+    /// Adds the jitter of another sample.
     pub fn merge(&mut self, other: &Self) {
         self.last = match (self.count, other.count) {
             (0, _) => other.last,

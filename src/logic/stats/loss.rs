@@ -33,7 +33,7 @@ pub fn loss(samples: &[Sample<'_>]) -> Loss {
 }
 
 impl Loss {
-    /// Takes in other samples.
+    /// Adds other samples.
     pub fn merge(&mut self, other: &Self) {
         let theirs = other.ended.iter().chain(other.after.as_flattened());
         for (mine, theirs) in self.ended.iter_mut().chain(self.after.as_flattened_mut()).zip(theirs) {

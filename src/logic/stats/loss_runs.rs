@@ -76,7 +76,7 @@ pub fn loss_runs(samples: &[Sample<'_>]) -> LossRuns {
 }
 
 impl LossRuns {
-    /// Takes in other samples.
+    /// Adds other samples.
     pub fn merge(&mut self, other: &Self) {
         self.sent = self.sent.saturating_add(other.sent);
         for (mine, theirs) in [(&mut self.lengths, &other.lengths), (&mut self.distances, &other.distances)] {
@@ -115,14 +115,6 @@ impl LossRuns {
         let mean = self.mean().filter(|_| received > 0)?;
         Some(mean * received as f64 / self.sent as f64)
     }
-
-    /// The share of losses that come at most `constraint` pings after another (RFC 3357, Loss-Noticeable-Rate). `None`
-    /// without a loss.
-    pub fn noticeable(&self, constraint: u64) -> Option<f64> {
-        let near =
-            self.distances.range(..=constraint).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
-        (self.lost() > 0).then(|| near as f64 / self.lost() as f64)
-    }
 }
 
 #[cfg(test)]
@@ -154,10 +146,6 @@ mod tests {
         assert_eq!((runs.lengths.clone(), runs.longest()), ([(1, 3), (2, 1)].into(), 2));
         assert_eq!(runs.distances, [(1, 1), (2, 2), (3, 1)].into());
         assert_eq!((runs.mean(), runs.burst_ratio()), (Some(1.25), Some(0.625)));
-        assert_eq!(
-            (runs.noticeable(1), runs.noticeable(2), runs.noticeable(99)),
-            (Some(0.2), Some(0.6), Some(0.8))
-        );
     }
 
     #[test]
@@ -176,7 +164,6 @@ mod tests {
                 "{pattern}"
             );
         }
-        assert_eq!(of("").noticeable(99), None);
     }
 
     #[test]

@@ -42,3 +42,8 @@ pub use sketch::{SKETCH_ERROR, Sketch};
 pub use summary::{RoundTrip, Summary};
 pub use timeline::{Span, extent, timeline};
 pub use variation::{Ipdv, difference, ipdv, pdv};
+
+#[cfg(test)]
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * b.abs().max(1.0)
+}

@@ -22,18 +22,15 @@ impl Moments {
             return Self::default();
         };
         let sum: i128 = values.iter().copied().map(i128::from).sum();
-        // Rounding must not put it outside of the values.
+        // Rounding must not move the mean out of the range of the values.
         let mean = (sum as f64 / values.len() as f64).clamp(*min as f64, *max as f64);
         let block = |values: &[i64]| values.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>();
         let squares = values.chunks(BLOCK).map(block).sum();
         Self { count: values.len() as u64, mean, squares, min: *min, max: *max }
     }
 
-    /// The moments that another told: how many values, their mean, the sum of the squares of their distances from it,
+    /// The moments from their parts: how many values, their mean, the sum of the squares of their distances from it,
     /// the least and the greatest.
-    ///
-    /// # Errors
-    /// What no values can have come to.
     pub fn from_parts(count: u64, mean: f64, squares: f64, min: i64, max: i64) -> Result<Self, Invalid> {
         if count == 0 {
             return Ok(Self::default());
@@ -55,7 +52,7 @@ impl Moments {
         self.squares
     }
 
-    /// Takes one value in.
+    /// Adds one value.
     pub fn add(&mut self, value: i64) {
         if self.count == 0 {
             (self.min, self.max) = (value, value);
@@ -114,11 +111,8 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::stats::close;
     use proptest::prelude::*;
-
-    fn close(a: f64, b: f64) -> bool {
-        (a - b).abs() <= 1e-9 * b.abs().max(1.0)
-    }
 
     #[test]
     fn moments_of_little() {

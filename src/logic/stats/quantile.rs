@@ -17,9 +17,6 @@ impl Quantile {
     pub const P95: Self = Self(0.95);
 
     /// The `q` quantile.
-    ///
-    /// # Errors
-    /// What is not from 0 to 1.
     pub fn new(q: f64) -> Result<Self, Invalid> {
         if (0.0..=1.0).contains(&q) {
             return Ok(Self(q));
@@ -96,11 +93,8 @@ impl Selection<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::stats::close;
     use proptest::prelude::*;
-
-    fn close(a: f64, b: f64) -> bool {
-        (a - b).abs() <= 1e-9 * b.abs().max(1.0)
-    }
 
     #[test]
     fn quantiles_of_none_one_and_two_values() {

@@ -27,18 +27,15 @@ pub struct Reordering {
 /// back the earliest of those is: what a receiver has to hold to restore the order. It is n-reordered (5.4.1) when the n
 /// replies right before it are all of later pings; with n = 3 TCP takes it for lost. Of fewer than two replies none is
 /// reordered.
-///
-/// # Errors
-/// An n of 0; or it is not known when the pings were sent.
 pub fn reordering(samples: &[Sample<'_>], n: u64) -> Result<Reordering, Invalid> {
     if n == 0 {
         return Err(Invalid::new("n", n, "a whole number from 1, such as 3"));
     }
     let mut all = Reordering::new(n);
     for sample in samples {
-        // Rows stand in for numbers: both ascend.
+        // Rows are used as numbers, as both ascend.
         let order = arrivals(sample, "reordering")?;
-        // Where each reply came that was to a later ping than all before it: ascending in rows and in places.
+        // The places of replies to a later ping than all before them: ascending in rows and in places.
         let mut leaders: Vec<u32> = Vec::new();
         all.received = all.received.saturating_add(order.len() as u64);
         for (place, row) in (0_u32..).zip(&order) {
@@ -47,7 +44,7 @@ pub fn reordering(samples: &[Sample<'_>], n: u64) -> Result<Reordering, Invalid>
                 leaders.push(place);
                 continue;
             }
-            // Nearly always it is among the last: from there, in leaps that double.
+            // It is mostly among the last: search backwards from there in steps that double.
             let before = |leader: &u32| order[*leader as usize] < *row;
             let mut last = 1;
             while last < leaders.len() && !before(&leaders[leaders.len() - last]) {
@@ -73,10 +70,7 @@ impl Reordering {
         Self { received: 0, reordered: 0, extents: 0, max_extent: 0, n, n_reordered: 0 }
     }
 
-    /// Takes in other samples.
-    ///
-    /// # Errors
-    /// They were counted with another n.
+    /// Adds other samples.
     pub fn merge(&mut self, other: &Self) -> Result<(), Invalid> {
         if self.n != other.n {
             return Err(Invalid::new("n", other.n, format!("{}, as in what it is merged with", self.n)));

@@ -22,25 +22,19 @@ pub enum Windows {
     },
 }
 
-/// A ping may be in so many windows: each is counted anew.
+/// Most windows that one ping may be in, as each counts it anew.
 const MOST_OVERLAP: i64 = 1_000;
-/// A table of so many windows is meant, more are a mistake.
+/// More windows are refused as a mistake.
 const MOST_WINDOWS: usize = 10_000_000;
 
 impl Windows {
     /// Windows of so many pings.
-    ///
-    /// # Errors
-    /// Less than one; a step beyond the length, or below its thousandth part.
     pub fn pings(length: i64, step: Option<i64>) -> Result<Self, Invalid> {
         let (length, step) = Self::checked("pings", length, step)?;
         Ok(Self::Pings { length: length.unsigned_abs(), step: step.unsigned_abs() })
     }
 
     /// Windows of so many nanoseconds.
-    ///
-    /// # Errors
-    /// Less than one; a step beyond the length, or below its thousandth part.
     pub fn time(length: Nanos, step: Option<Nanos>) -> Result<Self, Invalid> {
         let (length, step) = Self::checked("nanoseconds", length, step)?;
         Ok(Self::Time { length, step })
@@ -83,9 +77,6 @@ pub struct Rolled {
 
 /// Loss and round trips in each window with a ping, up to the one that reaches the last ping. Windows in time begin at
 /// the first ping and go by the time of sending, or that of the schedule for what was not sent.
-///
-/// # Errors
-/// Windows in time, and no times; more windows than ten million.
 pub fn rolling(sample: &Sample<'_>, windows: Windows, sure: Confidence) -> Result<Vec<Rolled>, Invalid> {
     let mut all = Vec::new();
     let mut values = Vec::new();
@@ -113,7 +104,7 @@ pub fn rolling(sample: &Sample<'_>, windows: Windows, sure: Confidence) -> Resul
         }
         Windows::Time { length, step } => {
             let times = times(sample)?;
-            // Wide, so that windows beyond the last moment of an i64 end as others do.
+            // In 128 bits, as the end of a window may exceed an i64.
             let [length, step] = [length, step].map(i128::from);
             let time = |row: usize| i128::from(times[row]);
             let (mut from, mut to) = (0, 0);
@@ -127,7 +118,7 @@ pub fn rolling(sample: &Sample<'_>, windows: Windows, sure: Confidence) -> Resul
                     to += 1;
                 }
                 if from == to {
-                    // Nothing for a while: on to the first window that has the next ping.
+                    // No ping in this window: continue with the first window that has the next one.
                     start += (time(to) - start - length) / step * step + step;
                     continue;
                 }

@@ -32,10 +32,6 @@ pub struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     /// The sample with these columns.
-    ///
-    /// # Errors
-    /// Columns of different lengths; numbers that do not ascend; a reply in time without a round trip, or that was
-    /// never sent; a status that is none, or that of a ping in flight.
     pub fn new(columns: Columns<'a>) -> Result<Self, Invalid> {
         let Columns { rtt, status, seq, sent, due, copies } = columns;
         let lengths = [
@@ -147,26 +143,17 @@ impl<'a> Sample<'a> {
     }
 
     /// Whether there are times at all.
-    ///
-    /// # Errors
-    /// There are none.
     pub fn need_times(&self, for_what: &'static str) -> Result<(), Invalid> {
         let known = self.columns.sent.is_some() || self.columns.due.is_some();
         if known { Ok(()) } else { Err(missing("sent_ns or due_ns", for_what)) }
     }
 
     /// When the pings were sent.
-    ///
-    /// # Errors
-    /// That is not known.
     pub fn need_sent(&self, for_what: &'static str) -> Result<&'a [Nanos], Invalid> {
         self.columns.sent.ok_or_else(|| missing("sent_ns", for_what))
     }
 
     /// The replies to each.
-    ///
-    /// # Errors
-    /// They were not counted.
     pub fn need_copies(&self, for_what: &'static str) -> Result<&'a [u32], Invalid> {
         self.columns.copies.ok_or_else(|| missing("copies", for_what))
     }

@@ -43,7 +43,7 @@ impl Sketch {
         Self { moments: Moments::of(values), counts }
     }
 
-    /// Takes in one value more.
+    /// Adds one value.
     pub fn add(&mut self, value: i64) {
         self.moments.add(value);
         self.count(bin(value), 1);
@@ -54,10 +54,7 @@ impl Sketch {
         *count = count.saturating_add(more);
     }
 
-    /// The sketch with these moments and bins, as another told them.
-    ///
-    /// # Errors
-    /// What no values can have come to.
+    /// The sketch with these moments and bins, as another gave them.
     pub fn from_parts(moments: Moments, bins: impl IntoIterator<Item = (i32, u64)>) -> Result<Self, Invalid> {
         let mut sketch = Self { moments, counts: BTreeMap::new() };
         for (bin, count) in bins {
@@ -75,7 +72,7 @@ impl Sketch {
         Ok(sketch)
     }
 
-    /// Takes in other values.
+    /// Adds other values.
     pub fn merge(&mut self, other: &Self) {
         self.moments.merge(&other.moments);
         for (bin, count) in other.bins() {
@@ -217,8 +214,8 @@ mod tests {
                 let (ours, all) = (merged.moments.mean().unwrap_or(0.0), whole.moments.mean().unwrap_or(0.0));
                 prop_assert!((ours - all).abs() <= 1e-12 * all.abs().max(1e19));
             }
-            let told = Sketch::from_parts(whole.moments, whole.bins());
-            prop_assert_eq!(told, Ok(whole));
+            let restored = Sketch::from_parts(whole.moments, whole.bins());
+            prop_assert_eq!(restored, Ok(whole));
         }
     }
 }

@@ -29,9 +29,6 @@ pub fn extent(samples: &[Sample<'_>]) -> Option<(Nanos, Nanos)> {
 
 /// The pings of `samples` together, in `count` equal spans of the time from `first` to `last`, both inclusive. A ping counts in
 /// the span in which it was sent, or was to be sent if it never was. Those outside are left out.
-///
-/// # Errors
-/// No spans; it is not known when the pings were sent.
 pub fn timeline(
     samples: &[Sample<'_>],
     (first, last): (Nanos, Nanos),
@@ -41,7 +38,7 @@ pub fn timeline(
         return Err(Invalid::new("spans", count, "a number from 1"));
     }
     let mut spans = vec![Span::default(); count];
-    // Where a wait for the sender begins, and where it ends.
+    // The spans in which a delay of the sender begins and ends.
     let mut waits = vec![0_i64; count];
     for sample in samples {
         sample.need_times("a timeline")?;

@@ -32,9 +32,6 @@ impl<'a> Reader<'a> {
 
     /// Reads the next record into `fields`, and gives the number of its first line; `None` at the end. Empty lines are
     /// no records.
-    ///
-    /// # Errors
-    /// Quotes that do not end, or with something behind them.
     pub fn next_into(&mut self, fields: &mut Vec<Field<'a>>) -> Result<Option<usize>, Invalid> {
         fields.clear();
         while let Some(rest) = self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix('\n')) {

@@ -28,10 +28,6 @@ impl Probability {
     pub const ONE: Self = Self { part: 1, whole: 1 };
 
     /// `part / whole`, if that is from 0 to 1.
-    ///
-    /// # Errors
-    ///
-    /// A value outside, or one so small that it would never be met.
     pub fn new(part: u64, whole: u64) -> Result<Self, Invalid> {
         Self::reduced(part.into(), whole.into()).map_err(|why| refuse(&format!("{part}/{whole}"), why))
     }

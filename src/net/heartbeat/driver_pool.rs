@@ -74,9 +74,6 @@ impl DriverPool {
     }
 
     /// A lease of a driver that has room, or of a new one, and the channel on which the driver takes the sender.
-    ///
-    /// # Errors
-    /// The system refuses a thread, or what it needs.
     pub(super) fn lease(&'static self, backend: Backend) -> Result<(Lease, mpsc::Sender<SenderTask>)> {
         let most = if backend == Backend::Full { MOST } else { MOST_POLLED };
         let mut slots = lock(&self.slots);

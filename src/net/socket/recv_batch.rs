@@ -23,7 +23,6 @@ pub struct RecvBatch {
 
 impl RecvBatch {
     /// Room for `slots` datagrams of any size at a time (one on the portable backend).
-    #[must_use]
     pub fn new(slots: usize, backend: Backend) -> Self {
         let slot = MAX_PAYLOAD + 20;
         Self {

@@ -65,7 +65,7 @@ pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBu
     }
     let signed = wholes(name, pieces)?;
     if let Some(value) = signed.iter().find(|value| **value < 0) {
-        // What numpy and pandas have no number for comes as the least.
+        // numpy and pandas store a missing number as the least one.
         let shown = if *value == NONE { "null".to_owned() } else { value.to_string() };
         return Err(Invalid::new(name, shown, "a whole number from 0"));
     }
@@ -201,7 +201,7 @@ pub(super) fn codes<C: Copy>(
     for piece in pieces {
         let kind = piece.data_type();
         let wrong = || Invalid::new(name, format!("of type {kind}"), "words");
-        // Nobody has promised that they are UTF-8, or that keys are within their dictionary.
+        // The producer may not have checked that words are UTF-8 and keys within their dictionary.
         piece.to_data().validate_full().map_err(|error| Invalid::new(name, format!("({error})"), "words"))?;
         macro_rules! keys {
             ($kind:ty) => {
@@ -227,7 +227,7 @@ fn words(piece: &ArrayRef) -> Option<Words<'_>> {
         DataType::LargeUtf8 => Box::new(piece.as_string::<i64>().iter()),
         DataType::Utf8View => Box::new(piece.as_string_view().iter()),
         DataType::Null => Box::new(std::iter::repeat_n(None, piece.len())),
-        // Of nothing the type says nothing: pandas has it as numbers.
+        // pandas stores a column without any word as numbers.
         DataType::Float64 if piece.as_primitive::<Float64Type>().iter().flatten().all(f64::is_nan) => {
             Box::new(std::iter::repeat_n(None, piece.len()))
         }
@@ -259,7 +259,7 @@ fn by_key<K: ArrowDictionaryKeyType, C: Copy>(
 ) -> Result<(), Invalid> {
     let dictionary = piece.as_dictionary::<K>();
     let words: Vec<Option<&str>> = words(dictionary.values()).ok_or_else(wrong)?.collect();
-    // Those that no row has may be anything.
+    // Words that no row uses are not checked.
     let (mut known, mut of_none) = (vec![None; words.len()], None);
     for key in dictionary.keys() {
         let key = key.map(K::Native::as_usize);

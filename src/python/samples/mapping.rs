@@ -46,7 +46,7 @@ fn listed(name: &'static str, values: &Bound<'_, PyList>) -> PyResult<ArrayRef> 
             values.iter().map(|value| value.extract().map_err(|_| wrong(&value))).collect();
         return Ok(Arc::new(StringArray::from(words?)));
     }
-    // Also what is no number of Python's own, but has one: numpy's, `Decimal`, `Fraction`.
+    // numpy's floats, `Decimal` and `Fraction` have a float too.
     let has_float = |value: &Bound<'_, PyAny>| {
         value.is_instance_of::<PyFloat>()
             || (!value.is_instance_of::<PyInt>() && !value.is_none() && value.extract::<i64>().is_err())
@@ -60,7 +60,7 @@ fn listed(name: &'static str, values: &Bound<'_, PyList>) -> PyResult<ArrayRef> 
         if value.is_none() {
             return Ok(None);
         }
-        // Not what merely has an `__index__`, such as True.
+        // True has an `__index__` too, and is refused.
         let whole = value.is_exact_instance_of::<PyInt>() || !value.is_instance_of::<PyInt>();
         value.extract::<i64>().ok().filter(|_| whole).map(Some).ok_or_else(|| wrong(&value))
     };

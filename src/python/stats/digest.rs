@@ -213,7 +213,7 @@ fn sketch(parts: &Bound<'_, PyDict>) -> PyResult<Sketch> {
         part::<Option<i64>>(parts, "min_ns")?.unwrap_or(0),
         part::<Option<i64>>(parts, "max_ns")?.unwrap_or(0),
     )?;
-    // A number that is none becomes one that is refused.
+    // A number out of range becomes one that `from_parts` refuses.
     let bin = |[bin, count]: [i64; 2]| {
         (i32::try_from(bin).unwrap_or(i32::MAX), u64::try_from(count).unwrap_or(u64::MAX))
     };

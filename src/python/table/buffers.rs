@@ -66,7 +66,7 @@ pub(in crate::python) fn run_from_buffers(py: Python<'_>, buffers: PyBackedBytes
     Ok(table?)
 }
 
-/// What is still to be read.
+/// The bytes that are not read yet.
 struct Parts(Buffer);
 
 impl Parts {
@@ -108,7 +108,7 @@ impl Parts {
         if count.checked_mul(size) == Some(part.len()) { Ok(part) } else { Err(wrong("another length")) }
     }
 
-    /// An array of that type, of which Arrow knows that it is one.
+    /// An array of that type, validated by Arrow.
     fn array(&mut self, kind: &DataType, rows: usize) -> Result<ArrayData, ArrowError> {
         let mut array = ArrayData::builder(kind.clone()).len(rows).align_buffers(true);
         let nulls = self.next()?;
@@ -137,7 +137,7 @@ impl Parts {
 fn check(batch: &RecordBatch) -> Result<(), ArrowError> {
     for (column, array) in COLUMNS.iter().zip(batch.columns()) {
         if let Some(times) = array.as_primitive_opt::<Int64Type>()
-            // What is missing is read from either.
+            // Some readers look at the mask, others at the value.
             && (0..times.len()).any(|row| times.is_null(row) != (times.value(row) == NONE))
         {
             return Err(wrong("times that are there and missing"));

@@ -12,7 +12,7 @@ use crate::logic::{Invalid, text};
 
 /// Characters shown of a value.
 const SHOWN: usize = 40;
-/// Up to here every whole number has a float of its own.
+/// Up to here floats represent every whole number exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A value before its column has taken it.
@@ -28,7 +28,7 @@ pub(super) enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// How an error shows it.
+    /// The text of the value in an error.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Missing => "null".to_owned(),
@@ -41,7 +41,7 @@ impl Cell<'_> {
         }
     }
 
-    /// What else a column of a run expects than the right type.
+    /// The values that a column of a run takes, if this is none of them.
     pub(super) fn unfit_for(&self, column: &str) -> Option<String> {
         let settled = &Status::NAMES[..Status::Open as usize];
         match (column, self) {

@@ -120,7 +120,7 @@ impl Table {
             ),
             ("observed_ns", times(each().map(|each| each.observed))),
         ];
-        // The others take a mistake, an arrival, or a promise.
+        // The other columns need a mistake, an arrival or a promised rate.
         let always = ["detector", "mistakes", "observed_ns"];
         let others: Vec<&str> =
             columns.iter().map(|(name, _)| *name).filter(|name| !always.contains(name)).collect();

@@ -14,7 +14,7 @@ pub(super) struct Pieces {
     batches: Vec<RecordBatch>,
     /// The row behind the last of each.
     ends: Vec<usize>,
-    /// Columns in one piece, once somebody wanted them.
+    /// Columns in one piece, once one was asked for.
     whole: Vec<OnceLock<ArrayRef>>,
     /// What a column is without rows.
     empty: Vec<ArrayRef>,

@@ -24,7 +24,7 @@ use crate::logic::stats::{Group, Groups, Keys};
 use crate::logic::text::csv::Reader;
 use crate::logic::text::{self, json};
 
-/// Rows between two looks at signals.
+/// Rows between two checks for signals.
 const ROWS: usize = 16_384;
 
 /// The columns of a run, as they grow.
@@ -95,7 +95,7 @@ pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) 
     for (line, text) in lines {
         json::read_object(text, &mut members).ok_or_else(|| unreadable(line, text))?;
         let cells = |place: usize| {
-            // As a rule the names stand in the same order in all lines.
+            // In most files the names have the same order in every line.
             let is_it = |(name, _): &&(Cow<'_, str>, json::Value<'_>)| *name == names[place];
             let member = members.get(place).filter(is_it).or_else(|| members.iter().find(is_it));
             match member.map(|(_, value)| value) {
@@ -217,7 +217,7 @@ impl Building {
 }
 
 impl Table {
-    /// A number that stands there twice is two pings of which nobody knows which is meant.
+    /// Refuses a number that occurs twice in a run and target.
     pub(super) fn check_numbers(&self) -> Result<(), Invalid> {
         let run = self.column("run").and_then(|run| run.as_primitive_opt::<Int64Type>());
         let seq = self.column("seq").and_then(|seq| seq.as_primitive_opt::<UInt64Type>());

@@ -115,7 +115,7 @@ struct Piece<'a> {
     chunk: &'a Arc<Chunk>,
     /// Which rows these are.
     places: Vec<usize>,
-    /// They follow each other: their columns can be shared.
+    /// They are consecutive: their columns can be shared.
     unbroken: bool,
 }
 
@@ -182,7 +182,7 @@ impl<'a> Piece<'a> {
         let start = filled.next().map_or(0, |first| first.start);
         let mut end = start;
         let mut follow = spans().filter(|span| !span.is_empty());
-        // Replies that came in the order of their pings lie as Arrow wants them.
+        // Replies that arrived in the order of their pings are stored as Arrow needs them.
         let text = if follow.all(|span| std::mem::replace(&mut end, span.end) == span.start) {
             shared(self.chunk, |chunk| &chunk.text).slice_with_length(start, end - start)
         } else {
@@ -195,7 +195,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A column of a chunk, which lives for as long as somebody looks at it.
+/// A column of a chunk, which lives as long as the buffer.
 fn shared<T: ArrowNativeType>(chunk: &Arc<Chunk>, column: fn(&Chunk) -> &Vec<T>) -> Buffer {
     struct Shared<T> {
         chunk: Arc<Chunk>,

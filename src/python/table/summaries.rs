@@ -84,7 +84,7 @@ fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, V
     Some((words.keys(), words.values().as_string_opt::<i32>()?.iter().collect()))
 }
 
-/// A summary of which nothing is known but rows.
+/// A summary made of rows alone.
 fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict>> {
     let order = account.knows_order();
     let dict = summary_to_python(py, &account.summary(), 0)?;
@@ -97,7 +97,7 @@ fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict
     Ok(dict)
 }
 
-/// A summary under the names of the face.
+/// A summary by the names that Python uses.
 pub(in crate::python) fn summary_to_python<'py>(
     py: Python<'py>,
     summary: &Summary,

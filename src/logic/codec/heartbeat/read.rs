@@ -48,9 +48,6 @@ impl<'a> Heartbeat<'a> {
     ///
     /// A time of exactly 0 is that of a sender without a clock, and none. One that says `mac` or `key` gives a seal or is
     /// refused: never is it taken for one that has no seal. Binary numbers wrap around at 16 or 31 bits.
-    ///
-    /// # Errors
-    /// What is no heartbeat.
     pub fn read(datagram: &'a [u8]) -> Result<Self, Unreadable> {
         let said = if let Some(said) = binary::read(datagram) {
             said

@@ -65,9 +65,6 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 
 impl Key {
     /// A key.
-    ///
-    /// # Errors
-    /// A name that [`is_name`] refuses, or a secret that is too short or too long.
     pub fn new(name: &str, secret: &[u8]) -> Result<Self, Invalid> {
         if !is_name(name) {
             return Err(Invalid::quoted("key", name, format!("a name of {NAME_RULE}")));
@@ -108,9 +105,6 @@ impl fmt::Debug for Key {
 impl Keys {
     /// Reads keys as a file holds them: `name secret` on each line; a lone secret is called `default`. Empty lines and
     /// lines that begin with `#` say nothing.
-    ///
-    /// # Errors
-    /// A line that is no key, a name that comes twice, or no key at all.
     pub fn read(text: &str) -> Result<Self, Invalid> {
         let mut keys = HashMap::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {

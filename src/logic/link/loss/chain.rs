@@ -36,10 +36,6 @@ pub struct Burst {
 impl GilbertElliott {
     /// A channel that turns bad with probability `p` and good again with probability `r`, and loses `loss_good` and
     /// `loss_bad` of the packets meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// `p` and `r` both 0, or a good state that loses more than the bad one.
     pub fn new(
         p: Probability,
         r: Probability,

@@ -63,10 +63,6 @@ impl Detector {
     }
 
     /// Begins to follow a sender whose heartbeats are `interval` apart.
-    ///
-    /// # Errors
-    ///
-    /// An interval below a millisecond or above a day, or one at which a promise means nothing.
     pub fn watch(&self, interval: Nanos) -> Result<Watch, Invalid> {
         if !INTERVALS.contains(&interval) {
             return Err(Invalid::new("interval", format!("{interval} ns"), "from 1 ms to 1 day"));
