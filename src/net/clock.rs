@@ -22,7 +22,6 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
-    /// Nanoseconds since the start.
     pub(super) fn now(&self) -> Nanos {
         Nanos::try_from(self.origin.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
     }
@@ -68,7 +67,6 @@ impl EverClock {
         Self { origin: boot_time() }
     }
 
-    /// Nanoseconds since the start.
     pub(super) fn now(self) -> Nanos {
         boot_time() - self.origin
     }
@@ -80,7 +78,6 @@ impl EverClock {
         Self { clock: Clock::start() }
     }
 
-    /// Nanoseconds since the start.
     pub(super) fn now(self) -> Nanos {
         self.clock.now()
     }

@@ -68,12 +68,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Makes an error of an action at an address.
     pub(super) fn at(action: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> Self + Copy {
         move |source| Self::Io { action, address, source }
     }
 
-    /// Makes an error of an action.
     pub(super) fn system(action: &'static str) -> impl Fn(io::Error) -> Self + Copy {
         move |source| Self::System { action, source }
     }

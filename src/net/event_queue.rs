@@ -69,7 +69,6 @@ impl<E> EventQueue<E> {
         self.end();
     }
 
-    /// Marks the work as failed and over.
     pub(super) fn fail(&self, error: Error) {
         lock(&self.state).failure = Some(error);
         self.end();
@@ -123,7 +122,6 @@ impl<E> EventQueue<E> {
         }
     }
 
-    /// The latest events, taken or not.
     pub(super) fn latest(&self) -> Vec<E>
     where
         E: Clone,
@@ -131,7 +129,6 @@ impl<E> EventQueue<E> {
         lock(&self.state).events.iter().cloned().collect()
     }
 
-    /// Whether the work is over.
     pub(super) fn is_over(&self) -> bool {
         lock(&self.state).over
     }

@@ -23,7 +23,7 @@ const MOST_BATCH_BYTES: usize = MAX_PAYLOAD;
 /// The queue is full with so many bytes or datagrams, which the cache of a processor still holds when they are sent.
 const FULL_BYTES: usize = 128 << 10;
 const FULL: usize = 1_024;
-/// Destinations to which batches were refused that are remembered; of the others each batch is refused again.
+/// Destinations whose longest datagram is remembered.
 const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
 /// Where a datagram is sent, and by which of several sockets.
@@ -171,7 +171,6 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
 }
 
 impl<K: Copy + Eq> GsoBatch<K> {
-    /// Whether it has room for another datagram.
     fn accepts(&self, route: &Route<K>, len: usize) -> bool {
         let is_open = self.len == self.count * self.segment_size;
         self.route == *route
@@ -232,7 +231,7 @@ mod tests {
         queue.push(route, tag, |out| out.extend_from_slice(bytes));
     }
 
-    /// Sends everything; gives back each tag and whether it went well, in the order results.
+    /// Sends everything; returns each tag and whether it was sent, in order.
     fn send(queue: &mut SendQueue<(), usize>, socket: &Arc<Socket>) -> Vec<(usize, bool)> {
         let mut results = Vec::new();
         queue.send(

@@ -33,11 +33,9 @@ pub(super) trait Decide: Send {
     type Sockets: Sockets;
     /// What the threads share, locked for the decisions on one receive and never for a send.
     type Shared: Send;
-    /// What becomes of one datagram.
     type Decision: Copy;
     /// Names a datagram that is to be sent, in the report of its result.
     type Tag: Copy + Debug + Send;
-    /// What followers receive for each datagram.
     type Event: Send;
 
     /// Adds a decision on each of the datagrams that one of the sockets received.
@@ -147,12 +145,10 @@ impl<D: Decide> ServerState<D> {
         self.followed.store(true, Ordering::Release);
     }
 
-    /// What the threads share.
     pub(super) fn shared(&self) -> MutexGuard<'_, D::Shared> {
         lock(&self.shared)
     }
 
-    /// The state of each thread.
     pub(super) fn workers(&self) -> impl Iterator<Item = MutexGuard<'_, WorkerState<D>>> {
         self.workers.iter().map(lock)
     }
@@ -167,7 +163,9 @@ impl<D: Decide> ServerState<D> {
     ) -> Result<()> {
         let work = |(state, sockets)| {
             let _closing = Closing { closed: &self.closed, waker };
-            Work::new(self, state, sockets, shared).run(bell)
+            let queue = SendQueue::new(self.backend);
+            let (decisions, rejected) = (Vec::new(), Vec::new());
+            Work { server: self, state, sockets, shared, queue, decisions, rejected }.run(bell)
         };
         let mut each = self.workers.iter().zip(sockets);
         let first = each.next();
@@ -188,7 +186,6 @@ impl<D: Decide> ServerState<D> {
         })
     }
 
-    /// Reports datagrams that were not sent.
     fn fail(&self, decider: &mut D, tags: &[D::Tag], reason: Reason) {
         if !tags.is_empty() {
             let mut shared = self.shared();
@@ -223,17 +220,7 @@ struct Work<'a, D: Decide> {
     rejected: Vec<D::Tag>,
 }
 
-impl<'a, D: Decide> Work<'a, D> {
-    fn new(
-        server: &'a ServerState<D>,
-        state: &'a Mutex<WorkerState<D>>,
-        sockets: D::Sockets,
-        shared: &'a Shared<D::Event>,
-    ) -> Self {
-        let queue = SendQueue::new(server.backend);
-        Self { server, state, sockets, shared, queue, decisions: Vec::new(), rejected: Vec::new() }
-    }
-
+impl<D: Decide> Work<'_, D> {
     fn is_over(&self) -> bool {
         self.shared.is_stopping() || self.server.closed.load(Ordering::Acquire)
     }

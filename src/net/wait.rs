@@ -19,7 +19,6 @@ pub(super) struct Bell {
     receiver: pipe::End,
 }
 
-/// A waker and its bell.
 pub(super) fn waker() -> io::Result<(Waker, Bell)> {
     let (sender, receiver) = pipe::pair()?;
     sender.set_nonblocking(true)?;

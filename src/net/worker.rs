@@ -33,7 +33,6 @@ pub(super) struct Shared<E> {
 }
 
 impl<E> Shared<E> {
-    /// Whether the work should end.
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
@@ -59,7 +58,6 @@ impl<E: Clone + Send + 'static> Worker<E> {
         })
     }
 
-    /// Ends the waits of the thread.
     pub(super) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
