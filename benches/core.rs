@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use udpping::logic::Moment;
-use udpping::logic::codec::{self, heartbeat::Heartbeat};
+use udpping::logic::codec::{self, Codec as _, heartbeat::Heartbeat};
 use udpping::logic::echo::{Echo, EchoPlan};
 use udpping::logic::link::{DelayQueue, LinkPlan, Scope};
 use udpping::logic::monitor::{Monitor, MonitorPlan};
@@ -60,7 +60,7 @@ fn decide(bencher: Bencher<'_, '_>, (loss, delay, reply): (&str, &str, &str)) {
 fn decide_bytes(bencher: Bencher<'_, '_>, size: usize) {
     let (mut echo, mut out) = (echo("0", "0", "upper"), Vec::with_capacity(size));
     let mut message = Vec::new();
-    codec::Message::default().write(&mut message, 43, WALL, Some(size));
+    codec::TextLine::default().write(43, WALL, Some(size), &mut message);
     bencher
         .counter(BytesCount::new(size))
         .bench_local(|| echo.decide(CLIENT, NOW, black_box(&message), &mut out));
@@ -182,10 +182,10 @@ fn hear(bencher: Bencher<'_, '_>, (detector, clients, before): (&str, u32, u32))
 #[divan::bench(sample_size = CALLS)]
 fn write_ping(bencher: Bencher<'_, '_>) {
     let mut out = Vec::with_capacity(64);
-    let message = codec::Message::default();
+    let message = codec::TextLine::default();
     bencher.bench_local(|| {
         out.clear();
-        message.write(&mut out, black_box(43), black_box(WALL), None);
+        message.write(black_box(43), black_box(WALL), None, &mut out);
     });
 }
 

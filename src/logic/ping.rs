@@ -17,10 +17,10 @@ pub use account::{Account, Settled};
 pub use plan::{Plan, Wishes};
 pub use schedule::Schedule;
 
-use super::codec::{self, Seq};
+use super::codec::{Codec, Seq, TextLine};
 use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
-use super::{Nanos, SECOND};
+use super::{Arrival, Nanos, SECOND};
 use tally::{Tally, Timed};
 use times::{Times, Unstamped};
 
@@ -45,27 +45,10 @@ pub enum Action {
     Done,
 }
 
-/// A datagram that arrived, as a driver saw it.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival<'a> {
-    /// When this program took it, by the clock that never steps.
-    pub at: Nanos,
-    /// The wall clock at that moment.
-    pub wall: i64,
-    /// When it came, where the kernel says so: by the wall clock.
-    pub stamp: Option<i64>,
-    /// Who sent it.
-    pub source: SocketAddr,
-    /// What it says.
-    pub bytes: &'a [u8],
-    /// Hops left, where the system tells.
-    pub ttl: Option<u8>,
-}
-
 /// One run of pings to one target.
 #[derive(Debug)]
-pub struct Pinger {
-    plan: Plan,
+pub struct Pinger<C = TextLine> {
+    plan: Plan<C>,
     target: SocketAddr,
     sees_foreign: bool,
     rows: Rows,
@@ -91,9 +74,9 @@ pub struct Pinger {
     tally: Tally,
 }
 
-impl Pinger {
+impl<C: Codec> Pinger<C> {
     /// A run to `target`. `sees_foreign`: the driver delivers datagrams from anyone, not from the target alone.
-    pub fn new(plan: Plan, target: SocketAddr, sees_foreign: bool) -> Self {
+    pub fn new(plan: Plan<C>, target: SocketAddr, sees_foreign: bool) -> Self {
         Self {
             rows: Rows::new(plan.first_seq),
             next_seq: plan.first_seq,
@@ -146,7 +129,7 @@ impl Pinger {
 
     /// The message of ping `seq` if it is sent at `wall_ns` since 1970.
     pub fn write(&self, seq: u64, wall_ns: i64, out: &mut Vec<u8>) {
-        self.plan.message.write(out, seq, wall_ns, self.plan.size);
+        self.plan.codec.write(seq, wall_ns, self.plan.size, out);
     }
 
     /// The ping that [`Action::Send`] asked for went out, with the time `wall_ns` in it.
@@ -186,14 +169,21 @@ impl Pinger {
     }
 
     /// A datagram came. Tells `changed` the number of the ping whose row it changed, if any.
-    pub fn receive(&mut self, arrival: Arrival<'_>, changed: &mut dyn FnMut(u64)) {
-        if !same_peer(arrival.source, self.target) {
+    pub fn receive(
+        &mut self,
+        source: SocketAddr,
+        bytes: &[u8],
+        arrival: &Arrival,
+        changed: &mut dyn FnMut(u64),
+    ) {
+        if !same_peer(source, self.target) {
             self.tally.foreign += 1;
             return;
         }
         // What is overdue by now is late, however promptly the driver looked.
-        self.expire(arrival.at, changed);
-        let Some((index, matched)) = self.credit(arrival.bytes) else {
+        self.expire(arrival.at.mono, changed);
+        let reading = self.plan.codec.read(bytes);
+        let Some((index, matched)) = self.credit(bytes, reading.seq) else {
             self.tally.unmatched += 1;
             return;
         };
@@ -202,6 +192,8 @@ impl Pinger {
         if chunk.copies[at] > 1 {
             self.tally.duplicates += 1;
         } else {
+            self.rows.set_reply(index, Source::Peer(source), matched, arrival.ttl, bytes);
+            self.rows.set_server_times(index, reading.server);
             self.first_copy(index, matched, arrival);
         }
         let seq = self.rows.seq(index);
@@ -222,7 +214,7 @@ impl Pinger {
         self.expire(now, changed);
         let index = match quoted.filter(|quoted| !quoted.is_empty()) {
             Some(quoted) => {
-                let (certain, by_number) = self.named_in(quoted, codec::parse_seq(quoted));
+                let (certain, by_number) = self.named_in(quoted, self.plan.codec.read_quoted(quoted));
                 certain.map(|(index, _)| index).or(by_number)
             }
             // A bare error on a connected socket, or a router that quotes headers only: the ping that has been
@@ -326,8 +318,7 @@ impl Pinger {
     }
 
     /// Which ping an answer belongs to, and why.
-    fn credit(&mut self, bytes: &[u8]) -> Option<(usize, Match)> {
-        let read = codec::parse_seq(bytes);
+    fn credit(&mut self, bytes: &[u8], read: Option<Seq>) -> Option<(usize, Match)> {
         let (certain, by_number) = self.named_in(bytes, read);
         if certain.is_some() {
             return certain;
@@ -354,7 +345,7 @@ impl Pinger {
         let carries = |index: &usize| {
             let (chunk, at) = self.rows.place(*index);
             self.rows.status(*index) != Status::Error
-                && self.plan.message.is_in(bytes, self.rows.seq(*index), chunk.sent_wall[at])
+                && self.plan.codec.identifies(bytes, self.rows.seq(*index), chunk.sent_wall[at])
         };
         let by_number = read.and_then(|seq| self.sent_row(seq));
         let certain = by_number.filter(carries).map(|index| (index, Match::Seq)).or_else(|| {
@@ -369,17 +360,16 @@ impl Pinger {
         self.rows.index(seq.near(self.newest())?).filter(|index| self.rows.status(*index) != Status::Error)
     }
 
-    fn first_copy(&mut self, index: usize, matched: Match, arrival: Arrival<'_>) {
+    fn first_copy(&mut self, index: usize, matched: Match, arrival: &Arrival) {
         let (chunk, at) = self.rows.place(index);
         let times = Times {
             sent: chunk.sent[at],
             sent_wall: chunk.sent_wall[at],
             sent_stamp: Some(chunk.sent_stamp[at]).filter(|stamp| *stamp != NONE),
-            at: arrival.at,
-            wall: arrival.wall,
-            stamp: arrival.stamp,
+            at: arrival.at.mono,
+            wall: arrival.at.wall,
+            stamp: arrival.kernel,
         };
-        self.rows.set_reply(index, Source::Peer(arrival.source), matched, arrival.ttl, arrival.bytes);
         self.time(index, times);
         if matched == Match::Unverified {
             self.tally.unverified += 1;
@@ -387,9 +377,9 @@ impl Pinger {
         let seq = self.rows.seq(index);
         // One clock alone decides what is late: that of the timeouts.
         let late = times.user() >= self.plan.timeout;
-        self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at);
+        self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at.mono);
         if self.patience > 0 && times.sent_stamp.is_none() {
-            self.unstamped.push_back(Unstamped { until: arrival.at + STAMP_WAIT, seq, times });
+            self.unstamped.push_back(Unstamped { until: arrival.at.mono + STAMP_WAIT, seq, times });
         } else {
             self.count_reply(seq);
         }

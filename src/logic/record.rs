@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use super::Nanos;
+use super::codec::ServerTimes;
 use super::words::words;
 
 pub use rows::{Chunk, Rows};
@@ -130,7 +131,6 @@ pub const COLUMNS: [Column; 18] = [
     Column::new("stamp", Kind::Word, "").or_missing(),
     Column::new("reply", Kind::Bytes, "").or_missing(),
     Column::new("match", Kind::Word, "").or_missing(),
-    // The places of what a server may say of itself: no reply carries it yet.
     Column::time("server_recv_ns"),
     Column::time("server_sent_ns"),
 ];
@@ -160,6 +160,8 @@ pub struct Row {
     pub ttl: Option<u8>,
     /// The answer; `None` without one.
     pub reply: Option<Reply>,
+    /// The server's times, where its reply says them.
+    pub server: ServerTimes,
 }
 
 /// Who answered. An ICMP message has no port.

@@ -11,7 +11,7 @@ use super::args::{nanos, number, parse, seed_of, seed_to_python};
 use super::facts::Facts;
 use super::service;
 use super::table::{Table, summary_to_python};
-use crate::logic::codec::Message;
+use crate::logic::codec::TextLine;
 use crate::logic::ping::{Plan, Wishes};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
@@ -175,8 +175,8 @@ impl PingSession {
             reply.map(|reply| reply.stamp.name()).into_bound_py_any(py)?,
             reply.map(|reply| PyBytes::new(py, &reply.text)).into_bound_py_any(py)?,
             reply.map(|reply| reply.matched.name()).into_bound_py_any(py)?,
-            py.None().into_bound(py),
-            py.None().into_bound(py),
+            row.server.received.into_bound_py_any(py)?,
+            row.server.sent.into_bound_py_any(py)?,
         ];
         PyTuple::new(py, values)
     }
@@ -185,8 +185,8 @@ impl PingSession {
 /// The defaults of the face: count, timeout, message, number of the first ping, and schedule.
 #[pyfunction]
 pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
-    let Wishes { count, timeout, message, first_seq, schedule, .. } = Wishes::default();
-    (count.unwrap_or_default(), timeout, message.to_string(), first_seq, schedule.to_string())
+    let Wishes { count, timeout, codec, first_seq, schedule, .. } = Wishes::default();
+    (count.unwrap_or_default(), timeout, codec.to_string(), first_seq, schedule.to_string())
 }
 
 /// The plan of a run from the keywords of the face; the message has local time where it says `{ctime}`.
@@ -201,7 +201,7 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
         seed,
         linger: option(options, "linger")?,
         misses: option(options, "misses")?,
-        message: parse::<Message>(&message)?.in_zone(utc_offset * SECOND),
+        codec: parse::<TextLine>(&message)?.in_zone(utc_offset * SECOND),
         size: option(options, "size")?,
         first_seq: option(options, "first_seq")?,
     })?)

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::EPOCH;
 use crate::logic::echo::Echo;
 use crate::logic::link::DelayQueue;
-use crate::logic::ping::{Action, Arrival, Pinger};
-use crate::logic::{Moment, Nanos};
+use crate::logic::ping::{Action, Pinger};
+use crate::logic::{Arrival, Moment, Nanos};
 
 /// The far end of a simulated path.
 pub trait Peer {
@@ -92,9 +92,9 @@ impl Run {
                     Some(due) if due <= deadline => {
                         *now = due.max(*now);
                         if let Some((source, bytes)) = in_flight.pop_due(due) {
-                            let (at, wall) = (*now, EPOCH + *now);
-                            let arrival = Arrival { at, wall, stamp: None, source, bytes: &bytes, ttl: None };
-                            pinger.receive(arrival, ignore);
+                            let at = Moment { mono: *now, wall: EPOCH + *now };
+                            let arrival = Arrival { at, ..Arrival::default() };
+                            pinger.receive(source, &bytes, &arrival, ignore);
                         }
                     }
                     _ => *now = deadline,

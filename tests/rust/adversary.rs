@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use udpping::logic::SECOND;
-use udpping::logic::ping::{Action, Arrival, Pinger, Plan, Wishes};
+use udpping::logic::ping::{Action, Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, NONE, Status};
+use udpping::logic::{Arrival, Moment, SECOND};
 
 use crate::scenario::MS;
 
@@ -19,8 +19,8 @@ fn pinger(wishes: Wishes) -> Pinger {
 
 fn arrive(pinger: &mut Pinger, at: i64, bytes: &[u8]) {
     let source = pinger.target();
-    let arrival = Arrival { at, wall: at, stamp: None, source, bytes, ttl: None };
-    pinger.receive(arrival, &mut |_| ());
+    let arrival = Arrival { at: Moment { mono: at, wall: at }, ..Arrival::default() };
+    pinger.receive(source, bytes, &arrival, &mut |_| ());
 }
 
 /// Sends what is due; gives back the message.
@@ -34,8 +34,8 @@ fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
 
 #[test]
 fn a_ping_that_never_left_is_not_answered() {
-    let message = "hello {seq}".parse().expect("a message");
-    let mut pinger = pinger(Wishes { interval: Some(0.01), message, ..Wishes::default() });
+    let codec = "hello {seq}".parse().expect("a line");
+    let mut pinger = pinger(Wishes { interval: Some(0.01), codec, ..Wishes::default() });
     send(&mut pinger, 0);
     assert_eq!(pinger.poll(10 * MS, &mut |_| ()), Action::Send(2));
     pinger.send_failed(10 * MS, WALL, &mut |_| ());

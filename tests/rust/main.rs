@@ -2,6 +2,7 @@
 
 mod adversary;
 mod batch;
+mod codec;
 mod detect;
 mod echo;
 mod heartbeat;

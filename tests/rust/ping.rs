@@ -331,7 +331,7 @@ fn messages_of_other_programs_are_sent_and_known_again() {
         let wishes = Wishes {
             count: Some(2),
             timeout: 5.0,
-            message: message.parse().expect("a message"),
+            codec: message.parse().expect("a message"),
             first_seq: 0,
             ..Wishes::default()
         };

@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use udpping::logic::ping::{Action, Arrival, Pinger, Plan, Wishes};
+use udpping::logic::ping::{Action, Pinger, Plan, Wishes};
 use udpping::logic::record::{Row, Stamp, Status};
+use udpping::logic::{Arrival, Moment};
 use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Events, Session, Settings};
 use udpping::net::socket::{Backend, IpOptions};
@@ -59,9 +60,9 @@ impl Bench {
         let row = self.pinger.rows().get(self.pinger.rows().index(seq).expect("kept"));
         let mut bytes = Vec::new();
         self.pinger.write(seq, row.sent_wall, &mut bytes);
-        let (wall, stamp) = (EPOCH + at + step, Some(EPOCH + stamp + step));
-        let arrival = Arrival { at, wall, stamp, source: TARGET, bytes: &bytes, ttl: None };
-        self.watch(|pinger, changed| pinger.receive(arrival, changed));
+        let at = Moment { mono: at, wall: EPOCH + at + step };
+        let arrival = Arrival { at, kernel: Some(EPOCH + stamp + step), ..Arrival::default() };
+        self.watch(|pinger, changed| pinger.receive(TARGET, &bytes, &arrival, changed));
     }
 
     fn told(&self) -> Vec<(i64, i64, Stamp)> {

@@ -1,24 +1,57 @@
-//! Bytes <-> meaning: the lab's text message, and what can be read out of a stranger's answer.
-//!
-//! A ping is one ASCII line, `Ping <seq> <time>`, as the course defines it. Answers come in many dialects: the
-//! same line, upper-cased, padded, prefixed, re-worded, or binary. Reading is tolerant and never fails loudly;
-//! whoever credits an answer to a ping decides how far to trust what was read.
+//! What pings, replies and heartbeats look like as bytes. A protocol of pings is a [`Codec`]; [`TextLine`] is the one of
+//! the course.
 
+mod dialects;
 pub mod heartbeat;
-mod message;
 mod moment;
 mod pieces;
 pub mod template;
+mod text_line;
 
-pub use message::Message;
+use std::fmt::Debug;
+
+pub use text_line::TextLine;
 
 use super::Nanos;
 
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
 
-/// From this value on, a lone number is a time (seconds since 1970) and not a sequence number.
-const FIRST_TIME: u64 = 100_000_000;
+/// A protocol of pings, as their sender needs it: what a ping looks like, and what a reply says.
+pub trait Codec: Debug + Clone {
+    /// Appends the ping `seq`, sent at `wall_ns` since 1970, to `out`; with `size`, padded to so many bytes.
+    fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>);
+
+    /// The most bytes that a ping with a number up to `last_seq` needs, unpadded.
+    fn longest(&self, last_seq: u64) -> usize;
+
+    /// Reads a reply. Any bytes may come, and from anyone.
+    fn read(&self, reply: &[u8]) -> Reading;
+
+    /// Reads the number of a ping that an ICMP error quotes, perhaps cut short.
+    fn read_quoted(&self, ping: &[u8]) -> Option<Seq>;
+
+    /// Whether a reply or a quoted ping carries what identifies the ping `seq` beside its number.
+    fn identifies(&self, bytes: &[u8], seq: u64, wall_ns: i64) -> bool;
+}
+
+/// What a [`Codec`] reads in a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// The number of the ping.
+    pub seq: Option<Seq>,
+    /// The server's times.
+    pub server: ServerTimes,
+}
+
+/// When a server received a ping and sent its reply, by its own clock, in nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServerTimes {
+    /// When it received the ping.
+    pub received: Option<i64>,
+    /// When it sent the reply.
+    pub sent: Option<i64>,
+}
 
 /// A sequence number as an answer carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,45 +84,11 @@ pub fn seconds(nanos: i64) -> f64 {
 
 /// The sequence number in a request or an answer, if one can be read, also where only heartbeats have it.
 pub fn read_seq(datagram: &[u8]) -> Option<u64> {
-    match parse_seq(datagram) {
+    match dialects::parse_seq(datagram) {
         Some(Seq::Whole(seq)) => Some(seq),
         Some(Seq::Low32(low)) => Some(u64::from(low)),
         None => heartbeat::number(datagram),
     }
-}
-
-/// As [`read_seq`], keeping apart numbers that wrap around.
-pub fn parse_seq(datagram: &[u8]) -> Option<Seq> {
-    if let Some(seq) = binary_seq(datagram) {
-        return Some(seq);
-    }
-    let mut after_word = None;
-    let mut in_front = None;
-    let mut expecting = false;
-    for (position, token) in tokens(datagram).enumerate() {
-        if let Some(number) = whole_number(token) {
-            if expecting && number < FIRST_TIME {
-                return Some(Seq::Whole(number));
-            }
-            if expecting && after_word.is_none() {
-                after_word = Some(number);
-            }
-            if position == 0 && number < FIRST_TIME {
-                in_front = Some(number);
-            }
-            expecting = false;
-        } else {
-            let (word, digits) = split_glued(token);
-            if !is_sequence_word(word) {
-                expecting = false;
-            } else if digits.is_empty() {
-                expecting = true;
-            } else if let Some(number) = whole_number(digits) {
-                return Some(Seq::Whole(number));
-            }
-        }
-    }
-    in_front.or(after_word).map(Seq::Whole)
 }
 
 /// The sender's time in a request, in seconds since 1970: a number in any unit or a date, wherever a heartbeat may have
@@ -100,128 +99,14 @@ pub fn read_time(datagram: &[u8], utc_offset: Nanos) -> Option<f64> {
     moment.is_certain().then_some(moment)?.seconds()
 }
 
-/// Words and numbers of a line; the separators are those of the dialects (space, comma, pipe, JSON, `seq:`).
-fn tokens(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
-    datagram
-        .split(|byte| {
-            matches!(
-                byte,
-                0..=b' ' | b',' | b'|' | b';' | b':' | b'"' | b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']'
-            )
-        })
-        .filter(|token| !token.is_empty())
-}
-
-/// Digits only (a leading `#` allowed), within `u64`.
-fn whole_number(token: &[u8]) -> Option<u64> {
-    let digits = token.strip_prefix(b"#").unwrap_or(token);
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// `Ping12` -> (`Ping`, `12`): one variant of the lab writes them together.
-fn split_glued(token: &[u8]) -> (&[u8], &[u8]) {
-    let digits = token.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    token.split_at(token.len() - digits)
-}
-
-/// The words after which the known dialects put the sequence number.
-fn is_sequence_word(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 15] = [
-        b"ping",
-        b"pong",
-        b"echo",
-        b"reply",
-        b"pingecho",
-        b"heartbeat",
-        b"seq",
-        b"seq_num",
-        b"seqno",
-        b"seqnum",
-        b"sequence",
-        b"sequence_number",
-        b"number",
-        b"packet",
-        b"package",
-    ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
-}
-
-/// Eight bytes that are no text: a network-order `(type, seq)` pair with type 1 or 2, or a 64-bit counter.
-fn binary_seq(datagram: &[u8]) -> Option<Seq> {
-    let (kind, low) = datagram.split_first_chunk::<4>()?;
-    let low = <[u8; 4]>::try_from(low).ok()?;
-    (u32::from_be_bytes(*kind) <= 2).then(|| Seq::Low32(u32::from_be_bytes(low)))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn time(datagram: &[u8]) -> Option<f64> {
         read_time(datagram, 0)
-    }
-
-    #[test]
-    fn every_reply_form_of_the_dialects_gives_its_number() {
-        let forms: [(&[u8], Option<u64>); 24] = [
-            (b"PING 1 1700000000.0", Some(1)),
-            (b"Ping 1 1700000000.0\0\0\0\0", Some(1)),
-            (b"ping 7 1700000000.0 \n", Some(7)),
-            (b"127.0.0.1:12000 Ping 3 1700000000.0", Some(3)),
-            (b"Ping 3 1700000000.0 OK", Some(3)),
-            (b"pong", None),
-            (b"pong 4 1700000000.0", Some(4)),
-            (b"echo,5,2022-11-10 12:00:00.123456", Some(5)),
-            (b"6 0.0", Some(6)),
-            (b"6 0.003571", Some(6)),
-            (b"6 -2.5680248737335205", Some(6)),
-            (b"Seq: 8, Time Difference: 0.000123 seconds", Some(8)),
-            (b"Reply 9 1700000000.1 1700000000.2 d41d8cd98f00b204e9800998ecf8427e\n", Some(9)),
-            (b"PINGECHO 10 1700000000.0 secret\r\n", Some(10)),
-            (b"11 Ping 1700000000", Some(11)),
-            (b"PING #12 @ 10:11:12", Some(12)),
-            (b"Ping13", Some(13)),
-            (b"Ping 14:", Some(14)),
-            (b"Sequence number 15", Some(15)),
-            (b"{\"seq_num\": 16, \"timestamp\": 1700000000000}", Some(16)),
-            (b"received", None),
-            (b"ok", None),
-            (b"127.0.0.1:12000 ok", None),
-            (b"", None),
-        ];
-        for (form, expected) in forms {
-            assert_eq!(read_seq(form), expected, "{}", String::from_utf8_lossy(form));
-        }
-    }
-
-    #[test]
-    fn where_only_heartbeats_have_their_numbers_they_are_read_too() {
-        let structure = [7_u32.to_le_bytes(), [0; 4]].concat();
-        let structure = [structure, 1_700_000_000.25_f64.to_le_bytes().to_vec()].concat();
-        let forms: [(&[u8], u64); 5] = [
-            (b"0001201234Student Name##################", 12),
-            (b"\x08\x00\x88\x99\x10\x92\x00\x03\x01\x6b\x18\xeb\x44\x7b", 3),
-            (&structure, 7),
-            (b"Version: 1\nSequence No.: 2\nTime: 37464.900\nHost: h", 2),
-            (br#"{"Version": 1, "SequenceNo": 4, "Timestamp": 1700000000.25}"#, 4),
-        ];
-        for (form, expected) in forms {
-            assert_eq!(read_seq(form), Some(expected), "{}", String::from_utf8_lossy(form));
-            assert_eq!(parse_seq(form), None, "an answer is to be surer of its number");
-        }
-        for nothing in [&b"hello 5"[..], b"received 17 of them", b"\xff\xfe\x00", b"{}", b"a: 1\nb: 2"] {
-            assert_eq!(read_seq(nothing), None, "{}", String::from_utf8_lossy(nothing));
-        }
-    }
-
-    #[test]
-    fn binary_answers_carry_32_bits() {
-        assert_eq!(parse_seq(&[0, 0, 0, 2, 0, 0, 0, 9]), Some(Seq::Low32(9)));
-        assert_eq!(parse_seq(&41_u64.to_be_bytes()), Some(Seq::Low32(41)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod date;
 
 pub(super) use date::{clock, date};
 
-use super::FIRST_TIME;
+use super::dialects::FIRST_TIME;
 use crate::logic::{Nanos, SECOND};
 
 /// A time as a message carries it.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::Schedule;
 use crate::logic::Invalid;
-use crate::logic::codec::{MAX_PAYLOAD, Message};
+use crate::logic::codec::{Codec, MAX_PAYLOAD, TextLine};
 use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::time::{DAY, Nanos, seconds};
 
@@ -16,7 +16,7 @@ const AGES: Nanos = 200 * 365 * DAY;
 
 /// The schedule and the message of a run.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct Plan<C = TextLine> {
     /// How many pings; `None` for ever.
     pub count: Option<u64>,
     /// How long a reply counts as in time (RFC 7680's Tmax).
@@ -34,8 +34,8 @@ pub struct Plan {
     pub linger: Option<Nanos>,
     /// Give up after so many pings in a row without a reply in time.
     pub misses: Option<u64>,
-    /// What each ping says.
-    pub message: Message,
+    /// The format of the pings and their replies.
+    pub codec: C,
     /// Length of each message; `None` for as long as it needs to be.
     pub size: Option<usize>,
     /// When the first ping is due, after the start of the run.
@@ -46,7 +46,7 @@ pub struct Plan {
 
 /// The same as a user gives it, in seconds.
 #[derive(Debug, Clone)]
-pub struct Wishes {
+pub struct Wishes<C = TextLine> {
     /// How many pings; `None` for ever.
     pub count: Option<i64>,
     /// Seconds to wait for a reply.
@@ -61,8 +61,8 @@ pub struct Wishes {
     pub linger: Option<f64>,
     /// Pings in a row without a reply in time after which to give up.
     pub misses: Option<i64>,
-    /// What each ping says.
-    pub message: Message,
+    /// The format of the pings and their replies.
+    pub codec: C,
     /// Bytes of each message.
     pub size: Option<i64>,
     /// The number of the first ping.
@@ -80,19 +80,19 @@ impl Default for Wishes {
             seed: Seed::from(0_u64),
             linger: None,
             misses: None,
-            message: Message::default(),
+            codec: TextLine::default(),
             size: None,
             first_seq: 1,
         }
     }
 }
 
-impl Plan {
+impl<C: Codec> Plan<C> {
     /// Checks what the user asks for.
     ///
     /// # Errors
     /// The first value that cannot be used, with its range.
-    pub fn new(wishes: Wishes) -> Result<Self, Invalid> {
+    pub fn new(wishes: Wishes<C>) -> Result<Self, Invalid> {
         let count = wishes
             .count
             .map(|count| {
@@ -134,7 +134,7 @@ impl Plan {
                 "so few that their timeouts or intervals last at most 200 years",
             ));
         }
-        let longest = wishes.message.longest(last_seq);
+        let longest = wishes.codec.longest(last_seq);
         let size = wishes.size.map(|size| payload_size(size, longest)).transpose()?;
         Ok(Self {
             count,
@@ -145,7 +145,7 @@ impl Plan {
             stream: 0,
             linger,
             misses,
-            message: wishes.message,
+            codec: wishes.codec,
             size,
             start: 0,
             first_seq,

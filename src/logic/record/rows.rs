@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{KEPT_REPLY, Match, NONE, Reply, Row, Source, Stamp, Status};
 use crate::logic::Nanos;
+use crate::logic::codec::ServerTimes;
 
 /// The rows of one target, oldest first. Row `i` has sequence number `first_seq + i`.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +32,8 @@ macro_rules! chunk {
             $($(#[$doc])* pub $column: Vec<$kind>,)+
             /// Beginnings of the replies, one behind the other in the order in which they came.
             pub text: Vec<u8>,
+            /// The server's times, up to the last row that has one: text lines carry none.
+            server: Vec<ServerTimes>,
         }
 
         impl Chunk {
@@ -39,11 +42,13 @@ macro_rules! chunk {
                 Self {
                     $($column: Vec::with_capacity(other.len()),)+
                     text: Vec::with_capacity(other.text.len()),
+                    server: Vec::with_capacity(other.server.len()),
                 }
             }
 
             fn bytes_held(&self) -> usize {
-                self.text.capacity() $(+ self.$column.capacity() * size_of::<$kind>())+
+                self.text.capacity() + self.server.capacity() * size_of::<ServerTimes>()
+                    $(+ self.$column.capacity() * size_of::<$kind>())+
             }
 
             fn push(&mut self, $due: Nanos, $sent: Nanos, $sent_wall: i64) {
@@ -99,6 +104,16 @@ impl Chunk {
     /// Whether a reply came for a row.
     pub fn has_reply(&self, at: usize) -> bool {
         self.copies[at] != 0
+    }
+
+    /// Whether any row has a time of the server.
+    pub fn has_server_times(&self) -> bool {
+        !self.server.is_empty()
+    }
+
+    /// When the server received a ping and sent its reply.
+    pub fn server_times(&self, at: usize) -> ServerTimes {
+        self.server.get(at).copied().unwrap_or_default()
     }
 
     /// Where in `text` the reply of a row is; an empty place if it has none.
@@ -186,6 +201,15 @@ impl Rows {
         chunk.text.extend_from_slice(&reply[..reply.len().min(KEPT_REPLY)]);
     }
 
+    /// Writes down the server's times, if its reply says any.
+    pub fn set_server_times(&mut self, index: usize, times: ServerTimes) {
+        if times != ServerTimes::default() {
+            let (chunk, at) = self.place_mut(index);
+            chunk.server.resize(chunk.server.len().max(at + 1), ServerTimes::default());
+            chunk.server[at] = times;
+        }
+    }
+
     /// Writes down who answered a row.
     pub fn set_source(&mut self, index: usize, source: Source) {
         let place = self.sources.iter().position(|known| *known == source).or_else(|| {
@@ -235,6 +259,7 @@ impl Rows {
                 matched: Match::from_code(chunk.matched[at]),
                 text: chunk.text[chunk.reply(at)].into(),
             }),
+            server: chunk.server_times(at),
         }
     }
 

@@ -94,6 +94,7 @@ fn push(rows: &mut Rows, model: &mut Model, count: usize) {
             source: None,
             ttl: None,
             reply: None,
+            server: ServerTimes::default(),
         });
     }
 }

@@ -13,10 +13,10 @@ use super::draft::Draft;
 use super::margin::Margin;
 use super::sendings::Sendings;
 use super::{Events, Lane, Settings, Shared, key};
-use crate::logic::Nanos;
-use crate::logic::ping::{Action, Arrival, Pinger};
+use crate::logic::ping::{Action, Pinger};
+use crate::logic::{Arrival, Moment, Nanos};
 use crate::net::clock::Clock;
-use crate::net::datagram::{ErrorQueueEntry, Timestamping};
+use crate::net::datagram::{Datagram, ErrorQueueEntry, Timestamping};
 use crate::net::event_queue::lock;
 use crate::net::socket::{RecvBatch, is_icmp_error};
 use crate::net::wait::{self, Bell};
@@ -279,20 +279,13 @@ impl Wires {
                 match inbox.receive(&shared.sockets[socket]) {
                     Ok(false) => break,
                     Ok(true) => {
-                        let (at, wall) = clock.moment();
+                        let (mono, wall) = clock.moment();
                         let mut lanes = lock(&shared.lanes);
                         // A ping's stamp was there before its reply.
                         self.take_reports(shared, &mut lanes, socket, clock, Sendings::is_missing)?;
                         for datagram in inbox.datagrams() {
-                            let arrival = Arrival {
-                                at,
-                                wall,
-                                stamp: datagram.timestamp,
-                                source: datagram.source,
-                                bytes: datagram.bytes,
-                                ttl: datagram.ttl,
-                            };
-                            self.deliver(shared, &mut lanes, arrival);
+                            let arrival = datagram.arrival(Moment { mono, wall });
+                            self.deliver(shared, &mut lanes, &datagram, &arrival);
                         }
                     }
                     Err(error) if is_icmp_error(&error) => {
@@ -312,8 +305,8 @@ impl Wires {
         Ok(())
     }
 
-    fn deliver(&mut self, shared: &Shared, lanes: &mut [Lane], arrival: Arrival<'_>) {
-        let lane = match self.lane_of.get(&key(arrival.source)) {
+    fn deliver(&mut self, shared: &Shared, lanes: &mut [Lane], datagram: &Datagram<'_>, arrival: &Arrival) {
+        let lane = match self.lane_of.get(&key(datagram.source)) {
             Some(lane) => *lane,
             None if lanes.len() == 1 => 0,
             None => {
@@ -321,8 +314,10 @@ impl Wires {
                 return;
             }
         };
-        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| pinger.receive(arrival, changed));
-        self.plan(lane, arrival.at);
+        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+            pinger.receive(datagram.source, datagram.bytes, arrival, changed);
+        });
+        self.plan(lane, arrival.at.mono);
     }
 
     /// Lets a pinger work and passes on the rows that changed.

@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 
 use super::pieces::gathered;
 use super::{Table, broken, times_of};
+use crate::logic::codec::ServerTimes;
 use crate::logic::record::{COLUMNS, Chunk, Kind, Match, NONE, Rows, Source, Stamp, Status};
 
 impl Table {
@@ -145,6 +146,13 @@ impl<'a> Piece<'a> {
         let source = |at: usize| sources.get(chunk.source[at] as usize).copied();
         let source_keys: Vec<u32> = each().map(|at| source(at).unwrap_or(0)).collect();
         let has_source = known(each().map(|at| source(at).is_some()));
+        let server = |time: fn(ServerTimes) -> Option<i64>| {
+            times_of(if chunk.has_server_times() {
+                each().map(|at| time(chunk.server_times(at)).unwrap_or(NONE)).collect::<Vec<_>>().into()
+            } else {
+                same(&words.none)
+            })
+        };
         Ok([
             times_of(same(&words.run)),
             keyed(self.target.slice(0, rows), None, &words.target)?,
@@ -162,8 +170,8 @@ impl<'a> Piece<'a> {
             coded(|chunk| &chunk.stamp, replied.as_ref(), &words.stamp)?,
             self.replies(replied.clone()),
             coded(|chunk| &chunk.matched, replied.as_ref(), &words.matched)?,
-            times_of(same(&words.none)),
-            times_of(same(&words.none)),
+            server(|times| times.received),
+            server(|times| times.sent),
         ])
     }
 

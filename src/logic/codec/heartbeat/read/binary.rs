@@ -2,7 +2,7 @@
 
 use super::Said;
 use crate::logic::SECOND;
-use crate::logic::codec::FIRST_TIME;
+use crate::logic::codec::dialects::FIRST_TIME;
 use crate::logic::codec::moment::{Moment, nanos};
 
 /// From here on, a number of milliseconds since 1970 cannot be one of seconds.

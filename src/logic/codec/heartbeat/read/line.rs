@@ -5,7 +5,7 @@
 
 use super::{Said, is_gap, whole};
 use crate::logic::SECOND;
-use crate::logic::codec::is_sequence_word;
+use crate::logic::codec::dialects::is_sequence_word;
 use crate::logic::codec::moment::{self, Moment, is_number};
 
 /// So many words that mean nothing to us may come before a number or a time: `This is a ping message 17`. In a longer

@@ -2,7 +2,7 @@
 //! and nothing is guessed. Whatever is otherwise is left to the other readers, who say the same of these lines.
 
 use super::Said;
-use crate::logic::codec::FIRST_TIME;
+use crate::logic::codec::dialects::FIRST_TIME;
 use crate::logic::codec::moment::Moment;
 use crate::logic::{Nanos, SECOND};
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
 
-use super::{MAX_PAYLOAD, seconds};
+use super::dialects::parse_seq;
+use super::{Codec, MAX_PAYLOAD, Reading, Seq, seconds};
 use crate::logic::text::calendar::Ctime;
 use crate::logic::text::py_repr;
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -14,7 +15,7 @@ const EXPECTED: &str = "a text with the field {seq} and perhaps {time} (seconds 
 
 /// A text with fields, of which one is the sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct TextLine {
     pieces: Vec<Piece>,
     utc_offset: Nanos,
 }
@@ -28,16 +29,17 @@ enum Piece {
     Milliseconds,
 }
 
-impl Message {
+impl TextLine {
     /// The same with local time in `{ctime}`: so many nanoseconds more than UTC. The pure wing knows no time zone.
     #[must_use]
     pub fn in_zone(self, utc_offset: Nanos) -> Self {
         Self { utc_offset, ..self }
     }
+}
 
-    /// Appends the message to `out`; with `size`, padded by spaces, as servers that split on white space read it
-    /// all the same.
-    pub fn write(&self, out: &mut Vec<u8>, seq: u64, wall_ns: i64, size: Option<usize>) {
+impl Codec for TextLine {
+    /// Pads with spaces, which servers that split on white space ignore.
+    fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>) {
         let start = out.len();
         for piece in &self.pieces {
             // Writing to a Vec cannot fail.
@@ -56,8 +58,7 @@ impl Message {
         }
     }
 
-    /// The bytes that the message can need at most for sequence numbers up to `last_seq`.
-    pub fn longest(&self, last_seq: u64) -> usize {
+    fn longest(&self, last_seq: u64) -> usize {
         let length = |piece: &Piece| match piece {
             Piece::Text(text) => text.len(),
             Piece::Seq => last_seq.checked_ilog10().unwrap_or(0) as usize + 1,
@@ -69,19 +70,26 @@ impl Message {
         self.pieces.iter().map(length).sum()
     }
 
-    /// Whether an answer carries what identifies the ping `seq` beside its number: the time text, which no other
-    /// ping has, or where there is none the whole message, in capitals or not.
-    pub fn is_in(&self, answer: &[u8], seq: u64, wall_ns: i64) -> bool {
+    fn read(&self, reply: &[u8]) -> Reading {
+        Reading { seq: parse_seq(reply), ..Reading::default() }
+    }
+
+    fn read_quoted(&self, ping: &[u8]) -> Option<Seq> {
+        parse_seq(ping)
+    }
+
+    /// The time's text identifies a ping, as no other has it; without a time the whole line does. Case does not matter.
+    fn identifies(&self, bytes: &[u8], seq: u64, wall_ns: i64) -> bool {
         if self.pieces.contains(&Piece::Time) {
-            return has_token(answer, time_text(wall_ns).as_bytes());
+            return has_token(bytes, time_text(wall_ns).as_bytes());
         }
         let mut whole = Vec::new();
-        self.write(&mut whole, seq, wall_ns, None);
-        has_token(answer, whole.trim_ascii_end())
+        self.write(seq, wall_ns, None, &mut whole);
+        has_token(bytes, whole.trim_ascii_end())
     }
 }
 
-impl Default for Message {
+impl Default for TextLine {
     /// The line of the course.
     fn default() -> Self {
         let space = || Piece::Text(" ".into());
@@ -105,7 +113,7 @@ fn has_token(datagram: &[u8], token: &[u8]) -> bool {
         })
 }
 
-impl FromStr for Message {
+impl FromStr for TextLine {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
@@ -133,7 +141,7 @@ impl FromStr for Message {
     }
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for TextLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pieces.iter().try_for_each(|piece| match piece {
             Piece::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
@@ -154,19 +162,19 @@ mod tests {
 
     fn text(message: &str, seq: u64, wall_ns: i64) -> String {
         let mut out = Vec::new();
-        message.parse::<Message>().unwrap().write(&mut out, seq, wall_ns, None);
+        message.parse::<TextLine>().unwrap().write(seq, wall_ns, None, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_ping_is_the_line_of_the_course() {
         let mut out = Vec::new();
-        Message::default().write(&mut out, 1, 1_726_406_736_241_297_500, None);
+        TextLine::default().write(1, 1_726_406_736_241_297_500, None, &mut out);
         assert_eq!(out, b"Ping 1 1726406736.2412975");
         out.clear();
-        Message::default().write(&mut out, 10, 1_700_000_000_000_000_000, Some(32));
+        TextLine::default().write(10, 1_700_000_000_000_000_000, Some(32), &mut out);
         assert_eq!(out, b"Ping 10 1700000000.0            ");
-        assert_eq!(Message::default().to_string().parse::<Message>().unwrap(), Message::default());
+        assert_eq!(TextLine::default().to_string().parse::<TextLine>().unwrap(), TextLine::default());
     }
 
     #[test]
@@ -176,51 +184,51 @@ mod tests {
         assert_eq!(text("Ping {seq} {ctime}", 5, wall), "Ping 5 Tue Nov 14 22:13:20 2023");
         assert_eq!(text("PING {seq} {ms}\r\n", 0, wall), "PING 0 1700000000500\r\n");
         assert_eq!(text("{{{seq}}}", 1, wall), "{1}");
-        let east = "{seq} {ctime}".parse::<Message>().unwrap().in_zone(3_600 * SECOND);
+        let east = "{seq} {ctime}".parse::<TextLine>().unwrap().in_zone(3_600 * SECOND);
         let mut out = Vec::new();
-        east.write(&mut out, 1, wall, None);
+        east.write(1, wall, None, &mut out);
         assert_eq!(out, b"1 Tue Nov 14 23:13:20 2023");
     }
 
     #[test]
     fn what_is_no_message_is_refused() {
         for (wrong, why) in [("ping", "{seq}"), ("{seq", "alone"), ("{seq} {now}", "{now}")] {
-            let error = wrong.parse::<Message>().unwrap_err().to_string();
+            let error = wrong.parse::<TextLine>().unwrap_err().to_string();
             assert!(error.contains(why) && error.contains(wrong), "{error}");
         }
-        assert!(format!("{{seq}}{}", "x".repeat(MAX_PAYLOAD)).parse::<Message>().is_err());
+        assert!(format!("{{seq}}{}", "x".repeat(MAX_PAYLOAD)).parse::<TextLine>().is_err());
     }
 
     #[test]
     fn an_answer_is_known_by_its_time_or_by_all_of_it() {
-        let message = Message::default();
-        assert!(message.is_in(b"PING 1 1700000000.0", 1, 1_700_000_000 * SECOND));
-        assert!(message.is_in(b"2 1700000000.0.", 1, 1_700_000_000 * SECOND));
-        assert!(!message.is_in(b"echo,1,1700000000.05", 1, 1_700_000_000 * SECOND));
-        assert!(!message.is_in(b"11700000000.0", 1, 1_700_000_000 * SECOND));
-        assert!(!message.is_in(b"", 1, 1_700_000_000 * SECOND));
-        let message: Message = "hello {seq}\r\n".parse().unwrap();
-        assert!(message.is_in(b"HELLO 1", 1, 0) && message.is_in(b"> hello 1 <", 1, 0));
-        assert!(!message.is_in(b"HELLO 12", 1, 0));
+        let message = TextLine::default();
+        assert!(message.identifies(b"PING 1 1700000000.0", 1, 1_700_000_000 * SECOND));
+        assert!(message.identifies(b"2 1700000000.0.", 1, 1_700_000_000 * SECOND));
+        assert!(!message.identifies(b"echo,1,1700000000.05", 1, 1_700_000_000 * SECOND));
+        assert!(!message.identifies(b"11700000000.0", 1, 1_700_000_000 * SECOND));
+        assert!(!message.identifies(b"", 1, 1_700_000_000 * SECOND));
+        let message: TextLine = "hello {seq}\r\n".parse().unwrap();
+        assert!(message.identifies(b"HELLO 1", 1, 0) && message.identifies(b"> hello 1 <", 1, 0));
+        assert!(!message.identifies(b"HELLO 12", 1, 0));
     }
 
     proptest! {
         #[test]
         fn what_we_write_we_read(seq in 0..u64::MAX, wall in 0..4_000_000_000_000_000_000_i64, size in 0_usize..200) {
             let mut out = Vec::new();
-            Message::default().write(&mut out, seq, wall, Some(size));
+            TextLine::default().write(seq, wall, Some(size), &mut out);
             prop_assert!(out.len() >= size);
             prop_assert_eq!(read_seq(&out), Some(seq));
             out.make_ascii_uppercase();
             prop_assert_eq!(read_seq(&out), Some(seq));
-            prop_assert!(Message::default().is_in(&out, seq, wall));
+            prop_assert!(TextLine::default().identifies(&out, seq, wall));
         }
 
         #[test]
         fn the_longest_is_enough(seq in 0..u64::MAX, wall in 1_000_000_000_000_000_000..4_000_000_000_000_000_000_i64) {
-            let message: Message = "{seq} {time} {ctime} {ms}".parse().unwrap();
+            let message: TextLine = "{seq} {time} {ctime} {ms}".parse().unwrap();
             let mut out = Vec::new();
-            message.write(&mut out, seq, wall, None);
+            message.write(seq, wall, None, &mut out);
             prop_assert!(out.len() <= message.longest(seq), "{} > {}", out.len(), message.longest(seq));
         }
     }
