@@ -11,7 +11,6 @@ use crate::net::heartbeat::{Heartbeat, Settings, drain};
 use crate::net::random_session;
 use crate::net::socket::Backend;
 
-/// A sender of heartbeats.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct HeartbeatSender {
     heartbeat: Heartbeat,
@@ -22,7 +21,6 @@ pub(super) struct HeartbeatSender {
 impl HeartbeatSender {
     #[new]
     #[pyo3(signature = (host, port, *, interval, id, keys, key_name, wire, jitter, boot, touch, count))]
-    #[expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
     fn new(
         host: String,
         port: i64,
@@ -58,7 +56,6 @@ impl HeartbeatSender {
         Ok(Self { heartbeat: Heartbeat::new(settings)?, session })
     }
 
-    /// Starts sending in the background.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         Ok(py.detach(|| self.heartbeat.start())?)
     }
@@ -82,7 +79,6 @@ impl HeartbeatSender {
         Ok(over)
     }
 
-    /// Whether it sends now.
     #[getter]
     fn running(&self) -> bool {
         self.heartbeat.is_running()
@@ -94,7 +90,6 @@ impl HeartbeatSender {
         format!("{:016x}", self.session)
     }
 
-    /// The counts so far.
     #[pyo3(signature = () -> "dict[str, int]")]
     fn counters<'py>(&self, py: Python<'py>) -> Facts<'py> {
         counts(py, py.detach(|| self.heartbeat.totals()).counters.named())

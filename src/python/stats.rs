@@ -31,7 +31,6 @@ pub(super) fn stats_round_trip<'py>(
     distribution(py, &found, &quantiles)
 }
 
-/// Differences between neighbours.
 #[pyfunction]
 #[pyo3(signature = (samples, quantiles) -> "dict[str, object]")]
 pub(super) fn stats_ipdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<f64>) -> Facts<'py> {
@@ -42,7 +41,6 @@ pub(super) fn stats_ipdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec
     Ok(facts)
 }
 
-/// Round trips less the shortest.
 #[pyfunction]
 #[pyo3(signature = (samples, quantiles) -> "dict[str, object]")]
 pub(super) fn stats_pdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<f64>) -> Facts<'py> {
@@ -51,14 +49,12 @@ pub(super) fn stats_pdv<'py>(py: Python<'py>, samples: &Samples, quantiles: Vec<
     distribution(py, &found, &quantiles)
 }
 
-/// The jitter of RFC 3550.
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
 pub(super) fn stats_jitter<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
     jitter(py, &computed(py, samples, stats::jitter)?)
 }
 
-/// Counts, and intervals of the loss.
 #[pyfunction]
 #[pyo3(signature = (samples, confidence) -> "dict[str, object]")]
 pub(super) fn stats_loss<'py>(py: Python<'py>, samples: &Samples, confidence: f64) -> Facts<'py> {
@@ -67,27 +63,23 @@ pub(super) fn stats_loss<'py>(py: Python<'py>, samples: &Samples, confidence: f6
     loss(py, &found, confidence, sure)
 }
 
-/// Runs of losses, counted.
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
 pub(super) fn stats_loss_runs<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
     loss_runs(py, &computed(py, samples, |samples| Ok(stats::loss_runs(samples)))?)
 }
 
-/// A row for each run of losses.
 #[pyfunction]
 pub(super) fn stats_loss_periods(py: Python<'_>, samples: &Samples) -> PyResult<Table> {
     py.detach(|| Table::of_periods(&labelled(samples)?))
 }
 
-/// Replies too many.
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
 pub(super) fn stats_duplication<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
     duplication(py, &computed(py, samples, stats::duplication)?)
 }
 
-/// Replies out of order.
 #[pyfunction]
 #[pyo3(signature = (samples, n) -> "dict[str, object]")]
 pub(super) fn stats_reordering<'py>(py: Python<'py>, samples: &Samples, n: i64) -> Facts<'py> {

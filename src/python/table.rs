@@ -121,7 +121,6 @@ impl Table {
         Ok(PyBytes::new(py, &py.detach(|| self.to_buffers()).map_err(broken)?))
     }
 
-    /// The schema, as a capsule of the Arrow C data interface.
     #[pyo3(signature = () -> "object")]
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         let schema = FFI_ArrowSchema::try_from(self.schema.as_ref()).map_err(broken)?;
@@ -242,7 +241,6 @@ impl Column {
         Ok(interface.into_any())
     }
 
-    /// The type, as a capsule of the Arrow C data interface.
     #[pyo3(signature = () -> "object")]
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         let schema = FFI_ArrowSchema::try_from(self.field.as_ref()).map_err(broken)?;
@@ -291,7 +289,6 @@ impl Column {
 }
 
 impl Table {
-    /// The rows of a server's log.
     pub(super) fn of_log(log: &Columns) -> PyResult<Self> {
         let columns = vec![
             ("recv_ns", times(log.recv_ns.iter().copied())),
@@ -328,7 +325,6 @@ impl Table {
         Self { pieces: Arc::new(Pieces::new(&schema, batches)), schema }
     }
 
-    /// A column in one piece, by name.
     fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.schema.fields().find(name).and_then(|(index, _)| self.pieces.column(index).ok())
     }
@@ -364,7 +360,6 @@ fn words<S: AsRef<str>>(values: impl Iterator<Item = Option<S>>) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-/// One value as Python sees it.
 fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound<'py, PyAny>> {
     if array.is_null(index) {
         return Ok(py.None().into_bound(py));

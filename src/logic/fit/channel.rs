@@ -11,7 +11,6 @@ const REACH: f64 = 30.0;
 /// Numbers of losses that are told apart: a million take half a second. Where more are likely, the distribution is normal.
 const MOST_COUNTS: u64 = 1 << 20;
 
-/// A complex number.
 type Complex = [f64; 2];
 
 /// A channel that is good or bad, as [`GilbertElliott`](crate::logic::link::GilbertElliott) is: before each packet it

@@ -222,7 +222,6 @@ pub(super) fn expect(outcomes: &Outcomes, channel: &Channel) -> (f64, Counts) {
     (log_likelihood, counts)
 }
 
-/// The log-likelihood of a channel.
 pub(super) fn log_likelihood(outcomes: &Outcomes, channel: &Channel) -> f64 {
     expect(outcomes, channel).0
 }

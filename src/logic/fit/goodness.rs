@@ -15,7 +15,6 @@ pub struct Goodness {
     pub compared: u64,
 }
 
-/// Simulated runs.
 const SIMULATIONS: usize = 99;
 const PIECES: u64 = 10;
 const PIECE: u64 = 10_000;

@@ -49,7 +49,6 @@ impl Outcomes {
         all
     }
 
-    /// Adds a stretch to the chain.
     pub(super) fn push(&mut self, stretch: Stretch) {
         #[expect(clippy::cast_possible_truncation, reason = "there are fewer kinds than rows of a table")]
         let place = *self.places.entry(stretch).or_insert_with(|| {
@@ -59,7 +58,6 @@ impl Outcomes {
         self.stretches.push(place);
     }
 
-    /// Ends the chain.
     pub(super) fn end(&mut self) {
         if self.ends.last().copied().unwrap_or(0) < self.stretches.len() {
             self.ends.push(self.stretches.len());
@@ -78,7 +76,6 @@ impl Outcomes {
         bounds.into_iter().map(|(begin, end)| &self.stretches[begin..end])
     }
 
-    /// How many stretches there are.
     pub(super) fn stretches(&self) -> usize {
         self.stretches.len()
     }

@@ -33,43 +33,36 @@ impl Digest {
         Ok(Self { digest })
     }
 
-    /// Counts, and intervals of the loss.
     #[pyo3(signature = (confidence) -> "dict[str, object]")]
     fn loss<'py>(&self, py: Python<'py>, confidence: f64) -> Facts<'py> {
         loss(py, &self.digest.loss, confidence, Confidence::new(confidence)?)
     }
 
-    /// Runs of losses, counted.
     #[pyo3(signature = () -> "dict[str, object]")]
     fn loss_runs<'py>(&self, py: Python<'py>) -> Facts<'py> {
         loss_runs(py, &self.digest.runs)
     }
 
-    /// Replies too many; `None` if unknown.
     #[pyo3(signature = () -> "dict[str, object] | None")]
     fn duplication<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.digest.duplication.map(|found| duplication(py, &found)).transpose()
     }
 
-    /// Replies out of order; `None` if unknown.
     #[pyo3(signature = () -> "dict[str, object] | None")]
     fn reordering<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.digest.reordering.map(|found| reordering(py, &found)).transpose()
     }
 
-    /// The jitter of RFC 3550; `None` if unknown.
     #[pyo3(signature = () -> "dict[str, object] | None")]
     fn jitter<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.digest.jitter.map(|found| jitter(py, &found)).transpose()
     }
 
-    /// Round trips, each quantile within 1 %.
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
     fn round_trip<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
         sketched(py, &self.digest.rtt, &quantiles)
     }
 
-    /// Differences between neighbours, each quantile within 1 %.
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
     fn ipdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
         let facts = sketched(py, &self.digest.ipdv, &quantiles)?;
@@ -77,7 +70,6 @@ impl Digest {
         Ok(facts)
     }
 
-    /// Round trips less the shortest, each quantile within 1 %.
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
     fn pdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
         sketched(py, &self.digest.pdv, &quantiles)

@@ -52,7 +52,6 @@ fn put_array(out: &mut Vec<u8>, array: &ArrayData) {
     }
 }
 
-/// Reads a run from such bytes.
 #[pyfunction]
 #[pyo3(signature = (buffers: "bytes") -> "Table")]
 pub(in crate::python) fn run_from_buffers(py: Python<'_>, buffers: PyBackedBytes) -> PyResult<Table> {

@@ -10,12 +10,10 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use crate::logic::record::{Match, Status};
 use crate::logic::{Invalid, text};
 
-/// Characters shown of a value.
 const SHOWN: usize = 40;
 /// Up to here floats represent every whole number exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A value before its column has taken it.
 #[derive(Clone, Copy)]
 pub(super) enum Cell<'a> {
     Missing,

@@ -12,7 +12,6 @@ use crate::logic::record::NONE;
 use crate::logic::stats::{garwood, quantile};
 use crate::sim::detect::Outcome;
 
-/// One day in nanoseconds.
 const DAY: f64 = 86_400e9;
 
 impl Table {

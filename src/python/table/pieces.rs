@@ -9,7 +9,6 @@ use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::{ArrowError, Schema};
 
-/// Pieces with the same columns.
 pub(super) struct Pieces {
     batches: Vec<RecordBatch>,
     /// The row behind the last of each.
@@ -60,7 +59,6 @@ impl Pieces {
         })
     }
 
-    /// A column in one piece.
     pub(super) fn column(&self, index: usize) -> Result<&ArrayRef, ArrowError> {
         match &self.batches[..] {
             [] => Ok(&self.empty[index]),

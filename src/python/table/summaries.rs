@@ -33,7 +33,6 @@ pub(in crate::python) fn run_summaries<'py>(
 }
 
 impl Table {
-    /// The rows of each target.
     fn settled(&self, targets: &[String]) -> Vec<Vec<Settled>> {
         let mut lanes = vec![Vec::new(); targets.len()];
         let column = |name: &str| self.column(name);

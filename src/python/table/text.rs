@@ -12,7 +12,6 @@ use pyo3::prelude::*;
 use super::Table;
 use crate::logic::text::{self, csv, json};
 
-/// How values are written.
 struct Style {
     missing: &'static str,
     flags: [&'static str; 2],
