@@ -97,6 +97,6 @@ def flag(name: str, value: object) -> bool:
 
 
 def run_targets(value: object) -> "tuple[str, ...] | None":
-    """Give the targets of a run, which is told by having some; `None` for anything else."""
+    """Give the targets of a run, which only a run has; `None` for anything else."""
     targets = getattr(value, "targets", None)
     return cast("tuple[str, ...]", targets) if isinstance(targets, tuple) else None

@@ -78,7 +78,7 @@ def is_free(port: int) -> bool:
 
 
 def listeners(port: int) -> list[str] | None:
-    """List where programs on this machine listen on that port; `None` where the system does not tell."""
+    """List where programs on this machine listen on that port; `None` where the system does not report it."""
     found: list[str] = []
     readable = False
     for path, family in (("/proc/net/udp", socket.AF_INET), ("/proc/net/udp6", socket.AF_INET6)):

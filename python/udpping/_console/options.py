@@ -1,4 +1,4 @@
-"""Options of the command line and of the course's programs: kind to whoever mistypes them."""
+"""Options of the command line and of the course's programs."""
 
 import argparse
 

@@ -46,7 +46,7 @@ MUCH = 8
 
 
 class Look(NamedTuple):
-    """How a run is told from those beside it."""
+    """How a run looks beside others."""
 
     name: str | None = None
     """`None` for a run alone."""
@@ -115,7 +115,7 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
 
 
 def timed(run: "Run") -> bool:
-    """Whether it is known when a ping was sent; files of other programs do not always tell."""
+    """Whether it is known when a ping was sent; files of other programs may not say so."""
     return not len(run) or any(run[name].null_count < len(run) for name in ("sent_ns", "due_ns"))
 
 
@@ -233,7 +233,7 @@ def _bins(axes: "Axes", runs: "Sequence[Run]") -> "list[float]":
 
 
 def _whole_numbers(axes: "Axes") -> None:
-    """Leave no half a ping on the axis of counts, unless somebody has made an axis of another kind of it."""
+    """Put only whole numbers on the axis of counts, unless the caller has changed its locator."""
     from matplotlib.ticker import MaxNLocator
 
     locator = axes.yaxis.get_major_locator()

@@ -71,7 +71,7 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str,
                 )
         wall, steady = (_at(trip, "timestamps", "client", "send", clock) for clock in ("wall", "monotonic"))
         if origin is None and steady is not None:
-            # Its steady clock counts from a moment of its own; the first ping tells which.
+            # Its steady clock has an epoch of its own, which the first ping gives.
             origin = steady - (wall - began if wall is not None and began is not None else 0)
         if steady is not None and origin is not None:
             sent: int | None = steady - origin

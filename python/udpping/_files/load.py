@@ -134,7 +134,7 @@ MARKS = (
     ("ping", r"^PING6?[ (]|bytes from .*seq=\d|icmp_seq[= ]\d|^\s*(?:Pinging |Reply from )"),
     ("fping", r"^(?:\[[^]\n]+\] )?\S+ +: (?:\[\d+\], |duplicate for|(?:[\d.]+|-)(?: |$)|xmt/rcv)"),
 )
-"""What tells the formats apart, in the order in which they are tried."""
+"""The patterns of the formats, in the order in which they are tried."""
 
 
 def _reader(form: str) -> "Callable[[str], Run]":

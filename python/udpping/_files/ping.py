@@ -28,7 +28,7 @@ NUMBERED = re.compile(r"seq[= ]\d")
 
 
 class Reader:
-    """What the lines have told so far."""
+    """What was read so far."""
 
     def __init__(self) -> None:
         self.lane = Lane("")
@@ -70,7 +70,7 @@ class Reader:
         )
 
     def _seq(self, found: re.Match[str], line: int) -> int:
-        """Tell how often the number went round: it is the one that is nearest to the newest."""
+        """Extend the 16-bit number: the nearest to the newest."""
         seq = number(found["seq"], line)
         if seq < WRAP:
             seq = self.newest + (seq - self.newest + WRAP // 2) % WRAP - WRAP // 2

@@ -24,7 +24,7 @@ END = re.compile(r"Packets: Sent = (\d+), Received = (\d+), Lost = \d+")
 
 
 class Reader:
-    """What the lines have told so far: in order, as each ping waits for the end of the one before."""
+    """What was read so far: in order, as each ping waits for the end of the one before."""
 
     def __init__(self, in_flight: int) -> None:
         self.lane = Lane("", 0)

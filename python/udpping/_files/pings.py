@@ -1,4 +1,4 @@
-"""Pings as the lines of another program tell them, until they are the rows of a run."""
+"""Pings read from the lines of another program, until they are the rows of a run."""
 
 from udpping import _core
 from udpping._files.runs import run_of

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from udpping.detect import Detector
 
 DETECTORS = ("fixed:3", "phi:8", "chen:2s", "calibrated:1 per 30 days")
-"""What is compared unless told otherwise."""
+"""What is compared by default."""
 
 
 class DetectorRow(NamedTuple):

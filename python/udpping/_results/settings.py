@@ -1,4 +1,4 @@
-"""How a run was made, and what its rows do not tell: what goes along with them as metadata."""
+"""The metadata of a run: how it was made, and what its rows do not contain."""
 
 # What JSON holds has no type before it was looked at:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -20,7 +20,7 @@ KEY = "udpping"
 SCHEMA = 1
 """Version of the metadata: it changes when a name goes away or means something else."""
 MANY = 4
-"""With more targets than this, only their number is told."""
+"""With more targets than this, only their number is shown."""
 CLOCKS = {"intervals": "monotonic", "shown": "wall", "stamps": "see column stamp"}
 """What the times of a run that was measured here are taken from."""
 
@@ -49,7 +49,7 @@ def total_name(names: "Sequence[str]") -> str:
 
 
 def metadata(run: "Run") -> "Facts":
-    """Tell the settings of a run, and its summaries: of many rows, working them out takes long."""
+    """Return the settings of a run and its summaries, which take long to compute from many rows."""
     return {
         "settings": dict(run.settings),
         "rows": len(run),

@@ -24,7 +24,7 @@ SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000),
 
 
 def percents(*shares: float) -> list[str]:
-    """Write shares in percent: the ends of an interval, the last two, with digits enough to be told apart."""
+    """Write shares in percent: the ends of an interval, the last two, with enough digits to differ."""
     wide = 100 * (shares[-1] - shares[-2])
     digits = max(1, -floor(log10(wide))) if wide > 0 else 1
     return [f"{100 * share:.{digits}f}" for share in shares]

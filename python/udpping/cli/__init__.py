@@ -27,7 +27,7 @@ def run(name: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`): nobody is left to tell, and flushing at exit must not complain.
+        # The reader has gone (`| head`): flushing at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (ConfigError, OSError) as error:

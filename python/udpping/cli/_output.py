@@ -1,4 +1,4 @@
-"""How commands tell: lines for people, records for programs, one exit for complaints."""
+"""How commands print: lines for people, records for programs."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ class Report:
             print(text, file=self.stream)
 
     def record(self, kind: str, **facts: object) -> None:
-        """Tell programs: one object, with the version of its schema and its type."""
+        """Print one object for programs, with the version of its schema and its type."""
         if self.json:
             import json
 
@@ -53,7 +53,7 @@ class Report:
         self.say(f"\n{summary!r}")
 
     def ways(self, here: str, elsewhere: list[str]) -> None:
-        """Tell people what they may type, on this machine and on others."""
+        """Print the commands to type, on this machine and on others."""
         self.say(f"from this machine:     {here}")
         for command in elsewhere or ["(none: it listens on loopback only)"]:
             self.say(f"from another machine:  {command}")

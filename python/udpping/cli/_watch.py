@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Tells of a problem once when it begins, and once when it ends."""
+    """Reports a problem once when it begins, and once when it ends."""
 
     def __init__(self, heartbeat: "Heartbeat", report: "Report", prefix: str = "") -> None:
         self.heartbeat = heartbeat
@@ -28,6 +28,6 @@ class Watch:
             self.report.say(f"{self.prefix}{self.report.alarm(problem)}; going on")
 
     def end(self) -> None:
-        """Tell programs what it came to, the last goodbye included."""
+        """Record the totals, the last goodbye included."""
         self.heartbeat.wait()
         self.report.record("end", **self.heartbeat.as_dict())

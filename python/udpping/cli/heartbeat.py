@@ -66,7 +66,7 @@ def main(words: list[str]) -> int:
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Tell our own words from those of the command."""
+    """Separate our own words from those of the command."""
     if "--" not in words:
         return words, []
     at = words.index("--")

@@ -83,7 +83,7 @@ def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
 
 
 class Watch:
-    """Tells what happens, each thing once."""
+    """Reports what happens, each thing once."""
 
     def __init__(self, monitor: Monitor, report: Report, hook: "Hook | None", *, everything: bool) -> None:
         self.monitor = monitor
@@ -94,7 +94,7 @@ class Watch:
         self.unkept: str | None = None
 
     def follow(self) -> None:
-        """Tell until it stops."""
+        """Report until it stops."""
         looked = monotonic()
         while self.monitor.running:
             event = self.monitor.next_event(LOOK)
@@ -105,7 +105,7 @@ class Watch:
                 looked = monotonic()
 
     def handle(self, event: "MonitorEvent") -> None:
-        """Tell of an event, if it was asked for."""
+        """Report an event, if the options ask for it."""
         if event.is_notable or event.event == "lost" or self.everything:
             self.report.record("event", **event._asdict())
             line = f"{moment(event.wall_ns)}  {event.message}"
@@ -114,7 +114,7 @@ class Watch:
             self.hook.run(event)
 
     def look(self) -> None:
-        """Tell of what cannot be an event, as strangers could cause very many of it."""
+        """Report, once each, what strangers could cause very often and is no event."""
         counters = self.monitor.counters
         if counters.unreadable and "unreadable" not in self.reported:
             self.reported.add("unreadable")
@@ -134,12 +134,12 @@ class Watch:
             self.complain(f"--exec: {problem}")
 
     def complain(self, sentence: str) -> None:
-        """Tell of something that somebody should look at."""
+        """Report a problem."""
         self.report.record("problem", message=sentence)
         self.report.say(self.report.alarm(sentence))
 
     def end(self) -> None:
-        """Tell what is left to tell, then all that is known."""
+        """Report the remaining events, then the clients and the counters."""
         while (event := self.monitor.next_event(0)) is not None:
             self.handle(event)
         if self.hook is not None:

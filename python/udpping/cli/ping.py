@@ -50,7 +50,7 @@ def main(words: list[str]) -> int:
 
 
 def print_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
-    """Tell about each ping as it comes, to the last one or to Ctrl-C."""
+    """Print each ping as it comes, to the last one or to Ctrl-C."""
 
     def take() -> None:
         for row in pinger:

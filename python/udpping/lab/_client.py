@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """What the pings come to that have been told. Nothing is kept of them but sums."""
+    """The sums of the pings that were printed."""
 
     def __init__(self) -> None:
         self.sent = self.received = self.total_ns = self.min_ns = self.max_ns = 0
@@ -64,7 +64,7 @@ class Client(Program):
     prompt: str | None = None
     """Where it waits for Enter before each of its runs, without end."""
     zone = staticmethod(time.localtime)
-    """Where dates are told for; virtual time knows UTC only."""
+    """The zone of dates; virtual time has UTC only."""
     misses: int | None = None
     """So many in a row without a reply, and the server is taken for dead."""
 
@@ -130,7 +130,7 @@ class Client(Program):
             return self.perform(pinger)
 
     def rehearse(self, *, loss: str = "0", delay: str = "0", reply: str = "upper") -> Tally:
-        """Tell about a run in virtual time: the same lines, without a network and without waiting."""
+        """Print a run in virtual time: the same lines, without a network and without waiting."""
         from udpping import sim
 
         self.zone = time.gmtime
@@ -138,7 +138,7 @@ class Client(Program):
         return self.perform(announced(run))
 
     def perform(self, rows: "Iterable[Row]") -> Tally:
-        """Tell about one run, from its rows as they come."""
+        """Print one run, from its rows as they come."""
         tally = Tally()
         say(self.begin())
         try:
@@ -155,7 +155,7 @@ class Client(Program):
         return self.message.format(seq=row.seq, time=seconds, ctime=date, ms=wall_ns // 10**6)
 
     def tell(self, rows: "Iterable[Row]", tally: Tally) -> None:
-        """Tell about each ping once: a late reply or a duplicate changes nothing that has been said."""
+        """Print each ping once: a late reply or a duplicate changes nothing that was printed."""
         waiting: set[int] = set()
         missed = 0
         for row in rows:
@@ -173,7 +173,7 @@ class Client(Program):
 
 
 def announced(rows: "Iterable[Row]") -> "Iterator[Row]":
-    """Put before each row of a finished run the one that told when its ping left."""
+    """Yield before each row of a finished run the open one that announces it."""
     for row in rows:
         yield row._replace(status="open", rtt_ns=None, copies=0, reply=None, match=None)
         yield row

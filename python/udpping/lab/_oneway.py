@@ -79,7 +79,7 @@ class Watcher(Listener):
     def rehearse(
         self, *senders: str, duration: float = 10, loss: str = "0", delay: str = "0", seed: int = 1
     ) -> None:
-        """Tell about a run in virtual time, with a sender for each text of `udpping.sim.heartbeat`."""
+        """Print a run in virtual time, with a sender for each text of `udpping.sim.heartbeat`."""
         from udpping import sim
 
         seen = sim.heartbeat(

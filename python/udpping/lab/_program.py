@@ -50,13 +50,13 @@ class Program:
 
 
 def say(text: str | None, *, end: str = "\n") -> None:
-    """Print, unless there is nothing to be said. Whoever reads along must see each line when it is said."""
+    """Print, unless the text is `None`; each line at once, for a reader of a pipe."""
     if text is not None:
         print(text, end=end, flush=True)
 
 
 def note(text: str) -> None:
-    """Tell the person at the terminal what is none of the program's output."""
+    """Print to standard error what is not the program's output."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -26,7 +26,7 @@ MOST_CLIENTS = 65_536
 """Clients that a server keeps in mind, as the core does. Whoever was met first makes room."""
 
 TICK = 0.02
-"""Seconds between two looks at whether somebody still pings."""
+"""Seconds between two checks for pings."""
 
 
 class Listener(Program):
@@ -145,7 +145,7 @@ class Server(Listener):
 
 
 def make_room(clients: "dict[str, Any]", newcomer: str) -> None:
-    """Forget whoever was met first, if there are too many: one stranger can pretend to be any number."""
+    """Forget the oldest client if there are too many: one sender can fake any number of addresses."""
     if newcomer not in clients and len(clients) >= MOST_CLIENTS:
         del clients[next(iter(clients))]
 

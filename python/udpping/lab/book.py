@@ -49,7 +49,7 @@ class HeartbeatServer(Server):
         self.latest: dict[str, int] = {}
 
     def handled(self, event: "Event") -> str | None:
-        """Tell of a heartbeat that came through; one that is lost on purpose is missing at the next."""
+        """Report a heartbeat that was answered; one that is lost on purpose is missing at the next."""
         if event.verdict != "answer":
             return None
         seconds = difference(event)

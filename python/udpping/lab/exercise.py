@@ -22,9 +22,9 @@ PingerClient = book.PingerClient
 
 
 class HeartbeatServer(Watcher):
-    """Tells of each heartbeat, of each that is lost, and of each client that has stopped or is back."""
+    """Prints each heartbeat, each that is lost, and each client that has stopped or is back."""
 
-    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - which address is told beside the output
+    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the address is printed beside the output
         """Say what it does, and for how long it waits."""
         missing = "one is missing" if self.misses == 1 else f"{self.misses} in a row are missing"
         return f"Watching heartbeats at port {port}; when {missing}, a client has stopped."
@@ -65,7 +65,7 @@ class HeartbeatClient(Sender):
 
 
 def heartbeat(event: "MonitorEvent") -> str:
-    """Tell of one that came, with the seconds from the time in it to its arrival, if its zone is known."""
+    """Write one that was received, with the seconds from its time to its arrival, if its zone is known."""
     text = f"Heartbeat {event.seq} from {event.client}"
     if event.event == "heard_again":
         return f"{text}: once more"

@@ -89,7 +89,7 @@ def readable(table: "Frame") -> object:
         # Its columns are put together from pieces once, and not for each statistic.
         return _of_columns(table, table.column_names)
     if _home(table) in ("pandas", "polars") and hasattr(table, "shape") and hasattr(table, "columns"):
-        # One by one, as columns that nobody needs may be of a kind that Arrow or its reader has no word for.
+        # One by one, as other columns may be of a type that Arrow or its reader does not know.
         return _of_columns(table, cast("Foreign", table).columns)
     if isinstance(table, (list, tuple)):
         tables = list(cast("Iterable[Any]", table))
@@ -100,7 +100,7 @@ def readable(table: "Frame") -> object:
 
 
 def _home(thing: object) -> str:
-    """Tell the library without importing it."""
+    """Return the name of the library without importing it."""
     return type(thing).__module__.partition(".")[0]
 
 
@@ -159,7 +159,7 @@ def _memory(array: Foreign) -> object:
     if kind in "mM":
         array = _nanoseconds(array, "m8[ns]" if kind == "m" else "M8[ns]")
     if hasattr(array, "mask"):
-        # Whatever stands below the mask is no value.
+        # What the mask hides is no value.
         array = array.filled(math.nan) if kind == "f" else array.astype("i8").filled(MISSING)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 

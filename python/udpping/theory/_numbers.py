@@ -74,7 +74,7 @@ def _is_many(value: object) -> bool:
 def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, object]) -> object:
     import numpy as np
 
-    # Whoever has numpy wants floats, and they take a fraction of the time.
+    # Callers with numpy want floats, which are much faster.
     for name in RATES:
         if name in given and not _is_many(given[name]):
             with suppress(ConfigError):  # what else is possible there, the function knows
