@@ -89,21 +89,6 @@ impl Echo {
     pub fn answered(&mut self) {
         self.responder.answered(1);
     }
-
-    /// A reply could not be sent.
-    pub fn failed(&mut self) {
-        self.responder.failed();
-    }
-
-    /// The counters so far.
-    pub fn counters(&self) -> Counters {
-        self.responder.counters()
-    }
-
-    /// Clients seen so far; one that returned after it was removed counts again.
-    pub fn clients(&self) -> u64 {
-        self.link.clients()
-    }
 }
 
 impl Responder {

@@ -27,11 +27,6 @@ impl EchoPeer {
     pub fn new(echo: Echo, address: SocketAddr) -> Self {
         Self { echo, address, reply: Vec::new() }
     }
-
-    /// The server, for its counters.
-    pub fn echo(&self) -> &Echo {
-        &self.echo
-    }
 }
 
 /// The only client of a simulated server.

@@ -59,13 +59,16 @@ fn the_counters_add_up() {
     let delayed =
         fates.iter().flat_map(|fate| fate.deliveries.to_vec()).filter(|one| one.at > 0).count() as u64;
     assert!((1..75).contains(&delayed));
-    assert_eq!(echo.counters(), Counters { received: 100, dropped: 25, delayed, ..Counters::default() });
+    assert_eq!(
+        echo.responder.counters(),
+        Counters { received: 100, dropped: 25, delayed, ..Counters::default() }
+    );
     (0..70).for_each(|_| echo.answered());
-    (0..5).for_each(|_| echo.failed());
-    let sum = echo.counters();
+    (0..5).for_each(|_| echo.responder.failed());
+    let sum = echo.responder.counters();
     assert_eq!((sum.answered, sum.errors, sum.dropped), (70, 5, 25));
     assert_eq!(sum.received, sum.answered + sum.errors + sum.dropped);
-    assert_eq!(echo.clients(), 1);
+    assert_eq!(echo.link.clients(), 1);
 }
 
 #[test]

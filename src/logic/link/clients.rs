@@ -9,11 +9,11 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 
 /// Clients in the table at one time.
-pub const MOST_CLIENTS: usize = 65_536;
+const MOST_CLIENTS: usize = 65_536;
 
 /// The clients, with an `S` each.
 #[derive(Debug)]
-pub struct Clients<S> {
+pub(super) struct Clients<S> {
     recent: LruCache<Client, (u32, S)>,
     seen: u64,
 }
@@ -28,17 +28,17 @@ struct Client {
 
 impl<S: Default> Clients<S> {
     /// An empty table of [`MOST_CLIENTS`].
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_limit(NonZeroUsize::new(MOST_CLIENTS).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// An empty table for at most `limit` clients at a time.
-    pub fn with_limit(limit: NonZeroUsize) -> Self {
+    fn with_limit(limit: NonZeroUsize) -> Self {
         Self { recent: LruCache::sparse(limit), seen: 0 }
     }
 
     /// The client's index (the first one's is 0) and its state; allocates only for a new client.
-    pub fn entry(&mut self, source: SocketAddr) -> (u32, &mut S) {
+    pub(super) fn entry(&mut self, source: SocketAddr) -> (u32, &mut S) {
         let seen = &mut self.seen;
         let (index, state) = self.recent.get_or_insert_mut(Client::from(source), || {
             let index = *seen;
@@ -50,14 +50,8 @@ impl<S: Default> Clients<S> {
     }
 
     /// Clients seen so far; one that returned after it was removed counts again.
-    pub fn seen(&self) -> u64 {
+    pub(super) fn seen(&self) -> u64 {
         self.seen
-    }
-}
-
-impl<S: Default> Default for Clients<S> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

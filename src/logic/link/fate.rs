@@ -7,7 +7,7 @@ use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::words::words;
 
 /// Deliveries of one datagram; no more are made.
-pub const MOST_DELIVERIES: usize = 4;
+const MOST_DELIVERIES: usize = 4;
 
 /// One datagram, as a link sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -196,15 +196,6 @@ impl Marks {
 }
 
 impl RandInt {
-    /// `randint(low, high) < below`; any `below` will do, but `low` must not be above `high`.
-    pub fn new(low: i64, high: i64, below: i128) -> Result<Self, Invalid> {
-        if low > high {
-            let shown = format!("randint({low}, {high})");
-            return Err(Invalid::new("loss", shown, "low not above high, such as randint:0,10,4"));
-        }
-        Ok(Self { low, high, below })
-    }
-
     /// The exact share of packets lost: 4/11 for `randint(0, 10) < 4`.
     pub fn mean(&self) -> Probability {
         let (low, values) = (i128::from(self.low), i128::from(self.high) - i128::from(self.low) + 1);
@@ -315,7 +306,11 @@ impl RandInt {
             numbers.next().is_none().then_some(values)
         };
         let (low, high, below) = read().ok_or_else(|| refuse(text, expected))?;
-        Self::new(low, high, below)
+        if low > high {
+            let shown = format!("randint({low}, {high})");
+            return Err(Invalid::new("loss", shown, "low not above high, such as randint:0,10,4"));
+        }
+        Ok(Self { low, high, below })
     }
 }
 

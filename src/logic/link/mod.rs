@@ -16,14 +16,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-pub use clients::{Clients, MOST_CLIENTS};
 pub use delay::Delay;
 pub(in crate::logic) use delay::exponential;
-pub use fate::{Deliveries, Delivery, Fate, MOST_DELIVERIES, Packet, Reason};
+pub use fate::{Deliveries, Delivery, Fate, Packet, Reason};
 pub use impair::Impairments;
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
 pub use queue::DelayQueue;
 
+use self::clients::Clients;
 use self::fate::Transmission;
 use self::impair::{Pipeline, Stream};
 use super::Invalid;

@@ -76,17 +76,6 @@ impl<T> DelayQueue<T> {
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
-
-    /// How many bytes wait.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Removes all.
-    pub fn clear(&mut self) {
-        self.heap.clear();
-        self.bytes = 0;
-    }
 }
 
 impl<T> Default for DelayQueue<T> {
@@ -128,12 +117,12 @@ mod tests {
         for (due, name) in [(30, 'd'), (10, 'a'), (20, 'b'), (20, 'c'), (30, 'e')] {
             queue.try_push(due, 1, name).unwrap();
         }
-        assert_eq!((queue.len(), queue.bytes(), queue.next_due()), (5, 5, Some(10)));
+        assert_eq!((queue.len(), queue.bytes, queue.next_due()), (5, 5, Some(10)));
         assert_eq!(queue.pop_due(9), None);
         assert_eq!(queue.pop_due(10), Some('a'));
         assert_eq!(queue.pop_due(10), None);
         assert_eq!(std::iter::from_fn(|| queue.pop_due(99)).collect::<String>(), "bcde");
-        assert_eq!((queue.is_empty(), queue.bytes(), queue.next_due()), (true, 0, None));
+        assert_eq!((queue.is_empty(), queue.bytes, queue.next_due()), (true, 0, None));
     }
 
     #[test]
@@ -144,10 +133,10 @@ mod tests {
         assert_eq!(queue.try_push(1, 5, 'x'), Err('x'));
         assert_eq!(queue.try_push(2, 4, 'b'), Ok(()));
         assert_eq!(queue.try_push(0, 0, 'x'), Err('x'));
-        assert_eq!((queue.pop_due(1), queue.bytes()), (Some('a'), 4));
+        assert_eq!((queue.pop_due(1), queue.bytes), (Some('a'), 4));
         assert_eq!(queue.try_push(1, 6, 'c'), Ok(()));
-        queue.clear();
-        assert_eq!((queue.len(), queue.bytes()), (0, 0));
+        assert_eq!([queue.pop_due(2), queue.pop_due(2)], [Some('c'), Some('b')]);
+        assert_eq!((queue.len(), queue.bytes), (0, 0));
         assert_eq!(queue.try_push(1, usize::MAX, 'x'), Err('x'));
     }
 

@@ -5,5 +5,5 @@ mod philox;
 mod seed;
 
 pub use mt19937::Mt19937;
-pub use philox::{Direction, Effect, Uniforms, philox4x32_10};
+pub use philox::{Direction, Effect, Uniforms};
 pub use seed::Seed;

@@ -50,7 +50,7 @@ impl Uniforms {
 }
 
 /// Philox4x32-10: 128 bits of counter and 64 of key to 128 uniform bits.
-pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+pub(super) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85]; // golden ratio and sqrt(3) - 1
     let ([mut x0, mut x1, mut x2, mut x3], [mut k0, mut k1]) = (counter, key);

@@ -34,20 +34,6 @@ pub struct Burst {
 }
 
 impl GilbertElliott {
-    /// A channel that turns bad with probability `p` and good again with probability `r`, and loses `loss_good` and
-    /// `loss_bad` of the packets meanwhile.
-    pub fn new(
-        p: Probability,
-        r: Probability,
-        loss_good: Probability,
-        loss_bad: Probability,
-    ) -> Result<Self, Invalid> {
-        let channel = Self { p, r, loss_good, loss_bad };
-        channel
-            .checked()
-            .map_err(|expected| Invalid::new("loss", format!("gilbert-elliott:{channel}"), expected))
-    }
-
     /// The probabilities of turning bad and of turning good, and the losses in the good and in the bad state.
     pub fn chances(&self) -> [Probability; 4] {
         [self.p, self.r, self.loss_good, self.loss_bad]

@@ -188,7 +188,7 @@ proptest! {
         let million = |part: u64| Probability::new(part, 1_000_000).unwrap();
         prop_assume!(a + b > 0);
         let [p, r, good, bad] = [a, b, c.min(d), c.max(d)].map(million);
-        let loss = Loss::GilbertElliott(GilbertElliott::new(p, r, good, bad).unwrap());
+        let loss = read(&format!("gilbert-elliott:{p},{r},loss_good={good},loss_bad={bad}"));
         prop_assert_eq!(read(&loss.to_string()), loss.clone());
         let mean = (a * c.max(d) + b * c.min(d)) as f64 / (a + b) as f64 / 1e6;
         prop_assert!((loss.mean_loss().unwrap() - mean).abs() < 1e-15);
