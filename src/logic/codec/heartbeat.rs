@@ -11,7 +11,7 @@ mod seal;
 pub use read::Unreadable;
 pub use seal::{Key, Keys, MAC, Seal};
 
-pub(super) use read::{moment, number};
+pub(super) use read::{number, sent_at};
 
 use std::fmt;
 use std::io::Write as _;
@@ -28,15 +28,15 @@ pub const INTERVALS: RangeInclusive<Nanos> = SECOND / 1_000..=DAY;
 /// The longest name of a sender or a key.
 pub const LONGEST_NAME: usize = 64;
 
-/// What a heartbeat says; what it leaves open is `None`.
+/// The fields of a heartbeat; those that it lacks are `None`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Heartbeat<'a> {
     /// Its number in its session: one higher than that of the heartbeat sent before it.
     pub seq: Option<u64>,
     /// When it was to be sent by the sender's wall clock, in nanoseconds since 1970.
     pub wall_ns: Option<i64>,
-    /// Whether that was a date without a zone, read as one of UTC: right for intervals, but what it differs from our clock
-    /// may be the sender's zone.
+    /// Whether that was a date without a zone, read as UTC: right for intervals, but the difference from our clock may be
+    /// the sender's zone.
     pub local: bool,
     /// Who sends it: [`is_name`] holds.
     pub id: Option<&'a str>,
@@ -50,9 +50,9 @@ pub struct Heartbeat<'a> {
     pub mono: Option<Nanos>,
     /// The newest heartbeat of this session that was answered.
     pub ack: Option<u64>,
-    /// The last word: the sender stops, with this exit status (0: on purpose; negative: the signal that ended it).
+    /// The goodbye: the sender stops, with this exit status (0: on purpose; negative: the signal that ended it).
     pub bye: Option<i32>,
-    /// The proof of who wrote it, still to be checked with [`Keys::verify`].
+    /// Its authentication code, still to be checked with [`Keys::verify`].
     pub seal: Option<Seal<'a>>,
 }
 
@@ -70,7 +70,7 @@ pub enum Form {
 }
 
 impl Heartbeat<'_> {
-    /// Writes the line at the end of `out`; the course's forms have no room for a seal and take no key.
+    /// Appends the line to `out`. The course's forms take no key.
     pub fn write(&self, form: Form, key: Option<&Key>, out: &mut Vec<u8>) {
         let start = out.len();
         let wall = self.wall_ns.unwrap_or(0);
@@ -105,7 +105,7 @@ impl Heartbeat<'_> {
     }
 }
 
-/// What a name is made of, for who is told so.
+/// The rule of [`is_name`], for errors.
 pub const NAME_RULE: &str = "1 to 64 letters, digits and . _ : @ / + -";
 
 /// Whether a text can name a sender or a key, as [`NAME_RULE`] says; all that is ASCII.

@@ -3,10 +3,10 @@
 
 mod dialects;
 pub mod heartbeat;
-mod moment;
 mod pieces;
 pub mod template;
 mod text_line;
+mod wall_time;
 
 use std::fmt::Debug;
 
@@ -95,8 +95,8 @@ pub fn read_seq(datagram: &[u8]) -> Option<u64> {
 /// it. A date that names no zone is one of a zone that is so many nanoseconds ahead of UTC. A number too small for our
 /// days is none.
 pub fn read_time(datagram: &[u8], utc_offset: Nanos) -> Option<f64> {
-    let moment = heartbeat::moment(datagram)?.in_zone(utc_offset);
-    moment.is_certain().then_some(moment)?.seconds()
+    let wall_time = heartbeat::sent_at(datagram)?.in_zone(utc_offset);
+    wall_time.is_certain().then_some(wall_time)?.seconds()
 }
 
 #[cfg(test)]

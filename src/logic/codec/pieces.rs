@@ -1,6 +1,6 @@
 //! Texts with fields in braces, as messages and replies are.
 
-/// Cuts a text at its fields. Gives back what is wrong with it, to be put behind the valid forms.
+/// Splits a text at its fields. The error is to be appended to the valid forms.
 pub(super) fn pieces<P>(
     text: &str,
     field: impl Fn(&str) -> Option<P>,

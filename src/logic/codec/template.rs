@@ -47,7 +47,7 @@ enum Piece {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seconds {
-    /// When the request says it was sent.
+    /// The time in the request.
     Time,
     /// When it arrived.
     Now,

@@ -1,7 +1,5 @@
-//! Any dialect of the course -> a heartbeat.
-//!
-//! The front says a number and a time, in one of many ways; after it come our own `key=value` words. What we do not know
-//! there is passed over, so that newer senders are understood; what says who the sender is must be right.
+//! Reads a heartbeat in any dialect of the course: a number and a time in one of many forms, then `key=value` words. Unknown
+//! words are ignored, so that newer senders are understood; those that identify the sender must be valid.
 
 mod binary;
 mod fields;
@@ -12,7 +10,7 @@ mod tests;
 
 use super::{Heartbeat, INTERVALS, Seal, is_name};
 use crate::logic::Nanos;
-use crate::logic::codec::moment::{Moment, decimal_seconds};
+use crate::logic::codec::wall_time::{WallTime, decimal_seconds};
 
 /// The longest heartbeat, without its padding: what one datagram on an Ethernet holds.
 const LONGEST: usize = 1_500;
@@ -23,7 +21,7 @@ pub enum Unreadable {
     /// Nothing is in it.
     #[error("it is empty")]
     Empty,
-    /// More than anybody would write.
+    /// It is longer than [`LONGEST`].
     #[error("it has more than {LONGEST} bytes")]
     Long,
     /// Bytes that no known sender writes.
@@ -32,13 +30,13 @@ pub enum Unreadable {
     /// A text that is something else.
     #[error("it has no number, no time, and does not begin with a word such as Heartbeat")]
     Nothing,
-    /// Who sends it is not said in a usable way.
+    /// Its sender is not named in a usable way.
     #[error("it has an id that is no name, or a session that is not 1 to 16 hexadecimal digits")]
     Sender,
-    /// It says two things at once.
+    /// A word occurs twice.
     #[error("it says one thing twice")]
     Twice,
-    /// It was changed on the way, or sealed by something that is not ours.
+    /// Its seal is malformed.
     #[error("it has a malformed seal: `key=NAME mac=` and 32 small hexadecimal digits must end it")]
     Seal,
 }
@@ -46,26 +44,26 @@ pub enum Unreadable {
 impl<'a> Heartbeat<'a> {
     /// Reads a datagram.
     ///
-    /// A time of exactly 0 is that of a sender without a clock, and none. One that says `mac` or `key` gives a seal or is
-    /// refused: never is it taken for one that has no seal. Binary numbers wrap around at 16 or 31 bits.
+    /// A time of exactly 0 comes from a sender without a clock and is ignored. A heartbeat with `mac` or `key` is an error
+    /// unless its seal is well-formed: it never counts as unsealed. Binary numbers wrap around at 16 or 31 bits.
     pub fn read(datagram: &'a [u8]) -> Result<Self, Unreadable> {
-        let said = if let Some(said) = binary::read(datagram) {
-            said
+        let parsed = if let Some(parsed) = binary::read(datagram) {
+            parsed
         } else {
             let text = whole_text(datagram)?;
-            plain::read(text).unwrap_or_else(|| said(text))
+            plain::read(text).unwrap_or_else(|| parse_text(text))
         };
-        let wall_ns = said.moment.and_then(Moment::wall_ns).filter(|wall_ns| *wall_ns != 0);
-        let local = wall_ns.is_some() && !said.moment.is_some_and(Moment::zone_known);
-        let mut heartbeat = Self { seq: said.seq, wall_ns, local, ..Self::default() };
-        heartbeat.words(said.rest, datagram)?;
-        if said.seq.is_none() && wall_ns.is_none() && !said.known {
+        let wall_ns = parsed.wall_time.and_then(WallTime::wall_ns).filter(|wall_ns| *wall_ns != 0);
+        let local = wall_ns.is_some() && !parsed.wall_time.is_some_and(WallTime::zone_known);
+        let mut heartbeat = Self { seq: parsed.seq, wall_ns, local, ..Self::default() };
+        heartbeat.words(parsed.rest, datagram)?;
+        if parsed.seq.is_none() && wall_ns.is_none() && !parsed.known {
             return Err(Unreadable::Nothing);
         }
         Ok(heartbeat)
     }
 
-    /// The words after the time. Numbers out of range are as good as none.
+    /// Reads the words after the time. Numbers out of range are ignored.
     fn words(&mut self, rest: &'a str, datagram: &'a [u8]) -> Result<(), Unreadable> {
         let mut seen = 0_u16;
         let (mut key, mut sealed) = (None, false);
@@ -124,7 +122,7 @@ impl<'a> Heartbeat<'a> {
 
 /// The names and values of the words that have both.
 fn words(mut rest: &str) -> impl Iterator<Item = (&str, &str)> {
-    // Each byte of most of what comes is looked at here, so this is one plain loop.
+    // One loop over the bytes, as most time of reading is spent here.
     std::iter::from_fn(move || {
         loop {
             let (mut equals, mut end) = (None, rest.len());
@@ -154,35 +152,35 @@ fn seconds(value: &str) -> Option<Nanos> {
         .or_else(|| decimal_seconds(value))
 }
 
-/// When a request says that it was sent, as far as it can be read.
-pub(in crate::logic::codec) fn moment(datagram: &[u8]) -> Option<Moment<'_>> {
-    binary::read(datagram).unwrap_or_else(|| said(readable(datagram))).moment
+/// The time of sending in a request.
+pub(in crate::logic::codec) fn sent_at(datagram: &[u8]) -> Option<WallTime<'_>> {
+    binary::read(datagram).unwrap_or_else(|| parse_text(readable(datagram))).wall_time
 }
 
-/// The number of a request that is no line of words.
+/// The sequence number of a request that is no line of words.
 pub(in crate::logic::codec) fn number(datagram: &[u8]) -> Option<u64> {
     binary::read(datagram).or_else(|| fields::read(readable(datagram)))?.seq
 }
 
-/// What can be read of a request, from its beginning.
+/// The text at the beginning of a request.
 fn readable(datagram: &[u8]) -> &str {
     let bytes = trimmed(binary::prefixed(datagram).unwrap_or(datagram));
     let chunk = bytes[..bytes.len().min(LONGEST)].utf8_chunks().next();
     chunk.map_or("", |chunk| chunk.valid())
 }
 
-/// What the front of a datagram says.
+/// The beginning of a datagram, parsed.
 #[derive(Debug, Default)]
-struct Said<'a> {
+struct Parsed<'a> {
     seq: Option<u64>,
-    moment: Option<Moment<'a>>,
-    /// Whether it is surely a heartbeat, even without any number.
+    wall_time: Option<WallTime<'a>>,
+    /// Whether it is a heartbeat even without a number and a time.
     known: bool,
-    /// Where the `key=value` words are.
+    /// The text after it, with the `key=value` words.
     rest: &'a str,
 }
 
-fn said(text: &str) -> Said<'_> {
+fn parse_text(text: &str) -> Parsed<'_> {
     fields::read(text).unwrap_or_else(|| line::read(text))
 }
 
@@ -195,7 +193,7 @@ fn whole_text(datagram: &[u8]) -> Result<&str, Unreadable> {
     }
 }
 
-/// Without the padding of buffers of a fixed size, and without the end of the line.
+/// Without padding and the end of the line.
 fn trimmed(mut bytes: &[u8]) -> &[u8] {
     while let [front @ .., b'\0' | b'\r' | b'\n' | b'\t' | b' '] = bytes {
         bytes = front;
@@ -203,7 +201,7 @@ fn trimmed(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// What stands between words.
+/// Whether it separates words.
 fn is_gap(character: char) -> bool {
     character <= ' ' || matches!(character, ',' | '|')
 }
@@ -213,14 +211,14 @@ fn name_of(value: &str) -> Option<&str> {
 }
 
 fn hexadecimal(value: &str) -> Option<u64> {
-    // Not longer than 16 digits, or it has no room.
+    // A u64 has room for 16 digits.
     if !(1..=16).contains(&value.len()) {
         return None;
     }
     value.bytes().try_fold(0, |number, digit| Some(number << 4 | u64::from(char::from(digit).to_digit(16)?)))
 }
 
-/// Digits and nothing else, which `parse` alone does not ask for.
+/// A number of digits alone: `parse` also takes a plus sign.
 fn whole(value: &str) -> Option<u64> {
     value.starts_with(|first: char| first.is_ascii_digit()).then_some(value)?.parse().ok()
 }

@@ -1,14 +1,14 @@
-//! The binary forms of the course. All bytes count: here a zero at the end is a part of a number.
+//! Reads the binary forms of the course. Zeros at the end are not padding here.
 
-use super::Said;
+use super::Parsed;
 use crate::logic::SECOND;
 use crate::logic::codec::dialects::FIRST_TIME;
-use crate::logic::codec::moment::{Moment, nanos};
+use crate::logic::codec::wall_time::{WallTime, nanos};
 
-/// From here on, a number of milliseconds since 1970 cannot be one of seconds.
+/// Milliseconds since 1970 that cannot be seconds.
 const MILLISECONDS: std::ops::Range<i64> = 100_000_000_000..100_000_000_000_000;
 
-pub(super) fn read(datagram: &[u8]) -> Option<Said<'_>> {
+pub(super) fn read(datagram: &[u8]) -> Option<Parsed<'_>> {
     match datagram.len() {
         8 => pair(datagram),
         40 => columns(datagram),
@@ -25,16 +25,16 @@ pub(super) fn prefixed(datagram: &[u8]) -> Option<&[u8]> {
 }
 
 /// Python's `struct.pack("!ii", kind, seq)`, where 1 asks and 2 answers.
-fn pair(datagram: &[u8]) -> Option<Said<'_>> {
+fn pair(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (kind, seq) = datagram.split_first_chunk::<4>()?;
     let seq = i32::from_be_bytes(seq.try_into().ok()?);
     let known = matches!(kind, [0, 0, 0, 1 | 2]);
-    Some(Said { seq: Some(u64::try_from(seq).ok()?), known: true, ..Said::default() }).filter(|_| known)
+    Some(Parsed { seq: Some(u64::try_from(seq).ok()?), known: true, ..Parsed::default() }).filter(|_| known)
 }
 
 /// An echo request of ICMP within UDP: type 8, code 0, checksum, identifier, number, and the time in milliseconds in six
 /// bytes.
-fn icmp(datagram: &[u8]) -> Option<Said<'_>> {
+fn icmp(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (header, data) = datagram.split_first_chunk::<8>()?;
     let (milliseconds, _) = data.split_first_chunk::<6>()?;
     if !header.starts_with(&[8, 0]) || !sums_up(datagram) {
@@ -43,7 +43,7 @@ fn icmp(datagram: &[u8]) -> Option<Said<'_>> {
     let seq = u16::from_be_bytes([header[6], header[7]]);
     let milliseconds = milliseconds.iter().fold(0, |number, byte| number << 8 | i64::from(*byte));
     let wall_ns = MILLISECONDS.contains(&milliseconds).then(|| milliseconds.checked_mul(SECOND / 1_000));
-    Some(Said { seq: Some(seq.into()), moment: wall_ns.flatten().map(told), known: true, rest: "" })
+    Some(Parsed { seq: Some(seq.into()), wall_time: wall_ns.flatten().map(known), known: true, rest: "" })
 }
 
 /// The checksum of the Internet (RFC 1071), which makes the sum of all words one without zeroes.
@@ -58,7 +58,7 @@ fn sums_up(datagram: &[u8]) -> bool {
 
 /// Python's `struct.pack("Id", seq, time)` or the same in C: a number, four bytes to fill, a float, in the order of the
 /// sender's processor.
-fn structure(datagram: &[u8]) -> Option<Said<'_>> {
+fn structure(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (seq, rest) = datagram.split_first_chunk::<4>()?;
     let (filling, time) = rest.split_first_chunk::<4>()?;
     let time = <[u8; 8]>::try_from(time).ok().filter(|_| *filling == [0; 4])?;
@@ -68,12 +68,12 @@ fn structure(datagram: &[u8]) -> Option<Said<'_>> {
     ];
     let plausible = FIRST_TIME as f64..1e11;
     let (seq, seconds) = orders.into_iter().find(|(_, seconds)| plausible.contains(seconds))?;
-    Some(Said { seq: Some(seq.into()), moment: nanos(seconds).map(told), known: true, rest: "" })
+    Some(Parsed { seq: Some(seq.into()), wall_time: nanos(seconds).map(known), known: true, rest: "" })
 }
 
 /// Columns of 40 bytes: the number in five digits, 0 to ask or 1 to answer, four digits of a time that nobody else can
 /// read, and a name.
-fn columns(datagram: &[u8]) -> Option<Said<'_>> {
+fn columns(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (head, name) = datagram.split_at_checked(10)?;
     let digits =
         std::str::from_utf8(head).ok().filter(|head| head.bytes().all(|byte| byte.is_ascii_digit()))?;
@@ -81,9 +81,9 @@ fn columns(datagram: &[u8]) -> Option<Said<'_>> {
     let is_name = name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'#');
     let kind = matches!(head[5], b'0' | b'1');
     let seq = digits[..5].parse().ok().filter(|_| is_name && kind)?;
-    Some(Said { seq: Some(seq), known: true, ..Said::default() })
+    Some(Parsed { seq: Some(seq), known: true, ..Parsed::default() })
 }
 
-fn told(wall_ns: i64) -> Moment<'static> {
-    Moment::Told { wall_ns, zone_known: true }
+fn known(wall_ns: i64) -> WallTime<'static> {
+    WallTime::Known { wall_ns, zone_known: true }
 }

@@ -1,37 +1,37 @@
-//! Heartbeats whose parts have names: a JSON object, or lines like `Sequence No.: 1`.
+//! Reads heartbeats whose fields have names: a JSON object, or lines like `Sequence No.: 1`.
 
-use super::Said;
-use crate::logic::codec::moment::Moment;
+use super::Parsed;
+use crate::logic::codec::wall_time::WallTime;
 
-/// Names without whatever is no letter or digit.
+/// Names of the sequence number, without punctuation.
 const SEQ: [&str; 5] = ["seq", "seqnum", "seqno", "sequence", "sequenceno"];
 const TIME: [&str; 2] = ["time", "timestamp"];
 
-/// None if the text has another form. One that may have a seal is read word by word, where seals are.
-pub(super) fn read(text: &str) -> Option<Said<'_>> {
+/// `None` if the text has another form. A text with a seal is left to the reader of words, which checks seals.
+pub(super) fn read(text: &str) -> Option<Parsed<'_>> {
     let object = text.starts_with('{') && text.ends_with('}');
     if !(object || text.contains('\n')) || text.contains("mac=") {
         return None;
     }
-    let mut said = Said::default();
+    let mut parsed = Parsed::default();
     if object {
-        members(text, |name, value| said.take(name, value));
-        return Some(said);
+        members(text, |name, value| parsed.take(name, value));
+        return Some(parsed);
     }
     for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
-        said.take(name, value.trim());
+        parsed.take(name, value.trim());
     }
-    (said.seq.is_some() || said.moment.is_some()).then_some(said)
+    (parsed.seq.is_some() || parsed.wall_time.is_some()).then_some(parsed)
 }
 
-impl<'a> Said<'a> {
-    /// What comes first counts.
+impl<'a> Parsed<'a> {
+    /// The first field of each kind counts.
     fn take(&mut self, name: &str, value: &'a str) {
         if self.seq.is_none() && is_one_of(name, &SEQ) {
             self.seq = super::whole(value);
         }
-        if self.moment.is_none() && is_one_of(name, &TIME) {
-            self.moment = Moment::read(value);
+        if self.wall_time.is_none() && is_one_of(name, &TIME) {
+            self.wall_time = WallTime::read(value);
         }
         self.known |= super::line::is_known(value);
     }
@@ -42,7 +42,7 @@ fn is_one_of(name: &str, known: &[&str]) -> bool {
     known.iter().any(|known| letters().eq(known.bytes()))
 }
 
-/// The names and values of an object, without those of objects in it. What is no JSON gives whatever looks like it.
+/// Reads the members of a JSON object, but not of the objects in it. Malformed JSON gives whatever looks like members.
 fn members<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str)) {
     let (mut depth, mut rest) = (0_u32, text);
     while let Some(first) = rest.chars().next() {
@@ -68,7 +68,7 @@ fn members<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str)) {
     }
 }
 
-/// What stands before the closing quote, escapes as they are, and what follows it.
+/// Splits at the closing quote; escapes are kept as they are.
 fn string(text: &str, quote: char) -> (&str, &str) {
     let mut escaped = false;
     let end = text.find(|next: char| {

@@ -1,68 +1,66 @@
-//! The front of a line of words: `Heartbeat 17 1700000000.25`, and all that the course makes of it.
-//!
-//! Words may come before the number and between number and time. A lone number is a time if it is large enough, else a
-//! sequence number; where there are two, the first is the sequence number, however large.
+//! Reads the beginning of a line of words, `Heartbeat 17 1700000000.25` and its variants in the course. Words may stand
+//! before the number and between number and time. A lone number is a time if it is large enough, else a sequence number; of
+//! two, the first is the sequence number.
 
-use super::{Said, is_gap, whole};
+use super::{Parsed, is_gap, whole};
 use crate::logic::SECOND;
 use crate::logic::codec::dialects::is_sequence_word;
-use crate::logic::codec::moment::{self, Moment, is_number};
+use crate::logic::codec::wall_time::{self, WallTime, is_number};
 
-/// So many words that mean nothing to us may come before a number or a time: `This is a ping message 17`. In a longer
-/// text, a number is about something else.
+/// The most unknown words before a number or a time: `This is a ping message 17`. A longer text is prose.
 const MOST_STRANGERS: u32 = 5;
 
-pub(super) fn read(text: &str) -> Said<'_> {
-    let mut said = Said { rest: text, ..Said::default() };
+pub(super) fn read(text: &str) -> Parsed<'_> {
+    let mut parsed = Parsed { rest: text, ..Parsed::default() };
     let (mut seq, mut early, mut clock) = (None, None, false);
     let (mut is_first, mut is_beside, mut strangers) = (true, false, 0);
-    while let Some((next, mut rest)) = next(said.rest) {
+    while let Some((next, mut rest)) = next(parsed.rest) {
         match next {
-            Next::Known => said.known |= is_first,
-            Next::Date(date) => said.moment = Some(date),
+            Next::Known => parsed.known |= is_first,
+            Next::Date(date) => parsed.wall_time = Some(date),
             Next::Clock => clock = true,
             Next::Number(text) if seq.is_none() && whole(text).is_some() => {
                 (seq, is_beside) = (Some(text), true);
             }
-            Next::Number(text) if Moment::Number(text).is_certain() => {
-                said.moment = Some(Moment::Number(text));
-                if let Some((moment, after)) = with_microseconds(text, rest) {
-                    (said.moment, rest) = (Some(moment), after);
+            Next::Number(text) if WallTime::Number(text).is_certain() => {
+                parsed.wall_time = Some(WallTime::Number(text));
+                if let Some((wall_time, after)) = with_microseconds(text, rest) {
+                    (parsed.wall_time, rest) = (Some(wall_time), after);
                 }
             }
-            // A clock that began at 1970 as the sender started. Elsewhere it would be any number.
-            Next::Number(text) if is_beside && early.is_none() => early = Some(Moment::Number(text)),
+            // The clock of a sender that began at 1970 when it started.
+            Next::Number(text) if is_beside && early.is_none() => early = Some(WallTime::Number(text)),
             Next::Number(_) | Next::Stranger => (is_beside, strangers) = (false, strangers + 1),
         }
-        (said.rest, is_first) = (rest, false);
-        if said.moment.is_some() || clock || strangers > MOST_STRANGERS {
+        (parsed.rest, is_first) = (rest, false);
+        if parsed.wall_time.is_some() || clock || strangers > MOST_STRANGERS {
             break;
         }
     }
-    let lone = seq.filter(|_| said.moment.or(early).is_none() && !clock).map(Moment::Number);
+    let lone = seq.filter(|_| parsed.wall_time.or(early).is_none() && !clock).map(WallTime::Number);
     match lone.filter(|lone| lone.is_certain()) {
-        Some(lone) => Said { moment: Some(lone), ..said },
-        None => Said { seq: seq.and_then(whole), moment: said.moment.or(early), ..said },
+        Some(lone) => Parsed { wall_time: Some(lone), ..parsed },
+        None => Parsed { seq: seq.and_then(whole), wall_time: parsed.wall_time.or(early), ..parsed },
     }
 }
 
-/// Whether a word is one of those that the course's messages begin with.
+/// Whether the course's messages begin with a word.
 pub(super) fn is_known(word: &str) -> bool {
     const MORE: [&str; 6] = ["pyhb", "hb", "beat", "alive", "time", "timestamp"];
     is_sequence_word(word.as_bytes()) || MORE.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// What a line goes on with.
+/// The next token of a line.
 enum Next<'a> {
     Known,
-    Date(Moment<'a>),
-    /// The time of a day that is not told.
+    Date(WallTime<'a>),
+    /// A time of day without a date.
     Clock,
     Number(&'a str),
     Stranger,
 }
 
-/// None at the end, or before the first `key=value`.
+/// `None` at the end, or before the first `key=value`.
 fn next(text: &str) -> Option<(Next<'_>, &str)> {
     let text = text.trim_start_matches(is_mark);
     let letters = text.bytes().take_while(|byte| byte.is_ascii_alphabetic() || *byte == b'_').count();
@@ -70,10 +68,10 @@ fn next(text: &str) -> Option<(Next<'_>, &str)> {
         // A number may follow without any space: `Ping1`.
         return Some((Next::Known, &text[letters..]));
     }
-    if let Some((date, rest)) = moment::date(text) {
+    if let Some((date, rest)) = wall_time::date(text) {
         return Some((Next::Date(date), rest));
     }
-    if let Some(rest) = moment::clock(text) {
+    if let Some(rest) = wall_time::clock(text) {
         return Some((Next::Clock, rest));
     }
     if let Some((number, rest)) = number(text) {
@@ -83,7 +81,7 @@ fn next(text: &str) -> Option<(Next<'_>, &str)> {
     (!stranger.is_empty() && !stranger.contains('=')).then_some((Next::Stranger, rest))
 }
 
-/// What may stand around words and numbers: `PING #1 @ 10:11:12`, `seq=3`, `Ping 3:`.
+/// Whether it may stand around words and numbers: `PING #1 @ 10:11:12`, `seq=3`, `Ping 3:`.
 fn is_mark(character: char) -> bool {
     is_gap(character)
         || matches!(character, ':' | ';' | '=' | '#' | '@' | '"' | '\'' | '(' | ')' | '[' | ']' | '<' | '>')
@@ -95,11 +93,11 @@ fn number(text: &str) -> Option<(&str, &str)> {
     is_number(number).then_some((number, rest))
 }
 
-/// Seconds, and microseconds in a number of their own, as C's `gettimeofday` gives them.
-fn with_microseconds<'a>(seconds: &str, rest: &'a str) -> Option<(Moment<'a>, &'a str)> {
+/// Reads the microseconds after seconds, as programs print C's `timeval`.
+fn with_microseconds<'a>(seconds: &str, rest: &'a str) -> Option<(WallTime<'a>, &'a str)> {
     let seconds = whole(seconds).filter(|seconds| *seconds < 100_000_000_000)?;
     let (microseconds, rest) = number(rest.trim_start_matches(is_gap))?;
     let microseconds = whole(microseconds).filter(|microseconds| *microseconds < 1_000_000)?;
     let nanos = seconds.checked_mul(SECOND.unsigned_abs())?.checked_add(microseconds * 1_000)?;
-    Some((Moment::Told { wall_ns: nanos.try_into().ok()?, zone_known: true }, rest))
+    Some((WallTime::Known { wall_ns: nanos.try_into().ok()?, zone_known: true }, rest))
 }

@@ -252,10 +252,10 @@ proptest! {
     ) {
         let text = format!("{word} {seq} {seconds}{part}{rest}");
         if let Some(short) = plain::read(&text) {
-            let long = said(&text);
-            let all = |said: &Said<'_>| {
-                let moment = said.moment.map(|moment| (moment.wall_ns(), moment.zone_known()));
-                (said.seq, moment, said.known, said.rest.len())
+            let long = parse_text(&text);
+            let all = |parsed: &Parsed<'_>| {
+                let wall_time = parsed.wall_time.map(|wall_time| (wall_time.wall_ns(), wall_time.zone_known()));
+                (parsed.seq, wall_time, parsed.known, parsed.rest.len())
             };
             prop_assert_eq!(all(&short), all(&long), "{}", text);
         }

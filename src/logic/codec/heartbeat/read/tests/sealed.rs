@@ -47,7 +47,7 @@ fn words_after_the_time() {
     assert_eq!((other.id, other.bye, other.interval), (Some("a/b"), Some(0), Some(MS)));
     assert_eq!(read("Heartbeat id=web1").id, Some("web1"));
     assert_eq!(read("Heartbeat 5 id=web1 session=ABCDEF").session, Some(0xab_cdef));
-    // Out of range is not said.
+    // Numbers out of range are ignored.
     for nothing in [
         "interval=0",
         "interval=0.0009",
@@ -203,11 +203,11 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        let _ = (Heartbeat::read(&bytes), moment(&bytes));
+        let _ = (Heartbeat::read(&bytes), sent_at(&bytes));
     }
 
     #[test]
     fn so_is_any_text(text in "(Ping|[0-9]{0,20}|[-+.:,|=#@{}\"'\\\\]|Fri Sep 20|13:12:19|2024-09-20|id|mac|é|\n| ){0,14}") {
-        let _ = (Heartbeat::read(text.as_bytes()), moment(text.as_bytes()));
+        let _ = (Heartbeat::read(text.as_bytes()), sent_at(text.as_bytes()));
     }
 }

@@ -1,19 +1,19 @@
-//! Dates as text, which may lack a zone, and times of a day that is not told.
+//! Reads dates, which may lack a zone, and times of day without a date.
 
-use super::Moment;
+use super::WallTime;
 use crate::logic::SECOND;
 use crate::logic::text::calendar::{MONTHS, WEEKDAYS, days};
 
 /// A date with a time of day at the beginning of a text, and what follows it: `2024-09-20 13:12:19.5`,
 /// `2024-09-20T13:12:19Z`, `Fri Sep 20 13:12:19 2024`.
-pub(in crate::logic::codec) fn date(text: &str) -> Option<(Moment<'static>, &str)> {
+pub(in crate::logic::codec) fn date(text: &str) -> Option<(WallTime<'static>, &str)> {
     let read = if text.starts_with(|first: char| first.is_ascii_digit()) { iso } else { ctime };
     let mut scan = Scan(text);
-    let moment = read(&mut scan)?;
-    scan.has_ended().then_some((moment, scan.0))
+    let wall_time = read(&mut scan)?;
+    scan.has_ended().then_some((wall_time, scan.0))
 }
 
-/// The time of a day that is not told, `13:12:19` or `9:5:3:45` with milliseconds, and what follows it.
+/// Skips a time of day without a date, `13:12:19` or `9:5:3:45` with milliseconds; returns what follows it.
 pub(in crate::logic::codec) fn clock(text: &str) -> Option<&str> {
     let mut scan = Scan(text);
     scan.digits(1..=2)?;
@@ -26,7 +26,7 @@ pub(in crate::logic::codec) fn clock(text: &str) -> Option<&str> {
         .then(|| more.trim_start_matches(|next: char| is_digit(next) || ":.,".contains(next)))
 }
 
-fn iso(scan: &mut Scan<'_>) -> Option<Moment<'static>> {
+fn iso(scan: &mut Scan<'_>) -> Option<WallTime<'static>> {
     let year = scan.digits(4..=4)?;
     scan.one_of("-")?;
     let month = scan.digits(2..=2)?;
@@ -36,10 +36,10 @@ fn iso(scan: &mut Scan<'_>) -> Option<Moment<'static>> {
     let time = scan.time()?;
     let nanos = scan.fraction();
     let offset = scan.zone();
-    moment((year, month, day), time, nanos, offset)
+    wall_time((year, month, day), time, nanos, offset)
 }
 
-fn ctime(scan: &mut Scan<'_>) -> Option<Moment<'static>> {
+fn ctime(scan: &mut Scan<'_>) -> Option<WallTime<'static>> {
     scan.name(&WEEKDAYS)?;
     scan.spaces()?;
     let month = scan.name(&MONTHS)? + 1;
@@ -53,13 +53,13 @@ fn ctime(scan: &mut Scan<'_>) -> Option<Moment<'static>> {
     if offset.is_none() && scan.word().is_some() {
         scan.spaces()?;
     }
-    moment((scan.digits(4..=4)?, month, day), time, 0, offset)
+    wall_time((scan.digits(4..=4)?, month, day), time, 0, offset)
 }
 
-fn moment(date: (i64, i64, i64), time: i64, nanos: i64, offset: Option<i64>) -> Option<Moment<'static>> {
+fn wall_time(date: (i64, i64, i64), time: i64, nanos: i64, offset: Option<i64>) -> Option<WallTime<'static>> {
     let second = days(date)? * 86_400 + time - offset.unwrap_or(0);
     let wall_ns = second.checked_mul(SECOND)?.checked_add(nanos)?;
-    Some(Moment::Told { wall_ns, zone_known: offset.is_some() })
+    Some(WallTime::Known { wall_ns, zone_known: offset.is_some() })
 }
 
 /// What is still to be read of a date.
@@ -108,7 +108,7 @@ impl<'a> Scan<'a> {
         (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3_600 + minute * 60 + second)
     }
 
-    /// Nanoseconds of a second: `.5`, `,123456789`, or nothing; more digits say nothing more.
+    /// Nanoseconds of a second: `.5`, `,123456789`, or nothing; further digits are ignored.
     fn fraction(&mut self) -> i64 {
         let rest = self.0.strip_prefix(['.', ',']).unwrap_or("");
         let length = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -154,11 +154,11 @@ mod tests {
 
     /// Seconds since 1970 of a date.
     #[track_caller]
-    fn told(text: &str) -> (i64, bool) {
-        let moment = Moment::read(text).unwrap_or_else(|| panic!("{text:?} is a date"));
-        let wall_ns = moment.wall_ns().unwrap();
+    fn read(text: &str) -> (i64, bool) {
+        let wall_time = WallTime::read(text).unwrap_or_else(|| panic!("{text:?} is a date"));
+        let wall_ns = wall_time.wall_ns().unwrap();
         assert_eq!(wall_ns % SECOND, 0, "{text:?}");
-        (wall_ns / SECOND, moment.zone_known())
+        (wall_ns / SECOND, wall_time.zone_known())
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             ("2100-03-01 00:00:00", 4_107_542_400, false),
             ("2016-12-31 23:59:60", 1_483_228_800, false),
         ] {
-            assert_eq!(told(text), (second, zone_known), "{text}");
+            assert_eq!(read(text), (second, zone_known), "{text}");
         }
         for (text, nanos) in [
             ("2024-09-20 13:12:19.5", 500_000_000),
@@ -195,8 +195,8 @@ mod tests {
             ("2024-09-20T13:12:19.123456789Z", 123_456_789),
             ("2024-09-20T13:12:19.1234567899+00:00", 123_456_789),
         ] {
-            let moment = Moment::read(text).unwrap();
-            assert_eq!(moment.wall_ns(), Some(1_726_837_939 * SECOND + nanos), "{text}");
+            let wall_time = WallTime::read(text).unwrap();
+            assert_eq!(wall_time.wall_ns(), Some(1_726_837_939 * SECOND + nanos), "{text}");
         }
     }
 
@@ -232,7 +232,7 @@ mod tests {
             "é",
             "2024-09-20é13:12:19",
         ] {
-            assert_eq!(Moment::read(text), None, "{text:?}");
+            assert_eq!(WallTime::read(text), None, "{text:?}");
         }
     }
 

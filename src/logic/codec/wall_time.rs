@@ -1,6 +1,5 @@
-//! When a message was sent, in whatever way its sender wrote it: a number in any unit, ISO 8601, or C's `ctime`.
-//!
-//! A plain number becomes nanoseconds digit by digit, as no float has room for them.
+//! The time in a message, as a number in any unit, in ISO 8601 or in the form of C's `ctime`. A plain number becomes
+//! nanoseconds digit by digit, as a float has no room for them.
 
 mod date;
 
@@ -11,32 +10,31 @@ use crate::logic::{Nanos, SECOND};
 
 /// A time as a message carries it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Moment<'a> {
-    /// Seconds, milli-, micro- or nanoseconds since 1970, told by their size: [`is_number`] holds.
+pub(super) enum WallTime<'a> {
+    /// Seconds, milli-, micro- or nanoseconds since 1970, distinguished by their size: [`is_number`] holds.
     Number(&'a str),
-    /// What a date or a binary form says.
-    Told {
+    /// From a date or a binary form.
+    Known {
         /// Nanoseconds since 1970.
         wall_ns: i64,
-        /// Whether it named its zone. A date that did not is taken as one of UTC, and its sender may be hours off
-        /// without any clock being wrong.
+        /// Whether the date names its zone. One without is taken as UTC, so it may be hours off though the clock is right.
         zone_known: bool,
     },
 }
 
-impl<'a> Moment<'a> {
-    /// A text that is a time and nothing else.
+impl<'a> WallTime<'a> {
+    /// Reads a text that is a time and nothing else.
     pub(super) fn read(text: &'a str) -> Option<Self> {
         if is_number(text) {
             return Some(Self::Number(text));
         }
-        date(text).filter(|(_, rest)| rest.is_empty()).map(|(moment, _)| moment)
+        date(text).filter(|(_, rest)| rest.is_empty()).map(|(wall_time, _)| wall_time)
     }
 
     /// Nanoseconds since 1970; none where 64 bits are too few.
     pub(super) fn wall_ns(self) -> Option<i64> {
         match self {
-            Self::Told { wall_ns, .. } => Some(wall_ns),
+            Self::Known { wall_ns, .. } => Some(wall_ns),
             Self::Number(text) => match Plain::read(text) {
                 Some(plain) => plain.shifted(decimals(plain.whole)),
                 None => nanos(seconds(text)?),
@@ -47,7 +45,7 @@ impl<'a> Moment<'a> {
     /// Seconds since 1970; where the text is seconds, exactly Python's `float(text)`.
     pub(super) fn seconds(self) -> Option<f64> {
         match self {
-            Self::Told { wall_ns, .. } => Some(super::seconds(wall_ns)),
+            Self::Known { wall_ns, .. } => Some(super::seconds(wall_ns)),
             Self::Number(text) => seconds(text),
         }
     }
@@ -55,25 +53,25 @@ impl<'a> Moment<'a> {
     /// The same, with a date that named no zone taken as one of this zone: so many nanoseconds more than UTC.
     pub(super) fn in_zone(self, utc_offset: Nanos) -> Self {
         match self {
-            Self::Told { wall_ns, zone_known: false } => {
-                Self::Told { wall_ns: wall_ns.saturating_sub(utc_offset), zone_known: false }
+            Self::Known { wall_ns, zone_known: false } => {
+                Self::Known { wall_ns: wall_ns.saturating_sub(utc_offset), zone_known: false }
             }
             known => known,
         }
     }
 
-    /// Whether a difference to another clock means something.
+    /// Whether it can be compared with another clock.
     pub(super) fn zone_known(self) -> bool {
-        !matches!(self, Self::Told { zone_known: false, .. })
+        !matches!(self, Self::Known { zone_known: false, .. })
     }
 
-    /// Whether it is late enough to be one of our days and no sequence number.
+    /// Whether it is too large for a sequence number.
     pub(super) fn is_certain(self) -> bool {
         self.wall_ns().is_some_and(|wall_ns| wall_ns >= FIRST_TIME.cast_signed() * SECOND)
     }
 }
 
-/// Whether a text is `17`, `-17.25`, `1.7e9`; `nan`, `inf` and `1_000`, which Python takes too, are none.
+/// Whether a text is a number such as `17`, `-17.25`, `1.7e9`; `nan`, `inf` and `1_000`, which Python also takes, are not.
 pub(super) fn is_number(text: &str) -> bool {
     text.bytes().last().is_some_and(|byte| byte.is_ascii_digit() || byte == b'.')
         && text.strip_prefix('-').unwrap_or(text).starts_with(|first: char| first.is_ascii_digit())
@@ -93,7 +91,7 @@ pub(super) fn nanos(seconds: f64) -> Option<i64> {
         .then(|| seconds.trunc() as i64 * SECOND + (seconds.fract() * SECOND as f64).round() as i64)
 }
 
-/// Places of the decimal point between a number of this size and nanoseconds.
+/// The power of ten between the unit of a number of this size and nanoseconds.
 fn decimals(whole: u64) -> u32 {
     match whole {
         0..100_000_000_000 => 9,
@@ -103,7 +101,7 @@ fn decimals(whole: u64) -> u32 {
     }
 }
 
-/// The same for floats, which have exponents.
+/// Reads a float, which may have an exponent, as seconds.
 fn seconds(number: &str) -> Option<f64> {
     let number = number.parse::<f64>().ok().filter(|number| number.is_finite())?;
     Some(match number {
@@ -150,7 +148,7 @@ mod tests {
 
     #[track_caller]
     fn wall_ns(text: &str) -> Option<i64> {
-        Moment::read(text).unwrap_or_else(|| panic!("{text:?} is a time")).wall_ns()
+        WallTime::read(text).unwrap_or_else(|| panic!("{text:?} is a time")).wall_ns()
     }
 
     #[test]
@@ -182,29 +180,29 @@ mod tests {
             ["9223372036.854775808", "99999999999", "18446744073709551615", "9e99", "99999999999999999999"]
         {
             assert_eq!(wall_ns(large), None, "{large}");
-            assert!(!Moment::Number(large).is_certain());
+            assert!(!WallTime::Number(large).is_certain());
         }
         for text in [
             "", "-", ".", ".5", "-.5", "nan", "inf", "-inf", "1_0", "1e", "1e999", "+1", "0x1", "1.2.3",
             "--1", " 1", "1 ",
         ] {
-            assert_eq!(Moment::read(text), None, "{text:?}");
+            assert_eq!(WallTime::read(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn seconds_are_pythons() {
         for text in ["1700000000.25", "1726406736.2412975", "1700000000.0000000001", "1e9", "0.1"] {
-            assert_eq!(Moment::Number(text).seconds(), text.parse().ok());
+            assert_eq!(WallTime::Number(text).seconds(), text.parse().ok());
         }
-        assert_eq!(Moment::Number("1700000000250").seconds(), Some(1_700_000_000.25));
-        assert_eq!(Moment::read("2023-11-14 22:13:20.5").unwrap().seconds(), Some(1_700_000_000.5));
+        assert_eq!(WallTime::Number("1700000000250").seconds(), Some(1_700_000_000.25));
+        assert_eq!(WallTime::read("2023-11-14 22:13:20.5").unwrap().seconds(), Some(1_700_000_000.5));
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_without_harm(text in "(.|[0-9]{1,30}|[-+:.,TZ e]|Fri |Sep ){0,16}") {
-            let _ = (Moment::read(&text).map(Moment::wall_ns), clock(&text), decimal_seconds(&text));
+            let _ = (WallTime::read(&text).map(WallTime::wall_ns), clock(&text), decimal_seconds(&text));
         }
     }
 }
