@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import udpping
 from common import wait_until
-from udpping.cli._hook import Hook, facts
+from udpping.cli._hook import Hook, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def event(number: int = 1) -> udpping.MonitorEvent:
 
 
 def test_facts_of_an_event() -> None:
-    told = facts(event())
+    told = environment(event())
     assert told["UDPPING_TIME"] == "2023-11-14T22:13:20.123456Z"
     assert told["UDPPING_SECONDS"] == "4.200000"
     assert told["UDPPING_ADDRESS"] == ""

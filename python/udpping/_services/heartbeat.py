@@ -229,7 +229,7 @@ def boot_number(boot: "Path | int | None") -> int | None:
 
 
 def count_up(path: str) -> int:
-    """Add one to the number in a file; whatever happens meanwhile, the file holds the old or the new one."""
+    """Add one to the number in a file, and return it; a crash leaves the old or the new number."""
     path = os.path.realpath(path)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - as above
@@ -241,13 +241,13 @@ def count_up(path: str) -> int:
             f"boot {path} is not usable: expected a file that holds a whole number, or none yet"
         )
     number = int(digits) + 1
-    # Beside it, then in its place: a power cut leaves no half of a number.
-    beside = f"{path}.{os.getpid()}.new"
-    with open(beside, "wb") as file:  # noqa: PTH123 - as above
+    # A rename replaces the file at once, also in a power cut.
+    new = f"{path}.{os.getpid()}.new"
+    with open(new, "wb") as file:  # noqa: PTH123 - as above
         file.write(b"%d\n" % number)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)  # noqa: PTH105 - as above
+    os.replace(new, path)  # noqa: PTH105 - as above
     if os.name == "posix":
         folder = os.open(os.path.dirname(path), os.O_RDONLY)  # noqa: PTH120 - as above
         try:

@@ -191,7 +191,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         self._started = True
         from weakref import finalize
 
-        # Whoever forgets to stop it finds its files complete all the same.
+        # So that the files are complete when nobody stops it.
         finalize(self, self._core.stop)
         if self._on_event is not None:
             from threading import Thread
@@ -245,7 +245,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         for event in self._events():
             try:
                 on_event(event)
-            except Exception:  # noqa: BLE001 - whatever it is, the next event is not to be missed for it
+            except Exception:  # noqa: BLE001 - an error in it must not end the events
                 traceback.print_exc(file=sys.stderr)
 
     @property

@@ -1,4 +1,4 @@
-"""A command that runs while we look on: it gets our signals, and we give back its exit status."""
+"""Runs a command between heartbeats: it gets our signals, and we return its exit status."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from udpping._services.heartbeat import Heartbeat
     from udpping.cli._watch import Watch
 
-PASSED_ON = {
+FORWARDED = {
     signal.SIGINT,
     signal.SIGTERM,
     signal.SIGHUP,
@@ -21,16 +21,16 @@ PASSED_ON = {
     signal.SIGUSR2,
 }
 BY_KERNEL = 128
-"""`SI_KERNEL`: the terminal sent it, to the command as well."""
+"""`SI_KERNEL` (sigaction(2)): the terminal sent it, to the command as well."""
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 
 
-def accompany(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
-    """Run a command between the first heartbeat and the goodbye; give back the exit code."""
-    # Signals wait to be asked for, in all threads that begin from here on, but not in the command.
+def run(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
+    """Run a command between the first heartbeat and the goodbye; return the exit code."""
+    # Signals stay pending for sigtimedwait in all threads from here on, but not in the command.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*FORWARDED, signal.SIGCHLD})
     heartbeat.start()
     try:
         child = os.posix_spawnp(
@@ -40,22 +40,22 @@ def accompany(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int
         status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
         print(f"udpping heartbeat: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
     else:
-        status = attend(child, watch)
+        status = supervise(child, watch)
     heartbeat.stop(status)
     with suppress(OSError):
         watch.end()
     return status if status >= 0 else 128 - status
 
 
-def attend(child: int, watch: "Watch") -> int:
-    """Wait for the command to end, and pass on signals; give back its status, negative for a signal."""
+def supervise(child: int, watch: "Watch") -> int:
+    """Wait for the command, and forward signals; return its status, negative for a signal."""
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        # Nobody may be left to read what we say; that is no reason to leave the command.
+        # A closed standard error is no reason to leave the command.
         with suppress(OSError):
             watch.look()
-        caught = signal.sigtimedwait({*PASSED_ON, signal.SIGCHLD}, LOOK)
-        if caught is not None and caught.si_signo in PASSED_ON and caught.si_code != BY_KERNEL:
+        caught = signal.sigtimedwait({*FORWARDED, signal.SIGCHLD}, LOOK)
+        if caught is not None and caught.si_signo in FORWARDED and caught.si_code != BY_KERNEL:
             os.kill(child, caught.si_signo)

@@ -1,6 +1,6 @@
-"""A command that is run for each event: one at a time, beside the receiving, and for a limited time.
+"""Runs a command for each event, one at a time, in a thread and for a limited time.
 
-What comes from the network gets into its environment and never into its words.
+What comes from the network goes into its environment, never into its arguments.
 """
 
 import os
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from udpping._results.rows import MonitorEvent
 
 WAITING = 256
-"""Events that may wait for their turn."""
+"""Events that may wait."""
 LIMIT = 30.0
 """Seconds that one run may take."""
 PATIENCE = 5.0
-"""Seconds that what is left may take at the end."""
+"""Seconds that the rest may take at the end."""
 SECOND = 1_000_000_000
 
 
@@ -41,11 +41,11 @@ class Hook:
         self.dropped = 0
         self._queue: Queue[MonitorEvent] = Queue(WAITING)
         self._problems: deque[str] = deque(maxlen=WAITING)
-        self._no_more, self._at_once, self._over = Event(), Event(), Event()
+        self._closing, self._aborted, self._done = Event(), Event(), Event()
         Thread(target=self._work, daemon=True).start()
 
     def run(self, event: "MonitorEvent") -> None:
-        """Run the command for this event when its turn comes; leave it out when too many wait."""
+        """Queue an event; drop it when too many wait."""
         try:
             self._queue.put_nowait(event)
         except Full:
@@ -58,43 +58,40 @@ class Hook:
             yield self._problems.popleft()
 
     def close(self, patience: float = PATIENCE) -> None:
-        """Let what is left be run for some seconds; end the command that still runs then."""
-        self._no_more.set()
-        # Not by join(): after a Ctrl-C in it, the thread passes for ended.
+        """Run the command for the rest, for some seconds; then kill it."""
+        self._closing.set()
+        # Not by join(): after a Ctrl-C in it, the thread counts as ended.
         try:
-            self._over.wait(patience)
+            self._done.wait(patience)
         finally:
-            self._at_once.set()
-            self._over.wait()
+            self._aborted.set()
+            self._done.wait()
         self.dropped += self._queue.qsize()
         if self.dropped:
             self._problems.append(f"{self.dropped:,} events went without the command")
 
     def _work(self) -> None:
         try:
-            self._take_turns()
+            while not self._aborted.is_set():
+                try:
+                    event = self._queue.get(timeout=LOOK)
+                except Empty:
+                    if self._closing.is_set():
+                        return
+                    continue
+                problem = self._run(event)
+                if problem is not None:
+                    self._problems.append(f"{self.words[0]} {problem}, for: {event.message}")
         finally:
-            self._over.set()
-
-    def _take_turns(self) -> None:
-        while not self._at_once.is_set():
-            try:
-                event = self._queue.get(timeout=LOOK)
-            except Empty:
-                if self._no_more.is_set():
-                    return
-                continue
-            problem = self._run(event)
-            if problem is not None:
-                self._problems.append(f"{self.words[0]} {problem}, for: {event.message}")
+            self._done.set()
 
     def _run(self, event: "MonitorEvent") -> str | None:
         try:
-            process = subprocess.Popen(  # noqa: S603 - the user's own words; nothing in them is a stranger's
+            process = subprocess.Popen(  # noqa: S603 - the user's own arguments; none comes from the network
                 self.words,
-                env=os.environ | facts(event),
+                env=os.environ | environment(event),
                 stdin=subprocess.DEVNULL,
-                # Our own output may be JSON.
+                # Standard output may be JSON.
                 stdout=sys.stderr,
                 start_new_session=True,
             )
@@ -105,9 +102,9 @@ class Hook:
             try:
                 status = process.wait(LOOK)
             except subprocess.TimeoutExpired:
-                if monotonic() < end and not self._at_once.is_set():
+                if monotonic() < end and not self._aborted.is_set():
                     continue
-                # With whatever it has started.
+                # The whole process group.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 return f"was killed after {monotonic() - end + self.limit:.1f} s"
@@ -117,7 +114,7 @@ class Hook:
 
 
 def split(command: str) -> list[str]:
-    """Split a command as a shell would, and make sure that there is such a program."""
+    """Split a command as a shell does, and check that there is such a program."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -129,8 +126,8 @@ def split(command: str) -> list[str]:
     return words
 
 
-def facts(event: "MonitorEvent") -> dict[str, str]:
-    """Write an event as variables; what there is nothing to say about is empty."""
+def environment(event: "MonitorEvent") -> dict[str, str]:
+    """Give the environment variables of an event; unknown values are empty."""
     seconds, rest = divmod(event.wall_ns, SECOND)
     time = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest // 1_000:06}Z"
     known = {

@@ -62,7 +62,7 @@ def main(words: list[str]) -> int:
 
     report.record("start", **facts, command=command)
     report.say(f"udpping: a heartbeat to {name} every {options.interval:g} s as {heartbeat.id}")
-    return _child.accompany(heartbeat, command, Watch(heartbeat, report, "udpping: "))
+    return _child.run(heartbeat, command, Watch(heartbeat, report, "udpping: "))
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -1,11 +1,11 @@
-//! What the numbers of one session say about the way here: what was lost, repeated or overtaken.
+//! The numbers of one session: which heartbeats were lost, duplicated or reordered.
 //!
-//! A number that was skipped is held before it counts as lost: it may have been overtaken. If it comes after that,
-//! its loss is taken back, so no count ever has to be negative. From the first number of a stretch to the highest,
-//! each is received, lost or held: that equation holds after every call. A stretch ends where the numbers jump.
+//! A number that was skipped is held before it counts as lost, as it may have been reordered. If it comes later still,
+//! its loss is taken back. From the first number of a stretch to the highest, each is received, lost or held, after
+//! every call. A stretch ends where the numbers jump.
 //!
 //! An [`Account`] takes 24 bytes as long as the numbers rise one by one; with the first that does not comes a ledger of
-//! 312 bytes, 512 more while numbers are held, and 1 KB at most for runs that wait to be told.
+//! 312 bytes, 512 more while numbers are held, and 1 KB at most for runs that wait to be reported.
 
 mod ledger;
 #[cfg(test)]
@@ -26,7 +26,7 @@ pub const HOLD: Nanos = SECOND;
 /// ... and until so many later ones were heard, or were due.
 pub const LATER: u8 = 3;
 
-/// What a number is to those heard before.
+/// How a number relates to those heard before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// Higher than any before.
@@ -34,17 +34,17 @@ pub enum Heard {
         /// How many numbers were skipped.
         gap: u64,
     },
-    /// One that was skipped: a higher one overtook it.
+    /// One that was skipped: it was reordered.
     Late {
         /// Whether it had counted as lost, and no longer does.
         took_back: bool,
     },
     /// Heard before.
     Duplicate,
-    /// Below the window, or below the first number: nothing is known of it. It may be a duplicate or a replay, so it
-    /// counts as neither received nor late.
+    /// Below the window, or below the first number: it may be a duplicate or a replay, so it counts as neither received
+    /// nor late.
     Old,
-    /// More than [`JUMP`] higher than any before: the accounting begins anew with it.
+    /// More than [`JUMP`] higher than any before: the account restarts with it.
     Jump,
 }
 
@@ -61,9 +61,9 @@ pub struct Counts {
     pub duplicates: u64,
     /// Heard after a higher one, among the received.
     pub reordered: u64,
-    /// Too low to know of, not among the received.
+    /// Below the window, not among the received.
     pub old: u64,
-    /// How often the accounting began anew because the numbers jumped.
+    /// How often the account restarted because the numbers jumped.
     pub jumps: u64,
     /// Losses that were taken back, because the number came after all. They are not among the lost.
     pub taken_back: u64,
@@ -99,7 +99,7 @@ impl AddAssign for Counts {
     }
 }
 
-/// The accounting of one session of one sender.
+/// The account of one session of one sender.
 #[derive(Debug, Clone)]
 pub struct Account(Repr);
 
@@ -129,7 +129,7 @@ impl Account {
         }
     }
 
-    /// Takes in a number heard at `at`.
+    /// Takes a number heard at `at`.
     pub fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
         if let Repr::Unbroken { highest, .. } = &mut self.0
             && seq.checked_sub(*highest) == Some(1)
@@ -140,7 +140,7 @@ impl Account {
         self.ledger().hear(seq, at)
     }
 
-    /// Decides what was held long enough by `now`, and tells each run of lost numbers, first and last, in rising
+    /// Decides what was held long enough by `now`, and reports each run of lost numbers, first and last, in rising
     /// order. `interval` is the time between two heartbeats. To be called after numbers were heard, and at
     /// [`Self::next_settle`].
     pub fn settle(&mut self, now: Nanos, interval: Nanos, report: impl FnMut(u64, u64)) {
@@ -157,12 +157,12 @@ impl Account {
         }
     }
 
-    /// Ends the session: what is still held is lost. Tells it as [`Self::settle`] does.
+    /// Ends the session: what is still held is lost, and reported as by [`Self::settle`].
     pub fn close(mut self, report: impl FnMut(u64, u64)) -> Counts {
         self.ledger().close(report)
     }
 
-    /// Bytes beside its own.
+    /// Bytes on the heap.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let Repr::Ledger(ledger) = &self.0 else { return 0 };

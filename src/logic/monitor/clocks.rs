@@ -1,9 +1,8 @@
-//! What the clocks of a sender and of this machine say about each other.
+//! The clocks of a sender against those of this machine.
 //!
-//! A heartbeat carries the time at which it was to be sent, by a wall clock that may be set, by one that never steps,
-//! or by neither. From these and the arrivals come a sending time that never steps, for the detectors; what happened
-//! to the sender and its clocks (a clock that was set is no delay, a sender that stood still no loss); and readings:
-//! difference, delay, drift and variation.
+//! A heartbeat carries the time at which it was to be sent, by a wall clock, by a monotonic clock, by both or neither.
+//! From these and the arrivals come a monotonic sending time, for the detectors; findings (a clock that was set is no
+//! delay, a sender that paused no loss); and readings: difference, delay, drift and variation.
 //!
 //! [`Clocks`] takes 120 bytes. With the eighth heartbeat that has a time comes the envelope of the delays: well below
 //! 1 KB as a rule, 1.2 KB at most. All numbers come from the network, so they saturate.
@@ -18,19 +17,19 @@ use crate::logic::{DAY, Moment, Nanos, SECOND};
 
 const MS: Nanos = SECOND / 1_000;
 
-/// A wall clock that leaves the steady one beside it by more than so much, ...
+/// A wall clock that moves against the monotonic one beside it by more than so much, ...
 const STEP: Nanos = 10 * MS;
-/// ... and one part in so many of the time between, was set: 500 ppm is the most by which the kernel steers it.
+/// ... and one part in so many of the time between, was set: the kernel slews it by 500 ppm at most.
 const STEERED: Nanos = 1_000;
-/// The least step that is seen in a wall clock alone; half an interval, if that is more.
+/// The least step that is found in a wall clock alone; half an interval, if that is more.
 const STEP_ALONE: Nanos = 500 * MS;
-/// A sender that was silent for longer than one interval and this much more, though no number is missing, stood still.
+/// A sender paused if it was silent for an interval and this much more, though no number is missing.
 const PAUSE: Nanos = 100 * MS;
 /// An average moves by one part in so many of the difference: of sending times that are guessed, ...
 const GUESS: Nanos = 8;
 /// ... and of the variation, as RFC 3550 has it (section 6.4.1).
 const VARIATION: f64 = 16.0;
-/// Heartbeats with a time before memory is taken for the envelope: there may be very many who send but a few.
+/// Heartbeats with a time before the envelope is allocated: very many clients may send only a few.
 const YOUNG: u8 = 8;
 
 /// The times in a heartbeat: when it was to be sent.
@@ -38,29 +37,28 @@ const YOUNG: u8 = 8;
 pub struct ClockSample {
     /// By the sender's wall clock, in nanoseconds since 1970.
     pub wall: Option<i64>,
-    /// Since its session began, by a clock that never steps.
+    /// Since its session began, by a monotonic clock.
     pub mono: Option<Nanos>,
 }
 
-/// What a heartbeat told.
+/// What was learned from a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockUpdate {
-    /// When it was sent, on a scale that never steps. Its origin means nothing: only differences do.
+    /// When it was sent, on a monotonic scale of no defined origin.
     pub sent: Nanos,
-    /// What happened since the heartbeat before. A clock that was set while something else happened is told with the
-    /// next one.
+    /// What happened since the heartbeat before. A clock that was set beside something else is found with the next one.
     pub finding: Option<Finding>,
 }
 
-/// What happened to the sender or its clocks, and not to the network between.
+/// What happened to the sender or its clocks, and not in the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
     /// The sender's wall clock was set.
     SenderStepped {
-        /// By how much it was put forward; negative: back.
+        /// By how much; negative: back.
         by: Nanos,
     },
-    /// The sender stood still (it was stopped, or its machine slept): it sent nothing, and skipped no number.
+    /// The sender paused (it was stopped, or its machine suspended): it sent nothing, and skipped no number.
     SenderPaused {
         /// From its last heartbeat before that to the first after.
         gap: Nanos,
@@ -84,12 +82,12 @@ pub struct Reading {
 /// The clocks of one session of one sender against ours.
 #[derive(Debug, Clone, Default)]
 pub struct Clocks {
-    /// When the last heartbeat was sent, as told.
+    /// When the last heartbeat was sent, as [`ClockUpdate::sent`].
     last: Option<NicheI64>,
     last_sample: Option<LastSample>,
     mono: Option<Scale>,
     wall: Option<Scale>,
-    /// What has to be added to an arrival to get, on average, when it was sent.
+    /// Added to an arrival, gives the sending time, on average.
     arrivals: Nanos,
     theirs: Option<Apart>,
     difference: Option<NicheI64>,
@@ -112,13 +110,13 @@ struct LastSample {
 /// A clock of the sender.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
-    /// What has to be added to it to get the sending time that is told.
+    /// Added to the clock, gives the sending time.
     offset: NicheI64,
-    /// What it last said.
+    /// Its last reading.
     last: Nanos,
 }
 
-/// A wall clock and the steady one beside it.
+/// A wall clock and the monotonic one beside it.
 #[derive(Debug, Clone, Copy)]
 struct Apart {
     /// How far the wall clock is ahead.
@@ -127,12 +125,12 @@ struct Apart {
 }
 
 impl Clocks {
-    /// Clocks of which nothing is known.
+    /// Clocks without any heartbeat.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in a fresh heartbeat: `seq_step` numbers after the fresh one before it (1 if none is missing), from a
+    /// Takes a fresh heartbeat: `seq_step` numbers after the fresh one before it (1 if none is missing), from a
     /// sender whose heartbeats are `interval` apart, arrived at `at`. An interval that is only estimated should be
     /// good to a few percent before a pause is believed.
     pub fn hear(&mut self, seq_step: u64, interval: Nanos, sample: ClockSample, at: Moment) -> ClockUpdate {
@@ -147,7 +145,7 @@ impl Clocks {
             (None, Some(wall)) => self.by_wall(wall, guess, interval, at.mono),
             (None, None) => (guess, None),
         };
-        // One thing at a time: what is not asked now is still there to be found with the next heartbeat.
+        // One finding at a time: what is not looked for now is found with the next heartbeat.
         let finding = step
             .map(|by| Finding::SenderStepped { by })
             .or_else(|| self.paused(sent, sample, interval, at.mono))
@@ -160,8 +158,8 @@ impl Clocks {
         ClockUpdate { sent, finding }
     }
 
-    /// When a heartbeat came that waited, between `began` and `now`, for somebody to read it: as long after it was sent as
-    /// the others came, or as early as it can be where that is not known.
+    /// When a heartbeat arrived that was received after a stall, between `began` and `now`: with the average delay, or
+    /// as early as possible where its sending time is not known.
     pub fn came(
         &self,
         seq_step: u64,
@@ -189,7 +187,7 @@ impl Clocks {
         reason = "a mean of times is a time; what is too large saturates"
     )]
     pub fn reading(&self) -> Reading {
-        // That of the last heartbeat, if it had a time.
+        // Only if the last heartbeat had a time.
         let last_sample = self.last_sample.filter(|last_sample| last_sample.planned == 0);
         let delay = |envelope: &Envelope| {
             let last_sample = last_sample?;
@@ -208,27 +206,27 @@ impl Clocks {
         self.last.map_or(0, NicheI64::get)
     }
 
-    /// Bytes beside their own.
+    /// Bytes on the heap.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let of = |envelope: &Envelope| size_of::<Envelope>() + 16 * envelope.corners();
         self.envelope.as_deref().map_or(0, of)
     }
 
-    /// Reads something of each cache line and does nothing with it.
+    /// Loads each of their cache lines.
     pub(super) fn prefetch(&self) -> u64 {
         let Self { last, last_sample, mono, wall, theirs, arrivals, .. } = self;
         let are = [last.is_some(), last_sample.is_some(), mono.is_some(), wall.is_some(), theirs.is_some()];
         are.into_iter().map(u64::from).sum::<u64>() ^ arrivals.cast_unsigned()
     }
 
-    /// The same of what it refers to.
+    /// Loads what they refer to.
     pub(super) fn prefetch_boxed(&self) -> u64 {
         self.envelope.as_ref().map_or(0, |envelope| envelope.prefetch())
     }
 
-    /// When the next heartbeat was sent if its sender keeps to its interval. The arrivals pull at it, as the interval
-    /// may be off, and the sender's clock too.
+    /// When the next heartbeat was sent if its sender keeps its interval, corrected towards the arrivals, as the
+    /// interval and the sender's clock may be off.
     fn guess(&self, planned: Nanos, at: Moment) -> Option<Nanos> {
         let last = self.last?.get();
         let planned = last.saturating_add(planned);
@@ -236,7 +234,7 @@ impl Clocks {
         Some(planned.saturating_add(arrived.saturating_sub(planned) / GUESS).max(last))
     }
 
-    /// The sending time by a clock that never steps. If it did go back it is another one: both begin anew.
+    /// The sending time by a monotonic clock. If that went back it is another clock: all restarts.
     fn by_mono(&mut self, mono: Nanos, guess: Nanos) -> Nanos {
         if self.mono.is_some_and(|scale| mono < scale.last) {
             (self.mono, self.theirs) = (None, None);
@@ -247,9 +245,9 @@ impl Clocks {
         mono.saturating_add(scale.offset.get())
     }
 
-    /// The sending time by a wall clock alone, and by how much that was set. Numbers and arrivals tell how much time
-    /// went by since the heartbeat before. Where they differ there was a delay or a pause, and the clock may say
-    /// either or anything between; beyond both it was set.
+    /// The sending time by a wall clock alone, and by how much that was set. Numbers and arrivals each give the time
+    /// since the heartbeat before. Where they differ there was a delay or a pause, and the clock may be anywhere
+    /// between; beyond both it was set.
     fn by_wall(&mut self, wall: i64, guess: Nanos, interval: Nanos, at: Nanos) -> (Nanos, Option<Nanos>) {
         let scale = self.wall.get_or_insert(Scale::new(wall, guess));
         let sent = wall.saturating_add(scale.offset.get());
@@ -271,7 +269,7 @@ impl Clocks {
         (sent, Some(by))
     }
 
-    /// Whether the sender stood still. A wall clock alone is believed only as far as the arrivals agree.
+    /// Whether the sender paused. A wall clock alone counts only as far as the arrivals agree.
     fn paused(&self, sent: Nanos, sample: ClockSample, interval: Nanos, at: Nanos) -> Option<Finding> {
         let last = self.last_sample?;
         let gap = match sample {
@@ -312,28 +310,28 @@ impl Clocks {
         }
     }
 
-    /// Forgets the readings that a clock which was set makes useless.
+    /// Drops the readings after a clock was set.
     fn restart(&mut self) {
         (self.envelope, self.young) = (None, 0);
     }
 }
 
 impl LastSample {
-    /// How much later by our clock it came.
+    /// Arrival minus sending.
     fn late(self) -> Nanos {
         self.at.saturating_sub(self.sent.get())
     }
 }
 
 impl Scale {
-    /// The clock that says `now` at `sent`.
+    /// The clock that reads `now` at `sent`.
     fn new(now: Nanos, sent: Nanos) -> Self {
         Self { offset: sent.saturating_sub(now).into(), last: now }
     }
 }
 
 impl Apart {
-    /// By how much the wall clock was set since it was last looked at beside the steady one.
+    /// By how much the wall clock was set since the last heartbeat with both.
     fn stepped(known: &mut Option<Self>, wall: i64, mono: Nanos) -> Option<Nanos> {
         let now = Self { ahead: wall.saturating_sub(mono).into(), mono };
         let before = known.replace(now)?;

@@ -1,8 +1,8 @@
 //! The monitor of heartbeats: which clients are up or down, and what was lost on the way.
 //!
-//! A driver calls [`Monitor::hear_all`] for the datagrams that arrived, and [`Monitor::wake`] when all of them are taken,
-//! at [`Monitor::next_deadline`], and at least every [`TICK`]. A later call is a stall of the monitor itself, and verdicts
-//! wait as much longer.
+//! A driver calls [`Monitor::hear_all`] for the datagrams that arrived, and [`Monitor::wake`] when all of them are
+//! taken, at [`Monitor::next_deadline`], and at least every [`TICK`]. A later call is a stall of the monitor itself,
+//! and verdicts wait as much longer.
 
 pub mod account;
 pub mod clocks;

@@ -63,7 +63,7 @@ pub(super) struct Peer {
     out_of_step: u8,
     /// Fresh heartbeats since it was new or stopped.
     fresh: u8,
-    /// Its times are dates without a zone: no clock can be update from them.
+    /// Its times are dates without a zone, so they say nothing about its clock.
     pub(super) local: bool,
     pub(super) duplicate_reported: bool,
     /// Others were heard while its verdict waited.
@@ -249,8 +249,8 @@ impl Peer {
             return SessionMatch::New;
         }
         if let Some(seq) = beat.seq.filter(|_| !self.sealed) {
-            // It began before this one and was never heard: two senders of a name may be heard in either order. It is
-            // worth less than those that were heard; if it goes on, it is update by that.
+            // An older session that was never heard, as two senders of a name may be heard in either order. It replaces
+            // the oldest; if it goes on, it is found to be alive.
             self.history().earlier[EARLIER - 1] = Some((number, seq));
         }
         SessionMatch::Over { alive: false }
@@ -266,7 +266,7 @@ impl Peer {
         if back && later { SessionMatch::New } else { SessionMatch::Current }
     }
 
-    /// Forgets the session, of which anybody could have update anything.
+    /// Forgets the session, as it was not authenticated.
     pub(super) fn reset_session(&mut self) {
         self.reset_account();
         (self.session, self.last_sent) = (Session::default(), None);
@@ -333,7 +333,7 @@ impl Peer {
             Heard::Fresh { gap } => gap.saturating_add(1),
             Heard::Jump => seq - self.seq,
             Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
-                // Numbers on the far side of a wild one: nobody wants to be update that they are lost.
+                // The numbers in between are not reported as lost.
                 self.reset_account();
                 return self.take(beat, detector, at, earliest);
             }
@@ -381,8 +381,8 @@ impl Peer {
         Taken { heard, steps, finding: update.finding.filter(|_| heard != Heard::Jump) }
     }
 
-    /// Whether heartbeats come at their interval, and yet all too late by the sender's clock: it stopped with its machine.
-    /// Heartbeats that were only delayed come at once.
+    /// Whether heartbeats come at their interval, and yet all too late by the sender's clock: it stopped with its
+    /// machine. Heartbeats that were only delayed come at once.
     fn is_out_of_step(&mut self, came: Nanos, gap: Nanos) -> bool {
         let late = self.deadlines.down < came && gap >= self.interval() / 2;
         self.out_of_step = if late { self.out_of_step.saturating_add(1) } else { 0 };
@@ -395,8 +395,8 @@ impl Peer {
         !self.sealed && (heard == Heard::Old || self.session.number().is_none())
     }
 
-    /// Whether the numbers have gone on below the highest: one forged high number must not silence an unsealed client for
-    /// good.
+    /// Whether the numbers have gone on below the highest: one forged high number must not silence an unsealed client
+    /// for good.
     fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
         let history = self.history();
         let before =

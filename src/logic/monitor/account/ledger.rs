@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use super::{Counts, HOLD, Heard, JUMP, LATER, WINDOW};
 use crate::logic::Nanos;
 
-/// Gaps whose times are kept apart. When there are more at once, the newest are held together, as long as the last
-/// of them.
+/// Gaps with a time of their own. When there are more, the newest share the time of the last.
 const MOST_GAPS: usize = 32;
-/// Runs that may wait for `Account::settle` to tell them. More are counted, but not told.
+/// Runs that may wait for `Account::settle`. More are counted, but not reported.
 const MAX_UNREPORTED: usize = 64;
 const WORDS: usize = 16;
 
@@ -18,8 +17,7 @@ pub(super) struct Ledger {
     /// The first number of this stretch.
     first: u64,
     pub(super) highest: u64,
-    /// Of the numbers below this one it is decided whether they are lost. Those from here on that are missing are
-    /// held.
+    /// Numbers below this one are received or lost. Those from here on that are missing are held.
     pub(super) decided: u64,
     /// The number n is at bit n modulo [`WINDOW`]. Whatever is outside the window is not set.
     heard: [u64; WORDS],
@@ -27,7 +25,7 @@ pub(super) struct Ledger {
     lost_below: u64,
     /// What is held, oldest first.
     pub(super) gaps: VecDeque<Gap>,
-    /// Runs that count as lost, first and last, to be told.
+    /// Runs that count as lost, first and last, to be reported.
     pub(super) unreported: Vec<(u64, u64)>,
     /// When a number was last heard.
     at: Nanos,
@@ -60,12 +58,10 @@ impl Ledger {
         ledger
     }
 
-    /// The counts.
     pub(super) fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Takes in a number heard at `at`.
     pub(super) fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
         self.at = self.at.max(at);
         if seq > self.highest {
@@ -98,9 +94,6 @@ impl Ledger {
         Heard::Late { took_back }
     }
 
-    /// Decides what was held long enough by `now`, and tells each run of lost numbers, first and last, in rising
-    /// order. `interval` is the time between two heartbeats. To be called after numbers were heard, and at
-    /// [`Self::next_settle`].
     pub(super) fn settle(&mut self, now: Nanos, interval: Nanos, mut report: impl FnMut(u64, u64)) {
         while let Some(gap) = self.gaps.front()
             && now >= self.due(*gap, interval)
@@ -108,13 +101,12 @@ impl Ledger {
             self.decide(gap.last + 1);
             self.tidy();
         }
-        // Their memory goes with them.
+        // This frees their memory.
         for (first, last) in std::mem::take(&mut self.unreported) {
             report(first, last);
         }
     }
 
-    /// When there will be something to settle even if nothing more is heard.
     pub(super) fn next_settle(&self, interval: Nanos) -> Option<Nanos> {
         if !self.unreported.is_empty() {
             return Some(self.at);
@@ -122,15 +114,14 @@ impl Ledger {
         self.gaps.front().map(|gap| self.due(*gap, interval))
     }
 
-    /// Ends the session: what is still held is lost. Tells it as [`Self::settle`] does.
     pub(super) fn close(&mut self, mut report: impl FnMut(u64, u64)) -> Counts {
         self.decide(self.highest);
         self.unreported.drain(..).for_each(|(first, last)| report(first, last));
         self.counts
     }
 
-    /// Until when a gap is held. Behind it may be silence: then the later numbers are waited for no longer than they
-    /// should have taken, or the last losses before a sender stops would be held for ever.
+    /// Until when a gap is held. Later numbers are awaited no longer than they should take, or the last losses before a
+    /// sender stops would be held for ever.
     fn due(&self, gap: Gap, interval: Nanos) -> Nanos {
         let held = gap.seen.saturating_add(HOLD);
         let later = (gap.last + 1..=self.highest).rev().filter(|seq| self.has(*seq)).take(LATER.into());
@@ -140,12 +131,12 @@ impl Ledger {
         held.saturating_add(interval.max(0).saturating_mul(LATER.into()))
     }
 
-    /// Takes in the new highest number.
+    /// Takes the new highest number.
     fn advance(&mut self, seq: u64, gap: u64) {
         self.counts.pending += gap;
         let floor = seq.saturating_sub(WINDOW - 1).max(self.first);
-        // What leaves the window can never be told from a duplicate again, so its loss is final. A gap as wide as the
-        // window is no reordering: it is lost at once, in one run.
+        // A number below the window cannot be told from a duplicate, so its loss is final. A gap as wide as the window
+        // is no reordering: it is lost at once, in one run.
         let wide = gap >= WINDOW;
         self.decide(if wide { seq } else { floor });
         self.slide(floor);
@@ -160,8 +151,8 @@ impl Ledger {
         self.tidy();
     }
 
-    /// Begins anew with a number that is too far from the others: a sender that lost its count, or one wild number,
-    /// must not count as thousands or billions of losses. So the numbers between are neither lost nor received.
+    /// Restarts with a number that is too far from the others: one wild number must not count as billions of losses, so
+    /// the numbers in between are neither lost nor received.
     fn begin_anew(&mut self, seq: u64) {
         self.decide(self.highest);
         let counts =
@@ -173,7 +164,7 @@ impl Ledger {
         };
     }
 
-    /// Counts as lost whatever is held below `end`.
+    /// Counts what is held below `end` as lost.
     fn decide(&mut self, end: u64) {
         while self.decided < end {
             let first = self.decided;
@@ -221,7 +212,7 @@ impl Ledger {
         self.lost_below = self.lost_below.saturating_add(floor.saturating_sub(self.highest + 1));
     }
 
-    /// Forgets the gaps in which nothing is held any more.
+    /// Removes gaps in which nothing is held.
     fn tidy(&mut self) {
         if self.counts.pending == 0 {
             self.decided = self.highest;

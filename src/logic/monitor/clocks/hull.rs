@@ -1,5 +1,4 @@
-//! The lower edge of a cloud of points (sending time, arrival minus sending): what the way takes when nothing holds
-//! a heartbeat up, and how the clocks drift.
+//! The lower edge of points (sending time, arrival minus sending): the least delay, and the drift of the clocks.
 //!
 //! The points' lower convex hull is kept as they come (Andrew's monotone chain). Its edge above the mean time is the
 //! line below all points that is nearest to them: the estimate of Moon, Skelly and Towsley ("Estimation and removal of
@@ -8,13 +7,13 @@
 
 use crate::logic::{Nanos, SECOND};
 
-/// A hull is given up when it is so old, ...
+/// A hull is replaced when it is so old, ...
 const WINDOW: Nanos = 3_600 * SECOND;
 /// ... and so many intervals: half as many, less the losses, must be enough for a drift.
 const INTERVALS: Nanos = 1_000;
 /// Points from which a drift is read. With fewer it is worse than none: 9 ppm off at 60.
 const ENOUGH: u32 = 300;
-/// Corners of a hull. Delays give it 10 or 20; only a drift that bends, or ill will, gives more.
+/// Corners of a hull. Delays give it 10 or 20; only a drift that bends, or an attack, gives more.
 const MOST_CORNERS: usize = 32;
 
 /// The two hulls: 128 bytes, and 512 bytes at most for the corners of each.
@@ -65,7 +64,7 @@ impl Envelope {
         }
     }
 
-    /// Reads something of each cache line and does nothing with it.
+    /// Loads each of its cache lines.
     pub(super) fn prefetch(&self) -> u64 {
         let corners = self.older.corners.last().map_or(0, |last| last.time);
         (self.older.least ^ corners).cast_unsigned() ^ u64::from(self.younger.is_some())
@@ -92,7 +91,7 @@ impl Hull {
         sent.saturating_sub(self.origin)
     }
 
-    /// Adds a point. One that is earlier than the last is no use: its clock is not to be trusted.
+    /// Adds a point. One that is earlier than the last is ignored: its clock went back.
     fn add(&mut self, sent: Nanos, delay: Nanos) {
         let new = Corner { time: self.age(sent), delay };
         let last = self.corners.last().copied();
@@ -119,8 +118,8 @@ impl Hull {
         self.corners.push(new);
     }
 
-    /// Makes room by dropping the corner that the hull changes least without. Were it the oldest, the edge above the
-    /// mean time could go with it.
+    /// Drops the corner without which the hull changes least, but not the oldest, which the edge above the mean time
+    /// may need.
     fn drop_flattest(&mut self) {
         let bends = self.corners.windows(3).map(|three| turn(three[0], three[1], three[2]));
         if let Some((before, _)) = bends.enumerate().min_by_key(|(_, bend)| *bend) {

@@ -157,7 +157,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Learns, and says until when silence is fine.
+    /// Learns, and returns the deadlines.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub(super) fn fresh(&mut self, beat: Beat) -> Deadlines {
         let origin = *self.origin.get_or_insert(beat);

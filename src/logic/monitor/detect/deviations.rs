@@ -35,7 +35,7 @@ pub(super) struct Deviations {
 }
 
 impl Deviations {
-    /// Takes one in; says whether it is later than all before.
+    /// Takes one; returns whether it is later than all before.
     pub(super) fn add(&mut self, deviation: Nanos) -> bool {
         let bucket = BOUNDS.partition_point(|bound| *bound < deviation);
         self.reach(bucket);
@@ -58,7 +58,7 @@ impl Deviations {
         2 * (self.counts.capacity() + self.carried.capacity())
     }
 
-    /// Reads where the next is likely to be counted.
+    /// Loads where the next is likely to be counted.
     pub(super) fn prefetch(&self) -> u64 {
         self.counts.get(self.counts.len() / 2).copied().unwrap_or_default().into()
     }

@@ -1,8 +1,8 @@
 //! How long may a sender of heartbeats be silent before it is suspected: failure detectors.
 //!
 //! A [`Detector`] is the plan, read from a text such as `calibrated:1 per 30 days`. Its [`Watch`] follows one
-//! sender: it is fed each heartbeat (number and time of arrival) and says until when silence is still fine. It
-//! never asks what time it is, so a month of heartbeats is a matter of a second.
+//! sender: it takes each heartbeat (number and time of arrival) and gives the deadlines. It reads no clock, so a
+//! month of heartbeats takes a second.
 //!
 //! Only a *fresh* heartbeat, with a higher number than any before, moves the deadline on: one that was overtaken
 //! says nothing about now.
@@ -62,7 +62,7 @@ impl Detector {
         Self::Fixed(Fixed::default())
     }
 
-    /// Begins to follow a sender whose heartbeats are `interval` apart.
+    /// A watch over a sender whose heartbeats are `interval` apart.
     pub fn watch(&self, interval: Nanos) -> Result<Watch, Invalid> {
         if !INTERVALS.contains(&interval) {
             return Err(Invalid::new("interval", format!("{interval} ns"), "from 1 ms to 1 day"));
@@ -98,7 +98,7 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// What detectors say that know only the last of the three: late after half an interval, suspect half way.
+    /// For detectors that know only the last of the three: late after half an interval, suspect half way.
     fn before(down: Nanos, latest: Nanos, interval: Nanos) -> Self {
         let late = latest.saturating_add(interval + interval / 2).min(down);
         Self { late, suspect: late + down.saturating_sub(late) / 2, down }
@@ -124,7 +124,7 @@ enum State {
 }
 
 impl Watch {
-    /// Takes a heartbeat in; they come in the order of their arrival.
+    /// Takes a heartbeat, in the order of arrival.
     pub fn beat(&mut self, beat: Beat) {
         let fresh = self.latest.is_none_or(|latest| beat.seq > latest);
         let simple = |down| Deadlines::before(down, beat.at, self.interval);
@@ -145,7 +145,7 @@ impl Watch {
         }
     }
 
-    /// Reads something of each cache line and does nothing with it, so that all is at hand soon after.
+    /// Loads each of its cache lines.
     pub(super) fn prefetch(&self) -> u64 {
         let state = match &self.state {
             State::Fixed(silence) => silence.cast_unsigned(),
@@ -156,7 +156,7 @@ impl Watch {
         state ^ self.interval.cast_unsigned() ^ u64::from(self.deadlines.is_some())
     }
 
-    /// Bytes beside its own.
+    /// Bytes on the heap.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         match &self.state {
