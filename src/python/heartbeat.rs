@@ -72,7 +72,7 @@ impl HeartbeatSender {
         self.heartbeat.touch();
     }
 
-    /// Waits at most `seconds` for the end; says whether it is over.
+    /// Waits at most `seconds` for the end; returns whether it is over.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let over = py.detach(|| self.heartbeat.wait(span(seconds)))?;
         py.check_signals()?;

@@ -101,7 +101,7 @@ impl Evaluator {
         let peer = &mut *client.peer;
         self.settle(peer, plan, now);
         let grace = self.health.grace(peer.excused, peer.interval());
-        let silent = |mark: Option<Nanos>| mark.is_some_and(|mark| now.mono > mark.saturating_add(grace));
+        let silent = |at: Option<Nanos>| at.is_some_and(|at| now.mono > at.saturating_add(grace));
         let deadlines = peer.deadlines();
         let to = match peer.state {
             State::New if silent(peer.second_deadline()) => {
@@ -153,7 +153,7 @@ impl Evaluator {
     pub(super) fn set_timer(&self, client: &mut Entry<'_>, now: Moment) {
         let peer = &*client.peer;
         let grace = self.health.grace(peer.excused, peer.interval());
-        let mark = peer.deadlines().and_then(|deadlines| match peer.state {
+        let deadline = peer.deadlines().and_then(|deadlines| match peer.state {
             State::New => peer.second_deadline(),
             State::Up => Some(deadlines.late),
             State::Late => Some(deadlines.suspect),
@@ -161,7 +161,7 @@ impl Evaluator {
             State::Suspect => Some(deadlines.down),
             State::Down | State::Bye => None,
         });
-        let verdict = mark.map(|mark| mark.saturating_add(grace).saturating_add(1));
+        let verdict = deadline.map(|at| at.saturating_add(grace).saturating_add(1));
         let settle = peer.account.as_ref().and_then(|account| account.next_settle(peer.interval()));
         if let Some(at) = verdict.into_iter().chain(settle).min() {
             client.set_timer(at.max(now.mono.saturating_add(SOON)));

@@ -202,7 +202,16 @@ impl fmt::Display for Event {
                 let last = seq.saturating_add(count.unsigned_abs().saturating_sub(1));
                 write!(f, "{client}: heartbeats {seq} to {last} are lost")
             }
-            Kind::Heard | Kind::HeardLate | Kind::HeardAgain => self.heartbeat(f),
+            Kind::Heard | Kind::HeardLate | Kind::HeardAgain => {
+                let how = match (self.kind, count) {
+                    (Kind::HeardLate, 1) => "came late, and is not lost",
+                    (Kind::HeardLate, _) => "came late",
+                    (Kind::HeardAgain, _) => "came again",
+                    _ => "came",
+                };
+                write!(f, "{client}: heartbeat {seq} {how}")?;
+                self.span.map_or(Ok(()), |span| write!(f, "; time difference {}", Span(span)))
+            }
             Kind::Jumped => write!(f, "the numbers of {client} jumped ahead by {count}"),
             Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
             Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
@@ -221,20 +230,6 @@ impl fmt::Display for Event {
             Kind::Idle => write!(f, "nobody was heard for {span}"),
             Kind::Full => write!(f, "no room for another client: raise max_clients"),
         }
-    }
-}
-
-impl Event {
-    fn heartbeat(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (client, seq) = (self.client.as_deref().unwrap_or(""), self.seq.unwrap_or(0));
-        write!(f, "{client}: heartbeat {seq}")?;
-        f.write_str(match (self.kind, self.count) {
-            (Kind::HeardLate, Some(1)) => " came late, and is not lost",
-            (Kind::HeardLate, _) => " came late",
-            (Kind::HeardAgain, _) => " came again",
-            _ => " came",
-        })?;
-        self.span.map_or(Ok(()), |span| write!(f, "; time difference {}", Span(span)))
     }
 }
 

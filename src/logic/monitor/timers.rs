@@ -11,7 +11,7 @@ use crate::logic::Nanos;
 
 /// A bucket is 2^27 ns wide: 134 ms.
 const WIDTH: u32 = 27;
-/// Entries for each client, and on top of that, from which on those that were overtaken are cleared away.
+/// With more entries for each client, and beside them, those that are out of date are removed.
 const MAX_ENTRIES: usize = 4;
 const SPARE: usize = 64;
 const NEVER: Nanos = Nanos::MAX;
@@ -22,7 +22,7 @@ pub(super) struct Timers {
     times: Vec<Time>,
     /// By the number of the bucket.
     buckets: BTreeMap<Nanos, Vec<u32>>,
-    /// Drawers before this one were drained: what is in them is here, in order.
+    /// Buckets before this one were drained into `near`.
     drained: Nanos,
     near: BinaryHeap<Reverse<(Nanos, u32)>>,
     entries: usize,
