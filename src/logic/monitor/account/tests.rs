@@ -11,14 +11,14 @@ use super::*;
 
 const MS: Nanos = SECOND / 1_000;
 
-/// An account that began with 1, and what was told.
-struct Told {
+/// An account that began with 1, and what was reported.
+struct Tracker {
     account: Account,
     now: Nanos,
     runs: Vec<(u64, u64)>,
 }
 
-impl Told {
+impl Tracker {
     fn new() -> Self {
         Self { account: Account::new(1), now: 0, runs: Vec::new() }
     }
@@ -50,67 +50,70 @@ fn fresh(gap: u64) -> Heard {
 
 #[test]
 fn without_losses_there_is_nothing_to_settle() {
-    let mut told = Told::new();
+    let mut tracker = Tracker::new();
     for seq in 2..=5_000 {
-        assert_eq!(told.hear(seq), fresh(0));
+        assert_eq!(tracker.hear(seq), fresh(0));
     }
-    assert_eq!(told.counts(), Counts { received: 5_000, ..Counts::default() });
-    assert_eq!(told.account.next_settle(SECOND), None);
+    assert_eq!(tracker.counts(), Counts { received: 5_000, ..Counts::default() });
+    assert_eq!(tracker.account.next_settle(SECOND), None);
 }
 
 #[test]
 fn a_gap_is_held_for_a_second_and_three_later_ones() {
-    let mut told = Told::new();
-    assert_eq!(told.hear(4), fresh(2));
-    assert_eq!((told.counts().pending, told.counts().lost), (2, 0));
-    told.hear(5);
-    assert_eq!(told.counts().lost, 0, "two later ones");
-    told.hear(6);
-    assert_eq!((told.counts().pending, told.counts().lost), (0, 2));
-    assert_eq!(told.runs, [(2, 3)]);
+    let mut tracker = Tracker::new();
+    assert_eq!(tracker.hear(4), fresh(2));
+    assert_eq!((tracker.counts().pending, tracker.counts().lost), (2, 0));
+    tracker.hear(5);
+    assert_eq!(tracker.counts().lost, 0, "two later ones");
+    tracker.hear(6);
+    assert_eq!((tracker.counts().pending, tracker.counts().lost), (0, 2));
+    assert_eq!(tracker.runs, [(2, 3)]);
 
     // Ten a millisecond later are no reason to hurry.
-    assert_eq!(told.hear(8), fresh(1));
+    assert_eq!(tracker.hear(8), fresh(1));
     for seq in 9..19 {
-        told.after(MS, seq);
+        tracker.after(MS, seq);
     }
-    assert_eq!(told.counts().pending, 1);
-    assert_eq!(told.account.next_settle(SECOND), Some(told.now - 10 * MS + HOLD));
-    told.settle(told.now - 10 * MS + HOLD - 1);
-    assert_eq!(told.counts().pending, 1);
-    told.settle(told.now - 10 * MS + HOLD);
-    assert_eq!((told.counts().pending, told.counts().lost, told.account.next_settle(SECOND)), (0, 3, None));
+    assert_eq!(tracker.counts().pending, 1);
+    assert_eq!(tracker.account.next_settle(SECOND), Some(tracker.now - 10 * MS + HOLD));
+    tracker.settle(tracker.now - 10 * MS + HOLD - 1);
+    assert_eq!(tracker.counts().pending, 1);
+    tracker.settle(tracker.now - 10 * MS + HOLD);
+    assert_eq!(
+        (tracker.counts().pending, tracker.counts().lost, tracker.account.next_settle(SECOND)),
+        (0, 3, None)
+    );
 }
 
 #[test]
 fn before_silence_a_gap_is_held_as_long_as_three_more_would_take() {
-    let mut told = Told::new();
-    told.hear(3);
-    let due = told.now + HOLD + 3 * SECOND;
-    assert_eq!(told.account.next_settle(SECOND), Some(due));
-    told.settle(due - 1);
-    assert_eq!(told.runs, []);
-    told.settle(due);
-    assert_eq!((told.runs.as_slice(), told.account.next_settle(SECOND)), ([(2, 2)].as_slice(), None));
+    let mut tracker = Tracker::new();
+    tracker.hear(3);
+    let due = tracker.now + HOLD + 3 * SECOND;
+    assert_eq!(tracker.account.next_settle(SECOND), Some(due));
+    tracker.settle(due - 1);
+    assert_eq!(tracker.runs, []);
+    tracker.settle(due);
+    assert_eq!((tracker.runs.as_slice(), tracker.account.next_settle(SECOND)), ([(2, 2)].as_slice(), None));
 }
 
 #[test]
 fn one_that_was_overtaken_is_never_lost() {
-    let mut told = Told::new();
-    told.hear(3);
-    assert_eq!(told.after(100 * MS, 2), Heard::Late { took_back: false });
-    assert_eq!(told.account.next_settle(SECOND), None);
-    assert_eq!(told.hear(4), fresh(0));
-    assert_eq!(told.counts(), Counts { received: 4, reordered: 1, ..Counts::default() });
+    let mut tracker = Tracker::new();
+    tracker.hear(3);
+    assert_eq!(tracker.after(100 * MS, 2), Heard::Late { took_back: false });
+    assert_eq!(tracker.account.next_settle(SECOND), None);
+    assert_eq!(tracker.hear(4), fresh(0));
+    assert_eq!(tracker.counts(), Counts { received: 4, reordered: 1, ..Counts::default() });
 }
 
 #[test]
 fn a_loss_is_taken_back_by_a_late_one() {
-    let mut told = Told::new();
+    let mut tracker = Tracker::new();
     for seq in [7, 8, 9, 11, 12, 13, 14] {
-        told.hear(seq);
+        tracker.hear(seq);
     }
-    assert_eq!(told.runs, [(2, 6), (10, 10)]);
+    assert_eq!(tracker.runs, [(2, 6), (10, 10)]);
     let steps = [
         (4, 5, 3, "breaks a run in two"),
         (2, 4, 3, "shortens it at the front"),
@@ -120,24 +123,24 @@ fn a_loss_is_taken_back_by_a_late_one() {
         (3, 0, 0, "until none is left"),
     ];
     for (seq, lost, runs, what) in steps {
-        assert_eq!(told.hear(seq), Heard::Late { took_back: true });
-        assert_eq!((told.counts().lost, told.counts().runs), (lost, runs), "{what}");
+        assert_eq!(tracker.hear(seq), Heard::Late { took_back: true });
+        assert_eq!((tracker.counts().lost, tracker.counts().runs), (lost, runs), "{what}");
     }
     let counts =
         Counts { received: 14, reordered: 6, taken_back: 6, longest_run: 5, runs: 0, ..Counts::default() };
-    assert_eq!(told.counts(), counts);
+    assert_eq!(tracker.counts(), counts);
 }
 
 #[test]
 fn repeated_numbers_and_old_ones_are_counted_apart() {
-    let mut told = Told::new();
+    let mut tracker = Tracker::new();
     for seq in 2..=2_000 {
-        told.hear(seq);
+        tracker.hear(seq);
     }
-    assert_eq!(told.hear(2_000), Heard::Duplicate);
-    assert_eq!(told.hear(977), Heard::Duplicate);
-    assert_eq!(told.hear(976), Heard::Old);
-    assert_eq!(told.counts(), Counts { received: 2_000, duplicates: 2, old: 1, ..Counts::default() });
+    assert_eq!(tracker.hear(2_000), Heard::Duplicate);
+    assert_eq!(tracker.hear(977), Heard::Duplicate);
+    assert_eq!(tracker.hear(976), Heard::Old);
+    assert_eq!(tracker.counts(), Counts { received: 2_000, duplicates: 2, old: 1, ..Counts::default() });
 
     let mut begun = Account::new(10);
     assert_eq!(begun.hear(9, 0), Heard::Old, "from before the first");
@@ -145,46 +148,49 @@ fn repeated_numbers_and_old_ones_are_counted_apart() {
 
 #[test]
 fn a_gap_as_wide_as_the_window_is_lost_at_once_and_in_one_run() {
-    let mut told = Told::new();
-    assert_eq!(told.hear(3_001), fresh(2_999));
-    assert_eq!((told.runs.as_slice(), told.counts().pending), ([(2, 3_000)].as_slice(), 0));
-    assert_eq!((told.counts().lost, told.counts().runs, told.counts().longest_run), (2_999, 1, 2_999));
+    let mut tracker = Tracker::new();
+    assert_eq!(tracker.hear(3_001), fresh(2_999));
+    assert_eq!((tracker.runs.as_slice(), tracker.counts().pending), ([(2, 3_000)].as_slice(), 0));
+    assert_eq!(
+        (tracker.counts().lost, tracker.counts().runs, tracker.counts().longest_run),
+        (2_999, 1, 2_999)
+    );
     // The lowest of the window touches what is lost for ever below it.
-    assert_eq!(told.hear(1_978), Heard::Late { took_back: true });
-    assert_eq!(told.counts().runs, 2);
-    assert_eq!(told.hear(1_980), Heard::Late { took_back: true });
-    assert_eq!((told.counts().runs, told.counts().lost), (3, 2_997));
-    assert_eq!(told.hear(1_977), Heard::Old);
+    assert_eq!(tracker.hear(1_978), Heard::Late { took_back: true });
+    assert_eq!(tracker.counts().runs, 2);
+    assert_eq!(tracker.hear(1_980), Heard::Late { took_back: true });
+    assert_eq!((tracker.counts().runs, tracker.counts().lost), (3, 2_997));
+    assert_eq!(tracker.hear(1_977), Heard::Old);
 }
 
 #[test]
 fn what_leaves_the_window_is_lost_before_its_time() {
-    let mut told = Told::new();
-    told.after(MS, 3);
-    told.after(MS, 2_000 - WINDOW);
-    assert_eq!(told.counts().lost, 0);
-    told.after(MS, 2_002 - WINDOW + 1_000);
-    assert_eq!(told.runs, [(2, 2), (4, 1_954 - WINDOW + 24)]);
-    assert_eq!((told.counts().lost, told.counts().runs), (told.runs[1].1 - 2, 2));
-    told.settle(10 * SECOND);
-    // The rest of that run is told apart, but it is one.
-    assert_eq!(told.runs[2..], [(told.runs[1].1 + 1, 1_999 - WINDOW), (2_001 - WINDOW, 1_977)]);
-    assert_eq!(told.counts().runs, 3);
-    assert_eq!(told.counts().sent(), 1_978);
+    let mut tracker = Tracker::new();
+    tracker.after(MS, 3);
+    tracker.after(MS, 2_000 - WINDOW);
+    assert_eq!(tracker.counts().lost, 0);
+    tracker.after(MS, 2_002 - WINDOW + 1_000);
+    assert_eq!(tracker.runs, [(2, 2), (4, 1_954 - WINDOW + 24)]);
+    assert_eq!((tracker.counts().lost, tracker.counts().runs), (tracker.runs[1].1 - 2, 2));
+    tracker.settle(10 * SECOND);
+    // The rest of that run is reported apart, but it is one.
+    assert_eq!(tracker.runs[2..], [(tracker.runs[1].1 + 1, 1_999 - WINDOW), (2_001 - WINDOW, 1_977)]);
+    assert_eq!(tracker.counts().runs, 3);
+    assert_eq!(tracker.counts().sent(), 1_978);
 }
 
 #[test]
 fn a_jump_is_no_loss() {
-    let mut told = Told::new();
-    assert_eq!(told.hear(JUMP + 1), fresh(JUMP - 1));
-    told.hear(JUMP + 3);
-    assert_eq!(told.hear(2 * JUMP + 4), Heard::Jump);
-    assert_eq!(told.runs, [(2, JUMP), (JUMP + 2, JUMP + 2)], "what was held is not");
-    assert_eq!(told.hear(2 * JUMP + 3), Heard::Old, "skipped by the jump");
-    assert_eq!(told.hear(u64::MAX), Heard::Jump);
-    assert_eq!(told.hear(u64::MAX), Heard::Duplicate);
-    assert_eq!(told.hear(0), Heard::Old);
-    let counts = told.counts();
+    let mut tracker = Tracker::new();
+    assert_eq!(tracker.hear(JUMP + 1), fresh(JUMP - 1));
+    tracker.hear(JUMP + 3);
+    assert_eq!(tracker.hear(2 * JUMP + 4), Heard::Jump);
+    assert_eq!(tracker.runs, [(2, JUMP), (JUMP + 2, JUMP + 2)], "what was held is not");
+    assert_eq!(tracker.hear(2 * JUMP + 3), Heard::Old, "skipped by the jump");
+    assert_eq!(tracker.hear(u64::MAX), Heard::Jump);
+    assert_eq!(tracker.hear(u64::MAX), Heard::Duplicate);
+    assert_eq!(tracker.hear(0), Heard::Old);
+    let counts = tracker.counts();
     assert_eq!((counts.received, counts.lost, counts.jumps, counts.pending), (5, JUMP, 2, 0));
 }
 
@@ -229,13 +235,13 @@ fn memory_is_as_stated() {
 }
 
 proptest! {
-    /// Whatever comes, and whenever: the equation holds, and what is told is what was lost.
+    /// Whatever comes, and whenever: the equation holds, and what is reported is what was lost.
     #[test]
     fn nothing_that_comes_hurts(
         steps in prop::collection::vec((any::<u64>(), 0_u64..3_000, 0_u8..20, any::<i64>(), any::<i64>()), 1..200)
     ) {
         let mut account = Account::new(steps[0].0);
-        let mut told = BTreeSet::new();
+        let mut lost = BTreeSet::new();
         for (wild, near, kind, at, interval) in steps {
             let highest = account.clone().ledger().highest;
             let seq = match kind {
@@ -246,7 +252,7 @@ proptest! {
             };
             account.hear(seq, at);
             account.settle(at, interval, |first, last| {
-                assert!(first <= last && told.insert(first), "{first}..={last}");
+                assert!(first <= last && lost.insert(first), "{first}..={last}");
             });
             let counts = account.counts();
             let mut account = account.clone();

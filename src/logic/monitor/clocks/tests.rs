@@ -40,7 +40,7 @@ impl World {
         }
     }
 
-    /// The next heartbeat, sent at a time and `delay` on the way; what it says about the sending time.
+    /// The next heartbeat, sent at a time and `delay` on the way; what it gives for the sending time.
     fn beat(&mut self, steps: u64, sent: Nanos, delay: Nanos) -> Nanos {
         #[expect(clippy::cast_possible_truncation, reason = "a time")]
         let theirs = sent + (sent as f64 * self.drift * 1e-6).round() as Nanos;
@@ -49,13 +49,13 @@ impl World {
             mono: self.mono.then_some(theirs),
         };
         let at = sent + delay;
-        let told =
+        let update =
             self.clocks.hear(steps, self.interval, sample, Moment { mono: at, wall: WALL + at + self.ours });
-        self.findings.extend(told.finding);
-        told.sent
+        self.findings.extend(update.finding);
+        update.sent
     }
 
-    /// One heartbeat a second from one number on, 20 ms on the way: what each says about the time since the first.
+    /// One heartbeat a second from one number on, 20 ms on the way: what each gives for the time since the first.
     fn seconds(&mut self, numbers: std::ops::Range<i64>) -> Vec<Nanos> {
         numbers
             .map(|number| {
@@ -182,8 +182,8 @@ fn a_wall_clock_in_whole_seconds_does_not_step() {
             let sample = ClockSample { wall: Some((WALL + sent) / SECOND * SECOND), mono: None };
             // Now before, now after the full second.
             let at = sent + number * 37 % 100 * MS;
-            let told = clocks.hear(1, interval, sample, Moment { mono: at, wall: at });
-            assert_eq!(told.finding, None, "{number}");
+            let update = clocks.hear(1, interval, sample, Moment { mono: at, wall: at });
+            assert_eq!(update.finding, None, "{number}");
         }
     }
 }
@@ -207,8 +207,8 @@ fn heartbeats_may_lack_a_time_now_and_then() {
     let mut world = World::new(true, true);
     for number in 0..200 {
         (world.wall, world.mono) = (number % 3 > 0, number % 5 > 1);
-        let told = world.seconds(number..number + 1);
-        assert_eq!(told, [number * SECOND]);
+        let update = world.seconds(number..number + 1);
+        assert_eq!(update, [number * SECOND]);
         let reading = world.clocks.reading();
         assert_eq!(reading.difference.is_some(), world.wall);
         assert_eq!(reading.delay.is_some(), number >= 9 && (world.wall || world.mono), "{number}");
@@ -228,8 +228,8 @@ fn a_steady_clock_that_goes_back_is_another_one() {
     for number in 0..40 {
         let mono = if number < 20 { 1_000 + number } else { number - 20 } * SECOND;
         let at = Moment { mono: number * SECOND, wall: WALL + number * SECOND };
-        let told = clocks.hear(1, SECOND, ClockSample { wall: Some(at.wall), mono: Some(mono) }, at);
-        assert_eq!(told, ClockUpdate { sent: (1_000 + number) * SECOND, finding: None });
+        let update = clocks.hear(1, SECOND, ClockSample { wall: Some(at.wall), mono: Some(mono) }, at);
+        assert_eq!(update, ClockUpdate { sent: (1_000 + number) * SECOND, finding: None });
     }
 }
 
@@ -344,8 +344,8 @@ proptest! {
                 let time = |time: i64| if rising { later.saturating_add(time.saturating_abs() / 8) } else { time };
                 let sample = ClockSample { wall: wall.map(time), mono: mono.map(time) };
                 let at = Moment { mono: time(*at), wall: *ours };
-                let told = clocks.hear(*steps, *interval, sample, at);
-                if let Some(Finding::SenderPaused { gap }) = told.finding {
+                let update = clocks.hear(*steps, *interval, sample, at);
+                if let Some(Finding::SenderPaused { gap }) = update.finding {
                     prop_assert!(gap > PAUSE);
                 }
                 let reading = clocks.reading();

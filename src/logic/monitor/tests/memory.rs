@@ -6,27 +6,27 @@ use super::*;
 const MANY: u64 = 100_000;
 
 /// What clients take by themselves and in the tables, each.
-fn memory(post: &Post, clients: usize) -> usize {
-    post.monitor.roster.memory() / clients
+fn memory(rig: &Rig, clients: usize) -> usize {
+    rig.monitor.roster.memory() / clients
 }
 
 #[test]
 fn a_client_that_was_heard_once_or_twice_takes_little() {
-    let mut post = Post::new(|plan| (plan.max_clients, plan.per_prefix) = (1_000_000, 1_000_000));
+    let mut rig = Rig::new(|plan| (plan.max_clients, plan.per_prefix) = (1_000_000, 1_000_000));
     for seq in 1..=2 {
         for client in 0..MANY {
             let line = format!(
                 "Heartbeat {seq} {}.5 id=c{client} session={client:x} interval=10",
                 1_700_000_000 + seq
             );
-            post.hear_from("192.0.2.1:5000", line.as_bytes());
+            rig.hear_from("192.0.2.1:5000", line.as_bytes());
             if client % 1_000 == 0 {
-                post.monitor.events().count();
+                rig.monitor.events().count();
             }
         }
-        let each = memory(&post, 100_000);
+        let each = memory(&rig, 100_000);
         assert!(each <= 512, "{each} bytes after {seq}");
-        post.pass(SECOND);
+        rig.pass(SECOND);
     }
 }
 
@@ -34,7 +34,7 @@ fn a_client_that_was_heard_once_or_twice_takes_little() {
 fn a_client_with_a_history_takes_4_kb_at_most() {
     let detectors = ["fixed:3", "chen:2s", "phi:8", "calibrated", "calibrated:1 per day"];
     for detector in detectors {
-        let mut post = Post::new(|plan| plan.detector = detector.parse().unwrap());
+        let mut rig = Rig::new(|plan| plan.detector = detector.parse().unwrap());
         let mut dice = 1_u64;
         let mut roll = |sides: u64| {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -65,18 +65,18 @@ fn a_client_with_a_history_takes_4_kb_at_most() {
                     line
                 };
                 if !lost {
-                    post.hear_from("192.0.2.1:5000", &said(seq));
+                    rig.hear_from("192.0.2.1:5000", &said(seq));
                 }
                 if roll(50) == 0 && seq > 3 {
-                    post.hear_from("192.0.2.1:5000", &said(seq - roll(3)));
+                    rig.hear_from("192.0.2.1:5000", &said(seq - roll(3)));
                 }
             }
-            post.pass(SECOND);
-            post.monitor.events().count();
+            rig.pass(SECOND);
+            rig.monitor.events().count();
         }
-        let rows = post.monitor.peers(at(post.now));
+        let rows = rig.monitor.peers(at(rig.now));
         assert!(rows.into_iter().all(|row| row.counts.received > 1_100 && row.counts.lost > 10));
-        let (roster, peers) = (&post.monitor.roster, post.monitor.roster.peers());
+        let (roster, peers) = (&rig.monitor.roster, rig.monitor.roster.peers());
         let most = peers.map(|peer| size_of::<Option<Peer>>() + peer.memory()).max().unwrap();
         assert!(most + 64 <= 4_096, "{detector}: {most} bytes, {}", roster.memory());
     }
