@@ -194,9 +194,6 @@ impl Monitor {
     }
 
     /// Restores what was saved.
-    ///
-    /// # Errors
-    /// A text that was not saved by [`Monitor::save`].
     pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), Invalid> {
         let mut lines = text.lines();
         let absent = saved::absence(lines.next().unwrap_or_default(), now)?;
