@@ -293,9 +293,34 @@ def lengths() -> Iterator[str]:
                     yield f"{name}: {length} lines, more than {TOO_LONG}: split it by noun"
 
 
+HOP = re.compile(r"`((?:src|python|tools)/[^`]*)`((?:,? `\w+`)*)")
+"""A path in the design, and names that are in that file."""
+
+
+def lost_hops(design: str) -> Iterator[str]:
+    """Yield the files that the design names and that are not there, and names that are not in their files."""
+    for path, names in HOP.findall(design):
+        if not (ROOT / path).exists():
+            yield f"DESIGN.md: there is no {path}"
+            continue
+        for name in re.findall(r"\w+", names):
+            if not re.search(rf"\b{name}\b", (ROOT / path).read_text()):
+                yield f"DESIGN.md: {path} has no {name}"
+
+
+def hops() -> Iterator[str]:
+    """Yield what DESIGN.md says of files and is not so, but for the page on files that are planned."""
+    if len(list(lost_hops("`src/nowhere.rs` and `src/lib.rs` `nobody`"))) != 2:  # noqa: PLR2004 - both
+        yield "tools/house.py: blind: what DESIGN.md names"
+    design = (ROOT / "DESIGN.md").read_text()
+    yield from lost_hops(
+        re.sub(r"\n## What will the planned parts add\?.*?(?=\n## )", "", design, flags=re.DOTALL)
+    )
+
+
 def main() -> int:
     """Print everything that is wrong."""
-    found = [*prove(), *prove_circles(), *prove_rooms(), *wings(), *circles(), *rooms(), *lengths()]
+    found = [*prove(), *prove_circles(), *prove_rooms(), *wings(), *circles(), *rooms(), *lengths(), *hops()]
     print(*found, sep="\n", end="\n" if found else "")
     return bool(found)
 
