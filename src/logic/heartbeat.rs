@@ -1,8 +1,6 @@
-//! The sender of heartbeats as a state machine: when the next is due, what it says, and when to keep silent.
-//!
-//! The schedule is a grid, `start + n·interval`, whatever happened before. A driver that comes late sends one heartbeat
-//! and skips those that it missed. Numbers are used up by what has left and by nothing else: so a gap in them is a loss
-//! on the way, and a sender that slept, was gated or had no network shows by its times.
+//! The sender of heartbeats as a state machine. The times of its schedule are `start + n·interval`, whatever happened before: a
+//! driver that is late sends one heartbeat and skips those that it missed. Only heartbeats that were sent use up sequence
+//! numbers, so a gap in them is a loss on the path.
 
 mod plan;
 #[cfg(test)]
@@ -10,18 +8,18 @@ mod tests;
 
 use std::collections::VecDeque;
 
-pub use plan::{HeartbeatPlan, Wishes};
+pub use plan::{HeartbeatPlan, Options};
 
 use super::codec::heartbeat::{Form, Heartbeat};
 use super::counters::counters;
 use super::random::{Direction, Effect, Uniforms};
 use super::{Moment, Nanos};
 
-/// How often the last word is said: one of them may be lost.
-const LAST_WORDS: u8 = 3;
-/// Between two last words: they should not share one full buffer, and stopping should not take long.
-const BREATH: Nanos = 10_000_000;
-/// Heartbeats whose answer is still known for what it is.
+/// Goodbyes that are sent, as some may be lost.
+const GOODBYES: u8 = 3;
+/// Time between two goodbyes: more than one full buffer lasts, and too short to delay stopping.
+const GOODBYE_INTERVAL: Nanos = 10_000_000;
+/// Heartbeats whose answers are still recognized.
 const REMEMBERED: usize = 128;
 
 /// What the driver has to do.
@@ -31,7 +29,7 @@ pub enum Beat {
     Send,
     /// Nothing before this time.
     Wait(Nanos),
-    /// The last word has been said.
+    /// All goodbyes have been sent.
     Done,
 }
 
@@ -60,19 +58,19 @@ pub struct Sender {
     /// The next number.
     seq: u64,
     touched: Nanos,
-    farewell: Option<Farewell>,
+    goodbye: Option<Goodbye>,
     acked: Option<u64>,
-    /// When the last heartbeats left, up to number `seq - 1`; `None` for those that were answered.
-    left: VecDeque<Option<Nanos>>,
+    /// When the latest heartbeats were sent, up to number `seq - 1`; `None` for those that were answered.
+    unanswered: VecDeque<Option<Nanos>>,
     round_trip: Option<Nanos>,
     counters: Counters,
 }
 
-/// The end of a session.
+/// The goodbyes at the end of a session.
 #[derive(Debug, Clone, Copy)]
-struct Farewell {
+struct Goodbye {
     status: i32,
-    words: u8,
+    left: u8,
     next: Nanos,
 }
 
@@ -85,33 +83,33 @@ impl Sender {
             slot: 0,
             seq: plan.first_seq,
             touched: Nanos::MIN,
-            farewell: None,
+            goodbye: None,
             acked: None,
-            left: VecDeque::new(),
+            unanswered: VecDeque::new(),
             round_trip: None,
             counters: Counters::default(),
             plan,
         }
     }
 
-    /// The schedule begins: the first heartbeat is due now. It also counts as a sign of life.
+    /// Starts the schedule: the first heartbeat is due now. This also counts as a touch.
     pub fn begin(&mut self, now: Nanos) {
         self.start = Some(now);
         self.touch(now);
     }
 
-    /// When the next heartbeat is to leave.
+    /// When the next heartbeat is to be sent.
     pub fn next_due(&self) -> Nanos {
-        match (&self.farewell, self.start) {
-            (Some(farewell), _) => farewell.next,
-            (None, Some(start)) => self.leaves(start, self.slot),
+        match (&self.goodbye, self.start) {
+            (Some(goodbye), _) => goodbye.next,
+            (None, Some(start)) => self.send_time(start, self.slot),
             (None, None) => Nanos::MAX,
         }
     }
 
-    /// Writes the heartbeat that is due at the end of `out`, if one is.
+    /// Appends the heartbeat that is due to `out`, if one is.
     pub fn beat(&mut self, now: Moment, out: &mut Vec<u8>) -> Beat {
-        if self.farewell.is_some_and(|farewell| farewell.words == 0) {
+        if self.goodbye.is_some_and(|goodbye| goodbye.left == 0) {
             return Beat::Done;
         }
         let due = self.next_due();
@@ -119,10 +117,10 @@ impl Sender {
             return Beat::Wait(due);
         }
         let start = self.start.unwrap_or(now.mono);
-        if let Some(farewell) = &mut self.farewell {
-            farewell.words -= 1;
-            farewell.next = now.mono.saturating_add(BREATH);
-            let status = farewell.status;
+        if let Some(goodbye) = &mut self.goodbye {
+            goodbye.left -= 1;
+            goodbye.next = now.mono.saturating_add(GOODBYE_INTERVAL);
+            let status = goodbye.status;
             self.write(now.wall, now.mono.saturating_sub(start), Some(status), out);
             return Beat::Send;
         }
@@ -134,63 +132,63 @@ impl Sender {
             return Beat::Wait(self.next_due());
         }
         let late = now.mono.saturating_sub(start.saturating_add(mono));
-        // The course's clients write when they send, and its servers print what the way took by that.
+        // The course's servers print the delay since this time, so its forms carry the time of sending.
         let wall = if self.plan.form == Form::Full { now.wall.saturating_sub(late) } else { now.wall };
         self.write(wall, mono, None, out);
         Beat::Send
     }
 
-    /// The line of the last [`Beat::Send`] has left.
+    /// The line of the last [`Beat::Send`] was sent.
     pub fn sent(&mut self, at: Nanos) {
         self.seq = self.seq.saturating_add(1);
         self.counters.sent += 1;
-        if self.left.len() == REMEMBERED {
-            self.left.pop_front();
+        if self.unanswered.len() == REMEMBERED {
+            self.unanswered.pop_front();
         }
-        self.left.push_back(Some(at));
+        self.unanswered.push_back(Some(at));
         if self.plan.count.is_some_and(|count| self.counters.sent >= count) {
             self.bye(at, 0);
         }
     }
 
-    /// The line of the last [`Beat::Send`] has not left: its number goes to the next one.
+    /// The line of the last [`Beat::Send`] was not sent: the next one takes its number.
     pub fn failed(&mut self) {
         self.counters.errors += 1;
     }
 
-    /// Somebody answered a heartbeat.
+    /// A heartbeat was answered.
     pub fn answered(&mut self, seq: u64, now: Nanos) {
         if !(self.plan.first_seq..self.seq).contains(&seq) {
             return;
         }
         self.acked = self.acked.max(Some(seq));
         let back = usize::try_from(self.seq - seq).unwrap_or(usize::MAX);
-        let Some(index) = self.left.len().checked_sub(back) else { return };
-        if let Some(left) = self.left[index].take() {
+        let Some(index) = self.unanswered.len().checked_sub(back) else { return };
+        if let Some(sent) = self.unanswered[index].take() {
             self.counters.answered += 1;
-            self.round_trip = Some(now.saturating_sub(left).max(0));
+            self.round_trip = Some(now.saturating_sub(sent).max(0));
         }
     }
 
-    /// The program that is watched gives a sign of life.
+    /// The program that is watched called `touch()`.
     pub fn touch(&mut self, now: Nanos) {
         self.touched = self.touched.max(now);
     }
 
-    /// Ends the session; the last words carry the status. The course's forms know none: they just end.
+    /// Ends the session with goodbyes that carry the status; the course's forms have no goodbye.
     pub fn bye(&mut self, now: Nanos, status: i32) {
-        let words = if self.plan.form == Form::Full { LAST_WORDS } else { 0 };
-        self.farewell.get_or_insert(Farewell { status, words, next: now });
+        let left = if self.plan.form == Form::Full { GOODBYES } else { 0 };
+        self.goodbye.get_or_insert(Goodbye { status, left, next: now });
     }
 
-    /// Whether the session is to end.
-    pub fn is_leaving(&self) -> bool {
-        self.farewell.is_some()
+    /// Whether the session is ending.
+    pub fn is_draining(&self) -> bool {
+        self.goodbye.is_some()
     }
 
-    /// Whether a last word has been said, or there is none to say.
-    pub fn has_parted(&self) -> bool {
-        self.farewell.is_some_and(|farewell| farewell.words < LAST_WORDS)
+    /// Whether a goodbye was sent, or there is none to send.
+    pub fn has_sent_goodbye(&self) -> bool {
+        self.goodbye.is_some_and(|goodbye| goodbye.left < GOODBYES)
     }
 
     /// The counts so far.
@@ -208,19 +206,19 @@ impl Sender {
         &self.plan
     }
 
-    /// Goes on to the latest time on the schedule that has come: two heartbeats never leave for one wake-up.
+    /// Moves on to the latest time of the schedule that is past, so that one wake-up sends one heartbeat.
     fn skip_missed(&mut self, start: Nanos, now: Nanos) {
         let late = now.saturating_sub(start).saturating_sub(self.plan.after_start(self.slot));
         let mut missed = late.max(0).unsigned_abs() / self.plan.interval.unsigned_abs();
-        if self.leaves(start, self.slot + missed + 1) <= now {
+        if self.send_time(start, self.slot + missed + 1) <= now {
             missed += 1;
         }
         self.slot += missed;
         self.counters.skipped += missed;
     }
 
-    /// When a heartbeat leaves: up to the jitter before its time, but not before the first.
-    fn leaves(&self, start: Nanos, slot: u64) -> Nanos {
+    /// When a heartbeat is to be sent: up to the jitter before its time, except the first.
+    fn send_time(&self, start: Nanos, slot: u64) -> Nanos {
         let due = start.saturating_add(self.plan.after_start(slot));
         if slot == 0 || self.plan.jitter == 0.0 {
             return due;

@@ -6,7 +6,7 @@ use super::args::{number, pair, parse, span};
 use super::facts::{Facts, counts};
 use crate::logic::Invalid;
 use crate::logic::codec::heartbeat::{Form, Key, Keys};
-use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
+use crate::logic::heartbeat::{HeartbeatPlan, Options};
 use crate::net::heartbeat::{Heartbeat, Settings, drain};
 use crate::net::random_session;
 use crate::net::socket::Backend;
@@ -35,7 +35,7 @@ impl HeartbeatSender {
         count: Option<i64>,
     ) -> PyResult<Self> {
         let session = random_session()?;
-        let wishes = Wishes {
+        let options = Options {
             interval,
             jitter,
             id,
@@ -45,12 +45,12 @@ impl HeartbeatSender {
             session,
             touch,
             count,
-            ..Wishes::default()
+            ..Options::default()
         };
         let settings = Settings {
             host,
             port: number("port", port, "1 to 65535")?,
-            plan: HeartbeatPlan::new(wishes)?,
+            plan: HeartbeatPlan::new(options)?,
             backend: Backend::best(),
         };
         Ok(Self { heartbeat: Heartbeat::new(settings)?, session })

@@ -10,7 +10,7 @@ use super::facts::{Facts, counts};
 use super::service;
 use super::table::Table;
 use crate::logic::codec::heartbeat::{INTERVALS, Keys};
-use crate::logic::heartbeat::{HeartbeatPlan, Wishes};
+use crate::logic::heartbeat::{HeartbeatPlan, Options};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, Kind, MonitorPlan, State};
 use crate::logic::{DAY, Invalid, SECOND};
@@ -216,7 +216,7 @@ pub(super) fn sim_heartbeat<'py>(
     let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
     let sender =
-        HeartbeatPlan::new(Wishes { interval, jitter, session: link.seed.key(), ..Wishes::default() })?;
+        HeartbeatPlan::new(Options { interval, jitter, session: link.seed.key(), ..Options::default() })?;
     let plan = Plan {
         monitor: MonitorPlan {
             interval: sender.interval,

@@ -4,20 +4,20 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use udpping::logic::codec::heartbeat::Form;
-use udpping::logic::heartbeat::{HeartbeatPlan, Wishes};
+use udpping::logic::heartbeat::{HeartbeatPlan, Options};
 use udpping::net::heartbeat::{Heartbeat, Settings, Totals};
 use udpping::net::socket::Backend;
 
 const LONG: Duration = Duration::from_secs(10);
 const PATHS: [Backend; 2] = [Backend::Full, Backend::Portable];
 
-fn wishes() -> Wishes {
-    Wishes { interval: 0.01, id: "web1".to_owned(), session: 7, ..Wishes::default() }
+fn options() -> Options {
+    Options { interval: 0.01, id: "web1".to_owned(), session: 7, ..Options::default() }
 }
 
-fn heartbeat(host: &str, port: u16, wishes: Wishes, backend: Backend) -> Heartbeat {
+fn heartbeat(host: &str, port: u16, options: Options, backend: Backend) -> Heartbeat {
     let backend = if backend == Backend::Full { Backend::best() } else { backend };
-    let plan = HeartbeatPlan::new(wishes).expect("a plan");
+    let plan = HeartbeatPlan::new(options).expect("a plan");
     Heartbeat::new(Settings { host: host.to_owned(), port, plan, backend }).expect("settings")
 }
 
@@ -53,7 +53,7 @@ fn heartbeats_come_in_order_and_end_with_three_last_words() {
     {
         let (socket, port) = monitor(address);
         let host = if address.starts_with('[') { "::1" } else { "localhost" };
-        let heartbeat = heartbeat(host, port, wishes(), backend);
+        let heartbeat = heartbeat(host, port, options(), backend);
         assert!(!heartbeat.is_running());
         heartbeat.start().expect("starts");
         heartbeat.start().expect("once more is no harm");
@@ -84,7 +84,7 @@ fn a_monitor_may_come_late_go_and_come_again() {
     for backend in PATHS {
         let (socket, port) = monitor("127.0.0.1:0");
         drop(socket);
-        let heartbeat = heartbeat("127.0.0.1", port, wishes(), backend);
+        let heartbeat = heartbeat("127.0.0.1", port, options(), backend);
         heartbeat.start().expect("starts");
         for answers in [true, false] {
             until(&heartbeat, |totals| {
@@ -109,7 +109,7 @@ fn a_monitor_may_come_late_go_and_come_again() {
 
 #[test]
 fn an_unknown_name_is_no_error_but_a_problem() {
-    let heartbeat = heartbeat("no..such..host", 9, wishes(), Backend::Full);
+    let heartbeat = heartbeat("no..such..host", 9, options(), Backend::Full);
     heartbeat.start().expect("starts");
     until(&heartbeat, |totals| totals.counters.errors >= 3);
     let totals = heartbeat.totals();
@@ -123,7 +123,7 @@ fn an_unknown_name_is_no_error_but_a_problem() {
 #[test]
 fn a_network_that_refuses_is_a_problem_that_passes_by() {
     // No machine has a route to a link-local address without a link.
-    let heartbeat = heartbeat("fe80::1", 9, wishes(), Backend::Full);
+    let heartbeat = heartbeat("fe80::1", 9, options(), Backend::Full);
     heartbeat.start().expect("starts");
     until(&heartbeat, |totals| totals.counters.errors >= 3);
     assert!(heartbeat.totals().problem.expect("a problem").contains("[fe80::1]:9"));
@@ -134,7 +134,7 @@ fn a_network_that_refuses_is_a_problem_that_passes_by() {
 fn answers_are_counted_and_told() {
     for backend in PATHS {
         let (socket, port) = monitor("127.0.0.1:0");
-        let heartbeat = heartbeat("127.0.0.1", port, wishes(), backend);
+        let heartbeat = heartbeat("127.0.0.1", port, options(), backend);
         heartbeat.start().expect("starts");
         let (line, from) = hear(&socket);
         // A stranger knows nothing.
@@ -159,7 +159,7 @@ fn answers_are_counted_and_told() {
 #[test]
 fn without_a_sign_of_life_it_falls_silent() {
     let (socket, port) = monitor("127.0.0.1:0");
-    let heartbeat = heartbeat("127.0.0.1", port, Wishes { touch: Some(0.05), ..wishes() }, Backend::Full);
+    let heartbeat = heartbeat("127.0.0.1", port, Options { touch: Some(0.05), ..options() }, Backend::Full);
     heartbeat.start().expect("starts");
     until(&heartbeat, |totals| totals.counters.withheld >= 3);
     let before = heartbeat.totals().counters.sent;
@@ -176,7 +176,7 @@ fn a_count_ends_it_and_the_courses_forms_end_without_a_word() {
     let (socket, port) = monitor("127.0.0.1:0");
     for (form, words, sent) in [(Form::Full, 6, 6), (Form::Lab3, 3, 3), (Form::Lab2, 2, 3)] {
         let heartbeat =
-            heartbeat("127.0.0.1", port, Wishes { count: Some(3), form, ..wishes() }, Backend::Full);
+            heartbeat("127.0.0.1", port, Options { count: Some(3), form, ..options() }, Backend::Full);
         heartbeat.start().expect("starts");
         assert!(heartbeat.wait(LONG).expect("no failure") && !heartbeat.is_running());
         assert_eq!(heartbeat.totals().counters.sent, sent);
@@ -188,7 +188,7 @@ fn a_count_ends_it_and_the_courses_forms_end_without_a_word() {
 #[test]
 fn nobody_says_goodbye_for_what_is_dropped() {
     let (socket, port) = monitor("127.0.0.1:0");
-    let dropped = heartbeat("127.0.0.1", port, wishes(), Backend::Full);
+    let dropped = heartbeat("127.0.0.1", port, options(), Backend::Full);
     dropped.start().expect("starts");
     hear(&socket);
     drop(dropped);
@@ -205,9 +205,9 @@ fn starting_and_stopping_leaks_nothing() {
     let (_socket, port) = monitor("127.0.0.1:0");
     for host in ["127.0.0.1", "localhost"] {
         for _ in 0..200 {
-            heartbeat(host, port, wishes(), Backend::Full).start().expect("starts");
+            heartbeat(host, port, options(), Backend::Full).start().expect("starts");
         }
-        heartbeat(host, port, wishes(), Backend::Full).stop(0);
+        heartbeat(host, port, options(), Backend::Full).stop(0);
     }
     // Other tests run beside this one: a leak would be hundreds. What is dropped is closed by the driver, a little later.
     let end = Instant::now() + LONG;
@@ -219,7 +219,7 @@ fn starting_and_stopping_leaks_nothing() {
 
 #[test]
 fn only_a_wrong_setting_is_an_error_at_once() {
-    let plan = HeartbeatPlan::new(wishes()).expect("a plan");
+    let plan = HeartbeatPlan::new(options()).expect("a plan");
     for (host, port) in [("", 9), ("a\0b", 9), ("localhost", 0)] {
         let settings = Settings { host: host.to_owned(), port, plan: plan.clone(), backend: Backend::best() };
         assert!(Heartbeat::new(settings).is_err());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use udpping::logic::codec::heartbeat::{Form, Heartbeat};
-use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Sender, Wishes};
+use udpping::logic::heartbeat::{Beat, HeartbeatPlan, Options, Sender};
 use udpping::logic::monitor::{Monitor, MonitorPlan, State};
 use udpping::logic::{Moment, SECOND};
 use udpping::net::datagram::PktInfo;
@@ -152,13 +152,13 @@ fn crowd_is_told_apart(interval: u32) -> bool {
     let mut senders: Vec<(Sender, IpAddr)> = (0..CLIENTS)
         .map(|client| {
             let [_, a, b, c] = u32::try_from(client + 2).expect("few").to_be_bytes();
-            let wishes = Wishes {
+            let options = Options {
                 interval: interval.into(),
                 id: format!("client{client}"),
                 session: client as u64,
-                ..Wishes::default()
+                ..Options::default()
             };
-            let mut sender = Sender::new(HeartbeatPlan::new(wishes).expect("a sender"));
+            let mut sender = Sender::new(HeartbeatPlan::new(options).expect("a sender"));
             sender.begin(0);
             (sender, Ipv4Addr::new(127, 1 + a, b, c).into())
         })

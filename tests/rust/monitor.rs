@@ -1,7 +1,7 @@
 //! Senders and the monitor in virtual time: whatever happens to a sender is told as what it is.
 
 use udpping::logic::SECOND;
-use udpping::logic::heartbeat::{HeartbeatPlan, Wishes};
+use udpping::logic::heartbeat::{HeartbeatPlan, Options};
 use udpping::logic::link::LinkPlan;
 use udpping::logic::monitor::{Event, Kind, MonitorPlan, PeerRow, State};
 use udpping::sim::EPOCH;
@@ -22,7 +22,7 @@ impl World<'_> {
     fn run(&self) -> Run {
         let mut monitor = MonitorPlan::new(self.detector.parse().expect("a detector"));
         monitor.losses = true;
-        let sender = HeartbeatPlan::new(Wishes { session: 7, ..Wishes::default() }).expect("a sender");
+        let sender = HeartbeatPlan::new(Options { session: 7, ..Options::default() }).expect("a sender");
         let (loss, delay) = (self.loss.parse().expect("a loss"), self.delay.parse().expect("a delay"));
         let link = LinkPlan::new(loss, delay, 1_u64.into());
         let faults = self.faults.iter().map(|text| text.parse().expect("faults")).collect();

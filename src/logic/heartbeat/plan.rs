@@ -4,13 +4,13 @@ use crate::logic::Invalid;
 use crate::logic::codec::heartbeat::{Form, INTERVALS, Key, NAME_RULE, is_name};
 use crate::logic::time::{Nanos, seconds};
 
-/// The schedule and the words of a sender.
+/// The schedule and the format of a sender.
 #[derive(Debug, Clone)]
 pub struct HeartbeatPlan {
     /// Time between two heartbeats.
     pub interval: Nanos,
-    /// A heartbeat leaves up to this share of the interval before its time, at random, so that many senders do not
-    /// keep step (RFC 5880, section 6.8.7). It still carries its time.
+    /// A heartbeat is sent up to this share of the interval early, at random, so that senders do not synchronize (RFC 5880,
+    /// section 6.8.7). It carries the time of the schedule.
     pub jitter: f64,
     /// Who sends.
     pub id: Box<str>,
@@ -22,7 +22,7 @@ pub struct HeartbeatPlan {
     pub boot: Option<u64>,
     /// A number drawn at random for this session.
     pub session: u64,
-    /// How long after a sign of life of the program heartbeats are still sent; `None`: always.
+    /// How long after a touch heartbeats are sent; `None`: always.
     pub gate: Option<Nanos>,
     /// How many are sent before the session ends; `None`: until it is stopped.
     pub count: Option<u64>,
@@ -32,7 +32,7 @@ pub struct HeartbeatPlan {
 
 /// The same as a user gives it.
 #[derive(Debug, Clone)]
-pub struct Wishes {
+pub struct Options {
     /// Seconds between two heartbeats.
     pub interval: f64,
     /// Share of the interval.
@@ -47,7 +47,7 @@ pub struct Wishes {
     pub boot: Option<i64>,
     /// A number drawn at random.
     pub session: u64,
-    /// Seconds that a sign of life lasts.
+    /// Seconds after a touch.
     pub touch: Option<f64>,
     /// How many to send.
     pub count: Option<i64>,
@@ -55,7 +55,7 @@ pub struct Wishes {
     pub first_seq: i64,
 }
 
-impl Default for Wishes {
+impl Default for Options {
     /// One a second, from 1, without an end.
     fn default() -> Self {
         Self {
@@ -75,14 +75,14 @@ impl Default for Wishes {
 
 impl HeartbeatPlan {
     /// Checks what the user asks for.
-    pub fn new(wishes: Wishes) -> Result<Self, Invalid> {
-        let interval = seconds("interval", wishes.interval, &INTERVALS, "")?;
-        if !(0.0..=0.25).contains(&wishes.jitter) {
+    pub fn new(options: Options) -> Result<Self, Invalid> {
+        let interval = seconds("interval", options.interval, &INTERVALS, "")?;
+        if !(0.0..=0.25).contains(&options.jitter) {
             let expected = "0 to 0.25, the share of the interval by which heartbeats may leave early";
-            return Err(Invalid::new("jitter", wishes.jitter, expected));
+            return Err(Invalid::new("jitter", options.jitter, expected));
         }
-        if !is_name(&wishes.id) {
-            return Err(Invalid::quoted("id", &wishes.id, NAME_RULE));
+        if !is_name(&options.id) {
+            return Err(Invalid::quoted("id", &options.id, NAME_RULE));
         }
         let whole = |what, value: i64, least: u64, expected: &str| {
             u64::try_from(value)
@@ -92,18 +92,18 @@ impl HeartbeatPlan {
         };
         let plan = Self {
             interval,
-            jitter: wishes.jitter,
-            id: wishes.id.into(),
-            form: wishes.form,
-            key: wishes.key,
-            boot: wishes.boot.map(|boot| whole("boot", boot, 0, "0 to 2^63 - 1")).transpose()?,
-            session: wishes.session,
-            gate: wishes.touch.map(|touch| seconds("touch", touch, &INTERVALS, ", or None")).transpose()?,
-            count: wishes
+            jitter: options.jitter,
+            id: options.id.into(),
+            form: options.form,
+            key: options.key,
+            boot: options.boot.map(|boot| whole("boot", boot, 0, "0 to 2^63 - 1")).transpose()?,
+            session: options.session,
+            gate: options.touch.map(|touch| seconds("touch", touch, &INTERVALS, ", or None")).transpose()?,
+            count: options
                 .count
                 .map(|count| whole("count", count, 1, "at least 1, or None for no end"))
                 .transpose()?,
-            first_seq: whole("first_seq", wishes.first_seq, 0, "0 to 2^63 - 1")?,
+            first_seq: whole("first_seq", options.first_seq, 0, "0 to 2^63 - 1")?,
         };
         if plan.form != Form::Full && (plan.key.is_some() || plan.boot.is_some()) {
             let expected = "full with a key or a boot number: the course's forms have no room for them";

@@ -17,8 +17,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(wishes: Wishes) -> Self {
-        let mut sender = Sender::new(HeartbeatPlan::new(wishes).unwrap());
+    fn new(options: Options) -> Self {
+        let mut sender = Sender::new(HeartbeatPlan::new(options).unwrap());
         sender.begin(0);
         Self { sender, said: Vec::new() }
     }
@@ -64,13 +64,13 @@ fn nanos(text: &str) -> Nanos {
     whole.parse::<Nanos>().unwrap() * SECOND + format!("{part:0<9}").parse::<Nanos>().unwrap()
 }
 
-fn wishes() -> Wishes {
-    Wishes { id: "web1".to_owned(), session: 0x9f3a, ..Wishes::default() }
+fn options() -> Options {
+    Options { id: "web1".to_owned(), session: 0x9f3a, ..Options::default() }
 }
 
 #[test]
 fn a_heartbeat_leaves_at_each_time_on_the_schedule() {
-    let mut stage = Stage::new(Wishes { interval: 0.5, boot: Some(4), ..wishes() });
+    let mut stage = Stage::new(Options { interval: 0.5, boot: Some(4), ..options() });
     stage.run(2 * SECOND);
     assert_eq!((stage.seqs(), stage.times()), (vec![1, 2, 3, 4, 5], vec![0, 500, 1_000, 1_500, 2_000]));
     assert_eq!(
@@ -82,7 +82,7 @@ fn a_heartbeat_leaves_at_each_time_on_the_schedule() {
 
 #[test]
 fn nothing_is_due_before_the_schedule_begins() {
-    let mut sender = Sender::new(HeartbeatPlan::new(wishes()).unwrap());
+    let mut sender = Sender::new(HeartbeatPlan::new(options()).unwrap());
     let now = Moment { mono: 5, wall: WALL };
     assert_eq!((sender.next_due(), sender.beat(now, &mut Vec::new())), (Nanos::MAX, Beat::Wait(Nanos::MAX)));
     sender.begin(7);
@@ -91,7 +91,7 @@ fn nothing_is_due_before_the_schedule_begins() {
 
 #[test]
 fn a_late_sender_skips_what_it_missed_and_says_when_it_should_have_sent() {
-    let mut stage = Stage::new(wishes());
+    let mut stage = Stage::new(options());
     stage.run(2 * SECOND);
     // Stopped for a while: one heartbeat at once, and back on the schedule.
     stage.wake(10_300_000_000, true);
@@ -105,7 +105,7 @@ fn a_late_sender_skips_what_it_missed_and_says_when_it_should_have_sent() {
 
 #[test]
 fn a_number_is_not_used_up_by_what_has_not_left() {
-    let mut stage = Stage::new(wishes());
+    let mut stage = Stage::new(options());
     for (at, network) in [(0, true), (1, false), (2, false), (3, true)] {
         stage.wake(at * SECOND, network);
     }
@@ -115,7 +115,7 @@ fn a_number_is_not_used_up_by_what_has_not_left() {
 
 #[test]
 fn jitter_is_early_differs_each_time_and_leaves_the_schedule_alone() {
-    let mut stage = Stage::new(Wishes { jitter: 0.25, ..wishes() });
+    let mut stage = Stage::new(Options { jitter: 0.25, ..options() });
     let mut early = Vec::new();
     for slot in 0..1_000 {
         let due = stage.sender.next_due();
@@ -135,13 +135,13 @@ fn jitter_is_early_differs_each_time_and_leaves_the_schedule_alone() {
             .all(|((_, mono, wall, _), slot)| *mono == slot * SECOND && *wall == WALL + mono)
     );
     // Another sender's heartbeats leave at other times.
-    let other = Stage::new(Wishes { jitter: 0.25, session: 7, ..wishes() }).sender;
-    assert_ne!(other.leaves(0, 1), stage.sender.leaves(0, 1));
+    let other = Stage::new(Options { jitter: 0.25, session: 7, ..options() }).sender;
+    assert_ne!(other.send_time(0, 1), stage.sender.send_time(0, 1));
 }
 
 #[test]
 fn without_a_sign_of_life_nothing_is_sent() {
-    let mut stage = Stage::new(Wishes { touch: Some(1.5), ..wishes() });
+    let mut stage = Stage::new(Options { touch: Some(1.5), ..options() });
     stage.run(3 * SECOND);
     assert_eq!((stage.seqs(), stage.times()), (vec![1, 2], vec![0, 1_000]));
     stage.sender.touch(3_700_000_000);
@@ -155,7 +155,7 @@ fn without_a_sign_of_life_nothing_is_sent() {
 #[test]
 fn the_last_word_is_said_three_times_and_with_its_status() {
     for (status, gate) in [(0, None), (3, Some(0.001)), (-9, None)] {
-        let mut stage = Stage::new(Wishes { touch: gate, ..wishes() });
+        let mut stage = Stage::new(Options { touch: gate, ..options() });
         stage.run(0);
         stage.sender.bye(500_000_000, status);
         stage.sender.bye(500_000_000, 77);
@@ -169,7 +169,7 @@ fn the_last_word_is_said_three_times_and_with_its_status() {
 
 #[test]
 fn last_words_that_do_not_leave_end_too() {
-    let mut stage = Stage::new(wishes());
+    let mut stage = Stage::new(options());
     stage.sender.bye(0, 0);
     let ends = (0..10).map(|at| stage.wake(at * SECOND, false)).position(|beat| beat == Beat::Done);
     assert_eq!((ends, stage.sender.counters().errors), (Some(3), 3));
@@ -177,7 +177,7 @@ fn last_words_that_do_not_leave_end_too() {
 
 #[test]
 fn a_session_may_have_a_count() {
-    let mut stage = Stage::new(Wishes { count: Some(2), ..wishes() });
+    let mut stage = Stage::new(Options { count: Some(2), ..options() });
     stage.run(Nanos::MAX);
     assert_eq!((stage.seqs(), stage.times()), (vec![1, 2, 3, 4, 5], vec![0, 1_000, 1_000, 1_010, 1_020]));
 }
@@ -185,7 +185,7 @@ fn a_session_may_have_a_count() {
 #[test]
 fn the_courses_forms_say_when_they_leave_and_never_goodbye() {
     for (form, line) in [(Form::Lab3, "Heartbeat 2 1700000001.5"), (Form::Lab2, "2 1700000001.5")] {
-        let mut sender = Sender::new(HeartbeatPlan::new(Wishes { form, ..wishes() }).unwrap());
+        let mut sender = Sender::new(HeartbeatPlan::new(Options { form, ..options() }).unwrap());
         sender.begin(0);
         let mut out = Vec::new();
         for mono in [0, 1_500_000_000] {
@@ -200,8 +200,8 @@ fn the_courses_forms_say_when_they_leave_and_never_goodbye() {
 }
 
 #[test]
-fn answers_are_told_in_the_next_heartbeat() {
-    let mut stage = Stage::new(wishes());
+fn the_next_heartbeat_acknowledges_answers() {
+    let mut stage = Stage::new(options());
     stage.run(2 * SECOND);
     stage.sender.answered(2, 2_300_000_000);
     assert_eq!(stage.sender.round_trip(), Some(1_300_000_000));
@@ -217,7 +217,7 @@ fn answers_are_told_in_the_next_heartbeat() {
 
 #[test]
 fn an_answer_after_very_many_heartbeats_is_no_round_trip() {
-    let mut stage = Stage::new(wishes());
+    let mut stage = Stage::new(options());
     stage.run(200 * SECOND);
     stage.sender.answered(201 - 128, 200 * SECOND);
     assert_eq!((stage.sender.counters().answered, stage.sender.round_trip()), (0, None));
@@ -227,19 +227,19 @@ fn an_answer_after_very_many_heartbeats_is_no_round_trip() {
 
 #[test]
 fn what_cannot_be_used_is_refused() {
-    let refused = |wishes: Wishes| HeartbeatPlan::new(wishes).unwrap_err().to_string();
+    let refused = |options: Options| HeartbeatPlan::new(options).unwrap_err().to_string();
     for interval in [0.0, -1.0, 86_401.0, f64::NAN, f64::INFINITY] {
-        assert!(refused(Wishes { interval, ..wishes() }).starts_with("interval "));
-        assert!(refused(Wishes { touch: Some(interval), ..wishes() }).starts_with("touch "));
+        assert!(refused(Options { interval, ..options() }).starts_with("interval "));
+        assert!(refused(Options { touch: Some(interval), ..options() }).starts_with("touch "));
     }
-    assert!(refused(Wishes { jitter: 0.26, ..wishes() }).contains("0 to 0.25"));
-    assert!(refused(Wishes { id: "a b".to_owned(), ..wishes() }).contains("\"a b\""));
-    assert!(refused(Wishes { boot: Some(-1), ..wishes() }).starts_with("boot -1"));
-    assert!(refused(Wishes { count: Some(0), ..wishes() }).starts_with("count 0"));
-    assert!(refused(Wishes { first_seq: -1, ..wishes() }).starts_with("first_seq -1"));
+    assert!(refused(Options { jitter: 0.26, ..options() }).contains("0 to 0.25"));
+    assert!(refused(Options { id: "a b".to_owned(), ..options() }).contains("\"a b\""));
+    assert!(refused(Options { boot: Some(-1), ..options() }).starts_with("boot -1"));
+    assert!(refused(Options { count: Some(0), ..options() }).starts_with("count 0"));
+    assert!(refused(Options { first_seq: -1, ..options() }).starts_with("first_seq -1"));
     let key = Key::new("ops", &[7; 16]).ok();
-    assert!(refused(Wishes { form: Form::Lab3, key, ..wishes() }).starts_with("wire lab3 "));
-    assert!(refused(Wishes { form: Form::Lab2, boot: Some(1), ..wishes() }).starts_with("wire lab2 "));
+    assert!(refused(Options { form: Form::Lab3, key, ..options() }).starts_with("wire lab3 "));
+    assert!(refused(Options { form: Form::Lab2, boot: Some(1), ..options() }).starts_with("wire lab2 "));
 }
 
 /// What may happen to a sender.
@@ -267,7 +267,7 @@ proptest! {
         happenings in happenings(), jitter in 0.0..=0.25, gated in any::<bool>(), session in any::<u64>(),
     ) {
         let touch = gated.then_some(2.0);
-        let mut stage = Stage::new(Wishes { jitter, session, touch, ..wishes() });
+        let mut stage = Stage::new(Options { jitter, session, touch, ..options() });
         let mut now = 0;
         for happening in happenings {
             match happening {
@@ -296,7 +296,7 @@ proptest! {
 
     #[test]
     fn no_time_is_too_strange(times in proptest::collection::vec(any::<(i64, i64)>(), 1..20), jitter in 0.0..=0.25) {
-        let mut sender = Sender::new(HeartbeatPlan::new(Wishes { jitter, touch: Some(1.0), ..wishes() }).unwrap());
+        let mut sender = Sender::new(HeartbeatPlan::new(Options { jitter, touch: Some(1.0), ..options() }).unwrap());
         sender.begin(times[0].0);
         for (mono, wall) in times {
             sender.touch(wall);

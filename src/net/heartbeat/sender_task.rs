@@ -79,7 +79,7 @@ impl SenderTask {
         if let Some(until) = self.patience {
             let now = self.state.clock.now();
             let mut sender = lock(&self.state.sender);
-            if self.name.is_pending() && now < until && !sender.is_leaving() {
+            if self.name.is_pending() && now < until && !sender.is_draining() {
                 return Some(until);
             }
             sender.begin(now);
@@ -138,7 +138,7 @@ impl SenderTask {
                 }
             }
         }
-        if lock(&self.state.sender).has_parted() {
+        if lock(&self.state.sender).has_sent_goodbye() {
             // `Heartbeat::stop` waits for this.
             self.state.events.extend([()]);
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::logic::codec::heartbeat::Heartbeat as Line;
-use crate::logic::heartbeat::Wishes;
+use crate::logic::heartbeat::Options;
 
 const SENDERS: usize = 150;
 const SOON: Duration = Duration::from_secs(20);
@@ -19,7 +19,7 @@ fn far_end() -> (UdpSocket, SocketAddr) {
 }
 
 fn plan(id: usize) -> HeartbeatPlan {
-    HeartbeatPlan::new(Wishes { id: id.to_string(), interval: 0.1, ..Wishes::default() }).unwrap()
+    HeartbeatPlan::new(Options { id: id.to_string(), interval: 0.1, ..Options::default() }).unwrap()
 }
 
 fn sender(to: SocketAddr, backend: Backend, plan: HeartbeatPlan) -> Heartbeat {
@@ -127,7 +127,7 @@ fn one_that_is_dropped_sends_no_more() {
 fn a_defect_that_one_comes_upon_ends_that_one_alone() {
     let (far, to) = far_end();
     let (first, last) = (sender(to, Backend::best(), plan(1)), sender(to, Backend::best(), plan(2)));
-    // No wishes lead to such a plan: it divides by zero.
+    // No options lead to such a plan: it divides by zero.
     let broken = sender(to, Backend::best(), HeartbeatPlan { interval: 0, ..plan(3) });
     for each in [&first, &broken, &last] {
         each.start().unwrap();
