@@ -24,8 +24,6 @@ use super::{Arrival, Nanos, SECOND};
 use tally::{Tally, Timed};
 use times::{Times, Unstamped};
 
-/// Rows that an endless run keeps at least, for late replies and for looking at.
-const WINDOW: usize = 65_536;
 /// How long a reply waits for the kernel's stamp of its ping's sending.
 const STAMP_WAIT: Nanos = SECOND / 100;
 /// After so many in vain no reply waits, until a stamp comes again.
@@ -78,7 +76,7 @@ impl<C: Codec> Pinger<C> {
     /// A run to `target`. `sees_foreign`: the driver delivers datagrams from anyone, not from the target alone.
     pub fn new(plan: Plan<C>, target: SocketAddr, sees_foreign: bool) -> Self {
         Self {
-            rows: Rows::new(plan.first_seq),
+            rows: plan.rows(),
             next_seq: plan.first_seq,
             next_due: Some(plan.start),
             deadlines: VecDeque::new(),
@@ -244,6 +242,36 @@ impl<C: Codec> Pinger<C> {
         self.target
     }
 
+    /// The first ping is due at `at`. Nothing has been sent yet.
+    pub fn start_at(&mut self, at: Nanos) {
+        (self.plan.start, self.next_due, self.settled_at) = (at, Some(at), at);
+    }
+
+    /// Sends no more; what is in flight is waited for as at the end of the plan.
+    pub fn end(&mut self) {
+        self.gave_up = true;
+    }
+
+    /// Goes on sending after [`Pinger::end`] or after giving up: the schedule begins anew at `at`.
+    pub fn resume(&mut self, at: Nanos) {
+        (self.gave_up, self.missed) = (false, 0);
+        if let Some(due) = self.next_due.filter(|due| *due < at) {
+            self.plan.start += at - due;
+            self.next_due = Some(at);
+        }
+    }
+
+    /// The target has another address: pings go there, and replies count from there alone.
+    pub fn retarget(&mut self, target: SocketAddr) {
+        self.target = target;
+    }
+
+    /// Datagrams of others are counted elsewhere from now on; returns how many there were.
+    pub fn leave_foreign(&mut self) -> u64 {
+        self.sees_foreign = false;
+        std::mem::take(&mut self.tally.foreign)
+    }
+
     fn is_sending(&self) -> bool {
         !self.gave_up && self.plan.end_seq().is_none_or(|end| self.next_seq < end)
     }
@@ -261,8 +289,8 @@ impl<C: Codec> Pinger<C> {
     }
 
     fn forget_old_rows(&mut self) {
-        let spare = self.rows.len().saturating_sub(WINDOW);
-        if spare >= Rows::CHUNK {
+        let spare = self.rows.len().saturating_sub(self.plan.keep);
+        if spare >= self.rows.chunk_size() {
             self.rows.drop_front(self.first_open().unwrap_or(spare).min(spare));
         }
     }

@@ -6,10 +6,16 @@ use super::Schedule;
 use crate::logic::Invalid;
 use crate::logic::codec::{Codec, MAX_PAYLOAD, TextLine};
 use crate::logic::random::{Direction, Effect, Seed, Uniforms};
+use crate::logic::record::Rows;
 use crate::logic::time::{DAY, Nanos, seconds};
 
 /// The waits for one reply, and the times between two pings: more than a day is a slip of the unit.
 const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;
+
+/// Rows that a run without an end keeps, unless it is told how many.
+const KEEP: usize = 65_536;
+/// The numbers that it can be told.
+const KEEPS: RangeInclusive<i64> = 16..=1_000_000;
 
 /// Two hundred years: what is left of 64 bits of nanoseconds since 1970, and a little less.
 const AGES: Nanos = 200 * 365 * DAY;
@@ -42,6 +48,8 @@ pub struct Plan<C = TextLine> {
     pub start: Nanos,
     /// The number of the first ping.
     pub first_seq: u64,
+    /// Rows that a run without an end keeps at least, for late replies and for looking at.
+    pub keep: usize,
 }
 
 /// The same as a user gives it, in seconds.
@@ -149,7 +157,40 @@ impl<C: Codec> Plan<C> {
             size,
             start: 0,
             first_seq,
+            keep: KEEP,
         })
+    }
+
+    /// The same with messages of `size` bytes.
+    ///
+    /// # Errors
+    /// A message that does not fit.
+    pub fn with_size(mut self, size: i64) -> Result<Self, Invalid> {
+        let last_seq = self.end_seq().map_or(u64::MAX, |end| end - 1);
+        self.size = Some(payload_size(size, self.message.longest(last_seq))?);
+        Ok(self)
+    }
+
+    /// How many rows a run without an end is to keep, if that can be done.
+    ///
+    /// # Errors
+    /// A number out of range, or a run with an end.
+    pub fn check_keep(&self, keep: i64) -> Result<usize, Invalid> {
+        if self.count.is_some() {
+            return Err(Invalid::new("keep", keep, "count=None as well; a run with an end keeps every row"));
+        }
+        usize::try_from(keep)
+            .ok()
+            .filter(|_| KEEPS.contains(&keep))
+            .ok_or_else(|| Invalid::new("keep", keep, "16 to 1,000,000 rows, or None for the default"))
+    }
+
+    /// No rows yet, in chunks of a quarter of what is kept.
+    pub(super) fn rows(&self) -> Rows {
+        if self.count.is_some() {
+            return Rows::new(self.first_seq);
+        }
+        Rows::in_chunks(self.first_seq, self.keep.div_ceil(4))
     }
 
     /// When the ping after `seq` is due, which itself was due at `due`; `None` without an interval.

@@ -11,9 +11,11 @@ use crate::logic::Nanos;
 use crate::logic::codec::ServerTimes;
 
 /// The rows of one target, oldest first. Row `i` has sequence number `first_seq + i`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     first_seq: u64,
+    /// Rows of a full chunk.
+    chunk: usize,
     len: usize,
     /// All but the last are full.
     chunks: VecDeque<Arc<Chunk>>,
@@ -127,7 +129,7 @@ impl Chunk {
 impl Rows {
     /// Stands in `source` where nobody answered.
     pub const NO_SOURCE: u32 = u32::MAX;
-    /// Rows of a full chunk. A copy of one is made in less than a millisecond, so that nobody who looks at a run holds up
+    /// The most rows of a full chunk. A copy of one is made in less than a millisecond, so that nobody who looks at a run holds up
     /// its pings for longer.
     pub const CHUNK: usize = 16_384;
     /// Different senders remembered by name. Only the target and routers on the way can be one, so this is ample;
@@ -136,7 +138,25 @@ impl Rows {
 
     /// No rows yet; the first will be `first_seq`.
     pub fn new(first_seq: u64) -> Self {
-        Self { first_seq, ..Self::default() }
+        Self::in_chunks(first_seq, Self::CHUNK)
+    }
+
+    /// The same in chunks of `chunk` rows: what is forgotten goes by the chunk, so a short window needs short ones.
+    #[must_use]
+    pub fn in_chunks(first_seq: u64, chunk: usize) -> Self {
+        Self {
+            first_seq,
+            chunk: chunk.clamp(1, Self::CHUNK),
+            len: 0,
+            chunks: VecDeque::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// Rows of a full chunk.
+    #[must_use]
+    pub fn chunk_size(&self) -> usize {
+        self.chunk
     }
 
     /// How many rows there are.
@@ -165,24 +185,24 @@ impl Rows {
         self.first_seq + index as u64
     }
 
-    /// The chunks, oldest first; all but the last are of [`Rows::CHUNK`] rows.
+    /// The chunks, oldest first; all but the last are of [`Rows::chunk_size`] rows.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = &Arc<Chunk>> {
         self.chunks.iter()
     }
 
     /// The chunk of a row, and its place there.
     pub fn place(&self, index: usize) -> (&Chunk, usize) {
-        (&self.chunks[index / Self::CHUNK], index % Self::CHUNK)
+        (&self.chunks[index / self.chunk], index % self.chunk)
     }
 
     /// The same, to write to.
     pub fn place_mut(&mut self, index: usize) -> (&mut Chunk, usize) {
-        (Arc::make_mut(&mut self.chunks[index / Self::CHUNK]), index % Self::CHUNK)
+        (Arc::make_mut(&mut self.chunks[index / self.chunk]), index % self.chunk)
     }
 
     /// A new row, in flight (or [`Status::Error`] if `sent` is [`NONE`]).
     pub fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
-        if self.len == self.chunks.len() * Self::CHUNK {
+        if self.len == self.chunks.len() * self.chunk {
             let chunk = self.chunks.back().map_or_else(Chunk::default, |last| Chunk::with_room_of(last));
             self.chunks.push_back(Arc::new(chunk));
         }
@@ -275,12 +295,13 @@ impl Rows {
     /// The latest `count` rows at least: a clone without the chunks before them.
     #[must_use]
     pub fn latest(&self, count: usize) -> Self {
-        let skipped = self.len.saturating_sub(count).div_euclid(Self::CHUNK);
+        let skipped = self.len.saturating_sub(count).div_euclid(self.chunk);
         // Of none, none: a chunk that is shared for nothing would be copied for nothing.
         let skipped = if count == 0 { self.chunks.len() } else { skipped };
-        let rows = self.len.min(skipped * Self::CHUNK);
+        let rows = self.len.min(skipped * self.chunk);
         Self {
             first_seq: self.seq(rows),
+            chunk: self.chunk,
             len: self.len - rows,
             chunks: self.chunks.iter().skip(skipped).cloned().collect(),
             sources: self.sources.clone(),
@@ -294,9 +315,9 @@ impl Rows {
 
     /// Forgets the oldest `count` rows, or a little fewer: whole chunks, as nothing has to be moved then.
     pub fn drop_front(&mut self, count: usize) {
-        let chunks = count.min(self.len) / Self::CHUNK;
+        let chunks = count.min(self.len) / self.chunk;
         self.chunks.drain(..chunks);
-        self.first_seq += (chunks * Self::CHUNK) as u64;
-        self.len -= chunks * Self::CHUNK;
+        self.first_seq += (chunks * self.chunk) as u64;
+        self.len -= chunks * self.chunk;
     }
 }

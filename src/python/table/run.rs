@@ -32,7 +32,7 @@ impl Table {
             let target = vec![lane; rows.len().min(Rows::CHUNK)].into();
             let first = latest.map_or(0, |latest| rows.len().saturating_sub(latest));
             for (number, chunk) in rows.chunks().enumerate() {
-                let begin = number * Rows::CHUNK;
+                let begin = number * rows.chunk_size();
                 let piece = Piece::new(&target, rows.seq(begin), chunk, first.saturating_sub(begin));
                 if !piece.places.is_empty() {
                     pieces.push(piece.columns(&words)?);
