@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import TypeAlias
 
 import pytest
 import udpping
@@ -178,3 +179,149 @@ def test_a_closed_port_does_not_become_a_flood() -> None:
         rows = [next(pinger) for _ in range(4)]
     assert [row.status for row in rows] == ["unreachable"] * 4
     assert time.monotonic() - began >= 0.3
+
+
+Target: TypeAlias = "str | tuple[str, int] | udpping.Target | udpping.Server"
+Targets: TypeAlias = "Target | list[Target]"
+
+
+def endless(
+    targets: Targets, *, interval: float = 0.01, timeout: float = 0.2, keep: int | None = None
+) -> udpping.Pinger:
+    return udpping.Pinger(targets, count=None, interval=interval, timeout=timeout, keep=keep)
+
+
+def received(pinger: udpping.Pinger) -> dict[str, int]:
+    return {summary.target: summary.received for summary in pinger.so_far().summaries}
+
+
+def name_of(server: udpping.Server, more: str = "") -> str:
+    host, port = server.address
+    return f"{host}:{port}{more}"
+
+
+@pytest.mark.parametrize("form", ["text", "pair", "server", "target", "list"])
+def test_a_target_is_given_in_any_form(form: str) -> None:
+    with udpping.Server(port=0) as server:
+        host, port = server.address
+        forms: dict[str, Targets] = {
+            "text": f"{host}:{port}",
+            "pair": (host, port),
+            "server": server,
+            "target": udpping.Target(host, port),
+            "list": [server],
+        }
+        pinger = udpping.Pinger(forms[form], count=2)
+        run = pinger.run()
+    assert statuses(run) == ["reply"] * 2
+    assert run.targets == (f"{host}:{port}",)
+    assert run.summary.foreign == 0
+
+
+def test_targets_come_and_go_while_the_pings_go_on() -> None:
+    with udpping.Server(port=0) as near, udpping.Server(port=0) as far, endless([near]) as pinger:
+        wait_until(lambda: pinger.summary.received >= 3)
+        pinger.add(far)
+        wait_until(lambda: received(pinger).get(name_of(far), 0) >= 3)
+        pinger.remove(near)
+        wait_until(lambda: pinger.so_far().summaries[0].pending == 0)
+        before = received(pinger)
+        wait_until(lambda: received(pinger)[name_of(far)] >= before[name_of(far)] + 5)
+        assert received(pinger)[name_of(near)] == before[name_of(near)] == near.counters.received
+        pinger.add(near)
+        wait_until(lambda: received(pinger)[name_of(near)] >= before[name_of(near)] + 3)
+        run = pinger.so_far()
+        pinger.stop()
+    seqs = [row.seq for row in run if row.target == name_of(near)]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert {row.target for row in pinger} <= {name_of(near), name_of(far)}
+    assert run.summary.sent == sum(summary.sent for summary in run.summaries)
+    assert (run.summary.lost, run.summary.foreign, run.summary.behind) == (0, 0, 0)
+
+
+def test_a_run_without_targets_waits_for_others_if_it_has_no_end() -> None:
+    with udpping.Server(port=0) as server, endless(server) as pinger:
+        assert next(pinger).seq == 1
+        pinger.remove(server)
+        wait_until(lambda: pinger.summary.pending == 0)
+        with pytest.raises(udpping.ConfigError, match="one that is pinged"):
+            pinger.remove(server)
+        sent = pinger.summary.sent
+        pinger.add(server)
+        wait_until(lambda: pinger.summary.sent >= sent + 3)
+    list(pinger)
+    with pytest.raises(udpping.ConfigError, match="a run that goes on"):
+        pinger.add(server)
+
+
+def test_two_targets_at_one_address_have_their_own_rows() -> None:
+    with udpping.Server(port=0) as server:
+        low, high = (udpping.Target(*server.address, dscp=dscp) for dscp in (8, 46))
+        long = udpping.Target(*server.address, dscp=46, size=400)
+        with udpping.Pinger([low, high], count=5, interval=0.01) as pinger:
+            pinger.add(long)
+            run = pinger.run()
+        assert server.counters.received == 15
+    names = [name_of(server, more) for more in (" dscp=8", " dscp=46", " dscp=46 size=400")]
+    assert [summary.target for summary in run.summaries] == names
+    for summary in run.summaries:
+        assert (summary.sent, summary.received, summary.duplicates) == (5, 5, 0)
+    for name, size in zip(names, (None, None, 400), strict=True):
+        rows = [row for row in run if row.target == name]
+        assert [row.seq for row in rows] == [1, 2, 3, 4, 5]
+        assert size is None or {row.bytes for row in rows} == {size}
+
+
+def test_what_is_no_other_target_is_refused_and_the_others_go_on() -> None:
+    with udpping.Server(port=0) as server, endless(server) as pinger:
+        host, port = server.address
+        refused: dict[Target, str] = {
+            server: "each address once",
+            udpping.Target(host, port, dscp=64): "dscp 64 is not usable: expected 0 to 63",
+            udpping.Target(host, port, size=3): "size 3 is not usable",
+            (host, 0): "port 0 is not usable",
+            "nobody:x": "expected a port from 1 to 65535",
+        }
+        for target, error in refused.items():
+            with pytest.raises(udpping.ConfigError, match=error) as caught:
+                pinger.add(target)
+            assert "\n" not in str(caught.value)
+        with pytest.raises(udpping.AddressError):
+            pinger.add("no-such-host.invalid")
+        pinger.add(udpping.Target(host, port, dscp=1))
+        wait_until(lambda: len(received(pinger)) == 2 and min(received(pinger).values()) >= 3)
+    assert pinger.summary.lost == 0
+
+
+def test_names_are_looked_up_again_and_errors_end_nothing() -> None:
+    with udpping.Server("localhost", port=0) as server, endless(("localhost", server.address[1])) as pinger:
+        wait_until(lambda: pinger.summary.received >= 3)
+        assert pinger.resolve() == {}
+        sent = pinger.summary.sent
+        wait_until(lambda: pinger.summary.received >= sent + 3)
+    assert pinger.summary.lost == 0
+
+
+def test_rows_kept_are_an_option_of_runs_without_an_end() -> None:
+    with udpping.Server(port=0) as server, endless(server, interval=0.0005, keep=50) as pinger:
+        wait_until(lambda: pinger.summary.received >= 300)
+        run = pinger.so_far()
+    assert 50 - run.summary.pending <= len(run) <= 50 + 13
+    assert run.settings["keep"] == 50
+    for keep, count in ((15, None), (1_000_001, None), (100, 3)):
+        with pytest.raises(udpping.ConfigError, match="keep"):
+            udpping.Pinger("127.0.0.1", count=count, keep=keep)
+
+
+def test_two_hundred_targets_are_pinged_at_once_and_kept_apart() -> None:
+    with udpping.Server("127.0.0.1", port=0) as server:
+        port = server.address[1]
+        with endless([(f"127.0.0.{last}", port) for last in range(1, 3)], interval=0.2, timeout=2) as pinger:
+            for size in range(60, 258):
+                pinger.add(udpping.Target("127.0.0.1", port, size=size))
+            wait_until(lambda: sum(many >= 2 for many in received(pinger).values()) >= 199, 30)
+            run = pinger.so_far()
+    assert len(run.summaries) == 200
+    for summary in run.summaries[2:]:
+        size = int(summary.target.rpartition("=")[2])
+        assert {row.bytes for row in run if row.target == summary.target} == {size}

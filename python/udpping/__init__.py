@@ -18,6 +18,7 @@ is raised. Every result is a table.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim, stats, testing, theory
+    from udpping._args.targets import Target
     from udpping._figures.fit import DelayFit, Fit, LossFit, fit
     from udpping._files.load import load
     from udpping._live import live
@@ -73,6 +74,7 @@ __all__ = [
     "SimRun",
     "Summary",
     "Table",
+    "Target",
     "UdppingError",
     "__version__",
     "aio",
@@ -112,6 +114,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_services.server"),
         "Table": "_table.table",
+        "Target": "_args.targets",
         **dict.fromkeys(
             (name for name in __all__ if name.endswith(("Error", "Warning", "Interrupted"))), "errors"
         ),

@@ -13,7 +13,8 @@ The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main
 import asyncio
 
 from udpping._args.limits import DEFAULT_PORT
-from udpping._services.ping import finite, targets_of
+from udpping._args.targets import targets_of
+from udpping._services.ping import finite
 from udpping._services.session import Session
 
 TYPE_CHECKING = False
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from udpping._args.options import PingOptions
+    from udpping._args.targets import AnyTarget, Target
     from udpping._results.run import Run
-    from udpping._services.ping import Target
 
 __all__ = ["ping", "ping_many"]
 
@@ -48,7 +49,7 @@ async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Un
 
 
 async def ping_many(
-    targets: "Iterable[Target]", *, port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]"
+    targets: "Iterable[AnyTarget]", *, port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]"
 ) -> "Run":
     """Ping as `udpping.ping_many` does, with the same keywords and errors; cancelling it stops the pings.
 
@@ -62,7 +63,7 @@ async def ping_many(
     return await _finish(targets_of(targets, port), options)
 
 
-async def _finish(targets: list[tuple[str, int]], options: "PingOptions") -> "Run":
+async def _finish(targets: "list[tuple[str, int]] | list[Target]", options: "PingOptions") -> "Run":
     finite(options.get("count", 1))
     # Names are looked up on construction, which may take seconds.
     session = await asyncio.to_thread(lambda: Session(targets, options))

@@ -8,6 +8,8 @@ mod account;
 mod plan;
 mod schedule;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod times;
 
 use std::collections::VecDeque;
@@ -240,6 +242,12 @@ impl<C: Codec> Pinger<C> {
     /// Where the pings go.
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+
+    /// The time between two pings; `None` where the next waits for the last.
+    #[must_use]
+    pub fn interval(&self) -> Option<Nanos> {
+        self.plan.interval
     }
 
     /// The first ping is due at `at`. Nothing has been sent yet.

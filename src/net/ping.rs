@@ -28,13 +28,23 @@ use crate::logic::record::Row;
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
 
+/// The most targets of a session, with those that were removed.
+const MOST_TARGETS: usize = 65_536;
+/// Rows that an endless run keeps unless it is told how many: for all the targets that it begins with, and for each.
+const KEEP_ALL: usize = 1_048_576;
+const KEEP_MOST: usize = 65_536;
+/// The same for each target that is added later.
+const KEEP_ADDED: usize = 1_024;
+
 /// What to ping, and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Host and port of each target.
-    pub targets: Vec<(String, u16)>,
+    /// Whom to ping.
+    pub targets: Vec<Target>,
     /// The schedule of each.
     pub plan: Plan,
+    /// Rows that an endless run keeps for each target; `None`: fewer with more targets.
+    pub keep: Option<usize>,
     /// The IP version, if it matters.
     pub family: Option<Family>,
     /// The local address to send from.
@@ -64,14 +74,198 @@ pub enum Events {
     All,
 }
 
+/// Whom to ping, and what is special about these pings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// A name or an address.
+    pub host: String,
+    /// The port, from 1.
+    pub port: u16,
+    /// The class of service; `None`: that of the session.
+    pub dscp: Option<u8>,
+    /// Bytes of each message; `None`: as the session has them.
+    pub size: Option<usize>,
+}
+
+impl Target {
+    /// `host:port`, and what is special.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut name = if self.host.contains(':') && !self.host.starts_with('[') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        };
+        let special = [("dscp", self.dscp.map(usize::from)), ("size", self.size)];
+        for (what, value) in special {
+            name.extend(value.map(|value| format!(" {what}={value}")));
+        }
+        name
+    }
+}
+
 /// One target and its run.
 #[derive(Debug)]
 pub struct Lane {
-    /// `host:port` as the user named it.
+    /// As the user named it.
     pub name: String,
     /// Its run.
     pub pinger: Pinger,
+    /// Nothing more is sent.
+    pub removed: bool,
+    target: Target,
     socket: usize,
+}
+
+/// The targets of a session; the lock of this is held for short.
+#[derive(Debug, Default)]
+struct Lanes {
+    all: Vec<Lane>,
+    /// By the socket and the address that its replies come from: targets at one address have a socket each.
+    by_peer: HashMap<(usize, IpAddr, u16), usize>,
+    by_name: HashMap<String, usize>,
+    sockets: Vec<Arc<Socket>>,
+    /// What each socket marks its datagrams with.
+    dscp_of: Vec<Option<u8>>,
+    /// Sockets are new, or there is something in `touched`.
+    changed: bool,
+    /// Those that the thread has to look at: they are new, go on, or send no more.
+    touched: Vec<usize>,
+    /// The thread will look at none again.
+    over: bool,
+}
+
+impl Lanes {
+    /// A lane for one more target whose first ping is due at `start`.
+    fn insert(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        address: SocketAddr,
+        start: Nanos,
+    ) -> Result<()> {
+        let index = self.all.len();
+        let name = target.name();
+        if index == MOST_TARGETS {
+            let expected = format!("at most {MOST_TARGETS} targets in one run, with those that were removed");
+            return Err(Invalid::new("target", format!("{name:?}"), expected).into());
+        }
+        self.check_free(settings, index, target, address)?;
+        let several = settings.targets.len() > 1 || index > 0;
+        let socket = self.socket_of(settings, target, address, several)?;
+        let mut plan = Plan {
+            start,
+            stream: u32::try_from(index).unwrap_or(u32::MAX),
+            keep: settings.keep.unwrap_or_else(|| keep(index, settings.targets.len())),
+            ..settings.plan.clone()
+        };
+        if target.size.is_some() {
+            plan.size = target.size;
+        }
+        // With several targets a stranger's datagram belongs to none of them: the session counts it.
+        let sees_foreign = !several && self.sockets[socket].sees_foreign();
+        let mut pinger = Pinger::new(plan, address, sees_foreign);
+        if self.sockets[socket].timestamping() == Timestamping::Both {
+            pinger.expect_stamps();
+        }
+        self.by_peer.insert(key(socket, address), index);
+        self.by_name.insert(name.clone(), index);
+        self.all.push(Lane { name, pinger, removed: false, target: target.clone(), socket });
+        Ok(())
+    }
+
+    /// The same while the session runs.
+    fn add(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        address: SocketAddr,
+        shared: &Shared,
+    ) -> Result<()> {
+        let index = self.all.len();
+        self.insert(settings, target, address, 0)?;
+        self.touched.push(index);
+        self.changed = true;
+        if let [first, _] = &mut self.all[..] {
+            shared.foreign.fetch_add(first.pinger.leave_foreign(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Refuses a target that differs from another one in nothing.
+    fn check_free(
+        &self,
+        settings: &Settings,
+        index: usize,
+        target: &Target,
+        address: SocketAddr,
+    ) -> Result<()> {
+        let looks =
+            |target: &Target| (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size));
+        let same = |other: &usize| {
+            let lane = &self.all[*other];
+            looks(&lane.target) == looks(target) && *other != index && !lane.removed
+        };
+        let mut there = (0..self.sockets.len()).filter_map(|socket| self.by_peer.get(&key(socket, address)));
+        if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
+            return Err(Invalid::new("targets", format!("{:?}", target.name()), "each address once").into());
+        }
+        Ok(())
+    }
+
+    /// Gives a lane another address.
+    fn move_to(&mut self, settings: &Settings, index: usize, address: SocketAddr) -> Result<()> {
+        let (target, old, before) = {
+            let lane = &self.all[index];
+            (lane.target.clone(), lane.pinger.target(), lane.socket)
+        };
+        self.check_free(settings, index, &target, address)?;
+        if key(0, old) == key(0, address) {
+            return Ok(());
+        }
+        let socket = if self.sockets[before].sees_foreign() {
+            self.socket_of(settings, &target, address, true)?
+        } else {
+            // It was connected to the old address, for this target alone.
+            self.sockets[before] = open_socket(settings, &target, address, settings.busy)?;
+            before
+        };
+        self.by_peer.remove(&key(before, old));
+        self.by_peer.insert(key(socket, address), index);
+        let lane = &mut self.all[index];
+        lane.socket = socket;
+        lane.pinger.retarget(address);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// A socket for a target. Unconnected ones serve every target of their family, but one at each address; connected
+    /// ones serve one.
+    fn socket_of(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        address: SocketAddr,
+        several: bool,
+    ) -> Result<usize> {
+        if let Some(socket) = self.socket_for(address, target.dscp, settings) {
+            return Ok(socket);
+        }
+        self.sockets.push(open_socket(settings, target, address, settings.busy && !several)?);
+        self.dscp_of.push(target.dscp.or(settings.ip_options.dscp));
+        Ok(self.sockets.len() - 1)
+    }
+
+    /// The first socket of these options for targets of this family that serves nobody at `address`, if there is one.
+    fn socket_for(&self, address: SocketAddr, dscp: Option<u8>, settings: &Settings) -> Option<usize> {
+        (0..self.sockets.len()).find(|index| {
+            let socket = &self.sockets[*index];
+            socket.sees_foreign()
+                && !self.by_peer.contains_key(&key(*index, address))
+                && self.dscp_of[*index] == dscp.or(settings.ip_options.dscp)
+                && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
+        })
+    }
 }
 
 /// A run of pings in the background.
@@ -81,13 +275,12 @@ pub struct Session {
     waker: Waker,
     thread: Mutex<Option<thread::Ready>>,
     started_wall: Mutex<i64>,
-    sees_foreign: bool,
+    settings: Settings,
 }
 
 #[derive(Debug)]
 struct Shared {
-    lanes: Mutex<Vec<Lane>>,
-    sockets: Vec<Socket>,
+    lanes: Mutex<Lanes>,
     stop: AtomicBool,
     events: EventQueue<(usize, Row)>,
     /// Datagrams from strangers, where there are several targets that they could be foreign to.
@@ -105,62 +298,82 @@ impl Session {
         if settings.targets.is_empty() {
             return Err(Invalid::new("targets", "[]", "at least one target").into());
         }
-        let several = settings.targets.len() > 1;
-        let mut sockets: Vec<Socket> = Vec::new();
-        let mut lanes = Vec::with_capacity(settings.targets.len());
-        let mut lane_of = HashMap::with_capacity(settings.targets.len());
-        for (index, (host, port)) in settings.targets.iter().enumerate() {
-            let address = reachable(resolve(host, *port, settings.family)?);
-            let name = display_name(host, *port);
-            if *port == 0 {
-                return Err(Invalid::new("port", 0, "1 to 65535").into());
-            }
-            if lane_of.insert(key(address), index).is_some() {
-                return Err(Invalid::new("targets", format!("{name:?}"), "each address once").into());
-            }
-            // Unconnected sockets serve every target of their family; connected ones serve one.
-            let shared = sockets.iter().position(|socket| {
-                socket.sees_foreign()
-                    && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
-            });
-            let socket = if let Some(socket) = shared {
-                socket
-            } else {
-                let mut socket =
-                    Socket::toward(address, settings.bind, settings.ip_options, settings.backend)?;
-                #[cfg(target_os = "linux")]
-                timestamping::enable(&mut socket, settings.timestamping);
-                if settings.busy && !several {
-                    socket.connect(address)?;
-                }
-                sockets.push(socket);
-                sockets.len() - 1
-            };
-            let plan = Plan {
-                start: stagger(&settings.plan, index, settings.targets.len()),
-                stream: u32::try_from(index).unwrap_or(u32::MAX),
-                ..settings.plan.clone()
-            };
-            // With several targets a stranger's datagram belongs to none of them: the session counts it.
-            let sees_foreign = !several && sockets[socket].sees_foreign();
-            let mut pinger = Pinger::new(plan, address, sees_foreign);
-            if sockets[socket].timestamping() == Timestamping::Both {
-                pinger.expect_stamps();
-            }
-            lanes.push(Lane { name, pinger, socket });
+        let mut lanes = Lanes::default();
+        for (index, target) in settings.targets.iter().enumerate() {
+            let start = stagger(&settings.plan, index, settings.targets.len());
+            lanes.insert(settings, target, address_of(target, settings)?, start)?;
         }
         let (waker, bell) = wait::waker().map_err(Error::system("set up the pinger"))?;
         let shared = Arc::new(Shared {
             lanes: Mutex::new(lanes),
-            sockets,
             stop: AtomicBool::new(false),
             events: EventQueue::new(),
             foreign: AtomicU64::new(0),
             duration: AtomicI64::new(0),
         });
-        let ready = thread::Ready::new(Arc::clone(&shared), lane_of, bell, settings);
-        let sees_foreign = settings.backend == Backend::Full;
-        Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), sees_foreign })
+        let ready = thread::Ready::new(Arc::clone(&shared), bell, settings);
+        let settings = settings.clone();
+        Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), settings })
+    }
+
+    /// Pings one more target, at the latest an interval from now; one that was removed goes on.
+    ///
+    /// # Errors
+    /// As [`Session::open`], and when the run is over. Nothing has changed then.
+    pub fn add(&self, target: &Target) -> Result<()> {
+        let address = address_of(target, &self.settings)?;
+        let mut lanes = lock(&self.shared.lanes);
+        if lanes.over {
+            return Err(Invalid::new("target", format!("{:?}", target.name()), "a run that goes on").into());
+        }
+        match lanes.by_name.get(&target.name()).copied() {
+            Some(lane) if lanes.all[lane].removed => {
+                lanes.move_to(&self.settings, lane, address)?;
+                lanes.all[lane].removed = false;
+                lanes.touched.push(lane);
+                lanes.changed = true;
+            }
+            _ => lanes.add(&self.settings, target, address, &self.shared)?,
+        }
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Sends nothing more to a target; pings in flight are waited for. Its rows and counts stay.
+    ///
+    /// # Errors
+    /// A target that is not pinged.
+    pub fn remove(&self, target: &Target) -> Result<()> {
+        let mut lanes = lock(&self.shared.lanes);
+        let name = target.name();
+        let lane = lanes.by_name.get(&name).copied().filter(|lane| !lanes.all[*lane].removed);
+        let lane = lane.ok_or_else(|| {
+            Invalid::new("target", format!("{name:?}"), "one that is pinged, named as it was added")
+        })?;
+        lanes.all[lane].removed = true;
+        lanes.all[lane].pinger.end();
+        lanes.touched.push(lane);
+        lanes.changed = true;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Looks up all names again, and pings new addresses from then on; returns what went wrong with which target, which
+    /// keeps its address.
+    pub fn resolve(&self) -> Vec<(String, Error)> {
+        let targets: Vec<_> = {
+            let lanes = lock(&self.shared.lanes);
+            let each = lanes.all.iter().enumerate().filter(|(_, lane)| !lane.removed);
+            each.map(|(index, lane)| (index, lane.target.clone())).collect()
+        };
+        let mut failed = Vec::new();
+        for (index, target) in targets {
+            let done = address_of(&target, &self.settings)
+                .and_then(|address| lock(&self.shared.lanes).move_to(&self.settings, index, address));
+            failed.extend(done.err().map(|error| (target.name(), error)));
+        }
+        self.waker.wake();
+        failed
     }
 
     /// Starts sending. A second call does nothing.
@@ -172,6 +385,7 @@ impl Session {
         *lock(&self.started_wall) = wall_ns();
         ready.spawn().map_err(|source| {
             // Nobody else will say that it is over.
+            lock(&self.shared.lanes).over = true;
             self.shared.events.end();
             Error::System { action: "start a thread", source }
         })
@@ -182,6 +396,7 @@ impl Session {
         self.shared.stop.store(true, Ordering::Release);
         // Never started: there is no thread to say that it is over.
         if lock(&self.thread).take().is_some() {
+            lock(&self.shared.lanes).over = true;
             self.shared.events.end();
         }
         self.waker.wake();
@@ -199,7 +414,8 @@ impl Session {
 
     /// What the kernel stamps, on every socket of the run.
     pub fn timestamping(&self) -> Timestamping {
-        let each = || self.shared.sockets.iter().map(Socket::timestamping);
+        let sockets = lock(&self.shared.lanes).sockets.clone();
+        let each = || sockets.iter().map(|socket| socket.timestamping());
         if each().all(|each| each == Timestamping::Both) {
             Timestamping::Both
         } else if each().all(|each| each != Timestamping::None) {
@@ -211,7 +427,7 @@ impl Session {
 
     /// Looks at the lanes as they stand.
     pub fn look<T>(&self, look: impl FnOnce(&[Lane]) -> T) -> T {
-        look(&lock(&self.shared.lanes))
+        look(&lock(&self.shared.lanes).all)
     }
 
     /// The counts of one target, or of all.
@@ -223,12 +439,13 @@ impl Session {
         })?;
         // Worked out without the lock, so that asking does not disturb the run.
         let mut summary = account.summary();
-        if several && self.sees_foreign {
+        if several && self.settings.backend == Backend::Full {
             summary.foreign = Some(foreign);
         }
         // A socket may serve several targets: what it dropped is nobody's in particular.
         if target.is_none() {
-            summary.kernel_drops = self.shared.sockets.iter().map(Socket::kernel_drops).sum();
+            let sockets = lock(&self.shared.lanes).sockets.clone();
+            summary.kernel_drops = sockets.iter().map(|socket| socket.kernel_drops()).sum();
         }
         Some(summary)
     }
@@ -249,6 +466,11 @@ impl Drop for Session {
     }
 }
 
+/// Rows kept for a target, of so many that a run began with.
+fn keep(index: usize, targets: usize) -> usize {
+    if index < targets { (KEEP_ALL / targets).clamp(KEEP_ADDED, KEEP_MOST) } else { KEEP_ADDED }
+}
+
 /// The first pings of several targets are spread over the interval, so that they do not leave in one burst.
 fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
     let share = |interval: Nanos| {
@@ -258,15 +480,32 @@ fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
     plan.start + plan.interval.map_or(0, share)
 }
 
-fn display_name(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
+fn open_socket(
+    settings: &Settings,
+    target: &Target,
+    address: SocketAddr,
+    connected: bool,
+) -> Result<Arc<Socket>> {
+    let dscp = target.dscp.or(settings.ip_options.dscp);
+    let ip_options = IpOptions { dscp, ..settings.ip_options };
+    let mut socket = Socket::toward(address, settings.bind, ip_options, settings.backend)?;
+    #[cfg(target_os = "linux")]
+    timestamping::enable(&mut socket, settings.timestamping);
+    if connected {
+        socket.connect(address)?;
     }
+    Ok(Arc::new(socket))
 }
 
-/// The key of a lane: scope and flow of an IPv6 address do not tell targets apart.
-fn key(address: SocketAddr) -> (IpAddr, u16) {
-    (address.ip(), address.port())
+fn address_of(target: &Target, settings: &Settings) -> Result<SocketAddr> {
+    let address = reachable(resolve(&target.host, target.port, settings.family)?);
+    if target.port == 0 {
+        return Err(Invalid::new("port", 0, "1 to 65535").into());
+    }
+    Ok(address)
+}
+
+/// The key of replies: scope and flow of an IPv6 address do not tell targets apart.
+fn key(socket: usize, address: SocketAddr) -> (usize, IpAddr, u16) {
+    (socket, address.ip(), address.port())
 }

@@ -18,14 +18,19 @@ use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
 use crate::net::datagram::Timestamping;
-use crate::net::ping::{Events, Lane, Session, Settings};
+use crate::net::ping::{Events, Lane, Session, Settings, Target};
 use crate::net::socket::{Backend, IpOptions};
+
+/// Host, port, class of service and bytes of each message.
+type PingTarget = (String, i64, Option<i64>, Option<i64>);
 
 /// A run of pings to one or several targets.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct PingSession {
     session: Session,
     seed: String,
+    /// What the size of a target's messages is checked by.
+    plan: Plan,
 }
 
 #[pymethods]
@@ -34,22 +39,21 @@ impl PingSession {
     #[pyo3(signature = (targets, options: "dict[str, object]", *, events, announce))]
     fn new(
         py: Python<'_>,
-        targets: Vec<(String, i64)>,
+        targets: Vec<PingTarget>,
         options: &Bound<'_, PyDict>,
         events: bool,
         announce: bool,
     ) -> PyResult<Self> {
-        let targets = targets
-            .into_iter()
-            .map(|(host, port)| Ok((host, number("port", port, "1 to 65535")?)))
-            .collect::<PyResult<Vec<_>>>()?;
         let seed: Option<Bound<'_, PyInt>> = option(options, "seed")?;
         let family: Option<String> = option(options, "family")?;
         let bind: Option<String> = option(options, "bind")?;
         let spin: Option<f64> = option(options, "spin")?;
+        let keep: Option<i64> = option(options, "keep")?;
+        let plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
         let settings = Settings {
-            targets,
-            plan: plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?,
+            targets: targets.into_iter().map(|each| target(each, &plan)).collect::<PyResult<_>>()?,
+            keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,
+            plan: plan.clone(),
             family: family.as_deref().map(parse::<Family>).transpose()?,
             bind: bind.as_deref().map(local_address).transpose()?,
             ip_options: IpOptions::new(
@@ -68,11 +72,30 @@ impl PingSession {
             spin: spin.map(|spin| nanos("spin", spin, &(0..=SECOND))).transpose()?,
         };
         let seed = settings.plan.seed.to_string();
-        Ok(Self { session: py.detach(|| Session::open(&settings))?, seed })
+        Ok(Self { session: py.detach(|| Session::open(&settings))?, seed, plan })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         Ok(py.detach(|| self.session.start())?)
+    }
+
+    /// Pings one more target.
+    fn add(&self, py: Python<'_>, target: PingTarget) -> PyResult<()> {
+        let target = self::target(target, &self.plan)?;
+        Ok(py.detach(|| self.session.add(&target))?)
+    }
+
+    /// Sends nothing more to a target.
+    fn remove(&self, py: Python<'_>, target: PingTarget) -> PyResult<()> {
+        let target = self::target(target, &self.plan)?;
+        Ok(py.detach(|| self.session.remove(&target))?)
+    }
+
+    /// Looks up all names again; returns the targets for which that failed.
+    #[pyo3(signature = () -> "list[tuple[str, Exception]]")]
+    fn resolve(&self, py: Python<'_>) -> Vec<(String, PyErr)> {
+        let failed = py.detach(|| self.session.resolve());
+        failed.into_iter().map(|(name, error)| (name, error.into())).collect()
     }
 
     /// Ends the run soon.
@@ -118,10 +141,11 @@ impl PingSession {
         })
     }
 
-    /// The address of each target, as `host:port`.
-    fn addresses(&self, py: Python<'_>) -> Vec<String> {
+    /// Name and address of each target.
+    fn targets(&self, py: Python<'_>) -> Vec<(String, String)> {
         py.detach(|| {
-            self.session.look(|lanes| lanes.iter().map(|lane| lane.pinger.target().to_string()).collect())
+            let each = |lane: &Lane| (lane.name.clone(), lane.pinger.target().to_string());
+            self.session.look(|lanes| lanes.iter().map(each).collect())
         })
     }
 
@@ -180,6 +204,15 @@ impl PingSession {
         ];
         PyTuple::new(py, values)
     }
+}
+
+fn target((host, port, dscp, size): PingTarget, plan: &Plan) -> PyResult<Target> {
+    Ok(Target {
+        host,
+        port: number("port", port, "1 to 65535")?,
+        dscp: IpOptions::new(None, dscp, false)?.dscp,
+        size: size.map(|size| plan.clone().with_size(size)).transpose()?.and_then(|plan| plan.size),
+    })
 }
 
 /// The defaults of the face: count, timeout, message, number of the first ping, and schedule.

@@ -10,7 +10,7 @@ use udpping::logic::ping::{Pinger, Plan, Wishes};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
 use udpping::net::datagram::Timestamping;
-use udpping::net::ping::{Events, Session, Settings};
+use udpping::net::ping::{Events, Session, Settings, Target};
 use udpping::net::socket::{Backend, IpOptions};
 use udpping::sim::ping::{Peer, Run};
 
@@ -112,10 +112,15 @@ fn real_peer(scenario: &'static Scenario, done: mpsc::Receiver<()>) -> (u16, thr
     (port, peer)
 }
 
+fn target(host: &str, port: u16) -> Target {
+    Target { host: host.to_owned(), port, ..Target::default() }
+}
+
 fn settings(targets: &[(&str, u16)], plan: Plan, backend: Backend) -> Settings {
     Settings {
-        targets: targets.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect(),
+        targets: targets.iter().map(|(host, port)| target(host, *port)).collect(),
         plan,
+        keep: None,
         family: None,
         bind: None,
         ip_options: IpOptions::default(),
@@ -258,9 +263,9 @@ fn a_session_that_was_never_started_ends_when_stopped() {
 fn what_cannot_work_is_one_clear_error() {
     let open = |settings: Settings| Session::open(&settings).expect_err("refused").to_string();
     let base = settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Backend::best());
-    let unknown = open(Settings { targets: vec![("no-such-host.invalid".into(), 9)], ..base.clone() });
+    let unknown = open(Settings { targets: vec![target("no-such-host.invalid", 9)], ..base.clone() });
     assert!(unknown.contains("\"no-such-host.invalid\""), "{unknown}");
-    let twice = vec![("127.0.0.1".into(), 9), ("127.0.0.1".into(), 9)];
+    let twice = vec![target("127.0.0.1", 9), target("127.0.0.1", 9)];
     assert!(open(Settings { targets: twice, ..base.clone() }).contains("each address once"));
     assert!(open(Settings { targets: Vec::new(), ..base.clone() }).contains("at least one target"));
     let bind = Some(IpAddr::from([192, 0, 2, 1]));

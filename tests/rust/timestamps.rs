@@ -8,7 +8,7 @@ use udpping::logic::ping::{Action, Pinger, Plan, Wishes};
 use udpping::logic::record::{Row, Stamp, Status};
 use udpping::logic::{Arrival, Moment};
 use udpping::net::datagram::Timestamping;
-use udpping::net::ping::{Events, Session, Settings};
+use udpping::net::ping::{Events, Session, Settings, Target};
 use udpping::net::socket::{Backend, IpOptions};
 
 const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 12_000);
@@ -175,7 +175,8 @@ fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
     });
     let wishes = Wishes { count: Some(PINGS), timeout: 20.0, ..Wishes::default() };
     let settings = settings(Settings {
-        targets: vec![("127.0.0.1".to_owned(), port)],
+        targets: vec![Target { host: "127.0.0.1".to_owned(), port, ..Target::default() }],
+        keep: None,
         plan: Plan::new(wishes).expect("valid"),
         family: None,
         bind: None,

@@ -1,7 +1,84 @@
 """Who to ask, as people write it."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from udpping._args.checks import items, optional, refuse, text, whole
 from udpping._args.limits import DEFAULT_PORT, MAX_PORT
 from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from udpping._services.server import Server
+
+    AnyTarget: TypeAlias = "str | tuple[str, int] | Target | Server"
+
+
+class Target(NamedTuple):
+    """Whom to ping, with what is special about these pings: for `ping_many` and `Pinger`.
+
+    * `host`, `port`: a name or an address, and a port from 1 to 65,535, by default 12000.
+    * `dscp`: class of service, from 0 to 63; `None` is that of the call.
+    * `size`: bytes of payload, with the range of `ping`; `None` is that of the call.
+
+    Its name in rows and summaries has what is special in it. Two that differ in it may share an address:
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server:
+    ...     low, high = (udpping.Target(*server.address, dscp=dscp) for dscp in (8, 46))
+    ...     run = udpping.ping_many([low, high], count=2)
+    >>> [summary.target.split(" ")[1] for summary in run.summaries]
+    ['dscp=8', 'dscp=46']
+    """
+
+    host: str
+    port: int = DEFAULT_PORT
+    dscp: int | None = None
+    size: int | None = None
+
+
+EXPECTED = 'text such as "host:12000", (host, port), a Target or a Server'
+
+
+def one_target(target: object, port: int) -> Target:
+    """Read a target in whatever form; `port` stands in for a missing one."""
+    if isinstance(target, str):
+        return Target(*parse_target(target, port))
+    if isinstance(target, Target):
+        maybe = optional(whole)
+        return Target(
+            text("host", target.host),
+            whole("port", target.port),
+            maybe("dscp", target.dscp),
+            maybe("size", target.size),
+        )
+    try:
+        name, number = items("target", getattr(target, "address", target), EXPECTED)
+    except ValueError:
+        raise refuse("target", target, EXPECTED) from None
+    return Target(text("host", name), whole("port", number))
+
+
+def targets_of(targets: object, port: int) -> list[Target]:
+    """Read the targets of `ping_many`."""
+    if isinstance(targets, str):
+        raise refuse("targets", targets, "a list, or ping() for one target")
+    whole("port", port)
+    return [one_target(target, port) for target in items("targets", targets, "a list of them")]
+
+
+def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int) -> list[Target]:
+    """Read the targets of `Pinger`: one, or a list."""
+    if isinstance(targets, str):
+        whole("port", port)
+        return [one_target(targets, port) if ":" in targets else Target(targets, port)]
+    if isinstance(targets, tuple) or hasattr(targets, "address"):
+        return [one_target(targets, port)]
+    if not isinstance(targets, Iterable):
+        text("host", targets)
+    return targets_of(targets, port)
 
 
 def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:

@@ -1,21 +1,20 @@
 """`ping`, `Pinger` and `ping_many`: who is there, how far away, and how much is lost."""
 
-from udpping._args.checks import items, refuse, text, whole
+from udpping._args.checks import refuse
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
-from udpping._args.targets import parse_target
+from udpping._args.targets import one_or_many, one_target, targets_of
 from udpping._services.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self
 
+    from udpping._args.targets import AnyTarget
     from udpping._results.rows import Row
     from udpping._results.run import Run, Summary
-
-    Target: TypeAlias = "str | tuple[str, int]"
 
 
 def ping(
@@ -136,7 +135,7 @@ def ping(
 
 
 def ping_many(
-    targets: "Iterable[Target]",
+    targets: "Iterable[AnyTarget]",
     *,
     port: int = DEFAULT_PORT,
     count: int = COUNT,
@@ -159,7 +158,8 @@ def ping_many(
 ) -> "Run":
     """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
 
-    A target is `"host"`, `"host:port"`, `"[v6]:port"` or `(host, port)`; `port` stands in for a missing one.
+    A target is `"host"`, `"host:port"`, `"[v6]:port"`, `(host, port)`, a `Target` or a `Server`; `port`
+    stands in for a missing one.
     `count` pings go to each. Everything else is as in `ping`, with these differences:
 
     * With `interval`, the first pings are spread over it, so that they do not leave all at once.
@@ -167,7 +167,7 @@ def ping_many(
       are counted in `run.summary` and are `None` in `run.summaries`.
 
     Raises what `ping` raises. ConfigError is also for an empty list, and for two targets with the same
-    address and port, under whatever names; nothing has been sent then.
+    address and port, under whatever names, that differ in no option; nothing has been sent then.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
@@ -204,7 +204,7 @@ def ping_many(
 
 
 class Pinger:
-    """Pings that can be watched: iterate over it for the rows as they come.
+    """Pings that can be watched, to one target or many: iterate over it for the rows as they come.
 
     A row comes when its ping is answered or given up, and again when a late reply or a duplicate changes
     it. The arguments, their defaults and the errors are those of `ping`; names are looked up and sockets
@@ -217,6 +217,8 @@ class Pinger:
     `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 81,920 pings, the
     summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows that nobody
     takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
+    `keep=n` keeps the latest n pings of each target instead, and up to a quarter more: from 16 to 1,000,000,
+    each with some 100 bytes and its reply. By default many targets share 1,048,576, with 1,024 each at least.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:
@@ -233,11 +235,24 @@ class Pinger:
     1 reply
     >>> pinger.run().row(0).seq
     1
+
+    `host` may also be what `ping_many` takes as a target, or a list of such, with the differences told there.
+    `add` and `remove` change the list while the pings go on, and `resolve` looks up the names again:
+
+    >>> with udpping.Server(port=0) as near, udpping.Server(port=0) as far:
+    ...     with udpping.Pinger([near], count=None, interval=0.01) as pinger:
+    ...         pinger.add(far)
+    ...         pinger.add(udpping.Target(*far.address, dscp=46))
+    ...         while min(each.received for each in pinger.so_far().summaries) < 3:
+    ...             _ = next(pinger)
+    ...         pinger.remove(near)
+    >>> [summary.lost for summary in pinger.run().summaries]
+    [0, 0, 0]
     """
 
     def __init__(
         self,
-        host: str = "localhost",
+        host: "AnyTarget | Iterable[AnyTarget]" = "localhost",
         port: int = DEFAULT_PORT,
         *,
         count: int | None = COUNT,
@@ -258,9 +273,11 @@ class Pinger:
         busy: bool = False,
         spin: float | None = None,
         announce: bool = False,
+        keep: int | None = None,
     ) -> None:
+        self._port = port
         self._session = Session(
-            [(host, port)],
+            one_or_many(host, port),
             {
                 "count": count,
                 "timeout": timeout,
@@ -282,6 +299,7 @@ class Pinger:
             },
             events=True,
             announce=announce,
+            keep=keep,
         )
 
     def __enter__(self) -> "Self":
@@ -304,8 +322,8 @@ class Pinger:
 
     @property
     def address(self) -> str:
-        """The address and port that the name stands for, such as `127.0.0.1:12000` or `[::1]:12000`."""
-        return self._session.addresses[0]
+        """The address and port that the first name stands for: `127.0.0.1:12000` or `[::1]:12000`."""
+        return self._session.targets[0][1]
 
     @property
     def summary(self) -> "Summary":
@@ -328,31 +346,43 @@ class Pinger:
         """
         return self._session.finish()
 
+    def add(self, target: "AnyTarget") -> None:
+        """Ping one more target, with its first ping at the latest an interval from now.
+
+        It has rows and a summary of its own. If it shares an address with another target, from which it then
+        differs in `dscp` or `size`, it has a socket of its own too, by which its replies are told apart. One
+        that was removed goes on with its next number. Its name is looked up now.
+
+        Raises ConfigError for one that is pinged already, for more than 65,536 (with those that were
+        removed), and when the run is over; and AddressError and NetworkError as `ping` does. Others go on.
+        """
+        self._session.add(one_target(target, self._port))
+
+    def remove(self, target: "AnyTarget") -> None:
+        """Send nothing more to a target, given as it was added.
+
+        Its pings in flight are waited for, for `timeout`; its rows and its summary stay in the run. Without
+        an end (`count=None`), a run whose last target was removed waits for others, or for `stop`.
+
+        Raises ConfigError for one that is not pinged.
+        """
+        self._session.remove(one_target(target, self._port))
+
+    def resolve(self) -> "dict[str, Exception]":
+        """Look up the names of all targets again, and ping their new addresses from now on.
+
+        Takes as long as the names need; the pings go on meanwhile. A reply from an old address then counts as
+        foreign. Gives the errors by the names of their targets, which keep their addresses: AddressError for
+        a name that is unknown now, ConfigError where another target has the address, and NetworkError.
+        """
+        return self._session.resolve()
+
     def stop(self) -> None:
         """Send no more and wait for nothing. May be called twice, and from another thread."""
         self._session.stop()
-
-
-def targets_of(targets: "Iterable[Target]", port: int) -> list[tuple[str, int]]:
-    if isinstance(targets, str):
-        raise refuse("targets", targets, "a list, or ping() for one target")
-    whole("port", port)
-    return [
-        parse_target(target, port) if isinstance(target, str) else _pair(target)
-        for target in items("targets", targets, "a list of them")
-    ]
 
 
 def finite(count: int | None) -> None:
     """Refuse an endless run where somebody waits for the end."""
     if count is None:
         raise refuse("count", count, "a number from 1; Pinger goes on for ever")
-
-
-def _pair(target: object) -> tuple[str, int]:
-    expected = 'text such as "host:12000", or (host, port)'
-    try:
-        host, port = items("target", target, expected)
-    except ValueError:
-        raise refuse("target", target, expected) from None
-    return text("host", host), whole("port", port)

@@ -7,7 +7,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import utc_offset
 from udpping._args.options import complete
-from udpping._args.targets import target_text
+from udpping._args.targets import Target
 from udpping._results.rows import Row
 from udpping._results.run import Run, Summary
 from udpping._results.settings import measured, total_name
@@ -16,7 +16,7 @@ from udpping.errors import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from udpping._results.settings import Settings
@@ -27,15 +27,18 @@ class Session:
 
     def __init__(
         self,
-        targets: list[tuple[str, int]],
+        targets: "Sequence[tuple[str, int] | Target]",
         options: "Mapping[str, object]" = MappingProxyType({}),
         *,
         events: bool = False,
         announce: bool = False,
+        keep: int | None = None,
     ) -> None:
         self._started = False
-        targets = [(checks.text("host", host), checks.whole("port", port)) for host, port in targets]
-        self.names = [target_text(host, port) for host, port in targets]
+        several = [
+            Target(checks.text("host", host), checks.whole("port", port), *more)
+            for host, port, *more in targets
+        ]
         self._options: dict[str, Any] = {}
         for name, value in complete(options).items():
             self._options[name] = value
@@ -43,13 +46,29 @@ class Session:
             if name == "message":
                 self._options["utc_offset"] = utc_offset()
         announce = checks.flag("announce", announce)
-        self._core = _core.PingSession(targets, self._options, events=events, announce=announce)
+        keep = checks.optional(checks.whole)("keep", keep)
+        wanted: dict[str, object] = {**self._options, "keep": keep}
+        self._core = _core.PingSession(several, wanted, events=events, announce=announce)
         self._options["seed"] = self._core.seed
+        if keep is not None:
+            self._options["keep"] = keep
 
     @property
-    def addresses(self) -> list[str]:
-        """The address and port behind each name."""
-        return self._core.addresses()
+    def targets(self) -> list[tuple[str, str]]:
+        """The name of each, and the address and port behind it."""
+        return self._core.targets()
+
+    def add(self, target: Target) -> None:
+        """Ping one more."""
+        self._core.add(target)
+
+    def remove(self, target: Target) -> None:
+        """Send nothing more to one."""
+        self._core.remove(target)
+
+    def resolve(self) -> "dict[str, Exception]":
+        """Look up all names again; returns what went wrong, by target."""
+        return dict(self._core.resolve())
 
     @property
     def stamping(self) -> str:
@@ -101,19 +120,19 @@ class Session:
     def run(self, latest: int | None = None) -> Run:
         """Put together what there is so far; of the rows, perhaps only the latest of each target."""
         total = self.summary()
+        targets = self.targets
 
         def settings() -> "Settings":
-            targets = list(zip(self.names, self.addresses, strict=True))
             return measured("udpping.ping", targets, self._options)
 
-        if len(self.names) == 1:
+        if len(targets) == 1:
             return Run(self._core.table(latest), total, (total,), settings)
-        summaries = tuple(Summary(name, self._core.summary(i)) for i, name in enumerate(self.names))
+        summaries = tuple(Summary(name, self._core.summary(i)) for i, (name, _) in enumerate(targets))
         return Run(self._core.table(latest), total, summaries, settings)
 
     def summary(self) -> Summary:
         """Sum up what there is so far."""
-        return Summary(total_name(self.names), self._core.summary(None))
+        return Summary(total_name([name for name, _ in self.targets]), self._core.summary(None))
 
     def _interrupted(self) -> Interrupted:
         self.stop()

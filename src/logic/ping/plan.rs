@@ -167,7 +167,7 @@ impl<C: Codec> Plan<C> {
     /// A message that does not fit.
     pub fn with_size(mut self, size: i64) -> Result<Self, Invalid> {
         let last_seq = self.end_seq().map_or(u64::MAX, |end| end - 1);
-        self.size = Some(payload_size(size, self.message.longest(last_seq))?);
+        self.size = Some(payload_size(size, self.codec.longest(last_seq))?);
         Ok(self)
     }
 

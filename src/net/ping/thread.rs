@@ -1,9 +1,9 @@
 //! The thread of a ping session: send what is due, receive what came, wait for the next. The error queues bring it
 //! refusals, and the kernel's stamps of what was sent.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,13 +12,13 @@ use rustix::fd::AsFd as _;
 use super::draft::Draft;
 use super::margin::Margin;
 use super::sendings::Sendings;
-use super::{Events, Lane, Settings, Shared, key};
+use super::{Events, Lane, Lanes, Settings, Shared, key};
 use crate::logic::ping::{Action, Pinger};
 use crate::logic::{Arrival, Moment, Nanos};
 use crate::net::clock::Clock;
 use crate::net::datagram::{Datagram, ErrorQueueEntry, Timestamping};
 use crate::net::event_queue::lock;
-use crate::net::socket::{RecvBatch, is_icmp_error};
+use crate::net::socket::{Backend, RecvBatch, Socket, is_icmp_error};
 use crate::net::wait::{self, Bell};
 use crate::net::{Error, Result};
 
@@ -42,12 +42,15 @@ pub(super) struct Ready {
     inbox: RecvBatch,
     margin: Margin,
     busy: bool,
+    targets: usize,
+    is_endless: bool,
+    backend: Backend,
 }
 
-/// Which lane an address belongs to, and when each has to be looked at.
+/// What has been sent by which socket, and when each lane has to be looked at.
 #[derive(Debug)]
 struct Wires {
-    lane_of: HashMap<(IpAddr, u16), usize>,
+    sockets: Vec<Arc<Socket>>,
     events: Events,
     draft: Draft,
     sendings: Vec<Sendings>,
@@ -58,17 +61,12 @@ struct Wires {
 }
 
 impl Ready {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        lane_of: HashMap<(IpAddr, u16), usize>,
-        bell: Bell,
-        settings: &Settings,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, bell: Bell, settings: &Settings) -> Self {
         let wires = Wires {
-            lane_of,
+            sockets: Vec::new(),
             events: settings.events,
             draft: Draft::default(),
-            sendings: shared.sockets.iter().map(|_| Sendings::new()).collect(),
+            sendings: Vec::new(),
             quoted: Vec::new(),
             agenda: BTreeSet::new(),
             wake: Vec::new(),
@@ -79,7 +77,18 @@ impl Ready {
         // Who asks again and again, or has one ping out at a time, asks for one.
         let single = settings.busy || (!several && settings.plan.interval.is_none());
         let inbox = RecvBatch::new(if single { 1 } else { SLOTS }, settings.backend);
-        Self { shared, wires, bell, inbox, margin, busy: settings.busy }
+        let (targets, is_endless) = (settings.targets.len(), settings.plan.count.is_none());
+        Self {
+            shared,
+            wires,
+            bell,
+            inbox,
+            margin,
+            targets,
+            busy: settings.busy,
+            is_endless,
+            backend: settings.backend,
+        }
     }
 
     pub(super) fn spawn(mut self) -> io::Result<()> {
@@ -87,28 +96,52 @@ impl Ready {
         std::thread::Builder::new().name("udpping ping".into()).spawn(move || {
             let shared = Arc::clone(&self.shared);
             wait::set_timer_slack();
-            shared.events.run("go on pinging", || self.run());
+            shared.events.run("go on pinging", || {
+                let result = self.run();
+                lock(&self.shared.lanes).over = true;
+                result
+            });
         })?;
         Ok(())
     }
 
     fn run(&mut self) -> Result<()> {
         let clock = Clock::start();
-        let mut active = self.wires.begin(&lock(&self.shared.lanes));
+        self.wires.begin(&mut lock(&self.shared.lanes), self.targets);
         while !self.is_stopping() {
-            active -= self.wires.act(&self.shared, clock)?;
+            let grew = self.wires.act(&self.shared, clock)?;
+            if grew && !self.busy {
+                self.inbox = RecvBatch::new(SLOTS, self.backend);
+            }
             // A stamp in the error queue ends every wait, and what else is there may change what is next. Nobody waits who
             // spins, so then stamps are read with the replies, or when there are many without one.
             let is_read: fn(&Sendings) -> bool =
                 if self.busy { Sendings::is_piling_up } else { Sendings::is_missing };
             self.wires.take_stamps_of(&self.shared, clock, is_read)?;
-            let Some(&(next, lane)) = self.wires.agenda.first().filter(|_| active > 0) else { break };
-            if !self.busy {
-                self.wait(clock, next, lane)?;
+            match self.wires.agenda.first().copied() {
+                Some((next, lane)) if !self.busy => self.wait(clock, next, lane)?,
+                Some(_) => {}
+                None if self.is_over() => break,
+                None => self.wait_readable(None)?,
             }
             self.wires.receive(&self.shared, &mut self.inbox, clock, !self.busy)?;
             self.shared.duration.store(clock.now(), Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// All targets have come to their end, and no other will come: a run without an end whose targets were all removed
+    /// waits for new ones.
+    fn is_over(&self) -> bool {
+        let mut lanes = lock(&self.shared.lanes);
+        let waits = self.is_endless && lanes.all.iter().all(|lane| lane.removed);
+        lanes.over = lanes.touched.is_empty() && !waits;
+        lanes.over
+    }
+
+    fn wait_readable(&self, limit: Option<Nanos>) -> Result<()> {
+        let sockets = self.wires.sockets.iter().map(|socket| socket.as_fd());
+        wait::readable(sockets, &self.bell, limit).map_err(Error::system("wait for replies"))?;
         Ok(())
     }
 
@@ -127,8 +160,7 @@ impl Ready {
         let wake = next - margin;
         let left = wake - clock.now();
         if left > 0 {
-            let sockets = self.shared.sockets.iter().map(|socket| socket.as_fd());
-            wait::readable(sockets, &self.bell, Some(left)).map_err(Error::system("wait for replies"))?;
+            self.wait_readable(Some(left))?;
             let overslept = clock.now() - wake;
             if overslept < 0 {
                 // Something else than the time.
@@ -154,24 +186,52 @@ impl Ready {
 }
 
 impl Wires {
-    fn begin(&mut self, lanes: &[Lane]) -> usize {
-        self.wake = vec![0; lanes.len()];
-        self.agenda = (0..lanes.len()).map(|lane| (0, lane)).collect();
-        lanes.len()
+    /// Looks at once at the targets that the session began with.
+    fn begin(&mut self, lanes: &mut Lanes, targets: usize) {
+        self.wake = vec![0; targets];
+        self.agenda = (0..targets).map(|lane| (0, lane)).collect();
+        lanes.changed = true;
     }
 
-    /// Does all that is due; gives back how many lanes came to their end.
-    fn act(&mut self, shared: &Shared, clock: Clock) -> Result<usize> {
-        let mut ended = 0;
+    /// Takes in what has been added, removed or moved; returns whether there are more targets.
+    fn adopt(&mut self, lanes: &mut Lanes, now: Nanos) -> bool {
+        lanes.changed = false;
+        let before = self.wake.len();
+        self.sendings.resize_with(lanes.sockets.len(), Sendings::new);
+        for ((old, new), sendings) in self.sockets.iter().zip(&lanes.sockets).zip(&mut self.sendings) {
+            if !Arc::ptr_eq(old, new) {
+                *sendings = Sendings::new();
+            }
+        }
+        self.sockets.clone_from(&lanes.sockets);
+        for lane in std::mem::take(&mut lanes.touched) {
+            let Lane { pinger, removed, .. } = &mut lanes.all[lane];
+            if lane >= self.wake.len() {
+                self.wake.resize(lane + 1, NEVER);
+                pinger.start_at(now + spread(pinger.interval(), lane));
+            } else if !*removed {
+                pinger.resume(now);
+            }
+            self.agenda.remove(&(self.wake[lane], lane));
+            self.wake[lane] = now;
+            self.agenda.insert((now, lane));
+        }
+        self.wake.len() > before
+    }
+
+    /// Does all that is due; returns whether there are more targets than before.
+    fn act(&mut self, shared: &Shared, clock: Clock) -> Result<bool> {
         let mut lanes = lock(&shared.lanes);
         let mut sent = 0;
         let now = clock.now();
+        let grew = lanes.changed && self.adopt(&mut lanes, now);
         while let Some(&(at, index)) = self.agenda.first() {
             if at > now || sent == MOST_SENT {
                 break;
             }
-            let action = self
-                .watch(shared, index, &mut lanes[index].pinger, |pinger, changed| pinger.poll(now, changed));
+            let action = self.watch(shared, index, &mut lanes.all[index].pinger, |pinger, changed| {
+                pinger.poll(now, changed)
+            });
             match action {
                 Action::Send(seq) => {
                     self.send(shared, &mut lanes, index, seq, clock)?;
@@ -182,16 +242,16 @@ impl Wires {
                 Action::Done => {
                     self.agenda.remove(&(at, index));
                     self.wake[index] = NEVER;
-                    ended += 1;
                 }
             }
         }
-        Ok(ended)
+        Ok(grew)
     }
 
     /// Notes when to look at a lane again, unless its run is over.
     fn plan(&mut self, lane: usize, at: Nanos) {
-        if self.wake[lane] != NEVER {
+        // One that was added just now is not yet there.
+        if self.wake.get(lane).is_some_and(|wake| *wake != NEVER) {
             self.agenda.remove(&(self.wake[lane], lane));
             self.wake[lane] = at;
             self.agenda.insert((at, lane));
@@ -201,12 +261,12 @@ impl Wires {
     fn send(
         &mut self,
         shared: &Shared,
-        lanes: &mut [Lane],
+        lanes: &mut Lanes,
         index: usize,
         seq: u64,
         clock: Clock,
     ) -> Result<()> {
-        let Lane { pinger, socket, .. } = &mut lanes[index];
+        let Lane { pinger, socket, .. } = &mut lanes.all[index];
         let (socket, target) = (*socket, pinger.target());
         let (before, wall) = self.draft.refresh(pinger, index, seq, clock);
         let mut result = self.send_on(shared, lanes, (socket, target), clock)?;
@@ -214,12 +274,12 @@ impl Wires {
             // The report of an earlier ping's refusal, not of this one's, and by now it is taken.
             result = self.send_on(shared, lanes, (socket, target), clock)?;
         }
-        if result.is_ok() && shared.sockets[socket].timestamping() == Timestamping::Both {
+        if result.is_ok() && self.sockets[socket].timestamping() == Timestamping::Both {
             self.sendings[socket].push(index, seq);
         }
-        let several = lanes.len() > 1;
+        let several = lanes.all.len() > 1;
         let announce = self.events == Events::All;
-        let pinger = &mut lanes[index].pinger;
+        let pinger = &mut lanes.all[index].pinger;
         match result {
             Ok(()) => self.watch(shared, index, pinger, |pinger, changed| {
                 pinger.sent(before, wall);
@@ -244,11 +304,11 @@ impl Wires {
     fn send_on(
         &mut self,
         shared: &Shared,
-        lanes: &mut [Lane],
+        lanes: &mut Lanes,
         (socket, target): (usize, SocketAddr),
         clock: Clock,
     ) -> Result<io::Result<()>> {
-        let wire = &shared.sockets[socket];
+        let wire = Arc::clone(&self.sockets[socket]);
         let mut result = wire.send_now(self.draft.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.send_failed(shared, lanes, socket, clock)?;
@@ -262,8 +322,8 @@ impl Wires {
     }
 
     /// Writes the message of `lane` if that is to be sent at `due`; says whether it is.
-    fn prepare(&mut self, lanes: &[Lane], lane: usize, due: Nanos, clock: Clock) -> bool {
-        let pinger = &lanes[lane].pinger;
+    fn prepare(&mut self, lanes: &Lanes, lane: usize, due: Nanos, clock: Clock) -> bool {
+        let pinger = &lanes.all[lane].pinger;
         let Some((seq, _)) = pinger.next_send().filter(|(_, at)| *at == due) else { return false };
         let (now, wall) = clock.moment();
         let wall = wall.saturating_add(due - now);
@@ -273,10 +333,10 @@ impl Wires {
 
     /// Takes what has arrived. Error queues are looked at where something says that there is a report, or if `look`.
     fn receive(&mut self, shared: &Shared, inbox: &mut RecvBatch, clock: Clock, look: bool) -> Result<()> {
-        for socket in 0..shared.sockets.len() {
+        for socket in 0..self.sockets.len() {
             let mut refused = false;
             for _ in 0..MOST_BATCHES {
-                match inbox.receive(&shared.sockets[socket]) {
+                match inbox.receive(&self.sockets[socket]) {
                     Ok(false) => break,
                     Ok(true) => {
                         let (mono, wall) = clock.moment();
@@ -285,13 +345,13 @@ impl Wires {
                         self.take_reports(shared, &mut lanes, socket, clock, Sendings::is_missing)?;
                         for datagram in inbox.datagrams() {
                             let arrival = datagram.arrival(Moment { mono, wall });
-                            self.deliver(shared, &mut lanes, &datagram, &arrival);
+                            self.deliver(shared, &mut lanes, socket, &datagram, &arrival);
                         }
                     }
                     Err(error) if is_icmp_error(&error) => {
                         // Where there is an error queue, it is read below.
                         refused = true;
-                        if !shared.sockets[socket].has_error_queue() {
+                        if !self.sockets[socket].has_error_queue() {
                             self.refused_on(shared, &mut lock(&shared.lanes), socket, clock.now());
                         }
                     }
@@ -305,16 +365,23 @@ impl Wires {
         Ok(())
     }
 
-    fn deliver(&mut self, shared: &Shared, lanes: &mut [Lane], datagram: &Datagram<'_>, arrival: &Arrival) {
-        let lane = match self.lane_of.get(&key(datagram.source)) {
+    fn deliver(
+        &mut self,
+        shared: &Shared,
+        lanes: &mut Lanes,
+        socket: usize,
+        datagram: &Datagram<'_>,
+        arrival: &Arrival,
+    ) {
+        let lane = match lanes.by_peer.get(&key(socket, datagram.source)) {
             Some(lane) => *lane,
-            None if lanes.len() == 1 => 0,
+            None if lanes.all.len() == 1 => 0,
             None => {
                 shared.foreign.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         };
-        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+        self.watch(shared, lane, &mut lanes.all[lane].pinger, |pinger, changed| {
             pinger.receive(datagram.source, datagram.bytes, arrival, changed);
         });
         self.plan(lane, arrival.at.mono);
@@ -349,7 +416,7 @@ impl Wires {
         clock: Clock,
         is_needed: fn(&Sendings) -> bool,
     ) -> Result<()> {
-        for socket in 0..shared.sockets.len() {
+        for socket in 0..self.sockets.len() {
             if is_needed(&self.sendings[socket]) {
                 self.take_reports(shared, &mut lock(&shared.lanes), socket, clock, is_needed)?;
             }
@@ -363,7 +430,7 @@ impl Wires {
     fn take_reports(
         &mut self,
         shared: &Shared,
-        lanes: &mut [Lane],
+        lanes: &mut Lanes,
         socket: usize,
         clock: Clock,
         is_needed: fn(&Sendings) -> bool,
@@ -373,21 +440,22 @@ impl Wires {
         let mut left = MOST_BATCHES * SLOTS;
         while left > 0 && is_needed(&self.sendings[socket]) {
             left -= 1;
-            match shared.sockets[socket].read_error_queue(&mut quoted) {
+            match self.sockets[socket].read_error_queue(&mut quoted) {
                 Ok(None) => break,
                 Ok(Some(ErrorQueueEntry::Local)) => {}
                 Ok(Some(ErrorQueueEntry::Timestamp { key, timestamp: stamp })) => {
                     if let Some(((lane, seq), stamp)) = self.sendings[socket].stamped(key).zip(stamp) {
-                        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+                        self.watch(shared, lane, &mut lanes.all[lane].pinger, |pinger, changed| {
                             pinger.stamped(seq, stamp, changed);
                         });
                     }
                 }
                 Ok(Some(ErrorQueueEntry::Icmp(refusal))) => {
-                    let lane = refusal.target.and_then(|target| self.lane_of.get(&key(target)).copied());
+                    let lane =
+                        refusal.target.and_then(|target| lanes.by_peer.get(&key(socket, target)).copied());
                     let Some(lane) = lane else { continue };
                     let now = clock.now();
-                    self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+                    self.watch(shared, lane, &mut lanes.all[lane].pinger, |pinger, changed| {
                         pinger.unreachable(now, Some(&quoted), refusal.by, changed);
                     });
                     self.plan(lane, now);
@@ -404,27 +472,30 @@ impl Wires {
 
     /// A send failed. Nobody knows whether the kernel counted it, so both count anew; stamps that were there already are
     /// taken first, later ones are lost.
-    fn send_failed(
-        &mut self,
-        shared: &Shared,
-        lanes: &mut [Lane],
-        socket: usize,
-        clock: Clock,
-    ) -> Result<()> {
+    fn send_failed(&mut self, shared: &Shared, lanes: &mut Lanes, socket: usize, clock: Clock) -> Result<()> {
         self.take_reports(shared, lanes, socket, clock, |_| true)?;
-        if shared.sockets[socket].timestamping() == Timestamping::Both {
-            shared.sockets[socket].recount();
+        if self.sockets[socket].timestamping() == Timestamping::Both {
+            self.sockets[socket].recount();
             self.sendings[socket].recount();
         }
         Ok(())
     }
 
     /// A connected socket says no more than that its one target refused something.
-    fn refused_on(&mut self, shared: &Shared, lanes: &mut [Lane], socket: usize, now: Nanos) {
-        let Some(lane) = lanes.iter().position(|lane| lane.socket == socket) else { return };
-        self.watch(shared, lane, &mut lanes[lane].pinger, |pinger, changed| {
+    fn refused_on(&mut self, shared: &Shared, lanes: &mut Lanes, socket: usize, now: Nanos) {
+        let Some(lane) = lanes.all.iter().position(|lane| lane.socket == socket) else { return };
+        self.watch(shared, lane, &mut lanes.all[lane].pinger, |pinger, changed| {
             pinger.unreachable(now, None, None, changed);
         });
         self.plan(lane, now);
     }
+}
+
+/// How long the first ping to a target that was added waits: targets added together are spread over the interval, each
+/// as far from the others as can be.
+fn spread(interval: Option<Nanos>, lane: usize) -> Nanos {
+    /// The golden ratio less one, in millionths.
+    const STEP: usize = 618_034;
+    const ALL: usize = 1_000_000;
+    interval.unwrap_or(0) / 1_000_000 * Nanos::try_from(lane * STEP % ALL).unwrap_or(0)
 }
