@@ -6,6 +6,8 @@
 mod draft;
 mod margin;
 mod sendings;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::collections::HashMap;

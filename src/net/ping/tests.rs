@@ -1,0 +1,98 @@
+use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::logic::ping::Wishes;
+
+/// Answers what it receives with the same until the test is over; returns its address.
+fn echo() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let address = socket.local_addr().expect("bound");
+    thread::spawn(move || {
+        let mut buffer = [0; 2_048];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            if socket.send_to(&buffer[..length], from).is_err() {
+                break;
+            }
+        }
+    });
+    address
+}
+
+fn settings(targets: &[SocketAddr], backend: Backend, busy: bool) -> Settings {
+    let wishes = Wishes { count: None, interval: Some(0.005), timeout: 5.0, ..Wishes::default() };
+    Settings {
+        targets: targets.iter().map(|address| target(*address)).collect(),
+        plan: Plan::new(wishes).expect("valid"),
+        keep: None,
+        family: None,
+        bind: None,
+        ip_options: IpOptions::default(),
+        events: Events::None,
+        backend,
+        timestamping: Timestamping::Both,
+        busy,
+        spin: Some(0),
+    }
+}
+
+fn target(address: SocketAddr) -> Target {
+    Target { host: address.ip().to_string(), port: address.port(), ..Target::default() }
+}
+
+/// Waits until a target has `more` replies than now, from where it is pinged now.
+fn wait_for_replies(session: &Session, index: usize, more: u64) {
+    let received = || session.summary(Some(index)).expect("there").received;
+    let (wanted, end) = (received() + more, Instant::now() + Duration::from_secs(20));
+    while received() < wanted {
+        assert!(Instant::now() < end, "target {index} answers");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn source_of_newest(session: &Session, index: usize) -> Option<String> {
+    session.look(|lanes| {
+        let rows = lanes[index].pinger.rows();
+        let newest = (0..rows.len()).rev().map(|row| rows.get(row)).find(|row| row.reply.is_some());
+        newest.and_then(|row| row.source).map(|source| source.to_string())
+    })
+}
+
+#[test]
+fn a_target_whose_name_has_another_address_is_pinged_there() {
+    for (backend, busy) in [(Backend::best(), false), (Backend::best(), true), (Backend::Portable, false)] {
+        let (here, there) = (echo(), echo());
+        let session = Session::open(&settings(&[here], backend, busy)).expect("opens");
+        session.start().expect("starts");
+        wait_for_replies(&session, 0, 3);
+        for address in [there, here, there] {
+            lock(&session.shared.lanes).move_to(&session.settings, 0, address).expect("free");
+            session.waker.wake();
+            wait_for_replies(&session, 0, 20);
+            assert_eq!(source_of_newest(&session, 0), Some(address.to_string()));
+        }
+        assert_eq!(lock(&session.shared.lanes).sockets.len(), 1, "{backend:?}");
+        session.stop();
+    }
+}
+
+#[test]
+fn a_target_does_not_move_to_the_address_of_another_that_looks_the_same() {
+    let (here, there) = (echo(), echo());
+    let session = Session::open(&settings(&[here, there], Backend::best(), false)).expect("opens");
+    let refused = lock(&session.shared.lanes).move_to(&session.settings, 0, there).expect_err("taken");
+    assert!(refused.to_string().contains("each address once"), "{refused}");
+    assert_eq!(session.look(|lanes| lanes[0].pinger.target()), here);
+    let (special, elsewhere) = (Target { dscp: Some(8), ..target(here) }, echo());
+    session.add(&special).expect("another class of service");
+    lock(&session.shared.lanes).move_to(&session.settings, 2, there).expect("they differ");
+    session.add(&target(elsewhere)).expect("free");
+    session.start().expect("starts");
+    (0..4).for_each(|index| wait_for_replies(&session, index, 3));
+    session.remove(&special).expect("pinged");
+    assert!(session.remove(&special).is_err(), "once");
+    (0..2).for_each(|index| wait_for_replies(&session, index, 3));
+    assert_eq!(session.summary(None).expect("all").foreign, (Backend::best() == Backend::Full).then_some(0));
+    session.stop();
+}
