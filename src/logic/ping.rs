@@ -24,11 +24,11 @@ use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::{Arrival, Nanos, SECOND};
 use tally::{Tally, Timed};
-use times::{Times, Unstamped};
+use times::{AwaitingTimestamp, Times};
 
 /// How long a reply waits for the kernel's stamp of its ping's sending.
-const STAMP_WAIT: Nanos = SECOND / 100;
-/// After so many in vain no reply waits, until a stamp comes again.
+const TIMESTAMP_WAIT: Nanos = SECOND / 100;
+/// After so many waits in vain no reply waits, until a timestamp comes again.
 const MOST_WAITS: u32 = 8;
 
 /// How far back an answer without a usable number is compared with what was sent.
@@ -63,11 +63,11 @@ pub struct Pinger<C = TextLine> {
     next_expected: u64,
     /// Pings in a row that were settled without a reply in time.
     missed: u64,
-    /// So many that the plan says to give up.
+    /// Whether so many were missed that the plan gives up.
     gave_up: bool,
-    /// The kernel may still stamp the sending of these pings, which are answered.
-    unstamped: VecDeque<Unstamped>,
-    /// So many more replies in a row would wait for a stamp; 0 where the kernel stamps nothing.
+    /// Replies whose pings the kernel may still timestamp.
+    awaiting: VecDeque<AwaitingTimestamp>,
+    /// How many more replies in a row wait for a timestamp; 0 where the kernel has none.
     patience: u32,
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,
@@ -86,7 +86,7 @@ impl<C: Codec> Pinger<C> {
             next_expected: plan.first_seq,
             missed: 0,
             gave_up: false,
-            unstamped: VecDeque::new(),
+            awaiting: VecDeque::new(),
             patience: 0,
             distrusts_numbers: false,
             tally: Tally::new(plan.count.is_none()),
@@ -101,18 +101,19 @@ impl<C: Codec> Pinger<C> {
         self.patience = MOST_WAITS;
     }
 
-    /// Times out what is overdue (telling `changed` each number) and says what to do next.
+    /// Times out what is overdue (reporting each number to `changed`) and returns what to do next.
     pub fn poll(&mut self, now: Nanos, changed: &mut dyn FnMut(u64)) -> Action {
         self.expire(now, changed);
-        while let Some(&Unstamped { seq, .. }) = self.unstamped.front().filter(|waiting| waiting.until <= now)
+        while let Some(&AwaitingTimestamp { seq, .. }) =
+            self.awaiting.front().filter(|waiting| waiting.until <= now)
         {
-            self.unstamped.pop_front();
+            self.awaiting.pop_front();
             self.patience = self.patience.saturating_sub(1);
             self.count_reply(seq);
             changed(seq);
         }
         let timeout = self.deadlines.front().map(|(at, _)| *at);
-        let stamp = self.unstamped.front().map(|waiting| waiting.until);
+        let stamp = self.awaiting.front().map(|waiting| waiting.until);
         let earliest = [timeout, stamp].into_iter().flatten().min();
         match (self.is_sending(), self.next_due) {
             (true, Some(due)) if due <= now => Action::Send(self.next_seq),
@@ -143,15 +144,15 @@ impl<C: Codec> Pinger<C> {
         self.next_due = self.plan.due_after(seq, due);
     }
 
-    /// The kernel sent ping `seq` at `stamp` by the wall clock. That may be heard of after the reply.
+    /// The kernel sent ping `seq` at `stamp` by the wall clock. This may be reported after the reply.
     pub fn stamped(&mut self, seq: u64, stamp: i64, changed: &mut dyn FnMut(u64)) {
         let Some(index) = self.rows.index(seq) else { return };
         let (chunk, at) = self.rows.place_mut(index);
-        chunk.sent_stamp[at] = stamp;
+        chunk.sent_timestamp[at] = stamp;
         self.patience = MOST_WAITS;
-        let waiting = self.unstamped.iter().position(|waiting| waiting.seq == seq);
-        if let Some(Unstamped { times, .. }) = waiting.and_then(|place| self.unstamped.remove(place)) {
-            self.time(index, Times { sent_stamp: Some(stamp), ..times });
+        let waiting = self.awaiting.iter().position(|waiting| waiting.seq == seq);
+        if let Some(AwaitingTimestamp { times, .. }) = waiting.and_then(|place| self.awaiting.remove(place)) {
+            self.time(index, Times { sent_timestamp: Some(stamp), ..times });
             self.count_reply(seq);
             changed(seq);
         }
@@ -168,7 +169,7 @@ impl<C: Codec> Pinger<C> {
         changed(seq);
     }
 
-    /// A datagram came. Tells `changed` the number of the ping whose row it changed, if any.
+    /// A datagram was received. Reports the number of the ping whose row it changed, if any, to `changed`.
     pub fn receive(
         &mut self,
         source: SocketAddr,
@@ -197,12 +198,12 @@ impl<C: Codec> Pinger<C> {
             self.first_copy(index, matched, arrival);
         }
         let seq = self.rows.seq(index);
-        if !self.unstamped.iter().any(|waiting| waiting.seq == seq) {
+        if !self.awaiting.iter().any(|waiting| waiting.seq == seq) {
             changed(seq);
         }
     }
 
-    /// The network says that the target cannot be reached. `quoted` is the message it refused, where it tells.
+    /// An ICMP error was received. `quoted` is the ping that it quotes, if any.
     pub fn unreachable(
         &mut self,
         now: Nanos,
@@ -401,7 +402,7 @@ impl<C: Codec> Pinger<C> {
         let times = Times {
             sent: chunk.sent[at],
             sent_wall: chunk.sent_wall[at],
-            sent_stamp: Some(chunk.sent_stamp[at]).filter(|stamp| *stamp != NONE),
+            sent_timestamp: Some(chunk.sent_timestamp[at]).filter(|stamp| *stamp != NONE),
             at: arrival.at.mono,
             wall: arrival.at.wall,
             stamp: arrival.kernel,
@@ -414,8 +415,12 @@ impl<C: Codec> Pinger<C> {
         // One clock alone decides what is late: that of the timeouts.
         let late = times.user() >= self.plan.timeout;
         self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at.mono);
-        if self.patience > 0 && times.sent_stamp.is_none() {
-            self.unstamped.push_back(Unstamped { until: arrival.at.mono + STAMP_WAIT, seq, times });
+        if self.patience > 0 && times.sent_timestamp.is_none() {
+            self.awaiting.push_back(AwaitingTimestamp {
+                until: arrival.at.mono + TIMESTAMP_WAIT,
+                seq,
+                times,
+            });
         } else {
             self.count_reply(seq);
         }
@@ -429,7 +434,7 @@ impl<C: Codec> Pinger<C> {
         }
     }
 
-    /// Writes down a round trip, as far as its times are known.
+    /// Records a round trip, as far as its times are known.
     fn time(&mut self, index: usize, times: Times) {
         let (rtt, stamp) = times.best();
         let (chunk, at) = self.rows.place_mut(index);
@@ -448,7 +453,7 @@ impl<C: Codec> Pinger<C> {
         let index = self.rows.index(seq)?;
         let (chunk, at) = self.rows.place(index);
         let in_time = self.rows.status(index) == Status::Reply;
-        Some(Timed { rtt: chunk.rtt[at], stamp: self.rows.stamp_of(index), in_time })
+        Some(Timed { rtt: chunk.rtt[at], stamp: self.rows.time_source(index), in_time })
     }
 
     fn newest(&self) -> u64 {

@@ -16,7 +16,7 @@ use super::words::words;
 
 pub use rows::{Chunk, Rows};
 
-/// What stands in a column of [`Nanos`] where there is no value; numpy shows it as `NaT`.
+/// The value of a column of [`Nanos`] that means none; numpy shows it as `NaT`.
 pub const NONE: Nanos = Nanos::MIN;
 
 /// The longest part of an answer that is kept in a row.
@@ -53,17 +53,17 @@ words! {
 }
 
 words! {
-    /// Who took the two times that a round trip lies between.
-    Stamp {
+    /// Which clocks the two times of a round trip are from.
+    TimeSource {
         /// This program, around its system calls.
         User = "user",
-        /// The kernel, both.
+        /// The kernel.
         Kernel = "kernel",
-        /// The kernel that of the arrival, this program that of the sending.
+        /// The kernel for the reply, this program for the ping.
         KernelRx = "kernel-rx",
-        /// The kernel that of the sending, this program that of the arrival.
+        /// The kernel for the ping, this program for the reply.
         KernelTx = "kernel-tx",
-        /// This program: the kernel's clock was set while the ping was out.
+        /// This program: the wall clock stepped while the ping was in flight.
         Stepped = "stepped",
     }
 }
@@ -144,7 +144,7 @@ pub struct Row {
     pub due: Nanos,
     /// When it was handed to the socket; [`NONE`] if it never was.
     pub sent: Nanos,
-    /// The same moment in nanoseconds since 1970, as the message says it.
+    /// The same in nanoseconds since 1970, as in the ping.
     pub sent_wall: i64,
     /// From the sending to the first copy of the reply, by the best two times there are; [`NONE`] without one.
     pub rtt: Nanos,
@@ -156,11 +156,11 @@ pub struct Row {
     pub copies: u32,
     /// The answer that counts, or who said that the target cannot be reached.
     pub source: Option<Source>,
-    /// Hops left in the answer, where the system tells.
+    /// Hops left in the reply, where the system reports them.
     pub ttl: Option<u8>,
     /// The answer; `None` without one.
     pub reply: Option<Reply>,
-    /// The server's times, where its reply says them.
+    /// The server's times, if its reply has them.
     pub server: ServerTimes,
 }
 
@@ -187,8 +187,8 @@ impl std::fmt::Display for Source {
 pub struct Reply {
     /// Its length on the wire.
     pub bytes: u32,
-    /// Who took the times of `rtt`.
-    pub stamp: Stamp,
+    /// Which clocks the times of `rtt` are from.
+    pub stamp: TimeSource,
     /// Why it is credited to this ping.
     pub matched: Match,
     /// Its first [`KEPT_REPLY`] bytes.

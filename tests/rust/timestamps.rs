@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use udpping::logic::ping::{Action, Pinger, Plan, Wishes};
-use udpping::logic::record::{Row, Stamp, Status};
+use udpping::logic::record::{Row, Status, TimeSource};
 use udpping::logic::{Arrival, Moment};
 use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Events, Session, Settings, Target};
@@ -65,7 +65,7 @@ impl Bench {
         self.watch(|pinger, changed| pinger.receive(TARGET, &bytes, &arrival, changed));
     }
 
-    fn told(&self) -> Vec<(i64, i64, Stamp)> {
+    fn told(&self) -> Vec<(i64, i64, TimeSource)> {
         let timed = |row: &Row| (row.rtt / US, row.user_rtt / US, row.reply.as_ref().expect("a reply").stamp);
         self.told.iter().map(timed).collect()
     }
@@ -77,7 +77,7 @@ fn a_stamp_before_the_reply_counts_at_once() {
     let seq = bench.send(0);
     bench.stamp(seq, 10 * US);
     bench.reply(seq, 60 * US, 40 * US, 0);
-    assert_eq!(bench.told(), [(30, 60, Stamp::Kernel)]);
+    assert_eq!(bench.told(), [(30, 60, TimeSource::Kernel)]);
     assert_eq!(bench.poll(60 * US), Action::Done);
     let summary = bench.pinger.summary();
     assert_eq!((summary.kernel_stamps, summary.clock_steps), (1, 0));
@@ -94,7 +94,7 @@ fn a_stamp_after_the_reply_amends_the_row_and_holds_up_no_ping() {
     let second = bench.send(60 * US);
     bench.stamp(second, 70 * US);
     bench.stamp(first, 10 * US);
-    assert_eq!(bench.told(), [(30, 60, Stamp::Kernel)], "told once");
+    assert_eq!(bench.told(), [(30, 60, TimeSource::Kernel)], "told once");
     bench.reply(second, 120 * US, 100 * US, 0);
     assert_eq!(bench.poll(120 * US), Action::Done);
     let rtt = bench.pinger.summary().rtt.expect("two");
@@ -108,7 +108,7 @@ fn a_stamp_that_never_comes_is_waited_for_a_while_also_at_the_end() {
     bench.reply(seq, 60 * US, 40 * US, 0);
     assert_eq!(bench.poll(60 * US), Action::Wait(60 * US + PATIENCE));
     assert_eq!(bench.poll(60 * US + PATIENCE), Action::Done);
-    assert_eq!(bench.told(), [(40, 60, Stamp::KernelRx)]);
+    assert_eq!(bench.told(), [(40, 60, TimeSource::KernelRx)]);
     assert_eq!(bench.pinger.summary().kernel_stamps, 0);
 }
 
@@ -142,7 +142,7 @@ fn a_clock_that_is_set_while_a_ping_is_out_is_flagged_and_not_averaged_in() {
         let seq = bench.send(0);
         bench.stamp(seq, 10 * US);
         bench.reply(seq, 60 * US, 40 * US, step);
-        assert_eq!(bench.told(), [(60, 60, Stamp::Stepped)]);
+        assert_eq!(bench.told(), [(60, 60, TimeSource::Stepped)]);
         let summary = bench.pinger.summary();
         assert_eq!((summary.clock_steps, summary.kernel_stamps), (1, 0));
         assert_eq!(summary.rtt.expect("one").max, 60 * US);
@@ -199,7 +199,7 @@ fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
     (session, rows)
 }
 
-fn stamps(rows: &[Row]) -> impl Iterator<Item = Stamp> {
+fn stamps(rows: &[Row]) -> impl Iterator<Item = TimeSource> {
     rows.iter().map(|row| row.reply.as_ref().expect("a reply").stamp)
 }
 
@@ -209,9 +209,9 @@ fn what_the_trial_promises_the_rows_have() {
     for busy in [false, true] {
         let (session, rows) = run(|settings| Settings { busy, ..settings });
         let expected = match session.timestamping() {
-            Timestamping::Both => Stamp::Kernel,
-            Timestamping::Receive => Stamp::KernelRx,
-            Timestamping::None => Stamp::User,
+            Timestamping::Both => TimeSource::Kernel,
+            Timestamping::Receive => TimeSource::KernelRx,
+            Timestamping::None => TimeSource::User,
         };
         assert!(stamps(&rows).filter(|stamp| *stamp == expected).count() > rows.len() / 2);
         assert!(rows.iter().all(|row| row.rtt <= row.user_rtt + 10 * US));
@@ -225,7 +225,7 @@ fn what_the_trial_promises_the_rows_have() {
 fn less_can_be_asked_for_and_the_portable_backend_has_none() {
     let (session, rows) = run(|settings| Settings { timestamping: Timestamping::Receive, ..settings });
     if session.timestamping() == Timestamping::Receive {
-        assert!(stamps(&rows).filter(|stamp| *stamp == Stamp::KernelRx).count() > rows.len() / 2);
+        assert!(stamps(&rows).filter(|stamp| *stamp == TimeSource::KernelRx).count() > rows.len() / 2);
     }
     for settings in [
         |settings| Settings { timestamping: Timestamping::None, ..settings },
@@ -233,7 +233,7 @@ fn less_can_be_asked_for_and_the_portable_backend_has_none() {
     ] {
         let (session, rows) = run(settings);
         assert_eq!(session.timestamping(), Timestamping::None);
-        assert!(stamps(&rows).all(|stamp| stamp == Stamp::User));
+        assert!(stamps(&rows).all(|stamp| stamp == TimeSource::User));
         assert!(rows.iter().all(|row| row.rtt == row.user_rtt));
     }
 }

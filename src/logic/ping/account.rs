@@ -4,7 +4,7 @@ use super::Pinger;
 use super::tally::{Tally, Timed};
 use crate::logic::Nanos;
 use crate::logic::codec::Codec;
-use crate::logic::record::{NONE, Rows, Stamp, Status};
+use crate::logic::record::{NONE, Rows, Status, TimeSource};
 use crate::logic::stats::{RoundTrip, Summary};
 
 /// All that a summary is made of. Sorting round trips takes a while; copying them does not hold up a run.
@@ -34,7 +34,7 @@ pub struct Settled {
     /// The same by the program's own times, which tell when it saw the reply.
     pub user_rtt: Nanos,
     /// Who took the times of its round trip.
-    pub stamp: Stamp,
+    pub stamp: TimeSource,
     /// Datagrams credited to it.
     pub copies: u32,
     /// Nothing ties the reply to it.
@@ -64,7 +64,7 @@ impl Account {
         for pinger in pingers {
             account.tally.merge(&pinger.tally);
             // Round trips that may still be amended count as they stand.
-            let waiting = pinger.unstamped.iter().filter_map(|waiting| pinger.timed(waiting.seq));
+            let waiting = pinger.awaiting.iter().filter_map(|waiting| pinger.timed(waiting.seq));
             waiting.for_each(|timed| account.tally.add_reply(timed));
             account.sees_foreign &= pinger.sees_foreign;
             if !endless {

@@ -1,7 +1,7 @@
 //! The running counts of a ping run, in constant memory.
 
 use crate::logic::Nanos;
-use crate::logic::record::{Stamp, Status};
+use crate::logic::record::{Status, TimeSource};
 use crate::logic::stats::{Moments, Quantile, RoundTrip, SKETCH_ERROR, Sketch};
 
 /// Counts and moments that are updated as things happen.
@@ -29,7 +29,7 @@ pub(super) struct Tally {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timed {
     pub(super) rtt: Nanos,
-    pub(super) stamp: Stamp,
+    pub(super) stamp: TimeSource,
     pub(super) in_time: bool,
 }
 
@@ -53,11 +53,11 @@ impl Tally {
 
     /// Takes in a reply.
     pub(super) fn add_reply(&mut self, Timed { rtt, stamp, in_time }: Timed) {
-        self.clock_steps += u64::from(stamp == Stamp::Stepped);
+        self.clock_steps += u64::from(stamp == TimeSource::Stepped);
         if !in_time {
             return;
         }
-        self.kernel_stamps += u64::from(stamp == Stamp::Kernel);
+        self.kernel_stamps += u64::from(stamp == TimeSource::Kernel);
         self.rtt.add(rtt);
         if let Some(sketch) = &mut self.sketch {
             sketch.add(rtt);
@@ -110,7 +110,7 @@ mod tests {
     fn quantiles_without_rows_are_within_the_error_also_of_two_replies() {
         let mut tally = Tally::new(true);
         for rtt in [10_000_000, 30_000_000] {
-            tally.add_reply(Timed { rtt, stamp: Stamp::User, in_time: true });
+            tally.add_reply(Timed { rtt, stamp: TimeSource::User, in_time: true });
         }
         let rtt = tally.sketched().expect("two replies");
         for (found, exact) in [(rtt.median, 20e6), (rtt.p95, 29e6), (rtt.p99, 29.8e6)] {

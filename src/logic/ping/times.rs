@@ -1,34 +1,33 @@
-//! Which two times a round trip lies between: the kernel's where they can be trusted, else this program's.
-//!
-//! The kernel stamps by the wall clock, which may be set. So each stamp is held against this program's own times by the
-//! clock that never steps: nothing is sent before it was handed over, or received after it was taken.
+//! The two times of a round trip: the kernel's where they are plausible, else this program's. The kernel timestamps by the
+//! wall clock, which may step, so each timestamp is compared with this program's times by the monotonic clock: no ping is
+//! sent before the system call that sends it, and no reply is received after the one that receives it.
 
 use crate::logic::Nanos;
-use crate::logic::record::Stamp;
+use crate::logic::record::TimeSource;
 
-/// The two clocks are read this close together, so smaller differences between two readings say nothing.
+/// The most time between reading one clock and the other.
 const CLOSE: Nanos = 5_000;
 
-/// What is known of one ping and its reply.
+/// The times of a ping and its reply.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    /// When the ping was handed to the kernel, by the clock that never steps, ...
+    /// When the ping was sent, by the monotonic clock, ...
     pub(super) sent: Nanos,
-    /// ... and the wall clock at that moment.
+    /// ... and by the wall clock.
     pub(super) sent_wall: i64,
-    /// The kernel's stamp of the sending, by the wall clock.
-    pub(super) sent_stamp: Option<i64>,
-    /// When the reply was taken from the kernel, ...
+    /// The kernel's timestamp of the ping.
+    pub(super) sent_timestamp: Option<i64>,
+    /// When the reply was received, by the monotonic clock, ...
     pub(super) at: Nanos,
-    /// ... the wall clock at that moment, ...
+    /// ... and by the wall clock.
     pub(super) wall: i64,
-    /// ... and the kernel's stamp of its arrival.
+    /// The kernel's timestamp of the reply.
     pub(super) stamp: Option<i64>,
 }
 
-/// A reply that waits for the stamp of its ping's sending.
+/// A reply that waits for the kernel's timestamp of its ping.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unstamped {
+pub(super) struct AwaitingTimestamp {
     pub(super) until: Nanos,
     pub(super) seq: u64,
     pub(super) times: Times,
@@ -41,25 +40,25 @@ impl Times {
     }
 
     /// The round trip by the best two times, and who took them.
-    pub(super) fn best(&self) -> (Nanos, Stamp) {
+    pub(super) fn best(&self) -> (Nanos, TimeSource) {
         let user = self.user();
-        if self.sent_stamp.is_none() && self.stamp.is_none() {
-            return (user, Stamp::User);
+        if self.sent_timestamp.is_none() && self.stamp.is_none() {
+            return (user, TimeSource::User);
         }
-        // The wall clock less the steady one: the same at both ends, unless the wall clock was set between them.
+        // The wall clock less the monotonic one: equal at both ends, unless the wall clock stepped.
         let ahead = self.wall.saturating_sub(self.at);
         if ahead.abs_diff(self.sent_wall.saturating_sub(self.sent)) > CLOSE.unsigned_abs() {
-            return (user, Stamp::Stepped);
+            return (user, TimeSource::Stepped);
         }
         let possible = self.sent - CLOSE..=self.at + CLOSE;
         let steady = |stamp: Option<i64>| {
             stamp.map(|stamp| stamp.saturating_sub(ahead)).filter(|at| possible.contains(at))
         };
-        match (steady(self.sent_stamp), steady(self.stamp)) {
-            (Some(sent), Some(at)) if at >= sent => (at - sent, Stamp::Kernel),
-            (None, Some(at)) if at >= self.sent => (at - self.sent, Stamp::KernelRx),
-            (Some(sent), None) if self.at >= sent => (self.at - sent, Stamp::KernelTx),
-            _ => (user, Stamp::User),
+        match (steady(self.sent_timestamp), steady(self.stamp)) {
+            (Some(sent), Some(at)) if at >= sent => (at - sent, TimeSource::Kernel),
+            (None, Some(at)) if at >= self.sent => (at - self.sent, TimeSource::KernelRx),
+            (Some(sent), None) if self.at >= sent => (self.at - sent, TimeSource::KernelTx),
+            _ => (user, TimeSource::User),
         }
     }
 }
@@ -76,7 +75,7 @@ mod tests {
     const PING: Times = Times {
         sent: 1_000_000,
         sent_wall: EPOCH + 1_000_000,
-        sent_stamp: Some(EPOCH + 1_010_000),
+        sent_timestamp: Some(EPOCH + 1_010_000),
         at: 1_060_000,
         wall: EPOCH + 1_060_000,
         stamp: Some(EPOCH + 1_040_000),
@@ -84,10 +83,10 @@ mod tests {
 
     #[test]
     fn the_best_two_times_win() {
-        assert_eq!(PING.best(), (30_000, Stamp::Kernel));
-        assert_eq!(Times { sent_stamp: None, ..PING }.best(), (40_000, Stamp::KernelRx));
-        assert_eq!(Times { stamp: None, ..PING }.best(), (50_000, Stamp::KernelTx));
-        assert_eq!(Times { stamp: None, sent_stamp: None, ..PING }.best(), (60_000, Stamp::User));
+        assert_eq!(PING.best(), (30_000, TimeSource::Kernel));
+        assert_eq!(Times { sent_timestamp: None, ..PING }.best(), (40_000, TimeSource::KernelRx));
+        assert_eq!(Times { stamp: None, ..PING }.best(), (50_000, TimeSource::KernelTx));
+        assert_eq!(Times { stamp: None, sent_timestamp: None, ..PING }.best(), (60_000, TimeSource::User));
     }
 
     #[test]
@@ -95,25 +94,29 @@ mod tests {
         for by in [-SECOND, -10_000, 10_000, SECOND] {
             let stamp = Some(EPOCH + 1_040_000 + by);
             let stepped = Times { wall: PING.wall + by, stamp, ..PING };
-            assert_eq!(stepped.best(), (60_000, Stamp::Stepped), "set by {by} before the arrival");
+            assert_eq!(stepped.best(), (60_000, TimeSource::Stepped), "set by {by} before the arrival");
             let stepped = Times { wall: PING.wall + by, ..PING };
-            assert_eq!(stepped.best(), (60_000, Stamp::Stepped), "set by {by} after the arrival");
+            assert_eq!(stepped.best(), (60_000, TimeSource::Stepped), "set by {by} after the arrival");
         }
-        assert_eq!(Times { wall: PING.wall + 900, ..PING }.best().1, Stamp::Kernel, "read a little later");
+        assert_eq!(
+            Times { wall: PING.wall + 900, ..PING }.best().1,
+            TimeSource::Kernel,
+            "read a little later"
+        );
     }
 
     #[test]
     fn a_stamp_that_cannot_be_is_not_believed() {
         let late = Some(EPOCH + 1_060_000 + 5_000_000);
-        assert_eq!(Times { stamp: late, ..PING }.best(), (50_000, Stamp::KernelTx));
+        assert_eq!(Times { stamp: late, ..PING }.best(), (50_000, TimeSource::KernelTx));
         let another_pings = Some(EPOCH);
-        assert_eq!(Times { sent_stamp: another_pings, ..PING }.best(), (40_000, Stamp::KernelRx));
+        assert_eq!(Times { sent_timestamp: another_pings, ..PING }.best(), (40_000, TimeSource::KernelRx));
         assert_eq!(
-            Times { sent_stamp: Some(0), stamp: Some(i64::MIN), ..PING }.best(),
-            (60_000, Stamp::User)
+            Times { sent_timestamp: Some(0), stamp: Some(i64::MIN), ..PING }.best(),
+            (60_000, TimeSource::User)
         );
-        let exchanged = Times { sent_stamp: PING.stamp, stamp: PING.sent_stamp, ..PING };
-        assert_eq!(exchanged.best(), (60_000, Stamp::User), "nothing arrives before it was sent");
+        let exchanged = Times { sent_timestamp: PING.stamp, stamp: PING.sent_timestamp, ..PING };
+        assert_eq!(exchanged.best(), (60_000, TimeSource::User), "nothing arrives before it was sent");
     }
 
     proptest! {
@@ -125,11 +128,11 @@ mod tests {
         ) {
             let at = PING.sent + span;
             let wall = step.unwrap_or(EPOCH + at);
-            for sent_stamp in [before, Some(PING.sent_wall + near)] {
+            for sent_timestamp in [before, Some(PING.sent_wall + near)] {
                 for stamp in [after, Some(EPOCH + at - near)] {
-                    let (rtt, by) = Times { sent_stamp, at, wall, stamp, ..PING }.best();
+                    let (rtt, by) = Times { sent_timestamp, at, wall, stamp, ..PING }.best();
                     prop_assert!((0..=span + 2 * CLOSE).contains(&rtt));
-                    prop_assert!(rtt == span || !matches!(by, Stamp::User | Stamp::Stepped));
+                    prop_assert!(rtt == span || !matches!(by, TimeSource::User | TimeSource::Stepped));
                 }
             }
         }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{KEPT_REPLY, Match, NONE, Reply, Row, Source, Stamp, Status};
+use super::{KEPT_REPLY, Match, NONE, Reply, Row, Source, Status, TimeSource};
 use crate::logic::Nanos;
 use crate::logic::codec::ServerTimes;
 
@@ -69,7 +69,7 @@ chunk! {
     /// The same, nanoseconds since 1970.
     sent_wall: i64 = sent_wall,
     /// When the kernel sent each, nanoseconds since 1970.
-    sent_stamp: i64 = NONE,
+    sent_timestamp: i64 = NONE,
     /// Round-trip times by the best two times.
     rtt: Nanos = NONE,
     /// Round-trip times by this program's own.
@@ -84,7 +84,7 @@ chunk! {
     ttl: u8 = 0,
     /// Length of the reply.
     bytes: u32 = 0,
-    /// [`Stamp`] codes; valid where `copies` is not 0.
+    /// [`TimeSource`] codes; valid where `copies` is not 0.
     stamp: u8 = 0,
     /// [`Match`] codes; valid where `copies` is not 0.
     matched: u8 = 0,
@@ -254,9 +254,9 @@ impl Rows {
     }
 
     /// Who took the times of a row; valid where `copies` is not 0.
-    pub fn stamp_of(&self, index: usize) -> Stamp {
+    pub fn time_source(&self, index: usize) -> TimeSource {
         let (chunk, at) = self.place(index);
-        Stamp::from_code(chunk.stamp[at])
+        TimeSource::from_code(chunk.stamp[at])
     }
 
     /// One row, put together.
@@ -275,7 +275,7 @@ impl Rows {
             ttl: (chunk.ttl[at] != 0).then_some(chunk.ttl[at]),
             reply: chunk.has_reply(at).then(|| Reply {
                 bytes: chunk.bytes[at],
-                stamp: self.stamp_of(index),
+                stamp: self.time_source(index),
                 matched: Match::from_code(chunk.matched[at]),
                 text: chunk.text[chunk.reply(at)].into(),
             }),

@@ -70,7 +70,7 @@ fn reply(rows: &mut Rows, model: &mut Model, index: usize, text: &[u8]) {
     (row.status, row.rtt, row.ttl, row.source) = (Status::Reply, 30, ttl, Some(Source::Peer(from(port))));
     row.reply = Some(Reply {
         bytes: u32::try_from(text.len()).expect("short"),
-        stamp: Stamp::User,
+        stamp: TimeSource::User,
         matched: Match::Payload,
         text: text[..text.len().min(KEPT_REPLY)].into(),
     });

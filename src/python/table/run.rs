@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use super::pieces::gathered;
 use super::{Table, broken, times_of};
 use crate::logic::codec::ServerTimes;
-use crate::logic::record::{COLUMNS, Chunk, Kind, Match, NONE, Rows, Source, Stamp, Status};
+use crate::logic::record::{COLUMNS, Chunk, Kind, Match, NONE, Rows, Source, Status, TimeSource};
 
 impl Table {
     /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
@@ -100,7 +100,7 @@ impl Words {
             none: vec![NONE; longest].into(),
             target: Arc::new(StringArray::from_iter_values(lanes.iter().map(|(name, _)| name))),
             status: all(&Status::NAMES[..Status::Open as usize]),
-            stamp: all(&Stamp::NAMES),
+            stamp: all(&TimeSource::NAMES),
             matched: all(&Match::NAMES),
             source: Arc::new(StringArray::from(names)),
             source_keys,

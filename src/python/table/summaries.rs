@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use super::Table;
 use crate::logic::Nanos;
 use crate::logic::ping::{Account, Settled};
-use crate::logic::record::{Match, NONE, Stamp, Status};
+use crate::logic::record::{Match, NONE, Status, TimeSource};
 use crate::logic::stats::Summary;
 use crate::python::facts::{Facts, facts};
 
@@ -64,8 +64,8 @@ impl Table {
                     stamp: stamps
                         .as_ref()
                         .filter(|(keys, _)| keys.is_valid(row))
-                        .and_then(|(keys, names)| Stamp::from_name(names[keys.value(row) as usize]?))
-                        .unwrap_or(Stamp::User),
+                        .and_then(|(keys, names)| TimeSource::from_name(names[keys.value(row) as usize]?))
+                        .unwrap_or(TimeSource::User),
                     copies: copies.value(row),
                     unverified: matched.as_ref().is_some_and(|(keys, names)| {
                         keys.is_valid(row) && names[keys.value(row) as usize] == unverified
