@@ -13,7 +13,7 @@ use udpping::logic::codec::{self, Codec as _, heartbeat::Heartbeat};
 use udpping::logic::echo::{Echo, EchoPlan};
 use udpping::logic::link::{DelayQueue, LinkPlan, Scope};
 use udpping::logic::monitor::{Monitor, MonitorPlan};
-use udpping::logic::ping::{Pinger, Plan, Wishes};
+use udpping::logic::ping::{Options, Pinger, Plan};
 use udpping::logic::random::{Direction, Effect, Seed, Uniforms};
 use udpping::logic::record::{Match, Rows, Source};
 use udpping::sim::ping::{EchoPeer, Run};
@@ -234,8 +234,8 @@ fn put(rows: &mut Rows) {
 }
 
 fn run(pings: i64) -> Run {
-    let wishes = Wishes { count: Some(pings), ..Wishes::default() };
-    let plan = Plan::new(wishes).expect("a plan that can be used");
+    let options = Options { count: Some(pings), ..Options::default() };
+    let plan = Plan::new(options).expect("a plan that can be used");
     let mut peer = EchoPeer::new(echo("4/11", "exponential:100ms", "upper"), SERVER);
     let mut run = Run::new(Pinger::new(plan, SERVER, true));
     while !run.advance(&mut peer, 10_000) {}

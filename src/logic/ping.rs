@@ -1,8 +1,6 @@
-//! The pinger as a state machine: what to send next, what a datagram means, when a ping is lost.
-//!
-//! It is fed the time and what arrived, and answers with [`Action`]s; a driver owns the clock and the socket.
-//! A datagram is credited to the ping it answers and to no other: a late, repeated, reordered or foreign one is
-//! counted as what it is and never shifts a later ping.
+//! The pinger as a state machine: what to send next, which ping a datagram answers, when a ping is lost. A driver owns the
+//! clock and the socket, hands it the time and what is received, and does its [`Action`]s. A late, duplicated, reordered or
+//! foreign datagram is counted as such and never credited to another ping.
 
 mod account;
 mod plan;
@@ -16,7 +14,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 pub use account::{Account, Settled};
-pub use plan::{Plan, Wishes};
+pub use plan::{Options, Plan};
 pub use schedule::Schedule;
 
 use super::codec::{Codec, Seq, TextLine};
@@ -96,7 +94,7 @@ impl<C: Codec> Pinger<C> {
         }
     }
 
-    /// The driver will report the kernel's stamps of sending, by [`Pinger::stamped`].
+    /// The driver will report the kernel's timestamps of pings with [`Pinger::stamped`].
     pub fn expect_stamps(&mut self) {
         self.patience = MOST_WAITS;
     }
@@ -123,7 +121,7 @@ impl<C: Codec> Pinger<C> {
         }
     }
 
-    /// Which ping leaves next, and when, if that is known: so that it can be ready.
+    /// The number of the next ping and when it is due, if that is known, so that it can be prepared.
     pub fn next_send(&self) -> Option<(u64, Nanos)> {
         self.next_due.filter(|_| self.is_sending()).map(|due| (self.next_seq, due))
     }
@@ -133,7 +131,7 @@ impl<C: Codec> Pinger<C> {
         self.plan.codec.write(seq, wall_ns, self.plan.size, out);
     }
 
-    /// The ping that [`Action::Send`] asked for went out, with the time `wall_ns` in it.
+    /// The ping of [`Action::Send`] was sent, with the time `wall_ns` in it.
     pub fn sent(&mut self, now: Nanos, wall_ns: i64) {
         let (seq, due) = self.begin_row(now, wall_ns);
         self.tally.open += 1;
@@ -158,13 +156,13 @@ impl<C: Codec> Pinger<C> {
         }
     }
 
-    /// The ping that [`Action::Send`] asked for could not be sent. Its row says `error`.
+    /// The ping of [`Action::Send`] could not be sent: its status is `error`.
     pub fn send_failed(&mut self, now: Nanos, wall_ns: i64, changed: &mut dyn FnMut(u64)) {
         let (seq, due) = self.begin_row(NONE, wall_ns);
         self.tally.errors += 1;
         self.count_miss(Status::Error);
         self.settled_at = now;
-        // Whatever refused this one will most likely refuse the next: keep the pace of the timeout.
+        // The next one will most likely fail as well, so it waits for the timeout.
         self.next_due = Some(self.plan.due_after(seq, due).unwrap_or(now + self.plan.timeout));
         changed(seq);
     }
@@ -181,7 +179,7 @@ impl<C: Codec> Pinger<C> {
             self.tally.foreign += 1;
             return;
         }
-        // What is overdue by now is late, however promptly the driver looked.
+        // First, so that a reply is late also if the driver was.
         self.expire(arrival.at.mono, changed);
         let reading = self.plan.codec.read(bytes);
         let Some((index, matched)) = self.credit(bytes, reading.seq) else {
@@ -211,15 +209,14 @@ impl<C: Codec> Pinger<C> {
         by: Option<IpAddr>,
         changed: &mut dyn FnMut(u64),
     ) {
-        // What is overdue by now has timed out, however promptly the driver looked.
+        // First, so that a ping has timed out also if the driver was late.
         self.expire(now, changed);
         let index = match quoted.filter(|quoted| !quoted.is_empty()) {
             Some(quoted) => {
                 let (certain, by_number) = self.named_in(quoted, self.plan.codec.read_quoted(quoted));
                 certain.map(|(index, _)| index).or(by_number)
             }
-            // A bare error on a connected socket, or a router that quotes headers only: the ping that has been
-            // waiting longest, as errors keep order.
+            // An error of a connected socket, or a router that quotes headers only: the oldest ping in flight.
             None => self.first_open(),
         };
         let Some(index) = index.filter(|index| self.rows.status(*index) == Status::Open) else { return };
@@ -261,7 +258,7 @@ impl<C: Codec> Pinger<C> {
         self.gave_up = true;
     }
 
-    /// Goes on sending after [`Pinger::end`] or after giving up: the schedule begins anew at `at`.
+    /// Sends again after [`Pinger::end`] or after giving up: the schedule restarts at `at`.
     pub fn resume(&mut self, at: Nanos) {
         (self.gave_up, self.missed) = (false, 0);
         if let Some(due) = self.next_due.filter(|due| *due < at) {
@@ -275,7 +272,7 @@ impl<C: Codec> Pinger<C> {
         self.target = target;
     }
 
-    /// Datagrams of others are counted elsewhere from now on; returns how many there were.
+    /// Stops counting foreign datagrams; returns how many there were.
     pub fn leave_foreign(&mut self) -> u64 {
         self.sees_foreign = false;
         std::mem::take(&mut self.tally.foreign)
@@ -285,7 +282,7 @@ impl<C: Codec> Pinger<C> {
         !self.gave_up && self.plan.end_seq().is_none_or(|end| self.next_seq < end)
     }
 
-    /// Gives back the number of the new row, and when its ping was due.
+    /// Returns the number of the new row and when its ping was due.
     fn begin_row(&mut self, sent: Nanos, wall_ns: i64) -> (u64, Nanos) {
         let seq = self.next_seq;
         let due = self.next_due.unwrap_or(sent);
@@ -318,7 +315,7 @@ impl<C: Codec> Pinger<C> {
         }
     }
 
-    /// All is sent and settled: keep listening, or stop.
+    /// All pings are settled: keep listening, or stop.
     fn linger(&self, now: Nanos) -> Action {
         let wanted = match self.plan.linger {
             Some(linger) => linger,

@@ -12,7 +12,7 @@ use super::facts::Facts;
 use super::service;
 use super::table::{Table, summary_to_python};
 use crate::logic::codec::TextLine;
-use crate::logic::ping::{Plan, Wishes};
+use crate::logic::ping::{Options, Plan};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -218,7 +218,7 @@ fn target((host, port, dscp, size): PingTarget, plan: &Plan) -> PyResult<Target>
 /// The defaults of the face: count, timeout, message, number of the first ping, and schedule.
 #[pyfunction]
 pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
-    let Wishes { count, timeout, codec, first_seq, schedule, .. } = Wishes::default();
+    let Options { count, timeout, codec, first_seq, schedule, .. } = Options::default();
     (count.unwrap_or_default(), timeout, codec.to_string(), first_seq, schedule.to_string())
 }
 
@@ -226,7 +226,7 @@ pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
 pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> PyResult<Plan> {
     let schedule: String = option(options, "schedule")?;
     let message: String = option(options, "message")?;
-    Ok(Plan::new(Wishes {
+    Ok(Plan::new(Options {
         count: option(options, "count")?,
         timeout: option(options, "timeout")?,
         interval: option(options, "interval")?,

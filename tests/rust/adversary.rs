@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use udpping::logic::ping::{Action, Pinger, Plan, Wishes};
+use udpping::logic::ping::{Action, Options, Pinger, Plan};
 use udpping::logic::record::{Match, NONE, Status};
 use udpping::logic::{Arrival, Moment, SECOND};
 
@@ -12,9 +12,9 @@ use crate::scenario::MS;
 
 const WALL: i64 = 1_700_000_000 * SECOND;
 
-fn pinger(wishes: Wishes) -> Pinger {
+fn pinger(options: Options) -> Pinger {
     let target = SocketAddr::from(([192, 0, 2, 1], 12_000));
-    Pinger::new(Plan::new(wishes).expect("a valid plan"), target, true)
+    Pinger::new(Plan::new(options).expect("a valid plan"), target, true)
 }
 
 fn arrive(pinger: &mut Pinger, at: i64, bytes: &[u8]) {
@@ -35,7 +35,7 @@ fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
 #[test]
 fn a_ping_that_never_left_is_not_answered() {
     let codec = "hello {seq}".parse().expect("a line");
-    let mut pinger = pinger(Wishes { interval: Some(0.01), codec, ..Wishes::default() });
+    let mut pinger = pinger(Options { interval: Some(0.01), codec, ..Options::default() });
     send(&mut pinger, 0);
     assert_eq!(pinger.poll(10 * MS, &mut |_| ()), Action::Send(2));
     pinger.send_failed(10 * MS, WALL, &mut |_| ());
@@ -46,7 +46,7 @@ fn a_ping_that_never_left_is_not_answered() {
 
 #[test]
 fn a_binary_number_before_zero_names_no_ping() {
-    let mut pinger = pinger(Wishes { first_seq: 0, interval: Some(0.01), ..Wishes::default() });
+    let mut pinger = pinger(Options { first_seq: 0, interval: Some(0.01), ..Options::default() });
     send(&mut pinger, 0);
     send(&mut pinger, 10 * MS);
     arrive(&mut pinger, 12 * MS, &[0, 0, 0, 2, 0xc0, 0, 0, 0]);
@@ -56,7 +56,7 @@ fn a_binary_number_before_zero_names_no_ping() {
 
 #[test]
 fn a_server_that_counts_from_zero_shifts_nothing() {
-    let mut pinger = pinger(Wishes { count: Some(3), ..Wishes::default() });
+    let mut pinger = pinger(Options { count: Some(3), ..Options::default() });
     for seq in 0..3 {
         let now = 2 * seq * SECOND;
         send(&mut pinger, now);
@@ -68,7 +68,7 @@ fn a_server_that_counts_from_zero_shifts_nothing() {
 
 #[test]
 fn an_answer_older_than_the_rows_is_nobody_s() {
-    let mut pinger = pinger(Wishes { count: None, ..Wishes::default() });
+    let mut pinger = pinger(Options { count: None, ..Options::default() });
     let first = send(&mut pinger, 0);
     arrive(&mut pinger, MS / 2, &first);
     let mut now = 0;
@@ -85,7 +85,7 @@ fn an_answer_older_than_the_rows_is_nobody_s() {
 
 #[test]
 fn a_run_without_an_end_takes_constant_memory() {
-    let mut pinger = pinger(Wishes { count: None, interval: Some(1e-4), ..Wishes::default() });
+    let mut pinger = pinger(Options { count: None, interval: Some(1e-4), ..Options::default() });
     let step = SECOND / 10_000;
     let mut most = [0; 2];
     for number in 0..400_000_u32 {
@@ -106,7 +106,7 @@ fn a_run_without_an_end_takes_constant_memory() {
 
 #[test]
 fn a_refusal_after_the_timeout_comes_too_late() {
-    let mut pinger = pinger(Wishes { count: Some(1), ..Wishes::default() });
+    let mut pinger = pinger(Options { count: Some(1), ..Options::default() });
     let message = send(&mut pinger, 0);
     pinger.unreachable(5 * SECOND, Some(&message), None, &mut |_| ());
     assert_eq!(pinger.rows().status(0), Status::Timeout);
@@ -115,7 +115,7 @@ fn a_refusal_after_the_timeout_comes_too_late() {
 #[test]
 fn a_refusal_that_quotes_headers_only_is_about_the_oldest_ping() {
     // RFC 792 obliges a router to quote no more than the first eight bytes behind the IP header.
-    let mut pinger = pinger(Wishes { interval: Some(0.01), ..Wishes::default() });
+    let mut pinger = pinger(Options { interval: Some(0.01), ..Options::default() });
     send(&mut pinger, 0);
     send(&mut pinger, 10 * MS);
     pinger.unreachable(11 * MS, Some(b""), None, &mut |_| ());
@@ -124,7 +124,8 @@ fn a_refusal_that_quotes_headers_only_is_about_the_oldest_ping() {
 
 #[test]
 fn it_gives_up_after_so_many_misses_in_a_row_and_sends_no_more() {
-    let mut pinger = pinger(Wishes { count: None, misses: Some(2), linger: Some(0.0), ..Wishes::default() });
+    let mut pinger =
+        pinger(Options { count: None, misses: Some(2), linger: Some(0.0), ..Options::default() });
     send(&mut pinger, 0);
     let answered = send(&mut pinger, SECOND);
     arrive(&mut pinger, SECOND + MS, &answered);
@@ -139,8 +140,8 @@ fn it_gives_up_after_so_many_misses_in_a_row_and_sends_no_more() {
 
 #[test]
 fn a_schedule_of_ages_is_refused() {
-    let wishes = Wishes { count: Some(107_000), interval: Some(86_400.0), ..Wishes::default() };
-    assert!(Plan::new(wishes).expect_err("too long").to_string().contains("107000"));
+    let options = Options { count: Some(107_000), interval: Some(86_400.0), ..Options::default() };
+    assert!(Plan::new(options).expect_err("too long").to_string().contains("107000"));
 }
 
 /// What happens to each ping of a random run: not sent, or so many answers after so long, some of them refusals.
@@ -171,7 +172,7 @@ proptest! {
         const TIMEOUT: i64 = 5 * MS;
         let count = Some(i64::try_from(fates.len()).expect("few"));
         let mut pinger =
-            pinger(Wishes { count, interval, first_seq, linger, timeout: 0.005, ..Wishes::default() });
+            pinger(Options { count, interval, first_seq, linger, timeout: 0.005, ..Options::default() });
         let mut on_the_way = BTreeMap::new();
         let mut sent = HashMap::new();
         let mut expected: Vec<(Status, u32, i64)> = Vec::new();

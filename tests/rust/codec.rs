@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use udpping::logic::codec::{Codec, Reading, Seq, ServerTimes};
-use udpping::logic::ping::{Action, Pinger, Plan, Schedule, Wishes};
+use udpping::logic::ping::{Action, Options, Pinger, Plan, Schedule};
 use udpping::logic::record::{Match, Rows, Status};
 use udpping::logic::{Arrival, Moment, SECOND};
 
@@ -72,7 +72,7 @@ fn receive(pinger: &mut Pinger<Binary>, now: i64, bytes: &[u8]) {
 
 #[test]
 fn replies_are_credited_by_what_the_codec_reads_and_the_servers_times_are_kept() {
-    let plan = Plan::new(Wishes {
+    let plan = Plan::new(Options {
         count: Some(4),
         timeout: 1.0,
         interval: Some(0.001),

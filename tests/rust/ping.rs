@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use udpping::logic::codec::read_seq;
-use udpping::logic::ping::{Pinger, Plan, Wishes};
+use udpping::logic::ping::{Options, Pinger, Plan};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
 use udpping::net::datagram::Timestamping;
@@ -133,7 +133,7 @@ fn settings(targets: &[(&str, u16)], plan: Plan, backend: Backend) -> Settings {
 }
 
 fn plan(count: Option<i64>, timeout: f64, interval: Option<f64>) -> Plan {
-    Plan::new(Wishes { count, timeout, interval, linger: Some(0.0), ..Wishes::default() })
+    Plan::new(Options { count, timeout, interval, linger: Some(0.0), ..Options::default() })
         .expect("a valid plan")
 }
 
@@ -279,11 +279,11 @@ fn what_cannot_work_is_one_clear_error() {
 fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
-    let wishes = Wishes { count: Some(1), timeout: 5.0, size: Some(1_400), ..Wishes::default() };
+    let options = Options { count: Some(1), timeout: 5.0, size: Some(1_400), ..Options::default() };
     let ip_options = IpOptions { ttl: Some(9), dscp: Some(46), dont_fragment: true };
     let settings = Settings {
         ip_options,
-        ..settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Backend::best())
+        ..settings(&[("127.0.0.1", port)], Plan::new(options).expect("valid"), Backend::best())
     };
     let session = Session::open(&settings).expect("opens");
     session.start().expect("starts");
@@ -333,14 +333,14 @@ fn messages_of_other_programs_are_sent_and_known_again() {
                 server.send_to(&buffer[..length].to_ascii_uppercase(), from).expect("sent");
             }
         });
-        let wishes = Wishes {
+        let options = Options {
             count: Some(2),
             timeout: 5.0,
             codec: message.parse().expect("a message"),
             first_seq: 0,
-            ..Wishes::default()
+            ..Options::default()
         };
-        let settings = settings(&[("127.0.0.1", port)], Plan::new(wishes).expect("valid"), Backend::best());
+        let settings = settings(&[("127.0.0.1", port)], Plan::new(options).expect("valid"), Backend::best());
         let session = Session::open(&settings).expect("opens");
         session.start().expect("starts");
         assert!(session.wait(LONG).expect("no failure"));

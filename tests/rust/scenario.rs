@@ -3,7 +3,7 @@
 //! Each is a value, so that the virtual and the real driver are held to the same expectations.
 
 use udpping::logic::SECOND;
-use udpping::logic::ping::{Plan, Wishes};
+use udpping::logic::ping::{Options, Plan};
 use udpping::logic::record::{Match, Status};
 
 /// One millisecond.
@@ -70,14 +70,14 @@ impl Scenario {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
     pub(crate) fn plan(&self) -> Plan {
         let seconds = |nanos: i64| nanos as f64 / SECOND as f64;
-        let wishes = Wishes {
+        let options = Options {
             count: Some(i64::try_from(self.answers.len()).expect("few")),
             timeout: seconds(TIMEOUT),
             interval: self.interval.map(seconds),
             linger: self.linger.map(seconds),
-            ..Wishes::default()
+            ..Options::default()
         };
-        Plan { first_seq: self.first_seq, ..Plan::new(wishes).expect("a valid plan") }
+        Plan { first_seq: self.first_seq, ..Plan::new(options).expect("a valid plan") }
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use udpping::logic::ping::{Action, Pinger, Plan, Wishes};
+use udpping::logic::ping::{Action, Options, Pinger, Plan};
 use udpping::logic::record::{Row, Status, TimeSource};
 use udpping::logic::{Arrival, Moment};
 use udpping::net::datagram::Timestamping;
@@ -27,8 +27,8 @@ struct Bench {
 
 impl Bench {
     fn new(count: Option<i64>) -> Self {
-        let wishes = Wishes { count, timeout: 1.0, linger: Some(0.0), ..Wishes::default() };
-        let mut pinger = Pinger::new(Plan::new(wishes).expect("valid"), TARGET, true);
+        let options = Options { count, timeout: 1.0, linger: Some(0.0), ..Options::default() };
+        let mut pinger = Pinger::new(Plan::new(options).expect("valid"), TARGET, true);
         pinger.expect_stamps();
         Self { pinger, told: Vec::new() }
     }
@@ -173,11 +173,11 @@ fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
             server.send_to(&buffer[..length], from).expect("sent");
         }
     });
-    let wishes = Wishes { count: Some(PINGS), timeout: 20.0, ..Wishes::default() };
+    let options = Options { count: Some(PINGS), timeout: 20.0, ..Options::default() };
     let settings = settings(Settings {
         targets: vec![Target { host: "127.0.0.1".to_owned(), port, ..Target::default() }],
         keep: None,
-        plan: Plan::new(wishes).expect("valid"),
+        plan: Plan::new(options).expect("valid"),
         family: None,
         bind: None,
         ip_options: IpOptions::default(),

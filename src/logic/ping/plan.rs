@@ -1,4 +1,4 @@
-//! What a run of pings is to do: every value here has been checked.
+//! The settings of a run of pings, before and after they are checked.
 
 use std::ops::RangeInclusive;
 
@@ -9,18 +9,18 @@ use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::record::Rows;
 use crate::logic::time::{DAY, Nanos, seconds};
 
-/// The waits for one reply, and the times between two pings: more than a day is a slip of the unit.
+/// The valid timeouts and intervals.
 const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;
 
-/// Rows that a run without an end keeps, unless it is told how many.
+/// Rows that a run without an end keeps by default.
 const KEEP: usize = 65_536;
-/// The numbers that it can be told.
+/// The valid numbers.
 const KEEPS: RangeInclusive<i64> = 16..=1_000_000;
 
-/// Two hundred years: what is left of 64 bits of nanoseconds since 1970, and a little less.
+/// The longest run: nanoseconds since 1970 fill 64 bits in 2262.
 const AGES: Nanos = 200 * 365 * DAY;
 
-/// The schedule and the message of a run.
+/// The settings of a run, checked.
 #[derive(Debug, Clone)]
 pub struct Plan<C = TextLine> {
     /// How many pings; `None` for ever.
@@ -54,7 +54,7 @@ pub struct Plan<C = TextLine> {
 
 /// The same as a user gives it, in seconds.
 #[derive(Debug, Clone)]
-pub struct Wishes<C = TextLine> {
+pub struct Options<C = TextLine> {
     /// How many pings; `None` for ever.
     pub count: Option<i64>,
     /// Seconds to wait for a reply.
@@ -77,7 +77,7 @@ pub struct Wishes<C = TextLine> {
     pub first_seq: i64,
 }
 
-impl Default for Wishes {
+impl Default for Options {
     /// Ten pings as the course has them.
     fn default() -> Self {
         Self {
@@ -100,8 +100,8 @@ impl<C: Codec> Plan<C> {
     ///
     /// # Errors
     /// The first value that cannot be used, with its range.
-    pub fn new(wishes: Wishes<C>) -> Result<Self, Invalid> {
-        let count = wishes
+    pub fn new(options: Options<C>) -> Result<Self, Invalid> {
+        let count = options
             .count
             .map(|count| {
                 u64::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
@@ -109,19 +109,19 @@ impl<C: Codec> Plan<C> {
                 })
             })
             .transpose()?;
-        let timeout = seconds("timeout", wishes.timeout, &WAITS, "")?;
-        let interval = wishes
+        let timeout = seconds("timeout", options.timeout, &WAITS, "")?;
+        let interval = options
             .interval
             .map(|interval| seconds("interval", interval, &WAITS, ", or None to wait for each reply"))
             .transpose()?;
-        if interval.is_none() && wishes.schedule != Schedule::default() {
+        if interval.is_none() && options.schedule != Schedule::default() {
             let expected =
                 "an interval as well, such as interval=0.01; without one the next ping waits for the last";
-            return Err(Invalid::new("schedule", format!("\"{}\"", wishes.schedule), expected));
+            return Err(Invalid::new("schedule", format!("\"{}\"", options.schedule), expected));
         }
         let linger =
-            wishes.linger.map(|linger| seconds("linger", linger, &(0..=DAY), ", or None")).transpose()?;
-        let misses = wishes
+            options.linger.map(|linger| seconds("linger", linger, &(0..=DAY), ", or None")).transpose()?;
+        let misses = options
             .misses
             .map(|misses| {
                 u64::try_from(misses).ok().filter(|misses| *misses > 0).ok_or_else(|| {
@@ -129,8 +129,8 @@ impl<C: Codec> Plan<C> {
                 })
             })
             .transpose()?;
-        let first_seq = u64::try_from(wishes.first_seq)
-            .map_err(|_| Invalid::new("first_seq", wishes.first_seq, "0 to 2^63 - 1"))?;
+        let first_seq = u64::try_from(options.first_seq)
+            .map_err(|_| Invalid::new("first_seq", options.first_seq, "0 to 2^63 - 1"))?;
         // An endless run may reach any number.
         let last_seq = count.map_or(u64::MAX, |count| first_seq.saturating_add(count - 1));
         let step = interval.unwrap_or(0).max(timeout);
@@ -142,18 +142,18 @@ impl<C: Codec> Plan<C> {
                 "so few that their timeouts or intervals last at most 200 years",
             ));
         }
-        let longest = wishes.codec.longest(last_seq);
-        let size = wishes.size.map(|size| payload_size(size, longest)).transpose()?;
+        let longest = options.codec.longest(last_seq);
+        let size = options.size.map(|size| payload_size(size, longest)).transpose()?;
         Ok(Self {
             count,
             timeout,
             interval,
-            schedule: wishes.schedule,
-            seed: wishes.seed,
+            schedule: options.schedule,
+            seed: options.seed,
             stream: 0,
             linger,
             misses,
-            codec: wishes.codec,
+            codec: options.codec,
             size,
             start: 0,
             first_seq,

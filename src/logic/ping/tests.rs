@@ -5,8 +5,8 @@ const HERE: ([u8; 4], u16) = ([192, 0, 2, 1], 7);
 const ELSEWHERE: ([u8; 4], u16) = ([192, 0, 2, 2], 7);
 
 fn endless() -> Plan {
-    let wishes = Wishes { count: None, interval: Some(1.0), timeout: 0.5, ..Wishes::default() };
-    Plan::new(wishes).expect("valid")
+    let options = Options { count: None, interval: Some(1.0), timeout: 0.5, ..Options::default() };
+    Plan::new(options).expect("valid")
 }
 
 /// Sends what is due until `until` and answers each ping 1 ms later from `from`; returns when each was sent.
@@ -47,7 +47,7 @@ fn rows_kept_are_in_range_and_for_runs_without_an_end() {
         let refused = endless().check_keep(keep).expect_err("out of range").to_string();
         assert!(refused.contains("16 to 1,000,000"), "{refused}");
     }
-    let ends = Plan::new(Wishes::default()).expect("valid");
+    let ends = Plan::new(Options::default()).expect("valid");
     assert!(ends.check_keep(100).expect_err("it ends").to_string().contains("count=None"));
 }
 

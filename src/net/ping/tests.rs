@@ -3,7 +3,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::logic::ping::Wishes;
+use crate::logic::ping::Options;
 
 /// Answers what it receives with the same until the test is over; returns its address.
 fn echo() -> SocketAddr {
@@ -21,10 +21,10 @@ fn echo() -> SocketAddr {
 }
 
 fn settings(targets: &[SocketAddr], backend: Backend, busy: bool) -> Settings {
-    let wishes = Wishes { count: None, interval: Some(0.005), timeout: 5.0, ..Wishes::default() };
+    let options = Options { count: None, interval: Some(0.005), timeout: 5.0, ..Options::default() };
     Settings {
         targets: targets.iter().map(|address| target(*address)).collect(),
-        plan: Plan::new(wishes).expect("valid"),
+        plan: Plan::new(options).expect("valid"),
         keep: None,
         family: None,
         bind: None,
