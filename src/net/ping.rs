@@ -1,14 +1,14 @@
 //! Pings on real sockets: a background thread that drives one [`Pinger`] for each target.
 //!
-//! The thread alone touches the sockets. Everyone else looks at the pingers between two waits, takes events from a
-//! bounded queue, and asks it to stop.
+//! The thread alone sends and receives. Other threads read the pingers between two waits, add and remove targets, take
+//! events from a bounded queue, and ask the thread to stop.
 
-mod draft;
-mod margin;
-mod sendings;
+mod prepared_ping;
+mod spin_margin;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod tx_timestamps;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -53,24 +53,24 @@ pub struct Settings {
     pub bind: Option<IpAddr>,
     /// `IpOptions` on what is sent.
     pub ip_options: IpOptions,
-    /// Which rows somebody will take as they change.
+    /// Which changes of rows are events.
     pub events: Events,
-    /// Which socket path to take.
+    /// Which implementation of sockets to use.
     pub backend: Backend,
     /// The most that the kernel is asked to stamp.
     pub timestamping: Timestamping,
-    /// Never wait, and ask for replies again and again: a whole processor for the shortest round trips.
+    /// Poll without waiting: this takes a whole processor, for the shortest round trips.
     pub busy: bool,
     /// How long to spin before a ping is due; `None`: as long as needed with one target, else not at all.
     pub spin: Option<Nanos>,
 }
 
-/// Which changes of rows are passed on.
+/// Which changes of rows are events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Events {
     /// None.
     None,
-    /// What became of each ping.
+    /// The result of each ping.
     Outcomes,
     /// The same, and each ping as it leaves.
     All,
@@ -108,7 +108,7 @@ impl Target {
 
 /// One target and its run.
 #[derive(Debug)]
-pub struct Lane {
+pub struct PingLog {
     /// As the user named it.
     pub name: String,
     /// Its run.
@@ -121,8 +121,8 @@ pub struct Lane {
 
 /// The targets of a session; the lock of this is held for short.
 #[derive(Debug, Default)]
-struct Lanes {
-    all: Vec<Lane>,
+struct PingLogs {
+    all: Vec<PingLog>,
     /// By the socket and the address that its replies come from: targets at one address have a socket each.
     by_peer: HashMap<(usize, IpAddr, u16), usize>,
     by_name: HashMap<String, usize>,
@@ -131,14 +131,14 @@ struct Lanes {
     dscp_of: Vec<Option<u8>>,
     /// Sockets are new, or there is something in `touched`.
     changed: bool,
-    /// Those that the thread has to look at: they are new, go on, or send no more.
+    /// Those that the thread has to poll: they are new, resumed, or ended.
     touched: Vec<usize>,
-    /// The thread will look at none again.
+    /// The thread has ended, or never starts.
     over: bool,
 }
 
-impl Lanes {
-    /// A lane for one more target whose first ping is due at `start`.
+impl PingLogs {
+    /// Adds a target whose first ping is due at `start`.
     fn insert(
         &mut self,
         settings: &Settings,
@@ -164,7 +164,7 @@ impl Lanes {
         if target.size.is_some() {
             plan.size = target.size;
         }
-        // With several targets a stranger's datagram belongs to none of them: the session counts it.
+        // With several targets a datagram from another address belongs to none of them: the session counts it.
         let sees_foreign = !several && self.sockets[socket].sees_foreign();
         let mut pinger = Pinger::new(plan, address, sees_foreign);
         if self.sockets[socket].timestamping() == Timestamping::Both {
@@ -172,7 +172,7 @@ impl Lanes {
         }
         self.by_peer.insert(key(socket, address), index);
         self.by_name.insert(name.clone(), index);
-        self.all.push(Lane { name, pinger, removed: false, target: target.clone(), socket });
+        self.all.push(PingLog { name, pinger, removed: false, target: target.clone(), socket });
         Ok(())
     }
 
@@ -205,8 +205,8 @@ impl Lanes {
         let looks =
             |target: &Target| (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size));
         let same = |other: &usize| {
-            let lane = &self.all[*other];
-            looks(&lane.target) == looks(target) && *other != index && !lane.removed
+            let log = &self.all[*other];
+            looks(&log.target) == looks(target) && *other != index && !log.removed
         };
         let mut there = (0..self.sockets.len()).filter_map(|socket| self.by_peer.get(&key(socket, address)));
         if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
@@ -215,11 +215,11 @@ impl Lanes {
         Ok(())
     }
 
-    /// Gives a lane another address.
+    /// Gives a target another address.
     fn move_to(&mut self, settings: &Settings, index: usize, address: SocketAddr) -> Result<()> {
         let (target, old, before) = {
-            let lane = &self.all[index];
-            (lane.target.clone(), lane.pinger.target(), lane.socket)
+            let log = &self.all[index];
+            (log.target.clone(), log.pinger.target(), log.socket)
         };
         self.check_free(settings, index, &target, address)?;
         if key(0, old) == key(0, address) {
@@ -234,9 +234,9 @@ impl Lanes {
         };
         self.by_peer.remove(&key(before, old));
         self.by_peer.insert(key(socket, address), index);
-        let lane = &mut self.all[index];
-        lane.socket = socket;
-        lane.pinger.retarget(address);
+        let log = &mut self.all[index];
+        log.socket = socket;
+        log.pinger.retarget(address);
         self.changed = true;
         Ok(())
     }
@@ -282,10 +282,10 @@ pub struct Session {
 
 #[derive(Debug)]
 struct Shared {
-    lanes: Mutex<Lanes>,
+    logs: Mutex<PingLogs>,
     stop: AtomicBool,
     events: EventQueue<(usize, Row)>,
-    /// Datagrams from strangers, where there are several targets that they could be foreign to.
+    /// Datagrams from other addresses, where there are several targets.
     foreign: AtomicU64,
     /// Up to the last thing that happened, in nanoseconds.
     duration: AtomicI64,
@@ -300,14 +300,14 @@ impl Session {
         if settings.targets.is_empty() {
             return Err(Invalid::new("targets", "[]", "at least one target").into());
         }
-        let mut lanes = Lanes::default();
+        let mut logs = PingLogs::default();
         for (index, target) in settings.targets.iter().enumerate() {
             let start = stagger(&settings.plan, index, settings.targets.len());
-            lanes.insert(settings, target, address_of(target, settings)?, start)?;
+            logs.insert(settings, target, address_of(target, settings)?, start)?;
         }
         let (waker, bell) = wait::waker().map_err(Error::system("set up the pinger"))?;
         let shared = Arc::new(Shared {
-            lanes: Mutex::new(lanes),
+            logs: Mutex::new(logs),
             stop: AtomicBool::new(false),
             events: EventQueue::new(),
             foreign: AtomicU64::new(0),
@@ -324,18 +324,18 @@ impl Session {
     /// As [`Session::open`], and when the run is over. Nothing has changed then.
     pub fn add(&self, target: &Target) -> Result<()> {
         let address = address_of(target, &self.settings)?;
-        let mut lanes = lock(&self.shared.lanes);
-        if lanes.over {
+        let mut logs = lock(&self.shared.logs);
+        if logs.over {
             return Err(Invalid::new("target", format!("{:?}", target.name()), "a run that goes on").into());
         }
-        match lanes.by_name.get(&target.name()).copied() {
-            Some(lane) if lanes.all[lane].removed => {
-                lanes.move_to(&self.settings, lane, address)?;
-                lanes.all[lane].removed = false;
-                lanes.touched.push(lane);
-                lanes.changed = true;
+        match logs.by_name.get(&target.name()).copied() {
+            Some(log) if logs.all[log].removed => {
+                logs.move_to(&self.settings, log, address)?;
+                logs.all[log].removed = false;
+                logs.touched.push(log);
+                logs.changed = true;
             }
-            _ => lanes.add(&self.settings, target, address, &self.shared)?,
+            _ => logs.add(&self.settings, target, address, &self.shared)?,
         }
         self.waker.wake();
         Ok(())
@@ -346,16 +346,16 @@ impl Session {
     /// # Errors
     /// A target that is not pinged.
     pub fn remove(&self, target: &Target) -> Result<()> {
-        let mut lanes = lock(&self.shared.lanes);
+        let mut logs = lock(&self.shared.logs);
         let name = target.name();
-        let lane = lanes.by_name.get(&name).copied().filter(|lane| !lanes.all[*lane].removed);
-        let lane = lane.ok_or_else(|| {
+        let log = logs.by_name.get(&name).copied().filter(|log| !logs.all[*log].removed);
+        let log = log.ok_or_else(|| {
             Invalid::new("target", format!("{name:?}"), "one that is pinged, named as it was added")
         })?;
-        lanes.all[lane].removed = true;
-        lanes.all[lane].pinger.end();
-        lanes.touched.push(lane);
-        lanes.changed = true;
+        logs.all[log].removed = true;
+        logs.all[log].pinger.end();
+        logs.touched.push(log);
+        logs.changed = true;
         self.waker.wake();
         Ok(())
     }
@@ -364,14 +364,14 @@ impl Session {
     /// keeps its address.
     pub fn resolve(&self) -> Vec<(String, Error)> {
         let targets: Vec<_> = {
-            let lanes = lock(&self.shared.lanes);
-            let each = lanes.all.iter().enumerate().filter(|(_, lane)| !lane.removed);
-            each.map(|(index, lane)| (index, lane.target.clone())).collect()
+            let logs = lock(&self.shared.logs);
+            let each = logs.all.iter().enumerate().filter(|(_, log)| !log.removed);
+            each.map(|(index, log)| (index, log.target.clone())).collect()
         };
         let mut failed = Vec::new();
         for (index, target) in targets {
             let done = address_of(&target, &self.settings)
-                .and_then(|address| lock(&self.shared.lanes).move_to(&self.settings, index, address));
+                .and_then(|address| lock(&self.shared.logs).move_to(&self.settings, index, address));
             failed.extend(done.err().map(|error| (target.name(), error)));
         }
         self.waker.wake();
@@ -386,8 +386,8 @@ impl Session {
         let Some(ready) = lock(&self.thread).take() else { return Ok(()) };
         *lock(&self.started_wall) = wall_ns();
         ready.spawn().map_err(|source| {
-            // Nobody else will say that it is over.
-            lock(&self.shared.lanes).over = true;
+            // There is no thread to close the queue.
+            lock(&self.shared.logs).over = true;
             self.shared.events.end();
             Error::System { action: "start a thread", source }
         })
@@ -396,9 +396,9 @@ impl Session {
     /// Ends the run soon; what is in flight stays undecided.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        // Never started: there is no thread to say that it is over.
+        // It never started: there is no thread to close the queue.
         if lock(&self.thread).take().is_some() {
-            lock(&self.shared.lanes).over = true;
+            lock(&self.shared.logs).over = true;
             self.shared.events.end();
         }
         self.waker.wake();
@@ -416,7 +416,7 @@ impl Session {
 
     /// What the kernel stamps, on every socket of the run.
     pub fn timestamping(&self) -> Timestamping {
-        let sockets = lock(&self.shared.lanes).sockets.clone();
+        let sockets = lock(&self.shared.logs).sockets.clone();
         let each = || sockets.iter().map(|socket| socket.timestamping());
         if each().all(|each| each == Timestamping::Both) {
             Timestamping::Both
@@ -427,26 +427,26 @@ impl Session {
         }
     }
 
-    /// Looks at the lanes as they stand.
-    pub fn look<T>(&self, look: impl FnOnce(&[Lane]) -> T) -> T {
-        look(&lock(&self.shared.lanes).all)
+    /// Reads the logs as they are now.
+    pub fn look<T>(&self, look: impl FnOnce(&[PingLog]) -> T) -> T {
+        look(&lock(&self.shared.logs).all)
     }
 
     /// The counts of one target, or of all.
     pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
         let foreign = self.shared.foreign.load(Ordering::Relaxed);
-        let (account, several) = self.look(|lanes| {
-            let chosen = target.map_or(Some(lanes), |target| lanes.get(target..=target))?;
-            Some((Account::of(chosen.iter().map(|lane| &lane.pinger)), chosen.len() > 1))
+        let (account, several) = self.look(|logs| {
+            let chosen = target.map_or(Some(logs), |target| logs.get(target..=target))?;
+            Some((Account::of(chosen.iter().map(|log| &log.pinger)), chosen.len() > 1))
         })?;
         // Worked out without the lock, so that asking does not disturb the run.
         let mut summary = account.summary();
         if several && self.settings.backend == Backend::Full {
             summary.foreign = Some(foreign);
         }
-        // A socket may serve several targets: what it dropped is nobody's in particular.
+        // A socket may serve several targets, and the kernel counts drops for the socket.
         if target.is_none() {
-            let sockets = lock(&self.shared.lanes).sockets.clone();
+            let sockets = lock(&self.shared.logs).sockets.clone();
             summary.kernel_drops = sockets.iter().map(|socket| socket.kernel_drops()).sum();
         }
         Some(summary)

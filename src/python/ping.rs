@@ -18,7 +18,7 @@ use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
 use crate::net::datagram::Timestamping;
-use crate::net::ping::{Events, Lane, Session, Settings, Target};
+use crate::net::ping::{Events, PingLog, Session, Settings, Target};
 use crate::net::socket::{Backend, IpOptions};
 
 /// Host, port, class of service and bytes of each message.
@@ -112,7 +112,7 @@ impl PingSession {
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let event = service::next(py, &self.session, seconds)?;
-        event.map(|(lane, row)| self.tuple(py, lane, &row)).transpose()
+        event.map(|(log, row)| self.tuple(py, log, &row)).transpose()
     }
 
     /// Whether the run is over and every row has been taken.
@@ -133,19 +133,19 @@ impl PingSession {
     fn table(&self, py: Python<'_>, latest: Option<usize>) -> PyResult<Table> {
         let run = self.session.started_wall();
         py.detach(|| {
-            let lanes: Vec<_> = self.session.look(|lanes| {
-                let rows = |lane: &Lane| lane.pinger.rows().latest(latest.unwrap_or(usize::MAX));
-                lanes.iter().map(|lane| (lane.name.clone(), rows(lane))).collect()
+            let logs: Vec<_> = self.session.look(|logs| {
+                let rows = |log: &PingLog| log.pinger.rows().latest(latest.unwrap_or(usize::MAX));
+                logs.iter().map(|log| (log.name.clone(), rows(log))).collect()
             });
-            Table::of_run(run, &lanes, latest)
+            Table::of_run(run, &logs, latest)
         })
     }
 
     /// Name and address of each target.
     fn targets(&self, py: Python<'_>) -> Vec<(String, String)> {
         py.detach(|| {
-            let each = |lane: &Lane| (lane.name.clone(), lane.pinger.target().to_string());
-            self.session.look(|lanes| lanes.iter().map(each).collect())
+            let each = |log: &PingLog| (log.name.clone(), log.pinger.target().to_string());
+            self.session.look(|logs| logs.iter().map(each).collect())
         })
     }
 
@@ -178,8 +178,8 @@ impl PingSession {
 
 impl PingSession {
     /// A row in the order of [`COLUMNS`].
-    fn tuple<'py>(&self, py: Python<'py>, lane: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
-        let target = self.session.look(|lanes| lanes[lane].name.clone());
+    fn tuple<'py>(&self, py: Python<'py>, log: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
+        let target = self.session.look(|logs| logs[log].name.clone());
         let time = |value: Nanos| Some(value).filter(|value| *value != NONE);
         let reply = row.reply.as_ref();
         let values: [Bound<'py, PyAny>; COLUMNS.len()] = [

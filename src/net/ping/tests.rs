@@ -52,8 +52,8 @@ fn wait_for_replies(session: &Session, index: usize, more: u64) {
 }
 
 fn source_of_newest(session: &Session, index: usize) -> Option<String> {
-    session.look(|lanes| {
-        let rows = lanes[index].pinger.rows();
+    session.look(|logs| {
+        let rows = logs[index].pinger.rows();
         let newest = (0..rows.len()).rev().map(|row| rows.get(row)).find(|row| row.reply.is_some());
         newest.and_then(|row| row.source).map(|source| source.to_string())
     })
@@ -67,12 +67,12 @@ fn a_target_whose_name_has_another_address_is_pinged_there() {
         session.start().expect("starts");
         wait_for_replies(&session, 0, 3);
         for address in [there, here, there] {
-            lock(&session.shared.lanes).move_to(&session.settings, 0, address).expect("free");
+            lock(&session.shared.logs).move_to(&session.settings, 0, address).expect("free");
             session.waker.wake();
             wait_for_replies(&session, 0, 20);
             assert_eq!(source_of_newest(&session, 0), Some(address.to_string()));
         }
-        assert_eq!(lock(&session.shared.lanes).sockets.len(), 1, "{backend:?}");
+        assert_eq!(lock(&session.shared.logs).sockets.len(), 1, "{backend:?}");
         session.stop();
     }
 }
@@ -81,12 +81,12 @@ fn a_target_whose_name_has_another_address_is_pinged_there() {
 fn a_target_does_not_move_to_the_address_of_another_that_looks_the_same() {
     let (here, there) = (echo(), echo());
     let session = Session::open(&settings(&[here, there], Backend::best(), false)).expect("opens");
-    let refused = lock(&session.shared.lanes).move_to(&session.settings, 0, there).expect_err("taken");
+    let refused = lock(&session.shared.logs).move_to(&session.settings, 0, there).expect_err("taken");
     assert!(refused.to_string().contains("each address once"), "{refused}");
-    assert_eq!(session.look(|lanes| lanes[0].pinger.target()), here);
+    assert_eq!(session.look(|logs| logs[0].pinger.target()), here);
     let (special, elsewhere) = (Target { dscp: Some(8), ..target(here) }, echo());
     session.add(&special).expect("another class of service");
-    lock(&session.shared.lanes).move_to(&session.settings, 2, there).expect("they differ");
+    lock(&session.shared.logs).move_to(&session.settings, 2, there).expect("they differ");
     session.add(&target(elsewhere)).expect("free");
     session.start().expect("starts");
     (0..4).for_each(|index| wait_for_replies(&session, index, 3));

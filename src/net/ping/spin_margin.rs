@@ -1,4 +1,4 @@
-//! How long before a deadline to wake up, so as to spin for the rest: as late as waits lately were.
+//! How long before a deadline to wake up and spin for the rest: as long as waits lately ended late.
 
 use crate::logic::Nanos;
 
@@ -11,7 +11,7 @@ const EVERY: usize = 32;
 
 /// How long to spin before a ping is due.
 #[derive(Debug)]
-pub(super) struct Margin {
+pub(super) struct SpinMargin {
     fixed: Option<Nanos>,
     now: Nanos,
     late: Vec<Nanos>,
@@ -19,7 +19,7 @@ pub(super) struct Margin {
     next: usize,
 }
 
-impl Margin {
+impl SpinMargin {
     /// Always so long; `None`: as long as 99 of 100 waits are late, within bounds.
     pub(super) fn new(fixed: Option<Nanos>) -> Self {
         Self { fixed, now: fixed.unwrap_or(MOST), late: Vec::new(), sorted: Vec::new(), next: 0 }
@@ -30,7 +30,7 @@ impl Margin {
         self.now
     }
 
-    /// A wait ended so late.
+    /// Takes in how late a wait ended.
     pub(super) fn learn(&mut self, late: Nanos) {
         if self.fixed.is_some() {
             return;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_margin_follows_the_lateness_of_waits_within_bounds() {
-        let mut margin = Margin::new(None);
+        let mut margin = SpinMargin::new(None);
         assert_eq!(margin.get(), MOST, "nothing is known yet");
         (0..REMEMBERED).for_each(|_| margin.learn(60_000));
         assert_eq!(margin.get(), 60_000);
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_fixed_margin_learns_nothing() {
-        let mut margin = Margin::new(Some(0));
+        let mut margin = SpinMargin::new(Some(0));
         (0..REMEMBERED).for_each(|_| margin.learn(60_000));
         assert_eq!(margin.get(), 0);
     }
