@@ -1,7 +1,5 @@
-//! Replies as texts with fields: `pong {seq} {time}`, `{seq} {diff:.6f}`, `{message} OK`.
-//!
-//! A field that cannot be read in the request is `?` in the reply; no request goes unanswered for what it
-//! holds.
+//! Replies as texts with fields: `pong {seq} {time}`, `{seq} {diff:.6f}`, `{message} OK`. A field that cannot be read in the
+//! request is `?` in the reply.
 
 use std::fmt;
 use std::io::Write;

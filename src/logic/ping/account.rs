@@ -13,14 +13,14 @@ pub struct Account {
     tally: Tally,
     /// Every reply in time, for exact quantiles; empty where a sketch stands in for them.
     round_trips: Vec<Nanos>,
-    /// More of them, not yet looked at: whoever waits for the account to be taken waits for no row.
+    /// Rows with more of them: reading them is left to [`Account::summary`], as it would hold up the run.
     rows: Vec<Rows>,
     sees_foreign: bool,
     /// The times of all replies are known, and so is their order.
     knows_order: bool,
 }
 
-/// A ping of a run that is over, as its row tells it.
+/// A ping of a run that is over, from its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
     /// The number in the message.
@@ -31,7 +31,7 @@ pub struct Settled {
     pub sent: Nanos,
     /// Its round trip; [`NONE`] without one.
     pub rtt: Nanos,
-    /// The same by the program's own times, which tell when it saw the reply.
+    /// The same by the program's own times, from which the time of the reply follows.
     pub user_rtt: Nanos,
     /// Who took the times of its round trip.
     pub stamp: TimeSource,

@@ -1,7 +1,5 @@
-//! The rows of one target, in chunks of columns: nothing that is written once is moved again.
-//!
-//! A clone of the rows shares their chunks, so it costs next to nothing, however many they are: what looks at a run that
-//! goes on takes one, and has it to itself. Whoever then writes to a chunk that is shared gets a copy of that chunk first.
+//! The rows of one target, in chunks of columns that are never moved. A clone shares the chunks, so that a table of a run in
+//! progress costs little; the run copies a shared chunk before it writes to it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +20,7 @@ pub struct Rows {
     sources: Vec<Source>,
 }
 
-/// Makes a chunk of columns, each with what stands there of a ping that has just left.
+/// Defines a chunk of columns, each with its value for a new row.
 macro_rules! chunk {
     (
         |$due:ident, $sent:ident, $sent_wall:ident|
@@ -127,13 +125,11 @@ impl Chunk {
 }
 
 impl Rows {
-    /// Stands in `source` where nobody answered.
+    /// The value of `source` without a reply or an ICMP error.
     pub const NO_SOURCE: u32 = u32::MAX;
-    /// The most rows of a full chunk. A copy of one is made in less than a millisecond, so that nobody who looks at a run holds up
-    /// its pings for longer.
+    /// The most rows of a chunk: one is copied in less than a millisecond, which delays no ping for longer.
     pub const CHUNK: usize = 16_384;
-    /// Different senders remembered by name. Only the target and routers on the way can be one, so this is ample;
-    /// later ones are left out of the column.
+    /// The most sources of a run: its target and the routers on the path. Later ones are left out of the column.
     const MOST_SOURCES: usize = 1_024;
 
     /// No rows yet; the first will be `first_seq`.
@@ -141,7 +137,7 @@ impl Rows {
         Self::in_chunks(first_seq, Self::CHUNK)
     }
 
-    /// The same in chunks of `chunk` rows: what is forgotten goes by the chunk, so a short window needs short ones.
+    /// The same in chunks of `chunk` rows. Whole chunks are dropped, so a run that keeps few rows needs short ones.
     #[must_use]
     pub fn in_chunks(first_seq: u64, chunk: usize) -> Self {
         Self {
@@ -210,7 +206,7 @@ impl Rows {
         self.place_mut(self.len - 1).0.push(due, sent, sent_wall);
     }
 
-    /// Writes down the first reply to a ping: who sent it, why it is that ping's, and what it says.
+    /// Records the first reply to a ping.
     pub fn set_reply(&mut self, index: usize, source: Source, matched: Match, ttl: Option<u8>, reply: &[u8]) {
         self.set_source(index, source);
         let (chunk, at) = self.place_mut(index);
@@ -221,7 +217,7 @@ impl Rows {
         chunk.text.extend_from_slice(&reply[..reply.len().min(KEPT_REPLY)]);
     }
 
-    /// Writes down the server's times, if its reply says any.
+    /// Records the server's times, if its reply has any.
     pub fn set_server_times(&mut self, index: usize, times: ServerTimes) {
         if times != ServerTimes::default() {
             let (chunk, at) = self.place_mut(index);
@@ -230,7 +226,7 @@ impl Rows {
         }
     }
 
-    /// Writes down who answered a row.
+    /// Records the source of a reply or an ICMP error.
     pub fn set_source(&mut self, index: usize, source: Source) {
         let place = self.sources.iter().position(|known| *known == source).or_else(|| {
             (self.sources.len() < Self::MOST_SOURCES).then(|| {

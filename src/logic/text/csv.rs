@@ -1,5 +1,5 @@
-//! CSV, read and written (RFC 4180): a field in quotes is text even when nothing is in it, which is how an empty
-//! answer is told from none.
+//! Reads and writes CSV (RFC 4180). A field in quotes is text even if it is empty, which distinguishes an empty reply from
+//! none.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ const SHOWN: usize = 30;
 /// One field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// What it says.
+    /// Its text.
     pub text: Cow<'a, str>,
     /// It stood in quotes.
     pub quoted: bool,

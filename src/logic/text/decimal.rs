@@ -15,7 +15,7 @@ pub(in crate::logic) struct Decimal {
 pub(in crate::logic) enum NoDecimal {
     /// Not a number at all (or not a finite one).
     Malformed,
-    /// A number with more significant digits or a larger exponent than anybody means.
+    /// A number with too many significant digits or too large an exponent.
     TooLong,
 }
 

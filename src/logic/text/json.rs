@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::py_repr;
 
-/// What stands in an object.
+/// A value of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// `null`.
@@ -106,7 +106,7 @@ fn read_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
     }
 }
 
-/// Reads what stands behind a backslash.
+/// Reads the rest of an escape.
 fn read_escape<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
     let (letter, rest) = (text.chars().next()?, text.get(1..)?);
     out.push(match letter {

@@ -104,7 +104,7 @@ impl fmt::Debug for Key {
 
 impl Keys {
     /// Reads keys as a file holds them: `name secret` on each line; a lone secret is called `default`. Empty lines and
-    /// lines that begin with `#` say nothing.
+    /// lines that begin with `#` are ignored.
     pub fn read(text: &str) -> Result<Self, Invalid> {
         let mut keys = HashMap::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -142,7 +142,7 @@ impl Keys {
         }
     }
 
-    /// Whether a line was written by somebody who knows the key that it names. Takes as long for any code.
+    /// Whether a seal is valid, in constant time.
     pub fn verify(&self, seal: &Seal<'_>) -> bool {
         self.keys.get(seal.key).is_some_and(|key| {
             key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).is_ok()
