@@ -113,13 +113,13 @@ def in_notebook() -> bool:
 
 
 class Careful:
-    """Measuring goes on whatever becomes of showing: a terminal may be gone, or a picture go wrong."""
+    """Shows until that fails, for example as the terminal is closed; measuring goes on."""
 
     def __init__(self, screen: "Screen") -> None:
         self._screen = screen
         self.rows = screen.rows
         self.error: Exception | None = None
-        """What went wrong first; nothing is shown from then on."""
+        """The first error; nothing is shown after it."""
 
     def show(self, run: "Run") -> None:
         """Show it, if that can be done."""

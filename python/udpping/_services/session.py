@@ -77,12 +77,12 @@ class Session:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the run is over and all rows were taken."""
         return self._core.done
 
     @property
     def missed_rows(self) -> int:
-        """Rows that `next_row` can no longer give, because nobody took them in time. The run has them."""
+        """Rows that were not taken in time, so that `next_row` cannot return them. The run has them."""
         return self._core.missed_events
 
     def start(self) -> None:
@@ -114,7 +114,7 @@ class Session:
             raise self._interrupted() from None
 
     def wait(self, seconds: float) -> bool:
-        """Wait that long at most for the end; says whether it is over. Ctrl-C waits as long."""
+        """Wait at most that long for the end; return whether it is over. Ctrl-C waits as long."""
         return self._core.wait(seconds)
 
     def run(self, latest: int | None = None) -> Run:

@@ -77,7 +77,7 @@ def profile_client(words: list[str]) -> "Client | None":
 
 
 def parser(client: "Client | None" = None) -> Parser:
-    """Say what can be asked for; a client of the lab has defaults of its own."""
+    """Make the parser of the options; a client of the lab has defaults of its own."""
     options = command_parser("ping", PURPOSE)
     options.add_argument(
         "target",
