@@ -228,8 +228,9 @@ def fit(table: "Frame") -> Fit:
     facts = cast("dict[str, Any]", _core.fit_models(read(table)))
     losses: tuple[LossFit, ...] = tuple(map(_loss_fit, facts["losses"]))
     delays: tuple[DelayFit, ...] = tuple(map(_delay_fit, facts["delays"]))
+    loss_place: int = facts["best_loss"]
     delay_place: int | None = facts["best_delay"]
-    best_loss = losses[facts["best_loss"]]
+    best_loss = losses[loss_place]
     best_delay = None if delay_place is None else delays[delay_place]
     assert best_loss.model is not None  # noqa: S101 - the best one has a model
     return Fit(
