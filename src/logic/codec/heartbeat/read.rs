@@ -21,7 +21,7 @@ pub enum Unreadable {
     /// Nothing is in it.
     #[error("it is empty")]
     Empty,
-    /// It is longer than [`LONGEST`].
+    /// It is longer than a heartbeat may be.
     #[error("it has more than {LONGEST} bytes")]
     Long,
     /// Bytes that no known sender writes.
