@@ -1,7 +1,7 @@
 //! Pings on real sockets: a background thread that drives one [`Pinger`] for each target.
 //!
 //! The thread alone sends and receives. Other threads read the pingers between two waits, add and remove targets, take
-//! events from a bounded queue, and ask the thread to stop.
+//! events from a bounded queue, and stop the thread.
 
 mod prepared_ping;
 mod spin_margin;
@@ -30,9 +30,9 @@ use crate::logic::record::Row;
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
 
-/// The most targets of a session, with those that were removed.
+/// The most targets of a session, including removed ones.
 const MOST_TARGETS: usize = 65_536;
-/// Rows that an endless run keeps unless it is told how many: for all the targets that it begins with, and for each.
+/// Rows that an endless run keeps by default: for all the targets that it begins with, and for each.
 const KEEP_ALL: usize = 1_048_576;
 const KEEP_MOST: usize = 65_536;
 /// The same for each target that is added later.
@@ -41,27 +41,27 @@ const KEEP_ADDED: usize = 1_024;
 /// What to ping, and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Whom to ping.
+    /// The targets.
     pub targets: Vec<Target>,
     /// The schedule of each.
     pub plan: Plan,
     /// Rows that an endless run keeps for each target; `None`: fewer with more targets.
     pub keep: Option<usize>,
-    /// The IP version, if it matters.
+    /// The IP version; `None`: either.
     pub family: Option<Family>,
     /// The local address to send from.
     pub bind: Option<IpAddr>,
-    /// `IpOptions` on what is sent.
+    /// The IP options of pings.
     pub ip_options: IpOptions,
     /// Which changes of rows are events.
     pub events: Events,
-    /// Which implementation of sockets to use.
+    /// Which socket backend to use.
     pub backend: Backend,
-    /// The most that the kernel is asked to stamp.
+    /// The most that the kernel is to timestamp.
     pub timestamping: Timestamping,
     /// Poll without waiting: this takes a whole processor, for the shortest round trips.
     pub busy: bool,
-    /// How long to spin before a ping is due; `None`: as long as needed with one target, else not at all.
+    /// How long to spin before a ping is due; `None`: adaptive with one target, else 0.
     pub spin: Option<Nanos>,
 }
 
@@ -72,11 +72,11 @@ pub enum Events {
     None,
     /// The result of each ping.
     Outcomes,
-    /// The same, and each ping as it leaves.
+    /// The same, and each ping when it is sent.
     All,
 }
 
-/// Whom to ping, and what is special about these pings.
+/// A host and port, and options that apply to its pings alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
     /// A name or an address.
@@ -85,12 +85,12 @@ pub struct Target {
     pub port: u16,
     /// The class of service; `None`: that of the session.
     pub dscp: Option<u8>,
-    /// Bytes of each message; `None`: as the session has them.
+    /// Bytes of each message; `None`: that of the session.
     pub size: Option<usize>,
 }
 
 impl Target {
-    /// `host:port`, and what is special.
+    /// `host:port`, and the options of this target.
     #[must_use]
     pub fn name(&self) -> String {
         let mut name = if self.host.contains(':') && !self.host.starts_with('[') {
@@ -109,17 +109,17 @@ impl Target {
 /// One target and its run.
 #[derive(Debug)]
 pub struct PingLog {
-    /// As the user named it.
+    /// The name that the user gave.
     pub name: String,
     /// Its run.
     pub pinger: Pinger,
-    /// Nothing more is sent.
+    /// Whether it was removed: nothing more is sent.
     pub removed: bool,
     target: Target,
     socket: usize,
 }
 
-/// The targets of a session; the lock of this is held for short.
+/// The targets of a session; their lock is held briefly.
 #[derive(Debug, Default)]
 struct PingLogs {
     all: Vec<PingLog>,
@@ -127,11 +127,11 @@ struct PingLogs {
     by_peer: HashMap<(usize, IpAddr, u16), usize>,
     by_name: HashMap<String, usize>,
     sockets: Vec<Arc<Socket>>,
-    /// What each socket marks its datagrams with.
+    /// The class of service of each socket.
     dscp_of: Vec<Option<u8>>,
-    /// Sockets are new, or there is something in `touched`.
+    /// Whether `sockets` or `touched` changed.
     changed: bool,
-    /// Those that the thread has to poll: they are new, resumed, or ended.
+    /// Targets that the thread has to poll: new, resumed or ended ones.
     touched: Vec<usize>,
     /// The thread has ended, or never starts.
     over: bool,
@@ -164,7 +164,7 @@ impl PingLogs {
         if target.size.is_some() {
             plan.size = target.size;
         }
-        // With several targets a datagram from another address belongs to none of them: the session counts it.
+        // With several targets the session counts datagrams from other addresses: they belong to no target.
         let sees_foreign = !several && self.sockets[socket].sees_foreign();
         let mut pinger = Pinger::new(plan, address, sees_foreign);
         if self.sockets[socket].timestamping() == Timestamping::Both {
@@ -176,7 +176,7 @@ impl PingLogs {
         Ok(())
     }
 
-    /// The same while the session runs.
+    /// Adds a target while the session runs.
     fn add(
         &mut self,
         settings: &Settings,
@@ -194,7 +194,7 @@ impl PingLogs {
         Ok(())
     }
 
-    /// Refuses a target that differs from another one in nothing.
+    /// Refuses a target that is equal to another one.
     fn check_free(
         &self,
         settings: &Settings,
@@ -215,7 +215,7 @@ impl PingLogs {
         Ok(())
     }
 
-    /// Gives a target another address.
+    /// Changes the address of a target.
     fn move_to(&mut self, settings: &Settings, index: usize, address: SocketAddr) -> Result<()> {
         let (target, old, before) = {
             let log = &self.all[index];
@@ -241,8 +241,8 @@ impl PingLogs {
         Ok(())
     }
 
-    /// A socket for a target. Unconnected ones serve every target of their family, but one at each address; connected
-    /// ones serve one.
+    /// A socket for a target. An unconnected socket serves any number of targets of its family, one at each address; a
+    /// connected socket serves one.
     fn socket_of(
         &mut self,
         settings: &Settings,
@@ -258,7 +258,7 @@ impl PingLogs {
         Ok(self.sockets.len() - 1)
     }
 
-    /// The first socket of these options for targets of this family that serves nobody at `address`, if there is one.
+    /// The first socket with these options and this family that serves no target at `address`.
     fn socket_for(&self, address: SocketAddr, dscp: Option<u8>, settings: &Settings) -> Option<usize> {
         (0..self.sockets.len()).find(|index| {
             let socket = &self.sockets[*index];
@@ -285,9 +285,9 @@ struct Shared {
     logs: Mutex<PingLogs>,
     stop: AtomicBool,
     events: EventQueue<(usize, Row)>,
-    /// Datagrams from other addresses, where there are several targets.
+    /// Datagrams from other addresses, with several targets.
     foreign: AtomicU64,
-    /// Up to the last thing that happened, in nanoseconds.
+    /// From the beginning to the last wake-up, in nanoseconds.
     duration: AtomicI64,
 }
 
@@ -318,10 +318,10 @@ impl Session {
         Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), settings })
     }
 
-    /// Pings one more target, at the latest an interval from now; one that was removed goes on.
+    /// Pings one more target, within an interval from now; one that was removed is resumed.
     ///
     /// # Errors
-    /// As [`Session::open`], and when the run is over. Nothing has changed then.
+    /// As [`Session::open`], and when the run is over. An error changes nothing.
     pub fn add(&self, target: &Target) -> Result<()> {
         let address = address_of(target, &self.settings)?;
         let mut logs = lock(&self.shared.logs);
@@ -329,10 +329,10 @@ impl Session {
             return Err(Invalid::new("target", format!("{:?}", target.name()), "a run that goes on").into());
         }
         match logs.by_name.get(&target.name()).copied() {
-            Some(log) if logs.all[log].removed => {
-                logs.move_to(&self.settings, log, address)?;
-                logs.all[log].removed = false;
-                logs.touched.push(log);
+            Some(index) if logs.all[index].removed => {
+                logs.move_to(&self.settings, index, address)?;
+                logs.all[index].removed = false;
+                logs.touched.push(index);
                 logs.changed = true;
             }
             _ => logs.add(&self.settings, target, address, &self.shared)?,
@@ -348,20 +348,20 @@ impl Session {
     pub fn remove(&self, target: &Target) -> Result<()> {
         let mut logs = lock(&self.shared.logs);
         let name = target.name();
-        let log = logs.by_name.get(&name).copied().filter(|log| !logs.all[*log].removed);
-        let log = log.ok_or_else(|| {
+        let index = logs.by_name.get(&name).copied().filter(|index| !logs.all[*index].removed);
+        let index = index.ok_or_else(|| {
             Invalid::new("target", format!("{name:?}"), "one that is pinged, named as it was added")
         })?;
-        logs.all[log].removed = true;
-        logs.all[log].pinger.end();
-        logs.touched.push(log);
+        logs.all[index].removed = true;
+        logs.all[index].pinger.end();
+        logs.touched.push(index);
         logs.changed = true;
         self.waker.wake();
         Ok(())
     }
 
-    /// Looks up all names again, and pings new addresses from then on; returns what went wrong with which target, which
-    /// keeps its address.
+    /// Resolves all names again, and pings new addresses from then on; returns the targets that keep their address, with
+    /// the error.
     pub fn resolve(&self) -> Vec<(String, Error)> {
         let targets: Vec<_> = {
             let logs = lock(&self.shared.logs);
@@ -386,17 +386,17 @@ impl Session {
         let Some(ready) = lock(&self.thread).take() else { return Ok(()) };
         *lock(&self.started_wall) = wall_ns();
         ready.spawn().map_err(|source| {
-            // There is no thread to close the queue.
+            // No thread closes the queue.
             lock(&self.shared.logs).over = true;
             self.shared.events.end();
             Error::System { action: "start a thread", source }
         })
     }
 
-    /// Ends the run soon; what is in flight stays undecided.
+    /// Ends the run soon; pings in flight get no result.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        // It never started: there is no thread to close the queue.
+        // It never started, so no thread closes the queue.
         if lock(&self.thread).take().is_some() {
             lock(&self.shared.logs).over = true;
             self.shared.events.end();
@@ -409,12 +409,12 @@ impl Session {
         *lock(&self.started_wall)
     }
 
-    /// How long the run has taken; while it runs, up to the last thing that happened.
+    /// The duration of the run; while it runs, up to its last wake-up.
     pub fn duration(&self) -> Nanos {
         self.shared.duration.load(Ordering::Relaxed)
     }
 
-    /// What the kernel stamps, on every socket of the run.
+    /// What the kernel timestamps on every socket of the run.
     pub fn timestamping(&self) -> Timestamping {
         let sockets = lock(&self.shared.logs).sockets.clone();
         let each = || sockets.iter().map(|socket| socket.timestamping());
@@ -427,7 +427,7 @@ impl Session {
         }
     }
 
-    /// Reads the logs as they are now.
+    /// Reads the logs under their lock.
     pub fn look<T>(&self, look: impl FnOnce(&[PingLog]) -> T) -> T {
         look(&lock(&self.shared.logs).all)
     }
@@ -439,7 +439,7 @@ impl Session {
             let chosen = target.map_or(Some(logs), |target| logs.get(target..=target))?;
             Some((Account::of(chosen.iter().map(|log| &log.pinger)), chosen.len() > 1))
         })?;
-        // Worked out without the lock, so that asking does not disturb the run.
+        // Computed without the lock, which would delay the run.
         let mut summary = account.summary();
         if several && self.settings.backend == Backend::Full {
             summary.foreign = Some(foreign);
@@ -453,7 +453,7 @@ impl Session {
     }
 }
 
-/// Its events are the changes of rows: target and row.
+/// Its events are changed rows: target and row.
 impl Deref for Session {
     type Target = EventQueue<(usize, Row)>;
 
@@ -468,12 +468,12 @@ impl Drop for Session {
     }
 }
 
-/// Rows kept for a target, of so many that a run began with.
+/// Rows kept for a target; the run began with `targets`.
 fn keep(index: usize, targets: usize) -> usize {
     if index < targets { (KEEP_ALL / targets).clamp(KEEP_ADDED, KEEP_MOST) } else { KEEP_ADDED }
 }
 
-/// The first pings of several targets are spread over the interval, so that they do not leave in one burst.
+/// Spreads the first pings of several targets over the interval, so that they are not sent in one burst.
 fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
     let share = |interval: Nanos| {
         let (index, targets) = (Nanos::try_from(index).unwrap_or(0), Nanos::try_from(targets).unwrap_or(1));
@@ -507,7 +507,7 @@ fn address_of(target: &Target, settings: &Settings) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// The key of replies: scope and flow of an IPv6 address do not tell targets apart.
+/// The key of replies, without scope and flow of an IPv6 address.
 fn key(socket: usize, address: SocketAddr) -> (usize, IpAddr, u16) {
     (socket, address.ip(), address.port())
 }

@@ -1,11 +1,11 @@
-//! How long before a deadline to wake up and spin for the rest: as long as waits lately ended late.
+//! How long before a deadline to wake up and spin, from how late recent waits ended.
 
 use crate::logic::Nanos;
 
-/// The least and the most that an adaptive margin is.
+/// The bounds of an adaptive margin.
 const LEAST: Nanos = 20_000;
 const MOST: Nanos = 200_000;
-/// Waits that are remembered, and those after which the margin is worked out again.
+/// Waits that are kept, and waits after which the margin is computed again.
 const REMEMBERED: usize = 256;
 const EVERY: usize = 32;
 
@@ -20,17 +20,17 @@ pub(super) struct SpinMargin {
 }
 
 impl SpinMargin {
-    /// Always so long; `None`: as long as 99 of 100 waits are late, within bounds.
+    /// A fixed margin; `None`: the 99th percentile of the lateness of waits, within bounds.
     pub(super) fn new(fixed: Option<Nanos>) -> Self {
         Self { fixed, now: fixed.unwrap_or(MOST), late: Vec::new(), sorted: Vec::new(), next: 0 }
     }
 
-    /// The margin now.
+    /// The current margin.
     pub(super) fn get(&self) -> Nanos {
         self.now
     }
 
-    /// Takes in how late a wait ended.
+    /// Records how late a wait ended.
     pub(super) fn learn(&mut self, late: Nanos) {
         if self.fixed.is_some() {
             return;
@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(margin.get(), MOST, "nothing is known yet");
         (0..REMEMBERED).for_each(|_| margin.learn(60_000));
         assert_eq!(margin.get(), 60_000);
-        // One wait in a hundred may be as late as it likes.
+        // One wait in a hundred does not count, however late.
         margin.learn(10_000_000);
         (1..EVERY).for_each(|_| margin.learn(60_000));
         assert_eq!(margin.get(), 60_000);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::logic::ping::Options;
 
-/// Answers what it receives with the same until the test is over; returns its address.
+/// Echoes datagrams until the test is over; returns its address.
 fn echo() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
     let address = socket.local_addr().expect("bound");
@@ -41,7 +41,7 @@ fn target(address: SocketAddr) -> Target {
     Target { host: address.ip().to_string(), port: address.port(), ..Target::default() }
 }
 
-/// Waits until a target has `more` replies than now, from where it is pinged now.
+/// Waits until a target has `more` replies than now, from its current address.
 fn wait_for_replies(session: &Session, index: usize, more: u64) {
     let received = || session.summary(Some(index)).expect("there").received;
     let (wanted, end) = (received() + more, Instant::now() + Duration::from_secs(20));
@@ -78,7 +78,7 @@ fn a_target_whose_name_has_another_address_is_pinged_there() {
 }
 
 #[test]
-fn a_target_does_not_move_to_the_address_of_another_that_looks_the_same() {
+fn a_target_does_not_move_to_the_address_of_an_equal_one() {
     let (here, there) = (echo(), echo());
     let session = Session::open(&settings(&[here, there], Backend::best(), false)).expect("opens");
     let refused = lock(&session.shared.logs).move_to(&session.settings, 0, there).expect_err("taken");

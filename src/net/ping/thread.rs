@@ -1,5 +1,5 @@
-//! The thread of a ping session: it sends what is due, receives what arrived, and waits for the next. From the error
-//! queues it reads ICMP errors and the kernel's timestamps of what was sent.
+//! The thread of a ping session: it sends the pings that are due, receives replies, and reads ICMP errors and the kernel's
+//! transmit timestamps from the error queues.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,24 +22,24 @@ use crate::net::socket::{Backend, RecvBatch, Socket, is_icmp_error};
 use crate::net::wait::{self, Bell};
 use crate::net::{Error, Result};
 
-/// Datagrams taken by one system call.
+/// Datagrams received with one system call.
 const SLOTS: usize = 16;
-/// Stands for the timer of a target whose run is over.
+/// The timer of a target whose run is over.
 const NEVER: Nanos = Nanos::MAX;
-/// Pings sent before looking for replies again, however many are overdue.
+/// Pings sent before replies are received again, however many are overdue.
 const MOST_SENT: usize = 32;
 /// Batches received from one socket before reading the clock again, however many wait.
 const MOST_BATCHES: usize = 4;
-/// Nothing is received so shortly before a ping is due: it would be late.
-const HUSH: Nanos = 5_000;
+/// Nothing is received this shortly before a ping is due: the ping would leave late.
+const SEND_GUARD: Nanos = 5_000;
 
-/// All that the thread needs, before it runs.
+/// The state of the thread, made before it starts.
 #[derive(Debug)]
 pub(super) struct Ready {
     shared: Arc<Shared>,
     ping_loop: PingLoop,
     bell: Bell,
-    inbox: RecvBatch,
+    batch: RecvBatch,
     margin: SpinMargin,
     busy: bool,
     targets: usize,
@@ -76,13 +76,13 @@ impl Ready {
         let margin = SpinMargin::new(settings.spin.or(several.then_some(0)));
         // With one ping in flight at a time there is one reply to receive.
         let single = settings.busy || (!several && settings.plan.interval.is_none());
-        let inbox = RecvBatch::new(if single { 1 } else { SLOTS }, settings.backend);
+        let batch = RecvBatch::new(if single { 1 } else { SLOTS }, settings.backend);
         let (targets, is_endless) = (settings.targets.len(), settings.plan.count.is_none());
         Self {
             shared,
             ping_loop,
             bell,
-            inbox,
+            batch,
             margin,
             targets,
             busy: settings.busy,
@@ -111,27 +111,27 @@ impl Ready {
         while !self.is_stopping() {
             let grew = self.ping_loop.act(&self.shared, clock)?;
             if grew && !self.busy {
-                self.inbox = RecvBatch::new(SLOTS, self.backend);
+                self.batch = RecvBatch::new(SLOTS, self.backend);
             }
             // An entry in the error queue ends every wait, and may change what is next. A thread that spins does not
             // wait, so it reads timestamps with the replies, or when many are there without one.
             let is_read: fn(&TxTimestamps) -> bool =
                 if self.busy { TxTimestamps::is_piling_up } else { TxTimestamps::is_missing };
-            self.ping_loop.take_stamps_of(&self.shared, clock, is_read)?;
+            self.ping_loop.drain_timestamps(&self.shared, clock, is_read)?;
             match self.ping_loop.timers.first().copied() {
-                Some((next, log)) if !self.busy => self.wait(clock, next, log)?,
+                Some((next, index)) if !self.busy => self.wait(clock, next, index)?,
                 Some(_) => {}
                 None if self.is_over() => break,
                 None => self.wait_readable(None)?,
             }
-            self.ping_loop.receive(&self.shared, &mut self.inbox, clock, !self.busy)?;
+            self.ping_loop.receive(&self.shared, &mut self.batch, clock, !self.busy)?;
             self.shared.duration.store(clock.now(), Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// All targets have come to their end, and no other will come: a run without an end whose targets were all removed
-    /// waits for new ones.
+    /// Whether all targets have ended and none can be added: an endless run whose targets were all removed waits for new
+    /// ones.
     fn is_over(&self) -> bool {
         let mut logs = lock(&self.shared.logs);
         let waits = self.is_endless && logs.all.iter().all(|log| log.removed);
@@ -149,13 +149,13 @@ impl Ready {
         self.shared.stop.load(Ordering::Acquire)
     }
 
-    /// Waits until something arrives, or `next` is there. If a ping is due then, the last moments are spun away, as
-    /// waits end late.
-    fn wait(&mut self, clock: Clock, next: Nanos, log: usize) -> Result<()> {
+    /// Waits until something arrives or the time is `next`. If a ping is due then, the thread spins at the end, as waits
+    /// end late.
+    fn wait(&mut self, clock: Clock, next: Nanos, index: usize) -> Result<()> {
         if next <= clock.now() {
             return Ok(());
         }
-        let is_send = self.ping_loop.prepare(&lock(&self.shared.logs), log, next, clock);
+        let is_send = self.ping_loop.prepare(&lock(&self.shared.logs), index, next, clock);
         let margin = if is_send { self.margin.get() } else { 0 };
         let wake = next - margin;
         let left = wake - clock.now();
@@ -175,8 +175,8 @@ impl Ready {
             if left <= 0 {
                 break;
             }
-            if left > HUSH {
-                self.ping_loop.receive(&self.shared, &mut self.inbox, clock, false)?;
+            if left > SEND_GUARD {
+                self.ping_loop.receive(&self.shared, &mut self.batch, clock, false)?;
             } else {
                 std::hint::spin_loop();
             }
@@ -186,15 +186,15 @@ impl Ready {
 }
 
 impl PingLoop {
-    /// Looks at once at the targets that the session began with.
+    /// Has the first targets polled at once.
     fn begin(&mut self, logs: &mut PingLogs, targets: usize) {
         self.wake = vec![0; targets];
-        self.timers = (0..targets).map(|log| (0, log)).collect();
+        self.timers = (0..targets).map(|index| (0, index)).collect();
         logs.changed = true;
     }
 
-    /// Takes in what has been added, removed or moved; returns whether there are more targets.
-    fn adopt(&mut self, logs: &mut PingLogs, now: Nanos) -> bool {
+    /// Applies added, removed and moved targets; returns whether the number of targets grew.
+    fn apply_changes(&mut self, logs: &mut PingLogs, now: Nanos) -> bool {
         logs.changed = false;
         let before = self.wake.len();
         self.tx_timestamps.resize_with(logs.sockets.len(), TxTimestamps::new);
@@ -205,27 +205,27 @@ impl PingLoop {
             }
         }
         self.sockets.clone_from(&logs.sockets);
-        for log in std::mem::take(&mut logs.touched) {
-            let PingLog { pinger, removed, .. } = &mut logs.all[log];
-            if log >= self.wake.len() {
-                self.wake.resize(log + 1, NEVER);
-                pinger.start_at(now + spread(pinger.interval(), log));
+        for index in std::mem::take(&mut logs.touched) {
+            let PingLog { pinger, removed, .. } = &mut logs.all[index];
+            if index >= self.wake.len() {
+                self.wake.resize(index + 1, NEVER);
+                pinger.start_at(now + spread(pinger.interval(), index));
             } else if !*removed {
                 pinger.resume(now);
             }
-            self.timers.remove(&(self.wake[log], log));
-            self.wake[log] = now;
-            self.timers.insert((now, log));
+            self.timers.remove(&(self.wake[index], index));
+            self.wake[index] = now;
+            self.timers.insert((now, index));
         }
         self.wake.len() > before
     }
 
-    /// Does all that is due; returns whether there are more targets than before.
+    /// Polls the targets that are due; returns whether the number of targets grew.
     fn act(&mut self, shared: &Shared, clock: Clock) -> Result<bool> {
         let mut logs = lock(&shared.logs);
         let mut sent = 0;
         let now = clock.now();
-        let grew = logs.changed && self.adopt(&mut logs, now);
+        let grew = logs.changed && self.apply_changes(&mut logs, now);
         while let Some(&(at, index)) = self.timers.first() {
             if at > now || sent == MOST_SENT {
                 break;
@@ -250,12 +250,12 @@ impl PingLoop {
     }
 
     /// Sets when to poll a target again, unless its run is over.
-    fn plan(&mut self, log: usize, at: Nanos) {
-        // One that was added just now is not yet there.
-        if self.wake.get(log).is_some_and(|wake| *wake != NEVER) {
-            self.timers.remove(&(self.wake[log], log));
-            self.wake[log] = at;
-            self.timers.insert((at, log));
+    fn plan(&mut self, index: usize, at: Nanos) {
+        // A target that was just added has no timer yet.
+        if self.wake.get(index).is_some_and(|wake| *wake != NEVER) {
+            self.timers.remove(&(self.wake[index], index));
+            self.wake[index] = at;
+            self.timers.insert((at, index));
         }
     }
 
@@ -288,7 +288,7 @@ impl PingLoop {
                     changed(seq);
                 }
             }),
-            // Nothing was ever sent: a wrong option is more likely than a passing fault.
+            // Nothing was ever sent: a wrong option is more likely than a temporary fault.
             Err(source) if pinger.rows().is_empty() && !several => {
                 return Err(Error::Io { action: "send to", address: target, source });
             }
@@ -323,44 +323,44 @@ impl PingLoop {
     }
 
     /// Writes the next message of a target if it is to be sent at `due`; returns whether it is.
-    fn prepare(&mut self, logs: &PingLogs, log: usize, due: Nanos, clock: Clock) -> bool {
-        let pinger = &logs.all[log].pinger;
+    fn prepare(&mut self, logs: &PingLogs, index: usize, due: Nanos, clock: Clock) -> bool {
+        let pinger = &logs.all[index].pinger;
         let Some((seq, _)) = pinger.next_send().filter(|(_, at)| *at == due) else { return false };
         let (now, wall) = clock.moment();
         let wall = wall.saturating_add(due - now);
-        self.prepared.prepare(pinger, log, seq, wall);
+        self.prepared.prepare(pinger, index, seq, wall);
         true
     }
 
-    /// Receives what has arrived. Error queues are read where a socket reports an error, or if `look`.
-    fn receive(&mut self, shared: &Shared, inbox: &mut RecvBatch, clock: Clock, look: bool) -> Result<()> {
+    /// Receives what has arrived. An error queue is read if its socket reports an error, or if `look`.
+    fn receive(&mut self, shared: &Shared, batch: &mut RecvBatch, clock: Clock, look: bool) -> Result<()> {
         for socket in 0..self.sockets.len() {
-            let mut refused = false;
+            let mut has_icmp_error = false;
             for _ in 0..MOST_BATCHES {
-                match inbox.receive(&self.sockets[socket]) {
+                match batch.receive(&self.sockets[socket]) {
                     Ok(false) => break,
                     Ok(true) => {
                         let (mono, wall) = clock.moment();
                         let mut logs = lock(&shared.logs);
-                        // The timestamp of a ping is there before its reply.
-                        self.take_reports(shared, &mut logs, socket, clock, TxTimestamps::is_missing)?;
-                        for datagram in inbox.datagrams() {
+                        // The kernel queues the timestamp of a ping before its reply arrives.
+                        self.drain_error_queue(shared, &mut logs, socket, clock, TxTimestamps::is_missing)?;
+                        for datagram in batch.datagrams() {
                             let arrival = datagram.arrival(Moment { mono, wall });
                             self.deliver(shared, &mut logs, socket, &datagram, &arrival);
                         }
                     }
                     Err(error) if is_icmp_error(&error) => {
-                        // Where there is an error queue, it is read below.
-                        refused = true;
+                        // An error queue is read below.
+                        has_icmp_error = true;
                         if !self.sockets[socket].has_error_queue() {
-                            self.refused_on(shared, &mut lock(&shared.logs), socket, clock.now());
+                            self.unreachable_on(shared, &mut lock(&shared.logs), socket, clock.now());
                         }
                     }
                     Err(source) => return Err(Error::System { action: "receive", source }),
                 }
             }
-            if refused || look {
-                self.take_reports(shared, &mut lock(&shared.logs), socket, clock, |_| true)?;
+            if has_icmp_error || look {
+                self.drain_error_queue(shared, &mut lock(&shared.logs), socket, clock, |_| true)?;
             }
         }
         Ok(())
@@ -374,25 +374,25 @@ impl PingLoop {
         datagram: &Datagram<'_>,
         arrival: &Arrival,
     ) {
-        let log = match logs.by_peer.get(&key(socket, datagram.source)) {
-            Some(log) => *log,
+        let index = match logs.by_peer.get(&key(socket, datagram.source)) {
+            Some(index) => *index,
             None if logs.all.len() == 1 => 0,
             None => {
                 shared.foreign.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         };
-        self.watch(shared, log, &mut logs.all[log].pinger, |pinger, changed| {
+        self.watch(shared, index, &mut logs.all[index].pinger, |pinger, changed| {
             pinger.receive(datagram.source, datagram.bytes, arrival, changed);
         });
-        self.plan(log, arrival.at.mono);
+        self.plan(index, arrival.at.mono);
     }
 
     /// Calls a pinger and adds the rows that changed to the event queue.
     fn watch<T>(
         &self,
         shared: &Shared,
-        log: usize,
+        index: usize,
         pinger: &mut Pinger,
         work: impl FnOnce(&mut Pinger, &mut dyn FnMut(u64)) -> T,
     ) -> T {
@@ -405,13 +405,13 @@ impl PingLoop {
         if !changed.is_empty() {
             let rows = pinger.rows();
             let indices = changed.into_iter().filter_map(|seq| rows.index(seq));
-            shared.events.extend(indices.map(|index| (log, rows.get(index))));
+            shared.events.extend(indices.map(|row| (index, rows.get(row))));
         }
         result
     }
 
-    /// Reads the timestamps of what has just been sent, on sockets for which that `is_needed`.
-    fn take_stamps_of(
+    /// Reads transmit timestamps on sockets for which this `is_needed`.
+    fn drain_timestamps(
         &mut self,
         shared: &Shared,
         clock: Clock,
@@ -419,16 +419,15 @@ impl PingLoop {
     ) -> Result<()> {
         for socket in 0..self.sockets.len() {
             if is_needed(&self.tx_timestamps[socket]) {
-                self.take_reports(shared, &mut lock(&shared.logs), socket, clock, is_needed)?;
+                self.drain_error_queue(shared, &mut lock(&shared.logs), socket, clock, is_needed)?;
             }
         }
         Ok(())
     }
 
-    /// Reads the error queue and gives each entry to its target, as long as `is_needed`. Where that means that
-    /// timestamps are missing, it does not read once more to see that the queue is empty: that takes as long as reading
-    /// an entry.
-    fn take_reports(
+    /// Reads the error queue while `is_needed`, and passes each entry to its target. A caller that waits only for missing
+    /// timestamps saves the last read, of an empty queue, which takes as long as reading an entry.
+    fn drain_error_queue(
         &mut self,
         shared: &Shared,
         logs: &mut PingLogs,
@@ -445,21 +444,21 @@ impl PingLoop {
                 Ok(None) => break,
                 Ok(Some(ErrorQueueEntry::Local)) => {}
                 Ok(Some(ErrorQueueEntry::Timestamp { key, timestamp: stamp })) => {
-                    if let Some(((log, seq), stamp)) = self.tx_timestamps[socket].stamped(key).zip(stamp) {
-                        self.watch(shared, log, &mut logs.all[log].pinger, |pinger, changed| {
+                    if let Some(((index, seq), stamp)) = self.tx_timestamps[socket].stamped(key).zip(stamp) {
+                        self.watch(shared, index, &mut logs.all[index].pinger, |pinger, changed| {
                             pinger.stamped(seq, stamp, changed);
                         });
                     }
                 }
-                Ok(Some(ErrorQueueEntry::Icmp(refusal))) => {
-                    let log =
-                        refusal.target.and_then(|target| logs.by_peer.get(&key(socket, target)).copied());
-                    let Some(log) = log else { continue };
+                Ok(Some(ErrorQueueEntry::Icmp(icmp_error))) => {
+                    let index =
+                        icmp_error.target.and_then(|target| logs.by_peer.get(&key(socket, target)).copied());
+                    let Some(index) = index else { continue };
                     let now = clock.now();
-                    self.watch(shared, log, &mut logs.all[log].pinger, |pinger, changed| {
-                        pinger.unreachable(now, Some(&quoted), refusal.by, changed);
+                    self.watch(shared, index, &mut logs.all[index].pinger, |pinger, changed| {
+                        pinger.unreachable(now, Some(&quoted), icmp_error.by, changed);
                     });
-                    self.plan(log, now);
+                    self.plan(index, now);
                 }
                 Err(source) => {
                     result = Err(Error::System { action: "read the error queue", source });
@@ -471,8 +470,8 @@ impl PingLoop {
         result
     }
 
-    /// A send failed. The kernel may have counted it or not, so both counts restart; timestamps that are there already
-    /// are read first, later ones are lost.
+    /// Restarts both counts of sent datagrams, as the kernel may or may not have counted a failed send. Timestamps that
+    /// are queued already are read first; later ones are lost.
     fn send_failed(
         &mut self,
         shared: &Shared,
@@ -480,7 +479,7 @@ impl PingLoop {
         socket: usize,
         clock: Clock,
     ) -> Result<()> {
-        self.take_reports(shared, logs, socket, clock, |_| true)?;
+        self.drain_error_queue(shared, logs, socket, clock, |_| true)?;
         if self.sockets[socket].timestamping() == Timestamping::Both {
             self.sockets[socket].recount();
             self.tx_timestamps[socket].recount();
@@ -488,21 +487,21 @@ impl PingLoop {
         Ok(())
     }
 
-    /// A connected socket reports only that its target refused a datagram, not which.
-    fn refused_on(&mut self, shared: &Shared, logs: &mut PingLogs, socket: usize, now: Nanos) {
-        let Some(log) = logs.all.iter().position(|log| log.socket == socket) else { return };
-        self.watch(shared, log, &mut logs.all[log].pinger, |pinger, changed| {
+    /// Handles an ICMP error on a connected socket, which does not quote the datagram.
+    fn unreachable_on(&mut self, shared: &Shared, logs: &mut PingLogs, socket: usize, now: Nanos) {
+        let Some(index) = logs.all.iter().position(|log| log.socket == socket) else { return };
+        self.watch(shared, index, &mut logs.all[index].pinger, |pinger, changed| {
             pinger.unreachable(now, None, None, changed);
         });
-        self.plan(log, now);
+        self.plan(index, now);
     }
 }
 
-/// How long the first ping to a target that was added waits: targets added together are spread over the interval, each
-/// as far from the others as can be.
-fn spread(interval: Option<Nanos>, log: usize) -> Nanos {
+/// The delay of the first ping to an added target: targets added together are spread over the interval, as far apart as
+/// possible.
+fn spread(interval: Option<Nanos>, index: usize) -> Nanos {
     /// The golden ratio less one, in millionths.
     const STEP: usize = 618_034;
     const ALL: usize = 1_000_000;
-    interval.unwrap_or(0) / 1_000_000 * Nanos::try_from(log * STEP % ALL).unwrap_or(0)
+    interval.unwrap_or(0) / 1_000_000 * Nanos::try_from(index * STEP % ALL).unwrap_or(0)
 }

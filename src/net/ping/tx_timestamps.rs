@@ -1,18 +1,18 @@
-//! Which ping a transmit timestamp belongs to: the kernel counts the datagrams of a socket
-//! ([`SOF_TIMESTAMPING_OPT_ID`](https://docs.kernel.org/networking/timestamping.html)), and so does this.
+//! Matches transmit timestamps to pings by the kernel's count of the datagrams of a socket
+//! ([`SOF_TIMESTAMPING_OPT_ID`](https://docs.kernel.org/networking/timestamping.html)).
 
-/// The latest pings whose timestamps can still come. As a rule one is missing; a train may be long.
+/// The latest pings whose timestamps can still be matched. As a rule one is missing; a train may be long.
 const KEPT: usize = 4_096;
-/// So many missing timestamps are many.
+/// Missing timestamps from which on they must be read soon.
 const MANY: u32 = 16;
 
-/// What was sent on one socket.
+/// The pings sent on one socket.
 #[derive(Debug)]
 pub(super) struct TxTimestamps {
-    /// By the place in the order of sending, modulo [`KEPT`]: target and number of the ping.
+    /// Target and number of each ping, by its count modulo [`KEPT`].
     pings: Vec<(usize, u64)>,
     next: u32,
-    /// Timestamps that have not come.
+    /// Timestamps not read yet.
     missing: u32,
 }
 
@@ -21,13 +21,13 @@ impl TxTimestamps {
         Self { pings: Vec::new(), next: 0, missing: 0 }
     }
 
-    /// A ping was sent.
-    pub(super) fn push(&mut self, log: usize, seq: u64) {
+    /// Records a sent ping.
+    pub(super) fn push(&mut self, index: usize, seq: u64) {
         let place = self.next as usize % KEPT;
         if place < self.pings.len() {
-            self.pings[place] = (log, seq);
+            self.pings[place] = (index, seq);
         } else {
-            self.pings.push((log, seq));
+            self.pings.push((index, seq));
         }
         self.next = self.next.wrapping_add(1);
         self.missing = self.missing.saturating_add(1);
@@ -45,12 +45,12 @@ impl TxTimestamps {
         self.missing > 0
     }
 
-    /// Whether so many timestamps wait that they must be read soon: they take room in the receive buffer.
+    /// Whether so many timestamps are queued that they must be read soon: they take space in the receive buffer.
     pub(super) fn is_piling_up(&self) -> bool {
         self.missing >= MANY
     }
 
-    /// The kernel counts from 0 again.
+    /// Restarts the count at 0, as the kernel does.
     pub(super) fn recount(&mut self) {
         *self = Self::new();
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_finds_its_ping_also_out_of_order_and_after_the_counter_has_wrapped() {
+    fn a_timestamp_is_matched_out_of_order_and_after_the_counter_wraps() {
         let mut tx_timestamps = TxTimestamps { next: u32::MAX - 1, ..TxTimestamps::new() };
         tx_timestamps.pings = vec![(9, 0); KEPT];
         for seq in 0..4 {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_ago_or_of_another_count_is_nobodys() {
+    fn a_timestamp_that_is_too_old_or_of_an_earlier_count_is_ignored() {
         let mut tx_timestamps = TxTimestamps::new();
         for seq in 0..=KEPT as u64 {
             tx_timestamps.push(0, seq);
