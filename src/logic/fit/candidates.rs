@@ -1,4 +1,4 @@
-//! The chains that are tried on losses, from one parameter to four.
+//! Fits models of loss to pings: Markov chains with one to four parameters.
 
 use super::em::{Found, changes, log_likelihood, search};
 use super::goodness::{Goodness, goodness};
@@ -12,13 +12,13 @@ use crate::logic::words::words;
 words! {
     /// What kind of chain.
     LossKind {
-        /// Losses that know nothing of each other: one parameter, their share.
+        /// Independent losses: one parameter, their share.
         Independent = "independent",
         /// A bad state that loses everything, a good one that loses nothing: p and r.
         Gilbert2 = "gilbert-2",
-        /// The same with a loss in the bad state that is not everything (Gilbert 1960).
+        /// The same, but the bad state does not lose everything (Gilbert 1960).
         Gilbert3 = "gilbert-3",
-        /// A loss in either state (Elliott 1963).
+        /// Both states lose a share (Elliott 1963).
         GilbertElliott = "gilbert-elliott",
     }
 }
@@ -35,36 +35,36 @@ impl LossKind {
 pub struct LossFit {
     /// What kind it is.
     pub kind: LossKind,
-    /// The best of its kind, or why it cannot be fitted.
+    /// The best of its kind, or the reason why it cannot be fitted.
     pub found: Result<FittedChannel, String>,
 }
 
 /// The best of a kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FittedChannel {
-    /// Its probabilities, to six digits. Of independent losses, p is their share and r what is missing to 1.
+    /// Its probabilities, to six digits. Of independent losses, p is their share and r is 1 - p.
     pub channel: Channel,
-    /// As a server loses so.
+    /// The same as a server's model of loss.
     pub model: Loss,
-    /// The standard errors of p, r and the losses in the good and the bad state, as far as they are of this kind and not
-    /// at 0 or 1; of independent losses, that of their share is the first.
+    /// The standard errors of p, r and the losses in the good and the bad state, where this kind has them and they are
+    /// not 0 or 1; of independent losses, that of their share is the first.
     pub errors: [Option<f64>; 4],
-    /// The natural logarithm of the probability of all that was seen.
+    /// The natural logarithm of the probability of all observed outcomes.
     pub log_likelihood: f64,
-    /// Less is better.
+    /// The Bayesian information criterion: less is better.
     pub bic: f64,
-    /// Whether the search came to its end.
+    /// Whether the search converged.
     pub converged: bool,
-    /// How good it is by itself.
+    /// Its goodness of fit.
     pub goodness: Goodness,
 }
 
 /// All chains that were tried.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossFits {
-    /// Pings, and those without a reply in time.
+    /// Settled pings.
     pub sent: u64,
-    /// Those lost.
+    /// Those without a reply in time.
     pub lost: u64,
     /// Chains of pings with adjacent numbers.
     pub chains: u64,
@@ -80,7 +80,7 @@ pub struct LossFits {
 const LOSSES: u64 = 20;
 const RUNS: u64 = 10;
 
-/// Fits chains to what became of pings, all that can be concluded from it.
+/// Fits a chain of each kind to the outcomes of pings.
 pub fn fit_loss(outcomes: &Outcomes) -> Result<LossFits, Invalid> {
     let (sent, lost) = (outcomes.sent(), outcomes.lost());
     let interval = wilson(lost, sent, Z95).ok_or_else(|| {
@@ -149,7 +149,7 @@ fn best(kind: LossKind, outcomes: &Outcomes, before: Option<Channel>) -> Found {
     }
 }
 
-/// Where the search begins: near the model with a parameter less, and at bad times of several lengths and losses.
+/// Where the search begins: near the model with one parameter less, and at bad states of several lengths and losses.
 fn starts(share: f64, before: Option<Channel>, fixed_good: bool) -> impl Iterator<Item = Channel> {
     let good = if fixed_good { 0.0 } else { 0.2 * share };
     let near = before.map(|channel| Channel {
@@ -167,7 +167,7 @@ fn starts(share: f64, before: Option<Channel>, fixed_good: bool) -> impl Iterato
     near.into_iter().chain(grid)
 }
 
-/// The model in six digits, as text that a server reads, and how good it is.
+/// The model rounded to six digits, with its standard errors and its goodness of fit.
 fn fitted_channel(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChannel, String> {
     let Found { log_likelihood, converged, channel: exact } = *found;
     let channel = match kind {
@@ -231,7 +231,7 @@ mod tests {
         for (kind, truth) in cases {
             let (fits, found) = fitted(&made_by(&truth, 60_000, 5));
             assert_eq!(fits.fits[fits.best].kind, kind, "{fits:#?}");
-            // Some 240 bad times: 7 % is a standard error of p and r.
+            // Some 240 bad periods: 7 % is a standard error of p and r.
             let near = |a: f64, b: f64| (a - b).abs() <= 0.25 * b;
             assert!(near(found.p, truth.p) && near(found.r, truth.r), "{found:?}");
             assert!(
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_known_has_a_reason() {
+    fn what_cannot_be_fitted_has_a_reason() {
         assert!(fit_loss(&Outcomes::default()).is_err());
         let reasons = |marks: &str| {
             let fits = fit_loss(&of(marks)).expect("pings");
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(few.1[0], "3 losses in 2 runs are too few: a hidden state needs 20 in 10");
     }
 
-    /// Stretches of ten thousand: no power of a small number is lost.
+    /// Runs of ten thousand: powers of small numbers do not underflow.
     #[test]
     fn rare_losses_of_many_pings_are_fitted() {
         let truth = Channel { p: 1e-4, r: 0.2, loss_good: 0.0, loss_bad: 1.0 };
@@ -274,7 +274,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(12))]
 
-        /// Also of nonsense; more parameters are never less likely.
+        /// More parameters are never less likely.
         #[test]
         fn anything_is_fitted(marks in "[.x]{1,80}( [.x]{1,40}){0,4}") {
             let fits = fit_loss(&of(&marks)).expect("pings");

@@ -1,4 +1,4 @@
-//! A chain with two states in floats: how many of so many packets it loses, how many in a row, and how likely that is.
+//! A two-state Markov chain that loses packets, and the probabilities of how many it loses, in all and in a row.
 
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
@@ -6,9 +6,10 @@ use std::f64::consts::TAU;
 use crate::logic::link::Loss;
 use crate::logic::special::normal_tail;
 
-/// Numbers of losses are told apart so many standard deviations to either side of the mean.
+/// The probability of a number of losses is computed up to so many standard deviations from the mean.
 const REACH: f64 = 30.0;
-/// Numbers of losses that are told apart: a million take half a second. Where more are likely, the distribution is normal.
+/// Numbers of losses with a probability each: a million take half a second. Where more are likely, the distribution is
+/// taken for normal.
 const MOST_COUNTS: u64 = 1 << 20;
 
 type Complex = [f64; 2];
@@ -33,7 +34,7 @@ impl Channel {
         Self { p: loss, r: 1.0 - loss, loss_good: 0.0, loss_bad: 1.0 }
     }
 
-    /// As a model loses; `None` for those that are no such chain, as patterns and lists.
+    /// The channel of a model; `None` for a model that is no such chain, such as a pattern or a list.
     pub fn of(loss: &Loss) -> Option<Self> {
         match loss {
             Loss::Bernoulli(share) => Some(Self::independent(share.as_f64())),
@@ -49,7 +50,7 @@ impl Channel {
         }
     }
 
-    /// The share of packets that meet the bad state.
+    /// The share of packets in the bad state.
     pub fn bad(&self) -> f64 {
         self.p / (self.p + self.r)
     }
@@ -67,7 +68,7 @@ impl Channel {
         Self { p: self.r, r: self.p, loss_good: self.loss_bad, loss_bad: self.loss_good }
     }
 
-    /// The probabilities of the states and of a fate together, one packet later: a step of the chain, then the fate.
+    /// The joint probabilities of each state and an outcome, one packet later: a step of the chain, then the outcome.
     pub(super) fn step(&self, [good, bad]: [f64; 2], lost: bool) -> [f64; 2] {
         let fate = |loss: f64| if lost { loss } else { 1.0 - loss };
         [
@@ -96,8 +97,8 @@ impl Channel {
         )
     }
 
-    /// How probable it is that, of `sent` packets, as few as `lost` are lost or fewer, or as many or more: twice the less
-    /// probable of the two, at most 1. Exact to about 1e-12, by the characteristic function of the number of losses;
+    /// The two-sided p-value of `lost` losses among `sent` packets: twice the probability of the smaller tail, at most 1.
+    /// Exact to about 1e-12, by the characteristic function of the number of losses;
     /// from a million likely numbers on by the normal distribution with the chain's own variance.
     pub fn p_value(&self, sent: u64, lost: u64) -> f64 {
         let (mean, spread) = (sent as f64 * self.mean_loss(), self.variance(sent).sqrt());
@@ -124,7 +125,8 @@ impl Channel {
             let (sin, cos) = (TAU * part as f64 / counts as f64).sin_cos();
             [cos, sin]
         };
-        // The sum over the first counts of the inverse Fourier transform, as geometric series; a half is the other's mirror.
+        // The sum over the first counts of the inverse Fourier transform, as geometric series; the second half mirrors
+        // the first.
         let mut sums = [place as f64, place as f64 + 1.0];
         for wave in 1..=counts / 2 {
             let mirrored = if wave * 2 == counts { 1.0 } else { 2.0 };
@@ -143,7 +145,7 @@ impl Channel {
         (fewer, as_few)
     }
 
-    /// The mean of z to the number of losses among `sent` packets.
+    /// The probability generating function, at `z`, of the number of losses among `sent` packets.
     fn transform(&self, sent: u64, z: Complex) -> Complex {
         let fate = |loss: f64| [1.0 - loss + loss * z[0], loss * z[1]];
         let (good, bad) = (fate(self.loss_good), fate(self.loss_bad));
@@ -168,7 +170,7 @@ impl Channel {
     fn variance(&self, sent: u64) -> f64 {
         let (n, mean, change) = (sent as f64, self.mean_loss(), self.p + self.r);
         let kept = 1.0 - change;
-        // 1 - kept^n, also where it is tiny.
+        // 1 - kept^n, precise also where it is tiny.
         let forgotten = if kept > 0.0 {
             -(n * (-change).ln_1p()).exp_m1()
         } else {
@@ -183,7 +185,8 @@ impl Channel {
     pub fn run_within(&self, sent: u64, length: u64) -> f64 {
         let through =
             [[1.0, 0.0], [0.0, 1.0]].map(|state| (0..length).fold(state, |state, _| self.step(state, true)));
-        // The states without such a run so far; and, some packets before, those in which one could begin.
+        // The probabilities of the states without such a run so far; and, up to `length` packets earlier, of those in
+        // which one could begin.
         let mut all = [1.0 - self.bad(), self.bad()];
         let mut starts = VecDeque::from([all]);
         let mut found = 0.0;
@@ -221,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// The probabilities of each number of losses and of each longest run, over all ways of `sent` packets.
+    /// The probabilities of each number of losses and of each longest run, over all outcomes of `sent` packets.
     fn ways(channel: &Channel, sent: u32) -> (Vec<f64>, Vec<f64>) {
         let mut counts = vec![0.0; sent as usize + 1];
         let mut longest = counts.clone();
@@ -242,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_are_those_of_all_ways_there_are(
+        fn both_agree_with_all_outcomes(
             (p, r) in (0.001..1.0_f64, 0.001..1.0_f64),
             (loss_good, loss_bad) in (0.0..=1.0_f64, 0.0..=1.0_f64),
             sent in 1..10_u32,
@@ -342,9 +345,9 @@ mod tests {
         assert_eq!((of("1"), of("pattern:.x")), (Some(Channel::independent(1.0)), None));
     }
 
-    /// Against all ways of ten packets.
+    /// Against the probabilities of single patterns.
     #[test]
-    fn runs_of_any_chain_are_those_of_all_ways_there_are() {
+    fn runs_of_any_chain_agree_with_all_outcomes() {
         let channel = Channel { p: 0.2, r: 0.3, loss_good: 0.1, loss_bad: 0.7 };
         let chance = |marks: &str| {
             let start = [1.0 - channel.bad(), channel.bad()];

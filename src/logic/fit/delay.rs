@@ -1,4 +1,4 @@
-//! Distributions of delays, from always the same to long-tailed ones with a base.
+//! Fits distributions to round trips, from a fixed time to long-tailed ones with a base.
 
 use super::bic;
 use super::delay_kinds::{DelayKind, Shape, Times, fitted};
@@ -12,7 +12,7 @@ use crate::logic::{Invalid, Nanos};
 pub struct DelayFit {
     /// What kind it is.
     pub kind: DelayKind,
-    /// The best of its kind, or why it cannot be fitted.
+    /// The best of its kind, or the reason why it cannot be fitted.
     pub found: Result<FittedDelay, String>,
 }
 
@@ -21,17 +21,17 @@ pub struct DelayFit {
 pub struct FittedDelay {
     /// Its numbers: times in nanoseconds, the others to six digits.
     pub shape: Shape,
-    /// As a server delays so.
+    /// The same as a server's model of delay.
     pub model: Delay,
-    /// The natural logarithm of the probability of all times that were seen, to the nanosecond; `None` if they cannot be of
-    /// this kind, as different times are not always the same.
+    /// The natural logarithm of the probability of all observed times, to the nanosecond; `None` if it is 0, as that of
+    /// different times is for a fixed one.
     pub log_likelihood: Option<f64>,
-    /// Less is better; `None` without the likelihood.
+    /// The Bayesian information criterion: less is better. `None` without the likelihood.
     pub bic: Option<f64>,
-    /// How far the shares of delays up to a time are from those of the model, where that is farthest (Kolmogorov, Smirnov).
+    /// The Kolmogorov-Smirnov distance between the times and the model.
     pub distance: f64,
     /// The probability of at least that distance by chance, if the model had been known beforehand. It was fitted to the
-    /// same times, so the truth is lower: a small value speaks against the model, a large one not for it.
+    /// same times, so the value is too large: a small one speaks against the model, a large one not for it.
     pub p_value: f64,
 }
 
@@ -42,7 +42,7 @@ pub struct DelayFits {
     pub received: u64,
     /// From the one with one parameter to those with three.
     pub fits: Vec<DelayFit>,
-    /// The place of the one with the least BIC; `None` without a round trip, or with such as no server waits.
+    /// The place of the one with the least BIC; `None` without a round trip, or if they exceed a server's longest delay.
     pub best: Option<usize>,
 }
 
@@ -96,7 +96,7 @@ fn text(shape: &Shape) -> String {
     }
 }
 
-/// The probability that the shares of `n` times are somewhere at least so far from the truth (Kolmogorov 1933, with
+/// The probability of at least this distance between `n` times and their true distribution (Kolmogorov 1933, with
 /// Stephens' correction for small n, 1970).
 fn kolmogorov(distance: f64, n: f64) -> f64 {
     let x = distance * (n.sqrt() + 0.12 + 0.11 / n.sqrt());
@@ -127,14 +127,14 @@ mod tests {
         fits.fits[fits.best.expect("round trips")].found.clone().expect("a best one")
     }
 
-    /// Evenly spaced quantiles, as if chance had no hand in it.
+    /// Evenly spaced quantiles: a sample without chance.
     fn quantiles(text: &str, count: u64) -> Vec<Nanos> {
         let delay: Delay = text.parse().expect("a delay");
         (0..count).map(|place| delay.quantile((2 * place + 1) as f64 / (2 * count) as f64)).collect()
     }
 
     #[test]
-    fn each_kind_is_told_from_the_others() {
+    fn each_kind_is_recognized() {
         for text in [
             "20ms",
             "uniform:10ms,30ms",
@@ -185,7 +185,7 @@ mod tests {
         #[test]
         fn any_times_are_fitted(times in prop::collection::vec(prop_oneof![0..5_i64, 0..4_000_000_000_000_i64], 1..60)) {
             let fits = fits(&times);
-            // No server waits longer than an hour.
+            // No server delays a packet for longer than an hour.
             prop_assert!(fits.best.is_some() || times.iter().any(|time| *time > 3_600_000_000_000));
             for found in fits.fits.iter().filter_map(|fit| fit.found.as_ref().ok()) {
                 prop_assert!((0.0..=1.0).contains(&found.distance) && (0.0..=1.0).contains(&found.p_value));

@@ -1,16 +1,16 @@
-//! Distributions of delays by maximum likelihood, and what they say of times.
+//! Distributions of delays: how they are fitted by maximum likelihood, and their probabilities.
 //!
-//! With a base to be found, the likelihood of a log-normal time grows without a bound as the base nears the shortest one
-//! that was seen, and so does that of a gamma variable with a shape below 1: a point of no meaning. So the base stays
-//! below it by a n-th of how far the mean is above it: about how far the shortest of n times is above the truth. Within
-//! that, and from 0 on, the best base is searched for, with the other two numbers the best ones for it.
+//! The likelihood of a log-normal distribution with a free base grows without a bound as the base nears the shortest
+//! time, and so does that of a gamma distribution with a shape below 1. Such a base means nothing, so it stays below the
+//! shortest time by an n-th of how far the mean is above that: about as far as the shortest of n times is above the true
+//! base. The search goes from 0 to there, and takes for each base the two other parameters that are best for it.
 
 use super::rounded;
 use crate::logic::Nanos;
 use crate::logic::special::{ln_gamma, normal_tail, upper};
 use crate::logic::words::words;
 
-/// Times, each as many as `weight`; of more round trips than these, so many quantiles stand for all.
+/// Of more round trips than these, so many quantiles stand for all.
 const MOST_TIMES: usize = 100_000;
 
 /// Times needed to fit three parameters.
@@ -58,7 +58,7 @@ pub enum Shape {
     Exponential {
         /// Its mean, above the base.
         mean: f64,
-        /// What comes on top of.
+        /// What it is added to.
         base: f64,
     },
     /// Log-normal.
@@ -67,7 +67,7 @@ pub enum Shape {
         median: f64,
         /// The standard deviation of its logarithm.
         sigma: f64,
-        /// What comes on top of.
+        /// What it is added to.
         base: f64,
     },
     /// A gamma variable.
@@ -76,12 +76,12 @@ pub enum Shape {
         mean: f64,
         /// Its shape.
         shape: f64,
-        /// What comes on top of.
+        /// What it is added to.
         base: f64,
     },
 }
 
-/// Round trips in order.
+/// Round trips in ascending order.
 pub(super) struct Times {
     sorted: Vec<f64>,
     /// Of all, not only of those kept.
@@ -115,7 +115,7 @@ impl Times {
         self.shortest() >= self.longest()
     }
 
-    /// The largest distance of their shares from those of a distribution.
+    /// Their Kolmogorov-Smirnov distance from a distribution.
     pub(super) fn distance(&self, shape: &Shape) -> f64 {
         let all = self.sorted.len() as f64;
         let mut below = 0;
@@ -130,7 +130,7 @@ impl Times {
     }
 }
 
-/// The best of a kind, or why there is none.
+/// The best of a kind, or the reason why there is none.
 pub(super) fn fitted(kind: DelayKind, times: &Times) -> Result<Shape, String> {
     let (shortest, n) = (times.shortest(), times.count as f64);
     if times.count == 0 {
@@ -164,7 +164,8 @@ pub(super) fn fitted(kind: DelayKind, times: &Times) -> Result<Shape, String> {
     }
 }
 
-/// The shape of the highest value between two distances, by a grid of their logarithms and a search around its best.
+/// The shape with the highest value between two distances below the shortest time: by a grid of their logarithms, then
+/// a golden-section search around its best point.
 fn highest(low: f64, high: f64, at: impl Fn(f64) -> (f64, Shape)) -> Shape {
     const GRID: u32 = 24;
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -270,7 +271,7 @@ impl Shape {
         }
     }
 
-    /// The probabilities of a delay below a time, and up to it: they differ only where one time has a share of its own.
+    /// The probabilities of a delay below a time, and up to it: they differ only where a single time has a probability.
     fn below_and_up_to(&self, time: f64) -> [f64; 2] {
         let share = match *self {
             Self::Fixed { time: always } => {

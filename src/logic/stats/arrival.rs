@@ -1,4 +1,4 @@
-//! The order in which replies came, which is not that of their pings.
+//! The order in which replies arrived.
 
 use super::Sample;
 use crate::logic::Invalid;
@@ -14,8 +14,8 @@ pub fn arrivals(sample: &Sample<'_>, for_what: &'static str) -> Result<Vec<u32>,
         sent[row].saturating_add(sample.in_time(row).unwrap_or(0))
     };
     let mut order: Vec<u32> = Vec::with_capacity(sample.len());
-    // Most replies come in order, or overtake few: each is moved to its place among the last. Where that would take
-    // long, everything is sorted instead.
+    // An insertion sort, as most replies arrive in order or overtake few. Where it would take too many moves, all
+    // are sorted instead.
     let mut moves = order.capacity().saturating_mul(MOVES);
     let mut replied = (0..rows).filter(|row| sample.in_time(*row as usize).is_some());
     for row in replied.by_ref() {
@@ -33,13 +33,13 @@ pub fn arrivals(sample: &Sample<'_>, for_what: &'static str) -> Result<Vec<u32>,
     }
     if moves == 0 {
         order.extend(replied);
-        // Also by row: a reply that was moved only part of the way may be behind its equals.
+        // The row decides between equal times, as this sort is not stable.
         order.sort_unstable_by_key(|row| (arrival(*row), *row));
     }
     Ok(order)
 }
 
-/// Moves by one place that cost as much as sorting, for each reply.
+/// Moves by one place, for each reply, that cost as much as sorting.
 const MOVES: usize = 8;
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     fn replies_that_come_backwards_are_sorted_too() {
         let (rtt, sent): (Vec<i64>, _) = ((0..10_000).rev().collect(), vec![i64::MAX; 10_000]);
         let columns = Columns { rtt: &rtt, sent: Some(&sent), ..Columns::default() };
-        // All of them saturate: then the numbers decide.
+        // All times saturate, so the rows decide.
         let order = arrivals(&Sample::new(columns).expect("columns that fit"), "this").expect("times");
         assert!(order.is_sorted());
         let sent = vec![0; 10_000];

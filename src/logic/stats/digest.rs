@@ -1,4 +1,4 @@
-//! All statistics of samples in a few kilobytes, that can be merged: over runs, over hours, over machines.
+//! All statistics of samples in a few kilobytes. Digests of several runs, hours or machines can be merged.
 
 use super::{
     Duplication, Jitter, Loss, LossRuns, Reordering, Sample, Sketch, difference, duplication, jitter, loss,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::logic::Invalid;
 
-/// What is known of samples without their rows. Counts are exact, quantiles within 1 %.
+/// Statistics of samples, without their rows. Counts are exact, quantiles within 1 %.
 ///
 /// The digest of two tables together is that of the first merged with that of the second, as nothing is counted from one
 /// sample to the next.
@@ -33,7 +33,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The n of n-reordering: what TCP takes for a loss.
+    /// The n of n-reordering: TCP takes a segment for lost after three duplicate acknowledgements.
     pub const N: u64 = 3;
 
     /// The digest of samples.
@@ -66,7 +66,7 @@ impl Digest {
         })
     }
 
-    /// Takes in other samples. What is not known of both is not known of all.
+    /// Adds other samples. A statistic that one of the two lacks becomes `None`.
     pub fn merge(&mut self, other: &Self) -> Result<(), Invalid> {
         self.loss.merge(&other.loss);
         self.runs.merge(&other.runs);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_there_is_nothing() {
+    fn the_digest_of_no_sample_is_empty() {
         let mut none = digest(&[]);
         assert_eq!(
             (none.loss.share(), none.ipdv_mean_abs(), none.rtt.quantile(Quantile::MEDIAN)),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_part_does_not_know_the_whole_does_not() {
+    fn a_statistic_that_one_part_lacks_is_none() {
         let untimed = Sample::new(Columns { rtt: &[1, 2], ..Columns::default() }).expect("columns that fit");
         let mut all = digest(&[&vec![(5, 1)]]);
         all.merge(&Digest::of(&[untimed]).expect("few rows")).expect("the same n");
@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merging_comes_to_the_digest_of_all(a in rows(), b in rows(), c in rows()) {
+        fn merged_digests_equal_the_digest_of_all(a in rows(), b in rows(), c in rows()) {
             let mut merged = digest(&[&a]);
             merged.merge(&digest(&[&b, &c])).expect("the same n");
             let all = digest(&[&a, &b, &c]);
@@ -178,7 +178,7 @@ mod tests {
         }
 
         #[test]
-        fn a_digest_says_what_the_rows_say(a in rows(), b in rows()) {
+        fn a_digest_agrees_with_the_rows(a in rows(), b in rows()) {
             let found = digest(&[&a, &b]);
             let (ipdv, pdv) = with_samples(&[&a, &b], |samples| (ipdv(samples, &[]), pdv(samples, &[])));
             prop_assert_eq!(found.ipdv_mean_abs(), ipdv.mean_abs);

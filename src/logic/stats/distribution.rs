@@ -1,8 +1,8 @@
-//! What can be said about many values of one kind, of times in nanoseconds above all.
+//! The distribution of values: count, mean, spread and quantiles.
 
 use super::{Moments, Quantile, quantiles};
 
-/// Count, mean, spread and quantiles of values. Of none everything is `None`; of one there is no standard deviation.
+/// Count, mean, spread and quantiles of values. Without values all are `None`; one value has no standard deviation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
     /// Count, mean, standard deviation and extremes of the finite values.
@@ -11,16 +11,16 @@ pub struct Distribution {
     pub infinite: u64,
     /// 50 % quantile.
     pub median: Option<f64>,
-    /// Median absolute deviation from the median, as it is: not scaled to resemble a standard deviation. `None` when
-    /// the median is infinite, as nothing has a distance from that.
+    /// Median absolute deviation from the median, not scaled to estimate a standard deviation. `None` if
+    /// the median is infinite.
     pub mad: Option<f64>,
-    /// The quantiles that were asked for, in that order.
+    /// The requested quantiles, in the order of the request.
     pub quantiles: Vec<Option<f64>>,
 }
 
 impl Distribution {
-    /// The distribution of `values`, and of `infinite` others that are greater than all. What is in `values`
-    /// afterwards is of no use.
+    /// The distribution of `values`, and of `infinite` others that are greater than all. `values` are
+    /// overwritten.
     pub fn of(values: &mut [i64], infinite: usize, wanted: &[Quantile]) -> Self {
         let moments = Moments::of(values);
         let mut wanted = wanted.to_vec();
@@ -84,7 +84,7 @@ mod tests {
         }
 
         #[test]
-        fn a_constant_moves_the_middle_and_no_spread(values in proptest::collection::vec(-1_000_i64..1_000, 1..50)) {
+        fn a_constant_moves_the_median_and_not_the_spread(values in proptest::collection::vec(-1_000_i64..1_000, 1..50)) {
             let moved: Vec<i64> = values.iter().map(|value| value + 1_000_000).collect();
             let (here, there) = (of(&values, 0), of(&moved, 0));
             prop_assert_eq!(there.median.map(|median| median - 1e6), here.median);

@@ -14,8 +14,8 @@ pub struct Duplication {
     pub replicated: u64,
 }
 
-/// Duplication (RFC 5560, on round trips): replies, of all pings that got any. A copy may be of the ping or of its
-/// reply; which cannot be seen from here.
+/// Duplication (RFC 5560, on round trips): replies, of all pings that got any. The sender
+/// cannot see whether the ping or its reply was duplicated.
 pub fn duplication(samples: &[Sample<'_>]) -> Result<Duplication, Invalid> {
     let mut all = Duplication::default();
     for sample in samples {
@@ -36,8 +36,8 @@ impl Duplication {
         self.replicated = self.replicated.saturating_add(other.replicated);
     }
 
-    /// Replies too many for each ping that was answered (RFC 5560, packet-duplication-fraction); it may exceed 1.
-    /// `None` if none was.
+    /// Duplicates for each answered ping (RFC 5560, packet-duplication-fraction); it may exceed 1.
+    /// `None` if none was answered.
     pub fn fraction(&self) -> Option<f64> {
         (self.answered > 0).then(|| self.duplicates as f64 / self.answered as f64)
     }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn of_no_answer_nothing_is_known() {
+    fn without_replies_there_is_no_ratio() {
         for columns in [
             Columns { copies: Some(&[]), ..Columns::default() },
             Columns { rtt: &[NONE], copies: Some(&[0]), ..Columns::default() },

@@ -1,4 +1,4 @@
-//! Rows of a table, sorted out into samples.
+//! Splits the rows of a table into samples, one for each run and target.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -25,7 +25,8 @@ pub struct Groups {
     pub groups: Vec<Group>,
 }
 
-/// What tells rows apart; what is `None` is the same for all, or counts up.
+/// The columns that decide the sample of a row and its place in it. Without `run` or `target` all rows have the same
+/// one; without `seq` they are in order.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keys<'a> {
     /// How many rows there are.
@@ -41,8 +42,8 @@ pub struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// Sorts the rows out: by run and target, then by number. A table that is a run, or several one after the other, is
-    /// in order as it stands.
+    /// Sorts the rows by run and target, then by number. A table of one run, or of several one after the other, is in
+    /// order already.
     pub fn groups(&self) -> Result<Groups, Invalid> {
         match self.as_they_stand() {
             Some(groups) => Ok(Groups { order: None, groups }),

@@ -8,14 +8,14 @@ pub const Z95: f64 = 1.959_963_984_540_054;
 
 /// The Wilson score interval of a proportion, `hits` of `n`, for the normal quantile `z` (1.96 for 95 %).
 ///
-/// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is right to use at 0 of n and n of n
+/// Unlike the textbook's p ± z·√(p(1−p)/n) it stays within 0..1 and is valid at 0 of n and n of n
 /// (Wilson 1927; Brown, Cai and `DasGupta` 2001). `None` without a trial.
 pub fn wilson(hits: u64, n: u64, z: f64) -> Option<(f64, f64)> {
     (n > 0).then(|| wilson_of_share(hits as f64 / n as f64, n as f64, z))
 }
 
-/// The Wilson score interval of a share that was seen in `trials` trials, which need not be a whole number: where
-/// neighbours resemble each other, the trials are worth fewer independent ones. With none, 0 to 1.
+/// The Wilson score interval of an observed share. `trials` need not be a whole number, as correlated trials count as
+/// fewer independent ones. Without trials it is 0 to 1.
 pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
     if trials <= 0.0 {
         return (0.0, 1.0);
@@ -30,8 +30,8 @@ pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
     (low, high)
 }
 
-/// The 95 % interval of the mean of a Poisson variable of which `count` was seen (Garwood 1936): exact, in that the
-/// truth lies below it in at most 2.5 % of all cases and above it in at most 2.5 %.
+/// The 95 % interval of the mean of a Poisson variable that was observed to be `count` (Garwood 1936). It is exact: the
+/// mean lies below it in at most 2.5 % of all cases and above it in at most 2.5 %.
 pub fn garwood(count: u64) -> (f64, f64) {
     const SIDE: f64 = 0.025;
     let n = count as f64;
@@ -41,7 +41,7 @@ pub fn garwood(count: u64) -> (f64, f64) {
     (low, crossing(n, far, |mean| upper(n + 1.0, mean) > SIDE))
 }
 
-/// Where `before` turns from true to false.
+/// Where `before` turns from true to false, by bisection.
 fn crossing(mut low: f64, mut high: f64, before: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
@@ -54,7 +54,7 @@ fn crossing(mut low: f64, mut high: f64, before: impl Fn(f64) -> bool) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// How sure an interval is to hold the truth, more than 0 and less than 1.
+/// The confidence level of an interval, more than 0 and less than 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Confidence(f64);
 
@@ -67,7 +67,7 @@ impl Confidence {
         Err(Invalid::new("confidence", confidence, "more than 0 and less than 1, such as 0.95"))
     }
 
-    /// How many standard deviations a normal variable is within, so often.
+    /// The normal quantile of a two-sided interval with this confidence.
     pub fn z(self) -> f64 {
         // Close to 1 the tail would round to 0, whose quantile is infinite.
         normal_quantile_above(((1.0 - self.0) / 2.0).max(1e-300))
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn wilson_agrees_with_published_values() {
-        // 90 of 240, the pooled runs of the course: 31.6 % to 43.8 %.
+        // 90 of 240: 31.6 % to 43.8 %.
         let (low, high) = wilson(90, 240, Z95).expect("trials");
         assert!((low - 0.316).abs() < 5e-4 && (high - 0.438).abs() < 5e-4, "{low} {high}");
         // 0 of 10: the upper end is z²/(n+z²).

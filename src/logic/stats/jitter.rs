@@ -4,12 +4,12 @@ use super::Sample;
 use super::arrival::arrivals;
 use crate::logic::Invalid;
 
-/// The jitter after each reply, summed up. Of several samples each has its own.
+/// Sum, maximum and last value of the jitter after each reply. In each sample it starts from 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Jitter {
-    /// How many differences went into it: one less than the replies of each sample.
+    /// The number of differences: one less than the replies of each sample.
     pub count: u64,
-    /// The jitter at the end, if there was one sample with two replies or more.
+    /// The jitter after the last reply; `None` unless exactly one sample has two replies or more.
     pub last: Option<f64>,
     /// The sum of the jitters after each difference.
     pub sum: f64,
@@ -21,7 +21,7 @@ pub struct Jitter {
 /// time J grows by (|D| - J) / 16, where D is how much longer its round trip was than that of the reply that *came* before
 /// it. Computed with fractions, not with the integers of the RFC's example.
 ///
-/// Of fewer than two replies there is none.
+/// Fewer than two replies have no jitter.
 pub fn jitter(samples: &[Sample<'_>]) -> Result<Jitter, Invalid> {
     let mut all = Jitter::default();
     for sample in samples {
@@ -37,7 +37,7 @@ pub fn jitter(samples: &[Sample<'_>]) -> Result<Jitter, Invalid> {
     Ok(all)
 }
 
-/// Reports the jitter after each reply but the first, and the row of that reply, in the order in which they came.
+/// Calls `report` with the row of each reply but the first and the jitter after it, in the order of arrival.
 pub fn jitter_after_each(sample: &Sample<'_>, mut report: impl FnMut(usize, f64)) -> Result<(), Invalid> {
     let mut now = 0.0;
     let order = arrivals(sample, "jitter")?;
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn of_fewer_than_two_replies_there_is_none() {
+    fn fewer_than_two_replies_have_no_jitter() {
         for rtt in [&[][..], &[NONE], &[5], &[5, NONE]] {
             let none = jitter(&[sample(&[0, 10][..rtt.len()], rtt)]).expect("times");
             assert_eq!((none.count, none.last, none.mean(), none.greatest()), (0, None, None, None));

@@ -1,9 +1,9 @@
-//! Loss of the round trip (RFC 6673): a ping without a reply in time, whichever way it was lost.
+//! Loss of the round trip (RFC 6673): a ping without a reply in time, in whichever direction it was lost.
 
 use super::{Confidence, Sample, wilson, wilson_of_share};
 use crate::logic::record::Status;
 
-/// How the pings ended, and how loss follows on loss. Counts of several samples add up.
+/// Pings by status, and pairs of neighbours by loss. Counts of several samples add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Loss {
     /// Pings by [`Status`]: in time, late, never answered, unreachable, not sent.
@@ -14,7 +14,7 @@ pub struct Loss {
 }
 
 /// Loss of the round trip (RFC 6673, Type-P-Round-trip-Loss-Ratio): pings without a reply within the timeout, out of
-/// all that are settled. Which way they were lost is unknown. Without a ping there is no ratio.
+/// all that are settled. The direction of the loss is unknown.
 pub fn loss(samples: &[Sample<'_>]) -> Loss {
     let mut all = Loss::default();
     for sample in samples {
@@ -81,20 +81,20 @@ impl Loss {
         (all > 0).then(|| (pairs[0] as f64 / all as f64, pairs[1] as f64 / all as f64))
     }
 
-    /// How much the fate of one ping says about that of the next: their correlation, `q = 1 - p - r` of a Markov chain.
-    /// 0 is independence, 1 an outage without end, -1 every other ping. `None` unless both fates had a next.
+    /// The correlation between the loss of a ping and that of the next: `q = 1 - p - r` of a Markov chain. 0 is
+    /// independence, 1 an outage without end, -1 the loss of every other ping. `None` unless `p` and `r` are known.
     pub fn correlation(&self) -> Option<f64> {
         Some(1.0 - self.p()? - self.r()?)
     }
 
-    /// How many independent pings would have told as much about the loss: n (1 - q) / (1 + q). Losses that avoid each
-    /// other, q < 0, count as independent ones: a short run finds too much of that by chance.
+    /// The effective number of independent pings: n (1 - q) / (1 + q). A negative q counts as 0, as it is often chance
+    /// in a short run.
     pub fn independent_pings(&self) -> f64 {
         let q = self.correlation().unwrap_or(0.0).max(0.0);
         self.sent() as f64 * (1.0 - q) / (1.0 + q)
     }
 
-    /// The interval of the loss when losses come in bursts: Wilson's, for as many pings as are independent.
+    /// The interval of the loss when losses come in bursts: Wilson's, for the effective number of pings.
     pub fn burst_interval(&self, confidence: Confidence) -> Option<(f64, f64)> {
         self.share().map(|share| wilson_of_share(share, self.independent_pings(), confidence.z()))
     }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fate_has_its_count() {
+    fn every_status_has_its_count() {
         let (rtt, status) = ([1, 2, NONE, NONE, NONE], [0, 1, 2, 3, 4]);
         let columns = Columns { rtt: &rtt, status: Some(&status), ..Columns::default() };
         let loss = loss(&[Sample::new(columns).expect("columns that fit")]);
@@ -147,7 +147,7 @@ mod tests {
         let ((low, high), (lower, higher)) =
             (bursts.interval(sure).expect("pings"), bursts.burst_interval(sure).expect("pings"));
         assert!(lower < low && high < higher);
-        // Losses that avoid each other do not make us surer.
+        // A negative correlation does not narrow the interval.
         let avoiding = of(&".x".repeat(100));
         assert_eq!(avoiding.burst_interval(sure), avoiding.interval(sure));
     }

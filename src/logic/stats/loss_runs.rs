@@ -1,4 +1,4 @@
-//! The pattern of losses (RFC 3357, on round trips): runs of them, and how far they are apart.
+//! Loss periods, which are losses in a row, and the distances between losses (RFC 3357, on round trips).
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,13 @@ use crate::logic::Nanos;
 pub struct Period {
     /// The row of its first loss.
     pub row: usize,
-    /// How many pings it took.
+    /// How many pings were lost in it.
     pub length: u64,
     /// The number of its first loss less that of the last one before it; 0 for the first period (RFC 3357,
     /// Inter-Loss-Period-Length).
     pub distance: u64,
-    /// How long nothing got through: from sending the first lost ping to sending the next one that was answered in
-    /// time. At the end of the rows, or before a gap in them, to sending the last lost one: then it took at least so
-    /// long. `None` without times.
+    /// From sending the first lost ping to sending the next one that was answered in time. At the end of the rows, or
+    /// before a gap in them, to sending the last lost one, which is a lower bound. `None` without times.
     pub outage: Option<Nanos>,
 }
 
@@ -56,7 +55,7 @@ pub struct LossRuns {
 
 /// Runs of losses (RFC 3357, Loss-Period-Total, Loss-Period-Lengths and Loss-Distance).
 ///
-/// Runs end where a sample ends. Without a loss there are no runs, and nothing to say about them.
+/// Runs end where a sample ends.
 pub fn loss_runs(samples: &[Sample<'_>]) -> LossRuns {
     let mut runs = LossRuns::default();
     for sample in samples {
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_lasts_until_a_ping_gets_through() {
+    fn an_outage_lasts_until_a_ping_is_answered() {
         let outage = |pattern: &str, seq: Option<&[u64]>| {
             let (rtt, due) = (round_trips(pattern), [0, 7, 20, 50]);
             let columns = Columns { rtt: &rtt, due: Some(&due[..rtt.len()]), seq, ..Columns::default() };

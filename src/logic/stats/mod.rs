@@ -1,7 +1,7 @@
-//! Numbers from records, each by one named definition.
+//! Statistics of pings, each by one named definition.
 //!
 //! A statistic is a function of [`Sample`]s: the pings of one run to one target each. Several samples are pooled, and
-//! nothing is ever counted from one to the next. What adds up can be merged; that is what a digest does.
+//! nothing is ever counted from one to the next. A digest merges what adds up.
 
 mod arrival;
 mod digest;

@@ -1,4 +1,4 @@
-//! Count, mean, spread and extremes, also of what comes one by one or from several places.
+//! Count, mean, spread and extremes of values that come all at once, one by one or in parts.
 
 use crate::logic::Invalid;
 
@@ -12,7 +12,7 @@ pub struct Moments {
     max: i64,
 }
 
-/// Values summed up together: a sum of thousands of squares would lose digits against one of millions.
+/// Squares are summed in blocks of so many values: adding small squares to a large sum loses digits.
 const BLOCK: usize = 1_024;
 
 impl Moments {
@@ -65,7 +65,7 @@ impl Moments {
         self.squares += away * (value as f64 - self.mean);
     }
 
-    /// Takes in another stream's values (Chan, Golub and `LeVeque` 1979).
+    /// Adds the values of another stream (Chan, Golub and `LeVeque` 1979).
     pub fn merge(&mut self, other: &Self) {
         if self.count == 0 || other.count == 0 {
             if self.count == 0 {

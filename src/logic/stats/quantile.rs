@@ -11,9 +11,9 @@ use crate::logic::Invalid;
 pub struct Quantile(f64);
 
 impl Quantile {
-    /// The middle.
+    /// The 50 % quantile.
     pub const MEDIAN: Self = Self(0.5);
-    /// What 19 of 20 do not exceed.
+    /// The 95 % quantile.
     pub const P95: Self = Self(0.95);
 
     /// The `q` quantile.
@@ -24,7 +24,7 @@ impl Quantile {
         Err(Invalid::new("quantile", q, "a number from 0 to 1, such as 0.95"))
     }
 
-    /// The number.
+    /// The share, from 0 to 1.
     pub fn get(self) -> f64 {
         self.0
     }
@@ -70,14 +70,14 @@ pub fn quantiles(values: &mut [i64], infinite: usize, wanted: &[Quantile]) -> Ve
     found
 }
 
-/// Order statistics asked for in ascending order. Whatever lies before `settled` is in place or below it.
+/// Finds order statistics in ascending order. No value before `settled` is greater than one from there on.
 struct Selection<'a> {
     values: &'a mut [i64],
     settled: usize,
 }
 
 impl Selection<'_> {
-    /// The value at `index`, once sorted: one of the last two that were asked for, or one further up.
+    /// The value at `index` in sorted order. `index` is one of the last two that were found, or a greater one.
     fn at(&mut self, index: usize) -> f64 {
         if index >= self.values.len() {
             return f64::INFINITY;

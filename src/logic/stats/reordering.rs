@@ -24,7 +24,7 @@ pub struct Reordering {
 /// Reordering (RFC 4737, on round trips) among the replies in time, in the order in which they came.
 ///
 /// A reply is reordered (section 3.3) when a later ping's reply came before it. Its extent (4.2.1) is how many replies
-/// back the earliest of those is: what a receiver has to hold to restore the order. It is n-reordered (5.4.1) when the n
+/// back the earliest of those is: what a receiver has to buffer to restore the order. It is n-reordered (5.4.1) when the n
 /// replies right before it are all of later pings; with n = 3 TCP takes it for lost. Of fewer than two replies none is
 /// reordered.
 pub fn reordering(samples: &[Sample<'_>], n: u64) -> Result<Reordering, Invalid> {
@@ -44,7 +44,7 @@ pub fn reordering(samples: &[Sample<'_>], n: u64) -> Result<Reordering, Invalid>
                 leaders.push(place);
                 continue;
             }
-            // It is mostly among the last: search backwards from there in steps that double.
+            // The first leader of a later ping is mostly among the last: search backwards from there in steps that double.
             let before = |leader: &u32| order[*leader as usize] < *row;
             let mut last = 1;
             while last < leaders.len() && !before(&leaders[leaders.len() - last]) {
@@ -136,7 +136,7 @@ mod tests {
     proptest! {
         /// The definitions, word by word, over all pairs.
         #[test]
-        fn it_is_what_the_rfc_says(came in proptest::collection::vec(0_i64..60, 0..40), n in 1_usize..5) {
+        fn it_agrees_with_the_definitions_of_the_rfc(came in proptest::collection::vec(0_i64..60, 0..40), n in 1_usize..5) {
             let mut order: Vec<usize> = (0..came.len()).collect();
             order.sort_by_key(|ping| came[*ping]);
             let mut expected = Reordering { received: came.len() as u64, ..Reordering::new(n as u64) };

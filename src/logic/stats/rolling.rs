@@ -56,7 +56,7 @@ impl Windows {
     }
 }
 
-/// What happened in a window.
+/// Loss and round trips in a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rolled {
     /// When it begins; `None` without times.
@@ -76,7 +76,7 @@ pub struct Rolled {
 }
 
 /// Loss and round trips in each window with a ping, up to the one that reaches the last ping. Windows in time begin at
-/// the first ping and go by the time of sending, or that of the schedule for what was not sent.
+/// the first ping and go by the time of sending, or by the due time of a ping that was not sent.
 pub fn rolling(sample: &Sample<'_>, windows: Windows, sure: Confidence) -> Result<Vec<Rolled>, Invalid> {
     let mut all = Vec::new();
     let mut values = Vec::new();
@@ -130,8 +130,8 @@ pub fn rolling(sample: &Sample<'_>, windows: Windows, sure: Confidence) -> Resul
     Ok(all)
 }
 
-/// When each ping was sent, never before the one before it: what was not sent at all stands at its due time, which may be
-/// earlier than a late ping before it was sent.
+/// The time of each ping, in ascending order: the due time of a ping that was not sent may be earlier than the time at
+/// which a delayed one before it was sent.
 fn times(sample: &Sample<'_>) -> Result<Vec<Nanos>, Invalid> {
     sample.need_times("a window in time")?;
     let mut latest = Nanos::MIN;
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_windows_are_refused() {
         for (length, step) in [(0, None), (-5, None), (10, Some(0)), (10, Some(11)), (100_000, Some(1))] {
             assert!(Windows::pings(length, step).is_err() && Windows::time(length, step).is_err());
         }

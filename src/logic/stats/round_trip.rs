@@ -2,13 +2,12 @@
 
 use super::{Distribution, Quantile, Sample};
 
-/// What a lost ping is worth among the round trips.
+/// How a lost ping counts among the round trips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
-    /// Nothing: it had no round trip.
+    /// Not at all.
     LeftOut,
-    /// An infinite round trip, as RFC 2681 has it: quantiles then say how long one has to wait for a share of *all*
-    /// pings.
+    /// An infinite round trip, as RFC 2681 has it: quantiles are then those of *all* pings.
     Infinite,
 }
 

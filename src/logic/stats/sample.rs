@@ -26,7 +26,7 @@ pub struct Columns<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
     columns: Columns<'a>,
-    /// The number of the first row, where there are no others.
+    /// The number of the first row, if `seq` is not known.
     first: u64,
 }
 
@@ -142,18 +142,18 @@ impl<'a> Sample<'a> {
         self.columns.due.map(|due| due[row]).filter(|due| *due != NONE)
     }
 
-    /// Whether there are times at all.
+    /// Fails if neither the time of sending nor the due time is known.
     pub fn need_times(&self, for_what: &'static str) -> Result<(), Invalid> {
         let known = self.columns.sent.is_some() || self.columns.due.is_some();
         if known { Ok(()) } else { Err(missing("sent_ns or due_ns", for_what)) }
     }
 
-    /// When the pings were sent.
+    /// When each ping was sent; fails if that is not known.
     pub fn need_sent(&self, for_what: &'static str) -> Result<&'a [Nanos], Invalid> {
         self.columns.sent.ok_or_else(|| missing("sent_ns", for_what))
     }
 
-    /// The replies to each.
+    /// The replies to each ping; fails if they were not counted.
     pub fn need_copies(&self, for_what: &'static str) -> Result<&'a [u32], Invalid> {
         self.columns.copies.ok_or_else(|| missing("copies", for_what))
     }

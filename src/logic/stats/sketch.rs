@@ -1,8 +1,8 @@
-//! A distribution in little memory, that can be put together from parts.
+//! A quantile sketch: a distribution in little memory that can be merged from parts.
 //!
 //! Quantiles come from bins that grow by 2 %, as in `DDSketch` (Masson, Rim and Lee, VLDB 2019), so that each is within
-//! 1 % of the exact one. There is a bin for every whole number of 64 bits, so unlike there none is ever given up, and
-//! parts come to the same in whatever order they are merged.
+//! 1 % of the exact one. The bins cover all 64-bit integers, so unlike there none are ever collapsed, and the
+//! order of merging makes no difference.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const SIDE: i32 = 2_184;
 #[derive(Clone, Default, PartialEq)]
 pub struct Sketch {
     moments: Moments,
-    /// By their bins, none of them 0.
+    /// By bin; none is 0.
     counts: BTreeMap<i32, u64>,
 }
 
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Sketch {
 impl Sketch {
     /// The sketch of `values`.
     pub fn of(values: &[i64]) -> Self {
-        // In an array of all bins first: for a million values that takes half the time.
+        // An array of all bins takes half the time for a million values.
         let mut counts = vec![0_u64; 2 * SIDE.unsigned_abs() as usize + 1];
         for value in values {
             counts[(bin(*value) + SIDE).unsigned_abs() as usize] += 1;
@@ -54,7 +54,7 @@ impl Sketch {
         *count = count.saturating_add(more);
     }
 
-    /// The sketch with these moments and bins, as another gave them.
+    /// The sketch with the moments and the bins of another.
     pub fn from_parts(moments: Moments, bins: impl IntoIterator<Item = (i32, u64)>) -> Result<Self, Invalid> {
         let mut sketch = Self { moments, counts: BTreeMap::new() };
         for (bin, count) in bins {
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// A digest that was written down names bins: these never change.
+    /// Saved digests contain the numbers of bins, so these never change.
     #[test]
     fn the_bins_are_frozen() {
         let bins = [0, 1, 2, 1 << 10, 1 << 20, 1 << 40, i64::MAX, -1, -(1 << 30), i64::MIN].map(bin);
@@ -203,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn parts_come_to_the_whole(values in proptest::collection::vec(any::<i64>(), 0..100), cut in 0_usize..100) {
+        fn merged_parts_equal_the_whole(values in proptest::collection::vec(any::<i64>(), 0..100), cut in 0_usize..100) {
             let (left, right) = values.split_at(cut.min(values.len()));
             let whole = Sketch::of(&values);
             for (one, other) in [(left, right), (right, left)] {

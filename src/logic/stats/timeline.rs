@@ -1,10 +1,10 @@
-//! Pings over time, in as many spans as a picture has columns: what is drawn costs the same for ten rows and for ten million.
+//! Counts pings in equal spans of time, one for each column of a plot.
 
 use super::Sample;
 use crate::logic::record::Status;
 use crate::logic::{Invalid, Nanos};
 
-/// What became of the pings of one span of time.
+/// The pings of one span of time, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     /// The shortest and the longest round trip, if one was answered in time.
@@ -15,9 +15,9 @@ pub struct Span {
     pub late: u64,
     /// How many were not answered.
     pub timeouts: u64,
-    /// How many met somebody who said that nobody is there, or never left.
+    /// How many were answered by an ICMP error or could not be sent.
     pub refused: u64,
-    /// Pings were due here that left in a later span: the sender was behind its schedule.
+    /// Whether pings that were due in it left in a later span: the sender was behind its schedule.
     pub behind: bool,
 }
 
@@ -38,7 +38,7 @@ pub fn timeline(
         return Err(Invalid::new("spans", count, "a number from 1"));
     }
     let mut spans = vec![Span::default(); count];
-    // The spans in which a delay of the sender begins and ends.
+    // How many delays of the sender begin in each span, less those that end in it.
     let mut waits = vec![0_i64; count];
     for sample in samples {
         sample.need_times("a timeline")?;
@@ -60,7 +60,7 @@ pub fn timeline(
     Ok(spans)
 }
 
-/// The span of a moment.
+/// The index of the span that holds a time.
 fn place(at: Nanos, first: Nanos, last: Nanos, count: usize) -> usize {
     let (passed, all) = (i128::from(at) - i128::from(first), i128::from(last) - i128::from(first) + 1);
     usize::try_from(passed * count as i128 / all).map_or(0, |place| place.min(count - 1))
@@ -115,7 +115,7 @@ mod tests {
         }
 
         #[test]
-        fn a_late_sender_leaves_a_mark_from_when_pings_were_due(
+        fn a_late_sender_is_behind_from_when_its_pings_were_due(
             lateness in proptest::collection::vec(0_i64..400, 1..60),
         ) {
             let due: Vec<i64> = (0..).map(|ping| ping * 10).take(lateness.len()).collect();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_there_is_nothing_and_extremes_do_no_harm() {
+    fn no_sample_has_no_extent_and_extreme_times_are_accepted() {
         assert_eq!(extent(&[]), None);
         let sent = [i64::MIN + 1, i64::MAX];
         let columns = Columns { rtt: &[1, 1], sent: Some(&sent), ..Columns::default() };

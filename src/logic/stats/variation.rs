@@ -36,7 +36,7 @@ pub fn difference(sample: &Sample<'_>, row: usize) -> Option<i64> {
 }
 
 /// Packet delay variation (RFC 5481, PDV, on round trips), in nanoseconds: each round trip less the shortest of the same
-/// sample. Its high quantiles say what a playout buffer has to hold.
+/// sample. A high quantile is the delay that a playout buffer has to absorb.
 ///
 /// Of no round trip everything is `None`; a single one has the variation 0.
 pub fn pdv(samples: &[Sample<'_>], wanted: &[Quantile]) -> Distribution {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_little_there_is_nothing() {
+    fn too_few_replies_have_no_variation() {
         for rtt in [&[][..], &[NONE], &[5]] {
             assert_eq!((ipdv(&[sample(rtt, None)], &[]).mean_abs, rtt.len() < 2), (None, true));
         }
