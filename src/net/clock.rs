@@ -1,4 +1,4 @@
-//! Clocks: monotonic ones for intervals, the wall clock for showing.
+//! Clocks: monotonic ones for intervals, the wall clock for display.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::sys::boot_time;
 use crate::logic::{Moment, Nanos};
 
-/// Readings of two clocks that are so close together count as simultaneous.
+/// Readings of two clocks this close together count as simultaneous.
 const CLOSE: Nanos = 100_000;
 const VERY_CLOSE: Nanos = 1_000;
 const TRIES: u32 = 10;
@@ -26,15 +26,15 @@ impl Clock {
         Nanos::try_from(self.origin.elapsed().as_nanos()).unwrap_or(Nanos::MAX)
     }
 
-    /// Now by this clock and by the wall clock, close enough to convert a kernel timestamp.
+    /// The time by this clock and by the wall clock, read close enough together to convert a kernel timestamp.
     pub(super) fn moment(&self) -> (Nanos, i64) {
         let Moment { mono, wall } = together(|| self.now(), VERY_CLOSE);
         (mono, wall)
     }
 }
 
-/// Reads a clock and the wall clock. A delay between the two would look like a step of a clock, so a distant pair is read
-/// again, and the closest counts.
+/// Reads a clock and the wall clock. A delay between the two would look like a step of a clock, so a distant pair is
+/// read again, and the closest pair is returned.
 fn together(clock: impl Fn() -> Nanos, close: Nanos) -> Moment {
     let mut before = clock();
     let mut best = (Nanos::MAX, Moment::default());
@@ -84,7 +84,7 @@ impl EverClock {
 }
 
 impl EverClock {
-    /// Now by this clock and by the wall clock.
+    /// The time by this clock and by the wall clock.
     pub(super) fn moment(self) -> Moment {
         together(|| self.now(), CLOSE)
     }

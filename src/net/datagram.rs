@@ -1,4 +1,4 @@
-//! The data types of what goes into a socket and comes out of it, below the code that sends and receives.
+//! The types of datagrams and error queue entries that sockets send and receive.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +13,7 @@ pub struct PktInfo {
     pub interface: u32,
 }
 
-/// What one packet to the kernel holds: a datagram, or a GSO batch of datagrams.
+/// The payload of one send: a datagram, or a GSO batch of datagrams.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transmit<'a> {
     pub(super) contents: &'a [u8],
@@ -23,7 +23,7 @@ pub(super) struct Transmit<'a> {
     pub(super) segment_size: Option<u16>,
 }
 
-/// A datagram that was received.
+/// A received datagram.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
     /// Its sender.
@@ -47,21 +47,21 @@ impl Datagram<'_> {
     }
 }
 
-/// The network's report that a datagram was not delivered.
+/// An ICMP error about a datagram.
 #[derive(Debug, Clone, Copy)]
 pub struct IcmpError {
     /// The destination of the datagram.
     pub target: Option<SocketAddr>,
     /// The system's error number for the reason.
     pub errno: i32,
-    /// Who reported it.
+    /// The router or host that reported it.
     pub by: Option<IpAddr>,
 }
 
 /// An entry of a socket's error queue.
 #[derive(Debug, Clone, Copy)]
 pub enum ErrorQueueEntry {
-    /// The network did not deliver a datagram.
+    /// An ICMP error.
     Icmp(IcmpError),
     /// This machine did not send a datagram; the send returned the same error.
     Local,

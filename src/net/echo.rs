@@ -1,6 +1,7 @@
-//! The lossy server on real sockets: threads that receive, ask the link what becomes of each datagram, and reply.
+//! The lossy server on real sockets: threads that receive, let the link drop or delay each datagram, and reply.
 //!
-//! Each thread has a socket of its own at one address, and the kernel gives a client's datagrams to one of them.
+//! Each thread has a socket of its own, all bound to one address; the kernel delivers a client's datagrams to one of
+//! them.
 
 mod responder;
 
@@ -19,10 +20,10 @@ use crate::logic::echo::{Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_
 use crate::logic::link::{Link, LinkPlan, Scope};
 use responder::LinkState;
 
-/// Threads that one server may have.
+/// The most threads of a server.
 const MOST_WORKERS: usize = 64;
 
-/// Where and how to serve.
+/// The address, threads and behaviour of a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A host name or address; empty for every IPv4 interface, `::` for every interface of both versions.
@@ -45,28 +46,28 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Server {
     bound: SocketAddr,
-    /// `None` once stopped, so that the port is free however long the counters are read.
+    /// `None` once stopped, so that the port is free while the counters can still be read.
     sockets: Mutex<Option<Vec<Arc<Socket>>>>,
     kernel_drops: Mutex<Option<u64>>,
     state: Arc<ServerState<Responder>>,
     worker: Worker<Event>,
 }
 
-/// One datagram and what was decided on it.
+/// One datagram and the decision on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The decision, as the log has it.
+    /// The decision, as a row of the log.
     pub row: Row,
     /// The beginning of the datagram.
     pub message: Box<[u8]>,
 }
 
 impl Server {
-    /// Binds. Nothing is answered before [`Server::start`].
+    /// Binds. No datagram is answered before [`Server::start`].
     ///
     /// # Errors
-    /// [`super::Error::PortBusy`] when every port tried is taken, or whatever else the system refuses; a number of workers
-    /// that cannot be.
+    /// [`super::Error::PortBusy`] when every port tried is taken, or any other error of the system; an invalid number
+    /// of workers.
     pub fn bind(settings: Settings) -> Result<Self> {
         let Settings { host, port, port_tries, workers, echo, record, backend } = settings;
         check_workers(workers, &echo.link, backend)?;
@@ -97,7 +98,7 @@ impl Server {
         })
     }
 
-    /// Stops serving and waits until the threads have ended. Replies that still wait are not sent.
+    /// Stops serving and waits until the threads have ended. Delayed replies are not sent.
     pub fn stop(&self) {
         self.worker.stop();
         if let Some(sockets) = lock(&self.sockets).take() {
@@ -110,12 +111,12 @@ impl Server {
         self.state.follow();
     }
 
-    /// Where it is bound.
+    /// The address it is bound to.
     pub fn bound(&self) -> SocketAddr {
         self.bound
     }
 
-    /// Where a client on this machine finds it: loopback for a wildcard.
+    /// The address for clients on this machine: loopback for a wildcard.
     pub fn address(&self) -> SocketAddr {
         reachable(self.bound)
     }
@@ -144,7 +145,7 @@ impl Server {
     }
 }
 
-/// Whether so many threads can serve as planned.
+/// Refuses a number of threads that the plan, the backend or the limit does not allow.
 fn check_workers(workers: usize, plan: &LinkPlan, backend: Backend) -> std::result::Result<(), Invalid> {
     let expected = if !(1..=MOST_WORKERS).contains(&workers) {
         "1 to 64"
@@ -160,7 +161,7 @@ fn check_workers(workers: usize, plan: &LinkPlan, backend: Backend) -> std::resu
     Err(Invalid::new("workers", workers, expected))
 }
 
-/// Of all sockets together.
+/// The kernel drops of all sockets together.
 fn kernel_drops(sockets: &[Arc<Socket>]) -> Option<u64> {
     sockets.iter().map(|socket| socket.kernel_drops()).sum()
 }

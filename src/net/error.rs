@@ -1,4 +1,4 @@
-//! Errors of the network and the system, with what was tried and where.
+//! Errors of the network and the system, with the failed action and the address or file.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,7 +10,7 @@ use super::sys::open_files;
 use super::sys::{OWN_LIMIT, SYSTEM_LIMIT};
 use crate::logic::Invalid;
 
-/// A result of this wing.
+/// A result of this module.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An error of the network or the system.
@@ -32,7 +32,7 @@ pub enum Error {
         "{address} is already in use by another program; stop it, choose another port, or let port_tries look for a free one"
     )]
     PortBusy {
-        /// Where.
+        /// The address.
         address: SocketAddr,
         /// The system's error.
         source: io::Error,
@@ -40,9 +40,9 @@ pub enum Error {
     /// Any other error of the system at an address.
     #[error("cannot {action} {address}: {source}{}", advice(source))]
     Io {
-        /// What was tried, as a verb.
+        /// The failed action, as a verb.
         action: &'static str,
-        /// Where.
+        /// The address.
         address: SocketAddr,
         /// The system's error.
         source: io::Error,
@@ -50,9 +50,9 @@ pub enum Error {
     /// A file that cannot be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried, as a verb.
+        /// The failed action, as a verb.
         action: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
@@ -60,7 +60,7 @@ pub enum Error {
     /// Any other error of the system.
     #[error("cannot {action}: {source}{}", advice(source))]
     System {
-        /// What was tried, as a verb.
+        /// The failed action, as a verb.
         action: &'static str,
         /// The system's error.
         source: io::Error,
@@ -76,7 +76,7 @@ impl Error {
         move |source| Self::System { action, source }
     }
 
-    /// The system's error number, where there is one.
+    /// The system's error number, if any.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Invalid(_) | Self::UnknownHost { .. } => None,
@@ -87,7 +87,7 @@ impl Error {
         }
     }
 
-    /// Whether this process, or the whole system, has as many files and sockets open as it may.
+    /// Whether this process or the system has reached its limit of open files and sockets.
     pub fn is_shortage(&self) -> bool {
         self.errno().is_some_and(|errno| errno == OWN_LIMIT || errno == SYSTEM_LIMIT)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Error, Result};
 
-/// Events that wait for a slow reader, who must not hold up the thread.
+/// The most queued events: a slow reader must not delay the thread.
 const MOST_EVENTS: usize = 65_536;
 
 /// Events from one thread to others, and its end.
@@ -22,7 +22,7 @@ struct State<E> {
     over: bool,
     failure: Option<Error>,
     events: VecDeque<E>,
-    /// Whether taken events stay in the queue until later ones need the room.
+    /// Whether taken events stay in the queue until later ones replace them.
     keeps: bool,
     /// How many events at the front were taken.
     taken: usize,
@@ -46,7 +46,7 @@ impl<E> EventQueue<E> {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Does the thread's work and closes the queue, even after a panic; `action` is what the error then names.
+    /// Runs the thread's work and closes the queue, even after a panic, whose error names `action`.
     pub(super) fn run(&self, action: &'static str, work: impl FnOnce() -> Result<()>) {
         let _closing = Closing { queue: self, action };
         if let Err(error) = work() {
@@ -54,13 +54,13 @@ impl<E> EventQueue<E> {
         }
     }
 
-    /// Marks the work as over, where no thread can.
+    /// Marks the work as over where no thread runs.
     pub(super) fn end(&self) {
         lock(&self.state).over = true;
         self.changed.notify_all();
     }
 
-    /// Marks the work as over, and as failed while the thread panics; `action` is what the error then names.
+    /// Marks the work as over, and as failed if the thread panics; the error then names `action`.
     pub(super) fn close(&self, action: &'static str) {
         if std::thread::panicking() {
             let source = io::Error::other("a defect in udpping; please report it with the message above");
@@ -74,7 +74,7 @@ impl<E> EventQueue<E> {
         self.end();
     }
 
-    /// Adds events and wakes whoever waits.
+    /// Adds events and wakes all waiting threads.
     pub(super) fn extend(&self, events: impl IntoIterator<Item = E>) {
         let mut state = lock(&self.state);
         for event in events {
@@ -139,7 +139,7 @@ impl<E> EventQueue<E> {
         state.over && !state.has_event()
     }
 
-    /// Events that were discarded before anybody took them.
+    /// Events that were discarded before they were taken.
     pub fn missed_events(&self) -> u64 {
         lock(&self.state).missed
     }
@@ -192,7 +192,7 @@ impl<E> Drop for Closing<'_, E> {
     }
 }
 
-/// Locks, also after a panic in another thread: that one's end reports it.
+/// Locks, also after a panic in another thread, which its own queue reports.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
 //! Heartbeats on real sockets: background threads that each drive many [`Sender`](crate::logic::heartbeat::Sender)s.
-//! Network errors are counted and reported, and end nothing; only a wrong setting is an error.
+//! Network errors are counted and reported and end no sender; only an invalid setting is an error.
 
 mod driver;
 mod driver_pool;
@@ -31,17 +31,17 @@ use sender_task::SenderTask;
 use state::{Network, SenderState};
 use transport::Transport;
 
-/// Longer than any driver takes to serve a sender that was called.
+/// Longer than a driver takes to serve a sender.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Where to send heartbeats, and which.
+/// The monitor's address, and the heartbeats to send.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A host name or address.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// What to send, and when.
+    /// The heartbeats and their schedule.
     pub plan: HeartbeatPlan,
     /// Which socket backend to use.
     pub backend: Backend,
@@ -72,11 +72,11 @@ struct Driver {
 pub struct Totals {
     /// The counts.
     pub counters: Counters,
-    /// The round trip of the heartbeat that was answered last.
+    /// The round trip of the last answered heartbeat.
     pub round_trip: Option<Nanos>,
-    /// Where heartbeats go, once that is known.
+    /// The monitor's address, once it is resolved.
     pub address: Option<SocketAddr>,
-    /// What is wrong now.
+    /// The current problem.
     pub problem: Option<String>,
 }
 
@@ -116,7 +116,7 @@ impl Heartbeat {
         let (lease, new) = pool.lease(self.backend)?;
         let mut transport = Transport::new(self.backend, &lease);
         if let Some(address) = name_watcher::fixed(&self.host, self.port) {
-            // A network error may pass; a lack of descriptors or memory does not by itself.
+            // A network error may be temporary; a lack of descriptors or memory is reported at once.
             transport
                 .prepare(address)
                 .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
@@ -161,7 +161,7 @@ impl Heartbeat {
         self.process.load(Ordering::Acquire) == std::process::id()
     }
 
-    /// Records a sign of life of the program, for a plan that needs them.
+    /// Records that the program is alive, for a plan with `touch`.
     pub fn touch(&self) {
         self.state.touched.fetch_max(self.state.clock.now(), Ordering::Relaxed);
     }
@@ -187,7 +187,7 @@ impl Heartbeat {
 }
 
 impl Drop for Heartbeat {
-    /// Without a goodbye, as nobody stopped it on purpose: the monitor is to notice.
+    /// Ends without a goodbye, as it was not stopped on purpose: the monitor is to report it.
     fn drop(&mut self) {
         if self.stopped.load(Ordering::Acquire) || self.is_forked() {
             return;

@@ -23,11 +23,11 @@ use crate::logic::monitor::{Counters, Event, Monitor, MonitorPlan, PeerRow, TICK
 use crate::logic::random::Direction;
 use state_writer::StateWriter;
 
-/// Datagrams received by one system call.
+/// Datagrams received with one system call.
 const SLOTS: usize = 64;
-/// Events that wait to be written; more are missing in the files.
+/// The most events waiting to be written; the files lack further ones.
 const MAX_UNWRITTEN: usize = 1 << 20;
-/// The longest time between two verdicts, and until it stops, however many datagrams wait.
+/// The longest time between two checks of the detectors, and the longest stop, however many datagrams wait.
 const MAX_BUSY: Nanos = 5 * TICK;
 
 /// Where to listen, and the settings of the monitor.
@@ -41,7 +41,7 @@ pub struct Settings {
     pub port_tries: u16,
     /// The settings of the monitor.
     pub plan: MonitorPlan,
-    /// A directory of what a monitor goes on from after a restart.
+    /// The directory of the state that is restored after a restart.
     pub state: Option<PathBuf>,
     /// A CSV file to which events are appended.
     pub log: Option<PathBuf>,
@@ -69,17 +69,17 @@ struct MonitorState {
 #[derive(Debug)]
 struct Inner {
     monitor: Monitor,
-    /// `None` drops nothing.
+    /// The link that drops datagrams; `None` drops nothing.
     link: Option<Link>,
     dropped: u64,
-    /// Events to be written; `None` without files.
+    /// Events not written yet; `None` without files.
     unwritten: Option<Vec<Event>>,
 }
 
 /// A snapshot.
 #[derive(Debug, Clone)]
 pub struct Totals {
-    /// The counts, with all datagrams that arrived as received.
+    /// The counts; `received` includes datagrams dropped on purpose.
     pub counters: Counters,
     /// The last error of writing a file.
     pub unkept: Option<String>,
@@ -89,8 +89,8 @@ impl Watcher {
     /// Binds, and restores the state. Nothing is received before [`Watcher::start`].
     ///
     /// # Errors
-    /// [`Error::PortBusy`] when every port tried is taken, a state or log that cannot be used, or whatever else the
-    /// system refuses.
+    /// [`Error::PortBusy`] when every port tried is taken, a state or log that cannot be used, or any other
+    /// error of the system.
     pub fn bind(settings: Settings) -> Result<Self> {
         let plan = settings.plan.checked()?;
         let socket = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.backend)?;
@@ -105,7 +105,7 @@ impl Watcher {
         Ok(Self { bound, socket, state, worker: Worker::keeping()?, writer })
     }
 
-    /// Drops datagrams on purpose, before they are read; those that the link delivers are read at once.
+    /// Drops datagrams on purpose before they are parsed; delivered ones are not delayed.
     #[must_use]
     pub fn losing(self, plan: LinkPlan) -> Self {
         lock(&self.state.inner).link = (!plan.up.is_none()).then(|| Link::new(plan));
@@ -187,7 +187,7 @@ impl MonitorState {
         let mut batch = RecvBatch::new(SLOTS, self.backend);
         let mut woken = self.clock.now();
         let mut looked = woken;
-        // What had arrived when it was stopped is still received, for a limited time.
+        // Datagrams that arrived before the stop are still received, for a limited time.
         let mut stop_at = None;
         lock(&self.inner).monitor.rested(self.clock.moment());
         loop {
@@ -196,13 +196,13 @@ impl MonitorState {
             }
             let more = match batch.receive(socket) {
                 Ok(more) => more,
-                // An ICMP error for an answer: that client is gone.
+                // An ICMP error about an answer: that client is gone.
                 Err(error) if is_transient(&error) => true,
                 Err(source) => return Err(Error::System { action: "receive", source }),
             };
             let now = self.clock.moment();
             if now.mono - std::mem::replace(&mut looked, now.mono) > 2 * TICK {
-                // Datagrams that waited while this thread did not run come before the verdicts.
+                // Datagrams that arrived while this thread did not run are processed before the detectors are checked.
                 woken = now.mono;
             }
             let mut inner = lock(&self.inner);

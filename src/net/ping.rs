@@ -360,8 +360,8 @@ impl Session {
         Ok(())
     }
 
-    /// Resolves all names again, and pings new addresses from then on; returns the targets that keep their address, with
-    /// the error.
+    /// Resolves all names again, and pings new addresses from then on; returns the targets that keep their address,
+    /// with the error.
     pub fn resolve(&self) -> Vec<(String, Error)> {
         let targets: Vec<_> = {
             let logs = lock(&self.shared.logs);

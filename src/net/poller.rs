@@ -1,5 +1,5 @@
-//! Waiting for many sockets at once: with `epoll` on Linux, whose cost does not grow with the number of idle sockets, and
-//! with `poll` on the portable backend, where a poller should have few.
+//! Waits for many sockets at once: with `epoll` on Linux, whose cost does not grow with the number of idle sockets, and
+//! with `poll` on the portable backend, where a poller should have few sockets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +15,7 @@ use super::sys::Epoll;
 use super::wait::{self, Bell};
 use crate::logic::Nanos;
 
-/// Sockets that are waited for together, each under a key.
+/// A set of sockets, each registered under a key.
 #[derive(Debug)]
 pub(super) enum Poller {
     #[cfg(target_os = "linux")]
@@ -32,8 +32,8 @@ impl Poller {
         }
     }
 
-    /// Waits as [`wait::readable`] does, and adds the keys of the readable sockets to `ready`; `poll` adds all keys when
-    /// one is readable.
+    /// Waits as [`wait::readable`] does, and adds the keys of the readable sockets to `ready`; `poll` adds all keys
+    /// when one is readable.
     pub(super) fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<u64>) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
@@ -43,7 +43,7 @@ impl Poller {
                 }
             }
             Self::Poll(sockets) => {
-                // A copy: registering must not wait for the end of this wait.
+                // A copy, so that registering does not block until this wait ends.
                 let sockets = lock(sockets).clone();
                 if wait::readable(sockets.values().map(|socket| socket.as_fd()), bell, wait)? {
                     ready.extend(sockets.keys());
@@ -63,7 +63,7 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// Registers the socket under a key that no other has.
+    /// Registers the socket under a unique key.
     pub(super) fn new(socket: Socket, poller: &Arc<Poller>, key: u64) -> io::Result<Self> {
         let socket = Arc::new(socket);
         match &**poller {
@@ -138,7 +138,7 @@ mod tests {
             wait_for(&poller, &bell, 7);
             // It has not been read, so it is reported again.
             wait_for(&poller, &bell, 7);
-            // As if a forked child had it open.
+            // Stands for a forked child that has it open.
             let kept = Arc::clone(&registered[7].socket);
             drop(registered);
             poller.wait(&bell, Some(0), &mut ready).unwrap();

@@ -1,4 +1,4 @@
-//! Host names to addresses.
+//! Resolves host names to addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
@@ -27,7 +27,7 @@ impl FromStr for Family {
     }
 }
 
-/// The address of `host` in a family; without one IPv4 comes first, as the course's programs have only that.
+/// The address of `host` in a family; without one IPv4 is preferred, as the course's programs have only that.
 ///
 /// # Errors
 /// [`Error::UnknownHost`] if the name has no address of that family.

@@ -1,7 +1,7 @@
-//! Datagrams that wait to be sent, many with one system call.
+//! A queue of datagrams, which are sent many with one system call.
 //!
-//! Consecutive datagrams to one destination, of one length (the last may be shorter), form a GSO batch: one packet to the
-//! kernel, which segments it ([UDP_SEGMENT](https://lwn.net/Articles/752184/)). Their order does not change.
+//! Consecutive datagrams to one destination, of one length (the last may be shorter), form a GSO batch: one send,
+//! which the kernel segments ([UDP_SEGMENT](https://lwn.net/Articles/752184/)). Datagrams are sent in order.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,13 +20,13 @@ use crate::logic::codec::MAX_PAYLOAD;
 /// The kernel's bounds of a batch (`UDP_MAX_SEGMENTS`, and the length of a datagram).
 const MOST_SEGMENTS: usize = 64;
 const MOST_BATCH_BYTES: usize = MAX_PAYLOAD;
-/// The queue is full with so many bytes or datagrams, which the cache of a processor still holds when they are sent.
+/// The queue is full at this many bytes or datagrams, which are then still in the processor's cache.
 const FULL_BYTES: usize = 128 << 10;
 const FULL: usize = 1_024;
-/// Destinations whose longest datagram is remembered.
+/// Destinations whose longest GSO datagram is cached.
 const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
-/// Where a datagram is sent, and by which of several sockets.
+/// The destination of a datagram, its local address, and the socket that sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Route<K> {
     /// The key of the socket.
@@ -35,7 +35,7 @@ pub(super) struct Route<K> {
     pub(super) pktinfo: Option<PktInfo>,
 }
 
-/// Datagrams that wait to be sent, each with a tag.
+/// Queued datagrams, each with a tag.
 #[derive(Debug)]
 pub(super) struct SendQueue<K, T> {
     bytes: Vec<u8>,
@@ -52,9 +52,9 @@ pub(super) struct SendQueue<K, T> {
 #[derive(Debug, Clone, Copy)]
 struct GsoBatch<K> {
     route: Route<K>,
-    /// Where its bytes begin.
+    /// The index of its first byte.
     start: usize,
-    /// Where its tags begin.
+    /// The index of its first tag.
     first: usize,
     len: usize,
     segment_size: usize,
@@ -74,7 +74,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
         }
     }
 
-    /// Appends a datagram, whose contents `write` appends to the bytes.
+    /// Appends a datagram; `write` appends its payload to the bytes.
     pub(super) fn push(&mut self, route: Route<K>, tag: T, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
@@ -104,9 +104,9 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
         self.bytes.len() >= FULL_BYTES || self.tags.len() >= FULL
     }
 
-    /// Sends everything by `sockets`, in order; `done` gets the tags and the result of each run of datagrams.
+    /// Sends all datagrams in order; `done` gets the tags and the result of each run of datagrams.
     ///
-    /// While the system's send buffer is full it waits a moment, if that helps and `is_patient`: nothing may hang on a dead
+    /// If a send buffer is full, it waits once and sends again, but only if `is_patient`: no thread may block on a dead
     /// link. The datagrams of a refused batch are sent one by one, so that each has a result of its own.
     pub(super) fn send(
         &mut self,
@@ -115,7 +115,8 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
         mut done: impl FnMut(&[T], io::Result<()>),
     ) {
         let (mut at, mut waited) = (0, false);
-        // Of a refused batch: where its tags end, and the longest datagram that batches may have if that was the reason.
+        // Of a refused batch: the end of its tags, and the longest datagram of later batches if its length was the
+        // reason.
         let mut refused = None;
         while let Some(next) = self.batches.get(at).copied() {
             let sent = match sockets.get(next.route.socket) {
@@ -125,7 +126,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
             match sent {
                 Ok(count) => {
                     if let Some((_, longest)) = refused.take_if(|(end, _)| next.first < *end) {
-                        // They are accepted one by one, so the batch was the reason.
+                        // They were accepted one by one, so the batch was the reason.
                         self.longest.put(next.route.destination.ip(), longest);
                     }
                     let end = self.batches.get(at + count).map_or(self.tags.len(), |batch| batch.first);
@@ -134,7 +135,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited && is_patient() => {
                     waited = true;
-                    // If the wait fails, so does the next try.
+                    // If the wait fails, the next send fails too.
                     let _ = sockets.get(next.route.socket).map(|socket| wait::writable(socket.as_fd()));
                 }
                 Err(error) if next.count > 1 => {
@@ -154,7 +155,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
         self.batches.clear();
     }
 
-    /// Sends what the system takes of the batches for `socket`, from `at` on; returns how many batches were sent.
+    /// Sends batches for `socket`, from `at` on; returns how many were sent.
     fn send_from(&mut self, at: usize, socket: &Socket) -> io::Result<usize> {
         let key = self.batches[at].route.socket;
         let mut transmits = self.batches[at..]

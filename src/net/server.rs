@@ -1,7 +1,7 @@
-//! The threads of a server: each receives datagrams, asks a [`Decide`] what becomes of them, and sends at once or later.
+//! The threads of a server: each receives datagrams, lets a [`Decide`] decide on them, and sends at once or later.
 //!
-//! Each thread has sockets of its own. A decision does not depend on the thread that received the datagram: the threads
-//! share the state that decides. Datagrams to be sent later wait in a queue, and hold up no others.
+//! Each thread has sockets of its own. A decision does not depend on the thread that received the datagram, as the
+//! threads share the state of the decider. Datagrams to be sent later wait in a queue and delay no others.
 
 #[cfg(test)]
 mod tests;
@@ -27,14 +27,14 @@ use crate::logic::{Arrival, Moment, Nanos};
 /// Datagrams received with one system call.
 const SLOTS: usize = 64;
 
-/// What differs between servers; each thread has one.
+/// The part that differs between servers; each thread has one.
 pub(super) trait Decide: Send {
     /// The sockets of a thread.
     type Sockets: Sockets;
-    /// What the threads share, locked for the decisions on one receive and never for a send.
+    /// The state that the threads share, locked for the decisions on one receive and never for a send.
     type Shared: Send;
     type Decision: Copy;
-    /// Names a datagram that is to be sent, in the report of its result.
+    /// Identifies a datagram to be sent when its result is reported.
     type Tag: Copy + Debug + Send;
     type Event: Send;
 
@@ -46,10 +46,10 @@ pub(super) trait Decide: Send {
         decisions: &mut Vec<Self::Decision>,
     );
 
-    /// What followers receive for a datagram.
+    /// The event for a datagram.
     fn event(datagram: &Datagram<'_>, arrival: &Arrival, decision: &Self::Decision) -> Self::Event;
 
-    /// Carries a decision out: pushes what is to be sent.
+    /// Carries out a decision: pushes the datagrams to be sent.
     fn carry_out(
         &mut self,
         sockets: &mut Self::Sockets,
@@ -59,17 +59,17 @@ pub(super) trait Decide: Send {
         out: &mut Outgoing<'_, Key<Self>, Self::Tag>,
     );
 
-    /// So many datagrams were sent.
+    /// Counts sent datagrams.
     fn sent(&mut self, count: u64);
 
-    /// A datagram was not sent.
+    /// Records that a datagram was not sent.
     fn failed(&mut self, shared: &mut Self::Shared, tag: Self::Tag, reason: Reason);
 }
 
 /// The key of a decider's sockets.
 pub(super) type Key<D> = <<D as Decide>::Sockets as Sockets>::Key;
 
-/// Where a decider pushes what is to be sent.
+/// The queues to which a decider pushes datagrams.
 pub(super) struct Outgoing<'a, K, T> {
     now: Nanos,
     queue: &'a mut SendQueue<K, T>,
@@ -77,7 +77,7 @@ pub(super) struct Outgoing<'a, K, T> {
     rejected: &'a mut Vec<T>,
 }
 
-/// A datagram that is to be sent later.
+/// A delayed datagram.
 #[derive(Debug)]
 pub(super) struct Delayed<K, T> {
     route: Route<K>,
@@ -85,19 +85,19 @@ pub(super) struct Delayed<K, T> {
     bytes: Vec<u8>,
 }
 
-/// What the threads of a server and its owner share.
+/// The state that the threads of a server share with its owner.
 #[derive(Debug)]
 pub(super) struct ServerState<D: Decide> {
     backend: Backend,
     clock: Clock,
     followed: AtomicBool,
-    /// One thread has ended, so the others must.
+    /// Whether a thread has ended, so that the others end too.
     closed: AtomicBool,
     shared: Mutex<D::Shared>,
     workers: Vec<Mutex<WorkerState<D>>>,
 }
 
-/// What a thread and the server's owner share.
+/// The state that one thread shares with the server's owner.
 #[derive(Debug)]
 pub(super) struct WorkerState<D: Decide> {
     pub(super) decider: D,
@@ -105,7 +105,7 @@ pub(super) struct WorkerState<D: Decide> {
 }
 
 impl<K: Copy + Eq, T> Outgoing<'_, K, T> {
-    /// Sends a datagram at a time, or now if that has passed; `write` appends its contents.
+    /// Sends a datagram at `at`, or now if that has passed; `write` appends its payload.
     pub(super) fn push(&mut self, at: Nanos, route: Route<K>, tag: T, write: impl FnOnce(&mut Vec<u8>)) {
         if at <= self.now {
             return self.queue.push(route, tag, write);
@@ -119,7 +119,8 @@ impl<K: Copy + Eq, T> Outgoing<'_, K, T> {
 }
 
 impl<D: Decide> ServerState<D> {
-    /// The state of a server with a thread for each decider, whose queues hold `most` datagrams and `most_bytes` together.
+    /// The state of a server with a thread for each decider, whose queues hold `most` datagrams and `most_bytes`
+    /// together.
     pub(super) fn new(
         backend: Backend,
         shared: D::Shared,
@@ -253,17 +254,17 @@ impl<D: Decide> Work<'_, D> {
                 let now = self.decide(from, batch);
                 self.carry_out(batch, now);
             }
-            // The ICMP error of an earlier reply, whose client is gone.
+            // An ICMP error about an earlier reply, whose client is gone.
             Err(error) if is_transient(&error) => {}
             Err(source) => return Err(Error::System { action: "receive", source }),
         }
         Ok(true)
     }
 
-    /// Decides on what was received; returns when that was.
+    /// Decides on the received datagrams; returns the time of their arrival.
     fn decide(&mut self, from: Key<D>, batch: &RecvBatch) -> Moment {
         let mut shared = self.server.shared();
-        // Read under the lock, so that rows and events of all threads are in order of time.
+        // The clock is read under the lock, so that rows and events of all threads are in order of time.
         let now = Moment { mono: self.server.clock.now(), wall: wall_ns() };
         let received = || batch.datagrams().map(move |datagram| (datagram, datagram.arrival(now)));
         self.decisions.clear();
@@ -299,14 +300,14 @@ impl<D: Decide> Work<'_, D> {
         self.send(&mut state);
     }
 
-    /// Sends the delayed datagrams whose time has come.
+    /// Sends the delayed datagrams that are due.
     fn release(&mut self) {
         let mut state = lock(self.state);
         if state.delayed.is_empty() {
             return;
         }
         let now = self.server.clock.now();
-        // A dead link makes each send wait, and stopping must not wait for all of them.
+        // On a dead link each send waits, and stopping must not wait for all of them.
         while !self.is_over()
             && let Some(Delayed { route, tag, bytes }) = state.delayed.pop_due(now)
         {

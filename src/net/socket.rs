@@ -1,8 +1,8 @@
 //! A UDP socket, its options, and the differences between operating systems.
 //!
 //! On Linux a socket is unconnected and reports the local address, the hops and the ICMP errors of each datagram. The
-//! portable backend uses what the standard library has: a client's socket is connected, so that it reports ICMP errors and
-//! does not receive datagrams of others.
+//! portable backend uses the standard library alone: a client's socket is connected, so that it reports ICMP errors and
+//! receives no datagrams from other addresses.
 
 mod recv_batch;
 
@@ -20,15 +20,15 @@ use super::sys::{options, timestamping};
 use super::{Error, Result, resolve, sys, wait};
 use crate::logic::Invalid;
 
-/// Receive buffer asked for. The system's default holds some 250 small datagrams, which decides loss under load.
+/// The requested receive buffer. The system's default holds some 250 small datagrams, too few under load.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
 /// The implementation of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// With all that this operating system has.
+    /// All features of this operating system.
     Full,
-    /// With what every system has.
+    /// The features that every system has.
     Portable,
 }
 
@@ -46,12 +46,12 @@ pub struct IpOptions {
     pub ttl: Option<u8>,
     /// Differentiated services code point (RFC 2474), 0 to 63.
     pub dscp: Option<u8>,
-    /// Set the don't-fragment bit; longer datagrams than the path takes are then errors.
+    /// Set the don't-fragment bit; datagrams longer than the path MTU are then errors.
     pub dont_fragment: bool,
 }
 
 impl IpOptions {
-    /// Checks what a user asks for.
+    /// Checks the ranges of the options.
     pub fn new(
         ttl: Option<i64>,
         dscp: Option<i64>,
@@ -81,11 +81,11 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A server's socket, bound to `host` (a name or address; empty for every IPv4 interface, `::` for every interface of
-    /// both versions) at the first free of `tries` ports from `port` on; port 0 lets the system choose.
+    /// A server's socket, bound to `host` (a name or address; empty for every IPv4 interface, `::` for every interface
+    /// of both versions) at the first free of `tries` ports from `port` on; port 0 lets the system choose.
     ///
     /// # Errors
-    /// [`Error::PortBusy`] when every port tried is taken, or whatever else the system refuses.
+    /// [`Error::PortBusy`] when every port tried is taken, or any other error of the system.
     pub(super) fn listen(host: &str, port: u16, tries: u16, backend: Backend) -> Result<Self> {
         if tries == 0 {
             return Err(Invalid::new("port_tries", 0, "1 to 65535").into());
@@ -105,16 +105,16 @@ impl Socket {
         Err(taken.unwrap_or_else(|| Invalid::new("port", port, "0 to 65535").into()))
     }
 
-    /// A server's socket, bound to `address`, answering from the address it is asked at.
+    /// A server's socket, bound to `address`; replies are sent from the address at which the request arrived.
     ///
     /// # Errors
-    /// [`Error::PortBusy`], or whatever else the system refuses.
+    /// [`Error::PortBusy`], or any other error of the system.
     pub fn serve(address: SocketAddr, backend: Backend) -> Result<Self> {
         let raw = open(address).map_err(Error::at("open a socket for", address))?;
         Self::bind(raw, address, backend)
     }
 
-    /// Another socket at the address of this one; the kernel gives each client's datagrams to one of the two.
+    /// Another socket at the address of this one; the kernel delivers each client's datagrams to one of the two.
     ///
     /// This one was bound without `SO_REUSEPORT`, so the address was free; later only sockets of this user can join.
     pub fn beside(&self) -> Result<Self> {
@@ -184,7 +184,7 @@ impl Socket {
 
     fn finish(raw: RawSocket, backend: Backend) -> io::Result<Self> {
         raw.set_nonblocking(true)?;
-        // The system may grant less; what it then drops is counted.
+        // The system may grant less; its drops are counted.
         let _ = raw.set_recv_buffer_size(RECEIVE_BUFFER);
         #[cfg(target_os = "linux")]
         if backend == Backend::Full {
@@ -198,7 +198,7 @@ impl Socket {
         self.inner.local_addr().map_err(Error::system("read the socket's own address"))
     }
 
-    /// Whether it also receives datagrams from others than its target.
+    /// Whether it also receives datagrams from addresses other than its target.
     pub fn sees_foreign(&self) -> bool {
         self.backend == Backend::Full && !self.connected
     }
@@ -219,7 +219,7 @@ impl Socket {
         self.timestamping = timestamping;
     }
 
-    /// Restarts the kernel's count of sent datagrams at 0; a send that failed may have been counted or not.
+    /// Restarts the kernel's count of sent datagrams at 0, as a failed send may or may not have been counted.
     pub(super) fn recount(&self) {
         #[cfg(target_os = "linux")]
         if self.timestamping == Timestamping::Both {
@@ -265,16 +265,16 @@ impl Socket {
         match self.backend {
             #[cfg(target_os = "linux")]
             Backend::Full => sys::read_error_queue(self.as_fd(), quoted),
-            // On the portable backend ICMP errors are those of a receive.
+            // On the portable backend a receive returns ICMP errors.
             _ => Ok(None),
         }
     }
 
-    /// Lets a GRO batch arrive in one slot of a [`RecvBatch`], which yields its datagrams one by one.
+    /// Enables GRO: a batch fills one slot of a [`RecvBatch`], which yields its datagrams one by one.
     pub fn enable_gro(&self) {
         #[cfg(target_os = "linux")]
         if self.backend == Backend::Full {
-            // A kernel without GRO has segmented them.
+            // A kernel without GRO delivers the datagrams one by one.
             let _ = options::enable_gro(self.as_fd());
         }
     }

@@ -10,9 +10,9 @@ use super::socket::Socket;
 use super::wait::{self, Bell};
 use crate::logic::Nanos;
 
-/// One socket, or several that are waited for together.
+/// One socket, or several.
 pub(super) trait Sockets: Send {
-    /// Names one of the sockets.
+    /// Identifies one of the sockets.
     type Key: Copy + Eq + Debug + Send;
 
     /// The socket with this key, unless it was closed.

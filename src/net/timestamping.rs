@@ -1,7 +1,7 @@
-//! Kernel timestamps of a socket, used only after a test on that socket.
+//! Enables kernel timestamps of a socket after a test on that socket.
 //!
-//! The kernel starts to timestamp some time after it was asked to, for the whole machine; until then a datagram's timestamp
-//! is the time at which it is read. So the first is discarded, and the others wait before they are read.
+//! The kernel starts to timestamp some time after the option is set, for the whole machine; until then a datagram's
+//! timestamp is the time at which it is read. So the first is discarded, and the others wait before they are read.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd as _;
@@ -26,8 +26,8 @@ const PAUSES: [Duration; 6] = [
 /// Entries taken from the error queue after a test.
 const MOST_ENTRIES: usize = 64;
 
-/// Makes the kernel timestamp the datagrams of a socket that is not connected yet, as far as that works: the test sends
-/// datagrams to the socket itself.
+/// Enables the timestamps that work on a socket that is not connected yet: the test sends datagrams to the socket
+/// itself.
 pub(super) fn enable(socket: &mut Socket, most: Timestamping) {
     if !socket.has_error_queue() {
         return;
@@ -43,7 +43,7 @@ pub(super) fn enable(socket: &mut Socket, most: Timestamping) {
         Some((true, _)) => Timestamping::Receive,
         _ => Timestamping::None,
     };
-    // What fails here was not switched on before.
+    // An option that cannot be set was not set before.
     let _ = match works {
         Timestamping::Both => timestamping::recount(fd),
         Timestamping::Receive => timestamping::receive(fd),

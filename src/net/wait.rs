@@ -1,4 +1,4 @@
-//! Waiting for a datagram, a deadline or another thread's call, whichever comes first.
+//! Waits for a datagram, a deadline or a wake-up by another thread, whichever comes first.
 
 use std::io;
 
@@ -7,13 +7,13 @@ use rustix::fd::{AsFd as _, BorrowedFd};
 use super::sys;
 use crate::logic::{Nanos, SECOND};
 
-/// Ends a wait of another thread.
+/// Wakes a waiting thread.
 #[derive(Debug)]
 pub(super) struct Waker {
     sender: pipe::End,
 }
 
-/// The waiting end of a [`Waker`].
+/// The end of a [`Waker`] on which a thread waits.
 #[derive(Debug)]
 pub(super) struct Bell {
     receiver: pipe::End,
@@ -27,7 +27,7 @@ pub(super) fn waker() -> io::Result<(Waker, Bell)> {
 }
 
 impl Waker {
-    /// Ends the wait, or the next one. A full pipe already does.
+    /// Ends the current wait, or the next one. If the pipe is full, a wake-up is pending already.
     pub(super) fn wake(&self) {
         let _ = pipe::write(&self.sender, &[1]);
     }
@@ -54,7 +54,7 @@ pub(super) fn readable<'a>(
     Ok(readable)
 }
 
-/// Waits until a socket is writable, at most a tenth of a second, so that nothing hangs on a dead link.
+/// Waits until a socket is writable, at most a tenth of a second, so that no thread blocks on a dead link.
 pub(super) fn writable(socket: BorrowedFd<'_>) -> io::Result<()> {
     sys::wait_writable(socket, SECOND / 10)
 }

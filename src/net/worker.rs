@@ -25,7 +25,7 @@ struct Running {
     process: u32,
 }
 
-/// What the thread shares with its owner.
+/// The state that the thread shares with its owner.
 #[derive(Debug)]
 pub(super) struct Shared<E> {
     stop: AtomicBool,
@@ -62,7 +62,8 @@ impl<E: Clone + Send + 'static> Worker<E> {
         Arc::clone(&self.waker)
     }
 
-    /// Starts the thread; a second call does nothing. Errors name the worker as `what` (`server`) and its work as `action`.
+    /// Starts the thread; a second call does nothing. Errors name the worker as `what` (`server`) and its work as
+    /// `action`.
     pub(super) fn start(
         &self,
         what: &'static str,
@@ -81,7 +82,7 @@ impl<E: Clone + Send + 'static> Worker<E> {
             shared.events.run(action, || work(&shared, &bell));
         });
         let handle = spawned.map_err(|source| {
-            // There is no thread to close the queue.
+            // No thread closes the queue.
             self.shared.events.end();
             Error::System { action: "start a thread", source }
         })?;

@@ -1,8 +1,8 @@
 //! Heartbeats in virtual time: a sender behind a lossy path, and detectors that watch it.
 //!
-//! The sender never stops, so every suspicion is a mistake. Crashes are tried on copies: at each crash time the detectors
-//! are copied, the copies get the heartbeats in flight, and the time from the crash to their deadline is the time to
-//! detection.
+//! The sender never stops, so every suspicion is a mistake. Crashes are simulated on copies: at each crash time the
+//! detectors are copied, the copies receive the heartbeats in flight, and the time from the crash to their deadline is
+//! the time to detection.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -15,11 +15,11 @@ use crate::logic::{Invalid, Nanos};
 pub struct Plan {
     /// Time between two heartbeats; the first is sent at 0.
     pub interval: Nanos,
-    /// How many are sent.
+    /// How many heartbeats are sent.
     pub beats: u64,
-    /// The path; heartbeats pass both directions in turn, so that loss and delay apply to the one way.
+    /// The path; heartbeats alternate between its two directions, so that loss and delay apply to one way.
     pub link: LinkPlan,
-    /// When crashes are tried, in order; see [`spread`].
+    /// Crash times, ascending; see [`spread`].
     pub crashes: Vec<Nanos>,
 }
 
@@ -37,23 +37,23 @@ pub fn spread(crashes: u32, interval: Nanos, beats: u64) -> Vec<Nanos> {
 pub struct Outcome {
     /// How often the sender was suspected.
     pub mistakes: u64,
-    /// For how long altogether.
+    /// For how long in total.
     pub suspected: Nanos,
     /// From the first arrival to the end of the run.
     pub observed: Nanos,
-    /// From each crash that was tried to its suspicion, ascending; 0 where the sender was suspected already.
+    /// The time from each simulated crash to its suspicion, ascending; 0 where the sender was suspected already.
     pub detections: Vec<Nanos>,
     /// The forecast of a calibrated detector at the end.
     pub forecast: Option<Forecast>,
 }
 
 impl Outcome {
-    /// The probability that the detector is right when asked at any moment; `None` if nothing arrived.
+    /// The probability that the detector is right at a random time; `None` if nothing arrived.
     pub fn query_accuracy(&self) -> Option<f64> {
         (self.observed > 0).then(|| 1.0 - self.suspected as f64 / self.observed as f64)
     }
 
-    /// How long a mistake lasts on average; `None` without one.
+    /// The mean duration of a mistake; `None` without one.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub fn mean_mistake(&self) -> Option<Nanos> {
         (self.mistakes > 0).then(|| (self.suspected as f64 / self.mistakes as f64).round() as Nanos)
@@ -140,12 +140,12 @@ impl Run {
         self.trials.iter().map(outcome).collect()
     }
 
-    /// When a heartbeat is sent; [`Run::new`] has made sure that it is a time.
+    /// When a heartbeat is sent; [`Run::new`] has checked that it does not overflow.
     fn at(&self, seq: u64) -> Nanos {
         Nanos::try_from(seq).unwrap_or(Nanos::MAX).saturating_mul(self.plan.interval)
     }
 
-    /// Gives the detectors the heartbeats that arrived until `now`.
+    /// Delivers the heartbeats that arrived until `now` to the detectors.
     fn deliver(&mut self, now: Nanos) {
         while let Some(beat) = self.in_flight.pop_due(now) {
             self.first.get_or_insert(beat.at);
@@ -153,7 +153,7 @@ impl Run {
         }
     }
 
-    /// Tries the crashes before the next heartbeat.
+    /// Simulates the crashes before the next heartbeat.
     fn crash(&mut self) {
         let next = self.at(self.sent);
         while let Some(at) = self.plan.crashes.get(self.tried).copied().filter(|at| *at < next) {

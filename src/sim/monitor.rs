@@ -1,6 +1,6 @@
 //! Senders and a monitor in virtual time, with a lossy link between them.
 //!
-//! The faults of a sender are planned in a text such as `crash@100 restart@200 step:-3s@300`.
+//! The faults of a sender are a text such as `crash@100 restart@200 step:-3s@300`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -13,12 +13,12 @@ use crate::logic::{DAY, Invalid, Moment, Nanos, SECOND};
 
 /// Events that are kept.
 const MOST_EVENTS: usize = 1 << 20;
-/// Most senders there is an address for.
+/// The most senders; each has an address.
 pub const MOST_SENDERS: usize = 1_000_000;
 /// The longest run: a century.
 pub const LONGEST: Nanos = 36_525 * DAY;
 
-/// Something that happens to a sender.
+/// A fault of a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It stops without a goodbye.
@@ -29,7 +29,7 @@ pub enum Fault {
     Bye(i32),
     /// It pauses for this long, and then continues.
     Pause(Nanos),
-    /// Its wall clock is set by so much.
+    /// Its wall clock steps by this much.
     Step(Nanos),
     /// It sends from another address.
     Rebind,
@@ -44,15 +44,15 @@ pub struct Faults(Vec<(Nanos, Fault)>);
 pub struct Plan {
     /// The monitor.
     pub monitor: MonitorPlan,
-    /// What every sender does; each gets its own name and session.
+    /// The plan of every sender; each gets its own name and session.
     pub sender: HeartbeatPlan,
-    /// What happens to each; there are as many senders.
+    /// The faults of each sender, which set the number of senders.
     pub faults: Vec<Faults>,
-    /// The path; heartbeats pass both directions in turn.
+    /// The path; heartbeats alternate between its two directions.
     pub link: LinkPlan,
     /// How much faster than the monitor's the clocks of the senders run, in parts per million.
     pub drift_ppm: f64,
-    /// How long the run takes.
+    /// The duration of the run.
     pub length: Nanos,
 }
 
@@ -64,14 +64,14 @@ pub struct Run {
     monitor: Monitor,
     hosts: Vec<Host>,
     queue: DelayQueue<Due>,
-    /// Buffers of datagrams that have arrived, to be used again.
+    /// Buffers of arrived datagrams, for reuse.
     spare: Vec<Vec<u8>>,
     now: Nanos,
     events: Vec<Event>,
     missed: u64,
 }
 
-/// What happens at a time.
+/// An event of the simulation.
 #[derive(Debug)]
 enum Due {
     Fault(usize, usize),
@@ -131,7 +131,7 @@ impl Run {
                 let when = run.plan.faults[host].0[fault].0;
                 run.queue.push(when, Due::Fault(host, fault));
             }
-            // Each sender at a phase of its own.
+            // Each sender has a phase of its own.
             let phase = run.plan.sender.interval as f64 * host as f64 / senders as f64;
             #[expect(clippy::cast_possible_truncation, reason = "within an interval")]
             run.start_session(host, phase as Nanos);
@@ -179,7 +179,7 @@ impl Run {
     /// Wakes the monitor at each of its deadlines before `until`.
     fn watch_until(&mut self, until: Nanos) {
         while let Some(deadline) = self.monitor.next_deadline().filter(|deadline| *deadline <= until) {
-            // Earlier deadlines than now are for now.
+            // A deadline that has passed is handled now.
             self.now = self.now.max(deadline);
             self.monitor.rested(at(self.now));
             self.monitor.wake(at(self.now), None);
@@ -286,7 +286,7 @@ impl Run {
         now.saturating_add((now as f64 * self.plan.drift_ppm / 1e6) as Nanos)
     }
 
-    /// The time at which the senders' clock shows this.
+    /// The time at which the senders' clock reads this.
     #[expect(clippy::cast_possible_truncation, reason = "a part of a time is a time")]
     fn time(&self, clock: Nanos) -> Nanos {
         if self.plan.drift_ppm == 0.0 {
@@ -311,7 +311,8 @@ fn address(host: usize, port: u16) -> SocketAddr {
 impl FromStr for Faults {
     type Err = Invalid;
 
-    /// `crash@T restart@T bye@T bye:STATUS@T pause:SPAN@T step:SPAN@T rebind@T`, in any order; times from the beginning.
+    /// `crash@T restart@T bye@T bye:STATUS@T pause:SPAN@T step:SPAN@T rebind@T`, in any order; times from the
+    /// beginning.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let refused = |word: &str| {
             let expected =
@@ -347,7 +348,7 @@ fn read_fault(word: &str) -> Option<(Nanos, Fault)> {
     Some((span(when)?, fault))
 }
 
-/// A time from the beginning, or for how long: a number of seconds, or with `ms`, `s`, `min`, `h` or `d`.
+/// A time from the beginning or a duration: a number of seconds, or with `ms`, `s`, `min`, `h` or `d`.
 #[expect(clippy::cast_possible_truncation, reason = "a century at most")]
 fn span(text: &str) -> Option<Nanos> {
     const UNITS: [(&str, f64); 6] =

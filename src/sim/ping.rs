@@ -10,7 +10,7 @@ use crate::logic::{Arrival, Moment, Nanos};
 
 /// The far end of a simulated path.
 pub trait Peer {
-    /// A datagram is sent at `now`. `answer` takes each reply: its time of arrival, source and bytes.
+    /// Receives a datagram sent at `now`; calls `answer` with the time of arrival, source and bytes of each reply.
     fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>));
 }
 

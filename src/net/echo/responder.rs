@@ -1,4 +1,4 @@
-//! The echo server as a [`Decide`]: the link and the log are shared, and each thread writes replies.
+//! Implements [`Decide`] for the echo server: the threads share the link and the log, and each writes replies.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::net::socket::Socket;
 /// The longest part of a datagram in an event.
 const SHOWN: usize = 1_024;
 
-/// What decides on all datagrams, and the log of them.
+/// The link and the log, which the threads share.
 #[derive(Debug)]
 pub(in crate::net) struct LinkState {
     pub(super) link: Link,

@@ -14,7 +14,7 @@ use crate::net::clock::EverClock;
 use crate::net::socket::Backend;
 use crate::net::wait::Bell;
 
-/// The longest wait at a time: the kernel's timeout does not count the time that the machine sleeps.
+/// The longest wait: the kernel's timeout does not count the time while the machine is suspended.
 const MAX_WAIT: Nanos = 5 * SECOND;
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// `new` brings senders with a lease of `mailbox`, which is woken for each.
+    /// `new` receives senders with a lease of `mailbox`, which is woken for each.
     pub(super) fn new(
         clock: EverClock,
         mailbox: Arc<Mailbox>,
@@ -95,7 +95,7 @@ impl Driver {
         }
     }
 
-    /// Ends all senders: the system call to wait for them failed.
+    /// Ends all senders after a failed wait.
     fn fail_all(&mut self, source: &io::Error) {
         self.times.clear();
         for (_, (_, task)) in self.tasks.drain() {

@@ -16,12 +16,12 @@ use crate::net::socket::Backend;
 use crate::net::wait;
 use crate::net::{Error, Result};
 
-/// Senders of one thread.
+/// The most senders of one thread.
 const MOST: usize = 1_024;
-/// The same with poll(2), which looks at each socket at each wait.
+/// The same with poll(2), which checks each socket at each wait.
 const MOST_POLLED: usize = 64;
 
-/// What the senders of a process share.
+/// The drivers of a process.
 #[derive(Debug)]
 pub(super) struct DriverPool {
     process: u32,
@@ -56,7 +56,7 @@ impl DriverPool {
         let process = std::process::id();
         let mut pool = FIRST.get_or_init(|| Self::new(process, EverClock::start()));
         while pool.process != process {
-            // With the same clock, as a sender may be made in one process and started in its child.
+            // The same clock, as a sender may be made in one process and started in its child.
             pool = pool.next.get_or_init(|| Box::new(Self::new(process, pool.clock)));
         }
         pool
@@ -73,7 +73,7 @@ impl DriverPool {
         }
     }
 
-    /// A lease of a driver that has room, or of a new one, and the channel on which the driver takes the sender.
+    /// A lease of a driver that is not full, or of a new one, and the channel on which the driver receives the sender.
     pub(super) fn lease(&'static self, backend: Backend) -> Result<(Lease, mpsc::Sender<SenderTask>)> {
         let most = if backend == Backend::Full { MOST } else { MOST_POLLED };
         let mut slots = lock(&self.slots);
@@ -99,19 +99,19 @@ impl DriverPool {
         spawned.map(|_| Slot { mailbox, new, backend }).map_err(refused)
     }
 
-    /// Removes a driver that has no senders left, so that it gets no more; returns whether it did.
+    /// Removes a driver that has no senders left, so that it gets no more; returns whether it was removed.
     fn retire(&self, mailbox: &Arc<Mailbox>) -> bool {
         let mut slots = lock(&self.slots);
         slots.list.retain(|slot| slot.mailbox.leases() > 0 || !Arc::ptr_eq(&slot.mailbox, mailbox));
         !slots.list.iter().any(|slot| Arc::ptr_eq(&slot.mailbox, mailbox))
     }
 
-    /// Counts one more that was stopped.
+    /// Counts one more stopped sender.
     pub(super) fn draining(&'static self) -> Draining {
         Draining::new(&self.draining)
     }
 
-    /// Waits until all that were stopped are over, at most `limit`.
+    /// Waits until all stopped senders are over, at most `limit`.
     pub(super) fn drain(&self, limit: Duration) {
         let began = Instant::now();
         // This runs once, at the end of a process: not worth a condition variable.

@@ -1,4 +1,4 @@
-//! How other threads reach a driver, and how many senders it has.
+//! A driver's mailbox, by which other threads call its senders, and the count of its senders.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ impl Mailbox {
         Ok((Arc::new(mailbox), bell))
     }
 
-    /// Has the driver serve the sender with this key at once, if it is still there.
+    /// Makes the driver serve the sender with this key at once, if it is not over.
     pub(super) fn call(&self, key: u64) {
         let mut calls = lock(&self.calls);
         calls.push(key);
@@ -69,7 +69,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.mailbox.leases.fetch_sub(1, Ordering::AcqRel);
-        // Its driver may have no sender left.
+        // The driver may have no sender left, and then ends.
         self.mailbox.wake();
     }
 }

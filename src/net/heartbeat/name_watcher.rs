@@ -1,4 +1,4 @@
-//! Looks up a name again and again in another thread: a resolver may take half a minute when the network is down, and
+//! Resolves a name repeatedly in another thread: a resolver may take half a minute when the network is down, and
 //! heartbeats to a known address must not wait for it.
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ pub(super) struct NameWatcher {
     subscriber: Subscriber,
     pending: bool,
     asked: Nanos,
-    /// When to look next; `None` for an address.
+    /// When to look the name up next; `None` for an address.
     next: Option<Nanos>,
     looks_soon: bool,
     pause: Nanos,
@@ -57,7 +57,7 @@ impl NameWatcher {
         self.pending
     }
 
-    /// After an error: the name may have moved.
+    /// Looks the name up soon after an error, as its address may have changed.
     pub(super) fn look_soon(&mut self) {
         self.looks_soon = true;
         self.next = self.next.map(|next| next.min(self.asked + self.pause));
@@ -73,7 +73,7 @@ impl NameWatcher {
         self.resolver.look_up(&self.name, self.subscriber.clone());
     }
 
-    /// When [`NameWatcher::look`] has something to do.
+    /// When [`NameWatcher::look`] is due.
     pub(super) fn next(&self) -> Nanos {
         self.next.filter(|_| !self.pending).unwrap_or(Nanos::MAX)
     }
@@ -95,7 +95,7 @@ mod tests {
         (NameWatcher::new(host, 9, resolver, Subscriber::new(&mailbox, 1)), mailbox, bell)
     }
 
-    /// Looks at that time, and waits for what the system's resolver says.
+    /// Looks the name up at that time, and waits for the system's resolver.
     fn look(watcher: &mut NameWatcher, (mailbox, bell): (&Mailbox, &Bell), at: Nanos) -> Answer {
         watcher.look(at);
         loop {

@@ -1,4 +1,5 @@
-//! Look-ups for many senders: one for all who ask for a name at the same time, and not too many at once.
+//! Resolves names for many senders: one look-up for all senders that need a name at the same time, and a bounded number
+//! of look-ups at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use crate::net::resolve::resolve_all;
 
 /// Look-ups at once, each in a thread of its own.
 const MOST: usize = 64;
-/// How long an answer is cached; a sender asks every two seconds at most.
+/// How long an answer is cached; a sender looks its name up every two seconds at most.
 const FRESH: Nanos = SECOND;
 
 pub(super) type Answer = Result<Vec<SocketAddr>, Arc<Error>>;
@@ -36,9 +37,9 @@ struct Cache {
 
 #[derive(Debug)]
 enum Entry {
-    /// To be notified.
+    /// Senders to be notified.
     Pending(Vec<Subscriber>),
-    /// When it was found, and what.
+    /// The time of the answer, and the answer.
     Resolved(Nanos, Answer),
 }
 
@@ -92,7 +93,7 @@ impl Resolver {
         let spawned = std::thread::Builder::new().name("udpping name".into()).spawn(|| self.work());
         match spawned {
             Ok(_) => cache.threads += 1,
-            // A running thread takes it from the queue.
+            // A running thread takes the name from the queue.
             Err(_) if cache.threads > 0 => {}
             Err(source) => {
                 cache.queue.clear();

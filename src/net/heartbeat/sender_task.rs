@@ -1,4 +1,4 @@
-//! What a driver does for one sender: send what is due, receive answers, follow the monitor's name.
+//! The work of a driver for one sender: it sends due heartbeats, receives answers and follows the monitor's name.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,9 +13,9 @@ use crate::net::Error;
 use crate::net::event_queue::lock;
 use crate::net::socket::Backend;
 
-/// How long the first heartbeat waits for the name; then it is an error, and the schedule starts.
+/// How long the first heartbeat waits for the name; then the name is an error, and the schedule starts.
 const PATIENCE: Nanos = SECOND;
-/// An ICMP error counts for this long: systems send at least one a second.
+/// How long an ICMP error stays the problem: systems send at least one a second.
 const REFUSAL: Nanos = 2 * SECOND + SECOND / 2;
 
 #[derive(Debug)]
@@ -32,13 +32,13 @@ pub(super) struct SenderTask {
 #[derive(Debug, Clone, Copy)]
 enum Problem {
     None,
-    /// The last heartbeat has not left.
+    /// The last heartbeat was not sent.
     Unsent,
-    /// When the last ICMP error came.
+    /// When the last ICMP error arrived.
     Refused(Nanos),
 }
 
-/// Buffers that a driver uses for one sender after the other.
+/// Buffers that a driver reuses for all senders.
 #[derive(Debug)]
 pub(super) struct Scratch {
     recv: RecvBuf,
@@ -66,7 +66,7 @@ impl SenderTask {
         self.lease.key
     }
 
-    /// Does what is due, and reads the socket if it is `readable`; returns when to call again, `None` when it is over.
+    /// Sends what is due, and reads the socket if it is `readable`; returns when to call again, `None` when it is over.
     pub(super) fn serve(&mut self, scratch: &mut Scratch, readable: bool) -> Option<Nanos> {
         if self.state.silenced.load(Ordering::Acquire) {
             return None;
@@ -104,7 +104,7 @@ impl SenderTask {
         self.state.events.fail(error);
     }
 
-    /// Uses the addresses that were found, and looks the name up again when it is time.
+    /// Uses the resolved addresses, and looks the name up again when that is due.
     fn follow_name(&mut self) {
         match self.name.take() {
             Some(Ok(addresses)) => self.transport.set_addresses(addresses),
@@ -163,7 +163,7 @@ impl SenderTask {
         }
     }
 
-    /// Reports an error, and looks the name up soon, as it may have moved.
+    /// Reports an error, and looks the name up soon, as its address may have changed.
     fn set_problem(&mut self, problem: Problem, error: &Error) {
         self.problem = problem;
         self.name.look_soon();

@@ -12,9 +12,9 @@ use crate::net::event_queue::{EventQueue, lock};
 pub(super) struct SenderState {
     pub(super) clock: EverClock,
     pub(super) sender: Mutex<Sender>,
-    /// The latest sign of life: without a lock, as programs set it in their innermost loops.
+    /// The time of the last `touch`: without a lock, as programs call it in their innermost loops.
     pub(super) touched: AtomicI64,
-    /// It is to end without a goodbye.
+    /// Whether it is to end without a goodbye.
     pub(super) silenced: AtomicBool,
     /// Set while it is stopped and not over.
     draining: Mutex<Option<Draining>>,
@@ -48,13 +48,13 @@ impl SenderState {
         }
     }
 
-    /// Until it is over, a process that ends waits for it.
+    /// Makes an ending process wait for this sender until it is over.
     pub(super) fn set_draining(&self, draining: Draining) {
         *lock(&self.draining) = Some(draining);
         self.release();
     }
 
-    /// Stops the wait if it is over. Both the driver and whoever stops it call this, in either order.
+    /// Ends that wait if the sender is over. The driver and the stopping thread both call this, in either order.
     pub(super) fn release(&self) {
         if self.events.is_over() {
             drop(lock(&self.draining).take());

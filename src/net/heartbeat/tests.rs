@@ -26,7 +26,7 @@ fn sender(to: SocketAddr, backend: Backend, plan: HeartbeatPlan) -> Heartbeat {
     Heartbeat::new(Settings { host: to.ip().to_string(), port: to.port(), plan, backend }).unwrap()
 }
 
-/// What one sender has sent.
+/// The heartbeats received from one sender.
 #[derive(Debug, Default)]
 struct Sent {
     beats: usize,
@@ -50,7 +50,7 @@ fn receive(
 }
 
 #[test]
-fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
+fn many_share_a_driver_and_one_that_ends_does_not_end_others() {
     for backend in [Backend::Full, Backend::Portable] {
         let (far, to) = far_end();
         let senders: Vec<Heartbeat> = (0..SENDERS).map(|id| sender(to, backend, plan(id))).collect();
@@ -68,7 +68,7 @@ fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
         });
         assert!(senders.iter().enumerate().all(|(id, each)| each.is_running() == (id != 7)));
 
-        // No more at once than the buffer of any system holds.
+        // Few enough at once for the receive buffer of any system.
         for some in 0..SENDERS / 30 {
             let some = 30 * some..30 * (some + 1);
             for each in &senders[some.clone()] {
@@ -85,7 +85,7 @@ fn many_share_a_driver_and_the_end_of_one_is_not_that_of_another() {
 }
 
 #[test]
-fn a_goodbye_has_left_when_stop_returns() {
+fn a_goodbye_is_sent_when_stop_returns() {
     let (far, to) = far_end();
     for id in 0..20 {
         let one = sender(to, Backend::best(), plan(id));
@@ -100,7 +100,7 @@ fn a_goodbye_has_left_when_stop_returns() {
         }
         assert!(byes >= 1);
         far.set_nonblocking(false).unwrap();
-        // Dropped meanwhile, it sends the others all the same.
+        // Dropped meanwhile, it still sends the other goodbyes.
         drop(one);
         let mut sent = BTreeMap::from([(id, Sent { beats: 1, byes })]);
         receive(&far, &mut sent, |sent| sent[&id].byes == 3);
@@ -124,10 +124,10 @@ fn one_that_is_dropped_sends_no_more() {
 }
 
 #[test]
-fn a_defect_that_one_comes_upon_ends_that_one_alone() {
+fn a_panic_of_one_sender_ends_that_one_alone() {
     let (far, to) = far_end();
     let (first, last) = (sender(to, Backend::best(), plan(1)), sender(to, Backend::best(), plan(2)));
-    // No options lead to such a plan: it divides by zero.
+    // Options never make such a plan: it divides by zero.
     let broken = sender(to, Backend::best(), HeartbeatPlan { interval: 0, ..plan(3) });
     for each in [&first, &broken, &last] {
         each.start().unwrap();

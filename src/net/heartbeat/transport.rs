@@ -1,4 +1,4 @@
-//! The transport to the monitor: its addresses, a socket connected to one of them, and what is received on it.
+//! The transport to the monitor: its addresses, a socket connected to one of them, and receiving on that socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::net::resolve::reachable;
 use crate::net::socket::{Backend, IpOptions, RecvBatch, Socket, is_icmp_error};
 use crate::net::{Error, Result};
 
-/// Datagrams, and error queue entries, read at a time.
+/// Datagrams and error queue entries read at a time.
 const MOST: usize = 64;
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Open {
     socket: Registration,
 }
 
-/// Buffers to receive into, and what was received.
+/// Receive buffers, and the received answers and errors.
 #[derive(Debug)]
 pub(super) struct RecvBuf {
     batch: RecvBatch,
@@ -39,7 +39,7 @@ pub(super) struct RecvBuf {
 
 #[derive(Debug)]
 pub(super) enum Received {
-    /// An answer to this number.
+    /// An answer to the heartbeat with this number.
     Answer(u64),
     /// An ICMP error for a heartbeat.
     Refused(io::Error),
@@ -52,13 +52,13 @@ impl RecvBuf {
 }
 
 impl Transport {
-    /// The driver of this lease watches its socket.
+    /// Its socket is registered with the poller of this lease.
     pub(super) fn new(backend: Backend, lease: &Lease) -> Self {
         let poller = Arc::clone(&lease.mailbox.poller);
         Self { backend, poller, key: lease.key, addresses: Vec::new(), open: None }
     }
 
-    /// Opens a socket to this address before there is something to send.
+    /// Opens a socket to this address before the first heartbeat is due.
     pub(super) fn prepare(&mut self, address: SocketAddr) -> Result<()> {
         self.set_addresses(vec![address]);
         self.open = Some(self.reopen()?);
@@ -135,7 +135,7 @@ impl Transport {
 
     pub(super) fn receive(&mut self, recv: &mut RecvBuf) {
         if self.try_receive(recv).is_err() {
-            // The next heartbeat opens another.
+            // The next heartbeat opens another socket.
             self.open = None;
         }
     }

@@ -1,6 +1,6 @@
-//! The files of a monitor: a directory to go on from, and a log for spreadsheets. A thread of its own, so that a slow
-//! disk delays nothing, appends events to `events.jsonl` and to the log and replaces `clients.tsv`, once a second, or less
-//! often with so many clients that writing would take more than a twentieth of the time.
+//! Writes the files of a monitor: the directory of its state and a CSV log. A thread of its own, so that a slow disk
+//! delays no datagrams, appends events to `events.jsonl` and to the log and replaces `clients.tsv` once a second, or
+//! less often if writing would take more than a twentieth of the time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -18,9 +18,9 @@ use crate::net::{Error, Result, random_session};
 
 /// Clients saved under one lock: some hundred microseconds.
 const SLICE: usize = 500;
-/// At most one part in so many of the time goes into writing.
+/// Writing takes at most one part in this many of the time.
 const PARTS: i64 = 20;
-/// Bytes that wait while the disk is full; later lines are dropped.
+/// The most bytes buffered while the disk is full; later lines are dropped.
 const MAX_WAITING: usize = 1 << 26;
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Files {
     failure: Failure,
 }
 
-/// The last error. Beside the files, so that reading it does not wait for the disk.
+/// The last error, outside the lock of the files, so that reading it does not wait for the disk.
 #[derive(Debug, Clone, Default)]
 struct Failure(Arc<Mutex<Option<String>>>);
 
@@ -51,7 +51,7 @@ struct StateDir {
     lock: File,
 }
 
-/// A file to which lines are appended. What cannot be written now is written later, so no line is cut in two.
+/// A file to which lines are appended. The rest of a short write is written later, so that no line is cut in two.
 #[derive(Debug)]
 struct AppendFile {
     file: File,
@@ -97,7 +97,7 @@ impl StateWriter {
         })
     }
 
-    /// Writes what is left, with a last line for each client in the log.
+    /// Writes the remaining events, and a last line for each client to the log.
     pub(super) fn stop(&self, state: &MonitorState) {
         self.worker.stop();
         if self.process != std::process::id() {
@@ -150,7 +150,7 @@ impl Failure {
 }
 
 impl AppendFile {
-    /// Opens a file, and writes the title if it is empty.
+    /// Opens a file, and writes the header line if it is empty.
     fn open(path: &Path, title: &str) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let start = match file.metadata()? {

@@ -44,7 +44,8 @@ impl PreparedPing {
             && (wall - self.wall).abs() <= FRESH
     }
 
-    /// Writes the message again unless its time is close to the current time; returns the time of sending by both clocks.
+    /// Writes the message again unless its time is close to the current time; returns the time of sending by both
+    /// clocks.
     pub(super) fn refresh(&mut self, pinger: &Pinger, index: usize, seq: u64, clock: Clock) -> (Nanos, i64) {
         let (mut now, mut wall) = clock.moment();
         for _ in 0..FRESH_TRIES {

@@ -1,5 +1,5 @@
-//! The thread of a ping session: it sends the pings that are due, receives replies, and reads ICMP errors and the kernel's
-//! transmit timestamps from the error queues.
+//! The thread of a ping session: it sends the pings that are due, receives replies, and reads ICMP errors and the
+//! kernel's transmit timestamps from the error queues.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -130,8 +130,8 @@ impl Ready {
         Ok(())
     }
 
-    /// Whether all targets have ended and none can be added: an endless run whose targets were all removed waits for new
-    /// ones.
+    /// Whether all targets have ended and none can be added: an endless run whose targets were all removed waits for
+    /// new ones.
     fn is_over(&self) -> bool {
         let mut logs = lock(&self.shared.logs);
         let waits = self.is_endless && logs.all.iter().all(|log| log.removed);
@@ -149,8 +149,8 @@ impl Ready {
         self.shared.stop.load(Ordering::Acquire)
     }
 
-    /// Waits until something arrives or the time is `next`. If a ping is due then, the thread spins at the end, as waits
-    /// end late.
+    /// Waits until something arrives or the time is `next`. If a ping is due then, the thread spins at the end, as
+    /// waits end late.
     fn wait(&mut self, clock: Clock, next: Nanos, index: usize) -> Result<()> {
         if next <= clock.now() {
             return Ok(());
@@ -425,8 +425,8 @@ impl PingLoop {
         Ok(())
     }
 
-    /// Reads the error queue while `is_needed`, and passes each entry to its target. A caller that waits only for missing
-    /// timestamps saves the last read, of an empty queue, which takes as long as reading an entry.
+    /// Reads the error queue while `is_needed`, and passes each entry to its target. A caller that waits only for
+    /// missing timestamps saves the last read, of an empty queue, which takes as long as reading an entry.
     fn drain_error_queue(
         &mut self,
         shared: &Shared,

@@ -37,7 +37,8 @@ struct Relayed {
     failed: Vec<u8>,
 }
 
-/// Sends what arrives at one socket from the other, a moment later, and a copy from a socket that is not there.
+/// Sends a datagram that arrives at one socket from the other, a little later, and a copy from a socket that does not
+/// exist.
 struct Relay;
 
 impl Decide for Relay {
@@ -90,7 +91,7 @@ impl Decide for Relay {
 }
 
 #[test]
-fn a_relay_decides_where_datagrams_of_two_sockets_are_sent_and_when() {
+fn a_relay_decides_when_and_from_which_socket_datagrams_are_sent() {
     let any = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let ends = [(), ()].map(|()| {
         let end = UdpSocket::bind(any()).unwrap();

@@ -1,4 +1,4 @@
-//! Receiving from a socket: many datagrams at once where the system can, else one.
+//! Receives from a socket: many datagrams at once where the system supports it, else one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct RecvBatch {
 }
 
 impl RecvBatch {
-    /// Room for `slots` datagrams of any size at a time (one on the portable backend).
+    /// Buffers for `slots` datagrams of any size (one on the portable backend).
     pub fn new(slots: usize, backend: Backend) -> Self {
         let slot = MAX_PAYLOAD + 20;
         Self {
@@ -37,10 +37,10 @@ impl RecvBatch {
         }
     }
 
-    /// Receives what has arrived at `socket`, without waiting; `false` when nothing has.
+    /// Receives from `socket` without waiting; `false` if nothing has arrived.
     ///
     /// # Errors
-    /// On the portable backend an ICMP error is one of this call, such as `ConnectionRefused`.
+    /// On the portable backend this call also returns ICMP errors, such as `ConnectionRefused`.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
         match self.try_receive(socket) {
             Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! Headers, socket names and control messages: C structures, read and written.
+//! Reads and writes the C structures of message headers, socket addresses and control messages.
 
 use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -7,7 +7,7 @@ use std::ptr;
 
 use crate::net::datagram::PktInfo;
 
-/// Room for the control messages of one datagram: an IPv6 packet info, a hop limit, a segment size, timestamps, and an
+/// Bytes for the control messages of one datagram: an IPv6 packet info, a hop limit, a segment size, timestamps, and an
 /// extended error with its sender.
 pub(super) const CONTROL: usize = 256;
 
@@ -20,8 +20,8 @@ pub(super) struct Control(pub(super) [u8; CONTROL]);
 #[derive(Debug)]
 pub(super) struct RawVec<T>(Vec<T>);
 
-// SAFETY: nothing reads its contents between calls, and `refill` discards them first; a pointer that is not followed may
-// be in any thread.
+// SAFETY: nothing reads its contents between calls, and `refill` discards them first; a pointer that is not followed
+// may be in any thread.
 unsafe impl<T> Send for RawVec<T> {}
 
 impl<T> RawVec<T> {
@@ -63,7 +63,7 @@ pub(super) fn header(
 pub(super) fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(name.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the family says that this is a sockaddr_in, which a sockaddr_storage has room and alignment for.
+            // SAFETY: by its family this is a sockaddr_in, which a sockaddr_storage has room and alignment for.
             let v4 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes());
             Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
@@ -83,7 +83,7 @@ pub(super) fn cmsgs(header: &libc::msghdr) -> impl Iterator<Item = (i32, i32, &[
     // SAFETY: the kernel has set msg_control and msg_controllen to the messages it wrote, within our buffer.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
     std::iter::from_fn(move || {
-        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a whole message within the buffer of `header`, which is
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a whole message within the buffer of `header`, which is
         // borrowed for as long as the data is.
         let message = unsafe { next.as_ref() }?;
         // SAFETY: as above; cmsg_len counts the header and the data that follow each other there.
@@ -117,7 +117,7 @@ pub(super) fn read<T: Copy>(data: &[u8]) -> Option<T> {
 /// The control messages of a received datagram.
 #[derive(Debug, Default)]
 pub(super) struct RecvMeta {
-    /// Where it arrived.
+    /// The address and interface at which it arrived.
     pub(super) pktinfo: Option<PktInfo>,
     /// Its remaining hops.
     pub(super) ttl: Option<u8>,
@@ -153,7 +153,7 @@ pub(super) fn recv_meta(header: &libc::msghdr) -> RecvMeta {
             (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
                 meta.tos = read::<i32>(data).and_then(|class| u8::try_from(class).ok());
             }
-            // The first of the three times of SCM_TIMESTAMPING is the software's.
+            // The first of the three times of SCM_TIMESTAMPING is the software timestamp.
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING | libc::SCM_TIMESTAMPNS) => {
                 meta.timestamp = read::<libc::timespec>(data).and_then(nanos);
             }
@@ -169,7 +169,7 @@ pub(super) fn recv_meta(header: &libc::msghdr) -> RecvMeta {
     meta
 }
 
-/// Nanoseconds since 1970; 0 stands for "not known".
+/// Nanoseconds since 1970; the kernel writes 0 for an unknown time.
 fn nanos(time: libc::timespec) -> Option<i64> {
     #[allow(clippy::useless_conversion, reason = "a narrower type on some machines")]
     let (seconds, nanos) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
@@ -178,7 +178,8 @@ fn nanos(time: libc::timespec) -> Option<i64> {
 }
 
 impl Control {
-    /// Appends the control message that sends from `pktinfo` after the first `used` bytes; returns how many are used then.
+    /// Appends the control message that sends from `pktinfo` after the first `used` bytes; returns how many are then
+    /// used.
     pub(super) fn set_pktinfo(&mut self, used: usize, pktinfo: PktInfo) -> usize {
         match pktinfo.ip {
             IpAddr::V4(ip) => {
@@ -201,7 +202,7 @@ impl Control {
         }
     }
 
-    /// Appends the control message that segments what is sent into datagrams of `size` bytes.
+    /// Appends the control message for segments of `size` bytes (GSO).
     pub(super) fn set_segment_size(&mut self, used: usize, size: u16) -> usize {
         self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, size)
     }

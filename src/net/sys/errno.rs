@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-/// This process has as many files open as it may.
+/// This process has reached its limit of open files.
 pub(in crate::net) const OWN_LIMIT: i32 = Errno::MFILE.raw_os_error();
-/// The whole system has as many open as it may.
+/// The system has reached its limit of open files.
 pub(in crate::net) const SYSTEM_LIMIT: i32 = Errno::NFILE.raw_os_error();
 
 /// The errors of ICMP messages on Linux (`icmp_err_convert`, `icmpv6_err_convert`) that `std` does not name.
@@ -21,15 +21,15 @@ pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [
 #[cfg(not(target_os = "linux"))]
 pub(in crate::net) const ICMP_ERRORS: [i32; 0] = [];
 
-/// Errors of a GSO batch whose datagrams may be accepted one by one: the device does not compute checksums, the path has a
-/// smaller MTU, or the kernel has no GSO.
+/// Errors of a GSO batch whose datagrams may be accepted one by one: the device does not compute checksums, the path
+/// has a smaller MTU, or the kernel has no GSO.
 #[cfg(target_os = "linux")]
 pub(in crate::net) const GSO_ERRORS: [i32; 5] =
     [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
 #[cfg(not(target_os = "linux"))]
 pub(in crate::net) const GSO_ERRORS: [i32; 0] = [];
 
-/// How many files this process may have open, and how many it may ask for; `None` for any number.
+/// The limit of open files of this process, and the limit up to which it may raise it; `None`: unlimited.
 #[cfg(unix)]
 pub(in crate::net) fn open_files() -> (Option<u64>, Option<u64>) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);

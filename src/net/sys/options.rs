@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Received datagrams have their local address.
+/// Reports the local address of received datagrams.
 pub(in crate::net) fn enable_pktinfo(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
@@ -12,23 +12,23 @@ pub(in crate::net) fn enable_pktinfo(socket: BorrowedFd<'_>, ipv4: bool) -> io::
     }
 }
 
-/// GRO batches are received as one; kernels before 5.0 segment them.
+/// Receives a GRO batch as one; kernels before 5.0 do not support it.
 pub(in crate::net) fn enable_gro(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
 }
 
-/// A receive buffer of any size, which needs `CAP_NET_ADMIN`.
+/// Sets a receive buffer of any size, which needs `CAP_NET_ADMIN`.
 pub(in crate::net) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
 }
 
-/// Other sockets with this option may be bound to this one's address; the kernel divides the clients among them.
+/// Lets other sockets with this option be bound to the same address; the kernel distributes the clients among them.
 pub(in crate::net) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
 }
 
-/// ICMP errors go to the error queue, and received datagrams have their remaining hops.
+/// Reports ICMP errors in the error queue, and the remaining hops of received datagrams.
 pub(in crate::net) fn enable_recverr(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
@@ -39,7 +39,7 @@ pub(in crate::net) fn enable_recverr(socket: BorrowedFd<'_>, ipv4: bool) -> io::
     }
 }
 
-/// Datagrams that are too long for the path are refused, not fragmented.
+/// Refuses datagrams longer than the path MTU instead of fragmenting them.
 pub(in crate::net) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
         set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
@@ -56,7 +56,7 @@ pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Datagrams that the kernel has dropped because this socket's buffer was full.
+/// Datagrams that the kernel dropped because this socket's receive buffer was full.
 ///
 /// From `SO_MEMINFO`: `SO_RXQ_OVFL` reports them only with the next datagram that fits.
 pub(in crate::net) fn kernel_drops(socket: BorrowedFd<'_>) -> Option<u64> {
@@ -85,7 +85,7 @@ pub(in crate::net) mod tests {
         set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
     }
 
-    /// Received datagrams have their type of service or traffic class.
+    /// Reports the type of service or traffic class of received datagrams.
     pub(in crate::net) fn enable_recvtos(socket: BorrowedFd<'_>, ipv4: bool) {
         let (level, name) = if ipv4 {
             (libc::IPPROTO_IP, libc::IP_RECVTOS)

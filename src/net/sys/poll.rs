@@ -1,4 +1,4 @@
-//! Waiting with `poll`, which is late by microseconds; `SO_RCVTIMEO` counts in jiffies and is late by up to 10 ms.
+//! Waits with `poll`, which is late by microseconds; `SO_RCVTIMEO` counts in jiffies and is late by up to 10 ms.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::logic::{Nanos, SECOND};
 
 /// Waits until one of `sockets` or `bell` is readable, or `wait` nanoseconds have passed (`None`: no limit); returns
-/// whether a socket is, and whether the bell is. A signal ends the wait, too.
+/// whether a socket is readable, and whether the bell is. A signal ends the wait, too.
 pub(in crate::net) fn wait_readable<'a>(
     sockets: impl Iterator<Item = BorrowedFd<'a>>,
     bell: BorrowedFd<'a>,
@@ -35,7 +35,7 @@ fn poll_for(watched: &mut [PollFd<'_>], wait: Option<Nanos>) -> io::Result<()> {
         Timespec { tv_sec: wait / SECOND, tv_nsec: wait % SECOND }
     });
     match poll(watched, timeout.as_ref()) {
-        // A signal: the caller looks at the clock and comes back.
+        // A signal: the caller checks the clock and waits again.
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -27,7 +27,7 @@ pub(in crate::net) struct RecvBatch {
 struct Received {
     slot: usize,
     len: usize,
-    /// The length of each of a batch.
+    /// The length of each datagram of a batch but the last.
     segment_size: Option<NonZeroUsize>,
     source: SocketAddr,
     ttl: Option<u8>,
@@ -52,7 +52,7 @@ impl RecvBatch {
         }
     }
 
-    /// Receives what has arrived, without waiting; `WouldBlock` if nothing has.
+    /// Receives without waiting; `WouldBlock` if nothing has arrived.
     pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.received.clear();
         let vectors = self.vectors.refill(
@@ -80,7 +80,7 @@ impl RecvBatch {
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
             let RecvMeta { pktinfo, ttl, tos, timestamp, segment_size } = recv_meta(&header.msg_hdr);
-            // A datagram whose sender has no IP address cannot be answered or credited.
+            // A datagram whose sender has no IP address cannot be answered or matched.
             let Some(source) = address(name) else { continue };
             let len = (header.msg_len as usize).min(self.slot);
             self.received.push(Received { slot, len, segment_size, source, ttl, tos, pktinfo, timestamp });
@@ -141,7 +141,7 @@ pub(in crate::net) fn read_error_queue(
     }))
 }
 
-/// The extended error of an entry, and who reported it.
+/// The extended error of an entry, and the address that reported it.
 fn extended_error(header: &libc::msghdr) -> Option<(libc::sock_extended_err, Option<IpAddr>)> {
     for (level, kind, data) in cmsgs(header) {
         if !matches!(

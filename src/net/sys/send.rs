@@ -54,9 +54,9 @@ impl SendBatch {
         }
     }
 
-    /// Sends packets in order, without waiting; returns how many were sent, which may be less than all.
+    /// Sends packets in order, without waiting; returns how many were sent, possibly not all.
     ///
-    /// An error is that of the first one, and then none was sent.
+    /// An error is that of the first packet; then none was sent.
     pub(in crate::net) fn send<'a>(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -79,8 +79,8 @@ impl SendBatch {
         }));
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
         // SAFETY: `headers` holds `count` entries whose pointers lead to `names`, `vectors`, `controls` and the
-        // contents of `transmits`, which live until after the call and are not touched during it; sendmmsg writes to the
-        // headers alone.
+        // contents of `transmits`, which live until after the call and are not touched during it; sendmmsg writes to
+        // the headers alone.
         let sent = unsafe {
             libc::sendmmsg(
                 socket.as_raw_fd(),

@@ -12,7 +12,7 @@ pub(in crate::net) fn boot_time() -> Nanos {
     now.tv_sec.saturating_mul(SECOND).saturating_add(now.tv_nsec)
 }
 
-/// Lets the system end this thread's waits late by so many nanoseconds; 0 restores its default.
+/// Sets by how many nanoseconds the system may end this thread's waits late; 0 restores its default.
 pub(in crate::net) fn set_timer_slack(nanos: u64) -> std::io::Result<()> {
     Ok(rustix::thread::set_current_timer_slack(NonZeroU64::new(nanos))?)
 }

@@ -1,4 +1,4 @@
-//! Which datagrams of a socket the kernel timestamps
+//! Sets which datagrams of a socket the kernel timestamps
 //! ([timestamping](https://docs.kernel.org/networking/timestamping.html)).
 
 use std::io;
@@ -10,12 +10,12 @@ const RECEIVE: u32 = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING
 const SEND: u32 = RECEIVE | libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_OPT_TSONLY;
 const BOTH: u32 = SEND | libc::SOF_TIMESTAMPING_OPT_ID;
 
-/// Those received and those sent, which it counts from 0.
+/// Received datagrams and sent ones, which the kernel counts from 0.
 pub(in crate::net) fn both(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, BOTH)
 }
 
-/// Those received. Where `SO_TIMESTAMPING` is unknown, `SO_TIMESTAMPNS` may be known.
+/// Received datagrams. Where `SO_TIMESTAMPING` is unknown, `SO_TIMESTAMPNS` may be known.
 pub(in crate::net) fn receive(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, 0)
         .and_then(|()| set(socket, RECEIVE))
@@ -27,7 +27,7 @@ pub(in crate::net) fn none(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, 0)
 }
 
-/// Counts what is sent from 0 again.
+/// Restarts the count of sent datagrams at 0.
 pub(in crate::net) fn recount(socket: BorrowedFd<'_>) -> io::Result<()> {
     // `OPT_ID` starts at 0 when it is switched on.
     set(socket, SEND).and_then(|()| set(socket, BOTH))
