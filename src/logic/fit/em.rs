@@ -1,9 +1,9 @@
-//! Maximum likelihood for a channel whose state is hidden: expectation and maximisation (Baum and others 1970), a
+//! Fits a channel whose state is hidden by maximum likelihood: expectation maximisation (Baum and others 1970), a
 //! stretch at a time.
 //!
-//! A stretch of n equal fates multiplies by the n-th power of one matrix, and what is expected within it follows from
-//! the same powers. So a step costs as much as there are stretches, however long they are. The channel has been running
-//! for ever when a chain begins: its first state is drawn from the long run, as a server draws it.
+//! A stretch of n equal outcomes multiplies by the n-th power of one matrix, and its expected counts follow from the
+//! same powers. So the cost of a step grows with the number of stretches, not with their lengths. The first state of a
+//! chain has the stationary distribution, as in a server.
 
 use super::{Channel, Outcomes, Stretch};
 
@@ -20,9 +20,9 @@ pub(super) struct Found {
 
 /// The gain of log-likelihood in a round at which the search ends: a percent of a standard error.
 const ENOUGH: f64 = 1e-5;
-/// Each of three steps.
+/// Rounds on the beginning of the pings, each of three steps.
 const MOST_ROUNDS: usize = 300;
-/// Over all pings, from where their beginning has led to: ten million take a tenth of a second for each.
+/// Rounds on all pings, from the best channel of their beginning: one takes a tenth of a second for ten million.
 const MOST_LAST_ROUNDS: usize = 60;
 /// Stretches that starting points are tried on.
 const TRIAL: usize = 20_000;
@@ -52,8 +52,8 @@ pub(super) fn search(outcomes: &Outcomes, starts: &[Channel], fixed_good: bool) 
     Some(Found { channel: found.channel.named(), ..found })
 }
 
-/// Goes up from one starting point: two steps, a leap in their direction (SQUAREM; Varadhan and Roland 2008), which is
-/// taken back if it leads down, and a step from there.
+/// Climbs from one starting point: two steps, an extrapolation from them (SQUAREM; Varadhan and Roland 2008), which is
+/// dropped if the likelihood falls, and a step from there.
 fn climb(outcomes: &Outcomes, start: Channel, fixed_good: bool, rounds: usize) -> Found {
     let step = |channel: Channel| {
         let (log_likelihood, counts) = expect(outcomes, &channel);
@@ -74,7 +74,7 @@ fn climb(outcomes: &Outcomes, start: Channel, fixed_good: bool, rounds: usize) -
     Found { channel, log_likelihood: expect(outcomes, &channel).0, converged: false }
 }
 
-/// Where three points in a row lead to, on the scale of log odds; the third itself if there is no telling.
+/// Extrapolates three successive points on the scale of log odds; returns the third where that leads no further.
 fn leap(from: Channel, one: Channel, two: Channel) -> Channel {
     let odds = |channel: Channel| {
         [channel.p, channel.r, channel.loss_good, channel.loss_bad]
@@ -110,10 +110,10 @@ fn inner(chance: f64) -> f64 {
     chance.clamp(EDGE, 1.0 - EDGE)
 }
 
-/// How often each step of the chain is expected to have been taken, and to which fate.
+/// The expected number of each step of the chain.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
-    /// By fate, then from and to which state.
+    /// By outcome, then by the states before and after.
     pub(super) steps: [Matrix; 2],
     /// The states before the first packet of each chain.
     pub(super) first: [f64; 2],
@@ -139,7 +139,7 @@ impl Counts {
 }
 
 /// The best p and r for steps from state to state and for the states that chains begin in, one after the other until
-/// both stand: what is maximised is n01 ln p + n00 ln (1 - p) + n10 ln r + n11 ln (1 - r) + s0 ln (r / (p + r)) +
+/// neither changes. They maximise n01 ln p + n00 ln (1 - p) + n10 ln r + n11 ln (1 - r) + s0 ln (r / (p + r)) +
 /// s1 ln (p / (p + r)).
 pub(super) fn changes(steps: Matrix, first: [f64; 2], start: (f64, f64)) -> (f64, f64) {
     let chains = first[0] + first[1];
@@ -166,7 +166,7 @@ pub(super) fn changes(steps: Matrix, first: [f64; 2], start: (f64, f64)) -> (f64
     (p, r)
 }
 
-/// The log-likelihood of a channel, and what it expects to have happened: forwards and backwards over the stretches.
+/// The log-likelihood of a channel and its expected counts: forwards and backwards over the stretches.
 pub(super) fn expect(outcomes: &Outcomes, channel: &Channel) -> (f64, Counts) {
     let unit = |lost: bool| {
         let [good, bad] = [channel.step([1.0, 0.0], lost), channel.step([0.0, 1.0], lost)];
@@ -254,7 +254,7 @@ fn largest(a: &Matrix) -> f64 {
     a.as_flattened().iter().copied().fold(f64::MIN_POSITIVE, f64::max)
 }
 
-/// A power, divided by a number whose logarithm is given beside it: on its own it would soon be 0.
+/// A power, scaled so that it does not underflow, and the logarithm of the scale.
 fn power(unit: Matrix, exponent: u64) -> (Matrix, f64) {
     let (mut matrix, mut scale) = (unit, 0.0);
     for bit in (0..exponent.ilog2()).rev() {
@@ -270,8 +270,8 @@ fn power(unit: Matrix, exponent: u64) -> (Matrix, f64) {
     (matrix, scale)
 }
 
-/// The sum over t from 0 to n - 1 of (A^t)' W (A^(n-1-t))', divided by the number that the n-th power is divided by: what
-/// it says of each place in a stretch that all together weigh W.
+/// The sum over t from 0 to n - 1 of (A^t)' W (A^(n-1-t))', divided by the scale of the n-th power: the
+/// weights of all steps within stretches of the weight W.
 fn within(unit: Matrix, weight: Matrix, n: u64) -> Matrix {
     let turned_unit = turned(&unit);
     // The transposed power and the sum, for the leading digits of n in binary.
@@ -296,7 +296,7 @@ mod tests {
     use super::super::outcomes::tests::of;
     use super::*;
 
-    /// One packet after the other, with the states written out.
+    /// The log-likelihood, packet by packet.
     fn plainly(marks: &str, channel: &Channel) -> f64 {
         let chain = |marks: &str| {
             let start = [1.0 - channel.bad(), channel.bad()];
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn long_stretches_do_not_vanish() {
+    fn long_stretches_do_not_underflow() {
         let channel = Channel { p: 0.001, r: 0.3, loss_good: 0.0, loss_bad: 0.9 };
         let mut outcomes = Outcomes::default();
         outcomes.push(Stretch { lost: false, length: 10_000_000 });
@@ -342,7 +342,7 @@ mod tests {
 
         /// The expected steps are the slope of the log-likelihood over that of the logarithms (Fisher).
         #[test]
-        fn what_is_expected_is_the_slope(marks in "[.x]{2,40}", channel in channels()) {
+        fn expected_counts_give_the_slope(marks in "[.x]{2,40}", channel in channels()) {
             let (_, counts) = expect(&of(&marks), &channel);
             let [kept, lost] = counts.steps;
             let small = 1e-6;

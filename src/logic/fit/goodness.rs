@@ -1,15 +1,15 @@
-//! How good a chain is in absolute terms: whether the runs it makes are those that were seen.
+//! The goodness of fit of a chain: compares the observed run lengths with those of simulated pings.
 
 use super::{Channel, Outcomes, Stretch};
 
-/// What a comparison with simulated pings says.
+/// The result of a comparison with simulated pings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Goodness {
     /// Pearson's X²: how far the numbers of runs of each length, of losses and of pings in time, are from the mean of the
     /// simulations.
     pub distance: f64,
-    /// The share of simulated runs that are as far from it, this one among them: small for a model that makes other
-    /// runs. As the model was fitted to this very run and not anew to each simulated one, it errs on the high side.
+    /// The share of runs, the observed one among them, that are as far from that mean: small for a model with other run
+    /// lengths. It errs on the high side, as the model is not fitted anew to each simulated run.
     pub p_value: f64,
     /// How many pings were compared.
     pub compared: u64,
@@ -18,7 +18,7 @@ pub struct Goodness {
 const SIMULATIONS: usize = 99;
 const PIECES: u64 = 10;
 const PIECE: u64 = 10_000;
-/// Where the uniforms begin, so that the same pings always have the same answer.
+/// The seed of the simulations: the same pings always have the same result.
 const SEED: u64 = 42;
 
 /// Compares run lengths with those of 99 simulated runs (a parametric bootstrap); of more than 100,000 pings, ten pieces of
@@ -91,7 +91,7 @@ impl Lengths {
         self.0[usize::from(run.lost) * CLASSES + class(run.length)] += 1.0;
     }
 
-    /// Pearson's X² against what is expected; where less than one run is, as if it were one.
+    /// Pearson's X² against expected numbers, each taken as 1 at least.
     fn from(&self, expected: &Self) -> f64 {
         self.0.iter().zip(expected.0).map(|(seen, mean)| (seen - mean).powi(2) / mean.max(1.0)).sum()
     }
@@ -119,7 +119,7 @@ impl SplitMix {
     }
 }
 
-/// So many pings that a channel made, for tests.
+/// Pings simulated with a channel, for tests.
 #[cfg(test)]
 pub(super) fn made_by(channel: &Channel, pings: u64, seed: u64) -> Outcomes {
     let mut uniforms = SplitMix(seed);
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(goodness(&outcomes, &burst), goodness(&outcomes, &burst));
     }
 
-    /// Losses in the second half alone are no chain that any part of it would show.
+    /// Losses in the second half alone: a chain with the same mean loss fits neither half.
     #[test]
     fn a_path_that_changes_is_no_chain() {
         let mut outcomes = Outcomes::default();

@@ -1,8 +1,8 @@
-//! How far the numbers of a chain may be from the truth: their standard errors.
+//! The standard errors of the parameters of a chain.
 //!
-//! They come from the observed information, the bend of the log-likelihood at its top, on the scale of log odds. Its
-//! slope is what the chain is expected to have done, set against its probabilities (Fisher's identity), and so exact; the
-//! bend is the difference of the slopes on both sides.
+//! They come from the observed information, the curvature of the log-likelihood at its maximum, on the scale of log odds.
+//! The slope follows exactly from the expected counts (Fisher's identity); the curvature is the difference of the slopes
+//! on both sides.
 
 use super::em::{Counts, expect};
 use super::{Channel, Outcomes};
@@ -11,13 +11,13 @@ type Square = [[f64; 4]; 4];
 
 /// How far to either side, in log odds: far above rounding, far below where the slope curves.
 const STEP: f64 = 1e-3;
-/// A probability of which one side is expected to have been met less often is at 0 or 1, as far as anybody can see.
+/// A probability counts as 0 or 1 if its event, or the opposite, is expected less often than this.
 const MET: f64 = 1.0;
-/// What is left of a bend, once the others took theirs, below which it is rounding.
+/// A pivot below this share of its diagonal element is rounding.
 const FLAT: f64 = 1e-9;
 
-/// Standard errors of p, r and the losses of the good and the bad state, all that are `free`; what is not free, or is at 0
-/// or 1, is taken for known and has none. Nor has any, where the likelihood is flat: then others would do as well.
+/// Standard errors of p, r and the losses of the good and the bad state, as far as they are `free`. One that is not free, or
+/// is at 0 or 1, counts as known and has none. Where the likelihood is flat, none has one.
 pub(super) fn standard_errors(outcomes: &Outcomes, channel: &Channel, free: [bool; 4]) -> [Option<f64>; 4] {
     let (_, counts) = expect(outcomes, channel);
     let met = events(&counts).map(|[happened, not]| happened >= MET && not >= MET);
@@ -40,7 +40,7 @@ fn chances(channel: &Channel) -> [f64; 4] {
     [channel.p, channel.r, channel.loss_good, channel.loss_bad]
 }
 
-/// The channel with one of its log odds so much higher.
+/// The channel with one of its log odds higher by `step`.
 fn moved(channel: &Channel, which: usize, step: f64) -> Channel {
     let mut chances = chances(channel);
     let chance = &mut chances[which];
@@ -49,7 +49,7 @@ fn moved(channel: &Channel, which: usize, step: f64) -> Channel {
     Channel { p, r, loss_good, loss_bad }
 }
 
-/// How often what each probability is about is expected to have happened, and not.
+/// How often the event of each probability is expected to have happened, and how often the opposite.
 fn events(counts: &Counts) -> [[f64; 2]; 4] {
     let [kept, lost] = counts.steps;
     let both = |from: usize, to: usize| kept[from][to] + lost[from][to];
@@ -57,7 +57,7 @@ fn events(counts: &Counts) -> [[f64; 2]; 4] {
     [[both(0, 1), both(0, 0)], [both(1, 0), both(1, 1)], fate(0), fate(1)]
 }
 
-/// How the log-likelihood rises with each of the log odds.
+/// The derivative of the log-likelihood by each of the log odds.
 fn slope(outcomes: &Outcomes, channel: &Channel) -> [f64; 4] {
     let (_, counts) = expect(outcomes, channel);
     let (events, chances, [good, bad]) = (events(&counts), chances(channel), counts.first);
@@ -72,7 +72,7 @@ fn slope(outcomes: &Outcomes, channel: &Channel) -> [f64; 4] {
     })
 }
 
-/// The inverse of a matrix that bends down in every direction; `None` of another.
+/// The inverse of a positive definite matrix; `None` for another.
 fn inverse(matrix: Square) -> Option<Square> {
     let mut a = matrix;
     for k in 0..4 {
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    /// With the others known, an error is that of the bend of the likelihood itself.
+    /// With the others known, an error follows from the curvature of the likelihood itself.
     #[test]
     fn the_bend_is_that_of_the_likelihood() {
         let outcomes = made_by(&HIDDEN, 20_000, 1);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_leave_open_is_less_sure() {
+    fn errors_grow_when_the_others_are_unknown() {
         let outcomes = made_by(&HIDDEN, 20_000, 1);
         let all = standard_errors(&outcomes, &HIDDEN, [true; 4]);
         for which in 0..4 {
@@ -140,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn at_the_edge_or_on_flat_ground_there_is_none() {
+    fn at_an_edge_or_where_the_likelihood_is_flat_there_is_none() {
         let outcomes = made_by(&HIDDEN, 20_000, 1);
         let edge = Channel { loss_good: 1e-12, ..HIDDEN };
         let errors = standard_errors(&outcomes, &edge, [true; 4]);
         assert_eq!(errors.map(|error| error.is_some()), [true, true, false, true]);
-        // The states differ in nothing that can be seen.
+        // Both states lose alike, so no parameter can be determined.
         let same = Channel { loss_good: 0.1, loss_bad: 0.1, ..HIDDEN };
         assert_eq!(standard_errors(&outcomes, &same, [true; 4]), [None; 4]);
     }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn an_inverse_is_one() {
         let matrix = [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, 0.2, 0.1], [0.5, 0.2, 2.0, 0.3], [0.0, 0.1, 0.3, 1.0]];
-        let inverse = inverse(matrix).expect("it bends down everywhere");
+        let inverse = inverse(matrix).expect("positive definite");
         for (i, row) in matrix.iter().enumerate() {
             let product = [0, 1, 2, 3].map(|j| row.iter().zip(inverse).map(|(a, b)| a * b[j]).sum::<f64>());
             let unit = [0, 1, 2, 3].map(|j| f64::from(u8::from(i == j)));

@@ -1,7 +1,7 @@
-//! Models that fit a measured path: which chain loses like it, which distribution delays like it, and how well.
+//! Fits models to a measured path: Markov chains to its losses and distributions to its delays.
 //!
-//! Every fit is by maximum likelihood, the best one has the least BIC (Schwarz 1978), and each is judged in absolute
-//! terms too: a best of four can still be bad. What the pings cannot tell is `None`, with the reason.
+//! Every fit is by maximum likelihood, the best one has the least BIC (Schwarz 1978), and each has a goodness
+//! of fit too, as the best of four may still be bad. A model that cannot be fitted has a reason in its place.
 
 mod candidates;
 mod channel;
@@ -24,7 +24,7 @@ fn bic(parameters: u32, observations: f64, log_likelihood: f64) -> f64 {
     f64::from(parameters) * observations.ln() - 2.0 * log_likelihood
 }
 
-/// To six significant digits: far below any standard error, and short as text.
+/// Rounds to six significant digits: the error is far below any standard error, and the text is short.
 fn rounded(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }

@@ -1,23 +1,23 @@
-//! What became of pings, as stretches of the same fate.
+//! The outcomes of pings, lost or not, as stretches of equal ones.
 
 use std::collections::HashMap;
 
 use crate::logic::stats::Sample;
 
-/// So many pings in a row that all were lost, or all were not.
+/// Pings in a row that were all lost, or all not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stretch {
-    /// Their fate.
+    /// Whether they were lost.
     pub lost: bool,
     /// How many there are.
     pub length: u64,
 }
 
-/// Chains of pings with adjacent numbers. A gap in the numbers ends a chain, as the end of a sample does: what one
-/// chain knows of the next is left out.
+/// Chains of pings with adjacent numbers. A gap in the numbers ends a chain, as the end of a sample does: chains
+/// count as independent of each other.
 ///
-/// Ten million pings have perhaps a few hundred thousand stretches of a few hundred different lengths; everything is
-/// worked out for these.
+/// Ten million pings have perhaps a few hundred thousand stretches of a few hundred different lengths; powers of
+/// matrices are computed once for each of these.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
     kinds: Vec<Stretch>,
@@ -64,7 +64,7 @@ impl Outcomes {
         }
     }
 
-    /// The kinds of stretches that there are.
+    /// The distinct stretches.
     pub(super) fn kinds(&self) -> &[Stretch] {
         &self.kinds
     }
@@ -99,7 +99,7 @@ impl Outcomes {
         self.each().filter(|stretch| stretch.lost).count() as u64
     }
 
-    /// Pairs of pings, by the fate of the first and of the second.
+    /// Pairs of pings, by the outcome of the first and of the second.
     pub fn pairs(&self) -> [[u64; 2]; 2] {
         let mut pairs = [[0; 2]; 2];
         for chain in self.chains() {
@@ -123,8 +123,8 @@ impl Outcomes {
         first
     }
 
-    /// Pieces of `length` pings at most, up to `most` of them, spread evenly over all pings: a path that changes while
-    /// it is measured shows in some. Everything, if that is less.
+    /// Pieces of `length` pings at most, up to `most` of them, spread evenly over all pings, as a path may change
+    /// while it is measured. All pings, if they are fewer.
     pub(super) fn pieces(&self, most: u64, length: u64) -> Self {
         let sent = self.sent();
         if sent <= most * length {
@@ -154,7 +154,7 @@ impl Outcomes {
         some
     }
 
-    /// The first stretches, `most` of them or a few more.
+    /// The first stretches, `most` of them.
     pub(super) fn beginning(&self, most: usize) -> Self {
         let mut some = Self::default();
         for chain in self.chains() {

@@ -1,54 +1,56 @@
-//! The detector that keeps a promise: so many false alarms in so much time, whatever the losses.
+//! The detector with a promised rate of false alarms, whatever the losses.
 //!
-//! It learns how losses follow each other (a two-state chain) and how late heartbeats are, and from these the
-//! probability that a sender which is well is silent until some time:
+//! It learns how losses follow each other (a two-state chain) and how late heartbeats arrive. From these follows the
+//! probability P(t) that a healthy sender is silent until the time t:
 //!
 //! > (ok, lost) = (1, 0) at the last arrival; for each heartbeat k due since then
 //! > none = ok (1 - p01) + lost (1 - p11), lost = ok p01 + lost p11, ok = none S(t - EA(k)); P(t) = ok + lost
 //!
-//! with S the share of arrivals later than expected by more than that. The deadline is where P falls to what one
-//! received heartbeat may contribute: rate x interval / (1 - loss), since there are 1 - loss of those to each sent.
+//! where S(d) is the share of arrivals that are later than expected by more than d. The deadline is the time at which P
+//! falls to the false alarms that each received heartbeat may cause: rate x interval / (1 - loss), as 1 - loss of those
+//! sent are received.
 
 use super::deviations::{Deviations, Tail};
 use super::{Beat, Deadlines, Rate, saturated};
 use crate::logic::{Invalid, Nanos, SECOND};
 
-/// The longest silence that is waited for, in intervals. A longer gap is an outage: nothing is learned from it.
+/// The longest silence before a sender is down, in intervals. A longer gap is an outage, and the detector does not learn
+/// from it.
 pub const MOST_SILENT: i64 = 60;
-/// Heartbeats during which silence of at least three intervals and a second is fine.
+/// Up to so many heartbeats, a sender may be silent for three intervals and a second at least.
 const YOUNG: u32 = 10;
 /// Heartbeats over which the expected time is averaged.
 const MEMORY: f64 = 1_000.0;
-/// What was learned of losses is halved when it comes from so many heartbeats.
+/// The counts of losses are halved when they exceed this sum.
 const MOST_TRANSITIONS: f64 = 50_000.0;
-/// Heartbeats between two looks at what was learned, once that changes little: a sixteenth of all, and at most so many.
+/// Heartbeats from one forecast to the next: a sixteenth of all so far, and at most so many.
 const STEADY: u32 = 50;
 const OFTEN: u32 = 16;
-/// Up to so many heartbeats, a loss and one that is later than all before are reasons to look at once.
+/// Up to so many heartbeats, a loss, or one that is later than all before, renews the forecast at once.
 const UNSTEADY: u32 = 200;
-/// A time ahead is found to one part in so many of an interval, towards the later.
+/// A forecast is rounded up by at most an interval divided by this.
 const FINE: Nanos = 16_384;
-/// What is called late, and doubtful: phi is 2.
+/// The probability of a silence that counts as late or suspect: phi is 2.
 const SELDOM: f64 = 0.01;
 
-/// Suspects when silence is as improbable as `false_alarms` asks for.
+/// Suspects when silence is as improbable as `false_alarms` requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Calibrated {
     false_alarms: Rate,
 }
 
-/// What a calibrated detector foretells of itself.
+/// The forecast of a calibrated detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
     /// From the expected arrival of the last heartbeat to the deadline: the time to detection at worst.
     pub silence: Nanos,
-    /// False alarms per second that this silence gives: as promised, or more where [`MOST_SILENT`] cut it short.
+    /// False alarms per second with this silence: as promised, or more where [`MOST_SILENT`] cut it short.
     pub false_alarms: f64,
-    /// Whether it did.
+    /// Whether [`MOST_SILENT`] cut it short.
     pub cut_short: bool,
-    /// From the same expected arrival until 99 in 100 of those that arrive would have come.
+    /// From the same expected arrival until 99 in 100 of those that arrive have arrived.
     pub late: Nanos,
-    /// From there until only one in 100 senders that are well is silent for so long, losses included.
+    /// From the same expected arrival until only one in 100 healthy senders is still silent, losses included.
     pub doubtful: Nanos,
 }
 
@@ -59,12 +61,12 @@ impl Default for Calibrated {
 }
 
 impl Calibrated {
-    /// A detector with this promise.
+    /// A detector that promises this rate.
     pub fn new(false_alarms: Rate) -> Self {
         Self { false_alarms }
     }
 
-    /// The promise.
+    /// The promised rate.
     pub fn false_alarms(&self) -> Rate {
         self.false_alarms
     }
@@ -84,7 +86,7 @@ impl Calibrated {
             offset: 0.0,
             losses: Losses::PRIOR,
             deviations: Deviations::default(),
-            // What the first heartbeat would show is known: nothing.
+            // The first heartbeat alone shows nothing.
             next_timer: 2,
             forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false, late: 0, doubtful: 0 },
         };
@@ -93,15 +95,14 @@ impl Calibrated {
     }
 }
 
-/// How often a heartbeat that arrived (0) or was lost (1) was followed by one or the other.
+/// How often a heartbeat that arrived (0) or was lost (1) was followed by one that arrived or was lost.
 #[derive(Debug, Clone)]
 struct Losses {
     n00: f64,
     n01: f64,
     n10: f64,
     n11: f64,
-    /// Arrivals, and gaps between them, since the beginning: losses that are rarer than the counts above reach
-    /// back are not forgotten.
+    /// Arrivals, and gaps between them, since the start: halving the counts above forgets rare losses.
     arrivals: f64,
     gaps: f64,
 }
@@ -109,7 +110,7 @@ struct Losses {
 impl Losses {
     const PRIOR: Self = Self { n00: 19.0, n01: 1.0, n10: 2.0, n11: 1.0, arrivals: 20.0, gaps: 1.0 };
 
-    /// So many were lost between two that arrived.
+    /// Counts the heartbeats that were lost between two that arrived.
     fn gap(&mut self, lost: u64) {
         match lost {
             0 => self.n00 += 1.0,
@@ -147,17 +148,17 @@ pub(super) struct Watch {
     origin: Option<Beat>,
     latest: Option<u64>,
     received: u32,
-    /// How much later than planned from the first one heartbeats arrive on average.
+    /// How much later than on a schedule from the first one heartbeats arrive on average.
     offset: f64,
     losses: Losses,
     deviations: Deviations,
-    /// How many heartbeats are to be received before the next look at what was learned.
+    /// The number of received heartbeats at which the forecast is renewed.
     next_timer: u32,
     forecast: Forecast,
 }
 
 impl Watch {
-    /// Learns, and returns the deadlines.
+    /// Learns from a heartbeat and returns the deadlines.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub(super) fn fresh(&mut self, beat: Beat) -> Deadlines {
         let origin = *self.origin.get_or_insert(beat);
@@ -226,7 +227,7 @@ impl Watch {
     }
 }
 
-/// A sender that is well: how its losses follow each other, and how late its heartbeats are.
+/// A healthy sender: how its losses follow each other, and how late its heartbeats arrive.
 #[derive(Clone, Copy)]
 struct Chain<'a> {
     interval: Nanos,
@@ -236,8 +237,8 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// The first times, up to the longest silence, after which silence is no more probable than each of these: first
-    /// which interval, then when in it.
+    /// The first times, up to the longest silence, at which silence is no more probable than each of `most`: first
+    /// the interval, then the time in it.
     fn first(self, most: [f64; 2]) -> [Nanos; 2] {
         let fine = |most: f64, whole: i64| {
             let (mut low, mut high) = ((whole - 1) * self.interval, whole * self.interval);
@@ -251,8 +252,8 @@ impl Chain<'_> {
         [fine(most[0], whole[0]), fine(most[1], whole[1])]
     }
 
-    /// The same in whole intervals, of which all are found on one way: one interval more is one heartbeat more that was due,
-    /// before all the others. So it is known of both states what silence they end in, and this goes back by one step.
+    /// The same in whole intervals, in one pass: with each interval one more heartbeat was due, before all the others. So
+    /// each step computes the probability of silence after both states from that of the step before.
     fn first_whole(self, most: [f64; 2]) -> [i64; 2] {
         let before = |due: i64| {
             let late = due * self.interval;
@@ -281,7 +282,7 @@ impl Chain<'_> {
         found
     }
 
-    /// The probability that nothing came until `after` the expected arrival of a heartbeat that did.
+    /// The probability that nothing arrives until `after` the expected arrival of a heartbeat that did.
     fn silence(self, after: Nanos) -> f64 {
         let (mut ok, mut lost) = (1.0, 0.0);
         let mut late = after - self.interval;
@@ -306,9 +307,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Beside a search by halves over the longest silence.
+        /// Against a bisection over the longest silence.
         #[test]
-        fn the_first_silence_is_found_on_one_way(
+        fn the_first_silence_is_found_in_one_pass(
             interval in prop::sample::select(vec![1_000_000, SECOND / 20, SECOND, 30 * SECOND]),
             lateness in prop::collection::vec(-300_000_000_i64..400_000_000, 0..40),
             (p01, p11, most) in (0.0_f64..0.6, 0.0_f64..0.95, 1e-9_f64..0.2),

@@ -1,9 +1,9 @@
 //! Chen, Toueg and Aguilera's NFD-E ("On the quality of service of failure detectors", IEEE Transactions on Computers 51, 2002).
 //!
 //! The next heartbeat is expected at EA = S + interval + mean(A - S), with S the time at which the latest was sent and
-//! the mean taken over the latest arrivals; the deadline is a margin after that. A heartbeat that was delayed is worth
-//! no more than its own time. The mean lags behind a sender whose clock is off: by 50 ms at 100 ppm, one a second and
-//! a window of 1,000.
+//! the mean taken over the latest arrivals; the deadline is a margin after that. The delay of one
+//! heartbeat moves the deadline through the mean alone. The mean lags behind a sender whose clock drifts: by 50 ms at
+//! 100 ppm, with one heartbeat a second and a window of 1,000.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ pub(super) struct Watch {
     origin: Option<Beat>,
     /// When the latest was sent, counted from the first.
     latest: i128,
-    /// How much later than planned from the first one.
+    /// How much later than on a schedule from the first one each arrived.
     offsets: Window,
 }
 

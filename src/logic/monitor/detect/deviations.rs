@@ -1,7 +1,7 @@
 //! How far from their expected time heartbeats arrive: counts in buckets that are 3 % wide.
 //!
 //! 0.1 ms to 100 s, early and late alike. When there are 1,000,000 samples every count is halved: a promise of one in
-//! 100,000 heartbeats is kept by the ten latest of them. Beyond what was seen the tail falls with the square of the
+//! 100,000 heartbeats then rests on the ten latest of them. Beyond the latest one the tail falls with the square of the
 //! time. Counts are kept from the earliest to the latest bucket that was hit, two bytes each: some hundred bytes for
 //! delays of milliseconds, and 2 KB at most.
 
@@ -22,20 +22,20 @@ static BOUNDS: LazyLock<Vec<Nanos>> = LazyLock::new(|| {
     late.iter().rev().map(|bound| -bound).chain(late.iter().copied()).collect()
 });
 
-/// What was seen.
+/// Counts of deviations by bucket.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deviations {
     /// The bucket that `counts` begins with, and the latest that was hit.
     first: usize,
     latest: usize,
     counts: Vec<u16>,
-    /// A bucket for each time that its count had no room any more: 15 at most, as there are not more samples.
+    /// The bucket of each count that overflowed, once for each time: 15 at most, as there are not more samples.
     carried: Vec<u16>,
     samples: u32,
 }
 
 impl Deviations {
-    /// Takes one; returns whether it is later than all before.
+    /// Counts one; returns whether it is later than all before.
     pub(super) fn add(&mut self, deviation: Nanos) -> bool {
         let bucket = BOUNDS.partition_point(|bound| *bound < deviation);
         self.reach(bucket);
@@ -58,7 +58,7 @@ impl Deviations {
         2 * (self.counts.capacity() + self.carried.capacity())
     }
 
-    /// Loads where the next is likely to be counted.
+    /// Loads the count that is likely to change next.
     pub(super) fn prefetch(&self) -> u64 {
         self.counts.get(self.counts.len() / 2).copied().unwrap_or_default().into()
     }
@@ -79,7 +79,8 @@ impl Deviations {
         (self.first, self.counts) = (first, counts);
     }
 
-    /// From the latest on, odd ones handed down: the tail keeps its weight, and its end stays seen.
+    /// Halves from the latest on and carries each remainder to the next earlier one: the tail keeps its weight, and the
+    /// latest bucket is not emptied.
     fn halve(&mut self) {
         let (mut odd, mut carried) = (1, Vec::new());
         self.samples = 0;
@@ -126,12 +127,12 @@ impl Deviations {
 /// The probability that a heartbeat is later than a time.
 #[derive(Debug)]
 pub(super) struct Tail {
-    /// How many were later than the bound of this number, the next one and so on up to the last that any was later than.
+    /// The index of a bound, and how many were later than it and than each one after it.
     first: usize,
     above: Vec<u32>,
-    /// What each counts for.
+    /// The share of one sample.
     share: f64,
-    /// The last bound that any was later than, and which share was: the tail falls from there.
+    /// The last bound that any was later than, and the share that was: the tail falls from there.
     bound: Nanos,
     last: f64,
 }
@@ -153,7 +154,7 @@ impl Tail {
         (before + (behind - before) * part) * self.share
     }
 
-    /// The time beyond which there is that share, from a nanosecond to `longest`.
+    /// The time that this share of heartbeats exceeds, from a nanosecond to `longest`.
     #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest time")]
     pub(super) fn quantile(&self, share: f64, longest: Nanos) -> Nanos {
         let place = self.above.partition_point(|above| f64::from(*above) * self.share > share);
@@ -169,7 +170,7 @@ impl Tail {
         (time.ceil() as Nanos).clamp(1, longest)
     }
 
-    /// Before this every heartbeat is still to come.
+    /// Up to this time the tail is 1.
     pub(super) fn earliest() -> Nanos {
         BOUNDS[0]
     }

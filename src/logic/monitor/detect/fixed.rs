@@ -1,4 +1,4 @@
-//! So many intervals after the last arrival: what most programs do.
+//! The detector that suspects so many intervals after the last arrival, as most programs do.
 
 use std::fmt;
 use std::num::NonZeroU16;

@@ -1,11 +1,11 @@
-//! How long may a sender of heartbeats be silent before it is suspected: failure detectors.
+//! Failure detectors: how long a sender of heartbeats may be silent before it is suspected.
 //!
-//! A [`Detector`] is the plan, read from a text such as `calibrated:1 per 30 days`. Its [`Watch`] follows one
-//! sender: it takes each heartbeat (number and time of arrival) and gives the deadlines. It reads no clock, so a
-//! month of heartbeats takes a second.
+//! A [`Detector`] is the configuration, read from a text such as `calibrated:1 per 30 days`. Its [`Watch`] follows one
+//! sender: it computes the deadlines from the number and the time of arrival of each heartbeat. It reads no clock, so a
+//! month of heartbeats is simulated in a second.
 //!
-//! Only a *fresh* heartbeat, with a higher number than any before, moves the deadline on: one that was overtaken
-//! says nothing about now.
+//! Only a *fresh* heartbeat, with a higher number than any before, extends the deadline: one that was overtaken
+//! does not show that the sender is still up.
 
 mod calibrated;
 mod chen;
@@ -32,14 +32,14 @@ use crate::logic::{Invalid, Nanos};
 const EXPECTED: &str =
     "fixed:3 (misses), phi:8 (threshold), chen:2s (safety margin) or calibrated:1 per 30 days (false alarms)";
 
-/// One heartbeat as it arrived. The sequence number goes up by one for each that is sent; none is fed twice.
+/// One heartbeat as it arrived. The sequence number goes up by one for each that is sent; none is passed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beat {
     /// The number that the sender gave it.
     pub seq: u64,
     /// When it left by a clock of the sender, whose origin does not matter.
     pub sent: Nanos,
-    /// When it came.
+    /// When it arrived.
     pub at: Nanos,
 }
 
@@ -52,12 +52,12 @@ pub enum Detector {
     Phi(Phi),
     /// Chen's NFD-E: a margin after the time at which the next heartbeat is expected.
     Chen(Chen),
-    /// Silence that is as improbable as the promised rate of false alarms asks for, losses included.
+    /// Silence that is as improbable as the promised rate of false alarms requires, losses included.
     Calibrated(Calibrated),
 }
 
 impl Detector {
-    /// Three misses: what every interval allows.
+    /// Three misses, which are valid for every interval.
     pub fn plain() -> Self {
         Self::Fixed(Fixed::default())
     }
@@ -86,14 +86,14 @@ pub struct Watch {
     state: State,
 }
 
-/// Until when silence means what, each moment included.
+/// The deadlines of the next heartbeat, each inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// Nothing: the next heartbeat is under way.
+    /// Until then it is on time.
     pub late: Nanos,
-    /// That a heartbeat is late, as happens.
+    /// Until then it is late, which is common.
     pub suspect: Nanos,
-    /// That something may be wrong; from here on it is.
+    /// Until then its sender is suspect; after that it is down.
     pub down: Nanos,
 }
 
@@ -104,7 +104,7 @@ impl Deadlines {
         Self { late, suspect: late + down.saturating_sub(late) / 2, down }
     }
 
-    /// The same for a sender that is often silent for so long after a heartbeat that came at `at`.
+    /// The same for a sender that is often silent for `usual` after a heartbeat that arrived at `at`.
     pub(super) fn after_at_least(self, at: Nanos, usual: Nanos) -> Self {
         let after = |quarters: Nanos| at.saturating_add((usual / 4).saturating_mul(quarters));
         Self {
@@ -167,22 +167,22 @@ impl Watch {
         }
     }
 
-    /// The interval that it goes by.
+    /// The time between two heartbeats.
     pub fn interval(&self) -> Nanos {
         self.interval
     }
 
-    /// Until when silence means what; `None` before the first heartbeat.
+    /// The deadlines; `None` before the first heartbeat.
     pub fn deadlines(&self) -> Option<Deadlines> {
         self.deadlines
     }
 
-    /// Until when silence is still fine, this moment included; `None` before the first heartbeat.
+    /// The time after which the sender is down; `None` before the first heartbeat.
     pub fn deadline(&self) -> Option<Nanos> {
         self.deadlines.map(|deadlines| deadlines.down)
     }
 
-    /// What a calibrated detector foretells of itself; `None` for the others.
+    /// The forecast of a calibrated detector; `None` for the others.
     pub fn forecast(&self) -> Option<Forecast> {
         match &self.state {
             State::Calibrated(watch) => Some(watch.forecast()),
@@ -226,7 +226,7 @@ impl fmt::Display for Detector {
     }
 }
 
-/// `key=value` behind the first value of a detector.
+/// `key=value` after the first value of a detector.
 fn option(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
 }

@@ -1,8 +1,8 @@
 //! The phi accrual detector (Hayashibara and others, SRDS 2004): phi = -log10 P(an interval is longer than this).
 //!
 //! The intervals between fresh arrivals are taken as normal, with the exact tail (the logistic one that is often
-//! used is off by an order of magnitude at phi 8). Two intervals of 3/4 and 5/4 of the planned one stand in at
-//! the beginning; an interval that ended after the deadline is not learned from.
+//! used is off by an order of magnitude at phi 8). The window begins with two intervals, of 3/4 and
+//! 5/4 of the planned one; an interval that ends after the deadline is left out.
 
 use std::fmt;
 
@@ -92,7 +92,7 @@ impl Watch {
         self.intervals.prefetch()
     }
 
-    /// Learns, and gives the deadline.
+    /// Learns from a heartbeat and returns the deadline.
     #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest time")]
     pub(super) fn fresh(&mut self, beat: Beat, deadline: Option<Nanos>) -> Nanos {
         let in_time = deadline.is_some_and(|deadline| beat.at <= deadline);

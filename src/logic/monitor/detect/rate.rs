@@ -1,4 +1,4 @@
-//! A rate as people say it: `1 per 30 days`.
+//! A rate as text, such as `1 per 30 days`.
 
 use std::fmt;
 use std::num::NonZeroU32;

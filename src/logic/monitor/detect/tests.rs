@@ -1,4 +1,4 @@
-//! Detectors by hand, in virtual time.
+//! Detectors, in virtual time.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn watch(text: &str) -> Watch {
     detector(text).watch(SECOND).unwrap()
 }
 
-/// Heartbeats 0, 1, ... sent every second, each `after` on the way, those for which `lost` says so left out.
+/// Heartbeats 0, 1, ... sent every second, each delayed by `after`, without those for which `lost` is true.
 fn fed(text: &str, beats: u64, after: impl Fn(u64) -> Nanos, lost: impl Fn(u64) -> bool) -> Watch {
     let mut watch = watch(text);
     for seq in (0..beats).filter(|seq| !lost(*seq)) {
@@ -52,7 +52,7 @@ fn a_detector_has_one_text() {
 }
 
 #[test]
-fn what_is_no_detector_is_refused_with_what_is_one() {
+fn invalid_detectors_are_refused_with_the_valid_forms() {
     let cases = [
         ("", "calibrated:1 per 30 days"),
         ("chen", "chen:2s"),
@@ -85,7 +85,7 @@ fn what_is_no_detector_is_refused_with_what_is_one() {
 }
 
 #[test]
-fn an_interval_that_makes_no_sense_is_refused() {
+fn invalid_intervals_are_refused() {
     for interval in [0, -1, 999_999, 86_400 * SECOND + 1] {
         assert!(detector("fixed:3").watch(interval).is_err(), "{interval}");
     }
@@ -95,7 +95,7 @@ fn an_interval_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn nobody_is_suspected_who_was_never_heard() {
+fn a_sender_without_a_heartbeat_has_no_deadline() {
     for text in ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per day"] {
         assert_eq!(watch(text).deadline(), None);
     }
@@ -118,7 +118,7 @@ fn chen_counts_from_the_expected_time() {
 }
 
 #[test]
-fn stale_heartbeats_revive_nobody() {
+fn stale_heartbeats_extend_no_deadline() {
     for text in ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per day"] {
         let mut watch = fed(text, 100, |_| 0, |seq| (50..99).contains(&seq));
         let before = watch.deadline().unwrap();
@@ -164,7 +164,7 @@ fn calibrated_waits_longer_where_losses_come_in_runs() {
 }
 
 #[test]
-fn calibrated_says_when_it_cannot_wait_long_enough() {
+fn calibrated_reports_a_silence_that_is_cut_short() {
     // Runs of 40 losses every 80: silence of 60 intervals is still too probable for a promise of one a year.
     let watch = fed("calibrated:1 per year", 20_000, |_| 0, |seq| seq % 80 >= 40);
     let forecast = watch.forecast().unwrap();
@@ -181,7 +181,7 @@ fn calibrated_gives_a_newcomer_three_intervals_and_a_second() {
 }
 
 #[test]
-fn the_marks_say_late_then_doubtful_then_stopped() {
+fn a_silent_sender_is_late_then_suspect_then_down() {
     // 200 heartbeats, every tenth lost, each up to 10 ms on the way: the last was sent at 200 s.
     let lossy =
         fed("calibrated:1 per day", 201, |seq| i64::try_from(seq % 11).unwrap() * MS, |seq| seq % 10 == 5);
@@ -192,7 +192,7 @@ fn the_marks_say_late_then_doubtful_then_stopped() {
     let doubtful = deadlines.suspect - sent(200);
     assert!((2 * SECOND..3 * SECOND).contains(&doubtful), "{doubtful}");
     assert!(deadlines.down > deadlines.suspect);
-    // The others know only when they give up.
+    // The others compute the last deadline alone.
     for (text, late, suspect, down) in
         [("fixed:3", 1_500, 2_250, 3_000), ("fixed:1", 1_000, 1_000, 1_000), ("chen:2s", 1_500, 2_250, 3_000)]
     {
@@ -222,10 +222,9 @@ proptest! {
         let _ = (text.parse::<Detector>(), near.parse::<Detector>());
     }
 
-    /// Whatever arrives, in whatever order and at whatever time: no panic, and the deadline of a fresh one is later
-    /// than its arrival for those that count from it.
+    /// Any heartbeats, in any order and at any time: no panic, and a deadline.
     #[test]
-    fn nothing_that_arrives_hurts(beats in prop::collection::vec((any::<u64>(), any::<i64>(), 0..1_000 * SECOND), 1..300)) {
+    fn any_heartbeats_are_accepted(beats in prop::collection::vec((any::<u64>(), any::<i64>(), 0..1_000 * SECOND), 1..300)) {
         for text in ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per day"] {
             let (mut watch, mut at) = (watch(text), 0);
             for (seq, sent, later) in &beats {
@@ -236,7 +235,7 @@ proptest! {
         }
     }
 
-    /// A stricter promise never waits less, and what is seen late is waited for.
+    /// A stricter promise never has a shorter silence.
     #[test]
     fn a_stricter_promise_waits_longer(delays in prop::collection::vec((0_i64..500, 0_u8..5), 20..300)) {
         let silence = |text: &str| {

@@ -1,8 +1,8 @@
 //! The last values of a stream with their mean and spread, in two bytes each.
 //!
 //! A value is kept as its distance from a middle, in units of 1, 10, 100 ... nanoseconds: the finest in which all of
-//! them have room, looked for anew with each turn. So it is off by less than one part in 10,000 of the spread of the last
-//! turns, and the sums are whole numbers, in which nothing drifts or cancels.
+//! them fit, chosen anew whenever as many values have come as the window holds. So the error is less than one part in
+//! 10,000 of the spread of the last windows, and the sums are integers, which accumulate no rounding error.
 
 use std::collections::VecDeque;
 
@@ -87,7 +87,7 @@ impl Window {
         i16::try_from(rounded(distance, self.unit.into())).ok()
     }
 
-    /// Takes the middle of all values and this one, and the finest unit in which they have room; gives back its distance.
+    /// Chooses the middle of all values and this one, and the finest unit in which they fit; returns its distance.
     fn make_room_for(&mut self, value: i64) -> i16 {
         let values: Vec<i128> = self
             .distances
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Beside the exact values: off by less than a part in 10,000 of the spread of the last three turns.
+        /// Against the exact values: off by less than a part in 10,000 of the spread of the last three turns.
         #[test]
         fn it_is_as_good_as_the_exact_values(
             size in 2_u16..40,
