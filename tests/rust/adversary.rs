@@ -1,4 +1,4 @@
-//! A pinger that is fed what a hostile or a broken network might send, in virtual time.
+//! A pinger and a hostile or broken network, in virtual time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ fn arrive(pinger: &mut Pinger, at: i64, bytes: &[u8]) {
     pinger.receive(source, bytes, &arrival, &mut |_| ());
 }
 
-/// Sends what is due; gives back the message.
+/// Sends the due ping; returns the message.
 fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
     let Action::Send(seq) = pinger.poll(now, &mut |_| ()) else { panic!("nothing is due at {now}") };
     let mut message = Vec::new();
@@ -33,7 +33,7 @@ fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
 }
 
 #[test]
-fn a_ping_that_never_left_is_not_answered() {
+fn a_ping_that_was_not_sent_is_not_answered() {
     let codec = "hello {seq}".parse().expect("a line");
     let mut pinger = pinger(Options { interval: Some(0.01), codec, ..Options::default() });
     send(&mut pinger, 0);
@@ -45,7 +45,7 @@ fn a_ping_that_never_left_is_not_answered() {
 }
 
 #[test]
-fn a_binary_number_before_zero_names_no_ping() {
+fn a_negative_binary_number_matches_no_ping() {
     let mut pinger = pinger(Options { first_seq: 0, interval: Some(0.01), ..Options::default() });
     send(&mut pinger, 0);
     send(&mut pinger, 10 * MS);
@@ -55,7 +55,7 @@ fn a_binary_number_before_zero_names_no_ping() {
 }
 
 #[test]
-fn a_server_that_counts_from_zero_shifts_nothing() {
+fn replies_numbered_from_zero_are_unverified() {
     let mut pinger = pinger(Options { count: Some(3), ..Options::default() });
     for seq in 0..3 {
         let now = 2 * seq * SECOND;
@@ -67,7 +67,7 @@ fn a_server_that_counts_from_zero_shifts_nothing() {
 }
 
 #[test]
-fn an_answer_older_than_the_rows_is_nobody_s() {
+fn a_reply_to_a_ping_without_a_row_is_unmatched() {
     let mut pinger = pinger(Options { count: None, ..Options::default() });
     let first = send(&mut pinger, 0);
     arrive(&mut pinger, MS / 2, &first);
@@ -91,7 +91,7 @@ fn a_run_without_an_end_takes_constant_memory() {
     for number in 0..400_000_u32 {
         let now = i64::from(number) * step;
         let message = send(&mut pinger, now);
-        // One in three is lost, and holds up the forgetting for as long as its timeout.
+        // One in three is lost, and delays the removal of rows by its timeout.
         if number % 3 != 0 {
             arrive(&mut pinger, now + step / 2, &message);
         }
@@ -105,7 +105,7 @@ fn a_run_without_an_end_takes_constant_memory() {
 }
 
 #[test]
-fn a_refusal_after_the_timeout_comes_too_late() {
+fn an_icmp_error_after_the_timeout_is_ignored() {
     let mut pinger = pinger(Options { count: Some(1), ..Options::default() });
     let message = send(&mut pinger, 0);
     pinger.unreachable(5 * SECOND, Some(&message), None, &mut |_| ());
@@ -113,7 +113,7 @@ fn a_refusal_after_the_timeout_comes_too_late() {
 }
 
 #[test]
-fn a_refusal_that_quotes_headers_only_is_about_the_oldest_ping() {
+fn an_icmp_error_that_quotes_headers_only_is_credited_to_the_oldest_ping() {
     // RFC 792 obliges a router to quote no more than the first eight bytes behind the IP header.
     let mut pinger = pinger(Options { interval: Some(0.01), ..Options::default() });
     send(&mut pinger, 0);
@@ -123,7 +123,7 @@ fn a_refusal_that_quotes_headers_only_is_about_the_oldest_ping() {
 }
 
 #[test]
-fn it_gives_up_after_so_many_misses_in_a_row_and_sends_no_more() {
+fn it_stops_sending_after_so_many_misses_in_a_row() {
     let mut pinger =
         pinger(Options { count: None, misses: Some(2), linger: Some(0.0), ..Options::default() });
     send(&mut pinger, 0);
@@ -132,19 +132,19 @@ fn it_gives_up_after_so_many_misses_in_a_row_and_sends_no_more() {
     send(&mut pinger, SECOND + MS);
     send(&mut pinger, 2 * SECOND + MS);
     assert_eq!(pinger.poll(3 * SECOND + MS, &mut |_| ()), Action::Done);
-    // A late answer takes back nothing.
+    // A late reply does not resume the run.
     arrive(&mut pinger, 3 * SECOND + 2 * MS, &answered);
     assert_eq!(pinger.poll(3 * SECOND + 2 * MS, &mut |_| ()), Action::Done);
     assert_eq!((pinger.summary().sent, pinger.summary().timeouts), (4, 3));
 }
 
 #[test]
-fn a_schedule_of_ages_is_refused() {
+fn a_schedule_that_is_too_long_is_refused() {
     let options = Options { count: Some(107_000), interval: Some(86_400.0), ..Options::default() };
     assert!(Plan::new(options).expect_err("too long").to_string().contains("107000"));
 }
 
-/// What happens to each ping of a random run: not sent, or so many answers after so long, some of them refusals.
+/// The fate of each ping of a random run: not sent, or replies and ICMP errors with their delays.
 #[derive(Debug, Clone)]
 struct Fate {
     fails: bool,
@@ -161,7 +161,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// A second account of the rules, by the ping and not by the datagram, must come to the same rows.
+    /// A second implementation of the rules, by ping instead of by datagram, must produce the same rows.
     #[test]
     fn every_answer_is_credited_to_its_own_ping(
         fates in prop::collection::vec(fate(), 1..40),

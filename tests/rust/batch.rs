@@ -1,4 +1,4 @@
-//! Heartbeats heard many at once: the same comes of them as of one after the other, and a long queue does no harm.
+//! Heartbeats received in batches: the results are those of single datagrams, and a long queue causes no wrong verdict.
 
 use std::net::SocketAddr;
 
@@ -14,21 +14,21 @@ fn at(now: Nanos) -> Moment {
     Moment { mono: now, wall: EPOCH + now }
 }
 
-/// What a monitor has to say for itself, and what it answered.
-type Told = (Vec<Event>, Vec<PeerRow>, String, Vec<(usize, Vec<u8>)>);
+/// Events, clients, saved state and answers of a monitor.
+type Output = (Vec<Event>, Vec<PeerRow>, String, Vec<(usize, Vec<u8>)>);
 
-/// Datagrams that come together, and how long after those before.
+/// Datagrams that arrive together, and the time since those before.
 type Batch = (Nanos, Vec<(SocketAddr, Vec<u8>)>);
 
-/// Lets a monitor hear batches, at once or one datagram after the other.
-fn hear(plan: &MonitorPlan, batches: &[Batch], at_once: bool) -> Told {
+/// Feeds batches to a monitor, whole or one datagram at a time.
+fn observe(plan: &MonitorPlan, batches: &[Batch], at_once: bool) -> Output {
     let mut monitor = Monitor::new(plan.clone(), at(0));
     let (mut now, mut answers, mut out) = (0, Vec::new(), Vec::new());
     for (number, (later, batch)) in batches.iter().enumerate() {
         now += later;
         if at_once {
-            let said = batch.iter().map(|(source, datagram)| (*source, &**datagram));
-            monitor.hear_all(at(now), said, |place, answer| answers.push((place, answer.to_vec())));
+            let received = batch.iter().map(|(source, datagram)| (*source, &**datagram));
+            monitor.hear_all(at(now), received, |place, answer| answers.push((place, answer.to_vec())));
         } else {
             for (place, (source, datagram)) in batch.iter().enumerate() {
                 monitor.hear(at(now), *source, datagram, &mut out);
@@ -48,7 +48,7 @@ fn hear(plan: &MonitorPlan, batches: &[Batch], at_once: bool) -> Told {
     (monitor.events().collect(), rows, saved, answers)
 }
 
-/// A datagram of one of few senders, who are more than there is room for.
+/// A datagram of one of a few senders, more than the monitor keeps.
 fn datagram() -> impl Strategy<Value = (SocketAddr, Vec<u8>)> {
     let numbers = (0_u8..8, 1_u64..12, 1_u64..3, 0_u8..3, any::<u8>());
     numbers.prop_map(|(who, seq, session, host, kind)| {
@@ -79,9 +79,9 @@ fn datagram() -> impl Strategy<Value = (SocketAddr, Vec<u8>)> {
 }
 
 proptest! {
-    /// Also where somebody is let in, makes room for another or is moved within a batch.
+    /// Also if a client is added, evicted or changes its address within a batch.
     #[test]
-    fn it_is_the_same_as_one_after_the_other(
+    fn batches_give_the_same_results_as_single_datagrams(
         batches in prop::collection::vec(
             (0..2 * SECOND, prop::collection::vec(datagram(), 0..40)), 1..12),
         (detector, max_clients, per_prefix, sealed) in
@@ -93,21 +93,21 @@ proptest! {
         if sealed {
             plan.keys = Keys::read(KEYS).expect("a key");
         }
-        let (at_once, one_by_one) = (hear(&plan, &batches, true), hear(&plan, &batches, false));
+        let (at_once, one_by_one) = (observe(&plan, &batches, true), observe(&plan, &batches, false));
         prop_assert_eq!(at_once, one_by_one);
     }
 }
 
-/// A monitor with a driver that looks when all that came is heard, or after a second of it.
+/// A monitor with a driver that wakes it when the queue is empty, or after a second.
 struct Driver {
     monitor: Monitor,
     now: Nanos,
-    looked: Nanos,
+    checked: Nanos,
     waiting: Vec<String>,
 }
 
 impl Driver {
-    /// Hears what waits, as many at a time as a receive brings, in so much time.
+    /// Receives the queued datagrams in batches, which takes so much time.
     fn drain(&mut self, took: Nanos) {
         let source = SocketAddr::from(([192, 0, 2, 1], 5_000));
         let portions = i64::try_from(self.waiting.len().div_ceil(64)).expect("few");
@@ -118,30 +118,30 @@ impl Driver {
                 portion.iter().map(|text| (source, text.as_bytes())),
                 |_, _| {},
             );
-            if self.now - self.looked >= 5 * TICK {
-                self.looked = self.now;
+            if self.now - self.checked >= 5 * TICK {
+                self.checked = self.now;
                 self.monitor.wake(at(self.now), None);
             }
         }
         self.waiting.clear();
-        self.looked = self.now;
+        self.checked = self.now;
         self.monitor.wake(at(self.now), None);
     }
 }
 
-/// What waited while the monitor stood still for a minute: ten heartbeats of each of 15,000 clients. Reading them takes two
-/// seconds, in which verdicts are given. Those are down who had stopped before, as soon as the detector can tell, and
-/// nobody else.
+/// A monitor that was stalled for a minute has ten heartbeats of each of 15,000 clients in its queue. Reading them
+/// takes two seconds, during which the detectors are checked. Clients that had stopped before are down as soon as the
+/// detector decides so, and no others.
 #[test]
 fn a_queue_of_150_000_is_drained_without_a_wrong_verdict() {
     assert!(drain_a_queue("fixed:3", 15_200, true) >= 150_000);
-    for (detector, tells) in [("chen:2s", true), ("phi:8", true), ("calibrated", false)] {
-        drain_a_queue(detector, 1_000, tells);
+    for (detector, detects) in [("chen:2s", true), ("phi:8", true), ("calibrated", false)] {
+        drain_a_queue(detector, 1_000, detects);
     }
 }
 
-/// Says how many waited.
-fn drain_a_queue(detector: &str, clients: i64, tells: bool) -> usize {
+/// Returns the length of the queue.
+fn drain_a_queue(detector: &str, clients: i64, detects: bool) -> usize {
     const INTERVAL: Nanos = 6 * SECOND;
     let line = |client: i64, seq: i64, sent: Nanos| {
         let (whole, part) = (sent / SECOND, sent % SECOND);
@@ -153,13 +153,13 @@ fn drain_a_queue(detector: &str, clients: i64, tells: bool) -> usize {
     let stops = |client: i64| client % 100 == 7;
     let mut plan = MonitorPlan::new(detector.parse().expect("a detector"));
     (plan.max_clients, plan.per_prefix) = (20_000, 20_000);
-    let mut driver = Driver { monitor: Monitor::new(plan, at(0)), now: 0, looked: 0, waiting: Vec::new() };
+    let mut driver = Driver { monitor: Monitor::new(plan, at(0)), now: 0, checked: 0, waiting: Vec::new() };
     let mut queued = 0;
     for (seq, client) in (1..=18).flat_map(|seq| (0..clients).map(move |client| (seq, client))) {
-        // Each at a phase of its own.
+        // Each client has a phase of its own.
         let sent = seq * INTERVAL + INTERVAL * client / clients;
-        let stands_still = (4..=13).contains(&seq);
-        while sent > driver.now + TICK && !stands_still {
+        let is_stalled = (4..=13).contains(&seq);
+        while sent > driver.now + TICK && !is_stalled {
             driver.now += TICK;
             driver.drain(0);
         }
@@ -172,7 +172,7 @@ fn drain_a_queue(detector: &str, clients: i64, tells: bool) -> usize {
         }
     }
     driver.drain(0);
-    let (mut stalled, mut told) = (0, 0);
+    let (mut stalled, mut notable) = (0, 0);
     for event in driver.monitor.events().filter(Event::is_notable) {
         let Some(name) = event.client.as_deref() else {
             assert_eq!(event.kind.as_str(), "stalled", "{detector}: {event:?}");
@@ -183,14 +183,14 @@ fn drain_a_queue(detector: &str, clients: i64, tells: bool) -> usize {
         let right = matches!(event.kind, Kind::Is(State::New | State::Up))
             || (gone && event.kind == Kind::Is(State::Down));
         assert!(right, "{detector}: {event:?}");
-        told += 1;
+        notable += 1;
     }
     let gone = clients / 100;
-    assert_eq!((stalled, told), (1, 2 * clients + if tells { gone } else { 0 }), "{detector}");
+    assert_eq!((stalled, notable), (1, 2 * clients + if detects { gone } else { 0 }), "{detector}");
     for row in driver.monitor.peers(at(driver.now)) {
         let is_gone = stops(row.client[1..].parse().expect("a number"));
         assert_eq!((row.counts.received, row.counts.lost), (if is_gone { 4 } else { 18 }, 0), "{row:?}");
-        assert!(!is_gone || !tells || row.state == State::Down, "{row:?}");
+        assert!(!is_gone || !detects || row.state == State::Down, "{row:?}");
     }
     queued
 }

@@ -1,4 +1,4 @@
-//! A pinger with a protocol of its own: binary, and with the server's times in its replies.
+//! A pinger with another codec: binary, with the server's times in its replies.
 
 use std::net::SocketAddr;
 
@@ -71,7 +71,7 @@ fn receive(pinger: &mut Pinger<Binary>, now: i64, bytes: &[u8]) {
 }
 
 #[test]
-fn replies_are_credited_by_what_the_codec_reads_and_the_servers_times_are_kept() {
+fn replies_are_credited_by_the_codec_and_the_servers_times_are_kept() {
     let plan = Plan::new(Options {
         count: Some(4),
         timeout: 1.0,
@@ -107,7 +107,7 @@ fn replies_are_credited_by_what_the_codec_reads_and_the_servers_times_are_kept()
 }
 
 #[test]
-fn the_servers_times_take_no_room_where_no_reply_has_any() {
+fn the_servers_times_take_no_memory_if_no_reply_has_any() {
     let rows = |times: ServerTimes| {
         let mut rows = Rows::new(1);
         for index in 0..100 {

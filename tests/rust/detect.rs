@@ -33,7 +33,7 @@ fn a_gap_at_the_end_counts_too() {
 }
 
 #[test]
-fn silence_from_the_beginning_is_nobodys_mistake() {
+fn silence_from_the_beginning_is_no_mistake() {
     let seen = outcome("fixed:3", "1", "0", 100);
     assert_eq!((seen.mistakes, seen.suspected, seen.observed), (0, 0, 0));
     assert!(seen.query_accuracy().is_none() && seen.detections.is_empty());
@@ -43,22 +43,22 @@ fn silence_from_the_beginning_is_nobodys_mistake() {
 fn a_crash_is_detected_at_the_deadline() {
     let seen = outcome("fixed:3", "0", "100ms", 10_000);
     assert_eq!(seen.detections.len(), 200);
-    // From just after a heartbeat to just before the next, and the way takes 100 ms.
+    // From just after a heartbeat to just before the next, with a delay of 100 ms.
     let (least, most) = (seen.detections[0], seen.detections[199]);
     assert!((2_100..2_110).contains(&(least / 1_000_000)), "{least}");
     assert!((3_090..=3_100).contains(&(most / 1_000_000)), "{most}");
 }
 
 #[test]
-fn what_is_still_on_the_way_at_a_crash_arrives() {
-    // Five heartbeats are under way at any time.
+fn heartbeats_in_flight_at_a_crash_arrive() {
+    // Five heartbeats are in flight at any time.
     let seen = outcome("fixed:1", "0", "4.5s", 1_000);
     let (least, most) = (seen.detections[0], *seen.detections.last().unwrap());
     assert!(least >= 4_500_000_000 && most <= 5_500_000_000, "{least} {most}");
 }
 
 #[test]
-fn overtaken_heartbeats_are_no_trouble() {
+fn reordered_heartbeats_cause_no_mistake() {
     let seen = outcome("calibrated:1 per hour", "10%", "exponential:2s", 20_000);
     let per_hour = seen.mistakes as f64 * 3_600e9 / seen.observed as f64;
     assert!(per_hour < 3.0, "{per_hour}");
@@ -87,7 +87,7 @@ fn crashes_are_spread_over_the_run_and_the_interval() {
 }
 
 #[test]
-fn a_run_that_makes_no_sense_is_refused() {
+fn an_invalid_run_is_refused() {
     let run = |interval, beats| {
         let link = LinkPlan::new("0".parse().unwrap(), "0".parse().unwrap(), 1_u64.into());
         let plan = Plan { interval, beats, link, crashes: Vec::new() };

@@ -65,14 +65,14 @@ fn any_bytes_of_any_length_come_back_in_upper_case() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_wildcard_server_answers_from_the_address_it_was_asked_at() {
+fn a_wildcard_server_answers_from_the_address_of_the_request() {
     let asked = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 3, 2, 1])];
     let server = serve(settings("", "0", "0"));
     for ip in asked {
         let address = SocketAddr::new(ip, server.bound().port());
         assert_eq!(ask(&client([127, 0, 0, 1].into()), address, b"a").1, address);
     }
-    // Both families at once: an IPv4 client sees the IPv4 address that it asked.
+    // Both families at once: an IPv4 client receives the reply from the IPv4 address that it sent to.
     let server = serve(settings("::", "0", "0"));
     let address = SocketAddr::new(asked[1], server.bound().port());
     assert_eq!(ask(&client([127, 0, 0, 1].into()), address, b"a"), (b"A".to_vec(), address));
@@ -82,7 +82,7 @@ fn a_wildcard_server_answers_from_the_address_it_was_asked_at() {
 }
 
 #[test]
-fn a_delayed_reply_holds_up_nobody() {
+fn a_delayed_reply_delays_no_other() {
     // The first datagram of each client waits longest with this seed's exponential delays; a fixed delay for all
     // shows the same: ten clients wait together, not one after another.
     let server = serve(settings("127.0.0.1", "0", "300ms"));
@@ -101,7 +101,7 @@ fn a_delayed_reply_holds_up_nobody() {
 }
 
 #[test]
-fn the_log_says_what_was_done() {
+fn the_log_has_each_decision() {
     let server = serve(settings("127.0.0.1", "pattern:.x", "0"));
     let client = client(Ipv4Addr::LOCALHOST.into());
     ask(&client, server.address(), b"Ping 7 1.0");
@@ -115,7 +115,7 @@ fn the_log_says_what_was_done() {
     assert_eq!((counters.received, counters.answered, counters.dropped), (3, 2, 1));
 }
 
-/// What a server with these settings writes into its log and sends back, if all of this is there before it starts.
+/// The log and the replies of a server with these settings, if all datagrams arrive before it starts.
 fn outcome(settings: Settings, sends: &[(usize, Vec<u8>)]) -> (Vec<String>, Vec<Vec<u8>>) {
     let clients: Vec<UdpSocket> = (0..3).map(|_| client(Ipv4Addr::LOCALHOST.into())).collect();
     let server = Server::bind(settings).expect("binds");
@@ -128,7 +128,7 @@ fn outcome(settings: Settings, sends: &[(usize, Vec<u8>)]) -> (Vec<String>, Vec<
         std::thread::yield_now();
     }
     let log = server.log();
-    // With several workers clients have numbers in another order: their port tells them apart as well.
+    // With several workers the order of client numbers varies, so clients are identified by their port.
     let client = |at: usize| {
         let port = log.source[at].port();
         clients
@@ -171,7 +171,7 @@ proptest! {
                 (from, bytes)
             })
             .collect();
-        // No randomness: with several workers it is not said which client is the first.
+        // No randomness: with several workers the order of the clients varies.
         let plain = Settings { record: 1_000, ..settings("127.0.0.1", "pattern:..x.xx", "0") };
         let expected = outcome(Settings { backend: Backend::Portable, ..plain.clone() }, &sends);
         for workers in [1, 4] {
@@ -215,7 +215,7 @@ fn a_client_that_has_gone_does_not_stop_the_server() {
 }
 
 #[test]
-fn a_stopped_server_gives_its_port_back_and_stays_stopped() {
+fn a_stopped_server_frees_its_port_and_stays_stopped() {
     let server = serve(settings("127.0.0.1", "0", "0"));
     server.stop();
     assert!(UdpSocket::bind(server.bound()).is_ok());
@@ -240,7 +240,7 @@ fn starting_and_stopping_leaks_nothing() {
 }
 
 #[test]
-fn a_follower_sees_each_datagram_and_what_became_of_it() {
+fn a_follower_gets_each_datagram_and_its_decision() {
     let server = serve(settings("127.0.0.1", "pattern:.x", "0"));
     server.follow();
     let client = client(Ipv4Addr::LOCALHOST.into());

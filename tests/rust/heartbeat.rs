@@ -1,4 +1,4 @@
-//! Heartbeats on real sockets, and a network that is not always there.
+//! Heartbeats on real sockets, and networks that fail.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn monitor(address: &str) -> (UdpSocket, u16) {
     (socket, port)
 }
 
-fn hear(monitor: &UdpSocket) -> (String, SocketAddr) {
+fn receive(monitor: &UdpSocket) -> (String, SocketAddr) {
     let mut buffer = [0; 2_048];
     let (length, from) = monitor.recv_from(&mut buffer).expect("a heartbeat");
     (String::from_utf8(buffer[..length].to_vec()).expect("text"), from)
@@ -47,7 +47,7 @@ fn until(heartbeat: &Heartbeat, holds: impl Fn(&Totals) -> bool) {
 }
 
 #[test]
-fn heartbeats_come_in_order_and_end_with_three_last_words() {
+fn heartbeats_arrive_in_order_and_end_with_three_goodbyes() {
     for (backend, address) in
         PATHS.into_iter().flat_map(|backend| [(backend, "127.0.0.1:0"), (backend, "[::1]:0")])
     {
@@ -57,7 +57,7 @@ fn heartbeats_come_in_order_and_end_with_three_last_words() {
         assert!(!heartbeat.is_running());
         heartbeat.start().expect("starts");
         heartbeat.start().expect("once more is no harm");
-        let lines: Vec<String> = (0..5).map(|_| hear(&socket).0).collect();
+        let lines: Vec<String> = (0..5).map(|_| receive(&socket).0).collect();
         assert!(heartbeat.is_running());
         assert_eq!(lines.iter().map(|line| seq(line)).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         assert!(
@@ -70,7 +70,7 @@ fn heartbeats_come_in_order_and_end_with_three_last_words() {
         assert!(!heartbeat.is_running());
         assert!(heartbeat.wait(LONG).expect("no failure"), "the last words are said");
         let last = heartbeat.totals().counters.sent;
-        let rest: Vec<String> = (5..last).map(|_| hear(&socket).0).collect();
+        let rest: Vec<String> = (5..last).map(|_| receive(&socket).0).collect();
         let byes: Vec<u64> =
             rest.iter().filter(|line| line.ends_with(" bye=3")).map(|line| seq(line)).collect();
         assert_eq!(byes, [last - 2, last - 1, last]);
@@ -80,7 +80,7 @@ fn heartbeats_come_in_order_and_end_with_three_last_words() {
 }
 
 #[test]
-fn a_monitor_may_come_late_go_and_come_again() {
+fn a_monitor_may_start_late_stop_and_restart() {
     for backend in PATHS {
         let (socket, port) = monitor("127.0.0.1:0");
         drop(socket);
@@ -91,12 +91,12 @@ fn a_monitor_may_come_late_go_and_come_again() {
                 totals.problem.as_ref().is_some_and(|problem| problem.contains("refused"))
             });
             let (socket, _) = monitor(&format!("127.0.0.1:{port}"));
-            let first = hear(&socket);
-            let second = hear(&socket);
+            let first = receive(&socket);
+            let second = receive(&socket);
             assert_eq!(seq(&second.0), seq(&first.0) + 1);
-            // Nor does it change its port, which would be a stranger's to many.
+            // The port stays the same: to many monitors another port is another client.
             assert_eq!(first.1, second.1);
-            // An answer shows at once that it is there; without one it takes a while without refusals.
+            // An answer ends the problem at once; without one, it ends after some time without ICMP errors.
             if answers {
                 socket.send_to(format!("{} 0.0", seq(&second.0)).as_bytes(), second.1).expect("sent");
             }
@@ -108,7 +108,7 @@ fn a_monitor_may_come_late_go_and_come_again() {
 }
 
 #[test]
-fn an_unknown_name_is_no_error_but_a_problem() {
+fn an_unknown_name_is_a_problem_and_no_error() {
     let heartbeat = heartbeat("no..such..host", 9, options(), Backend::Full);
     heartbeat.start().expect("starts");
     until(&heartbeat, |totals| totals.counters.errors >= 3);
@@ -121,7 +121,7 @@ fn an_unknown_name_is_no_error_but_a_problem() {
 }
 
 #[test]
-fn a_network_that_refuses_is_a_problem_that_passes_by() {
+fn a_network_error_is_a_problem_and_no_error() {
     // No machine has a route to a link-local address without a link.
     let heartbeat = heartbeat("fe80::1", 9, options(), Backend::Full);
     heartbeat.start().expect("starts");
@@ -131,24 +131,24 @@ fn a_network_that_refuses_is_a_problem_that_passes_by() {
 }
 
 #[test]
-fn answers_are_counted_and_told() {
+fn answers_are_counted_and_acknowledged() {
     for backend in PATHS {
         let (socket, port) = monitor("127.0.0.1:0");
         let heartbeat = heartbeat("127.0.0.1", port, options(), backend);
         heartbeat.start().expect("starts");
-        let (line, from) = hear(&socket);
-        // A stranger knows nothing.
+        let (line, from) = receive(&socket);
+        // Datagrams from another address are no answers.
         let (stranger, _) = monitor("127.0.0.1:0");
         stranger.send_to(b"1 0.0", from).expect("sent");
         stranger.send_to(&[0xff; 3_000], from).expect("sent");
         assert!(!line.contains(" ack="));
-        let mut told = None;
-        while told.is_none() {
-            let (line, from) = hear(&socket);
+        let mut acked = None;
+        while acked.is_none() {
+            let (line, from) = receive(&socket);
             socket.send_to(format!("{} 0.001", seq(&line)).as_bytes(), from).expect("sent");
-            told = line.split_once(" ack=").map(|(_, ack)| ack.parse::<u64>().expect("a number"));
+            acked = line.split_once(" ack=").map(|(_, ack)| ack.parse::<u64>().expect("a number"));
         }
-        assert!(told.expect("told") >= 2);
+        assert!(acked.expect("an ack") >= 2);
         let totals = heartbeat.totals();
         let round_trip = totals.round_trip.expect("a round trip");
         assert!((0..5_000_000_000).contains(&round_trip) && totals.counters.answered >= 1);
@@ -157,7 +157,7 @@ fn answers_are_counted_and_told() {
 }
 
 #[test]
-fn without_a_sign_of_life_it_falls_silent() {
+fn without_touch_it_withholds_heartbeats() {
     let (socket, port) = monitor("127.0.0.1:0");
     let heartbeat = heartbeat("127.0.0.1", port, Options { touch: Some(0.05), ..options() }, Backend::Full);
     heartbeat.start().expect("starts");
@@ -168,11 +168,14 @@ fn without_a_sign_of_life_it_falls_silent() {
     until(&heartbeat, |totals| totals.counters.sent > before);
     heartbeat.stop(0);
     let last = heartbeat.totals().counters.sent;
-    assert_eq!((1..=last).map(|_| seq(&hear(&socket).0)).collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
+    assert_eq!(
+        (1..=last).map(|_| seq(&receive(&socket).0)).collect::<Vec<_>>(),
+        (1..=last).collect::<Vec<_>>()
+    );
 }
 
 #[test]
-fn a_count_ends_it_and_the_courses_forms_end_without_a_word() {
+fn a_count_ends_it_and_the_courses_forms_have_no_goodbye() {
     let (socket, port) = monitor("127.0.0.1:0");
     for (form, words, sent) in [(Form::Full, 6, 6), (Form::Lab3, 3, 3), (Form::Lab2, 2, 3)] {
         let heartbeat =
@@ -180,17 +183,17 @@ fn a_count_ends_it_and_the_courses_forms_end_without_a_word() {
         heartbeat.start().expect("starts");
         assert!(heartbeat.wait(LONG).expect("no failure") && !heartbeat.is_running());
         assert_eq!(heartbeat.totals().counters.sent, sent);
-        let lines: Vec<String> = (0..sent).map(|_| hear(&socket).0).collect();
+        let lines: Vec<String> = (0..sent).map(|_| receive(&socket).0).collect();
         assert!(lines.iter().all(|line| line.split(' ').count() >= words), "{lines:?}");
     }
 }
 
 #[test]
-fn nobody_says_goodbye_for_what_is_dropped() {
+fn a_dropped_heartbeat_sends_no_goodbye() {
     let (socket, port) = monitor("127.0.0.1:0");
     let dropped = heartbeat("127.0.0.1", port, options(), Backend::Full);
     dropped.start().expect("starts");
-    hear(&socket);
+    receive(&socket);
     drop(dropped);
     socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     let mut buffer = [0; 2_048];
@@ -209,7 +212,7 @@ fn starting_and_stopping_leaks_nothing() {
         }
         heartbeat(host, port, options(), Backend::Full).stop(0);
     }
-    // Other tests run beside this one: a leak would be hundreds. What is dropped is closed by the driver, a little later.
+    // Other tests run at the same time: a leak would be hundreds. The driver closes dropped sockets a little later.
     let end = Instant::now() + LONG;
     while open() >= 300 {
         assert!(Instant::now() < end, "{} descriptors are open", open());
@@ -218,7 +221,7 @@ fn starting_and_stopping_leaks_nothing() {
 }
 
 #[test]
-fn only_a_wrong_setting_is_an_error_at_once() {
+fn only_an_invalid_setting_is_an_error_at_once() {
     let plan = HeartbeatPlan::new(options()).expect("a plan");
     for (host, port) in [("", 9), ("a\0b", 9), ("localhost", 0)] {
         let settings = Settings { host: host.to_owned(), port, plan: plan.clone(), backend: Backend::best() };

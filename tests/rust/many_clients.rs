@@ -1,4 +1,4 @@
-//! The monitor among very many: whatever they send, it stays right, and within its bounds.
+//! The monitor with very many clients: whatever they send, its verdicts stay right and its memory bounded.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use udpping::net::datagram::PktInfo;
 use udpping::net::monitor::{Settings, Watcher};
 use udpping::net::socket::{Backend, IpOptions, Socket};
 
-/// A generator that gives the same everywhere: xorshift64 (Marsaglia 2003).
+/// A deterministic random number generator: xorshift64 (Marsaglia 2003).
 struct Dice(u64);
 
 impl Dice {
@@ -26,11 +26,11 @@ impl Dice {
 
 /// A million datagrams: random bytes, heartbeats of every form, and those with bytes changed, cut, put in or taken out.
 #[test]
-fn a_million_datagrams_of_any_kind_do_no_harm() {
+fn a_million_datagrams_of_any_kind_break_nothing() {
     let mut plan = MonitorPlan::new("calibrated".parse().expect("a detector"));
     (plan.max_clients, plan.answer, plan.losses) = (500, true, true);
     let mut monitor = Monitor::new(plan, Moment::default());
-    // `make soak` gives each round a seed of its own. Zero would stay zero.
+    // `make soak` sets another seed for each round. A seed of 0 would stay 0.
     let seed = std::env::var("SOAK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(42_u64).max(1);
     println!("the seed is {seed}");
     let mut dice = Dice(seed);
@@ -66,7 +66,7 @@ fn a_million_datagrams_of_any_kind_do_no_harm() {
                 }
             }
         }
-        // Time goes by as it likes; now and then the wall clock does as well.
+        // Time advances at random; now and then the wall clock steps.
         now.mono += i64::try_from(dice.roll(2_000_000)).unwrap_or(0);
         now.wall = if dice.roll(100_000) == 0 { i64::MIN / 2 } else { now.mono };
         let source = SocketAddr::from(([10, 0, u8::try_from(dice.roll(256)).unwrap_or(0), 1], 4_000));
@@ -89,7 +89,7 @@ fn a_million_datagrams_of_any_kind_do_no_harm() {
 }
 
 proptest! {
-    /// Whatever the numbers, times and intervals of its heartbeats are, a client does no harm to the arithmetic.
+    /// No numbers, times or intervals of heartbeats make the arithmetic overflow.
     #[test]
     fn any_heartbeats_at_any_time(beats in prop::collection::vec((any::<u64>(), any::<i64>(), any::<i64>(), any::<u8>(), any::<i64>()), 1..60)) {
         let mut monitor = Monitor::new(MonitorPlan::new("calibrated".parse().expect("a detector")), Moment::default());
@@ -118,20 +118,20 @@ proptest! {
     }
 }
 
-/// A hundred thousand clients from as many addresses of 127.0.0.0/8: those who stop are down, and nobody else.
+/// A hundred thousand clients from as many addresses of 127.0.0.0/8: those that stop are down, and no others.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_hundred_thousand_clients_are_told_apart() {
-    // On a machine that is too busy to send a round in time the clients really are silent for too long.
+fn a_hundred_thousand_clients_are_distinguished() {
+    // On a machine too busy to send a round in time, the clients really are silent for too long.
     assert!(
-        [4, 8, 16, 32].into_iter().any(crowd_is_told_apart),
+        [4, 8, 16, 32].into_iter().any(clients_are_distinguished),
         "too slow to send all heartbeats every 32 s"
     );
 }
 
-/// `false`: this machine did not keep up as a sender, so nothing is proved.
+/// `false`: this machine did not send in time, so the test proves nothing.
 #[cfg(target_os = "linux")]
-fn crowd_is_told_apart(interval: u32) -> bool {
+fn clients_are_distinguished(interval: u32) -> bool {
     const CLIENTS: usize = 100_000;
     const ROUNDS: u32 = 6;
     let mut plan = MonitorPlan::new("fixed:3".parse().expect("a detector"));
@@ -166,7 +166,7 @@ fn crowd_is_told_apart(interval: u32) -> bool {
     let is_gone = |client: usize, round: u32| client % 10 == 3 && round >= 3;
     let period = Duration::from_secs(interval.into());
     let (began, mut sent, mut last_round) = (Instant::now(), 0, Instant::now());
-    // Events are taken as they come: there are more than are kept.
+    // Events are taken as they occur: the queue does not keep them all.
     let mut verdicts = 0;
     let mut count = || {
         while let Some(event) = watcher.next(Duration::ZERO).expect("a monitor that watches") {
@@ -187,7 +187,7 @@ fn crowd_is_told_apart(interval: u32) -> bool {
             socket.send(&line, watcher.address(), Some(PktInfo { ip: *ip, interface: 0 })).expect("loopback");
             sender.sent(mono);
             sent += 1;
-            // A full buffer would be the kernel's loss: let the monitor keep up.
+            // Waits for the monitor, so that the receive buffer does not overflow.
             if sent % 1_000 == 0 {
                 count();
             }
@@ -200,7 +200,8 @@ fn crowd_is_told_apart(interval: u32) -> bool {
         }
         last_round = this_round;
     }
-    // Who is gone is down after three intervals; the others are watched as long as they are not too late themselves.
+    // A stopped client is down after three intervals; the others are watched as long as they are not too late
+    // themselves.
     let down = || watcher.peers().iter().filter(|row| row.state == State::Down).count();
     while down() < CLIENTS / 10 && last_round.elapsed() < period * 2 {
         count();

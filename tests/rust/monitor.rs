@@ -1,4 +1,4 @@
-//! Senders and the monitor in virtual time: whatever happens to a sender is told as what it is.
+//! Senders and the monitor in virtual time: each fault of a sender is reported as what it is.
 
 use udpping::logic::SECOND;
 use udpping::logic::heartbeat::{HeartbeatPlan, Options};
@@ -33,8 +33,8 @@ impl World<'_> {
     }
 }
 
-/// What happened, one heartbeat that is late now and then left out.
-fn told(run: &Run) -> Vec<String> {
+/// The notable events, which are all but single late heartbeats.
+fn notable(run: &Run) -> Vec<String> {
     run.events().iter().filter(|event| event.is_notable()).map(line).collect()
 }
 
@@ -44,14 +44,15 @@ fn line(event: &Event) -> String {
 }
 
 #[test]
-fn a_quiet_hour_is_told_in_two_words() {
+fn an_hour_without_faults_has_two_kinds_of_events() {
     let run = World { faults: &["", "", ""], seconds: 3_600, ..CALM }.run();
-    let kinds: Vec<_> = told(&run).iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+    let kinds: Vec<_> =
+        notable(&run).iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
     assert_eq!(kinds, ["new", "new", "new", "up", "up", "up"]);
     for row in run.peers() {
         assert!((3_599..=3_600).contains(&row.counts.received) && row.counts.lost == 0, "{row:?}");
         assert_eq!((row.state, row.overdue, row.sessions), (State::Up, 0, 1));
-        // One in a hundred is late by the meaning of the word.
+        // By definition one heartbeat in a hundred is late.
         let late = run.events().iter().filter(|event| event.kind == Kind::Is(State::Late));
         assert!((20..=200).contains(&late.count()));
         assert!(row.reading.drift_ppm.unwrap().abs() < 0.1, "{:?}", row.reading);
@@ -61,7 +62,7 @@ fn a_quiet_hour_is_told_in_two_words() {
 #[test]
 fn a_client_that_crashed_is_down_in_the_time_foretold() {
     let run = World { faults: &["", "crash@100.2"], ..CALM }.run();
-    assert_eq!(told(&run)[4..], ["110.5 sender1 down"]);
+    assert_eq!(notable(&run)[4..], ["110.5 sender1 down"]);
     let [alive, dead] = <[PeerRow; 2]>::try_from(run.peers()).unwrap();
     assert_eq!((alive.state, dead.state), (State::Up, State::Down));
     let down = run.events().iter().find(|event| event.kind == Kind::Is(State::Down)).unwrap();
@@ -75,7 +76,7 @@ fn a_client_that_crashed_is_down_in_the_time_foretold() {
 }
 
 #[test]
-fn what_happens_to_a_sender_is_told_as_what_it_is() {
+fn each_fault_of_a_sender_is_reported_as_what_it_is() {
     let cases = [
         ("crash@100 restart@103.5", &["103.5 sender0 restarted"][..]),
         ("pause:2.5@100", &["102.5 sender0 paused"]),
@@ -88,7 +89,7 @@ fn what_happens_to_a_sender_is_told_as_what_it_is() {
     ];
     for (faults, expected) in cases {
         let run = World { faults: &[faults], delay: "20ms", ..CALM }.run();
-        assert_eq!(told(&run)[2..], *expected, "{faults}");
+        assert_eq!(notable(&run)[2..], *expected, "{faults}");
         let [row] = <[PeerRow; 1]>::try_from(run.peers()).unwrap();
         assert_eq!(
             row.counts.lost + row.counts.pending + row.counts.duplicates,
@@ -114,18 +115,18 @@ fn spans_and_statuses_are_exact() {
 }
 
 #[test]
-fn what_is_lost_is_counted_and_nothing_else() {
+fn lost_heartbeats_are_counted_and_no_others() {
     let run = World { loss: "pattern:.........x..xx.", seconds: 3_200, ..CALM }.run();
     let [row] = <[PeerRow; 1]>::try_from(run.peers()).unwrap();
     // 15 numbers a round: one lost alone and two in a row.
     assert_eq!((row.counts.received, row.counts.lost + row.counts.pending), (2_561, 639));
     assert_eq!((row.counts.runs, row.counts.longest_run), (426, 2));
-    let told: i64 =
+    let notable: i64 =
         run.events().iter().filter(|event| event.kind == Kind::Lost).filter_map(|event| event.count).sum();
-    assert_eq!(told.unsigned_abs(), row.counts.lost);
+    assert_eq!(notable.unsigned_abs(), row.counts.lost);
 }
 
-/// The promise is kept by the whole monitor as it is by the detector alone.
+/// The whole monitor keeps the promised rate, as the detector alone does.
 #[test]
 fn false_alarms_are_as_rare_as_promised() {
     let run = World { loss: "10%", detector: "calibrated:10 per day", seconds: 10 * 86_400, ..CALM }.run();
@@ -135,12 +136,12 @@ fn false_alarms_are_as_rare_as_promised() {
 }
 
 #[test]
-fn when_most_fall_silent_at_once_it_is_said_once_and_nobody_is_down() {
+fn when_most_fall_silent_at_once_one_event_reports_it_and_no_client_is_down() {
     let pause = ["pause:60@100"; 5];
     let run = World { faults: &pause, ..CALM }.run();
-    let told = told(&run);
-    let of = |word: &str| told.iter().filter(|line| line.ends_with(word)).count();
-    assert_eq!((of("isolated"), of("connected"), of("down")), (1, 1, 0), "{told:?}");
+    let notable = notable(&run);
+    let of = |word: &str| notable.iter().filter(|line| line.ends_with(word)).count();
+    assert_eq!((of("isolated"), of("connected"), of("down")), (1, 1, 0), "{notable:?}");
     assert_eq!(of("paused"), 5);
 }
 
@@ -149,22 +150,21 @@ fn two_of_three_that_crashed_are_down_in_the_end() {
     let run = World { faults: &["", "crash@100", "crash@100"], ..CALM }.run();
     let states: Vec<_> = run.peers().iter().map(|row| row.state).collect();
     assert_eq!(states, [State::Up, State::Down, State::Down]);
-    let told = told(&run);
-    assert_eq!(told.iter().filter(|line| line.ends_with("isolated")).count(), 1, "{told:?}");
+    let notable = notable(&run);
+    assert_eq!(notable.iter().filter(|line| line.ends_with("isolated")).count(), 1, "{notable:?}");
 }
 
 #[test]
-fn a_client_that_died_among_many_is_down_at_once() {
+fn a_client_that_crashed_among_many_is_down_at_once() {
     let faults: Vec<&str> = (0..50).map(|host| if host == 7 { "crash@100" } else { "" }).collect();
     let run = World { faults: &faults, loss: "5%", ..CALM }.run();
-    let down: Vec<_> = told(&run).into_iter().filter(|line| line.ends_with("down")).collect();
+    let down: Vec<_> = notable(&run).into_iter().filter(|line| line.ends_with("down")).collect();
     assert!(down.len() == 1 && down[0].contains("sender7 "), "{down:?}");
 }
 
-/// Heartbeats that take longer and longer are worth no more than their own time: a dead sender is not kept alive by
-/// what was still on the way.
+/// A delayed heartbeat counts from the time of its sending: heartbeats in flight do not keep a crashed sender up.
 #[test]
-fn stale_heartbeats_revive_nobody() {
+fn stale_heartbeats_bring_no_client_up() {
     for detector in ["calibrated:1 per day", "chen:2s"] {
         let faults = ["crash@100"];
         let run = World { faults: &faults, detector, delay: "uniform:0ms,15s", seconds: 300, ..CALM }.run();

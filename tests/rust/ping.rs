@@ -1,4 +1,4 @@
-//! The pinger against every scenario, in virtual time and on loopback, and what only real sockets can show.
+//! The pinger against every scenario, in virtual time and on loopback, and tests that need real sockets.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc;
@@ -160,16 +160,16 @@ fn every_scenario_on_loopback(backend: Backend) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn every_scenario_on_loopback_with_all_that_linux_offers() {
+fn every_scenario_on_loopback_with_the_full_backend() {
     every_scenario_on_loopback(Backend::Full);
 }
 
 #[test]
-fn every_scenario_on_loopback_by_the_portable_backend() {
+fn every_scenario_on_loopback_with_the_portable_backend() {
     every_scenario_on_loopback(Backend::Portable);
 }
 
-/// A port that nobody listens on: below those that the system gives to sockets of other tests.
+/// A closed port, below those that the system assigns to sockets of other tests.
 fn closed_port() -> u16 {
     (10_000..20_000).find(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a free port")
 }
@@ -195,7 +195,7 @@ fn a_closed_port_is_unreachable_at_once() {
 }
 
 #[test]
-fn an_open_loop_keeps_its_schedule_while_nothing_answers() {
+fn an_open_loop_keeps_its_schedule_without_replies() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     let port = silent.local_addr().expect("bound").port();
     let session =
@@ -215,7 +215,7 @@ fn an_open_loop_keeps_its_schedule_while_nothing_answers() {
 }
 
 #[test]
-fn several_targets_share_one_table_and_keep_apart() {
+fn several_targets_share_one_table_with_counts_of_their_own() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
     let closed = closed_port();
@@ -236,7 +236,7 @@ fn several_targets_share_one_table_and_keep_apart() {
 }
 
 #[test]
-fn stopping_leaves_what_is_in_flight_undecided() {
+fn stopping_leaves_pings_in_flight_without_a_result() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     let port = silent.local_addr().expect("bound").port();
     let session = Session::open(&settings(&[("127.0.0.1", port)], plan(None, 60.0, None), Backend::best()))
@@ -260,7 +260,7 @@ fn a_session_that_was_never_started_ends_when_stopped() {
 }
 
 #[test]
-fn what_cannot_work_is_one_clear_error() {
+fn invalid_targets_are_errors() {
     let open = |settings: Settings| Session::open(&settings).expect_err("refused").to_string();
     let base = settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Backend::best());
     let unknown = open(Settings { targets: vec![target("no-such-host.invalid", 9)], ..base.clone() });
@@ -276,7 +276,7 @@ fn what_cannot_work_is_one_clear_error() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
+fn a_size_pads_the_message_and_a_reply_has_its_metadata() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
     let options = Options { count: Some(1), timeout: 5.0, size: Some(1_400), ..Options::default() };
@@ -301,7 +301,7 @@ fn a_size_pads_the_message_and_a_reply_carries_its_facts() {
 }
 
 #[test]
-fn a_follower_sees_each_ping_leave_and_what_became_of_it() {
+fn a_follower_gets_each_ping_when_it_is_sent_and_when_it_is_settled() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[1], done);
     let mut settings = settings(&[("127.0.0.1", port)], SCENARIOS[1].plan(), Backend::best());
@@ -322,7 +322,7 @@ fn a_follower_sees_each_ping_leave_and_what_became_of_it() {
 }
 
 #[test]
-fn messages_of_other_programs_are_sent_and_known_again() {
+fn messages_of_other_programs_are_sent_and_matched() {
     for message in ["{seq} {time}", "Ping {seq} {ctime}", "PING {seq} {ms}\r\n", "hello {seq}"] {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
         let port = server.local_addr().expect("bound").port();

@@ -1,4 +1,4 @@
-//! Scenarios: a schedule, what the far end does to each ping, and the rows that must come out.
+//! Scenarios: a schedule, the replies of the far end to each ping, and the expected rows.
 //!
 //! Each is a value, so that the virtual and the real driver are held to the same expectations.
 
@@ -11,12 +11,12 @@ pub(crate) const MS: i64 = SECOND / 1_000;
 /// The timeout of every scenario: long enough for a busy machine, short enough to wait for.
 pub(crate) const TIMEOUT: i64 = 300 * MS;
 
-/// What the far end sends back for a ping.
+/// A reply of the far end to a ping.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer {
-    /// After how long.
+    /// The delay.
     pub(crate) after: i64,
-    /// What it says.
+    /// The form of its bytes.
     pub(crate) form: Form,
 }
 
@@ -37,11 +37,11 @@ pub(crate) enum Form {
     Noise,
 }
 
-/// What must become of a ping.
+/// The expected result of a ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expected(pub(crate) Status, pub(crate) u32, pub(crate) Option<Match>);
 
-/// Counts that must come out beside the rows.
+/// The expected counts beside the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counts {
     pub(crate) duplicates: u64,
@@ -55,11 +55,11 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// Between two pings; `None` for stop-and-wait.
+    /// The interval; `None` for stop-and-wait.
     pub(crate) interval: Option<i64>,
     pub(crate) linger: Option<i64>,
     pub(crate) first_seq: u64,
-    /// For each ping, what comes back.
+    /// The replies to each ping.
     pub(crate) answers: &'static [&'static [Answer]],
     pub(crate) rows: &'static [Expected],
     pub(crate) counts: Counts,
@@ -269,7 +269,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             &[after(TIMEOUT + 60 * MS, Form::Words("{next} 12"))],
             &[after(120 * MS, Form::Words("{next} 12"))],
         ],
-        // The late answer to ping 2 reads 3 while 3 is in flight: it may be taken for its answer, but is marked.
+        // The late answer to ping 2 reads 3 while 3 is in flight: it may be credited to ping 3, but is marked.
         rows: &[UNVERIFIED, LOST, UNVERIFIED],
         counts: Counts { unverified: 2, ..NONE },
     },

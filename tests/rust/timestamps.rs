@@ -1,4 +1,4 @@
-//! Kernel stamps: what the pinger makes of them in virtual time, and that they are there on loopback.
+//! Kernel timestamps: how the pinger uses them in virtual time, and that the kernel reports them on loopback.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
@@ -16,13 +16,13 @@ const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
 /// The wall clock when the run begins.
 const EPOCH: i64 = 1_700_000_000 * 1_000 * MS;
-/// As long as a reply waits for the stamp of its ping, at most.
+/// The longest that a reply waits for the timestamp of its ping.
 const PATIENCE: i64 = 10 * MS;
 
-/// A pinger whose kernel stamps, and the rows that it has told.
+/// A pinger with kernel timestamps, and the rows that it has reported as changed.
 struct Bench {
     pinger: Pinger,
-    told: Vec<Row>,
+    changed: Vec<Row>,
 }
 
 impl Bench {
@@ -30,14 +30,14 @@ impl Bench {
         let options = Options { count, timeout: 1.0, linger: Some(0.0), ..Options::default() };
         let mut pinger = Pinger::new(Plan::new(options).expect("valid"), TARGET, true);
         pinger.expect_stamps();
-        Self { pinger, told: Vec::new() }
+        Self { pinger, changed: Vec::new() }
     }
 
     fn watch<T>(&mut self, work: impl FnOnce(&mut Pinger, &mut dyn FnMut(u64)) -> T) -> T {
         let mut changed = Vec::new();
         let result = work(&mut self.pinger, &mut |seq| changed.push(seq));
         let rows = self.pinger.rows();
-        self.told.extend(changed.into_iter().map(|seq| rows.get(rows.index(seq).expect("kept"))));
+        self.changed.extend(changed.into_iter().map(|seq| rows.get(rows.index(seq).expect("kept"))));
         result
     }
 
@@ -51,11 +51,11 @@ impl Bench {
         seq
     }
 
-    fn stamp(&mut self, seq: u64, at: i64) {
+    fn timestamp(&mut self, seq: u64, at: i64) {
         self.watch(|pinger, changed| pinger.stamped(seq, EPOCH + at, changed));
     }
 
-    /// A reply taken at `at`, stamped at `stamp`, by a wall clock that was set by `step` since.
+    /// A reply received at `at` with the kernel timestamp `stamp`, by a wall clock that was set by `step` since.
     fn reply(&mut self, seq: u64, at: i64, stamp: i64, step: i64) {
         let row = self.pinger.rows().get(self.pinger.rows().index(seq).expect("kept"));
         let mut bytes = Vec::new();
@@ -65,19 +65,19 @@ impl Bench {
         self.watch(|pinger, changed| pinger.receive(TARGET, &bytes, &arrival, changed));
     }
 
-    fn told(&self) -> Vec<(i64, i64, TimeSource)> {
+    fn changed(&self) -> Vec<(i64, i64, TimeSource)> {
         let timed = |row: &Row| (row.rtt / US, row.user_rtt / US, row.reply.as_ref().expect("a reply").stamp);
-        self.told.iter().map(timed).collect()
+        self.changed.iter().map(timed).collect()
     }
 }
 
 #[test]
-fn a_stamp_before_the_reply_counts_at_once() {
+fn a_timestamp_before_the_reply_is_used_at_once() {
     let mut bench = Bench::new(Some(1));
     let seq = bench.send(0);
-    bench.stamp(seq, 10 * US);
+    bench.timestamp(seq, 10 * US);
     bench.reply(seq, 60 * US, 40 * US, 0);
-    assert_eq!(bench.told(), [(30, 60, TimeSource::Kernel)]);
+    assert_eq!(bench.changed(), [(30, 60, TimeSource::Kernel)]);
     assert_eq!(bench.poll(60 * US), Action::Done);
     let summary = bench.pinger.summary();
     assert_eq!((summary.kernel_stamps, summary.clock_steps), (1, 0));
@@ -85,16 +85,16 @@ fn a_stamp_before_the_reply_counts_at_once() {
 }
 
 #[test]
-fn a_stamp_after_the_reply_amends_the_row_and_holds_up_no_ping() {
+fn a_timestamp_after_the_reply_changes_the_row_and_delays_no_ping() {
     let mut bench = Bench::new(Some(2));
     let first = bench.send(0);
     bench.reply(first, 60 * US, 40 * US, 0);
-    assert_eq!(bench.told(), [], "its row may become better");
+    assert_eq!(bench.changed(), [], "its row may become better");
     assert_eq!(bench.pinger.summary().rtt.expect("counted as it stands").max, 40 * US);
     let second = bench.send(60 * US);
-    bench.stamp(second, 70 * US);
-    bench.stamp(first, 10 * US);
-    assert_eq!(bench.told(), [(30, 60, TimeSource::Kernel)], "told once");
+    bench.timestamp(second, 70 * US);
+    bench.timestamp(first, 10 * US);
+    assert_eq!(bench.changed(), [(30, 60, TimeSource::Kernel)], "one change");
     bench.reply(second, 120 * US, 100 * US, 0);
     assert_eq!(bench.poll(120 * US), Action::Done);
     let rtt = bench.pinger.summary().rtt.expect("two");
@@ -102,47 +102,47 @@ fn a_stamp_after_the_reply_amends_the_row_and_holds_up_no_ping() {
 }
 
 #[test]
-fn a_stamp_that_never_comes_is_waited_for_a_while_also_at_the_end() {
+fn a_missing_timestamp_is_waited_for_briefly_also_at_the_end() {
     let mut bench = Bench::new(Some(1));
     let seq = bench.send(0);
     bench.reply(seq, 60 * US, 40 * US, 0);
     assert_eq!(bench.poll(60 * US), Action::Wait(60 * US + PATIENCE));
     assert_eq!(bench.poll(60 * US + PATIENCE), Action::Done);
-    assert_eq!(bench.told(), [(40, 60, TimeSource::KernelRx)]);
+    assert_eq!(bench.changed(), [(40, 60, TimeSource::KernelRx)]);
     assert_eq!(bench.pinger.summary().kernel_stamps, 0);
 }
 
 #[test]
-fn where_no_stamps_come_nobody_waits_for_long_and_one_that_comes_revives_the_hope() {
+fn without_timestamps_the_wait_ends_and_a_new_timestamp_restarts_it() {
     let mut bench = Bench::new(None);
     let mut now = 0;
     let mut waited = 0;
     for round in 0..20 {
         let seq = bench.send(now);
         bench.reply(seq, now + 60 * US, now + 40 * US, 0);
-        waited += usize::from(bench.told.len() == round);
+        waited += usize::from(bench.changed.len() == round);
         now += PATIENCE + MS;
         bench.poll(now);
-        assert_eq!(bench.told.len(), round + 1, "in the end each is told");
+        assert_eq!(bench.changed.len(), round + 1, "each row changes in the end");
     }
     assert_eq!(waited, 8);
     let seq = bench.send(now);
-    bench.stamp(seq, now + 10 * US);
+    bench.timestamp(seq, now + 10 * US);
     bench.reply(seq, now + 60 * US, now + 40 * US, 0);
     let seq = bench.send(now + 60 * US);
     bench.reply(seq, now + 120 * US, now + 100 * US, 0);
-    assert_eq!(bench.told.len(), 21, "the last one waits again");
+    assert_eq!(bench.changed.len(), 21, "the last one waits again");
     assert_eq!(bench.pinger.summary().received, 22);
 }
 
 #[test]
-fn a_clock_that_is_set_while_a_ping_is_out_is_flagged_and_not_averaged_in() {
+fn a_clock_that_is_set_while_a_ping_is_in_flight_is_flagged() {
     for step in [-3_600_000 * MS, 10 * MS, 3_600_000 * MS] {
         let mut bench = Bench::new(Some(2));
         let seq = bench.send(0);
-        bench.stamp(seq, 10 * US);
+        bench.timestamp(seq, 10 * US);
         bench.reply(seq, 60 * US, 40 * US, step);
-        assert_eq!(bench.told(), [(60, 60, TimeSource::Stepped)]);
+        assert_eq!(bench.changed(), [(60, 60, TimeSource::Stepped)]);
         let summary = bench.pinger.summary();
         assert_eq!((summary.clock_steps, summary.kernel_stamps), (1, 0));
         assert_eq!(summary.rtt.expect("one").max, 60 * US);
@@ -153,10 +153,10 @@ fn a_clock_that_is_set_while_a_ping_is_out_is_flagged_and_not_averaged_in() {
 fn one_clock_decides_what_is_late() {
     let mut bench = Bench::new(Some(1));
     let seq = bench.send(0);
-    bench.stamp(seq, 10 * US);
-    // It came in time, and this program was too slow to see that.
+    bench.timestamp(seq, 10 * US);
+    // It arrived in time, but this program read it too late.
     bench.reply(seq, 1_001 * MS, 999 * MS, 0);
-    let row = bench.told.last().expect("told");
+    let row = bench.changed.last().expect("a row");
     assert_eq!((row.status, row.rtt), (Status::Late, 999 * MS - 10 * US));
     assert_eq!(bench.pinger.summary().rtt, None);
 }
@@ -203,9 +203,9 @@ fn stamps(rows: &[Row]) -> impl Iterator<Item = TimeSource> {
     rows.iter().map(|row| row.reply.as_ref().expect("a reply").stamp)
 }
 
-/// Where the trial says that the kernel stamps, it does; the clock may be set while this runs.
+/// Where the test of a socket finds kernel timestamps, rows have them; the clock may be set while this runs.
 #[test]
-fn what_the_trial_promises_the_rows_have() {
+fn rows_have_the_timestamps_that_the_test_of_the_socket_found() {
     for busy in [false, true] {
         let (session, rows) = run(|settings| Settings { busy, ..settings });
         let expected = match session.timestamping() {
@@ -222,7 +222,7 @@ fn what_the_trial_promises_the_rows_have() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn less_can_be_asked_for_and_the_portable_backend_has_none() {
+fn fewer_timestamps_can_be_requested_and_the_portable_backend_has_none() {
     let (session, rows) = run(|settings| Settings { timestamping: Timestamping::Receive, ..settings });
     if session.timestamping() == Timestamping::Receive {
         assert!(stamps(&rows).filter(|stamp| *stamp == TimeSource::KernelRx).count() > rows.len() / 2);
