@@ -1,1 +1,1 @@
-"""What is fitted to pings and drawn of them. It imports `_table`, `stats` and the models."""
+"""Fits models to pings and plots runs. It imports `_table`, `stats` and the models."""

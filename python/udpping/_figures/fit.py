@@ -1,4 +1,4 @@
-"""`fit`: the models that lose and delay as a measured path did, and how well they do."""
+"""`fit`: models of loss and delay for a measured path, and how well they fit."""
 
 from dataclasses import dataclass
 from html import escape

@@ -1,9 +1,9 @@
-"""Pictures of runs, by matplotlib, which is imported when one is asked for and not before.
+"""Plots runs with matplotlib, which is imported on first use.
 
-Colours are those of Okabe and Ito, which everybody can tell apart; every axis has its unit.
+Colours are those of Okabe and Ito, which colour-blind readers can distinguish; every axis has its unit.
 """
 
-# matplotlib does not say all of its types:
+# matplotlib is not fully typed:
 # pyright: reportUnknownMemberType=false
 
 import itertools
@@ -34,11 +34,11 @@ LOST, BLACK = VERMILION, "black"
 MANY = 50_000
 """With more pings than this, dots would hide each other, and take long: ranges are drawn instead."""
 SPANS = 1_500
-"""How many of them."""
+"""The number of these ranges."""
 BARS = 200
 """Bars of a histogram, at most."""
 LONG_TAIL = 50
-"""From this many medians on, the longest round trip would press all others into a corner: log axis."""
+"""The axis is logarithmic if the longest round trip is more than so many medians."""
 MOST_RUNS = 30
 """Run lengths that get a bar of their own."""
 MUCH = 8
@@ -61,16 +61,16 @@ class Look(NamedTuple):
         return f"{self.name}: {words}" if self.name else words
 
     def shares(self, axes: "Axes", words: str) -> str:
-        """Give words for marks that all runs have, each in its colour; for the legend once."""
+        """Return the label of marks that all runs have; empty if the legend has it already."""
         words = f"{words}, in the colour of its run" if self.name else words
         return "" if words in axes.get_legend_handles_labels()[1] else words
 
 
 def looks(names: "Sequence[str | None]") -> "Iterator[Look]":
-    """Give each run a colour, and where these are used up another line and another mark."""
+    """Yield a colour for each run; when colours repeat, with another line and another mark."""
     cycle = [(colour, line, dot) for line, dot in (("-", "."), ("--", "x"), (":", "+")) for colour in CYCLE]
     for place, (name, look) in enumerate(zip(names, itertools.cycle(cycle), strict=False)):
-        # matplotlib takes what is between dollars for a formula, and leaves out what begins like this.
+        # matplotlib reads text between dollars as a formula, and omits labels that begin with `_`.
         label = name and short(name).replace("$", r"\$")
         yield Look(f" {label}" if label and label.startswith("_") else label, *look, place, len(names))
 
@@ -91,7 +91,7 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     for run, look in zip(runs, looks(names), strict=True):
         drawing(axes, run, look)
     if drawing is timeline:
-        # Not before: it ends the search for limits with room for all.
+        # Last, as it turns autoscaling off.
         axes.set_ylim(bottom=0)
     if not axes.has_data():
         reasons = NOTHING if any(map(len, runs)) else {}
@@ -115,7 +115,7 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
 
 
 def timed(run: "Run") -> bool:
-    """Whether it is known when a ping was sent; files of other programs may not say so."""
+    """Return whether a run has times of sending: files of other programs may have none."""
     return not len(run) or any(run[name].null_count < len(run) for name in ("sent_ns", "due_ns"))
 
 
@@ -129,7 +129,7 @@ def new_axes() -> "Axes":
 
 
 def _axes(ax: object) -> "Axes":
-    """Take axes to draw into; several, as `subplots` gives, are no axes."""
+    """Check that `ax` is one Axes: `subplots` returns an array of several."""
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
@@ -138,7 +138,7 @@ def _axes(ax: object) -> "Axes":
 
 
 def timeline(axes: "Axes", run: "Run", look: Look) -> None:
-    """Show round trips over the time of sending; pings without a reply in time are marks on that axis."""
+    """Draw round trips over the time of sending; pings without a reply in time are marks on that axis."""
     import numpy as np
 
     sent, rtts, in_time = columns(run)
@@ -178,7 +178,7 @@ def timeline(axes: "Axes", run: "Run", look: Look) -> None:
 
 
 def _ranges(axes: "Axes", run: "Run", look: Look) -> "tuple[Floats, npt.NDArray[np.bool_]]":
-    """Draw the shortest to the longest round trip of each moment; gives these, and which have no loss."""
+    """Draw the range of round trips in each span; return the middles of spans, and which have no loss."""
     import numpy as np
 
     from udpping._core import run_timeline
@@ -199,7 +199,7 @@ def _ranges(axes: "Axes", run: "Run", look: Look) -> "tuple[Floats, npt.NDArray[
 
 
 def hist(axes: "Axes", run: "Run", look: Look, bins: "list[float]") -> None:
-    """Show how many round trips are how long; beside other runs the share of them, in outlines."""
+    """Draw a histogram of round trips; beside other runs their shares, in outlines."""
     import numpy as np
 
     _, rtts, in_time = columns(run)
@@ -207,7 +207,7 @@ def hist(axes: "Axes", run: "Run", look: Look, bins: "list[float]") -> None:
     axes.set_xlabel("round trip (ms)")
     axes.set_ylabel("pings (%)" if look.name else "pings")
     if look.name:
-        # Also without a reply: then it has its place in the legend.
+        # Also without a reply, for its entry in the legend.
         weights = np.full(len(times), 100 / max(len(run), 1))
         outline: dict[str, Any] = {"histtype": "step", "color": look.colour, "linestyle": look.line}
         axes.hist(times, bins=bins or [0, 1], weights=weights, label=look.name, **outline)
@@ -226,7 +226,7 @@ def _bins(axes: "Axes", runs: "Sequence[Run]") -> "list[float]":
     low, high = float(times.min()), float(times.max())
     if _long_tail(axes, times):
         return [float(edge) for edge in np.geomspace(low, high, BARS // 4 + 1)]
-    # After Freedman and Diaconis, but never more than fit: one long round trip is no reason.
+    # The rule of Freedman and Diaconis, with a limit: one long round trip makes any number of bars.
     width = 2 * float(np.subtract(*np.quantile(times, (0.75, 0.25)))) / len(times) ** (1 / 3)
     bars = min(max(1, round((high - low) / width)) if width > 0 else 10, BARS)
     return [float(edge) for edge in np.histogram_bin_edges(times, bars)]
@@ -242,7 +242,7 @@ def _whole_numbers(axes: "Axes") -> None:
 
 
 def _long_tail(axes: "Axes", times: "Floats") -> bool:
-    """Make the axis of round trips logarithmic where the longest is far beyond the others."""
+    """Make the axis of round trips logarithmic if the longest is far beyond the others; return whether."""
     import numpy as np
 
     if times.min() > 0 and times.max() > LONG_TAIL * float(np.median(times)):
@@ -252,7 +252,7 @@ def _long_tail(axes: "Axes", times: "Floats") -> bool:
 
 
 def ecdf(axes: "Axes", run: "Run", look: Look) -> None:
-    """Show the share of all pings that was answered within a time: what is lost is never answered."""
+    """Draw the share of all pings, lost ones included, that was answered within each time."""
     import numpy as np
 
     _, rtts, in_time = columns(run)
@@ -269,12 +269,12 @@ def ecdf(axes: "Axes", run: "Run", look: Look) -> None:
 
 
 def loss_runs(axes: "Axes", run: "Run", look: Look) -> None:
-    """Show how many losses followed each other, beside what losses would do that know nothing of it."""
+    """Draw the number of runs of losses of each length, beside the numbers that models expect."""
     import numpy as np
 
     from udpping.stats import loss_runs as runs_of
 
-    # Each target's by itself: no run goes on from one to the next.
+    # Counted for each target: no run continues from one to the next.
     lengths = runs_of(run).lengths
     longest, several = max(lengths, default=0), sum(lengths.values())
     together = longest > MOST_RUNS
@@ -295,7 +295,7 @@ def loss_runs(axes: "Axes", run: "Run", look: Look) -> None:
             line: dict[str, Any] = {"color": _second(look), "markersize": 3, "linewidth": 1}
             axes.plot(ks, expected, f"o{style}", label=look.says(words), **line)
         _whole_numbers(axes)
-        # Another run may have had longer ones.
+        # The axes may hold a run with longer ones.
         ticks = np.arange(1, int(axes.dataLim.x1) + 1)
         axes.set_xticks(ticks if len(ticks) <= 12 else ticks[:: len(ticks) // 10])  # noqa: PLR2004 - as many as fit
     if together or not axes.get_xlabel():
@@ -309,12 +309,12 @@ def _second(look: Look) -> str:
 
 
 def _chains(run: "Run") -> "Iterator[tuple[Loss, str, str]]":
-    """Give independent losses and the chain that fits best, if that is another one."""
+    """Yield independent losses, and the model that fits best if it is another one."""
     from udpping._figures.fit import fit
 
     fitted = fit(run)
     if fitted.lost == fitted.sent:
-        return  # one run without an end
+        return  # one run of losses, without an end
     best, independent = fitted.best_loss, fitted.losses[0].model
     if independent is not None:
         yield independent, "--", "independent losses"
@@ -323,9 +323,9 @@ def _chains(run: "Run") -> "Iterator[tuple[Loss, str, str]]":
 
 
 def jitter(axes: "Axes", run: "Run", look: Look) -> None:
-    """Show how round trips differ from those before (RFC 3393), and the running mean of it (RFC 3550).
+    """Draw the differences of successive round trips (RFC 3393), and their running mean (RFC 3550).
 
-    The first is of pings with neighbouring numbers; the second of replies in the order in which they came.
+    The first is of pings with adjacent numbers; the second of replies in the order of arrival.
     """
     import numpy as np
 
@@ -335,7 +335,7 @@ def jitter(axes: "Axes", run: "Run", look: Look) -> None:
     both = in_time[1:] & in_time[:-1] & (np.diff(np.asarray(run["seq"]).astype(np.int64)) == 1)
     means = run_jitter(core_of(run))
     at = np.asarray(means["recv_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
-    # Each target has its own, and begins anew.
+    # Each target has its own jitter: no line from one to the next.
     order = np.asarray(means["target"])
     values = np.asarray(means["jitter_ns"], dtype=np.float64) / 1e6
     values[1:][order[1:] != order[:-1]] = np.nan
@@ -358,7 +358,7 @@ def jitter(axes: "Axes", run: "Run", look: Look) -> None:
 
 
 def columns(run: "Run") -> "tuple[Floats, Floats, npt.NDArray[np.bool_]]":
-    """Give the times of sending (s), the round trips (ms), and which of these are of replies in time."""
+    """Return the times of sending (s), the round trips (ms), and which of these are of replies in time."""
     import numpy as np
 
     sent = np.asarray(run["sent_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
@@ -377,7 +377,7 @@ NOTHING = {
     "loss-runs": "nothing was lost",
     "jitter": "no two replies in time",
 }
-"""What is said in a picture with nothing to draw."""
+"""The text in a plot with nothing to draw."""
 KINDS: "dict[str, Callable[..., None]]" = {
     "timeline": timeline,
     "hist": hist,

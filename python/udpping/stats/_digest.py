@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from udpping.stats._tables import Frame
 
 VERSION = 1
-"""Of the JSON text."""
+"""Version of the JSON text."""
 
 
 class Digest:

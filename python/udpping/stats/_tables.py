@@ -1,4 +1,4 @@
-"""Tables of any kind as what the core reads: Arrow streams, and dicts of columns."""
+"""Converts tables of any kind to what the core reads: Arrow streams, and dicts of columns."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     """A run or another table with Arrow's stream interface, a pandas frame, a mapping of columns, `Pings`."""
 
 Foreign: TypeAlias = Any
-"""An object of a library that may not be there."""
+"""An object of a library that may not be installed."""
 USED = ("rtt_ns", "status", "seq", "run", "target", "sent_ns", "due_ns", "copies")
-"""The columns that statistics look at; others may hold anything."""
+"""The columns that statistics read; others may hold anything."""
 MISSING = -(2**63)
-"""What stands for a missing time, as numpy's NaT."""
+"""A missing time, as numpy's NaT."""
 
 
 class Pings:
@@ -73,23 +73,23 @@ class Pings:
 
 
 def read(table: "Frame", *wanted: str) -> "_core.Samples":
-    """Read a table, or take what was read before. `wanted` are the columns needed beside the usual ones."""
+    """Read a table, or return what `Pings` has read. `wanted` are columns needed beside the usual ones."""
     if isinstance(table, Pings):
         return table.core
     return _core.Samples(readable(table), list(wanted))
 
 
 def readable(table: "Frame") -> object:
-    """Make a table, or a list of them, what `_core.Samples` and others of the core can read."""
+    """Convert a table, or a list of them, to what the core reads."""
     if isinstance(table, Pings):
         raise ConfigError(f"table {table!r} is not usable: expected it alone, not in a list")
     if isinstance(table, Mapping):
         return _of_columns(cast("Mapping[str, Any]", table), cast("Mapping[str, Any]", table))
     if isinstance(table, Table):
-        # Its columns are put together from pieces once, and not for each statistic.
+        # It joins the pieces of a column once, not for each statistic.
         return _of_columns(table, table.column_names)
     if _home(table) in ("pandas", "polars") and hasattr(table, "shape") and hasattr(table, "columns"):
-        # One by one, as other columns may be of a type that Arrow or its reader does not know.
+        # By column, as others may have a type that Arrow or the core does not know.
         return _of_columns(table, cast("Foreign", table).columns)
     if isinstance(table, (list, tuple)):
         tables = list(cast("Iterable[Any]", table))
@@ -107,7 +107,7 @@ def _home(thing: object) -> str:
 def _of_columns(table: Foreign, names: "Iterable[object]") -> dict[str, object]:
     used = {name: _column(table[name]) for name in USED if name in names}
     if "rtt_ns" not in used:
-        # The core says which columns there are, where none can be used.
+        # The core refuses it, and names its columns.
         return used | dict.fromkeys(map(str, names), ())
     return used
 
@@ -117,25 +117,25 @@ def _column(column: Foreign) -> object:
     if home == "pandas":
         return _series(column)
     if home == "polars" and column.null_count() == len(column):
-        return [None] * len(column)  # of whatever type, and perhaps of none
+        return [None] * len(column)  # the type may be one without an Arrow form
     if hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__"):
         return column
     if hasattr(column, "dtype"):
         return _memory(column)
     if isinstance(column, (str, bytes)) or hasattr(column, "typecode") or not isinstance(column, Iterable):
-        return column  # an array.array has memory; for the others, the core has the error
+        return column  # an array.array is a buffer; the core refuses the others
     return _listed(list(cast("Iterable[object]", column)))
 
 
 def _series(series: Foreign) -> object:
-    """Show a pandas column's memory, whatever library keeps it."""
+    """Convert a pandas column to what the core reads, without a copy where possible."""
     import pandas as pd
 
     if series.ndim != 1:
         raise ConfigError(f"table with {series.shape[1]} columns of one name is not usable: expected one")
     kind = series.dtype
     if isinstance(kind, pd.ArrowDtype):
-        return series  # has Arrow's interface itself
+        return series  # it has Arrow's interface
     if isinstance(kind, pd.CategoricalDtype | pd.StringDtype) or kind.kind == "O":
         codes, words = cast("tuple[Any, Any]", pd.factorize(series))
         if all(isinstance(word, str) for word in words):
@@ -152,22 +152,22 @@ def _series(series: Foreign) -> object:
 
 
 def _memory(array: Foreign) -> object:
-    """Show a numpy array so that its memory says what is in it."""
+    """Convert a numpy array to numbers in native byte order, times to nanoseconds, objects to a list."""
     kind = array.dtype.kind
     if kind in "OUT":
         return _listed(array.tolist())
     if kind in "mM":
         array = _nanoseconds(array, "m8[ns]" if kind == "m" else "M8[ns]")
     if hasattr(array, "mask"):
-        # What the mask hides is no value.
+        # Masked values are missing.
         array = array.filled(math.nan) if kind == "f" else array.astype("i8").filled(MISSING)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _nanoseconds(array: Foreign, unit: str) -> Foreign:
-    with suppress(OverflowError):  # that of numpy from 2.5 on
+    with suppress(OverflowError):  # raised by numpy from 2.5 on
         times = array.astype(unit, copy=False)
-        # Before, it goes round in silence beyond 292 years, and does not come back to where it was.
+        # Older versions wrap around beyond 292 years: converting back yields another value.
         back = times.astype(array.dtype, copy=False).astype(unit, copy=False)
         if back is times or not bool(((back != times) & (times == times)).any()):  # noqa: PLR0124 - not NaT
             return times.view("i8")
@@ -175,7 +175,7 @@ def _nanoseconds(array: Foreign, unit: str) -> Foreign:
 
 
 def _listed(values: list[Any]) -> list[Any]:
-    """Make times of Python's own kind nanoseconds; others stay as they are."""
+    """Convert `datetime` and `timedelta` to nanoseconds; other values stay as they are."""
     first = next((value for value in values if value is not None), None)
     if first is None or isinstance(first, (int, float, str)):
         return values

@@ -1,4 +1,4 @@
-"""What the course and its solutions say about chance, and what is right."""
+"""Numbers that the course and two solutions state for random losses, beside the correct ones."""
 
 from fractions import Fraction
 from typing import NamedTuple
@@ -113,7 +113,7 @@ def claims() -> list[Claim]:
 
 
 def _largest_unsuspicious(sent: int, loss: Fraction) -> int:
-    """Find the most losses that the test of `explain` still takes for consistent at 5 %."""
+    """Find the largest number of losses that `explain` finds consistent at 5 %."""
     from udpping.theory._explain import explain
 
     return max(lost for lost in range(sent + 1) if explain((sent, lost), loss).consistent)
@@ -122,4 +122,4 @@ def _largest_unsuspicious(sent: int, loss: Fraction) -> int:
 def _shown(number: "Fraction | float | int") -> str:
     if isinstance(number, int):
         return str(number)
-    return f"{float(number):.10f}" if 0.9999 < number < 1 else f"{float(number):.5g}"  # noqa: PLR2004 - not just 1
+    return f"{float(number):.10f}" if 0.9999 < number < 1 else f"{float(number):.5g}"  # noqa: PLR2004 - would print as 1

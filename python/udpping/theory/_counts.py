@@ -1,4 +1,4 @@
-"""How many are lost (binomial), and how long a run of losses is (geometric), when losses are independent."""
+"""The number of losses (binomial) and the length of a run of them (geometric), if they are independent."""
 
 import math
 from fractions import Fraction
@@ -155,7 +155,7 @@ def _read(lost: int, sent: int, loss: "LossLike") -> "tuple[int, int, Number]":
 
 
 def weights(first: int, last: int, n: int, q: Fraction) -> list[int]:
-    """Give the probabilities of `first` to `last` of n lost, each times denominator^n; 0 < q < 1."""
+    """List the probabilities of `first` to `last` of n lost, each times denominator^n; 0 < q < 1."""
     lost, kept = q.numerator, q.denominator - q.numerator
     found, weight = list[int](), math.comb(n, first) * lost**first * kept ** (n - first)
     for x in range(first, last + 1):
@@ -174,13 +174,13 @@ def _exact_sum(first: int, last: int, n: int, q: Fraction) -> Fraction:
 
 FEW, MODERATE, TINY = 16, 1_000, 1e-290
 LEAST_SHARE = 1e-18
-"""Of a sum, what is smaller is nothing to a float."""
+"""A term below this share of a sum does not change its float."""
 
 
 def pmf(x: int, n: int, q: float) -> float:
-    """Give the probability of x of n, by Loader's saddle point; 0 <= x <= n."""
+    """Compute the probability of x of n by Loader's saddle-point expansion; 0 <= x <= n."""
     p = 1 - q
-    # As far as floats reach, the plain product has the least error.
+    # The product has the smallest error, but underflows.
     if n <= MODERATE and min(q**x, p ** (n - x)) > TINY:
         return math.comb(n, x) * q**x * p ** (n - x)
     if x == 0:
@@ -206,7 +206,7 @@ def at_most(x: int, n: int, q: float) -> float:
 
 
 def _up(x: int, n: int, q: float) -> float:
-    """Sum the probabilities of x and more, where they only fall."""
+    """Sum the probabilities of x and more, where they decrease."""
     total = term = pmf(x, n, q) if x <= n else 0.0
     odds = q / (1 - q) if q < 1 else 0.0
     while x < n and term > LEAST_SHARE * total:
@@ -217,7 +217,7 @@ def _up(x: int, n: int, q: float) -> float:
 
 
 def _down(x: int, n: int, q: float) -> float:
-    """Sum the probabilities of x and fewer, where they only fall."""
+    """Sum the probabilities of x and fewer, where they decrease."""
     total = term = pmf(x, n, q) if x >= 0 else 0.0
     odds = (1 - q) / q if q > 0 else 0.0
     while x > 0 and term > LEAST_SHARE * total:
@@ -228,7 +228,7 @@ def _down(x: int, n: int, q: float) -> float:
 
 
 def _stirling(n: int) -> float:
-    """Give log(n!) less Stirling's formula for it."""
+    """Compute log(n!) minus Stirling's approximation of it."""
     if n < FEW:
         return math.log(math.factorial(n) / math.sqrt(math.tau * n)) - n * math.log(n) + n
     m = n * n
@@ -236,7 +236,7 @@ def _stirling(n: int) -> float:
 
 
 def _deviance(x: int, mean: float) -> float:
-    """Give x log(x / mean) + mean - x, also where all but nothing is left of it."""
+    """Compute x log(x / mean) + mean - x, also where its terms nearly cancel."""
     if abs(x - mean) >= 0.1 * (x + mean):
         return x * math.log(x / mean) + mean - x
     v = (x - mean) / (x + mean)

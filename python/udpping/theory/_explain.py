@@ -1,4 +1,4 @@
-"""`explain`: whether what was lost is consistent with a loss that one believes in."""
+"""`explain`: tests whether observed losses are consistent with a loss or a model of bursts."""
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -190,7 +190,7 @@ def _most_in_a_row(marks: list[bool]) -> int:
 
 
 def _model(loss: object) -> Loss | None:
-    """Take a model whose losses depend on each other by chance; of others, `probability` says more."""
+    """Return a model whose losses depend on each other; `probability` reads or refuses all others."""
     if not isinstance(loss, (str, Loss)):
         return None
     model = loss if isinstance(loss, Loss) else Loss(loss)
@@ -208,7 +208,7 @@ def _longest(longest: int, sent: int, q: "Number") -> "Number":
 def _percent(share: "Number") -> str:
     if (percent := 100 * float(share)) == 0:
         return "none"
-    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"  # noqa: PLR2004 - two digits of each
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"  # noqa: PLR2004 - two digits either way
 
 
 def _loss_text(loss: "Number") -> str:
@@ -219,7 +219,7 @@ def _loss_text(loss: "Number") -> str:
 
 
 def _counted(observed: object) -> tuple[int, int, list[bool] | None]:
-    """Count what was sent and what was lost; say of each ping whether it was, where that is known."""
+    """Count pings and losses; the third value marks which pings were lost, if that is known."""
     if pair := _pair(observed):
         sent = _numbers.whole("sent", pair[0], 0, MOST_SENT)
         return sent, _numbers.whole("lost", pair[1], 0, sent), None
@@ -227,7 +227,7 @@ def _counted(observed: object) -> tuple[int, int, list[bool] | None]:
     if (targets := checks.run_targets(observed)) is not None:
         _one_target(targets)
         run = cast("Run", observed)
-        if len(run) < run.summary.sent:  # a run without an end keeps its latest rows only
+        if len(run) < run.summary.sent:  # an endless run keeps its latest rows only
             return run.summary.sent, run.summary.lost, None
     marks = _marks(observed)
     return len(marks), sum(marks), marks
@@ -236,7 +236,7 @@ def _counted(observed: object) -> tuple[int, int, list[bool] | None]:
 def _pair(observed: object) -> tuple[object, object] | None:
     if not isinstance(observed, tuple) or len(values := cast("tuple[object, ...]", observed)) != 2:  # noqa: PLR2004
         return None
-    # A bool is a whole number to Python, and a ping here.
+    # A bool has a numerator too, but means a ping here.
     counts = all(hasattr(value, "numerator") and not isinstance(value, bool) for value in values)
     return (values[0], values[1]) if counts else None
 

@@ -1,4 +1,4 @@
-"""What "so many misses in a row" costs and brings: false alarms, and the time until a crash is noticed."""
+"""False alarms and detection time of a detector that waits for so many misses in a row."""
 
 import math
 from fractions import Fraction
@@ -190,7 +190,7 @@ def misses_needed(
 
 
 class Channel(NamedTuple):
-    """How losses begin and go on, exactly; and what that was made from."""
+    """The probabilities of a loss, exactly, and the arguments that they were made from."""
 
     loss: Fraction
     begins: Fraction
@@ -216,7 +216,7 @@ def _channel(loss: "LossLike", mean_run: "float | Fraction | None") -> Channel:
 
 
 def _of_model(loss: "str | Loss") -> "tuple[LossLike, Fraction | None]":
-    """Read loss and mean run from a model of bursts; a channel that only may lose when bad has other runs."""
+    """Read loss and mean run from a model of bursts whose bad state loses all; return others as they are."""
     given = loss_model(loss).parameters
     if "mean_run" in given:
         return given["loss"], given["mean_run"]
@@ -227,10 +227,10 @@ def _of_model(loss: "str | Loss") -> "tuple[LossLike, Fraction | None]":
 
 
 def _often(k: int, channel: Channel) -> Fraction:
-    """Give the chance that a heartbeat is the first of a run that gets to k."""
+    """Compute the probability that a heartbeat is the first of a run of k or more losses."""
     return channel.loss * (1 - channel.stays) * channel.stays ** (k - 1)
 
 
 def _powers(k: int, s: Fraction) -> Fraction:
-    """Add 1, s, s^2, ... up to k of them."""
+    """Sum the first k terms of 1 + s + s^2 + ..."""
     return (1 - s**k) / (1 - s) if s < 1 else Fraction(k)

@@ -1,4 +1,4 @@
-"""What the theory takes and gives: fractions for exact numbers, floats for floats, arrays for arrays."""
+"""Reads the numbers that the functions of the theory take: exact ones as fractions, others as floats."""
 
 import math
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Number: TypeAlias = "Fraction | float"
 
 DIGITS = 4_000
-"""An exact answer with more is given as a float: Python itself does not print more than 4,300."""
+"""A result with more digits becomes a float: Python prints no whole number of more than 4,300."""
 LARGEST_MISSES = 1_000
 PROBABILITY = "a probability from 0 to 1, such as '4/11', '30%' or 0.3"
 RATES = ("loss", "other")
 """The arguments that are probabilities of a loss."""
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)  # noqa: PLC0105 - one letter says it
+R = TypeVar("R", covariant=True)  # noqa: PLC0105 - the usual name
 
 
 class OverArrays(Protocol[P, R]):
@@ -36,11 +36,11 @@ class OverArrays(Protocol[P, R]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
-    def __call__(self, *args: object, **kwargs: object) -> Any: ...  # noqa: ANN401 - the shape of what came
+    def __call__(self, *args: object, **kwargs: object) -> Any: ...  # noqa: ANN401 - it depends on the arguments
 
 
 def over_arrays(function: "Callable[P, R]") -> OverArrays[P, R]:
-    """Let a function of numbers take sequences and numpy arrays, each beside single numbers."""
+    """Map a function of numbers over sequences and numpy arrays; single numbers stay the same for all."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
@@ -67,7 +67,7 @@ def over_arrays(function: "Callable[P, R]") -> OverArrays[P, R]:
 
 def _is_many(value: object) -> bool:
     if hasattr(value, "__array__"):
-        return getattr(value, "ndim", 1) != 0  # numpy's own numbers have no dimension
+        return getattr(value, "ndim", 1) != 0  # numpy's scalars have no dimension
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
@@ -77,7 +77,7 @@ def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, ob
     # Callers with numpy want floats, which are much faster.
     for name in RATES:
         if name in given and not _is_many(given[name]):
-            with suppress(ConfigError):  # what else is possible there, the function knows
+            with suppress(ConfigError):  # the function reads it, or refuses it
                 given[name] = float(probability(name, given[name]))
     arrays = {name: np.asarray(value) for name, value in given.items() if _is_many(value)}
     try:
@@ -91,20 +91,20 @@ def _over_numpy(function: "Callable[..., Fraction | float]", given: dict[str, ob
 
 
 def probability(name: str, value: object) -> "Number":
-    """Take a probability: exact from text, fractions, whole numbers and models, a float from a float."""
+    """Read a probability: exact from text, fractions, whole numbers and models, a float from a float."""
     if isinstance(value, (str, Loss)):
         if (exact := loss_model(value).probability) is None:
             expected = f"{PROBABILITY}: with others, losses depend on each other"
             raise checks.refuse(name, str(value), expected)
         return exact
     found = number(name, value, PROBABILITY)
-    if not 0 <= found <= 1:  # also when it is not a number
+    if not 0 <= found <= 1:  # also NaN
         raise checks.refuse(name, value, PROBABILITY)
     return found
 
 
 def number(name: str, value: object, expected: str) -> "Number":
-    """Take any number: a whole one or a fraction exactly."""
+    """Read a number; whole numbers and fractions stay exact."""
     numerator, denominator = getattr(value, "numerator", None), getattr(value, "denominator", None)
     if numerator is None or denominator is None or isinstance(value, bool):
         return checks.number(name, value, expected)
@@ -137,12 +137,12 @@ def read_misses(value: object) -> int:
 
 
 def fits(power: int, rate: "Number") -> bool:
-    """Say whether the `power`-th power of a probability is exact, and short enough to be shown."""
+    """Return whether the `power`-th power of a probability is exact, and short enough to print."""
     return isinstance(rate, Fraction) and power * math.log10(rate.denominator) <= DIGITS
 
 
 def like(answer: Fraction, *given: "Number") -> "Number":
-    """Give an exact answer as what it was made from: a float where there was one, or where it is too long."""
+    """Return an exact answer, or a float if one of the given numbers is a float or the answer is too long."""
     length = max(abs(answer.numerator), answer.denominator).bit_length() * math.log10(2)
     if length <= DIGITS and all(isinstance(each, Fraction) for each in given):
         return answer
@@ -150,12 +150,12 @@ def like(answer: Fraction, *given: "Number") -> "Number":
 
 
 def ratio(top: int, bottom: int, rate: "Number") -> "Number":
-    """Give top / bottom as `like` does. A float takes no common divisor, which is most of the time."""
+    """Divide as `like` does, but for floats without the common divisor, which takes most of the time."""
     return like(Fraction(top, bottom), rate) if isinstance(rate, Fraction) else divided(top, bottom)
 
 
 def divided(top: int, bottom: int) -> float:
-    """Give the float next to top / bottom, `inf` where there is none."""
+    """Return the float next to top / bottom, `inf` beyond the largest."""
     try:
         return top / bottom
     except OverflowError:

@@ -1,4 +1,4 @@
-"""How long until so many losses in a row: Feller's success runs, of losses that are independent."""
+"""The time until so many losses in a row, if losses are independent: Feller's success runs."""
 
 import math
 from collections import deque
@@ -143,7 +143,7 @@ def pings_quantile(share: "float | str | Fraction", misses: int, loss: "LossLike
     n = _float_quantile(float(part), float(1 - part), k, float(q))
     if math.isinf(n) or not fits(int(n) + 1, q):
         return n
-    # A float may be on the wrong side of a tie.
+    # Rounding may put the float on the wrong side of a tie.
     exact, n = Fraction(q), int(n)
     if 1 - exactly_without(n - 1, k, exact) >= part:
         return n - 1
@@ -172,7 +172,7 @@ def expected_wait(misses: int, loss: "LossLike", timeout: float = 1, rtt: float 
 
 
 def within(n: int, k: int, q: "Number") -> "Number":
-    """Give the probability of k or more losses in a row within n pings, for any k from 1."""
+    """Compute the probability of k or more losses in a row within n pings, for any k from 1."""
     return 1 - exactly_without(n, k, Fraction(q)) if fits(n, q) else _within(n, k, float(q)).hit
 
 
@@ -186,15 +186,15 @@ def without_run(k: int, lost: float, kept: float, whole: float) -> "Iterator[flo
 def without_run(k: int, lost: float, kept: float, whole: float) -> "Iterator[float]":
     """Yield the probability of no run within 0, 1, 2, ... pings, times whole^n; lost + kept = whole.
 
-    Before the first arrival come less than k losses, so Q_n = sum of p q^j Q_(n-1-j) for j < k. The shorter
-    Q_n = Q_(n-1) - p q^k Q_(n-k-1) subtracts: in floats it is all error where q^n falls more slowly than
-    Q_n. The sum slides along in two parts, so that a step costs the same for every k.
+    Fewer than k losses precede the first arrival, so Q_n = sum of p q^j Q_(n-1-j) for j < k. The shorter
+    Q_n = Q_(n-1) - p q^k Q_(n-k-1) subtracts: in floats only error remains where q^n falls more slowly than
+    Q_n. The sum is kept in two parts, so that a step costs the same for every k.
     """
     powers = [lost**i for i in range(k)]
     block = [whole**i for i in range(k)]
     yield from block
     while True:
-        # What the block before still adds to the sum, from each position on; and what this one adds.
+        # `before` is what the last block adds to the sum at each position, `newer` what this one adds.
         before, older = block[:], lost * 0
         for i in reversed(range(k)):
             older += powers[k - 1 - i] * block[i]
@@ -207,7 +207,7 @@ def without_run(k: int, lost: float, kept: float, whole: float) -> "Iterator[flo
 
 
 def exactly_without(n: int, k: int, q: Fraction) -> Fraction:
-    """Give the probability of no run within n, however many digits that takes."""
+    """Compute the probability of no run within n exactly, however many digits it has."""
     if n < k or q in (0, 1):
         return Fraction(n < k or q == 0)
     lost, all_of_them = q.numerator, q.denominator
@@ -230,7 +230,7 @@ def _within(n: int, k: int, q: float) -> Chance:
 
 
 def steps(k: int, q: float) -> "Iterator[Chance]":
-    """Yield the chance for 0, 1, 2, ... pings; end when there is none left to escape."""
+    """Yield the chances for 0, 1, 2, ... pings; end when that of no run is 0."""
     seen, total = deque[float](maxlen=k + 1), 0.0
     for n, missed in enumerate(without_run(k, q, 1 - q, 1.0)):
         if n < k:
@@ -240,25 +240,25 @@ def steps(k: int, q: float) -> "Iterator[Chance]":
             hit = q**k * (1 + (1 - q) * total)
         if missed == 0:
             return
-        yield Chance(1 - missed if missed < 0.5 else hit, missed)  # noqa: PLR2004 - the smaller one is right
+        yield Chance(1 - missed if missed < 0.5 else hit, missed)  # noqa: PLR2004 - the smaller one is accurate
         seen.append(missed)
 
 
 class Far(NamedTuple):
-    """Far out, the chance of no run falls by the same factor with each ping (Feller 1, XIII.7, eq. 7.11)."""
+    """After many pings, the chance of no run falls by a constant factor each (Feller 1, XIII.7, eq. 7.11)."""
 
     rate: float
     factor: float
     begins: float
 
     def chance(self, n: float) -> Chance:
-        """Give the chance within n pings, right to 16 digits when n is at least `begins`."""
+        """Compute the chances within n pings, accurate to 16 digits when n is at least `begins`."""
         exponent = self.factor - n * self.rate
         return Chance(-math.expm1(exponent), math.exp(exponent))
 
 
 def far_out(k: int, q: float) -> Far | None:
-    """Solve d (1 - d)^k = p q^k for its smaller root: 1 - d is the factor. `None` where another one rules."""
+    """Solve d (1 - d)^k = p q^k for its smaller root: 1 - d is the factor. `None` if it does not dominate."""
     if not 0 < q < k / (k + 1):
         return None
     often = (1 - q) * q**k
@@ -268,9 +268,9 @@ def far_out(k: int, q: float) -> Far | None:
         d -= (d * (1 - d) * power - often) / (power * (1 - (k + 1) * d))
     e = last / (1 - last)
     rate = math.log1p(e)
-    # All other terms fall at least as fast as q^n: e^-60 of this one is nothing to a float.
+    # All other terms fall at least as fast as q^n; below e^-60 of this one they do not change a float.
     begins = k + 60 / (-rate - math.log(q))
-    if k * e >= 1 or begins < 0:  # both roots are one
+    if k * e >= 1 or begins < 0:  # the roots coincide
         return None
     return Far(rate, math.log1p(-q / (1 - q) * e) - math.log1p(-k * e) - rate, begins)
 
@@ -287,7 +287,7 @@ def _float_quantile(share: float, rest: float, k: int, q: float) -> float:
             return n
         if far and n >= far.begins:
             break
-    if far is None or n < far.begins:  # nobody is left
+    if far is None or n < far.begins:  # no run has a probability of 0
         return n + 1
     guess = math.ceil((far.factor - (math.log(rest) if rest < share else math.log1p(-share))) / far.rate)
     return next((n for n in (guess - 1, guess) if reached(far.chance(n))), guess + 1)

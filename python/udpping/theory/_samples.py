@@ -1,4 +1,4 @@
-"""How many pings tell one loss from another, and the exact test of one loss."""
+"""The number of pings that it takes to distinguish two losses, and the exact test of one loss."""
 
 import math
 from fractions import Fraction
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from udpping.theory._numbers import Number
 
 MOST_TRIED = 100_000
-"""Pings of a test whose power is worked out exactly."""
+"""The most pings for which the power of the test is computed exactly."""
 METHODS = ("normal", "continuity", "exact")
 SAME = 1 + 1e-7
-"""Two numbers of losses are equally likely up to here, as in R's `binom.test` and scipy's `binomtest`."""
+"""Probabilities up to this factor apart count as equal, as in R's `binom.test` and scipy's `binomtest`."""
 
 
 @over_arrays
@@ -59,7 +59,7 @@ def sample_size(
     corrected = n / 4 * (1 + math.sqrt(1 + 2 / (n * abs(p - q)))) ** 2
     if method == "continuity":
         return math.ceil(corrected)
-    # A step of the critical number changes the power by about 0.4 / sd, as some 2 sqrt(n) pings more do.
+    # A step of the critical number changes the power by about 0.4 / sd, as about 2 sqrt(n) more pings do.
     above = math.ceil(corrected + 10 * math.sqrt(corrected) + 50)
     if above > MOST_TRIED:
         raise checks.refuse("other", other, f"a loss that {MOST_TRIED:,} pings tell from `loss`")
@@ -84,10 +84,10 @@ def power(sent: int, loss: "LossLike", other: "LossLike", *, alpha: float = 0.05
 
 
 def p_value(lost: int, sent: int, q: "Number") -> "Number":
-    """Give the probability of what is as unlikely as `lost` of `sent`, or more so, when the loss is q.
+    """Compute the probability of all numbers of losses that are no likelier than `lost`, when the loss is q.
 
-    That is the two-sided p-value by minimum likelihood (Blaker 2000 has it beside others), the one that R's
-    `binom.test` and scipy's `binomtest` give.
+    This is the two-sided p-value by minimum likelihood (one of those in Blaker 2000), as in R's `binom.test`
+    and scipy's `binomtest`.
     """
     if fits(sent, q):
         exact = Fraction(q)
@@ -114,10 +114,10 @@ def level(name: str, value: object) -> float:
 
 
 def two_sided(alpha: float) -> float:
-    """Give how many standard deviations from the mean a normal variable is with the probability alpha."""
+    """Compute how many standard deviations a normal variable exceeds, either way, with probability alpha."""
     from statistics import NormalDist
 
-    # By the lower tail, as 1 - alpha / 2 soon is 1 to a float; half of the least float is 0.
+    # The lower tail, as 1 - alpha / 2 rounds to 1 for a small alpha; half of the least float is 0.
     return -NormalDist().inv_cdf(alpha / 2 or alpha)
 
 
@@ -126,12 +126,12 @@ def _normal_size(p: float, q: float, alpha: float, power: float) -> float:
 
     wanted = NormalDist().inv_cdf(power)
     spread = two_sided(alpha) * math.sqrt(p * (1 - p)) + wanted * math.sqrt(q * (1 - q))
-    # Below 0, chance alone refuses more often than wanted.
+    # Below 0, the test refuses a true loss more often than `power`.
     return max(1.0, (max(0.0, spread) / (p - q)) ** 2)
 
 
 def _last(first: int, end: int, holds: "Callable[[int], bool]") -> int:
-    """Find the last number in `first..end` of which it holds, as of all before it; first - 1 when of none."""
+    """Find the last number in `first..end` for which `holds`, as for all before it; first - 1 if for none."""
     while first < end:
         middle = (first + end) // 2
         if holds(middle):
@@ -147,9 +147,9 @@ def _power(n: int, p: float, q: float, alpha: float) -> float:
 
 
 def _refused(n: int, p: float, alpha: float) -> tuple[int, int]:
-    """Find which numbers of losses the test refuses: up to the first one, and from the second one on.
+    """Find the critical numbers: the test refuses losses up to the first, and from the second on.
 
-    The least likely ones go first, for as long as all that went are together not more likely than alpha.
+    It refuses the least likely numbers first, while their probabilities add up to alpha at most.
     """
     mode = min(int((n + 1) * p), n)
     low, high = _around(mode, n, p, alpha * 1e-17)
@@ -166,7 +166,7 @@ def _refused(n: int, p: float, alpha: float) -> tuple[int, int]:
 
 
 def _around(mode: int, n: int, p: float, least: float) -> tuple[list[float], list[float]]:
-    """List the probabilities below the mode and from it on, each outwards, as far as they count."""
+    """List the probabilities below the mode and from it on, each outwards, while they are above `least`."""
     top = pmf(mode, n, p)
     low, high = list[float](), [top]
     odds = p / (1 - p) if p < 1 else math.inf
