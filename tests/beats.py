@@ -1,4 +1,4 @@
-"""What a monitor hears of a sender of heartbeats, taken apart."""
+"""Parses the heartbeats that a monitor receives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINE = re.compile(
 
 
 def lines(far: FarEnd) -> list[dict[str, Any]]:
-    """Take apart what has come; every line must be exactly as promised."""
+    """Parse the received lines; each must match the documented format."""
     found = [LINE.fullmatch(request.payload.decode()) for request in far.received]
     assert all(found), [request.payload for request in far.received]
     return [match.groupdict() for match in found if match]

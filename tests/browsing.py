@@ -1,4 +1,4 @@
-"""A Chromium without a window, without a network, and with an ear for whatever a page tries."""
+"""Drives a headless Chromium without a network, and returns what a page requests and logs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside is to be found
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no host but 127.0.0.1 resolves
 ]
 SHOTS = os.environ.get("UDPPING_SHOTS")
-"""Where screenshots go, for those who want to look."""
+"""The directory for screenshots; without it, none are saved."""
 
 LUMINANCE = """
 const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -41,11 +41,11 @@ const contrast = (text, back, opacity) => {
 
 
 class Page:
-    """What a browser shows."""
+    """A page in the browser."""
 
     def __init__(self, driver: webdriver.Chrome, folder: Path) -> None:
         self._driver, self._folder = driver, folder
-        self._log: Callable[[str], list[dict[str, str]]] = driver.get_log  # it says no types
+        self._log: Callable[[str], list[dict[str, str]]] = driver.get_log  # it is not typed
 
     def open(self, page: str, *, width: int = 900, dark: bool = False) -> None:
         """Show a page."""
@@ -68,27 +68,27 @@ class Page:
         return self._driver.execute_script(LUMINANCE + code)
 
     def click(self, selector: str) -> None:
-        """Click on the one thing that this means, as a mouse does."""
+        """Click on the one element that matches, as a mouse does."""
         (found,) = self._driver.find_elements("css selector", selector)
         found.click()
 
     def until(self, true: Callable[[], object], patience: float = 120) -> None:
-        """Wait for something to be so."""
+        """Wait until a condition is true."""
         WebDriverWait(self._driver, patience, 0.1).until(lambda _: true())
 
     def complaints(self) -> list[str]:
-        """Give what the console says."""
+        """Return the messages of the console."""
         return [entry["message"] for entry in self._log("browser")]
 
     def requests(self) -> list[str]:
-        """Give the addresses that it asked for, other than its own file."""
+        """Return the addresses that the page requested, other than its own file."""
         events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
         assert asked, "the browser tells of no request, not even of the page"
         return [url for url in asked if not url.startswith(("file:///", "data:"))]
 
     def shot(self, name: str) -> None:
-        """Keep a picture of it, if somebody wants to look."""
+        """Save a screenshot, if UDPPING_SHOTS is set."""
         if SHOTS:
             height = self.run("return document.documentElement.scrollHeight")
             width = self.run("return innerWidth")
@@ -99,7 +99,7 @@ class Page:
 
 @contextmanager
 def chromium() -> Generator[webdriver.Chrome]:
-    """Start Chromium once. Without one there is an error, and never a skip."""
+    """Start Chromium; without one, fail instead of skipping."""
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     chromedriver = shutil.which("chromedriver")
     assert binary, "no Chromium here: make test says how to install it"

@@ -1,4 +1,4 @@
-"""What the tests share: asking a server by hand, and waiting for what must happen."""
+"""Helpers of the tests: send datagrams to a server, wait for conditions, list threads and descriptors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Address: TypeAlias = "tuple[str, int]"
 
 
 def udp_socket(family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
-    """Open a socket that waits ten seconds and not for ever."""
+    """Open a socket with a timeout of ten seconds."""
     own = socket.socket(family, socket.SOCK_DGRAM)
     own.settimeout(10)
     return own
 
 
 def ask(server: udpping.Server, payload: bytes) -> bytes:
-    """Send one datagram; give back the answer, which must come from where it was asked."""
+    """Send one datagram; return the reply, which must come from the server's address."""
     with udp_socket(socket.AF_INET6 if ":" in server.address[0] else socket.AF_INET) as own:
         own.sendto(payload, server.address)
         answer, source = own.recvfrom(65_535)
@@ -42,23 +42,23 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def statuses(run: udpping.Run) -> list[str]:
-    """Give the status of each ping."""
+    """Return the status of each ping."""
     return [row.status for row in run]
 
 
 def marks(run: udpping.Run) -> str:
-    """Write a run as the loss models do: `x` had no answer at all, `.` had one, however late."""
+    """Format a run as the loss models do: `x` had no reply at all, `.` had one, however late."""
     return "".join("x" if row.status == "timeout" else "." for row in run)
 
 
 def log_marks(server: udpping.Server, client_index: int = 0) -> str:
-    """Write what a server did to one client's datagrams in the same way."""
+    """Format in the same way which datagrams of one client a server dropped."""
     rows = [row for row in server.log if row.client_index == client_index]
     return "".join("x" if row.verdict == "drop" else "." for row in rows)
 
 
 def send_all(server: udpping.Server, payloads: Iterable[bytes], client: socket.socket | None = None) -> None:
-    """Send datagrams to a server and wait until it has seen them all."""
+    """Send datagrams to a server, and wait until it has received them all."""
     own = client or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         for payload in payloads:
@@ -71,12 +71,12 @@ def send_all(server: udpping.Server, payloads: Iterable[bytes], client: socket.s
 
 
 def has_received(server: udpping.Server, count: int) -> bool:
-    """Say whether a server has seen so many datagrams."""
+    """Return whether a server has received so many datagrams."""
     return server.counters.received >= count
 
 
 def threads() -> list[str]:
-    """Give the names of this process's threads, those of the core too."""
+    """Return the names of this process's threads, those of the core too."""
     names: list[str] = []
     for task in Path("/proc/self/task").iterdir():
         try:
@@ -89,6 +89,6 @@ def threads() -> list[str]:
 def belongings() -> Counter[str]:
     """Count this process's threads by name, and its open files and sockets.
 
-    Whoever looks for what was left behind compares by `<=`: a test before may still be giving something back.
+    To find leaks, compare by `<=`: a previous test may still be releasing something.
     """
     return Counter([*threads(), *("descriptor" for _ in Path("/proc/self/fd").iterdir())])

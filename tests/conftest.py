@@ -1,4 +1,4 @@
-"""The tests speak about what users install: the wheel, never the checkout."""
+"""The tests run against what users install: the wheel, never the checkout."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def pytest_configure() -> None:
     if Path(udpping.__file__).is_relative_to(CHECKOUT):
         message = f"udpping comes from {CHECKOUT}, not from an installed wheel: run `make test ONLY=pytest`"
         raise pytest.UsageError(message)
-    # A background job has SIGINT ignored, and what the tests start would inherit that; not so a handler.
+    # A background job ignores SIGINT; child processes inherit that, but not a handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests another order for each round of `make soak`."""
+    """Shuffle the tests, in another order for each round of `make soak`."""
     if seed := os.environ.get("SOAK_SEED"):
         random.Random(seed).shuffle(items)
 
 
 @pytest.fixture
 def free_port() -> int:
-    """Find a UDP port that nobody has."""
+    """Find a free UDP port."""
     return testing.free_port("")
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start Python with some words of its command line; what still runs after the test is ended."""
+    """Start Python with arguments; kill what still runs after the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str | Path) -> subprocess.Popen[str]:

@@ -1,8 +1,8 @@
-"""A world for the lab's originals without network and without waiting: its clock and its losses are made up.
+"""A simulated `World` for the lab's originals, without a network and without waiting.
 
-The clock starts at 1700000000.0; to look at it takes 1/1024 s, and a timeout 1 s. Dates are in UTC. What the
-program prints is in `text`. Of the marks, x loses a message, L answers it only after the timeout, anything
-else at once; after the last comes the first.
+The clock starts at 1700000000.0; reading it takes 1/1024 s, and a timeout 1 s. Dates are in UTC. What the
+program prints is in `text`. The marks repeat: x loses a message, L answers it only after the timeout, any
+other mark at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REPLIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 class FakeWorld:
-    """What a program of the course can see and touch. `enters` says how often somebody presses Enter."""
+    """A `World` in memory. `enters` is how often Enter is pressed."""
 
     def __init__(self, marks: str = "", reply: str = "upper", enters: int = 0) -> None:
         self.text = ""

@@ -1,4 +1,4 @@
-"""What the tests of the monitor share: waiting for events, and a sender by hand."""
+"""Helpers of the monitor's tests: wait for events, and send single heartbeats."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import udpping
 
 SECONDS = 40.0
-"""How long an event that must come is waited for: this machine may be busy."""
+"""The longest wait for an expected event: the machine may be busy."""
 TICK = 0.05
 """The interval of the senders in the tests."""
 ALIVE = {"up", "late", "suspect"}
-"""States of one that is well: any heartbeat may be late."""
+"""States of a healthy client: any heartbeat may be late."""
 BUSY = {"paused", "stalled"}
-"""What a sender or the monitor rightly says of itself when the machine has no time for it."""
+"""Events that a busy machine causes, in a sender or in the monitor."""
 
 
 class Seen:
-    """Takes the events of a monitor, and waits for those that must come."""
+    """Collects the events of a monitor, and waits for expected ones."""
 
     def __init__(self, monitor: udpping.Monitor) -> None:
         self.monitor = monitor
@@ -47,7 +47,7 @@ class Seen:
         raise AssertionError(f"no {name} of {client}: {[event.message for event in self.events]}")
 
     def names(self, client: str | None = None) -> list[str]:
-        """Name what came so far, of a client if one is named; see `told`."""
+        """Return the names of the events so far, of one client if named; see `told`."""
         while (event := self.monitor.next_event(0)) is not None:
             self.events.append(event)
         return told(event for event in self.events if client in {None, event.client})
@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass
 class Device:
-    """A sender of heartbeats by hand: each call sends one, with the time of now."""
+    """Sends heartbeats one by one, each with the current time."""
 
     address: tuple[str, int]
     id: str = "device"
@@ -82,16 +82,16 @@ class Device:
         return own
 
     def move(self) -> None:
-        """Go on from another port, as behind a NAT that forgot the old one."""
+        """Send from another port from here on, as behind a NAT that dropped its mapping."""
         self.__exit__()
         self.socket = self.open()
 
     def set_clock(self, seconds: float) -> None:
-        """Put its wall clock forward; the steady one goes on."""
+        """Put its wall clock forward, but not its monotonic one."""
         self.ahead += seconds
 
     def beat(self, *, skip: int = 0, more: str = "") -> bytes:
-        """Send the next heartbeat, or one after some that are lost."""
+        """Send the next heartbeat, after skipping some if asked."""
         self.seq += 1 + skip
         now = time.time()
         wall = now + self.ahead if self.clock else 0
@@ -106,12 +106,12 @@ class Device:
         return datagram
 
     def send(self, datagram: bytes) -> None:
-        """Send whatever it is."""
+        """Send a datagram as it is."""
         self.sent.append(datagram)
         self.socket.sendto(datagram, self.address)
 
     def beat_until(self, condition: Callable[[], bool]) -> None:
-        """Go on until something has come of it."""
+        """Send heartbeats until a condition is true."""
 
         def try_again() -> bool:
             self.beat()
@@ -121,17 +121,17 @@ class Device:
         wait_until(try_again, SECONDS)
 
     def rise(self, monitor: udpping.Monitor) -> None:
-        """Go on until it is known to be up."""
+        """Send heartbeats until the monitor has it up."""
         self.beat_until(lambda: state_of(monitor, self.id) == "up")
 
 
 def told(events: Iterable[udpping.MonitorEvent]) -> list[str]:
-    """Name the notable events, but not those that a busy machine brings about."""
+    """Return the names of the notable events, without those that a busy machine causes."""
     return [event.event for event in events if event.is_notable and event.event not in BUSY]
 
 
 def seal(line: str, key: tuple[str, str] | None) -> bytes:
-    """End a line as the documentation says."""
+    """Append the seal to a line as documented, if there is a key."""
     if key is None:
         return line.encode()
     name, secret = key
@@ -140,13 +140,13 @@ def seal(line: str, key: tuple[str, str] | None) -> bytes:
 
 
 def peer_of(monitor: udpping.Monitor, client: str) -> udpping.PeerRow:
-    """Give the row of a client that is there."""
+    """Return the row of a known client."""
     (row,) = [row for row in monitor.peers if row.client == client]
     return row
 
 
 def state_of(monitor: udpping.Monitor, client: str) -> str | None:
-    """Give the state of a client, if it is known."""
+    """Return the state of a client, `None` if it is unknown."""
     return next((row.state for row in monitor.peers if row.client == client), None)
 
 

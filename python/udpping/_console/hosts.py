@@ -1,4 +1,4 @@
-"""How others see this machine: its addresses, and who has a port. Nothing is sent to find out."""
+"""Finds the addresses of this machine and the listeners at a port, without sending anything."""
 
 import errno
 import socket
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 BOTH = "::"  # the wildcard of IPv6 takes IPv4 as well
 WILD = {"0.0.0.0": "every IPv4 interface", BOTH: "every interface, IPv4 and IPv6"}  # noqa: S104 - shown, not bound
 LINUX_GET_ADDRESS = 0x8915  # SIOCGIFADDR
-# Reserved for documentation (RFC 5737, RFC 3849): the way out of this machine is the way to them.
+# Reserved for documentation (RFC 5737, RFC 3849): the kernel chooses the source address as for any host.
 ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 def addresses() -> list[str]:
-    """List what other machines may reach, the likeliest first. Link-local ones need a scope: left out."""
+    """List what other machines may reach, the likeliest first; not link-local ones, which need a scope."""
     found = [*_ways_out(), *_of_interfaces(), *_of_host_name()]
     return [
         each
@@ -50,7 +50,7 @@ def whereabouts(bound: tuple[str, int]) -> str:
 
 
 def ways(command: str, bound: tuple[str, int], address: tuple[str, int]) -> tuple[str, list[str]]:
-    """Write what somebody types on this machine, and what on others, to reach who is bound there."""
+    """Return the commands, for this machine and for others, that reach what is bound there."""
     host, port = bound
     here = f"udpping {command} {target_text('localhost' if host in WILD else address[0], port)}"
     if host in WILD:
@@ -63,7 +63,7 @@ def client_commands(port: int, command: str = "ping", *, ipv6: bool = True) -> l
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could have that port on every interface."""
+    """Return whether a server could bind that port on every interface."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -71,7 +71,7 @@ def is_free(port: int) -> bool:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind(("", port))
         except OSError as error:
-            # No IPv6 here: nobody has the port there either.
+            # Without IPv6, no program has the port there.
             if family == socket.AF_INET or error.errno == errno.EADDRINUSE:
                 return False
     return True
@@ -125,7 +125,7 @@ def _of_interfaces() -> list[str]:
         lines = Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()
         found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines]
     except (ImportError, OSError):
-        # Not Linux: the other two ways have to do.
+        # Not Linux: the other two sources remain.
         return found
     return found
 

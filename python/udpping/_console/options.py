@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """Options of a program. A value that cannot be used gets one line, and exit code 2."""
+    """The parser of a program's options. An error prints one line and exits with code 2."""
 
     def __init__(self, prog: str | None, purpose: str) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> "NoReturn":
-        """Say what is wrong, without the wall of usage."""
+        """Print the error without the usage, and exit."""
         if message.startswith("argument "):
             message = message.removeprefix("argument ").replace(": ", " ", 1)
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -43,7 +43,7 @@ def whole(low: int, high: int) -> "Callable[[str], int]":
 
 
 def seconds(text: str) -> float:
-    """Read the type of an option: seconds. The core knows the range."""
+    """Read an option in seconds; the core checks the range."""
     try:
         return float(text)
     except ValueError:
@@ -52,7 +52,7 @@ def seconds(text: str) -> float:
 
 
 def any_whole(text: str) -> int:
-    """Read the type of an option: a whole number of any size."""
+    """Read an option that is a whole number of any size."""
     try:
         return int(text)
     except ValueError:
@@ -70,7 +70,7 @@ def add_listener(options: Parser, port: int) -> None:
 
 
 def chosen_profile(words: list[str]) -> str | None:
-    """Find the lab's profile on a command line before its other words can be understood; the last one counts.
+    """Find the lab's profile on a command line: the parser depends on it. The last one counts.
 
     >>> from udpping._console.options import chosen_profile
     >>> chosen_profile(["192.0.2.7", "--profile", "report"])

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 FAILED = 2
-INTERRUPTED = 130  # as a shell has it for programs that Ctrl-C ended
+INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
 
 def run(name: str, words: list[str]) -> int:
-    """Run a command with lines that leave at once, and with one line for whatever goes wrong."""
+    """Run a command with line-buffered output; print an error on one line."""
     from importlib import import_module
 
     for stream in (sys.stdout, sys.stderr):

@@ -28,7 +28,7 @@ NOT_FOUND, NOT_RUNNABLE = 127, 126
 
 def run(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
     """Run a command between the first heartbeat and the goodbye; return the exit code."""
-    # Signals stay pending for sigtimedwait in all threads from here on, but not in the command.
+    # From here on, all threads block these signals, for sigtimedwait; the command does not.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*FORWARDED, signal.SIGCHLD})
     heartbeat.start()

@@ -1,6 +1,6 @@
 """Runs a command for each event, one at a time, in a thread and for a limited time.
 
-What comes from the network goes into its environment, never into its arguments.
+Values from the network go into its environment, never into its arguments.
 """
 
 import os
@@ -28,12 +28,12 @@ WAITING = 256
 LIMIT = 30.0
 """Seconds that one run may take."""
 PATIENCE = 5.0
-"""Seconds that the rest may take at the end."""
+"""Seconds that the queued events may take at the end."""
 SECOND = 1_000_000_000
 
 
 class Hook:
-    """Runs a command for each event that it is given."""
+    """Runs a command for each event, in a thread of its own."""
 
     def __init__(self, command: str, *, limit: float = LIMIT) -> None:
         self.words = split(command)
@@ -58,9 +58,9 @@ class Hook:
             yield self._problems.popleft()
 
     def close(self, patience: float = PATIENCE) -> None:
-        """Run the command for the rest, for some seconds; then kill it."""
+        """Run the command for the queued events, for some seconds; then kill it."""
         self._closing.set()
-        # Not by join(): after a Ctrl-C in it, the thread counts as ended.
+        # Not by join(): after a Ctrl-C in it, Python takes the thread for ended.
         try:
             self._done.wait(patience)
         finally:
@@ -127,7 +127,7 @@ def split(command: str) -> list[str]:
 
 
 def environment(event: "MonitorEvent") -> dict[str, str]:
-    """Give the environment variables of an event; unknown values are empty."""
+    """Return the environment variables of an event; unknown values are empty."""
     seconds, rest = divmod(event.wall_ns, SECOND)
     time = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest // 1_000:06}Z"
     known = {

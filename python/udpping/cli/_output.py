@@ -59,7 +59,7 @@ class Report:
             self.say(f"from another machine:  {command}")
 
     def alarm(self, text: str) -> str:
-        """Colour what went wrong, where there is colour."""
+        """Colour a problem red, if the terminal has colours."""
         return f"\x1b[31m{text}\x1b[0m" if self.colour else text
 
     def _outcome(self, row: "Row") -> str:
@@ -87,7 +87,7 @@ def beginning(datagram: bytes) -> str:
 
 
 def command_parser(command: str, purpose: str) -> Parser:
-    """Make the parser of a subcommand; every one of them can talk to programs."""
+    """Make the parser of a subcommand, with `--json`."""
     parser = Parser(f"udpping {command}", purpose)
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, for programs")
     return parser

@@ -1,4 +1,4 @@
-"""Telling of trouble with heartbeats, while they go on."""
+"""Reports problems of a sender of heartbeats while it runs."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`udpping demo`: the main job with nothing to set up. A lossy server and a pinger in one process."""
+"""`udpping demo`: a lossy server and a pinger in one process, without any setup."""
 
 from udpping._args.loss_model import loss_model
 from udpping._args.targets import target_text
@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
 
 
 def print_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
-    """Say how many losses to expect, and how likely as many or more, and as many or fewer, are."""
+    """Print how many losses to expect, and how likely as many or more, and as many or fewer, are."""
     from udpping import theory
 
     loss = f"{p.numerator}/{p.denominator}"

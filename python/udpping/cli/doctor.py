@@ -1,4 +1,4 @@
-"""`udpping doctor`: why does nobody answer? Of this machine as a server, or of a server elsewhere."""
+"""`udpping doctor`: find out why a server does not answer, on this machine or elsewhere."""
 
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.targets import is_loopback, parse_target, target_text
@@ -80,7 +80,7 @@ def this_machine(number: int, report: Report) -> int:
 
 
 def other_machine(host: str, number: int, count: int, timeout: float, report: Report) -> int:
-    """Ping a server elsewhere and put its behaviour into one word."""
+    """Ping a server elsewhere, and print a diagnosis."""
     name = target_text(host, number)
     summary, address, detail = None, None, ""
     try:

@@ -1,4 +1,4 @@
-"""`udpping heartbeat`: say that this machine, or a command, is alive."""
+"""`udpping heartbeat`: send heartbeats for this machine, or while a command runs."""
 
 import signal
 import sys
@@ -35,7 +35,7 @@ def main(words: list[str]) -> int:
         )
     if command and not hasattr(signal, "sigtimedwait"):
         raise ConfigError("COMMAND is not usable on this system: it cannot wait for signals")
-    # What the command prints is its own.
+    # Standard output belongs to the command.
     report = Report(json=options.json, stream=sys.stderr if command else None)
     host, number = parse_target(options.target, options.port)
     heartbeat = Heartbeat(

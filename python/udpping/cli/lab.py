@@ -1,4 +1,4 @@
-"""`udpping lab DIR`: the course's programs, to run and to read; `--list`: what there is of them."""
+"""`udpping lab DIR`: write the course's programs into a directory; `--list`: list their profiles."""
 
 import os
 import re
@@ -60,7 +60,7 @@ def print_profiles(report: Report) -> None:
 
 
 def shares(one: Profile) -> tuple[str, str]:
-    """Give what its two servers lose in the long run, as exact fractions."""
+    """Return the mean losses of its two servers, as exact fractions."""
     return str(loss_model(one.PingerServer.loss).mean), str(loss_model(one.HeartbeatServer.loss).mean)
 
 

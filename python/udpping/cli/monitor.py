@@ -1,4 +1,4 @@
-"""`udpping monitor`: say who is alive and who has stopped, until Ctrl-C, then all that is known."""
+"""`udpping monitor`: print which clients go up and down, until Ctrl-C, then a table of all."""
 
 import signal
 from time import monotonic
@@ -38,7 +38,7 @@ ONCE = {
     "forged": "a heartbeat with a wrong seal is refused: another key, or changed on its way",
     "refused": "a newcomer is refused for want of room: see --max-clients, and --per-prefix for one network",
 }
-"""What to say when something is first counted."""
+"""What is printed when a counter is first above 0."""
 
 
 def main(words: list[str]) -> int:
@@ -83,7 +83,7 @@ def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
 
 
 class Watch:
-    """Reports what happens, each thing once."""
+    """Prints events, and each kind of problem once."""
 
     def __init__(self, monitor: Monitor, report: Report, hook: "Hook | None", *, everything: bool) -> None:
         self.monitor = monitor
@@ -94,7 +94,7 @@ class Watch:
         self.unkept: str | None = None
 
     def follow(self) -> None:
-        """Report until it stops."""
+        """Report until the monitor stops."""
         looked = monotonic()
         while self.monitor.running:
             event = self.monitor.next_event(LOOK)
@@ -114,7 +114,7 @@ class Watch:
             self.hook.run(event)
 
     def look(self) -> None:
-        """Report, once each, what strangers could cause very often and is no event."""
+        """Report problems that are no events, each once: strangers could cause them very often."""
         counters = self.monitor.counters
         if counters.unreadable and "unreadable" not in self.reported:
             self.reported.add("unreadable")

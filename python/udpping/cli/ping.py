@@ -1,4 +1,4 @@
-"""`udpping ping`: replies as they come, then what they come to."""
+"""`udpping ping`: print each ping as it is settled, then the summary."""
 
 from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PING, SCHEDULE, TIMEOUT
@@ -16,7 +16,7 @@ PURPOSE = """Ping a UDP server that answers, such as `udpping server`.
 With --profile it pings and prints as the lab's UDPPingerClient.py does (udpping lab --list).
 
 Exit code 0: a reply came in time; 1: none did; 2: it could not be tried."""
-# Not options of argparse: with those it would take the value of `--interval -1` for an option too.
+# Not options of argparse: with such options it takes the `-1` of `--interval -1` for an option too.
 SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
 
 
@@ -61,7 +61,7 @@ def print_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
         take()
     except KeyboardInterrupt:
         pinger.stop()
-        take()  # what had come by then
+        take()  # rows from before the stop
     if pinger.missed_rows:
         report.record("missed", rows=pinger.missed_rows)
         report.say(f"{pinger.missed_rows:,} lines left out: this terminal was too slow; the summary has them")
@@ -77,7 +77,7 @@ def profile_client(words: list[str]) -> "Client | None":
 
 
 def parser(client: "Client | None" = None) -> Parser:
-    """Make the parser of the options; a client of the lab has defaults of its own."""
+    """Make the parser; a client of the lab has its own defaults."""
     options = command_parser("ping", PURPOSE)
     options.add_argument(
         "target",

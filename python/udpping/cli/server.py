@@ -1,4 +1,4 @@
-"""`udpping server`: answer until Ctrl-C, then say what was done."""
+"""`udpping server`: answer until Ctrl-C, then print the counters."""
 
 import signal
 
@@ -76,7 +76,7 @@ def profile_server(words: list[str]) -> "LabServer | None":
 
 
 def parser(profile: "LabServer | None" = None) -> Parser:
-    """Say what can be asked for; a server of the lab has defaults of its own."""
+    """Make the parser; a server of the lab has its own defaults."""
     options = command_parser("server", PURPOSE)
     add_listener(options, DEFAULT_PORT)
     options.add_argument("--loss", default="0", help="what to lose (nothing)")

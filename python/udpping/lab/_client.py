@@ -1,7 +1,7 @@
-"""The engine of the clients: rows of the pinger in, lines of a profile out.
+"""Runs the lab's clients: sends pings by `udpping.Pinger` and prints the lines of a profile.
 
-A profile subclasses `Client`: what it sends, and what it says when a ping leaves, is answered or is given up,
-and at the end. Which reply belongs to which ping is decided in the core, so none of them can get that wrong.
+A profile subclasses `Client` and defines what it sends, and what it prints when a ping is sent, answered or
+given up, and at the end. The core matches replies to pings, for all profiles alike.
 """
 
 import time
@@ -43,12 +43,12 @@ class Tally:
 
     @property
     def mean_ns(self) -> float:
-        """The mean round trip; ask only when something was received."""
+        """The mean round trip; ZeroDivisionError without a reply."""
         return self.total_ns / self.received
 
 
 class Client(Program):
-    """A program that pings, as a profile has it."""
+    """A program that pings; a profile defines its settings and texts."""
 
     purpose = "Pings a server and tells round trips and losses."
     host = "localhost"
@@ -60,13 +60,13 @@ class Client(Program):
     first_seq = FIRST_SEQ
     form = ""
     forms: tuple[str, ...] = ()
-    """Several ways to say the same, where the source has them; the first is the default."""
+    """The names of its output forms, where the source has several; the first is the default."""
     prompt: str | None = None
-    """Where it waits for Enter before each of its runs, without end."""
+    """If set, it prints this and waits for Enter before each run, without end."""
     zone = staticmethod(time.localtime)
-    """The zone of dates; virtual time has UTC only."""
+    """The time zone of dates; `rehearse` uses UTC."""
     misses: int | None = None
-    """So many in a row without a reply, and the server is taken for dead."""
+    """After so many in a row without a reply, the server is taken for dead."""
 
     def begin(self) -> str | None:
         """Before the first ping."""
@@ -101,7 +101,7 @@ class Client(Program):
         one_of(parser, options, "host", "port")
 
     def run(self) -> int:
-        """Ping, once or as often as somebody presses Enter, and print what came of it."""
+        """Run once, or each time that Enter is pressed, and print the outcomes."""
         tally = Tally()
         while self.prompt is None or pressed(self.prompt):
             tally = self.watch(self.pinger())
@@ -142,7 +142,7 @@ class Client(Program):
         tally = Tally()
         say(self.begin())
         try:
-            self.tell(rows, tally)
+            self.print_rows(rows, tally)
         except KeyboardInterrupt:
             tally.interrupted = True
         say(self.end(tally))
@@ -154,7 +154,7 @@ class Client(Program):
         date = time.asctime(self.zone(wall_ns // 10**9))
         return self.message.format(seq=row.seq, time=seconds, ctime=date, ms=wall_ns // 10**6)
 
-    def tell(self, rows: "Iterable[Row]", tally: Tally) -> None:
+    def print_rows(self, rows: "Iterable[Row]", tally: Tally) -> None:
         """Print each ping once: a late reply or a duplicate changes nothing that was printed."""
         waiting: set[int] = set()
         missed = 0
@@ -173,14 +173,14 @@ class Client(Program):
 
 
 def announced(rows: "Iterable[Row]") -> "Iterator[Row]":
-    """Yield before each row of a finished run the open one that announces it."""
+    """Yield each row of a finished run, and before it the open row that announces it."""
     for row in rows:
         yield row._replace(status="open", rtt_ns=None, copies=0, reply=None, match=None)
         yield row
 
 
 def pressed(prompt: str) -> bool:
-    """Wait for Enter; `False` when nobody is there to press it any more."""
+    """Wait for Enter; return `False` at the end of input and on Ctrl-C."""
     try:
         input(prompt)
     except (EOFError, KeyboardInterrupt):
@@ -203,7 +203,7 @@ def add_forms(parser: Parser, forms: tuple[str, ...]) -> None:
 
 
 def one_of(parser: Parser, options: "Namespace", *names: str) -> None:
-    """Take a value that may be named by its place or by an option, but not by both."""
+    """Accept a value as a positional argument or as an option, but not as both."""
     for name in names:
         place, option = getattr(options, name), getattr(options, f"{name}_option")
         if place is not None and option is not None:

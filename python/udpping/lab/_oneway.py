@@ -1,7 +1,6 @@
-"""The engines of one-way programs: a server that watches its clients, and a client that waits for no answer.
+"""Runs the lab's one-way programs: a server that watches its clients, and a client that waits for no reply.
 
-A profile subclasses them: what they say of what happens. What is lost and who has stopped, `udpping.Monitor`
-finds out.
+A profile subclasses them and defines what they print. `udpping.Monitor` detects losses and stopped clients.
 """
 
 from udpping._console.options import Parser, seconds, whole
@@ -24,18 +23,18 @@ MOST_HEARTBEATS = 2**63 - 1
 
 
 class Watcher(Listener):
-    """A program that watches clients, as a profile has it."""
+    """A program that watches clients; a profile defines its settings and texts."""
 
     purpose = "Watches the senders of heartbeats: what is lost, and who has stopped."
     loss = "0"
-    """It is the network that loses."""
+    """It drops nothing on purpose."""
     idle: float | None = 60.0
     misses = 3
     """When so many heartbeats in a row are missing, the client has stopped."""
     answer = False
 
-    def told(self, event: "MonitorEvent") -> str | None:
-        """When something happened, a heartbeat that came or is lost among it."""
+    def reported(self, event: "MonitorEvent") -> str | None:
+        """When the monitor reports an event, also a heartbeat that was received or lost."""
 
     def end(self, peers: "Peers", unreadable: "list[tuple[str, str, bytes]]") -> str | None:
         """After Ctrl-C: the clients, and the last datagrams that were no heartbeats."""
@@ -54,7 +53,7 @@ class Watcher(Listener):
             say(self.begin(*monitor.bound))
             note(f"{self.script}: {where(monitor, self.script.replace('Server', 'Client'))}")
             monitor.start()
-            self.tell(monitor)
+            self.print_events(monitor)
         except KeyboardInterrupt:
             monitor.stop()
         say(self.end(monitor.peers, monitor.unreadable))
@@ -92,21 +91,21 @@ class Watcher(Listener):
             delay=delay,
             seed=seed,
         )
-        self.tell(seen.events)
+        self.print_events(seen.events)
         say(self.end(seen.peers, []))
 
     @property
     def detector(self) -> str:
-        """When silence means that a client has stopped: as the next one is due, to be sure of the last."""
+        """The detector: an interval longer than `misses`, for the last of these may arrive late."""
         return f"fixed:{self.misses + 1}"
 
-    def tell(self, events: "Iterable[MonitorEvent]") -> None:
+    def print_events(self, events: "Iterable[MonitorEvent]") -> None:
         for event in events:
-            say(self.told(event))
+            say(self.reported(event))
 
 
 class Sender(Program):
-    """A program that sends heartbeats, as a profile has it."""
+    """A program that sends heartbeats; a profile defines its settings and texts."""
 
     purpose = "Sends a heartbeat each second, and waits for no answer."
     host = "localhost"

@@ -1,4 +1,4 @@
-"""The command line of the course's programs: the profile first, as it decides what else there is."""
+"""Reads the command line of the course's programs: the profile first, as other options depend on it."""
 
 import sys
 from importlib import import_module
@@ -24,14 +24,14 @@ class Original(Program):
         self.program = program
 
     def run(self) -> int:
-        """Do as the original does, to the exit code."""
+        """Run the original; return its exit code."""
         from udpping.lab.compat import on_the_network
 
         return on_the_network(self.original, self.program)
 
 
 def read(script: str, words: list[str] | None, default: str) -> Program:
-    """Make a script's program as the words of its command line ask for."""
+    """Make a script's program from the words of its command line."""
     words = sys.argv[1:] if words is None else words
     name = chosen_profile(words) or default
     kind: type[Program] = getattr(profile(name), SCRIPTS[script])
@@ -50,7 +50,7 @@ def read(script: str, words: list[str] | None, default: str) -> Program:
 
 
 def with_bugs(name: str, program: Program, kind: str) -> Program:
-    """Put the original in the program's place, if it has bugs that are known."""
+    """Replace the program by its original, if that has known bugs."""
     try:
         originals: Originals = import_module(f"udpping.lab.compat.{name}").ORIGINALS
         original, bugs = originals[kind]

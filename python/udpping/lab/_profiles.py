@@ -1,4 +1,4 @@
-"""The profiles: which there are, and what the file of one holds."""
+"""Finds and loads the profiles, and types what the module of one defines."""
 
 import sys
 from importlib import import_module
@@ -19,7 +19,7 @@ SCRIPTS = {
     "UDPHeartbeatServer.py": "HeartbeatServer",
     "UDPHeartbeatClient.py": "HeartbeatClient",
 }
-"""The course's names, and what a profile calls these programs."""
+"""The course's scripts, and the names of their classes in a profile."""
 
 
 class Profile(Protocol):

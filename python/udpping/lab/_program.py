@@ -1,4 +1,4 @@
-"""What the course's programs have in common: settings that options change, and lines that leave at once."""
+"""The base class of the course's programs, and the functions that print their lines."""
 
 import sys
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from udpping._console.options import Parser
 
 LIMIT = 1_000
-"""Characters shown of a datagram."""
+"""Bytes shown of a datagram."""
 
 
 class Program:
     """One of the four scripts as a profile has it: its class attributes are the settings and their defaults.
 
-    Methods named for a moment (`begin`, `outcome`, `end`, ...) give the text to print then, or `None`.
+    Methods named for a moment (`begin`, `outcome`, `end`, ...) return the text to print then, or `None`.
     """
 
     purpose = ""
-    """What `--help` says that it does."""
+    """Its description in `--help`."""
     host = ""
     port = DEFAULT_PORT
     script = ""
-    """The name of the script, as it signs what it says beside its output."""
+    """The name of the script, which begins its lines on standard error."""
 
     def __init__(self, **settings: object) -> None:
         for name, value in settings.items():
             setattr(self, name, value)
 
     def settle(self, options: "Namespace") -> None:
-        """Take over what was asked for; what was not stays as the profile has it."""
+        """Set the attributes that options name; the others keep the values of the profile."""
         for name, value in vars(options).items():
             if value is not None and hasattr(self, name):
                 setattr(self, name, value)
@@ -42,21 +42,21 @@ class Program:
         """Add the options of this program."""
 
     def check(self, parser: "Parser", options: "Namespace") -> None:
-        """Refuse what cannot be together, and put together what can be said in two ways."""
+        """Refuse options that exclude each other, and merge those with two names."""
 
     def run(self) -> int:
-        """Do what the program does; give back its exit code."""
+        """Run the program; return its exit code."""
         raise NotImplementedError
 
 
 def say(text: str | None, *, end: str = "\n") -> None:
-    """Print, unless the text is `None`; each line at once, for a reader of a pipe."""
+    """Print, unless the text is `None`; flush, for programs that read a pipe."""
     if text is not None:
         print(text, end=end, flush=True)
 
 
 def note(text: str) -> None:
-    """Print to standard error what is not the program's output."""
+    """Print to standard error, apart from the output of the program."""
     print(text, file=sys.stderr, flush=True)
 
 

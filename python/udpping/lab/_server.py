@@ -1,8 +1,8 @@
-"""The engine of the servers: what happens to each datagram in, lines of a profile out.
+"""Runs the lab's servers: answers datagrams by `udpping.Server` and prints the lines of a profile.
 
-A profile subclasses `Server`: what is lost, what the replies are, and what is printed. Losing and answering
-is the core's, so no datagram that anybody sends can stop one of them. A `Listener` is what they have in
-common with those that watch (`_oneway`).
+A profile subclasses `Server` and defines what is lost, what the replies are, and what is printed. The core
+reads and answers datagrams, so no datagram can stop a server. `Listener` is also the base of `Watcher` in
+`_oneway`.
 """
 
 import time
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from udpping._services.monitor import Monitor
 
 MOST_CLIENTS = 65_536
-"""Clients that a server keeps in mind, as the core does. Whoever was met first makes room."""
+"""Clients that a server keeps, as many as the core does; the oldest makes room."""
 
 TICK = 0.02
 """Seconds between two checks for pings."""
 
 
 class Listener(Program):
-    """A program that takes a port and loses some of what comes."""
+    """A program that binds a port and drops some datagrams on purpose."""
 
     loss = "randint:0,10,4"
     """The course's `random.randint(0, 10) < 4`: four of eleven numbers, not the 30 % of its text."""
     seed: int | None = None
     port_tries = 1
     idle: float | None = None
-    """Seconds without anybody after which it says so."""
+    """Seconds without a datagram after which it prints that; `None` never does."""
 
     def begin(self, host: str, port: int) -> str | None:
         """When it listens, at that address and port."""
@@ -56,12 +56,12 @@ class Listener(Program):
             parser.add_argument("--idle", type=seconds, metavar="S", help=silent)
 
     def check(self, parser: Parser, options: "Namespace") -> None:
-        """Take the port from its place or from its option."""
+        """Accept the port as a positional argument or as an option."""
         one_of(parser, options, "port")
 
 
 class Server(Listener):
-    """A program that answers, as a profile has it."""
+    """A program that answers; a profile defines its settings and texts."""
 
     purpose = "Answers pings in capitals and loses some of them."
     delay = "0"
@@ -69,13 +69,13 @@ class Server(Listener):
     scope = "shared"
     """One stream of random numbers for all clients, as in the course."""
     follows = False
-    """Whether it has something to say about each datagram."""
+    """Whether it prints something for each datagram."""
 
     def handled(self, event: "Handled") -> str | None:
         """When a datagram was answered or lost (`event.verdict`). Only if it `follows`."""
 
     def silence(self, seconds: float) -> str | None:
-        """When nobody has pinged for so long; once, until somebody does."""
+        """When no datagram has come for so long; once, until the next one."""
 
     def end(self, counters: "udpping.Counters") -> str | None:
         """After Ctrl-C."""
@@ -92,7 +92,7 @@ class Server(Listener):
         try:
             say(self.begin(*server.bound))
             note(f"{self.script}: {where(server, self.script.replace('Server', 'Client'))}")
-            # Before it starts, so that no datagram is left out.
+            # Before it starts, so that no event is missed.
             events = server.follow() if self.follows else None
             server.start()
             if self.idle:
@@ -105,7 +105,7 @@ class Server(Listener):
         return 0
 
     def server(self) -> "udpping.Server":
-        """Make the server with the settings in force; what it warns of is one line, and no hindrance."""
+        """Make the server with the current settings; print its warnings, each on one line."""
         import warnings
 
         from udpping._services.server import Server
@@ -145,13 +145,13 @@ class Server(Listener):
 
 
 def make_room(clients: "dict[str, Any]", newcomer: str) -> None:
-    """Forget the oldest client if there are too many: one sender can fake any number of addresses."""
+    """Remove the oldest client if there are too many: one sender can spoof any number of addresses."""
     if newcomer not in clients and len(clients) >= MOST_CLIENTS:
         del clients[next(iter(clients))]
 
 
 def where(server: "udpping.Server | Monitor", client: str = "UDPPingerClient") -> str:
-    """Say where a server listens, and what to type to reach it, from another machine if that is possible.
+    """Return the address of a server and the command to reach it, from another machine if that is possible.
 
     >>> import udpping
     >>> from udpping.lab._server import where

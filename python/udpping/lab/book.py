@@ -72,7 +72,7 @@ class HeartbeatClient(PingerClient):
     misses = 3
 
     def outcome(self, row: "Row") -> str:
-        """Give what the server says, and how long that took."""
+        """Return the reply of the server and the round trip."""
         if row.reply is None or row.rtt_ns is None or row.status != "reply":
             return f"No reply to heartbeat {row.seq}"
         return f"Reply to heartbeat {row.seq}: {shown(row.reply)}\nRTT: {row.rtt_ns / 1e9:.6f} seconds"
@@ -82,6 +82,6 @@ class HeartbeatClient(PingerClient):
 
 
 def difference(event: "Event") -> str:
-    """Write the seconds between the time that a heartbeat carries and its arrival, or `?` if it has none."""
+    """Format the seconds from the time in a heartbeat to its arrival, `?` if it has none."""
     sent = read_time(event.message, utc_offset())
     return UNKNOWN if sent is None else f"{seconds_of(event.recv_wall_ns) - sent:.6f}"

@@ -25,11 +25,11 @@ class HeartbeatServer(Watcher):
     """Prints each heartbeat, each that is lost, and each client that has stopped or is back."""
 
     def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the address is printed beside the output
-        """Say what it does, and for how long it waits."""
+        """Return the port, and after how many misses a client has stopped."""
         missing = "one is missing" if self.misses == 1 else f"{self.misses} in a row are missing"
         return f"Watching heartbeats at port {port}; when {missing}, a client has stopped."
 
-    def told(self, event: "MonitorEvent") -> str | None:
+    def reported(self, event: "MonitorEvent") -> str | None:
         match event.event:
             case "heard" | "heard_late" | "heard_again":
                 return heartbeat(event)
@@ -41,7 +41,7 @@ class HeartbeatServer(Watcher):
             case "up" if event.before in {"down", "bye"}:
                 return f"{event.client} is back"
             case "new" | "up" | "late" | "suspect":
-                return None  # its heartbeats say so, or will
+                return None  # its heartbeats show it
             case _:
                 return event.message
 
@@ -53,19 +53,19 @@ class HeartbeatServer(Watcher):
 
 
 class HeartbeatClient(Sender):
-    """Says what it does, and how much it did."""
+    """Prints where it sends, and at the end how many it sent."""
 
     def begin(self) -> str:
         return f"A heartbeat to {self.host}, port {self.port}, every {self.interval:g} s. Ctrl-C ends it."
 
     def end(self, heartbeat: "Heartbeat") -> str:
-        """Count them; a server that answers is none of the exercise, but there are some."""
+        """Return the counts; the exercise has no answers, but some servers send them."""
         answers = f", {heartbeat.answered} answered" if heartbeat.answered else ""
         return f"{heartbeat.sent} sent{answers}"
 
 
 def heartbeat(event: "MonitorEvent") -> str:
-    """Write one that was received, with the seconds from its time to its arrival, if its zone is known."""
+    """Format a received one, with the seconds from its time to its arrival, if its zone is known."""
     text = f"Heartbeat {event.seq} from {event.client}"
     if event.event == "heard_again":
         return f"{text}: once more"

@@ -19,7 +19,7 @@ HeartbeatClient = book.HeartbeatClient
 
 
 class PingerServer(Server):
-    """Answers with its whole buffer: the request, and NULs to 1,024 bytes. A delay holds up nobody else."""
+    """Answers with its whole buffer: the request, and NULs to 1,024 bytes. A delay is one client's only."""
 
     purpose = "Answers pings after a delay, in 1,024 bytes, and loses some of them."
     loss = "0.3"
@@ -28,7 +28,7 @@ class PingerServer(Server):
     follows = True
 
     def handled(self, event: "Event") -> str:
-        """Show the first line of what came, and what became of it."""
+        """Return the first line of the request, and whether it was answered."""
         address = event.client.rpartition(":")[0].strip("[]")
         line = event.message.splitlines()[0] if event.message else b""
         fate = "   Reply sent." if event.verdict == "answer" else "   Reply not sent."

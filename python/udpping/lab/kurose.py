@@ -22,7 +22,7 @@ class PingerClient(Client):
     message = "Ping {seq} {ctime}"
 
     def outcome(self, row: "Row") -> str:
-        """Give the reply and the round trip in seconds, as Python prints a float."""
+        """Return the reply and the round trip in seconds, as Python prints a float."""
         if row.reply is None or row.rtt_ns is None or row.status != "reply":
             return "Request timed out."
         address = (row.source or "").rpartition(":")[0].strip("[]")

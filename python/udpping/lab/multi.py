@@ -49,20 +49,20 @@ class HeartbeatServer(Server):
                 action.type = port
 
     def check(self, parser: Parser, options: "Namespace") -> None:
-        """Take either from its place or from its option; the loss has two names, but one value."""
+        """Accept either as a positional argument or as an option; refuse two values of the loss."""
         one_of(parser, options, "port", "packetloss")
         if options.packetloss is not None and options.loss is not None:
             parser.error("--loss and packetloss are one too many: expected only one of them")
 
     def settle(self, options: "Namespace") -> None:
-        """Take over what was asked for; any higher port will do instead of a busy one."""
+        """Set the attributes that options name; a busy port is replaced by any higher one."""
         super().settle(options)
         self.port_tries = MAX_PORT - self.port + 1
         percent = getattr(options, "packetloss", None)
         if percent is not None:
             self.loss = f"{percent}/100"
 
-    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the port is what may have changed
+    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - only the port can differ
         busy = f" ({self.port} is busy)" if self.port not in {0, port} else ""
         return f"Heartbeat server at port {port}{busy}. Ctrl-C ends it and shows its clients."
 
@@ -89,7 +89,7 @@ class HeartbeatServer(Server):
 class HeartbeatClient(Client):
     """Sends number and time with a tab between them, and prints the reply as it is.
 
-    The source's time is a date as `strftime` writes it, in a format that it does not tell. Seconds are the
+    The source's time is a date as `strftime` writes it, in an unknown format. Seconds are the
     default, for the difference to be exact; `--form date` sends what `strftime("%c")` gives.
     """
 
@@ -99,7 +99,7 @@ class HeartbeatClient(Client):
     forms = ("seconds", "date")
 
     def settle(self, options: "Namespace") -> None:
-        """Take over what was asked for, the form of the time among it."""
+        """Set the attributes that options name, and the form of the time in the message."""
         super().settle(options)
         if self.form == "date":
             self.message = "{seq}\t{ctime}"

@@ -19,7 +19,7 @@ class PingerClient(Client):
     """Names the server as it was typed. It was written for one address; here that is an option."""
 
     def outcome(self, row: "Row") -> str:
-        """Give the round trip with four decimals; the spelling is the source's."""
+        """Return the round trip with four decimals; the spelling is the source's."""
         if row.rtt_ns is None or row.status != "reply":
             return f"Sequence {row.seq}: Requeset timed out"
         return f"Sequence {row.seq}: Reply from {self.host} RTT={row.rtt_ns / 1e9:.4f}"

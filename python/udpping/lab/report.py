@@ -31,7 +31,7 @@ class PingerClient(Client):
 
     @staticmethod
     def address(row: "Row") -> tuple[str, int]:
-        """Give the sender as Python's sockets do."""
+        """Return the sender as Python's sockets do."""
         host, _, port = (row.source or "").rpartition(":")
         return host.strip("[]"), int(port)
 
@@ -55,11 +55,11 @@ class HeartbeatServer(Server):
     reply = "{seq} {diff:.6f}"
     follows = True
 
-    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the source does not say where
+    def begin(self, host: str, port: int) -> str:  # noqa: ARG002 - the source prints neither
         return "The server is ready to receive heartbeats..."
 
     def handled(self, event: "Event") -> str | None:
-        """Show what came. What makes no sense is shown as well, and stops nothing."""
+        """Return what came, as text; a datagram that is no heartbeat does not stop the server."""
         return f"Received message: {shown(event.message)}" if event.verdict == "answer" else None
 
 

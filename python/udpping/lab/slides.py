@@ -1,4 +1,4 @@
-"""A group's slides: clients that wait for Enter, tell what they send, and show replies as bytes."""
+"""A group's slides: clients that wait for Enter, print what they send, and show replies as bytes."""
 
 from udpping.lab._client import Client, Tally
 from udpping.lab._server import Server
@@ -14,7 +14,7 @@ PRINTS = (
 
 
 class PingerServer(Server):
-    """Draws from 1 to 10, so that here the 30 % are true. It listens on loopback unless told otherwise."""
+    """Draws from 1 to 10, so that its loss is 30 % exactly. It listens on loopback by default."""
 
     host = "127.0.0.1"
     loss = "randint:1,10,4"
@@ -24,7 +24,7 @@ class PingerServer(Server):
 
 
 class PingerClient(Client):
-    """Sends the date as text. Statistics are over what was sent, and there are some if nothing comes back."""
+    """Sends the date as text. Statistics count the pings that were sent, also if no reply comes."""
 
     host = "127.0.0.1"
     message = "Ping {seq} {ctime}"
@@ -39,7 +39,7 @@ class PingerClient(Client):
         return f"Sent {self.text_of(row)}"
 
     def outcome(self, row: "Row") -> str:
-        """Show the bytes that came, and the round trip in milliseconds."""
+        """Return the bytes of the reply, and the round trip in milliseconds."""
         if row.reply is None or row.rtt_ns is None or row.status != "reply":
             return f"#{row.seq} Requested Timed out\n"
         return f"Received {row.reply!r}\nTime: {row.rtt_ns / 1e6} Milliseconds\n"
@@ -57,7 +57,7 @@ class PingerClient(Client):
         return "\n".join([*lines, "-----"])
 
     def percent(self, tally: Tally) -> float:
-        """Give whole percents as such: of ten pings, they always are."""
+        """Return whole percentages as `int`: the source prints those of ten pings so."""
         share = 100 * tally.lost / tally.sent
         return int(share) if share.is_integer() else share
 
@@ -85,5 +85,5 @@ class HeartbeatClient(PingerClient):
         return f"Server is assumed to be down after {misses} consecutive misses."
 
     def percent(self, tally: Tally) -> float:
-        """Give it as a float, as the source does here."""
+        """Return a float, as the source does here."""
         return tally.lost * 100 / tally.sent

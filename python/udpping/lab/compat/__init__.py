@@ -1,8 +1,8 @@
-"""The originals, bugs included, for `--compat-bugs`: what each does, step by step, in a world of its own.
+"""The original programs, bugs included, for `--compat-bugs`.
 
-A `World` is all that such a program touches: clock, socket, terminal and dice. Here is the one of real
-sockets; the tests have another one, whose clock is made up. A module is named like its profile, and its
-`ORIGINALS` are the programs that it has, with the words that `--compat-bugs` prints about their bugs.
+They use clock, socket, terminal and random numbers through a `World`. `Network` is the real one; the tests
+have one with a simulated clock. A module is named like its profile, and its `ORIGINALS` are the programs that
+it has, with the words that `--compat-bugs` prints about their bugs.
 """
 
 import random
@@ -23,16 +23,16 @@ INTERRUPTED = 130
 
 
 class World(Protocol):
-    """What a program of the course can see and touch."""
+    """The parts of the system that the originals use."""
 
     def open(self) -> None:
-        """Take a fresh socket."""
+        """Open a new socket."""
 
     def send(self, message: bytes, to: Address) -> None:
         """Send a datagram."""
 
     def receive(self, size: int) -> "tuple[bytes, Address]":
-        """Wait for a datagram, whoever sent it; for a client, TimeoutError after its timeout."""
+        """Wait for a datagram from any sender; for a client, TimeoutError after its timeout."""
         ...
 
     def shut_down(self) -> None:
@@ -50,21 +50,21 @@ class World(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Do nothing."""
+        """Wait."""
 
     def draw(self, low: int, high: int) -> int:
-        """Throw a die with these sides."""
+        """Draw a whole number, both ends included."""
         ...
 
     def chance(self) -> float:
-        """Draw from 0 to 1."""
+        """Draw a float from 0 to 1."""
         ...
 
     def say(self, text: str) -> None:
         """Print a line."""
 
     def ask(self, prompt: str) -> None:
-        """Print a prompt and wait for Enter; EOFError when nobody can press it."""
+        """Print a prompt and wait for Enter; EOFError at the end of input."""
 
 
 Originals: TypeAlias = "dict[str, tuple[Callable[[World, Program], None], str]]"
@@ -72,7 +72,7 @@ Originals: TypeAlias = "dict[str, tuple[Callable[[World, Program], None], str]]"
 
 
 class Network:
-    """The real one."""
+    """The real socket, clock, terminal and random numbers."""
 
     def __init__(self, program: Program) -> None:
         self._timeout = program.timeout if isinstance(program, Client) else None
@@ -127,7 +127,7 @@ class Network:
 
 
 def on_the_network(original: "Callable[[World, Program], None]", program: Program) -> int:
-    """Run an original on real sockets. When it crashes, show the last line of what Python would show."""
+    """Run an original on real sockets; if it crashes, print the last line of its traceback."""
     try:
         original(Network(program), program)
     except KeyboardInterrupt:

@@ -26,7 +26,7 @@ def pinger_client(world: World, program: Program) -> None:
             stopped = error
         world.say("Finish ping, closing socket\n-----\nStatistics")
         if not times:
-            # Dividing by nothing is caught, and whatever had stopped the run is forgotten with it.
+            # The original catches its division by zero here, and drops the error that ended the run.
             world.say("Server Is Down: No packets received")
             world.close()
             continue
@@ -66,7 +66,7 @@ def heartbeat_client(world: World, program: Program) -> None:
 
 
 def exchange(world: World, program: Program, message: str, number: int, began: float) -> float | None:
-    """Send, and take what comes first; give the seconds that this and the printing took."""
+    """Send, and receive the first datagram; return the seconds that took, printing included."""
     try:
         world.send(message.encode(), (program.host, program.port))
         world.say(f"Sent {message}")
