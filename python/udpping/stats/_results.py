@@ -1,4 +1,4 @@
-"""What the statistics give back: frozen, typed, with every number under its name and unit."""
+"""The results of the statistics: frozen and typed, each number under its name and unit."""
 
 from dataclasses import dataclass, fields
 from html import escape

@@ -133,7 +133,7 @@ def on_the_network(original: "Callable[[World, Program], None]", program: Progra
     except KeyboardInterrupt:
         note("KeyboardInterrupt")
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a crash is what was asked for
+    except Exception as error:  # noqa: BLE001 - originals crash in many ways
         note(f"{type(error).__name__}: {error}")
         return 1
     return 0

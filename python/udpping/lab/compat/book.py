@@ -1,4 +1,4 @@
-"""The server that the textbook gives."""
+"""The server that the textbook prints."""
 
 from udpping.lab._program import Program
 from udpping.lab.compat import Originals, World
