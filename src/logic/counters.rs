@@ -1,6 +1,6 @@
-//! Counters: each stands once, with its name, kind, unit and help.
+//! Defines counters, each once, with its name, kind, unit and help.
 
-/// What is known of a counter beside its value.
+/// The metadata of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
     /// Its name in Python, in JSON and in metrics.
@@ -22,19 +22,19 @@ pub enum Kind {
     Gauge,
 }
 
-/// What a counter says.
+/// The value of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// A number.
     Number(u64),
     /// Yes or no.
     Flag(bool),
-    /// The system does not tell.
+    /// The system does not report it.
     Unknown,
 }
 
 impl Kind {
-    /// In a word.
+    /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -61,7 +61,7 @@ impl From<bool> for Value {
     }
 }
 
-/// Makes a struct `Counters` of these fields.
+/// Defines a struct `Counters` with these fields.
 macro_rules! counters {
     ($(#[$about:meta])* $($name:ident: $type:ty = $kind:ident, $unit:literal, $help:literal;)+) => {
         $(#[$about])*
@@ -71,7 +71,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// What is known of the fields, in their order.
+            /// The metadata of the fields, in their order.
             pub const METRICS: &'static [$crate::logic::counters::Metric] = &[
                 $($crate::logic::counters::Metric {
                     name: stringify!($name),

@@ -1,4 +1,4 @@
-//! The one error of the pure wing: a value from outside that cannot be used.
+//! The one error of `logic`: a value from outside that cannot be used.
 
 /// A value that is refused, with what it was for and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ impl Invalid {
     }
 }
 
-/// A number of very many digits is told by its size: Rust writes out all 301 of `1e300`.
+/// Shortens a number of many digits with an exponent: Rust prints all 301 of `1e300`.
 fn short(value: String) -> String {
     const MOST: usize = 20; // as many as a whole number of 64 bits takes, with its sign
     match value.parse::<f64>() {

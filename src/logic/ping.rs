@@ -1,6 +1,6 @@
 //! The pinger as a state machine: what to send next, which ping a datagram answers, when a ping is lost. A driver owns the
-//! clock and the socket, hands it the time and what is received, and does its [`Action`]s. A late, duplicated, reordered or
-//! foreign datagram is counted as such and never credited to another ping.
+//! clock and the socket, passes it the time and the datagrams received, and carries out its [`Action`]s. A late,
+//! duplicated, reordered or foreign datagram is counted as such and never credited to another ping.
 
 mod account;
 mod plan;
@@ -24,12 +24,12 @@ use super::{Arrival, Nanos, SECOND};
 use tally::{Tally, Timed};
 use times::{AwaitingTimestamp, Times};
 
-/// How long a reply waits for the kernel's stamp of its ping's sending.
+/// How long a reply waits for the kernel's timestamp of its ping.
 const TIMESTAMP_WAIT: Nanos = SECOND / 100;
-/// After so many waits in vain no reply waits, until a timestamp comes again.
+/// After so many waits without a timestamp no reply waits, until one is reported again.
 const MOST_WAITS: u32 = 8;
 
-/// How far back an answer without a usable number is compared with what was sent.
+/// An answer without a usable number is compared with so many of the latest pings.
 const LOOK_BACK: usize = 16;
 
 /// What the driver has to do.
@@ -37,7 +37,7 @@ const LOOK_BACK: usize = 16;
 pub enum Action {
     /// Send this ping now, then report [`Pinger::sent`] or [`Pinger::send_failed`].
     Send(u64),
-    /// Nothing before this time; come back then or when something arrived.
+    /// Nothing before this time: poll again then, or when a datagram arrives.
     Wait(Nanos),
     /// The run is over.
     Done,
@@ -73,7 +73,7 @@ pub struct Pinger<C = TextLine> {
 }
 
 impl<C: Codec> Pinger<C> {
-    /// A run to `target`. `sees_foreign`: the driver delivers datagrams from anyone, not from the target alone.
+    /// A run to `target`. `sees_foreign`: the driver delivers datagrams from any address, not from the target alone.
     pub fn new(plan: Plan<C>, target: SocketAddr, sees_foreign: bool) -> Self {
         Self {
             rows: plan.rows(),
@@ -179,7 +179,7 @@ impl<C: Codec> Pinger<C> {
             self.tally.foreign += 1;
             return;
         }
-        // First, so that a reply is late also if the driver was.
+        // First, so that a reply that came too late is late even if the driver was not in time to poll.
         self.expire(arrival.at.mono, changed);
         let reading = self.plan.codec.read(bytes);
         let Some((index, matched)) = self.credit(bytes, reading.seq) else {
@@ -209,7 +209,7 @@ impl<C: Codec> Pinger<C> {
         by: Option<IpAddr>,
         changed: &mut dyn FnMut(u64),
     ) {
-        // First, so that a ping has timed out also if the driver was late.
+        // First, so that an overdue ping times out even if the driver was not in time to poll.
         self.expire(now, changed);
         let index = match quoted.filter(|quoted| !quoted.is_empty()) {
             Some(quoted) => {
@@ -248,12 +248,12 @@ impl<C: Codec> Pinger<C> {
         self.plan.interval
     }
 
-    /// The first ping is due at `at`. Nothing has been sent yet.
+    /// Makes the first ping due at `at`, before anything is sent.
     pub fn start_at(&mut self, at: Nanos) {
         (self.plan.start, self.next_due, self.settled_at) = (at, Some(at), at);
     }
 
-    /// Sends no more; what is in flight is waited for as at the end of the plan.
+    /// Stops sending; pings in flight are waited for as at the end of the plan.
     pub fn end(&mut self) {
         self.gave_up = true;
     }
@@ -267,7 +267,7 @@ impl<C: Codec> Pinger<C> {
         }
     }
 
-    /// The target has another address: pings go there, and replies count from there alone.
+    /// Changes the target's address: pings go there, and only replies from there count.
     pub fn retarget(&mut self, target: SocketAddr) {
         self.target = target;
     }
@@ -341,7 +341,7 @@ impl<C: Codec> Pinger<C> {
         // Stop-and-wait: the newest ping is settled, so the next is due.
         if self.plan.interval.is_none() && self.rows.seq(index) == self.newest() {
             let pause = status == Status::Unreachable && self.plan.count.is_none();
-            // A run without an end must not turn a closed port into a flood.
+            // A run without an end must not flood a closed port.
             self.next_due = Some(if pause { sent + self.plan.timeout } else { at });
         }
     }
@@ -368,7 +368,7 @@ impl<C: Codec> Pinger<C> {
         if number.is_some_and(|number| {
             number == self.next_seq || number.checked_add(1) == Some(self.plan.first_seq)
         }) {
-            // A peer that answers n + 1 or n - 1 would have its replies credited to the ping beside.
+            // The replies of a peer that answers n + 1 or n - 1 would be credited to the wrong ping.
             self.distrusts_numbers = true;
         }
         (self.tally.open == 1).then(|| self.first_open()).flatten().map(|index| (index, Match::Unverified))
@@ -409,7 +409,7 @@ impl<C: Codec> Pinger<C> {
             self.tally.unverified += 1;
         }
         let seq = self.rows.seq(index);
-        // One clock alone decides what is late: that of the timeouts.
+        // Only the clock of the timeouts decides what is late.
         let late = times.user() >= self.plan.timeout;
         self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at.mono);
         if self.patience > 0 && times.sent_timestamp.is_none() {
@@ -438,7 +438,7 @@ impl<C: Codec> Pinger<C> {
         (chunk.rtt[at], chunk.user_rtt[at], chunk.stamp[at]) = (rtt, times.user(), stamp as u8);
     }
 
-    /// No better times will come for the reply to `seq`.
+    /// Counts the reply to `seq`, now that its times are final.
     fn count_reply(&mut self, seq: u64) {
         if let Some(timed) = self.timed(seq) {
             self.tally.add_reply(timed);

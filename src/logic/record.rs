@@ -31,7 +31,7 @@ words! {
         Late = "late",
         /// No reply.
         Timeout = "timeout",
-        /// The network said that the target cannot be reached.
+        /// An ICMP error: the target cannot be reached.
         Unreachable = "unreachable",
         /// It could not be sent.
         Error = "error",
@@ -47,7 +47,7 @@ words! {
         Seq = "seq",
         /// The answer carries the ping's own time text, though no (or another) number can be read.
         Payload = "payload",
-        /// Nothing but that it came from the target while this was the only ping in flight.
+        /// Only that it came from the target while this was the only ping in flight.
         Unverified = "unverified",
     }
 }
@@ -140,9 +140,9 @@ pub const COLUMNS: [Column; 18] = [
 pub struct Row {
     /// The number in the message.
     pub seq: u64,
-    /// When the schedule wanted it sent.
+    /// When it was due.
     pub due: Nanos,
-    /// When it was handed to the socket; [`NONE`] if it never was.
+    /// When it was passed to the socket; [`NONE`] if it never was.
     pub sent: Nanos,
     /// The same in nanoseconds since 1970, as in the ping.
     pub sent_wall: i64,
@@ -154,7 +154,7 @@ pub struct Row {
     pub status: Status,
     /// Datagrams credited to it.
     pub copies: u32,
-    /// The answer that counts, or who said that the target cannot be reached.
+    /// The sender of the first reply, or of the ICMP error.
     pub source: Option<Source>,
     /// Hops left in the reply, where the system reports them.
     pub ttl: Option<u8>,
@@ -164,7 +164,7 @@ pub struct Row {
     pub server: ServerTimes,
 }
 
-/// Who answered. An ICMP message has no port.
+/// The sender of an answer. An ICMP message has no port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The sender of a datagram.
@@ -189,7 +189,7 @@ pub struct Reply {
     pub bytes: u32,
     /// Which clocks the times of `rtt` are from.
     pub stamp: TimeSource,
-    /// Why it is credited to this ping.
+    /// What ties it to this ping.
     pub matched: Match,
     /// Its first [`KEPT_REPLY`] bytes.
     pub text: Box<[u8]>,

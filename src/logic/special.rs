@@ -1,6 +1,6 @@
-//! Functions of mathematics by additions, multiplications, divisions and the square root alone, which every machine
-//! rounds alike: the last digit of the system's `ln` or `exp` differs from one to the next, and a replayed delay
-//! must not. Drawn delays are made of these: what they give never changes.
+//! Mathematical functions by additions, multiplications, divisions and the square root alone, which every machine
+//! rounds alike. The last digit of the system's `ln` or `exp` differs from one machine to the next, and a replayed
+//! delay must not. Delays are drawn with these functions, so their results never change.
 
 mod gamma;
 mod normal;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ends_are_those_that_are_told() {
+    fn the_ends_are_as_documented() {
         assert_eq!((exp(0.0), exp(-701.0), exp(701.0)), (1.0, 0.0, f64::INFINITY));
         assert!(ln(1.0).abs() < 1e-16);
     }

@@ -1,6 +1,6 @@
-//! Enums whose values stand in tables as words, and in columns of the core as codes.
+//! Enums whose values are words in tables, and codes in the columns of the core.
 
-/// Makes such an enum: each value with its word.
+/// Defines such an enum, each value with its word.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $word:literal,)+ }) => {
         $(#[$about])*

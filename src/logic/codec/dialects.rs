@@ -1,5 +1,5 @@
-//! The sequence numbers in replies of every dialect of the course: the ping upper-cased, padded, prefixed or re-worded, or
-//! binary.
+//! Reads the sequence numbers in replies of every dialect of the course: the ping upper-cased, padded, prefixed or
+//! re-worded, or binary.
 
 use super::Seq;
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reply_form_of_the_dialects_gives_its_number() {
+    fn the_number_in_every_form_of_reply_is_read() {
         let forms: [(&[u8], Option<u64>); 24] = [
             (b"PING 1 1700000000.0", Some(1)),
             (b"Ping 1 1700000000.0\0\0\0\0", Some(1)),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_heartbeats_have_their_numbers_they_are_read_too() {
+    fn numbers_that_only_heartbeats_have_are_read_too() {
         let structure = [7_u32.to_le_bytes(), [0; 4]].concat();
         let structure = [structure, 1_700_000_000.25_f64.to_le_bytes().to_vec()].concat();
         let forms: [(&[u8], u64); 5] = [
@@ -147,7 +147,7 @@ mod tests {
         ];
         for (form, expected) in forms {
             assert_eq!(read_seq(form), Some(expected), "{}", String::from_utf8_lossy(form));
-            assert_eq!(parse_seq(form), None, "an answer is to be surer of its number");
+            assert_eq!(parse_seq(form), None, "no form of a reply");
         }
         for nothing in [&b"hello 5"[..], b"received 17 of them", b"\xff\xfe\x00", b"{}", b"a: 1\nb: 2"] {
             assert_eq!(read_seq(nothing), None, "{}", String::from_utf8_lossy(nothing));

@@ -2,8 +2,8 @@
 //!
 //! > Heartbeat 17 1700000000.25 id=web1 session=9f3ac0d1e5b47a26 interval=1 mono=16.000214 key=ops mac=...
 //!
-//! Senders write [`Form::Full`], or one of the course's own forms for its servers, which crash on more words. What is
-//! read is any dialect of the course.
+//! Senders write [`Form::Full`], or one of the course's own forms for its servers, which crash on more words. All
+//! dialects of the course are read.
 
 mod read;
 mod seal;
@@ -38,7 +38,7 @@ pub struct Heartbeat<'a> {
     /// Whether that was a date without a zone, read as UTC: right for intervals, but the difference from our clock may be
     /// the sender's zone.
     pub local: bool,
-    /// Who sends it: [`is_name`] holds.
+    /// The name of its sender: [`is_name`] holds.
     pub id: Option<&'a str>,
     /// A random number that a sender draws when it starts.
     pub session: Option<u64>,
@@ -59,7 +59,7 @@ pub struct Heartbeat<'a> {
 /// How a heartbeat is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Form {
-    /// Everything, and times to the nanosecond: `Heartbeat 1 1700000000.25 id=web1 ...`.
+    /// All fields, and times to the nanosecond: `Heartbeat 1 1700000000.25 id=web1 ...`.
     #[default]
     Full,
     /// `Heartbeat 1 1700000000.25`: the three words that one of the course's servers wants, the time as CPython's
@@ -108,7 +108,7 @@ impl Heartbeat<'_> {
 /// The rule of [`is_name`], for errors.
 pub const NAME_RULE: &str = "1 to 64 letters, digits and . _ : @ / + -";
 
-/// Whether a text can name a sender or a key, as [`NAME_RULE`] says; all that is ASCII.
+/// Whether a text can name a sender or a key, as [`NAME_RULE`] says; a name is ASCII.
 pub fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len())
         && text.bytes().all(|byte| {
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_begins_as_the_courses_and_goes_on_with_what_is_known() {
+    fn a_line_begins_as_the_courses_and_continues_with_its_fields() {
         let beat = Heartbeat {
             seq: Some(17),
             wall_ns: Some(1_700_000_000_250_000_000),

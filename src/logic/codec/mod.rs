@@ -1,5 +1,5 @@
-//! What pings, replies and heartbeats look like as bytes. A protocol of pings is a [`Codec`]; [`TextLine`] is the one of
-//! the course.
+//! Writes and reads pings, replies and heartbeats as bytes. A protocol of pings is a [`Codec`]; [`TextLine`] is the one
+//! of the course.
 
 mod dialects;
 pub mod heartbeat;
@@ -17,7 +17,7 @@ use super::Nanos;
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
 
-/// A protocol of pings, as their sender needs it: what a ping looks like, and what a reply says.
+/// A protocol of pings, as their sender needs it: how to write a ping and read its reply.
 pub trait Codec: Debug + Clone {
     /// Appends the ping `seq`, sent at `wall_ns` since 1970, to `out`; with `size`, padded to so many bytes.
     fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>);
@@ -25,7 +25,7 @@ pub trait Codec: Debug + Clone {
     /// The most bytes that a ping with a number up to `last_seq` needs, unpadded.
     fn longest(&self, last_seq: u64) -> usize;
 
-    /// Reads a reply. Any bytes may come, and from anyone.
+    /// Reads a reply, which may be any bytes.
     fn read(&self, reply: &[u8]) -> Reading;
 
     /// Reads the number of a ping that an ICMP error quotes, perhaps cut short.
@@ -92,8 +92,8 @@ pub fn read_seq(datagram: &[u8]) -> Option<u64> {
 }
 
 /// The sender's time in a request, in seconds since 1970: a number in any unit or a date, wherever a heartbeat may have
-/// it. A date that names no zone is one of a zone that is so many nanoseconds ahead of UTC. A number too small for our
-/// days is none.
+/// it. A date without a zone is taken as `utc_offset` nanoseconds ahead of UTC. A number too small for a time is
+/// not read.
 pub fn read_time(datagram: &[u8], utc_offset: Nanos) -> Option<f64> {
     let wall_time = heartbeat::sent_at(datagram)?.in_zone(utc_offset);
     wall_time.is_certain().then_some(wall_time)?.seconds()

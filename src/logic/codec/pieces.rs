@@ -1,4 +1,4 @@
-//! Texts with fields in braces, as messages and replies are.
+//! Splits texts with fields in braces, such as messages and replies.
 
 /// Splits a text at its fields. The error is to be appended to the valid forms.
 pub(super) fn pieces<P>(

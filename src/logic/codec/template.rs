@@ -13,7 +13,7 @@ use crate::logic::{Invalid, Nanos};
 /// A reply is cut here, unless its request was longer.
 pub const MOST_BYTES: usize = 1_024;
 
-/// Decimals that `{diff:.6f}` may ask for.
+/// The most decimals of a field such as `{diff:.6f}`.
 const MOST_DECIMALS: u8 = 20;
 
 const FIELDS: &str = "text with the fields {message} {upper} {seq} {lost} {pad:1024} {time} {now} {diff}, the last three also \
@@ -29,7 +29,7 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    /// The request as it came.
+    /// The request as it was received.
     Message,
     /// The request in capitals (ASCII only).
     Upper,
@@ -54,8 +54,8 @@ enum Seconds {
 }
 
 impl Template {
-    /// The same, with dates in requests that name no zone taken as ones of a zone that is so much ahead of UTC. The pure
-    /// wing knows no time zone.
+    /// The same, with dates without a zone in requests taken as `utc_offset` ahead of UTC: `logic` does not read the
+    /// system's time zone.
     #[must_use]
     pub fn in_zone(self, utc_offset: Nanos) -> Self {
         Self { utc_offset, ..self }
@@ -89,7 +89,7 @@ impl Piece {
     fn render(&self, request: &[u8], wall_ns: i64, utc_offset: Nanos, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => out.extend_from_slice(text.as_bytes()),
-            // Of the reply, not of the request.
+            // They depend on the reply, so the caller writes them.
             Self::Lost | Self::Pad(_) => {}
             Self::Message => out.extend_from_slice(request),
             Self::Upper => {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_can_be_padded_and_tell_what_was_lost() {
+    fn a_reply_can_be_padded_and_report_losses() {
         assert_eq!(render("{seq} {lost}", PING), "43 3");
         assert_eq!(render("{seq}{pad:5}|", PING), "43\0\0\0|");
         assert_eq!(render("{message}{pad:4}", PING).as_bytes(), PING);

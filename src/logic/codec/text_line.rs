@@ -30,7 +30,7 @@ enum Piece {
 }
 
 impl TextLine {
-    /// The same with local time in `{ctime}`: so many nanoseconds more than UTC. The pure wing knows no time zone.
+    /// The same with local time in `{ctime}`, `utc_offset` ahead of UTC: `logic` does not read the system's time zone.
     #[must_use]
     pub fn in_zone(self, utc_offset: Nanos) -> Self {
         Self { utc_offset, ..self }

@@ -1,5 +1,5 @@
 //! The time in a message, as a number in any unit, in ISO 8601 or in the form of C's `ctime`. A plain number becomes
-//! nanoseconds digit by digit, as a float has no room for them.
+//! nanoseconds digit by digit, as a float would round them.
 
 mod date;
 
@@ -50,7 +50,7 @@ impl<'a> WallTime<'a> {
         }
     }
 
-    /// The same, with a date that named no zone taken as one of this zone: so many nanoseconds more than UTC.
+    /// The same, with a date without a zone taken as `utc_offset` ahead of UTC.
     pub(super) fn in_zone(self, utc_offset: Nanos) -> Self {
         match self {
             Self::Known { wall_ns, zone_known: false } => {
@@ -85,7 +85,7 @@ pub(super) fn decimal_seconds(text: &str) -> Option<Nanos> {
 
 /// The nanoseconds nearest to so many seconds.
 pub(super) fn nanos(seconds: f64) -> Option<i64> {
-    // Times 1e9 at once, a float would have no room for the last digits.
+    // Multiplied by 1e9 at once, a float would lose the last digits.
     #[expect(clippy::cast_possible_truncation, reason = "within the range of i64")]
     (seconds.abs() < 9.2e9)
         .then(|| seconds.trunc() as i64 * SECOND + (seconds.fract() * SECOND as f64).round() as i64)
@@ -126,7 +126,7 @@ impl<'a> Plain<'a> {
         let (whole, part) = digits.split_at_checked(point)?;
         let part = part.strip_prefix('.').unwrap_or(part).as_bytes();
         part.iter().all(u8::is_ascii_digit).then_some(())?;
-        // Only digits and at least one, or this fails.
+        // Fails unless there are digits and nothing else.
         Some(Self { negative, whole: whole.parse().ok()?, part })
     }
 

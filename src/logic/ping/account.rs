@@ -1,4 +1,4 @@
-//! The counts of one or several runs at one moment, taken quickly and worked out later.
+//! A copy of the counts of one or several runs, which is taken quickly and summarized later.
 
 use super::Pinger;
 use super::tally::{Tally, Timed};
@@ -7,13 +7,13 @@ use crate::logic::codec::Codec;
 use crate::logic::record::{NONE, Rows, Status, TimeSource};
 use crate::logic::stats::{RoundTrip, Summary};
 
-/// All that a summary is made of. Sorting round trips takes a while; copying them does not hold up a run.
+/// The data of a summary. Copying round trips does not delay a run, as sorting them would.
 #[derive(Debug, Clone)]
 pub struct Account {
     tally: Tally,
     /// Every reply in time, for exact quantiles; empty where a sketch stands in for them.
     round_trips: Vec<Nanos>,
-    /// Rows with more of them: reading them is left to [`Account::summary`], as it would hold up the run.
+    /// Rows with more of them: [`Account::summary`] reads them, as that would delay the run.
     rows: Vec<Rows>,
     sees_foreign: bool,
     /// The times of all replies are known, and so is their order.
@@ -33,7 +33,7 @@ pub struct Settled {
     pub rtt: Nanos,
     /// The same by the program's own times, from which the time of the reply follows.
     pub user_rtt: Nanos,
-    /// Who took the times of its round trip.
+    /// Which clocks the times of its round trip are from.
     pub stamp: TimeSource,
     /// Datagrams credited to it.
     pub copies: u32,
@@ -42,7 +42,7 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// When its reply was seen.
+    /// When its reply was received.
     fn arrival(&self) -> Nanos {
         let rtt = if self.user_rtt == NONE { self.rtt } else { self.user_rtt };
         self.sent.saturating_add(rtt.max(0))
@@ -76,7 +76,7 @@ impl Account {
 
     /// The counts of a run to one target that is over, from its rows. Datagrams that changed no row are not among them.
     pub fn of_rows(mut rows: Vec<Settled>) -> Self {
-        // In the order in which they came, replies are summed up as they were then, and overtaking shows.
+        // In the order of arrival, as during the run: sums are rounded alike, and reordering is counted.
         rows.sort_by_key(Settled::arrival);
         let mut account = Self {
             tally: Tally::new(false),

@@ -14,7 +14,7 @@ const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;
 
 /// Rows that a run without an end keeps by default.
 const KEEP: usize = 65_536;
-/// The valid numbers.
+/// The valid numbers of rows to keep.
 const KEEPS: RangeInclusive<i64> = 16..=1_000_000;
 
 /// The longest run: nanoseconds since 1970 fill 64 bits in 2262.
@@ -48,11 +48,11 @@ pub struct Plan<C = TextLine> {
     pub start: Nanos,
     /// The number of the first ping.
     pub first_seq: u64,
-    /// Rows that a run without an end keeps at least, for late replies and for looking at.
+    /// Rows that a run without an end keeps at least, for late replies and for tables.
     pub keep: usize,
 }
 
-/// The same as a user gives it, in seconds.
+/// The settings of a run as the user passes them, with times in seconds.
 #[derive(Debug, Clone)]
 pub struct Options<C = TextLine> {
     /// How many pings; `None` for ever.
@@ -78,7 +78,7 @@ pub struct Options<C = TextLine> {
 }
 
 impl Default for Options {
-    /// Ten pings as the course has them.
+    /// Ten pings, as in the course.
     fn default() -> Self {
         Self {
             count: Some(10),
@@ -96,7 +96,7 @@ impl Default for Options {
 }
 
 impl<C: Codec> Plan<C> {
-    /// Checks what the user asks for.
+    /// Checks the options of the user.
     ///
     /// # Errors
     /// The first value that cannot be used, with its range.
@@ -171,7 +171,7 @@ impl<C: Codec> Plan<C> {
         Ok(self)
     }
 
-    /// How many rows a run without an end is to keep, if that can be done.
+    /// Checks how many rows a run without an end is to keep.
     ///
     /// # Errors
     /// A number out of range, or a run with an end.

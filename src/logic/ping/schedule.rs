@@ -26,7 +26,7 @@ enum Kind {
     /// One every interval (RFC 3432).
     #[default]
     Isochronous,
-    /// Gaps are exponential, so that pings keep step with nothing (RFC 2330, section 11.1.1).
+    /// Gaps are exponential, so that pings are not synchronized with anything (RFC 2330, section 11.1.1).
     Poisson,
     /// Gaps are uniform, and differ from the interval by this share of it at most.
     Uniform(Probability),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_refused_with_what_is_one() {
+    fn invalid_schedules_are_refused_with_the_valid_forms() {
         for text in [
             "",
             "Poisson",

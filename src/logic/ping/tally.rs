@@ -4,7 +4,7 @@ use crate::logic::Nanos;
 use crate::logic::record::{Status, TimeSource};
 use crate::logic::stats::{Moments, Quantile, RoundTrip, SKETCH_ERROR, Sketch};
 
-/// Counts and moments that are updated as things happen.
+/// Counts and moments that are updated with each event.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     pub(super) replies: u64,
@@ -34,7 +34,7 @@ pub(super) struct Timed {
 }
 
 impl Tally {
-    /// `endless`: no rows will be there to take exact quantiles from.
+    /// With `endless`, quantiles are from a sketch, as not all rows are kept.
     pub(super) fn new(endless: bool) -> Self {
         Self { sketch: endless.then(Sketch::default), ..Self::default() }
     }
@@ -51,7 +51,7 @@ impl Tally {
         }
     }
 
-    /// Takes in a reply.
+    /// Counts a reply.
     pub(super) fn add_reply(&mut self, Timed { rtt, stamp, in_time }: Timed) {
         self.clock_steps += u64::from(stamp == TimeSource::Stepped);
         if !in_time {
@@ -64,7 +64,7 @@ impl Tally {
         }
     }
 
-    /// Takes in the counts of another run, for a summary over several targets.
+    /// Adds the counts of another run, for a summary over several targets.
     pub(super) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in [
             (&mut self.replies, other.replies),

@@ -31,7 +31,7 @@ fn answered(pinger: &mut Pinger, mut now: Nanos, until: Nanos, from: ([u8; 4], u
 }
 
 #[test]
-fn a_run_keeps_as_many_rows_as_it_is_told_and_counts_all() {
+fn a_run_keeps_as_many_rows_as_configured_and_counts_all() {
     let keep = endless().check_keep(16).expect("in range");
     let mut pinger = Pinger::new(Plan { keep, ..endless() }, HERE.into(), false);
     answered(&mut pinger, 0, 999 * SECOND, HERE);

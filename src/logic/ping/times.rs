@@ -39,7 +39,7 @@ impl Times {
         self.at - self.sent
     }
 
-    /// The round trip by the best two times, and who took them.
+    /// The round trip by the best two times, and which clocks they are from.
     pub(super) fn best(&self) -> (Nanos, TimeSource) {
         let user = self.user();
         if self.sent_timestamp.is_none() && self.stamp.is_none() {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_meanwhile_is_flagged_and_not_measured_with() {
+    fn a_clock_that_is_set_meanwhile_is_flagged_and_not_used() {
         for by in [-SECOND, -10_000, 10_000, SECOND] {
             let stamp = Some(EPOCH + 1_040_000 + by);
             let stepped = Times { wall: PING.wall + by, stamp, ..PING };
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_that_cannot_be_is_not_believed() {
+    fn an_impossible_timestamp_is_not_used() {
         let late = Some(EPOCH + 1_060_000 + 5_000_000);
         assert_eq!(Times { stamp: late, ..PING }.best(), (50_000, TimeSource::KernelTx));
         let another_pings = Some(EPOCH);
@@ -120,9 +120,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the stamps say, a round trip is not below 0, and longer than this program's by the reading at most.
+        /// Whatever the timestamps, a round trip is not negative, and exceeds this program's by twice `CLOSE` at most.
         #[test]
-        fn no_stamp_makes_an_impossible_round_trip(
+        fn no_timestamp_makes_an_impossible_round_trip(
             span in 0..1_000_000_i64, before in any::<Option<i64>>(), after in any::<Option<i64>>(),
             near in -2_000_000..2_000_000_i64, step in prop::option::of(any::<i64>()),
         ) {

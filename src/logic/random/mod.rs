@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats, on every machine and in every version.
+//! Random numbers that follow from a seed alone, on every machine and in every version.
 
 mod mt19937;
 mod philox;

@@ -129,7 +129,7 @@ mod tests {
 
     /// `mt19937ar.out`, published with the reference implementation.
     #[test]
-    fn the_reference_is_met() {
+    fn it_agrees_with_the_reference() {
         let mut generator = Mt19937::new(&[0x123, 0x234, 0x345, 0x456]);
         let first = [(); 5].map(|()| generator.next_u32());
         assert_eq!(first, [1_067_595_299, 955_945_823, 477_289_528, 4_107_218_783, 4_228_976_476]);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::philox::{halves, philox4x32_10};
 use crate::logic::Invalid;
 
-/// Digits that are read; Python prints no longer integer either.
+/// The most digits that are read, which is also Python's default limit.
 const MOST_DIGITS: usize = 4_300;
 /// Digits that are converted at once: 10^9 fits a word.
 const CHUNK: usize = 9;

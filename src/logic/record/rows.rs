@@ -30,14 +30,14 @@ macro_rules! chunk {
         #[derive(Debug, Clone, Default)]
         pub struct Chunk {
             $($(#[$doc])* pub $column: Vec<$kind>,)+
-            /// Beginnings of the replies, one behind the other in the order in which they came.
+            /// Beginnings of the replies, one after the other in the order of arrival.
             pub text: Vec<u8>,
             /// The server's times, up to the last row that has one: text lines carry none.
             server: Vec<ServerTimes>,
         }
 
         impl Chunk {
-            /// An empty one with room for as much, so that it does not have to grow as well.
+            /// An empty chunk with the capacity that another needed, so that it does not have to grow.
             fn with_room_of(other: &Self) -> Self {
                 Self {
                     $($column: Vec::with_capacity(other.len()),)+
@@ -60,7 +60,7 @@ macro_rules! chunk {
 
 chunk! {
     |due, sent, sent_wall|
-    /// When the schedule wanted each ping sent.
+    /// When each ping was due.
     due: Nanos = due,
     /// When each was sent.
     sent: Nanos = sent,
@@ -238,7 +238,7 @@ impl Rows {
         chunk.source[at] = place.and_then(|place| u32::try_from(place).ok()).unwrap_or(Self::NO_SOURCE);
     }
 
-    /// The senders that `source` counts into.
+    /// The senders that `source` is an index of.
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
@@ -249,13 +249,13 @@ impl Rows {
         Status::from_code(chunk.status[at])
     }
 
-    /// Who took the times of a row; valid where `copies` is not 0.
+    /// Which clocks the times of a row are from; valid where `copies` is not 0.
     pub fn time_source(&self, index: usize) -> TimeSource {
         let (chunk, at) = self.place(index);
         TimeSource::from_code(chunk.stamp[at])
     }
 
-    /// One row, put together.
+    /// One row, from all columns.
     pub fn get(&self, index: usize) -> Row {
         let (chunk, at) = self.place(index);
         Row {
@@ -292,7 +292,7 @@ impl Rows {
     #[must_use]
     pub fn latest(&self, count: usize) -> Self {
         let skipped = self.len.saturating_sub(count).div_euclid(self.chunk);
-        // Of none, none: a chunk that is shared for nothing would be copied for nothing.
+        // Without rows no chunk is shared, as a shared one is copied when it is written to.
         let skipped = if count == 0 { self.chunks.len() } else { skipped };
         let rows = self.len.min(skipped * self.chunk);
         Self {
@@ -309,7 +309,7 @@ impl Rows {
         self.chunks.iter().map(|chunk| chunk.bytes_held()).sum()
     }
 
-    /// Forgets the oldest `count` rows, or a little fewer: whole chunks, as nothing has to be moved then.
+    /// Drops the oldest `count` rows, or fewer: whole chunks, so that no row is moved.
     pub fn drop_front(&mut self, count: usize) {
         let chunks = count.min(self.len) / self.chunk;
         self.chunks.drain(..chunks);

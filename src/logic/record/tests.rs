@@ -1,4 +1,4 @@
-//! Rows against a model that keeps them one by one; and what looking at them costs.
+//! Rows against a model that keeps them one by one, and the cost of cloning them.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,15 +10,15 @@ use super::*;
 
 const FIRST: u64 = 7;
 
-/// What happens to rows.
+/// An operation on rows.
 #[derive(Debug, Clone)]
 enum Step {
     Push(usize),
-    /// A reply to the row that is so far from the end, once there are so many; with that text.
+    /// A reply with a text to the row that is so far from the end, if there is one.
     Reply(usize, Vec<u8>),
     Unreachable(usize),
     Drop(usize),
-    /// Somebody looks at the rows, and at the latest so many.
+    /// Clones the rows, and the latest so many.
     Look(usize),
 }
 
@@ -102,7 +102,7 @@ fn push(rows: &mut Rows, model: &mut Model, count: usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Rows are what a list of rows would be; and who has looked at them sees what was there then, whatever comes later.
+    /// Rows agree with a list of rows, and their clones stay as they were.
     #[test]
     fn rows_are_as_a_plain_list_of_them(steps in prop::collection::vec(step(), 1..24)) {
         let (mut rows, mut model) = (Rows::new(FIRST), Model::new());
@@ -146,7 +146,7 @@ proptest! {
     }
 }
 
-/// Where the columns of a chunk lie.
+/// The addresses of a column of each chunk.
 fn places(rows: &Rows) -> Vec<*const Nanos> {
     rows.chunks().map(|chunk| chunk.rtt.as_ptr()).collect()
 }
@@ -169,7 +169,7 @@ fn what_is_written_once_is_never_moved() {
 }
 
 #[test]
-fn who_looks_shares_the_rows_and_only_what_is_written_then_is_copied() {
+fn a_clone_shares_the_rows_and_only_chunks_that_are_written_to_are_copied() {
     let mut rows = Rows::new(FIRST);
     (0..3 * Rows::CHUNK + 5).for_each(|_| rows.push(0, 0, 0));
     let look = rows.clone();
@@ -182,7 +182,7 @@ fn who_looks_shares_the_rows_and_only_what_is_written_then_is_copied() {
     let then = places(&rows);
     rows.place_mut(Rows::CHUNK).0.copies[0] = 3;
     rows.place_mut(0).0.copies[0] = 3;
-    assert_eq!(places(&rows), then, "nobody looks: nothing is copied");
+    assert_eq!(places(&rows), then, "without a clone nothing is copied");
     assert!(rows.chunks().all(|chunk| Arc::strong_count(chunk) == 1));
     assert_eq!(rows.latest(0).chunks().len(), 0);
 }

@@ -2,7 +2,7 @@
 
 use super::{exp, ln, normal_quantile_above};
 
-/// Enough for counts up to a billion; both end long before.
+/// Enough for counts up to a billion; the series and the fraction end long before.
 const MOST_TERMS: u32 = 1_000_000;
 
 /// Q(a, x), the regularised upper incomplete gamma function: P(X < a) of a Poisson variable with mean x, P(X > x) of

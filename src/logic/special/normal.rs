@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn tails_are_exact_far_out() {
         assert!((normal_quantile_above(1e-300) - 37.047).abs() < 1e-3);
-        // The logistic stand-in says phi 8 at 5.226, where it is 7.06.
+        // The logistic approximation has phi 8 at 5.226, where it is 7.06.
         assert!((-normal_tail(5.226).log10() - 7.06).abs() < 0.005);
     }
 

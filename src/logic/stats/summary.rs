@@ -15,7 +15,7 @@ pub struct Summary {
     pub late: u64,
     /// Never answered.
     pub timeouts: u64,
-    /// Refused by the network (ICMP).
+    /// Answered by an ICMP error.
     pub unreachable: u64,
     /// Could not be sent.
     pub errors: u64,
@@ -23,9 +23,9 @@ pub struct Summary {
     pub duplicates: u64,
     /// Replies in time that came after the reply to a later ping (RFC 4737).
     pub reordered: u64,
-    /// Datagrams from someone else; `None` where the system hides them.
+    /// Datagrams from other addresses; `None` where the socket does not receive them.
     pub foreign: Option<u64>,
-    /// Datagrams that our own kernel dropped because we did not take them in time; `None` where it does not tell.
+    /// Datagrams that our kernel dropped as the receive buffer was full; `None` where it does not report them.
     pub kernel_drops: Option<u64>,
     /// Datagrams from the target that belong to no ping.
     pub unmatched: u64,
@@ -33,9 +33,9 @@ pub struct Summary {
     pub unverified: u64,
     /// Pings that left an interval or more after they were due.
     pub behind: u64,
-    /// Replies in time whose round trip lies between two stamps of the kernel.
+    /// Replies in time whose round trip lies between two timestamps of the kernel.
     pub kernel_stamps: u64,
-    /// Replies while whose pings were out the wall clock was set, so that stamps of the kernel were of no use.
+    /// Replies to pings during which the wall clock was set, so that the kernel's timestamps were not used.
     pub clock_steps: u64,
     /// Still in flight: in none of the other counts.
     pub pending: u64,
@@ -73,7 +73,7 @@ impl RoundTrip {
         Self::with(moments, 0.0, |q| quantile(values, q))
     }
 
-    /// Quantiles from anywhere else, with their relative error.
+    /// Quantiles from `at`, with their relative error.
     pub fn with(moments: &Moments, quantile_error: f64, at: impl Fn(f64) -> Option<f64>) -> Option<Self> {
         Some(Self {
             min: moments.min()?,

@@ -1,4 +1,4 @@
-//! The proleptic Gregorian calendar, and times as files and people read them, in UTC.
+//! The proleptic Gregorian calendar, and times in UTC as text.
 //!
 //! Years are counted from March, so that the leap day is the last of them; 400 years have 146,097 days (H. Hinnant,
 //! "chrono-compatible low-level date algorithms").
@@ -57,14 +57,14 @@ fn date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Days since 1970 of a year, month and day; `None` for a day that the month has not.
+/// Days since 1970 of a year, month and day; `None` for a day that the month does not have.
 pub(in crate::logic) fn days((year, month, day): (i64, i64, i64)) -> Option<i64> {
     let from_march = (month - 3).rem_euclid(12);
     let shifted = year - i64::from(month <= 2);
     let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
     let day_of_year = (153 * from_march + 2) / 5 + day - 1;
     let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - EPOCH;
-    // What the month has not is another date.
+    // A day that the month does not have becomes another date.
     (date(days) == (year, month, day)).then_some(days)
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::logic::Invalid;
 
-/// Characters shown of what cannot be read.
+/// The most characters of a text in an error.
 const SHOWN: usize = 30;
 
 /// One field of a record.
@@ -13,7 +13,7 @@ const SHOWN: usize = 30;
 pub struct Field<'a> {
     /// Its text.
     pub text: Cow<'a, str>,
-    /// It stood in quotes.
+    /// Whether it was in quotes.
     pub quoted: bool,
 }
 
@@ -30,8 +30,8 @@ impl<'a> Reader<'a> {
         Self { rest: text, line }
     }
 
-    /// Reads the next record into `fields`, and gives the number of its first line; `None` at the end. Empty lines are
-    /// no records.
+    /// Reads the next record into `fields`, and returns the number of its first line; `None` at the end. Empty lines
+    /// are no records.
     pub fn next_into(&mut self, fields: &mut Vec<Field<'a>>) -> Result<Option<usize>, Invalid> {
         fields.clear();
         while let Some(rest) = self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix('\n')) {
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes `text` as a field: in quotes where it needs them, and where it is empty, as nothing is what is missing.
+/// Writes `text` as a field: in quotes where it needs them or is empty, as a bare empty field is a missing value.
 pub fn write_text(out: &mut String, text: &str) {
     write_field(out, text, text.is_empty());
 }
@@ -131,8 +131,8 @@ mod tests {
         let mut reader = Reader::new(text, 1);
         let (mut records, mut fields) = (Vec::new(), Vec::new());
         while let Some(line) = reader.next_into(&mut fields)? {
-            let told = fields.iter().map(|field| (field.text.clone().into_owned(), field.quoted));
-            records.push((line, told.collect()));
+            let found = fields.iter().map(|field| (field.text.clone().into_owned(), field.quoted));
+            records.push((line, found.collect()));
         }
         Ok(records)
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_quotes_is_something() {
+    fn an_empty_field_in_quotes_is_text() {
         let quoted = |text: &str| (text.to_owned(), true);
         assert_eq!(read("\"\",\n"), Ok(vec![(1, vec![quoted(""), (String::new(), false)])]));
         let records =
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_quotes_are_told_with_their_line() {
+    fn broken_quotes_are_reported_with_their_line() {
         for text in ["a\n\"b", "a\n\"b\"c\n", "a\n\"\"\"\n"] {
             let error = read(text).expect_err(text).to_string();
             assert!(error.contains("line 2"), "{error}");
@@ -180,12 +180,12 @@ mod tests {
                 .iter()
                 .map(|record| record.iter().map(field).collect::<Vec<_>>().join(",") + "\n")
                 .collect();
-            let told: Vec<Vec<String>> = read(&text)
+            let found: Vec<Vec<String>> = read(&text)
                 .expect("well written")
                 .into_iter()
                 .map(|(_, record)| record.into_iter().map(|(text, _)| text).collect())
                 .collect();
-            prop_assert_eq!(told, records);
+            prop_assert_eq!(found, records);
         }
 
         #[test]

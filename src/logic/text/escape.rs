@@ -1,7 +1,7 @@
-//! Bytes as text that can be read by people and turned back into the same bytes.
+//! Escapes bytes as readable text, and turns that back into the same bytes.
 //!
-//! Text stays as it is. A byte that is no UTF-8 becomes `\xff`; and so that a text which says just that can be told from
-//! it, its backslash becomes `\x5c`, which it does nowhere else.
+//! UTF-8 stays as it is. Any other byte becomes `\xff`. Where the bytes already look like such an escape, the backslash
+//! becomes `\x5c`; all other backslashes stay.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -31,7 +31,7 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The bytes that [`escape`] made this text of.
+/// The bytes that [`escape`] turned into this text.
 pub fn unescape(text: &str) -> Cow<'_, [u8]> {
     if !text.contains("\\x") {
         return Cow::Borrowed(text.as_bytes());

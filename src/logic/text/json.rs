@@ -1,4 +1,4 @@
-//! JSON lines (RFC 8259): text written, and flat objects read.
+//! Reads and writes lines of JSON (RFC 8259), each a flat object.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ pub enum Value<'a> {
     Flag(bool),
     /// A number without point and exponent.
     Whole(i128),
-    /// Any other number; also `NaN` and `Infinity`, as some write them.
+    /// Any other number; also `NaN` and `Infinity`, as some programs write them.
     Fraction(f64),
     /// Text.
     Text(Cow<'a, str>),
@@ -76,7 +76,7 @@ fn read_number(text: &str) -> Option<(Value<'_>, &str)> {
         (exponent > 0).then_some(())?;
     }
     let value = if end == whole {
-        // Most are short, and those are read faster.
+        // Most fit an i64, which is parsed faster.
         Value::Whole(text[..end].parse().map(i64::into).or_else(|_| text[..end].parse()).ok()?)
     } else {
         Value::Fraction(text[..end].parse().ok()?)
@@ -118,7 +118,7 @@ fn read_escape<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
         'f' => '\u{c}',
         'u' => {
             let (first, rest) = read_unit(rest)?;
-            // Beyond 16 bits come two halves, one after the other.
+            // A character beyond 16 bits is a pair of surrogates.
             let second = rest.strip_prefix("\\u").and_then(read_unit);
             let pair = second.and_then(|(second, rest)| {
                 let both = char::decode_utf16([first, second]).next()?.ok()?;
@@ -138,7 +138,7 @@ fn read_unit(text: &str) -> Option<(u16, &str)> {
     Some((u16::from_str_radix(digits, 16).ok()?, &text[4..]))
 }
 
-/// Writes `text` with its quotes. What can be read as it is stays so.
+/// Writes `text` in quotes, with no more escapes than needed.
 pub fn write_text(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
@@ -182,7 +182,7 @@ pub fn write_object(out: &mut String, members: &[(&str, Value<'_>)]) {
     out.push('}');
 }
 
-/// A float. JSON has no words for what is not finite, and Python's has these.
+/// A float. One that is not finite, which JSON lacks, is written as by Python's `json`.
 pub fn number_text(number: f64) -> String {
     match number {
         _ if number.is_finite() => py_repr(number),

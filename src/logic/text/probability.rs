@@ -1,4 +1,4 @@
-//! A probability as the fraction that was meant: `4/11` is met exactly, not to 16 digits.
+//! A probability as an exact fraction: `4/11` is not rounded to 16 digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use crate::logic::Invalid;
 
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%) or a fraction (4/11)";
 
-/// The largest denominator: any positive float of Python that can be met at all fits (17 digits from 2^-64
-/// on).
+/// The largest denominator: any positive float of Python that is a valid probability fits (17 digits from
+/// 2^-64 on).
 const MOST_PARTS: u128 = 10_u128.pow(37);
 
 /// A fraction from 0 to 1, in lowest terms.
@@ -32,14 +32,14 @@ impl Probability {
         Self::reduced(part.into(), whole.into()).map_err(|why| refuse(&format!("{part}/{whole}"), why))
     }
 
-    /// `part / whole`, known to be good.
+    /// `part / whole`, known to be valid.
     pub(in crate::logic) fn of(part: u128, whole: u128) -> Self {
         debug_assert!(part <= whole && whole > 0);
         let common = greatest_common_divisor(part, whole);
         Self { part: part / common, whole: whole / common }
     }
 
-    /// A fraction that came out of others, if it is a probability that can be met and not too long.
+    /// A fraction that came out of others, if it is a valid probability and not too long.
     pub(in crate::logic) fn exactly(ratio: Ratio) -> Option<Self> {
         let (part, whole) = ratio.parts();
         Self::reduced(part, whole).ok()
@@ -122,7 +122,7 @@ impl From<Probability> for Ratio {
     }
 }
 
-/// A probability made ready for 64-bit uniforms.
+/// A probability as a threshold for 64-bit uniforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::logic) struct Threshold {
     always: bool,
@@ -136,7 +136,7 @@ impl Threshold {
         Self { always: p >= 1.0, below: if p >= 1.0 { 0 } else { (p * 2.0_f64.powi(64)) as u64 } }
     }
 
-    /// What happens whatever the uniform is; `None` if that decides.
+    /// The outcome if it is certain; `None` if the uniform decides.
     pub(in crate::logic) fn certain(self) -> Option<bool> {
         (self.always || self.below == 0).then_some(self.always)
     }
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_probability_is_refused_with_what_is_one() {
+    fn invalid_probabilities_are_refused_with_the_valid_forms() {
         let cases = [
             "",
             "nan",

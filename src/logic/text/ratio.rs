@@ -1,4 +1,4 @@
-//! Fractions of whole numbers, for what follows from probabilities: exact, or given up when one grows too long.
+//! Fractions of whole numbers, for arithmetic with probabilities: exact, or `None` where a number grows too long.
 
 use std::fmt;
 
@@ -54,7 +54,7 @@ impl Ratio {
 
     /// The product.
     pub(in crate::logic) fn times(self, other: Self) -> Option<Self> {
-        // Reduced crosswise first, so that nothing is longer on the way than at the end.
+        // Reduced crosswise first, so that no intermediate number is longer than those of the result.
         let (a, b) = (Self::new(self.part, other.whole)?, Self::new(other.part, self.whole)?);
         Self::new(a.part.checked_mul(b.part)?, a.whole.checked_mul(b.whole)?)
     }
@@ -64,7 +64,7 @@ impl Ratio {
         self.times(Self::new(other.whole, other.part)?)
     }
 
-    /// What is missing to 1; `None` above it.
+    /// 1 less this; `None` above 1.
     pub(in crate::logic) fn complement(self) -> Option<Self> {
         Self::new(self.whole.checked_sub(self.part)?, self.whole)
     }
@@ -100,7 +100,7 @@ pub(in crate::logic) fn greatest_common_divisor(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// A whole number, without the sign that Rust would take.
+/// A whole number without a sign, which `parse` would accept.
 pub(in crate::logic) fn natural(text: &str) -> Option<u128> {
     let digits = text.trim();
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()

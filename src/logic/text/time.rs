@@ -27,7 +27,7 @@ pub(in crate::logic) fn billionths(text: &str) -> Option<i64> {
     scaled(text.trim(), 9)?.ok()
 }
 
-/// A number times 10^`power`, rounded; an error if it is negative, `None` if there is none so large.
+/// A number times 10^`power`, rounded; an error if it is negative, `None` if it is no number or too large.
 fn scaled(number: &str, power: i32) -> Option<Result<i64, ()>> {
     let Decimal { negative, digits, exponent } = number.parse().ok()?;
     if digits == 0 {

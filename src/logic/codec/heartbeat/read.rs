@@ -18,7 +18,7 @@ const LONGEST: usize = 1_500;
 /// Why a datagram is no heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Nothing is in it.
+    /// It has no bytes but padding.
     #[error("it is empty")]
     Empty,
     /// It is longer than a heartbeat may be.
@@ -30,7 +30,7 @@ pub enum Unreadable {
     /// A text that is something else.
     #[error("it has no number, no time, and does not begin with a word such as Heartbeat")]
     Nothing,
-    /// Its sender is not named in a usable way.
+    /// Its id or its session is invalid.
     #[error("it has an id that is no name, or a session that is not 1 to 16 hexadecimal digits")]
     Sender,
     /// A word occurs twice.

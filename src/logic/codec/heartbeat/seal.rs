@@ -1,4 +1,4 @@
-//! Who wrote a heartbeat: HMAC-SHA-256 (RFC 2104, FIPS 180-4) over the line, cut to 16 bytes (RFC 2104, section 5).
+//! The seal of a heartbeat: HMAC-SHA-256 (RFC 2104, FIPS 180-4) over the line, cut to 16 bytes (RFC 2104, section 5).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ const SECRET: std::ops::RangeInclusive<usize> = 16..=1_024;
 #[derive(Clone)]
 pub struct Key {
     name: Box<str>,
-    /// Hashing the secret itself is done once.
+    /// The secret is hashed once.
     ready: Hmac<Sha256>,
 }
 
@@ -33,7 +33,7 @@ pub struct Keys {
 /// The end of a sealed line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seal<'a> {
-    /// Which key it claims.
+    /// The name of its key.
     pub key: &'a str,
     /// The code.
     pub mac: [u8; MAC],
@@ -42,7 +42,7 @@ pub struct Seal<'a> {
 }
 
 impl<'a> Seal<'a> {
-    /// The seal that ends a datagram, to the byte: what stood behind it would be covered by nothing.
+    /// The seal at the very end of a datagram: it would not cover bytes after it.
     pub(super) fn at_end(key: &'a str, datagram: &'a [u8]) -> Option<Self> {
         let (rest, digits) = datagram.split_last_chunk::<{ 2 * MAC }>()?;
         let covered = rest.strip_suffix(b" mac=")?;
@@ -54,7 +54,7 @@ impl<'a> Seal<'a> {
     }
 }
 
-/// One small digit: each code is written in one way alone.
+/// One digit in lower case, so that each code has one form only.
 fn hexadecimal(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -110,7 +110,7 @@ impl Keys {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (name, secret) = line.split_once(char::is_whitespace).unwrap_or(("default", line));
             let secret = secret.trim();
-            // The first word of a phrase would else be taken for a name, which everybody may read.
+            // The first word of a passphrase would be taken for the key's name, which is not secret.
             if secret.contains(char::is_whitespace) {
                 return Err(Invalid::new(
                     "key",
@@ -129,7 +129,7 @@ impl Keys {
         Ok(Self { keys })
     }
 
-    /// Whether there is none, so that everybody is believed.
+    /// Whether there is none, so that no heartbeat is verified.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_none_are_refused_without_telling_them() {
+    fn invalid_keys_are_refused_and_not_printed() {
         for (text, why) in [
             ("", "without a line"),
             ("# nothing\n\n", "without a line"),

@@ -121,8 +121,8 @@ impl<'a> Scan<'a> {
         (0..9).fold(0, |nanos, place| 10 * nanos + digit(place))
     }
 
-    /// Seconds east of UTC: `Z`, `UTC`, `GMT`, `+01:00`, `-0330`, `+01`, a space before it or not. What is none of these
-    /// stays.
+    /// Seconds east of UTC: `Z`, `UTC`, `GMT`, `+01:00`, `-0330`, `+01`, perhaps after a space. Any other text
+    /// is left.
     fn zone(&mut self) -> Option<i64> {
         let mut ahead = Scan(self.0.strip_prefix(' ').unwrap_or(self.0));
         let offset = match ahead.one_of("+-") {

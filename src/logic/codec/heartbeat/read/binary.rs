@@ -24,7 +24,7 @@ pub(super) fn prefixed(datagram: &[u8]) -> Option<&[u8]> {
     (usize::from(u16::from_be_bytes(*length)) == text.len()).then_some(text)
 }
 
-/// Python's `struct.pack("!ii", kind, seq)`, where 1 asks and 2 answers.
+/// Python's `struct.pack("!ii", kind, seq)`, where 1 is a request and 2 a reply.
 fn pair(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (kind, seq) = datagram.split_first_chunk::<4>()?;
     let seq = i32::from_be_bytes(seq.try_into().ok()?);
@@ -46,7 +46,7 @@ fn icmp(datagram: &[u8]) -> Option<Parsed<'_>> {
     Some(Parsed { seq: Some(seq.into()), wall_time: wall_ns.flatten().map(known), known: true, rest: "" })
 }
 
-/// The checksum of the Internet (RFC 1071), which makes the sum of all words one without zeroes.
+/// Whether the Internet checksum (RFC 1071) is right: the sum of all words is 0xffff.
 fn sums_up(datagram: &[u8]) -> bool {
     let words =
         datagram.chunks(2).map(|word| u32::from_be_bytes([0, 0, word[0], *word.get(1).unwrap_or(&0)]));
@@ -56,8 +56,8 @@ fn sums_up(datagram: &[u8]) -> bool {
     (once & 0xffff) + (once >> 16) == 0xffff
 }
 
-/// Python's `struct.pack("Id", seq, time)` or the same in C: a number, four bytes to fill, a float, in the order of the
-/// sender's processor.
+/// Python's `struct.pack("Id", seq, time)` or the same in C: a number, four bytes of padding, a float, in the byte order
+/// of the sender's processor.
 fn structure(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (seq, rest) = datagram.split_first_chunk::<4>()?;
     let (filling, time) = rest.split_first_chunk::<4>()?;
@@ -71,13 +71,13 @@ fn structure(datagram: &[u8]) -> Option<Parsed<'_>> {
     Some(Parsed { seq: Some(seq.into()), wall_time: nanos(seconds).map(known), known: true, rest: "" })
 }
 
-/// Columns of 40 bytes: the number in five digits, 0 to ask or 1 to answer, four digits of a time that nobody else can
-/// read, and a name.
+/// Columns of 40 bytes: the number in five digits, 0 for a request or 1 for a reply, four digits of a time whose origin
+/// is not known, and a name.
 fn columns(datagram: &[u8]) -> Option<Parsed<'_>> {
     let (head, name) = datagram.split_at_checked(10)?;
     let digits =
         std::str::from_utf8(head).ok().filter(|head| head.bytes().all(|byte| byte.is_ascii_digit()))?;
-    // A number that goes on would be a time, and the text a line of words.
+    // A longer number would be a time, and the text a line of words.
     let is_name = name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'#');
     let kind = matches!(head[5], b'0' | b'1');
     let seq = digits[..5].parse().ok().filter(|_| is_name && kind)?;

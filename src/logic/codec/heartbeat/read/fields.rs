@@ -42,7 +42,7 @@ fn is_one_of(name: &str, known: &[&str]) -> bool {
     known.iter().any(|known| letters().eq(known.bytes()))
 }
 
-/// Reads the members of a JSON object, but not of the objects in it. Malformed JSON gives whatever looks like members.
+/// Reads the members of a JSON object, but not of the objects in it. Malformed JSON is read as far as possible.
 fn members<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str)) {
     let (mut depth, mut rest) = (0_u32, text);
     while let Some(first) = rest.chars().next() {

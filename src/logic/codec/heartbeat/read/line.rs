@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Parsed<'_> {
                     (parsed.wall_time, rest) = (Some(wall_time), after);
                 }
             }
-            // The clock of a sender that began at 1970 when it started.
+            // The clock of some senders starts at 1970 with them.
             Next::Number(text) if is_beside && early.is_none() => early = Some(WallTime::Number(text)),
             Next::Number(_) | Next::Stranger => (is_beside, strangers) = (false, strangers + 1),
         }
@@ -44,7 +44,7 @@ pub(super) fn read(text: &str) -> Parsed<'_> {
     }
 }
 
-/// Whether the course's messages begin with a word.
+/// Whether messages of the course begin with this word.
 pub(super) fn is_known(word: &str) -> bool {
     const MORE: [&str; 6] = ["pyhb", "hb", "beat", "alive", "time", "timestamp"];
     is_sequence_word(word.as_bytes()) || MORE.iter().any(|known| word.eq_ignore_ascii_case(known))

@@ -1,4 +1,4 @@
-//! The dialects.
+//! The dialects of the course.
 
 mod sealed;
 
@@ -8,7 +8,7 @@ use super::seconds as seconds_of;
 use super::*;
 use crate::logic::SECOND;
 
-/// What a datagram of the course says: number, time, and whether the time may be that of another zone.
+/// Checks the number and the time in a datagram of the course; returns whether the time may be in another zone.
 #[track_caller]
 fn says(datagram: impl AsRef<[u8]>, seq: impl Into<Option<u64>>, wall_ns: impl Into<Option<i64>>) -> bool {
     let datagram = datagram.as_ref();
@@ -36,7 +36,7 @@ fn the_clients_of_the_sources() {
     assert!(says("Ping 5 Sun Sep  1 03:02:01 2024", 5, 1_725_159_721 * SECOND));
     assert!(says("1\tFri Sep 20 13:12:19 2024", 1, FRIDAY));
     assert!(says("1\t2024-09-20 13:12:19", 1, FRIDAY));
-    // What one source's server sends back, when it is told of as a heartbeat itself.
+    // The replies of one server, read as heartbeats.
     says("44 0.003571", 44, 3_571_000);
     says("44 -2.5680248737335205", 44, -2_568_024_874);
     says("44 0.0", 44, None);
@@ -170,7 +170,7 @@ fn a_lone_number_is_what_its_size_says() {
     says("18446744073709551615 1", u64::MAX, SECOND);
     says("1700000001 0", 1_700_000_001, None);
     says("1700000001 10:11:12", 1_700_000_001, None);
-    // Not directly behind it, a number is a time only if it must be one.
+    // Not directly after it, a number is a time only if it must be one.
     says("Ping 3 of 10", 3, None);
     says("Ping 3 of 10 at 1700000000", 3, T);
     says("Ping 3 64 1700000000", 3, T);
@@ -240,9 +240,9 @@ fn what_is_no_heartbeat() {
 }
 
 proptest! {
-    /// The line of our own senders is read the short way, and as the long way reads it.
+    /// The fast path reads a line as the other readers do.
     #[test]
-    fn the_short_way_says_what_the_long_way_says(
+    fn the_fast_path_agrees_with_the_other_readers(
         word in prop::sample::select(vec!["Heartbeat", "Ping"]),
         seq in any::<u64>(),
         seconds in prop_oneof![1_600_000_000_u64..1_800_000_000, any::<u64>()],
@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(seconds_of(&value), decimal_seconds(&value), "{}", value);
     }
 
-    /// Words with an equals sign, however they are set apart.
+    /// Words with an equals sign, however they are separated.
     #[test]
     fn words_are_what_is_between_gaps(rest in "([a-z=ü]{0,4}[ ,|\n]{0,2}){0,6}") {
         let apart: Vec<_> = rest.split(is_gap).filter_map(|word| word.split_once('=')).collect();
@@ -271,7 +271,7 @@ proptest! {
 }
 
 #[test]
-fn our_own_lines_are_read_the_short_way() {
+fn our_own_lines_take_the_fast_path() {
     for line in [
         "Heartbeat 17 1700000000.25 id=web1 session=9f",
         "Heartbeat 1 1700000000",

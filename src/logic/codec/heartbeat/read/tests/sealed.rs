@@ -1,4 +1,4 @@
-//! What we write ourselves, and what becomes of it on the way.
+//! Heartbeats of our own senders, and changes to them on the way.
 
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ fn words_after_the_time() {
     );
     assert_eq!(full.session, Some(0x9f3a));
     assert_eq!((full.interval, full.mono), (None, Some(16_000_214_000)));
-    // In any order, between any gaps, after any front, with words of a time to come.
+    // In any order, with any separators, after any beginning, among unknown words.
     let other = read("PING,3,Fri Sep 20 13:12:19 2024|new=1 bye=0\tnew=2 x , id=a/b,interval=0.001");
     assert_eq!((other.seq, other.wall_ns, other.local), (Some(3), Some(FRIDAY), true));
     assert_eq!((other.id, other.bye, other.interval), (Some("a/b"), Some(0), Some(MS)));
@@ -92,7 +92,7 @@ fn a_seal_covers_every_byte() {
         let read = Heartbeat::read(&sealed[..cut]);
         assert!(read.is_err() || read.is_ok_and(|read| read.seal.is_none()), "{cut}");
     }
-    // As soon as the key is named, only the whole code will do.
+    // A line that names a key needs the whole code.
     let named = sealed.len() - 37;
     for cut in named..sealed.len() {
         assert_eq!(Heartbeat::read(&sealed[..cut]), Err(Unreadable::Seal), "{cut}");
@@ -126,7 +126,7 @@ fn no_bit_of_a_sealed_line_can_flip() {
     for bit in 0..8 * sealed.len() {
         let mut changed = sealed.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        // Whatever is left of it: a seal that is wrong, or nothing.
+        // It cannot be read, or its seal is wrong.
         if let Ok(read) = Heartbeat::read(&changed) {
             let seal = read.seal.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&changed)));
             assert!(!keys.verify(&seal), "{}", String::from_utf8_lossy(&changed));
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn so_it_is_with_the_forms_of_the_course(seq: u64, wall_ns in 1..4_000_000_000_000_000_000_i64) {
+    fn the_forms_of_the_course_are_read_back(seq: u64, wall_ns in 1..4_000_000_000_000_000_000_i64) {
         for form in [Form::Lab2, Form::Lab3] {
             let written = Heartbeat { seq: Some(seq), wall_ns: Some(wall_ns), ..Heartbeat::default() };
             let line = line(&written, form, None);
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_line_is_never_believed(
+    fn a_changed_line_is_never_verified(
         heartbeat in heartbeats(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4), 1..6),
     ) {
@@ -207,7 +207,7 @@ proptest! {
     }
 
     #[test]
-    fn so_is_any_text(text in "(Ping|[0-9]{0,20}|[-+.:,|=#@{}\"'\\\\]|Fri Sep 20|13:12:19|2024-09-20|id|mac|é|\n| ){0,14}") {
+    fn any_text_is_read_without_harm(text in "(Ping|[0-9]{0,20}|[-+.:,|=#@{}\"'\\\\]|Fri Sep 20|13:12:19|2024-09-20|id|mac|é|\n| ){0,14}") {
         let _ = (Heartbeat::read(text.as_bytes()), sent_at(text.as_bytes()));
     }
 }
