@@ -1,4 +1,4 @@
-//! Arguments from Python, and what goes back the same way: texts, numbers, seeds and addresses.
+//! Converts arguments from Python, and seeds and addresses back to it.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -12,18 +12,18 @@ use crate::logic::link::LinkPlan;
 use crate::logic::random::Seed;
 use crate::logic::{Invalid, Nanos, time};
 
-/// A text of the face, parsed where its grammar lives.
+/// Parses a text from Python by the grammar of its type.
 pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
     Ok(text.parse::<T>()?)
 }
 
-/// The plan of a link from the texts of the face.
+/// The plan of a link from the texts of the Python API.
 pub(super) fn link_plan(loss: &str, delay: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<LinkPlan> {
     let seed = seed_of(seed)?;
     Ok(LinkPlan::new(parse(loss)?, parse(delay)?, seed))
 }
 
-/// The seed that is asked for, or a new one.
+/// The given seed, or a random one.
 pub(super) fn seed_of(seed: Option<&Bound<'_, PyInt>>) -> PyResult<Seed> {
     match seed {
         Some(seed) => Ok(Seed::from_str(&decimal(seed)?)?),
@@ -36,19 +36,19 @@ pub(super) fn seed_to_python<'py>(py: Python<'py>, seed: &str) -> PyResult<Bound
     Ok(py.get_type::<PyInt>().call1((seed,))?.cast_into::<PyInt>()?)
 }
 
-/// The decimal digits of a Python integer, of as many as CPython prints.
+/// The decimal digits of a Python integer, up to the number that CPython prints.
 fn decimal(seed: &Bound<'_, PyInt>) -> PyResult<String> {
     let text =
         seed.str().map_err(|_| Invalid::new("seed", "of this size", "an integer of at most 4300 digits"))?;
     text.extract()
 }
 
-/// A whole number that has to fit.
+/// A whole number within the range of a type.
 pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: &str) -> PyResult<T> {
     T::try_from(value).map_err(|_| Invalid::new(what, value, expected).into())
 }
 
-/// Seconds that have to be within a range.
+/// Seconds within a range.
 pub(super) fn nanos(
     what: &'static str,
     seconds: f64,
@@ -60,12 +60,12 @@ pub(super) fn nanos(
     })
 }
 
-/// Seconds as a duration; nonsense is no wait at all.
+/// Seconds as a duration; invalid ones are 0.
 pub(super) fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
-/// An address as Python has it: the host, with its scope if it has one, and the port.
+/// An address as in Python: the host, with its scope if it has one, and the port.
 pub(super) fn pair(address: SocketAddr) -> (String, u16) {
     match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => (format!("{}%{}", v6.ip(), v6.scope_id()), v6.port()),

@@ -1,4 +1,4 @@
-//! Detectors, and their comparison in virtual time, for Python.
+//! Binds detectors and their comparison in virtual time to Python.
 
 use pyo3::prelude::*;
 use pyo3::types::PyInt;

@@ -1,4 +1,4 @@
-//! `EchoServer`: the lossy server for Python.
+//! `EchoServer` binds the lossy server to Python.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyTuple};
@@ -81,7 +81,7 @@ impl EchoServer {
         service::wait(py, &self.server, seconds)
     }
 
-    /// From now on keep what `next` gives.
+    /// Keeps events for `next` from now on.
     fn follow(&self) {
         self.server.follow();
     }
@@ -99,7 +99,7 @@ impl EchoServer {
         self.server.exhausted()
     }
 
-    /// Datagrams that were handled while nobody took the events.
+    /// Datagrams whose events were discarded because the queue was full.
     #[getter]
     fn missed_events(&self) -> u64 {
         self.server.missed_events()
@@ -131,13 +131,13 @@ impl EchoServer {
         counts(py, py.detach(|| self.server.counters()).named())
     }
 
-    /// What was done with each datagram, if recording.
+    /// The log of datagrams, if recording.
     fn log(&self, py: Python<'_>) -> PyResult<Table> {
         py.detach(|| Table::of_log(&self.server.log()))
     }
 }
 
-/// In the order of the log's columns.
+/// The tuple of an event, in the order of the log's columns.
 fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
     let row = &event.row;
     let reason = Some(row.reason.name()).filter(|reason| !reason.is_empty());
@@ -156,7 +156,7 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         .into_pyobject(py)
 }
 
-/// Builds the plan of a server from the texts of the face.
+/// Builds the plan of a server from the texts of the Python API.
 pub(super) fn echo_plan(
     loss: &str,
     delay: &str,

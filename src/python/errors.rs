@@ -1,4 +1,4 @@
-//! Errors of the core as the exceptions of `udpping.errors`.
+//! Converts errors of the core to the exceptions of `udpping.errors`.
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -22,7 +22,7 @@ impl From<Invalid> for PyErr {
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         let text = error.to_string();
-        // By hand: pyo3's own conversion of an io::Error keeps the text and loses the number.
+        // pyo3's own conversion of an io::Error loses the number.
         let errno = error.errno();
         match error {
             Error::Invalid(invalid) => invalid.into(),

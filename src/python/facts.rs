@@ -1,4 +1,4 @@
-//! Dicts for Python: what is known, by name.
+//! Makes dicts of names and values for Python.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -9,7 +9,7 @@ use crate::logic::{echo, heartbeat, monitor};
 /// A dict, or what Python raised instead.
 pub(super) type Facts<'py> = PyResult<Bound<'py, PyDict>>;
 
-/// Makes a dict of names and values: first fields under their own names, then others.
+/// Makes a dict: first fields under their own names, then other names and values.
 macro_rules! facts {
     ($py:expr, $(of $from:expr => $($field:ident),+;)? $($name:literal: $value:expr),* $(,)?) => {{
         let facts = pyo3::types::PyDict::new($py);
@@ -33,8 +33,8 @@ pub(super) fn counts(py: Python<'_>, named: impl Iterator<Item = (&'static str, 
     Ok(counts)
 }
 
-/// What is known of the counters of a server, of a monitor and of a sender of heartbeats, in their order: name, `counter`
-/// or `gauge`, unit, and one sentence.
+/// The counters of a server, of a monitor and of a sender of heartbeats, in order: name, `counter` or `gauge`, unit,
+/// and a description.
 #[pyfunction]
 #[pyo3(signature = () -> "dict[str, list[tuple[str, str, str, str]]]")]
 pub(super) fn counter_metrics(py: Python<'_>) -> Facts<'_> {

@@ -1,4 +1,4 @@
-//! Fits, for Python: samples in, every model that was tried out.
+//! Binds fits to Python: samples in, all fitted models out.
 
 use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
@@ -10,7 +10,7 @@ use crate::logic::Invalid;
 use crate::logic::fit::{Channel, DelayFit, LossFit, LossKind, Outcomes, Shape, fit_delay, fit_loss};
 use crate::logic::link::Loss;
 
-/// Fits chains to losses and distributions to delays; gives back the counts, a dict for each model, and the places of the
+/// Fits chains to losses and distributions to delays; returns the counts, a dict for each model, and the indices of the
 /// best ones.
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
@@ -89,7 +89,7 @@ fn delay<'py>(py: Python<'py>, fit: &DelayFit) -> Facts<'py> {
     ))
 }
 
-/// A model that does not fit, and why.
+/// A model that cannot be fitted, and the reason.
 fn refused<'py>(py: Python<'py>, kind: &str, parameters: u32, reason: &str) -> Facts<'py> {
     Ok(facts!(py, "kind": kind, "parameter_count": parameters, "reason": reason))
 }

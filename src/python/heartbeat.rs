@@ -1,4 +1,4 @@
-//! `HeartbeatSender`: heartbeats in the background, for Python.
+//! `HeartbeatSender` binds the sender of heartbeats to Python.
 
 use pyo3::prelude::*;
 
@@ -67,7 +67,7 @@ impl HeartbeatSender {
         Ok(())
     }
 
-    /// A sign of life of the program.
+    /// Records that the program is alive.
     fn touch(&self) {
         self.heartbeat.touch();
     }
@@ -95,7 +95,7 @@ impl HeartbeatSender {
         counts(py, py.detach(|| self.heartbeat.totals()).counters.named())
     }
 
-    /// Where heartbeats go, what is wrong now, and the last round trip in nanoseconds.
+    /// The monitor's address, the current problem, and the last round trip in nanoseconds.
     #[pyo3(signature = () -> "tuple[tuple[str, int] | None, str | None, int | None]")]
     fn state(&self, py: Python<'_>) -> (Option<(String, u16)>, Option<String>, Option<i64>) {
         let totals = py.detach(|| self.heartbeat.totals());

@@ -1,4 +1,4 @@
-//! The texts of losses and delays, for Python.
+//! Parses and describes the texts of losses and delays for Python.
 
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
@@ -30,8 +30,8 @@ pub(super) fn mean_loss(text: &str) -> PyResult<Option<f64>> {
     parse::<Loss>(text).map(|loss| loss.mean_loss())
 }
 
-/// The kind of a loss model, the exact share of datagrams that it loses in the long run, and the parameters of a channel.
-/// Fractions are numerator and denominator.
+/// The kind of a loss model, the exact share of datagrams that it loses in the long run, and the parameters of a
+/// channel. Fractions are numerator and denominator.
 #[pyfunction]
 #[pyo3(signature = (text) -> "tuple[str, tuple[int, int] | None, dict[str, tuple[int, int]]]")]
 pub(super) fn loss_model<'py>(py: Python<'py>, text: &str) -> PyResult<LossModel<'py>> {

@@ -1,6 +1,6 @@
-//! The bindings: parse arguments, call the core, map errors. Only this wing imports pyo3 and Arrow.
+//! The bindings: parse arguments, call the core, map errors. Only this module imports pyo3 and Arrow.
 //!
-//! The face in `python/udpping` is what people use; this module is its engine and private to it.
+//! It is private to the Python package in `python/udpping`, which is the public API.
 
 #![expect(clippy::needless_pass_by_value, reason = "what Python hands over is owned")]
 #![expect(clippy::too_many_arguments, reason = "keywords, one for each setting")]
@@ -83,14 +83,14 @@ fn check_reply(text: &str) -> PyResult<String> {
     args::parse::<crate::logic::echo::Reply>(text).map(|reply| reply.to_string())
 }
 
-/// When a heartbeat says that it was sent, in seconds since 1970: a number in any unit or a date, without a zone one of a
-/// zone that is `utc_offset` seconds ahead of UTC.
+/// The time in a heartbeat, in seconds since 1970: a number in any unit or a date; one without a zone is of a zone that
+/// is `utc_offset` seconds ahead of UTC.
 #[pyfunction]
 fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
     crate::logic::codec::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
 }
 
-/// Bytes as text from which they can be had again.
+/// Bytes as text that can be converted back.
 #[pyfunction]
 fn escape_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     crate::logic::text::escape(bytes)

@@ -1,4 +1,4 @@
-//! `HeartbeatMonitor`: the monitor of heartbeats for Python.
+//! `HeartbeatMonitor` binds the monitor of heartbeats to Python.
 
 use std::path::PathBuf;
 
@@ -113,7 +113,7 @@ impl HeartbeatMonitor {
         self.watcher.exhausted()
     }
 
-    /// Events that happened while nobody took the others.
+    /// Events that were discarded because the queue was full.
     #[getter]
     fn missed_events(&self) -> u64 {
         self.watcher.missed_events()
@@ -152,12 +152,12 @@ impl HeartbeatMonitor {
         py.detach(|| Table::of_peers(&self.watcher.peers()))
     }
 
-    /// What happened, the latest 65,536 of it.
+    /// The latest 65,536 events.
     fn events(&self, py: Python<'_>) -> PyResult<Table> {
         py.detach(|| Table::of_events(&self.watcher.events()))
     }
 
-    /// The latest datagrams that could not be read: who sent them, why not, and how they begin.
+    /// The latest datagrams that could not be read: their source, the reason, and their beginning.
     #[pyo3(signature = () -> "list[tuple[str, str, bytes]]")]
     fn unreadable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = self.watcher.unread().into_iter().map(|unread| {
@@ -167,7 +167,7 @@ impl HeartbeatMonitor {
     }
 }
 
-/// In the order of the columns of the table of events.
+/// The tuple of an event, in the order of the columns of the table of events.
 fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
     (
         event.number,
@@ -186,17 +186,18 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         .into_pyobject(py)
 }
 
-/// Whether an event of that name, with that state before, is more than a heartbeat that came, is late or lost.
+/// Whether an event with this name and this state before is more than a single heartbeat that arrived, is late or is
+/// lost.
 #[pyfunction]
 pub(super) fn is_notable(event: &str, before: Option<&str>) -> bool {
     Kind::named(event).is_none_or(|kind| kind.is_notable(before.and_then(State::from_name)))
 }
 
-/// Steps of virtual time between two looks at signals: some milliseconds of real time.
+/// Steps of virtual time between two checks for signals: some milliseconds of real time.
 const STEPS: u64 = 10_000;
 
-/// Watches simulated senders, one for each text of faults; gives back the clients, the events, how many more of these
-/// there were, and the seed in force.
+/// Watches simulated senders, one for each text of faults; returns the clients, the events, the number of discarded
+/// events, and the seed in force.
 #[pyfunction]
 #[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, beats, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
 pub(super) fn sim_heartbeat<'py>(
@@ -240,7 +241,7 @@ pub(super) fn sim_heartbeat<'py>(
     Ok((peers?, events?, run.missed_events(), seed))
 }
 
-/// Refuses a text that is no file of keys.
+/// Refuses a text that is not a valid file of keys.
 #[pyfunction]
 pub(super) fn check_keys(text: &str) -> Result<(), Invalid> {
     Keys::read(text).map(drop)

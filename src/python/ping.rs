@@ -1,4 +1,4 @@
-//! `PingSession`: a run of pings in the background, for Python.
+//! `PingSession` binds a run of pings in the background to Python.
 
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ type PingTarget = (String, i64, Option<i64>, Option<i64>);
 pub(super) struct PingSession {
     session: Session,
     seed: String,
-    /// What the size of a target's messages is checked by.
+    /// The plan by which the size of a target's messages is checked.
     plan: Plan,
 }
 
@@ -103,7 +103,7 @@ impl PingSession {
         py.detach(|| self.session.stop());
     }
 
-    /// Waits at most `seconds` for the end of the run; says whether it is over.
+    /// Waits at most `seconds` for the end of the run; returns whether it is over.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         service::wait(py, &self.session, seconds)
     }
@@ -112,7 +112,7 @@ impl PingSession {
     #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
     fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let event = service::next(py, &self.session, seconds)?;
-        event.map(|(log, row)| self.tuple(py, log, &row)).transpose()
+        event.map(|(index, row)| self.tuple(py, index, &row)).transpose()
     }
 
     /// Whether the run is over and every row has been taken.
@@ -121,14 +121,14 @@ impl PingSession {
         py.detach(|| self.session.exhausted())
     }
 
-    /// Rows that changed while nobody took them.
+    /// Changed rows that were discarded because the queue was full.
     #[getter]
     fn missed_events(&self, py: Python<'_>) -> u64 {
         py.detach(|| self.session.missed_events())
     }
 
-    /// The rows so far, or the `latest` of each target. Nothing is sent while they are taken, which is quick: what is taken
-    /// is shared.
+    /// The rows so far, or the `latest` of each target. No ping is sent meanwhile, for a short time, as chunks are
+    /// shared and not copied.
     #[pyo3(signature = (latest = None))]
     fn table(&self, py: Python<'_>, latest: Option<usize>) -> PyResult<Table> {
         let run = self.session.started_wall();
@@ -154,7 +154,7 @@ impl PingSession {
         seed_to_python(py, &self.seed)
     }
 
-    /// What the kernel stamps: `both`, `receive` or `none`.
+    /// What the kernel timestamps: `both`, `receive` or `none`.
     #[getter]
     fn stamping(&self) -> &'static str {
         match self.session.timestamping() {
@@ -178,8 +178,8 @@ impl PingSession {
 
 impl PingSession {
     /// A row in the order of [`COLUMNS`].
-    fn tuple<'py>(&self, py: Python<'py>, log: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
-        let target = self.session.look(|logs| logs[log].name.clone());
+    fn tuple<'py>(&self, py: Python<'py>, index: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
+        let target = self.session.look(|logs| logs[index].name.clone());
         let time = |value: Nanos| Some(value).filter(|value| *value != NONE);
         let reply = row.reply.as_ref();
         let values: [Bound<'py, PyAny>; COLUMNS.len()] = [
@@ -215,14 +215,14 @@ fn target((host, port, dscp, size): PingTarget, plan: &Plan) -> PyResult<Target>
     })
 }
 
-/// The defaults of the face: count, timeout, message, number of the first ping, and schedule.
+/// The defaults of the Python API: count, timeout, message, number of the first ping, and schedule.
 #[pyfunction]
 pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
     let Options { count, timeout, codec, first_seq, schedule, .. } = Options::default();
     (count.unwrap_or_default(), timeout, codec.to_string(), first_seq, schedule.to_string())
 }
 
-/// The plan of a run from the keywords of the face; the message has local time where it says `{ctime}`.
+/// The plan of a run from the keywords of the Python API; `utc_offset` is for the `{ctime}` of the message.
 pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> PyResult<Plan> {
     let schedule: String = option(options, "schedule")?;
     let message: String = option(options, "message")?;
@@ -240,7 +240,7 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
     })?)
 }
 
-/// A keyword that the face has checked, or given its default.
+/// A keyword, checked or set to its default by the Python package.
 fn option<'py, T: FromPyObjectOwned<'py>>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<T> {
     options.as_any().get_item(name)?.extract().map_err(Into::into)
 }

@@ -1,4 +1,4 @@
-//! `Samples`: the pings of any table, sorted out by run and target, for the statistics.
+//! `Samples` reads the pings of any table and groups them by run and target, for the statistics.
 
 mod columns;
 mod mapping;
@@ -20,12 +20,12 @@ use crate::logic::{Invalid, Nanos};
 /// A sample with its run and target.
 pub(super) type Labelled<'a> = (i64, Option<&'a str>, Sample<'a>);
 
-/// The columns that only some statistics need, and that are read when they are asked for.
+/// Columns that only some statistics need; they are read on request.
 pub(super) const SENT: &str = "sent_ns";
 pub(super) const DUE: &str = "due_ns";
 pub(super) const COPIES: &str = "copies";
 
-/// The pings of one table or of several, sorted out by run and target.
+/// The pings of one table or of several, grouped by run and target.
 ///
 /// `table` has `__arrow_c_stream__`, or is a dict of columns, or a list of such tables. `wanted` names the columns that
 /// are read beside `rtt_ns`, `status`, `seq`, `run` and `target`.
@@ -85,7 +85,7 @@ impl Samples {
         Ok(Self { tables: Arc::new(tables), chosen })
     }
 
-    /// What the statistics take.
+    /// The samples for the statistics.
     pub(super) fn samples(&self) -> Result<Vec<Sample<'_>>, Invalid> {
         self.chosen.iter().map(|(table, group)| self.tables[*table].sample(*group)).collect()
     }
@@ -166,10 +166,10 @@ impl Pings {
     }
 }
 
-/// What a table may be.
+/// The expected types of a table, for errors.
 const TABLES: &str = "a run, an Arrow, pandas or polars table, a dict of columns, or a list of these";
 
-/// The columns as they came.
+/// The columns as they were read.
 struct Raw {
     rtt: Vec<ArrayRef>,
     status: Option<Vec<ArrayRef>>,
@@ -233,7 +233,7 @@ fn status_code(word: Option<&str>) -> Result<u8, Invalid> {
     })
 }
 
-/// The words of a column as numbers, and what they stand for.
+/// The words of a column as numbers, and the words by number.
 fn interned(pieces: &[ArrayRef]) -> Result<(Vec<u32>, Vec<Option<String>>), Invalid> {
     let (mut known, mut all) = (HashMap::new(), Vec::new());
     let numbers = codes("target", pieces, |word| {

@@ -1,11 +1,11 @@
-//! Waiting for what goes on in the background: without the GIL, and with an eye on signals.
+//! Waits for background threads without the GIL, and checks for signals.
 
 use pyo3::prelude::*;
 
 use super::args::span;
 use crate::net::EventQueue;
 
-/// Waits at most `seconds` for the end; returns whether it has come.
+/// Waits at most `seconds` for the end; returns whether it is over.
 pub(super) fn wait<E: Send>(py: Python<'_>, events: &EventQueue<E>, seconds: f64) -> PyResult<bool> {
     let over = py.detach(|| events.wait(span(seconds)))?;
     py.check_signals()?;

@@ -1,4 +1,4 @@
-//! `sim_ping`: a run in virtual time, for Python.
+//! `sim_ping` binds a run in virtual time to Python.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,7 +16,7 @@ use crate::sim::{self, EPOCH};
 /// Steps between two checks for signals: some milliseconds of real time.
 const STEPS: u64 = 10_000;
 
-/// The address of the simulated server: reserved for documentation (RFC 5737), as nothing of it is real.
+/// The address of the simulated server: reserved for documentation (RFC 5737).
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), PORT);
 
 type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);

@@ -1,4 +1,4 @@
-//! The statistics, for Python: samples in, facts by name out.
+//! Binds the statistics to Python: samples in, dicts of values by name out.
 
 mod digest;
 

@@ -1,7 +1,7 @@
-//! What other libraries hand over as Arrow data: a table, or a column, through the C stream and array interfaces.
+//! Imports tables and columns of other libraries through the Arrow C stream and array interfaces.
 //!
-//! The only room of this wing with `unsafe`. A capsule with the right name is taken at its word: by the interfaces'
-//! rules it holds that structure, alive for as long as the capsule is, and whoever moves it out leaves a released one.
+//! The only module outside `net::sys` with `unsafe`. By the rules of the interfaces, a capsule with the right name
+//! holds that structure, valid for as long as the capsule, and code that moves it out leaves a released one.
 #![allow(unsafe_code, reason = "a capsule holds a pointer, and no other way leads into it")]
 
 use std::ffi::CStr;
@@ -49,7 +49,7 @@ fn batch(array: &ArrayRef) -> PyResult<RecordBatch> {
     Ok(RecordBatch::from(rows))
 }
 
-/// The pieces of the column that an object hands over in the same way; `None` if it is none that can.
+/// The pieces of the column that an object hands over in the same way; `None` if it has neither.
 pub(super) fn column(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<ArrayRef>>> {
     Ok(pieces(object)?.map(|pieces| pieces.arrays))
 }
@@ -62,7 +62,7 @@ struct Pieces {
 fn pieces(object: &Bound<'_, PyAny>) -> PyResult<Option<Pieces>> {
     if let Some(method) = object.getattr_opt("__arrow_c_stream__")? {
         let stream: FFI_ArrowArrayStream = moved_stream(&method.call0()?)?;
-        // The producer may compute now, on threads of its own, and some of them may ask for the interpreter.
+        // The producer may compute now, on threads of its own, and some of them may need the interpreter.
         let read = || -> Result<Pieces, ArrowError> {
             let reader = ArrayStreamReader::try_new(stream)?;
             let kind = reader.field().data_type().clone();
@@ -81,7 +81,7 @@ fn pieces(object: &Bound<'_, PyAny>) -> PyResult<Option<Pieces>> {
 
 fn moved_stream(capsule: &Bound<'_, PyAny>) -> PyResult<FFI_ArrowArrayStream> {
     let stream = pointer::<FFI_ArrowArrayStream>(capsule, c"arrow_array_stream")?;
-    // SAFETY: the name says that this is a stream, which the capsule keeps alive until we return. What is moved out is
+    // SAFETY: by its name this is a stream, which the capsule keeps alive until we return. What is moved out is
     // replaced by a released one, which the capsule's destructor leaves alone.
     Ok(unsafe { FFI_ArrowArrayStream::from_raw(stream.as_ptr()) })
 }
@@ -89,8 +89,8 @@ fn moved_stream(capsule: &Bound<'_, PyAny>) -> PyResult<FFI_ArrowArrayStream> {
 fn moved_array(schema: &Bound<'_, PyAny>, array: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let schema = pointer::<FFI_ArrowSchema>(schema, c"arrow_schema")?;
     let array = pointer::<FFI_ArrowArray>(array, c"arrow_array")?;
-    // SAFETY: the names say what these are, and the capsules keep them alive until we return; the array is moved out as
-    // the stream above. That the array is as the schema says is the promise of the interface.
+    // SAFETY: the names identify the structures, and the capsules keep them alive until we return; the array is moved
+    // out as the stream above. The interface guarantees that the array matches the schema.
     let data = unsafe { from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), schema.as_ref()) };
     Ok(make_array(data.map_err(unreadable)?))
 }

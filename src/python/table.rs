@@ -1,6 +1,6 @@
 //! `Table` and `Column`: results as Arrow data, for everything that reads the Arrow C interface, and for numpy.
 //!
-//! The only room that knows Arrow. Exports share the buffers; nothing is copied.
+//! Exports share the buffers; nothing is copied.
 
 mod buffers;
 mod cell;
@@ -134,7 +134,7 @@ impl Table {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // The interface allows a producer to ignore the request; the consumer then casts.
+        // A producer may ignore the request; the consumer then casts.
         drop(requested_schema);
         let pieces: Vec<_> = self.pieces.batches().iter().cloned().map(Ok).collect();
         let reader = RecordBatchIterator::new(pieces, Arc::clone(&self.schema));
@@ -262,8 +262,8 @@ impl Column {
 }
 
 impl Column {
-    /// Where the numbers lie, and what numpy calls them. A missing number has no place in numpy
-    /// unless it is a time (`NaT`) or has a fraction (`nan`).
+    /// The address of the numbers, and their numpy type. numpy has missing numbers only for times (`NaT`) and floats
+    /// (`nan`).
     fn numbers(&self) -> Option<(usize, &'static str)> {
         let name = self.field.name();
         let time = if name.ends_with("wall_ns") {
@@ -309,8 +309,8 @@ impl Table {
         Self::new(columns, &["seq", "reason"])
     }
 
-    /// A table in one piece. A column says that values may be missing by what it is, not by what it holds, so that
-    /// tables fit together.
+    /// A table in one piece. Whether a column is nullable does not depend on its values, so that tables have equal
+    /// schemas.
     fn new(columns: Vec<(&str, ArrayRef)>, may_miss: &[&str]) -> PyResult<Self> {
         let field = |(name, array): &(&str, ArrayRef)| {
             Field::new(*name, array.data_type().clone(), may_miss.contains(name))
@@ -330,7 +330,7 @@ impl Table {
     }
 }
 
-/// Nanoseconds, null where they are [`NONE`]; the number stays underneath, as numpy's `NaT`.
+/// Nanoseconds, null where they are [`NONE`], which stays in the buffer as numpy's `NaT`.
 fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
     times_of(values.collect::<Vec<_>>().into())
 }
@@ -344,7 +344,7 @@ fn numbers<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>) -> Ar
     Arc::new(PrimitiveArray::<T>::from_iter_values(values))
 }
 
-/// Numbers with a fraction; a missing one stays underneath as `nan`.
+/// Floats; a missing one is `nan` in the buffer.
 fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
     let values: Vec<Option<f64>> = values.collect();
     let valid: NullBuffer = values.iter().map(Option::is_some).collect();

@@ -1,6 +1,6 @@
-//! Columns of whatever type as those that the statistics take: nanoseconds, whole numbers, codes of words.
+//! Converts columns of any type to those of the statistics: nanoseconds, whole numbers, codes of words.
 //!
-//! A column in one piece that fits already is shared, not copied.
+//! A column in one piece that has the right type is shared, not copied.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
@@ -15,7 +15,7 @@ use crate::logic::{Invalid, Nanos};
 
 /// Nanoseconds; [`NONE`] where there is none.
 ///
-/// Durations and moments come in any unit, and numbers are nanoseconds: fractions of one are rounded, `nan` is none.
+/// Durations and timestamps may have any unit, and numbers are nanoseconds: fractions are rounded, `nan` is none.
 pub(super) fn times(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<Nanos>, Invalid> {
     if let [piece] = pieces
         && let Some(shared) = shared_words(piece)
@@ -72,7 +72,7 @@ pub(super) fn counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBu
     Ok(same_bytes(signed.into_inner()))
 }
 
-/// Whole numbers from 0 on, and few of them.
+/// Whole numbers from 0 on, of 32 bits.
 pub(super) fn small_counts(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<u32>, Invalid> {
     if let Some(shared) = as_they_are::<UInt32Type>(pieces) {
         return Ok(shared);
@@ -83,7 +83,7 @@ pub(super) fn small_counts(name: &'static str, pieces: &[ArrayRef]) -> Result<Sc
     wholes(name, pieces)?.iter().map(small).collect::<Result<Vec<u32>, _>>().map(ScalarBuffer::from)
 }
 
-/// The numbers of a column of just that type, if none is missing.
+/// The numbers of a column of exactly that type, if none is missing.
 fn as_they_are<T: ArrowPrimitiveType>(pieces: &[ArrayRef]) -> Option<ScalarBuffer<T::Native>> {
     let numbers = |piece: &ArrayRef| {
         let numbers = piece.as_primitive_opt::<T>().filter(|numbers| numbers.null_count() == 0)?;
@@ -116,7 +116,7 @@ fn same_bytes<T: ArrowNativeType>(bytes: Buffer) -> ScalarBuffer<T> {
     ScalarBuffer::new(bytes, 0, length)
 }
 
-/// How many nanoseconds one is.
+/// The nanoseconds of one unit of a type.
 fn unit(kind: &DataType) -> i64 {
     match kind {
         DataType::Timestamp(unit, _) | DataType::Duration(unit) => match unit {
@@ -129,7 +129,7 @@ fn unit(kind: &DataType) -> i64 {
     }
 }
 
-/// Appends the numbers of a piece; [`NONE`] where it has none. `rounded` says what becomes of a fraction.
+/// Appends the numbers of a piece; [`NONE`] where it has none. `rounded` rounds a fraction.
 fn fill(
     all: &mut Vec<i64>,
     name: &'static str,
@@ -191,7 +191,7 @@ fn whole(value: f64) -> Option<i64> {
     (near.abs() < 9.2e18).then_some(near as i64)
 }
 
-/// What `code` makes of each word; it is asked but once for those of a dictionary, and for each run of equal ones.
+/// The `code` of each word, which is computed once for each word of a dictionary and for each run of equal words.
 pub(super) fn codes<C: Copy>(
     name: &'static str,
     pieces: &[ArrayRef],

@@ -1,4 +1,4 @@
-//! Columns that Python holds itself, as Arrow arrays: memory of numbers as numpy has it, or plain values.
+//! Converts columns of Python objects to Arrow arrays: memory of numbers, such as that of numpy, or plain values.
 
 use std::sync::Arc;
 

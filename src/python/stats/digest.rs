@@ -1,4 +1,4 @@
-//! `Digest`: statistics that can be merged, and their parts for other machines.
+//! `Digest` holds statistics that can be merged, and converts them to parts for other machines.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ impl Digest {
         sketched(py, &self.digest.pdv, &quantiles)
     }
 
-    /// What it is made of, as numbers, lists and dicts.
+    /// Its parts, as numbers, lists and dicts.
     #[pyo3(signature = () -> "dict[str, object]")]
     fn parts<'py>(&self, py: Python<'py>) -> Facts<'py> {
         let stats::Digest { loss, runs, duplication, reordering, jitter, rtt, ipdv, ipdv_sizes, pdv } =
@@ -213,7 +213,7 @@ fn sketch(parts: &Bound<'_, PyDict>) -> PyResult<Sketch> {
     Ok(Sketch::from_parts(moments, bins)?)
 }
 
-/// One part of a digest. Nobody has promised that it is there, or what it is.
+/// One part of a digest, which may be missing or of any type.
 fn part<'py, T>(parts: &Bound<'py, PyDict>, name: &'static str) -> PyResult<T>
 where
     T: for<'a> FromPyObject<'a, 'py>,

@@ -1,4 +1,4 @@
-//! A run as bytes, for `pickle`: the Arrow buffers of its columns one after the other, each after its length.
+//! Serializes a run for `pickle`: the Arrow buffers of its columns one after the other, each after its length.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::run::schema;
 use crate::logic::Invalid;
 use crate::logic::record::{COLUMNS, NONE, Status};
 
-/// Every buffer begins at a multiple of this many bytes, so that its numbers can be used where they lie.
+/// Every buffer begins at a multiple of this many bytes, so that its numbers can be used without a copy.
 const ALIGNMENT: usize = 8;
 
 impl Table {
@@ -132,7 +132,7 @@ impl Parts {
     }
 }
 
-/// Checks what a run's values are beyond their types.
+/// Checks the constraints on a run's values beyond their types.
 fn check(batch: &RecordBatch) -> Result<(), ArrowError> {
     for (column, array) in COLUMNS.iter().zip(batch.columns()) {
         if let Some(times) = array.as_primitive_opt::<Int64Type>()

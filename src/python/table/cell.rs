@@ -1,4 +1,4 @@
-//! A value of a file, before a column of a run has taken it: from Python or from Arrow.
+//! A value of a file, from Python or from Arrow, before it is converted to the type of its column.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type};
@@ -39,7 +39,7 @@ impl Cell<'_> {
         }
     }
 
-    /// The values that a column of a run takes, if this is none of them.
+    /// The values that a column of a run accepts, if this is not one of them.
     pub(super) fn unfit_for(&self, column: &str) -> Option<String> {
         let settled = &Status::NAMES[..Status::Open as usize];
         match (column, self) {

@@ -1,4 +1,4 @@
-//! The tables of heartbeats: clients, events, and detectors side by side.
+//! Builds the tables of heartbeats: clients, events, and compared detectors.
 
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
@@ -85,7 +85,7 @@ impl Table {
         Self::new(columns, &["client", "address", "previous", "before", "seq", "span_ns", "value"])
     }
 
-    /// A row for each detector that was tried.
+    /// A row for each compared detector.
     #[expect(clippy::cast_possible_truncation, reason = "a median of times is a time")]
     pub(in crate::python) fn of_detectors(detectors: &[Detector], outcomes: &[Outcome]) -> PyResult<Self> {
         let each = || outcomes.iter();

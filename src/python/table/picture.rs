@@ -1,4 +1,4 @@
-//! What pictures of a run are drawn from: small tables made of large ones, so that Python only draws.
+//! Reduces the rows of a run to the data of a picture, which Python draws.
 
 use std::ops::Range;
 
@@ -15,8 +15,8 @@ use crate::logic::{Invalid, Nanos};
 /// Shortest and longest round trip, replies, late ones, timeouts, refused, and whether the sender was behind.
 type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool);
 
-/// The times of the first and last ping, and for each of `targets` what became of its pings in `spans` equal parts of that
-/// time; without targets that of all pings together. Nothing where no times are known.
+/// The times of the first and last ping, and for each of `targets` the results of its pings in `spans` equal parts of that
+/// time; without targets those of all pings together. Empty if no times are known.
 #[pyfunction]
 #[pyo3(signature = (table, spans, targets) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]")]
 pub(in crate::python) fn run_timeline(
@@ -71,7 +71,7 @@ fn plain(span: &Span) -> Drawn {
 /// The columns of a run that pictures need.
 struct Pings<'a> {
     rtt: &'a [Nanos],
-    /// `None` where no time is known.
+    /// `None` if no time is known.
     sent: Option<&'a [Nanos]>,
     due: Option<&'a [Nanos]>,
     status: Vec<u8>,

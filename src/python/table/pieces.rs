@@ -1,6 +1,6 @@
-//! The rows of a table, in one or more pieces, as they were made: long runs come in chunks, which are never moved.
+//! The rows of a table in one or more pieces: long runs consist of chunks, which are never moved.
 //!
-//! Whoever wants a column in one piece (numpy, the statistics) has it put together, once.
+//! A column in one piece, for numpy and the statistics, is concatenated once.
 
 use std::sync::OnceLock;
 
@@ -11,11 +11,11 @@ use arrow_schema::{ArrowError, Schema};
 
 pub(super) struct Pieces {
     batches: Vec<RecordBatch>,
-    /// The row behind the last of each.
+    /// The index after the last row of each piece.
     ends: Vec<usize>,
-    /// Columns in one piece, once one was asked for.
+    /// Columns in one piece, made on first use.
     whole: Vec<OnceLock<ArrayRef>>,
-    /// What a column is without rows.
+    /// The columns without rows.
     empty: Vec<ArrayRef>,
 }
 
@@ -41,7 +41,7 @@ impl Pieces {
         &self.batches
     }
 
-    /// Where a row is.
+    /// The piece and the index of a row.
     pub(super) fn place(&self, row: usize) -> Option<(&RecordBatch, usize)> {
         let piece = self.ends.partition_point(|end| *end <= row);
         let batch = self.batches.get(piece)?;
@@ -73,7 +73,7 @@ impl Pieces {
         }
     }
 
-    /// A column in one piece, which is not kept for others.
+    /// A column in one piece, which is not cached.
     pub(super) fn joined(&self, index: usize) -> Result<ArrayRef, ArrowError> {
         match &self.batches[..] {
             [] | [_] => self.column(index).cloned(),
@@ -83,7 +83,7 @@ impl Pieces {
 }
 
 impl PartialEq for Pieces {
-    /// The same values, however they are cut.
+    /// Whether the values are equal; the pieces may differ.
     fn eq(&self, other: &Self) -> bool {
         let mut row = 0;
         while let (Some((mine, at)), Some((theirs, beside))) = (self.place(row), other.place(row)) {
@@ -97,7 +97,7 @@ impl PartialEq for Pieces {
     }
 }
 
-/// Neighbours put together where `most` rows are enough for them: many targets with few rows each.
+/// Joins adjacent pieces of up to `most` rows together: many targets with few rows each.
 pub(super) fn gathered(batches: Vec<RecordBatch>, most: usize) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut groups: Vec<(usize, Vec<RecordBatch>)> = Vec::new();
     for batch in batches {

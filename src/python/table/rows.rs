@@ -1,7 +1,7 @@
-//! Tables of runs from elsewhere: rows of a file become the same columns as those of a run that was just measured.
+//! Builds the table of a run from the rows of a file, with the same columns as those of a measured run.
 //!
-//! Values come as text (CSV) or as Python's (everything else); each is checked, and the first that cannot be used is named
-//! with its column.
+//! Values come as text (CSV) or as Python's (everything else); each is checked, and the first that cannot be used is
+//! named with its column.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,12 +27,12 @@ use crate::logic::text::{self, json};
 /// Rows between two checks for signals.
 const ROWS: usize = 16_384;
 
-/// The columns of a run, as they grow.
+/// The columns of a run under construction.
 struct Building {
     columns: Vec<Column>,
-    /// Where in a row each column is.
+    /// The index of each column in a row.
     places: [Option<usize>; COLUMNS.len()],
-    /// Where the status and the round trip are.
+    /// The indices of the status and the round trip.
     reply: Option<(usize, usize)>,
     rows: usize,
 }
@@ -111,7 +111,7 @@ pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) 
     building.finish()
 }
 
-/// Reads a run from an Arrow table, whatever integers and texts are in it.
+/// Reads a run from an Arrow table with any types of integers and texts.
 #[pyfunction]
 #[pyo3(signature = (table: "object") -> "Table")]
 pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Table> {
@@ -130,7 +130,7 @@ pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>
     building.finish()
 }
 
-/// Reads a run from rows, each a dict with what is known of a ping, by column.
+/// Reads a run from rows, each a dict of the known values of a ping by column.
 #[pyfunction]
 #[pyo3(signature = (rows: "object") -> "Table")]
 pub(in crate::python) fn run_from_rows(py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<Table> {
@@ -148,7 +148,7 @@ pub(in crate::python) fn run_from_rows(py: Python<'_>, rows: &Bound<'_, PyAny>) 
 }
 
 impl Building {
-    /// The columns of a run, of which a row has those called `names`; others are passed over.
+    /// The columns of a run, for rows with columns `names`, of which unknown ones are ignored.
     fn new(names: &[String]) -> PyResult<Self> {
         let place = |name: &str| names.iter().position(|given| given == name);
         for (at, name) in names.iter().enumerate() {
@@ -173,7 +173,7 @@ impl Building {
         Ok(Self { columns, places, reply, rows: 0 })
     }
 
-    /// Takes in a row; the error for a value that cannot be used says that it is `at` this place.
+    /// Appends a row; the error for an invalid value names its place `at`.
     fn push<'a>(
         &mut self,
         py: Python<'_>,

@@ -1,6 +1,6 @@
-//! The columns of a run: those of its chunks as they lie there, shared with whoever reads the table.
+//! Builds the table of a run from its chunks, whose columns are shared with the readers of the table.
 //!
-//! A chunk with pings in flight between settled ones is the exception: what is settled there is copied, once.
+//! The exception is a chunk with pings in flight between settled ones: its settled rows are copied once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ impl Table {
     /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
     pub(in crate::python) fn of_run(
         run: i64,
-        lanes: &[(String, Rows)],
+        targets: &[(String, Rows)],
         latest: Option<usize>,
     ) -> PyResult<Self> {
-        let words = Words::of(run, lanes);
+        let words = Words::of(run, targets);
         let mut pieces = Vec::new();
-        for (lane, (_, rows)) in (0..).zip(lanes) {
-            let target = vec![lane; rows.len().min(Rows::CHUNK)].into();
+        for (index, (_, rows)) in (0..).zip(targets) {
+            let target = vec![index; rows.len().min(Rows::CHUNK)].into();
             let first = latest.map_or(0, |latest| rows.len().saturating_sub(latest));
             for (number, chunk) in rows.chunks().enumerate() {
                 let begin = number * rows.chunk_size();
@@ -68,7 +68,7 @@ pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// What is the same in all pieces, stored once.
+/// The words of all pieces, stored once.
 struct Words {
     run: ScalarBuffer<i64>,
     none: ScalarBuffer<i64>,
@@ -77,13 +77,13 @@ struct Words {
     stamp: ArrayRef,
     matched: ArrayRef,
     source: ArrayRef,
-    /// For each lane, what its sources are in `source`.
+    /// For each target, the keys of its sources in `source`.
     source_keys: Vec<Vec<u32>>,
 }
 
 impl Words {
-    fn of(run: i64, lanes: &[(String, Rows)]) -> Self {
-        let longest = lanes.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0).min(Rows::CHUNK);
+    fn of(run: i64, targets: &[(String, Rows)]) -> Self {
+        let longest = targets.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0).min(Rows::CHUNK);
         let mut known = HashMap::new();
         let mut names = Vec::new();
         let mut key = |source: &Source| {
@@ -93,12 +93,12 @@ impl Words {
             })
         };
         let source_keys =
-            lanes.iter().map(|(_, rows)| rows.sources().iter().map(&mut key).collect()).collect();
+            targets.iter().map(|(_, rows)| rows.sources().iter().map(&mut key).collect()).collect();
         let all = |names: &[&str]| -> ArrayRef { Arc::new(StringArray::from(names.to_vec())) };
         Self {
             run: vec![run; longest].into(),
             none: vec![NONE; longest].into(),
-            target: Arc::new(StringArray::from_iter_values(lanes.iter().map(|(name, _)| name))),
+            target: Arc::new(StringArray::from_iter_values(targets.iter().map(|(name, _)| name))),
             status: all(&Status::NAMES[..Status::Open as usize]),
             stamp: all(&TimeSource::NAMES),
             matched: all(&Match::NAMES),
@@ -110,18 +110,18 @@ impl Words {
 
 /// The settled rows of one chunk.
 struct Piece<'a> {
-    /// The number of its lane, for each row.
+    /// The index of the target, for each row.
     target: &'a ScalarBuffer<u32>,
     first_seq: u64,
     chunk: &'a Arc<Chunk>,
-    /// Which rows these are.
+    /// The indices of the rows.
     places: Vec<usize>,
-    /// They are consecutive: their columns can be shared.
+    /// Whether they are consecutive, so that their columns can be shared.
     unbroken: bool,
 }
 
 impl<'a> Piece<'a> {
-    /// The rows `from` there on.
+    /// The settled rows from index `from` on.
     fn new(target: &'a ScalarBuffer<u32>, first_seq: u64, chunk: &'a Arc<Chunk>, from: usize) -> Self {
         let open = Status::Open as u8;
         let places: Vec<usize> = (from..chunk.len()).filter(|at| chunk.status[*at] != open).collect();
@@ -129,7 +129,7 @@ impl<'a> Piece<'a> {
         Self { target, first_seq, chunk, places, unbroken }
     }
 
-    /// In the order of [`COLUMNS`].
+    /// The columns in the order of [`COLUMNS`].
     fn columns(&self, words: &Words) -> PyResult<[ArrayRef; COLUMNS.len()]> {
         let chunk: &Chunk = self.chunk;
         let rows = self.places.len();
@@ -142,7 +142,7 @@ impl<'a> Piece<'a> {
             let keys = each().map(|at| u32::from(codes(chunk)[at])).collect::<Vec<_>>();
             keyed(keys.into(), valid.cloned(), names)
         };
-        let sources = self.target.first().map_or(&[][..], |lane| &words.source_keys[*lane as usize][..]);
+        let sources = self.target.first().map_or(&[][..], |index| &words.source_keys[*index as usize][..]);
         let source = |at: usize| sources.get(chunk.source[at] as usize).copied();
         let source_keys: Vec<u32> = each().map(|at| source(at).unwrap_or(0)).collect();
         let has_source = known(each().map(|at| source(at).is_some()));
@@ -175,7 +175,7 @@ impl<'a> Piece<'a> {
         ])
     }
 
-    /// A column of the chunk: its own memory where that can be.
+    /// A column of the chunk, shared if the rows are consecutive.
     fn column<T: ArrowNativeType>(&self, column: fn(&Chunk) -> &Vec<T>) -> ScalarBuffer<T> {
         if !self.unbroken {
             return self.places.iter().map(|at| column(self.chunk)[*at]).collect::<Vec<_>>().into();
@@ -203,7 +203,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A column of a chunk, which lives as long as the buffer.
+/// A column of a chunk, which the buffer keeps alive.
 fn shared<T: ArrowNativeType>(chunk: &Arc<Chunk>, column: fn(&Chunk) -> &Vec<T>) -> Buffer {
     struct Shared<T> {
         chunk: Arc<Chunk>,
@@ -217,12 +217,12 @@ fn shared<T: ArrowNativeType>(chunk: &Arc<Chunk>, column: fn(&Chunk) -> &Vec<T>)
     Buffer::from(Bytes::from_owner(Shared { chunk: Arc::clone(chunk), column }))
 }
 
-/// Which values there are; `None` where all are.
+/// The mask of known values; `None` if all are known.
 fn known(values: impl Iterator<Item = bool>) -> Option<NullBuffer> {
     Some(values.collect::<NullBuffer>()).filter(|known| known.null_count() > 0)
 }
 
-/// Words by their keys.
+/// An array of words from their keys.
 fn keyed(keys: ScalarBuffer<u32>, valid: Option<NullBuffer>, words: &ArrayRef) -> PyResult<ArrayRef> {
     let keys = PrimitiveArray::<UInt32Type>::new(keys, valid);
     Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words)).map_err(broken)?))

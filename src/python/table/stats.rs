@@ -1,4 +1,4 @@
-//! The tables of statistics: periods of loss, and windows.
+//! Builds the tables of statistics: periods of loss, and windows.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the rows of a run from a file come to.
+//! Computes the summaries of a run from its rows.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
@@ -15,7 +15,7 @@ use crate::python::facts::{Facts, facts};
 
 type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
 
-/// What the rows of a run come to: all of them, and those of each of `targets`. What rows do not tell is `None`.
+/// The summaries of all rows of a run and of those of each of `targets`. Values that rows do not contain are `None`.
 #[pyfunction]
 #[pyo3(signature = (table, targets) -> "tuple[dict[str, int | float | None], list[dict[str, int | float | None]]]")]
 pub(in crate::python) fn run_summaries<'py>(
@@ -34,15 +34,15 @@ pub(in crate::python) fn run_summaries<'py>(
 
 impl Table {
     fn settled(&self, targets: &[String]) -> Vec<Vec<Settled>> {
-        let mut lanes = vec![Vec::new(); targets.len()];
+        let mut settled = vec![Vec::new(); targets.len()];
         let column = |name: &str| self.column(name);
         let (Some(target), Some(status), Some(copies), Some(seq)) =
             (words_of(column("target")), words_of(column("status")), column("copies"), column("seq"))
         else {
-            return lanes;
+            return settled;
         };
         let place = |name: Option<&str>| targets.iter().position(|target| Some(target.as_str()) == name);
-        let lane_of: Vec<Option<usize>> = target.1.iter().map(|name| place(*name)).collect();
+        let index_of: Vec<Option<usize>> = target.1.iter().map(|name| place(*name)).collect();
         let status_of: Vec<Option<Status>> =
             status.1.iter().map(|name| name.and_then(Status::from_name)).collect();
         let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
@@ -52,10 +52,10 @@ impl Table {
         let matched = words_of(column("match"));
         let stamps = words_of(column("stamp"));
         for row in 0..self.pieces.rows() {
-            let lane = lane_of[target.0.value(row) as usize];
+            let index = index_of[target.0.value(row) as usize];
             let status = status_of[status.0.value(row) as usize];
-            if let (Some(lane), Some(status)) = (lane, status) {
-                lanes[lane].push(Settled {
+            if let (Some(index), Some(status)) = (index, status) {
+                settled[index].push(Settled {
                     seq: seq.value(row),
                     status,
                     sent: sent.map_or(NONE, |sent| sent[row]),
@@ -73,11 +73,11 @@ impl Table {
                 });
             }
         }
-        lanes
+        settled
     }
 }
 
-/// The keys of a column of words, and the words that they stand for.
+/// The keys of a column of words, and the words by key.
 fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, Vec<Option<&str>>)> {
     let words = column?.as_dictionary_opt::<UInt32Type>()?;
     Some((words.keys(), words.values().as_string_opt::<i32>()?.iter().collect()))

@@ -1,4 +1,4 @@
-//! Rows as lines of text: CSV and JSON lines.
+//! Writes rows as lines of text: CSV and JSON lines.
 
 use std::fmt::Write as _;
 
@@ -42,7 +42,7 @@ impl Table {
         self.lines(first, rows, &JSON, &before.collect::<Vec<_>>(), "}\n")
     }
 
-    /// Rows of which each value has something `before` it, and each row an `end`.
+    /// Rows as lines, with a text `before` each value and an `end` after each row.
     fn lines(
         &self,
         first: usize,
