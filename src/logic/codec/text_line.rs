@@ -102,7 +102,7 @@ fn time_text(wall_ns: i64) -> String {
     py_repr(seconds(wall_ns))
 }
 
-/// Whether `token` stands in a datagram, in whatever case, not as a part of a longer number.
+/// Whether a datagram contains `token`, whatever the case, and not as a part of a longer number.
 fn has_token(datagram: &[u8], token: &[u8]) -> bool {
     let part_of_number = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.');
     !token.is_empty()

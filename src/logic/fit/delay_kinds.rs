@@ -44,7 +44,7 @@ impl DelayKind {
 pub enum Shape {
     /// Always this.
     Fixed {
-        /// The median of what was seen.
+        /// The median of the times.
         time: f64,
     },
     /// Between two ends.

@@ -11,7 +11,7 @@ use crate::logic::stats::{RoundTrip, Summary};
 #[derive(Debug, Clone)]
 pub struct Account {
     tally: Tally,
-    /// Every reply in time, for exact quantiles; empty where a sketch stands in for them.
+    /// Every reply in time, for exact quantiles; empty where a sketch replaces them.
     round_trips: Vec<Nanos>,
     /// Rows with more of them: [`Account::summary`] reads them, as that would delay the run.
     rows: Vec<Rows>,
@@ -37,7 +37,7 @@ pub struct Settled {
     pub stamp: TimeSource,
     /// Datagrams credited to it.
     pub copies: u32,
-    /// Nothing ties the reply to it.
+    /// Whether nothing but its source ties the reply to it.
     pub unverified: bool,
 }
 
@@ -63,7 +63,7 @@ impl Account {
         };
         for pinger in pingers {
             account.tally.merge(&pinger.tally);
-            // Round trips that may still be amended count as they stand.
+            // Round trips whose times may still change count as they are.
             let waiting = pinger.awaiting.iter().filter_map(|waiting| pinger.timed(waiting.seq));
             waiting.for_each(|timed| account.tally.add_reply(timed));
             account.sees_foreign &= pinger.sees_foreign;

@@ -27,7 +27,7 @@ pub struct Plan<C = TextLine> {
     pub count: Option<u64>,
     /// How long a reply counts as in time (RFC 7680's Tmax).
     pub timeout: Nanos,
-    /// Open loop: pings are due on a `schedule` with this interval, whatever comes back. `None`: the next leaves when
+    /// Open loop: pings are due on a `schedule` with this interval, whatever is received. `None`: the next leaves when
     /// the last is settled.
     pub interval: Option<Nanos>,
     /// How pings are spread over time.

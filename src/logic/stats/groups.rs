@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::logic::Invalid;
 
-/// Rows of one run to one target that stand together, in the order of their numbers.
+/// Rows of one run to one target, next to each other in the order of their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Which run.

@@ -29,7 +29,7 @@ pub struct Summary {
     pub kernel_drops: Option<u64>,
     /// Datagrams from the target that belong to no ping.
     pub unmatched: u64,
-    /// Pings credited with an answer that nothing ties to them.
+    /// Pings with a reply that nothing but its source ties to them.
     pub unverified: u64,
     /// Pings that left an interval or more after they were due.
     pub behind: u64,

@@ -15,7 +15,7 @@ pub struct Ipdv {
 /// Inter-packet delay variation (RFC 3393, Type-P-One-way-ipdv, on round trips), in nanoseconds: the round trip of a
 /// ping less that of the ping just before it, for all pairs with adjacent numbers that were both answered in time.
 ///
-/// Signed, so its mean says little: it is near 0 on any path. Fewer than two pings in time, or none with neighbours, have
+/// Signed, so its mean is of no use: it is near 0 on any path. Fewer than two pings in time, or none with neighbours, have
 /// no pair: then everything is `None`.
 pub fn ipdv(samples: &[Sample<'_>], wanted: &[Quantile]) -> Ipdv {
     let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());

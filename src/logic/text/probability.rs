@@ -39,7 +39,7 @@ impl Probability {
         Self { part: part / common, whole: whole / common }
     }
 
-    /// A fraction that came out of others, if it is a valid probability and not too long.
+    /// A fraction that was computed from others, if it is a valid probability and not too long.
     pub(in crate::logic) fn exactly(ratio: Ratio) -> Option<Self> {
         let (part, whole) = ratio.parts();
         Self::reduced(part, whole).ok()

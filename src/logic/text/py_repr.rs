@@ -1,4 +1,4 @@
-//! Python's `repr(float)`, which the lab's messages and transcripts are made of.
+//! Python's `repr(float)`, as in the messages and transcripts of the course.
 
 /// `value` as Python's `repr` prints it: the shortest digits that read back, an exponent below 1e-4 and from 1e16.
 ///

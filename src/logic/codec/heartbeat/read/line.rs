@@ -1,4 +1,4 @@
-//! Reads the beginning of a line of words, `Heartbeat 17 1700000000.25` and its variants in the course. Words may stand
+//! Reads the beginning of a line of words, `Heartbeat 17 1700000000.25` and its variants in the course. Words may come
 //! before the number and between number and time. A lone number is a time if it is large enough, else a sequence number; of
 //! two, the first is the sequence number.
 
@@ -81,7 +81,7 @@ fn next(text: &str) -> Option<(Next<'_>, &str)> {
     (!stranger.is_empty() && !stranger.contains('=')).then_some((Next::Stranger, rest))
 }
 
-/// Whether it may stand around words and numbers: `PING #1 @ 10:11:12`, `seq=3`, `Ping 3:`.
+/// Whether it may come before or after words and numbers: `PING #1 @ 10:11:12`, `seq=3`, `Ping 3:`.
 fn is_mark(character: char) -> bool {
     is_gap(character)
         || matches!(character, ':' | ';' | '=' | '#' | '@' | '"' | '\'' | '(' | ')' | '[' | ']' | '<' | '>')
