@@ -1,4 +1,4 @@
-"""`live`: a run that shows itself while it is measured."""
+"""`live`: shows a run while it is measured."""
 
 import sys
 import warnings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
     class Screen(Protocol):
-        """Where a run is shown, and how many of its latest rows that takes while it goes on."""
+        """Shows a run; while it goes on, it needs only this many of its latest rows."""
 
         rows: int
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 ROWS = 10_000
-"""Rows in the picture of a run that goes on: drawing more takes the time that its pings need."""
+"""Rows in the picture of a running run: drawing more would delay its pings."""
 SHARE = 20
-"""One part in so many of the time goes into showing, at most."""
+"""Showing takes at most one part in this many of the time."""
 
 
 def live(
@@ -68,11 +68,11 @@ def live(
         while not session.wait(SLICE):
             if (began := monotonic()) >= due:
                 run = session.run(screen.rows)
-                # However much there is to show, measuring comes first.
+                # The longer showing takes, the rarer it is, so that it does not delay pings.
                 due = began + max(pause, SHARE * (monotonic() - began))
                 screen.show(run)
     except KeyboardInterrupt:
-        # It may come while the run is shown, too; what was measured until then is the result.
+        # It may come while the run is shown, too; the result is the run until then.
         stopped = True
     finally:
         session.stop()
@@ -95,7 +95,7 @@ def live(
 def _screen(count: int) -> "Screen":
     if in_notebook():
         return NotebookScreen()
-    # There is none where a program has no console.
+    # It is None in a program without a console.
     if sys.stderr is None or not sys.stderr.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         return NoScreen()
     try:
@@ -113,16 +113,16 @@ def in_notebook() -> bool:
 
 
 class Careful:
-    """Shows until that fails, for example as the terminal is closed; measuring goes on."""
+    """Stops showing after an error, such as a closed terminal; measuring goes on."""
 
     def __init__(self, screen: "Screen") -> None:
         self._screen = screen
         self.rows = screen.rows
         self.error: Exception | None = None
-        """The first error; nothing is shown after it."""
+        """The first error, after which no run is shown."""
 
     def show(self, run: "Run") -> None:
-        """Show it, if that can be done."""
+        """Show the run, unless that failed before."""
         if self.error is None:
             try:
                 self._screen.show(run)
@@ -130,7 +130,7 @@ class Careful:
                 self.error = error
 
     def close(self) -> None:
-        """End it, if that can be done."""
+        """End the display; keep an error."""
         try:
             self._screen.close()
         except Exception as error:  # noqa: BLE001 - of whatever kind
@@ -154,7 +154,7 @@ class NotebookScreen:
         self._handle: object = None
 
     def show(self, run: "Run") -> None:
-        """Put the run in the place of the last one."""
+        """Replace the shown run."""
         if self._handle is None:
             from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
 
@@ -163,11 +163,11 @@ class NotebookScreen:
             self._handle.update(run)  # type: ignore[attr-defined]
 
     def close(self) -> None:
-        """Leave it there."""
+        """Leave the last run shown."""
 
 
 class Line:
-    """One line of a terminal, written over again and again."""
+    """One line of a terminal, which each update overwrites."""
 
     rows = 0
 
@@ -175,13 +175,13 @@ class Line:
         self._stream, self._count, self._last = stream, count, 0
 
     def show(self, run: "Run") -> None:
-        """Write the line anew, not beyond the edge, where it could not be overwritten."""
+        """Overwrite the line, cut at the width of the terminal: a wrapped line could not be overwritten."""
         try:
             wide = get_terminal_size(self._stream.fileno()).columns or WIDTH
         except (OSError, ValueError):
             wide = WIDTH
         line = f"{run.summary.sent:,} of {self._count:,}: {facts(run)}"[: wide - 1]
-        # Spaces instead of a code: there are terminals that obey none.
+        # Spaces instead of an escape sequence, which some terminals do not support.
         self._stream.write(f"\r{line:{min(self._last, wide - 1)}}")
         self._stream.flush()
         self._last = len(line)

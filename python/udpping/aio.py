@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ping", "ping_many"]
 
 POLL = 0.002, 0.02
-"""Seconds between two looks at a session: at first, and at most. The measuring does not depend on it."""
+"""Seconds between two polls of a session: at first, and at most. Measurements do not depend on them."""
 
 
 async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]") -> "Run":
@@ -70,7 +70,7 @@ async def _finish(targets: "list[tuple[str, int]] | list[Target]", options: "Pin
     session.start()
     pause, longest = POLL
     try:
-        # Looking now and then costs less than a thread for each of a thousand sessions.
+        # Polling costs less than a thread for each of a thousand sessions.
         while not session.done:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, longest)

@@ -1,1 +1,1 @@
-"""What a caller hands in: checked, and written as the core reads it. It imports `errors` and the core."""
+"""Checks arguments and converts them to what the core reads. It imports `errors` and the core."""

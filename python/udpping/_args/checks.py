@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind, refused by name. Its range is for the core to know."""
+"""Checks the types of arguments and names the refused ones; the core checks their ranges."""
 
 import operator
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST = 60
 """Characters shown of a value."""
 WORD = 2**63
-"""Beyond it, the core cannot even read a whole number."""
+"""The core cannot read whole numbers from this one on."""
 
 
 def refuse(name: str, value: object, expected: str) -> ConfigError:
@@ -34,7 +34,7 @@ def refuse(name: str, value: object, expected: str) -> ConfigError:
 
 
 def whole(name: str, value: object) -> int:
-    """Take a whole number, also numpy's."""
+    """Check a whole number, also of numpy."""
     number = any_whole(name, value)
     if not -WORD <= number < WORD:
         raise refuse(name, number, "a whole number of at most 18 digits")
@@ -42,7 +42,7 @@ def whole(name: str, value: object) -> int:
 
 
 def optional(check: "Callable[[str, object], T]") -> "Callable[[str, object], T | None]":
-    """Make the check that takes `None` too."""
+    """Make the check that accepts `None` too."""
     return lambda name, value: None if value is None else check(name, value)
 
 
@@ -66,7 +66,7 @@ def number(name: str, value: object, expected: str = "a number") -> float:
 
 
 def text(name: str, value: object) -> str:
-    """Take text that can be written down: in UTF-8."""
+    """Check text that can be encoded in UTF-8."""
     if not isinstance(value, str):
         raise refuse(name, value, "text")
     try:
@@ -84,7 +84,7 @@ def path(name: str, value: object) -> str:
 
 
 def items(name: str, values: object, expected: str) -> list[object]:
-    """Take whatever can be iterated over."""
+    """Check an iterable; return its items."""
     if not isinstance(values, Iterable):
         raise refuse(name, values, expected)
     return list(cast("Iterable[object]", values))
@@ -97,6 +97,6 @@ def flag(name: str, value: object) -> bool:
 
 
 def run_targets(value: object) -> "tuple[str, ...] | None":
-    """Give the targets of a run, which only a run has; `None` for anything else."""
+    """Return the targets of a run; `None` for anything else."""
     targets = getattr(value, "targets", None)
     return cast("tuple[str, ...]", targets) if isinstance(targets, tuple) else None

@@ -1,4 +1,4 @@
-"""From Python values to the text grammar of the core, which alone decides what is acceptable."""
+"""Writes Python values in the text grammar of the core, which checks them."""
 
 from typing import SupportsFloat
 
@@ -44,7 +44,7 @@ def seconds_text(name: str, value: float) -> str:
 
 
 def decimals(name: str, value: object, as_float: float, form: str, expected: str) -> str:
-    """Write a number as the core reads it, if the core takes the delay that `form` makes of it."""
+    """Write a number as the core reads it, if the core accepts it as the delay `form`."""
     digits = f"{as_float:.9f}".rstrip("0").rstrip(".")
     try:
         _core.check_delay(form.format(digits))

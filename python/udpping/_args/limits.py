@@ -1,13 +1,13 @@
-"""Ports and bounds that several modules go by; what the core goes by too is the core's."""
+"""Ports and bounds that several modules use; those of the core come from the core."""
 
 from udpping import _core
 
 DEFAULT_PORT = _core.ECHO_PORT
-"""That of the course, for pings."""
+"""The port of the course's server, for pings."""
 MONITOR_PORT = 12001
-"""Where a monitor listens: beside it."""
+"""The port of a monitor, next to it."""
 MAX_PORT = 65_535
 MAX_PAYLOAD = _core.MAX_PAYLOAD
-"""Bytes of a datagram."""
+"""The most bytes of a datagram's payload."""
 MOST_PINGS = 2**32 - 1
 """The longest count on a command line."""

@@ -1,4 +1,4 @@
-"""What the text of a loss means, as the core reads it."""
+"""The kind and parameters of a loss model, which the core reads from its text."""
 
 from typing import NamedTuple
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 class LossModel(NamedTuple):
     kind: str
-    """As its text begins: `burst`."""
+    """The beginning of its text, such as `burst`."""
     mean: "Fraction | None"
-    """The share that is lost in the long run; `None` where there is none, or in more than 37 digits."""
+    """The share that is lost in the long run; `None` if there is none, or if it has more than 37 digits."""
     parameters: "dict[str, Fraction]"
-    """Those of a channel; none of other kinds."""
+    """The parameters of a channel; empty for other kinds."""
 
     @property
     def probability(self) -> "Fraction | None":
-        """With which each datagram is lost, where that does not depend on the others."""
+        """The probability of each loss, if losses are independent."""
         return self.mean if self.kind in {"bernoulli", "randint"} else None
 
 

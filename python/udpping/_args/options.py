@@ -1,4 +1,4 @@
-"""What a ping can be asked for: each keyword once, with its type, its check and its default."""
+"""The keywords of a ping, each with its type, its check and its default."""
 
 from udpping import _core
 from udpping._args.checks import any_whole, flag, optional, seconds, text, whole
@@ -59,7 +59,7 @@ PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
 
 
 def checked(options: "Mapping[str, object]") -> "dict[str, Any]":
-    """Check the kinds of keywords; their ranges are for the core to know."""
+    """Check the types of keywords; the core checks their ranges."""
     for name in options:
         if name not in PING:
             raise TypeError(f"ping() got an unexpected keyword argument {name!r}")
@@ -67,5 +67,5 @@ def checked(options: "Mapping[str, object]") -> "dict[str, Any]":
 
 
 def complete(options: "Mapping[str, object]") -> "dict[str, Any]":
-    """Check them, with the defaults of those that are not given."""
+    """Check them, and add the defaults of missing ones."""
     return checked({name: default for name, (_, default) in PING.items()} | dict(options))

@@ -1,4 +1,4 @@
-"""Who to ask, as people write it."""
+"""Reads the targets of pings in all accepted forms."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -43,7 +43,7 @@ EXPECTED = 'text such as "host:12000", (host, port), a Target or a Server'
 
 
 def one_target(target: object, port: int) -> Target:
-    """Read a target in whatever form; `port` stands in for a missing one."""
+    """Read a target in any form; `port` replaces a missing one."""
     if isinstance(target, str):
         return Target(*parse_target(target, port))
     if isinstance(target, Target):
@@ -82,7 +82,7 @@ def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int) -> list[T
 
 
 def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:
-    """Read `host`, `host:port`, `v6` or `[v6]:port`; `port` stands in for a missing one."""
+    """Read `host`, `host:port`, `v6` or `[v6]:port`; `port` replaces a missing one."""
     host, tail = text, ""
     if text.startswith("["):
         host, bracket, tail = text[1:].partition("]")

@@ -1,4 +1,4 @@
-"""What the models of losses and delays and the detectors have in common."""
+"""The base class of the models of losses and delays and of the detectors."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TextModel:
 
 
 def restore(model: type[TextModel], text: str) -> TextModel:
-    """Make a model again, of whatever class, for `pickle` and `copy`."""
+    """Make a model of any class from its text, for `pickle` and `copy`."""
     restored = model.__new__(model)
     TextModel.__init__(restored, text)
     return restored

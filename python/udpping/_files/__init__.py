@@ -1,1 +1,1 @@
-"""What reads results: our files and those of other programs. It imports `_results` and what that imports."""
+"""Reads results from files of udpping and of other programs. It imports `_results` and what that imports."""

@@ -1,6 +1,6 @@
-"""The JSON of `irtt client -o`, json_format 1."""
+"""Reads the JSON of `irtt client -o`, json_format 1."""
 
-# What JSON holds has no type before it was looked at:
+# Values from JSON have no static type:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
@@ -71,7 +71,7 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str,
                 )
         wall, steady = (_at(trip, "timestamps", "client", "send", clock) for clock in ("wall", "monotonic"))
         if origin is None and steady is not None:
-            # Its steady clock has an epoch of its own, which the first ping gives.
+            # Its monotonic clock has an unknown epoch, computed here from the first ping.
             origin = steady - (wall - began if wall is not None and began is not None else 0)
         if steady is not None and origin is not None:
             sent: int | None = steady - origin

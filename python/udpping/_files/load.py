@@ -1,4 +1,4 @@
-"""Runs from files: those that udpping wrote, and those that irtt, fping and ping did."""
+"""Loads runs from files of udpping, irtt, fping and ping."""
 
 import re
 from io import BufferedReader, BytesIO
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("parquet", "csv", "json", "command", "irtt", "fping", "ping")
 LARGEST = 2**32
-"""Bytes of a file, unpacked."""
+"""The most bytes of a file, after decompression."""
 HEAD = 65_536
-"""Characters in which a file must show what it is."""
+"""Characters from which the format of a file is detected."""
 
 
 def load(
@@ -77,7 +77,7 @@ def _of_stream(name: str, stream: "BufferedReader", form: str | None, path: str 
     try:
         packed = _packed(stream.peek(2))
         unpacked = gzip.GzipFile(fileobj=stream) if packed else stream
-        # The beginning says whether it is worth while to read the rest, which may be of any size.
+        # The format is detected before the rest is read, which may be of any size.
         content = unpacked.read(HEAD)
         if form == "parquet" or (form is None and content[:4] == b"PAR1"):
             if path is None or packed:

@@ -1,4 +1,4 @@
-"""What udpping itself writes: CSV, JSON lines, Parquet, and what `udpping ping --json` prints."""
+"""Reads the formats of udpping: CSV, JSON lines, Parquet, and the output of `udpping ping --json`."""
 
 # pyarrow has no types:
 # pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 MARK = f"# {KEY}: "
-"""What a CSV with metadata begins with."""
+"""The beginning of a CSV with metadata."""
 OBJECT = re.compile(rf'\s*\{{\s*"{KEY}"\s*:[^\n]*')
 """The first line of JSON lines with metadata."""
 PING = re.compile(
@@ -29,7 +29,7 @@ PING = re.compile(
 )
 """A line of `udpping ping --json` about a ping: its target and its number."""
 LONGEST_LINE = 1_000_000
-"""Characters of a line of JSON."""
+"""The most characters of a line of JSON."""
 
 
 def read_csv(text: str) -> "Run":
@@ -43,7 +43,7 @@ def read_csv(text: str) -> "Run":
 
 
 def objects(text: str, first: int = 1) -> "Iterator[tuple[int, dict[str, Any]]]":
-    """Read one JSON object per line; gives the number of each line too, counted from `first`."""
+    """Read one JSON object per line; yield the number of its line too, counted from `first`."""
     for number, line in enumerate(text.split("\n"), first):
         if not line.strip():
             continue
@@ -67,13 +67,13 @@ def read_json(text: str) -> "Run":
 
 
 def read_command(text: str) -> "Run":
-    """Read what `udpping ping --json` printed: the last word on each ping, and the summary."""
+    """Read the output of `udpping ping --json`: the last line of each ping, and the summary."""
     settings: dict[str, Any] = {}
     summary: dict[str, Any] | None = None
     places: dict[tuple[str, ...], int] = {}
     lines = text.split("\n")
     for place, line in enumerate(lines):
-        # The core reads the last word on each ping, in the place of the first, and passes over empty lines.
+        # The core reads the last line of each ping, in the place of the first, and ignores empty lines.
         lines[place] = ""
         if found := PING.match(line):
             lines[places.setdefault(found.groups(), place)] = line
@@ -109,7 +109,7 @@ def read_parquet(path: str) -> "Run":
         table = pq.read_table(path)
     except (ArrowException, ValueError) as error:
         raise ConfigError(f"path {path!r} is not usable: expected Parquet ({error})") from None
-    # Of the file, as polars writes it there and not into the schema.
+    # polars writes metadata to the file and not to the schema.
     metadata = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
     return run_of(_core.run_from_arrow(table), None if metadata is None else decode(metadata))
 

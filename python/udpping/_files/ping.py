@@ -1,8 +1,8 @@
-"""What `ping` prints: that of iputils (Linux), of busybox, of macOS and of Windows."""
+"""Reads the output of `ping` of iputils (Linux), busybox, macOS and Windows."""
 
 import re
 
-from udpping._files.pings import Lane, nanoseconds, number, run_of_ping
+from udpping._files.pings import PingLog, nanoseconds, number, run_of_ping
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 WRAP = 65_536
-"""The number in an ICMP message has 16 bits."""
+"""Sequence numbers in ICMP have 16 bits."""
 HEAD = re.compile(r"PING(?:6\([^)]*\) \S+ -->)? ([^\s(]+)")
 STAMP = r"(?:\[(?P<at>[\d.]+)\] )?"
 REPLY = re.compile(
@@ -28,21 +28,21 @@ NUMBERED = re.compile(r"seq[= ]\d")
 
 
 class Reader:
-    """What was read so far."""
+    """Collects the pings of the lines read so far."""
 
     def __init__(self) -> None:
-        self.lane = Lane("")
+        self.log = PingLog("")
         self.newest = 0
         self.received: int | None = None
 
     def line(self, words: str, line: int) -> None:
-        """Take in one line; those that say nothing of a ping are passed over."""
+        """Read one line; lines without a ping are ignored."""
         if found := REPLY.match(words):
             self._reply(found, line)
         elif found := REFUSED.match(words):
-            self.lane.lost(self._seq(found, line), "unreachable", found["source"])
+            self.log.lost(self._seq(found, line), "unreachable", found["source"])
         elif found := SILENT.match(words):
-            self.lane.lost(self._seq(found, line))
+            self.log.lost(self._seq(found, line))
         elif found := END.match(words):
             self._end(found, line)
         elif words.startswith(("PING ", "PING6(")):
@@ -60,7 +60,7 @@ class Reader:
                 f"line {line}: {found.string[:60]!r} is not usable: expected time=, and milliseconds; "
                 "below 16 bytes (-s) ping has no room for the time, and cannot say how long it took"
             )
-        self.lane.reply(
+        self.log.reply(
             self._seq(found, line),
             nanoseconds(rtt, 1_000_000, line),
             at=None if at is None else nanoseconds(at, 1_000_000_000, line),
@@ -79,17 +79,17 @@ class Reader:
         return seq
 
     def _end(self, found: re.Match[str], line: int) -> None:
-        self.lane.count, self.received = number(found["sent"], line), number(found["received"], line)
+        self.log.count, self.received = number(found["sent"], line), number(found["received"], line)
         if found["time"] is not None:
-            self.lane.facts["duration_ns"] = number(found["time"], line) * 1_000_000
+            self.log.facts["duration_ns"] = number(found["time"], line) * 1_000_000
 
     def _head(self, words: str, line: int) -> None:
-        if self.lane.name:
+        if self.log.name:
             raise ConfigError(f"line {line}: a second {words[:40]!r} is not usable: expected one ping")
         named = HEAD.match(words)
-        self.lane.name = named[1] if named else ""
+        self.log.name = named[1] if named else ""
         # iputils counts from 1; busybox and macOS, which put a colon there, from 0.
-        self.lane.first = 0 if re.search(r"\): \d+ data bytes|PING6", words) else 1
+        self.log.first = 0 if re.search(r"\): \d+ data bytes|PING6", words) else 1
 
 
 def read(text: str) -> "Run":
@@ -100,11 +100,11 @@ def read(text: str) -> "Run":
     reader = Reader()
     for line, words in enumerate(map(str.strip, text.splitlines()), 1):
         reader.line(words, line)
-    lane = reader.lane
-    replies = sum(ping[0] == "reply" for ping in lane.pings.values())
+    log = reader.log
+    replies = sum(ping[0] == "reply" for ping in log.pings.values())
     if reader.received is not None and reader.received != replies:
         raise ConfigError(
             f"{replies} replies are not usable where {reader.received} came: expected a line for each, "
             "as ping prints without -q"
         )
-    return run_of_ping(lane)
+    return run_of_ping(log)

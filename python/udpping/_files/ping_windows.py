@@ -1,8 +1,8 @@
-"""What `ping` prints on Windows, in English: no number, no time of day, and whole milliseconds."""
+"""Reads the English output of `ping` on Windows: no numbers, no time of day, and whole milliseconds."""
 
 import re
 
-from udpping._files.pings import Lane, number, run_of_ping
+from udpping._files.pings import PingLog, number, run_of_ping
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -24,32 +24,32 @@ END = re.compile(r"Packets: Sent = (\d+), Received = (\d+), Lost = \d+")
 
 
 class Reader:
-    """What was read so far: in order, as each ping waits for the end of the one before."""
+    """Collects the pings of the lines read so far, in order, as `ping` waits for each before the next."""
 
     def __init__(self, in_flight: int) -> None:
-        self.lane = Lane("", 0)
+        self.log = PingLog("", 0)
         self.seq = 0
         self.answers = 0
         self.in_flight = in_flight
 
     def line(self, words: str, line: int) -> None:
-        """Take in one line; those that say nothing of a ping are passed over."""
+        """Read one line; lines without a ping are ignored."""
         if found := HEAD.match(words):
-            if self.lane.name:
+            if self.log.name:
                 raise ConfigError(f"line {line}: a second {words[:40]!r} is not usable: expected one ping")
-            self.lane.name = found[1]
+            self.log.name = found[1]
         elif found := END.match(words):
             self._end(number(found[1], line), number(found[2], line))
         elif words.startswith("Reply from "):
             self._answer(words, line)
         elif fate := next((fate for fate, marks in FATES if marks.match(words)), None):
-            self.lane.lost(self.seq, fate)
+            self.log.lost(self.seq, fate)
             self.seq += 1
 
     def _answer(self, words: str, line: int) -> None:
         if found := REPLY.match(words):
             size, ttl = found["size"], found["ttl"]
-            self.lane.reply(
+            self.log.reply(
                 self.seq,
                 number(found["rtt"] or "0", line) * 1_000_000,
                 source=found["source"],
@@ -57,7 +57,7 @@ class Reader:
                 ttl=None if ttl is None else number(ttl, line, 255),
             )
         elif found := ANSWER.match(words):
-            self.lane.lost(self.seq, "unreachable", found["source"])
+            self.log.lost(self.seq, "unreachable", found["source"])
         else:
             raise ConfigError(
                 f"line {line}: {words[:60]!r} is not usable: expected "
@@ -67,7 +67,7 @@ class Reader:
         self.answers += 1
 
     def _end(self, sent: int, received: int) -> None:
-        """Compare with the sums; after Ctrl-Break they stand in the middle too."""
+        """Compare with the totals, which Ctrl-Break prints in the middle too."""
         if not 0 <= sent - self.seq <= self.in_flight or received != self.answers:
             raise ConfigError(
                 f"{self.seq} lines with {self.answers} answers are not usable where {sent} were sent "
@@ -79,4 +79,4 @@ def read(text: str) -> "Run":
     reader = Reader(in_flight=int("Control-" in text))
     for line, words in enumerate(map(str.strip, text.splitlines()), 1):
         reader.line(words, line)
-    return run_of_ping(reader.lane)
+    return run_of_ping(reader.log)

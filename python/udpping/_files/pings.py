@@ -1,4 +1,4 @@
-"""Pings read from the lines of another program, until they are the rows of a run."""
+"""Collects the pings read from the output of another program, and makes a run of them."""
 
 from udpping import _core
 from udpping._files.runs import run_of
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 MOST_SILENT = 1_000_000
-"""Pings of which no line speaks: a short text cannot make a long run."""
+"""The most pings without a line, so that a short text cannot make a long run."""
 LONGEST = 40
-"""Characters of a number."""
+"""The most characters of a number."""
 TIMEOUT = ("timeout", None, None, None, None, None)
 
 
-class Lane:
+class PingLog:
     def __init__(self, name: str, first: int | None = None) -> None:
         self.name = name
         self.pings: dict[int, tuple[Any, ...]] = {}
@@ -39,7 +39,7 @@ class Lane:
         size: int | None = None,
         again: bool = False,
     ) -> None:
-        """Take in a reply that came `at`; one to a ping that is answered already is a copy."""
+        """Record a reply received `at`; another reply to the same ping is a copy."""
         self.copies[seq] = self.copies.get(seq, 0) + 1
         known = self.pings.get(seq)
         if known is not None and known[0] == "reply":
@@ -51,12 +51,12 @@ class Lane:
         self._expected = max(self._expected, seq + 1)
 
     def lost(self, seq: int, status: str = "timeout", source: str | None = None) -> None:
-        """Take in that no reply came, or why none will; a reply after all is worth more."""
+        """Record that no reply came, or why; a reply to the same ping replaces this."""
         if self.pings.get(seq, TIMEOUT)[0] == "timeout":
             self.pings[seq] = (status, None, None, source, None, None)
 
     def span(self) -> range:
-        """Say which pings there were: also those of which no line speaks."""
+        """Return the numbers of all pings, also of those without a line."""
         if not self.pings and self.count is None:
             return range(0)
         low = min(self.pings, default=0)
@@ -72,18 +72,18 @@ class Lane:
         return range(first, end)
 
 
-def run_of_lanes(lanes: "list[Lane]", settings: "dict[str, Any]") -> "Run":
-    sends = [ping[1] for lane in lanes for ping in lane.pings.values() if ping[1] is not None]
+def run_of_logs(logs: "list[PingLog]", settings: "dict[str, Any]") -> "Run":
+    sends = [ping[1] for log in logs for ping in log.pings.values() if ping[1] is not None]
     began = min(sends, default=None)
 
     def rows() -> "Iterator[dict[str, Any]]":
-        for lane in lanes:
-            for seq in lane.span():
-                status, sent, rtt, source, ttl, size = lane.pings.get(seq, TIMEOUT)
-                copies = lane.copies.get(seq, 0)
+        for log in logs:
+            for seq in log.span():
+                status, sent, rtt, source, ttl, size = log.pings.get(seq, TIMEOUT)
+                copies = log.copies.get(seq, 0)
                 yield {
                     "run": began,
-                    "target": lane.name,
+                    "target": log.name,
                     "seq": seq,
                     "sent_ns": None if sent is None or began is None else sent - began,
                     "sent_wall_ns": sent,
@@ -99,25 +99,25 @@ def run_of_lanes(lanes: "list[Lane]", settings: "dict[str, Any]") -> "Run":
     core = _core.run_from_rows(rows())
     if not len(core):
         raise ConfigError("no ping is in it: expected a line for each")
-    targets = [{"target": lane.name, "address": None} for lane in lanes]
+    targets = [{"target": log.name, "address": None} for log in logs]
     clocks = {"intervals": None if began is None else "wall", "shown": None if began is None else "wall"}
-    summary = {"reordered": sum(lane.facts["reordered"] for lane in lanes)}
-    summary |= lanes[0].facts if len(lanes) == 1 else {}
+    summary = {"reordered": sum(log.facts["reordered"] for log in logs)}
+    summary |= logs[0].facts if len(logs) == 1 else {}
     return run_of(
         core,
         {
             "settings": {"targets": targets, "clocks": clocks, "started_wall_ns": began, **settings},
             "rows": len(core),
             "summary": summary,
-            "summaries": [{"target": lane.name, **lane.facts} for lane in lanes],
+            "summaries": [{"target": log.name, **log.facts} for log in logs],
         },
     )
 
 
-def run_of_ping(lane: Lane) -> "Run":
-    """Make the run of one `ping`, by the name that it was given or else by whoever answered."""
-    lane.name = lane.name or next((ping[3] for ping in lane.pings.values() if ping[3]), "unknown")
-    return run_of_lanes([lane], {"made_by": "ping"})
+def run_of_ping(log: PingLog) -> "Run":
+    """Make the run of one `ping`; its target is the given name, or else the source of a reply."""
+    log.name = log.name or next((ping[3] for ping in log.pings.values() if ping[3]), "unknown")
+    return run_of_logs([log], {"made_by": "ping"})
 
 
 def nanoseconds(text: str, scale: int, line: int) -> int:

@@ -1,6 +1,6 @@
-"""A run from rows and their metadata."""
+"""Makes a run from rows and their metadata."""
 
-# What JSON holds has no type before it was looked at:
+# Values from JSON have no static type:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from types import MappingProxyType
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_of(core: "_core.Table", header: "Facts | None") -> "Run":
-    """Make a run of rows and of their metadata, if there are any."""
+    """Make a run from rows and their metadata, if any."""
     header = checked(header or {})
     words, _ = core["target"].words() or ((), None)
     facts = header.get("summaries") or []
@@ -42,7 +42,7 @@ def _known(facts: "Facts", rows: "Facts") -> "Facts":
 
 
 def checked(header: object) -> "Facts":
-    """Take metadata from a file only if it is what we write."""
+    """Check that metadata of a file has the form that udpping writes."""
     if header == {}:
         return {}
     match header:

@@ -1,1 +1,1 @@
-"""What a measurement gives back, and how it looks. It imports `_figures` and what that imports."""
+"""The results of measurements, and their display. It imports `_figures` and what that imports."""

@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""`compare`: shows runs side by side."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast

@@ -1,4 +1,4 @@
-"""How runs look in a notebook: plain HTML and SVG, no scripts, legible in dark and in light."""
+"""Shows runs in a notebook: plain HTML and SVG without scripts, legible on dark and light pages."""
 
 from html import escape
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from udpping._results.run import Run, Summary
 
 TARGETS = 20
-"""Targets shown."""
+"""The most targets shown."""
 HEAD = [
     *("target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"),
     *("min", "avg", "median", "max", "p99"),
@@ -51,7 +51,7 @@ def _summary_cells(summary: "Summary") -> list[object]:
     loss = "-"
     if shares := loss_percents(summary):
         loss, low, high = shares
-        # On one line also where a site takes styles out.
+        # On one line even if a site removes styles.
         loss = f"{loss} % [{low} to {high}]".replace(" ", NO_BREAK)
     rtts = (getattr(summary, f"rtt_{name}_ns") for name in HEAD[8:])
     return [

@@ -1,4 +1,4 @@
-"""The clients of a monitor as lines to read: a row each, and below it whatever else is known."""
+"""Writes the clients of a monitor as text: a row each, and further values below it."""
 
 from time import localtime, strftime
 
@@ -22,7 +22,7 @@ STATES = ("new", "up", "late", "suspect", "down", "bye")
 def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str) -> str:
     """Write the table; `alarm` marks the rows of those that are down.
 
-    Names and addresses hold nothing that a terminal would obey: the core lets no others in.
+    Names have no control characters for the terminal: the core refuses them.
     """
     rows = list(peers)
     head = ("client", "state", "received", "lost", "loss (95 % interval)", "last heartbeat")

@@ -1,4 +1,4 @@
-"""The rows of tables, typed."""
+"""The types of the rows of tables."""
 
 from typing import NamedTuple, TypeAlias
 

@@ -1,4 +1,4 @@
-"""What a run of pings gives back: a table with a row per ping, and what it comes to."""
+"""The result of a run of pings: a table with a row per ping, and its summary."""
 
 from operator import index
 from types import MappingProxyType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 OUT_OF_BAND = 5
-"""From this version on, `pickle` can hand over a buffer by itself."""
+"""The version of the pickle protocol from which on buffers are passed out of band."""
 
 
 class Summary:
@@ -226,7 +226,7 @@ class Run(Table[Row]):
         ('udpping.sim.ping', 3, '10%', 7, None)
         """
         if callable(self._settings):
-            # Only now: finding out what system and version this is takes longer than many a run.
+            # Made on first use: reading system and version takes longer than a short run.
             self._settings = self._settings()
         return self._settings
 

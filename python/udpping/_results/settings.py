@@ -1,6 +1,6 @@
-"""The metadata of a run: how it was made, and what its rows do not contain."""
+"""The metadata of a run: its settings, and the parts of its summaries that are not in the rows."""
 
-# What JSON holds has no type before it was looked at:
+# Values from JSON have no static type:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from types import MappingProxyType
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 KEY = "udpping"
 """The key of the metadata in Arrow and Parquet; its value is JSON."""
 SCHEMA = 1
-"""Version of the metadata: it changes when a name goes away or means something else."""
+"""Version of the metadata: it changes when a name is removed or its meaning changes."""
 MANY = 4
 """With more targets than this, only their number is shown."""
 CLOCKS = {"intervals": "monotonic", "shown": "wall", "stamps": "see column stamp"}
-"""What the times of a run that was measured here are taken from."""
+"""The clocks of a run that was measured here."""
 
 
 def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts") -> "Settings":
-    """Write down how a run is made: by which call, with which options; `targets` have name and address."""
+    """Record the call and the options that made a run; `targets` have name and address."""
     import platform
 
     import udpping

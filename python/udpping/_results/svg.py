@@ -1,8 +1,8 @@
-"""Small pictures of runs in SVG: round trips over time, and what was not answered below them.
+"""Draws small pictures of runs in SVG: round trips over time, and lost pings below them.
 
-Marks only: words stand beside a picture in HTML, where they can be read at every width, and also where a
-site takes pictures out. Statuses differ by shape and by colour. The colours stand out on white and on black;
-everything else has that of the text around it.
+A picture has no text: labels are in the HTML beside it, legible at every width, and even if a site removes
+pictures. Statuses differ by shape and by colour. The colours are legible on white and on black; everything
+else has the colour of the text around it.
 """
 
 from html import escape
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
     Span = tuple[int | None, int | None, int, int, int, int, bool]
-    """Shortest and longest round trip, replies, late ones, timeouts, refused; was the sender behind."""
+    """Shortest and longest round trip, replies, late ones, timeouts, refused; whether it was behind."""
 
 STRIPS = 8
-"""Targets with a picture of their own."""
+"""The most targets with a picture each."""
 SPANS, SPANS_OF_MANY = 240, 120
 """Columns of a picture; a longer run is drawn as the range of round trips in each."""
 WIDTH, HEIGHT = 720, 96
 FLOOR = 70
-"""Where a round trip of 0 would be; losses are below."""
+"""The height of a round trip of 0; losses are below."""
 LOST, LATE, REFUSED = "#d55e00", "#0b7fc0", "#b5679a"
 KINDS = {
     "lost": (LOST, "| orange: no reply"),
@@ -36,7 +36,7 @@ KINDS = {
 def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
     """Draw a run: one target, each of a few, or all of many together and those that lost most.
 
-    `top` is the round trip as high as the picture, without it the longest; `together` draws no target alone.
+    `top` is the round trip at the upper edge, by default the longest; `together` draws no target alone.
     """
     from udpping._core import run_timeline
 
@@ -70,7 +70,7 @@ def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
 
 
 def _without_blinks(spans: "list[Span]") -> "list[Span]":
-    """Forget that the sender was behind where it was for a single span: microseconds may cross its edge."""
+    """Ignore that the sender was behind in a single span: a few microseconds across its edge suffice."""
     behind = [False, *(span[6] for span in spans), False]
     return [
         (*span[:6], span[6] and (behind[at] or behind[at + 2]))  # its neighbours
@@ -129,12 +129,12 @@ def _path(name: str, path: str) -> str:
         "lost": ' stroke-width="2"',
     }[name]
     paint = f' stroke="{colour}"' if colour else ""
-    # A picture is as wide as its page; its lines and dots keep their size.
+    # Scaling a picture to its page keeps the size of lines and dots.
     return f'<path data-marks="{name}"{paint}{looks} vector-effect="non-scaling-stroke" d="{path}"/>'
 
 
 def _words(drawn: "list[list[Span]]", top: int, length: int) -> str:
-    """Say what the axes are, and what those marks mean that are there."""
+    """Write the labels of the axes and of the marks in use."""
     answered, late, lost, refused, behind = (
         any(span[part] for spans in drawn for span in spans) for part in range(2, 7)
     )

@@ -1,1 +1,1 @@
-"""What runs: servers, monitors, heartbeats and pings. It imports `_results` and what that imports."""
+"""Runs servers, monitors, heartbeats and pings. It imports `_results` and what that imports."""

@@ -1,4 +1,4 @@
-"""Heartbeats: a program says that it is alive, so that its silence means something."""
+"""`Heartbeat`: sends heartbeats in the background."""
 
 import atexit
 import os
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 LONGEST_ID = 64
 MOST_DIGITS = 18
 INTERRUPTED = -2
-"""The status of a goodbye after Ctrl-C: a signal's number, negative, as for any program that one ends."""
+"""The status of a goodbye after Ctrl-C: the negative number of SIGINT."""
 DRAIN_SECONDS = 0.5
-"""How long a program that ends waits for goodbyes at most; they take some 20 milliseconds."""
+"""The longest that an ending program waits for goodbyes, which take some 20 milliseconds."""
 
 atexit.register(_core.drain_heartbeats, DRAIN_SECONDS)
 
@@ -214,7 +214,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
 
 def machine_name() -> str:
-    """Give the name of this machine, as far as it can be an id."""
+    """Return the name of this machine, with `-` for characters that an id cannot have."""
     import socket
 
     kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in socket.gethostname())
@@ -222,7 +222,7 @@ def machine_name() -> str:
 
 
 def boot_number(boot: "Path | int | None") -> int | None:
-    """Take a number, or the next one of the file that counts."""
+    """Check a number, or increment the one in a file."""
     if boot is None or isinstance(boot, SupportsIndex):
         return None if boot is None else checks.whole("boot", boot)
     return count_up(checks.path("boot", boot))
@@ -241,7 +241,7 @@ def count_up(path: str) -> int:
             f"boot {path} is not usable: expected a file that holds a whole number, or none yet"
         )
     number = int(digits) + 1
-    # A rename replaces the file at once, also in a power cut.
+    # A rename replaces the file atomically, even in a power cut.
     new = f"{path}.{os.getpid()}.new"
     with open(new, "wb") as file:  # noqa: PTH123 - as above
         file.write(b"%d\n" % number)
@@ -258,7 +258,7 @@ def count_up(path: str) -> int:
 
 
 def exit_status(error: BaseException | None) -> int:
-    """Give the status with which a program ends by that exception."""
+    """Return the exit status of a program that ends with this exception."""
     match error:
         case None | SystemExit(code=None):
             return 0

@@ -1,4 +1,4 @@
-"""The monitor of heartbeats."""
+"""`Monitor`: watches the senders of heartbeats."""
 
 from udpping import _core
 from udpping._args import checks
@@ -191,7 +191,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         self._started = True
         from weakref import finalize
 
-        # So that the files are complete when nobody stops it.
+        # Completes the files of a monitor that is never stopped.
         finalize(self, self._core.stop)
         if self._on_event is not None:
             from threading import Thread

@@ -1,4 +1,4 @@
-"""`ping`, `Pinger` and `ping_many`: who is there, how far away, and how much is lost."""
+"""`ping`, `Pinger` and `ping_many`: measure round trips and loss."""
 
 from udpping._args.checks import refuse
 from udpping._args.limits import DEFAULT_PORT
@@ -383,6 +383,6 @@ class Pinger:
 
 
 def finite(count: int | None) -> None:
-    """Refuse an endless run where somebody waits for the end."""
+    """Refuse an endless run in a call that waits for its end."""
     if count is None:
         raise refuse("count", count, "a number from 1; Pinger goes on for ever")

@@ -1,4 +1,4 @@
-"""The lossy server."""
+"""`Server`: the lossy echo server."""
 
 from udpping import _core
 from udpping._args import checks

@@ -1,4 +1,4 @@
-"""What services have in common. The core runs them in its own threads; Python waits for it in slices."""
+"""The base classes of services, which the core runs in its own threads while Python waits in slices."""
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -16,13 +16,13 @@ else:
     CoreT, BoundT = TypeVar("CoreT"), TypeVar("BoundT")
 
 SLICE = 0.05
-"""Seconds that may pass before a Ctrl-C is noticed."""
+"""The longest seconds of one wait, and so until Ctrl-C is handled."""
 LOOK = 0.1
-"""Seconds between two looks of a command at what it waits for."""
+"""Seconds between two polls of a command."""
 
 
 def wait_for(core: "Source | _core.HeartbeatSender", seconds: float | None = None) -> bool:
-    """Wait until it ends, at most so many seconds; say whether it has."""
+    """Wait until it ends, at most so many seconds; return whether it has."""
     from time import monotonic
 
     end = None if seconds is None else monotonic() + seconds
@@ -35,7 +35,7 @@ def wait_for(core: "Source | _core.HeartbeatSender", seconds: float | None = Non
 
 
 def next_of(core: "Source", seconds: float | None = None) -> "tuple[Any, ...] | None":
-    """Wait for the next event, at most so many seconds; `None` when there is none, or no other will come."""
+    """Wait for the next event, at most so many seconds; `None` after that time, or after the last event."""
     from time import monotonic
 
     end = None if seconds is None else monotonic() + seconds

@@ -1,4 +1,4 @@
-"""A ping session of the core, and how to wait for it: in slices, so that Ctrl-C gets through."""
+"""Wraps a ping session of the core, and waits for it in slices, so that Ctrl-C is handled."""
 
 from types import MappingProxyType
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One or many targets being pinged. What `ping`, `Pinger`, `ping_many` and `aio` have in common."""
+    """A run of pings to one or many targets, for `ping`, `Pinger`, `ping_many` and `aio`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Session:
 
     @property
     def targets(self) -> list[tuple[str, str]]:
-        """The name of each, and the address and port behind it."""
+        """The name of each, and its address and port."""
         return self._core.targets()
 
     def add(self, target: Target) -> None:
@@ -67,12 +67,12 @@ class Session:
         self._core.remove(target)
 
     def resolve(self) -> "dict[str, Exception]":
-        """Look up all names again; returns what went wrong, by target."""
+        """Look up all names again; return the errors by target."""
         return dict(self._core.resolve())
 
     @property
     def stamping(self) -> str:
-        """What the kernel stamps: `both`, `receive` (what arrives) or `none`."""
+        """What the kernel timestamps: `both`, `receive` or `none`."""
         return self._core.stamping
 
     @property
@@ -86,7 +86,7 @@ class Session:
         return self._core.missed_events
 
     def start(self) -> None:
-        """Send the first ping, unless that has happened."""
+        """Start the run, unless it was started."""
         if not self._started:
             self._started = True
             self._core.start()
@@ -118,7 +118,7 @@ class Session:
         return self._core.wait(seconds)
 
     def run(self, latest: int | None = None) -> Run:
-        """Put together what there is so far; of the rows, perhaps only the latest of each target."""
+        """Return the run so far, with all rows or the `latest` of each target."""
         total = self.summary()
         targets = self.targets
 
@@ -131,7 +131,7 @@ class Session:
         return Run(self._core.table(latest), total, summaries, settings)
 
     def summary(self) -> Summary:
-        """Sum up what there is so far."""
+        """Return the summary so far."""
         return Summary(total_name([name for name, _ in self.targets]), self._core.summary(None))
 
     def _interrupted(self) -> Interrupted:

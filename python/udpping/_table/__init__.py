@@ -1,1 +1,1 @@
-"""The table that every result is, and how it is written and shown. It imports `_args`."""
+"""The tables of results, and how they are written and shown. It imports `_args`."""

@@ -1,4 +1,4 @@
-"""How tables look in a notebook: plain HTML, no scripts."""
+"""Shows tables in a notebook: plain HTML without scripts."""
 
 from html import escape
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def table_html(table: "Table") -> str:
-    """Show how many rows there are, the first and the last."""
+    """Show the number of rows, and the first and last ones."""
     return f"<p>{rows_text(len(table))}</p>{ends_html(table)}"
 
 
@@ -25,14 +25,14 @@ def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
 
 
 def grid_of_html(head: "Iterable[str]", rows: "Iterable[Iterable[str]]") -> str:
-    """Show rows of cells that are HTML already."""
+    """Show rows of cells in HTML."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    # A narrow page scrolls the table and not itself.
+    # On a narrow page the table scrolls, not the page.
     table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x:auto">{table}</div>'
 
 
 def _cell(html: str) -> str:
-    # Words of one cell stay together; a page's own rules are for tables without them.
+    # A cell has no line breaks, even if the page has other rules for tables.
     return f'<td style="white-space:nowrap">{html}</td>' if " " in html else f"<td>{html}</td>"

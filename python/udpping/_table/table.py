@@ -1,4 +1,4 @@
-"""A result as a table: for Arrow, pandas, polars, CSV, JSON and plain loops."""
+"""`Table`: the base of all results, for Arrow, pandas, polars, CSV, JSON and plain loops."""
 
 from typing import TYPE_CHECKING, Generic, overload
 
@@ -43,7 +43,7 @@ class Table(Generic[RowT_co]):
     __slots__ = ("_core",)
 
     _row: "ClassVar[Any]" = tuple
-    """What makes a row of the core's values."""
+    """Makes a row from the values of the core."""
 
     def __init__(self, core: "_core.Table") -> None:
         self._core = core
@@ -100,7 +100,7 @@ class Table(Generic[RowT_co]):
     __hash__ = None  # type: ignore[assignment]
 
     def _metadata(self) -> str | None:
-        """Say in JSON what goes along with the rows, if anything does."""
+        """Return the metadata of the rows in JSON, if any."""
         return None
 
     def _with_metadata(self) -> "_core.Table":

@@ -1,4 +1,4 @@
-"""Numbers, names and tables as people read them."""
+"""Writes numbers, names and tables as text for people."""
 
 from math import floor, log10
 
@@ -38,14 +38,14 @@ def loss_percents(summary: "Summary") -> list[str] | None:
 
 
 def visible(text: str, *, but: str = NO_BREAK) -> str:
-    r"""Write what cannot be seen, or would be obeyed by a terminal, as Python does: `\x1b`."""
+    r"""Escape invisible and control characters as Python does: `\x1b`."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == but else ascii(c)[1:-1] for c in text)
 
 
 def shown(datagram: bytes) -> str:
-    """Show bytes on one line, with nothing in it that a terminal would obey."""
+    """Show bytes on one line, without control characters."""
     return visible(datagram.decode("utf-8", "backslashreplace"), but="")
 
 
@@ -70,7 +70,7 @@ def plain(value: object) -> object:
 
 
 def ends(table: "Table") -> "list[Sequence[object]]":
-    """Give the first and the last rows, and a row of dots between them if there are others."""
+    """Return the first and the last rows, with a row of dots between them if there are others."""
     size = len(table)
     if size <= 2 * SHOWN:
         return [table.row(at) for at in range(size)]
@@ -79,7 +79,7 @@ def ends(table: "Table") -> "list[Sequence[object]]":
 
 
 def table_text(table: "Table") -> str:
-    """Show the ends of a table, the columns that a line has room for, and the names of the others."""
+    """Show the ends of a table, the columns that fit on a line, and the names of the others."""
     rows = ends(table)
     lines, room, names = [""] * (1 + len(rows)), WIDTH, table.column_names
     for place, name in enumerate(names):
@@ -98,7 +98,7 @@ def table_text(table: "Table") -> str:
 
 
 def time_text(nanos: int) -> str:
-    """Write a length of time with its unit."""
+    """Write a duration with its unit."""
     for below, unit, size in SPANS:
         if abs(nanos) < 0.9995 * below:  # else it would round to the next unit
             return f"{nanos / size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""A table for other programs: pandas, CSV, JSON."""
+"""Writes tables for other programs: pandas, CSV, JSON, Parquet."""
 
 # pyarrow has no types:
 # pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
@@ -42,7 +42,7 @@ def write(
     path: "Target | None",
     metadata: str | None,
 ) -> str | None:
-    """Let `writer` write to `path`, or return what it wrote; with these metadata."""
+    """Call `writer` with the metadata to write to `path`, or return the text."""
     if path is None:
         whole = io.StringIO(newline="")
         writer(table, whole, metadata)
@@ -62,7 +62,7 @@ def is_text(target: "Target") -> "TypeGuard[Text]":
 
 @contextmanager
 def destination(target: "Target") -> "Generator[IO[bytes]]":
-    """Give a file to write bytes to: one that is open, or the one of that path."""
+    """Yield a file to write bytes to: an open one, or the one at that path."""
     if hasattr(target, "write") and not is_text(target):
         yield cast("IO[bytes]", target)
         return
@@ -78,7 +78,7 @@ def destination(target: "Target") -> "Generator[IO[bytes]]":
 
 @contextmanager
 def in_place_of(path: str) -> "Generator[BinaryIO]":
-    """Give a file to write to. It takes the place of the one at `path` when it is whole, and not before."""
+    """Yield a file to write to, which replaces the one at `path` when it is complete."""
     from pathlib import Path
 
     target = Path(path)
@@ -86,7 +86,7 @@ def in_place_of(path: str) -> "Generator[BinaryIO]":
     if there and not (
         target.is_file() and os.access(path, os.W_OK) and os.access(target.resolve().parent, os.W_OK)
     ):
-        # A device or a pipe, or what may not be written or replaced: then opening it says so.
+        # A device or a pipe, or a file that cannot be replaced: opening it raises the error.
         with target.open("wb") as file:
             yield file
         return
@@ -108,12 +108,12 @@ def in_place_of(path: str) -> "Generator[BinaryIO]":
 
 
 def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[bytes] | GzipFile]":
-    """Pack what is written by gzip if its path says so."""
+    """Compress with gzip if the path ends with `.gz`."""
     if hasattr(target, "write") or not os.fsdecode(cast("str", target)).endswith(".gz"):
         return nullcontext(file)
     import gzip
 
-    # Without name and time, so that what is equal is equal when packed.
+    # Without name and time, so that equal content gives equal files.
     return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=LEVEL)
 
 
@@ -136,9 +136,9 @@ def _write_rows(table: "_core.Table", file: "Text", lines: "Callable[[int, int],
 
 
 ROWS = 16_384
-"""Rows that are written together."""
+"""Rows written at a time."""
 LEVEL = 6
-"""How hard gzip tries, as its command does: 9 takes six times as long, for a file 2 % smaller."""
+"""The default of the gzip command: 9 takes six times as long, for a file 2 % smaller."""
 
 
 def write_parquet(table: "_core.Table", header: "Callable[[], str | None]", path: "Target") -> None:
@@ -152,7 +152,7 @@ def write_parquet(table: "_core.Table", header: "Callable[[], str | None]", path
         except ImportError:
             raise ImportError("to write Parquet: pip install pyarrow, or polars") from None
         facts = header()
-        # Packed, and written by us: polars has an error of its own for what the system refuses.
+        # polars writes to memory, as it would raise an error of its own instead of OSError.
         whole = io.BytesIO()
         pl.DataFrame(table).write_parquet(whole, metadata=None if facts is None else {"udpping": facts})
         with destination(path) as file:
