@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_is_close_the_closest_counts() {
+    fn if_none_is_close_the_closest_counts() {
         let gaps = [5, 90, 80, 70, 20, 60, 99, 99, 99, 99, 99, 99];
         assert_eq!(together(slow(&gaps), 10).mono, 5 + 90 + 80 + 70);
     }

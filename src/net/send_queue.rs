@@ -326,7 +326,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn what_arrives_is_what_was_queued_on_both_backends(
+        fn the_queued_datagrams_arrive_on_both_backends(
             each in prop::collection::vec((0..2_usize, prop::sample::select(vec![0_usize, 1, 20, 20, 20, 21])), 1..100),
         ) {
             for backend in [Backend::best(), Backend::Portable] {

@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 use crate::logic::counters::{Metric, Value};
 use crate::logic::{echo, heartbeat, monitor};
 
-/// A dict, or what Python raised instead.
+/// A dict, or the exception that Python raised.
 pub(super) type Facts<'py> = PyResult<Bound<'py, PyDict>>;
 
 /// Makes a dict: first fields under their own names, then other names and values.

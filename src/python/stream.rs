@@ -33,7 +33,7 @@ impl Stream {
 /// The table that an object hands over by `__arrow_c_stream__` or `__arrow_c_array__`, without a copy; `None` if it has
 /// neither.
 ///
-/// Raises what the object raises, and `ConfigError` for a column on its own, which is not a table.
+/// Raises the errors of the object, and `ConfigError` for a column on its own, which is not a table.
 pub(super) fn table(object: &Bound<'_, PyAny>) -> PyResult<Option<Stream>> {
     let Some(Pieces { kind, arrays }) = pieces(object)? else { return Ok(None) };
     let DataType::Struct(fields) = kind else {

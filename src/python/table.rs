@@ -195,13 +195,14 @@ impl Column {
         PyBytes::new(py, &mask)
     }
 
-    /// The same numbers without saying which are missing: something lies there in any case.
+    /// The same numbers without the mask of missing ones, whose values are arbitrary.
     fn filled(&self) -> PyResult<Self> {
         let array = self.array.to_data().into_builder().nulls(None).build().map_err(broken)?;
         Ok(Self { field: Arc::clone(&self.field), array: make_array(array) })
     }
 
-    /// The different words, and which of them each row has; one more stands for a missing one. `None` without words.
+    /// The different words, and the index of the word of each row, which is their number if it is missing. `None` for
+    /// other columns.
     fn words(&self) -> Option<(Vec<String>, Self)> {
         let column = self.array.as_dictionary_opt::<UInt32Type>()?;
         let words: Vec<_> =

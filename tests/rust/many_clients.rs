@@ -13,10 +13,10 @@ use udpping::net::monitor::{Settings, Watcher};
 use udpping::net::socket::{Backend, IpOptions, Socket};
 
 /// A deterministic random number generator: xorshift64 (Marsaglia 2003).
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+impl Random {
+    fn below(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -33,7 +33,7 @@ fn a_million_datagrams_of_any_kind_break_nothing() {
     // `make soak` sets another seed for each round. A seed of 0 would stay 0.
     let seed = std::env::var("SOAK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(42_u64).max(1);
     println!("the seed is {seed}");
-    let mut dice = Dice(seed);
+    let mut random = Random(seed);
     let (mut now, mut answer, mut datagram) = (Moment::default(), Vec::new(), Vec::new());
     let seeds: [&[u8]; 8] = [
         b"Heartbeat 17 1700000000.25 id=web1 session=9f3ac0d1e5b47a26 interval=1 mono=16.000214 ack=3 bye=0",
@@ -49,17 +49,17 @@ fn a_million_datagrams_of_any_kind_break_nothing() {
     let mut most = 0;
     for round in 0_u64..1_000_000 {
         datagram.clear();
-        if dice.roll(10) == 0 {
-            let length = dice.roll(120);
-            datagram.extend((0..length).map(|_| u8::try_from(dice.roll(256)).unwrap_or(0)));
+        if random.below(10) == 0 {
+            let length = random.below(120);
+            datagram.extend((0..length).map(|_| u8::try_from(random.below(256)).unwrap_or(0)));
         } else {
-            let seed = seeds[usize::try_from(dice.roll(8)).unwrap_or(0)];
+            let seed = seeds[usize::try_from(random.below(8)).unwrap_or(0)];
             datagram.extend_from_slice(seed);
-            for _ in 0..dice.roll(4) {
-                let byte =
-                    [b' ', b'9', b'-', b'=', b'.', b'e', 0, 255][usize::try_from(dice.roll(8)).unwrap_or(0)];
-                let place = usize::try_from(dice.roll(datagram.len() as u64 + 1)).unwrap_or(0);
-                match dice.roll(4) {
+            for _ in 0..random.below(4) {
+                let byte = [b' ', b'9', b'-', b'=', b'.', b'e', 0, 255]
+                    [usize::try_from(random.below(8)).unwrap_or(0)];
+                let place = usize::try_from(random.below(datagram.len() as u64 + 1)).unwrap_or(0);
+                match random.below(4) {
                     0 => datagram.insert(place, byte),
                     1 => datagram.truncate(place),
                     _ => datagram.iter_mut().skip(place).take(1).for_each(|old| *old = byte),
@@ -67,9 +67,9 @@ fn a_million_datagrams_of_any_kind_break_nothing() {
             }
         }
         // Time advances at random; now and then the wall clock steps.
-        now.mono += i64::try_from(dice.roll(2_000_000)).unwrap_or(0);
-        now.wall = if dice.roll(100_000) == 0 { i64::MIN / 2 } else { now.mono };
-        let source = SocketAddr::from(([10, 0, u8::try_from(dice.roll(256)).unwrap_or(0), 1], 4_000));
+        now.mono += i64::try_from(random.below(2_000_000)).unwrap_or(0);
+        now.wall = if random.below(100_000) == 0 { i64::MIN / 2 } else { now.mono };
+        let source = SocketAddr::from(([10, 0, u8::try_from(random.below(256)).unwrap_or(0), 1], 4_000));
         monitor.hear(now, source, &datagram, &mut answer);
         assert!(answer.len() <= datagram.len(), "{datagram:?}");
         if round % 64 == 0 {

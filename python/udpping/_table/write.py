@@ -91,19 +91,19 @@ def in_place_of(path: str) -> "Generator[BinaryIO]":
             yield file
         return
     target = target.resolve()
-    beside = target.with_name(f".udpping-{os.urandom(6).hex()}.part")
+    partial = target.with_name(f".udpping-{os.urandom(6).hex()}.part")
     try:
-        file = beside.open("xb")
+        file = partial.open("xb")
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from None
     try:
         with file:
             if there:
-                beside.chmod(stat.S_IMODE(target.stat().st_mode))
+                partial.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
-        beside.replace(target)
+        partial.replace(target)
     except BaseException:
-        beside.unlink()
+        partial.unlink()
         raise
 
 

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn one_look_up_serves_all_who_ask_meanwhile_and_for_a_moment_after() {
+    fn one_look_up_serves_all_senders_until_its_answer_is_stale() {
         for host in ["localhost", "no..such..host"] {
             let resolver = resolver();
             let name: Name = (host.into(), 9);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn many_names_are_looked_up_a_few_at_a_time_and_forgotten() {
+    fn many_names_are_looked_up_a_few_at_a_time_and_not_kept() {
         let resolver = resolver();
         let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
         let subscribers: Vec<Subscriber> = (0..300).map(|key| Subscriber::new(&mailbox, key)).collect();

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_margin_learns_nothing() {
+    fn a_fixed_margin_does_not_change() {
         let mut margin = SpinMargin::new(Some(0));
         (0..REMEMBERED).for_each(|_| margin.learn(60_000));
         assert_eq!(margin.get(), 0);

@@ -306,18 +306,18 @@ impl PingLoop {
         &mut self,
         shared: &Shared,
         logs: &mut PingLogs,
-        (socket, target): (usize, SocketAddr),
+        (index, target): (usize, SocketAddr),
         clock: Clock,
     ) -> Result<io::Result<()>> {
-        let wire = Arc::clone(&self.sockets[socket]);
-        let mut result = wire.send_now(self.prepared.message(), target, None);
+        let socket = Arc::clone(&self.sockets[index]);
+        let mut result = socket.send_now(self.prepared.message(), target, None);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-            self.send_failed(shared, logs, socket, clock)?;
-            result = wait::writable(wire.as_fd())
-                .and_then(|()| wire.send_now(self.prepared.message(), target, None));
+            self.send_failed(shared, logs, index, clock)?;
+            result = wait::writable(socket.as_fd())
+                .and_then(|()| socket.send_now(self.prepared.message(), target, None));
         }
         if result.is_err() {
-            self.send_failed(shared, logs, socket, clock)?;
+            self.send_failed(shared, logs, index, clock)?;
         }
         Ok(result)
     }

@@ -87,7 +87,7 @@ mod tests {
     use crate::net::wait;
 
     #[test]
-    fn an_arrival_has_the_type_of_service_where_the_socket_asks_for_it() {
+    fn an_arrival_has_the_type_of_service_if_the_socket_reports_it() {
         for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
             let server = Socket::serve((ip, 0).into(), Backend::Full).unwrap();
             let options = IpOptions { dscp: Some(46), ..IpOptions::default() };

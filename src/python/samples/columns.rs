@@ -99,7 +99,7 @@ fn as_they_are<T: ArrowPrimitiveType>(pieces: &[ArrayRef]) -> Option<ScalarBuffe
     Some(all.into())
 }
 
-/// The 64-bit words of a column that has such, whatever they stand for.
+/// The 64-bit values of a column, of any type that has them.
 fn shared_words(piece: &ArrayRef) -> Option<ScalarBuffer<i64>> {
     match piece.data_type() {
         DataType::Int64 | DataType::Timestamp(..) | DataType::Duration(_) => {
