@@ -82,6 +82,16 @@ def test_no_thread_and_no_descriptor_is_left(way: Callable[[udpping.Server], Non
         wait_until(lambda: belongings() <= before)
 
 
+def test_runs_that_are_kept_keep_no_socket() -> None:
+    with udpping.Server("", 0) as server:
+        gc.collect()
+        wait_until(lambda: "udpping ping" not in threads())
+        before = belongings()
+        kept = [udpping.ping(*server.address, count=1) for _ in range(10)]
+        wait_until(lambda: belongings() <= before)
+        assert [run.settings["count"] for run in kept] == [1] * 10
+
+
 def test_a_program_may_end_while_its_server_and_its_pings_run() -> None:
     script = """
 import udpping

@@ -202,6 +202,55 @@ def test_where_it_cannot_listen_is_one_clear_error() -> None:
         free_port("203.0.113.1")
 
 
+def test_it_refuses_until_the_last_reason_is_over(client: socket.socket) -> None:
+    with FarEnd() as far:
+        client.connect(far.address)
+        with far.refusing():
+            with far.refusing():
+                pass
+            client.send(b"refused")
+            with pytest.raises(ConnectionRefusedError):
+                client.recv(10)
+        client.send(b"answered")
+        assert client.recv(10) == b"answered"
+    with FarEnd([[Reply(), Refuse(60)]]) as far:
+        client.connect(far.address)
+        client.send(b"1")
+        assert client.recv(10) == b"1"
+        with far.refusing():
+            pass
+        client.send(b"2")
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(10)
+
+
+def test_a_far_end_has_one_block() -> None:
+    far = FarEnd()
+    with pytest.raises(udpping.ConfigError, match="enter that first"), far.refusing():
+        pass
+    with far, pytest.raises(udpping.ConfigError, match="make another FarEnd"):
+        far.__enter__()
+    with pytest.raises(udpping.ConfigError, match="make another FarEnd"):
+        far.__enter__()
+    with pytest.raises(udpping.ConfigError, match="enter that first"), far.refusing():
+        pass
+
+
+def test_it_answers_in_a_process_with_very_many_open_files() -> None:
+    script = """
+import os, resource, udpping
+from udpping.testing import FarEnd
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4_096), hard))
+for _ in range(1_100):
+    os.dup(0)
+with FarEnd() as far:
+    print(udpping.ping(*far.address, count=2, timeout=10).summary.received)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def test_a_free_port_is_one_at_which_nobody_listens(client: socket.socket) -> None:
     port = free_port()
     client.connect(("127.0.0.1", port))

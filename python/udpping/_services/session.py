@@ -120,10 +120,11 @@ class Session:
     def run(self, latest: int | None = None) -> Run:
         """Return the run so far, with all rows or the `latest` of each target."""
         total = self.summary()
-        targets = self.targets
+        # A run that is kept must not keep the session, which has the sockets.
+        targets, options = self.targets, self._options
 
         def settings() -> "Settings":
-            return measured("udpping.ping", targets, self._options)
+            return measured("udpping.ping", targets, options)
 
         if len(targets) == 1:
             return Run(self._core.table(latest), total, (total,), settings)

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import heapq
 import math
-import select
+import selectors
 import socket
 import sys
 import threading
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from udpping._args import checks
 from udpping._args.limits import MAX_PORT
-from udpping.errors import AddressError, NetworkError, PortBusyError
+from udpping.errors import AddressError, ConfigError, NetworkError, PortBusyError
 from udpping.testing._script import Received, Refuse, Reply, reader, span
 
 if TYPE_CHECKING:
@@ -88,8 +88,12 @@ class FarEnd:
         """Where it listens: host and port, once the block has begun."""
         self._changed = threading.Condition()
         self._error: BaseException | None = None
+        self._entered = False
+        self._refusing = 0
 
     def __enter__(self) -> Self:
+        if self._entered:
+            raise ConfigError("this far end had its `with` block: make another FarEnd")
         self._began = time.monotonic_ns()
         self._count = self._order = 0
         self._waiting: list[tuple[float, int, Reply, Received]] = []
@@ -102,6 +106,7 @@ class FarEnd:
         self._woken, self._waker = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="far end", daemon=True)
         self._thread.start()
+        self._entered = True
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -156,17 +161,26 @@ class FarEnd:
         refused
         b'ping 2'
         """
-        self._refuse_until(math.inf)
+        if not self._is_serving():
+            raise ConfigError("nothing is refused outside the far end's `with` block: enter that first")
+        self._refuse_more(1)
         try:
             yield
         finally:
-            self._refuse_until(0.0)
+            self._refuse_more(-1)
 
-    def _refuse_until(self, moment: float) -> None:
+    def _is_serving(self) -> bool:
+        return self._entered and not self._over
+
+    def _is_refusing(self) -> bool:
+        return self._refusing > 0 or time.monotonic() < self._refused_until
+
+    def _refuse_more(self, blocks: int) -> None:
         with self._changed:
-            self._refused_until = moment
-            self._waker.send(b"!")
-            self._changed.wait_for(lambda: (self._socket is None) == (moment > 0) or self._error)
+            self._refusing += blocks
+            if self._is_serving():
+                self._waker.send(b"!")
+                self._changed.wait_for(lambda: (self._socket is None) == self._is_refusing() or self._error)
 
     def _open(self, host: str, port: int, *, shared: bool = False) -> socket.socket:
         own = socket.socket(self._family, socket.SOCK_DGRAM)
@@ -191,8 +205,7 @@ class FarEnd:
                 self._changed.notify_all()
 
     def _open_or_close(self) -> None:
-        refused = time.monotonic() < self._refused_until
-        if refused == (self._socket is None):
+        if self._is_refusing() == (self._socket is None):
             return
         if self._socket is None:
             self._socket = self._open(*self.address, shared=True)
@@ -214,11 +227,14 @@ class FarEnd:
         """Take the next datagram, or wait until something is due."""
         dues = [self._waiting[0][0]] if self._waiting else []
         if self._socket is None:
-            dues.append(self._refused_until)
+            dues.append(math.inf if self._refusing else self._refused_until)
         until = min(dues, default=math.inf)
         left = None if until == math.inf else max(0.0, until - time.monotonic())
         listening = [] if self._socket is None else [self._socket]
-        ready, _, _ = select.select([*listening, self._woken], [], [], left)
+        with selectors.DefaultSelector() as selector:  # select() takes no descriptor above 1,023
+            for each in (*listening, self._woken):
+                selector.register(each, selectors.EVENT_READ)
+            ready = [key.fileobj for key, _ in selector.select(left)]
         if self._woken in ready:
             self._woken.recv(64)
         for own in listening:
