@@ -139,9 +139,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def lab(page: Page, address: str) -> Lab:
-    """Give a page for a notebook."""
-    return Lab(page, address)
+def lab(page: Page, address: str) -> Iterator[Lab]:
+    """Give a page for a notebook; it is left while JupyterLab runs, which it asks to save as it goes."""
+    yield Lab(page, address)
+    page.visit("about:blank")
 
 
 def test_results_can_be_read_in_both_themes(lab: Lab) -> None:
