@@ -17,7 +17,7 @@ pub use account::{Account, Settled};
 pub use plan::{Options, Plan};
 pub use schedule::Schedule;
 
-use super::codec::{Codec, Seq, TextLine};
+use super::codec::Seq;
 use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::{Arrival, Nanos, SECOND};
@@ -45,8 +45,8 @@ pub enum Action {
 
 /// One run of pings to one target.
 #[derive(Debug)]
-pub struct Pinger<C = TextLine> {
-    plan: Plan<C>,
+pub struct Pinger {
+    plan: Plan,
     target: SocketAddr,
     sees_foreign: bool,
     rows: Rows,
@@ -72,9 +72,9 @@ pub struct Pinger<C = TextLine> {
     tally: Tally,
 }
 
-impl<C: Codec> Pinger<C> {
+impl Pinger {
     /// A run to `target`. `sees_foreign`: the driver delivers datagrams from any address, not from the target alone.
-    pub fn new(plan: Plan<C>, target: SocketAddr, sees_foreign: bool) -> Self {
+    pub fn new(plan: Plan, target: SocketAddr, sees_foreign: bool) -> Self {
         Self {
             rows: plan.rows(),
             next_seq: plan.first_seq,

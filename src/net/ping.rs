@@ -65,6 +65,26 @@ pub struct Settings {
     pub spin: Option<Nanos>,
 }
 
+impl Settings {
+    /// The settings of a run without options.
+    #[must_use]
+    pub fn new(targets: Vec<Target>, plan: Plan) -> Self {
+        Self {
+            targets,
+            plan,
+            keep: None,
+            family: None,
+            bind: None,
+            ip_options: IpOptions::default(),
+            events: Events::None,
+            backend: Backend::best(),
+            timestamping: Timestamping::Both,
+            busy: false,
+            spin: None,
+        }
+    }
+}
+
 /// Which changes of rows are events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Events {
@@ -90,6 +110,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// A target without options.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, ..Self::default() }
+    }
+
     /// `host:port`, and the options of this target.
     #[must_use]
     pub fn name(&self) -> String {

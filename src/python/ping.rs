@@ -1,6 +1,7 @@
 //! `PingSession` binds a run of pings in the background to Python.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt as _;
 use pyo3::conversion::FromPyObjectOwned;
@@ -19,7 +20,7 @@ use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::Family;
 use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, PingLog, Session, Settings, Target};
-use crate::net::socket::{Backend, IpOptions};
+use crate::net::socket::IpOptions;
 
 /// Host, port, class of service and bytes of each message.
 type PingTarget = (String, i64, Option<i64>, Option<i64>);
@@ -50,10 +51,9 @@ impl PingSession {
         let spin: Option<f64> = option(options, "spin")?;
         let keep: Option<i64> = option(options, "keep")?;
         let plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
+        let targets = targets.into_iter().map(|each| target(each, &plan)).collect::<PyResult<_>>()?;
         let settings = Settings {
-            targets: targets.into_iter().map(|each| target(each, &plan)).collect::<PyResult<_>>()?,
             keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,
-            plan: plan.clone(),
             family: family.as_deref().map(parse::<Family>).transpose()?,
             bind: bind.as_deref().map(local_address).transpose()?,
             ip_options: IpOptions::new(
@@ -66,10 +66,9 @@ impl PingSession {
                 (true, false) => Events::Outcomes,
                 (true, true) => Events::All,
             },
-            backend: Backend::best(),
-            timestamping: Timestamping::Both,
             busy: option(options, "busy")?,
             spin: spin.map(|spin| nanos("spin", spin, &(0..=SECOND))).transpose()?,
+            ..Settings::new(targets, plan.clone())
         };
         let seed = settings.plan.seed.to_string();
         Ok(Self { session: py.detach(|| Session::open(&settings))?, seed, plan })
@@ -218,8 +217,9 @@ fn target((host, port, dscp, size): PingTarget, plan: &Plan) -> PyResult<Target>
 /// The defaults of the Python API: count, timeout, message, number of the first ping, and schedule.
 #[pyfunction]
 pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
-    let Options { count, timeout, codec, first_seq, schedule, .. } = Options::default();
-    (count.unwrap_or_default(), timeout, codec.to_string(), first_seq, schedule.to_string())
+    let Options { count, timeout, first_seq, schedule, .. } = Options::default();
+    let message = TextLine::default().to_string();
+    (count.unwrap_or_default(), timeout, message, first_seq, schedule.to_string())
 }
 
 /// The plan of a run from the keywords of the Python API; `utc_offset` is for the `{ctime}` of the message.
@@ -234,7 +234,7 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
         seed,
         linger: option(options, "linger")?,
         misses: option(options, "misses")?,
-        codec: parse::<TextLine>(&message)?.in_zone(utc_offset * SECOND),
+        codec: Arc::new(parse::<TextLine>(&message)?.in_zone(utc_offset * SECOND)),
         size: option(options, "size")?,
         first_seq: option(options, "first_seq")?,
     })?)

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use udpping::logic::codec::TextLine;
 use udpping::logic::ping::{Action, Options, Pinger, Plan};
 use udpping::logic::record::{Match, NONE, Status};
 use udpping::logic::{Arrival, Moment, SECOND};
@@ -34,7 +36,7 @@ fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
 
 #[test]
 fn a_ping_that_was_not_sent_is_not_answered() {
-    let codec = "hello {seq}".parse().expect("a line");
+    let codec = Arc::new("hello {seq}".parse::<TextLine>().expect("a line"));
     let mut pinger = pinger(Options { interval: Some(0.01), codec, ..Options::default() });
     send(&mut pinger, 0);
     assert_eq!(pinger.poll(10 * MS, &mut |_| ()), Action::Send(2));

@@ -1,17 +1,23 @@
 //! A pinger with another codec: binary, with the server's times in its replies.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use udpping::logic::codec::{Codec, Reading, Seq, ServerTimes};
-use udpping::logic::ping::{Action, Options, Pinger, Plan, Schedule};
-use udpping::logic::record::{Match, Rows, Status};
+use udpping::logic::ping::{Action, Options, Pinger, Plan};
+use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::{Arrival, Moment, SECOND};
+use udpping::net::ping::{Session, Settings, Target};
+use udpping::net::socket::Backend;
+use udpping::sim::ping::{Peer, Run};
 
 /// The first number of each reply, which no text begins with.
 const MAGIC: u64 = u64::from_be_bytes(*b"\xffbinary\0");
 
 /// A ping: its number and its time. A reply: the same, and two times of the server. All are 64 bits in network order.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Binary;
 
 impl Binary {
@@ -56,8 +62,16 @@ impl Codec for Binary {
 }
 
 const WALL: i64 = 1_700_000_000 * SECOND;
+const TARGET: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 862);
 
-fn send(pinger: &mut Pinger<Binary>, now: i64) -> Vec<u8> {
+fn plan(count: i64) -> Plan {
+    let codec = Arc::new(Binary);
+    let options =
+        Options { count: Some(count), timeout: 20.0, interval: Some(0.001), codec, ..Options::default() };
+    Plan::new(options).expect("a valid plan")
+}
+
+fn send(pinger: &mut Pinger, now: i64) -> Vec<u8> {
     let Action::Send(seq) = pinger.poll(now, &mut |_| ()) else { panic!("a ping is due at {now}") };
     let mut ping = Vec::new();
     pinger.write(seq, WALL + now, &mut ping);
@@ -65,27 +79,14 @@ fn send(pinger: &mut Pinger<Binary>, now: i64) -> Vec<u8> {
     ping
 }
 
-fn receive(pinger: &mut Pinger<Binary>, now: i64, bytes: &[u8]) {
+fn receive(pinger: &mut Pinger, now: i64, bytes: &[u8]) {
     let arrival = Arrival { at: Moment { mono: now, wall: WALL + now }, ..Arrival::default() };
     pinger.receive(pinger.target(), bytes, &arrival, &mut |_| ());
 }
 
 #[test]
 fn replies_are_credited_by_the_codec_and_the_servers_times_are_kept() {
-    let plan = Plan::new(Options {
-        count: Some(4),
-        timeout: 1.0,
-        interval: Some(0.001),
-        codec: Binary,
-        schedule: Schedule::default(),
-        seed: 0_u64.into(),
-        linger: None,
-        misses: None,
-        size: None,
-        first_seq: 1,
-    });
-    let target = SocketAddr::from(([192, 0, 2, 1], 862));
-    let mut pinger = Pinger::new(plan.expect("a valid plan"), target, true);
+    let mut pinger = Pinger::new(plan(4), TARGET, true);
     let pings: Vec<_> = (0..4).map(|index| send(&mut pinger, index * SECOND / 1_000)).collect();
     let now = SECOND / 100;
     receive(&mut pinger, now, b"PING 1 1700000000.0");
@@ -119,6 +120,61 @@ fn the_servers_times_take_no_memory_if_no_reply_has_any() {
     let none = rows(ServerTimes::default());
     let some = rows(ServerTimes { received: None, sent: Some(WALL) });
     assert_eq!(some.bytes_held() - none.bytes_held(), 100 * size_of::<ServerTimes>());
-    let has_times = |rows: &Rows| rows.chunks().any(|chunk| chunk.has_server_times());
-    assert!(has_times(&some) && !has_times(&none));
+    assert_eq!(column(&none, &[98, 99], |times| times.sent), None);
+    assert_eq!(column(&some, &[98, 99], |times| times.sent), Some(vec![NONE, WALL]));
+    assert_eq!(column(&some, &[98, 99], |times| times.received), Some(vec![NONE; 2]));
+}
+
+/// The server: its clock is at `WALL` for each ping, and it says so 5 ns later, but for the second ping.
+fn answer(ping: &[u8]) -> Vec<u8> {
+    let seq = Binary.read_quoted(ping);
+    Binary::reply(ping, WALL, if seq == Some(Seq::Whole(2)) { 0 } else { WALL + 5 })
+}
+
+fn column(rows: &Rows, places: &[usize], time: fn(ServerTimes) -> Option<i64>) -> Option<Vec<i64>> {
+    rows.chunks().next().expect("rows").server_column(places, time)
+}
+
+/// Three pings were answered by [`answer`].
+fn check(rows: &Rows) {
+    let each: Vec<_> = (0..rows.len()).map(|index| rows.get(index)).collect();
+    assert!(each.iter().all(|row| row.status == Status::Reply && row.copies == 1), "{each:?}");
+    assert!(each.iter().all(|row| row.reply.as_ref().is_some_and(|reply| reply.matched == Match::Seq)));
+    let places = [0, 1, 2];
+    assert_eq!(column(rows, &places, |times| times.received), Some(vec![WALL; 3]));
+    assert_eq!(column(rows, &places, |times| times.sent), Some(vec![WALL + 5, NONE, WALL + 5]));
+}
+
+#[test]
+fn a_session_pings_a_server_of_another_protocol() {
+    for backend in [Backend::best(), Backend::Portable] {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+        let target = Target::new("127.0.0.1", server.local_addr().expect("bound").port());
+        let serving = thread::spawn(move || {
+            let mut buffer = [0; 100];
+            for _ in 0..3 {
+                let (length, from) = server.recv_from(&mut buffer).expect("a ping");
+                server.send_to(&answer(&buffer[..length]), from).expect("sent");
+            }
+        });
+        let settings = Settings { backend, ..Settings::new(vec![target], plan(3)) };
+        let session = Session::open(&settings).expect("opens");
+        session.start().expect("starts");
+        assert!(session.wait(Duration::from_secs(60)).expect("no failure"));
+        serving.join().expect("the server is well");
+        session.look(|logs| check(logs[0].pinger.rows()));
+    }
+}
+
+#[test]
+fn a_simulated_run_pings_a_server_of_another_protocol() {
+    struct Server;
+    impl Peer for Server {
+        fn receive(&mut self, now: i64, ping: &[u8], send: &mut dyn FnMut(i64, SocketAddr, Vec<u8>)) {
+            send(now + SECOND / 1_000, TARGET, answer(ping));
+        }
+    }
+    let mut run = Run::new(Pinger::new(plan(3), TARGET, true));
+    assert!(run.advance(&mut Server, 1_000));
+    check(run.pinger().rows());
 }

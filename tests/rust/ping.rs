@@ -1,15 +1,14 @@
 //! The pinger against every scenario, in virtual time and on loopback, and tests that need real sockets.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udpping::logic::codec::read_seq;
+use udpping::logic::codec::{TextLine, read_seq};
 use udpping::logic::ping::{Options, Pinger, Plan};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
-use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Events, Session, Settings, Target};
 use udpping::net::socket::{Backend, IpOptions};
 use udpping::sim::ping::{Peer, Run};
@@ -112,24 +111,9 @@ fn real_peer(scenario: &'static Scenario, done: mpsc::Receiver<()>) -> (u16, thr
     (port, peer)
 }
 
-fn target(host: &str, port: u16) -> Target {
-    Target { host: host.to_owned(), port, ..Target::default() }
-}
-
 fn settings(targets: &[(&str, u16)], plan: Plan, backend: Backend) -> Settings {
-    Settings {
-        targets: targets.iter().map(|(host, port)| target(host, *port)).collect(),
-        plan,
-        keep: None,
-        family: None,
-        bind: None,
-        ip_options: IpOptions::default(),
-        events: Events::None,
-        backend,
-        timestamping: Timestamping::Both,
-        busy: false,
-        spin: None,
-    }
+    let targets = targets.iter().map(|(host, port)| Target::new(*host, *port)).collect();
+    Settings { backend, ..Settings::new(targets, plan) }
 }
 
 fn plan(count: Option<i64>, timeout: f64, interval: Option<f64>) -> Plan {
@@ -263,9 +247,9 @@ fn a_session_that_was_never_started_ends_when_stopped() {
 fn invalid_targets_are_errors() {
     let open = |settings: Settings| Session::open(&settings).expect_err("refused").to_string();
     let base = settings(&[("127.0.0.1", 9)], plan(Some(1), 1.0, None), Backend::best());
-    let unknown = open(Settings { targets: vec![target("no-such-host.invalid", 9)], ..base.clone() });
+    let unknown = open(Settings { targets: vec![Target::new("no-such-host.invalid", 9)], ..base.clone() });
     assert!(unknown.contains("\"no-such-host.invalid\""), "{unknown}");
-    let twice = vec![target("127.0.0.1", 9), target("127.0.0.1", 9)];
+    let twice = vec![Target::new("127.0.0.1", 9), Target::new("127.0.0.1", 9)];
     assert!(open(Settings { targets: twice, ..base.clone() }).contains("each address once"));
     assert!(open(Settings { targets: Vec::new(), ..base.clone() }).contains("at least one target"));
     let bind = Some(IpAddr::from([192, 0, 2, 1]));
@@ -336,7 +320,7 @@ fn messages_of_other_programs_are_sent_and_matched() {
         let options = Options {
             count: Some(2),
             timeout: 5.0,
-            codec: message.parse().expect("a message"),
+            codec: Arc::new(message.parse::<TextLine>().expect("a message")),
             first_seq: 0,
             ..Options::default()
         };

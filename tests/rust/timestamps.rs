@@ -8,8 +8,8 @@ use udpping::logic::ping::{Action, Options, Pinger, Plan};
 use udpping::logic::record::{Row, Status, TimeSource};
 use udpping::logic::{Arrival, Moment};
 use udpping::net::datagram::Timestamping;
-use udpping::net::ping::{Events, Session, Settings, Target};
-use udpping::net::socket::{Backend, IpOptions};
+use udpping::net::ping::{Session, Settings, Target};
+use udpping::net::socket::Backend;
 
 const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 12_000);
 const US: i64 = 1_000;
@@ -174,19 +174,8 @@ fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
         }
     });
     let options = Options { count: Some(PINGS), timeout: 20.0, ..Options::default() };
-    let settings = settings(Settings {
-        targets: vec![Target { host: "127.0.0.1".to_owned(), port, ..Target::default() }],
-        keep: None,
-        plan: Plan::new(options).expect("valid"),
-        family: None,
-        bind: None,
-        ip_options: IpOptions::default(),
-        events: Events::None,
-        backend: Backend::best(),
-        timestamping: Timestamping::Both,
-        busy: false,
-        spin: None,
-    });
+    let plan = Plan::new(options).expect("valid");
+    let settings = settings(Settings::new(vec![Target::new("127.0.0.1", port)], plan));
     let session = Session::open(&settings).expect("opens");
     session.start().expect("starts");
     assert!(session.wait(Duration::from_secs(30)).expect("no failure"));

@@ -18,7 +18,7 @@ use super::Nanos;
 pub const MAX_PAYLOAD: usize = 65_507;
 
 /// A protocol of pings, as their sender needs it: how to write a ping and read its reply.
-pub trait Codec: Debug + Clone {
+pub trait Codec: Debug + Send + Sync {
     /// Appends the ping `seq`, sent at `wall_ns` since 1970, to `out`; with `size`, padded to so many bytes.
     fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>);
 

@@ -3,7 +3,6 @@
 use super::Pinger;
 use super::tally::{Tally, Timed};
 use crate::logic::Nanos;
-use crate::logic::codec::Codec;
 use crate::logic::record::{NONE, Rows, Status, TimeSource};
 use crate::logic::stats::{RoundTrip, Summary};
 
@@ -51,7 +50,7 @@ impl Settled {
 
 impl Account {
     /// The counts of some runs, taken together.
-    pub fn of<'a, C: Codec + 'a>(pingers: impl IntoIterator<Item = &'a Pinger<C>>) -> Self {
+    pub fn of<'a>(pingers: impl IntoIterator<Item = &'a Pinger>) -> Self {
         let mut pingers = pingers.into_iter().peekable();
         let endless = pingers.peek().is_some_and(|pinger| pinger.plan.count.is_none());
         let mut account = Self {

@@ -1,6 +1,7 @@
 //! The settings of a run of pings, before and after they are checked.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::Schedule;
 use crate::logic::Invalid;
@@ -22,7 +23,7 @@ const AGES: Nanos = 200 * 365 * DAY;
 
 /// The settings of a run, checked.
 #[derive(Debug, Clone)]
-pub struct Plan<C = TextLine> {
+pub struct Plan {
     /// How many pings; `None` for ever.
     pub count: Option<u64>,
     /// How long a reply counts as in time (RFC 7680's Tmax).
@@ -41,7 +42,7 @@ pub struct Plan<C = TextLine> {
     /// Give up after so many pings in a row without a reply in time.
     pub misses: Option<u64>,
     /// The format of the pings and their replies.
-    pub codec: C,
+    pub codec: Arc<dyn Codec>,
     /// Length of each message; `None` for as long as it needs to be.
     pub size: Option<usize>,
     /// When the first ping is due, after the start of the run.
@@ -54,7 +55,7 @@ pub struct Plan<C = TextLine> {
 
 /// The settings of a run as the user passes them, with times in seconds.
 #[derive(Debug, Clone)]
-pub struct Options<C = TextLine> {
+pub struct Options {
     /// How many pings; `None` for ever.
     pub count: Option<i64>,
     /// Seconds to wait for a reply.
@@ -70,7 +71,7 @@ pub struct Options<C = TextLine> {
     /// Pings in a row without a reply in time after which to give up.
     pub misses: Option<i64>,
     /// The format of the pings and their replies.
-    pub codec: C,
+    pub codec: Arc<dyn Codec>,
     /// Bytes of each message.
     pub size: Option<i64>,
     /// The number of the first ping.
@@ -88,19 +89,19 @@ impl Default for Options {
             seed: Seed::from(0_u64),
             linger: None,
             misses: None,
-            codec: TextLine::default(),
+            codec: Arc::new(TextLine::default()),
             size: None,
             first_seq: 1,
         }
     }
 }
 
-impl<C: Codec> Plan<C> {
+impl Plan {
     /// Checks the options of the user.
     ///
     /// # Errors
     /// The first value that cannot be used, with its range.
-    pub fn new(options: Options<C>) -> Result<Self, Invalid> {
+    pub fn new(options: Options) -> Result<Self, Invalid> {
         let count = options
             .count
             .map(|count| {

@@ -106,14 +106,19 @@ impl Chunk {
         self.copies[at] != 0
     }
 
-    /// Whether any row has a time of the server.
-    pub fn has_server_times(&self) -> bool {
-        !self.server.is_empty()
-    }
-
     /// When the server received a ping and sent its reply.
     pub fn server_times(&self, at: usize) -> ServerTimes {
         self.server.get(at).copied().unwrap_or_default()
+    }
+
+    /// One of the two times for some rows, [`NONE`] where it is unknown; `None` if no row has any.
+    pub fn server_column(
+        &self,
+        places: &[usize],
+        time: fn(ServerTimes) -> Option<i64>,
+    ) -> Option<Vec<Nanos>> {
+        let times = || places.iter().map(|at| time(self.server_times(*at)).unwrap_or(NONE)).collect();
+        (!self.server.is_empty()).then(times)
     }
 
     /// Where in `text` the reply of a row is; an empty place if it has none.

@@ -22,23 +22,13 @@ fn echo() -> SocketAddr {
 
 fn settings(targets: &[SocketAddr], backend: Backend, busy: bool) -> Settings {
     let options = Options { count: None, interval: Some(0.005), timeout: 5.0, ..Options::default() };
-    Settings {
-        targets: targets.iter().map(|address| target(*address)).collect(),
-        plan: Plan::new(options).expect("valid"),
-        keep: None,
-        family: None,
-        bind: None,
-        ip_options: IpOptions::default(),
-        events: Events::None,
-        backend,
-        timestamping: Timestamping::Both,
-        busy,
-        spin: Some(0),
-    }
+    let targets = targets.iter().map(|address| target(*address)).collect();
+    let plan = Plan::new(options).expect("valid");
+    Settings { backend, busy, spin: Some(0), ..Settings::new(targets, plan) }
 }
 
 fn target(address: SocketAddr) -> Target {
-    Target { host: address.ip().to_string(), port: address.port(), ..Target::default() }
+    Target::new(address.ip().to_string(), address.port())
 }
 
 /// Waits until a target has `more` replies than now, from its current address.

@@ -147,11 +147,8 @@ impl<'a> Piece<'a> {
         let source_keys: Vec<u32> = each().map(|at| source(at).unwrap_or(0)).collect();
         let has_source = known(each().map(|at| source(at).is_some()));
         let server = |time: fn(ServerTimes) -> Option<i64>| {
-            times_of(if chunk.has_server_times() {
-                each().map(|at| time(chunk.server_times(at)).unwrap_or(NONE)).collect::<Vec<_>>().into()
-            } else {
-                same(&words.none)
-            })
+            let times = chunk.server_column(&self.places, time);
+            times_of(times.map_or_else(|| same(&words.none), ScalarBuffer::from))
         };
         Ok([
             times_of(same(&words.run)),
