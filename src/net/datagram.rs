@@ -47,6 +47,17 @@ impl Datagram<'_> {
     }
 }
 
+/// What a socket reports of each received datagram beside its source; each takes the kernel a little time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// The remaining hops.
+    pub ttl: bool,
+    /// The type of service or traffic class.
+    pub tos: bool,
+    /// When the kernel received it. The first ones may have no time: the kernel takes a moment to begin.
+    pub timestamp: bool,
+}
+
 /// An ICMP error about a datagram.
 #[derive(Debug, Clone, Copy)]
 pub struct IcmpError {

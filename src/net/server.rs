@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 use super::clock::{Clock, wall_ns};
-use super::datagram::Datagram;
+use super::datagram::{Datagram, Reports};
 use super::event_queue::lock;
 use super::send_queue::{Route, SendQueue};
 use super::socket::{Backend, RecvBatch, is_transient};
@@ -37,6 +37,9 @@ pub(super) trait Decide: Send {
     /// Identifies a datagram to be sent when its result is reported.
     type Tag: Copy + Debug + Send;
     type Event: Send;
+
+    /// What it reads of an [`Arrival`] beside its time. A socket that it opens later needs the same.
+    const REPORTS: Reports = Reports { ttl: false, tos: false, timestamp: false };
 
     /// Adds a decision on each of the datagrams that one of the sockets received.
     fn decide<'a>(
@@ -227,6 +230,7 @@ impl<D: Decide> Work<'_, D> {
     }
 
     fn run(&mut self, bell: &Bell) -> Result<()> {
+        self.sockets.all().try_for_each(|socket| socket.enable_reports(D::REPORTS))?;
         let mut batch = RecvBatch::new(SLOTS, self.server.backend);
         let mut ready = Vec::new();
         while !self.is_over() {

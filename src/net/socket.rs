@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 pub use recv_batch::RecvBatch;
 
-use super::datagram::{ErrorQueueEntry, IcmpError, PktInfo, Timestamping};
+use super::datagram::{ErrorQueueEntry, IcmpError, PktInfo, Reports, Timestamping};
 #[cfg(target_os = "linux")]
 use super::sys::{options, timestamping};
 use super::{Error, Result, resolve, sys, wait};
@@ -172,6 +172,7 @@ impl Socket {
         }
         socket.set_ip_options(target, ip_options).map_err(Error::at("mark datagrams to", target))?;
         socket.enable_recverr(target).map_err(reach)?;
+        socket.enable_reports(Reports { ttl: true, ..Reports::default() })?;
         Ok(socket)
     }
 
@@ -277,6 +278,28 @@ impl Socket {
             // A kernel without GRO delivers the datagrams one by one.
             let _ = options::enable_gro(self.as_fd());
         }
+    }
+
+    /// Enables reports, except on the portable backend; a kernel without timestamps reports the others.
+    pub fn enable_reports(&self, reports: Reports) -> Result<()> {
+        let Reports { ttl, tos, timestamp } = reports;
+        #[cfg(target_os = "linux")]
+        if self.backend == Backend::Full && reports != Reports::default() {
+            let (fd, local) = (self.as_fd(), self.local()?);
+            let refused = Error::at("set up the socket of", local);
+            if ttl {
+                options::enable_recvttl(fd, local.is_ipv4()).map_err(refused)?;
+            }
+            if tos {
+                options::enable_recvtos(fd, local.is_ipv4()).map_err(refused)?;
+            }
+            if timestamp {
+                let _ = timestamping::receive(fd);
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (ttl, tos, timestamp);
+        Ok(())
     }
 
     /// Datagrams that the kernel has dropped because this socket's buffer was full, where it reports them.

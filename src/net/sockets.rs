@@ -18,6 +18,9 @@ pub(super) trait Sockets: Send {
     /// The socket with this key, unless it was closed.
     fn get(&self, key: Self::Key) -> Option<&Socket>;
 
+    /// All that are open.
+    fn all(&self) -> impl Iterator<Item = &Socket>;
+
     /// Waits as [`wait::readable`] does, and adds the keys of the readable sockets to `ready`.
     fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<Self::Key>) -> io::Result<()>;
 }
@@ -27,6 +30,10 @@ impl Sockets for Arc<Socket> {
 
     fn get(&self, (): ()) -> Option<&Socket> {
         Some(self)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Socket> {
+        std::iter::once(&**self)
     }
 
     fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<()>) -> io::Result<()> {

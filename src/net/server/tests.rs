@@ -1,8 +1,8 @@
 //! A relay, as a server whose threads have two sockets.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fd::AsFd as _;
 
@@ -20,6 +20,10 @@ impl Sockets for Pair {
 
     fn get(&self, key: usize) -> Option<&Socket> {
         self.0.get(key)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Socket> {
+        self.0.iter()
     }
 
     fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<usize>) -> std::io::Result<()> {
@@ -46,7 +50,9 @@ impl Decide for Relay {
     type Shared = Relayed;
     type Decision = Route<usize>;
     type Tag = u8;
-    type Event = (SocketAddr, i64);
+    type Event = (SocketAddr, Arrival);
+
+    const REPORTS: Reports = Reports { ttl: true, tos: true, timestamp: true };
 
     fn decide<'a>(
         shared: &mut Relayed,
@@ -63,8 +69,8 @@ impl Decide for Relay {
         }
     }
 
-    fn event(datagram: &Datagram<'_>, arrival: &Arrival, _: &Route<usize>) -> (SocketAddr, i64) {
-        (datagram.source, arrival.at.wall)
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, _: &Route<usize>) -> (SocketAddr, Arrival) {
+        (datagram.source, *arrival)
     }
 
     fn carry_out(
@@ -91,36 +97,61 @@ impl Decide for Relay {
 }
 
 #[test]
-fn a_relay_decides_when_and_from_which_socket_datagrams_are_sent() {
-    let any = || SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let ends = [(), ()].map(|()| {
-        let end = UdpSocket::bind(any()).unwrap();
+fn a_relay_decides_when_and_from_which_socket_datagrams_are_sent_and_sees_how_they_arrived() {
+    for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        for backend in [Backend::best(), Backend::Portable] {
+            relay((ip, 0).into(), backend);
+        }
+    }
+}
+
+fn relay(any: SocketAddr, backend: Backend) {
+    let ends = [31, 32].map(|hops: u8| {
+        let end = UdpSocket::bind(any).unwrap();
         end.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let options = socket2::SockRef::from(&end);
+        let (ttl, tos) = (hops.into(), u32::from(hops) << 2);
+        if any.is_ipv4() {
+            options.set_ttl_v4(ttl).and_then(|()| options.set_tos_v4(tos)).unwrap();
+        } else {
+            options.set_unicast_hops_v6(ttl).and_then(|()| options.set_tclass_v6(tos)).unwrap();
+        }
         end
     });
     let [client, far] = &ends;
-    for backend in [Backend::best(), Backend::Portable] {
-        let pair = Pair([(), ()].map(|()| Socket::serve(any(), backend).unwrap()));
-        let [near, beyond] = [0, 1].map(|key| pair.0[key].local().unwrap());
-        let relayed = Relayed { client: any(), far: far.local_addr().unwrap(), failed: Vec::new() };
-        let server = Arc::new(ServerState::new(backend, relayed, vec![Relay], 10, 1_000));
-        server.follow();
-        let (worker, state) = (Worker::new().unwrap(), Arc::clone(&server));
-        let waker = worker.waker();
-        let serve = move |shared: &Shared<_>, bell: &Bell| state.serve(vec![pair], shared, bell, &waker);
-        worker.start("server", "go on serving", serve).unwrap();
+    let pair = Pair([(), ()].map(|()| Socket::serve(any, backend).unwrap()));
+    let [near, beyond] = [0, 1].map(|key| pair.0[key].local().unwrap());
+    let relayed = Relayed { client: any, far: far.local_addr().unwrap(), failed: Vec::new() };
+    let server = Arc::new(ServerState::new(backend, relayed, vec![Relay], 10, 1_000));
+    server.follow();
+    let (worker, state) = (Worker::new().unwrap(), Arc::clone(&server));
+    let waker = worker.waker();
+    let serve = move |shared: &Shared<_>, bell: &Bell| state.serve(vec![pair], shared, bell, &waker);
+    worker.start("server", "go on serving", serve).unwrap();
 
-        let mut buffer = [0; 10];
+    let mut buffer = [0; 10];
+    let next = || worker.next(Duration::from_secs(10)).unwrap().unwrap();
+    let sees_all = backend == Backend::Full;
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        assert!(Instant::now() < end, "the kernel begins to timestamp");
+        let before = wall_ns();
         client.send_to(b"up", near).unwrap();
         assert_eq!(far.recv_from(&mut buffer).unwrap(), (2, beyond));
         far.send_to(b"down", beyond).unwrap();
         assert_eq!(client.recv_from(&mut buffer).unwrap(), (4, near));
-        worker.stop();
         assert_eq!(&buffer[..4], b"down");
-        let next = || worker.next(Duration::ZERO).unwrap().unwrap();
         let [up, down] = [next(), next()];
         assert_eq!([up.0, down.0], ends.each_ref().map(|end| end.local_addr().unwrap()));
-        assert!(down.1 - up.1 >= LATER, "{up:?} {down:?}");
-        assert_eq!(server.shared().failed, b"ud");
+        assert!(down.1.at.wall - up.1.at.wall >= LATER, "{up:?} {down:?}");
+        for ((_, Arrival { at, kernel, ttl, tos }), hops) in [(up, 31), (down, 32)] {
+            assert_eq!((ttl, tos), (sees_all.then_some(hops), sees_all.then_some(hops << 2)));
+            assert!(kernel.is_none_or(|kernel| sees_all && (before..=at.wall).contains(&kernel)));
+        }
+        if !sees_all || up.1.kernel.and(down.1.kernel).is_some() {
+            break;
+        }
     }
+    worker.stop();
+    assert!(server.shared().failed.chunks(2).all(|pair| pair == b"ud"));
 }

@@ -28,15 +28,29 @@ pub(in crate::net) fn share_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
 }
 
-/// Reports ICMP errors in the error queue, and the remaining hops of received datagrams.
+/// Reports ICMP errors in the error queue.
 pub(in crate::net) fn enable_recverr(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
     if ipv4 {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
-        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)
     } else {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
     }
+}
+
+/// Reports the remaining hops of received datagrams. An IPv6 socket may receive IPv4 too.
+pub(in crate::net) fn enable_recvttl(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+    if !ipv4 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
+    }
+    set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
+}
+
+/// Reports the type of service or traffic class of received datagrams. An IPv6 socket may receive IPv4 too.
+pub(in crate::net) fn enable_recvtos(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
+    if !ipv4 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)?;
+    }
+    set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)
 }
 
 /// Refuses datagrams longer than the path MTU instead of fragmenting them.
@@ -83,15 +97,5 @@ pub(in crate::net) mod tests {
     /// Makes the kernel refuse GSO batches, as for a device that computes no checksums.
     pub(in crate::net) fn send_no_checksums(socket: BorrowedFd<'_>) {
         set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
-    }
-
-    /// Reports the type of service or traffic class of received datagrams.
-    pub(in crate::net) fn enable_recvtos(socket: BorrowedFd<'_>, ipv4: bool) {
-        let (level, name) = if ipv4 {
-            (libc::IPPROTO_IP, libc::IP_RECVTOS)
-        } else {
-            (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS)
-        };
-        set_option(socket, level, name, 1).unwrap();
     }
 }
