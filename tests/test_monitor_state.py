@@ -270,19 +270,34 @@ def test_the_log_goes_on_over_runs_and_ends_each_with_a_line_for_each_client(tmp
         assert own[1]["message"] == f"web{number} is up"
 
 
+TITLE_OF_LOG = "run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message"
+
+
 def test_a_line_that_a_kill_cut_in_two_stays_alone(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    log.write_text("run,time,event\ncut in tw", encoding="utf-8")
+    log.write_text(f"{TITLE_OF_LOG}\ncut in tw", encoding="utf-8")
     with udpping.Monitor(HERE, 0, log=log) as monitor, Device(monitor.address) as device:
         device.rise(monitor)
     lines = log.read_text(encoding="utf-8").splitlines()
-    assert lines[:2] == ["run,time,event", "cut in tw"]
+    assert lines[:2] == [TITLE_OF_LOG, "cut in tw"]
     assert "device was heard for the first time" in lines[2]
 
 
-def test_a_log_that_cannot_begin_is_an_error() -> None:
-    with pytest.raises(OSError, match="cannot add to the log /dev/full: No space left"):
-        udpping.Monitor(HERE, 0, log="/dev/full")
+NO_ROOM = """
+import resource, sys, udpping
+resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+try:
+    udpping.Monitor("127.0.0.1", 0, log=sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_log_that_cannot_begin_is_an_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, tmp_path / "log.csv"], capture_output=True, text=True, check=False
+    )
+    assert f"cannot add to the log {tmp_path / 'log.csv'}: File too large" in done.stdout, done.stderr
     with pytest.raises(OSError, match=r"cannot add to the log /nowhere/log\.csv: No such file"):
         udpping.Monitor(HERE, 0, log="/nowhere/log.csv")
 

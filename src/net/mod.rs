@@ -7,6 +7,7 @@ pub mod datagram;
 pub mod echo;
 mod error;
 mod event_queue;
+mod file;
 pub mod heartbeat;
 pub mod monitor;
 pub mod ping;
@@ -25,6 +26,7 @@ mod worker;
 
 pub use error::{Error, Result};
 pub use event_queue::EventQueue;
+pub use file::{count_up, replace_file};
 pub use resolve::{Family, resolve};
 pub use seed::{random_seed, random_session};
 pub use worker::Worker;

@@ -1,5 +1,7 @@
 //! `HeartbeatSender` binds the sender of heartbeats to Python.
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 
 use super::args::{number, pair, parse, span};
@@ -107,6 +109,12 @@ impl HeartbeatSender {
 #[pyfunction]
 pub(super) fn drain_heartbeats(py: Python<'_>, seconds: f64) {
     py.detach(|| drain(span(seconds)));
+}
+
+/// Adds one to the number in a file, which is made if need be, and returns it.
+#[pyfunction]
+pub(super) fn count_up(py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+    Ok(py.detach(|| crate::net::count_up(&path))?)
 }
 
 /// The key of that name, or the only one.

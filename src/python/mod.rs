@@ -50,7 +50,7 @@ mod _core {
     #[pymodule_export]
     use super::fit::{fit_models, loss_chances, loss_run_lengths};
     #[pymodule_export]
-    use super::heartbeat::{HeartbeatSender, drain_heartbeats};
+    use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]
     use super::link::{check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
     #[pymodule_export]
@@ -59,6 +59,8 @@ mod _core {
     use super::ping::{PingSession, ping_defaults};
     #[pymodule_export]
     use super::read_time;
+    #[pymodule_export]
+    use super::replace_file;
     #[pymodule_export]
     use super::samples::Samples;
     #[pymodule_export]
@@ -88,6 +90,12 @@ fn check_reply(text: &str) -> PyResult<String> {
 #[pyfunction]
 fn read_time(datagram: &[u8], utc_offset: i32) -> Option<f64> {
     crate::logic::codec::read_time(datagram, i64::from(utc_offset) * crate::logic::SECOND)
+}
+
+/// Replaces a file, or makes it for this user alone.
+#[pyfunction]
+fn replace_file(path: std::path::PathBuf, content: &[u8]) -> PyResult<()> {
+    Ok(crate::net::replace_file(&path, content)?)
 }
 
 /// Bytes as text that can be converted back.

@@ -1,7 +1,6 @@
 """`Heartbeat`: sends heartbeats in the background."""
 
 import atexit
-import os
 from typing import SupportsIndex
 
 from udpping import _core
@@ -9,7 +8,6 @@ from udpping._args import checks
 from udpping._args.keys import read_keys
 from udpping._args.limits import MONITOR_PORT
 from udpping._services.service import Service, wait_for
-from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 
 LONGEST_ID = 64
-MOST_DIGITS = 18
 INTERRUPTED = -2
 """The status of a goodbye after Ctrl-C: the negative number of SIGINT."""
 DRAIN_SECONDS = 0.5
@@ -49,7 +46,8 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     * `jitter`: the share of the interval, from 0 to 0.25, by which a heartbeat may leave early, at random, so
       that many senders do not keep step. It still carries its time on the schedule.
     * `boot`: how often this sender has started in its life, for a device whose clock is not to be trusted: a
-      whole number, or the path of a file that counts, made if need be.
+      whole number, or the path of a file that counts, made if need be. Processes that share one get different
+      numbers.
     * `touch`: seconds. Heartbeats are then sent only while the program calls `touch()` at least that often,
       so that a program that hangs falls silent. `None`: always.
     * `count`: how many heartbeats to send, from 1, before the goodbye; `None` goes on.
@@ -225,36 +223,7 @@ def boot_number(boot: "Path | int | None") -> int | None:
     """Check a number, or increment the one in a file."""
     if boot is None or isinstance(boot, SupportsIndex):
         return None if boot is None else checks.whole("boot", boot)
-    return count_up(checks.path("boot", boot))
-
-
-def count_up(path: str) -> int:
-    """Add one to the number in a file, and return it; a crash leaves the old or the new number."""
-    path = os.path.realpath(path)
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as above
-            digits = file.read(2 * MOST_DIGITS).strip() or b"0"
-    except FileNotFoundError:
-        digits = b"0"
-    if not digits.isdigit() or len(digits) > MOST_DIGITS:
-        raise ConfigError(
-            f"boot {path} is not usable: expected a file that holds a whole number, or none yet"
-        )
-    number = int(digits) + 1
-    # A rename replaces the file atomically, even in a power cut.
-    new = f"{path}.{os.getpid()}.new"
-    with open(new, "wb") as file:  # noqa: PTH123 - as above
-        file.write(b"%d\n" % number)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)  # noqa: PTH105 - as above
-    if os.name == "posix":
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)  # noqa: PTH120 - as above
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return number
+    return _core.count_up(checks.path("boot", boot))
 
 
 def exit_status(error: BaseException | None) -> int:

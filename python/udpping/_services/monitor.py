@@ -113,7 +113,8 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
       way: at most its last second is missing. What happened while there was none is unknown, and not held
       against anybody; but a client that died meanwhile is found out.
     * `log`: a CSV file to which events are added, and at the end a line for each client; every run has a name
-      of its own there.
+      of its own there. A link, or a file that no monitor wrote, is an error and stays as it is; so it is in
+      `state`. New files are for their owner alone.
     * `on_event`: called with each event, in a thread; one that takes long holds up only later events.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port

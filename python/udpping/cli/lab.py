@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from udpping import _core
 from udpping._args.loss_model import loss_model
 from udpping._console.options import Parser
 from udpping.cli._output import Report, command_parser
@@ -41,11 +42,20 @@ def write(folder: Path, name: str, report: Report, *, force: bool) -> None:
     for script in SCRIPTS:
         text = Path(home[0], script).read_text(encoding="utf-8")
         text = re.sub(r'^PROFILE = "\w+"$', f'PROFILE = "{name}"', text, flags=re.MULTILINE)
-        (folder / script).write_text(text, encoding="utf-8")
+        put(folder / script, text)
         report.record("written", path=str(folder / script), profile=name)
         report.say(f"wrote {folder / script}")
     server, client = (folder / script for script in list(SCRIPTS)[:2])
     report.say(f"\nin one terminal:  python {server}\nin another one:   python {client}")
+
+
+def put(path: Path, text: str) -> None:
+    """Make a file, or replace it as a whole; a link is an error, and not followed."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        _core.replace_file(path, text.encode())
 
 
 def print_profiles(report: Report) -> None:

@@ -12,7 +12,18 @@ use crate::logic::{Moment, Nanos};
 pub const LOG_TITLE: &str =
     "run,time,event,client,address,seq,seconds,value,received,lost,duplicates,reordered,message\n";
 
+/// How a file of lines of JSON begins, with any digit for each 0.
+const JSON_HEAD: &[u8] = b"{\"time\": \"0000-00-00T00:00:00.000000Z\", \"wall_ns\": ";
+
 impl Event {
+    /// Whether the beginning of a file is that of such lines, which may be cut short, or there is none.
+    pub fn begins_file(head: &[u8]) -> bool {
+        head.iter().zip(JSON_HEAD).all(|(byte, known)| match known {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == known,
+        })
+    }
+
     /// A line of JSON.
     pub fn json_line(&self) -> String {
         let mut line = String::new();
@@ -108,6 +119,15 @@ mod tests {
             "run,2023-11-14T22:13:20.250000Z,down,web1,127.0.0.1:5000,7,-0.001500,,,,,,\
              \"web1 is down: silent for -2 ms after heartbeat 7\"\n"
         );
+    }
+
+    #[test]
+    fn a_file_of_events_is_known_by_its_beginning() {
+        let line = event("web1").json_line();
+        assert!((0..line.len()).all(|end| Event::begins_file(&line.as_bytes()[..end])));
+        for other in ["hello", "{\"time\": 5}", "{\"time\":\"2023", "\n", &format!(" {line}")] {
+            assert!(!Event::begins_file(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! delays no datagrams, appends events to `events.jsonl` and to the log and replaces `clients.tsv` once a second, or
 //! less often if writing would take more than a twentieth of the time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -12,9 +12,21 @@ use crate::logic::Moment;
 use crate::logic::monitor::{Event, LOG_TITLE, Monitor};
 use crate::net::clock::Clock;
 use crate::net::event_queue::lock;
+use crate::net::file::place_of;
+use crate::net::sys::Directory;
 use crate::net::wait;
 use crate::net::worker::Worker;
 use crate::net::{Error, Result, random_session};
+
+/// The names in the directory; while the file of clients is written, its name is [`PART`] and 16 hexadecimal digits.
+const LOCK: &str = "lock";
+const EVENTS: &str = "events.jsonl";
+const CLIENTS: &str = "clients.tsv";
+const PART: &str = "clients.new-";
+/// How much of a file is looked at to recognise it.
+const HEAD: u64 = 256;
+const FOREIGN: &str =
+    "it is not a file of a monitor, and was not touched; move it away, or give another name";
 
 /// Clients saved under one lock: some hundred microseconds.
 const SLICE: usize = 500;
@@ -45,7 +57,7 @@ struct Failure(Arc<Mutex<Option<String>>>);
 
 #[derive(Debug)]
 struct StateDir {
-    path: PathBuf,
+    place: Directory,
     events: AppendFile,
     /// Open, and so locked, until the end.
     lock: File,
@@ -69,11 +81,9 @@ impl StateWriter {
         if state.is_none() && log.is_none() {
             return Ok(None);
         }
-        let directory = state.map(|path| StateDir::open(path, monitor, now)).transpose()?;
+        let directory = state.map(|path| StateDir::open(&path, monitor, now)).transpose()?;
         let log = log
-            .map(|path| {
-                AppendFile::open(&path, LOG_TITLE).map_err(|source| file("add to the log", &path, source))
-            })
+            .map(|path| open_log(&path).map_err(|source| file("add to the log", &path, source)))
             .transpose()?;
         let run = format!("{:016x}", random_session()?);
         let failure = Failure::default();
@@ -150,17 +160,19 @@ impl Failure {
 }
 
 impl AppendFile {
-    /// Opens a file, and writes the header line if it is empty.
-    fn open(path: &Path, title: &str) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let start = match file.metadata()? {
-            found if found.len() == 0 => title,
-            found if found.is_file() && !ends_with_a_line(path)? => "\n",
-            _ => "",
-        };
-        let mut lines = Self { file, waiting: Vec::new() };
-        lines.add(start.to_owned())?;
-        Ok(lines)
+    /// Opens a file that is empty or that a monitor wrote: `known` says whether it begins so, and which header line it
+    /// still lacks.
+    fn open(
+        place: &Directory,
+        name: &Path,
+        known: impl Fn(&[u8]) -> Option<&'static str>,
+    ) -> io::Result<Self> {
+        let mut file = place.append(name)?;
+        let mut head = Vec::new();
+        (&mut file).take(HEAD).read_to_end(&mut head)?;
+        let header = known(&head).ok_or_else(|| io::Error::other(FOREIGN))?;
+        let start = if header.is_empty() && !ends_with_a_line(&mut file)? { "\n" } else { header };
+        Ok(Self { file, waiting: start.into() })
     }
 
     fn add(&mut self, lines: String) -> io::Result<()> {
@@ -180,31 +192,32 @@ impl AppendFile {
 }
 
 impl StateDir {
-    fn open(directory: PathBuf, monitor: &mut Monitor, now: Moment) -> Result<Self> {
+    fn open(directory: &Path, monitor: &mut Monitor, now: Moment) -> Result<Self> {
         let failed = |action, path: &Path| {
             let path = path.to_owned();
             move |source| file(action, &path, source)
         };
-        fs::create_dir_all(&directory).map_err(failed("make the directory", &directory))?;
-        let path = directory.join("lock");
-        let lock = File::create(&path).map_err(failed("write", &path))?;
+        fs::create_dir_all(directory).map_err(failed("make the directory", directory))?;
+        let place = Directory::open(directory).map_err(failed("use", directory))?;
+        let path = directory.join(LOCK);
+        let lock = open_lock(&place).map_err(failed("use", &path))?;
         lock.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => file(
-                "use",
-                &directory,
-                io::Error::other("another monitor is using it; give this one its own"),
-            ),
+            fs::TryLockError::WouldBlock => {
+                file("use", directory, io::Error::other("another monitor is using it; give this one its own"))
+            }
             fs::TryLockError::Error(source) => file("lock", &path, source),
         })?;
-        let path = directory.join("events.jsonl");
-        let events = AppendFile::open(&path, "").map_err(failed("add to", &path))?;
-        let opened = Self { path: directory, events, lock };
-        match fs::read_to_string(opened.clients()) {
-            Ok(text) => monitor.restore(&text, now)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(file("read", &opened.clients(), error)),
+        let path = directory.join(EVENTS);
+        let events = AppendFile::open(&place, EVENTS.as_ref(), |head| Event::begins_file(head).then_some(""))
+            .map_err(failed("add to", &path))?;
+        let path = directory.join(CLIENTS);
+        let mut text = String::new();
+        if let Some(mut clients) = place.read(CLIENTS.as_ref()).map_err(failed("read", &path))? {
+            clients.read_to_string(&mut text).map_err(failed("read", &path))?;
+            monitor.restore(&text, now)?;
         }
-        Ok(opened)
+        remove_parts(directory, &place);
+        Ok(Self { place, events, lock })
     }
 
     /// Writes the clients to a new file, then replaces the old one.
@@ -214,16 +227,40 @@ impl StateDir {
         while let Some(first) = next {
             next = lock(&state.inner).monitor.save(first, SLICE, &mut text);
         }
-        let fresh = self.path.join("clients.new");
-        let mut file = File::create(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        // Without it, a power cut may leave an empty file after the rename.
-        file.sync_data()?;
-        fs::rename(fresh, self.clients())
+        let part = format!("{PART}{:016x}", random_session().map_err(io::Error::other)?);
+        self.place.replace(CLIENTS.as_ref(), part.as_ref(), text.as_bytes())
     }
+}
 
-    fn clients(&self) -> PathBuf {
-        self.path.join("clients.tsv")
+/// A lock is always empty, so what holds anything is not one.
+fn open_lock(place: &Directory) -> io::Result<File> {
+    let lock = place.append(LOCK.as_ref())?;
+    let is_empty = lock.metadata()?.len() == 0;
+    if is_empty { Ok(lock) } else { Err(io::Error::other(FOREIGN)) }
+}
+
+fn open_log(path: &Path) -> io::Result<AppendFile> {
+    let (place, name) = place_of(path)?;
+    let mut log = AppendFile::open(&place, name, |head| {
+        if head.starts_with(LOG_TITLE.trim_end().as_bytes()) {
+            return Some("");
+        }
+        // A full disk may have cut the header line.
+        LOG_TITLE.get(head.len()..).filter(|_| LOG_TITLE.as_bytes().starts_with(head))
+    })?;
+    log.add(String::new())?;
+    Ok(log)
+}
+
+/// Removes what monitors that were killed while they wrote have left.
+fn remove_parts(directory: &Path, place: &Directory) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for name in entries.map(|entry| entry.file_name()) {
+        let digits = name.to_str().and_then(|name| name.strip_prefix(PART)).unwrap_or_default();
+        let is_part = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if is_part && place.read(name.as_ref()).is_ok() {
+            place.remove(name.as_ref());
+        }
     }
 }
 
@@ -231,10 +268,12 @@ fn file(action: &'static str, path: &Path, source: io::Error) -> Error {
     Error::File { action, path: path.to_owned(), source }
 }
 
-/// Whether the last line of a file is complete.
-fn ends_with_a_line(path: &Path) -> io::Result<bool> {
+/// Whether a file is empty, or its last line is complete.
+fn ends_with_a_line(file: &mut File) -> io::Result<bool> {
+    if file.seek(io::SeekFrom::End(0))? == 0 {
+        return Ok(true);
+    }
     let mut last = [0];
-    let mut file = File::open(path)?;
     file.seek(io::SeekFrom::End(-1))?;
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")

@@ -9,6 +9,11 @@
 
 #[cfg(target_os = "linux")]
 mod control;
+#[cfg(unix)]
+mod directory;
+#[cfg(not(unix))]
+#[path = "directory_portable.rs"]
+mod directory;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod errno;
@@ -24,6 +29,7 @@ mod time;
 #[cfg(target_os = "linux")]
 pub(super) mod timestamping;
 
+pub(super) use directory::Directory;
 #[cfg(target_os = "linux")]
 pub(super) use epoll::Epoll;
 #[cfg(unix)]
