@@ -97,7 +97,7 @@ SERVER: dict[str, list[object]] = {
     "reply": [*TEXTS, None],
     "seed": ["0", 1.5, True, 10**5_000],
     "scope": [*TEXTS],
-    "record": [*FLAGS, None],
+    **{name: [*FLAGS, None] for name in ("record", "gso")},
 }
 SIM = {
     name: PING.get(name, []) + SERVER.get(name, []) for name in ("count", "timeout", "size", "seed", "reply")

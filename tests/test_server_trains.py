@@ -1,7 +1,8 @@
-"""Datagrams that come or go as a train (UDP_SEGMENT, UDP_GRO): nobody can tell, but by the speed."""
+"""Datagrams that come as a train (UDP_GRO), or go as one if asked (UDP_SEGMENT): only the speed differs."""
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import sys
@@ -12,7 +13,8 @@ import udpping
 from common import ask, udp_socket, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import subprocess
+    from collections.abc import Callable, Iterable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="trains are Linux's")
 
@@ -40,10 +42,10 @@ def requests(lengths: Iterable[int]) -> list[bytes]:
 
 
 def answers(
-    asked: list[bytes], *, train: bool, loss: str = "4/11"
+    asked: list[bytes], *, train: bool, gso: bool = False, loss: str = "4/11"
 ) -> tuple[list[bytes], list[tuple[object, ...]], udpping.Counters]:
     """Ask a server that starts when all is there, with one datagram or one train of 64 after the other."""
-    server = udpping.Server(port=0, loss=loss, seed=5, record=True)
+    server = udpping.Server(port=0, loss=loss, seed=5, record=True, gso=gso)
     with udp_socket() as own:
         own.connect(server.address)
         if train:
@@ -62,16 +64,17 @@ def answers(
 def test_a_train_is_decided_on_and_answered_datagram_by_datagram(length: int, count: int) -> None:
     asked = requests([length] * (count - 1) + [max(1, length // 2)])
     replies, log, counters = answers(asked, train=True)
-    assert (replies, log) == answers(asked, train=False)[:2]
+    assert (replies, log) == answers(asked, train=False)[:2] == answers(asked, train=True, gso=True)[:2]
     assert counters.received == count == len(log)
     answered = [request.upper() for request, row in zip(asked, log, strict=True) if row[3] == "answer"]
     assert replies == answered
 
 
-def test_replies_of_any_lengths_to_several_clients_keep_their_borders_and_their_order() -> None:
+@pytest.mark.parametrize("gso", [False, True])
+def test_replies_of_any_lengths_to_several_clients_keep_their_borders_and_their_order(*, gso: bool) -> None:
     """Three clients in random turns, lengths that repeat, and empty ones: all are there before the start."""
     chance = random.Random(7)
-    server = udpping.Server(port=0, reply="same", record=True)
+    server = udpping.Server(port=0, reply="same", record=True, gso=gso)
     clients = [udp_socket() for _ in range(3)]
     sent: list[list[bytes]] = [[], [], []]
     turn = 0
@@ -88,20 +91,39 @@ def test_replies_of_any_lengths_to_several_clients_keep_their_borders_and_their_
     assert (server.counters.received, server.counters.answered, server.counters.errors) == (200, 200, 0)
 
 
-def test_a_client_that_takes_trains_gets_whole_ones() -> None:
-    """64 requests of 40 bytes that came as one are answered as one."""
-    with udpping.Server(port=0) as server, udp_socket() as own:
+def trains_of(address: tuple[str, int]) -> tuple[bytes, list[int]]:
+    """Send 64 requests of 40 bytes as one; return what is read first, and the lengths within a train."""
+    with udp_socket() as own:
         own.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 40)
         own.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
-        own.sendto(b"x" * 40 * 64, server.address)
+        own.sendto(b"x" * 40 * 64, address)
         reply, facts, _, source = own.recvmsg(65_535, 64)
-    assert (reply, source) == (b"X" * 40 * 64, server.address)
-    assert [int.from_bytes(data, sys.byteorder) for _, kind, data in facts if kind == UDP_GRO] == [40]
+        own.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 0)
+        rest = received(own, 64 - len(reply) // 40)
+    assert (source, set(rest)) == (address, {b"X" * 40} if rest else set())
+    return reply, [int.from_bytes(data, sys.byteorder) for _, kind, data in facts if kind == UDP_GRO]
+
+
+def test_replies_are_joined_only_if_asked() -> None:
+    with udpping.Server(port=0) as server:
+        assert trains_of(server.address) == (b"X" * 40, [])
+    with udpping.Server(port=0, gso=True) as server:
+        assert trains_of(server.address) == (b"X" * 40 * 64, [40])
     assert server.counters.answered == 64
 
 
+@pytest.mark.parametrize("words", [[], ["--gso"]])
+def test_the_command_joins_replies_only_if_asked(
+    words: list[str], start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start("-m", "udpping", "server", "--host", "127.0.0.1", "--port", "0", "--json", *words)
+    assert process.stdout is not None
+    port = json.loads(process.stdout.readline())["port"]
+    assert trains_of(("127.0.0.1", port))[1] == ([40] if words else [])
+
+
 def test_a_train_s_answers_come_from_the_address_that_was_asked() -> None:
-    with udpping.Server("", 0) as server, udp_socket() as own:
+    with udpping.Server("", 0, gso=True) as server, udp_socket() as own:
         own.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 8)
         to = ("127.9.8.7", server.address[1])
         own.sendto(b"x" * 20, to)
@@ -111,11 +133,12 @@ def test_a_train_s_answers_come_from_the_address_that_was_asked() -> None:
 def test_a_train_of_the_longest_kind_is_answered() -> None:
     """So many bytes as one packet holds, and one more datagram behind them."""
     asked = requests([1_023] * 64 + [7])
-    assert answers(asked, train=True, loss="0")[0] == [request.upper() for request in asked]
+    for gso in (False, True):
+        assert answers(asked, train=True, gso=gso, loss="0")[0] == [request.upper() for request in asked]
 
 
 def test_a_follower_sees_each_datagram_of_a_train() -> None:
-    with udpping.Server(port=0, loss="pattern:.x") as server, udp_socket() as own:
+    with udpping.Server(port=0, loss="pattern:.x", gso=True) as server, udp_socket() as own:
         events = server.follow()
         own.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 3)
         own.sendto(b"abcdefgh", server.address)
@@ -126,7 +149,7 @@ def test_a_follower_sees_each_datagram_of_a_train() -> None:
 
 
 def test_answers_of_another_length_than_their_requests_are_cut_where_they_end() -> None:
-    with udpping.Server(port=0, reply="{seq}", record=True) as server, udp_socket() as own:
+    with udpping.Server(port=0, reply="{seq}", record=True, gso=True) as server, udp_socket() as own:
         own.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 10)
         own.sendto(b"".join(f"Ping {number:<5}".encode() for number in range(8, 13)), server.address)
         assert received(own, 5) == [b"8", b"9", b"10", b"11", b"12"]

@@ -49,6 +49,11 @@ PROGRAMS = {
         "tests in a network of their own",
         ("util-linux", "util-linux", "util-linux", "util-linux-misc", "only Linux has it"),
     ),
+    "tc": Program(
+        ("tc",),
+        "tests in a network of their own",
+        ("iproute2", "iproute-tc", "iproute2", "iproute2", "only Linux has it"),
+    ),
     "irtt": Program(("irtt",), "the bench", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")),
     "sockperf": Program(
         ("sockperf",), "the bench", ("sockperf", "sockperf", "sockperf", "sockperf", "only Linux has it")

@@ -40,6 +40,8 @@ pub struct Settings {
     pub record: usize,
     /// How its sockets work.
     pub backend: Backend,
+    /// Whether replies to one client are sent in GSO batches.
+    pub gso: bool,
 }
 
 /// A server: bound when made, serving between [`Server::start`] and [`Server::stop`].
@@ -66,11 +68,15 @@ impl Server {
     /// Binds. No datagram is answered before [`Server::start`].
     ///
     /// # Errors
-    /// [`super::Error::PortBusy`] when every port tried is taken, or any other error of the system; an invalid number
-    /// of workers.
+    /// [`super::Error::PortBusy`] when every port tried is taken, or any other error of the system; workers or GSO that
+    /// this plan or system does not allow.
     pub fn bind(settings: Settings) -> Result<Self> {
-        let Settings { host, port, port_tries, workers, echo, record, backend } = settings;
+        let Settings { host, port, port_tries, workers, echo, record, backend, gso } = settings;
         check_workers(workers, &echo.link, backend)?;
+        if gso && backend == Backend::Portable {
+            let expected = "False on this system, which cannot send several datagrams as one packet";
+            return Err(Invalid::new("gso", "True", expected).into());
+        }
         let first = Socket::listen(&host, port, port_tries, backend)?;
         let bound = first.local()?;
         let others = (1..workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
@@ -84,7 +90,7 @@ impl Server {
             bound,
             sockets: Mutex::new(Some(sockets)),
             kernel_drops: Mutex::new(None),
-            state: Arc::new(ServerState::new(backend, shared, deciders, MOST_HELD, MOST_HELD_BYTES)),
+            state: Arc::new(ServerState::new(backend, gso, shared, deciders, MOST_HELD, MOST_HELD_BYTES)),
             worker: Worker::new()?,
         })
     }

@@ -1,7 +1,8 @@
 //! A queue of datagrams, which are sent many with one system call.
 //!
-//! Consecutive datagrams to one destination, of one length (the last may be shorter), form a GSO batch: one send,
-//! which the kernel segments ([UDP_SEGMENT](https://lwn.net/Articles/752184/)). Datagrams are sent in order.
+//! With GSO, consecutive datagrams to one destination, of one length (the last may be shorter), form a batch: one packet
+//! for firewalls and queues of this host, which the kernel segments behind them
+//! ([UDP_SEGMENT](https://lwn.net/Articles/752184/)). Datagrams are sent in order.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -62,12 +63,13 @@ struct GsoBatch<K> {
 }
 
 impl<K: Copy + Eq, T> SendQueue<K, T> {
-    pub(super) fn new(backend: Backend) -> Self {
+    /// An empty queue; `gso` is for the full backend alone.
+    pub(super) fn new(backend: Backend, gso: bool) -> Self {
         Self {
             bytes: Vec::new(),
             tags: Vec::new(),
             batches: Vec::new(),
-            gso: backend == Backend::Full,
+            gso: gso && backend == Backend::Full,
             longest: LruCache::new(MOST_REFUSED),
             #[cfg(target_os = "linux")]
             sys: (backend == Backend::Full).then(sys::SendBatch::new),
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_one_destination_and_one_length_and_its_last_may_be_shorter() {
-        let mut queue = SendQueue::new(Backend::Full);
+        let mut queue = SendQueue::new(Backend::Full, true);
         let (a, b): (SocketAddr, SocketAddr) = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let each = [(a, 5), (a, 5), (a, 3), (a, 3), (b, 3), (b, 4), (b, 0), (b, 0), (a, 1), (a, 1)];
         for (tag, (to, len)) in each.into_iter().enumerate() {
@@ -261,16 +263,18 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(batches(&queue), expected);
         }
-        let mut queue = SendQueue::new(Backend::Portable);
-        (0..3).for_each(|tag| put(&mut queue, a, tag, b"x"));
-        assert_eq!(batches(&queue), [(1, 1); 3], "the portable backend has none");
+        for (backend, gso) in [(Backend::best(), false), (Backend::Portable, true)] {
+            let mut queue = SendQueue::new(backend, gso);
+            (0..3).for_each(|tag| put(&mut queue, a, tag, b"x"));
+            assert_eq!(batches(&queue), [(1, 1); 3], "{backend:?}");
+        }
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn a_batch_has_64_datagrams_and_the_bytes_of_one_at_most() {
         let to = ([127, 0, 0, 1], 1).into();
-        let mut queue = SendQueue::new(Backend::Full);
+        let mut queue = SendQueue::new(Backend::Full, true);
         (0..65).for_each(|tag| put(&mut queue, to, tag, b"x"));
         (0..3).for_each(|tag| put(&mut queue, to, tag, &vec![0; 30_000]));
         assert_eq!(batches(&queue), [(64, 64), (1, 1), (2, 60_000), (1, 30_000)]);
@@ -281,7 +285,7 @@ mod tests {
         // Port 0 is unreachable.
         let (receiver, nowhere) = (theirs(), ([127, 0, 0, 1], 0).into());
         for backend in [Backend::best(), Backend::Portable] {
-            let (socket, mut queue) = (ours(backend), SendQueue::new(backend));
+            let (socket, mut queue) = (ours(backend), SendQueue::new(backend, true));
             let to = receiver.local_addr().unwrap();
             for (tag, to) in [to, to, nowhere, nowhere, nowhere, to].into_iter().enumerate() {
                 put(&mut queue, to, tag, &[b'0' + u8::try_from(tag).unwrap()]);
@@ -303,7 +307,7 @@ mod tests {
     fn a_refused_batch_is_sent_as_datagrams_and_later_batches_to_there_have_shorter_ones() {
         let (receiver, socket) = (theirs(), ours(Backend::Full));
         sys::options::tests::send_no_checksums(socket.as_fd());
-        let (to, mut queue) = (receiver.local_addr().unwrap(), SendQueue::new(Backend::Full));
+        let (to, mut queue) = (receiver.local_addr().unwrap(), SendQueue::new(Backend::Full, true));
         for (tag, bytes) in [&b"aaa"[..], b"bbb", b"c"].into_iter().enumerate() {
             put(&mut queue, to, tag, bytes);
         }
@@ -330,7 +334,7 @@ mod tests {
             each in prop::collection::vec((0..2_usize, prop::sample::select(vec![0_usize, 1, 20, 20, 20, 21])), 1..100),
         ) {
             for backend in [Backend::best(), Backend::Portable] {
-                let (receivers, socket, mut queue) = ([theirs(), theirs()], ours(backend), SendQueue::new(backend));
+                let (receivers, socket, mut queue) = ([theirs(), theirs()], ours(backend), SendQueue::new(backend, true));
                 for (tag, (to, len)) in each.iter().enumerate() {
                     let bytes = vec![u8::try_from(tag).unwrap(); *len];
                     put(&mut queue, receivers[*to].local_addr().unwrap(), tag, &bytes);

@@ -92,6 +92,8 @@ pub(super) struct Delayed<K, T> {
 #[derive(Debug)]
 pub(super) struct ServerState<D: Decide> {
     backend: Backend,
+    /// Whether datagrams are sent in GSO batches.
+    gso: bool,
     clock: Clock,
     followed: AtomicBool,
     /// Whether a thread has ended, so that the others end too.
@@ -126,6 +128,7 @@ impl<D: Decide> ServerState<D> {
     /// together.
     pub(super) fn new(
         backend: Backend,
+        gso: bool,
         shared: D::Shared,
         deciders: Vec<D>,
         most: usize,
@@ -136,6 +139,7 @@ impl<D: Decide> ServerState<D> {
         let worker = |decider| Mutex::new(WorkerState { decider, delayed: queue() });
         Self {
             backend,
+            gso,
             clock: Clock::start(),
             followed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -167,7 +171,7 @@ impl<D: Decide> ServerState<D> {
     ) -> Result<()> {
         let work = |(state, sockets)| {
             let _closing = Closing { closed: &self.closed, waker };
-            let queue = SendQueue::new(self.backend);
+            let queue = SendQueue::new(self.backend, self.gso);
             let (decisions, rejected) = (Vec::new(), Vec::new());
             Work { server: self, state, sockets, shared, queue, decisions, rejected }.run(bell)
         };

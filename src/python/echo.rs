@@ -34,7 +34,7 @@ pub(super) struct EchoServer {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries, workers))]
+    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries, workers, gso))]
     fn new(
         py: Python<'_>,
         host: String,
@@ -48,6 +48,7 @@ impl EchoServer {
         record: usize,
         port_tries: i64,
         workers: i64,
+        gso: bool,
     ) -> PyResult<Self> {
         let plan = echo_plan(loss, delay, reply, seed, scope)?;
         let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
@@ -62,6 +63,7 @@ impl EchoServer {
             echo: plan,
             record,
             backend: Backend::best(),
+            gso,
         };
         let server = py.detach(|| Server::bind(settings))?;
         Ok(Self { server, seed, loss, delay, reply, scope, can_amplify })

@@ -23,6 +23,7 @@ fn settings(host: &str, loss: &str, delay: &str) -> Settings {
         echo: EchoPlan { link, reply: "upper".parse().expect("a reply") },
         record: 100,
         backend: Backend::best(),
+        gso: false,
     }
 }
 
@@ -174,18 +175,21 @@ proptest! {
         // No randomness: with several workers the order of the clients varies.
         let plain = Settings { record: 1_000, ..settings("127.0.0.1", "pattern:..x.xx", "0") };
         let expected = outcome(Settings { backend: Backend::Portable, ..plain.clone() }, &sends);
-        for workers in [1, 4] {
-            let settings = Settings { workers, backend: Backend::best(), ..plain.clone() };
+        for (workers, gso) in [(1, false), (1, true), (4, true)] {
+            let settings = Settings { workers, gso, ..plain.clone() };
             prop_assert_eq!(&outcome(settings, &sends), &expected);
         }
     }
 }
 
 #[test]
-fn the_portable_backend_has_one_worker() {
-    let settings = Settings { workers: 2, backend: Backend::Portable, ..settings("127.0.0.1", "0", "0") };
-    let error = Server::bind(settings).expect_err("refused").to_string();
+fn the_portable_backend_has_one_worker_and_no_gso() {
+    let plain = Settings { backend: Backend::Portable, ..settings("127.0.0.1", "0", "0") };
+    let refused = |settings| Server::bind(settings).expect_err("refused").to_string();
+    let error = refused(Settings { workers: 2, ..plain.clone() });
     assert!(error.contains("workers 2 is not usable: expected 1 on this system"), "{error}");
+    let error = refused(Settings { gso: true, ..plain });
+    assert!(error.contains("gso True is not usable: expected False on this system"), "{error}");
 }
 
 #[test]

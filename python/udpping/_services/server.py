@@ -126,6 +126,9 @@ class Server(Listener["_core.EchoServer"]):
     * `workers`: how many threads serve, 1 to 64, each with a socket of its own at the port (more than one:
       Linux only, and not with `scope="shared"`). The system gives each client to one of them; what a client
       loses does not depend on which, nor on how many there are.
+    * `gso`: whether replies to one client that are ready together are sent as one packet (UDP_SEGMENT, Linux
+      only), which takes a fraction of the CPU time. A firewall, queue or drop on this machine then takes
+      all of them or none, so losses no longer show what they do to single datagrams.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
@@ -153,6 +156,7 @@ class Server(Listener["_core.EchoServer"]):
         record: bool = False,
         port_tries: int = 1,
         workers: int = 1,
+        gso: bool = False,
     ) -> None:
         self._core = _core.EchoServer(
             checks.text("host", host),
@@ -166,6 +170,7 @@ class Server(Listener["_core.EchoServer"]):
             record=LOG_ROWS if checks.flag("record", record) else 0,
             port_tries=checks.whole("port_tries", port_tries),
             workers=checks.whole("workers", workers),
+            gso=checks.flag("gso", gso),
         )
         if self._core.can_amplify and not is_loopback(self.bound[0]):
             import warnings

@@ -25,7 +25,7 @@ DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms,base=20ms
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
 
 
-SETTINGS = ("loss", "delay", "reply", "seed", "scope", "port_tries", "workers")
+SETTINGS = ("loss", "delay", "reply", "seed", "scope", "port_tries", "workers", "gso")
 
 
 def main(words: list[str]) -> int:
@@ -88,6 +88,11 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     )
     options.add_argument(
         "--workers", type=whole(1, 64), default=1, metavar="N", help="threads to serve with, on Linux (1)"
+    )
+    options.add_argument(
+        "--gso",
+        action="store_true",
+        help="join replies to a client into one packet (Linux): less CPU time, but local drops take them all",
     )
     options.add_argument("--profile", metavar="NAME", help="be that server of the lab")
     if profile is not None:

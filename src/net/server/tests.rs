@@ -122,7 +122,7 @@ fn relay(any: SocketAddr, backend: Backend) {
     let pair = Pair([(), ()].map(|()| Socket::serve(any, backend).unwrap()));
     let [near, beyond] = [0, 1].map(|key| pair.0[key].local().unwrap());
     let relayed = Relayed { client: any, far: far.local_addr().unwrap(), failed: Vec::new() };
-    let server = Arc::new(ServerState::new(backend, relayed, vec![Relay], 10, 1_000));
+    let server = Arc::new(ServerState::new(backend, false, relayed, vec![Relay], 10, 1_000));
     server.follow();
     let (worker, state) = (Worker::new().unwrap(), Arc::clone(&server));
     let waker = worker.waker();
