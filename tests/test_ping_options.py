@@ -251,7 +251,7 @@ def test_no_route_is_a_network_error_with_its_errno() -> None:
     assert "\n" not in text
 
 
-def test_df_refuses_what_the_path_does_not_take_whole() -> None:
+def test_df_does_not_send_what_the_path_does_not_take_whole() -> None:
     """Over a link of 1,500 bytes 1,472 of payload fit; one more goes only in fragments."""
     refused, fits, fragmented = in_a_network_of_its_own("""
 up()
@@ -263,7 +263,7 @@ with udpping.Server(port=0, reply="x") as server:
         attempt(*server.address, count=2, size=1473, timeout=2),
     ]))
 """)
-    assert refused[:2] == ["NetworkError", errno.EMSGSIZE]
+    assert refused == ["error"] * 2
     assert fits == ["reply"] * 2
     assert fragmented == ["reply"] * 2
 

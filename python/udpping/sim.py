@@ -82,7 +82,9 @@ def ping(
     table, facts, path["seed"] = _core.sim_ping(options, **path)
     name = str(table["target"][0])
     settings = options | path
-    return SimRun(table, Summary(name, facts), lambda: measured("udpping.sim.ping", [(name, name)], settings))
+    return SimRun(
+        table, Summary(name, facts), lambda: measured("udpping.sim.ping", [(name, name, None)], settings)
+    )
 
 
 class Watched:

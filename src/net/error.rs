@@ -37,8 +37,23 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
+    /// A datagram that the path does not take whole, with the don't-fragment bit.
+    #[error(
+        "cannot send to {address}: {bytes} bytes are too long for an MTU of {mtu} without fragments (df); send at most {}",
+        most_payload(*address, *mtu)
+    )]
+    TooLong {
+        /// The target.
+        address: SocketAddr,
+        /// The length of its payload.
+        bytes: usize,
+        /// The longest packet of the path, with its headers.
+        mtu: usize,
+        /// The system's error.
+        source: io::Error,
+    },
     /// Any other error of the system at an address.
-    #[error("cannot {action} {address}: {source}{}", advice(source))]
+    #[error("cannot {action} {address}: {}{}", plain(source), advice(source))]
     Io {
         /// The failed action, as a verb.
         action: &'static str,
@@ -48,7 +63,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that cannot be used.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {}", path.display(), plain(source))]
     File {
         /// The failed action, as a verb.
         action: &'static str,
@@ -58,7 +73,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Any other error of the system.
-    #[error("cannot {action}: {source}{}", advice(source))]
+    #[error("cannot {action}: {}{}", plain(source), advice(source))]
     System {
         /// The failed action, as a verb.
         action: &'static str,
@@ -81,6 +96,7 @@ impl Error {
         match self {
             Self::Invalid(_) | Self::UnknownHost { .. } => None,
             Self::PortBusy { source, .. }
+            | Self::TooLong { source, .. }
             | Self::Io { source, .. }
             | Self::File { source, .. }
             | Self::System { source, .. } => source.raw_os_error(),
@@ -93,12 +109,28 @@ impl Error {
     }
 }
 
+/// The system's text without its number, which [`Error::errno`] has.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+/// The longest payload of a datagram that a packet of this length holds.
+pub(super) fn most_payload(address: SocketAddr, mtu: usize) -> usize {
+    let headers = if address.is_ipv4() { 20 + 8 } else { 40 + 8 };
+    mtu.saturating_sub(headers)
+}
+
 fn advice(error: &io::Error) -> Cow<'static, str> {
     if error.raw_os_error() == Some(OWN_LIMIT) {
         return limit().into();
     }
     Cow::Borrowed(match error.kind() {
         io::ErrorKind::PermissionDenied => "; ports below 1024 and broadcast addresses need extra rights",
+        io::ErrorKind::InvalidInput => "; this machine cannot use that address for it",
         io::ErrorKind::AddrNotAvailable => "; the address is not one of this machine's",
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
             "; this machine has no route to it"

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::event_queue::lock;
-use super::resolve::bare;
+use super::resolve::{bare, zoned};
 use super::socket::Backend;
 use super::{Error, Result};
 use crate::logic::heartbeat::{Counters, HeartbeatPlan};
@@ -84,6 +84,9 @@ impl Heartbeat {
     /// Looks up no name and sends nothing before [`Heartbeat::start`].
     pub fn new(settings: Settings) -> Result<Self> {
         bare(&settings.host)?;
+        if let Some(address) = name_watcher::fixed(&settings.host, settings.port) {
+            zoned("host", address, None)?;
+        }
         if settings.port == 0 {
             return Err(Invalid::new("port", 0, "1 to 65535").into());
         }

@@ -27,6 +27,6 @@ mod worker;
 pub use error::{Error, Result};
 pub use event_queue::EventQueue;
 pub use file::{count_up, replace_file};
-pub use resolve::{Family, resolve};
+pub use resolve::{Family, local_address, resolve};
 pub use seed::{random_seed, random_session};
 pub use worker::Worker;

@@ -3,6 +3,7 @@
 //! The thread alone sends and receives. Other threads read the pingers between two waits, add and remove targets, take
 //! events from a bounded queue, and stop the thread.
 
+mod logs;
 mod prepared_ping;
 mod spin_margin;
 #[cfg(test)]
@@ -10,8 +11,7 @@ mod tests;
 mod thread;
 mod tx_timestamps;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,24 +19,17 @@ use std::sync::{Arc, Mutex};
 use super::clock::wall_ns;
 use super::datagram::Timestamping;
 use super::event_queue::{EventQueue, lock};
-use super::resolve::reachable;
-use super::socket::{Backend, IpOptions, Socket};
-#[cfg(target_os = "linux")]
-use super::timestamping;
+use super::resolve::{bare, reachable, zoned};
+use super::socket::{Backend, IpOptions};
 use super::wait::{self, Waker};
 use super::{Error, Family, Result, resolve};
-use crate::logic::ping::{Account, Pinger, Plan};
+use crate::logic::ping::{Account, Plan};
 use crate::logic::record::Row;
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
 
-/// The most targets of a session, including removed ones.
-const MOST_TARGETS: usize = 65_536;
-/// Rows that an endless run keeps by default: for all the targets that it begins with, and for each.
-const KEEP_ALL: usize = 1_048_576;
-const KEEP_MOST: usize = 65_536;
-/// The same for each target that is added later.
-const KEEP_ADDED: usize = 1_024;
+pub use logs::PingLog;
+use logs::PingLogs;
 
 /// What to ping, and how.
 #[derive(Debug, Clone)]
@@ -49,8 +42,8 @@ pub struct Settings {
     pub keep: Option<usize>,
     /// The IP version; `None`: either.
     pub family: Option<Family>,
-    /// The local address to send from.
-    pub bind: Option<IpAddr>,
+    /// The local address to send from, with port 0.
+    pub bind: Option<SocketAddr>,
     /// The IP options of pings.
     pub ip_options: IpOptions,
     /// Which changes of rows are events.
@@ -131,170 +124,6 @@ impl Target {
     }
 }
 
-/// One target and its run.
-#[derive(Debug)]
-pub struct PingLog {
-    /// The name that the user gave.
-    pub name: String,
-    /// Its run.
-    pub pinger: Pinger,
-    /// Whether it was removed: nothing more is sent.
-    pub removed: bool,
-    target: Target,
-    socket: usize,
-}
-
-/// The targets of a session; their lock is held briefly.
-#[derive(Debug, Default)]
-struct PingLogs {
-    all: Vec<PingLog>,
-    /// By the socket and the address that its replies come from: targets at one address have a socket each.
-    by_peer: HashMap<(usize, IpAddr, u16), usize>,
-    by_name: HashMap<String, usize>,
-    sockets: Vec<Arc<Socket>>,
-    /// The class of service of each socket.
-    dscp_of: Vec<Option<u8>>,
-    /// Whether `sockets` or `touched` changed.
-    changed: bool,
-    /// Targets that the thread has to poll: new, resumed or ended ones.
-    touched: Vec<usize>,
-    /// The thread has ended, or never starts.
-    over: bool,
-}
-
-impl PingLogs {
-    /// Adds a target whose first ping is due at `start`.
-    fn insert(
-        &mut self,
-        settings: &Settings,
-        target: &Target,
-        address: SocketAddr,
-        start: Nanos,
-    ) -> Result<()> {
-        let index = self.all.len();
-        let name = target.name();
-        if index == MOST_TARGETS {
-            let expected = format!("at most {MOST_TARGETS} targets in one run, with those that were removed");
-            return Err(Invalid::new("target", format!("{name:?}"), expected).into());
-        }
-        self.check_free(settings, index, target, address)?;
-        let several = settings.targets.len() > 1 || index > 0;
-        let socket = self.socket_of(settings, target, address, several)?;
-        let mut plan = Plan {
-            start,
-            stream: u32::try_from(index).unwrap_or(u32::MAX),
-            keep: settings.keep.unwrap_or_else(|| keep(index, settings.targets.len())),
-            ..settings.plan.clone()
-        };
-        if target.size.is_some() {
-            plan.size = target.size;
-        }
-        // With several targets the session counts datagrams from other addresses: they belong to no target.
-        let sees_foreign = !several && self.sockets[socket].sees_foreign();
-        let mut pinger = Pinger::new(plan, address, sees_foreign);
-        if self.sockets[socket].timestamping() == Timestamping::Both {
-            pinger.expect_stamps();
-        }
-        self.by_peer.insert(key(socket, address), index);
-        self.by_name.insert(name.clone(), index);
-        self.all.push(PingLog { name, pinger, removed: false, target: target.clone(), socket });
-        Ok(())
-    }
-
-    /// Adds a target while the session runs.
-    fn add(
-        &mut self,
-        settings: &Settings,
-        target: &Target,
-        address: SocketAddr,
-        shared: &Shared,
-    ) -> Result<()> {
-        let index = self.all.len();
-        self.insert(settings, target, address, 0)?;
-        self.touched.push(index);
-        self.changed = true;
-        if let [first, _] = &mut self.all[..] {
-            shared.foreign.fetch_add(first.pinger.leave_foreign(), Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Refuses a target that is equal to another one.
-    fn check_free(
-        &self,
-        settings: &Settings,
-        index: usize,
-        target: &Target,
-        address: SocketAddr,
-    ) -> Result<()> {
-        let looks =
-            |target: &Target| (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size));
-        let same = |other: &usize| {
-            let log = &self.all[*other];
-            looks(&log.target) == looks(target) && *other != index && !log.removed
-        };
-        let mut there = (0..self.sockets.len()).filter_map(|socket| self.by_peer.get(&key(socket, address)));
-        if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
-            return Err(Invalid::new("targets", format!("{:?}", target.name()), "each address once").into());
-        }
-        Ok(())
-    }
-
-    /// Changes the address of a target.
-    fn move_to(&mut self, settings: &Settings, index: usize, address: SocketAddr) -> Result<()> {
-        let (target, old, before) = {
-            let log = &self.all[index];
-            (log.target.clone(), log.pinger.target(), log.socket)
-        };
-        self.check_free(settings, index, &target, address)?;
-        if key(0, old) == key(0, address) {
-            return Ok(());
-        }
-        let socket = if self.sockets[before].sees_foreign() {
-            self.socket_of(settings, &target, address, true)?
-        } else {
-            // It was connected to the old address, for this target alone.
-            self.sockets[before] = open_socket(settings, &target, address, settings.busy)?;
-            before
-        };
-        self.by_peer.remove(&key(before, old));
-        self.by_peer.insert(key(socket, address), index);
-        let log = &mut self.all[index];
-        log.socket = socket;
-        log.pinger.retarget(address);
-        self.changed = true;
-        Ok(())
-    }
-
-    /// A socket for a target. An unconnected socket serves any number of targets of its family, one at each address; a
-    /// connected socket serves one.
-    fn socket_of(
-        &mut self,
-        settings: &Settings,
-        target: &Target,
-        address: SocketAddr,
-        several: bool,
-    ) -> Result<usize> {
-        if let Some(socket) = self.socket_for(address, target.dscp, settings) {
-            return Ok(socket);
-        }
-        self.sockets.push(open_socket(settings, target, address, settings.busy && !several)?);
-        self.dscp_of.push(target.dscp.or(settings.ip_options.dscp));
-        Ok(self.sockets.len() - 1)
-    }
-
-    /// The first socket with these options and this family that serves no target at `address`.
-    fn socket_for(&self, address: SocketAddr, dscp: Option<u8>, settings: &Settings) -> Option<usize> {
-        (0..self.sockets.len()).find(|index| {
-            let socket = &self.sockets[*index];
-            socket.sees_foreign()
-                && !self.by_peer.contains_key(&key(*index, address))
-                && self.dscp_of[*index] == dscp.or(settings.ip_options.dscp)
-                && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
-        })
-    }
-}
-
 /// A run of pings in the background.
 #[derive(Debug)]
 pub struct Session {
@@ -320,15 +149,21 @@ impl Session {
     /// Resolves the targets and opens the sockets. Nothing is sent yet.
     ///
     /// # Errors
-    /// An unknown host, an unusable address, no route, or a target named twice.
+    /// A target that is refused, such as one named twice. An unknown host, an unusable address or no route is an error
+    /// only if no target is better; else each of its pings gets the status `error`.
     pub fn open(settings: &Settings) -> Result<Self> {
         if settings.targets.is_empty() {
             return Err(Invalid::new("targets", "[]", "at least one target").into());
         }
         let mut logs = PingLogs::default();
+        let mut problems = Vec::new();
         for (index, target) in settings.targets.iter().enumerate() {
+            check(target)?;
             let start = stagger(&settings.plan, index, settings.targets.len());
-            logs.insert(settings, target, address_of(target, settings)?, start)?;
+            problems.extend(logs.insert(settings, target, address_of(target, settings), start)?);
+        }
+        if problems.len() == settings.targets.len() {
+            return Err(problems.swap_remove(0));
         }
         let (waker, bell) = wait::waker().map_err(Error::system("set up the pinger"))?;
         let shared = Arc::new(Shared {
@@ -348,6 +183,7 @@ impl Session {
     /// # Errors
     /// As [`Session::open`], and when the run is over. An error changes nothing.
     pub fn add(&self, target: &Target) -> Result<()> {
+        check(target)?;
         let address = address_of(target, &self.settings)?;
         let mut logs = lock(&self.shared.logs);
         if logs.over {
@@ -493,11 +329,6 @@ impl Drop for Session {
     }
 }
 
-/// Rows kept for a target; the run began with `targets`.
-fn keep(index: usize, targets: usize) -> usize {
-    if index < targets { (KEEP_ALL / targets).clamp(KEEP_ADDED, KEEP_MOST) } else { KEEP_ADDED }
-}
-
 /// Spreads the first pings of several targets over the interval, so that they are not sent in one burst.
 fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
     let share = |interval: Nanos| {
@@ -507,32 +338,16 @@ fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
     plan.start + plan.interval.map_or(0, share)
 }
 
-fn open_socket(
-    settings: &Settings,
-    target: &Target,
-    address: SocketAddr,
-    connected: bool,
-) -> Result<Arc<Socket>> {
-    let dscp = target.dscp.or(settings.ip_options.dscp);
-    let ip_options = IpOptions { dscp, ..settings.ip_options };
-    let mut socket = Socket::toward(address, settings.bind, ip_options, settings.backend)?;
-    #[cfg(target_os = "linux")]
-    timestamping::enable(&mut socket, settings.timestamping);
-    if connected {
-        socket.connect(address)?;
+/// Refuses a target that has no name or no port.
+fn check(target: &Target) -> Result<()> {
+    bare(&target.host)?;
+    if target.port == 0 {
+        return Err(Invalid::new("port", 0, "1 to 65535").into());
     }
-    Ok(Arc::new(socket))
+    Ok(())
 }
 
 fn address_of(target: &Target, settings: &Settings) -> Result<SocketAddr> {
     let address = reachable(resolve(&target.host, target.port, settings.family)?);
-    if target.port == 0 {
-        return Err(Invalid::new("port", 0, "1 to 65535").into());
-    }
-    Ok(address)
-}
-
-/// The key of replies, without scope and flow of an IPv6 address.
-fn key(socket: usize, address: SocketAddr) -> (usize, IpAddr, u16) {
-    (socket, address.ip(), address.port())
+    Ok(zoned("host", address, settings.bind)?)
 }

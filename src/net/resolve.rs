@@ -1,6 +1,6 @@
 //! Resolves host names to addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _};
 use std::str::FromStr;
 
 use super::{Error, Result};
@@ -47,13 +47,92 @@ pub fn resolve(host: &str, port: u16, family: Option<Family>) -> Result<SocketAd
 /// All addresses of `host`, at least one, IPv4 first.
 pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     let unknown = |reason: String| Error::UnknownHost { host: host.to_owned(), reason };
-    let found = (bare(host)?, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?;
+    let bare = bare(host)?;
+    let found = (bare, port).to_socket_addrs().map_err(|error| match zone_of(bare) {
+        Some((_, zone)) => no_interface("host", bare, zone).into(),
+        None => unknown(plain(&error)),
+    })?;
     let mut found: Vec<SocketAddr> = found.collect();
     if found.is_empty() {
         return Err(unknown("it has no address".to_owned()));
     }
     found.sort_by_key(SocketAddr::is_ipv6);
     Ok(found)
+}
+
+/// A local address to send from, such as `127.0.0.1` or `fe80::1%eth0`.
+///
+/// # Errors
+/// Other text, an interface that does not exist, or a link-local address without one.
+pub fn local_address(text: &str) -> Result<SocketAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let refused = || {
+        let expected = "an IP address of this machine, such as \"127.0.0.1\" or \"fe80::1%eth0\"";
+        Invalid::new("bind", format!("{text:?}"), expected)
+    };
+    let address = match (bare.parse::<IpAddr>(), zone_of(bare)) {
+        (Ok(ip), _) if !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST) => SocketAddr::new(ip, 0),
+        (_, Some((_, zone))) => {
+            let found = (bare, 0).to_socket_addrs().ok().and_then(|mut found| found.next());
+            found.ok_or_else(|| no_interface("bind", bare, zone))?
+        }
+        _ => return Err(refused().into()),
+    };
+    Ok(zoned("bind", address, None)?)
+}
+
+/// The parts of an IPv6 address with an interface.
+fn zone_of(host: &str) -> Option<(&str, &str)> {
+    host.split_once('%').filter(|(ip, _)| ip.parse::<Ipv6Addr>().is_ok())
+}
+
+fn no_interface(what: &'static str, host: &str, zone: &str) -> Invalid {
+    let names = link_local_interfaces().join(", ");
+    let known = if names.is_empty() { String::new() } else { format!(" ({names})") };
+    let expected = format!("an interface of this machine{known} behind the %, not {zone:?}");
+    Invalid::new(what, format!("{host:?}"), expected)
+}
+
+/// The address; a link-local one, which exists on each interface, needs its interface, or gets that of `bind`.
+///
+/// # Errors
+/// Neither names an interface.
+pub(super) fn zoned(
+    what: &'static str,
+    address: SocketAddr,
+    bind: Option<SocketAddr>,
+) -> std::result::Result<SocketAddr, Invalid> {
+    let SocketAddr::V6(v6) = address else { return Ok(address) };
+    if v6.scope_id() != 0 || !is_link_local(*v6.ip()) {
+        return Ok(address);
+    }
+    match bind {
+        Some(SocketAddr::V6(bind)) if bind.scope_id() != 0 => {
+            Ok(SocketAddrV6::new(*v6.ip(), v6.port(), 0, bind.scope_id()).into())
+        }
+        _ => {
+            let names = link_local_interfaces();
+            let expected = format!(
+                "its interface too: \"{}%{}\"{}",
+                v6.ip(),
+                names.first().map_or("eth0", String::as_str),
+                if names.len() > 1 { format!(", with one of {}", names.join(", ")) } else { String::new() },
+            );
+            Err(Invalid::new(what, v6.ip(), expected))
+        }
+    }
+}
+
+fn is_link_local(ip: Ipv6Addr) -> bool {
+    ip.is_unicast_link_local() || (ip.is_multicast() && matches!(ip.segments()[0] & 0xf, 1 | 2))
+}
+
+/// The interfaces with a link-local address, where the system lists them.
+fn link_local_interfaces() -> Vec<String> {
+    // "fe80000000000000... 02 40 20 80     eth0": address, index, prefix, scope, flags, name
+    let table = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let rows = table.lines().filter(|line| line.starts_with("fe80"));
+    rows.filter_map(|line| line.split_whitespace().nth(5).map(str::to_owned)).collect()
 }
 
 /// A host without the brackets of an IPv6 address.

@@ -15,9 +15,10 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 pub use recv_batch::RecvBatch;
 
 use super::datagram::{ErrorQueueEntry, IcmpError, PktInfo, Reports, Timestamping};
+use super::resolve::{resolve, zoned};
 #[cfg(target_os = "linux")]
 use super::sys::{options, timestamping};
-use super::{Error, Result, resolve, sys, wait};
+use super::{Error, Result, sys, wait};
 use crate::logic::Invalid;
 
 /// The requested receive buffer. The system's default holds some 250 small datagrams, too few under load.
@@ -95,7 +96,7 @@ impl Socket {
             let address = if host.is_empty() {
                 SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
             } else {
-                resolve(host, port, None)?
+                zoned("host", resolve(host, port, None)?, None)?
             };
             match Self::serve(address, backend) {
                 Err(busy @ Error::PortBusy { .. }) => taken = taken.or(Some(busy)),
@@ -146,26 +147,14 @@ impl Socket {
     /// A client's socket, from `bind` (or any address) to `target`; on the portable backend it is connected.
     pub fn toward(
         target: SocketAddr,
-        bind: Option<IpAddr>,
+        bind: Option<SocketAddr>,
         ip_options: IpOptions,
         backend: Backend,
     ) -> Result<Self> {
-        let any = if target.is_ipv4() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-        } else {
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-        };
-        let local = SocketAddr::new(bind.unwrap_or(any), 0);
-        if local.is_ipv4() != target.is_ipv4() {
-            let family = if target.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(
-                Invalid::new("bind", local.ip(), format!("an {family} address, as the target has")).into()
-            );
-        }
+        let local = local(target, bind)?;
         let raw = open(local).map_err(Error::at("open a socket for", target))?;
         raw.bind(&local.into()).map_err(Error::at("send from", local))?;
         let reach = Error::at("reach", target);
-        check_route(local.ip(), target).map_err(reach)?;
         let mut socket = Self::finish(raw, backend).map_err(reach)?;
         if backend == Backend::Portable {
             socket.connect(target)?;
@@ -370,6 +359,11 @@ pub fn is_icmp_error(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|errno| sys::ICMP_ERRORS.contains(&errno))
 }
 
+/// Whether an error of a send says that the datagram is longer than the path takes.
+pub(super) fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(sys::TOO_LONG)
+}
+
 /// Whether an error of a receive is about an earlier reply, or is temporary.
 pub fn is_transient(error: &io::Error) -> bool {
     is_icmp_error(error) || matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
@@ -388,6 +382,33 @@ fn share_port(socket: BorrowedFd<'_>, backend: Backend) -> io::Result<()> {
 }
 
 /// Checks for a route by connecting another socket, which sends nothing.
-fn check_route(local: IpAddr, target: SocketAddr) -> io::Result<()> {
-    UdpSocket::bind(SocketAddr::new(local, 0))?.connect(target)
+pub(super) fn check_route(target: SocketAddr, bind: Option<SocketAddr>) -> Result<()> {
+    probe(target, bind).map(drop)
+}
+
+/// The longest packet on the path to `target`, where the system reports it.
+pub(super) fn path_mtu(target: SocketAddr, bind: Option<SocketAddr>) -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    return options::path_mtu(probe(target, bind).ok()?.as_fd(), target.is_ipv4());
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+fn probe(target: SocketAddr, bind: Option<SocketAddr>) -> Result<UdpSocket> {
+    let local = local(target, bind)?;
+    let socket = UdpSocket::bind(local).map_err(Error::at("send from", local))?;
+    socket.connect(target).map_err(Error::at("reach", target))?;
+    Ok(socket)
+}
+
+/// The address to send to `target` from.
+fn local(target: SocketAddr, bind: Option<SocketAddr>) -> Result<SocketAddr> {
+    let any =
+        if target.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let local = bind.unwrap_or(SocketAddr::new(any, 0));
+    if local.is_ipv4() == target.is_ipv4() {
+        return Ok(local);
+    }
+    let family = if target.is_ipv4() { "IPv4" } else { "IPv6" };
+    Err(Invalid::new("bind", local.ip(), format!("an {family} address, as the target has")).into())
 }

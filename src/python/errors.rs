@@ -32,7 +32,9 @@ impl From<Error> for PyErr {
                 Some(errno) => PyOSError::new_err((errno, text)),
                 None => PyOSError::new_err(text),
             },
-            Error::Io { .. } | Error::System { .. } => exceptions::NetworkError::new_err((errno, text)),
+            Error::Io { .. } | Error::TooLong { .. } | Error::System { .. } => {
+                exceptions::NetworkError::new_err((errno, text))
+            }
         }
     }
 }

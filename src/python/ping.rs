@@ -1,6 +1,5 @@
 //! `PingSession` binds a run of pings in the background to Python.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt as _;
@@ -17,10 +16,10 @@ use crate::logic::ping::{Options, Plan};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::{Invalid, Nanos, SECOND};
-use crate::net::Family;
 use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, PingLog, Session, Settings, Target};
 use crate::net::socket::IpOptions;
+use crate::net::{Family, local_address};
 
 /// Host, port, class of service and bytes of each message.
 type PingTarget = (String, i64, Option<i64>, Option<i64>);
@@ -140,10 +139,14 @@ impl PingSession {
         })
     }
 
-    /// Name and address of each target.
-    fn targets(&self, py: Python<'_>) -> Vec<(String, String)> {
+    /// The name of each target, its address once that is found, and why its pings with the status `error` were not sent.
+    #[pyo3(signature = () -> "list[tuple[str, str | None, str | None]]")]
+    fn targets(&self, py: Python<'_>) -> Vec<(String, Option<String>, Option<String>)> {
         py.detach(|| {
-            let each = |log: &PingLog| (log.name.clone(), log.pinger.target().to_string());
+            let each = |log: &PingLog| {
+                let address = log.address().map(|address| address.to_string());
+                (log.name.clone(), address, log.problem().map(str::to_owned))
+            };
             self.session.look(|logs| logs.iter().map(each).collect())
         })
     }
@@ -243,11 +246,4 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
 /// A keyword, checked or set to its default by the Python package.
 fn option<'py, T: FromPyObjectOwned<'py>>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<T> {
     options.as_any().get_item(name)?.extract().map_err(Into::into)
-}
-
-fn local_address(text: &str) -> PyResult<IpAddr> {
-    text.parse().map_err(|_| {
-        Invalid::new("bind", format!("{text:?}"), "an IP address of this machine, such as \"127.0.0.1\"")
-            .into()
-    })
 }

@@ -1,6 +1,6 @@
 //! The pinger against every scenario, in virtual time and on loopback, and tests that need real sockets.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -252,9 +252,9 @@ fn invalid_targets_are_errors() {
     let twice = vec![Target::new("127.0.0.1", 9), Target::new("127.0.0.1", 9)];
     assert!(open(Settings { targets: twice, ..base.clone() }).contains("each address once"));
     assert!(open(Settings { targets: Vec::new(), ..base.clone() }).contains("at least one target"));
-    let bind = Some(IpAddr::from([192, 0, 2, 1]));
+    let bind = Some(SocketAddr::from(([192, 0, 2, 1], 0)));
     assert!(open(Settings { bind, ..base.clone() }).contains("192.0.2.1"));
-    let bind = Some("::1".parse().expect("an address"));
+    let bind = Some("[::1]:0".parse().expect("an address"));
     assert!(open(Settings { bind, ..base }).contains("IPv4"));
 }
 

@@ -40,6 +40,7 @@ class Target(NamedTuple):
 
 
 EXPECTED = 'text such as "host:12000", (host, port), a Target or a Server'
+NO_PAIR = "a tuple to be (host, port), with a whole number as its port; several targets go into a list"
 
 
 def one_target(target: object, port: int) -> Target:
@@ -58,6 +59,8 @@ def one_target(target: object, port: int) -> Target:
         name, number = items("target", getattr(target, "address", target), EXPECTED)
     except ValueError:
         raise refuse("target", target, EXPECTED) from None
+    if isinstance(number, tuple) or (isinstance(number, str) and not number.isdecimal()):
+        raise refuse("target", target, NO_PAIR)
     return Target(text("host", name), whole("port", number))
 
 
@@ -78,7 +81,10 @@ def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int) -> list[T
         return [one_target(targets, port)]
     if not isinstance(targets, Iterable):
         text("host", targets)
-    return targets_of(targets, port)
+    read = targets_of(targets, port)
+    if not read:
+        raise refuse("host", targets, "a target, or a list with at least one")
+    return read
 
 
 def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:

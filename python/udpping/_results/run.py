@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from udpping import _core
 from udpping._results.rows import Row
-from udpping._results.settings import MANY, encode, metadata, total_name
+from udpping._results.settings import MANY, encode, metadata, problems, total_name
 from udpping._table.table import Table
 from udpping._table.text import loss_percents, visible
 from udpping.errors import ConfigError
@@ -269,6 +269,18 @@ class Run(Table[Row]):
         sent = PickleBuffer(rows) if index(protocol) >= OUT_OF_BAND else rows
         return _restore, (type(self), header, sent, checksum)
 
+    @property
+    def problems(self) -> "dict[str, str]":
+        """Why pings have the status `error`, by target: the latest reason of each.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server:
+        ...     run = udpping.ping_many([server, "no-such-host.invalid"], count=2, timeout=0.1)
+        >>> [row.status for row in run], list(run.problems)
+        (['reply', 'reply', 'error', 'error'], ['no-such-host.invalid:12000'])
+        """
+        return problems(self.settings)
+
     def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
         """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.
 
@@ -295,6 +307,8 @@ class Run(Table[Row]):
             lines.append(
                 f"{self._summary.kernel_drops:,} dropped by this machine's kernel, from whichever target"
             )
+        reasons = list(self.problems.items())[:MANY]
+        lines += [f"not sent to {visible(name)}: {visible(reason)}" for name, reason in reasons]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -25,8 +25,10 @@ CLOCKS = {"intervals": "monotonic", "shown": "wall", "stamps": "see column stamp
 """The clocks of a run that was measured here."""
 
 
-def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts") -> "Settings":
-    """Record the call and the options that made a run; `targets` have name and address."""
+def measured(
+    made_by: str, targets: "Sequence[tuple[str, str | None, str | None]]", options: "Facts"
+) -> "Settings":
+    """Record the call and the options that made a run; `targets` have name, address and problem."""
     import platform
 
     import udpping
@@ -38,10 +40,20 @@ def measured(made_by: str, targets: "Sequence[tuple[str, str]]", options: "Facts
         "system": f"{platform.system()} {platform.machine()}",
         "host": platform.node(),
         "clocks": CLOCKS,
-        "targets": [{"target": name, "address": address} for name, address in targets],
+        "targets": [
+            {"target": name, "address": address} | ({"problem": problem} if problem else {})
+            for name, address, problem in targets
+        ],
         **options,
     }
     return MappingProxyType(facts)
+
+
+def problems(settings: "Settings") -> "dict[str, str]":
+    """Read why pings were not sent, by target; settings from a file may hold anything."""
+    targets = settings.get("targets")
+    facts = [each for each in targets if isinstance(each, dict)] if isinstance(targets, list) else []
+    return {str(each.get("target")): str(each["problem"]) for each in facts if each.get("problem")}
 
 
 def total_name(names: "Sequence[str]") -> str:

@@ -58,9 +58,11 @@ def ping(
     * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
     * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
       numbers: 44 without an end) to 65,507. `None` is as long as the text.
-    * `bind`: the local IP address to send from; `None` leaves it to the system.
+    * `bind`: the local IP address to send from, with the interface of a link-local one (`"fe80::1%eth0"`);
+      `None` leaves it to the system.
     * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
-    * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`.
+    * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`, and
+      `run.problems` has the MTU.
     * `family`: `"ipv4"` or `"ipv6"` to insist on one; otherwise IPv4 is preferred.
     * `message`: what a ping says, for servers that expect another text: one with the field `{seq}`, and
       perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
@@ -166,8 +168,10 @@ def ping_many(
     * A datagram from a stranger belongs to no target, and sockets are shared: `foreign` and `kernel_drops`
       are counted in `run.summary` and are `None` in `run.summaries`.
 
-    Raises what `ping` raises. ConfigError is also for an empty list, and for two targets with the same
-    address and port, under whatever names, that differ in no option; nothing has been sent then.
+    Raises ConfigError as `ping` does, also for an empty list, and for two targets with the same address and
+    port, under whatever names, that differ in no option; nothing has been sent then. A target that cannot be
+    found or reached ends no other: its pings have the status `error`, and `run.problems` says why. Only if
+    that is so of all, AddressError or NetworkError is raised.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
@@ -323,7 +327,21 @@ class Pinger:
     @property
     def address(self) -> str:
         """The address and port that the first name stands for: `127.0.0.1:12000` or `[::1]:12000`."""
-        return self._session.targets[0][1]
+        name, address, _ = self._session.targets[0]
+        return address or name
+
+    @property
+    def problems(self) -> "dict[str, str]":
+        """Why pings have the status `error`, by target: the latest reason of each.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server:
+        ...     pinger = udpping.Pinger([server, "no-such-host.invalid"], count=1)
+        ...     statuses = [row.status for row in pinger]
+        >>> sorted(statuses), list(pinger.problems)
+        (['error', 'reply'], ['no-such-host.invalid:12000'])
+        """
+        return {name: problem for name, _, problem in self._session.targets if problem}
 
     @property
     def summary(self) -> "Summary":
@@ -354,7 +372,8 @@ class Pinger:
         that was removed goes on with its next number. Its name is looked up now.
 
         Raises ConfigError for one that is pinged already, for more than 65,536 (with those that were
-        removed), and when the run is over; and AddressError and NetworkError as `ping` does. Others go on.
+        removed), and when the run is over; and AddressError and NetworkError if it cannot be found or reached
+        now: it is not added then. Others go on.
         """
         self._session.add(one_target(target, self._port))
 

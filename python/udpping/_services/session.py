@@ -54,8 +54,8 @@ class Session:
             self._options["keep"] = keep
 
     @property
-    def targets(self) -> list[tuple[str, str]]:
-        """The name of each, and its address and port."""
+    def targets(self) -> "list[tuple[str, str | None, str | None]]":
+        """The name of each, its address and port once found, and why pings to it were not sent."""
         return self._core.targets()
 
     def add(self, target: Target) -> None:
@@ -128,12 +128,12 @@ class Session:
 
         if len(targets) == 1:
             return Run(self._core.table(latest), total, (total,), settings)
-        summaries = tuple(Summary(name, self._core.summary(i)) for i, (name, _) in enumerate(targets))
+        summaries = tuple(Summary(name, self._core.summary(i)) for i, (name, *_) in enumerate(targets))
         return Run(self._core.table(latest), total, summaries, settings)
 
     def summary(self) -> Summary:
         """Return the summary so far."""
-        return Summary(total_name([name for name, _ in self.targets]), self._core.summary(None))
+        return Summary(total_name([name for name, *_ in self.targets]), self._core.summary(None))
 
     def _interrupted(self) -> Interrupted:
         self.stop()

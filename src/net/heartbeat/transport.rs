@@ -8,7 +8,7 @@ use super::mailbox::Lease;
 use crate::logic::codec::read_seq;
 use crate::net::poller::{Poller, Registration};
 use crate::net::resolve::reachable;
-use crate::net::socket::{Backend, IpOptions, RecvBatch, Socket, is_icmp_error};
+use crate::net::socket::{Backend, IpOptions, RecvBatch, Socket, check_route, is_icmp_error};
 use crate::net::{Error, Result};
 
 /// Datagrams and error queue entries read at a time.
@@ -129,6 +129,7 @@ impl Transport {
     }
 
     fn open(&self, to: SocketAddr) -> Result<Registration> {
+        check_route(to, None)?;
         let socket = Socket::toward(to, None, IpOptions::default(), self.backend)?;
         Registration::new(socket, &self.poller, self.key).map_err(Error::system("watch a socket"))
     }

@@ -73,7 +73,7 @@ fn a_target_does_not_move_to_the_address_of_an_equal_one() {
     let session = Session::open(&settings(&[here, there], Backend::best(), false)).expect("opens");
     let refused = lock(&session.shared.logs).move_to(&session.settings, 0, there).expect_err("taken");
     assert!(refused.to_string().contains("each address once"), "{refused}");
-    assert_eq!(session.look(|logs| logs[0].pinger.target()), here);
+    assert_eq!(session.look(|logs| logs[0].address()), Some(here));
     let (special, elsewhere) = (Target { dscp: Some(8), ..target(here) }, echo());
     session.add(&special).expect("another class of service");
     lock(&session.shared.logs).move_to(&session.settings, 2, there).expect("they differ");

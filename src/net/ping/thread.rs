@@ -9,16 +9,17 @@ use std::sync::atomic::Ordering;
 
 use rustix::fd::AsFd as _;
 
+use super::logs::{PingLog, PingLogs, key};
 use super::prepared_ping::PreparedPing;
 use super::spin_margin::SpinMargin;
 use super::tx_timestamps::TxTimestamps;
-use super::{Events, PingLog, PingLogs, Settings, Shared, key};
+use super::{Events, Settings, Shared};
 use crate::logic::ping::{Action, Pinger};
 use crate::logic::{Arrival, Moment, Nanos};
 use crate::net::clock::Clock;
 use crate::net::datagram::{Datagram, ErrorQueueEntry, Timestamping};
 use crate::net::event_queue::lock;
-use crate::net::socket::{Backend, RecvBatch, Socket, is_icmp_error};
+use crate::net::socket::{Backend, RecvBatch, Socket, is_icmp_error, is_too_long, path_mtu};
 use crate::net::wait::{self, Bell};
 use crate::net::{Error, Result};
 
@@ -52,6 +53,7 @@ pub(super) struct Ready {
 struct PingLoop {
     sockets: Vec<Arc<Socket>>,
     events: Events,
+    bind: Option<SocketAddr>,
     prepared: PreparedPing,
     tx_timestamps: Vec<TxTimestamps>,
     quoted: Vec<u8>,
@@ -65,6 +67,7 @@ impl Ready {
         let ping_loop = PingLoop {
             sockets: Vec::new(),
             events: settings.events,
+            bind: settings.bind,
             prepared: PreparedPing::default(),
             tx_timestamps: Vec::new(),
             quoted: Vec::new(),
@@ -267,9 +270,13 @@ impl PingLoop {
         seq: u64,
         clock: Clock,
     ) -> Result<()> {
-        let PingLog { pinger, socket, .. } = &mut logs.all[index];
-        let (socket, target) = (*socket, pinger.target());
+        let PingLog { pinger, socket, address, .. } = &mut logs.all[index];
+        let route = socket.zip(*address);
         let (before, wall) = self.prepared.refresh(pinger, index, seq, clock);
+        let Some((socket, target)) = route else {
+            self.watch(shared, index, pinger, |pinger, changed| pinger.send_failed(before, wall, changed));
+            return Ok(());
+        };
         let mut result = self.send_on(shared, logs, (socket, target), clock)?;
         if result.as_ref().is_err_and(is_icmp_error) {
             // The error is of an earlier ping, and this call has cleared it.
@@ -280,7 +287,7 @@ impl PingLoop {
         }
         let several = logs.all.len() > 1;
         let announce = self.events == Events::All;
-        let pinger = &mut logs.all[index].pinger;
+        let PingLog { pinger, problem, .. } = &mut logs.all[index];
         match result {
             Ok(()) => self.watch(shared, index, pinger, |pinger, changed| {
                 pinger.sent(before, wall);
@@ -288,17 +295,28 @@ impl PingLoop {
                     changed(seq);
                 }
             }),
-            // Nothing was ever sent: a wrong option is more likely than a temporary fault.
-            Err(source) if pinger.rows().is_empty() && !several => {
-                return Err(Error::Io { action: "send to", address: target, source });
-            }
-            Err(_) => {
+            Err(source) => {
+                let error = self.refusal(target, source);
+                // Nothing was ever sent: a wrong option is more likely than a temporary fault.
+                if pinger.rows().is_empty() && !several && !matches!(error, Error::TooLong { .. }) {
+                    return Err(error);
+                }
+                *problem = Some(error.to_string());
                 self.watch(shared, index, pinger, |pinger, changed| {
                     pinger.send_failed(before, wall, changed);
                 });
             }
         }
         Ok(())
+    }
+
+    /// The error of a send that failed.
+    fn refusal(&self, address: SocketAddr, source: io::Error) -> Error {
+        let mtu = is_too_long(&source).then(|| path_mtu(address, self.bind)).flatten();
+        match mtu {
+            Some(mtu) => Error::TooLong { address, bytes: self.prepared.message().len(), mtu, source },
+            None => Error::Io { action: "send to", address, source },
+        }
     }
 
     /// Sends the prepared message; waits a moment if the system's send buffer is full.
@@ -489,7 +507,7 @@ impl PingLoop {
 
     /// Handles an ICMP error on a connected socket, which does not quote the datagram.
     fn unreachable_on(&mut self, shared: &Shared, logs: &mut PingLogs, socket: usize, now: Nanos) {
-        let Some(index) = logs.all.iter().position(|log| log.socket == socket) else { return };
+        let Some(index) = logs.all.iter().position(|log| log.socket == Some(socket)) else { return };
         self.watch(shared, index, &mut logs.all[index].pinger, |pinger, changed| {
             pinger.unreachable(now, None, None, changed);
         });

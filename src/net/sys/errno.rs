@@ -7,6 +7,9 @@ pub(in crate::net) const OWN_LIMIT: i32 = Errno::MFILE.raw_os_error();
 /// The system has reached its limit of open files.
 pub(in crate::net) const SYSTEM_LIMIT: i32 = Errno::NFILE.raw_os_error();
 
+/// A datagram is longer than the path takes.
+pub(in crate::net) const TOO_LONG: i32 = Errno::MSGSIZE.raw_os_error();
+
 /// The errors of ICMP messages on Linux (`icmp_err_convert`, `icmpv6_err_convert`) that `std` does not name.
 #[cfg(target_os = "linux")]
 pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [

@@ -34,7 +34,7 @@ pub(super) use directory::Directory;
 pub(super) use epoll::Epoll;
 #[cfg(unix)]
 pub(super) use errno::open_files;
-pub(super) use errno::{GSO_ERRORS, ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT};
+pub(super) use errno::{GSO_ERRORS, ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT, TOO_LONG};
 pub(super) use poll::{wait_readable, wait_writable};
 #[cfg(target_os = "linux")]
 pub(super) use receive::{RecvBatch, read_error_queue};

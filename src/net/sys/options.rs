@@ -62,6 +62,18 @@ pub(in crate::net) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io
     }
 }
 
+/// The longest packet on the path of a connected socket.
+pub(in crate::net) fn path_mtu(socket: BorrowedFd<'_>, ipv4: bool) -> Option<usize> {
+    let (level, name) =
+        if ipv4 { (libc::IPPROTO_IP, libc::IP_MTU) } else { (libc::IPPROTO_IPV6, libc::IPV6_MTU) };
+    let mut mtu = 0_i32;
+    let mut length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
+    // SAFETY: the kernel writes at most `length` bytes into `mtu`.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut mtu).cast(), &raw mut length) };
+    usize::try_from(mtu).ok().filter(|mtu| result == 0 && *mtu > 0)
+}
+
 pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
     // SAFETY: the value is read during the call only, and its length is the one given.

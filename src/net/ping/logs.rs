@@ -1,0 +1,273 @@
+//! The targets of a session with their runs, and the sockets that they share.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Settings, Shared, Target};
+use crate::logic::ping::{Pinger, Plan};
+use crate::logic::{Invalid, Nanos};
+use crate::net::datagram::Timestamping;
+use crate::net::socket::{IpOptions, Socket, check_route};
+#[cfg(target_os = "linux")]
+use crate::net::timestamping;
+use crate::net::{Error, Result};
+
+/// The most targets of a session, including removed ones.
+const MOST_TARGETS: usize = 65_536;
+/// Rows that an endless run keeps by default: for all the targets that it begins with, and for each.
+const KEEP_ALL: usize = 1_048_576;
+const KEEP_MOST: usize = 65_536;
+/// The same for each target that is added later.
+const KEEP_ADDED: usize = 1_024;
+/// The address of a target whose name is not found; no datagram is from there.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// One target and its run.
+#[derive(Debug)]
+pub struct PingLog {
+    /// The name that the user gave.
+    pub name: String,
+    /// Its run.
+    pub pinger: Pinger,
+    /// Whether it was removed: nothing more is sent.
+    pub removed: bool,
+    pub(super) target: Target,
+    /// Its address, once its name is found.
+    pub(super) address: Option<SocketAddr>,
+    /// Its socket, if one can be opened towards it.
+    pub(super) socket: Option<usize>,
+    /// Why its last ping that failed was not sent.
+    pub(super) problem: Option<String>,
+}
+
+impl PingLog {
+    /// Where its pings go; `None` while its name is not found.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Why its last ping that was not sent was not.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+}
+
+/// The targets of a session; their lock is held briefly.
+#[derive(Debug, Default)]
+pub(super) struct PingLogs {
+    pub(super) all: Vec<PingLog>,
+    /// By the socket and the address that its replies come from: targets at one address have a socket each.
+    pub(super) by_peer: HashMap<(usize, IpAddr, u16), usize>,
+    pub(super) by_name: HashMap<String, usize>,
+    pub(super) sockets: Vec<Arc<Socket>>,
+    /// The class of service of each socket.
+    pub(super) dscp_of: Vec<Option<u8>>,
+    /// Whether `sockets` or `touched` changed.
+    pub(super) changed: bool,
+    /// Targets that the thread has to poll: new, resumed or ended ones.
+    pub(super) touched: Vec<usize>,
+    /// The thread has ended, or never starts.
+    pub(super) over: bool,
+}
+
+impl PingLogs {
+    /// Adds a target whose first ping is due at `start`; returns why it cannot be pinged now, if it cannot.
+    ///
+    /// # Errors
+    /// A target that is refused: one too many, or one that is equal to another.
+    pub(super) fn insert(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        found: Result<SocketAddr>,
+        start: Nanos,
+    ) -> Result<Option<Error>> {
+        let index = self.all.len();
+        let name = target.name();
+        if index == MOST_TARGETS {
+            let expected = format!("at most {MOST_TARGETS} targets in one run, with those that were removed");
+            return Err(Invalid::new("target", format!("{name:?}"), expected).into());
+        }
+        let (address, unknown) = match found {
+            Ok(address) => (Some(address), None),
+            Err(error) => (None, Some(error)),
+        };
+        self.check_free(settings, index, target, address)?;
+        let several = settings.targets.len() > 1 || index > 0;
+        let opened = address.map(|address| {
+            let socket = self.socket_of(settings, target, address, several)?;
+            Ok((socket, check_route(address, settings.bind).err()))
+        });
+        let (socket, problem) = match opened {
+            None => (None, unknown),
+            Some(Ok((socket, no_route))) => (Some(socket), no_route),
+            Some(Err(error)) if Error::is_shortage(&error) => return Err(error),
+            Some(Err(error)) => (None, Some(error)),
+        };
+        let mut plan = Plan {
+            start,
+            stream: u32::try_from(index).unwrap_or(u32::MAX),
+            keep: settings.keep.unwrap_or_else(|| keep(index, settings.targets.len())),
+            ..settings.plan.clone()
+        };
+        if target.size.is_some() {
+            plan.size = target.size;
+        }
+        let socket_of = |socket: usize| &self.sockets[socket];
+        // With several targets the session counts datagrams from other addresses: they belong to no target.
+        let sees_foreign = !several && socket.is_some_and(|socket| socket_of(socket).sees_foreign());
+        let mut pinger = Pinger::new(plan, address.unwrap_or(NOBODY), sees_foreign);
+        if socket.is_some_and(|socket| socket_of(socket).timestamping() == Timestamping::Both) {
+            pinger.expect_stamps();
+        }
+        self.by_peer.extend(socket.zip(address).map(|(socket, address)| (key(socket, address), index)));
+        self.by_name.insert(name.clone(), index);
+        self.all.push(PingLog {
+            name,
+            pinger,
+            removed: false,
+            target: target.clone(),
+            address,
+            socket,
+            problem: problem.as_ref().filter(|_| socket.is_none()).map(ToString::to_string),
+        });
+        Ok(problem)
+    }
+
+    /// Adds a target while the session runs.
+    pub(super) fn add(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        address: SocketAddr,
+        shared: &Shared,
+    ) -> Result<()> {
+        let index = self.all.len();
+        check_route(address, settings.bind)?;
+        self.insert(settings, target, Ok(address), 0)?;
+        self.touched.push(index);
+        self.changed = true;
+        if let [first, _] = &mut self.all[..] {
+            shared.foreign.fetch_add(first.pinger.leave_foreign(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Refuses a target that is equal to another one.
+    pub(super) fn check_free(
+        &self,
+        settings: &Settings,
+        index: usize,
+        target: &Target,
+        address: Option<SocketAddr>,
+    ) -> Result<()> {
+        let looks =
+            |target: &Target| (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size));
+        let same = |other: &usize| {
+            let log = &self.all[*other];
+            looks(&log.target) == looks(target) && *other != index && !log.removed
+        };
+        let sockets = address
+            .into_iter()
+            .flat_map(|address| (0..self.sockets.len()).map(move |socket| key(socket, address)));
+        let mut there = sockets.filter_map(|key| self.by_peer.get(&key));
+        if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
+            return Err(Invalid::new("target", format!("{:?}", target.name()), "each address once").into());
+        }
+        Ok(())
+    }
+
+    /// Changes the address of a target.
+    pub(super) fn move_to(&mut self, settings: &Settings, index: usize, address: SocketAddr) -> Result<()> {
+        let (target, before) = {
+            let log = &self.all[index];
+            (log.target.clone(), log.socket.zip(log.address))
+        };
+        self.check_free(settings, index, &target, Some(address))?;
+        let socket = match before {
+            Some((_, old)) if key(0, old) == key(0, address) => return Ok(()),
+            Some((socket, _)) if !self.sockets[socket].sees_foreign() => {
+                // It was connected to the old address, for this target alone.
+                self.sockets[socket] = open_socket(settings, &target, address, settings.busy)?;
+                socket
+            }
+            _ => self.socket_of(settings, &target, address, true)?,
+        };
+        if let Some((socket, old)) = before {
+            self.by_peer.remove(&key(socket, old));
+        }
+        self.by_peer.insert(key(socket, address), index);
+        let log = &mut self.all[index];
+        (log.socket, log.address) = (Some(socket), Some(address));
+        log.pinger.retarget(address);
+        if before.is_none() && self.sockets[socket].timestamping() == Timestamping::Both {
+            log.pinger.expect_stamps();
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    /// A socket for a target. An unconnected socket serves any number of targets of its family, one at each address; a
+    /// connected socket serves one.
+    pub(super) fn socket_of(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        address: SocketAddr,
+        several: bool,
+    ) -> Result<usize> {
+        if let Some(socket) = self.socket_for(address, target.dscp, settings) {
+            return Ok(socket);
+        }
+        self.sockets.push(open_socket(settings, target, address, settings.busy && !several)?);
+        self.dscp_of.push(target.dscp.or(settings.ip_options.dscp));
+        Ok(self.sockets.len() - 1)
+    }
+
+    /// The first socket with these options and this family that serves no target at `address`.
+    pub(super) fn socket_for(
+        &self,
+        address: SocketAddr,
+        dscp: Option<u8>,
+        settings: &Settings,
+    ) -> Option<usize> {
+        (0..self.sockets.len()).find(|index| {
+            let socket = &self.sockets[*index];
+            socket.sees_foreign()
+                && !self.by_peer.contains_key(&key(*index, address))
+                && self.dscp_of[*index] == dscp.or(settings.ip_options.dscp)
+                && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
+        })
+    }
+}
+
+/// Rows kept for a target; the run began with `targets`.
+fn keep(index: usize, targets: usize) -> usize {
+    if index < targets { (KEEP_ALL / targets).clamp(KEEP_ADDED, KEEP_MOST) } else { KEEP_ADDED }
+}
+
+fn open_socket(
+    settings: &Settings,
+    target: &Target,
+    address: SocketAddr,
+    connected: bool,
+) -> Result<Arc<Socket>> {
+    let dscp = target.dscp.or(settings.ip_options.dscp);
+    let ip_options = IpOptions { dscp, ..settings.ip_options };
+    let mut socket = Socket::toward(address, settings.bind, ip_options, settings.backend)?;
+    #[cfg(target_os = "linux")]
+    timestamping::enable(&mut socket, settings.timestamping);
+    if connected {
+        socket.connect(address)?;
+    }
+    Ok(Arc::new(socket))
+}
+
+/// The key of replies, without scope and flow of an IPv6 address.
+pub(super) fn key(socket: usize, address: SocketAddr) -> (usize, IpAddr, u16) {
+    (socket, address.ip(), address.port())
+}

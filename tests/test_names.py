@@ -1,0 +1,220 @@
+"""Targets that cannot be found or reached, names in other alphabets, and interfaces."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import udpping
+from common import statuses
+from udpping.testing import free_port
+
+BEGIN = """
+import fcntl, json, socket, struct, subprocess, sys, tempfile, threading, time, udpping
+
+def run(*words):
+    subprocess.run(words, check=True)
+
+def lo_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        fcntl.ioctl(own, 0x8914, struct.pack("16sH14x", b"lo", 0x49))  # SIOCSIFFLAGS: up, running, loopback
+
+def cover(path, text):
+    file = tempfile.NamedTemporaryFile("w")
+    file.write(text)
+    file.flush()
+    run("mount", "--bind", file.name, path)
+    return file
+
+def refused(call, *args, **options):
+    try:
+        call(*args, **options)
+    except udpping.UdppingError as error:
+        return f"{type(error).__name__}: {error}"
+"""
+
+
+def in_namespaces(script: str, flags: str = "-rmn") -> Any:  # noqa: ANN401 - whatever the script prints
+    """Run a script in namespaces of users, mounts and networks; read the JSON that it prints."""
+    if subprocess.run(["unshare", flags, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no namespaces")
+    command = ["unshare", flags, sys.executable, "-c", BEGIN + script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["bad first", "bad last"])
+def test_a_target_that_is_not_found_has_rows_with_the_status_error(*, first: bool) -> None:
+    with udpping.Server(port=0) as server:
+        good, bad = "{}:{}".format(*server.address), "no-such-host.invalid:1"
+        targets = [bad, good] if first else [good, bad]
+        run = udpping.ping_many(targets, count=2, timeout=0.05)
+        with udpping.Pinger(targets, count=2, timeout=0.05) as pinger:
+            rows = list(pinger)
+    assert {row.target: row.status for row in run} == {good: "reply", bad: "error"}
+    assert [row.seq for row in run] == [1, 2, 1, 2]
+    assert (run.summary.errors, run.summary.received) == (2, 2)
+    assert sorted(row.status for row in rows) == ["error"] * 2 + ["reply"] * 2
+    for problems in (run.problems, pinger.problems):
+        assert list(problems) == [bad]
+        assert problems[bad].startswith('cannot find host "no-such-host.invalid"')
+    assert f"not sent to {bad}: cannot find host" in repr(run)
+    assert {each["target"]: each["address"] for each in run.settings["targets"]} == {good: good, bad: None}
+
+
+def test_an_error_is_raised_if_no_target_can_be_tried() -> None:
+    with pytest.raises(udpping.AddressError, match=r"no-such-host\.invalid"):
+        udpping.ping_many(["no-such-host.invalid:1", "nobody.invalid:1"], count=1)
+
+
+def test_targets_of_any_fault_spoil_no_other() -> None:
+    """No route, no such family, no interface, a broadcast address, an MTU that is too small."""
+    found = in_namespaces("""
+lo_up()
+run("ip", "link", "set", "lo", "mtu", "1500")
+with udpping.Server(port=0) as server:
+    port = server.address[1]
+    bad = ["192.0.2.1:9", "[2001:db8::1]:9", "[fe80::1]:9", "[fe80::1%nope]:9", "127.255.255.255:9"]
+    targets = [*bad, f"127.0.0.1:{port}", udpping.Target("127.0.0.1", port, size=1473)]
+    one = udpping.ping_many(targets, count=2, timeout=0.05, df=True)
+    other = udpping.ping_many(targets[::-1], count=2, timeout=0.05, df=True)
+    alone = udpping.ping_many(targets[:-2] + targets[-1:], count=1, timeout=0.05, df=True)
+wanted = {row.target: row.status for row in one}
+assert wanted == {row.target: row.status for row in other}
+assert one.problems == other.problems and len(alone.problems) == 6, alone.problems
+print(json.dumps([wanted, one.problems]))
+""")
+    status, problems = found
+    assert sorted(status.values()) == ["error"] * 6 + ["reply"]
+    words = ["no route", "no route", "expected its interface too", 'not "nope"', "broadcast", "at most 1472"]
+    assert [word for word, problem in zip(words, problems.values(), strict=True) if word not in problem] == []
+    assert "os error" not in str(problems)
+
+
+def test_a_target_whose_route_appears_is_pinged_from_then_on() -> None:
+    statuses = in_namespaces("""
+lo_up()
+with udpping.Server("", 0) as server:
+    port = server.bound[1]
+    pinger = udpping.Pinger([f"192.0.2.7:{port}", f"127.0.0.1:{port}"], count=None, interval=0.02)
+    seen = []
+    for row in pinger:
+        if row.target.startswith("192"):
+            seen.append(row.status)
+            if seen == ["error"] * 2:
+                run("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
+            if seen[-1] == "reply":
+                break
+print(json.dumps(seen))
+""")
+    assert (statuses[:2], statuses[-1]) == (["error"] * 2, "reply")
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_ping_that_is_too_long_for_the_path_is_an_error_row_with_the_mtu(*, busy: bool) -> None:
+    runs = in_namespaces(f"""
+lo_up()
+run("ip", "link", "set", "lo", "mtu", "1500")
+with udpping.Server("::", 0, reply="x") as server:
+    port, runs = server.bound[1], []
+    for host, size in [("127.0.0.1", 1472), ("127.0.0.1", 1473), ("::1", 1452), ("::1", 1453)]:
+        run = udpping.ping(host, port, count=2, size=size, df=True, timeout=0.1, busy={busy})
+        runs.append([[row.status for row in run], list(run.problems.values())])
+print(json.dumps(runs))
+""")
+    too_long = (
+        "cannot send to {}: {} bytes are too long for an MTU of 1500 without fragments (df); send at most {}"
+    )
+    for (seen, problems), most in zip(runs, [0, 1472, 0, 1452], strict=True):
+        assert seen == (["error"] if most else ["reply"]) * 2
+        for problem in problems:
+            host = problem.split()[3].rstrip(":")
+            assert problem == too_long.format(host, most + 1, most)
+        assert len(problems) == bool(most)
+
+
+def test_an_address_of_a_link_needs_its_interface_and_bind_can_name_it() -> None:
+    """Two ends of a cable: a server at one, pings from the other."""
+    told, answered, bound, server, near = in_namespaces("""
+lo_up()
+run("ip", "link", "add", "far0", "type", "veth", "peer", "name", "near0")
+for name in ("far0", "near0"):
+    with open(f"/proc/sys/net/ipv6/conf/{name}/accept_dad", "w") as file:
+        file.write("0")
+    run("ip", "link", "set", name, "up")
+def address(name):
+    while True:
+        for line in open("/proc/net/if_inet6"):
+            words = line.split()
+            if words[5] == name and words[0].startswith("fe80"):
+                return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[0]))
+        time.sleep(0.01)
+far, near = address("far0"), address("near0")
+told = [
+    refused(udpping.ping, far, 9), refused(udpping.Server, far, 0), refused(udpping.Heartbeat, far, 9),
+    refused(udpping.ping, "::1", 9, bind=near), refused(udpping.ping, "::1", 9, bind=f"{near}%nope"),
+    refused(udpping.ping, f"{far}%nope", 9),
+]
+with udpping.Server(f"{far}%far0", 0) as server:
+    port = server.bound[1]
+    runs = [
+        udpping.ping(f"{near}%near0", port, count=1, timeout=0.1),
+        udpping.ping(f"{far}%far0", port, count=1, timeout=5),
+        udpping.ping(far, port, bind=f"{far}%far0", count=1, timeout=5),
+        udpping.ping(f"{far}%far0", port, bind=f"[{far}%far0]", count=1, timeout=5),
+    ]
+    command = [sys.executable, "-m", "udpping", "ping", f"[{far}]:{port}", "--bind", f"{far}%far0", "-c", "1"]
+    runs_too = subprocess.run(command, capture_output=True, text=True)
+answered = [[row.status for row in run] for run in runs] + [runs_too.returncode]
+print(json.dumps([told, answered, f"{near}%near0", far, near]))
+""")
+    assert answered == [["unreachable"], ["reply"], ["reply"], ["reply"], 0]
+    assert bound.endswith("%near0")
+    for text, what in zip(told[:3], ["host"] * 3, strict=True):
+        assert text.startswith(
+            f'ConfigError: {what} {server} is not usable: expected its interface too: "{server}%'
+        )
+        assert "far0" in text
+        assert "near0" in text
+    assert told[3].startswith(f'ConfigError: bind {near} is not usable: expected its interface too: "{near}%')
+    for text in told[4:]:
+        assert "expected an interface of this machine (" in text
+        assert 'behind the %, not "nope"' in text
+
+
+@pytest.mark.parametrize(
+    "bind", ["", "x", "224.0.0.1", "255.255.255.255", "ff02::1", "localhost", "127.0.0.1:9"]
+)
+def test_what_is_no_address_to_send_from_is_refused(bind: str) -> None:
+    with pytest.raises(udpping.ConfigError, match=r"\Abind .* is not usable: expected"):
+        udpping.ping("127.0.0.1", free_port(), bind=bind)
+
+
+def test_two_names_in_a_tuple_are_told_how_they_were_read() -> None:
+    for targets in (("a", "b"), (("127.0.0.1", 9), ("127.0.0.2", 9))):
+        with pytest.raises(udpping.ConfigError, match=r"\Atarget \(.* expected a tuple to be \(host, port\)"):
+            udpping.Pinger(targets)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(udpping.ConfigError, match=r"\Ahost \[\] .* at least one"):
+        udpping.Pinger([])
+
+
+def test_an_error_has_the_systems_number_and_its_text_has_not() -> None:
+    with pytest.raises(udpping.NetworkError) as caught:
+        udpping.ping("127.0.0.1", free_port(), bind="192.0.2.1")
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+    assert "os error" not in str(caught.value)
+
+
+def test_pings_of_asyncio_go_on_beside_one_that_is_not_found() -> None:
+    import asyncio
+
+    with udpping.Server(port=0) as server:
+        run = asyncio.run(
+            udpping.aio.ping_many([server.address, "no-such-host.invalid"], count=2, timeout=0.05)
+        )
+    assert statuses(run) == ["reply"] * 2 + ["error"] * 2
