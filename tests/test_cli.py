@@ -116,8 +116,11 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
     [
         ("ping localhost --count 0", "--count '0' is not usable: expected a whole number from 1"),
         ("ping localhost -c -1", "--count '-1' is not usable: expected a whole number from 1"),
-        ("ping localhost --timeout -1", "--timeout -1 is not usable: expected 0.000001 to 86400 seconds"),
-        ("ping localhost --timeout soon", "--timeout 'soon' is not usable: expected seconds"),
+        ("ping localhost --timeout -1", "--timeout '-1' is not usable: expected 1us to 1d"),
+        (
+            "ping localhost --timeout soon",
+            "--timeout 'soon' is not usable: expected 1us to 1d: seconds (0.5), or a number with ns",
+        ),
         ("ping localhost --ttl 256", "--ttl '256' is not usable: expected a whole number from 1 to 255"),
         ("ping localhost --bind here", '--bind "here" is not usable: expected an IP address'),
         ("ping localhost:0", "target 'localhost:0' is not usable: expected a port from 1 to 65535"),

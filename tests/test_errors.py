@@ -48,17 +48,25 @@ REFUSED: list[tuple[str, Callable[[], object]]] = [
     ("sigma -1 is not usable: expected 0 to 80", lambda: udpping.delay.LogNormal(0.005, -1)),
     ("sigma nan is not", lambda: udpping.delay.LogNormal(0.005, float("nan"))),
     ("sigma 1e+300 is not", lambda: udpping.delay.LogNormal(0.005, 1e300)),
-    ("sigma=3,base=0s", lambda: udpping.delay.LogNormal(0.005, 3)),
+    ("sigma=3,base=0", lambda: udpping.delay.LogNormal(0.005, 3)),
     ("shape 0.09 is not usable: expected 0.1 to 1000", lambda: udpping.delay.Gamma(0.005, 0.09)),
     ("shape inf is not", lambda: udpping.delay.Gamma(0.005, float("inf"))),
-    ("mean -1 is not usable: expected 0 to 3600 seconds", lambda: udpping.delay.Exponential(-1)),
+    ("mean -1 is not usable: expected 0 to 1h: seconds", lambda: udpping.delay.Exponential(-1)),
     ("base 1e+300 is not", lambda: udpping.delay.Gamma(0.005, 2, base=1e300)),
-    ("interval 1e300 is not usable", lambda: udpping.Heartbeat(interval=1e300)),
-    ("timeout -1e300 is not usable", lambda: udpping.ping(timeout=-1e300)),
+    ("interval 1e+300 is not usable", lambda: udpping.Heartbeat(interval=1e300)),
+    ("timeout -1e+300 is not usable", lambda: udpping.ping(timeout=-1e300)),
     ("timeout 1e-300 is not usable", lambda: udpping.ping(timeout=1e-300)),
     ("timeout 86400.25 is not usable", lambda: udpping.ping(timeout=86400.25)),
     ("uniform:2s,1s", lambda: udpping.delay.Uniform(2, 1)),
     ("0", lambda: udpping.sim.ping(count=0)),
+    ('loss "30" is not usable', lambda: udpping.Server(port=0, loss=30)),
+    ('for 30 percent write "30%"', lambda: udpping.Server(port=0, loss=30)),
+    ("loss of this size is not", lambda: udpping.Server(port=0, loss=10**5000)),
+    ('loss "randint:10,0,4" is not', lambda: udpping.Server(port=0, loss="randint:10,0,4")),
+    ("one of udpping.delay", lambda: udpping.Server(port=0, delay=udpping.loss.Bernoulli(0.5))),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ("one of udpping.loss", lambda: udpping.Server(port=0, loss=udpping.delay.Fixed(0))),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ("one of udpping.detect", lambda: udpping.Monitor(port=0, detector=udpping.delay.Fixed(3))),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ("such as Fixed(3)", lambda: udpping.Monitor(port=0, detector=udpping.detect.Fixed)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 ]
 
 
@@ -76,7 +84,7 @@ def call(function: Callable[..., object], name: str, value: object) -> Callable[
 
 
 WHOLE = ["0", None, 1.5, True, [3], 2**70, -(2**70)]
-SECONDS = ["1", [1], True, 1j]
+SECONDS = ["soon", [1], True, 1j]
 TEXTS = [5, b"text", True]
 FLAGS = ["yes", 1]
 PING: dict[str, list[object]] = {
@@ -118,7 +126,7 @@ KINDS: list[tuple[str, Callable[[], object]]] = [
     ("loss trace", call(udpping.loss.Trace, "trace", ["reply", "timeout"])),
     ("loss", call(udpping.loss.Trace, "trace", [])),
     ("delay", call(udpping.delay.Delay, "text", 5)),
-    ("seconds", call(udpping.delay.Fixed, "seconds", "1")),
+    ("seconds", call(udpping.delay.Fixed, "seconds", "soon")),
     ("mean", call(udpping.delay.Exponential, "mean", None)),
     ("row", lambda: udpping.sim.ping().row("1")),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     ("column", lambda: udpping.sim.ping()[1]),  # type: ignore[index] # pyright: ignore[reportArgumentType]

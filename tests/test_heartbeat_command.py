@@ -117,7 +117,7 @@ def test_nothing_sent_is_exit_code_1(start: Start) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("localhost --interval 0", "--interval 0 is not usable: expected 0.001 to 86400 seconds"),
+        ("localhost --interval 0", "--interval '0' is not usable: expected 1ms to 1d: seconds"),
         ("localhost --jitter 1", "--jitter 1 is not usable"),
         ("localhost --wire lab9", '--wire "lab9" is not usable'),
         ("localhost --key-name a", '--key-name "a" is not usable'),

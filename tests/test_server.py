@@ -226,7 +226,7 @@ def test_a_delayed_reply_holds_up_nobody() -> None:
 
 
 def test_stop_discards_what_is_held_back() -> None:
-    with udpping.Server(port=0, delay=60) as server:
+    with udpping.Server(port=0, delay="60s") as server:
         send_all(server, [b"x"] * 3)
         assert server.counters.waiting == 3
     assert server.counters.answered == 0
@@ -235,7 +235,7 @@ def test_stop_discards_what_is_held_back() -> None:
 def test_more_than_can_wait_is_an_error_and_logged_as_full() -> None:
     """Replies that wait take 64 MiB at most. What finds no room is not dropped on purpose."""
     room = 64 * 2**20 // 65_000
-    with udpping.Server(port=0, delay=60, reply="same", record=True) as server:
+    with udpping.Server(port=0, delay="60s", reply="same", record=True) as server:
         send_all(server, [bytes(65_000)] * (room + 50))
         counters = server.counters
     assert (counters.received, counters.waiting, counters.errors) == (room + 50, room, 50)

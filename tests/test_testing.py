@@ -175,10 +175,10 @@ def test_an_error_in_the_script_is_raised_where_it_is_used(client: socket.socket
     [
         (Reply, {"payload": "text"}, "payload 'text' is not usable: expected at most 65,507 bytes"),
         (Reply, {"payload": bytes(65_508)}, "payload .* is not usable: expected at most 65,507 bytes"),
-        (Reply, {"after": -1}, "after -1 is not usable: expected 0 to 86400 seconds"),
+        (Reply, {"after": -1}, "after -1 is not usable: expected 0 to 1d: seconds"),
         (Reply, {"after": float("nan")}, "after nan is not usable"),
         (Reply, {"other_port": 1}, "other_port 1 is not usable: expected True or False"),
-        (Refuse, {"seconds": float("inf")}, "seconds inf is not usable: expected 0 to 86400 seconds"),
+        (Refuse, {"seconds": float("inf")}, "seconds inf is not usable: expected 0 to 1d: seconds"),
         (FarEnd, {"script": b"pong"}, "script b'pong' is not usable: expected a Reply, a list"),
         (FarEnd, {"script": None}, "script None is not usable"),
         (FarEnd, {"port": 65_536}, "port 65536 is not usable: expected 0 to 65535"),

@@ -7,7 +7,7 @@ from os import get_terminal_size
 from time import monotonic
 
 import udpping
-from udpping._args import checks
+from udpping._args.durations import seconds
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import COUNT
 from udpping._services.service import SLICE
@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol, TextIO, Unpack
 
+    from udpping._args.durations import Duration
     from udpping._args.options import PingOptions
     from udpping._results.run import Run
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+SHOW = 50_000_000, 3_600 * 10**9
+"""The least and the most nanoseconds between two views of a run."""
 ROWS = 10_000
 """Rows in the picture of a running run: drawing more would delay its pings."""
 SHARE = 20
@@ -38,9 +41,13 @@ SHARE = 20
 
 
 def live(
-    host: str = "localhost", port: int = DEFAULT_PORT, *, every: float = 0.5, **options: "Unpack[PingOptions]"
+    host: str = "localhost",
+    port: int = DEFAULT_PORT,
+    *,
+    every: "Duration" = 0.5,
+    **options: "Unpack[PingOptions]",
 ) -> "Run":
-    """Ping as `udpping.ping` does, and show the run so far, anew every `every` seconds.
+    """Ping as `udpping.ping` does, and show the run so far, anew every so often (50 ms to 1 hour).
 
     In a notebook that is the run as its last cell would show it: summary, picture, rows (of a long run the
     latest 10,000, until its end). In a terminal it is one line, or tqdm's bar where tqdm is installed;
@@ -56,9 +63,7 @@ def live(
     >>> run.summary.received
     3
     """
-    pause = checks.seconds("every", every)
-    if not 0.05 <= pause <= 3600:  # noqa: PLR2004 - said in the next line
-        raise checks.refuse("every", every, "0.05 to 3600 seconds")
+    pause = seconds("every", every, SHOW)
     session = Session([(host, port)], options)
     screen = Careful(_screen(options.get("count", COUNT)))
     stopped = False

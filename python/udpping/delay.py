@@ -1,14 +1,20 @@
 """How long a server holds a reply back: models for `Server(delay=...)`.
 
-A number is seconds and text carries its unit: `delay=0.05` and `delay="50ms"` mean `Fixed`. A reply that is
-held back holds up nobody else. Times go from 0 to 1 hour, in steps of a nanosecond; anything else raises
-ConfigError. The delays of a seed are the same in every later version.
+A number is seconds and text carries its unit: `delay=0.05` and `delay="50ms"` mean `Fixed`, and so does a
+`timedelta`. The models below take their times in the same forms. Since `delay=50` is likely meant in
+milliseconds, a number from 10 on needs a unit: `"50ms"` or `"50s"`. A reply that is held back holds up
+nobody else. Times go from 0 to 1 hour, in steps of a nanosecond; anything else raises ConfigError. The delays
+of a seed are the same in every later version.
 """
 
 from udpping import _core
 from udpping._args import checks
-from udpping._args.grammar import decimals, seconds_text
+from udpping._args.grammar import decimals, delay_time
 from udpping._args.text_model import TextModel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._args.durations import Duration
 
 __all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
 
@@ -32,7 +38,7 @@ class Delay(TextModel):
 
 
 class Fixed(Delay):
-    """Every reply waits `seconds` (0 to 3600).
+    """Every reply waits `seconds` (0 to 1 hour).
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=3, delay=udpping.delay.Fixed(0.05))
@@ -42,12 +48,12 @@ class Fixed(Delay):
 
     __slots__ = ()
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds_text("seconds", seconds))
+    def __init__(self, seconds: "Duration") -> None:
+        super().__init__(delay_time("seconds", seconds))
 
 
 class Uniform(Delay):
-    """Anything between `low` and `high` seconds is equally likely (0 <= low <= high <= 3600).
+    """Anything between `low` and `high` is equally likely (0 <= low <= high <= 1 hour).
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=1000, delay=udpping.delay.Uniform(0.01, 0.03), seed=1)
@@ -57,37 +63,37 @@ class Uniform(Delay):
 
     __slots__ = ()
 
-    def __init__(self, low: float, high: float) -> None:
-        super().__init__(f"uniform:{seconds_text('low', low)},{seconds_text('high', high)}")
+    def __init__(self, low: "Duration", high: "Duration") -> None:
+        super().__init__(f"uniform:{delay_time('low', low)},{delay_time('high', high)}")
 
 
 class Exponential(Delay):
-    """Exponentially distributed, `mean` seconds on average (0 to 3600): mostly short, now and then long.
+    """Exponentially distributed, `mean` on average (0 to 1 hour): mostly short, now and then long.
 
-    With a `base` (0 to 3600 seconds) it comes on top of that: a path that takes 20 ms, and 5 ms more on
-    average in its queues, is `Exponential(0.005, base=0.02)`. No delay is longer than the base and 36.7 times
-    the mean: at that point the random numbers end.
+    With a `base` (0 to 1 hour) it comes on top of that: a path that takes 20 ms, and 5 ms more on
+    average in its queues, is `Exponential("5ms", base="20ms")`. No delay is longer than the base and 36.7
+    times the mean: at that point the random numbers end.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=1000, delay=udpping.delay.Exponential(0.02), seed=1)
     >>> 0.018 < run.summary.rtt_avg_ns / 1e9 < 0.022
     True
-    >>> udpping.delay.Exponential(0.005, base=0.02)
+    >>> udpping.delay.Exponential("5ms", base="20ms")
     <udpping.delay.Exponential exponential:5ms,base=20ms>
     """
 
     __slots__ = ()
 
-    def __init__(self, mean: float, *, base: float = 0.0) -> None:
-        super().__init__(f"exponential:{seconds_text('mean', mean)},base={seconds_text('base', base)}")
+    def __init__(self, mean: "Duration", *, base: "Duration" = 0.0) -> None:
+        super().__init__(f"exponential:{delay_time('mean', mean)},base={delay_time('base', base)}")
 
 
 class LogNormal(Delay):
-    """The logarithm is normally distributed: half of the delays are above `median` seconds, some far above.
+    """The logarithm is normally distributed: half of the delays are above `median`, some far above.
 
     `sigma` is the standard deviation of the logarithm: 16 % are longer than `exp(sigma)` medians, 2.3 % than
-    `exp(2 * sigma)`; the mean is `exp(sigma**2 / 2)` medians. `median` is 0 to 3600 and comes on top of
-    `base`, 0 to 3600 as well. `sigma` is 0 or more, and such that the longest delay there is, that of one
+    `exp(2 * sigma)`; the mean is `exp(sigma**2 / 2)` medians. `median` is 0 to 1 hour and comes on top of
+    `base`, 0 to 1 hour as well. `sigma` is 0 or more, and such that the longest delay there is, that of one
     packet in 2^53, is within two days: with a median of 20 ms up to 1.9. Else ConfigError.
 
     >>> import udpping
@@ -101,19 +107,19 @@ class LogNormal(Delay):
 
     __slots__ = ()
 
-    def __init__(self, median: float, sigma: float, *, base: float = 0.0) -> None:
+    def __init__(self, median: "Duration", sigma: float, *, base: "Duration" = 0.0) -> None:
         # A time of 0 goes with any number, so it is the number alone that is refused here and below.
         form, expected = "lognormal:median=0,sigma={}", "0 to 80, the standard deviation of the logarithm"
         spread = decimals("sigma", sigma, checks.number("sigma", sigma), form, expected)
-        times = f"median={seconds_text('median', median)},sigma={spread}"
-        super().__init__(f"lognormal:{times},base={seconds_text('base', base)}")
+        times = f"median={delay_time('median', median)},sigma={spread}"
+        super().__init__(f"lognormal:{times},base={delay_time('base', base)}")
 
 
 class Gamma(Delay):
-    """Gamma-distributed, `mean` seconds on average: the sum of `shape` exponential times, as in queues.
+    """Gamma-distributed, `mean` on average: the sum of `shape` exponential times, as in queues.
 
     With `shape` 1 it is `Exponential`; below it is more uneven, above it becomes a bell: its standard
-    deviation is `mean / sqrt(shape)`. `mean` is 0 to 3600 and comes on top of `base`, 0 to 3600 as well,
+    deviation is `mean / sqrt(shape)`. `mean` is 0 to 1 hour and comes on top of `base`, 0 to 1 hour as well,
     and `shape`, no whole number of need, 0.1 to 1000. The longest delay there is, that of one packet in 2^53,
     is within two days. Else ConfigError.
 
@@ -128,8 +134,8 @@ class Gamma(Delay):
 
     __slots__ = ()
 
-    def __init__(self, mean: float, shape: float, *, base: float = 0.0) -> None:
+    def __init__(self, mean: "Duration", shape: float, *, base: "Duration" = 0.0) -> None:
         form, expected = "gamma:mean=0,shape={}", "0.1 to 1000; 1 is exponential"
         steps = decimals("shape", shape, checks.number("shape", shape), form, expected)
-        times = f"mean={seconds_text('mean', mean)},shape={steps}"
-        super().__init__(f"gamma:{times},base={seconds_text('base', base)}")
+        times = f"mean={delay_time('mean', mean)},shape={steps}"
+        super().__init__(f"gamma:{times},base={delay_time('base', base)}")

@@ -7,8 +7,12 @@ in 2.5 KB at most.
 
 from udpping import _core
 from udpping._args import checks
-from udpping._args.grammar import seconds_text
+from udpping._args.grammar import duration_text
 from udpping._args.text_model import TextModel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._args.durations import Duration
 
 __all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi"]
 
@@ -61,16 +65,21 @@ class Phi(Detector):
     __slots__ = ()
 
     def __init__(
-        self, threshold: float = 8, *, window: int = 1000, min_std: float | None = None, pause: float = 0
+        self,
+        threshold: float = 8,
+        *,
+        window: int = 1000,
+        min_std: "Duration | None" = None,
+        pause: "Duration" = 0,
     ) -> None:
-        text = f"phi:{checks.seconds('threshold', threshold)!r},window={checks.any_whole('window', window)}"
+        text = f"phi:{checks.number('threshold', threshold)!r},window={checks.any_whole('window', window)}"
         if min_std is not None:
-            text += f",min_std={seconds_text('min_std', min_std)}"
-        super().__init__(f"{text},pause={seconds_text('pause', pause)}")
+            text += f",min_std={duration_text('min_std', min_std)}"
+        super().__init__(f"{text},pause={duration_text('pause', pause)}")
 
 
 class Chen(Detector):
-    """NFD-E (Chen, Toueg and Aguilera 2002): suspect `margin` seconds after the next one is expected.
+    """NFD-E (Chen, Toueg and Aguilera 2002): suspect `margin` (0 to 1 hour) after the next one is expected.
 
     It is expected one interval after the latest, whose own delay does not count: the mean over the last
     `window` arrivals does (2 to 1000). A heartbeat that was delayed is worth no more than its number.
@@ -82,8 +91,10 @@ class Chen(Detector):
 
     __slots__ = ()
 
-    def __init__(self, margin: float, *, window: int = 1000) -> None:
-        super().__init__(f"chen:{seconds_text('margin', margin)},window={checks.any_whole('window', window)}")
+    def __init__(self, margin: "Duration", *, window: int = 1000) -> None:
+        super().__init__(
+            f"chen:{duration_text('margin', margin)},window={checks.any_whole('window', window)}"
+        )
 
 
 class Calibrated(Detector):

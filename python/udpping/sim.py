@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.durations import HEARTBEAT, SIMULATION, seconds
 from udpping._args.grammar import delay_text, detector_text, loss_text
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, checked
 from udpping._results.run import SimRun, Summary
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike, LossLike
     from udpping.detect import Detector
 
@@ -23,9 +25,9 @@ __all__ = ["Watched", "heartbeat", "ping"]
 def ping(
     *,
     count: int = COUNT,
-    timeout: float = TIMEOUT,
-    interval: float | None = None,
-    linger: float | None = None,
+    timeout: "Duration" = TIMEOUT,
+    interval: "Duration | None" = None,
+    linger: "Duration | None" = None,
     misses: int | None = None,
     size: int | None = None,
     message: str = MESSAGE,
@@ -108,8 +110,8 @@ class Watched:
 def heartbeat(
     faults: "int | Iterable[str]" = 1,
     *,
-    duration: float = 3600.0,
-    interval: float = 1.0,
+    duration: "Duration" = 3600.0,
+    interval: "Duration" = 1.0,
     jitter: float = 0.0,
     drift_ppm: float = 0.0,
     detector: "str | Detector" = "calibrated",
@@ -119,10 +121,10 @@ def heartbeat(
     delay: "DelayLike" = 0,
     seed: int | None = None,
 ) -> Watched:
-    """Let real senders and the real monitor run for `duration` seconds of virtual time.
+    """Let real senders and the real monitor run for a `duration` of virtual time, from 1 ms to a century.
 
     `faults` is the number of senders (1 to 1,000,000), or a text for each that says what happens to it, and
-    when: `"crash@100"`, `"restart@2h"`, `"bye:3@10min"` (goodbye with that status), `"pause:30s@100"` (it
+    when: `"crash@100"`, `"restart@2h"`, `"bye:3@10m"` (goodbye with that status), `"pause:30s@100"` (it
     stands still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may
     follow each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per
     million fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector`, `losses` and `beats`
@@ -130,7 +132,7 @@ def heartbeat(
     of one sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
 
     >>> import udpping
-    >>> seen = udpping.sim.heartbeat(["", "crash@30min"], loss="5%", delay="exponential:5ms", seed=1)
+    >>> seen = udpping.sim.heartbeat(["", "crash@30m"], loss="5%", delay="exponential:5ms", seed=1)
     >>> [(event.client, event.message) for event in seen.events if event.event == "down"]
     [('sender1', 'sender1 is down: silent for ... s after heartbeat ...')]
     >>> [(peer.client, peer.state) for peer in seen.peers]
@@ -145,10 +147,10 @@ def heartbeat(
     )
     peers, events, missed, seed_in_force = _core.sim_heartbeat(
         texts,
-        duration=checks.seconds("duration", duration),
-        interval=checks.seconds("interval", interval),
-        jitter=checks.seconds("jitter", jitter),
-        drift_ppm=checks.seconds("drift_ppm", drift_ppm),
+        duration=seconds("duration", duration, SIMULATION),
+        interval=seconds("interval", interval, HEARTBEAT),
+        jitter=checks.number("jitter", jitter),
+        drift_ppm=checks.number("drift_ppm", drift_ppm),
         detector=detector_text(detector),
         losses=checks.flag("losses", losses),
         beats=checks.flag("beats", beats),

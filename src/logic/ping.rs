@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 pub use account::{Account, Settled};
-pub use plan::{Options, Plan};
+pub use plan::{Options, Plan, SPINS, WAITS};
 pub use schedule::Schedule;
 
 use super::codec::Seq;

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Invalid;
+use super::text::expected;
 
 /// Nanoseconds on one monotonic clock, counted from an origin that the driver chooses (the start of a run).
 pub type Nanos = i64;
@@ -22,27 +23,15 @@ pub struct Moment {
     pub wall: i64,
 }
 
-/// Seconds that a user gives, in [`Nanos`]; `or` follows the range where something else would do as well.
-pub fn seconds(
-    what: &'static str,
-    value: f64,
-    range: &RangeInclusive<Nanos>,
-    or: &str,
-) -> Result<Nanos, Invalid> {
-    nanos_within(value, range).ok_or_else(|| {
-        let (least, most) = ends(range);
-        Invalid::new(what, value, format!("{least} to {most} seconds{or}"))
-    })
+/// Seconds that a user gives, in [`Nanos`].
+pub fn seconds(what: &'static str, value: f64, range: &RangeInclusive<Nanos>) -> Result<Nanos, Invalid> {
+    nanos_within(value, range).ok_or_else(|| Invalid::new(what, value, expected(range)))
 }
 
 /// Seconds in [`Nanos`], if they are within `range`.
 #[expect(clippy::cast_possible_truncation, reason = "within a range of them")]
 pub fn nanos_within(seconds: f64, range: &RangeInclusive<Nanos>) -> Option<Nanos> {
-    let (least, most) = ends(range);
-    (least..=most).contains(&seconds).then(|| (seconds * SECOND as f64).round() as Nanos)
-}
-
-/// The ends of a range, in seconds.
-pub fn ends(range: &RangeInclusive<Nanos>) -> (f64, f64) {
-    (*range.start() as f64 / SECOND as f64, *range.end() as f64 / SECOND as f64)
+    let end = |nanos: &Nanos| *nanos as f64 / SECOND as f64;
+    let range = end(range.start())..=end(range.end());
+    range.contains(&seconds).then(|| (seconds * SECOND as f64).round() as Nanos)
 }

@@ -1,16 +1,18 @@
 //! Converts arguments from Python, and seeds and addresses back to it.
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
+use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::link::LinkPlan;
+use crate::logic::ping::{SPINS, WAITS};
 use crate::logic::random::Seed;
-use crate::logic::{Invalid, Nanos, time};
+use crate::logic::text::{HOUR, duration, duration_with_unit, expected};
+use crate::logic::{DAY, Invalid, Nanos};
+use crate::sim::monitor::LENGTHS;
 
 /// Parses a text from Python by the grammar of its type.
 pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
@@ -48,21 +50,38 @@ pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: 
     T::try_from(value).map_err(|_| Invalid::new(what, value, expected).into())
 }
 
-/// Seconds within a range.
-pub(super) fn nanos(
-    what: &'static str,
-    seconds: f64,
-    range: &RangeInclusive<Nanos>,
-) -> Result<Nanos, Invalid> {
-    time::nanos_within(seconds, range).ok_or_else(|| {
-        let (least, most) = time::ends(range);
-        Invalid::new(what, seconds, format!("a number of seconds from {least} to {most}"))
-    })
+/// A duration within a range.
+#[derive(IntoPyObject)]
+pub(super) enum Duration {
+    Nanos(Nanos),
+    /// None: what would be one.
+    Expected(String),
+}
+
+/// A duration in nanoseconds, or what would be valid; with `unit`, it must have one from 10 seconds on.
+#[pyfunction]
+#[pyo3(signature = (text, least, most, *, unit) -> "int | str")]
+pub(super) fn read_duration(text: &str, least: Nanos, most: Nanos, unit: bool) -> Duration {
+    let range = least..=most;
+    let read = if unit { duration_with_unit(text) } else { duration(text).map(Ok) };
+    match read {
+        Some(Ok(nanos)) if range.contains(&nanos) => Duration::Nanos(nanos),
+        Some(Err(unit)) => Duration::Expected(unit),
+        _ => Duration::Expected(expected(&range)),
+    }
+}
+
+/// The least and the most nanoseconds: to wait for replies, to linger, between heartbeats, to spin, of a delay, and of a
+/// simulation.
+#[pyfunction]
+#[pyo3(signature = () -> "list[tuple[int, int]]")]
+pub(super) fn duration_ranges() -> [(Nanos, Nanos); 6] {
+    [WAITS, 0..=DAY, INTERVALS, SPINS, 0..=HOUR, LENGTHS].map(|range| (*range.start(), *range.end()))
 }
 
 /// Seconds as a duration; invalid ones are 0.
-pub(super) fn span(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+pub(super) fn span(seconds: f64) -> std::time::Duration {
+    std::time::Duration::try_from_secs_f64(seconds).unwrap_or(std::time::Duration::ZERO)
 }
 
 /// An address as in Python: the host, with its scope if it has one, and the port.

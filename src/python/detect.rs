@@ -3,11 +3,12 @@
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::args::{link_plan, nanos, parse, seed_to_python};
+use super::args::{link_plan, parse, seed_to_python};
 use super::table::Table;
 use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::link::Loss;
 use crate::logic::monitor::detect::Detector;
+use crate::logic::time::seconds;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::sim::detect::{Plan, Run, spread};
 
@@ -38,7 +39,7 @@ pub(super) fn sim_detectors<'py>(
     let detectors = detectors.iter().map(|text| parse(text)).collect::<PyResult<Vec<Detector>>>()?;
     let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
-    let interval = nanos("interval", interval, &INTERVALS)?;
+    let interval = seconds("interval", interval, &INTERVALS)?;
     let beats = match (days, &link.up.loss) {
         (Some(days), _) => beats_of(days, interval)?,
         (None, Loss::Trace(marks)) => marks.count(),

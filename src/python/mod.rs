@@ -38,6 +38,8 @@ mod _core {
     const MOST_SENDERS: usize = crate::sim::monitor::MOST_SENDERS;
 
     #[pymodule_export]
+    use super::args::{duration_ranges, read_duration};
+    #[pymodule_export]
     use super::check_reply;
     #[pymodule_export]
     use super::detect::{check_detector, sim_detectors};

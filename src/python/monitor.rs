@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
-use super::args::{link_plan, nanos, number, pair, parse, seed_to_python};
+use super::args::{link_plan, number, pair, parse, seed_to_python};
 use super::facts::{Facts, counts};
 use super::service;
 use super::table::Table;
@@ -13,10 +13,11 @@ use crate::logic::codec::heartbeat::{INTERVALS, Keys};
 use crate::logic::heartbeat::{HeartbeatPlan, Options};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, Kind, MonitorPlan, State};
+use crate::logic::time::seconds;
 use crate::logic::{DAY, Invalid, SECOND};
 use crate::net::monitor::{Settings, Watcher};
 use crate::net::socket::Backend;
-use crate::sim::monitor::{LONGEST, Plan, Run};
+use crate::sim::monitor::{LENGTHS, Plan, Run};
 
 /// A monitor of heartbeats, bound when made.
 #[pyclass(frozen, module = "udpping._core")]
@@ -62,7 +63,7 @@ impl HeartbeatMonitor {
         let link = link_plan(loss, "0", seed)?;
         let (loss, seed) = (link.up.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
-            interval: nanos("interval", interval, &INTERVALS)?,
+            interval: seconds("interval", interval, &INTERVALS)?,
             keys: keys.map(Keys::read).transpose()?.unwrap_or_default(),
             answer,
             utc_offset: i64::from(utc_offset) * SECOND,
@@ -70,7 +71,7 @@ impl HeartbeatMonitor {
             beats,
             max_clients: number("max_clients", max_clients, "1 to 10,000,000")?,
             per_prefix: number("per_prefix", per_prefix, "1 at least")?,
-            idle: nanos("idle", idle, &(0..=DAY))?,
+            idle: seconds("idle", idle, &(0..=DAY))?,
             ..MonitorPlan::new(detector)
         };
         let settings = Settings {
@@ -231,7 +232,7 @@ pub(super) fn sim_heartbeat<'py>(
         faults: faults.iter().map(|text| parse(text)).collect::<PyResult<_>>()?,
         link,
         drift_ppm,
-        length: nanos("duration", duration, &(SECOND / 1_000..=LONGEST))?,
+        length: seconds("duration", duration, &LENGTHS)?,
     };
     let mut run = Run::new(plan)?;
     while !py.detach(|| run.advance(STEPS)) {

@@ -7,14 +7,15 @@ use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
-use super::args::{nanos, number, parse, seed_of, seed_to_python};
+use super::args::{number, parse, seed_of, seed_to_python};
 use super::facts::Facts;
 use super::service;
 use super::table::{Table, summary_to_python};
 use crate::logic::codec::TextLine;
-use crate::logic::ping::{Options, Plan};
+use crate::logic::ping::{Options, Plan, SPINS};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
+use crate::logic::time::seconds;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, PingLog, Session, Settings, Target};
@@ -66,7 +67,7 @@ impl PingSession {
                 (true, true) => Events::All,
             },
             busy: option(options, "busy")?,
-            spin: spin.map(|spin| nanos("spin", spin, &(0..=SECOND))).transpose()?,
+            spin: spin.map(|spin| seconds("spin", spin, &SPINS)).transpose()?,
             ..Settings::new(targets, plan.clone())
         };
         let seed = settings.plan.seed.to_string();

@@ -3,12 +3,14 @@
 //! The faults of a sender are a text such as `crash@100 restart@200 step:-3s@300`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::EPOCH;
 use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
 use crate::logic::link::{DelayQueue, Link, LinkPlan, Packet};
 use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
+use crate::logic::text::duration;
 use crate::logic::{DAY, Invalid, Moment, Nanos, SECOND};
 
 /// Events that are kept.
@@ -17,6 +19,8 @@ const MOST_EVENTS: usize = 1 << 20;
 pub const MOST_SENDERS: usize = 1_000_000;
 /// The longest run: a century.
 pub const LONGEST: Nanos = 36_525 * DAY;
+/// The valid lengths of a run.
+pub const LENGTHS: RangeInclusive<Nanos> = SECOND / 1_000..=LONGEST;
 
 /// A fault of a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -331,6 +335,7 @@ impl FromStr for Faults {
 fn read_fault(word: &str) -> Option<(Nanos, Fault)> {
     let (what, when) = word.split_once('@')?;
     let (name, value) = what.split_once(':').unwrap_or((what, ""));
+    let span = |text: &str| duration(text).filter(|span| *span <= LONGEST);
     let signed = |text: &str| match text.strip_prefix('-') {
         Some(back) => span(back).map(|back| -back),
         None => span(text),
@@ -346,14 +351,4 @@ fn read_fault(word: &str) -> Option<(Nanos, Fault)> {
         _ => return None,
     };
     Some((span(when)?, fault))
-}
-
-/// A time from the beginning or a duration: a number of seconds, or with `ms`, `s`, `min`, `h` or `d`.
-#[expect(clippy::cast_possible_truncation, reason = "a century at most")]
-fn span(text: &str) -> Option<Nanos> {
-    const UNITS: [(&str, f64); 6] =
-        [("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0), ("", 1.0)];
-    let (number, unit) = UNITS.iter().find_map(|(name, unit)| text.strip_suffix(name).zip(Some(*unit)))?;
-    let seconds = number.parse::<f64>().ok()? * unit;
-    (0.0..=3.2e9).contains(&seconds).then_some((seconds * SECOND as f64).round() as Nanos)
 }

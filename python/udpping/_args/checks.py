@@ -43,17 +43,22 @@ def whole(name: str, value: object) -> int:
 
 def optional(check: "Callable[[str, object], T]") -> "Callable[[str, object], T | None]":
     """Make the check that accepts `None` too."""
-    return lambda name, value: None if value is None else check(name, value)
+
+    def read(name: str, value: object) -> "T | None":
+        if value is None:
+            return None
+        try:
+            return check(name, value)
+        except ConfigError as error:
+            raise ConfigError(f"{error}, or None") from None
+
+    return read
 
 
 def any_whole(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise refuse(name, value, "a whole number")
     return operator.index(value)
-
-
-def seconds(name: str, value: object) -> float:
-    return number(name, value, "a number of seconds")
 
 
 def number(name: str, value: object, expected: str = "a number") -> float:

@@ -1,20 +1,23 @@
 """The keywords of a ping, each with its type, its check and its default."""
 
 from udpping import _core
-from udpping._args.checks import any_whole, flag, optional, seconds, text, whole
+from udpping._args.checks import any_whole, flag, optional, text, whole
+from udpping._args.durations import LINGER, SPIN, WAIT, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypedDict
 
+    from udpping._args.durations import Duration
+
     class RunOptions(TypedDict, total=False):
         """The keywords of `udpping.ping` that `udpping.sim.ping` has too."""
 
         count: int
-        timeout: float
-        interval: float | None
-        linger: float | None
+        timeout: Duration
+        interval: Duration | None
+        linger: Duration | None
         misses: int | None
         size: int | None
         message: str
@@ -31,16 +34,16 @@ if TYPE_CHECKING:
         df: bool
         family: str | None
         busy: bool
-        spin: float | None
+        spin: Duration | None
 
 
 COUNT, TIMEOUT, MESSAGE, FIRST_SEQ, SCHEDULE = _core.ping_defaults()
 
 PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
     "count": (optional(whole), COUNT),
-    "timeout": (seconds, TIMEOUT),
-    "interval": (optional(seconds), None),
-    "linger": (optional(seconds), None),
+    "timeout": (within(WAIT), TIMEOUT),
+    "interval": (optional(within(WAIT)), None),
+    "linger": (optional(within(LINGER)), None),
     "misses": (optional(whole), None),
     "size": (optional(whole), None),
     "bind": (optional(text), None),
@@ -53,7 +56,7 @@ PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
     "schedule": (text, SCHEDULE),
     "seed": (optional(any_whole), None),
     "busy": (flag, False),
-    "spin": (optional(seconds), None),
+    "spin": (optional(within(SPIN)), None),
 }
 """The check and the default of each keyword, in the order of a run's settings."""
 

@@ -15,6 +15,10 @@ class TextModel:
     def __init__(self, text: str) -> None:
         self._text = text
 
+    def is_of(self, module: str) -> bool:
+        """Return whether it is a model of that module."""
+        return module == self._MODULE
+
     def __str__(self) -> str:
         return self._text
 

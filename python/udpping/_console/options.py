@@ -2,12 +2,18 @@
 
 import argparse
 
+from udpping._args import durations
 from udpping._args.limits import MAX_PORT
+from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
+
+    from udpping._args.durations import Range
+
+TIMES = "TIME: 0.5 (seconds)  200ms  1s  2m; the units are ns, us, ms, s, m, h and d"
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,6 +26,11 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+
+    def add_time(self, *names: str, within: "Range", help: str, default: float | None = None) -> None:  # noqa: A002
+        """Add an option that takes a duration, and say how that is written."""
+        self.epilog = TIMES
+        self.add_argument(*names, type=duration(within), metavar="TIME", default=default, help=help)
 
     def error(self, message: str) -> "NoReturn":
         """Print the error without the usage, and exit."""
@@ -42,12 +53,24 @@ def whole(low: int, high: int) -> "Callable[[str], int]":
     return read
 
 
-def seconds(text: str) -> float:
-    """Read an option in seconds; the core checks the range."""
+def duration(within: "Range") -> "Callable[[str], float]":
+    """Make the type of an option that takes a duration, in seconds."""
+
+    def read(text: str) -> float:
+        try:
+            return durations.seconds("", text, within)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error).strip()) from None
+
+    return read
+
+
+def share(text: str) -> float:
+    """Read an option that is a share; the core checks the range."""
     try:
         return float(text)
     except ValueError:
-        message = f"{text!r} is not usable: expected seconds, such as 1 or 0.25"
+        message = f"{text!r} is not usable: expected a share, such as 0.1"
         raise argparse.ArgumentTypeError(message) from None
 
 

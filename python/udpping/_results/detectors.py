@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.durations import HEARTBEAT, seconds
 from udpping._args.grammar import delay_text, detector_text, loss_text
 from udpping._table.table import Table
 from udpping.errors import ConfigError
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike
     from udpping._results.run import Run
     from udpping.detect import Detector
@@ -69,7 +71,7 @@ def compare_detectors(
     trace: "Run | Iterable[bool] | str | float | Fraction | Loss",
     *,
     detectors: "Iterable[str | Detector]" = DETECTORS,
-    interval: float = 1.0,
+    interval: "Duration" = 1.0,
     delay: "DelayLike" = 0,
     days: float | None = None,
     crashes: int = 1000,
@@ -79,7 +81,7 @@ def compare_detectors(
 
     `trace` says which heartbeats are lost: a run with one target or one bool for each heartbeat (`True`:
     lost), or a loss model as `udpping.Server` takes it, for so many `days` (1 unless given; a trace has its
-    own length). Heartbeats leave every `interval` seconds (0.001 to 86400) and take `delay`, drawn anew also
+    own length). Heartbeats leave every `interval` (1 ms to a day) and take `delay`, drawn anew also
     for a run. The sender never stops, so each suspicion is a mistake; `crashes` (1 to 100,000) are tried
     beside that, spread over the run. `seed=None` draws one. 46 days at one heartbeat a second take some
     seconds for each detector. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
@@ -111,8 +113,8 @@ def compare_detectors(
         texts,
         loss=loss,
         delay=delay_text(delay),
-        interval=checks.seconds("interval", interval),
-        days=None if days is None else checks.seconds("days", days),
+        interval=seconds("interval", interval, HEARTBEAT),
+        days=None if days is None else checks.number("days", days),
         crashes=checks.whole("crashes", crashes),
         seed=None if seed is None else checks.any_whole("seed", seed),
     )

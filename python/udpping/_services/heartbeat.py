@@ -4,7 +4,7 @@ import atexit
 from typing import SupportsIndex
 
 from udpping import _core
-from udpping._args import checks
+from udpping._args import checks, durations
 from udpping._args.keys import read_keys
 from udpping._args.limits import MONITOR_PORT
 from udpping._services.service import Service, wait_for
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from udpping._args.checks import Path
+    from udpping._args.durations import Duration
 
 
 LONGEST_ID = 64
@@ -34,7 +35,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
     * `host`, `port`: the monitor: a name or an address, by default this machine, and a port from 1 to 65,535,
       by default 12001.
-    * `interval`: seconds from one heartbeat to the next, from 0.001 to 86,400 (a day). The schedule is
+    * `interval`: the time from one heartbeat to the next, from 1 ms to a day. The schedule is
       absolute: what a stopped or sleeping sender missed is skipped, and never caught up with.
     * `id`: who is alive: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of this machine,
       with a `-` for every other character.
@@ -48,8 +49,8 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     * `boot`: how often this sender has started in its life, for a device whose clock is not to be trusted: a
       whole number, or the path of a file that counts, made if need be. Processes that share one get different
       numbers.
-    * `touch`: seconds. Heartbeats are then sent only while the program calls `touch()` at least that often,
-      so that a program that hangs falls silent. `None`: always.
+    * `touch`: a time, from 1 ms to a day. Heartbeats are then sent only while the program calls `touch()` at
+      least that often, so that a program that hangs falls silent. `None`: always.
     * `count`: how many heartbeats to send, from 1, before the goodbye; `None` goes on.
 
     A process may have thousands of them: they share a few threads and each has a socket, so that the limit is
@@ -74,18 +75,18 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
         host: str = "localhost",
         port: int = MONITOR_PORT,
         *,
-        interval: float = 1.0,
+        interval: "Duration" = 1.0,
         id: str | None = None,  # noqa: A002 - so it is called in the heartbeats
         key: "Path | None" = None,
         key_name: str | None = None,
         wire: str = "full",
         jitter: float = 0.0,
         boot: "Path | int | None" = None,
-        touch: float | None = None,
+        touch: "Duration | None" = None,
         count: int | None = None,
     ) -> None:
         self._target = checks.text("host", host), checks.whole("port", port)
-        self._interval = checks.seconds("interval", interval)
+        self._interval = durations.seconds("interval", interval, durations.HEARTBEAT)
         self._id = machine_name() if id is None else checks.text("id", id)
         self._core = _core.HeartbeatSender(
             *self._target,
@@ -96,7 +97,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
             wire=checks.text("wire", wire),
             jitter=checks.number("jitter", jitter),
             boot=boot_number(boot),
-            touch=None if touch is None else checks.seconds("touch", touch),
+            touch=checks.optional(durations.within(durations.HEARTBEAT))("touch", touch),
             count=None if count is None else checks.whole("count", count),
         )
 
@@ -121,14 +122,14 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
         """Give the sign of life that `touch=` asks for. It costs next to nothing: call it in each round."""
         self._core.touch()
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it ends, at most so many seconds; say whether it has.
+    def wait(self, seconds: "Duration | None" = None) -> bool:
+        """Wait until it ends, at most so long; say whether it has.
 
         It ends with the last goodbye, after `count` heartbeats or `stop()`, or by a failure. Raises that
         failure, once, as NetworkError, and KeyboardInterrupt on Ctrl-C, with which it goes on. One that was
         never started is waited for as well.
         """
-        return wait_for(self._core, None if seconds is None else checks.seconds("seconds", seconds))
+        return wait_for(self._core, None if seconds is None else durations.seconds("seconds", seconds))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"

@@ -1,7 +1,8 @@
 """`Monitor`: watches the senders of heartbeats."""
 
 from udpping import _core
-from udpping._args import checks
+from udpping._args import checks, durations
+from udpping._args.durations import HEARTBEAT, LINGER
 from udpping._args.grammar import detector_text, loss_text, utc_offset
 from udpping._args.keys import read_keys
 from udpping._args.limits import MONITOR_PORT
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from threading import Thread
 
     from udpping._args.checks import Path
+    from udpping._args.durations import Duration
     from udpping._args.grammar import LossLike
     from udpping.detect import Detector
 
@@ -95,7 +97,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     * `port`: 0 to 65,535, by default 12001; 0 takes any free one, and `.address` says which.
     * `detector`: when silence is suspicious: one of `udpping.detect` or its text. Two heartbeats are too few
       for any: until the third, three intervals and a second are fine.
-    * `interval`: the least interval in seconds that is assumed of clients that do not state theirs.
+    * `interval`: the least interval that is assumed of clients that do not state theirs, from 1 ms to a day.
     * `keys`: a file with a line `name secret` for each key; without one, the environment's `UDPPING_KEY`. If
       there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
@@ -105,7 +107,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
       that stopped. A client takes 0.5 KB, and with all that was learned of it 2 KB as a rule (4 KB with the
       detectors `phi` and `chen`).
     * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
-    * `idle`: after how many seconds without anybody to say so once; 0 for never.
+    * `idle`: after how long without anybody to say so once, up to a day; 0 for never.
     * `loss`: which heartbeats to lose on purpose before they are looked at, to see what that looks like, and
       `seed`: as those of `udpping.Server`.
     * `port_tries`: how many ports to try, upwards from `port`.
@@ -140,14 +142,14 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         port: int = MONITOR_PORT,
         *,
         detector: "str | Detector" = "calibrated",
-        interval: float = 1.0,
+        interval: "Duration" = 1.0,
         keys: "Path | None" = None,
         answer: bool = False,
         losses: bool = False,
         beats: bool = False,
         max_clients: int = 10_000,
         per_prefix: int = 1024,
-        idle: float = 60.0,
+        idle: "Duration" = 60.0,
         loss: "LossLike" = 0,
         seed: int | None = None,
         port_tries: int = 1,
@@ -159,7 +161,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
             checks.text("host", host),
             checks.whole("port", port),
             detector=detector_text(detector),
-            interval=checks.seconds("interval", interval),
+            interval=durations.seconds("interval", interval, HEARTBEAT),
             keys=read_keys("keys", keys),
             answer=checks.flag("answer", answer),
             utc_offset=utc_offset(),
@@ -167,7 +169,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
             beats=checks.flag("beats", beats),
             max_clients=checks.whole("max_clients", max_clients),
             per_prefix=checks.whole("per_prefix", per_prefix),
-            idle=checks.seconds("idle", idle),
+            idle=durations.seconds("idle", idle, LINGER),
             loss=loss_text(loss),
             seed=None if seed is None else checks.any_whole("seed", seed),
             port_tries=checks.whole("port_tries", port_tries),
@@ -219,13 +221,13 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         self._own_events()
         return self._events()
 
-    def next_event(self, seconds: float | None = None) -> "MonitorEvent | None":
-        """Give the next event, or `None` when none comes within so many seconds, or it has stopped.
+    def next_event(self, seconds: "Duration | None" = None) -> "MonitorEvent | None":
+        """Give the next event, or `None` when none comes within so long, or it has stopped.
 
         Raises what the loop does.
         """
         self._own_events()
-        return self._next(None if seconds is None else checks.seconds("seconds", seconds))
+        return self._next(None if seconds is None else durations.seconds("seconds", seconds))
 
     def _own_events(self) -> None:
         if self._on_event is not None:

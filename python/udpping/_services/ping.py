@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from udpping._args.durations import Duration
     from udpping._args.targets import AnyTarget
     from udpping._results.rows import Row
     from udpping._results.run import Run, Summary
@@ -22,9 +23,9 @@ def ping(
     port: int = DEFAULT_PORT,
     *,
     count: int = COUNT,
-    timeout: float = TIMEOUT,
-    interval: float | None = None,
-    linger: float | None = None,
+    timeout: "Duration" = TIMEOUT,
+    interval: "Duration | None" = None,
+    linger: "Duration | None" = None,
     misses: int | None = None,
     size: int | None = None,
     bind: str | None = None,
@@ -37,7 +38,7 @@ def ping(
     schedule: str = SCHEDULE,
     seed: int | None = None,
     busy: bool = False,
-    spin: float | None = None,
+    spin: "Duration | None" = None,
 ) -> "Run":
     """Ping a UDP server and wait for the end.
 
@@ -48,12 +49,12 @@ def ping(
     * `host`, `port`: who is asked: a name or an address, by default this machine, and a port from 1 to
       65,535, by default 12000, that of the course.
     * `count`: how many pings, from 1, by default 10. `Pinger` can go on for ever.
-    * `timeout`: seconds to wait for each reply, from 0.000001 to 86,400 (a day), by default 1. What comes
-      after it is `late`.
-    * `interval`: `None` sends the next ping when the last one is answered or given up; a number from 0.000001
-      to 86,400 sends one every so many seconds, whatever comes back. A late sender skips none: it sends what
-      is overdue at once, and `summary.behind` counts pings that left a whole interval late.
-    * `linger`: seconds to listen after the last timeout for late and duplicate replies, up to 86,400; `None`
+    * `timeout`: how long to wait for each reply, from 1 µs to a day, by default 1 s. What comes after it is
+      `late`.
+    * `interval`: `None` sends the next ping when the last one is answered or given up; a time from 1 µs to a
+      day sends one that often, whatever comes back. A late sender skips none: it sends what is overdue at
+      once, and `summary.behind` counts pings that left a whole interval late.
+    * `linger`: how long to listen after the last timeout for late and duplicate replies, up to a day; `None`
       is `timeout` when something is missing and 0 otherwise.
     * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
     * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
@@ -75,8 +76,11 @@ def ping(
     * `seed`: any whole number makes a random schedule repeat; `None` draws one, and `run.seed` tells it.
     * `busy`: ask for replies again and again instead of waiting: a whole processor, one that nothing else
       needs, for the shortest round trips. With one target `foreign` is then `None`.
-    * `spin`: seconds, from 0 to 1, to spin before a ping is due, as a waiting program wakes up late; `None`
-      is as long as waits lately were late (20 to 200 µs), or 0 with several targets.
+    * `spin`: how long, up to 1 s, to spin before a ping is due, as a waiting program wakes up late; `None` is
+      as long as waits lately were late (20 to 200 µs), or 0 with several targets.
+
+    Times are seconds, text with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`) such as `"200ms"`, or a
+    `timedelta`; so they are everywhere in udpping.
 
     Where the kernel stamps what this socket sends and receives (Linux; tried when the socket is made),
     `rtt_ns` is free of the time until this program was woken; `user_rtt_ns` has it. `stamp` says for each row
@@ -99,7 +103,7 @@ def ping(
     On a schedule, here a thousand a second, the answer to one ping may overtake that to another:
 
     >>> with udpping.Server(port=0, delay="uniform:0ms,20ms", seed=1) as server:
-    ...     run = udpping.ping(*server.address, count=20, interval=0.001, timeout=2)
+    ...     run = udpping.ping(*server.address, count=20, interval="1ms", timeout=2)
     >>> run.summary.received, run.summary.reordered > 0
     (20, True)
 
@@ -141,9 +145,9 @@ def ping_many(
     *,
     port: int = DEFAULT_PORT,
     count: int = COUNT,
-    timeout: float = TIMEOUT,
-    interval: float | None = None,
-    linger: float | None = None,
+    timeout: "Duration" = TIMEOUT,
+    interval: "Duration | None" = None,
+    linger: "Duration | None" = None,
     misses: int | None = None,
     size: int | None = None,
     bind: str | None = None,
@@ -156,7 +160,7 @@ def ping_many(
     schedule: str = SCHEDULE,
     seed: int | None = None,
     busy: bool = False,
-    spin: float | None = None,
+    spin: "Duration | None" = None,
 ) -> "Run":
     """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
 
@@ -260,9 +264,9 @@ class Pinger:
         port: int = DEFAULT_PORT,
         *,
         count: int | None = COUNT,
-        timeout: float = TIMEOUT,
-        interval: float | None = None,
-        linger: float | None = None,
+        timeout: "Duration" = TIMEOUT,
+        interval: "Duration | None" = None,
+        linger: "Duration | None" = None,
         misses: int | None = None,
         size: int | None = None,
         bind: str | None = None,
@@ -275,7 +279,7 @@ class Pinger:
         schedule: str = SCHEDULE,
         seed: int | None = None,
         busy: bool = False,
-        spin: float | None = None,
+        spin: "Duration | None" = None,
         announce: bool = False,
         keep: int | None = None,
     ) -> None:

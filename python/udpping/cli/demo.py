@@ -1,8 +1,9 @@
 """`udpping demo`: a lossy server and a pinger in one process, without any setup."""
 
+from udpping._args.durations import WAIT
 from udpping._args.loss_model import loss_model
 from udpping._args.targets import target_text
-from udpping._console.options import Parser, any_whole, seconds, whole
+from udpping._console.options import Parser, any_whole, whole
 from udpping._services.ping import Pinger
 from udpping._services.server import Server
 from udpping.cli._output import Report, command_parser
@@ -65,9 +66,7 @@ def print_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
 def parser() -> Parser:
     options = command_parser("demo", PURPOSE)
     options.add_argument("-c", "--count", type=whole(1, MOST), default=20, metavar="N", help="pings (20)")
-    options.add_argument(
-        "-W", "--timeout", type=seconds, default=0.2, metavar="S", help="seconds to wait for a reply (0.2)"
-    )
+    options.add_time("-W", "--timeout", within=WAIT, default=0.2, help="how long to wait for a reply (200ms)")
     options.add_argument("--loss", default="4/11", help="what to lose (4/11, as the course's server does)")
     options.add_argument(
         "--delay", default="exponential:20ms", help="how long to hold replies back (exponential:20ms)"

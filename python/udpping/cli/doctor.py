@@ -1,9 +1,10 @@
 """`udpping doctor`: find out why a server does not answer, on this machine or elsewhere."""
 
+from udpping._args.durations import WAIT
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.targets import is_loopback, parse_target, target_text
 from udpping._console import hosts
-from udpping._console.options import Parser, port, seconds, whole
+from udpping._console.options import Parser, port, whole
 from udpping._services.ping import Pinger
 from udpping._services.session import Session
 from udpping.cli._output import Report, command_parser
@@ -128,7 +129,5 @@ def parser() -> Parser:
     options.add_argument(
         "-c", "--count", type=whole(1, 1000), default=10, metavar="N", help="pings to HOST (10)"
     )
-    options.add_argument(
-        "-W", "--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for a reply (1)"
-    )
+    options.add_time("-W", "--timeout", within=WAIT, default=1.0, help="how long to wait for a reply (1s)")
     return options

@@ -3,9 +3,10 @@
 import signal
 import sys
 
+from udpping._args.durations import HEARTBEAT
 from udpping._args.limits import MONITOR_PORT
 from udpping._args.targets import parse_target, target_text
-from udpping._console.options import Parser, port, seconds, whole
+from udpping._console.options import Parser, port, share, whole
 from udpping._services.heartbeat import Heartbeat
 from udpping._services.service import LOOK
 from udpping.cli._output import Report, command_parser
@@ -98,9 +99,7 @@ def parser() -> Parser:
     options.add_argument(
         "target", metavar="HOST[:PORT]", help="the monitor; IPv6 with a port as [ADDRESS]:PORT"
     )
-    options.add_argument(
-        "-i", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (1)"
-    )
+    options.add_time("-i", "--interval", within=HEARTBEAT, default=1.0, help="between two heartbeats (1s)")
     options.add_argument("-c", "--count", type=whole(1, MOST), metavar="N", help="say goodbye after N")
     options.add_argument(
         "-p", "--port", type=port, default=MONITOR_PORT, metavar="PORT", help="port, if HOST has none (12001)"
@@ -113,10 +112,10 @@ def parser() -> Parser:
     )
     options.add_argument(
         "--jitter",
-        type=seconds,
+        type=share,
         default=0.0,
         metavar="SHARE",
-        help="up to so much of S early (0; at most 0.25)",
+        help="up to so much of the interval early (0; at most 0.25)",
     )
     options.add_argument("--boot", metavar="FILE", help="count the starts in this file, and tell")
     return options

@@ -3,9 +3,10 @@
 import signal
 from time import monotonic
 
+from udpping._args.durations import HEARTBEAT, LINGER
 from udpping._args.limits import MONITOR_PORT
 from udpping._console import hosts
-from udpping._console.options import Parser, add_listener, seconds, whole
+from udpping._console.options import Parser, add_listener, whole
 from udpping._results.peers import moment, status_text
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
@@ -158,8 +159,8 @@ def parser() -> Parser:
     options = command_parser("monitor", PURPOSE)
     add_listener(options, MONITOR_PORT)
     options.add_argument("--detector", default="calibrated", help="when silence is suspicious")
-    options.add_argument(
-        "--interval", type=seconds, default=1.0, metavar="S", help="between heartbeats that do not say (1)"
+    options.add_time(
+        "--interval", within=HEARTBEAT, default=1.0, help="between heartbeats that do not say (1s)"
     )
     options.add_argument("--keys", metavar="FILE", help="let in only what is sealed with one of these keys")
     options.add_argument("--answer", action="store_true", help="answer with number and time difference")
@@ -180,11 +181,7 @@ def parser() -> Parser:
         metavar="N",
         help="most without a seal from one network, /24 or /64 (1024)",
     )
-    options.add_argument(
-        "--idle",
-        type=seconds,
-        default=60.0,
-        metavar="S",
-        help="tell when nobody is heard so long; 0: not (60)",
+    options.add_time(
+        "--idle", within=LINGER, default=60.0, help="tell when nobody is heard so long; 0: not (1m)"
     )
     return options

@@ -1,9 +1,10 @@
 """`udpping ping`: print each ping as it is settled, then the summary."""
 
+from udpping._args.durations import LINGER, SPIN, WAIT
 from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PING, SCHEDULE, TIMEOUT
 from udpping._args.targets import parse_target, target_text
-from udpping._console.options import Parser, any_whole, chosen_profile, port, seconds, whole
+from udpping._console.options import Parser, any_whole, chosen_profile, port, whole
 from udpping._services.ping import Pinger
 from udpping.cli._output import Report, command_parser
 
@@ -91,13 +92,7 @@ def parser(client: "Client | None" = None) -> Parser:
         "-c", "--count", type=whole(1, MOST_PINGS), default=COUNT, metavar="N", help=f"pings ({COUNT})"
     )
     number.add_argument("-t", "--forever", action="store_true", help="until Ctrl-C, in constant memory")
-    options.add_argument(
-        "-i",
-        "--interval",
-        type=seconds,
-        metavar="S",
-        help="one every S seconds (else: when the last is done)",
-    )
+    options.add_time("-i", "--interval", within=WAIT, help="one every so often (else: when the last is done)")
     options.add_argument(
         "--schedule",
         default=SCHEDULE,
@@ -108,20 +103,15 @@ def parser(client: "Client | None" = None) -> Parser:
     options.add_argument(
         "--busy", action="store_true", help="never wait: a whole processor, the shortest times"
     )
-    options.add_argument(
-        "--spin", type=seconds, metavar="S", help="seconds to spin before a ping is due (adapts)"
-    )
-    options.add_argument(
+    options.add_time("--spin", within=SPIN, help="how long to spin before a ping is due (adapts)")
+    options.add_time(
         "-W",
         "--timeout",
-        type=seconds,
+        within=WAIT,
         default=TIMEOUT,
-        metavar="S",
-        help=f"seconds to wait for a reply ({TIMEOUT:g})",
+        help=f"how long to wait for a reply ({TIMEOUT:g}s)",
     )
-    options.add_argument(
-        "-l", "--linger", type=seconds, metavar="S", help="seconds to listen for late replies at the end"
-    )
+    options.add_time("-l", "--linger", within=LINGER, help="how long to listen for late replies at the end")
     options.add_argument(
         "--misses", type=whole(1, MOST_PINGS), metavar="N", help="give up after N in a row without a reply"
     )

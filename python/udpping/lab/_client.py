@@ -6,9 +6,10 @@ given up, and at the end. The core matches replies to pings, for all profiles al
 
 import time
 
+from udpping._args.durations import WAIT
 from udpping._args.limits import MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, TIMEOUT
-from udpping._console.options import Parser, port, seconds, whole
+from udpping._console.options import Parser, duration, port, whole
 from udpping.lab._program import Program, say, seconds_of
 
 TYPE_CHECKING = False
@@ -89,7 +90,10 @@ class Client(Program):
             "--count", type=whole(1, MOST_PINGS), metavar="N", help=f"how many to send ({self.count})"
         )
         parser.add_argument(
-            "--timeout", type=seconds, metavar="S", help=f"seconds to wait for each reply ({self.timeout:g})"
+            "--timeout",
+            type=duration(WAIT),
+            metavar="S",
+            help=f"seconds to wait for each reply ({self.timeout:g})",
         )
         if self.misses:
             misses = f"so many misses in a row: the server is down ({self.misses})"

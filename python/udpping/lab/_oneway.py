@@ -3,7 +3,8 @@
 A profile subclasses them and defines what they print. `udpping.Monitor` detects losses and stopped clients.
 """
 
-from udpping._console.options import Parser, seconds, whole
+from udpping._args.durations import HEARTBEAT
+from udpping._console.options import Parser, duration, whole
 from udpping._services.service import LOOK
 from udpping.lab._client import add_forms, add_place, one_of
 from udpping.lab._program import Program, note, say
@@ -129,7 +130,7 @@ class Sender(Program):
         )
         parser.add_argument(
             "--interval",
-            type=seconds,
+            type=duration(HEARTBEAT),
             metavar="S",
             help=f"seconds from one to the next ({self.interval:g})",
         )

@@ -8,7 +8,8 @@ reads and answers datagrams, so no datagram can stop a server. `Listener` is als
 import time
 from threading import Event, Thread
 
-from udpping._console.options import Parser, any_whole, port, seconds
+from udpping._args.durations import LINGER
+from udpping._console.options import Parser, any_whole, duration, port
 from udpping.lab._client import one_of
 from udpping.lab._program import Program, note, say
 
@@ -53,7 +54,7 @@ class Listener(Program):
         )
         if self.idle:
             silent = f"seconds without a client to tell of ({self.idle:g})"
-            parser.add_argument("--idle", type=seconds, metavar="S", help=silent)
+            parser.add_argument("--idle", type=duration(LINGER), metavar="S", help=silent)
 
     def check(self, parser: Parser, options: "Namespace") -> None:
         """Accept the port as a positional argument or as an option."""

@@ -2,25 +2,26 @@
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.durations import nanos
 from udpping._table.table import Table
 from udpping.errors import ConfigError
 from udpping.stats._tables import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from udpping._args.durations import Duration
     from udpping.stats._tables import Frame
 
-SECOND = 1_000_000_000
-LONGEST = 9e9
-"""Seconds that fit into 64 bits of nanoseconds."""
+WINDOW = 1, 9 * 10**18
+"""The least and the most nanoseconds: they fit into 64 bits."""
 
 
 def rolling(
     table: "Frame",
     *,
     pings: int | None = None,
-    seconds: float | None = None,
-    step: float | None = None,
+    seconds: "Duration | None" = None,
+    step: "Duration | None" = None,
     confidence: float = 0.95,
 ) -> Table:
     """Loss (RFC 6673) and round trips (RFC 2681) in windows of so many `pings` or `seconds`: a table.
@@ -54,15 +55,8 @@ def rolling(
         length = checks.whole("pings", pings)
         hop = None if step is None else checks.whole("step", step)
     else:
-        length = _nanoseconds("seconds", seconds)
-        hop = None if step is None else _nanoseconds("step", step)
+        length = nanos("seconds", seconds, WINDOW)
+        hop = None if step is None else nanos("step", step, WINDOW)
     samples = read(table, "sent_ns", "due_ns")
     in_time, confidence = seconds is not None, checks.number("confidence", confidence)
     return Table(_core.stats_rolling(samples, length, hop, in_time, confidence))
-
-
-def _nanoseconds(name: str, value: object) -> int:
-    number = checks.seconds(name, value)
-    if not 0 < number <= LONGEST:
-        raise checks.refuse(name, value, "a number of seconds above 0, up to 9,000,000,000")
-    return round(number * SECOND)

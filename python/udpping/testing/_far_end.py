@@ -11,14 +11,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from udpping._args import checks
+from udpping._args import checks, durations
 from udpping._args.limits import MAX_PORT
 from udpping.errors import AddressError, ConfigError, NetworkError, PortBusyError
-from udpping.testing._script import Received, Refuse, Reply, reader, span
+from udpping.testing._script import Received, Refuse, Reply, reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from udpping._args.durations import Duration
     from udpping.testing._script import Script
 
 ECHO = Reply()
@@ -119,11 +120,11 @@ class FarEnd:
         if self._error is not None:
             raise self._error
 
-    def wait(self, count: int, timeout: float = 20.0) -> list[Received]:
+    def wait(self, count: int, timeout: "Duration" = 20.0) -> list[Received]:
         """Wait until `count` datagrams have come, and give back all that have.
 
-        `timeout` is in seconds, 0 to 86,400. Raises TimeoutError when they do not come, and an error of the
-        script.
+        `timeout` is 0 to a day, in seconds or as text such as `"200ms"`. Raises TimeoutError when they do not
+        come, and an error of the script.
 
         >>> from udpping.testing import FarEnd
         >>> with FarEnd() as far:
@@ -133,7 +134,10 @@ class FarEnd:
         ...         print(error)
         0 of 1 datagrams came within 0.1 s
         """
-        wanted, seconds = checks.whole("count", count), span("timeout", timeout)
+        wanted, seconds = (
+            checks.whole("count", count),
+            durations.seconds("timeout", timeout, durations.LINGER),
+        )
         with self._changed:
             self._changed.wait_for(lambda: len(self.received) >= wanted or self._error, seconds)
             if self._error is not None:
@@ -253,10 +257,12 @@ class FarEnd:
             self._changed.notify_all()
         for action in self._actions(datagram):
             if isinstance(action, Refuse):
-                self._refused_until = max(self._refused_until, came / 1e9 + action.seconds)
+                until = came / 1e9 + durations.seconds("seconds", action.seconds)
+                self._refused_until = max(self._refused_until, until)
             else:
                 self._order += 1
-                heapq.heappush(self._waiting, (came / 1e9 + action.after, self._order, action, datagram))
+                due = came / 1e9 + durations.seconds("after", action.after)
+                heapq.heappush(self._waiting, (due, self._order, action, datagram))
 
     def _send(self) -> None:
         while self._waiting and self._waiting[0][0] <= time.monotonic():

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from udpping._args import checks
+from udpping._args.durations import LINGER, seconds
 from udpping._args.limits import MAX_PAYLOAD
 
-LONGEST = 86_400.0
-"""Seconds that a reply or a refusal may take."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._args.durations import Duration
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Reply:
     """An answer.
 
     * `payload`: what it says, up to 65,507 bytes; `None` is what the datagram said.
-    * `after`: seconds between the datagram and the answer, 0 to 86,400.
+    * `after`: the time from the datagram to the answer, 0 to a day: seconds, or text such as `"200ms"`.
     * `other_port`: whether it leaves from another port than the one that was asked.
 
     Raises ConfigError for what cannot be used.
@@ -54,18 +56,18 @@ class Reply:
     """
 
     payload: bytes | None = None
-    after: float = 0.0
+    after: "Duration" = 0.0
     other_port: bool = False
 
     def __post_init__(self) -> None:
         content("payload", self.payload)
-        span("after", self.after)
+        object.__setattr__(self, "after", seconds("after", self.after, LINGER))
         checks.flag("other_port", self.other_port)
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """Refusal by ICMP: for so many `seconds`, 0 to 86,400, nobody listens.
+    """Refusal by ICMP: for so many `seconds` (or `"200ms"`), 0 to a day, nobody listens.
 
     What comes meanwhile is not received: the system itself says "port unreachable", which a connected socket
     sees as ConnectionRefusedError. Replies that are due leave all the same, on Linux. `FarEnd.refusing` does
@@ -76,10 +78,10 @@ class Refuse:
     Refuse(seconds=0.5)
     """
 
-    seconds: float
+    seconds: "Duration"
 
     def __post_init__(self) -> None:
-        span("seconds", self.seconds)
+        object.__setattr__(self, "seconds", seconds("seconds", self.seconds, LINGER))
 
 
 Action: TypeAlias = Reply | Refuse
@@ -118,10 +120,3 @@ def content(name: str, value: object) -> None:
     """Refuse what does not fit into a datagram."""
     if value is not None and not (isinstance(value, bytes) and len(value) <= MAX_PAYLOAD):
         raise checks.refuse(name, value, f"at most {MAX_PAYLOAD:,} bytes, or None")
-
-
-def span(name: str, seconds: float) -> float:
-    """Take a time that may be waited for."""
-    if not 0 <= checks.seconds(name, seconds) <= LONGEST:
-        raise checks.refuse(name, seconds, f"0 to {LONGEST:.0f} seconds")
-    return seconds

@@ -76,7 +76,7 @@ impl Default for Options {
 impl HeartbeatPlan {
     /// Checks what the user asks for.
     pub fn new(options: Options) -> Result<Self, Invalid> {
-        let interval = seconds("interval", options.interval, &INTERVALS, "")?;
+        let interval = seconds("interval", options.interval, &INTERVALS)?;
         if !(0.0..=0.25).contains(&options.jitter) {
             let expected = "0 to 0.25, the share of the interval by which heartbeats may leave early";
             return Err(Invalid::new("jitter", options.jitter, expected));
@@ -98,7 +98,7 @@ impl HeartbeatPlan {
             key: options.key,
             boot: options.boot.map(|boot| whole("boot", boot, 0, "0 to 2^63 - 1")).transpose()?,
             session: options.session,
-            gate: options.touch.map(|touch| seconds("touch", touch, &INTERVALS, ", or None")).transpose()?,
+            gate: options.touch.map(|touch| seconds("touch", touch, &INTERVALS)).transpose()?,
             count: options
                 .count
                 .map(|count| whole("count", count, 1, "at least 1, or None for no end"))

@@ -307,8 +307,7 @@ impl RandInt {
         };
         let (low, high, below) = read().ok_or_else(|| refuse(text, expected))?;
         if low > high {
-            let shown = format!("randint({low}, {high})");
-            return Err(Invalid::new("loss", shown, "low not above high, such as randint:0,10,4"));
+            return Err(refuse(text, "low not above high, such as randint:0,10,4"));
         }
         Ok(Self { low, high, below })
     }

@@ -8,10 +8,12 @@ use crate::logic::Invalid;
 use crate::logic::codec::{Codec, MAX_PAYLOAD, TextLine};
 use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::record::Rows;
-use crate::logic::time::{DAY, Nanos, seconds};
+use crate::logic::time::{DAY, Nanos, SECOND, seconds};
 
 /// The valid timeouts and intervals.
-const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;
+pub const WAITS: RangeInclusive<Nanos> = 1_000..=DAY;
+/// The valid times to spin before a ping is due.
+pub const SPINS: RangeInclusive<Nanos> = 0..=SECOND;
 
 /// Rows that a run without an end keeps by default.
 const KEEP: usize = 65_536;
@@ -110,18 +112,14 @@ impl Plan {
                 })
             })
             .transpose()?;
-        let timeout = seconds("timeout", options.timeout, &WAITS, "")?;
-        let interval = options
-            .interval
-            .map(|interval| seconds("interval", interval, &WAITS, ", or None to wait for each reply"))
-            .transpose()?;
+        let timeout = seconds("timeout", options.timeout, &WAITS)?;
+        let interval = options.interval.map(|interval| seconds("interval", interval, &WAITS)).transpose()?;
         if interval.is_none() && options.schedule != Schedule::default() {
             let expected =
                 "an interval as well, such as interval=0.01; without one the next ping waits for the last";
             return Err(Invalid::new("schedule", format!("\"{}\"", options.schedule), expected));
         }
-        let linger =
-            options.linger.map(|linger| seconds("linger", linger, &(0..=DAY), ", or None")).transpose()?;
+        let linger = options.linger.map(|linger| seconds("linger", linger, &(0..=DAY))).transpose()?;
         let misses = options
             .misses
             .map(|misses| {

@@ -17,4 +17,5 @@ pub use probability::Probability;
 pub(super) use probability::Threshold;
 pub use py_repr::py_repr;
 pub(super) use ratio::Ratio;
-pub(super) use time::{Billionths, HOUR, Time, billionths, time};
+pub(super) use time::{Billionths, Time, billionths};
+pub(crate) use time::{HOUR, duration, duration_with_unit, expected};

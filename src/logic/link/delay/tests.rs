@@ -24,7 +24,11 @@ fn times_are_read_exactly_and_shown_in_one_form() {
         ("7ns", 7, "7ns"),
         ("0.5ns", 1, "1ns"),
         ("1e-300", 0, "0"),
-        ("3600", HOUR, "3600s"),
+        ("3600s", HOUR, "3600s"),
+        ("1h", HOUR, "3600s"),
+        ("0.5m", 30 * SECOND, "30s"),
+        ("9.999", 9_999_000_000, "9.999s"),
+        ("20\u{b5}s", 20_000, "20us"),
         ("3600000000000ns", HOUR, "3600s"),
     ];
     for (text, nanos, canonical) in cases {
@@ -45,9 +49,10 @@ fn what_is_no_delay_is_refused() {
         "-1ms",
         "nan",
         "inf",
-        "3600.000000001",
-        "1h",
-        "5m",
+        "3600.000000001s",
+        "1.1h",
+        "1d",
+        "61m",
         "1_0ms",
         "50 m s",
         "1e999999999",
@@ -55,14 +60,14 @@ fn what_is_no_delay_is_refused() {
         "uniform:200ms",
         "uniform:2,1",
         "uniform:0,-1",
-        "uniform:0,3601",
+        "uniform:0,3601s",
         "uniform:1,2,3",
         "exponential:",
         "exponential:-1",
         "exponential:1,2",
         "exponential:1,base=",
         "exponential:1,base=-1",
-        "exponential:1,base=3601",
+        "exponential:1,base=3601s",
         "exponential:1,base=1,base=1",
         "normal:1,2",
         "fixed:1",
@@ -74,13 +79,37 @@ fn what_is_no_delay_is_refused() {
 }
 
 #[test]
+fn a_delay_that_may_be_of_milliseconds_or_seconds_is_refused() {
+    let cases = [
+        ("50", "50 seconds? write 50ms or 50s"),
+        ("10.0", "10.0 seconds? write 10.0ms or 10.0s"),
+        (" 1e2 ", "1e2 seconds? write 1e2ms or 1e2s"),
+        ("5000", "5000 seconds? write 5000ms"),
+        ("uniform:10,50", "10 seconds? write 10ms or 10s"),
+        ("uniform:0,50", "50 seconds?"),
+        ("exponential:20", "20 seconds?"),
+        ("exponential:1,base=20", "20 seconds?"),
+        ("lognormal:median=50,sigma=1", "50 seconds?"),
+        ("gamma:mean=50,shape=2", "50 seconds?"),
+        ("gamma:mean=1,shape=2,base=50", "50 seconds?"),
+    ];
+    for (text, hint) in cases {
+        let refused = text.parse::<Delay>().unwrap_err().to_string();
+        assert!(refused.contains(&format!("{text:?} is not usable: expected a unit: ")), "{refused}");
+        assert!(refused.contains(hint), "{refused}");
+    }
+    assert_eq!(read("gamma:mean=1s,shape=20").to_string(), "gamma:mean=1s,shape=20", "a shape has no unit");
+    assert_eq!(read("uniform:9.999999999,50s").to_string(), "uniform:9.999999999s,50s");
+}
+
+#[test]
 fn uniform_delays_include_both_ends() {
     let delay = read("uniform:10ns,13ns");
     let quarter = 1_u64 << 62;
     let drawn = [0, quarter - 1, quarter, 2 * quarter, 3 * quarter, u64::MAX].map(|bits| delay.at(bits));
     assert_eq!(drawn, [10, 10, 11, 12, 13, 13]);
     assert_eq!(read("uniform:5ms,5ms").at(u64::MAX / 3), 5_000_000);
-    assert_eq!(read("uniform:0,3600").at(u64::MAX), HOUR);
+    assert_eq!(read("uniform:0,1h").at(u64::MAX), HOUR);
     assert_eq!((delay.mean(), delay.longest()), (11, 13));
 }
 
@@ -91,7 +120,7 @@ fn exponential_delays_are_the_logarithm() {
     let drawn = |text: &str| bits.map(|bits| read(text).at(bits));
     assert_eq!(drawn("exponential:100ms"), [3_673_680_057, 3_604_365_339, 69_314_718, 0, 0]);
     let hours = [132_252_482_050_838, 129_757_152_200_822, 2_495_329_850_016, 0, 0];
-    assert_eq!(drawn("exponential:3600"), hours);
+    assert_eq!(drawn("exponential:1h"), hours);
     assert_eq!(drawn("exponential:100ms,base=1"), drawn("exponential:100ms").map(|delay| SECOND + delay));
     assert_eq!(read("exponential:0"), read("exponential:0ms"));
     let based = read("exponential:5ms,base=20ms");
@@ -208,7 +237,7 @@ fn parameters_have_names_and_ranges() {
         ("gamma:mean=5ms,shape=0.09", "from 0.1 to 1000"),
         ("gamma:mean=5ms,shape=1001", "from 0.1 to 1000"),
         ("gamma:mean=5ms,sigma=1", "gamma:mean=5ms"),
-        ("gamma:mean=3600,shape=0.1", "a larger shape"),
+        ("gamma:mean=1h,shape=0.1", "a larger shape"),
         ("gamma:mean=2h,shape=1", "1 hour"),
     ] {
         let refused = text.parse::<Delay>().unwrap_err().to_string();

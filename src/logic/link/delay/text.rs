@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Delay, Kind, LONGEST};
-use crate::logic::text::{Billionths, Time, billionths, time};
+use crate::logic::text::{Billionths, HOUR, Time, billionths, duration_with_unit};
 use crate::logic::{Invalid, Nanos};
 
-const EXPECTED: &str = "a time such as 50ms (units s, ms, us, ns; without one seconds), uniform:0ms,200ms, \
+const EXPECTED: &str = "a time such as 50ms (units ns, us, ms, s, m, h; without one seconds), uniform:0ms,200ms, \
                         exponential:5ms,base=20ms, lognormal:median=5ms,sigma=0.5,base=20ms or \
                         gamma:mean=5ms,shape=2,base=20ms (a base is not needed), all times from 0 to 1 hour";
 
@@ -22,9 +22,9 @@ impl FromStr for Delay {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let parsed = match text.trim().split_once(':') {
-            None => time(text).map(Kind::Fixed).map_err(hint),
-            Some(("uniform", range)) => uniform(range).map_err(hint),
-            Some(("exponential", times)) => exponential(times).map_err(hint),
+            None => time(text).map(Kind::Fixed),
+            Some(("uniform", range)) => uniform(range),
+            Some(("exponential", times)) => exponential(times),
             Some(("lognormal", parts)) => log_normal(parts),
             Some(("gamma", parts)) => gamma(parts),
             Some(_) => Err(EXPECTED.into()),
@@ -37,19 +37,29 @@ fn hint(more: &str) -> String {
     format!("{EXPECTED}{more}")
 }
 
-fn uniform(range: &str) -> Result<Kind, &'static str> {
-    let (low, high) = range.split_once(',').ok_or("; uniform takes two times")?;
+/// An hour at most; from ten seconds on with a unit.
+fn time(text: &str) -> Result<Nanos, String> {
+    match duration_with_unit(text) {
+        Some(Ok(nanos)) if nanos <= HOUR => Ok(nanos),
+        Some(Err(unit)) => Err(unit),
+        _ if text.trim_start().starts_with('-') => Err(hint("; no reply leaves before its request")),
+        _ => Err(hint("")),
+    }
+}
+
+fn uniform(range: &str) -> Result<Kind, String> {
+    let (low, high) = range.split_once(',').ok_or_else(|| hint("; uniform takes two times"))?;
     let (low, high) = (time(low)?, time(high)?);
     if low > high {
-        return Err("; the shorter time comes first");
+        return Err(hint("; the shorter time comes first"));
     }
     Ok(Kind::Uniform(low, high))
 }
 
-fn exponential(times: &str) -> Result<Kind, &'static str> {
+fn exponential(times: &str) -> Result<Kind, String> {
     let (mean, base) = times.split_once(',').unwrap_or((times, "base=0"));
     let base = base.trim_start().strip_prefix("base").map(str::trim_start);
-    let base = base.and_then(|base| base.strip_prefix('=')).ok_or("")?;
+    let base = base.and_then(|base| base.strip_prefix('=')).ok_or_else(|| hint(""))?;
     Ok(Kind::Exponential { mean: time(mean)?, base: time(base)? })
 }
 
@@ -87,11 +97,11 @@ fn named<'a, const N: usize>(parts: &'a str, names: [&str; N]) -> Option<[Option
 }
 
 fn needed(value: Option<&str>) -> Result<Nanos, String> {
-    value.ok_or("").and_then(time).map_err(hint)
+    value.map_or_else(|| Err(hint("")), time)
 }
 
 fn based(value: Option<&str>) -> Result<Nanos, String> {
-    value.map_or(Ok(0), time).map_err(hint)
+    value.map_or(Ok(0), time)
 }
 
 /// Refuses a tail that would be cut somewhere.

@@ -10,7 +10,7 @@ use std::fmt;
 use super::window::{self, Window};
 use super::{Beat, option, saturated, window_size};
 use crate::logic::Nanos;
-use crate::logic::text::{Time, time};
+use crate::logic::text::{HOUR, Time, duration};
 
 /// Suspects `margin` after the expected arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Chen {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let expected = "chen:2s or chen:2s,window=1000: the margin, a time up to 1 hour, and how many arrivals are remembered";
         let mut parts = text.split(',');
-        let margin = parts.next().and_then(|margin| time(margin).ok()).ok_or(expected)?;
+        let margin = parts.next().and_then(duration).filter(|margin| *margin <= HOUR).ok_or(expected)?;
         let mut chen = Self { margin, window: window::MOST };
         for part in parts {
             match option(part) {

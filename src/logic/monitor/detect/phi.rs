@@ -9,7 +9,7 @@ use std::fmt;
 use super::window::{self, Window};
 use super::{Beat, option, window_size};
 use crate::logic::special::normal_quantile_above;
-use crate::logic::text::{Time, time};
+use crate::logic::text::{HOUR, Time, duration};
 use crate::logic::{Nanos, SECOND};
 
 /// Suspects when phi reaches `threshold`.
@@ -44,11 +44,12 @@ impl Phi {
         let threshold = parts.next().and_then(|threshold| threshold.trim().parse().ok());
         let threshold = threshold.filter(|phi| (0.5..=300.0).contains(phi)).ok_or(expected)?;
         let mut phi = Self { threshold, window: window::MOST, min_std: None, pause: 0 };
+        let time = |text| duration(text).filter(|time| *time <= HOUR).ok_or(expected);
         for part in parts {
             match option(part) {
                 Some(("window", size)) => phi.window = window_size(size)?,
-                Some(("min_std", least)) => phi.min_std = Some(time(least).map_err(|_| expected)?),
-                Some(("pause", pause)) => phi.pause = time(pause).map_err(|_| expected)?,
+                Some(("min_std", least)) => phi.min_std = Some(time(least)?),
+                Some(("pause", pause)) => phi.pause = time(pause)?,
                 _ => return Err(expected.into()),
             }
         }
