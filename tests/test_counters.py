@@ -63,6 +63,11 @@ def test_kinds_and_units() -> None:
         for name, kind, _, _ in metrics
         if kind != "counter"
     }
-    assert gauges == {("server", "waiting"), ("monitor", "clients"), ("monitor", "isolated")}
+    assert gauges == {
+        ("server", "waiting"),
+        ("monitor", "clients"),
+        ("monitor", "outage"),
+        ("monitor", "isolated"),
+    }
     unitless = [name for metrics in METRICS.values() for name, _, unit, _ in metrics if not unit]
     assert unitless == ["isolated"]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 import udpping
 from common import belongings, threads, wait_until
-from watching import ALIVE, SECONDS, TICK, Device, Seen, peer_of, state_of, told
+from watching import ALIVE, SECONDS, TICK, Device, Seen, peer_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -332,32 +335,141 @@ def test_a_clock_that_is_set_is_told_by_the_other_one() -> None:
     assert row.state in ALIVE
 
 
-def test_most_falling_silent_at_once_is_said_once() -> None:
+def test_an_outage_is_said_once_and_each_client_is_down_once(start: Start) -> None:
+    """All three of three are killed."""
     with udpping.Monitor(HERE, 0, detector="fixed:20") as monitor:
         seen = Seen(monitor)
-        devices = [Device(monitor.address, id=f"web{number}") for number in range(5)]
-        for device in devices:
-            device.__enter__()
+        names = ["web0", "web1", "web2"]
+        processes = [sender(start, monitor, name) for name in names]
+        for name in names:
+            seen.until("up", name)
+            beats(monitor, 5, name)
+        for process in processes:
+            process.kill()
+        outage = seen.until("outage")
+        wait_until(lambda: all(state_of(monitor, name) == "down" for name in names), SECONDS)
+        said = seen.names()
+        counters = monitor.counters
+        again = [sender(start, monitor, name) for name in names]
+        over = seen.until("outage_over")
+        for process in again:
+            process.kill()
+    assert (outage.client, outage.value, said.count("outage"), said.count("down")) == (None, 3, 1, 3)
+    assert outage.message.startswith("outage: 3 of the 3 clients that were up are silent: web")
+    assert (counters.outage, counters.isolated) == (3, False)
+    assert over.value is not None
+    assert over.value >= 2
+    downs = [event.span_ns for event in seen.events if event.event == "down"]
+    stalled = sum(event.span_ns or 0 for event in seen.events if event.event == "stalled")
+    for span_ns in downs:
+        assert span_ns is not None
+        assert span_ns < 3 * 20.5 * TICK * 1e9 + 5e9 + stalled + 1e9
 
-        def all_beat() -> bool:
-            for device in devices:
-                device.beat()
-            time.sleep(TICK)
-            return [row.state for row in monitor.peers] == ["up"] * 5
 
-        wait_until(all_beat, SECONDS)
-        wait_until(lambda: all_beat() and peer_of(monitor, "web4").received > 5, SECONDS)
+def test_with_a_witness_that_falls_silent_clients_are_unknown_until_they_are_heard() -> None:
+    alive = threading.Event()
+    alive.set()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as witness,
+        udpping.Monitor(HERE, 0, detector="fixed:20", witness=bound(witness)) as monitor,
+        Device(monitor.address) as device,
+    ):
+        answerer = threading.Thread(target=answer, args=(witness, alive))
+        answerer.start()
+        seen = Seen(monitor)
+        device.rise(monitor)
+        alive.clear()
+        answerer.join()
         isolated = seen.until("isolated")
+        wait_until(lambda: state_of(monitor, "device") == "unknown", SECONDS)
         assert monitor.counters.isolated
-        wait_until(all_beat, SECONDS)
-        connected = seen.until("connected")
-        for device in devices:
-            device.__exit__()
-    assert isolated.value is not None
-    assert 3 <= isolated.value <= 5
-    assert connected.span_ns is not None
-    assert "down" not in told(monitor.events)
-    assert told(monitor.events).count("isolated") == 1
+        device.beat_until(lambda: state_of(monitor, "device") == "up")
+        seen.until("connected")
+        assert not monitor.counters.isolated
+    assert isolated.message.endswith("does not answer; silent clients are unknown")
+    assert "down" not in seen.names()
+
+
+def bound(witness: socket.socket) -> tuple[str, int]:
+    witness.bind((HERE, 0))
+    witness.settimeout(0.05)
+    host, port = witness.getsockname()
+    return host, port
+
+
+def answer(witness: socket.socket, alive: threading.Event) -> None:
+    """Answer while it is alive."""
+    while alive.is_set():
+        with contextlib.suppress(TimeoutError):
+            witness.sendto(b"yes", witness.recvfrom(100)[1])
+
+
+def test_without_the_interface_clients_are_unknown_and_none_is_down() -> None:
+    """In a network of its own, whose only interface is taken away and given back."""
+    if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no network namespace")
+    script = """
+import fcntl, socket, struct, time, udpping
+
+def set_flags(flags):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        fcntl.ioctl(own, 0x8914, struct.pack("16sH14x", b"lo", flags))
+
+def until(name):
+    for event in monitor:
+        names.append(event.event)
+        if event.event == name:
+            return event
+
+names = []
+set_flags(0x41)
+with (
+    udpping.Monitor("127.0.0.1", 0, detector="fixed:20") as monitor,
+    udpping.Heartbeat(*monitor.address, id="web1", interval=0.05) as one,
+    udpping.Heartbeat(*monitor.address, id="web2", interval=0.05) as two,
+):
+    until("up"), until("up")
+    while min(peer.received for peer in monitor.peers) < 10:
+        time.sleep(0.01)
+    set_flags(0)
+    print(until("isolated").message)
+    until("unknown"), until("unknown")
+    print([peer.state for peer in monitor.peers])
+    set_flags(0x41)
+    print(until("connected").message.split(" after")[0])
+    while [peer.state for peer in monitor.peers] != ["up", "up"]:
+        time.sleep(0.01)
+print(names.count("down"), names.count("isolated"))
+"""
+    command = ["unshare", "-rn", sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "this machine's own connection is gone: interface lo is down; silent clients are unknown",
+        "['unknown', 'unknown']",
+        "this machine's own connection is back",
+        "0 1",
+    ]
+
+
+def test_a_witness_whose_port_is_closed_answers_all_the_same() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HERE, 0))
+        closed = taken.getsockname()
+    with udpping.Monitor(HERE, 0, detector="fixed:20", witness=closed) as monitor:
+        seen = Seen(monitor)
+        with Device(monitor.address) as device:
+            device.rise(monitor)
+        seen.until("down")
+    assert "isolated" not in seen.names()
+
+
+def test_a_witness_that_cannot_be_is_refused() -> None:
+    for witness in ("", ":5", "host:99999"):
+        with pytest.raises(udpping.ConfigError, match="target"):
+            udpping.Monitor(HERE, 0, witness=witness)
+    with pytest.raises(udpping.AddressError, match=r"no-such-host\.invalid"):
+        udpping.Monitor(HERE, 0, witness="no-such-host.invalid")
 
 
 def test_facts_are_ready_for_json() -> None:

@@ -1,5 +1,6 @@
 //! The monitor on a real socket: one thread receives and drives [`Monitor`], and one writes its files.
 
+mod connection;
 mod state_writer;
 
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use rustix::fd::AsFd as _;
 use super::clock::EverClock;
 use super::datagram::Datagram;
 use super::event_queue::lock;
-use super::resolve::reachable;
+use super::resolve::{reachable, resolve};
 use super::socket::{Backend, RecvBatch, Socket, is_transient};
 use super::wait::{self, Bell};
 use super::worker::{Shared, Worker};
@@ -21,6 +22,7 @@ use crate::logic::Nanos;
 use crate::logic::link::{Link, LinkPlan, Packet};
 use crate::logic::monitor::{Counters, Event, Monitor, MonitorPlan, PeerRow, TICK, Unread};
 use crate::logic::random::Direction;
+use connection::Prober;
 use state_writer::StateWriter;
 
 /// Datagrams received with one system call.
@@ -45,6 +47,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// A CSV file to which events are appended.
     pub log: Option<PathBuf>,
+    /// A host and port that is pinged to find out whether the monitor's own connection works.
+    pub witness: Option<(String, u16)>,
     /// Which socket backend to use.
     pub backend: Backend,
 }
@@ -63,6 +67,7 @@ pub struct Watcher {
 struct MonitorState {
     backend: Backend,
     clock: EverClock,
+    prober: Mutex<Option<Prober>>,
     inner: Mutex<Inner>,
 }
 
@@ -95,12 +100,19 @@ impl Watcher {
         let plan = settings.plan.checked()?;
         let socket = Socket::listen(&settings.host, settings.port, settings.port_tries, settings.backend)?;
         let bound = socket.local()?;
+        let prober = settings.witness.map(|(host, port)| {
+            let address = resolve(&host, port, None)?;
+            let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+            Ok::<_, Error>(Prober::new(name, address))
+        });
+        let prober = Mutex::new(prober.transpose()?);
         let clock = EverClock::start();
         let mut monitor = Monitor::new(plan, clock.moment());
         let writer = StateWriter::open(settings.state, settings.log, &mut monitor, clock.moment())?;
         let unwritten = writer.as_ref().map(|_| Vec::new());
         let inner = Inner { monitor, link: None, dropped: 0, unwritten };
-        let state = Arc::new(MonitorState { backend: settings.backend, clock, inner: Mutex::new(inner) });
+        let state =
+            Arc::new(MonitorState { backend: settings.backend, clock, prober, inner: Mutex::new(inner) });
         let socket = Mutex::new(Some(Arc::new(socket)));
         Ok(Self { bound, socket, state, worker: Worker::keeping()?, writer })
     }
@@ -189,6 +201,7 @@ impl MonitorState {
         let mut looked = woken;
         // Datagrams that arrived before the stop are still received, for a limited time.
         let mut stop_at = None;
+        let mut prober = lock(&self.prober).take();
         lock(&self.inner).monitor.rested(self.clock.moment());
         loop {
             if stop_at.is_none() && shared.is_stopping() {
@@ -222,7 +235,11 @@ impl MonitorState {
                 continue;
             }
             woken = now.mono;
-            inner.monitor.wake(now, socket.kernel_drops());
+            if let Some(prober) = &mut prober {
+                let witness = prober.probe(now, inner.monitor.is_anxious());
+                inner.monitor.set_witness(Some(witness));
+            }
+            inner.monitor.wake_with(now, socket.kernel_drops(), &mut connection::cause);
             inner.publish(shared);
             let next = inner.monitor.next_deadline().map_or(TICK, |at| (at - now.mono).min(TICK));
             drop(inner);

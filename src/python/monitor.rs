@@ -36,7 +36,7 @@ impl HeartbeatMonitor {
     #[new]
     #[pyo3(signature = (
         host, port, *, detector, interval, keys, answer, utc_offset, losses, beats, max_clients, per_prefix, idle, loss, seed, port_tries, state,
-        log
+        log, witness
     ))]
     fn new(
         py: Python<'_>,
@@ -57,6 +57,7 @@ impl HeartbeatMonitor {
         port_tries: i64,
         state: Option<PathBuf>,
         log: Option<PathBuf>,
+        witness: Option<(String, u16)>,
     ) -> PyResult<Self> {
         let detector = parse::<Detector>(detector)?;
         let text = detector.to_string();
@@ -81,6 +82,7 @@ impl HeartbeatMonitor {
             plan,
             state,
             log,
+            witness,
             backend: Backend::best(),
         };
         let watcher = py.detach(|| Watcher::bind(settings))?.losing(link);

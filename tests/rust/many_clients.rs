@@ -143,6 +143,7 @@ fn clients_are_distinguished(interval: u32) -> bool {
         plan,
         state: None,
         log: None,
+        witness: None,
         backend: Backend::best(),
     };
     let watcher = Watcher::bind(settings).expect("a monitor");

@@ -136,22 +136,36 @@ fn false_alarms_are_as_rare_as_promised() {
 }
 
 #[test]
-fn when_most_fall_silent_at_once_one_event_reports_it_and_no_client_is_down() {
-    let pause = ["pause:60@100"; 5];
+fn when_most_fall_silent_for_a_moment_one_event_reports_it_and_no_client_is_down() {
+    let pause = ["pause:20@100"; 5];
     let run = World { faults: &pause, ..CALM }.run();
     let notable = notable(&run);
     let of = |word: &str| notable.iter().filter(|line| line.ends_with(word)).count();
-    assert_eq!((of("isolated"), of("connected"), of("down")), (1, 1, 0), "{notable:?}");
+    assert_eq!((of("outage"), of("outage_over"), of("down")), (1, 1, 0), "{notable:?}");
     assert_eq!(of("paused"), 5);
 }
 
+/// A client is down at the latest after three detection times and 5 s, whoever else is silent.
 #[test]
-fn two_of_three_that_crashed_are_down_in_the_end() {
-    let run = World { faults: &["", "crash@100", "crash@100"], ..CALM }.run();
-    let states: Vec<_> = run.peers().iter().map(|row| row.state).collect();
-    assert_eq!(states, [State::Up, State::Down, State::Down]);
-    let notable = notable(&run);
-    assert_eq!(notable.iter().filter(|line| line.ends_with("isolated")).count(), 1, "{notable:?}");
+fn however_many_crash_each_is_down_once_and_in_time() {
+    for (all, dead) in [(1, 1), (3, 2), (3, 3), (50, 25), (50, 47), (50, 50)] {
+        let faults: Vec<&str> = (0..all).map(|host| if host < dead { "crash@100" } else { "" }).collect();
+        let run = World { faults: &faults, ..CALM }.run();
+        let down: Vec<_> = run.events().iter().filter(|event| event.kind == Kind::Is(State::Down)).collect();
+        assert_eq!(down.len(), dead, "{dead} of {all}");
+        for row in run.peers().iter().filter(|row| row.state == State::Down) {
+            let of: Vec<_> = down.iter().filter(|event| event.client.as_ref() == Some(&row.client)).collect();
+            let foretold = row.forecast.expect("calibrated").silence;
+            assert!(
+                of.len() == 1 && of[0].span <= Some(3 * foretold + 5 * SECOND),
+                "{dead} of {all}: {of:?}"
+            );
+        }
+        let outages = run.events().iter().filter(|event| event.kind == Kind::Outage);
+        let counts: Vec<_> = outages.map(|event| event.count).collect();
+        let expected: Vec<_> = (dead >= 3).then_some(i64::try_from(dead).ok()).into_iter().collect();
+        assert_eq!(counts, expected, "{dead} of {all}");
+    }
 }
 
 #[test]

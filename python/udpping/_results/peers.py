@@ -16,7 +16,7 @@ WIDTH = 99
 INDENT = "    "
 NAME = 24
 """Columns for a name; a longer one has a line to itself."""
-STATES = ("new", "up", "late", "suspect", "down", "bye")
+STATES = ("new", "up", "late", "suspect", "unknown", "down", "bye")
 
 
 def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str) -> str:

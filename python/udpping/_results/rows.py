@@ -98,7 +98,7 @@ class PeerRow(NamedTuple):
     client: str
     """Its name, or its address and port where its heartbeats carry none."""
     state: str
-    """`new`, `up`, `late`, `suspect`, `down` or `bye`."""
+    """`new`, `up`, `late`, `suspect`, `unknown`, `down` or `bye`."""
     since_wall_ns: int
     """Since when, since 1970 (UTC)."""
     last_seen_wall_ns: int
@@ -161,7 +161,7 @@ class MonitorEvent(NamedTuple):
     wall_ns: int
     """When, since 1970 (UTC)."""
     event: str
-    """What: a state (`new`, `up`, `late`, `suspect`, `down`, `bye`), or what else happened.
+    """What: a state (`new`, `up`, `late`, `suspect`, `unknown`, `down`, `bye`), or what else happened.
 
     Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
     for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
@@ -173,8 +173,9 @@ class MonitorEvent(NamedTuple):
     copy): `seq` is its number, and `span_ns` its time difference if it has a time whose zone is known.
 
     Of the monitor: `resumed` (it was away for `span_ns`), `stalled` (it stood still), `clock_stepped`,
-    `dropped` (`value` datagrams, by the kernel), `isolated` (`value` clients fell silent at once) and
-    `connected` (that is over), `idle` (nobody was heard for `span_ns`), `full`.
+    `dropped` (`value` datagrams, by the kernel), `outage` (`value` clients are silent, of three at least half
+    of those that were up) and `outage_over` (`value` of them are heard again, most of all), `isolated` (its
+    own connection is gone) and `connected` (that is over), `idle` (nobody was heard for `span_ns`), `full`.
     """
     client: str | None
     """Who; `None` for what is about the monitor."""

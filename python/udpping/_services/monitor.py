@@ -5,7 +5,8 @@ from udpping._args import checks, durations
 from udpping._args.durations import HEARTBEAT, LINGER
 from udpping._args.grammar import detector_text, loss_text, utc_offset
 from udpping._args.keys import read_keys
-from udpping._args.limits import MONITOR_PORT
+from udpping._args.limits import DEFAULT_PORT, MONITOR_PORT
+from udpping._args.targets import one_target
 from udpping._results.rows import MonitorEvent, PeerRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from udpping._args.checks import Path
     from udpping._args.durations import Duration
     from udpping._args.grammar import LossLike
+    from udpping._args.targets import AnyTarget
     from udpping.detect import Detector
 
 
@@ -60,8 +62,10 @@ class MonitorCounters:
     """Datagrams that the kernel threw away because the monitor did not keep up, where it tells."""
     clients: int
     """Clients that are known now."""
+    outage: int
+    """Clients that fell silent together with others, and are not heard again."""
     isolated: bool
-    """Whether most clients fell silent at once, so that verdicts wait."""
+    """Whether this machine's own connection is gone, so that silent clients are unknown."""
     unkept: str | None
     """Why something could not be written to `state` or `log`, the last time that happened."""
 
@@ -91,6 +95,9 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     A client is `new` with its first heartbeat, `up` with the second, `late` when 99 in 100 would have come,
     `suspect` when a sender that is well is so silent only once in 100 times, and `down` when the detector has
     made up its mind; `bye` when it says so itself. One that was down is up again after two fresh heartbeats.
+    When at least three clients, and half of those that were up, are silent at the same time, one `outage`
+    says so, and each of them is `down` at the latest after three of its detection times and 5 seconds. A
+    client is `unknown` and not down as long as the monitor can show that its own connection is gone.
 
     * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both
       versions.
@@ -117,6 +124,10 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     * `log`: a CSV file to which events are added, and at the end a line for each client; every run has a name
       of its own there. A link, or a file that no monitor wrote, is an error and stays as it is; so it is in
       `state`. New files are for their owner alone.
+    * `witness`: a host that is no client, such as `"host:12000"`, pinged every 5 seconds, and twice a second
+      while a client is silent. Any answer will do, from a `udpping server` or another program; that the port
+      is closed is an answer too. If it does not answer and no client is heard, the monitor's own connection
+      is gone.
     * `on_event`: called with each event, in a thread; one that takes long holds up only later events.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port
@@ -155,6 +166,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         port_tries: int = 1,
         state: "Path | None" = None,
         log: "Path | None" = None,
+        witness: "AnyTarget | None" = None,
         on_event: "Callable[[MonitorEvent], object] | None" = None,
     ) -> None:
         self._core = _core.HeartbeatMonitor(
@@ -175,6 +187,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
             port_tries=checks.whole("port_tries", port_tries),
             state=None if state is None else checks.path("state", state),
             log=None if log is None else checks.path("log", log),
+            witness=None if witness is None else one_target(witness, DEFAULT_PORT)[:2],
         )
         if on_event is not None and not callable(on_event):
             raise checks.refuse("on_event", on_event, "something to call with each event, or None")

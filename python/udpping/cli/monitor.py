@@ -32,7 +32,7 @@ UDPPING_PREVIOUS, UDPPING_SEQ, UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER
 Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line."""
 SETTINGS = (
     *("detector", "interval", "keys", "answer", "losses", "max_clients", "per_prefix", "idle"),
-    *("state", "log", "port_tries"),
+    *("state", "log", "port_tries", "witness"),
 )
 ONCE = {
     "unsealed": "a heartbeat without a seal is refused: senders need --key, as there are keys here",
@@ -40,6 +40,7 @@ ONCE = {
     "refused": "a newcomer is refused for want of room: see --max-clients, and --per-prefix for one network",
 }
 """What is printed when a counter is first above 0."""
+ALARMS = frozenset({"down", "outage", "isolated"})
 
 
 def main(words: list[str]) -> int:
@@ -110,7 +111,7 @@ class Watch:
         if event.is_notable or event.event == "lost" or self.everything:
             self.report.record("event", **event._asdict())
             line = f"{moment(event.wall_ns)}  {event.message}"
-            self.report.say(self.report.alarm(line) if event.event == "down" else line)
+            self.report.say(self.report.alarm(line) if event.event in ALARMS else line)
         if self.hook is not None and event.is_notable:
             self.hook.run(event)
 
@@ -180,6 +181,11 @@ def parser() -> Parser:
         default=1024,
         metavar="N",
         help="most without a seal from one network, /24 or /64 (1024)",
+    )
+    options.add_argument(
+        "--witness",
+        metavar="HOST:PORT",
+        help="ping this: without an answer and without heartbeats, clients are unknown and not down",
     )
     options.add_time(
         "--idle", within=LINGER, default=60.0, help="tell when nobody is heard so long; 0: not (1m)"

@@ -40,7 +40,7 @@ class HeartbeatServer(Watcher):
                 return f"{event.client} has stopped: nothing for {silence:.1f} s after heartbeat {event.seq}"
             case "up" if event.before in {"down", "bye"}:
                 return f"{event.client} is back"
-            case "new" | "up" | "late" | "suspect":
+            case "new" | "up" | "late" | "suspect" | "unknown":
                 return None  # its heartbeats show it
             case _:
                 return event.message

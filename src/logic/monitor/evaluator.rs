@@ -2,27 +2,29 @@
 
 use super::account::Heard;
 use super::clocks::Finding;
+use super::connection::{AGAIN, Connection, Path};
 use super::detect::Deadlines;
-use super::event::{Event, Kind, State};
+use super::event::{Detail, Event, Kind, State};
 use super::health::Health;
+use super::name::Name;
+use super::outage::{self, Crowd, NAMED, Outage};
 use super::peer::Peer;
 use super::plan::MonitorPlan;
 use super::roster::Entry;
 use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos};
 
-/// From so many clients on, if most fall silent at once, the fault is likely this machine's.
-const COMPANY: usize = 3;
 /// The least time between two timers of a client.
 const SOON: Nanos = 1_000_000;
 
 #[derive(Debug)]
 pub(super) struct Evaluator {
     pub(super) health: Health,
-    /// Clients that are up, and those of them that are late or suspect.
-    watched: usize,
+    crowd: Crowd,
+    outage: Option<Outage>,
+    pub(super) connection: Connection,
+    /// All clients that are silent, with those of an outage.
     silent: usize,
-    isolated: Option<Moment>,
     heard: Moment,
     idle_reported: bool,
     pub(super) events: Vec<Event>,
@@ -36,6 +38,8 @@ pub(super) enum Outcome {
     Keep,
     /// It has stopped, and may be evicted.
     Stopped,
+    /// It is one of many that fell silent together.
+    Outage,
     /// Remove it.
     Forget,
 }
@@ -44,9 +48,10 @@ impl Evaluator {
     pub(super) fn new(now: Moment) -> Self {
         Self {
             health: Health::new(now),
-            watched: 0,
+            crowd: Crowd::default(),
+            outage: None,
+            connection: Connection::default(),
             silent: 0,
-            isolated: None,
             heard: now,
             idle_reported: false,
             events: Vec::new(),
@@ -54,8 +59,19 @@ impl Evaluator {
         }
     }
 
-    pub(super) fn is_isolated(&self) -> bool {
-        self.isolated.is_some()
+    /// Whether a client is silent.
+    pub(super) fn is_anxious(&self) -> bool {
+        self.silent > 0
+    }
+
+    /// Clients that are up, without those of an outage.
+    pub(super) fn watched(&self) -> usize {
+        self.crowd.watched
+    }
+
+    /// Clients of an outage that are not heard again yet.
+    pub(super) fn in_outage(&self) -> usize {
+        self.outage.map_or(0, |outage| outage.size - outage.heard)
     }
 
     /// When the monitor becomes idle, if that is to be reported and was not.
@@ -68,9 +84,16 @@ impl Evaluator {
         self.idle_reported = false;
     }
 
-    pub(super) fn count_restored(&mut self, peer: &Peer) {
-        self.watched += usize::from(peer.state.is_watched());
+    pub(super) fn count(&mut self, peer: &Peer) {
+        self.crowd.add(peer);
         self.silent += usize::from(peer.state.is_silent());
+    }
+
+    /// A client is forgotten.
+    pub(super) fn uncount(&mut self, peer: &mut Peer) {
+        self.crowd.remove(peer);
+        self.silent -= usize::from(peer.state.is_silent());
+        self.leave_outage(peer, false);
     }
 
     /// A fresh heartbeat came: `before` is when the last one did.
@@ -82,7 +105,7 @@ impl Evaluator {
             peer.deadlines().is_some_and(|deadlines| now.mono <= deadlines.down.saturating_add(grace));
         let to = match peer.state {
             _ if peer.bye().is_some() => State::Bye,
-            State::Late | State::Suspect if in_time => State::Up,
+            State::Late | State::Suspect | State::Unknown if in_time => State::Up,
             state @ (State::New | State::Down | State::Bye) => {
                 if !in_time {
                     peer.reset_fresh();
@@ -97,7 +120,13 @@ impl Evaluator {
     }
 
     /// Checks a client whose timer has fired.
-    pub(super) fn check(&mut self, client: &mut Entry<'_>, plan: &MonitorPlan, now: Moment) -> Outcome {
+    pub(super) fn check(
+        &mut self,
+        client: &mut Entry<'_>,
+        plan: &MonitorPlan,
+        path: Path<'_>,
+        now: Moment,
+    ) -> Outcome {
         let peer = &mut *client.peer;
         self.settle(peer, plan, now);
         let grace = self.health.grace(peer.excused, peer.interval());
@@ -112,12 +141,21 @@ impl Evaluator {
                 State::Down
             }
             state if !state.is_watched() => state,
-            _ if silent(deadlines.map(|deadlines| deadlines.down)) => {
-                if self.check_isolated(now) && !self.is_refuted(peer, now) {
+            State::Suspect if silent(deadlines.map(|deadlines| deadlines.down)) => {
+                if self.is_unreachable(peer, path, now) {
+                    State::Unknown
+                } else if !peer.in_outage && self.crowd.is_outage() {
+                    return Outcome::Outage;
+                } else if self.waits(peer, grace, now) {
                     State::Suspect
                 } else {
                     State::Down
                 }
+            }
+            State::Unknown => {
+                let over = silent(deadlines.map(|deadlines| deadlines.down));
+                let unreachable = self.is_unreachable(peer, path, now);
+                if over && !unreachable { State::Down } else { State::Unknown }
             }
             _ if silent(deadlines.map(|deadlines| deadlines.suspect)) => State::Suspect,
             _ if silent(deadlines.map(|deadlines| deadlines.late)) => State::Late,
@@ -134,12 +172,15 @@ impl Evaluator {
             return Outcome::Keep;
         }
         let span = if peer.has_stopped() { now.mono.saturating_sub(peer.since.mono) } else { span };
+        self.crowd.remove(peer);
         peer.state = to;
         peer.since = now;
-        peer.others_heard = false;
         peer.reset_fresh();
         let status = peer.bye().map(i64::from);
-        self.watched = self.watched + usize::from(to.is_watched()) - usize::from(before.is_watched());
+        if matches!(to, State::Up | State::Bye | State::Unknown) {
+            self.leave_outage(peer, to != State::Unknown);
+        }
+        self.crowd.add(peer);
         self.silent = self.silent + usize::from(to.is_silent()) - usize::from(before.is_silent());
         self.report(peer, now, Kind::Is(to), |event| {
             event.before = Some(before);
@@ -157,8 +198,9 @@ impl Evaluator {
             State::New => peer.second_deadline(),
             State::Up => Some(deadlines.late),
             State::Late => Some(deadlines.suspect),
-            State::Suspect if self.is_isolated() => Some(now.mono.saturating_add(peer.patience)),
+            State::Suspect if self.waits(peer, grace, now) => Some(outage::held(peer, deadlines.down)),
             State::Suspect => Some(deadlines.down),
+            State::Unknown => Some(now.mono.saturating_add(AGAIN - grace)),
             State::Down | State::Bye => None,
         });
         let verdict = deadline.map(|at| at.saturating_add(grace).saturating_add(1));
@@ -177,45 +219,96 @@ impl Evaluator {
         self.report_lost(peer, plan, lost, now);
     }
 
-    /// Whether most of the clients that were up are silent: the fault is likely on this side.
-    fn check_isolated(&mut self, now: Moment) -> bool {
-        if self.isolated.is_none() && self.watched >= COMPANY && 2 * self.silent > self.watched {
-            self.isolated = Some(now);
-            let silent = i64::try_from(self.silent).ok();
-            self.report_own(now, Kind::Isolated, None, silent);
-        }
-        self.is_isolated()
-    }
-
-    /// Whether others were heard since most fell silent, at two checks of this client in a row: the fault is not this
-    /// side's. At one check alone, this side's connection may just be coming back.
-    fn is_refuted(&self, peer: &mut Peer, now: Moment) -> bool {
-        let (heard, since) = (self.heard.mono, self.isolated.map_or(now.mono, |since| since.mono));
-        if heard > since && now.mono.saturating_sub(heard) <= peer.patience {
-            return std::mem::replace(&mut peer.others_heard, true);
-        }
-        // Clients with a longer interval may be between two heartbeats, if there are any.
-        peer.others_heard &= self.silent != self.watched;
-        false
-    }
-
-    /// Whether most clients are heard again.
-    pub(super) fn check_connected(&mut self, now: Moment) -> bool {
-        let Some(since) = self.isolated.take_if(|_| 2 * self.silent <= self.watched) else { return false };
-        self.report_own(now, Kind::Connected, Some(now.mono.saturating_sub(since.mono)), None);
-        true
-    }
-
-    /// Moves the deadline of a silent client, as if a heartbeat had come now.
-    pub(super) fn extend_deadline(&self, client: &mut Entry<'_>, now: Moment) {
-        let peer = &mut *client.peer;
-        if !peer.state.is_silent() {
-            return;
+    /// Whether this client cannot be heard, as the monitor's own connection is gone. It then gets the time of a whole
+    /// verdict when that is back.
+    fn is_unreachable(&mut self, peer: &mut Peer, path: Path<'_>, now: Moment) -> bool {
+        let Some(cause) = self.connection.cause(peer, self.heard.mono, path) else { return false };
+        if self.connection.lose(now) {
+            let detail = Some(Box::new(Detail::Cause(cause)));
+            let count = i64::try_from(self.silent).ok();
+            self.report_own(now, Kind::Isolated, |event| (event.count, event.detail) = (count, detail));
         }
         if let Some(deadlines) = peer.deadlines() {
             peer.set_deadlines(Deadlines { down: now.mono.saturating_add(peer.patience), ..deadlines });
         }
-        self.set_timer(client, now);
+        true
+    }
+
+    /// Whether a verdict that is due waits: what many share may come back, and the witness may be the one to blame.
+    fn waits(&self, peer: &Peer, grace: Nanos, now: Moment) -> bool {
+        let Some(deadlines) = peer.deadlines() else { return false };
+        let asked = peer.in_outage || self.connection.witness.is_some();
+        asked
+            && !self.connection.is_shown(peer, deadlines.late)
+            && now.mono <= outage::held(peer, deadlines.down).saturating_add(grace)
+    }
+
+    /// Reports that many fell silent together. `silent` are those that join, and since when each is silent.
+    pub(super) fn begin_outage(&mut self, mut silent: Vec<(Nanos, Name)>, of: usize, now: Moment) {
+        let count = silent.len();
+        silent.sort_unstable();
+        silent.truncate(NAMED);
+        let worst: Vec<&str> = silent.iter().map(|(_, name)| &**name).collect();
+        let detail = Detail::Silent { of, more: count - worst.len(), worst: worst.join(", ").into() };
+        self.report_own(now, Kind::Outage, |event| {
+            event.count = i64::try_from(count).ok();
+            event.detail = Some(Box::new(detail));
+        });
+        let outage = self.outage.get_or_insert(Outage { since: now, size: 0, heard: 0 });
+        outage.size += count;
+    }
+
+    /// Makes a silent client one of those in an outage; returns whether it is one.
+    pub(super) fn join_outage(&mut self, peer: &mut Peer) -> bool {
+        if peer.in_outage || !matches!(peer.state, State::Late | State::Suspect) {
+            return false;
+        }
+        self.crowd.remove(peer);
+        peer.in_outage = true;
+        true
+    }
+
+    fn leave_outage(&mut self, peer: &mut Peer, heard: bool) {
+        if !std::mem::take(&mut peer.in_outage) {
+            return;
+        }
+        if let Some(outage) = &mut self.outage {
+            outage.heard += usize::from(heard);
+            outage.size -= usize::from(!heard);
+        }
+        self.outage = self.outage.filter(|outage| outage.size > 0);
+    }
+
+    /// Reports that an outage is over, and returns whether it is.
+    pub(super) fn end_outage(&mut self, now: Moment) -> bool {
+        let Some(over) = self.outage.take_if(|outage| outage.is_over()) else { return false };
+        self.report_own(now, Kind::OutageOver, |event| {
+            event.span = Some(now.mono.saturating_sub(over.since.mono));
+            event.count = i64::try_from(over.heard).ok();
+            event.detail = Some(Box::new(Detail::Of(over.size)));
+        });
+        true
+    }
+
+    /// An outage is over: a client that is still silent gets one more detection time.
+    pub(super) fn release(&mut self, client: &mut Entry<'_>, now: Moment) {
+        let peer = &mut *client.peer;
+        if !std::mem::take(&mut peer.in_outage) {
+            return;
+        }
+        self.crowd.add(peer);
+        if let Some(deadlines) = peer.deadlines().filter(|_| peer.state.is_silent()) {
+            peer.set_deadlines(Deadlines { down: outage::extended(peer, now.mono), ..deadlines });
+            self.set_timer(client, now);
+        }
+    }
+
+    /// Reports that the monitor's own connection is back.
+    pub(super) fn check_connection(&mut self, now: Moment) {
+        if let Some(since) = self.connection.regain(now) {
+            let span = Some(now.mono.saturating_sub(since.mono));
+            self.report_own(now, Kind::Connected, |event| event.span = span);
+        }
     }
 
     /// Reports once that no client is heard.
@@ -223,7 +316,7 @@ impl Evaluator {
         let silence = now.mono.saturating_sub(self.heard.mono);
         if idle > 0 && !self.idle_reported && silence >= idle {
             self.idle_reported = true;
-            self.report_own(now, Kind::Idle, Some(silence), None);
+            self.report_own(now, Kind::Idle, |event| event.span = Some(silence));
         }
     }
 
@@ -269,27 +362,31 @@ impl Evaluator {
 
     /// Adds an event about a client.
     pub(super) fn report(&mut self, peer: &Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
+        self.report_own(at, kind, |event| {
+            event.client = Some(peer.name.clone());
+            event.address = Some(peer.source);
+            event.seq = peer.account.as_ref().map(|_| peer.seq).or(peer.floor());
+            more(event);
+        });
+    }
+
+    /// Adds an event about the monitor itself.
+    pub(super) fn report_own(&mut self, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
         self.numbered += 1;
         let mut event = Event {
             number: self.numbered,
             at,
             kind,
-            client: Some(peer.name.clone()),
-            address: Some(peer.source),
+            client: None,
+            address: None,
             previous: None,
             before: None,
-            seq: peer.account.as_ref().map(|_| peer.seq).or(peer.floor()),
+            seq: None,
             span: None,
             count: None,
+            detail: None,
         };
         more(&mut event);
         self.events.push(event);
-    }
-
-    /// Adds an event about the monitor itself.
-    pub(super) fn report_own(&mut self, at: Moment, kind: Kind, span: Option<Nanos>, count: Option<i64>) {
-        self.numbered += 1;
-        let (number, client, address, previous, before, seq) = (self.numbered, None, None, None, None, None);
-        self.events.push(Event { number, at, kind, client, address, previous, before, seq, span, count });
     }
 }

@@ -1,7 +1,7 @@
 //! The events of a monitor.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Name;
 use crate::logic::words::words;
@@ -18,6 +18,8 @@ words! {
         Late = "late",
         /// Its silence is improbable, but not yet enough for a verdict.
         Suspect = "suspect",
+        /// It is silent, and the monitor can show that its own connection is gone.
+        Unknown = "unknown",
         /// It has stopped, or cannot be heard any more.
         Down = "down",
         /// It said goodbye.
@@ -60,7 +62,11 @@ pub enum Kind {
     ClockStepped,
     /// The kernel threw `count` datagrams away because the monitor did not keep up; verdicts wait longer.
     Dropped,
-    /// `count` clients, most of those that were up, fell silent at once: verdicts wait until this is over.
+    /// `count` clients fell silent together: at least half of those that were up.
+    Outage,
+    /// Most of these are heard again, after a `span`; `count` of them.
+    OutageOver,
+    /// The monitor can show that its own connection is gone: its silent clients, `count` now, are unknown.
     Isolated,
     /// That is over, after a `span`.
     Connected,
@@ -93,23 +99,54 @@ pub struct Event {
     pub span: Option<Nanos>,
     /// How many; for a goodbye the exit status.
     pub count: Option<i64>,
+    /// What else its sentence says.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// More about an event of many clients or of the monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// The clients that were up, and those of the silent ones that were silent longest.
+    Silent {
+        /// How many were up.
+        of: usize,
+        /// Their names, with commas between.
+        worst: Box<str>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// How many clients the outage had.
+    Of(usize),
+    /// Why the monitor cannot hear.
+    Cause(Cause),
+}
+
+/// Why the monitor cannot hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no route to a client that was heard before.
+    NoRoute(IpAddr),
+    /// The interface that leads to it is down.
+    InterfaceDown(Box<str>),
+    /// The witness does not answer, and no client is heard.
+    NoWitness(Box<str>),
 }
 
 impl State {
     /// Whether heartbeats are expected.
     pub(super) fn is_watched(self) -> bool {
-        matches!(self, Self::Up | Self::Late | Self::Suspect)
+        matches!(self, Self::Up | Self::Late | Self::Suspect | Self::Unknown)
     }
 
     /// Whether an expected heartbeat did not come.
     pub(super) fn is_silent(self) -> bool {
-        matches!(self, Self::Late | Self::Suspect)
+        matches!(self, Self::Late | Self::Suspect | Self::Unknown)
     }
 }
 
 impl Kind {
     /// All but the states.
-    const NAMES: [(Self, &'static str); 19] = [
+    const NAMES: [(Self, &'static str); 21] = [
         (Self::Restarted, "restarted"),
         (Self::Paused, "paused"),
         (Self::ClientClockStepped, "client_clock_stepped"),
@@ -125,6 +162,8 @@ impl Kind {
         (Self::Stalled, "stalled"),
         (Self::ClockStepped, "clock_stepped"),
         (Self::Dropped, "dropped"),
+        (Self::Outage, "outage"),
+        (Self::OutageOver, "outage_over"),
         (Self::Isolated, "isolated"),
         (Self::Connected, "connected"),
         (Self::Idle, "idle"),
@@ -148,7 +187,7 @@ impl Kind {
     /// Whether it is more than a heartbeat that came, is late or lost, as happens; `before` is the state before.
     pub fn is_notable(self, before: Option<State>) -> bool {
         match self {
-            Self::Is(State::Late | State::Suspect)
+            Self::Is(State::Late | State::Suspect | State::Unknown)
             | Self::Lost
             | Self::Heard
             | Self::HeardLate
@@ -183,6 +222,10 @@ impl fmt::Display for Event {
             Kind::Is(State::Suspect) => {
                 write!(f, "{client} is suspect: silent for {span} after heartbeat {seq}")
             }
+            Kind::Is(State::Unknown) => write!(
+                f,
+                "{client} is unknown: not heard for {span}, and this machine's own connection is gone"
+            ),
             Kind::Is(State::Down) => write!(f, "{client} is down: silent for {span} after heartbeat {seq}"),
             Kind::Is(State::Bye) if count == 0 => write!(f, "{client} said goodbye"),
             Kind::Is(State::Bye) if count < 0 => write!(f, "{client} was ended by signal {}", -count),
@@ -221,14 +264,46 @@ impl fmt::Display for Event {
             }
             Kind::ClockStepped => write!(f, "the wall clock of this machine was set by {span}"),
             Kind::Dropped => write!(f, "the kernel dropped {count} datagrams: verdicts wait longer"),
-            Kind::Isolated => write!(
-                f,
-                "{count} clients, most of those that were up, fell silent at once: this machine's own connection, \
-                 or something that they share; verdicts wait"
-            ),
-            Kind::Connected => write!(f, "most clients are heard again after {span}"),
+            Kind::Outage => {
+                write!(f, "outage: {count} ")?;
+                self.detail.as_ref().map_or(Ok(()), |detail| write!(f, "{detail}"))
+            }
+            Kind::OutageOver => {
+                write!(f, "the outage is over: {count} ")?;
+                self.detail.as_ref().map_or(Ok(()), |detail| write!(f, "{detail}"))?;
+                write!(f, " are heard again after {span}")
+            }
+            Kind::Isolated => {
+                write!(f, "this machine's own connection is gone")?;
+                self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))?;
+                write!(f, "; silent clients are unknown")
+            }
+            Kind::Connected => write!(f, "this machine's own connection is back after {span}"),
             Kind::Idle => write!(f, "nobody was heard for {span}"),
             Kind::Full => write!(f, "no room for another client: raise max_clients"),
+        }
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent { of, worst, more } => {
+                write!(f, "of the {of} clients that were up are silent: {worst}")?;
+                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+            }
+            Self::Of(all) => write!(f, "of {all} clients"),
+            Self::Cause(cause) => write!(f, "{cause}"),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoute(to) => write!(f, "no route to {to}"),
+            Self::InterfaceDown(name) => write!(f, "interface {name} is down"),
+            Self::NoWitness(name) => write!(f, "no client is heard, and the witness {name} does not answer"),
         }
     }
 }

@@ -102,6 +102,7 @@ mod tests {
             seq: Some(7),
             span: Some(-1_500_000),
             count: None,
+            detail: None,
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod clocks;
+mod connection;
 pub mod detect;
 mod evaluator;
 mod event;
@@ -15,6 +16,7 @@ mod interval;
 mod lines;
 mod name;
 mod niche;
+mod outage;
 mod peer;
 mod plan;
 mod roster;
@@ -31,8 +33,9 @@ use std::net::SocketAddr;
 use super::codec::heartbeat::{Heartbeat, Unreadable};
 use super::{Invalid, Moment, Nanos};
 use account::Heard;
+pub use connection::{Path, Witness};
 use evaluator::{Evaluator, Outcome};
-pub use event::{Event, Kind, State};
+pub use event::{Cause, Detail, Event, Kind, State};
 pub use health::TICK;
 pub use lines::LOG_TITLE;
 pub use name::Name;
@@ -54,6 +57,8 @@ pub struct Monitor {
     /// Buffers that are used again.
     slots: Vec<u32>,
     out: Vec<u8>,
+    /// Clients that came up or moved, whose routes are not looked at yet.
+    unrouted: Vec<PeerKey>,
 }
 
 /// A datagram, parsed, and the hash of its sender.
@@ -76,6 +81,7 @@ impl Monitor {
             full_reported: false,
             slots: Vec::new(),
             out: Vec::new(),
+            unrouted: Vec::new(),
         }
     }
 
@@ -119,29 +125,66 @@ impl Monitor {
 
     /// Reads the clocks, and gives the verdicts that are due. `drops` is the kernel's count of dropped datagrams.
     pub fn wake(&mut self, now: Moment, drops: Option<u64>) {
+        self.wake_with(now, drops, &mut |_| None);
+    }
+
+    /// As [`Monitor::wake`]. `path` tells, before a client is down, whether it cannot be heard at all.
+    pub fn wake_with(&mut self, now: Moment, drops: Option<u64>, path: Path<'_>) {
         self.tick(now);
         if let Some(more) = self.evaluator.health.drops(drops) {
             self.counters.kernel_drops += more;
-            self.evaluator.report_own(now, Kind::Dropped, None, i64::try_from(more).ok());
+            self.evaluator.report_own(now, Kind::Dropped, |event| event.count = i64::try_from(more).ok());
         }
         self.evaluator.health.caught_up();
+        for key in self.unrouted.drain(..) {
+            if let Some(client) = self.roster.entry(key) {
+                client.peer.routed = path(client.peer.source).is_none();
+            }
+        }
         while let Some(key) = self.roster.due(now.mono) {
             if let Some(mut client) = self.roster.entry(key) {
-                match self.evaluator.check(&mut client, &self.plan, now) {
+                match self.evaluator.check(&mut client, &self.plan, path, now) {
                     Outcome::Keep => {}
                     Outcome::Stopped => self.roster.stopped(key),
+                    Outcome::Outage => self.begin_outage(now),
                     Outcome::Forget => self.roster.remove(key),
                 }
             }
         }
-        if self.evaluator.check_connected(now) {
+        if self.evaluator.end_outage(now) {
             for key in self.roster.keys() {
                 if let Some(mut client) = self.roster.entry(key) {
-                    self.evaluator.extend_deadline(&mut client, now);
+                    self.evaluator.release(&mut client, now);
                 }
             }
         }
+        self.evaluator.check_connection(now);
         self.evaluator.check_idle(self.plan.idle, now);
+    }
+
+    /// Many fell silent together: all who are silent now are of the outage.
+    fn begin_outage(&mut self, now: Moment) {
+        let of = self.evaluator.watched();
+        let mut silent = Vec::new();
+        for key in self.roster.keys() {
+            if let Some(mut client) = self.roster.entry(key)
+                && self.evaluator.join_outage(client.peer)
+            {
+                silent.push((client.peer.silent_from(), client.peer.name.clone()));
+                self.evaluator.set_timer(&mut client, now);
+            }
+        }
+        self.evaluator.begin_outage(silent, of, now);
+    }
+
+    /// What a witness beside the clients shows; `None` if there is none.
+    pub fn set_witness(&mut self, witness: Option<Witness>) {
+        self.evaluator.connection.witness = witness;
+    }
+
+    /// Whether a client is silent, so that a witness should be asked now.
+    pub fn is_anxious(&self) -> bool {
+        self.evaluator.is_anxious()
     }
 
     /// Skips idle virtual time: nothing came until now, and a driver would have called every [`TICK`].
@@ -161,7 +204,12 @@ impl Monitor {
 
     /// The counts so far.
     pub fn counters(&self) -> Counters {
-        Counters { clients: self.clients() as u64, isolated: self.evaluator.is_isolated(), ..self.counters }
+        Counters {
+            clients: self.clients() as u64,
+            outage: self.evaluator.in_outage() as u64,
+            isolated: self.evaluator.connection.is_gone(),
+            ..self.counters
+        }
     }
 
     /// The latest datagrams that could not be parsed.
@@ -203,7 +251,7 @@ impl Monitor {
             if self.roster.knows(&peer) {
                 continue;
             }
-            self.evaluator.count_restored(&peer);
+            self.evaluator.count(&peer);
             let stopped = peer.has_stopped();
             let key = self.roster.add(peer);
             if stopped {
@@ -213,7 +261,7 @@ impl Monitor {
                 self.evaluator.set_timer(&mut client, now);
             }
         }
-        self.evaluator.report_own(now, Kind::Resumed, Some(absent), None);
+        self.evaluator.report_own(now, Kind::Resumed, |event| event.span = Some(absent));
         Ok(())
     }
 
@@ -273,7 +321,7 @@ impl Monitor {
             let Some(key) = self.roster.evictable() else {
                 self.counters.refused += 1;
                 if !std::mem::replace(&mut self.full_reported, true) {
-                    self.evaluator.report_own(now, Kind::Full, None, None);
+                    self.evaluator.report_own(now, Kind::Full, |_| {});
                 }
                 return None;
             };
@@ -290,6 +338,7 @@ impl Monitor {
         self.counters.evicted += 1;
         if let Some(client) = self.roster.entry(key) {
             self.evaluator.report(client.peer, now, Kind::Forgotten, |_| {});
+            self.evaluator.uncount(client.peer);
         }
         self.roster.remove(key);
     }
@@ -349,7 +398,11 @@ impl Monitor {
         if let Some(finding) = taken.finding {
             evaluator.report_finding(client.peer, finding, now);
         }
+        let state = client.peer.state;
         let outcome = evaluator.heartbeat(&mut client, before, now);
+        if client.peer.state == State::Up && (moved || !state.is_watched()) {
+            self.unrouted.push(key);
+        }
         // A stopped client can be evicted from the network it is in now.
         if outcome == Outcome::Stopped || moved && client.peer.has_stopped() {
             self.roster.stopped(key);
@@ -361,10 +414,10 @@ impl Monitor {
         let found = self.evaluator.health.tick(now);
         if let Some(gap) = found.stalled {
             self.counters.stalls += 1;
-            self.evaluator.report_own(now, Kind::Stalled, Some(gap), None);
+            self.evaluator.report_own(now, Kind::Stalled, |event| event.span = Some(gap));
         }
         if let Some(by) = found.stepped {
-            self.evaluator.report_own(now, Kind::ClockStepped, Some(by), None);
+            self.evaluator.report_own(now, Kind::ClockStepped, |event| event.span = Some(by));
         }
     }
 }

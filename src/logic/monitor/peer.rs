@@ -66,8 +66,10 @@ pub(super) struct Peer {
     /// Its times are dates without a zone, so they say nothing about its clock.
     pub(super) local: bool,
     pub(super) duplicate_reported: bool,
-    /// Others were heard while its verdict waited.
-    pub(super) others_heard: bool,
+    /// It fell silent together with others, and is not heard again yet.
+    pub(super) in_outage: bool,
+    /// There was a route to it while it was up.
+    pub(super) routed: bool,
 }
 
 /// What is kept of earlier sessions; few clients have it.
@@ -82,6 +84,8 @@ pub(super) struct History {
     below: Option<Below>,
     /// The status of its goodbye, if nothing came after it.
     pub(super) bye: Option<i32>,
+    /// So much of its silence was not watched, and is not held against it.
+    pub(super) unwatched: Nanos,
 }
 
 /// Rising numbers below the highest.
@@ -129,7 +133,8 @@ impl Peer {
             fresh: 0,
             local: beat.local,
             duplicate_reported: false,
-            others_heard: false,
+            in_outage: false,
+            routed: false,
         }
     }
 
@@ -174,6 +179,12 @@ impl Peer {
 
     pub(super) fn floor(&self) -> Option<u64> {
         self.history.as_ref()?.floor
+    }
+
+    /// Since when its silence counts.
+    pub(super) fn silent_from(&self) -> Nanos {
+        let unwatched = self.history.as_ref().map_or(0, |history| history.unwatched);
+        self.last.mono.saturating_add(unwatched)
     }
 
     pub(super) fn forecast(&self) -> Option<Forecast> {
@@ -236,7 +247,8 @@ impl Peer {
             let alive = beat.seq.is_some_and(|seq| seq > highest.saturating_add(1));
             // A second sender of this name is gone again: started by mistake, or one forged datagram. Not for sealed
             // senders: an eavesdropper could replay their old session.
-            let alone = matches!(self.state, State::Suspect | State::Down | State::Bye) && !self.sealed;
+            let alone = matches!(self.state, State::Suspect | State::Unknown | State::Down | State::Bye)
+                && !self.sealed;
             return if alive && alone { SessionMatch::New } else { SessionMatch::Over { alive } };
         }
         let boots = of.boot().zip(self.session.boot()).map(|(new, known)| new.cmp(&known));
@@ -361,6 +373,9 @@ impl Peer {
         let before = Beat { seq: self.seq, sent: self.clocks.last_sent(), at: self.last.mono };
         let update = self.clocks.hear(known_steps, self.interval(), sample, at);
         self.forget_below();
+        if let Some(history) = &mut self.history {
+            history.unwatched = 0;
+        }
         self.seq = seq;
         self.last = at;
         self.last_sent = beat.wall_ns.map(NicheI64::from);

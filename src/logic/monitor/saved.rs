@@ -114,6 +114,7 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     let beat = Heartbeat { id: (!nameless).then_some(name), ..Heartbeat::default() };
     let mut peer = Peer::new(&beat, source, now, assumed);
     (peer.sealed, peer.state, peer.since, peer.last) = (sealed, state, since, last);
+    peer.routed = true;
     (peer.session, peer.sessions, peer.seq) = (session, sessions, seq);
     peer.patience = interval.value().saturating_mul(PATIENCE).saturating_add(SECOND);
     peer.interval = interval;

@@ -2,6 +2,7 @@
 
 mod hard;
 mod memory;
+mod outage;
 mod sessions;
 
 use super::*;

@@ -32,7 +32,8 @@ counters! {
     kernel_drops: u64 = Counter, "datagrams",
         "Datagrams that the kernel threw away because the monitor did not keep up, where it tells.";
     clients: u64 = Gauge, "clients", "Clients that are known now.";
-    isolated: bool = Gauge, "", "Whether most clients fell silent at once, so that verdicts wait.";
+    outage: u64 = Gauge, "clients", "Clients that fell silent together with others, and are not heard again.";
+    isolated: bool = Gauge, "", "Whether this machine's own connection is gone, so that silent clients are unknown.";
 }
 
 /// A datagram that could not be read.

@@ -18,6 +18,8 @@ mod directory;
 mod epoll;
 mod errno;
 #[cfg(target_os = "linux")]
+mod interface;
+#[cfg(target_os = "linux")]
 pub(super) mod options;
 mod poll;
 #[cfg(target_os = "linux")]
@@ -35,6 +37,8 @@ pub(super) use epoll::Epoll;
 #[cfg(unix)]
 pub(super) use errno::open_files;
 pub(super) use errno::{GSO_ERRORS, ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT, TOO_LONG};
+#[cfg(target_os = "linux")]
+pub(super) use interface::down_interface;
 pub(super) use poll::{wait_readable, wait_writable};
 #[cfg(target_os = "linux")]
 pub(super) use receive::{RecvBatch, read_error_queue};
