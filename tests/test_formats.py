@@ -75,7 +75,8 @@ def test_ping_of_other_systems() -> None:
         "64 bytes from 192.0.2.1: {}seq=2 ttl=64 time=2.5 ms\n"
         "64 bytes from 192.0.2.1: {}seq=2 ttl=64 time=9.5 ms (DUP!)\n"
         "64 bytes from 192.0.2.1: {}seq=1 ttl=64 time=1200 ms\n"
-        "\n--- 192.0.2.1 ping statistics ---\n5 packets transmitted, 3 packets received, 40% packet loss\n"
+        "\n--- 192.0.2.1 ping statistics ---\n"
+        "5 packets transmitted, 3 packets received, +1 duplicates, 40% packet loss\n"
     )
     for prefix in ("", "icmp_"):
         run = udpping.load(told.replace("{}", prefix))
@@ -149,7 +150,7 @@ def test_ping_of_windows() -> None:
         ("Received = 4", "Received = 5", "6 lines with 4 answers"),
         ("bytes=32 time=12ms TTL=57", "Bytes=32 Zeit=12ms TTL=57", "line 3: 'Reply from 192.0.2.1: Bytes"),
         ("TTL=57", "TTL=257", "0 to 255"),
-        ("General failure.\n", "Pinging other with 32 bytes of data:\n", "line 7: a second"),
+        ("General failure.\n", "Pinging other with 32 bytes of data:\n", "line 11: 1 lines with 1 answers"),
     ],
 )
 def test_windows_lines_that_do_not_fit_are_told(old: str, new: str, complaint: str) -> None:
@@ -179,7 +180,7 @@ def test_options_of_ping_and_fping() -> None:
     [
         ("16 bytes from a: icmp_seq=1 ttl=64", "line 1: .*16 bytes .-s."),
         ("64 Bytes von a: icmp_seq=1 ttl=64 Zeit=1 ms", "LC_ALL=C"),
-        ("64 bytes from a: icmp_seq=1 ttl=64 time=-1 ms", "line 1: .*expected time="),
+        ("64 bytes from a: icmp_seq=1 ttl=64 time=-1 ms", "line 1: .*expected milliseconds"),
     ],
 )
 def test_lines_of_ping_that_tell_too_little(line: str, complaint: str) -> None:

@@ -6,9 +6,11 @@
 import json
 import re
 from datetime import datetime
+from reprlib import repr as short
 
 from udpping import _core
-from udpping._files.runs import run_of
+from udpping._files.forms import IRTT
+from udpping._files.runs import merged_settings, run_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -18,44 +20,77 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 LOST = {"false": "reply", "true": "timeout", "true_up": "timeout", "true_down": "timeout"}
+START = re.compile(rf"(?:^|(?<=\}}))\s{{0,9}}(?={IRTT})", re.MULTILINE)
 
 
 def read(text: str) -> "Run":
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{str(error)[:80]}: expected the JSON of irtt") from None
-    match content:
-        case {"config": dict(config), "stats": dict(stats), "round_trips": list(trips)}:
-            pass
-        case {"config": _, "stats": _}:
-            raise ConfigError("no ping is in it: expected round_trips")
-        case _:
-            raise ConfigError("it has other parts: expected config, stats and round_trips")
-    target = config.get("remote_address")
-    if not isinstance(target, str):
-        raise ConfigError(f"remote_address {target!r} is not usable: expected text")
-    began = _moment(stats.get("start_time"))
-    core = _core.run_from_rows(_rows(trips, target, began))
+    """Read the JSON of each run; what `irtt` prints beside it is passed over."""
+    runs: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    decoder, end = json.JSONDecoder(), 0
+    while found := START.search(text, end):
+        try:
+            content, end = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{str(error)[:80]}: expected the whole JSON of irtt") from None
+        header, of_run = _read_one(content, text.count("\n", 0, found.end()) + 1 if runs else None)
+        runs.append(header)
+        rows += of_run
+    if not runs:
+        raise ConfigError("the JSON of irtt is not in it: expected what `irtt client -o FILE` writes")
+    core = _core.run_from_rows(rows)
     if not len(core):
         raise ConfigError("no ping is in it: expected round_trips")
-    facts = {
-        "duplicates": _count(stats.get("duplicates")),
-        "duration_ns": _count(stats.get("duration")),
+    return run_of(core, {**_merged(runs), "rows": len(core)})
+
+
+def _read_one(content: object, line: int | None) -> "tuple[dict[str, Any], list[dict[str, Any]]]":
+    """Read the settings and the rows of one run, which begins in that line if it is not the first one."""
+    where = "" if line is None else f"run from line {line} on: "
+    match content:
+        case {"config": dict(config), "stats": dict(stats), "round_trips": list(trips), **rest}:
+            pass
+        case {"config": _, "stats": _}:
+            raise ConfigError(f"{where}no ping is in it: expected round_trips")
+        case _:
+            raise ConfigError(f"{where}it has other parts: expected config, stats and round_trips")
+    target = config.get("remote_address")
+    if not isinstance(target, str):
+        raise ConfigError(f"{where}remote_address {short(target)} is not usable: expected text")
+    began = _moment(stats.get("start_time"))
+    rows = _rows(trips, target, began, where)
+    duplicates = _count(stats.get("duplicates")) or 0
+    facts = {"target": target, "duplicates": duplicates, "duration_ns": _count(stats.get("duration"))}
+    replies = sum(row["copies"] for row in rows) + duplicates
+    for name, seen in (("packets_sent", len(rows)), ("packets_received", replies)):
+        told = stats.get(name)
+        if told is not None and told != seen:
+            raise ConfigError(
+                f"{where}{name} {short(told)} is not usable: expected {seen}, as round trips and duplicates"
+            )
+    return {"settings": _settings(rest.get("version"), config, target, began), "facts": facts}, rows
+
+
+def _merged(runs: "list[dict[str, Any]]") -> "dict[str, Any]":
+    """Put several runs together: the settings that all of them have, and sums of what rows do not tell."""
+    each: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        facts = run["facts"]
+        known = each.setdefault(facts["target"], facts)
+        if known is not facts:
+            known.pop("duration_ns", None)
+            known["duplicates"] += facts["duplicates"]
+    summary = {"duplicates": sum(facts["duplicates"] for facts in each.values())}
+    if len(runs) == 1:
+        summary |= {name: value for name, value in runs[0]["facts"].items() if name != "target"}
+    return {
+        "settings": merged_settings([run["settings"] for run in runs]),
+        "summary": summary,
+        "summaries": list(each.values()),
     }
-    facts = {name: value for name, value in facts.items() if value is not None}
-    return run_of(
-        core,
-        {
-            "settings": _settings(content, config, target, began),
-            "rows": len(core),
-            "summary": facts,
-            "summaries": [{"target": target, **facts}],
-        },
-    )
 
 
-def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str, Any]]":
+def _rows(trips: "list[Any]", target: str, began: int | None, where: str) -> "list[dict[str, Any]]":
     rows: list[dict[str, Any]] = []
     origin: int | None = None
     for place, trip in enumerate(trips):
@@ -65,9 +100,8 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str,
             ).lower() in LOST and not isinstance(seq, bool):
                 status = LOST[str(lost).lower()]
             case _:
-                shown = str(trip)[:60]
                 raise ConfigError(
-                    f"round trip {place} {shown!r} is not usable: expected seqno, lost and times"
+                    f"{where}round trip {place} {short(trip)} is not usable: expected seqno, lost and times"
                 )
         wall, steady = (_at(trip, "timestamps", "client", "send", clock) for clock in ("wall", "monotonic"))
         if origin is None and steady is not None:
@@ -78,13 +112,21 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str,
         else:
             sent = None if wall is None or began is None else wall - began
         reply = status == "reply"
+        rtt = _at(trip, "delay", "rtt") if reply else None
+        if reply and (rtt is None or rtt < 0):
+            told = trip.get("delay")
+            told = told.get("rtt") if isinstance(told, dict) else told
+            raise ConfigError(
+                f"{where}round trip {place} (seqno {seq}): delay.rtt {short(told)} is not usable: expected "
+                "nanoseconds from 0"
+            )
         row = {
             "run": began,
             "target": target,
             "seq": seq,
             "sent_ns": sent,
             "sent_wall_ns": wall,
-            "rtt_ns": _at(trip, "delay", "rtt") if reply else None,
+            "rtt_ns": rtt,
             "status": status,
             "copies": int(reply),
             "match": "seq" if reply else None,
@@ -95,12 +137,8 @@ def _rows(trips: "list[Any]", target: str, began: int | None) -> "list[dict[str,
     return rows
 
 
-def _settings(
-    content: "dict[str, Any]", config: "dict[str, Any]", target: str, began: int | None
-) -> "dict[str, Any]":
-    params, version = (
-        part if isinstance(part, dict) else {} for part in (config.get("params"), content.get("version"))
-    )
+def _settings(version: object, config: "dict[str, Any]", target: str, began: int | None) -> "dict[str, Any]":
+    params, version = (part if isinstance(part, dict) else {} for part in (config.get("params"), version))
     interval = _count(params.get("interval"))
     return {
         "made_by": "irtt",

@@ -1,10 +1,12 @@
 """Loads runs from files of udpping, irtt, fping and ping."""
 
 import re
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from typing import cast
 
 from udpping._args import checks
+from udpping._files import source
+from udpping._files.forms import form_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 FORMATS = ("parquet", "csv", "json", "command", "irtt", "fping", "ping")
-LARGEST = 2**32
-"""The most bytes of a file, after decompression."""
-HEAD = 65_536
-"""Characters from which the format of a file is detected."""
 
 
 def load(
@@ -54,87 +52,46 @@ def load(
     if format is not None and format not in FORMATS:
         raise checks.refuse("format", format, ", ".join(FORMATS))
     given = path_or_text
-    is_open = hasattr(given, "read")
-    if is_open:
-        given = cast("IO[str] | IO[bytes]", given).read(LARGEST)
-    if isinstance(given, str) and (is_open or "\n" in given or given.lstrip()[:1] == "{"):
-        return _of_text("text", given, format)
+    if hasattr(given, "read"):
+        return _of_content(source.of_open(cast("IO[str] | IO[bytes]", given)), format)
+    if isinstance(given, str) and (re.search(r"[\n\r]", given) or given.lstrip("\ufeff \t")[:1] == "{"):
+        return _of_content(source.Content("text", given), format)
     if isinstance(given, bytes) and (
-        is_open or b"\n" in given or given.lstrip()[:1] == b"{" or _packed(given)
+        b"\n" in given
+        or given.lstrip()[:1] == b"{"
+        or given.startswith(source.MARKS)
+        or source.is_packed(given)
     ):
-        return _of_stream("text", BufferedReader(BytesIO(given)), format)
+        return _of_content(source.Bytes("text", source.Chunks(b"", BytesIO(given))), format)
     path = checks.path("path", given)
     if not path or "\0" in path:
         raise checks.refuse("path", path, "the path of a file, or text of more than one line")
-    with open(path, "rb") as file:  # noqa: PTH123 - a path may be bytes that are no text
-        return _of_stream(f"path {path!r}", file, format, path)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path may be bytes that are no text
+        chunks = source.Chunks(b"", cast("IO[bytes]", file))
+        return _of_content(source.Bytes(f"path {path!r}", chunks, path), format)
 
 
-def _of_stream(name: str, stream: "BufferedReader", form: str | None, path: str | None = None) -> "Run":
-    import gzip
-    import zlib
+def _of_content(content: source.Content, form: str | None) -> "Run":
+    if form == "parquet" or (form is None and content.is_parquet):
+        path = getattr(content, "path", None)
+        if path is None:
+            raise content.refuse("Parquet in a file of its own, by its path")
+        from udpping._files.parquet import read_parquet
 
-    try:
-        packed = _packed(stream.peek(2))
-        unpacked = gzip.GzipFile(fileobj=stream) if packed else stream
-        # The format is detected before the rest is read, which may be of any size.
-        content = unpacked.read(HEAD)
-        if form == "parquet" or (form is None and content[:4] == b"PAR1"):
-            if path is None or packed:
-                raise ConfigError(f"{name} is not usable: expected Parquet in a file of its own, by its path")
-            from udpping._files.own import read_parquet
-
-            return read_parquet(path)
-        encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        form = _known(name, content.decode(encoding, "replace"), form)
-        content += unpacked.read(LARGEST + 1 - len(content))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ConfigError(f"{name} is not usable: expected a whole gzip file ({error})") from None
-    if len(content) > LARGEST:
-        raise ConfigError(f"{name} is not usable: expected at most {LARGEST} bytes")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not usable: expected text in UTF-8 ({error})") from None
-    return _of_text(name, text, form)
-
-
-def _packed(content: bytes) -> bool:
-    return content[:2] == b"\x1f\x8b"
-
-
-def _of_text(name: str, text: str, form: str | None) -> "Run":
-    form = _known(name, text[:HEAD], form)
-    try:
-        return _reader(form)(text)
-    except ConfigError as error:
-        raise ConfigError(f"{name} is not usable as {form}: {error}") from None
-
-
-def _known(name: str, head: str, form: str | None) -> str:
-    form = form or _form(head)
+        return read_parquet(path)
+    form = form or form_of(content.head)
     if form is None:
+        head = content.head
         what = f"begins as none of them: {head[:40]!r}" if head.strip() else "is empty"
-        raise ConfigError(f"{name} is not usable: expected one of {', '.join(FORMATS)}, and it {what}")
-    return form
+        raise content.refuse(f"one of {', '.join(FORMATS)}, and it {what}")
+    try:
+        if form == "ping":
+            from udpping._files.ping import check_head
 
-
-def _form(head: str) -> str | None:
-    first = head.lstrip().partition("\n")[0].strip()
-    if first.startswith("# udpping: ") or {"seq", "status"} <= set(first.split(",")):
-        return "csv"
-    return next((form for form, marks in MARKS if re.search(marks, head.lstrip(), re.MULTILINE)), None)
-
-
-MARKS = (
-    ("irtt", r'\A\{\s*"(?:version|system_info)"\s*:'),
-    ("fping", r'\A\{\s*"(?:resp|timeout|summary|vSum|intSum|stats)"\s*:\s*\{'),
-    ("command", r'\A\{\s*"schema"\s*:\s*\d+,\s*"type"'),
-    ("json", r"\A\{"),
-    ("ping", r"^PING6?[ (]|bytes from .*seq=\d|icmp_seq[= ]\d|^\s*(?:Pinging |Reply from )"),
-    ("fping", r"^(?:\[[^]\n]+\] )?\S+ +: (?:\[\d+\], |duplicate for|(?:[\d.]+|-)(?: |$)|xmt/rcv)"),
-)
-"""The patterns of the formats, in the order in which they are tried."""
+            check_head(content.head)
+        return _reader(form)(content.text())
+    except ConfigError as error:
+        raise ConfigError(f"{content.name} is not usable as {form}: {error}") from None
 
 
 def _reader(form: str) -> "Callable[[str], Run]":
@@ -144,8 +101,10 @@ def _reader(form: str) -> "Callable[[str], Run]":
         from udpping._files.fping import read
     elif form == "ping":
         from udpping._files.ping import read
+    elif form == "command":
+        from udpping._files.command import read
+    elif form == "csv":
+        from udpping._files.own import read_csv as read
     else:
-        from udpping._files import own
-
-        return {"csv": own.read_csv, "json": own.read_json, "command": own.read_command}[form]
+        from udpping._files.own import read_json as read
     return read

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 MOST_SILENT = 1_000_000
-"""The most pings without a line, so that a short text cannot make a long run."""
+"""The most pings of a file without a line, so that a short text cannot make a long run."""
 LONGEST = 40
 """The most characters of a number."""
+FIRSTS = (0, 1)
+"""The number of the first ping: every program begins with one of these."""
 TIMEOUT = ("timeout", None, None, None, None, None)
 
 
@@ -26,6 +28,8 @@ class PingLog:
         self.facts: dict[str, Any] = {"reordered": 0}
         self.first = first
         self.count: int | None = None
+        self.received: int | None = None
+        self.copied: int | None = None
         self._expected = -1
 
     def reply(
@@ -53,71 +57,118 @@ class PingLog:
     def lost(self, seq: int, status: str = "timeout", source: str | None = None) -> None:
         """Record that no reply came, or why; a reply to the same ping replaces this."""
         if self.pings.get(seq, TIMEOUT)[0] == "timeout":
-            self.pings[seq] = (status, None, None, source, None, None)
+            self.pings[seq] = TIMEOUT if status == "timeout" else (status, None, None, source, None, None)
+
+    def answered(self) -> int:
+        return sum(ping[0] == "reply" for ping in self.pings.values())
 
     def span(self) -> range:
-        """Return the numbers of all pings, also of those without a line."""
+        """Return the numbers of all pings, also of those without a line, which the sums must confirm."""
         if not self.pings and self.count is None:
             return range(0)
-        low = min(self.pings, default=0)
-        first = low if self.first is None else min(low, self.first)
-        end = max([*self.pings, first - 1]) + 1
-        if self.count is not None:
-            end = max(end, first + self.count)
-        silent = end - first - len(self.pings)
-        if silent > MOST_SILENT:
+        low, high = min(self.pings, default=0), max(self.pings, default=-1)
+        if self.count is None:
+            return range(low if self.first is None else min(low, self.first), high + 1)
+        # The sums decide from which number it counts, if the header is missing or says otherwise.
+        for first in dict.fromkeys([self.first or 0, *FIRSTS]):
+            if (first <= low or not self.pings) and high < first + self.count:
+                return range(first, first + self.count)
+        raise ConfigError(
+            f"pings {low} to {high} of {_of(self.name)} are not usable where {self.count} were sent: "
+            "expected the lines of one run"
+        )
+
+    def check(self) -> None:
+        """Compare the lines with the sums of the same run, if there are any."""
+        answered, copied = self.answered(), sum(self.copies.values()) - len(self.copies)
+        if self.received is not None and self.received != answered:
             raise ConfigError(
-                f"{silent} pings of which no line speaks are not usable: expected at most {MOST_SILENT}"
+                f"{answered} replies of {_of(self.name)} are not usable where {self.received} came: "
+                "expected a line for each, without -q"
             )
-        return range(first, end)
+        if self.copied is not None and self.copied != copied:
+            raise ConfigError(
+                f"{copied} duplicates of {_of(self.name)} are not usable where {self.copied} came: "
+                "expected a line for each"
+            )
 
 
-def run_of_logs(logs: "list[PingLog]", settings: "dict[str, Any]") -> "Run":
-    sends = [ping[1] for log in logs for ping in log.pings.values() if ping[1] is not None]
-    began = min(sends, default=None)
+def _of(name: str) -> str:
+    return repr(name[:40]) if name else "one target"
+
+
+def run_of_logs(runs: "list[list[PingLog]]", settings: "dict[str, Any]") -> "Run":
+    """Make a run of the logs of each target in each of `runs`, which stood in one file."""
+    spans: list[list[range]] = []
+    silent = 0
+    for logs in runs:
+        for log in logs:
+            log.check()
+        spans.append([log.span() for log in logs])
+        silent += sum(len(span) - len(log.pings) for log, span in zip(logs, spans[-1], strict=True))
+    if silent > MOST_SILENT:
+        raise ConfigError(
+            f"{silent} pings of which no line speaks are not usable: expected at most {MOST_SILENT}"
+        )
+    began = [_began(logs) for logs in runs]
+    names = list(dict.fromkeys(log.name for logs in runs for log in logs))
 
     def rows() -> "Iterator[dict[str, Any]]":
-        for log in logs:
-            for seq in log.span():
-                status, sent, rtt, source, ttl, size = log.pings.get(seq, TIMEOUT)
-                copies = log.copies.get(seq, 0)
-                yield {
-                    "run": began,
-                    "target": log.name,
-                    "seq": seq,
-                    "sent_ns": None if sent is None or began is None else sent - began,
-                    "sent_wall_ns": sent,
-                    "rtt_ns": rtt,
-                    "status": status,
-                    "copies": copies,
-                    "source": source,
-                    "ttl": ttl,
-                    "bytes": size,
-                    "match": "seq" if copies else None,
-                }
+        for place, logs in enumerate(runs):
+            start = began[place]
+            # Runs that do not say when they began are told apart by their places.
+            run = place + 1 if start is None and len(runs) > 1 else start
+            for log, span in zip(logs, spans[place], strict=True):
+                for seq in span:
+                    status, sent, rtt, source, ttl, size = log.pings.get(seq, TIMEOUT)
+                    copies = log.copies.get(seq, 0)
+                    yield {
+                        "run": run,
+                        "target": log.name,
+                        "seq": seq,
+                        "sent_ns": None if sent is None or start is None else sent - start,
+                        "sent_wall_ns": sent,
+                        "rtt_ns": rtt,
+                        "status": status,
+                        "copies": copies,
+                        "source": source,
+                        "ttl": ttl,
+                        "bytes": size,
+                        "match": "seq" if copies else None,
+                    }
 
     core = _core.run_from_rows(rows())
     if not len(core):
         raise ConfigError("no ping is in it: expected a line for each")
-    targets = [{"target": log.name, "address": None} for log in logs]
-    clocks = {"intervals": None if began is None else "wall", "shown": None if began is None else "wall"}
-    summary = {"reordered": sum(log.facts["reordered"] for log in logs)}
-    summary |= logs[0].facts if len(logs) == 1 else {}
-    return run_of(
-        core,
-        {
-            "settings": {"targets": targets, "clocks": clocks, "started_wall_ns": began, **settings},
-            "rows": len(core),
-            "summary": summary,
-            "summaries": [{"target": log.name, **log.facts} for log in logs],
-        },
-    )
+    clock = "wall" if any(start is not None for start in began) else None
+    facts = {
+        "targets": [{"target": name, "address": None} for name in names],
+        "clocks": {"intervals": clock, "shown": clock},
+        "started_wall_ns": min((start for start in began if start is not None), default=None),
+        **settings,
+    }
+    each = [_facts(name, runs) for name in names]
+    total = {"reordered": sum(of_target["reordered"] for of_target in each)}
+    total |= {name: value for name, value in each[0].items() if name != "target"} if len(each) == 1 else {}
+    return run_of(core, {"settings": facts, "rows": len(core), "summary": total, "summaries": each})
 
 
-def run_of_ping(log: PingLog) -> "Run":
-    """Make the run of one `ping`; its target is the given name, or else the source of a reply."""
-    log.name = log.name or next((ping[3] for ping in log.pings.values() if ping[3]), "unknown")
-    return run_of_logs([log], {"made_by": "ping"})
+def _began(logs: list[PingLog]) -> int | None:
+    return min((ping[1] for log in logs for ping in log.pings.values() if ping[1] is not None), default=None)
+
+
+def _facts(name: str, runs: list[list[PingLog]]) -> "dict[str, Any]":
+    """Return what the rows of a target do not tell; of several runs, only how many were reordered."""
+    logs = [log for logs in runs for log in logs if log.name == name]
+    reordered = sum(log.facts["reordered"] for log in logs)
+    return {**(logs[0].facts if len(logs) == 1 else {}), "target": name, "reordered": reordered}
+
+
+def run_of_pings(logs: "list[PingLog]") -> "Run":
+    """Make the run of each `ping` in a file; its target is the given name, or else the source of a reply."""
+    for log in logs:
+        log.name = log.name or next((ping[3] for ping in log.pings.values() if ping[3]), "unknown")
+    return run_of_logs([[log] for log in logs if log.pings or log.count], {"made_by": "ping"})
 
 
 def nanoseconds(text: str, scale: int, line: int) -> int:
