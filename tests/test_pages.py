@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import udpping
 from udpping import delay, loss
+from udpping.cli._output import Report
+from udpping.cli.demo import print_chance
 
 pytestmark = pytest.mark.untimed
 
@@ -26,6 +29,21 @@ def first_cells(text: str) -> list[str]:
     """Give the names in code type in the first column of the tables."""
     cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_the_demo_of_the_readme_loses_what_the_program_loses(capsys: pytest.CaptureFixture[str]) -> None:
+    text = README.split("$ udpping demo --seed 42 --count 6\n", 1)[1].split("```", 1)[0]
+    run = udpping.sim.ping(count=6, loss="4/11", delay="exponential:20ms", timeout=0.2, seed=42)
+    for row in run:
+        shown = re.search(rf"^ +{row.seq} +(?:no reply|([0-9.]+) ms)", text, re.MULTILINE)
+        assert shown, row
+        if row.rtt_ns is None:
+            assert shown[1] is None, row
+        else:
+            assert 0 <= float(shown[1]) - row.rtt_ns / 1e6 < 1, row
+    assert next(line for line in repr(run.summary).splitlines() if "received in time" in line) in text
+    print_chance(Report(json=False), run.summary.sent, run.summary.lost, Fraction(4, 11))
+    assert capsys.readouterr().out.strip() in text
 
 
 def test_every_column_and_status_is_explained() -> None:

@@ -180,6 +180,36 @@ def test_extremes_of_runs() -> None:
     assert theory.expected_pings(1000, 1e-9) == math.inf
 
 
+def test_huge_counts_and_tiny_losses_end_and_stay_probabilities() -> None:
+    losses = [5e-324, 1e-300, 1e-9, 0.3, 0.5, 2 / 3, 0.7, 0.9, 0.999, 1 - 2**-53, "4/11", Fraction(1, 10**30)]
+    began = time.process_time()
+    for loss, misses in itertools.product(losses, (1, 2, 3, 10, 100)):
+        for sent in (10**6, 10**12, 10**18):
+            hit, none = theory.run_within(sent, misses, loss), theory.no_run_within(sent, misses, loss)
+            assert 0 <= theory.run_at(sent, misses, loss) <= hit <= 1
+            assert 0 <= none <= 1
+            assert float(hit + none) == pytest.approx(1, abs=1e-11)
+        for share in (1e-9, 0.5, 1 - 2**-53):
+            assert theory.pings_quantile(share, misses, loss) >= misses
+    assert time.process_time() - began < 60  # some seconds; what never returned is the fault that this finds
+    assert theory.run_within(10**12, 2, 0.7) == 1
+    assert theory.no_run_within(10**6, 2, 0.7) == 0
+
+
+def test_small_chances_of_no_run_are_exact_until_floats_have_too_few_digits() -> None:
+    loss = Fraction(7, 10)
+    for sent in (1_500, 1_544):  # 2.5e-299 and 4.4e-308
+        exact = _runs.exactly_without(sent, 2, loss)
+        assert theory.no_run_within(sent, 2, 0.7) == pytest.approx(float(exact), rel=1e-11, abs=0)
+    assert theory.no_run_within(1_700, 2, 0.7) == 0
+
+
+def test_losses_that_floats_cannot_tell_apart_are_refused() -> None:
+    for method in ("normal", "continuity", "exact"):
+        with pytest.raises(udpping.ConfigError, match="differs more"):
+            theory.sample_size(5e-324, 0.0, method=method)
+
+
 def test_quantiles_are_the_first_to_get_there() -> None:
     for q, k, share in itertools.product(
         (0.01, 0.3, 0.8, 0.97), (1, 2, 4, 30), (1e-9, 0.1, 0.5, 0.999, 1 - 1e-12)

@@ -1,6 +1,7 @@
 """The time until so many losses in a row, if losses are independent: Feller's success runs."""
 
 import math
+import sys
 from collections import deque
 from fractions import Fraction
 from itertools import islice
@@ -74,8 +75,8 @@ def run_within(sent: int, misses: int, loss: "LossLike") -> "Number":
     """Give the probability that, of `sent` pings, `misses` or more in a row are lost at least once.
 
     `sent` is 0 to 10^18, `misses` 1 to 1000, `loss` 0 to 1; else ConfigError. For a float the relative error
-    is below 1e-11, and mostly near 1e-15, however small the answer is (Feller 1, XIII.7: sums of positive
-    terms, and far out his equation 7.11).
+    is below 1e-11, and mostly near 1e-15, down to the least normal float, 2.2e-308; what is smaller may be 0
+    (Feller 1, XIII.7: sums of positive terms, and far out his equation 7.11).
 
     >>> from udpping import theory
     >>> theory.run_within(10, 3, "4/11")
@@ -230,7 +231,10 @@ def _within(n: int, k: int, q: float) -> Chance:
 
 
 def steps(k: int, q: float) -> "Iterator[Chance]":
-    """Yield the chances for 0, 1, 2, ... pings; end when that of no run is 0."""
+    """Yield the chances for 0, 1, 2, ... pings; end when that of no run is below the least normal float.
+
+    Smaller floats have so few digits that a step may round them to what they were, and they never reach 0.
+    """
     seen, total = deque[float](maxlen=k + 1), 0.0
     for n, missed in enumerate(without_run(k, q, 1 - q, 1.0)):
         if n < k:
@@ -238,7 +242,7 @@ def steps(k: int, q: float) -> "Iterator[Chance]":
         else:
             total += seen[0] if n > k else 0.0
             hit = q**k * (1 + (1 - q) * total)
-        if missed == 0:
+        if missed < sys.float_info.min:
             return
         yield Chance(1 - missed if missed < 0.5 else hit, missed)  # noqa: PLR2004 - the smaller one is accurate
         seen.append(missed)
@@ -289,5 +293,8 @@ def _float_quantile(share: float, rest: float, k: int, q: float) -> float:
             break
     if far is None or n < far.begins:  # no run has a probability of 0
         return n + 1
-    guess = math.ceil((far.factor - (math.log(rest) if rest < share else math.log1p(-share))) / far.rate)
+    wait = (far.factor - (math.log(rest) if rest < share else math.log1p(-share))) / far.rate
+    if math.isinf(wait):
+        return math.inf
+    guess = math.ceil(wait)
     return next((n for n in (guess - 1, guess) if reached(far.chance(n))), guess + 1)

@@ -54,6 +54,8 @@ def sample_size(
     if method not in METHODS:
         raise checks.refuse("method", method, " or ".join(map(repr, METHODS)))
     n = _normal_size(p, q, least, wanted)
+    if math.isinf(n):
+        raise checks.refuse("other", other, "a loss that differs more from `loss`")
     if method == "normal":
         return math.ceil(n)
     corrected = n / 4 * (1 + math.sqrt(1 + 2 / (n * abs(p - q)))) ** 2
@@ -127,7 +129,8 @@ def _normal_size(p: float, q: float, alpha: float, power: float) -> float:
     wanted = NormalDist().inv_cdf(power)
     spread = two_sided(alpha) * math.sqrt(p * (1 - p)) + wanted * math.sqrt(q * (1 - q))
     # Below 0, the test refuses a true loss more often than `power`.
-    return max(1.0, (max(0.0, spread) / (p - q)) ** 2)
+    ratio = max(0.0, spread) / (p - q)
+    return max(1.0, ratio * ratio)
 
 
 def _last(first: int, end: int, holds: "Callable[[int], bool]") -> int:
