@@ -20,7 +20,9 @@ def test_bursts_are_named() -> None:
     assert "come in bursts" in clumped.text
     for spread in ("x" * 20, ".........x" * 20, "." * 50):
         assert "come in bursts" not in theory.explain(spread, "10%").text
-    assert re.search(r"allows for bursts is 0\.\d to [5-9]\d\.\d %\.$", clumped.text)
+    assert clumped.text.endswith("There are too few of them for an interval that allows for bursts.")
+    many = theory.explain(("." * 90 + "x" * 10) * 40, "10%")
+    assert re.search(r"allows for bursts is [89]\.\d to 1[01]\.\d %\.$", many.text)
     said = str(theory.explain("x..", 0))
     assert "none of such runs are as far off" in said
     assert said == theory.explain("x..", 0).text == repr(theory.explain("x..", 0))
@@ -30,12 +32,13 @@ def test_in_bursts_the_interval_that_allows_for_them_is_right() -> None:
     path = udpping.loss.Burst("30%", 3)
     said = [theory.explain(udpping.sim.ping(count=1_000, loss=path, seed=seed), 0.3) for seed in range(1_000)]
     holds = [each.burst_low <= 0.3 <= each.burst_high for each in said if each.burst_low and each.burst_high]
-    assert len(holds) == 1_000
-    assert sum(holds) / 1_000 > 0.92
+    assert len(holds) > 950
+    assert 0.93 < sum(holds) / len(holds) < 0.97
     # Independent losses, which the test is about, these are not: it refuses the true share far too often.
     assert sum(not each.consistent for each in said) / 1_000 > 0.15
-    found = udpping.stats.loss({"rtt_ns": [None, 5, 5, None, None, None, 5, 5]})
-    assert theory.explain("x..xxx..", "30%")[-3:-1] == (found.burst_low, found.burst_high)
+    found = udpping.stats.loss({"rtt_ns": [None, 5, 5, None, None, None, 5, 5] * 200})
+    assert found.burst_low
+    assert theory.explain("x..xxx.." * 200, "30%")[-3:-1] == (found.burst_low, found.burst_high)
     assert theory.explain((8, 4), "30%")[-3:-1] == (None, None)
 
 

@@ -153,7 +153,7 @@ class Loss(Result):
     high: float | None
     """Upper end of it."""
     burst_low: float | None
-    """Lower end of the interval when losses come in bursts: Wilson's for `independent_pings`."""
+    """Lower end of the interval when losses depend on each other; `None` where there are too few of them."""
     burst_high: float | None
     """Upper end of it."""
     p: float | None
@@ -163,7 +163,7 @@ class Loss(Result):
     correlation: float | None
     """q = 1 - p - r: 0 where losses are independent, near 1 in bursts, below 0 if they avoid each other."""
     independent_pings: float
-    """How many independent pings would tell as much about the loss: sent (1 - q) / (1 + q), and q from 0."""
+    """How many independent pings say as much, for a Markov chain: sent (1 - q) / (1 + q), with q from 0."""
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

@@ -64,7 +64,7 @@ class Explanation(NamedTuple):
     burst_low: float | None
     """Lower end of the interval when losses come in bursts (that of `udpping.stats.loss`), from 0 to 1."""
     burst_high: float | None
-    """Upper end of it; both are `None` when only numbers are known."""
+    """Upper end of it; both are `None` when only numbers are known, and when there are too few bursts."""
     alpha: float
     """The level of the test."""
 
@@ -89,18 +89,20 @@ class Explanation(NamedTuple):
             f" At most {self.longest_run:,} in a row were lost; {_percent(self.longest_run_probability)}"
             " of such runs have as many or more."
         )
-        if (
-            self.model is None
-            and self.burst_probability <= self.alpha
-            and self.burst_low is not None
-            and self.burst_high is not None
-        ):
+        if self.model is None and self.burst_probability <= self.alpha:
             words += (
                 f" With a loss of {share:.1f} %, each by itself, {_percent(self.burst_probability)} would:"
-                " these losses come in bursts, and the test takes them to be independent. The interval that"
-                f" allows for bursts is {100 * self.burst_low:.1f} to {100 * self.burst_high:.1f} %."
+                f" these losses come in bursts, and the test takes them to be independent. {self._bursts()}"
             )
         return words
+
+    def _bursts(self) -> str:
+        if self.burst_low is None or self.burst_high is None:
+            return "There are too few of them for an interval that allows for bursts."
+        return (
+            f"The interval that allows for bursts is {100 * self.burst_low:.1f} to"
+            f" {100 * self.burst_high:.1f} %."
+        )
 
     def __repr__(self) -> str:
         return self.text

@@ -1,6 +1,6 @@
 //! Loss of the round trip (RFC 6673): a ping without a reply in time, in whichever direction it was lost.
 
-use super::{Confidence, Sample, wilson, wilson_of_share};
+use super::{Confidence, Parts, Sample, wilson, wilson_of_share};
 use crate::logic::record::Status;
 
 /// Pings by status, and pairs of neighbours by loss. Counts of several samples add up.
@@ -11,7 +11,13 @@ pub struct Loss {
     /// Pairs of pings with adjacent numbers, by whether the first and then the second was lost: `after[1][0]` counts
     /// the pings in time just after a lost one.
     pub after: [[u64; 2]; 2],
+    /// How much the loss differs between parts of the samples.
+    pub parts: Parts,
 }
+
+/// The fewest pings and the fewest runs of losses of which an interval for bursts is right.
+const FEWEST_PINGS: u64 = 1_000;
+const FEWEST_RUNS: u64 = 30;
 
 /// Loss of the round trip (RFC 6673, Type-P-Round-trip-Loss-Ratio): pings without a reply within the timeout, out of
 /// all that are settled. The direction of the loss is unknown.
@@ -28,6 +34,7 @@ pub fn loss(samples: &[Sample<'_>]) -> Loss {
             }
             before = lost;
         }
+        all.parts.merge(&Parts::of(sample));
     }
     all
 }
@@ -39,6 +46,7 @@ impl Loss {
         for (mine, theirs) in self.ended.iter_mut().chain(self.after.as_flattened_mut()).zip(theirs) {
             *mine = mine.saturating_add(*theirs);
         }
+        self.parts.merge(&other.parts);
     }
 
     /// All settled pings.
@@ -94,9 +102,18 @@ impl Loss {
         self.sent() as f64 * (1.0 - q) / (1.0 + q)
     }
 
-    /// The interval of the loss when losses come in bursts: Wilson's, for the effective number of pings.
+    /// The interval of the loss when losses depend on each other in any way: Wilson's, with the variance that parts of
+    /// the samples show, and Student's t. `None` below 1,000 pings or 30 runs of losses, and when the loss changes too
+    /// slowly for the length of the samples.
     pub fn burst_interval(&self, confidence: Confidence) -> Option<(f64, f64)> {
-        self.share().map(|share| wilson_of_share(share, self.independent_pings(), confidence.z()))
+        let share = self.share()?;
+        if self.sent() < FEWEST_PINGS || self.after[0][1] < FEWEST_RUNS {
+            return None;
+        }
+        let (variance, freedom) = self.parts.variance(share)?;
+        let independent = self.sent() as f64 * share * (1.0 - share);
+        let trials = self.sent() as f64 * independent / variance.max(f64::MIN_POSITIVE);
+        Some(wilson_of_share(share, trials, confidence.t(freedom)))
     }
 }
 
@@ -122,7 +139,6 @@ mod tests {
         );
         let one = of("x");
         assert_eq!((one.lost(), one.share(), one.correlation()), (1, Some(1.0), None));
-        assert_eq!(one.interval(sure), one.burst_interval(sure));
         let two = of(".x");
         assert_eq!((two.p(), two.r(), two.correlation()), (Some(1.0), None, None));
     }
@@ -136,20 +152,37 @@ mod tests {
     }
 
     #[test]
-    fn bursts_widen_the_interval() {
-        let sure = Confidence::new(0.95).expect("a confidence");
+    fn pings_in_bursts_count_as_fewer() {
         let bursts = of(&"....xxxx".repeat(25));
         // 25 changes each way, of 100 and 99 pairs; the last ping has no next.
         assert_eq!(bursts.after, [[75, 25], [24, 75]]);
         let q = 1.0 - 0.25 - 24.0 / 99.0;
         assert!((bursts.correlation().expect("both fates") - q).abs() < 1e-12);
         assert!((bursts.independent_pings() - 200.0 * (1.0 - q) / (1.0 + q)).abs() < 1e-9);
-        let ((low, high), (lower, higher)) =
-            (bursts.interval(sure).expect("pings"), bursts.burst_interval(sure).expect("pings"));
-        assert!(lower < low && high < higher);
-        // A negative correlation does not narrow the interval.
-        let avoiding = of(&".x".repeat(100));
-        assert_eq!(avoiding.burst_interval(sure), avoiding.interval(sure));
+    }
+
+    #[test]
+    fn few_pings_or_runs_have_no_interval_for_bursts() {
+        let sure = Confidence::new(0.95).expect("a confidence");
+        assert_eq!(of(&"....xxxx".repeat(124)).burst_interval(sure), None); // 992 pings
+        assert_eq!(of(&format!("{}{}", ".".repeat(1_000), ".x".repeat(29))).burst_interval(sure), None);
+        assert_eq!(of(&format!("{}{}", "..".repeat(1_000), ".x".repeat(1_000))).burst_interval(sure), None); // a step
+        let regular = of(&"....xxxx".repeat(200));
+        let (low, high) = regular.burst_interval(sure).expect("enough");
+        assert!(low <= 0.5 && 0.5 <= high && high - low < 0.03, "regular losses say more: {low} {high}");
+    }
+
+    #[test]
+    fn parts_of_several_samples_count_as_parts() {
+        let sure = Confidence::new(0.95).expect("a confidence");
+        let mut many = Loss::default();
+        for run in 0..40 {
+            many.merge(&of(&if run % 2 == 0 { "....x".repeat(10) } else { "x.x..".repeat(10) }));
+        }
+        // 40 runs of 50 pings, 20 % and 40 %: between runs the share has a variance of 0.01 x 40 / 39.
+        let (low, high) = many.burst_interval(sure).expect("enough");
+        let half = sure.t(39.0) * (0.01_f64 / 39.0).sqrt();
+        assert!((low - (0.3 - half)).abs() < 2e-3 && (high - (0.3 + half)).abs() < 2e-3, "{low} {high}");
     }
 
     proptest! {
@@ -160,14 +193,6 @@ mod tests {
             merged.merge(&other);
             prop_assert_eq!(merged.sent(), one.sent() + other.sent());
             prop_assert_eq!(merged.lost(), (a + &b).matches('x').count() as u64);
-        }
-
-        #[test]
-        fn the_interval_for_bursts_is_never_narrower(pattern in "[.x]{1,60}") {
-            let (loss, sure) = (of(&pattern), Confidence::new(0.9).expect("a confidence"));
-            let (low, high) = loss.interval(sure).expect("pings");
-            let (lower, higher) = loss.burst_interval(sure).expect("pings");
-            prop_assert!(0.0 <= lower && lower <= low + 1e-12 && high <= higher + 1e-12 && higher <= 1.0);
         }
     }
 }

@@ -8,8 +8,8 @@ use pyo3::types::PyDict;
 use super::{duplication, jitter, loss, loss_runs, reordering, wanted};
 use crate::logic::Invalid;
 use crate::logic::stats::{
-    self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Quantile, Reordering, SKETCH_ERROR,
-    Sketch,
+    self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Parts, Quantile, Reordering,
+    SKETCH_ERROR, Sketch,
 };
 use crate::python::facts::{Facts, facts};
 use crate::python::samples::Samples;
@@ -86,6 +86,7 @@ impl Digest {
         Ok(facts!(py,
             "ended": loss.ended.to_vec(),
             "after": loss.after.as_flattened().to_vec(),
+            "cuts": loss.parts.0.iter().flat_map(stats::Cut::sums).collect::<Vec<_>>(),
             "sent": runs.sent,
             "run_lengths": pairs(&runs.lengths),
             "loss_distances": pairs(&runs.distances),
@@ -114,7 +115,11 @@ impl Digest {
             return Err(Invalid::new("digest", format!("with {value}"), "numbers from 0").into());
         }
         let digest = stats::Digest {
-            loss: Loss { ended: part(parts, "ended")?, after: [[after[0], after[1]], [after[2], after[3]]] },
+            loss: Loss {
+                ended: part(parts, "ended")?,
+                after: [[after[0], after[1]], [after[2], after[3]]],
+                parts: cuts(parts)?,
+            },
             runs: LossRuns {
                 sent: part(parts, "sent")?,
                 lengths: counted(parts, "run_lengths")?,
@@ -141,6 +146,23 @@ impl Digest {
     fn __eq__(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
+}
+
+fn cuts(parts: &Bound<'_, PyDict>) -> PyResult<Parts> {
+    let sums: Vec<u128> = part(parts, "cuts")?;
+    let mut cuts = Parts::default();
+    let wanted = 7 * cuts.0.len();
+    if sums.len() != wanted {
+        return Err(
+            Invalid::new("cuts", format!("{} numbers", sums.len()), format!("{wanted} of them")).into()
+        );
+    }
+    for (cut, sums) in cuts.0.iter_mut().zip(sums.chunks_exact(7)) {
+        cut.parts = u64::try_from(sums[0]).unwrap_or(u64::MAX);
+        cut.own.copy_from_slice(&sums[1..4]);
+        cut.next.copy_from_slice(&sums[4..]);
+    }
+    Ok(cuts)
 }
 
 fn jitter_parts<'py>(py: Python<'py>, jitter: &Jitter) -> Facts<'py> {
