@@ -14,6 +14,8 @@ from udpping.cli._hook import Hook, environment
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def event(number: int = 1) -> udpping.MonitorEvent:
     wall = 1_700_000_000_123_456_789
@@ -82,3 +84,11 @@ def test_what_a_command_ends_with_is_said(tmp_path: Path) -> None:
     assert list(killed.problems()) == ["sh was ended by signal 9, for: web1 is down"]
     assert "could not be run: [Errno 2] No such file" in next(gone.problems())
     assert not list(fine.problems())
+
+
+def test_a_command_does_not_get_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UDPPING_KEY", "correct-horse-battery")
+    hook = Hook(f"sh -c 'echo \"${{UDPPING_KEY-none}} $UDPPING_CLIENT\" > {tmp_path}/told'")
+    hook.run(event())
+    hook.close()
+    assert (tmp_path / "told").read_text(encoding="utf-8") == "none web1\n"

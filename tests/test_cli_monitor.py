@@ -176,10 +176,12 @@ def test_what_is_no_heartbeat_is_told_once_and_cannot_command_the_terminal(start
     assert watched.lines[-1] == "6 received, 1 clients, 5 unreadable"
 
 
-def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--key", "--keys"])
+def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path, option: str) -> None:
     keys = tmp_path / "keys"
     keys.write_text("ops correct-horse-battery\n", encoding="utf-8")
-    watched = Watched(start, *LOCAL, "--keys", keys)
+    keys.chmod(0o644)
+    watched = Watched(start, *LOCAL, option, keys)
     with Device(watched.address) as device:
         for _ in range(3):
             device.beat()
@@ -191,8 +193,9 @@ def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path) -> None:
         device.key = ("ops", "correct-horse-battery")
         device.beat()
         watched.until("device was heard for the first time")
-    output, _ = watched.end()
+    output, errors = watched.end()
     assert output[-1] == "7 received, 1 clients, 3 unsealed, 3 forged"
+    assert errors.startswith("udpping monitor: warning: everybody on this machine can read the keys in ")
 
 
 def test_nobody_is_said_once_and_it_goes_on(start: Start) -> None:
@@ -270,7 +273,7 @@ def test_down_is_red_on_a_terminal(free_port: int) -> None:
         ("--max-clients 0", "--max-clients '0' is not usable"),
         ("--per-prefix 0", "--per-prefix '0' is not usable"),
         ("--idle -1", "--idle '-1' is not usable"),
-        ("--keys /nowhere/keys", "/nowhere/keys"),
+        ("--keys /nowhere/keys", "cannot read the keys in the file of that name (not shown, as it may be"),
         ("--log /nowhere/log.csv", "cannot add to the log /nowhere/log.csv: No such file"),
         ("--state /dev/null/state", "cannot make the directory /dev/null/state: Not a directory"),
         (

@@ -121,7 +121,7 @@ def test_nothing_sent_is_exit_code_1(start: Start) -> None:
         ("localhost --jitter 1", "--jitter 1 is not usable"),
         ("localhost --wire lab9", '--wire "lab9" is not usable'),
         ("localhost --key-name a", '--key-name "a" is not usable'),
-        ("localhost --key no/such/file", "No such file or directory: 'no/such/file'"),
+        ("localhost --key no/such/file", "(not shown, as it may be a secret by mistake): No such file"),
         ("localhost --port 0", "--port '0' is not usable"),
         ("localhost:0", "target 'localhost:0' is not usable"),
         ("localhost --", "COMMAND is missing"),
@@ -228,3 +228,26 @@ def test_signals_work_in_the_command_as_without_us(far: FarEnd) -> None:
 
     assert masks(done.stdout) == masks(alone.stdout)
     assert len(masks(done.stdout)) == 2
+
+
+def test_a_command_does_not_get_the_keys(far: FarEnd) -> None:
+    keys = {"UDPPING_KEY": "correct-horse-battery", "UDPPING_KEEP": "kept"}
+    program = "import os; print(os.environ.get('UDPPING_KEY'), os.environ['UDPPING_KEEP'])"
+    done = call(place(far), "--", sys.executable, "-c", program, env=keys)
+    assert done.stdout == "None kept\n"
+    assert b" key=default mac=" in far.received[0].payload
+
+
+@pytest.mark.parametrize("option", ["--key", "--keys"])
+def test_keys_that_everybody_can_read_are_used_with_a_warning(
+    far: FarEnd, tmp_path: Path, option: str
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("ops correct-horse-battery\n", encoding="utf-8")
+    for mode, warned in [(0o644, True), (0o640, False), (0o600, False)]:
+        keys.chmod(mode)
+        done = call(place(far), option, keys, "-c", 1)
+        warning = f"warning: everybody on this machine can read the keys in {keys}: chmod 600 {keys}"
+        assert done.stderr == (f"udpping heartbeat: {warning}\n" if warned else "")
+        assert done.returncode == 0
+    assert all(b" key=ops mac=" in request.payload for request in far.received)

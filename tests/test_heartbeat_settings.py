@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import re
 import socket
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from beats import lines
 from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - of nobody
@@ -54,7 +56,11 @@ def test_signatures_are_what_python_makes_of_them(
     [
         ("ops short", {}, "16 to 1024 bytes"),
         ("", {}, "key without a line"),
-        (f"a {SECRET}\nb {SECRET}", {}, "key_name None is not usable: expected the name of one of the keys"),
+        (
+            f"a {SECRET}\nb {SECRET}",
+            {},
+            "key_name that is missing is not usable: expected the name of one of the keys",
+        ),
         (f"a {SECRET}", {"key_name": "b"}, 'key_name "b" is not usable'),
         (f"a {SECRET}", {"wire": "lab3"}, "wire lab3 is not usable: expected full with a key"),
         (b"a \xff\xfe", {}, "expected a file of text"),
@@ -68,8 +74,48 @@ def test_keys_that_cannot_be_used(
     with pytest.raises(udpping.ConfigError, match=re.escape(told)) as refused:
         udpping.Heartbeat(key=keys, **settings)
     assert "horse" not in str(refused.value)
-    with pytest.raises(FileNotFoundError):
-        udpping.Heartbeat(key=tmp_path / "none")
+
+
+def monitor_with(keys: str) -> udpping.Monitor:
+    return udpping.Monitor("127.0.0.1", 0, keys=keys)
+
+
+def heartbeat_with(key: str) -> udpping.Heartbeat:
+    return udpping.Heartbeat(key=key)
+
+
+@pytest.mark.parametrize("service", [monitor_with, heartbeat_with])
+def test_a_secret_in_place_of_a_path_is_not_shown(service: Callable[[str], object], tmp_path: Path) -> None:
+    for secret in (SECRET, "q" * 5_000, f"{SECRET}/x", f"ops {SECRET}"):
+        with pytest.raises(OSError, match="cannot read the keys in the file of that name") as refused:
+            service(secret)
+        assert refused.value.errno in {errno.ENOENT, errno.ENAMETOOLONG}
+        shown = "".join(traceback.format_exception(refused.value)) + repr(vars(refused.value))
+        assert secret not in shown.replace("service(secret)", "")
+    with pytest.raises(udpping.ConfigError, match="without NUL") as unusable:
+        service(f"{SECRET}\0")
+    assert SECRET not in str(unusable.value)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match=f"cannot read the keys in {tmp_path}/loop: Too many"):
+        service(str(tmp_path / "loop"))
+
+
+@pytest.mark.parametrize("name", ["0123456789abcdef" * 2, "0123456789ABCDEF" * 4])
+def test_a_secret_in_place_of_a_name_is_not_shown(tmp_path: Path, name: str) -> None:
+    keys = tmp_path / "keys"
+    for text in (f"{name} ops", f"{name} {SECRET}", f"{SECRET} ops"):
+        keys.write_text(f"# ours\n{text}\n", encoding="utf-8")
+        with pytest.raises(
+            udpping.ConfigError, match=r"^key on line 2 with [^\n]* is not usable: expected"
+        ) as told:
+            udpping.Heartbeat(key=keys)
+        assert name not in str(told.value)
+        assert SECRET not in str(told.value)
+    keys.write_text(f"ops {SECRET}\n", encoding="utf-8")
+    for key in (keys, None):
+        with pytest.raises(udpping.ConfigError, match=r"^key_name of that many hexadecimal digits") as told:
+            udpping.Heartbeat(key=key, key_name=name)
+        assert name not in str(told.value)
 
 
 @pytest.mark.parametrize(

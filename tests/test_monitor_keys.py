@@ -163,9 +163,9 @@ def test_keys_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"ops short", "ops with a secret of 5 bytes is not usable: expected 16 to 1024 bytes"),
-        (b"a=b correct-horse-battery", 'key "a=b" is not usable'),
-        (b"ops correct-horse-battery\nops correct-horse-battery", "ops"),
+        (b"ops short", "key on line 1 with a secret of 5 bytes is not usable: expected `name secret`"),
+        (b"a=b correct-horse-battery", "key on line 1 with such a name is not usable: expected a name of"),
+        (b"ops correct-horse-battery\nops correct-horse-battery", "key on line 2 with the name of another"),
         (b"# nobody\n", "key"),
         (b"ops \xff\xfe", "is not usable: expected a file of text"),
     ],

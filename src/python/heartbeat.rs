@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::args::{number, pair, parse, span};
 use super::facts::{Facts, counts};
 use crate::logic::Invalid;
-use crate::logic::codec::heartbeat::{Form, Key, Keys};
+use crate::logic::codec::heartbeat::{Form, Key, Keys, looks_secret};
 use crate::logic::heartbeat::{HeartbeatPlan, Options};
 use crate::net::heartbeat::{Heartbeat, Settings, drain};
 use crate::net::random_session;
@@ -119,7 +119,11 @@ pub(super) fn count_up(py: Python<'_>, path: PathBuf) -> PyResult<u64> {
 
 /// The key of that name, or the only one.
 fn chosen_key(keys: Option<&str>, name: Option<&str>) -> Result<Option<Key>, Invalid> {
-    let shown = || name.map_or_else(|| "None".to_owned(), |name| format!("{name:?}"));
+    let shown = || match name {
+        Some(name) if looks_secret(name) => "of that many hexadecimal digits, a secret perhaps,".to_owned(),
+        Some(name) => format!("{name:?}"),
+        None => "that is missing".to_owned(),
+    };
     match keys.map(Keys::read).transpose()? {
         None if name.is_some() => {
             Err(Invalid::new("key_name", shown(), "no name without keys: give the file that has them as key"))

@@ -4,6 +4,7 @@ import os
 import stat
 
 from udpping._args import checks
+from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,15 @@ def read_keys(name: str, path: "Path | None") -> str | None:
     """Read the keys from a file, or else from the environment."""
     if path is None:
         return os.environ.get(VARIABLE) or None
-    # A pipe that nobody writes to would be waited for.
-    with os.fdopen(os.open(checks.path(name, path), os.O_RDONLY | NONBLOCK), "rb") as file:
+    place = checks.path(name, path)
+    if "\0" in place:
+        raise ConfigError(f"{name} is not usable: expected the path of a file, without NUL")
+    try:
+        # A pipe that nobody writes to would be waited for.
+        opened = os.open(place, os.O_RDONLY | NONBLOCK)
+    except OSError as error:
+        raise OSError(error.errno, f"{_failure(place)}: {error.strerror}") from None
+    with os.fdopen(opened, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             expected = f"a regular file; what comes from a pipe can be put into the environment as {VARIABLE}"
             raise checks.refuse(name, path, expected)
@@ -31,3 +39,25 @@ def read_keys(name: str, path: "Path | None") -> str | None:
         return content.decode()
     except UnicodeDecodeError:
         raise checks.refuse(name, path, "a file of text, with `name secret` on each line") from None
+
+
+def _failure(place: str) -> str:
+    """Say what cannot be read, without what may be a secret in place of a path."""
+    if os.path.lexists(place):
+        return f"cannot read the keys in {place}"
+    return "cannot read the keys in the file of that name (not shown, as it may be a secret by mistake)"
+
+
+def exposed(path: "Path | None") -> str | None:
+    """Return a warning if everybody may read a file of keys."""
+    if path is None or os.name != "posix":
+        return None
+    place = os.fsdecode(path)
+    if not os.stat(place).st_mode & stat.S_IROTH:  # noqa: PTH116 - pathlib takes long to import
+        return None
+    return f"warning: everybody on this machine can read the keys in {place}: chmod 600 {place}"
+
+
+def environ() -> dict[str, str]:
+    """Return the environment for other programs, without the keys."""
+    return {name: value for name, value in os.environ.items() if name != VARIABLE}

@@ -5,6 +5,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from udpping._args.keys import environ
 from udpping._services.service import LOOK
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ def run(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
     heartbeat.start()
     try:
         child = os.posix_spawnp(
-            command[0], command, os.environ, setsigmask=before, setsigdef=IGNORED_BY_PYTHON
+            command[0], command, environ(), setsigmask=before, setsigdef=IGNORED_BY_PYTHON
         )
     except OSError as error:
         status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE

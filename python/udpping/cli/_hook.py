@@ -15,6 +15,7 @@ from threading import Event, Thread
 from time import gmtime, monotonic, strftime
 
 from udpping._args import checks
+from udpping._args.keys import environ
 from udpping._services.service import LOOK
 
 TYPE_CHECKING = False
@@ -89,7 +90,7 @@ class Hook:
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own arguments; none comes from the network
                 self.words,
-                env=os.environ | environment(event),
+                env=environ() | environment(event),
                 stdin=subprocess.DEVNULL,
                 # Standard output may be JSON.
                 stdout=sys.stderr,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from udpping._console.options import Parser
 from udpping._table.text import TEXT, plain, short, shown
@@ -84,6 +85,14 @@ def row_facts(row: "Row | PeerRow") -> dict[str, object]:
 
 def beginning(datagram: bytes) -> str:
     return short(shown(datagram[: 4 * TEXT]))
+
+
+def warn(text: str | None, command: str) -> None:
+    """Print a warning, if there is one, apart from the output."""
+    # It is None in a program without a console.
+    if text is not None and sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        with suppress(OSError):
+            print(f"udpping {command}: {text}", file=sys.stderr)
 
 
 def command_parser(command: str, purpose: str) -> Parser:

@@ -4,12 +4,13 @@ import signal
 import sys
 
 from udpping._args.durations import HEARTBEAT
+from udpping._args.keys import exposed
 from udpping._args.limits import MONITOR_PORT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, port, share, whole
 from udpping._services.heartbeat import Heartbeat
 from udpping._services.service import LOOK
-from udpping.cli._output import Report, command_parser
+from udpping.cli._output import Report, command_parser, warn
 from udpping.cli._watch import Watch
 from udpping.errors import ConfigError
 
@@ -21,7 +22,8 @@ PURPOSE = """Send heartbeats to a monitor until Ctrl-C, or while a command runs:
 The last ones say goodbye, with the exit status of the command, which is also that of this program (128 + n
 when signal n ended it; 127: not found). The command gets the signals that this program gets.
 
-Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line.
+Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line. The command
+does not get that variable.
 
 Exit code without a command 0: heartbeats left; 1: none did; 2: it could not be tried."""
 MOST = 2**63 - 1
@@ -51,6 +53,7 @@ def main(words: list[str]) -> int:
         boot=options.boot,
         count=options.count,
     )
+    warn(exposed(options.key), "heartbeat")
     name = target_text(host, number)
     facts = {"target": name, "id": heartbeat.id, "session": heartbeat.session, "interval": options.interval}
     if not command:
@@ -105,7 +108,7 @@ def parser() -> Parser:
         "-p", "--port", type=port, default=MONITOR_PORT, metavar="PORT", help="port, if HOST has none (12001)"
     )
     options.add_argument("--id", metavar="NAME", help="who is alive (this machine's name)")
-    options.add_argument("--key", metavar="FILE", help="sign with a key from this file")
+    options.add_argument("--key", "--keys", metavar="FILE", help="sign with a key from this file")
     options.add_argument("--key-name", metavar="NAME", help="with this one of several")
     options.add_argument(
         "--wire", default="full", metavar="full|lab3|lab2", help="lab3, lab2: for the course's servers"

@@ -4,13 +4,14 @@ import signal
 from time import monotonic
 
 from udpping._args.durations import HEARTBEAT, LINGER
+from udpping._args.keys import exposed
 from udpping._args.limits import MONITOR_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, whole
 from udpping._results.peers import moment, status_text
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
-from udpping.cli._output import Report, beginning, command_parser, row_facts
+from udpping.cli._output import Report, beginning, command_parser, row_facts, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ COMMAND is run for each event, without a shell, one at a time, 30 seconds at mos
 UDPPING_EVENT, UDPPING_CLIENT, UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, UDPPING_BEFORE,
 UDPPING_PREVIOUS, UDPPING_SEQ, UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty.
 
-Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line."""
+Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line. COMMAND does
+not get that variable."""
 SETTINGS = (
     *("detector", "interval", "keys", "answer", "losses", "max_clients", "per_prefix", "idle"),
     *("state", "log", "port_tries", "witness"),
@@ -49,6 +51,7 @@ def main(words: list[str]) -> int:
     # `kill` and service managers end it as Ctrl-C does: with the table.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     monitor = bind(options)
+    warn(exposed(options.keys), "monitor")
     hook = None
     if options.exec is not None:
         from udpping.cli._hook import Hook
@@ -163,7 +166,13 @@ def parser() -> Parser:
     options.add_time(
         "--interval", within=HEARTBEAT, default=1.0, help="between heartbeats that do not say (1s)"
     )
-    options.add_argument("--keys", metavar="FILE", help="let in only what is sealed with one of these keys")
+    options.add_argument(
+        "--key",
+        "--keys",
+        dest="keys",
+        metavar="FILE",
+        help="let in only what is sealed with one of these keys",
+    )
     options.add_argument("--answer", action="store_true", help="answer with number and time difference")
     options.add_argument("--losses", action="store_true", help="tell of each loss")
     options.add_argument("--all", action="store_true", help="tell also who is late or suspect, and no longer")

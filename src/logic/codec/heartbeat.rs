@@ -9,7 +9,7 @@ mod read;
 mod seal;
 
 pub use read::Unreadable;
-pub use seal::{Key, Keys, MAC, Seal};
+pub use seal::{Key, Keys, MAC, Seal, looks_secret};
 
 pub(super) use read::{number, sent_at};
 

@@ -66,15 +66,20 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 impl Key {
     /// A key.
     pub fn new(name: &str, secret: &[u8]) -> Result<Self, Invalid> {
+        // What stands in place of the name may be the secret, so no error shows it.
         if !is_name(name) {
-            return Err(Invalid::quoted("key", name, format!("a name of {NAME_RULE}")));
+            return Err(Invalid::new("key", "with such a name", format!("a name of {NAME_RULE}")));
+        }
+        if looks_secret(name) {
+            let expected = "the name before the secret, and no 32 or more hexadecimal digits for a name";
+            return Err(Invalid::new("key", "with such a name", expected));
         }
         let ready = Some(secret)
             .filter(|secret| SECRET.contains(&secret.len()))
             .and_then(|secret| Hmac::<Sha256>::new_from_slice(secret).ok());
-        let expected = "16 to 1024 bytes; `openssl rand -hex 32` makes a good one";
-        let refused =
-            || Invalid::new("key", format!("{name} with a secret of {} bytes", secret.len()), expected);
+        let expected =
+            "`name secret`, the secret of 16 to 1024 bytes; `openssl rand -hex 32` makes a good one";
+        let refused = || Invalid::new("key", format!("with a secret of {} bytes", secret.len()), expected);
         Ok(Self { name: name.into(), ready: ready.ok_or_else(refused)? })
     }
 
@@ -95,6 +100,11 @@ impl Key {
     }
 }
 
+/// Whether a text is as `openssl rand -hex 16` and others write secrets.
+pub fn looks_secret(text: &str) -> bool {
+    text.len() >= 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 impl fmt::Debug for Key {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,20 +117,20 @@ impl Keys {
     /// lines that begin with `#` are ignored.
     pub fn read(text: &str) -> Result<Self, Invalid> {
         let mut keys = HashMap::new();
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let lines = (1..).zip(text.lines().map(str::trim));
+        for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+            let on_its_line =
+                |error: Invalid| Invalid { value: format!("on line {number} {}", error.value), ..error };
             let (name, secret) = line.split_once(char::is_whitespace).unwrap_or(("default", line));
             let secret = secret.trim();
             // The first word of a passphrase would be taken for the key's name, which is not secret.
             if secret.contains(char::is_whitespace) {
-                return Err(Invalid::new(
-                    "key",
-                    "of more than two words",
-                    "a name and a secret, neither with spaces",
-                ));
+                let expected = "a name and a secret, neither with spaces";
+                return Err(on_its_line(Invalid::new("key", "with more than two words", expected)));
             }
-            let key = Key::new(name, secret.as_bytes())?;
+            let key = Key::new(name, secret.as_bytes()).map_err(on_its_line)?;
             if keys.insert(key.name.clone(), key).is_some() {
-                return Err(Invalid::new("key", format!("{name:?}"), "each name once"));
+                return Err(on_its_line(Invalid::new("key", "with the name of another", "each name once")));
             }
         }
         if keys.is_empty() {
@@ -185,7 +195,7 @@ mod tests {
             ("", "without a line"),
             ("# nothing\n\n", "without a line"),
             ("short", "16 to 1024 bytes"),
-            ("ops short", "ops with a secret of 5 bytes"),
+            ("ops short", "key on line 1 with a secret of 5 bytes"),
             ("correct horse battery staple", "neither with spaces"),
             ("ops 012345678901234", "16 to 1024 bytes"),
             (&format!("ops {}", "x".repeat(1_025)), "16 to 1024 bytes"),
@@ -193,6 +203,10 @@ mod tests {
             (&format!("{} {SECRET}", "n".repeat(65)), "a name of 1 to 64"),
             (&format!("ops {SECRET}\nops {SECRET}"), "each name once"),
             (&format!("{0}\n{0}", "0123456789abcdef"), "each name once"),
+            (&format!("\n#\n{SECRET} ops"), "key on line 3 with a secret of 3 bytes"),
+            (&format!("{SECRET}! ops"), "a name of 1 to 64"),
+            (&format!("{} a-name-of-16-letters", "0123456789abcdef".repeat(2)), "the name before the secret"),
+            (&format!("{} {SECRET}", "0123456789ABCDEF".repeat(4)), "the name before the secret"),
         ] {
             let error = Keys::read(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text:?}: {error}");
