@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
+import operator
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -78,6 +81,39 @@ def test_a_run_comes_back_with_all_that_is_known_of_it(form: str, run: udpping.R
         path = tmp_path / f"{number}.{form}"
         writer(each, form)(path)
         assert same(udpping.load(path), each)
+
+
+def test_settings_go_through_json_pickle_and_copy_and_cannot_be_changed(run: udpping.Run) -> None:
+    settings = run.settings
+    for again in (
+        json.loads(json.dumps(settings)),
+        pickle.loads(pickle.dumps(settings)),  # noqa: S301 - our own
+        copy.copy(settings),
+        copy.deepcopy(settings),
+        dict(settings),
+    ):
+        assert again == settings
+        assert again is not settings
+    assert list(settings) == list(dict(settings))
+    free = settings | {"count": 1}
+    free["timeout"] = 2.0
+    changes: list[Callable[[Any], object]] = [
+        lambda it: it.update(count=1),
+        lambda it: it.clear(),
+        lambda it: it.pop("count"),
+        lambda it: it.popitem(),
+        lambda it: it.setdefault("more", 1),
+        lambda it: operator.setitem(it, "count", 1),
+        lambda it: operator.delitem(it, "count"),
+        lambda it: it.__ior__({"count": 1}),
+    ]
+    for each in (settings, copy.deepcopy(settings)):
+        for change in changes:
+            with pytest.raises(TypeError, match=r"change a copy, dict\(run\.settings\)"):
+                change(each)
+    assert settings == run.settings
+    udpping.sim.ping(count=1).settings["clocks"]["shown"] = "none"
+    assert udpping.sim.ping(count=1).settings["clocks"]["shown"] == "wall"
 
 
 def test_runs_are_equal_when_their_rows_are(run: udpping.Run) -> None:

@@ -265,7 +265,7 @@ def test_a_simulated_run_keeps_its_seed() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        udpping.sim.ping(count=1).settings["seed"] = 1  # type: ignore[index]
+        udpping.sim.ping(count=1).settings["seed"] = 1
 
 
 def test_arrow_readers_see_the_metadata(tmp_path: Path) -> None:

@@ -4,12 +4,11 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from reprlib import repr as short
-from types import MappingProxyType
 from typing import cast
 
 from udpping import _core
 from udpping._results.run import Run, SimRun, Summary
-from udpping._results.settings import total_name
+from udpping._results.settings import Settings, total_name
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -35,7 +34,7 @@ def run_of(core: "_core.Table", header: "Facts | None", believed: "Believed | No
         of_target = {str(each["target"]): each for each in facts}
         for name, rows in zip(names, each_rows, strict=True):
             rows.update(believed(of_target.get(name, {}), rows))
-    settings = MappingProxyType(header.get("settings") or {})
+    settings = Settings(header.get("settings") or {})
     each_summary = tuple(Summary(name, rows) for name, rows in zip(names, each_rows, strict=True))
     total = each_summary[0] if len(names) == 1 else Summary(total_name(names), all_rows)
     seed = settings.get("seed")

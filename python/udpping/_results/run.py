@@ -1,11 +1,10 @@
 """The result of a run of pings: a table with a row per ping, and its summary."""
 
 from operator import index
-from types import MappingProxyType
 
 from udpping import _core
 from udpping._results.rows import Row
-from udpping._results.settings import MANY, encode, metadata, problems, total_name
+from udpping._results.settings import MANY, NO_SETTINGS, Settings, encode, metadata, problems, total_name
 from udpping._table.table import Table
 from udpping._table.text import loss_percents, visible
 from udpping.errors import ConfigError
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from typing import SupportsIndex
 
     from matplotlib.axes import Axes
-
-    from udpping._results.settings import Settings
 
 
 OUT_OF_BAND = 5
@@ -206,7 +203,7 @@ class Run(Table[Row]):
         core: "_core.Table",
         summary: Summary,
         summaries: tuple[Summary, ...],
-        settings: "Settings | Callable[[], Settings]" = MappingProxyType({}),
+        settings: "Settings | Callable[[], Settings]" = NO_SETTINGS,
     ) -> None:
         super().__init__(core)
         self._summary = summary
@@ -218,6 +215,7 @@ class Run(Table[Row]):
     def settings(self) -> "Settings":
         """How it was made, ready for JSON: version, host, targets, clocks, and all options by name.
 
+        A dict that cannot be changed; `dict(run.settings)` can.
         It goes along as metadata, key `udpping`, into Parquet and whatever else reads Arrow.
 
         >>> import udpping
@@ -350,5 +348,5 @@ def _restore(kind: type[Run], header: str, rows: "bytes | bytearray | memoryview
     total = summaries[0] if len(summaries) == 1 else Summary(total_name(names), facts["summary"])
     run = kind.__new__(kind)
     core = _core.run_from_buffers(bytes(rows))
-    Run.__init__(run, core, total, summaries, MappingProxyType(facts["settings"]))
+    Run.__init__(run, core, total, summaries, Settings(facts["settings"]))
     return run

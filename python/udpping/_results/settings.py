@@ -3,17 +3,33 @@
 # Values from JSON have no static type:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
-from types import MappingProxyType
+from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, TypeAlias
+    from collections.abc import Sequence
+    from typing import NoReturn, TypeAlias
 
     from udpping._results.run import Run
 
     Facts: TypeAlias = dict[str, Any]
-    Settings: TypeAlias = Mapping[str, Any]
+
+
+class Settings(dict[str, Any]):
+    """A dict that cannot be changed, for json, pickle and copy; `dict(settings)` is one that can."""
+
+    def __reduce__(self) -> "tuple[type[Settings], tuple[Facts]]":
+        return Settings, (dict(self),)
+
+
+def refuse(*_: object, **__: object) -> "NoReturn":
+    raise TypeError("the settings of a run cannot be changed: change a copy, dict(run.settings)")
+
+
+for name in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault", "update"):
+    setattr(Settings, name, refuse)
+NO_SETTINGS = Settings()
+
 
 KEY = "udpping"
 """The key of the metadata in Arrow and Parquet; its value is JSON."""
@@ -39,14 +55,14 @@ def measured(
         "schema": SCHEMA,
         "system": f"{platform.system()} {platform.machine()}",
         "host": platform.node(),
-        "clocks": CLOCKS,
+        "clocks": dict(CLOCKS),
         "targets": [
             {"target": name, "address": address} | ({"problem": problem} if problem else {})
             for name, address, problem in targets
         ],
         **options,
     }
-    return MappingProxyType(facts)
+    return Settings(facts)
 
 
 def problems(settings: "Settings") -> "dict[str, str]":
