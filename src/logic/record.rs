@@ -4,6 +4,7 @@
 //! latest chunks only.
 
 mod rows;
+mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 //!
 //! System calls and `unsafe` code are in `sys` alone, the differences between operating systems in `socket`.
 
+mod backlog;
 mod clock;
 pub mod datagram;
 pub mod echo;

@@ -16,6 +16,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::backlog::Format;
 use super::clock::wall_ns;
 use super::datagram::Timestamping;
 use super::event_queue::{EventQueue, lock};
@@ -30,6 +31,9 @@ use crate::logic::{Invalid, Nanos};
 
 pub use logs::PingLog;
 use logs::PingLogs;
+
+/// Bytes of rows that wait in memory for a slow reader who may miss none.
+const WAITING_ROWS: usize = 268_435_456;
 
 /// What to ping, and how.
 #[derive(Debug, Clone)]
@@ -239,6 +243,27 @@ impl Session {
         failed
     }
 
+    /// Has a slow reader miss no row, from before the start on: without an interval the next ping waits for the reader; on
+    /// a schedule rows wait in memory, up to `memory` bytes or a default, and in a temporary file.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn miss_no_row(&self, memory: Option<usize>) -> Result<()> {
+        if self.settings.plan.interval.is_none() {
+            self.shared.events.wait_when_full();
+            return Ok(());
+        }
+        let format = Format { store: store_row, restore: restore_row };
+        self.shared.events.store_when_full(memory.unwrap_or(WAITING_ROWS), format);
+        let shared = Arc::clone(&self.shared);
+        // It is not joined: it ends with the run.
+        std::thread::Builder::new()
+            .name("udpping rows".into())
+            .spawn(move || shared.events.write_backlog())
+            .map_err(Error::system("start a thread"))?;
+        Ok(())
+    }
+
     /// Starts sending. A second call does nothing.
     ///
     /// # Errors
@@ -327,6 +352,17 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn store_row((index, row): &(usize, Row), out: &mut Vec<u8>) {
+    out.extend(index.to_le_bytes());
+    row.store(out);
+}
+
+fn restore_row(bytes: &mut &[u8]) -> Option<(usize, Row)> {
+    let (index, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some((usize::from_le_bytes(*index), Row::restore(bytes)?))
 }
 
 /// Spreads the first pings of several targets over the interval, so that they are not sent in one burst.

@@ -126,6 +126,18 @@ impl PingSession {
         py.detach(|| self.session.missed_events())
     }
 
+    /// Has a slow reader of rows miss none, called before the start; `memory` is the most bytes that wait there.
+    #[pyo3(signature = (memory = None))]
+    fn miss_no_event(&self, py: Python<'_>, memory: Option<usize>) -> PyResult<()> {
+        Ok(py.detach(|| self.session.miss_no_row(memory))?)
+    }
+
+    /// Why changed rows could not wait in a file, if that failed.
+    #[getter]
+    fn backlog_failure(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.session.backlog_failure())
+    }
+
     /// The rows so far, or the `latest` of each target. No ping is sent meanwhile, for a short time, as chunks are
     /// shared and not copied.
     #[pyo3(signature = (latest = None))]

@@ -196,3 +196,59 @@ fn a_row_takes_few_bytes() {
     let each = rows.bytes_held() / rows.len();
     assert_eq!(each, 6 * 8 + 4 * 4 + 4 + text.len());
 }
+
+fn some_row() -> impl Strategy<Value = Row> {
+    let sources =
+        prop::sample::select(vec!["", "127.0.0.1:9", "[fe80::1%3]:65535", "192.0.2.1", "2001:db8::1"]);
+    let text = prop::collection::vec(any::<u8>(), 0..=KEPT_REPLY);
+    let reply = (any::<u32>(), 0..TimeSource::ALL.len(), 0..Match::ALL.len(), text);
+    let server = any::<(Option<i64>, Option<i64>)>();
+    (
+        any::<(u64, [i64; 5], u32, Option<u8>)>(),
+        0..Status::ALL.len(),
+        sources,
+        prop::option::of(reply),
+        server,
+    )
+        .prop_map(|((seq, times, copies, ttl), status, source, reply, (received, sent))| {
+            let [due, sent_ns, sent_wall, rtt, user_rtt] = times;
+            let peer = source.parse().ok().map(Source::Peer);
+            Row {
+                seq,
+                due,
+                sent: sent_ns,
+                sent_wall,
+                rtt,
+                user_rtt,
+                status: Status::ALL[status],
+                copies,
+                source: peer.or_else(|| source.parse().ok().map(Source::Router)),
+                ttl,
+                reply: reply.map(|(bytes, stamp, matched, text)| Reply {
+                    bytes,
+                    stamp: TimeSource::ALL[stamp],
+                    matched: Match::ALL[matched],
+                    text: text.into(),
+                }),
+                server: ServerTimes { received, sent },
+            }
+        })
+}
+
+proptest! {
+    #[test]
+    fn stored_rows_are_restored(rows in prop::collection::vec(some_row(), 1..4)) {
+        let mut bytes = Vec::new();
+        for row in &rows {
+            row.store(&mut bytes);
+        }
+        let mut left = &bytes[..];
+        for row in &rows {
+            prop_assert_eq!(Row::restore(&mut left), Some(row.clone()));
+        }
+        prop_assert!(left.is_empty());
+        // A file that was cut has no rows made up.
+        let mut cut = &bytes[..bytes.len() - 1];
+        prop_assert_eq!(std::iter::from_fn(|| Row::restore(&mut cut)).count(), rows.len() - 1);
+    }
+}

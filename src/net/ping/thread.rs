@@ -31,6 +31,8 @@ const NEVER: Nanos = Nanos::MAX;
 const MOST_SENT: usize = 32;
 /// Batches received from one socket before reading the clock again, however many wait.
 const MOST_BATCHES: usize = 4;
+/// How long a ping is put off when the reader of the rows is slow.
+const NO_ROOM_PAUSE: Nanos = 1_000_000;
 /// Nothing is received this shortly before a ping is due: the ping would leave late.
 const SEND_GUARD: Nanos = 5_000;
 
@@ -237,6 +239,8 @@ impl PingLoop {
                 pinger.poll(now, changed)
             });
             match action {
+                // Nothing was promised about when: the reader comes first.
+                Action::Send(_) if !shared.events.has_room() => self.plan(index, now + NO_ROOM_PAUSE),
                 Action::Send(seq) => {
                     self.send(shared, &mut logs, index, seq, clock)?;
                     self.plan(index, now);
