@@ -2,11 +2,12 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "count_up", "counter_metrics", "drain_heartbeats", "duration_ranges", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_duration", "read_time", "replace_file", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
+__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "SHORTEST_GAP", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "count_up", "counter_metrics", "drain_heartbeats", "duration_ranges", "escape_bytes", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_duration", "read_time", "replace_file", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "wilson"]
 
 ECHO_PORT: Final[int]
 MAX_PAYLOAD: Final[int]
 MOST_SENDERS: Final[int]
+SHORTEST_GAP: Final[int]
 
 @final
 class Column:
@@ -122,10 +123,13 @@ class HeartbeatSender:
 
 @final
 class PingSession:
-    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex, SupportsIndex | None, SupportsIndex | None]], options: "dict[str, object]", *, events: bool, announce: bool) -> PingSession: ...
+    def __new__(cls, /, targets: SupportsGetItem[int, tuple[str, SupportsIndex, SupportsIndex | None, SupportsIndex | None]], options: "dict[str, object]", *, events: bool, announce: bool, flood: bool | None = None) -> PingSession: ...
     def add(self, /, target: tuple[str, SupportsIndex, SupportsIndex | None, SupportsIndex | None]) -> None: ...
     @property
+    def backlog_failure(self, /) -> str | None: ...
+    @property
     def done(self, /) -> bool: ...
+    def miss_no_event(self, /, memory: SupportsIndex | None = None) -> None: ...
     @property
     def missed_events(self, /) -> int: ...
     def next(self, /, seconds: "float") -> "tuple[object, ...] | None": ...

@@ -4,6 +4,7 @@
 //! events from a bounded queue, and stop the thread.
 
 mod logs;
+mod pace;
 mod prepared_ping;
 mod spin_margin;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::logic::{Invalid, Nanos};
 
 pub use logs::PingLog;
 use logs::PingLogs;
+pub use pace::{Pace, SHORTEST_GAP};
 
 /// Bytes of rows that wait in memory for a slow reader who may miss none.
 const WAITING_ROWS: usize = 268_435_456;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub ip_options: IpOptions,
     /// Which changes of rows are events.
     pub events: Events,
+    /// What other hosts may get.
+    pub pace: Pace,
     /// Which socket backend to use.
     pub backend: Backend,
     /// The most that the kernel is to timestamp.
@@ -74,6 +78,7 @@ impl Settings {
             bind: None,
             ip_options: IpOptions::default(),
             events: Events::None,
+            pace: Pace::default(),
             backend: Backend::best(),
             timestamping: Timestamping::Both,
             busy: false,

@@ -33,6 +33,9 @@ mod _core {
     /// The longest payload of a datagram.
     #[pymodule_export]
     const MAX_PAYLOAD: usize = crate::logic::codec::MAX_PAYLOAD;
+    /// The shortest mean gap between pings of the command line to another host, in nanoseconds.
+    #[pymodule_export]
+    const SHORTEST_GAP: i64 = crate::net::ping::SHORTEST_GAP;
     /// The most senders of a simulation.
     #[pymodule_export]
     const MOST_SENDERS: usize = crate::sim::monitor::MOST_SENDERS;

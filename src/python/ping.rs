@@ -18,7 +18,7 @@ use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::time::seconds;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::datagram::Timestamping;
-use crate::net::ping::{Events, PingLog, Session, Settings, Target};
+use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Target};
 use crate::net::socket::IpOptions;
 use crate::net::{Family, local_address};
 
@@ -37,13 +37,14 @@ pub(super) struct PingSession {
 #[pymethods]
 impl PingSession {
     #[new]
-    #[pyo3(signature = (targets, options: "dict[str, object]", *, events, announce))]
+    #[pyo3(signature = (targets, options: "dict[str, object]", *, events, announce, flood = None))]
     fn new(
         py: Python<'_>,
         targets: Vec<PingTarget>,
         options: &Bound<'_, PyDict>,
         events: bool,
         announce: bool,
+        flood: Option<bool>,
     ) -> PyResult<Self> {
         let seed: Option<Bound<'_, PyInt>> = option(options, "seed")?;
         let family: Option<String> = option(options, "family")?;
@@ -65,6 +66,11 @@ impl PingSession {
                 (false, _) => Events::None,
                 (true, false) => Events::Outcomes,
                 (true, true) => Events::All,
+            },
+            pace: match flood {
+                None => Pace::default(),
+                Some(false) => Pace::NoFlood,
+                Some(true) => Pace::Flood,
             },
             busy: option(options, "busy")?,
             spin: spin.map(|spin| seconds("spin", spin, &SPINS)).transpose()?,

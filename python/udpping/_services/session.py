@@ -33,7 +33,9 @@ class Session:
         events: bool = False,
         announce: bool = False,
         keep: int | None = None,
+        flood: bool | None = None,
     ) -> None:
+        """Look up the targets and open sockets; `flood` is whether the command line was told to flood."""
         self._started = False
         several = [
             Target(checks.text("host", host), checks.whole("port", port), *more)
@@ -48,7 +50,7 @@ class Session:
         announce = checks.flag("announce", announce)
         keep = checks.optional(checks.whole)("keep", keep)
         wanted: dict[str, object] = {**self._options, "keep": keep}
-        self._core = _core.PingSession(several, wanted, events=events, announce=announce)
+        self._core = _core.PingSession(several, wanted, events=events, announce=announce, flood=flood)
         self._options["seed"] = self._core.seed
         if keep is not None:
             self._options["keep"] = keep
@@ -84,6 +86,15 @@ class Session:
     def missed_rows(self) -> int:
         """Rows that were not taken in time, so that `next_row` cannot return them. The run has them."""
         return self._core.missed_events
+
+    @property
+    def backlog_failure(self) -> str | None:
+        """Why rows could not wait in a temporary file, if that failed."""
+        return self._core.backlog_failure
+
+    def miss_no_row(self, memory: int | None = None) -> None:
+        """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""
+        self._core.miss_no_event(memory)
 
     def start(self) -> None:
         """Start the run, unless it was started."""

@@ -35,6 +35,11 @@ enum Kind {
 }
 
 impl Schedule {
+    /// How many pings are due every interval, on average.
+    pub fn pings_at_once(&self) -> i64 {
+        if let Kind::Train(length) = self.0 { length.cast_signed() } else { 1 }
+    }
+
     /// When the ping after `index` (from 0) is due, which itself was due at `due`.
     pub(super) fn next(
         &self,

@@ -96,6 +96,7 @@ impl PingLogs {
             Ok(address) => (Some(address), None),
             Err(error) => (None, Some(error)),
         };
+        address.map_or(Ok(()), |address| settings.check_pace(address))?;
         self.check_free(settings, index, target, address)?;
         let several = settings.targets.len() > 1 || index > 0;
         let opened = address.map(|address| {
@@ -187,6 +188,7 @@ impl PingLogs {
             let log = &self.all[index];
             (log.target.clone(), log.socket.zip(log.address))
         };
+        settings.check_pace(address)?;
         self.check_free(settings, index, &target, Some(address))?;
         let socket = match before {
             Some((_, old)) if key(0, old) == key(0, address) => return Ok(()),
