@@ -4,13 +4,14 @@ import os
 import sys
 from io import TextIOWrapper
 
+from udpping.cli._end import raise_on_signals
+from udpping.cli._output import FAILED, Report
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-FAILED = 2
 INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
 
@@ -18,6 +19,7 @@ def run(name: str, words: list[str]) -> int:
     """Run a command with line-buffered output; print an error on one line."""
     from importlib import import_module
 
+    raise_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -25,19 +27,22 @@ def run(name: str, words: list[str]) -> int:
     try:
         code: int = command.main(words)
     except KeyboardInterrupt:
+        _close_output()
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`): flushing at exit must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return FAILED
     except (ConfigError, OSError) as error:
         return _complain(command, error, as_json="--json" in words)
     return code
 
 
-def _complain(command: "ModuleType", error: Exception, *, as_json: bool) -> int:
-    from udpping.cli._output import Report
+def _close_output() -> None:
+    """Let flushing at exit neither wait for a slow reader nor fail without one (`| head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
+
+def _complain(command: "ModuleType", error: Exception, *, as_json: bool) -> int:
     parser = command.parser()
     text = str(error)
     name, _, rest = text.partition(" ")
@@ -46,6 +51,5 @@ def _complain(command: "ModuleType", error: Exception, *, as_json: bool) -> int:
         # What Python calls `loss` is `--loss` here.
         text = f"{option} {rest}"
     text = text.replace("--port_tries", "port_tries").replace("port_tries", "--port-tries")
-    Report(json=as_json).record("error", error=type(error).__name__, message=text)
-    print(f"{parser.prog}: {text}", file=sys.stderr)
+    Report(json=as_json).fail(parser.prog, type(error).__name__, text)
     return FAILED

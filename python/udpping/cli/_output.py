@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from udpping._results.rows import PeerRow, Row
     from udpping._results.run import Summary
 
+FAILED = 2
+"""The exit code of a command that could not do what it was asked."""
 SCHEMA = 1
 """Version of the JSON records: it changes when a name goes away or means something else."""
 
@@ -24,9 +26,10 @@ class Report:
     def __init__(self, *, json: bool, stream: "TextIO | None" = None) -> None:
         self.json = json
         self.stream = sys.stdout if stream is None else stream
+        self.is_terminal = self.stream.isatty()
         self.colour = (
             not json
-            and self.stream.isatty()
+            and self.is_terminal
             and not os.environ.get("NO_COLOR")
             and os.environ.get("TERM") != "dumb"
         )
@@ -42,6 +45,11 @@ class Report:
 
             record = {"schema": SCHEMA, "type": kind, **facts}
             print(json.dumps(record, ensure_ascii=False), file=self.stream)
+
+    def fail(self, program: str, kind: str, message: str) -> None:
+        """Print an error to standard error, and a record of it."""
+        self.record("error", error=kind, message=message)
+        print(f"{program}: {message}", file=sys.stderr)
 
     def row(self, row: "Row") -> None:
         if self.json:

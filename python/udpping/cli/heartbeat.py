@@ -80,8 +80,6 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def beat(heartbeat: Heartbeat, report: Report) -> int:
-    # `kill` and service managers end it as Ctrl-C does: with a goodbye.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     watch = Watch(heartbeat, report)
     try:
         heartbeat.start()

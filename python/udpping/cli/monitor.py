@@ -1,6 +1,5 @@
 """`udpping monitor`: print which clients go up and down, until Ctrl-C, then a table of all."""
 
-import signal
 from time import monotonic
 
 from udpping._args.durations import HEARTBEAT, LINGER
@@ -48,8 +47,6 @@ ALARMS = frozenset({"down", "outage", "isolated"})
 def main(words: list[str]) -> int:
     options = parser().parse_args(words)
     report = Report(json=options.json)
-    # `kill` and service managers end it as Ctrl-C does: with the table.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     monitor = bind(options)
     warn(exposed(options.keys), "monitor")
     hook = None

@@ -1,7 +1,5 @@
 """`udpping server`: answer until Ctrl-C, then print the counters."""
 
-import signal
-
 from udpping._args.limits import DEFAULT_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
@@ -32,8 +30,6 @@ def main(words: list[str]) -> int:
     profile = profile_server(words)
     options = parser(profile).parse_args(words)
     report = Report(json=options.json)
-    # `kill` and service managers end it as Ctrl-C does: with the counters.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if profile is not None and not options.json:
         profile.settle(options)
         return profile.run()
