@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,6 +42,19 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < end, "what was waited for did not happen"
         time.sleep(0.002)
+
+
+def call(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of udpping to its end."""
+    command = [sys.executable, "-m", "udpping", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    """Read what a command prints with `--json`."""
+    found = [json.loads(line) for line in text.splitlines()]
+    assert all(record["schema"] == 1 for record in found)
+    return found
 
 
 def statuses(run: udpping.Run) -> list[str]:

@@ -42,6 +42,20 @@ def free_port() -> int:
 
 
 @pytest.fixture
+def place() -> Iterator[str]:
+    """Where a server answers."""
+    with udpping.Server(port=0) as server:
+        yield f"127.0.0.1:{server.address[1]}"
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """Where a server is, and never answers."""
+    with udpping.Server(port=0, loss=1) as server:
+        yield f"127.0.0.1:{server.address[1]}"
+
+
+@pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start Python with arguments; kill what still runs after the test."""
     started: list[subprocess.Popen[str]] = []

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+from common import call, records
 from udpping._console import hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     Start = Callable[..., subprocess.Popen[str]]
@@ -24,33 +24,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.python
 
 
-def call(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "udpping", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
-
-
-def records(text: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in text.splitlines()]
-    assert all(record["schema"] == 1 for record in found)
-    return found
-
-
-@pytest.fixture
-def place() -> Iterator[str]:
-    """Where a server answers."""
-    with udpping.Server(port=0) as server:
-        yield f"127.0.0.1:{server.address[1]}"
-
-
-@pytest.fixture
-def deaf() -> Iterator[str]:
-    """Where a server is, and never answers."""
-    with udpping.Server(port=0, loss=1) as server:
-        yield f"127.0.0.1:{server.address[1]}"
-
-
 def test_ping_prints_replies_and_the_summary(place: str) -> None:
-    done = call("ping", place, "-c", 2)
+    done = call("ping", place, "-f", "-c", 2)
     assert done.returncode == 0, done.stderr
     first, *replies, blank, title, counts, rtt = done.stdout.splitlines()
     assert first == f"PING {place}"
@@ -68,7 +43,7 @@ def test_ping_says_when_nobody_answers(deaf: str) -> None:
 
 
 def test_ping_as_json(place: str) -> None:
-    done = call("ping", place, "-c", 2, "--json")
+    done = call("ping", place, "-f", "-c", 2, "--json")
     start, *pings, summary = records(done.stdout)
     assert start["target"] == place
     assert [ping["type"] for ping in pings] == ["ping", "ping"]
@@ -95,7 +70,7 @@ def test_lines_leave_at_once_and_ctrl_c_ends_with_the_summary(start: Start, plac
 
 
 def test_ctrl_c_without_a_reply_exits_with_1(start: Start, deaf: str) -> None:
-    process = start("-m", "udpping", "ping", deaf, "-t", "-W", "0.05")
+    process = start("-m", "udpping", "ping", deaf, "-ft", "-W", "0.05")
     assert process.stdout is not None
     while "no reply" not in process.stdout.readline():
         pass

@@ -327,7 +327,7 @@ def test_an_empty_answer_is_not_a_missing_one() -> None:
 def test_what_the_command_prints_comes_back() -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:
         target = f"127.0.0.1:{server.address[1]}"
-        command = [sys.executable, "-m", "udpping", "ping", target, "-c", "4", "-W", "0.05", "--json"]
+        command = [sys.executable, "-m", "udpping", "ping", target, "-f", "-c", "4", "-W", "0.05", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     run = udpping.load(done.stdout)
     assert [ping.status for ping in run] == ["reply", "timeout", "reply", "timeout"]

@@ -8,7 +8,7 @@ from udpping._services.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -222,9 +222,10 @@ class Pinger:
 
     `announce=True` gives each row also when its ping leaves, with the status `open`.
 
-    `count=None` goes on for ever in bounded memory: the run keeps the latest 65,536 to 81,920 pings, the
-    summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the rows that nobody
-    takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
+    `count=None` goes on for ever in bounded memory; to another host than this one it needs an `interval`, or
+    ConfigError is raised, also by `add` and in what `resolve` returns. The run keeps the latest 65,536 to
+    81,920 pings, the summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the
+    rows that nobody takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
     `keep=n` keeps the latest n pings of each target instead, and up to a quarter more: from 16 to 1,000,000,
     each with some 100 bytes and its reply. By default many targets share 1,048,576, with 1,024 each at least.
 
@@ -403,6 +404,32 @@ class Pinger:
     def stop(self) -> None:
         """Send no more and wait for nothing. May be called twice, and from another thread."""
         self._session.stop()
+
+
+class PrintedPinger(Pinger):
+    """Pings to one server whose rows are printed, by the command line and the lab."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        options: "Mapping[str, object]",
+        *,
+        rows: bool = True,
+        announce: bool = False,
+        flood: bool | None = None,
+    ) -> None:
+        self._port = port
+        self._session = Session([(host, port)], options, events=rows, announce=announce, flood=flood)
+
+    def miss_no_row(self, memory: int | None = None) -> None:
+        """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""
+        self._session.miss_no_row(memory)
+
+    @property
+    def backlog_failure(self) -> str | None:
+        """Why rows could not wait in a temporary file, if that failed."""
+        return self._session.backlog_failure
 
 
 def finite(count: int | None) -> None:

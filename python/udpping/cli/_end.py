@@ -4,16 +4,12 @@ import signal
 from _thread import interrupt_main
 from contextlib import contextmanager, suppress
 
-from udpping._args.checks import refuse
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 ENDING = signal.SIGINT, signal.SIGTERM
 """Each ends a command with its summary: Ctrl-C, and what `kill` and service managers send."""
-LONGEST = 31_536_000
-"""The longest deadline in seconds: a year."""
 
 
 def raise_on_signals() -> None:
@@ -49,8 +45,6 @@ class Deadline:
         self.act: Callable[[], None] = interrupt_main
         if seconds is None:
             return
-        if not 0 < seconds <= LONGEST:
-            raise refuse("deadline", seconds, f"more than 0 and at most {LONGEST} seconds (a year)")
         from threading import Timer
 
         timer = Timer(seconds, self._end)

@@ -1,22 +1,31 @@
 """`udpping ping`: print each ping as it is settled, then the summary."""
 
-from udpping._args.durations import LINGER, SPIN, WAIT
+from udpping import _core
+from udpping._args.durations import LINGER, SIMULATION, SPIN, WAIT
 from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PING, SCHEDULE, TIMEOUT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, any_whole, chosen_profile, port, whole
-from udpping._services.ping import Pinger
-from udpping.cli._output import Report, command_parser
+from udpping._services.ping import Pinger, PrintedPinger
+from udpping.cli._end import Deadline, calling
+from udpping.cli._output import FAILED, Report, command_parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping.lab._client import Client
 
-PURPOSE = """Ping a UDP server that answers, such as `udpping server`.
+PURPOSE = """Ping a UDP server that answers, such as `udpping server`: once a second, unless told otherwise.
 
-With --profile it pings and prints as the lab's UDPPingerClient.py does (udpping lab --list).
+With --profile it pings and prints as the lab's UDPPingerClient.py does (udpping lab --list), at its pace.
 
-Exit code 0: a reply came in time; 1: none did; 2: it could not be tried."""
+To a file or a pipe every row is printed, however slow that is: with -f the pings wait for it, on a schedule
+the rows wait in memory, then in a temporary file. A terminal that is too slow is shown fewer, and how many.
+
+Exit code 0: a reply came in time; 1: none did, or -w ended the run before all pings of -c were sent; 2: it
+could not be tried, or rows are left out because the temporary file has no room."""
+INTERVAL = 1.0
+MEMORY: int | None = None
+"""Bytes of rows that wait in memory for a slow reader; `None` is the core's default."""
 # Not options of argparse: with such options it takes the `-1` of `--interval -1` for an option too.
 SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
 
@@ -24,48 +33,65 @@ SHORT = {"-4": "--ipv4", "-6": "--ipv6"}
 def main(words: list[str]) -> int:
     client = profile_client(words)
     options = parser(client).parse_args([SHORT.get(word, word) for word in words])
+    deadline = Deadline(options.deadline)
     report = Report(json=options.json)
-    lab_client = None if options.json or options.quiet else client
-    host, number = parse_target(options.target, options.port)
+    if client is None:
+        if options.interval is None and not options.flood:
+            options.interval = INTERVAL
+        if options.count is None and options.deadline is None:
+            options.count = COUNT
     if options.forever:
         options.count = None
-    pinger = Pinger(
+    host, number = parse_target(options.target, options.port)
+    lab_client = None if options.json or options.quiet else client
+    pinger = PrintedPinger(
         host,
         number,
-        **{name: getattr(options, name) for name in PING},
+        {name: getattr(options, name) for name in PING},
+        rows=not options.quiet,
         announce=lab_client is not None,
+        flood=options.flood,
     )
+    if not report.is_terminal:
+        pinger.miss_no_row(MEMORY)
+    deadline.then(pinger.stop)
     if lab_client is not None:
         lab_client.host = host
-        return 0 if lab_client.watch(pinger).received else 1
+        received = lab_client.watch(pinger).received
+        return FAILED if tell_missing(pinger, report) else 0 if received else 1
     name = target_text(host, number)
     address = pinger.address
     start = {"timeout": options.timeout, "interval": options.interval}
     report.record("start", target=name, address=address, count=options.count, **start)
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
-    with pinger:
-        print_rows(pinger, report, quiet=options.quiet)
+    print_rows(pinger, report)
     summary = pinger.summary
     report.summary(summary)
-    return 0 if summary.received else 1
+    if tell_missing(pinger, report):
+        return FAILED
+    is_cut = deadline.over and options.count is not None and summary.sent < options.count
+    return 0 if summary.received and not is_cut else 1
 
 
-def print_rows(pinger: Pinger, report: Report, *, quiet: bool = False) -> None:
-    """Print each ping as it comes, to the last one or to Ctrl-C."""
-
-    def take() -> None:
+def print_rows(pinger: Pinger, report: Report) -> None:
+    """Print each ping as it comes; the first signal stops the pings, a second one ends at once."""
+    with calling(pinger.stop), pinger:
         for row in pinger:
-            if not quiet:
-                report.row(row)
+            report.row(row)
 
-    try:
-        take()
-    except KeyboardInterrupt:
-        pinger.stop()
-        take()  # rows from before the stop
-    if pinger.missed_rows:
-        report.record("missed", rows=pinger.missed_rows)
-        report.say(f"{pinger.missed_rows:,} lines left out: this terminal was too slow; the summary has them")
+
+def tell_missing(pinger: PrintedPinger, report: Report) -> bool:
+    """Report rows that were left out; return whether that is a failure, which it is not on a terminal."""
+    missing = pinger.missed_rows
+    if missing and report.is_terminal:
+        report.record("missed", rows=missing)
+        report.say(f"{missing:,} lines left out: this terminal was too slow; the summary has them")
+    elif missing:
+        why = pinger.backlog_failure or "a temporary file was too slow"
+        report.fail(
+            "udpping ping", "NetworkError", f"{missing:,} rows are left out: {why}; the summary has them"
+        )
+    return bool(missing) and not report.is_terminal
 
 
 def profile_client(words: list[str]) -> "Client | None":
@@ -89,10 +115,17 @@ def parser(client: "Client | None" = None) -> Parser:
     options.add_argument("--profile", metavar="NAME", help="be that client of the lab")
     number = options.add_mutually_exclusive_group()
     number.add_argument(
-        "-c", "--count", type=whole(1, MOST_PINGS), default=COUNT, metavar="N", help=f"pings ({COUNT})"
+        "-c", "--count", type=whole(1, MOST_PINGS), metavar="N", help=f"pings ({COUNT}; with -w any number)"
     )
     number.add_argument("-t", "--forever", action="store_true", help="until Ctrl-C, in constant memory")
-    options.add_time("-i", "--interval", within=WAIT, help="one every so often (else: when the last is done)")
+    options.add_time("-i", "--interval", within=WAIT, help=f"one every so often ({INTERVAL:g}s)")
+    options.add_argument(
+        "-f",
+        "--flood",
+        action="store_true",
+        help="one when the last is done; with -i: to other hosts too more than one every"
+        f" {_core.SHORTEST_GAP / 1e6:g}ms",
+    )
     options.add_argument(
         "--schedule",
         default=SCHEDULE,
@@ -110,6 +143,9 @@ def parser(client: "Client | None" = None) -> Parser:
         within=WAIT,
         default=TIMEOUT,
         help=f"how long to wait for a reply ({TIMEOUT:g}s)",
+    )
+    options.add_time(
+        "-w", "--deadline", within=SIMULATION, help="how long it takes at most, whatever has come until then"
     )
     options.add_time("-l", "--linger", within=LINGER, help="how long to listen for late replies at the end")
     options.add_argument(

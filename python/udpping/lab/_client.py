@@ -114,9 +114,11 @@ class Client(Program):
         return 0
 
     def pinger(self) -> "Pinger":
-        from udpping._services.ping import Pinger
+        from udpping._services.ping import PrintedPinger
 
-        return Pinger(self.host, self.port, announce=True, **self.asked())
+        pinger = PrintedPinger(self.host, self.port, self.asked(), announce=True)
+        pinger.miss_no_row()
+        return pinger
 
     def asked(self) -> "RunOptions":
         return {
