@@ -56,7 +56,7 @@ async def ping_many(
     >>> import asyncio, udpping
     >>> async def main():
     ...     with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
-    ...         return await udpping.aio.ping_many([near.address, deaf.address], count=2, timeout=0.05)
+    ...         return await udpping.aio.ping_many([near.address, deaf.address], count=2, timeout=0.5)
     >>> [summary.received for summary in asyncio.run(main()).summaries]
     [2, 0]
     """

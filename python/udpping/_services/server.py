@@ -136,7 +136,7 @@ class Server(Listener["_core.EchoServer"]):
 
     >>> import udpping
     >>> with udpping.Server(port=0, loss="4/11", seed=42, record=True) as server:
-    ...     run = udpping.ping(*server.address, count=5, timeout=0.05)
+    ...     run = udpping.ping(*server.address, count=5, timeout=0.5)
     >>> server.counters.received
     5
     >>> [row.verdict for row in server.log] == ["drop" if row.reply is None else "answer" for row in run]
@@ -208,7 +208,7 @@ class Server(Listener["_core.EchoServer"]):
         >>> import udpping
         >>> with udpping.Server(port=0, loss="pattern:.x") as server:
         ...     events = server.follow()
-        ...     run = udpping.ping(*server.address, count=2, timeout=0.05, message="hello {seq}")
+        ...     run = udpping.ping(*server.address, count=2, timeout=0.5, message="hello {seq}")
         >>> [(event.message, event.verdict) for event in events]
         [(b'hello 1', 'answer'), (b'hello 2', 'drop')]
         """
