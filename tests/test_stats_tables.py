@@ -316,7 +316,11 @@ def test_of_pings_that_were_never_sent_there_is_no_jitter() -> None:
 
 def test_times_that_are_no_nanoseconds_are_refused() -> None:
     np = pytest.importorskip("numpy")
-    for column in (np.array([10**11, 1], "m8[s]"), np.array([300 * 365, "NaT"], "m8[D]")):
+    for column in (
+        np.array([10**11, 1], "m8[s]"),
+        np.array([2**55, 1], "m8[s]"),  # 0 nanoseconds, if it wraps around
+        np.array([300 * 365, "NaT"], "m8[D]"),
+    ):
         with pytest.raises(udpping.ConfigError, match="292 years"):
             stats.loss({"rtt_ns": column})
     sent = np.array(["9999-12-31", "2026-01-01"], "M8[us]")
@@ -324,6 +328,13 @@ def test_times_that_are_no_nanoseconds_are_refused() -> None:
         stats.jitter({"rtt_ns": [1, 2], "sent_ns": sent})
     fine = np.array([1_999, "NaT", -5], "m8[ps]")
     assert stats.round_trip({"rtt_ns": fine}).max_ns == 1
+
+
+def test_an_array_of_more_rows_than_memory_is_refused() -> None:
+    np = pytest.importorskip("numpy")
+    with pytest.raises(udpping.ConfigError, match="of 10000000000000 rows"):
+        stats.loss({"rtt_ns": np.broadcast_to(np.int64(5), 10**13)})
+    assert stats.loss({"rtt_ns": np.broadcast_to(np.int64(5), 1_000)}).sent == 1_000
 
 
 def test_pings_in_flight_are_left_out() -> None:
@@ -378,7 +389,8 @@ def test_arrow_that_is_no_table_is_refused() -> None:
         stats.loss(pa.array([1, 2]))
     text = pa.array(["reply"])
     broken = pa.StringArray.from_buffers(1, text.buffers()[1], pa.py_buffer(b"\xff\xfe\xff\xfe\xff"))
-    with pytest.raises(udpping.ConfigError, match="status"):
-        stats.loss(pa.table({"rtt_ns": [1], "status": broken}))
-    with pytest.raises(udpping.ConfigError, match="Struct"):
+    for table in (pa.table({"rtt_ns": [1], "status": broken}), {"rtt_ns": [1], "status": broken}):
+        with pytest.raises(udpping.ConfigError, match="UTF"):
+            stats.loss(table)
+    with pytest.raises(udpping.ConfigError, match="structs"):
         stats.loss(pa.table({"rtt_ns": [{"a": 1}]}))

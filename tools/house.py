@@ -40,8 +40,8 @@ WINGS = [
         "use pyo3::prelude::*;",
     ),
     Rule(
-        "unsafe lives in src/net/sys and src/python/stream.rs alone",
-        r"src/(?!net/sys/|python/stream\.rs)",
+        "unsafe lives in src/net/sys and src/python/stream/c_data.rs alone",
+        r"src/(?!net/sys/|python/stream/c_data\.rs)",
         r"\bunsafe\b|allow\(unsafe_code",
         "let n = unsafe { recvmmsg() };",
     ),

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class UdppingError(Exception):
-    """Base of all errors of udpping, but not of Interrupted, which is no error."""
+    """Base of all errors of udpping, but not of Interrupted, which is no error.
+
+    It is raised itself when the core is at fault: then it says what to report.
+    """
 
 
 class ConfigError(UdppingError, ValueError):

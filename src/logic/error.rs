@@ -1,5 +1,7 @@
 //! The one error of `logic`: a value from outside that cannot be used.
 
+use super::text::visible;
+
 /// A value that is refused, with what it was for and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value} is not usable: expected {expected}")]
@@ -13,9 +15,10 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// A refused value; `value` is shown with `{:?}`-style quotes only if the caller adds them.
+    /// A refused value; `value` is shown with `{:?}`-style quotes only if the caller adds them. What cannot be seen is
+    /// escaped: parts of it may come from anybody.
     pub fn new(what: &'static str, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
-        Self { what, value: short(value.to_string()), expected: expected.into() }
+        Self { what, value: visible(short(value.to_string())), expected: visible(expected.into()) }
     }
 
     /// A refused text, in quotes; of a long one its beginning.

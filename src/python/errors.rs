@@ -1,9 +1,13 @@
-//! Converts errors of the core to the exceptions of `udpping.errors`.
+//! Converts errors of the core to the exceptions of `udpping.errors`, and a panic of it to one that asks to be reported.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use crate::logic::Invalid;
+use crate::logic::text::visible;
 use crate::net::Error;
 
 mod exceptions {
@@ -11,6 +15,7 @@ mod exceptions {
     pyo3::import_exception!(udpping.errors, ConfigError);
     pyo3::import_exception!(udpping.errors, NetworkError);
     pyo3::import_exception!(udpping.errors, PortBusyError);
+    pyo3::import_exception!(udpping.errors, UdppingError);
 }
 
 impl From<Invalid> for PyErr {
@@ -37,4 +42,25 @@ impl From<Error> for PyErr {
             }
         }
     }
+}
+
+/// Does what depends on data of others. A panic, which pyo3 would turn into an exception that `except Exception` does not
+/// catch, becomes an error of udpping.
+pub(super) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    // What the work has changed is its own, or is dropped with the object that it was to become.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(&*panic)))
+}
+
+/// The same without the interpreter.
+pub(super) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> + Send) -> PyResult<T> {
+    guarded(|| py.detach(work))
+}
+
+fn fault(panic: &(dyn Any + Send)) -> PyErr {
+    let told = panic.downcast_ref::<String>().map(String::as_str);
+    let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text");
+    exceptions::UdppingError::new_err(format!(
+        "udpping itself is at fault ({}): please report it, with this line and what it was given",
+        visible(told.to_owned())
+    ))
 }

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
 
 use super::args::parse;
+use super::errors::detached;
 use super::facts::{Facts, facts};
 use super::samples::Samples;
 use crate::logic::Invalid;
@@ -15,9 +16,9 @@ use crate::logic::link::Loss;
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
 pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
-    let (losses, delays) = py.detach(|| {
+    let (losses, delays) = detached(py, || {
         let samples = samples.samples()?;
-        Ok::<_, Invalid>((fit_loss(&Outcomes::of(&samples))?, fit_delay(&samples)?))
+        Ok((fit_loss(&Outcomes::of(&samples))?, fit_delay(&samples)?))
     })?;
     let fitted = losses.fits.iter().map(|fit| loss(py, fit)).collect::<PyResult<Vec<_>>>()?;
     let delayed = delays.fits.iter().map(|fit| delay(py, fit)).collect::<PyResult<Vec<_>>>()?;

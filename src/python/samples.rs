@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use self::columns::{codes, counts, small_counts, times};
+use super::errors::guarded;
 use super::stream;
 use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{Columns, Group, Groups, Keys, Sample};
@@ -19,6 +20,9 @@ use crate::logic::{Invalid, Nanos};
 
 /// A sample with its run and target.
 pub(super) type Labelled<'a> = (i64, Option<&'a str>, Sample<'a>);
+
+/// The most characters of the names of columns in an error.
+const SHOWN: usize = 300;
 
 /// Columns that only some statistics need; they are read on request.
 pub(super) const SENT: &str = "sent_ns";
@@ -42,7 +46,7 @@ impl Samples {
     #[pyo3(signature = (table: "object", wanted))]
     fn new(table: &Bound<'_, PyAny>, wanted: Vec<String>) -> PyResult<Self> {
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        Self::read(table, &wanted)
+        guarded(|| Self::read(table, &wanted))
     }
 
     fn __len__(&self) -> usize {
@@ -117,8 +121,7 @@ struct Pings {
 impl Pings {
     fn read(table: &Bound<'_, PyAny>, wanted: &[&str]) -> PyResult<Self> {
         if let Some(stream) = stream::table(table)? {
-            let names: Vec<_> = stream.schema.fields().iter().map(|field| field.name().clone()).collect();
-            return Self::of(&names, &|name| Ok(stream.column(name)), table.py(), wanted);
+            return Self::of(&stream.names()?, &|name| stream.column(name), table.py(), wanted);
         }
         let Ok(mapping) = table.cast::<PyDict>() else {
             let kind = table.get_type().name()?;
@@ -137,6 +140,7 @@ impl Pings {
         let only = |name: &'static str| if wanted.contains(&name) { column(name) } else { Ok(None) };
         let Some(rtt) = column("rtt_ns")? else {
             let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let found: String = found.chars().take(SHOWN).collect();
             let expected = format!("that column, in nanoseconds; there are {found}");
             return Err(Invalid::new("table", "without rtt_ns", expected).into());
         };

@@ -7,6 +7,7 @@ pub(super) use digest::Digest;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::errors::detached;
 use super::facts::{Facts, facts};
 use super::samples::{Labelled, Samples};
 use super::table::Table;
@@ -71,7 +72,7 @@ pub(super) fn stats_loss_runs<'py>(py: Python<'py>, samples: &Samples) -> Facts<
 
 #[pyfunction]
 pub(super) fn stats_loss_periods(py: Python<'_>, samples: &Samples) -> PyResult<Table> {
-    py.detach(|| Table::of_periods(&labelled(samples)?))
+    detached(py, || Table::of_periods(&labelled(samples)?))
 }
 
 #[pyfunction]
@@ -100,7 +101,7 @@ pub(super) fn stats_rolling(
 ) -> PyResult<Table> {
     let windows = if in_time { Windows::time(length, step) } else { Windows::pings(length, step) }?;
     let sure = Confidence::new(confidence)?;
-    py.detach(|| {
+    detached(py, || {
         let mut all = Vec::new();
         for (run, target, sample) in labelled(samples)? {
             let rolled = rolling(&sample, windows, sure)?;
@@ -123,7 +124,7 @@ fn computed<T: Send>(
     samples: &Samples,
     statistic: impl FnOnce(&[Sample<'_>]) -> Result<T, Invalid> + Send,
 ) -> PyResult<T> {
-    Ok(py.detach(|| statistic(&samples.samples()?))?)
+    detached(py, || Ok(statistic(&samples.samples()?)?))
 }
 
 fn labelled(samples: &Samples) -> Result<Vec<Labelled<'_>>, Invalid> {

@@ -21,6 +21,8 @@ FREE_ROWS = 1_000_000
 """A file may always have so many rows."""
 ROWS_PER_BYTE = 4
 """A larger one has at most so many for each byte: runs take 2 bytes and more for a row."""
+OLDEST = (14, 0, 1)
+"""The first pyarrow that runs no code from a file: CVE-2023-47248."""
 SHOWN = 200
 """The most characters of what a library says."""
 
@@ -32,6 +34,10 @@ def read_parquet(path: str) -> "Run":
         return _by_polars(path)
     import pyarrow as pa
 
+    if tuple(map(int, pa.__version__.split(".")[:3])) < OLDEST:
+        raise ImportError(
+            "to read Parquet: pip install 'pyarrow>=14.0.1', as older ones run code from a file"
+        )
     try:
         file = pq.ParquetFile(path)
         footer = file.metadata
@@ -48,6 +54,8 @@ def read_parquet(path: str) -> "Run":
             )
         ]
         table = pq.read_table(path, columns=columns, read_dictionary=words)
+        # It reads what lengths and text say without a check.
+        table.validate(full=True)
     except (pa.ArrowException, ValueError, OSError, KeyError) as error:
         raise _refuse(path, error) from None
     # polars writes metadata to the file and not to the schema.
@@ -62,9 +70,10 @@ def _by_polars(path: str) -> "Run":
     try:
         rows = pl.scan_parquet(path).select(pl.len()).collect().item()
         _bound(path, rows, 0)
+        # On any other column polars may end the process, as on one with a NUL in its name.
         table = pl.read_parquet(path, columns=_columns(list(pl.read_parquet_schema(path))))
         metadata = pl.read_parquet_metadata(path).get(KEY)
-    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError) as error:
         raise _refuse(path, error) from None
     return _run(path, table, metadata)
 
@@ -88,10 +97,12 @@ def _bound(path: str, rows: int, unpacked: int) -> None:
             )
 
 
-def _refuse(path: str, error: Exception) -> ConfigError:
+def _refuse(path: str, error: BaseException) -> ConfigError:
     if isinstance(error, ConfigError):
         return error
-    return ConfigError(f"path {path!r} is not usable: expected Parquet ({visible(str(error))[:SHOWN]})")
+    return ConfigError(
+        f"path {path!r} is not usable: expected Parquet ({visible(str(error)[:SHOWN], but='')})"
+    )
 
 
 def _run(path: str, table: object, metadata: "str | bytes | None") -> "Run":

@@ -1,8 +1,11 @@
 """Converts tables of any kind to what the core reads: Arrow streams, and dicts of columns."""
 
+# pyarrow has no types:
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import math
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC
 from typing import Any, TypeAlias, cast
 
@@ -96,7 +99,7 @@ def readable(table: "Frame") -> object:
         if tables and hasattr(tables[0], "_fields"):
             return readable(dict(zip(tables[0]._fields, zip(*tables, strict=True), strict=True)))
         return [readable(each) for each in tables]
-    return table
+    return _validated(table, USED)
 
 
 def _home(thing: object) -> str:
@@ -119,12 +122,28 @@ def _column(column: Foreign) -> object:
     if home == "polars" and column.null_count() == len(column):
         return [None] * len(column)  # the type may be one without an Arrow form
     if hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__"):
-        return column
+        return _validated(column)
     if hasattr(column, "dtype"):
         return _memory(column)
     if isinstance(column, (str, bytes)) or hasattr(column, "typecode") or not isinstance(column, Iterable):
         return column  # an array.array is a buffer; the core refuses the others
     return _listed(list(cast("Iterable[object]", column)))
+
+
+def _validated(table: Foreign, used: "Iterable[str]" = ()) -> object:
+    """Let pyarrow check its own data: the interface does not tell the core how long their memory is."""
+    if _home(table) != "pyarrow" or not hasattr(table, "validate"):
+        return table
+    import pyarrow as pa
+
+    try:
+        names = table.schema.names if hasattr(table, "select") else ()
+        if "rtt_ns" in names:
+            table = table.select([place for place, name in enumerate(names) if name in used])
+        table.validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        raise ConfigError(f"table ({str(error)[:200]!r}) is not usable: expected valid Arrow data") from None
+    return table
 
 
 def _series(series: Foreign) -> object:
@@ -135,7 +154,9 @@ def _series(series: Foreign) -> object:
         raise ConfigError(f"table with {series.shape[1]} columns of one name is not usable: expected one")
     kind = series.dtype
     if isinstance(kind, pd.ArrowDtype):
-        return series  # it has Arrow's interface
+        import pyarrow as pa
+
+        return _validated(pa.chunked_array(pa.array(series, from_pandas=True)))
     if isinstance(kind, pd.CategoricalDtype | pd.StringDtype) or kind.kind == "O":
         codes, words = cast("tuple[Any, Any]", pd.factorize(series))
         if all(isinstance(word, str) for word in words):
@@ -165,13 +186,18 @@ def _memory(array: Foreign) -> object:
 
 
 def _nanoseconds(array: Foreign, unit: str) -> Foreign:
-    with suppress(OverflowError):  # raised by numpy from 2.5 on
-        times = array.astype(unit, copy=False)
-        # Older versions wrap around beyond 292 years: converting back yields another value.
-        back = times.astype(array.dtype, copy=False).astype(unit, copy=False)
-        if back is times or not bool(((back != times) & (times == times)).any()):  # noqa: PLR0124 - not NaT
-            return times.view("i8")
-    raise ConfigError("table with times beyond 292 years is not usable: expected 64 bits of nanoseconds")
+    import numpy as np
+
+    if np.datetime_data(array.dtype)[0] not in FINE:
+        # numpy wraps around, or raises OverflowError from 2.5 on. The last of a coarse unit may not be whole.
+        end, numbers = np.array(-(MISSING + 1), unit).astype(array.dtype).view("i8"), array.view("i8")
+        if bool((((numbers >= end) | (numbers <= -end)) & ~np.isnat(array) & (numbers != 0)).any()):
+            raise ConfigError("table with times beyond 292 years is not usable: expected nanoseconds")
+    return array.astype(unit, copy=False).view("i8")
+
+
+FINE = ("ns", "ps", "fs", "as", "generic")
+"""The units of numpy's times of which any number fits into nanoseconds."""
 
 
 def _listed(values: list[Any]) -> list[Any]:

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use crate::logic::Invalid;
 
+/// The most rows of a table: each has a number of 32 bits.
+pub const MOST_ROWS: usize = u32::MAX as usize;
+
 /// Rows of one run to one target, next to each other in the order of their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -74,8 +77,9 @@ impl Keys<'_> {
     }
 
     fn sorted(&self) -> Result<Groups, Invalid> {
-        let rows = u32::try_from(self.rows)
-            .map_err(|_| Invalid::new("table", format!("of {} rows", self.rows), "at most 4,294,967,295"))?;
+        let rows = u32::try_from(self.rows).map_err(|_| {
+            Invalid::new("table", format!("of {} rows", self.rows), format!("at most {MOST_ROWS}"))
+        })?;
         let mut numbers = HashMap::new();
         let mut groups: Vec<Group> = Vec::new();
         let mut group_of: Vec<u32> = Vec::with_capacity(self.rows);

@@ -28,7 +28,7 @@ pub use arrival::arrivals;
 pub use digest::Digest;
 pub use distribution::Distribution;
 pub use duplication::{Duplication, duplication};
-pub use groups::{Group, Groups, Keys};
+pub use groups::{Group, Groups, Keys, MOST_ROWS};
 pub use interval::{Confidence, Z95, garwood, wilson, wilson_of_share};
 pub use jitter::{Jitter, jitter, jitter_after_each};
 pub use loss::{Loss, loss};

@@ -11,6 +11,7 @@ use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::logic::record::NONE;
+use crate::logic::stats::MOST_ROWS;
 use crate::logic::{Invalid, Nanos};
 
 /// Nanoseconds; [`NONE`] where there is none.
@@ -24,11 +25,22 @@ pub(super) fn times(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuf
     {
         return Ok(shared);
     }
-    let mut all = Vec::with_capacity(rows(pieces));
+    let mut all = room(name, rows(pieces))?;
     for piece in pieces {
         fill(&mut all, name, piece, "nanoseconds, durations or moments", true)?;
     }
     Ok(all.into())
+}
+
+/// Room for so many values.
+pub(super) fn room<T>(name: &'static str, rows: usize) -> Result<Vec<T>, Invalid> {
+    let mut all = Vec::new();
+    let wrong = |expected: String| Invalid::new(name, format!("of {rows} rows"), expected);
+    if rows > MOST_ROWS {
+        return Err(wrong(format!("at most {MOST_ROWS}")));
+    }
+    all.try_reserve_exact(rows).map_err(|_| wrong("as many as there is memory for".to_owned()))?;
+    Ok(all)
 }
 
 fn rows(pieces: &[ArrayRef]) -> usize {
@@ -48,7 +60,7 @@ fn wholes(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<i64>, 
     {
         return Ok(shared);
     }
-    let mut all = Vec::with_capacity(rows(pieces));
+    let mut all = room(name, rows(pieces))?;
     for piece in pieces {
         if let Some(row) = (0..piece.len()).find(|row| piece.is_null(*row)) {
             return Err(Invalid::new(name, "null", format!("a whole number in row {}", all.len() + row)));
@@ -92,7 +104,7 @@ fn as_they_are<T: ArrowPrimitiveType>(pieces: &[ArrayRef]) -> Option<ScalarBuffe
     if let [piece] = pieces {
         return numbers(piece);
     }
-    let mut all = Vec::with_capacity(rows(pieces));
+    let mut all = room("", rows(pieces)).ok()?;
     for piece in pieces {
         all.extend_from_slice(&numbers(piece)?);
     }
@@ -197,12 +209,10 @@ pub(super) fn codes<C: Copy>(
     pieces: &[ArrayRef],
     mut code: impl FnMut(Option<&str>) -> Result<C, Invalid>,
 ) -> Result<Vec<C>, Invalid> {
-    let mut all = Vec::with_capacity(rows(pieces));
+    let mut all = room(name, rows(pieces))?;
     for piece in pieces {
         let kind = piece.data_type();
         let wrong = || Invalid::new(name, format!("of type {kind}"), "words");
-        // The producer may not have checked that words are UTF-8 and keys within their dictionary.
-        piece.to_data().validate_full().map_err(|error| Invalid::new(name, format!("({error})"), "words"))?;
         macro_rules! keys {
             ($kind:ty) => {
                 by_key::<$kind, C>(&mut all, piece, wrong, &mut code)

@@ -13,6 +13,7 @@ use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use super::columns::room;
 use crate::logic::Invalid;
 use crate::python::stream;
 
@@ -20,7 +21,7 @@ use crate::python::stream;
 /// code below 0 is no word. `None` if there is none of that name.
 pub(super) fn column(mapping: &Bound<'_, PyDict>, name: &'static str) -> PyResult<Option<Vec<ArrayRef>>> {
     let Some(column) = mapping.get_item(name)? else { return Ok(None) };
-    if let Some(pieces) = stream::column(&column)? {
+    if let Some(pieces) = stream::column(name, &column)? {
         return Ok(Some(pieces));
     }
     let array = if let Ok(values) = column.cast::<PyList>() {
@@ -96,15 +97,22 @@ fn numbers(name: &'static str, column: &Bound<'_, PyAny>) -> PyResult<ArrayRef> 
         copied::<Int8Type>,
         copied::<UInt8Type>,
     ];
-    let found = read.iter().find_map(|read| read(py, &buffer));
+    let found = read.iter().find_map(|read| read(py, name, &buffer));
     found.unwrap_or_else(|| Err(wrong(format!("of format {:?}", buffer.format())).into()))
 }
 
-fn copied<T>(py: Python<'_>, buffer: &PyUntypedBuffer) -> Option<PyResult<ArrayRef>>
+fn copied<T>(py: Python<'_>, name: &'static str, buffer: &PyUntypedBuffer) -> Option<PyResult<ArrayRef>>
 where
     T: ArrowPrimitiveType,
     T::Native: Element,
 {
     let typed = buffer.as_typed::<T::Native>().ok()?;
-    Some(typed.to_vec(py).map(|values| Arc::new(PrimitiveArray::<T>::new(values.into(), None)) as ArrayRef))
+    let copy = || {
+        // An array that repeats a value has more rows than memory.
+        let mut values: Vec<T::Native> = room(name, typed.item_count())?;
+        values.resize(typed.item_count(), T::Native::default());
+        typed.copy_to_slice(py, &mut values)?;
+        Ok(Arc::new(PrimitiveArray::<T>::new(values.into(), None)) as ArrayRef)
+    };
+    Some(copy())
 }

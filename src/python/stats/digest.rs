@@ -11,6 +11,7 @@ use crate::logic::stats::{
     self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Parts, Quantile, Reordering,
     SKETCH_ERROR, Sketch,
 };
+use crate::python::errors::guarded;
 use crate::python::facts::{Facts, facts};
 use crate::python::samples::Samples;
 
@@ -104,6 +105,16 @@ impl Digest {
     #[staticmethod]
     #[pyo3(signature = (parts: "dict[str, object]"))]
     fn from_parts(parts: &Bound<'_, PyDict>) -> PyResult<Self> {
+        guarded(|| Self::of_parts(parts))
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Digest {
+    fn of_parts(parts: &Bound<'_, PyDict>) -> PyResult<Self> {
         let after: [u64; 4] = part(parts, "after")?;
         let duplication: Option<[u64; 3]> = part(parts, "duplication")?;
         let reordering: Option<[u64; 6]> = part(parts, "reordering")?;
@@ -141,10 +152,6 @@ impl Digest {
             pdv: sketch(&part(parts, "pdv")?)?,
         };
         Ok(Self { digest })
-    }
-
-    fn __eq__(&self, other: &Self) -> bool {
-        self.digest == other.digest
     }
 }
 

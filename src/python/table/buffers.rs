@@ -17,6 +17,7 @@ use super::cell::Cell;
 use super::run::schema;
 use crate::logic::Invalid;
 use crate::logic::record::{COLUMNS, NONE, Status};
+use crate::python::errors::detached;
 
 /// Every buffer begins at a multiple of this many bytes, so that its numbers can be used without a copy.
 const ALIGNMENT: usize = 8;
@@ -55,14 +56,14 @@ fn put_array(out: &mut Vec<u8>, array: &ArrayData) {
 #[pyfunction]
 #[pyo3(signature = (buffers: "bytes") -> "Table")]
 pub(in crate::python) fn run_from_buffers(py: Python<'_>, buffers: PyBackedBytes) -> PyResult<Table> {
-    let table = py.detach(|| {
+    detached(py, || {
         let batch = Parts(Buffer::from(Bytes::from_owner(buffers))).run().map_err(|error| {
             Invalid::new("pickled run", format!("({error})"), "the bytes that this version of udpping wrote")
         })?;
         let table = Table::of_pieces(batch.schema(), vec![batch]);
-        table.check_numbers().map(|()| table)
-    });
-    Ok(table?)
+        table.check_numbers()?;
+        Ok(table)
+    })
 }
 
 /// The bytes that are not read yet.

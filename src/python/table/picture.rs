@@ -11,6 +11,7 @@ use super::{Table, floats, times, words};
 use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{Columns, Sample, Span, extent, jitter_after_each, timeline};
 use crate::logic::{Invalid, Nanos};
+use crate::python::errors::detached;
 
 /// Shortest and longest round trip, replies, late ones, timeouts, refused, and whether the sender was behind.
 type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool);
@@ -25,7 +26,7 @@ pub(in crate::python) fn run_timeline(
     spans: usize,
     targets: Vec<String>,
 ) -> PyResult<(Nanos, Nanos, Vec<Vec<Drawn>>)> {
-    py.detach(|| {
+    detached(py, || {
         let run = Pings::of(table)?;
         let every = run.samples(None)?;
         let Some((first, last)) = extent(&every) else { return Ok((0, 0, Vec::new())) };
@@ -43,7 +44,7 @@ pub(in crate::python) fn run_timeline(
 /// The jitter of RFC 3550 after each reply, target after target, in the order in which the replies came.
 #[pyfunction]
 pub(in crate::python) fn run_jitter(py: Python<'_>, table: &Table) -> PyResult<Table> {
-    py.detach(|| {
+    detached(py, || {
         let run = Pings::of(table)?;
         let (mut target, mut at, mut jitter) = (Vec::new(), Vec::new(), Vec::new());
         for (name, rows) in &run.parts {

@@ -4,6 +4,7 @@
 //! named with its column.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::logic::record::{COLUMNS, Kind, NONE};
 use crate::logic::stats::{Group, Groups, Keys};
 use crate::logic::text::csv::Reader;
 use crate::logic::text::{self, json};
+use crate::python::errors::guarded;
 
 /// Rows between two checks for signals.
 const ROWS: usize = 16_384;
@@ -49,6 +51,10 @@ enum Column {
 /// Reads a run from CSV, the first line of which has that number in its file.
 #[pyfunction]
 pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
+    guarded(|| from_csv(py, text, line))
+}
+
+fn from_csv(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
     let mut reader = Reader::new(text, line);
     let mut fields = Vec::new();
     reader.next_into(&mut fields)?;
@@ -75,6 +81,10 @@ pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -
 /// Reads a run from JSON lines, the first of which has that number in its file and names the columns.
 #[pyfunction]
 pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
+    guarded(|| from_json(py, text, line))
+}
+
+fn from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
     let mut lines = (line..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()).peekable();
     let mut members = Vec::new();
     let unreadable = |line: usize, text: &str| {
@@ -115,15 +125,25 @@ pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) 
 #[pyfunction]
 #[pyo3(signature = (table: "object") -> "Table")]
 pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Table> {
+    guarded(|| from_arrow(py, table))
+}
+
+fn from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>) -> PyResult<Table> {
     let stream =
         stream::table(table)?.ok_or_else(|| Invalid::new("table", "of another kind", "Arrow data"))?;
-    let names: Vec<String> = stream.schema.fields().iter().map(|field| field.name().clone()).collect();
+    let names = stream.names()?;
     let mut building = Building::new(&names)?;
-    for batch in &stream.batches {
-        for row in 0..batch.num_rows() {
+    let mut columns = vec![Vec::new(); names.len()];
+    for (column, place) in COLUMNS.iter().zip(building.places) {
+        if let (Some(place), Some(pieces)) = (place, stream.column(column.name)?) {
+            columns[place] = pieces;
+        }
+    }
+    for (piece, rows) in stream.rows().iter().enumerate() {
+        for row in 0..*rows {
             let number = building.rows;
             building.push(py, format_args!(" in row {number}"), |place| {
-                arrow_cell(batch.column(place).as_ref(), row)
+                arrow_cell(columns[place][piece].as_ref(), row)
             })?;
         }
     }
@@ -134,6 +154,10 @@ pub(in crate::python) fn run_from_arrow(py: Python<'_>, table: &Bound<'_, PyAny>
 #[pyfunction]
 #[pyo3(signature = (rows: "object") -> "Table")]
 pub(in crate::python) fn run_from_rows(py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<Table> {
+    guarded(|| from_rows(py, rows))
+}
+
+fn from_rows(py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<Table> {
     let names = COLUMNS.map(|column| column.name.to_owned());
     let keys = COLUMNS.map(|column| PyString::new(py, column.name));
     let mut building = Building::new(&names)?;
@@ -151,10 +175,9 @@ impl Building {
     /// The columns of a run, for rows with columns `names`, of which unknown ones are ignored.
     fn new(names: &[String]) -> PyResult<Self> {
         let place = |name: &str| names.iter().position(|given| given == name);
-        for (at, name) in names.iter().enumerate() {
-            if place(name) != Some(at) {
-                return Err(Invalid::new("column", format!("{name:?}"), "each name once").into());
-            }
+        let mut seen = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+            return Err(Invalid::quoted("column", twice, "each name once").into());
         }
         let places = COLUMNS.map(|column| place(column.name));
         if let Some(missing) =

@@ -11,6 +11,7 @@ use crate::logic::Nanos;
 use crate::logic::ping::{Account, Settled};
 use crate::logic::record::{Match, NONE, Status, TimeSource};
 use crate::logic::stats::Summary;
+use crate::python::errors::detached;
 use crate::python::facts::{Facts, facts};
 
 type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
@@ -24,10 +25,10 @@ pub(in crate::python) fn run_summaries<'py>(
     targets: Vec<String>,
 ) -> PyResult<Summaries<'py>> {
     let table = table.get();
-    let (all, each) = py.detach(|| {
+    let (all, each) = detached(py, || {
         let each: Vec<_> = table.settled(&targets).into_iter().map(Account::of_rows).collect();
-        (Account::sum(&each), each)
-    });
+        Ok((Account::sum(&each), each))
+    })?;
     let each = each.into_iter().map(|account| rows_to_python(py, account)).collect::<PyResult<_>>()?;
     Ok((rows_to_python(py, all)?, each))
 }
