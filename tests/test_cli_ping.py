@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import struct
@@ -141,6 +142,27 @@ def test_rows_for_which_no_disk_has_room_are_counted(
         error = records(out)[-1]
         assert (error["type"], error["message"]) == ("error", err.strip().removeprefix("udpping ping: "))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_that_is_too_slow_is_told_how_many_rows_it_has_missed(server: udpping.Server) -> None:
+    count = 80_000
+    here, there = os.openpty()
+    command = [sys.executable, "-m", "udpping", "ping", place_of(server), "-f", "-c", str(count), *ONCE_EACH]
+    with subprocess.Popen(command, stdout=there, stderr=there) as process:
+        os.close(there)
+        # The terminal shows nothing meanwhile, and nobody waits for it.
+        wait_for_all(server, count)
+        text = b""
+        try:
+            while piece := os.read(here, 65_536):
+                text += piece
+        except OSError:  # how Linux says that the other end is closed
+            os.close(here)
+    assert process.returncode == 0
+    told = re.search(rb"([\d,]+) lines left out: this terminal was too slow", text)
+    assert told is not None
+    missing = int(told[1].replace(b",", b""))
+    assert missing + len(re.findall(rb"^ *\d+  ", text, re.MULTILINE)) == count
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -10,7 +10,7 @@ from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from udpping._console.options import Parser
 
 INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
@@ -19,13 +19,12 @@ def run(name: str, words: list[str]) -> int:
     """Run a command with line-buffered output; print an error on one line."""
     from importlib import import_module
 
-    raise_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    command = import_module(f"udpping.cli.{name}")
     try:
-        code: int = command.main(words)
+        raise_on_signals()
+        code: int = import_module(f"udpping.cli.{name}").main(words)
     except KeyboardInterrupt:
         _close_output()
         return INTERRUPTED
@@ -33,7 +32,8 @@ def run(name: str, words: list[str]) -> int:
         _close_output()
         return FAILED
     except (ConfigError, OSError) as error:
-        return _complain(command, error, as_json="--json" in words)
+        parser: Parser = import_module(f"udpping.cli.{name}").parser()
+        return _complain(parser, error, as_json="--json" in words)
     return code
 
 
@@ -42,8 +42,7 @@ def _close_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(command: "ModuleType", error: Exception, *, as_json: bool) -> int:
-    parser = command.parser()
+def _complain(parser: "Parser", error: Exception, *, as_json: bool) -> int:
     text = str(error)
     name, _, rest = text.partition(" ")
     option = f"--{name.replace('_', '-')}"

@@ -6,8 +6,8 @@ from udpping._args.targets import target_text
 from udpping._console.options import Parser, any_whole, whole
 from udpping._services.ping import Pinger
 from udpping._services.server import Server
+from udpping.cli._end import calling
 from udpping.cli._output import Report, command_parser
-from udpping.cli.ping import print_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +35,16 @@ def main(words: list[str]) -> int:
         report.say(
             f"Loss injected: {server.loss}{share}. Losses and delays repeat with --seed {server.seed}.\n"
         )
-        with Pinger(*server.address, count=options.count, timeout=options.timeout) as pinger:
-            print_rows(pinger, report)
-        summary, counters = pinger.summary, server.counters
-        report.summary(summary)
-        report.record("counters", **counters.as_dict())
-        report.say(f"the server says: {counters!r}")
-        if p is not None and summary.sent:
-            print_chance(report, summary.sent, summary.lost, p)
+        pinger = Pinger(*server.address, count=options.count, timeout=options.timeout)
+        with calling(pinger.stop), pinger:
+            for row in pinger:
+                report.row(row)
+            summary, counters = pinger.summary, server.counters
+            report.summary(summary)
+            report.record("counters", **counters.as_dict())
+            report.say(f"the server says: {counters!r}")
+            if p is not None and summary.sent:
+                print_chance(report, summary.sent, summary.lost, p)
     return 0 if summary.received else 1
 
 

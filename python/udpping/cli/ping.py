@@ -6,7 +6,7 @@ from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PING, SCHEDULE, TIMEOUT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, any_whole, chosen_profile, port, whole
-from udpping._services.ping import Pinger, PrintedPinger
+from udpping._services.ping import PrintedPinger
 from udpping.cli._end import Deadline, calling
 from udpping.cli._output import FAILED, Report, command_parser
 
@@ -64,20 +64,15 @@ def main(words: list[str]) -> int:
     start = {"timeout": options.timeout, "interval": options.interval}
     report.record("start", target=name, address=address, count=options.count, **start)
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
-    print_rows(pinger, report)
-    summary = pinger.summary
-    report.summary(summary)
+    with calling(pinger.stop), pinger:
+        for row in pinger:
+            report.row(row)
+        summary = pinger.summary
+        report.summary(summary)
     if tell_missing(pinger, report):
         return FAILED
     is_cut = deadline.over and options.count is not None and summary.sent < options.count
     return 0 if summary.received and not is_cut else 1
-
-
-def print_rows(pinger: Pinger, report: Report) -> None:
-    """Print each ping as it comes; the first signal stops the pings, a second one ends at once."""
-    with calling(pinger.stop), pinger:
-        for row in pinger:
-            report.row(row)
 
 
 def tell_missing(pinger: PrintedPinger, report: Report) -> bool:
