@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import pickle
 import signal
 import subprocess
 import sys
@@ -227,6 +228,14 @@ def test_ctrl_c_gives_back_what_was_measured(call: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
     )
     assert done.stdout.split() == ["True", "1", "1"], done.stderr
+
+
+def test_an_interruption_is_pickled_with_its_run() -> None:
+    stopped = udpping.Interrupted(udpping.sim.ping(count=3, loss="list:2"))
+    loaded = pickle.loads(pickle.dumps(stopped))  # noqa: S301 - it is our own
+    assert isinstance(loaded, udpping.Interrupted)
+    assert (str(loaded), loaded.run.summary) == (str(stopped), stopped.run.summary)
+    assert [row.status for row in loaded.run] == ["reply", "timeout", "reply"]
 
 
 def test_ctrl_c_on_serve_forever_prints_the_counters(start: Callable[..., subprocess.Popen[str]]) -> None:

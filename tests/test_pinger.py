@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from typing import TypeAlias
 
 import pytest
@@ -236,7 +237,29 @@ def test_targets_come_and_go_while_the_pings_go_on() -> None:
     assert seqs == list(range(1, len(seqs) + 1))
     assert {row.target for row in pinger} <= {name_of(near), name_of(far)}
     assert run.summary.sent == sum(summary.sent for summary in run.summaries)
-    assert (run.summary.lost, run.summary.foreign, run.summary.behind) == (0, 0, 0)
+    assert (run.summary.lost, run.summary.foreign) == (0, 0)
+
+
+def test_rows_summaries_and_targets_of_a_run_are_of_one_moment() -> None:
+    with udpping.Server(port=0, loss=0.5) as server, endless([server], interval=0.001) as pinger:
+        host, port = server.address
+
+        def add() -> None:
+            for size in range(100, 300):
+                pinger.add(udpping.Target(host, port, size=size))
+
+        adding = threading.Thread(target=add)
+        adding.start()
+        runs = [pinger.so_far()]
+        while adding.is_alive():
+            runs.append(pinger.so_far())
+        adding.join()
+    assert len({len(run.summaries) for run in runs}) > 1
+    for run in runs:
+        rows = Counter(row.target for row in run)
+        assert {summary.target: summary.sent for summary in run.summaries if summary.sent} == rows
+        assert run.targets == tuple(summary.target for summary in run.summaries)
+        assert run.summary.sent == rows.total()
 
 
 def test_a_run_without_targets_waits_for_others_if_it_has_no_end() -> None:

@@ -94,6 +94,9 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"stopped after {run.summary.sent} pings; the run is in udpping.last_run")
         self.run = run
 
+    def __reduce__(self) -> "tuple[type[Interrupted], tuple[Run]]":
+        return type(self), (self.run,)
+
 
 class AmplificationWarning(UserWarning):
     """A server that others can reach may answer with more than it was sent.

@@ -26,12 +26,12 @@ use super::socket::{Backend, IpOptions};
 use super::wait::{self, Waker};
 use super::{Error, Family, Result, resolve};
 use crate::logic::ping::{Account, Plan};
-use crate::logic::record::Row;
+use crate::logic::record::{Row, Rows};
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
 
-pub use logs::PingLog;
 use logs::PingLogs;
+pub use logs::{PingLog, TargetFacts};
 pub use pace::{Pace, SHORTEST_GAP};
 
 /// Bytes of rows that wait in memory for a slow reader who may miss none.
@@ -131,6 +131,19 @@ impl Target {
         }
         name
     }
+}
+
+/// A run at one moment: its rows and counts agree.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Name, address and problem of each target.
+    pub targets: Vec<TargetFacts>,
+    /// The rows of each.
+    pub rows: Vec<Rows>,
+    /// The counts of all.
+    pub total: Summary,
+    /// The counts of each.
+    pub each: Vec<Summary>,
 }
 
 /// A run of pings in the background.
@@ -323,24 +336,36 @@ impl Session {
         look(&lock(&self.shared.logs).all)
     }
 
-    /// The counts of one target, or of all.
-    pub fn summary(&self, target: Option<usize>) -> Option<Summary> {
-        let foreign = self.shared.foreign.load(Ordering::Relaxed);
-        let (account, several) = self.look(|logs| {
-            let chosen = target.map_or(Some(logs), |target| logs.get(target..=target))?;
-            Some((Account::of(chosen.iter().map(|log| &log.pinger)), chosen.len() > 1))
-        })?;
-        // Computed without the lock, which would delay the run.
+    /// The counts of all targets.
+    pub fn summary(&self) -> Summary {
+        let (account, targets) =
+            self.look(|logs| (Account::of(logs.iter().map(|log| &log.pinger)), logs.len()));
+        self.total(account, targets > 1)
+    }
+
+    /// The run so far, with the `latest` rows of each target at least. No ping is sent meanwhile, for a short time, as
+    /// rows are shared and not copied.
+    pub fn snapshot(&self, latest: usize) -> Snapshot {
+        let (targets, (rows, each)): (Vec<_>, (Vec<_>, Vec<_>)) = self.look(|logs| {
+            let pingers = logs.iter().map(|log| (log.facts(), &log.pinger));
+            pingers
+                .map(|(facts, pinger)| (facts, (pinger.rows().latest(latest), Account::of([pinger]))))
+                .unzip()
+        });
+        let total = self.total(Account::sum(&each), targets.len() > 1);
+        Snapshot { targets, rows, total, each: each.into_iter().map(Account::summary).collect() }
+    }
+
+    /// The summary of all targets; computed without the lock, which would delay the run.
+    fn total(&self, account: Account, several: bool) -> Summary {
         let mut summary = account.summary();
         if several && self.settings.backend == Backend::Full {
-            summary.foreign = Some(foreign);
+            summary.foreign = Some(self.shared.foreign.load(Ordering::Relaxed));
         }
         // A socket may serve several targets, and the kernel counts drops for the socket.
-        if target.is_none() {
-            let sockets = lock(&self.shared.logs).sockets.clone();
-            summary.kernel_drops = sockets.iter().map(|socket| socket.kernel_drops()).sum();
-        }
-        Some(summary)
+        let sockets = lock(&self.shared.logs).sockets.clone();
+        summary.kernel_drops = sockets.iter().map(|socket| socket.kernel_drops()).sum();
+        summary
     }
 }
 

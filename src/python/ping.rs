@@ -16,14 +16,19 @@ use crate::logic::ping::{Options, Plan, SPINS};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::time::seconds;
-use crate::logic::{Invalid, Nanos, SECOND};
+use crate::logic::{Nanos, SECOND};
 use crate::net::datagram::Timestamping;
-use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Target};
+use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Snapshot, Target, TargetFacts};
 use crate::net::socket::IpOptions;
 use crate::net::{Family, local_address};
 
 /// Host, port, class of service and bytes of each message.
 type PingTarget = (String, i64, Option<i64>, Option<i64>);
+
+type Counts<'py> = Bound<'py, PyDict>;
+
+/// Targets, rows, and the counts of all and of each.
+type RunParts<'py> = (Vec<TargetFacts>, Table, Counts<'py>, Vec<Counts<'py>>);
 
 /// A run of pings to one or several targets.
 #[pyclass(frozen, module = "udpping._core")]
@@ -144,30 +149,24 @@ impl PingSession {
         py.detach(|| self.session.backlog_failure())
     }
 
-    /// The rows so far, or the `latest` of each target. No ping is sent meanwhile, for a short time, as chunks are
-    /// shared and not copied.
-    #[pyo3(signature = (latest = None))]
-    fn table(&self, py: Python<'_>, latest: Option<usize>) -> PyResult<Table> {
-        let run = self.session.started_wall();
-        py.detach(|| {
-            let logs: Vec<_> = self.session.look(|logs| {
-                let rows = |log: &PingLog| log.pinger.rows().latest(latest.unwrap_or(usize::MAX));
-                logs.iter().map(|log| (log.name.clone(), rows(log))).collect()
-            });
-            Table::of_run(run, &logs, latest)
-        })
+    /// The run so far, at one moment: the name and address of each target, the rows (or the `latest` of each target),
+    /// the counts of all, and those of each.
+    #[pyo3(signature = (latest = None) -> "tuple[list[tuple[str, str | None, str | None]], Table, dict[str, int | float | None], list[dict[str, int | float | None]]]")]
+    fn run<'py>(&self, py: Python<'py>, latest: Option<usize>) -> PyResult<RunParts<'py>> {
+        let (started, duration) = (self.session.started_wall(), self.session.duration());
+        let (targets, table, total, each) = py.detach(|| {
+            let Snapshot { targets, rows, total, each } = self.session.snapshot(latest.unwrap_or(usize::MAX));
+            let logs: Vec<_> = targets.iter().map(|(name, ..)| name.clone()).zip(rows).collect();
+            PyResult::Ok((targets, Table::of_run(started, &logs, latest)?, total, each))
+        })?;
+        let each = each.iter().map(|each| summary_to_python(py, each, duration)).collect::<PyResult<_>>()?;
+        Ok((targets, table, summary_to_python(py, &total, duration)?, each))
     }
 
     /// The name of each target, its address once that is found, and why its pings with the status `error` were not sent.
     #[pyo3(signature = () -> "list[tuple[str, str | None, str | None]]")]
-    fn targets(&self, py: Python<'_>) -> Vec<(String, Option<String>, Option<String>)> {
-        py.detach(|| {
-            let each = |log: &PingLog| {
-                let address = log.address().map(|address| address.to_string());
-                (log.name.clone(), address, log.problem().map(str::to_owned))
-            };
-            self.session.look(|logs| logs.iter().map(each).collect())
-        })
+    fn targets(&self, py: Python<'_>) -> Vec<TargetFacts> {
+        py.detach(|| self.session.look(|logs| logs.iter().map(PingLog::facts).collect()))
     }
 
     #[getter]
@@ -185,14 +184,10 @@ impl PingSession {
         }
     }
 
-    /// The counts of one target, or of all.
-    #[pyo3(signature = (target: "int | None") -> "dict[str, int | float | None]")]
-    fn summary<'py>(&self, py: Python<'py>, target: Option<usize>) -> Facts<'py> {
-        let (summary, duration) = py.detach(|| (self.session.summary(target), self.session.duration()));
-        let targets = self.session.look(<[_]>::len);
-        let summary = summary.ok_or_else(|| {
-            Invalid::new("target", target.unwrap_or(0), format!("an index below {targets}"))
-        })?;
+    /// The counts of all targets.
+    #[pyo3(signature = () -> "dict[str, int | float | None]")]
+    fn summary<'py>(&self, py: Python<'py>) -> Facts<'py> {
+        let (summary, duration) = py.detach(|| (self.session.summary(), self.session.duration()));
         summary_to_python(py, &summary, duration)
     }
 }

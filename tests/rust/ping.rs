@@ -9,7 +9,7 @@ use udpping::logic::codec::{TextLine, read_seq};
 use udpping::logic::ping::{Options, Pinger, Plan};
 use udpping::logic::record::{Match, NONE, Rows, Status};
 use udpping::logic::stats::Summary;
-use udpping::net::ping::{Events, Session, Settings, Target};
+use udpping::net::ping::{Events, Session, Settings, Snapshot, Target};
 use udpping::net::socket::{Backend, IpOptions};
 use udpping::sim::ping::{Peer, Run};
 
@@ -131,7 +131,7 @@ fn every_scenario_on_loopback(backend: Backend) {
                     .expect("opens");
                 session.start().expect("starts");
                 assert!(session.wait(LONG).expect("no failure"), "{}: comes to an end", scenario.name);
-                let summary = session.summary(None).expect("all");
+                let summary = session.summary();
                 session.look(|lanes| {
                     check(scenario, lanes[0].pinger.rows(), &summary, backend == Backend::Full);
                 });
@@ -168,7 +168,7 @@ fn a_closed_port_is_unreachable_at_once() {
         session.start().expect("starts");
         assert!(session.wait(LONG).expect("no failure"));
         assert!(begin.elapsed() < Duration::from_secs(20), "far less than one timeout");
-        let summary = session.summary(None).expect("all");
+        let summary = session.summary();
         assert_eq!((summary.unreachable, summary.lost, summary.sent), (3, 3, 3), "{backend:?}");
         if backend == Backend::Full {
             let source =
@@ -195,7 +195,7 @@ fn an_open_loop_keeps_its_schedule_without_replies() {
         assert_eq!(told, due, "absolute deadlines: one late send delays no other");
         assert!(rows.iter().all(|row| row.sent >= row.due), "never early");
     });
-    assert_eq!(session.summary(None).expect("all").timeouts, 50);
+    assert_eq!(session.summary().timeouts, 50);
 }
 
 #[test]
@@ -208,12 +208,11 @@ fn several_targets_share_one_table_with_counts_of_their_own() {
         let session = Session::open(&settings(&targets, plan(Some(3), 5.0, None), backend)).expect("opens");
         session.start().expect("starts");
         assert!(session.wait(LONG).expect("no failure"));
-        let of = |target| session.summary(Some(target)).expect("a target");
-        assert_eq!((of(0).received, of(0).unreachable), (3, 0), "{backend:?}");
-        assert_eq!((of(1).received, of(1).unreachable), (0, 3), "{backend:?}");
-        let all = session.summary(None).expect("all");
+        let Snapshot { targets, rows, total: all, each } = session.snapshot(usize::MAX);
+        assert_eq!((targets.len(), rows.iter().map(Rows::len).collect::<Vec<_>>()), (2, vec![3, 3]));
+        let counts = each.iter().map(|each| (each.received, each.unreachable)).collect::<Vec<_>>();
+        assert_eq!(counts, [(3, 0), (0, 3)], "{backend:?}");
         assert_eq!((all.sent, all.received, all.lost), (6, 3, 3));
-        assert!(session.summary(Some(2)).is_none());
     }
     drop(keep);
     peer.join().expect("the peer is well");
@@ -230,7 +229,7 @@ fn stopping_leaves_pings_in_flight_without_a_result() {
     silent.recv_from(&mut buffer).expect("the first ping");
     session.stop();
     assert!(session.wait(LONG).expect("no failure"));
-    let summary = session.summary(None).expect("all");
+    let summary = session.summary();
     assert_eq!((summary.sent, summary.pending, summary.loss), (0, 1, None));
 }
 

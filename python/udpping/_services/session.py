@@ -130,21 +130,22 @@ class Session:
 
     def run(self, latest: int | None = None) -> Run:
         """Return the run so far, with all rows or the `latest` of each target."""
-        total = self.summary()
+        targets, table, total, each = self._core.run(latest)
+        names = [name for name, *_ in targets]
         # A run that is kept must not keep the session, which has the sockets.
-        targets, options = self.targets, self._options
+        options = self._options
 
         def settings() -> "Settings":
             return measured("udpping.ping", targets, options)
 
+        everything = Summary(total_name(names), total)
         if len(targets) == 1:
-            return Run(self._core.table(latest), total, (total,), settings)
-        summaries = tuple(Summary(name, self._core.summary(i)) for i, (name, *_) in enumerate(targets))
-        return Run(self._core.table(latest), total, summaries, settings)
+            return Run(table, everything, (everything,), settings)
+        return Run(table, everything, tuple(map(Summary, names, each)), settings)
 
     def summary(self) -> Summary:
         """Return the summary so far."""
-        return Summary(total_name([name for name, *_ in self.targets]), self._core.summary(None))
+        return Summary(total_name([name for name, *_ in self.targets]), self._core.summary())
 
     def _interrupted(self) -> Interrupted:
         self.stop()

@@ -111,11 +111,13 @@ impl Account {
 
     /// Several accounts taken together.
     pub fn sum(accounts: &[Self]) -> Self {
-        let mut sum = Self::of_rows(Vec::new());
-        for account in accounts {
+        let Some((first, others)) = accounts.split_first() else { return Self::of_rows(Vec::new()) };
+        let mut sum = first.clone();
+        for account in others {
             sum.tally.merge(&account.tally);
             sum.round_trips.extend(&account.round_trips);
             sum.rows.extend(account.rows.iter().cloned());
+            sum.sees_foreign &= account.sees_foreign;
             sum.knows_order &= account.knows_order;
         }
         sum

@@ -42,17 +42,14 @@ pub struct PingLog {
     pub(super) problem: Option<String>,
 }
 
-impl PingLog {
-    /// Where its pings go; `None` while its name is not found.
-    #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
+/// The name of a target, its address once that is found, and why its last ping that was not sent was not.
+pub type TargetFacts = (String, Option<String>, Option<String>);
 
-    /// Why its last ping that was not sent was not.
+impl PingLog {
+    /// Its name, address and problem.
     #[must_use]
-    pub fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    pub fn facts(&self) -> TargetFacts {
+        (self.name.clone(), self.address.map(|address| address.to_string()), self.problem.clone())
     }
 }
 
