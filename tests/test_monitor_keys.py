@@ -118,6 +118,87 @@ def test_nor_does_it_after_the_monitor_has_been_away(keys: Path, tmp_path: Path)
         assert seen.names("device") == ["down"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Heartbeat {time} id=device session=1", "Heartbeat id=device session=1", "Heartbeat 9 {time} id=device",
+     "Heartbeat 9 {time} session=1", "Heartbeat 9 {time}", "9 {time}"],
+)  # fmt: skip
+def test_what_cannot_be_told_from_its_replay_is_refused(monitor: udpping.Monitor, line: str) -> None:
+    seen = Seen(monitor)
+    with Device(monitor.address, key=OPS) as device, udp_socket() as one, udp_socket() as other:
+        device.rise(monitor)
+        before = peer_of(monitor, "device")
+        sealed = seal(line.format(time=f"{time.time():.3f}"), OPS)
+        for stranger in (one, other, one):
+            put(monitor, [sealed], stranger)
+        after = peer_of(monitor, "device")
+    assert after.state in ALIVE
+    assert (after.received, after.duplicates, after.address, after.last_seen_wall_ns) == (
+        before.received,
+        before.duplicates,
+        before.address,
+        before.last_seen_wall_ns,
+    )
+    counters = monitor.counters
+    assert (counters.clients, counters.unreadable, counters.forged) == (1, 3, 0)
+    _, reason, datagram = monitor.unreadable[-1]
+    assert (
+        reason
+        == "it is sealed and lacks a number, an id or a session, so that it cannot be told from its replay"
+    )
+    assert datagram == sealed
+    assert seen.names() == ["new", "up"]
+
+
+def test_a_key_may_be_for_some_senders_only(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"ops {OPS[1]} web*,db1\nlab {LAB[1]}\n", encoding="utf-8")
+    with pytest.raises(
+        udpping.ConfigError, match=r'^id "mail" is not usable: expected web\*,db1: the key ops'
+    ):
+        udpping.Heartbeat(id="mail", key=keys, key_name="ops")
+    with (
+        udpping.Monitor(HERE, 0, keys=keys) as monitor,
+        udpping.Heartbeat(*monitor.address, id="web7", interval=TICK, key=keys, key_name="ops"),
+        udpping.Heartbeat(*monitor.address, id="mail", interval=TICK, key=keys, key_name="lab"),
+        Device(monitor.address, id="mail", session=2, key=OPS) as device,
+    ):
+        wait_until(lambda: {state_of(monitor, name) for name in ("web7", "mail")} == {"up"})
+        put(monitor, [seal(f"Heartbeat 1 {time.time()} id=mail session=9", OPS)], device.socket)
+        assert peer_of(monitor, "mail").sessions == 1
+        assert monitor.unreadable[-1][1] == "it is sealed with a key that is not for its id"
+
+
+def test_what_was_recorded_while_no_monitor_was_there_is_stale(keys: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    options = {"keys": keys, "state": state, "detector": "fixed:10"}
+    with udpping.Monitor(HERE, 0, **options) as monitor:  # type: ignore[arg-type]
+        device = Device(monitor.address, key=OPS)
+        with device:
+            device.rise(monitor)
+        before = peer_of(monitor, "device")
+    # It goes on for a while, an attacker records that, and it dies.
+    with udp_socket() as recorder:
+        recorder.bind((HERE, 0))
+        device.address = recorder.getsockname()
+        with device:
+            recorded = [device.beat() for _ in range(20)]
+        device.session, device.seq, device.began = 2, 0, time.time()
+    # Longer than the client may be silent: clocks are not believed to agree better than that.
+    time.sleep(3)
+    with udpping.Monitor(HERE, 0, **options) as monitor, udp_socket() as stranger:  # type: ignore[arg-type]
+        seen = Seen(monitor)
+        put(monitor, recorded, stranger)
+        seen.until("down")
+        after = peer_of(monitor, "device")
+        assert (after.seq, after.received, after.address) == (before.seq, before.received, before.address)
+        assert seen.names("device") == ["down"]
+        assert monitor.counters.stale == len(recorded)
+        device.address = monitor.address
+        with device:
+            device.rise(monitor)
+
+
 def test_a_device_without_a_clock_is_let_in_by_its_boot_count(monitor: udpping.Monitor) -> None:
     seen = Seen(monitor)
     with Device(monitor.address, key=OPS, clock=False, boot=1) as device:

@@ -39,8 +39,9 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
       absolute: what a stopped or sleeping sender missed is skipped, and never caught up with.
     * `id`: who is alive: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of this machine,
       with a `-` for every other character.
-    * `key`: the path of a file with keys, one `name secret` on each line, to sign heartbeats with
-      (HMAC-SHA-256). `None` takes the keys from the environment's `UDPPING_KEY`; without it, none.
+    * `key`: the path of a file with keys, one `name secret` or `name secret senders` on each line, to sign
+      heartbeats with (HMAC-SHA-256). `None` takes the keys from the environment's `UDPPING_KEY`; without it,
+      none.
     * `key_name`: which of several keys.
     * `wire`: `"full"`, or `"lab3"` (`Heartbeat 1 1700000000.25`) or `"lab2"` (`1 1700000000.25`) for the
       course's servers, which crash on more words. These have room for no key, no `boot` and no goodbye.

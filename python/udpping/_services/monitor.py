@@ -45,7 +45,8 @@ class MonitorCounters:
     dropped: int
     """Datagrams lost on purpose, as `loss` asks for."""
     unreadable: int
-    """Datagrams that are no heartbeat in any dialect. `Monitor.unreadable` shows the latest."""
+    """Datagrams that are no heartbeat in any dialect, or whose seal is right and does not protect them.
+    `Monitor.unreadable` shows the latest."""
     unsealed: int
     """Datagrams without a seal, where keys ask for one."""
     forged: int
@@ -105,8 +106,10 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     * `detector`: when silence is suspicious: one of `udpping.detect` or its text. Two heartbeats are too few
       for any: until the third, three intervals and a second are fine.
     * `interval`: the least interval that is assumed of clients that do not state theirs, from 1 ms to a day.
-    * `keys`: a file with a line `name secret` for each key; without one, the environment's `UDPPING_KEY`. If
-      there are keys, heartbeats that are not sealed with one are refused before anything is made of them.
+    * `keys`: a file with a line `name secret` for each key, or `name secret senders` for one that is good for
+      some names only, such as `web*,db1`; without a file, the environment's `UDPPING_KEY`. If there are keys,
+      heartbeats that are not sealed with one, or that could not be told from a replay, are refused before
+      anything is made of them.
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
     * `losses`: whether each loss is an event.
     * `beats`: whether each heartbeat is one, for those who want to see them come.

@@ -84,6 +84,11 @@ impl HeartbeatPlan {
         if !is_name(&options.id) {
             return Err(Invalid::quoted("id", &options.id, NAME_RULE));
         }
+        if let Some(key) = options.key.as_ref().filter(|key| !key.is_for(&options.id)) {
+            let expected =
+                format!("{}: the key {} is for no other", key.senders().unwrap_or("*"), key.name());
+            return Err(Invalid::quoted("id", &options.id, expected));
+        }
         let whole = |what, value: i64, least: u64, expected: &str| {
             u64::try_from(value)
                 .ok()

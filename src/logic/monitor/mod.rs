@@ -19,6 +19,7 @@ mod niche;
 mod outage;
 mod peer;
 mod plan;
+mod replay;
 mod roster;
 mod saved;
 mod session;
@@ -54,6 +55,8 @@ pub struct Monitor {
     counters: Counters,
     unread: view::Samples,
     full_reported: bool,
+    /// By how much this machine's wall clock was set since the start.
+    clock_steps: Nanos,
     /// Buffers that are used again.
     slots: Vec<u32>,
     out: Vec<u8>,
@@ -79,6 +82,7 @@ impl Monitor {
             counters: Counters::default(),
             unread: view::Samples::default(),
             full_reported: false,
+            clock_steps: 0,
             slots: Vec::new(),
             out: Vec::new(),
             unrouted: Vec::new(),
@@ -289,16 +293,19 @@ impl Monitor {
             }
         };
         if !self.plan.keys.is_empty() {
-            match &beat.seal {
-                None => return self.counters.unsealed += 1,
-                Some(seal) if !self.plan.keys.verify(seal) => return self.counters.forged += 1,
-                Some(_) => {}
+            let Some(seal) = &beat.seal else { return self.counters.unsealed += 1 };
+            let Some(key) = self.plan.keys.verify(seal) else { return self.counters.forged += 1 };
+            if let Err(reason) = replay::check(&beat, key) {
+                self.counters.unreadable += 1;
+                return self.unread.keep(source, datagram, reason);
             }
         }
         let known = self.roster.find(hash, beat.id, source);
         let Some(key) = known.or_else(|| self.admit(&beat, source, now)) else { return };
-        self.evaluator.hear(now);
         let fresh = self.receive_from(key, &beat, source, now);
+        if fresh || self.plan.keys.is_empty() {
+            self.evaluator.hear(now);
+        }
         if fresh && self.plan.answer {
             answer(&beat, now, out);
             if out.len() > datagram.len() {
@@ -348,6 +355,10 @@ impl Monitor {
         let Some(mut client) = self.roster.entry(key) else { return false };
         if !self.plan.keys.is_empty() {
             client.seal();
+        }
+        if client.peer.is_recorded(beat, self.clock_steps) {
+            self.counters.stale += 1;
+            return false;
         }
         let (peer, evaluator) = (&mut *client.peer, &mut self.evaluator);
         let mut started_again = false;
@@ -417,6 +428,7 @@ impl Monitor {
             self.evaluator.report_own(now, Kind::Stalled, |event| event.span = Some(gap));
         }
         if let Some(by) = found.stepped {
+            self.clock_steps = self.clock_steps.saturating_add(by);
             self.evaluator.report_own(now, Kind::ClockStepped, |event| event.span = Some(by));
         }
     }

@@ -86,6 +86,8 @@ pub(super) struct History {
     pub(super) bye: Option<i32>,
     /// So much of its silence was not watched, and is not held against it.
     pub(super) unwatched: Nanos,
+    /// When this monitor took over from another, by the sender's wall clock, until it is heard.
+    pub(super) resumed: Option<i64>,
 }
 
 /// Rising numbers below the highest.
@@ -251,11 +253,7 @@ impl Peer {
                 && !self.sealed;
             return if alive && alone { SessionMatch::New } else { SessionMatch::Over { alive } };
         }
-        let boots = of.boot().zip(self.session.boot()).map(|(new, known)| new.cmp(&known));
-        let newer = boots.filter(|order| order.is_ne()).map_or_else(
-            || of.start().zip(self.session.start()).is_some_and(|(new, known)| new > known),
-            std::cmp::Ordering::is_gt,
-        );
+        let newer = of.is_after(self.session);
         let silent = !matches!(self.state, State::New | State::Up);
         if newer || (!self.sealed && silent) {
             return SessionMatch::New;
@@ -268,10 +266,16 @@ impl Peer {
         SessionMatch::Over { alive: false }
     }
 
-    /// For senders without session numbers: a new session has lower numbers at a later time.
+    /// For senders without session numbers: a new session has lower numbers at a later time. A sealed heartbeat has a
+    /// session number, and its client none if it was known before there were keys.
     fn classify_unnumbered(&self, beat: &Heartbeat<'_>) -> SessionMatch {
         if self.sealed {
-            return SessionMatch::Current;
+            let is_first = self.account.is_none() && self.floor().is_none();
+            return match Session::of(beat).is_after(self.session) {
+                _ if is_first => SessionMatch::Current,
+                true => SessionMatch::New,
+                false => SessionMatch::Over { alive: false },
+            };
         }
         let back = beat.seq.is_some_and(|seq| self.account.is_some() && seq < self.seq);
         let later = beat.wall_ns.zip(self.last_sent).is_some_and(|(new, last)| new > last.get());
@@ -283,7 +287,7 @@ impl Peer {
         self.reset_account();
         (self.session, self.last_sent) = (Session::default(), None);
         if let Some(history) = &mut self.history {
-            (history.earlier, history.floor) = ([None; EARLIER], None);
+            (history.earlier, history.floor, history.resumed) = ([None; EARLIER], None, None);
         }
     }
 
@@ -374,7 +378,7 @@ impl Peer {
         let update = self.clocks.hear(known_steps, self.interval(), sample, at);
         self.forget_below();
         if let Some(history) = &mut self.history {
-            history.unwatched = 0;
+            (history.unwatched, history.resumed) = (0, None);
         }
         self.seq = seq;
         self.last = at;

@@ -9,6 +9,7 @@ use super::account::Counts;
 use super::detect::Deadlines;
 use super::event::State;
 use super::interval::Interval;
+use super::niche::NicheI64;
 use super::peer::{PATIENCE, Peer};
 use super::session::Session;
 use crate::logic::codec::heartbeat::{Heartbeat, INTERVALS, is_name};
@@ -35,7 +36,7 @@ fn refused(line: &str) -> Invalid {
 pub(super) fn write(peer: &Peer, text: &mut String) {
     let counts = peer.counts();
     let session = peer.session;
-    let fields: [&dyn Display; 24] = [
+    let fields: [&dyn Display; 25] = [
         &peer.name,
         &u8::from(peer.nameless),
         &u8::from(peer.sealed),
@@ -60,6 +61,7 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
         &counts.taken_back,
         &counts.runs,
         &counts.longest_run,
+        &maybe(peer.last_sent.map(NicheI64::get)),
     ];
     for (index, field) in fields.iter().enumerate() {
         // Writing into memory cannot fail.
@@ -103,6 +105,8 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
         longest_run: next(&mut fields)?,
         pending: 0,
     };
+    // The first versions did not write it.
+    let sent = fields.next().and_then(|sent| sent.parse::<i64>().ok());
     // As for a new client.
     let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
     let deadlines = Deadlines { late: patience, suspect: patience, down: patience };
@@ -123,6 +127,8 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     }
     let history = peer.history();
     (history.floor, history.carried, history.bye) = (Some(seq), counts, bye);
+    peer.last_sent = sent.map(NicheI64::from);
+    peer.resume(now.wall, sent);
     Some(peer)
 }
 

@@ -47,6 +47,15 @@ impl Session {
         Some(self.boot?.get().cast_unsigned())
     }
 
+    /// Whether it has a higher boot number than another one, or began later by the sender's clock.
+    pub(super) fn is_after(self, other: Self) -> bool {
+        let boots = self.boot().zip(other.boot()).map(|(new, known)| new.cmp(&known));
+        boots.filter(|order| order.is_ne()).map_or_else(
+            || self.start().zip(other.start()).is_some_and(|(new, known)| new > known),
+            std::cmp::Ordering::is_gt,
+        )
+    }
+
     /// When it began, by the sender's wall clock.
     pub(super) fn start(self) -> Option<i64> {
         self.start.map(NicheI64::get)

@@ -3,6 +3,7 @@
 mod hard;
 mod memory;
 mod outage;
+mod replay;
 mod sessions;
 
 use super::*;

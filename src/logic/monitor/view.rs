@@ -21,7 +21,8 @@ counters! {
     /// What came in, and what the monitor had to put up with. `dropped` is for whoever drives it to fill in.
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, as `loss` asks for.";
-    unreadable: u64 = Counter, "datagrams", "Datagrams that are no heartbeat in any dialect.";
+    unreadable: u64 = Counter, "datagrams",
+        "Datagrams that are no heartbeat in any dialect, or whose seal is right and does not protect them.";
     unsealed: u64 = Counter, "datagrams", "Datagrams without a seal, where keys ask for one.";
     forged: u64 = Counter, "datagrams", "Datagrams with a seal that is wrong.";
     stale: u64 = Counter, "datagrams",

@@ -39,6 +39,12 @@ pub enum Unreadable {
     /// Its seal is malformed.
     #[error("it has a malformed seal: `key=NAME mac=` and 32 small hexadecimal digits must end it")]
     Seal,
+    /// Its seal is right, and covers too little.
+    #[error("it is sealed and lacks a number, an id or a session, so that it cannot be told from its replay")]
+    Replayable,
+    /// Its seal is right, and its key is for other senders.
+    #[error("it is sealed with a key that is not for its id")]
+    OtherSender,
 }
 
 impl<'a> Heartbeat<'a> {

@@ -20,6 +20,8 @@ const SECRET: std::ops::RangeInclusive<usize> = 16..=1_024;
 #[derive(Clone)]
 pub struct Key {
     name: Box<str>,
+    /// The senders that it is for, as in the file; `None`: all.
+    senders: Option<Box<str>>,
     /// The secret is hashed once.
     ready: Hmac<Sha256>,
 }
@@ -80,7 +82,28 @@ impl Key {
         let expected =
             "`name secret`, the secret of 16 to 1024 bytes; `openssl rand -hex 32` makes a good one";
         let refused = || Invalid::new("key", format!("with a secret of {} bytes", secret.len()), expected);
-        Ok(Self { name: name.into(), ready: ready.ok_or_else(refused)? })
+        Ok(Self { name: name.into(), senders: None, ready: ready.ok_or_else(refused)? })
+    }
+
+    /// Restricts it to senders of these names: patterns with commas between, where `*` stands for any characters.
+    pub fn only_for(self, senders: &str) -> Result<Self, Invalid> {
+        let is_pattern = |pattern: &str| is_name(&pattern.replace('*', "x"));
+        if !senders.split(',').all(is_pattern) {
+            let expected = "names with commas between and `*` for any characters, such as web*,db1";
+            return Err(Invalid::new("key", "for senders that have no such names", expected));
+        }
+        Ok(Self { senders: Some(senders.into()), ..self })
+    }
+
+    /// Whether it is for a sender of that name.
+    pub fn is_for(&self, id: &str) -> bool {
+        let is_like = |pattern| is_like(id, pattern);
+        self.senders.as_deref().is_none_or(|senders| senders.split(',').any(is_like))
+    }
+
+    /// The senders that it is for, as in the file; `None`: all.
+    pub fn senders(&self) -> Option<&str> {
+        self.senders.as_deref()
     }
 
     /// Its name.
@@ -89,7 +112,7 @@ impl Key {
     }
 
     /// Ends the line that begins at `start`.
-    pub(super) fn seal(&self, start: usize, line: &mut Vec<u8>) {
+    pub(in crate::logic) fn seal(&self, start: usize, line: &mut Vec<u8>) {
         // Writing into memory cannot fail.
         let _ = write!(line, " key={}", self.name);
         let code = self.ready.clone().chain_update(&line[start..]).finalize().into_bytes();
@@ -113,28 +136,38 @@ impl fmt::Debug for Key {
 }
 
 impl Keys {
-    /// Reads keys as a file holds them: `name secret` on each line; a lone secret is called `default`. Empty lines and
-    /// lines that begin with `#` are ignored.
+    /// Reads keys as a file holds them: `name secret`, or `name secret senders`, on each line; a lone secret is called
+    /// `default`. Empty lines and lines that begin with `#` are ignored.
     pub fn read(text: &str) -> Result<Self, Invalid> {
         let mut keys = HashMap::new();
         let lines = (1..).zip(text.lines().map(str::trim));
         for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             let on_its_line =
                 |error: Invalid| Invalid { value: format!("on line {number} {}", error.value), ..error };
-            let (name, secret) = line.split_once(char::is_whitespace).unwrap_or(("default", line));
-            let secret = secret.trim();
-            // The first word of a passphrase would be taken for the key's name, which is not secret.
-            if secret.contains(char::is_whitespace) {
-                let expected = "a name and a secret, neither with spaces";
-                return Err(on_its_line(Invalid::new("key", "with more than two words", expected)));
-            }
-            let key = Key::new(name, secret.as_bytes()).map_err(on_its_line)?;
-            if keys.insert(key.name.clone(), key).is_some() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let key = match words[..] {
+                [secret] => Key::new("default", secret.as_bytes()),
+                [name, secret] => Key::new(name, secret.as_bytes()),
+                [name, secret, senders] => {
+                    Key::new(name, secret.as_bytes()).and_then(|key| key.only_for(senders))
+                }
+                _ => {
+                    let expected = "a name, a secret without spaces, and perhaps the senders it is for";
+                    Err(Invalid::new("key", "with more than three words", expected))
+                }
+            };
+            let key = key.map_err(on_its_line)?;
+            if keys.contains_key(&key.name) {
                 return Err(on_its_line(Invalid::new("key", "with the name of another", "each name once")));
             }
+            keys.insert(key.name.clone(), key);
         }
         if keys.is_empty() {
-            return Err(Invalid::new("key", "without a line", "`name secret`, or a secret alone"));
+            return Err(Invalid::new(
+                "key",
+                "without a line",
+                "`name secret`, `name secret senders`, or a secret alone",
+            ));
         }
         Ok(Self { keys })
     }
@@ -152,12 +185,28 @@ impl Keys {
         }
     }
 
-    /// Whether a seal is valid, in constant time.
-    pub fn verify(&self, seal: &Seal<'_>) -> bool {
-        self.keys.get(seal.key).is_some_and(|key| {
-            key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).is_ok()
-        })
+    /// The key of a seal, if the seal is right. The comparison takes as long for a wrong code as for the right one.
+    pub fn verify(&self, seal: &Seal<'_>) -> Option<&Key> {
+        let key = self.keys.get(seal.key)?;
+        key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).ok()?;
+        Some(key)
     }
+}
+
+/// Whether a text is like a pattern, where `*` stands for any characters; in linear time.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return text == pattern };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(mut text) = text.strip_prefix(start).and_then(|text| text.strip_suffix(end)) else {
+        return false;
+    };
+    middle.split('*').all(|part| match text.split_once(part) {
+        Some((_, after)) => {
+            text = after;
+            true
+        }
+        None => false,
+    })
 }
 
 #[cfg(test)]
@@ -190,13 +239,39 @@ mod tests {
     }
 
     #[test]
+    fn a_key_may_be_for_some_senders() {
+        let keys = Keys::read(&format!("ops {SECRET}\nweb {SECRET} web*,db1,*.lab.*-x")).unwrap();
+        let is_for = |key, id| keys.find(Some(key)).unwrap().is_for(id);
+        for id in ["web", "web1", "web.lab", "db1", ".lab.-x", "a.lab.b-x", "a.lab.lab.c-d-x"] {
+            assert!(is_for("web", id) && is_for("ops", id), "{id}");
+        }
+        for id in ["we", "aweb", "db", "db12", "xdb1", ".lab-x", "a.lab.b-y", "lab.b-x"] {
+            assert!(!is_for("web", id) && is_for("ops", id), "{id}");
+        }
+        for (text, pattern, like) in [
+            ("aa", "a*a", true),
+            ("a", "a*a", false),
+            ("aba", "a*b*a", true),
+            ("aa", "a*b*a", false),
+            ("abcabc", "*abc", true),
+            ("abab", "*ab*ab*", true),
+            ("ab", "*ab*ab*", false),
+            ("x", "**", true),
+        ] {
+            assert_eq!(is_like(text, pattern), like, "{text} {pattern}");
+        }
+    }
+
+    #[test]
     fn invalid_keys_are_refused_and_not_printed() {
         for (text, why) in [
             ("", "without a line"),
             ("# nothing\n\n", "without a line"),
             ("short", "16 to 1024 bytes"),
             ("ops short", "key on line 1 with a secret of 5 bytes"),
-            ("correct horse battery staple", "neither with spaces"),
+            ("correct horse battery staple", "with more than three words"),
+            (&format!("ops {SECRET} web=1"), "names with commas between"),
+            (&format!("ops {SECRET} web1,"), "names with commas between"),
             ("ops 012345678901234", "16 to 1024 bytes"),
             (&format!("ops {}", "x".repeat(1_025)), "16 to 1024 bytes"),
             (&format!("a,b {SECRET}"), "a name of 1 to 64"),

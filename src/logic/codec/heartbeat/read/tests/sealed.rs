@@ -82,11 +82,11 @@ fn a_seal_covers_every_byte() {
     let seal = read.seal.unwrap();
     assert_eq!(seal.key, "ops");
     assert_eq!([seal.covered, &sealed[sealed.len() - 37..]].concat(), sealed);
-    assert!(keys.verify(&seal));
+    assert!(keys.verify(&seal).is_some());
     assert_eq!(Heartbeat { seal: None, ..read }, SEALED);
     let other = Keys::read("ops another-secret-of-some-length").unwrap();
-    assert!(!other.verify(&seal) && !Keys::default().verify(&seal));
-    assert!(!keys.verify(&Seal { key: "default", ..seal }));
+    assert!(other.verify(&seal).is_none() && Keys::default().verify(&seal).is_none());
+    assert!(keys.verify(&Seal { key: "default", ..seal }).is_none());
 
     for cut in 1..sealed.len() {
         let read = Heartbeat::read(&sealed[..cut]);
@@ -103,7 +103,7 @@ fn a_seal_covers_every_byte() {
         assert!([Unreadable::Seal, Unreadable::Twice].contains(&error), "{end:?}: {error}");
     }
     let framed = [&u16::try_from(sealed.len()).unwrap().to_be_bytes(), &sealed[..]].concat();
-    assert!(!keys.verify(&Heartbeat::read(&framed).unwrap().seal.unwrap()));
+    assert!(keys.verify(&Heartbeat::read(&framed).unwrap().seal.unwrap()).is_none());
     let text = String::from_utf8(sealed.clone()).unwrap();
     for changed in [
         text.replace(" mac=", "\tmac="),
@@ -129,7 +129,7 @@ fn no_bit_of_a_sealed_line_can_flip() {
         // It cannot be read, or its seal is wrong.
         if let Ok(read) = Heartbeat::read(&changed) {
             let seal = read.seal.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&changed)));
-            assert!(!keys.verify(&seal), "{}", String::from_utf8_lossy(&changed));
+            assert!(keys.verify(&seal).is_none(), "{}", String::from_utf8_lossy(&changed));
         }
     }
 }
@@ -163,7 +163,7 @@ proptest! {
         prop_assert_eq!(read.seal.map(|seal| seal.key), name.as_deref());
         if let Some(seal) = read.seal {
             let keys = format!("{} {}", seal.key, std::str::from_utf8(SECRET).unwrap());
-            prop_assert!(Keys::read(&keys).unwrap().verify(&seal));
+            prop_assert!(Keys::read(&keys).unwrap().verify(&seal).is_some());
         }
         prop_assert_eq!(Heartbeat { seal: None, ..read }, heartbeat);
     }
@@ -197,7 +197,7 @@ proptest! {
                 _ => changed.truncate(at.max(1)),
             }
         }
-        let believed = Heartbeat::read(&changed).is_ok_and(|read| read.seal.is_some_and(|seal| keys.verify(&seal)));
+        let believed = Heartbeat::read(&changed).is_ok_and(|read| read.seal.is_some_and(|seal| keys.verify(&seal).is_some()));
         prop_assert_eq!(believed, changed == sealed);
     }
 
@@ -210,4 +210,12 @@ proptest! {
     fn any_text_is_read_without_harm(text in "(Ping|[0-9]{0,20}|[-+.:,|=#@{}\"'\\\\]|Fri Sep 20|13:12:19|2024-09-20|id|mac|é|\n| ){0,14}") {
         let _ = (Heartbeat::read(text.as_bytes()), sent_at(text.as_bytes()));
     }
+}
+
+#[test]
+fn codes_are_compared_in_constant_time() {
+    let source = include_str!("../../seal.rs");
+    let (code, _) = source.split_once("#[cfg(test)]").unwrap();
+    assert_eq!(code.matches("verify_truncated_left(&seal.mac)").count(), 1);
+    assert_eq!(code.matches(".mac").count(), 1, "a code is used elsewhere");
 }
