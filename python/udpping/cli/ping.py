@@ -9,9 +9,12 @@ from udpping._console.options import Parser, any_whole, chosen_profile, port, wh
 from udpping._services.ping import PrintedPinger
 from udpping.cli._end import Deadline, calling
 from udpping.cli._output import FAILED, Report, command_parser
+from udpping.errors import AddressError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from udpping.lab._client import Client
 
 PURPOSE = """Ping a UDP server that answers, such as `udpping server`: once a second, unless told otherwise.
@@ -36,22 +39,12 @@ def main(words: list[str]) -> int:
     deadline = Deadline(options.deadline)
     report = Report(json=options.json)
     if client is None:
-        if options.interval is None and not options.flood:
-            options.interval = INTERVAL
-        if options.count is None and options.deadline is None:
-            options.count = COUNT
+        settle_pace(options)
     if options.forever:
         options.count = None
     host, number = parse_target(options.target, options.port)
     lab_client = None if options.json or options.quiet else client
-    pinger = PrintedPinger(
-        host,
-        number,
-        {name: getattr(options, name) for name in PING},
-        rows=not options.quiet,
-        announce=lab_client is not None,
-        flood=options.flood,
-    )
+    pinger = open_pinger(host, number, options, deadline, announce=lab_client is not None)
     if not report.is_terminal:
         pinger.miss_no_row(MEMORY)
     deadline.then(pinger.stop)
@@ -73,6 +66,27 @@ def main(words: list[str]) -> int:
         return FAILED
     is_cut = deadline.over and options.count is not None and summary.sent < options.count
     return 0 if summary.received and not is_cut else 1
+
+
+def settle_pace(options: "Namespace") -> None:
+    """Set how often and how many times to ping, where no option does."""
+    if options.interval is None and not options.flood:
+        options.interval = INTERVAL
+    if options.count is None and options.deadline is None:
+        options.count = COUNT
+
+
+def open_pinger(
+    host: str, number: int, options: "Namespace", deadline: Deadline, *, announce: bool
+) -> PrintedPinger:
+    wanted = {name: getattr(options, name) for name in PING}
+    rows = not options.quiet
+    try:
+        return PrintedPinger(host, number, wanted, rows=rows, announce=announce, flood=options.flood)
+    except KeyboardInterrupt:
+        if deadline.over:
+            raise AddressError(f"cannot find host {host!r} within {options.deadline:g}s: see -w") from None
+        raise
 
 
 def tell_missing(pinger: PrintedPinger, report: Report) -> bool:
@@ -118,7 +132,7 @@ def parser(client: "Client | None" = None) -> Parser:
         "-f",
         "--flood",
         action="store_true",
-        help="one when the last is done; with -i: to other hosts too more than one every"
+        help="the next when the last is done; with -i: lifts the limit to other hosts, one every"
         f" {_core.SHORTEST_GAP / 1e6:g}ms",
     )
     options.add_argument(
@@ -139,9 +153,7 @@ def parser(client: "Client | None" = None) -> Parser:
         default=TIMEOUT,
         help=f"how long to wait for a reply ({TIMEOUT:g}s)",
     )
-    options.add_time(
-        "-w", "--deadline", within=SIMULATION, help="how long it takes at most, whatever has come until then"
-    )
+    options.add_time("-w", "--deadline", within=SIMULATION, help="stop after so long, whatever has come")
     options.add_time("-l", "--linger", within=LINGER, help="how long to listen for late replies at the end")
     options.add_argument(
         "--misses", type=whole(1, MOST_PINGS), metavar="N", help="give up after N in a row without a reply"
