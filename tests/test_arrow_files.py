@@ -76,7 +76,9 @@ def of_ipc_by_polars(content: bytes) -> object:
 
 def of_buffers(content: bytes) -> object:
     core = _core.run_from_buffers(content)
-    return core.csv_lines(0, len(core)), stats.loss(udpping.Run(core, RUN.summary, (RUN.summary,), {}))
+    return core.csv_lines(0, len(core)), stats.loss(
+        udpping.Run(core, RUN.summary, (RUN.summary,), RUN.settings)
+    )
 
 
 def parquet(run: udpping.Run) -> bytes:
