@@ -22,13 +22,13 @@ use crate::logic::Nanos;
 use crate::logic::link::{Link, LinkPlan, Packet};
 use crate::logic::monitor::{Counters, Event, Monitor, MonitorPlan, PeerRow, TICK, Unread};
 use crate::logic::random::Direction;
-use connection::Prober;
+use connection::{Paths, Prober};
 use state_writer::StateWriter;
 
 /// Datagrams received with one system call.
 const SLOTS: usize = 64;
 /// The most events waiting to be written; the files lack further ones.
-const MAX_UNWRITTEN: usize = 1 << 20;
+const MAX_UNWRITTEN: usize = 1 << 16;
 /// The longest time between two checks of the detectors, and the longest stop, however many datagrams wait.
 const MAX_BUSY: Nanos = 5 * TICK;
 
@@ -79,6 +79,8 @@ struct Inner {
     dropped: u64,
     /// Events not written yet; `None` without files.
     unwritten: Option<Vec<Event>>,
+    /// Events that the files lack.
+    lost_to_files: u64,
 }
 
 /// A snapshot.
@@ -110,7 +112,7 @@ impl Watcher {
         let mut monitor = Monitor::new(plan, clock.moment());
         let writer = StateWriter::open(settings.state, settings.log, &mut monitor, clock.moment())?;
         let unwritten = writer.as_ref().map(|_| Vec::new());
-        let inner = Inner { monitor, link: None, dropped: 0, unwritten };
+        let inner = Inner { monitor, link: None, dropped: 0, unwritten, lost_to_files: 0 };
         let state =
             Arc::new(MonitorState { backend: settings.backend, clock, prober, inner: Mutex::new(inner) });
         let socket = Mutex::new(Some(Arc::new(socket)));
@@ -157,7 +159,8 @@ impl Watcher {
         let unkept = self.writer.as_ref().and_then(StateWriter::failure);
         let inner = lock(&self.state.inner);
         let (heard, dropped) = (inner.monitor.counters(), inner.dropped);
-        let counters = Counters { received: heard.received + dropped, dropped, ..heard };
+        let unwritten = inner.lost_to_files;
+        let counters = Counters { received: heard.received + dropped, dropped, unwritten, ..heard };
         Totals { counters, unkept }
     }
 
@@ -201,7 +204,7 @@ impl MonitorState {
         let mut looked = woken;
         // Datagrams that arrived before the stop are still received, for a limited time.
         let mut stop_at = None;
-        let mut prober = lock(&self.prober).take();
+        let (mut prober, mut paths) = (lock(&self.prober).take(), Paths::default());
         lock(&self.inner).monitor.rested(self.clock.moment());
         loop {
             if stop_at.is_none() && shared.is_stopping() {
@@ -239,7 +242,7 @@ impl MonitorState {
                 let witness = prober.probe(now, inner.monitor.is_anxious());
                 inner.monitor.set_witness(Some(witness));
             }
-            inner.monitor.wake_with(now, socket.kernel_drops(), &mut connection::cause);
+            inner.monitor.wake_with(now, socket.kernel_drops(), &mut |to| paths.cause(now.mono, to));
             inner.publish(shared);
             let next = inner.monitor.next_deadline().map_or(TICK, |at| (at - now.mono).min(TICK));
             drop(inner);
@@ -274,13 +277,13 @@ impl Inner {
         if events.peek().is_none() {
             return;
         }
-        let unwritten = &mut self.unwritten;
+        let (unwritten, lost) = (&mut self.unwritten, &mut self.lost_to_files);
         shared.events.extend(events.inspect(|event| {
-            if let Some(unwritten) = unwritten
-                && event.is_notable()
-                && unwritten.len() < MAX_UNWRITTEN
-            {
+            let Some(unwritten) = unwritten.as_mut().filter(|_| event.is_notable()) else { return };
+            if unwritten.len() < MAX_UNWRITTEN {
                 unwritten.push(event.clone());
+            } else {
+                *lost += 1;
             }
         }));
     }

@@ -59,7 +59,7 @@ mod _core {
     #[pymodule_export]
     use super::link::{check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
     #[pymodule_export]
-    use super::monitor::{HeartbeatMonitor, check_keys, is_notable, sim_heartbeat};
+    use super::monitor::{HeartbeatMonitor, check_keys, event_names, is_notable, sim_heartbeat};
     #[pymodule_export]
     use super::ping::{PingSession, ping_defaults};
     #[pymodule_export]

@@ -196,6 +196,12 @@ pub(super) fn is_notable(event: &str, before: Option<&str>) -> bool {
     Kind::named(event).is_none_or(|kind| kind.is_notable(before.and_then(State::from_name)))
 }
 
+/// The names of all events.
+#[pyfunction]
+pub(super) fn event_names() -> Vec<&'static str> {
+    Kind::names().collect()
+}
+
 /// Steps of virtual time between two checks for signals: some milliseconds of real time.
 const STEPS: u64 = 10_000;
 
@@ -228,6 +234,7 @@ pub(super) fn sim_heartbeat<'py>(
             beats,
             max_clients: faults.len().max(1),
             per_prefix: usize::MAX,
+            burst: usize::MAX,
             ..MonitorPlan::new(parse::<Detector>(detector)?)
         },
         sender,

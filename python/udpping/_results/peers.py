@@ -16,6 +16,8 @@ WIDTH = 99
 INDENT = "    "
 NAME = 24
 """Columns for a name; a longer one has a line to itself."""
+MOST = 1_000
+"""Clients in the table; of more, those with the most heartbeats."""
 STATES = ("new", "up", "late", "suspect", "unknown", "down", "bye")
 
 
@@ -24,12 +26,18 @@ def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str)
 
     Names have no control characters for the terminal: the core refuses them.
     """
-    rows = list(peers)
+    rows = every = list(peers)
+    if len(every) > MOST:
+        shown = sorted(every, key=lambda row: row.received, reverse=True)[:MOST]
+        rows = sorted(shown, key=lambda row: row.client)
     head = ("client", "state", "received", "lost", "loss (95 % interval)", "last heartbeat")
     lines = [_columns(head)] if rows else []
     for row in rows:
         lines += (alarm(line) if row.state == "down" else line for line in _row(row))
         lines += _more(row)
+    if len(every) > MOST:
+        lines.append(f"{len(every) - MOST:,} more, with fewer heartbeats, are not shown")
+    rows = every
     counts = [(state, sum(row.state == state for row in rows)) for state in STATES]
     totals = ", ".join(f"{count:,} {state}" for state, count in counts if count)
     one_or_more = "1 client" if len(rows) == 1 else f"{len(rows):,} clients"

@@ -61,6 +61,10 @@ class MonitorCounters:
     """How often the monitor itself stood still."""
     kernel_drops: int
     """Datagrams that the kernel threw away because the monitor did not keep up, where it tells."""
+    unreported: int
+    """Events of new or restless clients that are only counted, as there were too many."""
+    unwritten: int
+    """Events that are missing in the files of `state` and `log`."""
     clients: int
     """Clients that are known now."""
     outage: int
@@ -82,6 +86,7 @@ class MonitorCounters:
         others = ("unreadable", "unsealed", "forged", "stale", "refused", "evicted", "stalls", "kernel_drops")
         counts = {"dropped on purpose": self.dropped}
         counts |= {name.replace("_", " "): getattr(self, name) for name in others}
+        counts |= {"events only counted": self.unreported, "events not in the files": self.unwritten}
         return ", ".join([always, *(f"{count:,} {name}" for name, count in counts.items() if count)])
 
 

@@ -1,4 +1,4 @@
-"""Runs a command for each event, one at a time, in a thread and for a limited time.
+"""Runs a command for events, one at a time, in a thread and for a limited time.
 
 Values from the network go into its environment, never into its arguments.
 """
@@ -9,9 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import deque
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from collections import OrderedDict, deque
+from threading import Condition, Event, Thread
 from time import gmtime, monotonic, strftime
 
 from udpping._args import checks
@@ -20,39 +19,54 @@ from udpping._services.service import LOOK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from udpping._results.rows import MonitorEvent
 
-WAITING = 256
-"""Events that may wait."""
+WAITING = 4_096
+"""Events of a kind that may wait."""
 LIMIT = 30.0
 """Seconds that one run may take."""
 PATIENCE = 5.0
 """Seconds that the queued events may take at the end."""
 SECOND = 1_000_000_000
+FIRST = ("outage", "isolated", "down")
+"""These are run before all others."""
+ALONE = 8
+"""As many events of a kind have a run each; if more wait, they share one."""
+GATHERED = 2.0
+"""Seconds in which clients that come up share a run."""
+OFTEN, CALMED, SPAN = 10, 60.0, 600.0
+"""A client with so many runs within a span has its further events gathered for so many seconds."""
+CLIENTS = 4_096
+"""Clients whose runs are counted."""
+ROOM = 100_000
+"""Characters of names in the environment; a variable of Linux has 131,072."""
 
 
 class Hook:
-    """Runs a command for each event, in a thread of its own."""
+    """Runs a command for events, in a thread of its own: for all that are notable, or those of some names."""
 
-    def __init__(self, command: str, *, limit: float = LIMIT) -> None:
+    def __init__(self, command: str, *, on: "Collection[str] | None" = None, limit: float = LIMIT) -> None:
         self.words = split(command)
+        self.on = on
         self.limit = limit
-        self.dropped = 0
-        self._queue: Queue[MonitorEvent] = Queue(WAITING)
+        self._waiting = Waiting()
         self._problems: deque[str] = deque(maxlen=WAITING)
         self._closing, self._aborted, self._done = Event(), Event(), Event()
         Thread(target=self._work, daemon=True).start()
 
+    @property
+    def dropped(self) -> int:
+        """Events that went without the command."""
+        return self._waiting.dropped
+
     def run(self, event: "MonitorEvent") -> None:
-        """Queue an event; drop it when too many wait."""
-        try:
-            self._queue.put_nowait(event)
-        except Full:
-            self.dropped += 1
-            if self.dropped == 1:
-                self._problems.append("events come faster than the command runs: some go without it")
+        """Queue an event, if the command is wanted for it."""
+        if not (event.is_notable if self.on is None else event.event in self.on):
+            return
+        if self._waiting.add(event) and self.dropped == 1:
+            self._problems.append("events come faster than the command runs: some go without it")
 
     def problems(self) -> "Iterator[str]":
         while self._problems:
@@ -67,30 +81,29 @@ class Hook:
         finally:
             self._aborted.set()
             self._done.wait()
-        self.dropped += self._queue.qsize()
-        if self.dropped:
-            self._problems.append(f"{self.dropped:,} events went without the command")
+        dropped = self.dropped + len(self._waiting)
+        if dropped:
+            self._problems.append(f"{dropped:,} events went without the command")
 
     def _work(self) -> None:
         try:
             while not self._aborted.is_set():
-                try:
-                    event = self._queue.get(timeout=LOOK)
-                except Empty:
-                    if self._closing.is_set():
-                        return
-                    continue
-                problem = self._run(event)
-                if problem is not None:
-                    self._problems.append(f"{self.words[0]} {problem}, for: {event.message}")
+                closing = self._closing.is_set()
+                events = self._waiting.take(LOOK, everything=closing)
+                if events:
+                    problem = self._run(events)
+                    if problem is not None:
+                        self._problems.append(f"{self.words[0]} {problem}, for: {message(events)}")
+                elif closing:
+                    return
         finally:
             self._done.set()
 
-    def _run(self, event: "MonitorEvent") -> str | None:
+    def _run(self, events: "list[MonitorEvent]") -> str | None:
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own arguments; none comes from the network
                 self.words,
-                env=environ() | environment(event),
+                env=environ() | environment(events),
                 stdin=subprocess.DEVNULL,
                 # Standard output may be JSON.
                 stdout=sys.stderr,
@@ -114,6 +127,65 @@ class Hook:
             return f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"
 
 
+class Waiting:
+    """Events that wait for their run, by kind and by how long they are gathered."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._kinds: OrderedDict[tuple[str, float], deque[tuple[float, MonitorEvent]]] = OrderedDict()
+        self._runs: OrderedDict[str, list[float]] = OrderedDict()
+        self._changed = Condition()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return sum(map(len, self._kinds.values()))
+
+    def add(self, event: "MonitorEvent") -> bool:
+        """Add an event; return whether it was dropped, as too many wait."""
+        now = monotonic()
+        with self._changed:
+            events = self._kinds.setdefault((event.event, self._pause(event, now)), deque())
+            full = len(events) >= WAITING
+            if full:
+                self.dropped += 1
+            else:
+                events.append((now, event))
+            self._changed.notify()
+            return full
+
+    def take(self, seconds: float, *, everything: bool) -> "list[MonitorEvent]":
+        """Wait for the events of the next run, at most so many seconds; all that wait are due at the end."""
+        with self._changed:
+            if not (due := self._due(everything=everything)):
+                self._changed.wait(seconds)
+                due = self._due(everything=everything)
+            if not due:
+                return []
+            events = self._kinds[due]
+            pause = due[1]
+            taken = [events.popleft()[1]] if len(events) <= ALONE and not pause else [e for _, e in events]
+            if pause or len(taken) > 1 or not events:
+                del self._kinds[due]
+            return taken
+
+    def _due(self, *, everything: bool) -> "tuple[str, float] | None":
+        now = monotonic()
+        due = [kind for kind, events in self._kinds.items() if everything or now - events[0][0] >= kind[1]]
+        return min(due, key=lambda kind: kind[0] not in FIRST, default=None)
+
+    def _pause(self, event: "MonitorEvent", now: float) -> float:
+        """Return how long to gather such events."""
+        if event.event == "new" or (event.event == "up" and event.before == "new"):
+            return GATHERED
+        if event.client is None:
+            return 0.0
+        runs = [then for then in self._runs.pop(event.client, []) if now - then < SPAN]
+        self._runs[event.client] = [*runs, now][-OFTEN - 1 :]
+        if len(self._runs) > CLIENTS:
+            self._runs.popitem(last=False)
+        return CALMED if len(runs) >= OFTEN else 0.0
+
+
 def split(command: str) -> list[str]:
     """Split a command as a shell does, and check that there is such a program."""
     try:
@@ -127,20 +199,32 @@ def split(command: str) -> list[str]:
     return words
 
 
-def environment(event: "MonitorEvent") -> dict[str, str]:
-    """Return the environment variables of an event; unknown values are empty."""
+def message(events: "list[MonitorEvent]") -> str:
+    """Write what happened: the first event, and how many more there are."""
+    more = len(events) - 1
+    return f"{events[0].message}, and {more:,} more" if more else events[0].message
+
+
+def environment(events: "list[MonitorEvent]") -> dict[str, str]:
+    """Return the environment variables of events of one kind; unknown values are empty."""
+    event = events[0]
     seconds, rest = divmod(event.wall_ns, SECOND)
     time = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest // 1_000:06}Z"
+    clients = " ".join(dict.fromkeys(event.client for event in events if event.client is not None))
+    if len(clients) > ROOM:
+        clients = clients[:ROOM].rsplit(" ", 1)[0]
     known = {
         "EVENT": event.event,
         "CLIENT": event.client,
+        "CLIENTS": clients,
+        "COUNT": len(events),
         "ADDRESS": event.address,
         "PREVIOUS": event.previous,
         "BEFORE": event.before,
         "SEQ": event.seq,
         "SECONDS": None if event.span_ns is None else f"{event.span_ns / SECOND:.6f}",
         "VALUE": event.value,
-        "MESSAGE": event.message,
+        "MESSAGE": message(events),
         "TIME": time,
         "NUMBER": event.number,
     }

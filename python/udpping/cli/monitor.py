@@ -1,7 +1,9 @@
 """`udpping monitor`: print which clients go up and down, until Ctrl-C, then a table of all."""
 
+import argparse
 from time import monotonic
 
+from udpping import _core
 from udpping._args.durations import HEARTBEAT, LINGER
 from udpping._args.keys import exposed
 from udpping._args.limits import MONITOR_PORT
@@ -25,9 +27,13 @@ It understands `udpping heartbeat` and every client of the course's heartbeat ex
 
 DETECTOR: calibrated:1 per 30 days (the default)  calibrated:10 per day  fixed:3  phi:8  chen:2s
 
-COMMAND is run for each event, without a shell, one at a time, 30 seconds at most. Its environment has
-UDPPING_EVENT, UDPPING_CLIENT, UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, UDPPING_BEFORE,
-UDPPING_PREVIOUS, UDPPING_SEQ, UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty.
+COMMAND is run for each event, or those that --on names, without a shell, one at a time, 30 seconds at
+most; down, outage and isolated come first. Its environment has UDPPING_EVENT, UDPPING_CLIENT,
+UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, UDPPING_BEFORE, UDPPING_PREVIOUS, UDPPING_SEQ,
+UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty. Clients that come up within
+2 seconds share a run, and so do more than 8 events of a kind that wait, and those of a client with many:
+UDPPING_COUNT is how many events there are, UDPPING_CLIENTS names their clients, and the rest is of the
+first of them.
 
 Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line. COMMAND does
 not get that variable."""
@@ -38,6 +44,7 @@ SETTINGS = (
 ONCE = {
     "unsealed": "a heartbeat without a seal is refused: senders need --key, as there are keys here",
     "forged": "a heartbeat with a wrong seal is refused: another key, or changed on its way",
+    "unwritten": "events came faster than they could be written: some are missing in --state and --log",
     "refused": "a newcomer is refused for want of room: see --max-clients, and --per-prefix for one network",
 }
 """What is printed when a counter is first above 0."""
@@ -53,7 +60,7 @@ def main(words: list[str]) -> int:
     if options.exec is not None:
         from udpping.cli._hook import Hook
 
-        hook = Hook(options.exec)
+        hook = Hook(options.exec, on=options.on)
     watch = Watch(monitor, report, hook, everything=options.all)
     try:
         monitor.start()
@@ -112,7 +119,7 @@ class Watch:
             self.report.record("event", **event._asdict())
             line = f"{moment(event.wall_ns)}  {event.message}"
             self.report.say(self.report.alarm(line) if event.event in ALARMS else line)
-        if self.hook is not None and event.is_notable:
+        if self.hook is not None:
             self.hook.run(event)
 
     def look(self) -> None:
@@ -176,6 +183,12 @@ def parser() -> Parser:
     options.add_argument(
         "--exec", metavar="COMMAND", help="run this for each event, but not for late, suspect and lost ones"
     )
+    options.add_argument(
+        "--on",
+        type=event_names,
+        metavar="EVENTS",
+        help="run --exec for these events alone, such as down,bye (all notable ones)",
+    )
     options.add_argument("--state", metavar="DIR", help="keep here what is known, and go on from it")
     options.add_argument("--log", metavar="FILE", help="add the events to this CSV file")
     options.add_argument(
@@ -197,3 +210,13 @@ def parser() -> Parser:
         "--idle", within=LINGER, default=60.0, help="tell when nobody is heard so long; 0: not (1m)"
     )
     return options
+
+
+def event_names(text: str) -> frozenset[str]:
+    """Read the names of events, with commas between."""
+    known = _core.event_names()
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is not usable: expected {', '.join(known)}")
+    return frozenset(names)

@@ -1,6 +1,7 @@
 //! The states of clients: which are up and which are silent, and the events that report the changes.
 
 use super::account::Heard;
+use super::budget::Budget;
 use super::clocks::Finding;
 use super::connection::{AGAIN, Connection, Path};
 use super::detect::Deadlines;
@@ -23,6 +24,7 @@ pub(super) struct Evaluator {
     crowd: Crowd,
     outage: Option<Outage>,
     pub(super) connection: Connection,
+    pub(super) budget: Budget,
     /// All clients that are silent, with those of an outage.
     silent: usize,
     heard: Moment,
@@ -45,12 +47,13 @@ pub(super) enum Outcome {
 }
 
 impl Evaluator {
-    pub(super) fn new(now: Moment) -> Self {
+    pub(super) fn new(plan: &MonitorPlan, now: Moment) -> Self {
         Self {
             health: Health::new(now),
             crowd: Crowd::default(),
             outage: None,
             connection: Connection::default(),
+            budget: Budget::new(plan.burst, now),
             silent: 0,
             heard: now,
             idle_reported: false,
@@ -244,8 +247,19 @@ impl Evaluator {
     }
 
     /// Reports that many fell silent together. `silent` are those that join, and since when each is silent.
-    pub(super) fn begin_outage(&mut self, mut silent: Vec<(Nanos, Name)>, of: usize, now: Moment) {
+    pub(super) fn begin_outage(
+        &mut self,
+        mut silent: Vec<(Nanos, Name)>,
+        of: usize,
+        trusted: bool,
+        now: Moment,
+    ) {
         let count = silent.len();
+        let outage = self.outage.get_or_insert(Outage { since: now, size: 0, heard: 0 });
+        outage.size += count;
+        if !trusted && !self.budget.takes(true, now.mono) {
+            return;
+        }
         silent.sort_unstable();
         silent.truncate(NAMED);
         let worst: Vec<&str> = silent.iter().map(|(_, name)| &**name).collect();
@@ -254,8 +268,6 @@ impl Evaluator {
             event.count = i64::try_from(count).ok();
             event.detail = Some(Box::new(detail));
         });
-        let outage = self.outage.get_or_insert(Outage { since: now, size: 0, heard: 0 });
-        outage.size += count;
     }
 
     /// Makes a silent client one of those in an outage; returns whether it is one.
@@ -320,7 +332,7 @@ impl Evaluator {
         }
     }
 
-    pub(super) fn report_beat(&mut self, peer: &Peer, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
+    pub(super) fn report_beat(&mut self, peer: &mut Peer, beat: &Heartbeat<'_>, heard: Heard, now: Moment) {
         let (kind, count) = match heard {
             Heard::Fresh { .. } | Heard::Jump => (Kind::Heard, None),
             Heard::Late { took_back } => (Kind::HeardLate, Some(took_back.into())),
@@ -338,7 +350,7 @@ impl Evaluator {
     /// Reports runs of lost numbers, first and last, if the plan asks for them.
     pub(super) fn report_lost(
         &mut self,
-        peer: &Peer,
+        peer: &mut Peer,
         plan: &MonitorPlan,
         lost: Vec<(u64, u64)>,
         now: Moment,
@@ -352,7 +364,7 @@ impl Evaluator {
         }
     }
 
-    pub(super) fn report_finding(&mut self, peer: &Peer, finding: Finding, now: Moment) {
+    pub(super) fn report_finding(&mut self, peer: &mut Peer, finding: Finding, now: Moment) {
         let (kind, span) = match finding {
             Finding::SenderStepped { by } => (Kind::ClientClockStepped, by),
             Finding::SenderPaused { gap } => (Kind::Paused, gap),
@@ -360,33 +372,28 @@ impl Evaluator {
         self.report(peer, now, kind, |event| event.span = Some(span));
     }
 
-    /// Adds an event about a client.
-    pub(super) fn report(&mut self, peer: &Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
-        self.report_own(at, kind, |event| {
-            event.client = Some(peer.name.clone());
-            event.address = Some(peer.source);
-            event.seq = peer.account.as_ref().map(|_| peer.seq).or(peer.floor());
-            more(event);
-        });
+    /// Adds an event about a client, if it is not one of too many.
+    pub(super) fn report(&mut self, peer: &mut Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
+        let mut event = Event::new(at, kind);
+        event.client = Some(peer.name.clone());
+        event.address = Some(peer.source);
+        event.seq = peer.account.as_ref().map(|_| peer.seq).or(peer.floor());
+        more(&mut event);
+        if self.budget.allows(peer, &event) {
+            self.add(event);
+        }
     }
 
     /// Adds an event about the monitor itself.
     pub(super) fn report_own(&mut self, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
-        self.numbered += 1;
-        let mut event = Event {
-            number: self.numbered,
-            at,
-            kind,
-            client: None,
-            address: None,
-            previous: None,
-            before: None,
-            seq: None,
-            span: None,
-            count: None,
-            detail: None,
-        };
+        let mut event = Event::new(at, kind);
         more(&mut event);
+        self.add(event);
+    }
+
+    fn add(&mut self, mut event: Event) {
+        self.numbered += 1;
+        event.number = self.numbered;
         self.events.push(event);
     }
 }

@@ -74,6 +74,8 @@ pub enum Kind {
     Idle,
     /// There is no room for another client.
     Full,
+    /// `count` events of clients that are new or restless were not reported, as there were too many.
+    Unreported,
 }
 
 /// An event. [`Kind`] says which of the last five fields are set, and what they mean.
@@ -146,7 +148,7 @@ impl State {
 
 impl Kind {
     /// All but the states.
-    const NAMES: [(Self, &'static str); 21] = [
+    const NAMES: [(Self, &'static str); 22] = [
         (Self::Restarted, "restarted"),
         (Self::Paused, "paused"),
         (Self::ClientClockStepped, "client_clock_stepped"),
@@ -168,6 +170,7 @@ impl Kind {
         (Self::Connected, "connected"),
         (Self::Idle, "idle"),
         (Self::Full, "full"),
+        (Self::Unreported, "unreported"),
     ];
 
     /// Its name.
@@ -176,6 +179,11 @@ impl Kind {
             Self::Is(state) => state.name(),
             _ => Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name),
         }
+    }
+
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        State::NAMES.into_iter().chain(Self::NAMES.map(|(_, name)| name))
     }
 
     /// The kind of that name.
@@ -199,6 +207,22 @@ impl Kind {
 }
 
 impl Event {
+    pub(super) fn new(at: Moment, kind: Kind) -> Self {
+        Self {
+            number: 0,
+            at,
+            kind,
+            client: None,
+            address: None,
+            previous: None,
+            before: None,
+            seq: None,
+            span: None,
+            count: None,
+            detail: None,
+        }
+    }
+
     /// As [`Kind::is_notable`].
     pub fn is_notable(&self) -> bool {
         self.kind.is_notable(self.before)
@@ -280,6 +304,9 @@ impl fmt::Display for Event {
             }
             Kind::Connected => write!(f, "this machine's own connection is back after {span}"),
             Kind::Idle => write!(f, "nobody was heard for {span}"),
+            Kind::Unreported => {
+                write!(f, "{count} events of new or restless clients are only counted: there are too many")
+            }
             Kind::Full => write!(f, "no room for another client: raise max_clients"),
         }
     }

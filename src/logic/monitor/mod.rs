@@ -5,6 +5,7 @@
 //! and verdicts wait as much longer.
 
 pub mod account;
+mod budget;
 pub mod clocks;
 mod connection;
 pub mod detect;
@@ -46,6 +47,9 @@ use roster::{KeyHash, PeerKey, Roster};
 use session::SessionMatch;
 pub use view::{Counters, PeerRow, Unread};
 
+/// Routes that are looked at when the monitor wakes; a client beyond them has no excuse.
+const MOST_UNROUTED: usize = 1_024;
+
 /// The monitor, without a socket.
 #[derive(Debug)]
 pub struct Monitor {
@@ -76,9 +80,9 @@ impl Monitor {
     /// A monitor without clients.
     pub fn new(plan: MonitorPlan, now: Moment) -> Self {
         Self {
+            evaluator: Evaluator::new(&plan, now),
             plan,
             roster: Roster::default(),
-            evaluator: Evaluator::new(now),
             counters: Counters::default(),
             unread: view::Samples::default(),
             full_reported: false,
@@ -137,7 +141,15 @@ impl Monitor {
         self.tick(now);
         if let Some(more) = self.evaluator.health.drops(drops) {
             self.counters.kernel_drops += more;
-            self.evaluator.report_own(now, Kind::Dropped, |event| event.count = i64::try_from(more).ok());
+            self.evaluator.budget.drop(more);
+        }
+        if let Some(count) = self.evaluator.budget.dropped(now.mono) {
+            self.evaluator.report_own(now, Kind::Dropped, |event| event.count = i64::try_from(count).ok());
+        }
+        if let Some((count, span)) = self.evaluator.budget.unreported(now.mono) {
+            self.evaluator.report_own(now, Kind::Unreported, |event| {
+                (event.count, event.span) = (i64::try_from(count).ok(), span);
+            });
         }
         self.evaluator.health.caught_up();
         for key in self.unrouted.drain(..) {
@@ -169,16 +181,17 @@ impl Monitor {
     /// Many fell silent together: all who are silent now are of the outage.
     fn begin_outage(&mut self, now: Moment) {
         let of = self.evaluator.watched();
-        let mut silent = Vec::new();
+        let (mut silent, mut trusted) = (Vec::new(), false);
         for key in self.roster.keys() {
             if let Some(mut client) = self.roster.entry(key)
                 && self.evaluator.join_outage(client.peer)
             {
                 silent.push((client.peer.silent_from(), client.peer.name.clone()));
+                trusted |= budget::is_trusted(client.peer, now.mono);
                 self.evaluator.set_timer(&mut client, now);
             }
         }
-        self.evaluator.begin_outage(silent, of, now);
+        self.evaluator.begin_outage(silent, of, trusted, now);
     }
 
     /// What a witness beside the clients shows; `None` if there is none.
@@ -210,6 +223,7 @@ impl Monitor {
     pub fn counters(&self) -> Counters {
         Counters {
             clients: self.clients() as u64,
+            unreported: self.evaluator.budget.unreported,
             outage: self.evaluator.in_outage() as u64,
             isolated: self.evaluator.connection.is_gone(),
             ..self.counters
@@ -302,6 +316,9 @@ impl Monitor {
         }
         let known = self.roster.find(hash, beat.id, source);
         let Some(key) = known.or_else(|| self.admit(&beat, source, now)) else { return };
+        if known.is_some() && !self.make_way(key, source, now) {
+            return;
+        }
         let fresh = self.receive_from(key, &beat, source, now);
         if fresh || self.plan.keys.is_empty() {
             self.evaluator.hear(now);
@@ -314,20 +331,36 @@ impl Monitor {
         }
     }
 
+    /// Whether there is room for an unsealed client in a network; evicts another if that helps.
+    fn has_room_in_network(&mut self, source: SocketAddr, now: Moment) -> bool {
+        if !self.plan.keys.is_empty() || self.roster.has_room_for(source, self.plan.per_prefix) {
+            return true;
+        }
+        let Some(key) = self.roster.evictable_in(source) else {
+            self.counters.refused += 1;
+            return false;
+        };
+        self.forget(key, now);
+        true
+    }
+
+    /// Whether a client may be heard from here: in another network than before it needs room like any newcomer.
+    fn make_way(&mut self, key: PeerKey, source: SocketAddr, now: Moment) -> bool {
+        !self.roster.is_elsewhere(key, source) || self.has_room_in_network(source, now)
+    }
+
     /// Adds a client; evicts another if there is no room.
     fn admit(&mut self, beat: &Heartbeat<'_>, source: SocketAddr, now: Moment) -> Option<PeerKey> {
         let sealed = !self.plan.keys.is_empty();
-        if !sealed && !self.roster.has_room_for(source, self.plan.per_prefix) {
-            let Some(key) = self.roster.evictable_in(source) else {
-                self.counters.refused += 1;
-                return None;
-            };
-            self.forget(key, now);
+        if !self.has_room_in_network(source, now) {
+            return None;
         }
         if self.roster.len() >= self.plan.max_clients {
             let Some(key) = self.roster.evictable() else {
                 self.counters.refused += 1;
-                if !std::mem::replace(&mut self.full_reported, true) {
+                if !std::mem::replace(&mut self.full_reported, true)
+                    && self.evaluator.budget.takes(true, now.mono)
+                {
                     self.evaluator.report_own(now, Kind::Full, |_| {});
                 }
                 return None;
@@ -337,7 +370,7 @@ impl Monitor {
         self.full_reported = false;
         let mut peer = Peer::new(beat, source, now, self.plan.interval);
         peer.sealed = sealed;
-        self.evaluator.report(&peer, now, Kind::Is(State::New), |_| {});
+        self.evaluator.report(&mut peer, now, Kind::Is(State::New), |_| {});
         Some(self.roster.add(peer))
     }
 
@@ -401,7 +434,7 @@ impl Monitor {
             client.move_to(source);
             // A sender that restarts has another port: that is no move.
             if !started_again || previous.ip() != source.ip() {
-                let peer = &*client.peer;
+                let peer = &mut *client.peer;
                 evaluator
                     .report(peer, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
             }
@@ -411,7 +444,8 @@ impl Monitor {
         }
         let state = client.peer.state;
         let outcome = evaluator.heartbeat(&mut client, before, now);
-        if client.peer.state == State::Up && (moved || !state.is_watched()) {
+        let is_news = client.peer.state == State::Up && (moved || !state.is_watched());
+        if is_news && self.unrouted.len() < MOST_UNROUTED {
             self.unrouted.push(key);
         }
         // A stopped client can be evicted from the network it is in now.

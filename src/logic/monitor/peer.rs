@@ -24,6 +24,9 @@ const OUT_OF_STEP: u8 = 3;
 /// After so many rising numbers below the highest, the account restarts with them.
 const CUT_OFF: u8 = 3;
 
+/// Of a client that had no notable event.
+pub(super) const NEVER: u32 = u32::MAX;
+
 /// Stands for none: an `Option` would be larger.
 const UNKNOWN: Deadlines = Deadlines { late: Nanos::MIN, suspect: Nanos::MIN, down: Nanos::MIN };
 
@@ -54,6 +57,8 @@ pub(super) struct Peer {
     pub(super) sessions: u32,
     /// Its number among all admitted, modulo 2^32.
     pub(super) number: u32,
+    /// The second in which it last had a notable event; [`NEVER`] if it had none.
+    pub(super) restless: u32,
     young: u8,
     pub(super) state: State,
     /// Its heartbeats carry no name, so its address identifies it.
@@ -127,6 +132,7 @@ impl Peer {
             excused: (0, 0),
             sessions: 1,
             number: 0,
+            restless: NEVER,
             young: 0,
             state: State::New,
             nameless: beat.id.is_none(),

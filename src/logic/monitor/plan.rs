@@ -25,6 +25,8 @@ pub struct MonitorPlan {
     pub max_clients: usize,
     /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
     pub per_prefix: usize,
+    /// How many events are reported at once of clients that are new or restless, when there are no keys.
+    pub burst: usize,
     /// After how long without any heartbeat to report it; 0: never.
     pub idle: Nanos,
 }
@@ -44,6 +46,7 @@ impl MonitorPlan {
             beats: false,
             max_clients: 10_000,
             per_prefix: 1_024,
+            burst: 4_096,
             idle: 60 * SECOND,
         }
     }

@@ -135,6 +135,12 @@ impl Roster {
         self.networks.get(&prefix(source.ip())).is_none_or(|network| network.clients < per_prefix)
     }
 
+    /// Whether this address is in another network than the client.
+    pub(super) fn is_elsewhere(&self, key: PeerKey, source: SocketAddr) -> bool {
+        let is_there = |peer: &Peer| peer.source == source || prefix(peer.source.ip()) == prefix(source.ip());
+        self.get(key).is_some_and(|peer| !is_there(peer))
+    }
+
     /// Whether there is a client of that name, or of that address if it has none.
     pub(super) fn knows(&self, peer: &Peer) -> bool {
         let id = peer.id();

@@ -5,6 +5,7 @@ mod memory;
 mod outage;
 mod replay;
 mod sessions;
+mod strangers;
 
 use super::*;
 use crate::logic::SECOND;

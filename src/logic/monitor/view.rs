@@ -18,7 +18,7 @@ const SAMPLES: usize = 16;
 const SHOWN: usize = 200;
 
 counters! {
-    /// What came in, and what the monitor had to put up with. `dropped` is for whoever drives it to fill in.
+    /// What came in, and what the monitor had to put up with. `dropped` and `unwritten` are for whoever drives it to fill in.
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, as `loss` asks for.";
     unreadable: u64 = Counter, "datagrams",
@@ -32,6 +32,9 @@ counters! {
     stalls: u64 = Counter, "stalls", "How often the monitor itself stood still.";
     kernel_drops: u64 = Counter, "datagrams",
         "Datagrams that the kernel threw away because the monitor did not keep up, where it tells.";
+    unreported: u64 = Counter, "events",
+        "Events of new or restless clients that are only counted, as there were too many.";
+    unwritten: u64 = Counter, "events", "Events that are missing in the files of `state` and `log`.";
     clients: u64 = Gauge, "clients", "Clients that are known now.";
     outage: u64 = Gauge, "clients", "Clients that fell silent together with others, and are not heard again.";
     isolated: bool = Gauge, "", "Whether this machine's own connection is gone, so that silent clients are unknown.";

@@ -1,11 +1,13 @@
 //! What the monitor can find out about its own connection: routes, interfaces, and a witness that it pings.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use crate::logic::monitor::{Cause, Witness};
+use crate::logic::monitor::{Cause, TICK, Witness};
 use crate::logic::{Moment, Nanos, SECOND};
+#[cfg(target_os = "linux")]
+use crate::net::sys::down_interfaces;
 
 /// The time between two probes, and while a client is silent.
 const CALM: Nanos = 5 * SECOND;
@@ -16,22 +18,47 @@ const TIMEOUT: Nanos = SECOND;
 const PROBES: usize = 4;
 const SILENCE: Nanos = 2 * SECOND;
 
-/// Tells whether nothing can come from this address: no route leads there, or only by an interface that is down.
-pub(super) fn cause(client: SocketAddr) -> Option<Cause> {
-    match connected(client) {
-        Ok(socket) => down_interface(&socket).map(|name| Cause::InterfaceDown(name.into())),
-        Err(error) => is_cut_off(&error).then(|| Cause::NoRoute(client.ip())),
+/// What is known of the ways to clients is asked anew after this time.
+const FRESH: Nanos = TICK;
+/// Addresses that are looked at in that time; others have no excuse.
+const ADDRESSES: usize = 1_024;
+
+/// The ways to clients: asking the system for each of very many takes too long.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    asked: Option<Nanos>,
+    down: Vec<(IpAddr, String)>,
+    causes: HashMap<IpAddr, Option<Cause>>,
+}
+
+impl Paths {
+    /// Tells whether nothing can come from this address: no route leads there, or only by an interface that is down.
+    pub(super) fn cause(&mut self, now: Nanos, client: SocketAddr) -> Option<Cause> {
+        if self.asked.is_none_or(|asked| now - asked > FRESH) {
+            (self.asked, self.down) = (Some(now), down_interfaces());
+            self.causes.clear();
+        }
+        if let Some(known) = self.causes.get(&client.ip()) {
+            return known.clone();
+        }
+        if self.causes.len() == ADDRESSES {
+            return None;
+        }
+        let cause = match connected(client).and_then(|socket| socket.local_addr()) {
+            Ok(local) => {
+                let down = self.down.iter().find(|(address, _)| *address == local.ip());
+                down.map(|(_, name)| Cause::InterfaceDown(name.as_str().into()))
+            }
+            Err(error) => is_cut_off(&error).then(|| Cause::NoRoute(client.ip())),
+        };
+        self.causes.insert(client.ip(), cause.clone());
+        cause
     }
 }
 
-#[cfg(target_os = "linux")]
-fn down_interface(socket: &UdpSocket) -> Option<String> {
-    crate::net::sys::down_interface(socket.local_addr().ok()?.ip())
-}
-
 #[cfg(not(target_os = "linux"))]
-fn down_interface(_: &UdpSocket) -> Option<String> {
-    None
+fn down_interfaces() -> Vec<(IpAddr, String)> {
+    Vec::new()
 }
 
 fn is_cut_off(error: &io::Error) -> bool {

@@ -33,7 +33,7 @@ const SLICE: usize = 500;
 /// Writing takes at most one part in this many of the time.
 const PARTS: i64 = 20;
 /// The most bytes buffered while the disk is full; later lines are dropped.
-const MAX_WAITING: usize = 1 << 26;
+const MAX_WAITING: usize = 1 << 23;
 
 #[derive(Debug)]
 pub(super) struct StateWriter {
@@ -133,21 +133,27 @@ impl StateWriter {
 impl Files {
     fn write(&mut self, state: &MonitorState) {
         let events = lock(&state.inner).unwritten.as_mut().map(std::mem::take).unwrap_or_default();
+        let mut lost = 0;
         if let Some(log) = &mut self.log {
-            let lines = events.iter().map(|event| event.log_line(&self.run)).collect();
-            self.failure.record("log", log.add(lines));
+            lost += log.queue(events.iter().map(|event| event.log_line(&self.run)));
+            self.failure.record("log", log.write());
         }
         if let Some(directory) = &mut self.directory {
-            self.failure.record("state", directory.events.add(events.iter().map(Event::json_line).collect()));
+            lost += directory.events.queue(events.iter().map(Event::json_line));
+            self.failure.record("state", directory.events.write());
             self.failure.record("state", directory.save(state));
         }
+        lock(&state.inner).lost_to_files += lost;
     }
 
     fn write_summaries(&mut self, state: &MonitorState) {
         let Some(log) = &mut self.log else { return };
         let now = state.clock.moment();
-        let lines = lock(&state.inner).monitor.peers(now).map(|row| row.log_line(&self.run, now)).collect();
-        self.failure.record("log", log.add(lines));
+        let lines: Vec<_> =
+            lock(&state.inner).monitor.peers(now).map(|row| row.log_line(&self.run, now)).collect();
+        let lost = log.queue(lines.into_iter());
+        self.failure.record("log", log.write());
+        lock(&state.inner).lost_to_files += lost;
     }
 }
 
@@ -175,10 +181,20 @@ impl AppendFile {
         Ok(Self { file, waiting: start.into() })
     }
 
-    fn add(&mut self, lines: String) -> io::Result<()> {
-        if self.waiting.len() + lines.len() <= MAX_WAITING {
-            self.waiting.extend(lines.into_bytes());
+    /// Adds lines to those that are to be written; returns how many found no room.
+    fn queue(&mut self, lines: impl Iterator<Item = String>) -> u64 {
+        let mut lost = 0;
+        for line in lines {
+            if self.waiting.len() + line.len() <= MAX_WAITING {
+                self.waiting.extend(line.into_bytes());
+            } else {
+                lost += 1;
+            }
         }
+        lost
+    }
+
+    fn write(&mut self) -> io::Result<()> {
         while !self.waiting.is_empty() {
             match self.file.write(&self.waiting) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -248,7 +264,7 @@ fn open_log(path: &Path) -> io::Result<AppendFile> {
         // A full disk may have cut the header line.
         LOG_TITLE.get(head.len()..).filter(|_| LOG_TITLE.as_bytes().starts_with(head))
     })?;
-    log.add(String::new())?;
+    log.write()?;
     Ok(log)
 }
 

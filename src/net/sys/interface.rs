@@ -1,29 +1,28 @@
-//! The interface that has an address.
+//! The interfaces that are down.
 
 use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
-/// The name of the interface with this address, if it is down or has no carrier
+/// The addresses of interfaces that are down or have no carrier, with their names
 /// ([getifaddrs(3)](https://man7.org/linux/man-pages/man3/getifaddrs.3.html)).
-pub(in crate::net) fn down_interface(address: IpAddr) -> Option<String> {
-    let running = libc::IFF_UP | libc::IFF_RUNNING;
+pub(in crate::net) fn down_interfaces() -> Vec<(IpAddr, String)> {
+    let running = (libc::IFF_UP | libc::IFF_RUNNING).cast_unsigned();
     let mut first: *mut libc::ifaddrs = ptr::null_mut();
     // SAFETY: the call only writes the pointer.
     if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-        return None;
+        return Vec::new();
     }
-    let mut found = None;
+    let mut found = Vec::new();
     let mut next = first.cast_const();
     // SAFETY: the entries are whole until they are freed below, and the last one points to none.
     while let Some(entry) = unsafe { next.as_ref() } {
         next = entry.ifa_next;
-        let is_down = entry.ifa_flags & running.cast_unsigned() != running.cast_unsigned();
         // SAFETY: the system gives each entry with an address of its family, or with none.
-        if is_down && unsafe { ip(entry.ifa_addr) } == Some(address) {
-            // SAFETY: the name of an entry is a C string.
-            found = Some(unsafe { CStr::from_ptr(entry.ifa_name) }.to_string_lossy().into_owned());
-        }
+        let address = unsafe { ip(entry.ifa_addr) }.filter(|_| entry.ifa_flags & running != running);
+        // SAFETY: the name of an entry is a C string.
+        let name = || unsafe { CStr::from_ptr(entry.ifa_name) }.to_string_lossy().into_owned();
+        found.extend(address.map(|address| (address, name())));
     }
     // SAFETY: it came from getifaddrs, and nothing refers to it any more.
     unsafe { libc::freeifaddrs(first) };
@@ -57,6 +56,6 @@ mod tests {
 
     #[test]
     fn loopback_is_never_down() {
-        assert_eq!(down_interface(Ipv4Addr::LOCALHOST.into()), None);
+        assert!(down_interfaces().iter().all(|(address, _)| !address.is_loopback()));
     }
 }

@@ -38,7 +38,7 @@ pub(super) use epoll::Epoll;
 pub(super) use errno::open_files;
 pub(super) use errno::{GSO_ERRORS, ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT, TOO_LONG};
 #[cfg(target_os = "linux")]
-pub(super) use interface::down_interface;
+pub(super) use interface::down_interfaces;
 pub(super) use poll::{wait_readable, wait_writable};
 #[cfg(target_os = "linux")]
 pub(super) use receive::{RecvBatch, read_error_queue};
