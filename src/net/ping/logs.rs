@@ -63,6 +63,8 @@ pub(super) struct PingLogs {
     pub(super) sockets: Vec<Arc<Socket>>,
     /// The class of service of each socket.
     pub(super) dscp_of: Vec<Option<u8>>,
+    /// Connected sockets that serve no target any more.
+    free: Vec<usize>,
     /// Whether `sockets` or `touched` changed.
     pub(super) changed: bool,
     /// Targets that the thread has to poll: new, resumed or ended ones.
@@ -222,9 +224,26 @@ impl PingLogs {
         if let Some(socket) = self.socket_for(address, target.dscp, settings) {
             return Ok(socket);
         }
-        self.sockets.push(open_socket(settings, target, address, settings.busy && !several)?);
-        self.dscp_of.push(target.dscp.or(settings.ip_options.dscp));
+        let socket = open_socket(settings, target, address, settings.busy && !several)?;
+        let dscp = target.dscp.or(settings.ip_options.dscp);
+        if let Some(free) = self.free.pop() {
+            (self.sockets[free], self.dscp_of[free]) = (socket, dscp);
+            return Ok(free);
+        }
+        self.sockets.push(socket);
+        self.dscp_of.push(dscp);
         Ok(self.sockets.len() - 1)
+    }
+
+    /// Lets the socket of a removed target serve others.
+    pub(super) fn release(&mut self, index: usize) {
+        let log = &mut self.all[index];
+        if let Some((socket, address)) = log.socket.take().zip(log.address) {
+            self.by_peer.remove(&key(socket, address));
+            if !self.sockets[socket].sees_foreign() {
+                self.free.push(socket);
+            }
+        }
     }
 
     /// The first socket with these options and this family that serves no target at `address`.

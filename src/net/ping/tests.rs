@@ -68,6 +68,30 @@ fn a_target_whose_name_has_another_address_is_pinged_there() {
 }
 
 #[test]
+fn the_socket_of_a_removed_target_serves_the_next_once_its_last_ping_is_settled() {
+    let there = echo();
+    for backend in [Backend::best(), Backend::Portable] {
+        let session = Session::open(&settings(&[there], backend, false)).expect("opens");
+        session.start().expect("starts");
+        let end = Instant::now() + Duration::from_secs(60);
+        for size in [100, 100, 101, 102, 103, 101] {
+            let special = Target { size: Some(size), ..target(there) };
+            session.add(&special).expect("another size");
+            let index = lock(&session.shared.logs).by_name[&special.name()];
+            wait_for_replies(&session, index, 2);
+            session.remove(&special).expect("pinged");
+            while session.look(|logs| logs[index].socket.is_some()) {
+                assert!(Instant::now() < end, "the last ping is settled");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        assert_eq!(lock(&session.shared.logs).sockets.len(), 2, "{backend:?}");
+        assert_eq!(session.summary().lost, 0);
+        session.stop();
+    }
+}
+
+#[test]
 fn a_target_does_not_move_to_the_address_of_an_equal_one() {
     let (here, there) = (echo(), echo());
     let session = Session::open(&settings(&[here, there], Backend::best(), false)).expect("opens");

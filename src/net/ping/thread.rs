@@ -250,6 +250,9 @@ impl PingLoop {
                 Action::Done => {
                     self.timers.remove(&(at, index));
                     self.wake[index] = NEVER;
+                    if logs.all[index].removed {
+                        logs.release(index);
+                    }
                 }
             }
         }
