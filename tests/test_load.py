@@ -365,8 +365,8 @@ HEADER = "target,seq,status,copies,rtt_ns,ttl"
         (f'{HEADER}\n"a,1,reply,1,5,64\n', "quotes that end"),
         ("target,seq,status\na,1,reply\n", '"copies"'),
         ("seq,seq,status\n1,1,reply\n", "each name once"),
-        ("# udpping: {}x\nseq,status\n", "JSON"),
-        ('# udpping: {"rows": "many"}\nseq,status\n', "settings, rows"),
+        (f"# udpping: {{}}x\n{HEADER}\n", "JSON"),
+        (f'# udpping: {{"rows": "many"}}\n{HEADER}\n', "settings, rows"),
         (
             '{"target":"a","seq":1,"status":"reply","copies":1}\n{"target":5,"seq":1}\n',
             "value 5 of column target in line 2",

@@ -180,12 +180,12 @@ impl Column {
         self.array.null_count()
     }
 
-    /// Whether it holds whole numbers from 0 and may miss some. `seq` counts as such in every table, so that frames fit
+    /// Whether it holds whole numbers and may miss some. `seq` counts as such in every table, so that frames fit
     /// together.
     #[getter]
     fn may_miss_numbers(&self) -> bool {
-        use DataType::{UInt8, UInt32, UInt64};
-        matches!(self.array.data_type(), UInt8 | UInt32 | UInt64)
+        use DataType::{Int64, UInt8, UInt32, UInt64};
+        matches!(self.array.data_type(), Int64 | UInt8 | UInt32 | UInt64)
             && (self.field.is_nullable() || self.name() == "seq")
     }
 

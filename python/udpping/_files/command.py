@@ -64,7 +64,7 @@ def read(text: str) -> "Run":
     reader = Reader(text.split("\n"))
     if not reader.places:
         raise ConfigError("no ping is in it: expected what `udpping ping --json` prints")
-    core = _core.run_from_json("\n".join(reader.lines), 1)
+    core, _ = _core.run_from_json("\n".join(reader.lines))
     run = run_of(core, {"settings": merged_settings(reader.settings)})
     if not reader.summaries or len(reader.summaries) < len(reader.settings):
         return run

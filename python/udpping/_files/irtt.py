@@ -27,13 +27,17 @@ def read(text: str) -> "Run":
     """Read the JSON of each run; what `irtt` prints beside it is passed over."""
     runs: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    decoder, end = json.JSONDecoder(), 0
+    decoder, end, line = json.JSONDecoder(), 0, 1
     while found := START.search(text, end):
+        line += text.count("\n", end, found.end())
+        start = found.end()
         try:
             content, end = decoder.raw_decode(text, found.end())
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{str(error)[:80]}: expected the whole JSON of irtt") from None
-        header, of_run = _read_one(content, text.count("\n", 0, found.end()) + 1 if runs else None)
+            what = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:80]
+            raise ConfigError(f"{what}: expected the whole JSON of irtt") from None
+        header, of_run = _read_one(content, line if runs else None)
+        line += text.count("\n", start, end)
         runs.append(header)
         rows += of_run
     if not runs:

@@ -82,7 +82,9 @@ def _of_content(content: source.Content, form: str | None) -> "Run":
     form = form or form_of(content.head)
     if form is None:
         head = content.head
-        what = f"begins as none of them: {head[:40]!r}" if head.strip() else "is empty"
+        what = f"begins as none of them: {head.lstrip()[:40]!r}" if head.strip() else "is empty"
+        if len(head) == source.HEAD and not head.strip():
+            what = f"begins with {source.HEAD} blanks"
         raise content.refuse(f"one of {', '.join(FORMATS)}, and it {what}")
     try:
         if form == "ping":

@@ -7,7 +7,6 @@ import json
 import re
 
 from udpping import _core
-from udpping._files.forms import COMMENT
 from udpping._files.runs import decode, run_of_file
 from udpping._results.settings import KEY
 from udpping.errors import ConfigError
@@ -18,22 +17,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from udpping._results.run import Run
-    from udpping._results.settings import Facts
 
-OBJECT = re.compile(rf'\s*\{{\s*"{KEY}"\s*:[^\n]*')
-"""The first line of JSON lines with metadata."""
 LONGEST_LINE = 1_000_000
 """The most characters of a line of JSON."""
 
 
 def read_csv(text: str) -> "Run":
-    """Read CSV, with its metadata if there are any in the first line."""
-    metadata: list[Facts] = []
-    line = 1
-    if text.startswith(COMMENT):
-        first, _, text = text.partition("\n")
-        metadata, line = [decode(first[len(COMMENT) :])], 2
-    return run_of_file(_core.run_from_csv(text, line), metadata)
+    """Read CSV, with the metadata of each part of it."""
+    header = text.partition("\n")[0]
+    if "," not in header and (found := re.search("[;\t]", header)):
+        raise ConfigError(f"line 1: {found[0]!r} is not usable between fields: expected a comma")
+    core, metadata = _core.run_from_csv(text)
+    return run_of_file(core, [decode(each) for each in metadata])
 
 
 def objects(text: str, first: int = 1) -> "Iterator[tuple[int, dict[str, Any]]]":
@@ -51,10 +46,6 @@ def objects(text: str, first: int = 1) -> "Iterator[tuple[int, dict[str, Any]]]"
 
 
 def read_json(text: str) -> "Run":
-    """Read JSON lines: a row each, with the metadata before them if there are any."""
-    metadata: list[Facts] = []
-    line = 1
-    if first := OBJECT.match(text):
-        ((line, value),) = objects(first[0])
-        metadata, text = [decode(json.dumps(value[KEY]))], text[first.end() :]
-    return run_of_file(_core.run_from_json(text, line) if text.strip() else _core.run_from_rows([]), metadata)
+    """Read JSON lines: a row each, with the metadata of each part of them."""
+    core, metadata = _core.run_from_json(text)
+    return run_of_file(core, [decode(each, KEY) for each in metadata])

@@ -139,7 +139,7 @@ class Reader:
         log.count, log.received = number(found["sent"], line), number(found["received"], line)
         if log.first is None:
             log.first = 0 if found["from_zero"] else 1
-        told = {name: _sum(rf"\+?(\d+) {name}", rest, line) for name in ("duplicates", "errors")}
+        told = {name: _sum(rf"(?<!\d)(\d{{1,99}}) {name}", rest, line) for name in ("duplicates", "errors")}
         log.copied = told["duplicates"]
         loss, lost = LOSS.search(rest), log.count - log.received
         if self.errors > told["errors"] and not found["from_zero"]:

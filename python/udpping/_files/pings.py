@@ -111,7 +111,9 @@ def run_of_logs(runs: "list[list[PingLog]]", settings: "dict[str, Any]") -> "Run
             f"{silent} pings of which no line speaks are not usable: expected at most {MOST_SILENT}"
         )
     began = [_began(logs) for logs in runs]
-    names = list(dict.fromkeys(log.name for logs in runs for log in logs))
+    of_target: dict[str, list[PingLog]] = {}
+    for log in (log for logs in runs for log in logs):
+        of_target.setdefault(log.name, []).append(log)
 
     def rows() -> "Iterator[dict[str, Any]]":
         for place, logs in enumerate(runs):
@@ -141,25 +143,24 @@ def run_of_logs(runs: "list[list[PingLog]]", settings: "dict[str, Any]") -> "Run
     if not len(core):
         raise ConfigError("no ping is in it: expected a line for each")
     clock = "wall" if any(start is not None for start in began) else None
-    facts = {
-        "targets": [{"target": name, "address": None} for name in names],
+    settings = {
+        "targets": [{"target": name, "address": None} for name in of_target],
         "clocks": {"intervals": clock, "shown": clock},
         "started_wall_ns": min((start for start in began if start is not None), default=None),
         **settings,
     }
-    each = [_facts(name, runs) for name in names]
-    total = {"reordered": sum(of_target["reordered"] for of_target in each)}
+    each = [_facts(name, logs) for name, logs in of_target.items()]
+    total = {"reordered": sum(facts["reordered"] for facts in each)}
     total |= {name: value for name, value in each[0].items() if name != "target"} if len(each) == 1 else {}
-    return run_of(core, {"settings": facts, "rows": len(core), "summary": total, "summaries": each})
+    return run_of(core, {"settings": settings, "rows": len(core), "summary": total, "summaries": each})
 
 
 def _began(logs: list[PingLog]) -> int | None:
     return min((ping[1] for log in logs for ping in log.pings.values() if ping[1] is not None), default=None)
 
 
-def _facts(name: str, runs: list[list[PingLog]]) -> "dict[str, Any]":
+def _facts(name: str, logs: list[PingLog]) -> "dict[str, Any]":
     """Return what the rows of a target do not tell; of several runs, only how many were reordered."""
-    logs = [log for logs in runs for log in logs if log.name == name]
     reordered = sum(log.facts["reordered"] for log in logs)
     return {**(logs[0].facts if len(logs) == 1 else {}), "target": name, "reordered": reordered}
 

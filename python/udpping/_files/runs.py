@@ -3,6 +3,7 @@
 # Values from JSON have no static type:
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
+from functools import cache
 from reprlib import repr as short
 from typing import cast
 
@@ -53,6 +54,7 @@ def run_of_file(core: "_core.Table", metadata: "Sequence[Facts]") -> "Run":
         # With several files in one, none of them speaks of all rows.
         return run_of(core, {"settings": merged_settings([each["settings"] for each in metadata])})
 
+    @cache
     def most() -> int:
         """Return the most pings of which the rows may be the latest."""
         first = metadata[0]["settings"].get("first_seq")
@@ -113,7 +115,7 @@ def merged_settings(settings: "list[Facts]") -> "Facts":
     merged = {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
     targets = [target for each in settings for target in each.get("targets") or []]
     if targets:
-        merged["targets"] = [target for place, target in enumerate(targets) if target not in targets[:place]]
+        merged["targets"] = list({repr(target): target for target in targets}.values())
     return merged
 
 
@@ -154,11 +156,12 @@ def checked_sums(facts: "Facts", line: int) -> "Facts":
     return sums
 
 
-def decode(text: "str | bytes") -> "Facts":
+def decode(text: "str | bytes", key: str | None = None) -> "Facts":
+    """Read metadata; with a `key` they are a member of the object."""
     import json
 
     try:
         header = json.loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(f"metadata {text[:60]!r} is not usable: expected one JSON object") from None
-    return checked(header)
+    return checked(header if key is None else header[key])

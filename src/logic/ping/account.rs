@@ -22,6 +22,8 @@ pub struct Account {
 /// A ping of a run that is over, from its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
+    /// Which run it belongs to.
+    pub run: i64,
     /// The number in the message.
     pub seq: u64,
     /// How it ended.
@@ -73,10 +75,10 @@ impl Account {
         account
     }
 
-    /// The counts of a run to one target that is over, from its rows. Datagrams that changed no row are not among them.
+    /// The counts of runs to one target that are over, from their rows. Datagrams that changed no row are not among them.
     pub fn of_rows(mut rows: Vec<Settled>) -> Self {
         // In the order of arrival, as during the run: sums are rounded alike, and reordering is counted.
-        rows.sort_by_key(Settled::arrival);
+        rows.sort_by_key(|row| (row.run, row.arrival()));
         let mut account = Self {
             tally: Tally::new(false),
             round_trips: Vec::new(),
@@ -84,8 +86,11 @@ impl Account {
             sees_foreign: false,
             knows_order: true,
         };
-        let mut next_expected = 0;
+        let (mut run, mut next_expected) = (NONE, 0);
         for row in rows {
+            if row.run != run {
+                (run, next_expected) = (row.run, 0);
+            }
             *account.tally.of(row.status) += 1;
             account.tally.duplicates += u64::from(row.copies.saturating_sub(1));
             account.tally.unverified += u64::from(row.unverified);

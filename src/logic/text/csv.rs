@@ -30,14 +30,21 @@ impl<'a> Reader<'a> {
         Self { rest: text, line }
     }
 
+    /// Reads the next line, if it begins with `mark`, and returns what follows that.
+    pub fn comment(&mut self, mark: &str) -> Option<&'a str> {
+        self.skip_empty_lines();
+        let (comment, rest) =
+            self.rest.strip_prefix(mark)?.split_once('\n').unwrap_or((&self.rest[mark.len()..], ""));
+        self.rest = rest;
+        self.line += 1;
+        Some(comment)
+    }
+
     /// Reads the next record into `fields`, and returns the number of its first line; `None` at the end. Empty lines
     /// are no records.
     pub fn next_into(&mut self, fields: &mut Vec<Field<'a>>) -> Result<Option<usize>, Invalid> {
         fields.clear();
-        while let Some(rest) = self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix('\n')) {
-            self.rest = rest;
-            self.line += 1;
-        }
+        self.skip_empty_lines();
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -53,6 +60,13 @@ impl<'a> Reader<'a> {
         }
         self.line += 1;
         Ok(Some(line))
+    }
+
+    fn skip_empty_lines(&mut self) {
+        while let Some(rest) = self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix('\n')) {
+            self.rest = rest;
+            self.line += 1;
+        }
     }
 
     /// The text up to the next comma or the end of the line. A carriage return ends no line by itself.
@@ -156,6 +170,18 @@ mod tests {
         let records =
             read("\"a\"\"b\n,\",x\n\"\r\"\n").map(|all| all.into_iter().map(|(line, _)| line).collect());
         assert_eq!(records, Ok(vec![1, 3]));
+    }
+
+    #[test]
+    fn a_comment_is_a_line_and_no_record() {
+        let (mut reader, mut fields) =
+            (Reader::new("# a: 1,\"\r\n\n\"# a: 2\n# a: 3\"\n# a: 4", 1), Vec::new());
+        assert_eq!(reader.comment("# b: "), None);
+        assert_eq!(reader.comment("# a: "), Some("1,\"\r"));
+        assert_eq!(reader.comment("# a: "), None);
+        assert_eq!(reader.next_into(&mut fields), Ok(Some(3)));
+        assert_eq!(reader.comment("# a: "), Some("4"));
+        assert_eq!(reader.next_into(&mut fields), Ok(None));
     }
 
     #[test]

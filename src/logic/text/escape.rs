@@ -49,6 +49,36 @@ pub fn unescape(text: &str) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// The bytes that Python shows as `b'...'`; `None` for other text, an error if the text is no whole one.
+pub fn python_bytes(text: &str) -> Option<Result<Vec<u8>, &'static str>> {
+    let quote = text
+        .as_bytes()
+        .get(1)
+        .copied()
+        .filter(|quote| text.starts_with('b') && matches!(quote, b'\'' | b'"'))?;
+    let read = || {
+        let mut inner = text[2..].strip_suffix(char::from(quote))?.as_bytes();
+        let mut out = Vec::with_capacity(inner.len());
+        while let [first, rest @ ..] = inner {
+            let (byte, length) = match (first, rest) {
+                (b'\\', [b'x', high, low, ..]) => {
+                    (escaped(std::str::from_utf8(&[b'\\', b'x', *high, *low]).ok()?)?, 4)
+                }
+                (b'\\', [b'n', ..]) => (b'\n', 2),
+                (b'\\', [b'r', ..]) => (b'\r', 2),
+                (b'\\', [b't', ..]) => (b'\t', 2),
+                (b'\\', [byte @ (b'\\' | b'\'' | b'"'), ..]) => (*byte, 2),
+                (b' '..=b'~', _) if *first != quote && *first != b'\\' => (*first, 1),
+                _ => return None,
+            };
+            out.push(byte);
+            inner = &inner[length..];
+        }
+        Some(out)
+    };
+    Some(read().ok_or("text, or the whole of what Python shows of bytes (b'...')"))
+}
+
 /// The byte that the text begins with, if it begins with one in the form `\xff`.
 fn escaped(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("\\x")?.as_bytes().get(..2)?;
@@ -80,6 +110,24 @@ mod tests {
         ] {
             assert_eq!(escape(bytes), text);
             assert_eq!(*unescape(text), *bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_as_python_shows_them() {
+        for (text, bytes) in [
+            ("b'PING 1'", &b"PING 1"[..]),
+            ("b\"it's\"", b"it's"),
+            (r#"b'\\ \' \n\r\t\x00\xff"'"#, b"\\ ' \n\r\t\x00\xff\""),
+            ("b''", b""),
+        ] {
+            assert_eq!(python_bytes(text), Some(Ok(bytes.to_vec())), "{text}");
+        }
+        for text in ["b'", "b'a", "b'a\"", "b'a'b'", r"b'\'", r"b'\q'", r"b'\x4'", "b'\u{e9}'", "b'\n'"] {
+            assert!(matches!(python_bytes(text), Some(Err(_))), "{text}");
+        }
+        for text in ["", "b", "bytes", "'b'", "B'a'", "\u{e9}'"] {
+            assert_eq!(python_bytes(text), None, "{text}");
         }
     }
 

@@ -40,6 +40,14 @@ pub fn read_object<'a>(line: &'a str, members: &mut Vec<(Cow<'a, str>, Value<'a>
     }
 }
 
+/// Whether `line` begins as an object whose first member has this name.
+pub fn opens_with(line: &str, name: &str) -> bool {
+    let inside = line.trim_start_matches(BLANK).strip_prefix('{').map(|rest| rest.trim_start_matches(BLANK));
+    inside
+        .and_then(read_text)
+        .is_some_and(|(first, rest)| first == name && rest.trim_start_matches(BLANK).starts_with(':'))
+}
+
 const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
 
 fn read_value(text: &str) -> Option<(Value<'_>, &str)> {

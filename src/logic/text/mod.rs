@@ -13,7 +13,7 @@ mod time;
 
 pub use calendar::iso;
 pub(super) use decimal::Decimal;
-pub use escape::{escape, unescape};
+pub use escape::{escape, python_bytes, unescape};
 pub use hidden::{is_hidden, visible};
 pub use probability::Probability;
 pub(super) use probability::Threshold;

@@ -56,11 +56,29 @@ impl Cell<'_> {
             Self::Whole(value) => *value,
             #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
             Self::Fraction(value) if value.fract() == 0.0 && value.abs() <= EXACT => *value as i128,
-            Self::Text(text) => text.parse().ok()?,
+            Self::Text(text) => text.parse().ok().or_else(|| whole_float(text))?,
             _ => return None,
         };
         T::try_from(value).ok()
     }
+
+    /// Whether this was a whole number until a float rounded it.
+    pub(super) fn is_rounded(&self) -> bool {
+        let value = match self {
+            Self::Fraction(value) => *value,
+            Self::Text(text) if text.contains(['.', 'e', 'E']) => text.parse().unwrap_or(0.0),
+            _ => 0.0,
+        };
+        value.is_finite() && value.abs() > EXACT
+    }
+}
+
+/// The whole number in a text such as `2.0`, as some programs write a column of which a value is missing.
+fn whole_float(text: &str) -> Option<i128> {
+    let (whole, zeros) = text.split_once('.')?;
+    let exact = !zeros.is_empty() && zeros.bytes().all(|digit| digit == b'0');
+    let value: i128 = whole.parse().ok().filter(|_| exact)?;
+    (value.unsigned_abs() <= 1 << 53).then_some(value)
 }
 
 /// A value of an Arrow array; several types of one kind are the same to a column.

@@ -22,12 +22,18 @@ use super::{Table, broken, times};
 use crate::logic::Invalid;
 use crate::logic::record::{COLUMNS, Kind, NONE};
 use crate::logic::stats::{Group, Groups, Keys};
-use crate::logic::text::csv::Reader;
+use crate::logic::text::csv::{Field, Reader};
 use crate::logic::text::{self, json};
 use crate::python::errors::guarded;
 
 /// Rows between two checks for signals.
 const ROWS: usize = 16_384;
+
+/// What a number should be that a float has rounded; in pandas, one missing value makes floats of a column.
+const ROUNDED: &str = "a whole number with all of its digits (pandas.read_csv keeps them with dtype_backend=\"numpy_nullable\")";
+
+/// The most bytes of the texts of one column.
+const MOST_BYTES: usize = 1 << 31;
 
 /// The columns of a run under construction.
 struct Building {
@@ -48,62 +54,99 @@ enum Column {
     Bytes(LargeBinaryBuilder),
 }
 
-/// Reads a run from CSV, the first line of which has that number in its file.
+/// The beginning of a line of metadata in CSV, and the name of the object with metadata in JSON lines.
+const COMMENT: &str = "# udpping: ";
+const KEY: &str = "udpping";
+
+/// A run, and the metadata of each part of its file.
+type Read = (Table, Vec<String>);
+
+/// Reads a run from CSV: each part of it may have metadata, and the same header again.
 #[pyfunction]
-pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
-    guarded(|| from_csv(py, text, line))
+pub(in crate::python) fn run_from_csv(py: Python<'_>, text: &str) -> PyResult<Read> {
+    guarded(|| from_csv(py, text))
 }
 
-fn from_csv(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
-    let mut reader = Reader::new(text, line);
-    let mut fields = Vec::new();
-    reader.next_into(&mut fields)?;
+fn from_csv(py: Python<'_>, text: &str) -> PyResult<Read> {
+    let mut reader = Reader::new(text, 1);
+    let (mut fields, mut metadata) = (Vec::new(), Vec::new());
+    let mut next = |fields: &mut Vec<_>| {
+        while let Some(comment) = reader.comment(COMMENT) {
+            metadata.push(comment.to_owned());
+        }
+        reader.next_into(fields)
+    };
+    next(&mut fields)?;
     let names: Vec<String> = fields.iter().map(|field| field.text.trim().to_owned()).collect();
     let mut building = Building::new(&names)?;
-    while let Some(line) = reader.next_into(&mut fields)? {
+    let (seq, reply) = (building.place_of("seq").unwrap_or(0), building.place_of("reply"));
+    while let Some(line) = next(&mut fields)? {
+        if fields.get(seq).is_some_and(|field| field.text.trim() == "seq")
+            && names.iter().eq(fields.iter().map(|field| field.text.trim()))
+        {
+            continue;
+        }
+        let refuse = |expected: String| Invalid::new("line", line, expected);
+        let second = || refuse(format!("a second header to be {:?} again", short(&names.join(","))));
         if fields.len() != names.len() {
-            return Err(Invalid::new(
-                "line",
-                line,
-                format!("{} fields, as in the header, and not {}", names.len(), fields.len()),
-            )
+            let (expected, found) = (names.len(), fields.len());
+            return Err(if is_header(&fields) {
+                second()
+            } else {
+                refuse(format!("{expected} fields, as in the header, and not {found}"))
+            }
             .into());
         }
-        let cells = |place: usize| {
-            let field = &fields[place];
-            if field.text.is_empty() && !field.quoted { Cell::Missing } else { Cell::Text(&field.text) }
+        // pandas writes a reply as Python shows its bytes.
+        let shown = reply.and_then(|reply| text::python_bytes(&fields[reply].text)).transpose().map_err(
+            |expected| {
+                Invalid::new(
+                    "reply",
+                    format!("{:?} in line {line}", short(&fields[reply.unwrap_or(0)].text)),
+                    expected,
+                )
+            },
+        )?;
+        let cells = |place: usize| match (&fields[place], &shown) {
+            (_, Some(bytes)) if Some(place) == reply => Cell::Bytes(bytes),
+            (field, _) if field.text.is_empty() && !field.quoted => Cell::Missing,
+            (field, _) => Cell::Text(&field.text),
         };
-        building.push(py, format_args!(" in line {line}"), cells)?;
+        let pushed = building.push(py, format_args!(" in line {line}"), cells);
+        pushed.map_err(|error| if is_header(&fields) { second().into() } else { error })?;
     }
-    building.finish()
+    Ok((building.finish()?, metadata))
 }
 
-/// Reads a run from JSON lines, the first of which has that number in its file and names the columns.
+/// Whether the names of columns stand in a record, and not their values.
+fn is_header(fields: &[Field<'_>]) -> bool {
+    let named = |name: &str| fields.iter().any(|field| field.text.trim() == name);
+    named("seq") && named("status")
+}
+
+/// Reads a run from JSON lines: each part of them may have metadata before it.
 #[pyfunction]
-pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
-    guarded(|| from_json(py, text, line))
+pub(in crate::python) fn run_from_json(py: Python<'_>, text: &str) -> PyResult<Read> {
+    guarded(|| from_json(py, text))
 }
 
-fn from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
-    let mut lines = (line..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()).peekable();
+fn from_json(py: Python<'_>, text: &str) -> PyResult<Read> {
+    let mut metadata = Vec::new();
     let mut members = Vec::new();
-    let unreadable = |line: usize, text: &str| {
-        Invalid::new(
-            "line",
-            format!("{line} {:?}", short(text)),
-            "a JSON object of Unicode text, numbers, true, false and null",
-        )
-    };
-    let names: Vec<String> = match lines.peek() {
-        None => Vec::new(),
-        Some((line, text)) => {
-            json::read_object(text, &mut members).ok_or_else(|| unreadable(*line, text))?;
-            members.iter().map(|(name, _)| name.to_string()).collect()
+    let mut building: Option<(Building, Vec<String>)> = None;
+    for (line, text) in (1_usize..).zip(text.split('\n')).filter(|(_, text)| !text.trim().is_empty()) {
+        if json::read_object(text, &mut members).is_none() {
+            if json::opens_with(text, KEY) {
+                metadata.push(text.to_owned());
+                continue;
+            }
+            let expected = "a JSON object of Unicode text, numbers, true, false and null, on one line";
+            return Err(Invalid::new("line", format!("{line} {:?}", short(text)), expected).into());
         }
-    };
-    let mut building = Building::new(&names)?;
-    for (line, text) in lines {
-        json::read_object(text, &mut members).ok_or_else(|| unreadable(line, text))?;
+        let (building, names) = match &mut building {
+            Some(known) => known,
+            none => none.insert(Building::of_first(&members)?),
+        };
         let cells = |place: usize| {
             // In most files the names have the same order in every line.
             let is_it = |(name, _): &&(Cow<'_, str>, json::Value<'_>)| *name == names[place];
@@ -118,7 +161,11 @@ fn from_json(py: Python<'_>, text: &str, line: usize) -> PyResult<Table> {
         };
         building.push(py, format_args!(" in line {line}"), cells)?;
     }
-    building.finish()
+    let table = match building {
+        Some((building, _)) => building.finish()?,
+        None => Building::new(&COLUMNS.map(|column| column.name.to_owned()))?.finish()?,
+    };
+    Ok((table, metadata))
 }
 
 /// Reads a run from an Arrow table with any types of integers and texts.
@@ -180,13 +227,19 @@ impl Building {
             return Err(Invalid::quoted("column", twice, "each name once").into());
         }
         let places = COLUMNS.map(|column| place(column.name));
+        for (missing, _) in COLUMNS.iter().zip(&places).filter(|(_, place)| place.is_none()) {
+            if let Some(near) = names.iter().find(|name| is_near(name, missing.name)) {
+                let expected = format!("{:?}, as the column of a run is named", missing.name);
+                return Err(Invalid::quoted("column", near, expected).into());
+            }
+        }
         if let Some(missing) =
             COLUMNS.iter().zip(&places).find(|(column, place)| !column.nullable && place.is_none())
         {
             let all = COLUMNS.map(|column| column.name).join(", ");
             return Err(Invalid::new(
                 "header",
-                short(&names.join(",")),
+                format!("{:?}", short(&names.join(","))),
                 format!("a column {:?}; those of a run are {all}", missing.0.name),
             )
             .into());
@@ -194,6 +247,21 @@ impl Building {
         let columns = COLUMNS.map(|column| Column::new(column.kind)).into();
         let reply = place("status").zip(place("rtt_ns"));
         Ok(Self { columns, places, reply, rows: 0 })
+    }
+
+    /// The columns of a run whose first row has these names; later rows may have others of a run.
+    fn of_first(members: &[(Cow<'_, str>, json::Value<'_>)]) -> PyResult<(Self, Vec<String>)> {
+        let mut names: Vec<String> = members.iter().map(|(name, _)| name.to_string()).collect();
+        let mut building = Self::new(&names)?;
+        for (column, place) in COLUMNS.iter().zip(&mut building.places).filter(|(_, place)| place.is_none()) {
+            *place = Some(names.len());
+            names.push(column.name.to_owned());
+        }
+        Ok((building, names))
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
+        COLUMNS.iter().position(|column| column.name == name).and_then(|column| self.places[column])
     }
 
     /// Appends a row; the error for an invalid value names its place `at`.
@@ -220,7 +288,9 @@ impl Building {
             if let Some(expected) = cell.unfit_for(of.name) {
                 return Err(unfit(&cell, of.name, &expected).into());
             }
-            column.push(&cell).map_err(|expected| unfit(&cell, of.name, expected))?;
+            column.push(&cell).map_err(|expected| {
+                unfit(&cell, of.name, if cell.is_rounded() { ROUNDED } else { expected })
+            })?;
         }
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS) {
@@ -238,6 +308,25 @@ impl Building {
         Ok(table)
     }
 }
+
+/// Whether a name is that of a column, but for letters and marks in other forms or for one letter.
+fn is_near(name: &str, column: &str) -> bool {
+    let plain = |text: &str| -> Vec<u8> {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase()).take(2 * LONGEST_NAME).collect()
+    };
+    let (name, column) = (plain(name), plain(column));
+    let same = name.iter().zip(&column).take_while(|(a, b)| a == b).count();
+    let (name, column) = (&name[same..], &column[same..]);
+    let end = name.iter().rev().zip(column.iter().rev()).take_while(|(a, b)| a == b).count();
+    let apart = name.len().max(column.len()) - end;
+    apart == 0 || (apart == 1 && same + end >= DISTINCT)
+}
+
+/// No column has a longer name.
+const LONGEST_NAME: usize = 20;
+/// So many letters in common make a name nearly that of a column.
+const DISTINCT: usize = 3;
 
 impl Table {
     /// Refuses a number that occurs twice in a run and target.
@@ -290,6 +379,9 @@ impl Column {
                 Cell::Text(text) => values.append_value(text),
                 _ => return Err("text"),
             },
+            Self::Bytes(values) if values.values_slice().len() > MOST_BYTES => {
+                return Err("replies of at most 2 GiB together");
+            }
             Self::Bytes(values) => match cell {
                 Cell::Missing => values.append_null(),
                 Cell::Bytes(bytes) => values.append_value(bytes),

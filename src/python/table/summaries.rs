@@ -1,5 +1,7 @@
 //! Computes the summaries of a run from its rows.
 
+use std::collections::HashMap;
+
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array as _, ArrayRef, PrimitiveArray};
@@ -42,12 +44,13 @@ impl Table {
         else {
             return settled;
         };
-        let place = |name: Option<&str>| targets.iter().position(|target| Some(target.as_str()) == name);
-        let index_of: Vec<Option<usize>> = target.1.iter().map(|name| place(*name)).collect();
+        let places: HashMap<&str, usize> = targets.iter().map(String::as_str).zip(0..).collect();
+        let index_of: Vec<Option<usize>> =
+            target.1.iter().map(|name| name.and_then(|name| places.get(name).copied())).collect();
         let status_of: Vec<Option<Status>> =
             status.1.iter().map(|name| name.and_then(Status::from_name)).collect();
         let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
-        let (sent, rtt, user_rtt) = (time("sent_ns"), time("rtt_ns"), time("user_rtt_ns"));
+        let (run, sent, rtt, user_rtt) = (time("run"), time("sent_ns"), time("rtt_ns"), time("user_rtt_ns"));
         let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
         let unverified = Some(Match::Unverified.name());
         let matched = words_of(column("match"));
@@ -57,6 +60,7 @@ impl Table {
             let status = status_of[status.0.value(row) as usize];
             if let (Some(index), Some(status)) = (index, status) {
                 settled[index].push(Settled {
+                    run: run.map_or(NONE, |run| run[row]),
                     seq: seq.value(row),
                     status,
                     sent: sent.map_or(NONE, |sent| sent[row]),

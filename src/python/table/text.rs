@@ -1,5 +1,6 @@
 //! Writes rows as lines of text: CSV and JSON lines.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use arrow_array::cast::AsArray as _;
@@ -17,12 +18,32 @@ struct Style {
     flags: [&'static str; 2],
     text: fn(&mut String, &str),
     number: fn(f64) -> String,
+    bytes: fn(&[u8]) -> Cow<'_, str>,
 }
 
-const CSV: Style =
-    Style { missing: "", flags: ["False", "True"], text: csv::write_text, number: text::py_repr };
-const JSON: Style =
-    Style { missing: "null", flags: ["false", "true"], text: json::write_text, number: json::number_text };
+const CSV: Style = Style {
+    missing: "",
+    flags: ["False", "True"],
+    text: csv::write_text,
+    number: text::py_repr,
+    bytes: csv_bytes,
+};
+const JSON: Style = Style {
+    missing: "null",
+    flags: ["false", "true"],
+    text: json::write_text,
+    number: json::number_text,
+    bytes: text::escape,
+};
+
+/// Bytes as text that is not taken for what other programs write of bytes.
+fn csv_bytes(bytes: &[u8]) -> Cow<'_, str> {
+    let text = text::escape(bytes);
+    match text.strip_prefix('b') {
+        Some(rest) if rest.starts_with(['\'', '"']) => Cow::Owned(format!("\\x62{rest}")),
+        _ => text,
+    }
+}
 
 impl Table {
     /// So many rows from the `first` on as lines of CSV.
@@ -96,7 +117,7 @@ fn writer<'a>(style: &'a Style, column: &'a ArrayRef) -> PyResult<Writer<'a>> {
         }
         DataType::LargeBinary => {
             let values = column.as_binary::<i64>();
-            Box::new(|out, row| (style.text)(out, &text::escape(values.value(row))))
+            Box::new(|out, row| (style.text)(out, &(style.bytes)(values.value(row))))
         }
         DataType::Dictionary(..) => {
             let words = column.as_dictionary::<UInt32Type>();
