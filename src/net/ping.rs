@@ -1,4 +1,4 @@
-//! Pings on real sockets: a background thread that drives one [`Pinger`] for each target.
+//! Pings on real sockets: a background thread that drives one [`Pinger`](crate::logic::ping::Pinger) for each target.
 //!
 //! The thread alone sends and receives. Other threads read the pingers between two waits, add and remove targets, take
 //! events from a bounded queue, and stop the thread.
