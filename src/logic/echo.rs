@@ -58,7 +58,8 @@ counters! {
     delayed: u64 = Counter, "replies", "Replies that were held back on purpose.";
     waiting: u64 = Gauge, "replies", "Replies that are held back now.";
     errors: u64 = Counter, "replies",
-        "Replies that could not be given: the system refused to send them, or they found no room to wait.";
+        "Replies that could not be given: the system refused to send them, they found no room to wait, or they \
+         would have gone to the server itself.";
     kernel_drops: Option<u64> = Counter, "datagrams",
         "Datagrams that the kernel threw away because the server did not keep up.";
     clients: u64 = Counter, "clients", "Clients that were seen, by address and port.";

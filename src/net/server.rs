@@ -78,6 +78,7 @@ pub(super) struct Outgoing<'a, K, T> {
     queue: &'a mut SendQueue<K, T>,
     delayed: &'a mut DelayQueue<Delayed<K, T>>,
     rejected: &'a mut Vec<T>,
+    refused: &'a mut Vec<T>,
 }
 
 /// A delayed datagram.
@@ -120,6 +121,11 @@ impl<K: Copy + Eq, T> Outgoing<'_, K, T> {
         if let Err(delayed) = self.delayed.try_push(at, bytes.len(), Delayed { route, tag, bytes }) {
             self.rejected.push(delayed.tag);
         }
+    }
+
+    /// Reports a datagram as one that could not be sent.
+    pub(super) fn refuse(&mut self, tag: T) {
+        self.refused.push(tag);
     }
 }
 
@@ -172,8 +178,8 @@ impl<D: Decide> ServerState<D> {
         let work = |(state, sockets)| {
             let _closing = Closing { closed: &self.closed, waker };
             let queue = SendQueue::new(self.backend, self.gso);
-            let (decisions, rejected) = (Vec::new(), Vec::new());
-            Work { server: self, state, sockets, shared, queue, decisions, rejected }.run(bell)
+            let (decisions, rejected, refused) = (Vec::new(), Vec::new(), Vec::new());
+            Work { server: self, state, sockets, shared, queue, decisions, rejected, refused }.run(bell)
         };
         let mut each = self.workers.iter().zip(sockets);
         let first = each.next();
@@ -226,6 +232,7 @@ struct Work<'a, D: Decide> {
     queue: SendQueue<Key<D>, D::Tag>,
     decisions: Vec<D::Decision>,
     rejected: Vec<D::Tag>,
+    refused: Vec<D::Tag>,
 }
 
 impl<D: Decide> Work<'_, D> {
@@ -290,8 +297,8 @@ impl<D: Decide> Work<'_, D> {
         let mut state = lock(self.state);
         for (at, datagram) in batch.datagrams().enumerate() {
             let WorkerState { decider, delayed } = &mut *state;
-            let Self { queue, rejected, .. } = self;
-            let mut out = Outgoing { now: now.mono, queue, delayed, rejected };
+            let Self { queue, rejected, refused, .. } = self;
+            let mut out = Outgoing { now: now.mono, queue, delayed, rejected, refused };
             decider.carry_out(
                 &mut self.sockets,
                 &datagram,
@@ -305,6 +312,8 @@ impl<D: Decide> Work<'_, D> {
         }
         self.server.fail(&mut state.decider, &self.rejected, Reason::Full);
         self.rejected.clear();
+        self.server.fail(&mut state.decider, &self.refused, Reason::Send);
+        self.refused.clear();
         self.send(&mut state);
     }
 

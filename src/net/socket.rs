@@ -8,6 +8,7 @@ mod recv_batch;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::OnceLock;
 
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
@@ -79,6 +80,8 @@ pub struct Socket {
     backend: Backend,
     connected: bool,
     timestamping: Timestamping,
+    /// What [`Socket::local`] says, once [`Socket::is_own`] was asked.
+    own: OnceLock<Option<SocketAddr>>,
 }
 
 impl Socket {
@@ -180,12 +183,33 @@ impl Socket {
         if backend == Backend::Full {
             let _ = options::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
         }
-        Ok(Self { inner: raw.into(), backend, connected: false, timestamping: Timestamping::None })
+        Ok(Self {
+            inner: raw.into(),
+            backend,
+            connected: false,
+            timestamping: Timestamping::None,
+            own: OnceLock::new(),
+        })
     }
 
     /// The address that the socket is bound to.
     pub fn local(&self) -> Result<SocketAddr> {
         self.inner.local_addr().map_err(Error::system("read the socket's own address"))
+    }
+
+    /// Whether datagrams to an address come back to this bound socket: only somebody who forges sends from there.
+    pub(super) fn is_own(&self, source: SocketAddr) -> bool {
+        let Some(own) = self.own.get_or_init(|| self.inner.local_addr().ok()) else { return false };
+        let (ip, bound) = (source.ip().to_canonical(), own.ip().to_canonical());
+        if source.port() != own.port() {
+            return false;
+        }
+        // Nobody else has this port of an address of this machine.
+        let is_local = || {
+            let refused = UdpSocket::bind(SocketAddr::new(ip, 0)).err();
+            refused.is_none_or(|error| error.kind() != io::ErrorKind::AddrNotAvailable)
+        };
+        ip == bound || bound.is_unspecified() && is_local()
     }
 
     /// Whether it also receives datagrams from addresses other than its target.

@@ -45,7 +45,8 @@ class Counters:
     waiting: int
     """Replies that are held back now."""
     errors: int
-    """Replies that could not be given: the system refused to send them, or they found no room to wait.
+    """Replies that could not be given: the system refused to send them, they found no room to wait, or they
+    would have gone to the server itself.
 
     At most 65,536 replies of 64 MiB together wait for their time, each worker having its share; in the
     log the reason is then `full`.
@@ -254,7 +255,7 @@ class Server(Listener["_core.EchoServer"]):
         """What it did with each datagram so far: a snapshot, empty without `record`."""
         return Log(self._core.log())
 
-    def __repr__(self) -> str:
+    def _shown(self) -> str:
         host, port = self.bound
         state = "running" if self.running else "not running"
         setup = f"loss {self.loss}, delay {self.delay}, seed {self.seed}"

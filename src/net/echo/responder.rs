@@ -55,7 +55,7 @@ impl Decide for Responder {
 
     fn carry_out(
         &mut self,
-        _: &mut Arc<Socket>,
+        socket: &mut Arc<Socket>,
         datagram: &Datagram<'_>,
         arrival: &Arrival,
         (fate, entry): &Self::Decision,
@@ -63,7 +63,13 @@ impl Decide for Responder {
     ) {
         let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo };
         self.received(fate, arrival.at.mono);
+        let is_own = socket.is_own(datagram.source);
         for delivery in &*fate.deliveries {
+            // The reply would be the next request, for ever.
+            if is_own {
+                out.refuse(*entry);
+                continue;
+            }
             out.push(delivery.at, route, *entry, |out| self.write(fate, arrival, datagram.bytes, out));
         }
     }
