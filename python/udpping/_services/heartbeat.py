@@ -108,7 +108,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
         The first heartbeat leaves at once. Raises NetworkError for one that was stopped (make a new one), and
         when the system gives no thread or no socket: it names the limit, and the others go on.
         """
-        self._core.start()
+        super().start()
 
     def stop(self, status: int = 0) -> None:
         """Say goodbye and end. May be called twice.
@@ -204,7 +204,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
             "last_error": last_error,
         }
 
-    def __repr__(self) -> str:
+    def _shown(self) -> str:
         host, port = self._target
         state = "running" if self.running else "not running"
         return (

@@ -269,7 +269,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         for event in self._events():
             try:
                 on_event(event)
-            except Exception:  # noqa: BLE001 - an error in it must not end the events
+            except BaseException:  # noqa: BLE001 - nothing that it raises ends the events, nor goes unseen
                 traceback.print_exc(file=sys.stderr)
 
     @property
@@ -318,7 +318,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
 
         return status_text(self.peers)
 
-    def __repr__(self) -> str:
+    def _shown(self) -> str:
         host, port = self.bound
         clients = f"{self.counters.clients:,} clients"
         state = "running" if self.running else "not running"

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from udpping.errors import NetworkError
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TypeAlias
+    from weakref import WeakSet
 
     from udpping import _core
 
@@ -47,6 +50,48 @@ def next_of(core: "Source", seconds: float | None = None) -> "tuple[Any, ...] | 
             return values
 
 
+class OfParent:
+    """What a forked child has of a service that its parent started.
+
+    The threads are not there, and may have left any lock held: waiting for one would never end.
+    """
+
+    UNLOCKED = frozenset(
+        {"address", "bound", "delay", "detector", "loss", "seed", "session", "stop", "touch"}
+    )
+    running = False
+
+    def __init__(self, core: object) -> None:
+        self._core = core
+
+    def __getattr__(self, name: str) -> object:
+        if name in self.UNLOCKED:
+            return getattr(self._core, name)
+        raise NetworkError(f"cannot use {name} in a forked process: its parent runs this one; make a new one")
+
+
+_started: "WeakSet[Service[Any]] | None" = None
+
+
+def _leave_out_of_children(service: "Service[Any]") -> None:
+    global _started  # noqa: PLW0603 - made when it is needed, as weakref takes long to import
+    if _started is None:
+        import os
+        from weakref import WeakSet
+
+        _started = WeakSet()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_leave_to_parent)
+    _started.add(service)
+
+
+def _leave_to_parent() -> None:
+    for service in list(_started or ()):
+        service.__dict__["_core"] = OfParent(service.__dict__["_core"])
+    if _started is not None:
+        _started.clear()
+
+
 class Service(Generic[CoreT]):
     """Runs in the background between `start()` and `stop()`, or within a `with` block."""
 
@@ -58,6 +103,7 @@ class Service(Generic[CoreT]):
         Raises NetworkError for one that was stopped (make a new one), and when the system gives no thread.
         """
         self._core.start()
+        _leave_out_of_children(self)
 
     def __enter__(self) -> "Self":
         self.start()
@@ -67,6 +113,18 @@ class Service(Generic[CoreT]):
     def running(self) -> bool:
         """Whether it runs now."""
         return self._core.running
+
+    def __repr__(self) -> str:
+        match self.__dict__.get("_core"):
+            case None:
+                return f"<udpping.{type(self).__name__}: not made>"
+            case OfParent():
+                return f"<udpping.{type(self).__name__}: runs in the process that this one was forked from>"
+            case _:
+                return self._shown()
+
+    def _shown(self) -> str:
+        raise NotImplementedError
 
 
 class Listener(Service[BoundT]):

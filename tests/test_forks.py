@@ -1,0 +1,92 @@
+"""Forks, exits and half-made objects: a program hears what is wrong, and nothing hangs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import udpping
+from watching import TICK
+
+HERE = "127.0.0.1"
+
+FORKS = """
+import os, signal, sys, udpping
+with (
+    udpping.Monitor("127.0.0.1", 0, beats=True) as monitor,
+    udpping.Server("127.0.0.1", 0, record=True) as server,
+):
+    senders = [udpping.Heartbeat(*monitor.address, id=f"s{i}", interval=0.001) for i in range(30)]
+    for sender in senders:
+        sender.start()
+    pinger = udpping.Pinger(server, interval=0.0005)
+    pinger.__enter__()
+    questions = [
+        lambda: monitor.counters, lambda: monitor.peers, lambda: monitor.events, lambda: monitor.status(),
+        lambda: monitor.unreadable, lambda: monitor.next_event(0), lambda: monitor.wait(), monitor.start,
+        lambda: server.counters, lambda: server.log, server.start,
+        lambda: senders[0].sent, lambda: senders[0].address, lambda: senders[0].wait(), senders[0].start,
+    ]
+    for _ in range(60):
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            told = [repr(each) for each in (monitor, server, senders[0])]
+            wrong = [each for each in told if "runs in the process that this one was forked from" not in each]
+            for ask in questions:
+                try:
+                    ask()
+                    wrong.append(ask)
+                except udpping.NetworkError as error:
+                    if "make a new one" not in str(error):
+                        wrong.append(error)
+            for each in (monitor, server, senders[0]):
+                each.stop()
+                assert not each.running
+            senders[0].touch()
+            with udpping.Server("127.0.0.1", 0) as own:
+                udpping.ping(*own.address, count=1)
+                repr(own), own.counters
+            os._exit(7 if not wrong else 8)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) != 7:
+            print("child:", status)
+    pinger.__exit__(None, None, None)
+    print(monitor.running, server.counters.received > 0, senders[0].sent > 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_child_is_told_whose_a_service_is_and_never_hangs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True True True\n", "")
+
+
+@pytest.mark.parametrize("kind", [udpping.Monitor, udpping.Server, udpping.Heartbeat])
+def test_what_was_never_made_can_be_shown(kind: type[object]) -> None:
+    assert repr(kind.__new__(kind)) == f"<udpping.{kind.__name__}: not made>"
+
+
+def test_a_callback_that_exits_is_told_and_gets_the_next_event(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[str] = []
+
+    def leave(event: udpping.MonitorEvent) -> None:
+        seen.append(event.event)
+        raise SystemExit(f"left at {event.event}")
+
+    with udpping.Monitor(HERE, 0, on_event=leave) as monitor:
+        with udpping.Heartbeat(*monitor.address, id="web1", interval=TICK) as heartbeat:
+            while heartbeat.sent < 5:
+                heartbeat.wait(TICK)
+        while len(seen) < 3:
+            heartbeat.wait(TICK)
+    assert seen[:2] == ["new", "up"]
+    assert "SystemExit: left at new" in capsys.readouterr().err
