@@ -51,7 +51,7 @@ def fail_to_open(server: udpping.Server) -> None:
     with contextlib.suppress(udpping.ConfigError):
         udpping.ping(*server.address, bind="::1")
     with contextlib.suppress(udpping.AddressError):
-        udpping.ping_many([server.address, "[::1]:9"], family="ipv4")
+        udpping.ping_many(["[::1]:9", "[::2]:9"], family="ipv4")
 
 
 def nobody_there(_server: udpping.Server) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import udpping
-from common import statuses
+from common import statuses, wait_until
 from udpping.testing import free_port
 
 BEGIN = """
@@ -218,3 +222,208 @@ def test_pings_of_asyncio_go_on_beside_one_that_is_not_found() -> None:
             udpping.aio.ping_many([server.address, "no-such-host.invalid"], count=2, timeout=0.05)
         )
     assert statuses(run) == ["reply"] * 2 + ["error"] * 2
+
+
+SILENT = """
+lo_up()
+resolv = cover("/etc/resolv.conf", "nameserver 127.0.0.1\\noptions timeout:20 attempts:1\\n")
+name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+name_server.bind(("127.0.0.1", 53))
+name_server.settimeout(20)
+import os, signal
+python = [sys.executable, "-m", "udpping"]
+def interrupt(number, command):
+    # Each has a name of its own: the resolver asks more than once.
+    command = [word.replace("slow", f"slow{number}") for word in command]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while f"slow{number}".encode() not in name_server.recv(512):
+        pass
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    return [process.returncode, time.monotonic() - began, err]
+"""
+
+
+def test_ctrl_c_ends_a_look_up_at_once_in_every_command() -> None:
+    """A name server that never answers; the resolver would wait for 20 seconds."""
+    found = in_namespaces(
+        SILENT
+        + """
+words = [
+    ["ping", "slow.example", "-c", "1"], ["ping", "slow.example", "--json", "-t"],
+    ["server", "--host", "slow.example"], ["monitor", "--host", "slow.example"], ["doctor", "slow.example"],
+]
+print(json.dumps([interrupt(number, [*python, *each]) for number, each in enumerate(words)]))
+"""
+    )
+    for code, seconds, error in found:
+        assert (code, error) == (130, "")
+        assert seconds < 10
+
+
+def test_ctrl_c_ends_a_look_up_at_once_in_python() -> None:
+    calls = [
+        "udpping.ping('slow.example', 9)",
+        "udpping.ping_many(['127.0.0.1:9', 'slow.example:9'])",
+        "udpping.Pinger('slow.example')",
+        "udpping.Server('slow.example', 0)",
+        "udpping.Monitor('slow.example', 0)",
+        "asyncio.run(udpping.aio.ping('slow.example', 9))",
+        "udpping.Pinger(['127.0.0.1:9'], count=None, interval=1).add('slow.example')",
+    ]
+    script = "import asyncio, udpping\ntry:\n    {}\nexcept KeyboardInterrupt:\n    raise SystemExit(7)\n"
+    found = in_namespaces(
+        SILENT
+        + f"scripts = {[script.format(call) for call in calls]!r}"
+        + """
+print(json.dumps([interrupt(number, [sys.executable, "-c", each]) for number, each in enumerate(scripts)]))
+"""
+    )
+    for call, (code, seconds, error) in zip(calls, found, strict=True):
+        assert (code, error) == (7, ""), call
+        assert seconds < 10, call
+
+
+def test_ctrl_c_while_an_error_is_printed_leaves_no_traceback() -> None:
+    """The error goes to a pipe that is full and that nobody reads yet."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x")
+    os.set_blocking(writer, True)
+    command = [sys.executable, "-m", "udpping", "ping", "no..such..host"]
+    with subprocess.Popen(command, stderr=writer) as process:
+        os.close(writer)
+        call = Path(f"/proc/{process.pid}/syscall")
+        try:
+            call.read_text()
+        except OSError:
+            process.kill()
+            pytest.skip("this system does not tell what a process waits for")
+        wait_until(lambda: call.read_text().split()[1:2] == ["0x2"])  # write(2, ...)
+        process.send_signal(signal.SIGINT)
+        with os.fdopen(reader, "rb") as pipe:
+            said = pipe.read()
+    assert process.returncode == 130
+    assert said.strip(b"x") in {b"", b"\n"} or said.strip(b"x").startswith(b"udpping ping: cannot find host")
+    assert b"Traceback" not in said
+
+
+def test_an_international_name_is_looked_up_in_ascii_wherever_a_host_is_taken() -> None:
+    target, answered, known, refused = in_namespaces("""
+lo_up()
+hosts = cover("/etc/hosts", "127.0.0.1 xn--bcher-kva.test\\n::1 localhost\\n")
+name = "b\\u00fccher.test"
+server, monitor = udpping.Server(name, 0), udpping.Monitor(name, 0)
+server.start(), monitor.start()
+port = server.address[1]
+runs = [
+    udpping.ping(name, port, count=1, timeout=5),
+    udpping.ping_many([f"{name}:{port}"], count=1, timeout=5),
+    udpping.Pinger(name, port, count=1, timeout=5).run(),
+    udpping.Pinger(server, count=1, timeout=5).run(),
+]
+import asyncio
+runs.append(asyncio.run(udpping.aio.ping(name, port, count=1, timeout=5)))
+with udpping.Heartbeat(name, monitor.address[1], interval=0.02, id="me"):
+    while "me" not in [peer.client for peer in monitor.peers]:
+        time.sleep(0.01)
+command = [sys.executable, "-m", "udpping"]
+codes = [subprocess.run([*command, *words], capture_output=True).returncode for words in (
+    ["ping", f"{name}:{port}", "-c", "1"], ["doctor", f"{name}:{port}", "-c", "1"],
+    ["ping", "--profile", "kurose", f"{name}:{port}", "-c", "1"],
+)]
+names = ("b\\u00fc..cher", "\\u00fc" * 64, "nobody\\u00fc.invalid")
+refused = [refused(udpping.ping, text, 9) for text in names]
+print(json.dumps([runs[0].targets[0], [row.status for run in runs for row in run], codes, refused]))
+""")
+    assert target.startswith("bücher.test:")
+    assert answered == ["reply"] * 5
+    assert known == [0, 0, 0]
+    for text in refused[:2]:
+        assert text.startswith('ConfigError: host "')
+        assert "IDNA" in text
+    assert refused[2].startswith('AddressError: cannot find host "nobodyü.invalid"')
+
+
+def test_two_names_can_change_places() -> None:
+    sources = in_namespaces("""
+lo_up()
+def write(one, two):
+    hosts.seek(0)
+    hosts.truncate()
+    hosts.write(f"127.0.0.{one} one.test\\n127.0.0.{two} two.test\\n")
+    hosts.flush()
+hosts = cover("/etc/hosts", "127.0.0.2 one.test\\n127.0.0.3 two.test\\n")
+with udpping.Server("", 0) as server:
+    port = server.bound[1]
+    with udpping.Pinger([f"one.test:{port}", f"two.test:{port}"], count=None, interval=0.005) as pinger:
+        def latest(wanted):
+            seen = {}
+            while seen != wanted:
+                row = next(pinger)
+                if row.status == "reply":
+                    seen[row.target.split(".")[0]] = row.source.split(":")[0][-1]
+            return seen
+        seen = [latest({"one": "2", "two": "3"})]
+        for one, two in [(3, 2), (2, 3)]:
+            write(one, two)
+            assert pinger.resolve() == {}
+            seen.append(latest({"one": str(one), "two": str(two)}))
+        write(2, 2)
+        failed = pinger.resolve()
+        assert list(failed) == [f"two.test:{port}"] and "each address once" in str(failed[f"two.test:{port}"])
+        summary = pinger.summary
+print(json.dumps([seen, summary.unmatched, summary.duplicates]))
+""")
+    seen, unmatched, duplicates = sources
+    assert seen == [{"one": "2", "two": "3"}, {"one": "3", "two": "2"}, {"one": "2", "two": "3"}]
+    assert (unmatched, duplicates) == (0, 0)
+
+
+def test_an_endless_run_follows_a_name_that_moves_and_says_so() -> None:
+    kinds, line, fixed = in_namespaces("""
+lo_up()
+hosts = cover("/etc/hosts", "127.0.0.2 moving.test\\n")
+def move(to):
+    hosts.seek(0)
+    hosts.write(f"{to} moving.test\\n")
+    hosts.flush()
+here = udpping.Server("127.0.0.2", 0)
+port = here.address[1]
+there = udpping.Server("127.0.0.3", port)
+here.start(), there.start()
+words = ["ping", f"moving.test:{port}", "-t", "-i", "0.1", "-W", "0.2", "--json"]
+command = [sys.executable, "-m", "udpping", *words]
+with (
+    udpping.Pinger("moving.test", port, count=None, interval=0.05, timeout=0.2) as pinger,
+    udpping.Pinger("moving.test", port, count=10_000, interval=0.05, timeout=0.2) as other,
+    subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+):
+    for lines in process.stdout:
+        if json.loads(lines)["type"] == "ping":
+            break
+    move("127.0.0.3")
+    here.stop()
+    for row in pinger:
+        if row.source and row.source.startswith("127.0.0.3") and row.status == "reply":
+            break
+    assert pinger.address == f"127.0.0.3:{port}"
+    for lines in process.stdout:
+        line = json.loads(lines)
+        if line["type"] == "moved":
+            break
+    for lines in process.stdout:
+        row = json.loads(lines)
+        if row.get("status") == "reply":
+            break
+    process.kill()
+there = f"127.0.0.3:{port}"
+print(json.dumps([row["source"] == there, [line["target"], line["address"]], [other.address, port]]))
+""")
+    assert kinds
+    port = fixed[1]
+    assert line == [f"moving.test:{port}", f"127.0.0.3:{port}"]
+    assert fixed[0] == f"127.0.0.2:{port}"

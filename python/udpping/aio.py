@@ -11,6 +11,8 @@ The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main
 """
 
 import asyncio
+from contextlib import suppress
+from threading import Thread
 
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.targets import targets_of
@@ -65,8 +67,7 @@ async def ping_many(
 
 async def _finish(targets: "list[tuple[str, int]] | list[Target]", options: "PingOptions") -> "Run":
     finite(options.get("count", 1))
-    # Names are looked up on construction, which may take seconds.
-    session = await asyncio.to_thread(lambda: Session(targets, options))
+    session = await _open(targets, options)
     session.start()
     pause, longest = POLL
     try:
@@ -77,3 +78,27 @@ async def _finish(targets: "list[tuple[str, int]] | list[Target]", options: "Pin
         return session.finish()
     finally:
         session.stop()
+
+
+async def _open(targets: "list[tuple[str, int]] | list[Target]", options: "PingOptions") -> Session:
+    """Look the names up, which may take seconds, in a thread that nobody waits for when this is cancelled."""
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[Session] = loop.create_future()
+
+    def settle(session: "Session | None", error: "BaseException | None") -> None:
+        if session is not None and not opened.done():
+            opened.set_result(session)
+        elif error is not None and not opened.done():
+            opened.set_exception(error)
+
+    def work() -> None:
+        session, failure = None, None
+        try:
+            session = Session(targets, options)
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, session, failure)
+
+    Thread(target=work, name="udpping open", daemon=True).start()
+    return await opened

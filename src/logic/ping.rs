@@ -248,6 +248,12 @@ impl Pinger {
         self.plan.interval
     }
 
+    /// Pings in a row, the latest ones, without a reply in time.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
     /// Makes the first ping due at `at`, before anything is sent.
     pub fn start_at(&mut self, at: Nanos) {
         (self.plan.start, self.next_due, self.settled_at) = (at, Some(at), at);

@@ -4,8 +4,6 @@
 mod driver;
 mod driver_pool;
 mod mailbox;
-mod name_watcher;
-mod resolver;
 mod sender_task;
 mod state;
 #[cfg(test)]
@@ -18,15 +16,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::event_queue::lock;
-use super::resolve::{bare, zoned};
+use super::name_watcher::NameWatcher;
+use super::resolve::{bare, fixed, zoned};
+use super::resolver::{Resolver, Subscriber};
 use super::socket::Backend;
 use super::{Error, Result};
 use crate::logic::heartbeat::{Counters, HeartbeatPlan};
 use crate::logic::{Invalid, Nanos};
 use driver_pool::DriverPool;
 use mailbox::Mailbox;
-use name_watcher::NameWatcher;
-use resolver::Subscriber;
 use sender_task::SenderTask;
 use state::{Network, SenderState};
 use transport::Transport;
@@ -84,7 +82,7 @@ impl Heartbeat {
     /// Looks up no name and sends nothing before [`Heartbeat::start`].
     pub fn new(settings: Settings) -> Result<Self> {
         bare(&settings.host)?;
-        if let Some(address) = name_watcher::fixed(&settings.host, settings.port) {
+        if let Some(address) = fixed(&settings.host, settings.port) {
             zoned("host", address, None)?;
         }
         if settings.port == 0 {
@@ -118,14 +116,15 @@ impl Heartbeat {
         let pool = DriverPool::own();
         let (lease, new) = pool.lease(self.backend)?;
         let mut transport = Transport::new(self.backend, &lease);
-        if let Some(address) = name_watcher::fixed(&self.host, self.port) {
+        if let Some(address) = fixed(&self.host, self.port) {
             // A network error may be temporary; a lack of descriptors or memory is reported at once.
             transport
                 .prepare(address)
                 .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
         }
         let (mailbox, key) = (Arc::clone(&lease.mailbox), lease.key);
-        let name = NameWatcher::new(&self.host, self.port, &pool.resolver, Subscriber::new(&mailbox, key));
+        let subscriber = Subscriber::new(mailbox.clone(), key);
+        let name = NameWatcher::new(&self.host, self.port, Resolver::own(), subscriber);
         self.process.store(std::process::id(), Ordering::Release);
         // The lease keeps the driver running, so the channel is open.
         drop(new.send(SenderTask::new(Arc::clone(&self.state), lease, name, transport)));

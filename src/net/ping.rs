@@ -3,6 +3,7 @@
 //! The thread alone sends and receives. Other threads read the pingers between two waits, add and remove targets, take
 //! events from a bounded queue, and stop the thread.
 
+mod follower;
 mod logs;
 mod pace;
 mod prepared_ping;
@@ -21,15 +22,17 @@ use super::backlog::Format;
 use super::clock::wall_ns;
 use super::datagram::Timestamping;
 use super::event_queue::{EventQueue, lock};
-use super::resolve::{bare, reachable, zoned};
+use super::resolve::{fixed, of_family, reachable, zoned};
+use super::resolver::Doorbell;
 use super::socket::{Backend, IpOptions};
 use super::wait::{self, Waker};
-use super::{Error, Family, Result, resolve};
+use super::{Error, Family, Host, Lookup, Result};
 use crate::logic::ping::{Account, Plan};
 use crate::logic::record::{Row, Rows};
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
 
+use follower::Follower;
 use logs::PingLogs;
 pub use logs::{PingLog, TargetFacts};
 pub use pace::{Pace, SHORTEST_GAP};
@@ -87,6 +90,26 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The address to ping of those that were found for a host: `old`, if it is still among them.
+    fn choose(
+        &self,
+        found: Result<Vec<SocketAddr>>,
+        host: &Host,
+        old: Option<SocketAddr>,
+    ) -> Result<SocketAddr> {
+        let found: Vec<_> = found?.into_iter().map(reachable).collect();
+        let same = |address: &&SocketAddr| {
+            old.is_some_and(|old| (old.ip(), old.port()) == (address.ip(), address.port()))
+        };
+        let address = match found.iter().find(same) {
+            Some(address) => *address,
+            None => of_family(&found, &host.name, self.family)?,
+        };
+        Ok(zoned("host", address, self.bind)?)
+    }
+}
+
 /// Which changes of rows are events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Events {
@@ -102,7 +125,7 @@ pub enum Events {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
     /// A name or an address.
-    pub host: String,
+    pub host: Host,
     /// The port, from 1.
     pub port: u16,
     /// The class of service; `None`: that of the session.
@@ -113,17 +136,18 @@ pub struct Target {
 
 impl Target {
     /// A target without options.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
+    pub fn new(host: impl Into<Host>, port: u16) -> Self {
         Self { host: host.into(), port, ..Self::default() }
     }
 
     /// `host:port`, and the options of this target.
     #[must_use]
     pub fn name(&self) -> String {
-        let mut name = if self.host.contains(':') && !self.host.starts_with('[') {
-            format!("[{}]:{}", self.host, self.port)
+        let host = &self.host.name;
+        let mut name = if host.contains(':') && !host.starts_with('[') {
+            format!("[{host}]:{}", self.port)
         } else {
-            format!("{}:{}", self.host, self.port)
+            format!("{host}:{}", self.port)
         };
         let special = [("dscp", self.dscp.map(usize::from)), ("size", self.size)];
         for (what, value) in special {
@@ -146,11 +170,20 @@ pub struct Snapshot {
     pub each: Vec<Summary>,
 }
 
+/// A second look-up of the names of a session.
+#[derive(Debug)]
+pub struct Again {
+    indices: Vec<usize>,
+    /// The look-up itself.
+    pub lookup: Lookup,
+}
+
 /// A run of pings in the background.
 #[derive(Debug)]
 pub struct Session {
     shared: Arc<Shared>,
-    waker: Waker,
+    /// Whether a thread follows the names of this run.
+    follows: AtomicBool,
     thread: Mutex<Option<thread::Ready>>,
     started_wall: Mutex<i64>,
     settings: Settings,
@@ -159,6 +192,10 @@ pub struct Session {
 #[derive(Debug)]
 struct Shared {
     logs: Mutex<PingLogs>,
+    /// Wakes the thread that pings.
+    waker: Waker,
+    /// Wakes the thread that follows names.
+    names: Arc<Doorbell>,
     stop: AtomicBool,
     events: EventQueue<(usize, Row)>,
     /// Datagrams from other addresses, with several targets.
@@ -174,15 +211,23 @@ impl Session {
     /// A target that is refused, such as one named twice. An unknown host, an unusable address or no route is an error
     /// only if no target is better; else each of its pings gets the status `error`.
     pub fn open(settings: &Settings) -> Result<Self> {
+        Self::open_at(settings, &look_up(&settings.targets)?)
+    }
+
+    /// As [`Session::open`], at the addresses that [`look_up`] found; waits for those that are missing.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_at(settings: &Settings, lookup: &Lookup) -> Result<Self> {
         if settings.targets.is_empty() {
             return Err(Invalid::new("targets", "[]", "at least one target").into());
         }
         let mut logs = PingLogs::default();
         let mut problems = Vec::new();
-        for (index, target) in settings.targets.iter().enumerate() {
-            check(target)?;
+        for (index, (target, found)) in settings.targets.iter().zip(lookup.answers()).enumerate() {
             let start = stagger(&settings.plan, index, settings.targets.len());
-            problems.extend(logs.insert(settings, target, address_of(target, settings), start)?);
+            let address = settings.choose(found, &target.host, None);
+            problems.extend(logs.insert(settings, target, address, start)?);
         }
         if problems.len() == settings.targets.len() {
             return Err(problems.swap_remove(0));
@@ -190,6 +235,8 @@ impl Session {
         let (waker, bell) = wait::waker().map_err(Error::system("set up the pinger"))?;
         let shared = Arc::new(Shared {
             logs: Mutex::new(logs),
+            waker,
+            names: Arc::default(),
             stop: AtomicBool::new(false),
             events: EventQueue::new(),
             foreign: AtomicU64::new(0),
@@ -197,7 +244,13 @@ impl Session {
         });
         let ready = thread::Ready::new(Arc::clone(&shared), bell, settings);
         let settings = settings.clone();
-        Ok(Self { shared, waker, thread: Mutex::new(Some(ready)), started_wall: Mutex::new(0), settings })
+        Ok(Self {
+            shared,
+            follows: AtomicBool::new(false),
+            thread: Mutex::new(Some(ready)),
+            started_wall: Mutex::new(0),
+            settings,
+        })
     }
 
     /// Pings one more target, within an interval from now; one that was removed is resumed.
@@ -205,14 +258,23 @@ impl Session {
     /// # Errors
     /// As [`Session::open`], and when the run is over. An error changes nothing.
     pub fn add(&self, target: &Target) -> Result<()> {
-        check(target)?;
-        let address = address_of(target, &self.settings)?;
+        self.add_at(target, &look_up(std::slice::from_ref(target))?)
+    }
+
+    /// As [`Session::add`], at the address that [`look_up`] found for this target.
+    ///
+    /// # Errors
+    /// As [`Session::add`].
+    pub fn add_at(&self, target: &Target, lookup: &Lookup) -> Result<()> {
+        let found = lookup.answers().pop().unwrap_or_else(|| Ok(Vec::new()));
+        let address = self.settings.choose(found, &target.host, None)?;
         let mut logs = lock(&self.shared.logs);
         if logs.over {
             return Err(Invalid::new("target", format!("{:?}", target.name()), "a run that goes on").into());
         }
         match logs.by_name.get(&target.name()).copied() {
             Some(index) if logs.all[index].removed => {
+                logs.check_free(&self.settings, index, target, Some(address))?;
                 logs.move_to(&self.settings, index, address)?;
                 logs.all[index].removed = false;
                 logs.touched.push(index);
@@ -220,8 +282,9 @@ impl Session {
             }
             _ => logs.add(&self.settings, target, address, &self.shared)?,
         }
-        self.waker.wake();
-        Ok(())
+        drop(logs);
+        self.shared.waker.wake();
+        self.follow_names()
     }
 
     /// Sends nothing more to a target; pings in flight are waited for. Its rows and counts stay.
@@ -239,26 +302,31 @@ impl Session {
         logs.all[index].pinger.end();
         logs.touched.push(index);
         logs.changed = true;
-        self.waker.wake();
+        self.shared.waker.wake();
         Ok(())
     }
 
-    /// Resolves all names again, and pings new addresses from then on; returns the targets that keep their address,
-    /// with the error.
-    pub fn resolve(&self) -> Vec<(String, Error)> {
-        let targets: Vec<_> = {
-            let logs = lock(&self.shared.logs);
-            let each = logs.all.iter().enumerate().filter(|(_, log)| !log.removed);
-            each.map(|(index, log)| (index, log.target.clone())).collect()
-        };
-        let mut failed = Vec::new();
-        for (index, target) in targets {
-            let done = address_of(&target, &self.settings)
-                .and_then(|address| lock(&self.shared.logs).move_to(&self.settings, index, address));
-            failed.extend(done.err().map(|error| (target.name(), error)));
-        }
-        self.waker.wake();
-        failed
+    /// Begins to look up all names again.
+    ///
+    /// # Errors
+    /// None that [`Session::add`] has not had.
+    pub fn look_up(&self) -> Result<Again> {
+        let logs = lock(&self.shared.logs);
+        let each = logs.all.iter().enumerate().filter(|(_, log)| !log.removed);
+        let (indices, targets): (Vec<_>, Vec<_>) =
+            each.map(|(index, log)| (index, log.target.clone())).unzip();
+        drop(logs);
+        Ok(Again { indices, lookup: look_up(&targets)? })
+    }
+
+    /// Pings the addresses that were found from now on; returns the targets that keep their address, with the error. A
+    /// target keeps an address that is still one of its name's.
+    pub fn follow(&self, again: &Again) -> Vec<(String, Error)> {
+        let found = again.indices.iter().copied().zip(again.lookup.answers()).collect();
+        let mut logs = lock(&self.shared.logs);
+        let failed = logs.follow(&self.settings, found);
+        self.shared.waker.wake();
+        failed.into_iter().map(|(index, error)| (logs.all[index].name.clone(), error)).collect()
     }
 
     /// Has a slow reader miss no row, from before the start on: without an interval the next ping waits for the reader; on
@@ -294,18 +362,33 @@ impl Session {
             lock(&self.shared.logs).over = true;
             self.shared.events.end();
             Error::System { action: "start a thread", source }
-        })
+        })?;
+        self.follow_names()
+    }
+
+    /// Has a thread follow the names of a run without an end, if there are any and none does yet.
+    fn follow_names(&self) -> Result<()> {
+        let is_name = |log: &PingLog| fixed(log.target.host.asked(), 0).is_none();
+        if self.settings.plan.count.is_some()
+            || lock(&self.thread).is_some()
+            || !self.look(|logs| logs.iter().any(is_name))
+            || self.follows.swap(true, Ordering::AcqRel)
+        {
+            return Ok(());
+        }
+        Follower::new(&self.shared, &self.settings).spawn().map_err(Error::system("start a thread"))
     }
 
     /// Ends the run soon; pings in flight get no result.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
+        self.shared.names.ring();
         // It never started, so no thread closes the queue.
         if lock(&self.thread).take().is_some() {
             lock(&self.shared.logs).over = true;
             self.shared.events.end();
         }
-        self.waker.wake();
+        self.shared.waker.wake();
     }
 
     /// Nanoseconds since 1970 when the run began; 0 before.
@@ -404,16 +487,13 @@ fn stagger(plan: &Plan, index: usize, targets: usize) -> Nanos {
     plan.start + plan.interval.map_or(0, share)
 }
 
-/// Refuses a target that has no name or no port.
-fn check(target: &Target) -> Result<()> {
-    bare(&target.host)?;
-    if target.port == 0 {
+/// Begins to look up the names of targets.
+///
+/// # Errors
+/// A target without a host or a port.
+pub fn look_up(targets: &[Target]) -> Result<Lookup> {
+    if targets.iter().any(|target| target.port == 0) {
         return Err(Invalid::new("port", 0, "1 to 65535").into());
     }
-    Ok(())
-}
-
-fn address_of(target: &Target, settings: &Settings) -> Result<SocketAddr> {
-    let address = reachable(resolve(&target.host, target.port, settings.family)?);
-    Ok(zoned("host", address, settings.bind)?)
+    Lookup::start(targets.iter().map(|target| (&target.host, target.port)))
 }

@@ -32,7 +32,11 @@ impl FromStr for Family {
 /// # Errors
 /// [`Error::UnknownHost`] if the name has no address of that family.
 pub fn resolve(host: &str, port: u16, family: Option<Family>) -> Result<SocketAddr> {
-    let found = resolve_all(host, port)?;
+    of_family(&resolve_all(host, port)?, host, family)
+}
+
+/// The first address of a family of those that were found for `host`.
+pub(super) fn of_family(found: &[SocketAddr], host: &str, family: Option<Family>) -> Result<SocketAddr> {
     let wanted = |address: &&SocketAddr| match family {
         Some(Family::V4) => address.is_ipv4(),
         Some(Family::V6) => address.is_ipv6(),
@@ -58,6 +62,11 @@ pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     }
     found.sort_by_key(SocketAddr::is_ipv6);
     Ok(found)
+}
+
+/// The address, if the host is one.
+pub(super) fn fixed(host: &str, port: u16) -> Option<SocketAddr> {
+    bare(host).ok().and_then(|host| host.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, port))
 }
 
 /// A local address to send from, such as `127.0.0.1` or `fe80::1%eth0`.

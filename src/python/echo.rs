@@ -5,6 +5,7 @@ use pyo3::types::{PyBytes, PyInt, PyTuple};
 
 use super::args::{link_plan, number, pair, parse, seed_to_python};
 use super::facts::{Facts, counts};
+use super::lookup::listening;
 use super::service;
 use super::table::Table;
 use crate::logic::SECOND;
@@ -56,7 +57,7 @@ impl EchoServer {
         let (seed, scope) = (plan.link.seed.to_string(), plan.link.scope().to_string());
         let (reply, can_amplify) = (plan.reply.to_string(), plan.reply.can_amplify());
         let settings = Settings {
-            host,
+            host: listening(py, host)?,
             port: number("port", port, "0 to 65535, 0 for any free port")?,
             port_tries: number("port_tries", port_tries, "1 to 65535")?,
             workers: number("workers", workers, "1 to 64")?,

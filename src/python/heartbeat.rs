@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use super::args::{number, pair, parse, span};
 use super::facts::{Facts, counts};
+use super::lookup;
 use crate::logic::Invalid;
 use crate::logic::codec::heartbeat::{Form, Key, Keys, looks_secret};
 use crate::logic::heartbeat::{HeartbeatPlan, Options};
@@ -24,6 +25,7 @@ impl HeartbeatSender {
     #[new]
     #[pyo3(signature = (host, port, *, interval, id, keys, key_name, wire, jitter, boot, touch, count))]
     fn new(
+        py: Python<'_>,
         host: String,
         port: i64,
         interval: f64,
@@ -50,7 +52,7 @@ impl HeartbeatSender {
             ..Options::default()
         };
         let settings = Settings {
-            host,
+            host: lookup::host(py, host)?.asked().to_owned(),
             port: number("port", port, "1 to 65535")?,
             plan: HeartbeatPlan::new(options)?,
             backend: Backend::best(),

@@ -13,6 +13,7 @@ mod facts;
 mod fit;
 mod heartbeat;
 mod link;
+mod lookup;
 mod monitor;
 mod ping;
 mod samples;

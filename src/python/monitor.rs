@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
 use super::args::{link_plan, number, pair, parse, seed_to_python};
 use super::facts::{Facts, counts};
+use super::lookup::listening;
 use super::service;
 use super::table::Table;
 use crate::logic::codec::heartbeat::{INTERVALS, Keys};
@@ -76,7 +77,7 @@ impl HeartbeatMonitor {
             ..MonitorPlan::new(detector)
         };
         let settings = Settings {
-            host,
+            host: listening(py, host)?,
             port: number("port", port, "0 to 65535, 0 for any free port")?,
             port_tries: number("port_tries", port_tries, "1 to 65535")?,
             plan,

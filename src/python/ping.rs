@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use super::args::{number, parse, seed_of, seed_to_python};
 use super::facts::Facts;
+use super::lookup::{found, host, wait_for};
 use super::service;
 use super::table::{Table, summary_to_python};
 use crate::logic::codec::TextLine;
@@ -18,7 +19,7 @@ use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::time::seconds;
 use crate::logic::{Nanos, SECOND};
 use crate::net::datagram::Timestamping;
-use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Snapshot, Target, TargetFacts};
+use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Snapshot, Target, TargetFacts, look_up};
 use crate::net::socket::IpOptions;
 use crate::net::{Family, local_address};
 
@@ -57,7 +58,7 @@ impl PingSession {
         let spin: Option<f64> = option(options, "spin")?;
         let keep: Option<i64> = option(options, "keep")?;
         let plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
-        let targets = targets.into_iter().map(|each| target(each, &plan)).collect::<PyResult<_>>()?;
+        let targets = targets.into_iter().map(|each| target(py, each, &plan)).collect::<PyResult<_>>()?;
         let settings = Settings {
             keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,
             family: family.as_deref().map(parse::<Family>).transpose()?,
@@ -82,7 +83,8 @@ impl PingSession {
             ..Settings::new(targets, plan.clone())
         };
         let seed = settings.plan.seed.to_string();
-        Ok(Self { session: py.detach(|| Session::open(&settings))?, seed, plan })
+        let lookup = found(py, look_up(&settings.targets)?)?;
+        Ok(Self { session: py.detach(|| Session::open_at(&settings, &lookup))?, seed, plan })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
@@ -91,21 +93,24 @@ impl PingSession {
 
     /// Pings one more target.
     fn add(&self, py: Python<'_>, target: PingTarget) -> PyResult<()> {
-        let target = self::target(target, &self.plan)?;
-        Ok(py.detach(|| self.session.add(&target))?)
+        let target = self::target(py, target, &self.plan)?;
+        let lookup = found(py, look_up(std::slice::from_ref(&target))?)?;
+        Ok(py.detach(|| self.session.add_at(&target, &lookup))?)
     }
 
     /// Sends nothing more to a target.
     fn remove(&self, py: Python<'_>, target: PingTarget) -> PyResult<()> {
-        let target = self::target(target, &self.plan)?;
+        let target = self::target(py, target, &self.plan)?;
         Ok(py.detach(|| self.session.remove(&target))?)
     }
 
     /// Looks up all names again; returns the targets for which that failed.
     #[pyo3(signature = () -> "list[tuple[str, Exception]]")]
-    fn resolve(&self, py: Python<'_>) -> Vec<(String, PyErr)> {
-        let failed = py.detach(|| self.session.resolve());
-        failed.into_iter().map(|(name, error)| (name, error.into())).collect()
+    fn resolve(&self, py: Python<'_>) -> PyResult<Vec<(String, PyErr)>> {
+        let again = py.detach(|| self.session.look_up())?;
+        wait_for(py, &again.lookup)?;
+        let failed = py.detach(|| self.session.follow(&again));
+        Ok(failed.into_iter().map(|(name, error)| (name, error.into())).collect())
     }
 
     /// Ends the run soon.
@@ -222,9 +227,9 @@ impl PingSession {
     }
 }
 
-fn target((host, port, dscp, size): PingTarget, plan: &Plan) -> PyResult<Target> {
+fn target(py: Python<'_>, (name, port, dscp, size): PingTarget, plan: &Plan) -> PyResult<Target> {
     Ok(Target {
-        host,
+        host: host(py, name)?,
         port: number("port", port, "1 to 65535")?,
         dscp: IpOptions::new(None, dscp, false)?.dscp,
         size: size.map(|size| plan.clone().with_size(size)).transpose()?.and_then(|plan| plan.size),

@@ -228,6 +228,9 @@ class Pinger:
     rows that nobody takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
     `keep=n` keeps the latest n pings of each target instead, and up to a quarter more: from 16 to 1,000,000,
     each with some 100 bytes and its reply. By default many targets share 1,048,576, with 1,024 each at least.
+    A name is looked up again each minute, and two seconds after three pings in a row without a reply, then
+    after 4, 8, up to 60 seconds more. When the address in use is none of the name's any more, pings go to the
+    new one: `address` and the `source` of replies say so. A run with a count keeps its addresses.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:
@@ -395,9 +398,10 @@ class Pinger:
     def resolve(self) -> "dict[str, Exception]":
         """Look up the names of all targets again, and ping their new addresses from now on.
 
-        Takes as long as the names need; the pings go on meanwhile. A reply from an old address then counts as
-        foreign. Gives the errors by the names of their targets, which keep their addresses: AddressError for
-        a name that is unknown now, ConfigError where another target has the address, and NetworkError.
+        Takes as long as the names need; the pings go on meanwhile. An address that is still one of its name's
+        stays in use; two names may change places. A reply from an old address then counts as foreign. Gives
+        the errors by the names of their targets, which keep their addresses: AddressError for a name that is
+        unknown now, ConfigError where another target has the address, and NetworkError.
         """
         return self._session.resolve()
 

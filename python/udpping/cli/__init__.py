@@ -32,8 +32,11 @@ def run(name: str, words: list[str]) -> int:
         _close_output()
         return FAILED
     except (ConfigError, OSError) as error:
-        parser: Parser = import_module(f"udpping.cli.{name}").parser()
-        return _complain(parser, error, as_json="--json" in words)
+        try:
+            parser: Parser = import_module(f"udpping.cli.{name}").parser()
+            return _complain(parser, error, as_json="--json" in words)
+        except KeyboardInterrupt:
+            return INTERRUPTED
     return code
 
 

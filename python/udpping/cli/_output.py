@@ -57,6 +57,10 @@ class Report:
         else:
             self.say(f"{row.seq:>5}  {self._outcome(row)}")
 
+    def moved(self, target: str, address: str) -> None:
+        self.record("moved", target=target, address=address)
+        self.say(f"{target} is now {address}")
+
     def summary(self, summary: "Summary") -> None:
         self.record("summary", **summary.as_dict())
         self.say(f"\n{summary!r}")

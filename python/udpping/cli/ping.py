@@ -59,6 +59,9 @@ def main(words: list[str]) -> int:
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
     with calling(pinger.stop), pinger:
         for row in pinger:
+            if pinger.address != address:
+                address = pinger.address
+                report.moved(name, address)
             report.row(row)
         summary = pinger.summary
         report.summary(summary)

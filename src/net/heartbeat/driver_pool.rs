@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::driver::Driver;
 use super::mailbox::{Lease, Mailbox};
-use super::resolver::Resolver;
 use super::sender_task::SenderTask;
 use super::state::Draining;
 use crate::net::clock::EverClock;
@@ -26,7 +25,6 @@ const MOST_POLLED: usize = 64;
 pub(super) struct DriverPool {
     process: u32,
     pub(super) clock: EverClock,
-    pub(super) resolver: Resolver,
     slots: Mutex<Slots>,
     /// Senders that were stopped and are not over.
     draining: AtomicUsize,
@@ -63,14 +61,7 @@ impl DriverPool {
     }
 
     fn new(process: u32, clock: EverClock) -> Self {
-        Self {
-            process,
-            clock,
-            resolver: Resolver::new(clock),
-            slots: Mutex::default(),
-            draining: AtomicUsize::new(0),
-            next: OnceLock::new(),
-        }
+        Self { process, clock, slots: Mutex::default(), draining: AtomicUsize::new(0), next: OnceLock::new() }
     }
 
     /// A lease of a driver that is not full, or of a new one, and the channel on which the driver receives the sender.

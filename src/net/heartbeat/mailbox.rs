@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::net::event_queue::lock;
 use crate::net::poller::Poller;
+use crate::net::resolver::Wake;
 use crate::net::socket::Backend;
 use crate::net::wait::{self, Bell, Waker};
 
@@ -56,6 +57,12 @@ impl Mailbox {
 
     pub(super) fn leases(&self) -> usize {
         self.leases.load(Ordering::Acquire)
+    }
+}
+
+impl Wake for Mailbox {
+    fn wake(&self, key: u64) {
+        self.call(key);
     }
 }
 

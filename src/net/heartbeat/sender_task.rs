@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::mailbox::Lease;
-use super::name_watcher::NameWatcher;
 use super::state::SenderState;
 use super::transport::{Received, RecvBuf, Transport};
 use crate::logic::heartbeat::Beat;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
 use crate::net::event_queue::lock;
+use crate::net::name_watcher::NameWatcher;
 use crate::net::socket::Backend;
 
 /// How long the first heartbeat waits for the name; then the name is an error, and the schedule starts.

@@ -165,51 +165,108 @@ impl PingLogs {
         target: &Target,
         address: Option<SocketAddr>,
     ) -> Result<()> {
-        let looks =
-            |target: &Target| (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size));
         let same = |other: &usize| {
             let log = &self.all[*other];
-            looks(&log.target) == looks(target) && *other != index && !log.removed
+            looks(settings, &log.target) == looks(settings, target) && *other != index && !log.removed
         };
         let sockets = address
             .into_iter()
             .flat_map(|address| (0..self.sockets.len()).map(move |socket| key(socket, address)));
         let mut there = sockets.filter_map(|key| self.by_peer.get(&key));
         if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
-            return Err(Invalid::new("target", format!("{:?}", target.name()), "each address once").into());
+            return Err(taken(target));
         }
         Ok(())
     }
 
+    /// Moves targets to the addresses that were found for their names; returns those that stay, with the error.
+    pub(super) fn follow(
+        &mut self,
+        settings: &Settings,
+        found: Vec<(usize, Result<Vec<SocketAddr>>)>,
+    ) -> Vec<(usize, Error)> {
+        let (mut moves, mut failed) = (Vec::new(), Vec::new());
+        for (index, found) in found {
+            let log = &self.all[index];
+            match settings.choose(found, &log.target.host, log.address) {
+                Ok(address) => moves.push((index, address)),
+                Err(error) => failed.push((index, error)),
+            }
+        }
+        failed.extend(self.move_all(settings, moves));
+        failed
+    }
+
     /// Changes the address of a target.
     pub(super) fn move_to(&mut self, settings: &Settings, index: usize, address: SocketAddr) -> Result<()> {
-        let (target, before) = {
-            let log = &self.all[index];
-            (log.target.clone(), log.socket.zip(log.address))
-        };
-        settings.check_pace(address)?;
-        self.check_free(settings, index, &target, Some(address))?;
-        let socket = match before {
-            Some((_, old)) if key(0, old) == key(0, address) => return Ok(()),
-            Some((socket, _)) if !self.sockets[socket].sees_foreign() => {
-                // It was connected to the old address, for this target alone.
-                self.sockets[socket] = open_socket(settings, &target, address, settings.busy)?;
-                socket
+        self.move_all(settings, vec![(index, address)]).pop().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Changes the addresses of targets at once, so that two can change places; returns those that stay, with the error.
+    fn move_all(&mut self, settings: &Settings, mut moves: Vec<(usize, SocketAddr)>) -> Vec<(usize, Error)> {
+        moves.retain(|(index, address)| {
+            let PingLog { socket, address: old, .. } = &self.all[*index];
+            socket.and(*old).is_none_or(|old| key(0, old) != key(0, *address))
+        });
+        let mut failed = self.keep_apart(settings, &mut moves);
+        let mut left = Vec::new();
+        for (index, address) in moves {
+            let (target, before) =
+                (self.all[index].target.clone(), self.all[index].socket.zip(self.all[index].address));
+            let opened = settings.check_pace(address).map_err(Error::from).and_then(|()| match before {
+                Some((socket, _)) if !self.sockets[socket].sees_foreign() => {
+                    // It was connected to the old address, for this target alone.
+                    open_socket(settings, &target, address, settings.busy).map(|new| {
+                        self.sockets[socket] = new;
+                        socket
+                    })
+                }
+                _ => self.socket_of(settings, &target, address, true),
+            });
+            match opened {
+                Ok(socket) => {
+                    self.by_peer.insert(key(socket, address), index);
+                    left.extend(before.map(|(socket, old)| key(socket, old)));
+                    let log = &mut self.all[index];
+                    (log.socket, log.address) = (Some(socket), Some(address));
+                    log.pinger.retarget(address);
+                    if before.is_none() && self.sockets[socket].timestamping() == Timestamping::Both {
+                        log.pinger.expect_stamps();
+                    }
+                    self.changed = true;
+                }
+                Err(error) => failed.push((index, error)),
             }
-            _ => self.socket_of(settings, &target, address, true)?,
+        }
+        // Last: no target got a socket on which late replies to another come from its new address.
+        for key in left {
+            self.by_peer.remove(&key);
+        }
+        failed
+    }
+
+    /// Takes out moves after which two equal targets would have one address; returns them with the error.
+    fn keep_apart(&self, settings: &Settings, moves: &mut Vec<(usize, SocketAddr)>) -> Vec<(usize, Error)> {
+        let place = |index: usize, address| (key(0, address), looks(settings, &self.all[index].target));
+        let mut after = HashMap::new();
+        let mut count = |place, by: i32| {
+            let count = after.entry(place).or_insert(0);
+            *count += by;
+            *count
         };
-        if let Some((socket, old)) = before {
-            self.by_peer.remove(&key(socket, old));
+        let moving: HashMap<usize, SocketAddr> = moves.iter().copied().collect();
+        for (index, log) in self.all.iter().enumerate() {
+            let address = moving.get(&index).copied().or_else(|| log.address.filter(|_| !log.removed));
+            address.map(|address| count(place(index, address), 1));
         }
-        self.by_peer.insert(key(socket, address), index);
-        let log = &mut self.all[index];
-        (log.socket, log.address) = (Some(socket), Some(address));
-        log.pinger.retarget(address);
-        if before.is_none() && self.sockets[socket].timestamping() == Timestamping::Both {
-            log.pinger.expect_stamps();
+        let mut failed = Vec::new();
+        while let Some(at) = moves.iter().position(|(index, address)| count(place(*index, *address), 0) > 1) {
+            let (index, address) = moves.remove(at);
+            count(place(index, address), -1);
+            self.all[index].address.map(|old| count(place(index, old), 1));
+            failed.push((index, taken(&self.all[index].target)));
         }
-        self.changed = true;
-        Ok(())
+        failed
     }
 
     /// A socket for a target. An unconnected socket serves any number of targets of its family, one at each address; a
@@ -261,6 +318,15 @@ impl PingLogs {
                 && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
         })
     }
+}
+
+/// What a target has of its own, by which it may share an address with another.
+fn looks(settings: &Settings, target: &Target) -> (Option<u8>, Option<usize>) {
+    (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size))
+}
+
+fn taken(target: &Target) -> Error {
+    Invalid::new("target", format!("{:?}", target.name()), "each address once").into()
 }
 
 /// Rows kept for a target; the run began with `targets`.

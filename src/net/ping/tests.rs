@@ -58,7 +58,7 @@ fn a_target_whose_name_has_another_address_is_pinged_there() {
         wait_for_replies(&session, 0, 3);
         for address in [there, here, there] {
             lock(&session.shared.logs).move_to(&session.settings, 0, address).expect("free");
-            session.waker.wake();
+            session.shared.waker.wake();
             wait_for_replies(&session, 0, 20);
             assert_eq!(source_of_newest(&session, 0), Some(address.to_string()));
         }

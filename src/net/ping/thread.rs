@@ -104,6 +104,7 @@ impl Ready {
             shared.events.run("go on pinging", || {
                 let result = self.run();
                 lock(&self.shared.logs).over = true;
+                self.shared.names.ring();
                 result
             });
         })?;

@@ -1,11 +1,9 @@
-//! Resolves a name repeatedly in another thread: a resolver may take half a minute when the network is down, and
-//! heartbeats to a known address must not wait for it.
+//! Resolves a name repeatedly in another thread: a resolver may take half a minute when the network is down, and what is
+//! sent to a known address must not wait for it.
 
-use std::net::{IpAddr, SocketAddr};
-
+use super::resolve::fixed;
 use super::resolver::{Answer, Name, Resolver, Subscriber};
 use crate::logic::{Nanos, SECOND};
-use crate::net::resolve::bare;
 
 /// Between two look-ups without errors.
 const REFRESH: Nanos = 60 * SECOND;
@@ -26,11 +24,6 @@ pub(super) struct NameWatcher {
     pause: Nanos,
 }
 
-/// The address, if the host is one.
-pub(super) fn fixed(host: &str, port: u16) -> Option<SocketAddr> {
-    bare(host).ok().and_then(|host| host.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, port))
-}
-
 impl NameWatcher {
     /// The first look-up is due at 0.
     pub(super) fn new(host: &str, port: u16, resolver: &'static Resolver, subscriber: Subscriber) -> Self {
@@ -44,6 +37,11 @@ impl NameWatcher {
             looks_soon: false,
             pause: FIRST_RETRY,
         }
+    }
+
+    /// Its addresses were found at this time.
+    pub(super) fn was_found(&mut self, at: Nanos) {
+        (self.asked, self.next) = (at, self.next.map(|_| at + REFRESH));
     }
 
     /// The answer since the last call.
@@ -82,49 +80,46 @@ impl NameWatcher {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
+    use super::super::resolver::Doorbell;
     use super::*;
-    use crate::net::clock::EverClock;
-    use crate::net::heartbeat::mailbox::Mailbox;
-    use crate::net::socket::Backend;
-    use crate::net::wait::Bell;
 
-    fn watcher(host: &str) -> (NameWatcher, Arc<Mailbox>, Bell) {
-        let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
-        let resolver = Box::leak(Box::new(Resolver::new(EverClock::start())));
-        (NameWatcher::new(host, 9, resolver, Subscriber::new(&mailbox, 1)), mailbox, bell)
+    fn watcher(host: &str) -> (NameWatcher, Arc<Doorbell>) {
+        let bell = Arc::new(Doorbell::default());
+        let resolver = Box::leak(Box::new(Resolver::new(std::process::id())));
+        (NameWatcher::new(host, 9, resolver, Subscriber::new(bell.clone(), 1)), bell)
     }
 
     /// Looks the name up at that time, and waits for the system's resolver.
-    fn look(watcher: &mut NameWatcher, (mailbox, bell): (&Mailbox, &Bell), at: Nanos) -> Answer {
+    fn look(watcher: &mut NameWatcher, bell: &Doorbell, at: Nanos) -> Answer {
         watcher.look(at);
         loop {
             if let Some(answer) = watcher.take() {
                 return answer;
             }
             assert!(watcher.is_pending() && watcher.next() == Nanos::MAX);
-            mailbox.poller.wait(bell, None, &mut Vec::new()).unwrap();
+            bell.wait(Duration::from_secs(1));
         }
     }
 
     #[test]
     fn a_name_is_looked_up_each_minute_and_sooner_after_an_error() {
-        let (mut watcher, mailbox, bell) = watcher("localhost");
-        let mailbox = (&*mailbox, &bell);
-        assert!(look(&mut watcher, mailbox, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
+        let (mut watcher, mailbox) = watcher("localhost");
+        assert!(look(&mut watcher, &mailbox, 0).unwrap().iter().all(|address| address.ip().is_loopback()));
         assert_eq!(watcher.next(), 60 * SECOND);
         let mut at = 60 * SECOND;
-        look(&mut watcher, mailbox, at).unwrap();
+        look(&mut watcher, &mailbox, at).unwrap();
         for pause in [2, 4, 8, 16, 32, 60, 60] {
             watcher.look_soon();
             watcher.look_soon();
             assert_eq!(watcher.next(), at + pause * SECOND);
             at = watcher.next();
-            look(&mut watcher, mailbox, at).unwrap();
+            look(&mut watcher, &mailbox, at).unwrap();
         }
         // A minute without an error resets the pause.
         at = watcher.next();
-        look(&mut watcher, mailbox, at).unwrap();
+        look(&mut watcher, &mailbox, at).unwrap();
         watcher.look_soon();
         assert_eq!(watcher.next(), at + 2 * SECOND);
     }
@@ -133,7 +128,7 @@ mod tests {
     fn an_address_is_never_looked_up() {
         for host in ["127.0.0.1", "::1", "[::1]"] {
             assert!(fixed(host, 9).unwrap().ip().is_loopback());
-            let (mut watcher, ..) = watcher(host);
+            let (mut watcher, _) = watcher(host);
             watcher.look_soon();
             watcher.look(Nanos::MAX);
             assert!(watcher.take().is_none() && !watcher.is_pending() && watcher.next() == Nanos::MAX);

@@ -1,11 +1,12 @@
-//! Resolves names for many senders: one look-up for all senders that need a name at the same time, and a bounded number
-//! of look-ups at once.
+//! Resolves names in other threads: one look-up for all that need a name at the same time, and a bounded number of
+//! look-ups at once.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Debug;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use super::mailbox::Mailbox;
 use crate::logic::{Nanos, SECOND};
 use crate::net::Error;
 use crate::net::clock::EverClock;
@@ -22,10 +23,14 @@ pub(super) type Answer = Result<Vec<SocketAddr>, Arc<Error>>;
 /// A host and a port.
 pub(super) type Name = (Arc<str>, u16);
 
+/// The look-ups of a process.
 #[derive(Debug)]
 pub(super) struct Resolver {
+    process: u32,
     clock: EverClock,
     cache: Mutex<Cache>,
+    /// The resolver of a forked child, which has no threads of its parent's, and in which any lock may be held.
+    next: OnceLock<Box<Resolver>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,24 +42,30 @@ struct Cache {
 
 #[derive(Debug)]
 enum Entry {
-    /// Senders to be notified.
+    /// Who is to be notified.
     Pending(Vec<Subscriber>),
     /// The time of the answer, and the answer.
     Resolved(Nanos, Answer),
 }
 
-/// A sender that waits for an answer.
+/// Whom an answer wakes.
+pub(super) trait Wake: Debug + Send + Sync {
+    /// An answer for the subscriber with this key is there.
+    fn wake(&self, key: u64);
+}
+
+/// One who waits for an answer.
 #[derive(Debug, Clone)]
 pub(super) struct Subscriber {
     slot: Arc<Mutex<Option<Answer>>>,
-    mailbox: Arc<Mailbox>,
+    waker: Arc<dyn Wake>,
     key: u64,
 }
 
 impl Subscriber {
-    /// Each answer calls the sender with this key.
-    pub(super) fn new(mailbox: &Arc<Mailbox>, key: u64) -> Self {
-        Self { slot: Arc::default(), mailbox: Arc::clone(mailbox), key }
+    /// Each answer wakes `waker` with this key.
+    pub(super) fn new(waker: Arc<dyn Wake>, key: u64) -> Self {
+        Self { slot: Arc::default(), waker, key }
     }
 
     /// The answer since the last call.
@@ -64,23 +75,71 @@ impl Subscriber {
 
     pub(super) fn notify(&self, answer: Answer) {
         *lock(&self.slot) = Some(answer);
-        self.mailbox.call(self.key);
+        self.waker.wake(self.key);
+    }
+}
+
+/// Wakes one thread that waits for answers.
+#[derive(Debug, Default)]
+pub(super) struct Doorbell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Doorbell {
+    pub(super) fn ring(&self) {
+        *lock(&self.rung) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until it rings, at most `limit`.
+    pub(super) fn wait(&self, limit: Duration) {
+        let waited = self.changed.wait_timeout_while(lock(&self.rung), limit, |rung| !*rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl Wake for Doorbell {
+    fn wake(&self, _key: u64) {
+        self.ring();
     }
 }
 
 impl Resolver {
-    pub(super) fn new(clock: EverClock) -> Self {
-        Self { clock, cache: Mutex::default() }
+    /// The resolver of this process.
+    pub(super) fn own() -> &'static Self {
+        static FIRST: OnceLock<Resolver> = OnceLock::new();
+        let process = std::process::id();
+        let mut resolver = FIRST.get_or_init(|| Self::new(process));
+        while resolver.process != process {
+            resolver = resolver.next.get_or_init(|| Box::new(Self::new(process)));
+        }
+        resolver
+    }
+
+    pub(super) fn new(process: u32) -> Self {
+        Self { process, clock: EverClock::start(), cache: Mutex::default(), next: OnceLock::new() }
     }
 
     /// Notifies `subscriber` of the addresses of a name, at once or from another thread.
     pub(super) fn look_up(&'static self, name: &Name, subscriber: Subscriber) {
+        self.ask(name, subscriber, FRESH);
+    }
+
+    /// The same with an answer of now, not of the last second.
+    pub(super) fn look_up_now(&'static self, name: &Name, subscriber: Subscriber) {
+        self.ask(name, subscriber, 0);
+    }
+
+    fn ask(&'static self, name: &Name, subscriber: Subscriber, fresh: Nanos) {
         let now = self.clock.now();
         let is_fresh = |at: Nanos| now - at < FRESH;
         let mut cache = lock(&self.cache);
         match cache.entries.get_mut(name) {
             Some(Entry::Pending(subscribers)) => return subscribers.push(subscriber),
-            Some(Entry::Resolved(at, answer)) if is_fresh(*at) => return subscriber.notify(answer.clone()),
+            Some(Entry::Resolved(at, answer)) if now - *at < fresh => {
+                return subscriber.notify(answer.clone());
+            }
             _ => {}
         }
         cache.entries.retain(|_, entry| !matches!(entry, Entry::Resolved(at, _) if !is_fresh(*at)));
@@ -133,19 +192,17 @@ impl Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::socket::Backend;
-    use crate::net::wait::Bell;
 
     fn resolver() -> &'static Resolver {
-        Box::leak(Box::new(Resolver::new(EverClock::start())))
+        Box::leak(Box::new(Resolver::new(std::process::id())))
     }
 
-    fn wait(subscriber: &Subscriber, bell: &Bell) -> Answer {
+    fn wait(subscriber: &Subscriber, bell: &Doorbell) -> Answer {
         loop {
             if let Some(answer) = subscriber.take() {
                 return answer;
             }
-            subscriber.mailbox.poller.wait(bell, Some(SECOND), &mut Vec::new()).unwrap();
+            bell.wait(Duration::from_secs(1));
         }
     }
 
@@ -161,8 +218,9 @@ mod tests {
         for host in ["localhost", "no..such..host"] {
             let resolver = resolver();
             let name: Name = (host.into(), 9);
-            let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
-            let subscribers: Vec<Subscriber> = (0..1_000).map(|key| Subscriber::new(&mailbox, key)).collect();
+            let bell = Arc::new(Doorbell::default());
+            let subscribers: Vec<Subscriber> =
+                (0..1_000).map(|key| Subscriber::new(bell.clone(), key)).collect();
             let (first, others) = subscribers.split_first().unwrap();
             resolver.look_up(&name, first.clone());
             for subscriber in others {
@@ -185,8 +243,8 @@ mod tests {
     #[test]
     fn many_names_are_looked_up_a_few_at_a_time_and_not_kept() {
         let resolver = resolver();
-        let (mailbox, bell) = Mailbox::open(Backend::best()).unwrap();
-        let subscribers: Vec<Subscriber> = (0..300).map(|key| Subscriber::new(&mailbox, key)).collect();
+        let bell = Arc::new(Doorbell::default());
+        let subscribers: Vec<Subscriber> = (0..300).map(|key| Subscriber::new(bell.clone(), key)).collect();
         for subscriber in &subscribers {
             resolver.look_up(&(format!("no..such..host{}", subscriber.key).into(), 9), subscriber.clone());
             assert!(lock(&resolver.cache).threads <= MOST);
