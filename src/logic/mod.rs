@@ -8,6 +8,7 @@ pub mod error;
 pub mod fit;
 pub mod heartbeat;
 pub mod link;
+pub mod memory;
 pub mod monitor;
 pub mod ping;
 pub mod random;

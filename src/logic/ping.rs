@@ -18,6 +18,7 @@ pub use plan::{Options, Plan, SPINS, WAITS};
 pub use schedule::Schedule;
 
 use super::codec::Seq;
+use super::memory::{NoMemory, room_for};
 use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::{Arrival, Nanos, SECOND};
@@ -129,6 +130,15 @@ impl Pinger {
     /// The message of ping `seq` if it is sent at `wall_ns` since 1970.
     pub fn write(&self, seq: u64, wall_ns: i64, out: &mut Vec<u8>) {
         self.plan.codec.write(seq, wall_ns, self.plan.size, out);
+    }
+
+    /// Whether there is memory for more pings; to be asked at the beginning and each [`Rows::CHUNK`] pings.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn room(&self) -> Result<(), NoMemory> {
+        let waiting = 2 * self.deadlines.len() * size_of::<(Nanos, u64)>();
+        room_for(self.rows.bytes_of_next() + waiting)
     }
 
     /// The ping of [`Action::Send`] was sent, with the time `wall_ns` in it.

@@ -18,6 +18,7 @@ use super::worker::Worker;
 use crate::logic::Invalid;
 use crate::logic::echo::{Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row};
 use crate::logic::link::{Link, LinkPlan, Scope};
+use crate::logic::memory::{NoMemory, room_for_each};
 use responder::LinkState;
 
 /// The most threads of a server.
@@ -146,8 +147,13 @@ impl Server {
     }
 
     /// The log so far.
-    pub fn log(&self) -> Columns {
-        self.state.shared().log.columns()
+    ///
+    /// # Errors
+    /// There is no memory for a copy, and a table of it.
+    pub fn log(&self) -> std::result::Result<Columns, NoMemory> {
+        let shared = self.state.shared();
+        room_for_each(shared.log.len(), 4 * size_of::<Row>())?;
+        Ok(shared.log.columns())
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::sys::open_files;
 use super::sys::{OWN_LIMIT, SYSTEM_LIMIT};
 use crate::logic::Invalid;
+use crate::logic::memory::NoMemory;
 
 /// A result of this module.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -19,6 +20,9 @@ pub enum Error {
     /// A value that cannot be used.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// No memory for what is to come.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     /// A host name without an address.
     #[error("cannot find host {host:?}: {reason}; check the spelling and the network's name service")]
     UnknownHost {
@@ -94,7 +98,7 @@ impl Error {
     /// The system's error number, if any.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::Invalid(_) | Self::UnknownHost { .. } => None,
+            Self::Invalid(_) | Self::NoMemory(_) | Self::UnknownHost { .. } => None,
             Self::PortBusy { source, .. }
             | Self::TooLong { source, .. }
             | Self::Io { source, .. }

@@ -8,14 +8,23 @@ use pyo3::types::PyInt;
 
 use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::link::LinkPlan;
+use crate::logic::memory::room_for_each;
 use crate::logic::ping::{SPINS, WAITS};
 use crate::logic::random::Seed;
 use crate::logic::text::{HOUR, duration, duration_with_unit, expected};
 use crate::logic::{DAY, Invalid, Nanos};
 use crate::sim::monitor::LENGTHS;
 
+/// Bytes of a text that takes little memory.
+const LONG: usize = 65_536;
+/// What a text such as `list:1,2,3` takes while it is read, for each of its bytes.
+const READING: usize = 16;
+
 /// Parses a text from Python by the grammar of its type.
 pub(super) fn parse<T: FromStr<Err = Invalid>>(text: &str) -> PyResult<T> {
+    if text.len() > LONG {
+        room_for_each(text.len(), READING)?;
+    }
     Ok(text.parse::<T>()?)
 }
 

@@ -136,7 +136,7 @@ impl EchoServer {
 
     /// The log of datagrams, if recording.
     fn log(&self, py: Python<'_>) -> PyResult<Table> {
-        py.detach(|| Table::of_log(&self.server.log()))
+        py.detach(|| Table::of_log(&self.server.log()?))
     }
 }
 

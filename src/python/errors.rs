@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyMemoryError, PyOSError};
 use pyo3::prelude::*;
 
 use crate::logic::Invalid;
+use crate::logic::memory::NoMemory;
 use crate::logic::text::visible;
 use crate::net::Error;
 
@@ -24,6 +25,12 @@ impl From<Invalid> for PyErr {
     }
 }
 
+impl From<NoMemory> for PyErr {
+    fn from(error: NoMemory) -> Self {
+        PyMemoryError::new_err(error.to_string())
+    }
+}
+
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         let text = error.to_string();
@@ -31,6 +38,7 @@ impl From<Error> for PyErr {
         let errno = error.errno();
         match error {
             Error::Invalid(invalid) => invalid.into(),
+            Error::NoMemory(none) => none.into(),
             Error::UnknownHost { .. } => exceptions::AddressError::new_err(text),
             Error::PortBusy { .. } => exceptions::PortBusyError::new_err((errno, text)),
             Error::File { .. } => match errno {

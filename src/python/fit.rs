@@ -17,6 +17,7 @@ use crate::logic::link::Loss;
 #[pyo3(signature = (samples) -> "dict[str, object]")]
 pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
     let (losses, delays) = detached(py, || {
+        samples.room()?;
         let samples = samples.samples()?;
         Ok((fit_loss(&Outcomes::of(&samples))?, fit_delay(&samples)?))
     })?;

@@ -12,6 +12,7 @@ use super::service;
 use super::table::Table;
 use crate::logic::codec::heartbeat::{INTERVALS, Keys};
 use crate::logic::heartbeat::{HeartbeatPlan, Options};
+use crate::logic::memory::room_for_each;
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, Kind, MonitorPlan, State};
 use crate::logic::time::seconds;
@@ -205,6 +206,10 @@ pub(super) fn event_names() -> Vec<&'static str> {
 
 /// Steps of virtual time between two checks for signals: some milliseconds of real time.
 const STEPS: u64 = 10_000;
+/// Bytes of a simulated sender, and of what the monitor first knows of it.
+const SENDER: usize = 1_536;
+/// Bytes of an event or of a client in a table, while that is made.
+const ROW: usize = 512;
 
 /// Watches simulated senders, one for each text of faults; returns the clients, the events, the number of discarded
 /// events, and the seed in force.
@@ -224,6 +229,7 @@ pub(super) fn sim_heartbeat<'py>(
     delay: &str,
     seed: Option<&Bound<'py, PyInt>>,
 ) -> PyResult<(Table, Table, u64, Bound<'py, PyInt>)> {
+    let senders = faults.len();
     let link = link_plan(loss, delay, seed)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
     let sender =
@@ -244,10 +250,13 @@ pub(super) fn sim_heartbeat<'py>(
         drift_ppm,
         length: seconds("duration", duration, &LENGTHS)?,
     };
+    room_for_each(plan.faults.len(), SENDER)?;
     let mut run = Run::new(plan)?;
     while !py.detach(|| run.advance(STEPS)) {
         py.check_signals()?;
+        run.room()?;
     }
+    room_for_each(run.events().len() + senders, ROW)?;
     let (peers, events) = py.detach(|| (Table::of_peers(&run.peers()), Table::of_events(run.events())));
     Ok((peers?, events?, run.missed_events(), seed))
 }

@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use self::columns::{codes, counts, small_counts, times};
 use super::errors::guarded;
 use super::stream;
+use crate::logic::memory::room_for_each;
 use crate::logic::record::{NONE, Status};
 use crate::logic::stats::{Columns, Group, Groups, Keys, Sample};
 use crate::logic::{Invalid, Nanos};
@@ -72,10 +73,16 @@ impl Samples {
     }
 }
 
+/// Bytes of a row while it is read: its columns in one piece.
+const READ: usize = 160;
+/// Bytes of a row while a statistic is computed of it.
+const COMPUTED: usize = 96;
+
 impl Samples {
     /// Reads a table, or several: see the class.
     pub(super) fn read(table: &Bound<'_, PyAny>, wanted: &[&str]) -> PyResult<Self> {
         let mut tables = Vec::new();
+        room_for_each(table.len().unwrap_or(0), READ)?;
         if table.is_instance_of::<PyList>() || table.is_instance_of::<PyTuple>() {
             for each in table.try_iter()? {
                 tables.push(Pings::read(&each?, wanted)?);
@@ -87,6 +94,12 @@ impl Samples {
             |(number, table): (usize, &Pings)| (0..table.groups.len()).map(move |group| (number, group));
         let chosen = tables.iter().enumerate().flat_map(groups).collect();
         Ok(Self { tables: Arc::new(tables), chosen })
+    }
+
+    /// Looks for the memory that a statistic takes.
+    pub(super) fn room(&self) -> PyResult<()> {
+        let rows: usize = self.samples()?.iter().map(Sample::len).sum();
+        Ok(room_for_each(rows, COMPUTED)?)
     }
 
     /// The samples for the statistics.

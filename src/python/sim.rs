@@ -16,6 +16,9 @@ use crate::sim::{self, EPOCH};
 /// Steps between two checks for signals: some milliseconds of real time.
 const STEPS: u64 = 10_000;
 
+/// The longest message of which so many steps are made.
+const MESSAGE: u64 = 1_024;
+
 /// The address of the simulated server: reserved for documentation (RFC 5737).
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), PORT);
 
@@ -37,10 +40,14 @@ pub(super) fn sim_ping<'py>(
     // Virtual time has no zone but UTC.
     let plan = plan(options, echo.link.seed.clone(), 0)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
+    // Replies in flight are kept whole: of long ones fewer steps are made between two looks at the memory.
+    let steps = (STEPS * MESSAGE / (plan.size.unwrap_or(0) as u64).max(MESSAGE)).max(1);
     let mut peer = sim::ping::EchoPeer::new(Echo::new(echo), SERVER);
     let mut run = sim::ping::Run::new(Pinger::new(plan, SERVER, true));
-    while !py.detach(|| run.advance(&mut peer, STEPS)) {
+    run.room()?;
+    while !py.detach(|| run.advance(&mut peer, steps)) {
         py.check_signals()?;
+        run.room()?;
     }
     let pinger = run.pinger();
     let name = SERVER.to_string();

@@ -124,10 +124,14 @@ fn computed<T: Send>(
     samples: &Samples,
     statistic: impl FnOnce(&[Sample<'_>]) -> Result<T, Invalid> + Send,
 ) -> PyResult<T> {
-    detached(py, || Ok(statistic(&samples.samples()?)?))
+    detached(py, || {
+        samples.room()?;
+        Ok(statistic(&samples.samples()?)?)
+    })
 }
 
-fn labelled(samples: &Samples) -> Result<Vec<Labelled<'_>>, Invalid> {
+fn labelled(samples: &Samples) -> PyResult<Vec<Labelled<'_>>> {
+    samples.room()?;
     let labels = samples.labels().zip(samples.samples()?);
     Ok(labels.map(|((run, target), sample)| (run, target, sample)).collect())
 }

@@ -34,6 +34,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyList, PyTuple};
 
 use super::facts::facts;
 use crate::logic::echo::Columns;
+use crate::logic::memory::{NoMemory, room_for, room_for_each};
 use crate::logic::record::NONE;
 use pieces::Pieces;
 
@@ -42,6 +43,10 @@ pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows
 pub(super) use run::run_columns;
 pub(super) use summaries::{run_summaries, summary_to_python};
 
+/// Bytes of a row as text, while that is written.
+const LINE: usize = 1_024;
+/// Bytes of a value as an object of Python, and of its place in two lists.
+const VALUE: usize = 96;
 /// Values in the repr of a column.
 const SHOWN: usize = 5;
 
@@ -76,6 +81,10 @@ impl Table {
         let (index, field) = self.schema.fields().find(name).ok_or_else(|| {
             PyKeyError::new_err(format!("no column {name:?}; there are {}", self.column_names().join(", ")))
         })?;
+        if self.pieces.batches().len() > 1 {
+            let bytes = |batch: &RecordBatch| batch.column(index).get_array_memory_size();
+            room_for(self.pieces.batches().iter().map(bytes).sum())?;
+        }
         let array = py.detach(|| self.pieces.column(index)).map_err(broken)?;
         Ok(Column { field: Arc::clone(field), array: Arc::clone(array) })
     }
@@ -109,15 +118,19 @@ impl Table {
 
     /// So many rows from the `first` on as lines of CSV.
     fn csv_lines(&self, py: Python<'_>, first: usize, rows: usize) -> PyResult<String> {
+        room_for_each(rows.min(self.pieces.rows()), LINE)?;
         py.detach(|| self.to_csv(first, rows))
     }
 
     /// The same as lines of JSON, an object each.
     fn json_lines(&self, py: Python<'_>, first: usize, rows: usize) -> PyResult<String> {
+        room_for_each(rows.min(self.pieces.rows()), LINE)?;
         py.detach(|| self.to_json(first, rows))
     }
 
     fn buffers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = |batch: &RecordBatch| batch.get_array_memory_size();
+        room_for_each(self.pieces.batches().iter().map(bytes).sum(), 4)?;
         Ok(PyBytes::new(py, &py.detach(|| self.to_buffers()).map_err(broken)?))
     }
 
@@ -190,9 +203,10 @@ impl Column {
     }
 
     /// One byte for each row: 1 where the value is missing.
-    fn null_mask<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+    fn null_mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        room_for_each(self.array.len(), 2)?;
         let mask: Vec<u8> = (0..self.array.len()).map(|index| u8::from(self.array.is_null(index))).collect();
-        PyBytes::new(py, &mask)
+        Ok(PyBytes::new(py, &mask))
     }
 
     /// The same numbers without the mask of missing ones, whose values are arbitrary.
@@ -203,18 +217,20 @@ impl Column {
 
     /// The different words, and the index of the word of each row, which is their number if it is missing. `None` for
     /// other columns.
-    fn words(&self) -> Option<(Vec<String>, Self)> {
-        let column = self.array.as_dictionary_opt::<UInt32Type>()?;
-        let words: Vec<_> =
-            column.values().as_string_opt::<i32>()?.iter().flatten().map(str::to_owned).collect();
+    fn words(&self) -> PyResult<Option<(Vec<String>, Self)>> {
+        let Some(column) = self.array.as_dictionary_opt::<UInt32Type>() else { return Ok(None) };
+        let Some(words) = column.values().as_string_opt::<i32>() else { return Ok(None) };
+        room_for_each(self.array.len(), 16)?;
+        let words: Vec<_> = words.iter().flatten().map(str::to_owned).collect();
         let missing = words.len() as u64;
         let codes = column.keys().iter().map(|key| key.map_or(missing, u64::from));
         let array = Arc::new(PrimitiveArray::<UInt64Type>::from_iter_values(codes));
-        Some((words, Self { field: Arc::clone(&self.field), array }))
+        Ok(Some((words, Self { field: Arc::clone(&self.field), array })))
     }
 
     #[pyo3(signature = () -> "list[object]")]
     fn to_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        room_for_each(self.array.len(), VALUE)?;
         let values =
             (0..self.array.len()).map(|index| value(py, &self.array, index)).collect::<PyResult<Vec<_>>>()?;
         PyList::new(py, values)
@@ -290,6 +306,11 @@ impl Column {
 }
 
 impl Table {
+    /// Looks for so many bytes for each row.
+    pub(super) fn room(&self, bytes: usize) -> Result<(), NoMemory> {
+        room_for_each(self.pieces.rows(), bytes)
+    }
+
     pub(super) fn of_log(log: &Columns) -> PyResult<Self> {
         let columns = vec![
             ("recv_ns", times(log.recv_ns.iter().copied())),

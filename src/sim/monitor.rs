@@ -9,6 +9,7 @@ use std::str::FromStr;
 use super::EPOCH;
 use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
 use crate::logic::link::{DelayQueue, Link, LinkPlan, Packet};
+use crate::logic::memory::{NoMemory, room_for};
 use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
 use crate::logic::text::duration;
 use crate::logic::{DAY, Invalid, Moment, Nanos, SECOND};
@@ -141,6 +142,15 @@ impl Run {
             run.start_session(host, phase as Nanos);
         }
         Ok(run)
+    }
+
+    /// Whether there is memory for some thousand steps more.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn room(&self) -> Result<(), NoMemory> {
+        let events = 2 * self.events.len() * size_of::<Event>();
+        room_for(events + self.queue.bytes_to_grow())
     }
 
     /// Advances by `steps` or to the end; returns whether that is reached.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::EPOCH;
 use crate::logic::echo::Echo;
 use crate::logic::link::DelayQueue;
+use crate::logic::memory::{NoMemory, room_for};
 use crate::logic::ping::{Action, Pinger};
 use crate::logic::{Arrival, Moment, Nanos};
 
@@ -57,6 +58,15 @@ impl Run {
     /// A run at time 0.
     pub fn new(pinger: Pinger) -> Self {
         Self { pinger, now: 0, in_flight: DelayQueue::new(), message: Vec::new() }
+    }
+
+    /// Whether there is memory for some thousand steps more.
+    ///
+    /// # Errors
+    /// There is not.
+    pub fn room(&self) -> Result<(), NoMemory> {
+        self.pinger.room()?;
+        room_for(self.in_flight.bytes_to_grow())
     }
 
     /// The virtual time.

@@ -108,7 +108,7 @@ fn the_log_has_each_decision() {
     ask(&client, server.address(), b"Ping 7 1.0");
     client.send_to(b"Ping 8 1.0", server.address()).expect("sent");
     ask(&client, server.address(), b"no number");
-    let log = server.log();
+    let log = server.log().expect("memory");
     assert_eq!(log.verdict, [Outcome::Answer, Outcome::Drop, Outcome::Answer]);
     assert_eq!(log.seq, [Some(7), Some(8), None]);
     assert_eq!(log.source[0], client.local_addr().expect("bound"));
@@ -128,7 +128,7 @@ fn outcome(settings: Settings, sends: &[(usize, Vec<u8>)]) -> (Vec<String>, Vec<
     while server.counters().received < sends.len() as u64 && begin.elapsed() < LONG {
         std::thread::yield_now();
     }
-    let log = server.log();
+    let log = server.log().expect("memory");
     // With several workers the order of client numbers varies, so clients are identified by their port.
     let client = |at: usize| {
         let port = log.source[at].port();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crate::logic::Nanos;
 use crate::logic::codec;
 use crate::logic::link::{Fate, Reason};
+use crate::logic::memory::room_for;
 use crate::logic::words::words;
 
 /// Rows of one block.
@@ -100,7 +101,7 @@ impl Log {
         Self { blocks: Vec::new(), len: 0, cap, unlogged: 0 }
     }
 
-    /// Notes what was decided on a datagram. `None` if the log is full: the datagram is counted as unlogged,
+    /// Notes what was decided on a datagram. `None` if the log or the memory is full: the datagram is counted as unlogged,
     /// and not even looked at.
     pub fn push(
         &mut self,
@@ -117,6 +118,10 @@ impl Log {
         }
         let row = Row::of(recv_ns, wall_ns, source, datagram, fate);
         if self.len == self.blocks.len() * BLOCK {
+            if room_for(0).is_err() {
+                self.unlogged += 1;
+                return None;
+            }
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         self.blocks.last_mut()?.push(row);

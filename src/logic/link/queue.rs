@@ -51,6 +51,11 @@ impl<T> DelayQueue<T> {
         self.pushed += 1;
     }
 
+    /// Bytes that it takes to hold twice as many.
+    pub fn bytes_to_grow(&self) -> usize {
+        2 * self.heap.len() * size_of::<Waiting<T>>()
+    }
+
     /// When the next one is due.
     pub fn next_due(&self) -> Option<Nanos> {
         self.heap.peek().map(|next| next.due)

@@ -201,9 +201,19 @@ impl Rows {
         (Arc::make_mut(&mut self.chunks[index / self.chunk]), index % self.chunk)
     }
 
+    /// Bytes that the next row takes beside those that are there: a chunk, if the last is full.
+    pub(in crate::logic) fn bytes_of_next(&self) -> usize {
+        self.chunks.back().filter(|_| self.is_full()).map_or(0, |chunk| chunk.bytes_held())
+    }
+
+    /// Whether the next row begins a chunk.
+    pub fn is_full(&self) -> bool {
+        self.len == self.chunks.len() * self.chunk
+    }
+
     /// A new row, in flight (or [`Status::Error`] if `sent` is [`NONE`]).
     pub fn push(&mut self, due: Nanos, sent: Nanos, sent_wall: i64) {
-        if self.len == self.chunks.len() * self.chunk {
+        if self.is_full() {
             let chunk = self.chunks.back().map_or_else(Chunk::default, |last| Chunk::with_room_of(last));
             self.chunks.push_back(Arc::new(chunk));
         }

@@ -243,6 +243,9 @@ impl PingLoop {
                 // Nothing was promised about when: the reader comes first.
                 Action::Send(_) if !shared.events.has_room() => self.plan(index, now + NO_ROOM_PAUSE),
                 Action::Send(seq) => {
+                    if logs.all[index].pinger.rows().is_full() {
+                        logs.all[index].pinger.room()?;
+                    }
                     self.send(shared, &mut logs, index, seq, clock)?;
                     self.plan(index, now);
                     sent += 1;

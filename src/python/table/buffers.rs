@@ -16,6 +16,7 @@ use super::Table;
 use super::cell::Cell;
 use super::run::schema;
 use crate::logic::Invalid;
+use crate::logic::memory::room_for_each;
 use crate::logic::record::{COLUMNS, NONE, Status};
 use crate::python::errors::detached;
 
@@ -56,6 +57,7 @@ fn put_array(out: &mut Vec<u8>, array: &ArrayData) {
 #[pyfunction]
 #[pyo3(signature = (buffers: "bytes") -> "Table")]
 pub(in crate::python) fn run_from_buffers(py: Python<'_>, buffers: PyBackedBytes) -> PyResult<Table> {
+    room_for_each(buffers.len(), 1)?;
     detached(py, || {
         let batch = Parts(Buffer::from(Bytes::from_owner(buffers))).run().map_err(|error| {
             Invalid::new("pickled run", format!("({error})"), "the bytes that this version of udpping wrote")

@@ -13,6 +13,9 @@ use crate::logic::stats::{Columns, Sample, Span, extent, jitter_after_each, time
 use crate::logic::{Invalid, Nanos};
 use crate::python::errors::detached;
 
+/// Bytes of a row while a picture is made of it, its columns in one piece among them.
+const DRAWN: usize = 256;
+
 /// Shortest and longest round trip, replies, late ones, timeouts, refused, and whether the sender was behind.
 type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool);
 
@@ -26,6 +29,7 @@ pub(in crate::python) fn run_timeline(
     spans: usize,
     targets: Vec<String>,
 ) -> PyResult<(Nanos, Nanos, Vec<Vec<Drawn>>)> {
+    table.room(DRAWN)?;
     detached(py, || {
         let run = Pings::of(table)?;
         let every = run.samples(None)?;
@@ -44,6 +48,7 @@ pub(in crate::python) fn run_timeline(
 /// The jitter of RFC 3550 after each reply, target after target, in the order in which the replies came.
 #[pyfunction]
 pub(in crate::python) fn run_jitter(py: Python<'_>, table: &Table) -> PyResult<Table> {
+    table.room(DRAWN)?;
     detached(py, || {
         let run = Pings::of(table)?;
         let (mut target, mut at, mut jitter) = (Vec::new(), Vec::new(), Vec::new());

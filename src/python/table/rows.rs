@@ -20,13 +20,14 @@ use super::cell::{Cell, arrow_cell, cell, short};
 use super::run::schema;
 use super::{Table, broken, times};
 use crate::logic::Invalid;
+use crate::logic::memory::room_for;
 use crate::logic::record::{COLUMNS, Kind, NONE};
 use crate::logic::stats::{Group, Groups, Keys};
 use crate::logic::text::csv::{Field, Reader};
 use crate::logic::text::{self, json};
 use crate::python::errors::guarded;
 
-/// Rows between two checks for signals.
+/// Rows between two checks for signals and memory.
 const ROWS: usize = 16_384;
 
 /// What a number should be that a float has rounded; in pandas, one missing value makes floats of a column.
@@ -53,6 +54,9 @@ enum Column {
     Words(StringDictionaryBuilder<UInt32Type>),
     Bytes(LargeBinaryBuilder),
 }
+
+/// Bytes of a row without its reply.
+const ROW: usize = 160;
 
 /// The beginning of a line of metadata in CSV, and the name of the object with metadata in JSON lines.
 const COMMENT: &str = "# udpping: ";
@@ -295,6 +299,9 @@ impl Building {
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS) {
             py.check_signals()?;
+            let replies: usize = self.columns.iter().map(Column::text).sum();
+            // Columns double when they grow.
+            room_for(2 * (self.rows * ROW + replies))?;
         }
         Ok(())
     }
@@ -360,6 +367,14 @@ impl Column {
             Kind::U8 => Self::U8(PrimitiveBuilder::new()),
             Kind::Word => Self::Words(StringDictionaryBuilder::new()),
             Kind::Bytes => Self::Bytes(LargeBinaryBuilder::new()),
+        }
+    }
+
+    /// Bytes of all replies.
+    fn text(&self) -> usize {
+        match self {
+            Self::Bytes(values) => values.values_slice().len(),
+            _ => 0,
         }
     }
 

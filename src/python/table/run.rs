@@ -17,7 +17,11 @@ use pyo3::prelude::*;
 use super::pieces::gathered;
 use super::{Table, broken, times_of};
 use crate::logic::codec::ServerTimes;
+use crate::logic::memory::room_for_each;
 use crate::logic::record::{COLUMNS, Chunk, Kind, Match, NONE, Rows, Source, Status, TimeSource};
+
+/// Bytes of a row that the table of a run does not share with the run, and those of its summary.
+const SETTLED: usize = 96;
 
 impl Table {
     /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
@@ -26,6 +30,8 @@ impl Table {
         targets: &[(String, Rows)],
         latest: Option<usize>,
     ) -> PyResult<Self> {
+        let rows = targets.iter().map(|(_, rows)| rows.len()).sum::<usize>();
+        room_for_each(latest.map_or(rows, |latest| rows.min(latest.saturating_mul(targets.len()))), SETTLED)?;
         let words = Words::of(run, targets);
         let mut pieces = Vec::new();
         for (index, (_, rows)) in (0..).zip(targets) {

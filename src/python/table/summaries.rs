@@ -16,6 +16,9 @@ use crate::logic::stats::Summary;
 use crate::python::errors::detached;
 use crate::python::facts::{Facts, facts};
 
+/// Bytes of a row while it is counted, its columns in one piece among them.
+const SETTLED: usize = 256;
+
 type Summaries<'py> = (Bound<'py, PyDict>, Vec<Bound<'py, PyDict>>);
 
 /// The summaries of all rows of a run and of those of each of `targets`. Values that rows do not contain are `None`.
@@ -27,6 +30,7 @@ pub(in crate::python) fn run_summaries<'py>(
     targets: Vec<String>,
 ) -> PyResult<Summaries<'py>> {
     let table = table.get();
+    table.room(SETTLED)?;
     let (all, each) = detached(py, || {
         let each: Vec<_> = table.settled(&targets).into_iter().map(Account::of_rows).collect();
         Ok((Account::sum(&each), each))
