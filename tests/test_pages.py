@@ -125,3 +125,25 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in map(slug, headings), f"{page.name}: {link}"
+
+
+def test_every_test_that_security_names_is_there() -> None:
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in (
+            *(ROOT / "tests").rglob("*.py"),
+            *(ROOT / "tests").rglob("*.rs"),
+            *(ROOT / "src").rglob("*.rs"),
+        )
+    ]
+    there = set(re.findall(r"^\s*(?:async )?(?:def test_|fn )(\w+)", "\n".join(sources), re.MULTILINE))
+    lines = (ROOT / "docs/security.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    assert {len(row) for row in rows} == {3}
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+    assert len(named) > 50
+    assert named <= there, sorted(named - there)
+    unshown = [
+        row for row in rows if "`" not in row[2] and row[2] != "tests" and not row[2].startswith("none: ")
+    ]
+    assert not unshown
