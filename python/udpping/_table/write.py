@@ -4,11 +4,12 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
+import errno
 import io
 import os
 import stat
 from codecs import getwriter
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import cast
 
 from udpping._args import checks
@@ -78,33 +79,74 @@ def destination(target: "Target") -> "Generator[IO[bytes]]":
 
 @contextmanager
 def in_place_of(path: str) -> "Generator[BinaryIO]":
-    """Yield a file to write to, which replaces the one at `path` when it is complete."""
-    from pathlib import Path
+    """Yield a file to write to, which replaces the one at `path` when it is complete.
 
-    target = Path(path)
-    there = target.exists()
-    if there and not (
-        target.is_file() and os.access(path, os.W_OK) and os.access(target.resolve().parent, os.W_OK)
-    ):
-        # A device or a pipe, or a file that cannot be replaced: opening it raises the error.
-        with target.open("wb") as file:
-            yield file
-        return
-    target = target.resolve()
-    partial = target.with_name(f".udpping-{os.urandom(6).hex()}.part")
+    It has the owner and the mode of the one that is there. A link stays a link: what it leads to is replaced.
+    A device or a pipe, and a file that cannot be replaced by one of the same owner, is written to as it is.
+    """
+    there = _existing(path)
+    with there or nullcontext():
+        found = os.fstat(there.fileno()) if there else None
+        target = os.path.realpath(path)
+        # The name cannot be guessed, so nobody can have put a link there.
+        partial = f"{target.rpartition('/')[0]}/.udpping-{os.urandom(16).hex()}.part"
+        file = _beside(path, partial, found)
+        if file is None:
+            if found and stat.S_ISREG(found.st_mode):
+                cast("BinaryIO", there).truncate()
+            yield cast("BinaryIO", there)
+            return
+        try:
+            with file:
+                yield file
+            os.replace(partial, target)  # noqa: PTH105 - it is text already
+        except BaseException:
+            _remove(partial)
+            raise
+
+
+def _existing(path: str) -> "BinaryIO | None":
+    """Open what is there, but not through a link that somebody else left in a directory such as /tmp."""
     try:
-        file = partial.open("xb")
+        link, parent = os.lstat(path), os.stat(os.path.dirname(path) or ".")  # noqa: PTH116, PTH120
+        for_all = parent.st_mode & FOR_ALL == FOR_ALL and link.st_uid not in {os.geteuid(), parent.st_uid}
+        if for_all and stat.S_ISLNK(link.st_mode):
+            raise PermissionError(errno.EACCES, "a link of another user in a directory for all", path)
+        return open(os.open(path, os.O_WRONLY), "wb")  # noqa: PTH123 - without emptying it
+    except FileNotFoundError:
+        return None
+
+
+def _beside(path: str, partial: str, found: "os.stat_result | None") -> "BinaryIO | None":
+    """Make a file with the owner and the mode of the one that was found; `None` if there can be no such."""
+    if found and not stat.S_ISREG(found.st_mode):
+        return None
+    mode = 0o600 if found else 0o666
+    try:
+        file = open(partial, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
     except OSError as error:
+        if found:
+            return None
         raise OSError(error.errno, error.strerror, path) from None
-    try:
-        with file:
-            if there:
-                partial.chmod(stat.S_IMODE(target.stat().st_mode))
-            yield file
-        partial.replace(target)
-    except BaseException:
-        partial.unlink()
-        raise
+    if found:
+        try:
+            own = os.fstat(file.fileno())
+            if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):
+                os.chown(file.fileno(), found.st_uid, found.st_gid)
+            os.chmod(file.fileno(), stat.S_IMODE(found.st_mode))  # noqa: PTH101 - it has no name to trust
+        except OSError:
+            file.close()
+            _remove(partial)
+            return None
+    return file
+
+
+FOR_ALL = stat.S_ISVTX | stat.S_IWOTH
+
+
+def _remove(partial: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(partial)  # noqa: PTH108 - it is text already
 
 
 def packing(file: "IO[bytes]", target: "Target") -> "AbstractContextManager[IO[bytes] | GzipFile]":
