@@ -83,6 +83,8 @@ mod _core {
         Column, Table, run_columns, run_from_arrow, run_from_buffers, run_from_csv, run_from_json,
         run_from_rows, run_summaries,
     };
+    #[pymodule_export]
+    use super::visible_json;
 }
 
 /// The canonical text of a reply form.
@@ -108,4 +110,10 @@ fn replace_file(path: std::path::PathBuf, content: &[u8]) -> PyResult<()> {
 #[pyfunction]
 fn escape_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     crate::logic::text::escape(bytes)
+}
+
+/// JSON with the characters escaped that cannot be seen or change what is seen around them.
+#[pyfunction]
+fn visible_json(json: &str) -> String {
+    crate::logic::text::json::visible(json)
 }

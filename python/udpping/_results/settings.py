@@ -5,6 +5,8 @@
 
 from typing import Any
 
+from udpping import _core
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,4 +91,4 @@ def metadata(run: "Run") -> "Facts":
 def encode(facts: "Facts") -> str:
     import json
 
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    return _core.visible_json(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))

@@ -130,10 +130,13 @@ class Table(Generic[RowT_co]):
         r"""Write CSV to `path`, or return it as text.
 
         What is missing is empty. Replies are text: bytes that are not UTF-8 become `\xff`, and a backslash
-        that might be taken for one becomes `\x5c`. With `metadata=True` a run puts a comment with its
-        settings before the header. `path` is a path, or a file that is open for text or bytes. If a path ends
-        with `.gz`, it is packed by gzip. A file that is there is replaced when the new one is whole: OSError,
-        when it cannot be written, leaves it as it was. `udpping.load` reads it again.
+        that might be taken for one becomes `\x5c`. A text that begins with `=`, `+`, `-`, `@`, a tab or a
+        carriage return, which a spreadsheet would compute, has a `'` in front of it, also behind other `'`;
+        `udpping.load` takes one away. With `metadata=True` a run puts a comment with its settings before the
+        header. `path` is a path, or a file that is open for text or bytes. If a path ends with `.gz`, it is
+        packed by gzip. A file that is there is replaced when the new one is whole, by one of its owner and
+        mode, and a link stays a link: OSError, when it cannot be written, leaves it as it was. `udpping.load`
+        reads it again.
 
         >>> import udpping
         >>> print(udpping.sim.ping(count=1).to_csv()[:34])
@@ -151,8 +154,9 @@ class Table(Generic[RowT_co]):
     def to_json(self, path: "Target | None" = None, *, metadata: bool = False) -> str | None:
         r"""Write one JSON object per row and line to `path`, or return them as text.
 
-        What is missing is null. Replies are text as in `to_csv`. With `metadata=True` a run puts its
-        settings before the rows. For files it is as `to_csv`. `udpping.load` reads it again.
+        What is missing is null. Replies are text: bytes that are not UTF-8 become as in `to_csv`. Control and
+        format characters are escaped, so that each row is one line to every program. With `metadata=True` a
+        run puts its settings before the rows. For files it is as `to_csv`. `udpping.load` reads it again.
 
         >>> import json, udpping
         >>> json.loads(udpping.sim.ping(count=1).to_json())["status"]

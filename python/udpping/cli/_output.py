@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import suppress
 
+from udpping import _core
 from udpping._console.options import Parser
 from udpping._table.text import TEXT, plain, short, shown
 
@@ -44,7 +45,7 @@ class Report:
             import json
 
             record = {"schema": SCHEMA, "type": kind, **facts}
-            print(json.dumps(record, ensure_ascii=False), file=self.stream)
+            print(_core.visible_json(json.dumps(record, ensure_ascii=False)), file=self.stream)
 
     def fail(self, program: str, kind: str, message: str) -> None:
         """Print an error to standard error, and a record of it."""

@@ -70,9 +70,9 @@ impl PeerRow {
 /// Only a client and a message need quotes; the message always has them.
 fn log_line(run: &str, wall: i64, event: &str, client: &str, values: &str, message: &str) -> String {
     let mut line = format!("{run},{},{event},", iso(wall));
-    csv::write_field(&mut line, client, false);
+    csv::write_field(&mut line, &csv::guarded_name(client), false);
     line = line + "," + values + ",";
-    csv::write_field(&mut line, message, true);
+    csv::write_field(&mut line, &csv::guarded(message), true);
     line + "\n"
 }
 
@@ -103,6 +103,15 @@ mod tests {
             span: Some(-1_500_000),
             count: None,
             detail: None,
+        }
+    }
+
+    #[test]
+    fn a_name_is_text_to_a_spreadsheet() {
+        for (client, written) in [("+A1", "'+A1"), ("1e5", "'1e5"), ("00123", "'00123"), ("web1", "web1")] {
+            let line = event(client).log_line("r");
+            assert_eq!(line.split(',').nth(3), Some(written), "{line}");
+            assert!(!line.contains("\"+"), "{line}");
         }
     }
 

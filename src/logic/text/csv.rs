@@ -1,5 +1,5 @@
 //! Reads and writes CSV (RFC 4180). A field in quotes is text even if it is empty, which distinguishes an empty reply from
-//! none.
+//! none. A text that a spreadsheet would compute has a `'` in front of it.
 
 use std::borrow::Cow;
 
@@ -112,9 +112,30 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes `text` as a field: in quotes where it needs them or is empty, as a bare empty field is a missing value.
+/// Writes `text` as a field: in quotes where it needs them or is empty, as a bare empty field is a missing value; behind
+/// a `'` where a spreadsheet would compute it.
 pub fn write_text(out: &mut String, text: &str) {
-    write_field(out, text, text.is_empty());
+    write_field(out, &guarded(text), text.is_empty());
+}
+
+/// The text, behind a `'` if a spreadsheet would take it for a formula. A text that has such a `'` already gets one more,
+/// so that [`unguarded`] gives each back.
+pub fn guarded(text: &str) -> Cow<'_, str> {
+    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// The same for a name, which is not a number either: a spreadsheet makes 100000 of `1e5`, and 123 of `00123`.
+pub fn guarded_name(name: &str) -> Cow<'_, str> {
+    if name.parse::<f64>().is_ok() { Cow::Owned(format!("'{name}")) } else { guarded(name) }
+}
+
+/// The text that [`guarded`] was given.
+pub fn unguarded(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|inner| is_formula(inner)).unwrap_or(text)
+}
+
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 /// Writes a field in quotes, or only where it needs them.
@@ -192,10 +213,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_spreadsheet_would_compute_is_text_behind_a_quote() {
+        for (text, written) in [
+            ("=1+1", "'=1+1"),
+            ("+A1", "'+A1"),
+            ("-1", "'-1"),
+            ("@sum", "'@sum"),
+            ("\tx", "'\tx"),
+            ("\r=x", "\"'\r=x\""),
+            ("'=1", "''=1"),
+            ("'a", "'a"),
+            ("a=1", "a=1"),
+            ("=\"a\"", "\"'=\"\"a\"\"\""),
+            ("1e5", "1e5"),
+        ] {
+            let mut field = String::new();
+            write_text(&mut field, text);
+            assert_eq!(field, written);
+            assert_eq!(unguarded(&guarded(text)), text);
+        }
+        let names = ["1e5", "00123", "7", "a1", "10.0.0.1", "10.0.0.1:5000", "-x", "'7"].map(guarded_name);
+        assert_eq!(names, ["'1e5", "'00123", "'7", "a1", "10.0.0.1", "10.0.0.1:5000", "'-x", "'7"]);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(records in proptest::collection::vec(
-            proptest::collection::vec("[a,\"\r\n\u{e9} ]{0,6}", 2..5), 0..6)
+            proptest::collection::vec("[a,\"\r\n\u{e9} '=+@\t-]{0,6}", 2..5), 0..6)
         ) {
             let field = |text: &String| {
                 let mut field = String::new();
@@ -209,7 +254,7 @@ mod tests {
             let found: Vec<Vec<String>> = read(&text)
                 .expect("well written")
                 .into_iter()
-                .map(|(_, record)| record.into_iter().map(|(text, _)| text).collect())
+                .map(|(_, record)| record.into_iter().map(|(text, _)| unguarded(&text).to_owned()).collect())
                 .collect();
             prop_assert_eq!(found, records);
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::py_repr;
+use super::{is_hidden, py_repr};
 
 /// A value of an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,26 +146,43 @@ fn read_unit(text: &str) -> Option<(u16, &str)> {
     Some((u16::from_str_radix(digits, 16).ok()?, &text[4..]))
 }
 
-/// Writes `text` in quotes, with no more escapes than needed.
+/// Writes `text` in quotes. What cannot be seen or changes what is seen around it is escaped, so that a line of JSON is
+/// one line to every program, and shows what it holds.
 pub fn write_text(out: &mut String, text: &str) {
     out.push('"');
+    write_letters(out, text, |letter| matches!(letter, '"' | '\\') || is_hidden(letter));
+    out.push('"');
+}
+
+/// JSON of another writer, with what cannot be seen escaped as by [`write_text`]. Outside of its texts JSON has nothing of
+/// that kind but spaces and line breaks.
+pub fn visible(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    write_letters(&mut out, json, |letter| !matches!(letter, '\n' | '\r' | '\t') && is_hidden(letter));
+    out
+}
+
+fn write_letters(out: &mut String, text: &str, is_escaped: impl Fn(char) -> bool) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f)) {
+    while let Some((at, letter)) = rest.char_indices().find(|(_, letter)| is_escaped(*letter)) {
         out.push_str(&rest[..at]);
-        // Writing to a string never fails.
-        let _ = match rest.as_bytes()[at] {
-            b'\n' => out.write_str("\\n"),
-            b'\r' => out.write_str("\\r"),
-            b'\t' => out.write_str("\\t"),
-            0x08 => out.write_str("\\b"),
-            0x0c => out.write_str("\\f"),
-            byte @ ..=0x1f => write!(out, "\\u{byte:04x}"),
-            byte => write!(out, "\\{}", char::from(byte)),
-        };
-        rest = &rest[at + 1..];
+        match letter {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '"' | '\\' => out.extend(['\\', letter]),
+            _ => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string never fails.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+        rest = &rest[at + letter.len_utf8()..];
     }
     out.push_str(rest);
-    out.push('"');
 }
 
 /// Writes an object of these members as Python's `json` does.
@@ -266,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_escaped_and_comes_back() {
+        let letters = "\u{7f}\u{85}\u{9b}\u{ad}\u{2028}\u{2029}\u{202e}\u{feff}\u{e0041}\n\u{1b}\u{e9}\"\\";
+        let mut out = String::new();
+        write_text(&mut out, letters);
+        let escaped = r#""\u007f\u0085\u009b\u00ad\u2028\u2029\u202e\ufeff\udb40\udc41\n\u001bé\"\\""#;
+        assert_eq!(out, escaped);
+        assert_eq!(read(&format!("{{\"\":{out}}}")), Some(vec![(String::new(), text(letters))]));
+        let foreign = "{\"a\": \"\u{2028}\\n\u{7f}\"}\n";
+        assert_eq!(visible(foreign), "{\"a\": \"\\u2028\\n\\u007f\"}\n");
+    }
+
+    #[test]
     fn everything_else_is_none() {
         for line in [
             "",
@@ -335,7 +364,7 @@ mod tests {
     fn text_is_as_python_s_json_writes_it() {
         for (text, expected) in [
             ("", r#""""#),
-            ("a\u{e9}\u{1f600}\u{7f}\u{2028}", "\"a\u{e9}\u{1f600}\u{7f}\u{2028}\""),
+            ("a\u{e9}\u{1f600}", "\"a\u{e9}\u{1f600}\""),
             ("\"\\/", r#""\"\\/""#),
             ("\n\r\t\u{8}\u{c}\u{0}\u{1b}[31m", r#""\n\r\t\b\f\u0000\u001b[31m""#),
         ] {

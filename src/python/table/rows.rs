@@ -23,7 +23,7 @@ use crate::logic::Invalid;
 use crate::logic::memory::room_for;
 use crate::logic::record::{COLUMNS, Kind, NONE};
 use crate::logic::stats::{Group, Groups, Keys};
-use crate::logic::text::csv::{Field, Reader};
+use crate::logic::text::csv::{Field, Reader, unguarded};
 use crate::logic::text::{self, json};
 use crate::python::errors::guarded;
 
@@ -114,7 +114,7 @@ fn from_csv(py: Python<'_>, text: &str) -> PyResult<Read> {
         let cells = |place: usize| match (&fields[place], &shown) {
             (_, Some(bytes)) if Some(place) == reply => Cell::Bytes(bytes),
             (field, _) if field.text.is_empty() && !field.quoted => Cell::Missing,
-            (field, _) => Cell::Text(&field.text),
+            (field, _) => Cell::Text(unguarded(&field.text)),
         };
         let pushed = building.push(py, format_args!(" in line {line}"), cells);
         pushed.map_err(|error| if is_header(&fields) { second().into() } else { error })?;
