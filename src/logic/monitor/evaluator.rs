@@ -375,7 +375,7 @@ impl Evaluator {
     /// Adds an event about a client, if it is not one of too many.
     pub(super) fn report(&mut self, peer: &mut Peer, at: Moment, kind: Kind, more: impl FnOnce(&mut Event)) {
         let mut event = Event::new(at, kind);
-        event.client = Some(peer.name.clone());
+        event.client = Some(peer.label());
         event.address = Some(peer.source);
         event.seq = peer.account.as_ref().map(|_| peer.seq).or(peer.floor());
         more(&mut event);

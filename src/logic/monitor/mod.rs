@@ -186,7 +186,7 @@ impl Monitor {
             if let Some(mut client) = self.roster.entry(key)
                 && self.evaluator.join_outage(client.peer)
             {
-                silent.push((client.peer.silent_from(), client.peer.name.clone()));
+                silent.push((client.peer.silent_from(), client.peer.label()));
                 trusted |= budget::is_trusted(client.peer, now.mono);
                 self.evaluator.set_timer(&mut client, now);
             }

@@ -119,7 +119,7 @@ impl PeerRow {
         let overdue = peer.state.is_watched().then(|| (silence - interval / 2).max(0) / interval.max(1));
         let sent = peer.last.wall.saturating_sub(reading.delay.unwrap_or(0));
         Self {
-            client: peer.name.clone(),
+            client: peer.label(),
             address: peer.source,
             state: peer.state,
             since: peer.since,

@@ -102,3 +102,28 @@ fn a_second_sender_of_a_name_that_came_and_went_does_not_silence_the_first() {
     rig.beats(LINE, 41..=50);
     assert_eq!((rig.peer().state, rig.peer().seq), (State::Up, 50));
 }
+
+#[test]
+fn a_name_that_could_be_taken_for_something_else_is_shown_in_quotes() {
+    let odd =
+        ["@/etc/passwd", "-o", "--help", "/etc/x", "../x", "a/../../x", ".", "+1", ":5", "192.0.2.1:5000"];
+    let plain = ["web1", "_x", "7", "a..b", "a/b", "192.0.2.1", "a@b:1"];
+    for (names, is_odd) in [(&odd[..], true), (&plain[..], false)] {
+        for name in names {
+            let mut rig = Rig::new(|_| {});
+            rig.beats(Line { id: name, ..LINE }, 1..=3);
+            let shown = if is_odd { format!("\"{name}\"") } else { (*name).to_owned() };
+            assert_eq!(&*rig.peer().client, shown);
+            let events: Vec<Event> = rig.monitor.events().collect();
+            assert!(events.iter().all(|event| event.client.as_deref() == Some(&*shown)));
+            assert!(events[0].to_string().starts_with(&shown));
+            // It is found again by its own name.
+            let mut text = Monitor::save_title(at(rig.now));
+            rig.monitor.save(0, 10, &mut text);
+            let mut back = Rig::new(|_| {});
+            back.monitor.restore(&text, at(0)).unwrap();
+            back.beats(Line { id: name, ..LINE }, 4..=6);
+            assert_eq!((&*back.peer().client, back.peer().seq), (&*shown, 6));
+        }
+    }
+}
