@@ -196,8 +196,7 @@ GOOD = "web1\t0\t0\tup\t1\t2\t127.0.0.1:5\t9\t-\t-\t5\t1000000000\t1\t-\t1\t5\t0
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
-        ("", '""'),
-        ("hello", '"hello"'),
+        ("hello", 'line 1 is "hello": expected the first line'),
         ("udpping-monitor-2\t17\n", "udpping-monitor-2"),
         (f"{TITLE}\n{GOOD}\n{GOOD[: len(GOOD) // 2]}", "web1"),
         (f"{TITLE}\n{GOOD.replace('up', 'asleep')}\n", "asleep"),
@@ -205,20 +204,89 @@ GOOD = "web1\t0\t0\tup\t1\t2\t127.0.0.1:5\t9\t-\t-\t5\t1000000000\t1\t-\t1\t5\t0
         (f"{TITLE}\n{GOOD.replace('1000000000', '-1')}\n", "web1"),
         (f"{TITLE}\n{GOOD.replace('web1', 'x' * 5_000)}\n", "xxx"),
     ],
-    ids=["empty", "text", "another version", "cut", "state", "name", "interval", "long"],
+    ids=["text", "another version", "cut", "state", "name", "interval", "long"],
 )
 def test_a_broken_file_is_one_clear_error(tmp_path: Path, content: str, shown: str) -> None:
     (tmp_path / "clients.tsv").write_text(content, encoding="utf-8")
-    with pytest.raises(udpping.ConfigError) as refused:
+    with pytest.raises(OSError, match=r"clients\.tsv") as refused:
         udpping.Monitor(HERE, 0, state=tmp_path)
     text = str(refused.value)
-    assert text.startswith("state ")
+    number = 1 + content.startswith(TITLE) + (content.count("web1") > 1)
+    assert text.startswith(f"cannot go on from {tmp_path}/clients.tsv: line {number} is ")
     assert shown in text
-    assert text.endswith("is not usable: expected a clients.tsv that a monitor of this version has saved; "
-                         "move it away to begin anew")  # fmt: skip
-    assert len(text) < 300
+    assert text.endswith(" of a state that a monitor of this version saved; move the file away to begin anew")
+    assert len(text) < 400
     # It is not touched.
     assert (tmp_path / "clients.tsv").read_text(encoding="utf-8") == content
+
+
+def test_an_empty_file_keeps_no_monitor_from_watching(tmp_path: Path) -> None:
+    for content in (b"", bytes(4_096)):
+        (tmp_path / "clients.tsv").write_bytes(content)
+        with udpping.Monitor(HERE, 0, state=tmp_path) as monitor, Device(monitor.address) as device:
+            device.rise(monitor)
+        told_first = next(iter(monitor.events))
+        assert (told_first.event, told_first.is_notable) == ("state_lost", True)
+
+
+def test_a_dead_client_is_found_by_a_monitor_that_is_restarted_again_and_again(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with (
+        udpping.Monitor(HERE, 0, state=state, detector="fixed:40") as monitor,
+        Device(monitor.address) as device,
+    ):
+        device.rise(monitor)
+    names: list[str] = []
+    watched = 0.0
+    while "down" not in names:
+        with udpping.Monitor(HERE, 0, state=state, detector="fixed:40") as monitor:
+            began = time.monotonic()
+            time.sleep(1)
+            watched += time.monotonic() - began
+        names += [event.event for event in monitor.events]
+        assert watched < SECONDS
+    assert names.count("resumed") >= 2
+
+
+def test_what_was_learned_is_there_after_a_restart(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with udpping.Monitor(HERE, 0, state=state) as monitor, Device(monitor.address) as device:
+        device.rise(monitor)
+        device.beat_until(lambda: peer_of(monitor, "device").received > 40)
+        before = peer_of(monitor, "device").detection_ns
+    assert (state / "learned.tsv").read_text(encoding="utf-8").startswith("udpping-learned-1\ndevice\t0\t")
+    with udpping.Monitor(HERE, 0, state=state) as monitor:
+        assert peer_of(monitor, "device").detection_ns == before
+        assert peer_of(monitor, "device").false_alarms_per_day is not None
+
+
+def test_a_log_that_is_cut_begins_with_its_header_again(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    with udpping.Monitor(HERE, 0, log=log) as monitor, Device(monitor.address) as device:
+        device.rise(monitor)
+        wait_until(lambda: ",up,device," in log.read_text(encoding="utf-8"), SECONDS)
+        os.truncate(log, 0)
+        device.beat(more=" bye=0")
+        wait_until(lambda: ",bye,device," in log.read_text(encoding="utf-8"), SECONDS)
+        lines = log.read_text(encoding="utf-8").splitlines()
+    assert [line.startswith("run,time,event,client,") for line in lines].index(True) == 0
+    assert not any(",up,device," in line for line in lines)
+
+
+def test_files_that_were_moved_are_opened_anew(tmp_path: Path) -> None:
+    log, state = tmp_path / "log.csv", tmp_path / "state"
+    with udpping.Monitor(HERE, 0, log=log, state=state) as monitor, Device(monitor.address) as device:
+        device.rise(monitor)
+        wait_until(lambda: ",up,device," in log.read_text(encoding="utf-8"), SECONDS)
+        log.rename(tmp_path / "log.1")
+        (state / "events.jsonl").rename(tmp_path / "events.1")
+        monitor._core.reopen()
+        wait_until(log.exists, SECONDS)
+        device.beat(more=" bye=0")
+        wait_until(lambda: ",bye,device," in log.read_text(encoding="utf-8"), SECONDS)
+    assert log.read_text(encoding="utf-8").startswith("run,time,")
+    assert ",up,device," in (tmp_path / "log.1").read_text(encoding="utf-8")
+    assert '"event": "bye"' in (state / "events.jsonl").read_text(encoding="utf-8")
 
 
 def test_a_good_line_is_read_and_bytes_are_refused(tmp_path: Path) -> None:
@@ -226,7 +294,7 @@ def test_a_good_line_is_read_and_bytes_are_refused(tmp_path: Path) -> None:
     with udpping.Monitor(HERE, 0, state=tmp_path) as monitor:
         assert state_of(monitor, "web1") == "up"
     (tmp_path / "clients.tsv").write_bytes(b"\xff\xfe")
-    with pytest.raises(OSError, match=r"^cannot read .*clients\.tsv: "):
+    with pytest.raises(OSError, match=r"^cannot go on from .*clients\.tsv: line 1 is "):
         udpping.Monitor(HERE, 0, state=tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="cannot make the directory"):

@@ -144,6 +144,13 @@ impl Watcher {
         drop(lock(&self.socket).take());
     }
 
+    /// Opens the log and the file of events anew, which may have been moved.
+    pub fn reopen(&self) {
+        if let Some(writer) = &self.writer {
+            writer.reopen();
+        }
+    }
+
     /// The address it is bound to.
     pub fn bound(&self) -> SocketAddr {
         self.bound

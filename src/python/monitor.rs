@@ -100,6 +100,11 @@ impl HeartbeatMonitor {
         py.detach(|| self.watcher.stop());
     }
 
+    /// Opens the log and the file of events anew.
+    fn reopen(&self) {
+        self.watcher.reopen();
+    }
+
     /// Waits at most `seconds` for it to stop; returns whether it has.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         service::wait(py, &self.watcher, seconds)

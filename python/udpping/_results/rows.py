@@ -173,11 +173,11 @@ class MonitorEvent(NamedTuple):
     `heard`, `heard_late` (after a later one; `value` is 1 if it had counted as lost) or `heard_again` (a
     copy): `seq` is its number, and `span_ns` its time difference if it has a time whose zone is known.
 
-    Of the monitor: `resumed` (it was away for `span_ns`), `stalled` (it stood still), `clock_stepped`,
-    `dropped` (`value` datagrams, by the kernel), `outage` (`value` clients are silent, of three at least half
-    of those that were up) and `outage_over` (`value` of them are heard again, most of all), `isolated` (its
-    own connection is gone) and `connected` (that is over), `idle` (nobody was heard for `span_ns`), `full`,
-    `unreported` (`value` events of new or restless clients are only counted).
+    Of the monitor: `resumed` (it was away for `span_ns`), `state_lost` (its state was empty), `stalled` (it
+    stood still), `clock_stepped`, `dropped` (`value` datagrams, by the kernel), `outage` (`value` clients are
+    silent, of three at least half of those that were up) and `outage_over` (`value` of them are heard again,
+    most of all), `isolated` (its own connection is gone) and `connected` (that is over), `idle` (nobody was
+    heard for `span_ns`), `full`, `unreported` (`value` events of new or restless clients are only counted).
     """
     client: str | None
     """Who; `None` for what is about the monitor."""

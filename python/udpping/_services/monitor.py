@@ -128,7 +128,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     * `port_tries`: how many ports to try, upwards from `port`.
     * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever
       way: at most its last second is missing. What happened while there was none is unknown, and not held
-      against anybody; but a client that died meanwhile is found out.
+      against anybody; but silence that was watched adds up, so a client that died is found out.
     * `log`: a CSV file to which events are added, and at the end a line for each client; every run has a name
       of its own there. A link, or a file that no monitor wrote, is an error and stays as it is; so it is in
       `state`. New files are for their owner alone.

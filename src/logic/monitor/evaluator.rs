@@ -255,11 +255,12 @@ impl Evaluator {
         now: Moment,
     ) {
         let count = silent.len();
-        let outage = self.outage.get_or_insert(Outage { since: now, size: 0, heard: 0 });
+        let outage = self.outage.get_or_insert(Outage { since: now, size: 0, heard: 0, told: false });
         outage.size += count;
         if !trusted && !self.budget.takes(true, now.mono) {
             return;
         }
+        outage.told = true;
         silent.sort_unstable();
         silent.truncate(NAMED);
         let worst: Vec<&str> = silent.iter().map(|(_, name)| &**name).collect();
@@ -294,11 +295,13 @@ impl Evaluator {
     /// Reports that an outage is over, and returns whether it is.
     pub(super) fn end_outage(&mut self, now: Moment) -> bool {
         let Some(over) = self.outage.take_if(|outage| outage.is_over()) else { return false };
-        self.report_own(now, Kind::OutageOver, |event| {
-            event.span = Some(now.mono.saturating_sub(over.since.mono));
-            event.count = i64::try_from(over.heard).ok();
-            event.detail = Some(Box::new(Detail::Of(over.size)));
-        });
+        if over.told {
+            self.report_own(now, Kind::OutageOver, |event| {
+                event.span = Some(now.mono.saturating_sub(over.since.mono));
+                event.count = i64::try_from(over.heard).ok();
+                event.detail = Some(Box::new(Detail::Of(over.size)));
+            });
+        }
         true
     }
 

@@ -56,6 +56,8 @@ pub enum Kind {
     Forgotten,
     /// The monitor was away since a `span`: what was then is unknown.
     Resumed,
+    /// The state was empty, so the monitor begins anew.
+    StateLost,
     /// The monitor itself did not look for a `span`; verdicts wait as much longer.
     Stalled,
     /// The wall clock of this machine was set, by `span`.
@@ -148,7 +150,7 @@ impl State {
 
 impl Kind {
     /// All but the states.
-    const NAMES: [(Self, &'static str); 22] = [
+    const NAMES: [(Self, &'static str); 23] = [
         (Self::Restarted, "restarted"),
         (Self::Paused, "paused"),
         (Self::ClientClockStepped, "client_clock_stepped"),
@@ -161,6 +163,7 @@ impl Kind {
         (Self::DuplicateIdentity, "duplicate_identity"),
         (Self::Forgotten, "forgotten"),
         (Self::Resumed, "resumed"),
+        (Self::StateLost, "state_lost"),
         (Self::Stalled, "stalled"),
         (Self::ClockStepped, "clock_stepped"),
         (Self::Dropped, "dropped"),
@@ -283,6 +286,9 @@ impl fmt::Display for Event {
             Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
             Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
             Kind::Resumed => write!(f, "the monitor was away for {span}: what happened then is unknown"),
+            Kind::StateLost => {
+                write!(f, "the state is empty: the monitor begins anew, and knows nobody from before")
+            }
             Kind::Stalled => {
                 write!(f, "the monitor itself stood still for {span}: verdicts wait as much longer")
             }

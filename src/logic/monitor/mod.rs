@@ -33,7 +33,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use super::codec::heartbeat::{Heartbeat, Unreadable};
-use super::{Invalid, Moment, Nanos};
+use super::{Moment, Nanos};
 use account::Heard;
 pub use connection::{Path, Witness};
 use evaluator::{Evaluator, Outcome};
@@ -44,6 +44,7 @@ pub use name::Name;
 use peer::Peer;
 pub use plan::MonitorPlan;
 use roster::{KeyHash, PeerKey, Roster};
+pub use saved::BadLine;
 use session::SessionMatch;
 pub use view::{Counters, PeerRow, Unread};
 
@@ -259,12 +260,38 @@ impl Monitor {
         Some(first + most).filter(|next| *next < self.roster.capacity())
     }
 
-    /// Restores what was saved.
-    pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), Invalid> {
+    /// The first line of what is saved of detectors.
+    pub fn learned_title() -> &'static str {
+        saved::LEARNED
+    }
+
+    /// As [`Monitor::save`], with what detectors have learned.
+    pub fn save_learned(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
+        self.roster.slots(first, most).for_each(|peer| saved::write_learned(peer, text));
+        Some(first + most).filter(|next| *next < self.roster.capacity())
+    }
+
+    /// Gives the detectors of restored clients what was learned; what cannot be used is learned anew.
+    pub fn restore_learned(&mut self, text: &str) {
+        for line in text.strip_prefix(saved::LEARNED).unwrap_or_default().lines() {
+            let Some((id, source, learned)) = saved::read_learned(line) else { continue };
+            let key = self.roster.find(self.roster.hash(id, source), id, source);
+            if let Some(client) = key.and_then(|key| self.roster.entry(key)) {
+                client.peer.take_up(&self.plan.detector, learned);
+            }
+        }
+    }
+
+    /// Restores what was saved. An empty state is one that a power cut left: the monitor begins anew, and says so.
+    pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), BadLine> {
+        if text.chars().all(|char| char.is_whitespace() || char == '\0') {
+            self.evaluator.report_own(now, Kind::StateLost, |_| {});
+            return Ok(());
+        }
         let mut lines = text.lines();
-        let absent = saved::absence(lines.next().unwrap_or_default(), now)?;
-        for line in lines.take(self.plan.max_clients) {
-            let mut peer = saved::read(line, now, self.plan.interval)?;
+        let saved = saved::time(lines.next().unwrap_or_default())?;
+        for (line, number) in lines.take(self.plan.max_clients).zip(2..) {
+            let mut peer = saved::read(number, line, saved, now, self.plan.interval)?;
             peer.sealed &= !self.plan.keys.is_empty();
             if self.roster.knows(&peer) {
                 continue;
@@ -279,6 +306,7 @@ impl Monitor {
                 self.evaluator.set_timer(&mut client, now);
             }
         }
+        let absent = now.wall.saturating_sub(saved).max(0);
         self.evaluator.report_own(now, Kind::Resumed, |event| event.span = Some(absent));
         Ok(())
     }

@@ -26,6 +26,8 @@ pub(super) struct Outage {
     pub(super) since: Moment,
     pub(super) size: usize,
     pub(super) heard: usize,
+    /// Whether it was reported.
+    pub(super) told: bool,
 }
 
 impl Crowd {

@@ -205,6 +205,20 @@ impl Peer {
         self.last.mono.saturating_add(unwatched)
     }
 
+    /// What its detector has learned, as text.
+    pub(super) fn learned(&self) -> Option<String> {
+        self.watch.as_ref()?.learned()
+    }
+
+    /// Gives it a detector that knows what another has learned; does nothing if that cannot be used.
+    pub(super) fn take_up(&mut self, detector: &Detector, learned: &str) {
+        if let Ok(mut watch) = detector.watch(self.interval())
+            && watch.take_up(learned)
+        {
+            self.watch = Some(Box::new(watch));
+        }
+    }
+
     pub(super) fn forecast(&self) -> Option<Forecast> {
         self.watch.as_ref()?.forecast()
     }

@@ -1,7 +1,7 @@
-//! The saved state of a monitor, as lines of text. What detectors have learned is not saved. Restored clients keep
-//! their states, and have as long for their next heartbeat as a new client has.
+//! The saved state of a monitor, as lines of text. Restored clients keep their states, and the silence of each that was
+//! watched; what was due in the absence of a monitor is held against nobody.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Display, Write as _};
 use std::net::SocketAddr;
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use super::niche::NicheI64;
 use super::peer::{PATIENCE, Peer};
 use super::session::Session;
 use crate::logic::codec::heartbeat::{Heartbeat, INTERVALS, is_name};
-use crate::logic::{Invalid, Moment, Nanos, SECOND};
+use crate::logic::{Moment, Nanos, SECOND};
 
 /// The first word of the file, with the version of its format.
 const MAGIC: &str = "udpping-monitor-1";
@@ -23,20 +23,74 @@ pub(super) fn title(now: Moment) -> String {
     format!("{MAGIC}\t{}\n", now.wall)
 }
 
-pub(super) fn absence(title: &str, now: Moment) -> Result<Nanos, Invalid> {
-    let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
-    Ok(now.wall.saturating_sub(saved.ok_or_else(|| refused(title))?).max(0))
+/// The first line of what is saved of detectors.
+pub(super) const LEARNED: &str = "udpping-learned-1\n";
+
+/// Adds a line with what the detector of a client has learned, if it has one.
+pub(super) fn write_learned(peer: &Peer, text: &mut String) {
+    if let Some(learned) = peer.learned() {
+        let (name, nameless) = (&peer.name, u8::from(peer.nameless));
+        // Writing into memory cannot fail.
+        let _ = writeln!(text, "{name}\t{nameless}\t{}\t{learned}", peer.source);
+    }
 }
 
-fn refused(line: &str) -> Invalid {
-    let expected = "a clients.tsv that a monitor of this version has saved; move it away to begin anew";
-    Invalid::quoted("state", line, expected)
+/// Whose line this is, and what was learned.
+pub(super) fn read_learned(line: &str) -> Option<(Option<&str>, SocketAddr, &str)> {
+    let mut fields = line.splitn(4, '\t');
+    let name = fields.next()?;
+    let nameless = next::<u8>(&mut fields)? != 0;
+    Some(((!nameless).then_some(name), next(&mut fields)?, fields.next()?))
+}
+
+/// A line of a saved state that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// Counted from 1.
+    pub number: usize,
+    /// Its beginning.
+    pub text: String,
+}
+
+impl BadLine {
+    fn new(number: usize, line: &str) -> Self {
+        Self { number, text: line.chars().take(SHOWN).collect() }
+    }
+}
+
+impl Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, text } = self;
+        let expected = if *number == 1 { "the first line" } else { "a line" };
+        write!(
+            f,
+            "line {number} is {text:?}: expected {expected} of a state that a monitor of this version saved"
+        )
+    }
+}
+
+/// Characters of a bad line that are shown.
+const SHOWN: usize = 60;
+
+/// When this was saved, by its first line.
+pub(super) fn time(title: &str) -> Result<i64, BadLine> {
+    let saved = title.strip_prefix(MAGIC).and_then(|rest| rest.trim().parse::<i64>().ok());
+    saved.ok_or_else(|| BadLine::new(1, title))
+}
+
+/// How much of the silence of a client is not held against it: an interval for each heartbeat that was due while no
+/// monitor was there, or so shortly before that it was still on its way.
+fn excused(last: i64, interval: Nanos, saved: i64, now: i64) -> Nanos {
+    let due = |until: i64| until.saturating_sub(last).max(0) / interval;
+    let before = due(saved.saturating_sub(SECOND.min(interval / 2)));
+    interval.saturating_mul((due(now) - before).max(0))
 }
 
 pub(super) fn write(peer: &Peer, text: &mut String) {
     let counts = peer.counts();
     let session = peer.session;
-    let fields: [&dyn Display; 25] = [
+    let unwatched = peer.history.as_ref().map_or(0, |history| history.unwatched);
+    let fields: [&dyn Display; 27] = [
         &peer.name,
         &u8::from(peer.nameless),
         &u8::from(peer.sealed),
@@ -62,6 +116,8 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
         &counts.runs,
         &counts.longest_run,
         &maybe(peer.last_sent.map(NicheI64::get)),
+        &unwatched,
+        &peer.patience,
     ];
     for (index, field) in fields.iter().enumerate() {
         // Writing into memory cannot fail.
@@ -70,11 +126,18 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
     text.push('\n');
 }
 
-pub(super) fn read(line: &str, now: Moment, assumed: Nanos) -> Result<Peer, Invalid> {
-    fields(line, now, assumed).ok_or_else(|| refused(line))
+/// Reads line `number` of what was saved at a time by the wall clock.
+pub(super) fn read(
+    number: usize,
+    line: &str,
+    saved: i64,
+    now: Moment,
+    assumed: Nanos,
+) -> Result<Peer, BadLine> {
+    fields(line, saved, now, assumed).ok_or_else(|| BadLine::new(number, line))
 }
 
-fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
+fn fields(line: &str, saved: i64, now: Moment, assumed: Nanos) -> Option<Peer> {
     let mut fields = line.split('\t');
     let name = fields.next().filter(|name| is_name(name) || name.parse::<SocketAddr>().is_ok())?;
     let nameless = next::<u8>(&mut fields)? != 0;
@@ -105,11 +168,19 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
         longest_run: next(&mut fields)?,
         pending: 0,
     };
-    // The first versions did not write it.
+    // The first versions did not write this and what follows.
     let sent = fields.next().and_then(|sent| sent.parse::<i64>().ok());
-    // As for a new client.
-    let patience = now.mono.saturating_add(interval.saturating_mul(PATIENCE).saturating_add(SECOND));
-    let deadlines = Deadlines { late: patience, suspect: patience, down: patience };
+    let unwatched = fields.next().and_then(|unwatched| unwatched.parse().ok()).unwrap_or(0);
+    let unwatched = excused(last.wall, interval, saved, now.wall).saturating_add(unwatched).max(0);
+    let patience = fields.next().and_then(|patience| patience.parse().ok());
+    let young = interval.saturating_mul(PATIENCE).saturating_add(SECOND);
+    let patience =
+        patience.filter(|patience| (interval..=Nanos::MAX / 8).contains(patience)).unwrap_or(young);
+    // The next one is waited for in any case.
+    let next = now.mono.saturating_add(interval - now.mono.saturating_sub(last.mono).rem_euclid(interval));
+    let soon = next.saturating_add(SECOND / 2);
+    let down = last.mono.saturating_add(unwatched).saturating_add(patience).max(soon);
+    let deadlines = Deadlines { late: soon, suspect: soon, down };
     let interval = Interval {
         found: interval,
         gaps: 1,
@@ -120,13 +191,14 @@ fn fields(line: &str, now: Moment, assumed: Nanos) -> Option<Peer> {
     (peer.sealed, peer.state, peer.since, peer.last) = (sealed, state, since, last);
     peer.routed = true;
     (peer.session, peer.sessions, peer.seq) = (session, sessions, seq);
-    peer.patience = interval.value().saturating_mul(PATIENCE).saturating_add(SECOND);
+    peer.patience = patience;
     peer.interval = interval;
     if state.is_watched() {
         peer.set_deadlines(deadlines);
     }
     let history = peer.history();
     (history.floor, history.carried, history.bye) = (Some(seq), counts, bye);
+    history.unwatched = unwatched;
     peer.last_sent = sent.map(NicheI64::from);
     peer.resume(now.wall, sent);
     Some(peer)

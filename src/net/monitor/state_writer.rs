@@ -5,11 +5,12 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::MonitorState;
-use crate::logic::Moment;
 use crate::logic::monitor::{Event, LOG_TITLE, Monitor};
+use crate::logic::{Moment, Nanos, SECOND};
 use crate::net::clock::Clock;
 use crate::net::event_queue::lock;
 use crate::net::file::place_of;
@@ -22,6 +23,7 @@ use crate::net::{Error, Result, random_session};
 const LOCK: &str = "lock";
 const EVENTS: &str = "events.jsonl";
 const CLIENTS: &str = "clients.tsv";
+const LEARNED: &str = "learned.tsv";
 const PART: &str = "clients.new-";
 /// How much of a file is looked at to recognise it.
 const HEAD: u64 = 256;
@@ -30,6 +32,8 @@ const FOREIGN: &str =
 
 /// Clients saved under one lock: some hundred microseconds.
 const SLICE: usize = 500;
+/// What detectors have learned is written so often, and at the end.
+const LEARNING: Nanos = 300 * SECOND;
 /// Writing takes at most one part in this many of the time.
 const PARTS: i64 = 20;
 /// The most bytes buffered while the disk is full; later lines are dropped.
@@ -39,6 +43,7 @@ const MAX_WAITING: usize = 1 << 23;
 pub(super) struct StateWriter {
     files: Arc<Mutex<Files>>,
     failure: Failure,
+    reopen: Arc<AtomicBool>,
     worker: Worker<()>,
     process: u32,
 }
@@ -47,6 +52,8 @@ pub(super) struct StateWriter {
 struct Files {
     directory: Option<StateDir>,
     log: Option<AppendFile>,
+    log_path: Option<PathBuf>,
+    reopen: Arc<AtomicBool>,
     run: String,
     failure: Failure,
 }
@@ -59,6 +66,7 @@ struct Failure(Arc<Mutex<Option<String>>>);
 struct StateDir {
     place: Directory,
     events: AppendFile,
+    learned: Nanos,
     /// Open, and so locked, until the end.
     lock: File,
 }
@@ -67,6 +75,8 @@ struct StateDir {
 #[derive(Debug)]
 struct AppendFile {
     file: File,
+    /// The header line of an empty file.
+    title: &'static str,
     waiting: Vec<u8>,
 }
 
@@ -82,13 +92,18 @@ impl StateWriter {
             return Ok(None);
         }
         let directory = state.map(|path| StateDir::open(&path, monitor, now)).transpose()?;
-        let log = log
-            .map(|path| open_log(&path).map_err(|source| file("add to the log", &path, source)))
+        let log_path = log;
+        let log = log_path
+            .as_ref()
+            .map(|path| open_log(path).map_err(|source| file("add to the log", path, source)))
             .transpose()?;
         let run = format!("{:016x}", random_session()?);
         let failure = Failure::default();
-        let files = Arc::new(Mutex::new(Files { directory, log, run, failure: failure.clone() }));
-        Ok(Some(Self { files, failure, worker: Worker::new()?, process: std::process::id() }))
+        let reopen = Arc::<AtomicBool>::default();
+        let files =
+            Files { directory, log, log_path, reopen: Arc::clone(&reopen), run, failure: failure.clone() };
+        let files = Arc::new(Mutex::new(files));
+        Ok(Some(Self { files, failure, reopen, worker: Worker::new()?, process: std::process::id() }))
     }
 
     pub(super) fn start(&self, state: &Arc<MonitorState>) -> Result<()> {
@@ -101,7 +116,7 @@ impl StateWriter {
                     .map_err(Error::system("wait to write"))?;
                 let began = clock.now();
                 lock(&files).write(&state);
-                pause = crate::logic::SECOND.max((clock.now() - began) * PARTS);
+                pause = SECOND.max((clock.now() - began) * PARTS);
             }
             Ok(())
         })
@@ -116,12 +131,21 @@ impl StateWriter {
         }
         let mut files = lock(&self.files);
         files.write(state);
+        if let Some(directory) = &mut files.directory {
+            let saved = directory.save_learned(state);
+            files.failure.record("state", saved);
+        }
         files.write_summaries(state);
         if let Some(directory) = files.directory.take() {
             // A forked child has it open too, so closing it would not unlock it.
             let _ = directory.lock.unlock();
         }
         files.log = None;
+    }
+
+    /// Opens the log and the file of events anew before the next write: they may have been moved.
+    pub(super) fn reopen(&self) {
+        self.reopen.store(true, Ordering::Release);
     }
 
     /// The last error.
@@ -132,6 +156,10 @@ impl StateWriter {
 
 impl Files {
     fn write(&mut self, state: &MonitorState) {
+        if self.reopen.swap(false, Ordering::AcqRel) {
+            let reopened = self.open_anew();
+            self.failure.record("log or state, opened anew", reopened);
+        }
         let events = lock(&state.inner).unwritten.as_mut().map(std::mem::take).unwrap_or_default();
         let mut lost = 0;
         if let Some(log) = &mut self.log {
@@ -142,8 +170,28 @@ impl Files {
             lost += directory.events.queue(events.iter().map(Event::json_line));
             self.failure.record("state", directory.events.write());
             self.failure.record("state", directory.save(state));
+            if state.clock.now() - directory.learned > LEARNING {
+                self.failure.record("state", directory.save_learned(state));
+            }
         }
         lock(&state.inner).lost_to_files += lost;
+    }
+
+    /// Each file that cannot be opened anew stays as it is.
+    fn open_anew(&mut self) -> io::Result<()> {
+        let log = self.log_path.as_ref().map(|path| open_log(path)).transpose();
+        let events = self.directory.as_ref().map(|directory| open_events(&directory.place)).transpose();
+        let (log, events) = match (log, events) {
+            (Ok(log), Ok(events)) => (log, events),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
+        if let (Some(old), Some(new)) = (&mut self.log, log) {
+            old.file = new.file;
+        }
+        if let (Some(old), Some(new)) = (&mut self.directory, events) {
+            old.events.file = new.file;
+        }
+        Ok(())
     }
 
     fn write_summaries(&mut self, state: &MonitorState) {
@@ -178,7 +226,7 @@ impl AppendFile {
         (&mut file).take(HEAD).read_to_end(&mut head)?;
         let header = known(&head).ok_or_else(|| io::Error::other(FOREIGN))?;
         let start = if header.is_empty() && !ends_with_a_line(&mut file)? { "\n" } else { header };
-        Ok(Self { file, waiting: start.into() })
+        Ok(Self { file, title: "", waiting: start.into() })
     }
 
     /// Adds lines to those that are to be written; returns how many found no room.
@@ -195,6 +243,11 @@ impl AppendFile {
     }
 
     fn write(&mut self) -> io::Result<()> {
+        // Another program may have cut the file, to turn it over.
+        let is_cut = !self.title.is_empty() && !self.waiting.is_empty() && self.file.metadata()?.len() == 0;
+        if is_cut && !self.waiting.starts_with(self.title.as_bytes()) {
+            self.waiting.splice(..0, self.title.bytes());
+        }
         while !self.waiting.is_empty() {
             match self.file.write(&self.waiting) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -224,16 +277,20 @@ impl StateDir {
             fs::TryLockError::Error(source) => file("lock", &path, source),
         })?;
         let path = directory.join(EVENTS);
-        let events = AppendFile::open(&place, EVENTS.as_ref(), |head| Event::begins_file(head).then_some(""))
-            .map_err(failed("add to", &path))?;
+        let events = open_events(&place).map_err(failed("add to", &path))?;
         let path = directory.join(CLIENTS);
-        let mut text = String::new();
-        if let Some(mut clients) = place.read(CLIENTS.as_ref()).map_err(failed("read", &path))? {
-            clients.read_to_string(&mut text).map_err(failed("read", &path))?;
-            monitor.restore(&text, now)?;
+        if let Some(text) = read_text(&place, CLIENTS).map_err(failed("read", &path))? {
+            monitor.restore(&text, now).map_err(|bad| {
+                let advice = format!("{bad}; move the file away to begin anew");
+                file("go on from", &path, io::Error::other(advice))
+            })?;
+        }
+        // Without it, or with a bad one, only learning begins anew.
+        if let Ok(Some(text)) = read_text(&place, LEARNED) {
+            monitor.restore_learned(&text);
         }
         remove_parts(directory, &place);
-        Ok(Self { place, events, lock })
+        Ok(Self { place, events, learned: now.mono, lock })
     }
 
     /// Writes the clients to a new file, then replaces the old one.
@@ -243,8 +300,23 @@ impl StateDir {
         while let Some(first) = next {
             next = lock(&state.inner).monitor.save(first, SLICE, &mut text);
         }
+        self.replace(CLIENTS, &text)
+    }
+
+    /// The same for what detectors have learned.
+    fn save_learned(&mut self, state: &MonitorState) -> io::Result<()> {
+        self.learned = state.clock.now();
+        let mut text = Monitor::learned_title().to_owned();
+        let mut next = Some(0);
+        while let Some(first) = next {
+            next = lock(&state.inner).monitor.save_learned(first, SLICE, &mut text);
+        }
+        self.replace(LEARNED, &text)
+    }
+
+    fn replace(&self, name: &str, text: &str) -> io::Result<()> {
         let part = format!("{PART}{:016x}", random_session().map_err(io::Error::other)?);
-        self.place.replace(CLIENTS.as_ref(), part.as_ref(), text.as_bytes())
+        self.place.replace(name.as_ref(), part.as_ref(), text.as_bytes())
     }
 }
 
@@ -253,6 +325,18 @@ fn open_lock(place: &Directory) -> io::Result<File> {
     let lock = place.append(LOCK.as_ref())?;
     let is_empty = lock.metadata()?.len() == 0;
     if is_empty { Ok(lock) } else { Err(io::Error::other(FOREIGN)) }
+}
+
+fn open_events(place: &Directory) -> io::Result<AppendFile> {
+    AppendFile::open(place, EVENTS.as_ref(), |head| Event::begins_file(head).then_some(""))
+}
+
+/// A file of the directory, if it is there. Bytes that are no text are shown as such when the text is refused.
+fn read_text(place: &Directory, name: &str) -> io::Result<Option<String>> {
+    let Some(mut file) = place.read(name.as_ref())? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn open_log(path: &Path) -> io::Result<AppendFile> {
@@ -264,6 +348,7 @@ fn open_log(path: &Path) -> io::Result<AppendFile> {
         // A full disk may have cut the header line.
         LOG_TITLE.get(head.len()..).filter(|_| LOG_TITLE.as_bytes().starts_with(head))
     })?;
+    log.title = LOG_TITLE;
     log.write()?;
     Ok(log)
 }

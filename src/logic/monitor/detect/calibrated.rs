@@ -10,6 +10,8 @@
 //! falls to the false alarms that each received heartbeat may cause: rate x interval / (1 - loss), as 1 - loss of those
 //! sent are received.
 
+use std::fmt::Write as _;
+
 use super::deviations::{Deviations, Tail};
 use super::{Beat, Deadlines, Rate, saturated};
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -193,6 +195,41 @@ impl Watch {
             suspect: deadlines.suspect.max(least(self.interval * 2)),
             down: deadlines.down.max(least(3 * self.interval + SECOND)),
         }
+    }
+
+    /// What it knows of losses and of delays, as text.
+    pub(super) fn learned(&self) -> String {
+        let Losses { n00, n01, n10, n11, arrivals, gaps } = self.losses;
+        let mut text = format!("calibrated {n00} {n01} {n10} {n11} {arrivals} {gaps}");
+        for (bucket, count) in self.deviations.hits() {
+            // Writing into memory cannot fail.
+            let _ = write!(text, " {bucket}:{count}");
+        }
+        text
+    }
+
+    /// Takes up what another has learned. The expected time is found anew, as clocks may have been set.
+    pub(super) fn take_up(&mut self, learned: &str) -> Option<()> {
+        let mut parts = learned.strip_prefix("calibrated ")?.split(' ');
+        let mut number = || parts.next()?.parse::<f64>().ok().filter(|number| (0.5..1e15).contains(number));
+        let losses = Losses {
+            n00: number()?,
+            n01: number()?,
+            n10: number()?,
+            n11: number()?,
+            arrivals: number()?,
+            gaps: number()?,
+        };
+        let hits: Option<Vec<(usize, u32)>> = parts
+            .map(|hit| {
+                hit.split_once(':')
+                    .and_then(|(bucket, count)| Some((bucket.parse().ok()?, count.parse().ok()?)))
+            })
+            .collect();
+        self.deviations = Deviations::restored(hits?.into_iter())?;
+        self.losses = losses;
+        self.forecast = self.look_ahead();
+        Some(())
     }
 
     #[cfg(test)]

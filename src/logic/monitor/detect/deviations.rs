@@ -53,6 +53,32 @@ impl Deviations {
         is_latest
     }
 
+    /// The buckets that were hit, and how often.
+    pub(super) fn hits(&self) -> impl Iterator<Item = (usize, u32)> {
+        (0..self.counts.len())
+            .map(|place| (self.first + place, self.count(place)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// Restores what [`Deviations::hits`] gave; `None` if that cannot be.
+    pub(super) fn restored(hits: impl Iterator<Item = (usize, u32)>) -> Option<Self> {
+        let mut all = Self::default();
+        for (bucket, count) in hits {
+            if bucket > BOUNDS.len() || count >= MOST_SAMPLES {
+                return None;
+            }
+            all.reach(bucket);
+            all.counts[bucket - all.first] = u16::try_from(count & 0xffff).ok()?;
+            all.carried.extend((0..count >> 16).map(|_| u16::try_from(bucket).unwrap_or(u16::MAX)));
+            all.samples += count;
+            all.latest = all.latest.max(bucket);
+            if all.samples >= MOST_SAMPLES {
+                return None;
+            }
+        }
+        Some(all)
+    }
+
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         2 * (self.counts.capacity() + self.carried.capacity())

@@ -145,6 +145,25 @@ impl Watch {
         }
     }
 
+    /// What it has learned, as text; `None` if that is nothing that lasts.
+    pub(super) fn learned(&self) -> Option<String> {
+        match &self.state {
+            State::Calibrated(watch) => Some(watch.learned()),
+            State::Phi(watch) => Some(watch.learned()),
+            State::Fixed(_) | State::Chen(_) => None,
+        }
+    }
+
+    /// Takes up what another of the same kind has learned; returns whether it could.
+    pub(super) fn take_up(&mut self, learned: &str) -> bool {
+        let taken = match &mut self.state {
+            State::Calibrated(watch) => watch.take_up(learned),
+            State::Phi(watch) => watch.take_up(learned),
+            State::Fixed(_) | State::Chen(_) => None,
+        };
+        taken.is_some()
+    }
+
     /// Loads each of its cache lines.
     pub(super) fn prefetch(&self) -> u64 {
         let state = match &self.state {

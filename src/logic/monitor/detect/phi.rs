@@ -84,6 +84,25 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// How many intervals it remembers, their mean and their deviation.
+    pub(super) fn learned(&self) -> String {
+        format!("phi {} {} {}", self.intervals.len(), self.intervals.mean(), self.intervals.deviation())
+    }
+
+    /// Takes up what another has learned: as many intervals with the same mean and deviation.
+    #[expect(clippy::cast_possible_truncation, reason = "a time that is too large becomes the largest one")]
+    pub(super) fn take_up(&mut self, learned: &str) -> Option<()> {
+        let mut parts = learned.strip_prefix("phi ")?.split(' ');
+        let count = parts.next()?.parse().ok().filter(|count: &u16| *count <= window::MOST)?;
+        let mut number = || parts.next()?.parse::<f64>().ok().filter(|number| (0.0..1e15).contains(number));
+        let (mean, deviation) = (number()?, number()?);
+        for index in 0..count {
+            let value = if index % 2 == 0 { mean + deviation } else { mean - deviation };
+            self.intervals.push(value.round() as Nanos);
+        }
+        Some(())
+    }
+
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.intervals.memory()

@@ -35,6 +35,10 @@ impl Window {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.distances.len()
+    }
+
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         2 * self.distances.capacity()
