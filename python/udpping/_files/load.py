@@ -31,14 +31,15 @@ def load(
     * `format`: `None` finds it out by the content. `"csv"`, `"json"` (JSON lines) and `"parquet"` are what
       `Run` writes, `"command"` is what `udpping ping --json` prints, `"irtt"` the JSON of `irtt client -o`,
       `"fping"` what `fping -c`, `-C`, `-l` and `-J` print, and `"ping"` what iputils', busybox's, macOS' and
-      Windows' `ping` do, in English.
+      Windows' `ping` do, in English. A file may hold several runs, as `>>` puts them there: see `Row`.
 
     `udpping.load(path) == run` for a run that was written, whichever way. Settings and all of the summary are
     there too if the file has metadata: Parquet always, CSV and JSON with `metadata=True`. What a file does
     not tell is `None`; docs/formats.md says what that is for each format.
 
-    Raises ConfigError for what is none of these or cannot be read, with the line; OSError for a file that
-    cannot be opened; ImportError for Parquet without pyarrow or polars.
+    Raises ConfigError for what is none of these, cannot be read (with the line and the cause), contradicts
+    its own sums, or is larger than docs/formats.md says; OSError for a file that cannot be opened;
+    ImportError for Parquet without pyarrow or polars.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=4, loss="pattern:.x")

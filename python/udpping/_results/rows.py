@@ -13,7 +13,8 @@ class Row(NamedTuple):
     run: int | None
     """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC).
 
-    It and every time is `None` in a run of another program that did not say it.
+    It and every time is `None` in a run of another program that did not say it; of several such runs in one
+    file, it is 1, 2, and so on.
     """
     target: str
     """Who was asked, as given."""
