@@ -260,6 +260,29 @@ def test_a_deadline_ends_the_command(server: udpping.Server, deaf: str) -> None:
     assert "--deadline" in call("ping", place, "-w", 0).stderr
 
 
+WITH_A_SILENT_NAME_SERVER = """
+import socket, subprocess, sys, tempfile
+
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.1", 53))
+for path, text in ("/etc/resolv.conf", "nameserver 127.0.0.1"), ("/etc/nsswitch.conf", "hosts: dns"):
+    with tempfile.NamedTemporaryFile("w") as file:
+        print(text, file=file, flush=True)
+        subprocess.run(["mount", "--bind", file.name, path], check=True)
+sys.exit(subprocess.run([sys.executable, "-m", "udpping", "ping", "example.org", "-w", "500ms"]).returncode)
+"""
+
+
+def test_a_deadline_ends_the_search_for_a_name() -> None:
+    if subprocess.run(["unshare", "-rmn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("`unshare --user --mount --net` is not allowed or not there")
+    command = ["unshare", "-rmn", sys.executable, "-c", WITH_A_SILENT_NAME_SERVER]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "udpping ping: cannot find host 'example.org' within 0.5s: see -w\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_demo_ends_with_its_summary(start: Start, number: signal.Signals) -> None:
     process = start("-m", "udpping", "demo", "-c", "10000", "--loss", "0", "--delay", "0.05", "--json")

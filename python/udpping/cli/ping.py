@@ -59,8 +59,10 @@ def main(words: list[str]) -> int:
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
     with calling(pinger.stop), pinger:
         for row in pinger:
-            if pinger.address != address:
-                address = pinger.address
+            # Asking for the address holds up the pings, so it is not done for each reply from there.
+            now = address if row.source == address else pinger.address
+            if now != address:
+                address = now
                 report.moved(name, address)
             report.row(row)
         summary = pinger.summary

@@ -68,6 +68,18 @@ fn a_target_whose_name_has_another_address_is_pinged_there() {
 }
 
 #[test]
+fn endless_pings_without_an_interval_do_not_move_to_another_host() {
+    let here = echo();
+    let elsewhere = "192.0.2.1:9".parse().expect("an address");
+    let plan = Plan::new(Options { count: None, ..Options::default() }).expect("valid");
+    let session =
+        Session::open(&Settings { plan, ..settings(&[here], Backend::best(), false) }).expect("opens");
+    let refused = lock(&session.shared.logs).move_to(&session.settings, 0, elsewhere).expect_err("a flood");
+    assert!(refused.to_string().contains("interval=1"), "{refused}");
+    assert_eq!(session.look(|logs| logs[0].address), Some(here));
+}
+
+#[test]
 fn the_socket_of_a_removed_target_serves_the_next_once_its_last_ping_is_settled() {
     let there = echo();
     for backend in [Backend::best(), Backend::Portable] {
