@@ -10,6 +10,7 @@ import random
 from dataclasses import is_dataclass
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -191,6 +192,8 @@ def test_every_argument_that_takes_a_duration_is_in_the_table() -> None:
     for name, function in callables():
         for argument, annotation in getattr(function, "__annotations__", {}).items():
             kinds = str(annotation).strip("\"'").split(" | ")
+            if name.startswith("theory."):  # also sequences and exact fractions
+                continue
             if "Duration" in kinds:
                 found.add((name, argument))
             elif "float" in kinds and {*kinds} <= {"float", "int", "None"} and argument != "return":
@@ -258,6 +261,16 @@ def test_durations_of_numpy_and_pandas_will_do() -> None:
     for value in (np.timedelta64(250, "ms"), pd.Timedelta("250ms"), np.float32(0.25), np.str_("250ms")):
         assert sim.ping(count=1, timeout=value).settings["timeout"] == 0.25
     refused(keyword(delay.Fixed, "seconds"), "seconds", np.timedelta64("NaT"))
+
+
+def test_the_theory_reads_durations_exactly() -> None:
+    theory = udpping.theory
+    assert theory.expected_wait(3, "4/11", "1s", 0) == theory.expected_wait(3, "4/11") == Fraction(181, 16)
+    exact = theory.detection_time(3, interval="100ms", timeout=timedelta(milliseconds=300))
+    assert exact == theory.detection_time(3, interval=Fraction(1, 10), timeout=Fraction(3, 10))
+    assert theory.longest_detection_time([2, 3], interval=["1s", "0.5m"]) == [2, 90]
+    for value in (*BAD, "0s", True):
+        refused(keyword(theory.detection_time, "interval", misses=3), "interval", value)
 
 
 HINTS = [

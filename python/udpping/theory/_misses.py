@@ -19,11 +19,11 @@ from udpping.theory._numbers import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from udpping._args.durations import Duration
     from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
 DAY = 86_400
-SECONDS = "a number of seconds"
 
 
 class Bursts(NamedTuple):
@@ -61,13 +61,14 @@ def false_alarms_per_day(
     misses: int,
     loss: "LossLike",
     mean_run: "float | Fraction | None" = None,
-    interval: "float | Fraction" = 1,
+    interval: "Duration | Fraction" = 1,
 ) -> "Number":
     """Expect so many false alarms a day: runs of `misses` or more losses, from a sender that is well.
 
-    It sends one heartbeat each `interval` seconds (above 0); `misses` is 1 to 1000 and `loss` 0 to 1. A run
-    begins after a heartbeat that arrives and goes on: 86400 / interval x (1 - q) q^k. With `mean_run` losses
-    come in bursts of so many on average (see `gilbert`): 86400 / interval x q r (1 - r)^(k - 1), with
+    It sends one heartbeat each `interval` (above 0; seconds, or text such as `"200ms"`); `misses` is 1 to
+    1000 and `loss` 0 to 1. A run begins after a heartbeat that arrives and goes on:
+    86400 / interval x (1 - q) q^k. With `mean_run` losses come in bursts of so many on average (see
+    `gilbert`): 86400 / interval x q r (1 - r)^(k - 1), with
     r = 1 / mean_run. It is at least 1 and at least loss / (1 - loss), or no channel has that loss. A model
     says both: `udpping.loss.Burst`, or a `GilbertElliott` that loses all when bad. ConfigError beyond these
     ranges.
@@ -83,7 +84,7 @@ def false_alarms_per_day(
     (Fraction(640, 1), Fraction(640, 1))
     """
     k, channel = read_misses(misses), _channel(loss, mean_run)
-    seconds = positive("interval", interval, SECONDS)
+    seconds = duration("interval", interval, above=True)
     return like(_often(k, channel) * DAY / Fraction(seconds), *channel.given, seconds)
 
 
@@ -92,7 +93,7 @@ def time_to_false_alarm(
     misses: int,
     loss: "LossLike",
     mean_run: "float | Fraction | None" = None,
-    interval: "float | Fraction" = 1,
+    interval: "Duration | Fraction" = 1,
 ) -> "Number":
     """Expect so many seconds from a heartbeat that arrives to the first false alarm.
 
@@ -106,7 +107,7 @@ def time_to_false_alarm(
     (Fraction(8420, 1), Fraction(132, 1))
     """
     k, channel = read_misses(misses), _channel(loss, mean_run)
-    seconds = positive("interval", interval, SECONDS)
+    seconds = duration("interval", interval, above=True)
     gets_there = channel.stays ** (k - 1)
     if channel.begins == 0 or gets_there == 0:
         return math.inf
@@ -119,8 +120,8 @@ def detection_time(
     misses: int,
     loss: "LossLike" = 0,
     mean_run: "float | Fraction | None" = None,
-    interval: "float | Fraction" = 1,
-    timeout: "float | Fraction" = 0,
+    interval: "Duration | Fraction" = 1,
+    timeout: "Duration | Fraction" = 0,
 ) -> "Number":
     """Expect a crash to be noticed so many seconds after it happened, at any moment.
 
@@ -133,13 +134,13 @@ def detection_time(
     `false_alarms_per_day`. It is the T_D of Chen, Toueg and Aguilera (2002).
 
     >>> from udpping import theory
-    >>> theory.detection_time(3), theory.detection_time(3, interval=10, timeout=1)
+    >>> theory.detection_time(3), theory.detection_time(3, interval="10s", timeout=1)
     (Fraction(5, 2), Fraction(26, 1))
     >>> f"{theory.detection_time(3, 0.2):.3f}"
     '2.256'
     """
     k, channel = read_misses(misses), _channel(loss, mean_run)
-    seconds, late = positive("interval", interval, SECONDS), duration("timeout", timeout)
+    seconds, late = duration("interval", interval, above=True), duration("timeout", timeout)
     not_yet = 1 - channel.loss * channel.stays ** (k - 1)
     intervals = k - channel.loss * _powers(k, channel.stays) - not_yet / 2
     answer = intervals * Fraction(seconds) + not_yet * Fraction(late)
@@ -148,7 +149,7 @@ def detection_time(
 
 @over_arrays
 def longest_detection_time(
-    misses: int, interval: "float | Fraction" = 1, timeout: "float | Fraction" = 0
+    misses: int, interval: "Duration | Fraction" = 1, timeout: "Duration | Fraction" = 0
 ) -> "Number":
     """Give the longest time in seconds in which a crash is noticed: misses x interval + timeout.
 
@@ -158,7 +159,7 @@ def longest_detection_time(
     >>> theory.longest_detection_time([2, 3, 5], interval=10, timeout=1)
     [Fraction(21, 1), Fraction(31, 1), Fraction(51, 1)]
     """
-    k, seconds = read_misses(misses), positive("interval", interval, SECONDS)
+    k, seconds = read_misses(misses), duration("interval", interval, above=True)
     late = duration("timeout", timeout)
     return like(k * Fraction(seconds) + Fraction(late), seconds, late)
 
@@ -168,7 +169,7 @@ def misses_needed(
     per_day: "float | Fraction",
     loss: "LossLike",
     mean_run: "float | Fraction | None" = None,
-    interval: "float | Fraction" = 1,
+    interval: "Duration | Fraction" = 1,
 ) -> int:
     """Say how many misses in a row to wait for, to have at most `per_day` false alarms a day (above 0).
 
@@ -180,7 +181,7 @@ def misses_needed(
     (4, 40)
     """
     most, channel = positive("per_day", per_day, "false alarms a day,"), _channel(loss, mean_run)
-    seconds = positive("interval", interval, SECONDS)
+    seconds = duration("interval", interval, above=True)
     rate = _often(1, channel) * DAY / Fraction(seconds)
     for k in range(1, LARGEST_MISSES + 1):
         if rate <= most:

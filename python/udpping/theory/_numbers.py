@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
-from udpping._args import checks
+from udpping._args import checks, durations
 from udpping._args.loss_model import loss_model
 from udpping.errors import ConfigError
 from udpping.loss import Loss
@@ -118,10 +118,15 @@ def positive(name: str, value: object, what: str) -> "Number":
     return found
 
 
-def duration(name: str, value: object) -> "Number":
-    found = number(name, value, "a number of seconds from 0")
-    if not 0 <= found < math.inf:
-        raise checks.refuse(name, value, "a number of seconds from 0")
+def duration(name: str, value: object, *, above: bool = False) -> "Number":
+    """Read seconds from 0, or above 0; text such as `200ms` and a `timedelta` are exact."""
+    expected = f"seconds {'above' if above else 'from'} 0, or a number with ns, us, ms, s, m, h or d (500ms)"
+    if isinstance(value, (str, durations.Delta)):
+        found: Number = Fraction(durations.nanos(name, value, durations.ANY), 10**9)
+    else:
+        found = number(name, value, expected)
+    if not 0 <= found < math.inf or (above and found == 0):
+        raise checks.refuse(name, value, expected)
     return found
 
 

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from udpping._args.durations import Duration
     from udpping._args.grammar import LossLike
     from udpping.theory._numbers import Number
 
@@ -152,13 +153,13 @@ def pings_quantile(share: "float | str | Fraction", misses: int, loss: "LossLike
 
 
 @over_arrays
-def expected_wait(misses: int, loss: "LossLike", timeout: float = 1, rtt: float = 0) -> "Number":
+def expected_wait(misses: int, loss: "LossLike", timeout: "Duration" = 1, rtt: "Duration" = 0) -> "Number":
     """Expect a client that gives up after `misses` losses in a row to do so after so many seconds.
 
-    It sends the next ping as soon as the last is answered, after `rtt` seconds, or given up, after `timeout`
-    seconds (both from 0; whole numbers and fractions are exact). So each of its pings costs
-    loss x timeout + (1 - loss) x rtt on average, and by Wald's equation (Wald 1944) `expected_pings` times
-    that in all. Ranges and errors as there.
+    It sends the next ping as soon as the last is answered, after `rtt`, or given up, after `timeout` (both
+    from 0; seconds, of which whole numbers and fractions are exact, or text such as `"200ms"`). So each
+    of its pings costs loss x timeout + (1 - loss) x rtt on average, and by Wald's equation (Wald 1944)
+    `expected_pings` times that in all. Ranges and errors as there.
 
     >>> from udpping import theory
     >>> theory.expected_wait(3, "4/11")
