@@ -101,8 +101,10 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_what_is_made_of_many_rows_is_a_memory_error_or_done(name: str) -> None:
-    limits = "(8, 70, 100, 4_000)" if name == "fit" else "[*range(8, 130, 15), 200, 4_000]"
-    short, enough = attempts(TABLES[name], PREPARED, limits)
+    if name == "fit":  # the search for a model takes its time
+        short, enough = attempts(TABLES[name], PREPARED.replace("150_000", "20_000"), "(8, 60, 4_000)")
+    else:
+        short, enough = attempts(TABLES[name], PREPARED, "[*range(8, 130, 15), 200, 4_000]")
     assert short > 0
     assert enough > 0
 
