@@ -97,7 +97,7 @@ PING: dict[str, list[object]] = {
     **{name: [*SECONDS] for name in ("interval", "linger")},
     "host": [*TEXTS, None],
     **{name: [*TEXTS] for name in ("bind", "family")},
-    "df": [*FLAGS, None],
+    **{name: [*FLAGS, None] for name in ("df", "broadcast")},
 }
 SERVER: dict[str, list[object]] = {
     "host": [*TEXTS, None],

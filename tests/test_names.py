@@ -427,3 +427,56 @@ print(json.dumps([row["source"] == there, [line["target"], line["address"]], [ot
     port = fixed[1]
     assert line == [f"moving.test:{port}", f"127.0.0.3:{port}"]
     assert fixed[0] == f"127.0.0.2:{port}"
+
+
+def test_a_broadcast_or_multicast_address_is_named_and_whoever_answers_there_counts() -> None:
+    told, rows, errors, command, summary = in_namespaces("""
+lo_up()
+run("ip", "link", "set", "lo", "multicast", "on")
+run("ip", "route", "add", "224.0.0.0/4", "dev", "lo")
+run("ip", "addr", "add", "127.0.0.2/8", "dev", "lo")
+told = [refused(udpping.ping, host, 9) for host in ("127.255.255.255", "239.1.2.3")]
+
+# Two hosts of a group: each answers from its own address.
+hosts = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+answers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+for number, (host, answer) in enumerate(zip(hosts, answers)):
+    host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    host.bind(("", hosts[0].getsockname()[1] if number else 0))
+    group = socket.inet_aton("239.1.2.3") + socket.inet_aton("127.0.0.1")
+    host.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+    answer.bind((f"127.0.0.{number + 1}", 0))
+    def serve(host=host, answer=answer):
+        while True:
+            ping, source = host.recvfrom(2048)
+            answer.sendto(ping.upper(), source)
+    threading.Thread(target=serve, daemon=True).start()
+port = hosts[0].getsockname()[1]
+known = {f"127.0.0.{number + 1}:{answer.getsockname()[1]}" for number, answer in enumerate(answers)}
+rows = []
+for host, options in [("127.255.255.255", {}), ("239.1.2.3", {"ttl": 3, "bind": "127.0.0.1"})]:
+    # A second ping would settle before the other answer to the first came, so the run listens on.
+    run_ = udpping.ping(host, port, count=2, broadcast=True, timeout=5, interval=0.2, linger=0.2, **options)
+    rows.append([[row.status, row.copies, row.source in known, row.ttl is not None] for row in run_])
+    rows.append([run_.summary.foreign, run_.summary.duplicates, run_.summary.unmatched])
+with udpping.Server("127.0.0.1", 0) as server:
+    targets = [("127.255.255.255", port), server]
+    mixed = udpping.ping_many(targets, count=1, broadcast=True, timeout=5)
+    spoilt = udpping.ping_many(targets, count=1, timeout=0.05)
+command = [sys.executable, "-m", "udpping", "ping", f"127.255.255.255:{port}", "-c", "1"]
+codes = [subprocess.run([*command, *more], capture_output=True, text=True) for more in (["-b"], [])]
+print(json.dumps([
+    told, rows, [[row.status for row in run_] for run_ in (mixed, spoilt)],
+    [[done.returncode, done.stderr] for done in codes], list(spoilt.problems.values()),
+]))
+""")
+    for text, kind in zip(told, ["broadcast", "multicast"], strict=True):
+        assert text.startswith("ConfigError: host ")
+        assert f"expected broadcast=True (--broadcast) for this {kind} address" in text
+    for each, counts in (rows[:2], rows[2:]):
+        assert each == [["reply", 2, True, True]] * 2
+        assert counts == [0, 2, 0]
+    assert errors == [["reply", "reply"], ["error", "reply"]]
+    assert [code for code, _ in command] == [0, 2]
+    assert "--broadcast" in command[1][1]
+    assert "broadcast address" in summary[0]

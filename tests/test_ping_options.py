@@ -26,6 +26,7 @@ LOOPBACK = "127.0.0.1"
 IPV6 = pytest.param("::1", marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
 
 
+PING_ONLY = ("bind", "ttl", "dscp", "df", "broadcast", "family", "busy", "spin")
 OTHERS: dict[str, Any] = {
     "count": 2,
     "timeout": 0.75,
@@ -37,6 +38,7 @@ OTHERS: dict[str, Any] = {
     "ttl": 9,
     "dscp": 3,
     "df": sys.platform == "linux",
+    "broadcast": True,
     "family": "ipv4",
     "message": "Say {seq} {time}",
     "first_seq": 4,
@@ -52,7 +54,7 @@ def test_a_keyword_has_one_default_wherever_it_is(function: Callable[..., object
     defaults = {name: default for name, (_, default) in PING.items()}
     told = {name: each.default for name, each in inspect.signature(function).parameters.items()}
     if function is udpping.sim.ping:
-        assert defaults.keys() - told.keys() == {"bind", "ttl", "dscp", "df", "family", "busy", "spin"}
+        assert defaults.keys() - told.keys() == set(PING_ONLY)
     else:
         assert defaults.keys() <= told.keys()
     assert {name: told[name] for name in defaults if name in told} == {

@@ -44,12 +44,22 @@ pub enum Action {
     Done,
 }
 
+/// Whose answers count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// Those that come from the target's address.
+    OfTarget,
+    /// Those of many, each from its own address.
+    OfAnyone,
+}
+
 /// One run of pings to one target.
 #[derive(Debug)]
 pub struct Pinger {
     plan: Plan,
     target: SocketAddr,
     sees_foreign: bool,
+    answers: Answers,
     rows: Rows,
     next_seq: u64,
     /// When the next ping is due; `None` in stop-and-wait while one is in flight.
@@ -92,6 +102,7 @@ impl Pinger {
             plan,
             target,
             sees_foreign,
+            answers: Answers::OfTarget,
         }
     }
 
@@ -185,7 +196,7 @@ impl Pinger {
         arrival: &Arrival,
         changed: &mut dyn FnMut(u64),
     ) {
-        if !same_peer(source, self.target) {
+        if self.answers == Answers::OfTarget && !same_peer(source, self.target) {
             self.tally.foreign += 1;
             return;
         }
@@ -286,6 +297,12 @@ impl Pinger {
     /// Changes the target's address: pings go there, and only replies from there count.
     pub fn retarget(&mut self, target: SocketAddr) {
         self.target = target;
+    }
+
+    /// Takes answers from any address, as for a broadcast or multicast target: the first is the reply, the others are its
+    /// copies.
+    pub fn accept_all(&mut self) {
+        self.answers = Answers::OfAnyone;
     }
 
     /// Stops counting foreign datagrams; returns how many there were.

@@ -57,7 +57,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Any other error of the system at an address.
-    #[error("cannot {action} {address}: {}{}", plain(source), advice(source))]
+    #[error("cannot {action} {address}: {}{}", plain(source), advice(action, source))]
     Io {
         /// The failed action, as a verb.
         action: &'static str,
@@ -77,7 +77,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Any other error of the system.
-    #[error("cannot {action}: {}{}", plain(source), advice(source))]
+    #[error("cannot {action}: {}{}", plain(source), advice(action, source))]
     System {
         /// The failed action, as a verb.
         action: &'static str,
@@ -128,12 +128,15 @@ pub(super) fn most_payload(address: SocketAddr, mtu: usize) -> usize {
     mtu.saturating_sub(headers)
 }
 
-fn advice(error: &io::Error) -> Cow<'static, str> {
+fn advice(action: &str, error: &io::Error) -> Cow<'static, str> {
     if error.raw_os_error() == Some(OWN_LIMIT) {
         return limit().into();
     }
     Cow::Borrowed(match error.kind() {
-        io::ErrorKind::PermissionDenied => "; ports below 1024 and broadcast addresses need extra rights",
+        io::ErrorKind::PermissionDenied if action == "listen on" => "; ports below 1024 need extra rights",
+        io::ErrorKind::PermissionDenied => {
+            "; a firewall forbids it, or many may answer at that address (broadcast)"
+        }
         io::ErrorKind::InvalidInput => "; this machine cannot use that address for it",
         io::ErrorKind::AddrNotAvailable => "; the address is not one of this machine's",
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {

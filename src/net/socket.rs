@@ -50,6 +50,8 @@ pub struct IpOptions {
     pub dscp: Option<u8>,
     /// Set the don't-fragment bit; datagrams longer than the path MTU are then errors.
     pub dont_fragment: bool,
+    /// Allow broadcast and multicast addresses, where many may answer.
+    pub broadcast: bool,
 }
 
 impl IpOptions {
@@ -69,7 +71,8 @@ impl IpOptions {
                 })
                 .transpose()
         };
-        Ok(Self { ttl: within("ttl", ttl, 1, 255)?, dscp: within("dscp", dscp, 0, 63)?, dont_fragment })
+        let (ttl, dscp) = (within("ttl", ttl, 1, 255)?, within("dscp", dscp, 0, 63)?);
+        Ok(Self { ttl, dscp, dont_fragment, broadcast: false })
     }
 }
 
@@ -158,6 +161,7 @@ impl Socket {
         let raw = open(local).map_err(Error::at("open a socket for", target))?;
         raw.bind(&local.into()).map_err(Error::at("send from", local))?;
         let reach = Error::at("reach", target);
+        raw.set_broadcast(ip_options.broadcast).map_err(reach)?;
         let mut socket = Self::finish(raw, backend).map_err(reach)?;
         if backend == Backend::Portable {
             socket.connect(target)?;
@@ -343,7 +347,12 @@ impl Socket {
     fn set_ip_options(&self, target: SocketAddr, ip_options: IpOptions) -> io::Result<()> {
         let raw = socket2::SockRef::from(&self.inner);
         if let Some(ttl) = ip_options.ttl {
-            if target.is_ipv4() { raw.set_ttl_v4(ttl.into())? } else { raw.set_unicast_hops_v6(ttl.into())? }
+            match (target.is_ipv4(), target.ip().is_multicast()) {
+                (true, false) => raw.set_ttl_v4(ttl.into())?,
+                (true, true) => raw.set_multicast_ttl_v4(ttl.into())?,
+                (false, false) => raw.set_unicast_hops_v6(ttl.into())?,
+                (false, true) => raw.set_multicast_hops_v6(ttl.into())?,
+            }
         }
         if let Some(dscp) = ip_options.dscp {
             // The upper six bits of the byte; the lower two are ECN's.
@@ -407,20 +416,37 @@ fn share_port(socket: BorrowedFd<'_>, backend: Backend) -> io::Result<()> {
 
 /// Checks for a route by connecting another socket, which sends nothing.
 pub(super) fn check_route(target: SocketAddr, bind: Option<SocketAddr>) -> Result<()> {
-    probe(target, bind).map(drop)
+    probe(target, bind, false).map(drop)
+}
+
+/// Checks for a route, and whether `broadcast` allows the address; returns whether many may answer there.
+pub(super) fn is_group(target: SocketAddr, bind: Option<SocketAddr>, broadcast: bool) -> Result<bool> {
+    let kind = match probe(target, bind, false) {
+        Ok(_) if target.ip().is_multicast() => "multicast",
+        Ok(_) => return Ok(false),
+        Err(Error::Io { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied && probe(target, bind, true).is_ok() =>
+        {
+            "broadcast"
+        }
+        Err(error) => return Err(error),
+    };
+    let expected = format!("broadcast=True (--broadcast) for this {kind} address, where many may answer");
+    if broadcast { Ok(true) } else { Err(Invalid::new("host", target.ip(), expected).into()) }
 }
 
 /// The longest packet on the path to `target`, where the system reports it.
 pub(super) fn path_mtu(target: SocketAddr, bind: Option<SocketAddr>) -> Option<usize> {
     #[cfg(target_os = "linux")]
-    return options::path_mtu(probe(target, bind).ok()?.as_fd(), target.is_ipv4());
+    return options::path_mtu(probe(target, bind, true).ok()?.as_fd(), target.is_ipv4());
     #[cfg(not(target_os = "linux"))]
     None
 }
 
-fn probe(target: SocketAddr, bind: Option<SocketAddr>) -> Result<UdpSocket> {
+fn probe(target: SocketAddr, bind: Option<SocketAddr>, broadcast: bool) -> Result<UdpSocket> {
     let local = local(target, bind)?;
     let socket = UdpSocket::bind(local).map_err(Error::at("send from", local))?;
+    socket.set_broadcast(broadcast).map_err(Error::at("reach", target))?;
     socket.connect(target).map_err(Error::at("reach", target))?;
     Ok(socket)
 }

@@ -63,11 +63,10 @@ impl PingSession {
             keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,
             family: family.as_deref().map(parse::<Family>).transpose()?,
             bind: bind.as_deref().map(local_address).transpose()?,
-            ip_options: IpOptions::new(
-                option(options, "ttl")?,
-                option(options, "dscp")?,
-                option(options, "df")?,
-            )?,
+            ip_options: IpOptions {
+                broadcast: option(options, "broadcast")?,
+                ..IpOptions::new(option(options, "ttl")?, option(options, "dscp")?, option(options, "df")?)?
+            },
             events: match (events, announce) {
                 (false, _) => Events::None,
                 (true, false) => Events::Outcomes,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ttl: int | None
         dscp: int | None
         df: bool
+        broadcast: bool
         family: str | None
         busy: bool
         spin: Duration | None
@@ -50,6 +51,7 @@ PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
     "ttl": (optional(whole), None),
     "dscp": (optional(whole), None),
     "df": (flag, False),
+    "broadcast": (flag, False),
     "family": (optional(text), None),
     "message": (text, MESSAGE),
     "first_seq": (whole, FIRST_SEQ),

@@ -32,6 +32,7 @@ def ping(
     ttl: int | None = None,
     dscp: int | None = None,
     df: bool = False,
+    broadcast: bool = False,
     family: str | None = None,
     message: str = MESSAGE,
     first_seq: int = FIRST_SEQ,
@@ -64,6 +65,9 @@ def ping(
     * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
     * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`, and
       `run.problems` has the MTU.
+    * `broadcast`: allow a broadcast or multicast address. Whoever answers counts: the first is the reply, and
+      `source` says who it was; the others are its `copies`. Multicast goes one hop unless `ttl` says more, by
+      the interface of `bind` or of the address (`"ff02::1%eth0"`).
     * `family`: `"ipv4"` or `"ipv6"` to insist on one; otherwise IPv4 is preferred.
     * `message`: what a ping says, for servers that expect another text: one with the field `{seq}`, and
       perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
@@ -128,6 +132,7 @@ def ping(
             "ttl": ttl,
             "dscp": dscp,
             "df": df,
+            "broadcast": broadcast,
             "family": family,
             "message": message,
             "first_seq": first_seq,
@@ -154,6 +159,7 @@ def ping_many(
     ttl: int | None = None,
     dscp: int | None = None,
     df: bool = False,
+    broadcast: bool = False,
     family: str | None = None,
     message: str = MESSAGE,
     first_seq: int = FIRST_SEQ,
@@ -199,6 +205,7 @@ def ping_many(
             "ttl": ttl,
             "dscp": dscp,
             "df": df,
+            "broadcast": broadcast,
             "family": family,
             "message": message,
             "first_seq": first_seq,
@@ -277,6 +284,7 @@ class Pinger:
         ttl: int | None = None,
         dscp: int | None = None,
         df: bool = False,
+        broadcast: bool = False,
         family: str | None = None,
         message: str = MESSAGE,
         first_seq: int = FIRST_SEQ,
@@ -301,6 +309,7 @@ class Pinger:
                 "ttl": ttl,
                 "dscp": dscp,
                 "df": df,
+                "broadcast": broadcast,
                 "family": family,
                 "message": message,
                 "first_seq": first_seq,

@@ -171,6 +171,9 @@ def parser(client: "Client | None" = None) -> Parser:
     options.add_argument("--ttl", type=whole(1, 255), metavar="N", help="hops allowed")
     options.add_argument("--dscp", type=whole(0, 63), metavar="N", help="class of service")
     options.add_argument("--df", action="store_true", help="do not fragment")
+    options.add_argument(
+        "-b", "--broadcast", action="store_true", help="allow broadcast and multicast; whoever answers counts"
+    )
     family = options.add_mutually_exclusive_group()
     family.add_argument("--ipv4", dest="family", action="store_const", const="ipv4", help="IPv4 only (or -4)")
     family.add_argument("--ipv6", dest="family", action="store_const", const="ipv6", help="IPv6 only (or -6)")

@@ -9,7 +9,7 @@ use super::{Settings, Shared, Target};
 use crate::logic::ping::{Pinger, Plan};
 use crate::logic::{Invalid, Nanos};
 use crate::net::datagram::Timestamping;
-use crate::net::socket::{IpOptions, Socket, check_route};
+use crate::net::socket::{IpOptions, Socket, is_group};
 #[cfg(target_os = "linux")]
 use crate::net::timestamping;
 use crate::net::{Error, Result};
@@ -59,6 +59,8 @@ pub(super) struct PingLogs {
     pub(super) all: Vec<PingLog>,
     /// By the socket and the address that its replies come from: targets at one address have a socket each.
     pub(super) by_peer: HashMap<(usize, IpAddr, u16), usize>,
+    /// By its socket, a broadcast or multicast target: whatever comes there answers it.
+    pub(super) groups: HashMap<usize, usize>,
     pub(super) by_name: HashMap<String, usize>,
     pub(super) sockets: Vec<Arc<Socket>>,
     /// The class of service of each socket.
@@ -99,14 +101,21 @@ impl PingLogs {
         self.check_free(settings, index, target, address)?;
         let several = settings.targets.len() > 1 || index > 0;
         let opened = address.map(|address| {
-            let socket = self.socket_of(settings, target, address, several)?;
-            Ok((socket, check_route(address, settings.bind).err()))
+            let group = is_group(address, settings.bind, settings.ip_options.broadcast);
+            let socket = match group {
+                Ok(true) => self.open(settings, target, address, false)?,
+                _ => self.socket_of(settings, target, address, several)?,
+            };
+            Ok((socket, group))
         });
-        let (socket, problem) = match opened {
-            None => (None, unknown),
-            Some(Ok((socket, no_route))) => (Some(socket), no_route),
+        let (socket, is_group, problem) = match opened {
+            None => (None, false, unknown),
+            // A broadcast address that is not allowed stays so; a route may appear.
+            Some(Ok((_, Err(error @ Error::Invalid(_))))) => (None, false, Some(error)),
+            Some(Ok((socket, Err(no_route)))) => (Some(socket), false, Some(no_route)),
+            Some(Ok((socket, Ok(is_group)))) => (Some(socket), is_group, None),
             Some(Err(error)) if Error::is_shortage(&error) => return Err(error),
-            Some(Err(error)) => (None, Some(error)),
+            Some(Err(error)) => (None, false, Some(error)),
         };
         let mut plan = Plan {
             start,
@@ -123,6 +132,10 @@ impl PingLogs {
         let mut pinger = Pinger::new(plan, address.unwrap_or(NOBODY), sees_foreign);
         if socket.is_some_and(|socket| socket_of(socket).timestamping() == Timestamping::Both) {
             pinger.expect_stamps();
+        }
+        if let Some(socket) = socket.filter(|_| is_group) {
+            self.groups.insert(socket, index);
+            pinger.accept_all();
         }
         self.by_peer.extend(socket.zip(address).map(|(socket, address)| (key(socket, address), index)));
         self.by_name.insert(name.clone(), index);
@@ -147,7 +160,7 @@ impl PingLogs {
         shared: &Shared,
     ) -> Result<()> {
         let index = self.all.len();
-        check_route(address, settings.bind)?;
+        is_group(address, settings.bind, settings.ip_options.broadcast)?;
         self.insert(settings, target, Ok(address), 0)?;
         self.touched.push(index);
         self.changed = true;
@@ -281,7 +294,18 @@ impl PingLogs {
         if let Some(socket) = self.socket_for(address, target.dscp, settings) {
             return Ok(socket);
         }
-        let socket = open_socket(settings, target, address, settings.busy && !several)?;
+        self.open(settings, target, address, settings.busy && !several)
+    }
+
+    /// A new socket for a target alone, until it is shared.
+    fn open(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        address: SocketAddr,
+        connected: bool,
+    ) -> Result<usize> {
+        let socket = open_socket(settings, target, address, connected)?;
         let dscp = target.dscp.or(settings.ip_options.dscp);
         if let Some(free) = self.free.pop() {
             (self.sockets[free], self.dscp_of[free]) = (socket, dscp);
@@ -297,6 +321,7 @@ impl PingLogs {
         let log = &mut self.all[index];
         if let Some((socket, address)) = log.socket.take().zip(log.address) {
             self.by_peer.remove(&key(socket, address));
+            self.groups.remove(&socket);
             if !self.sockets[socket].sees_foreign() {
                 self.free.push(socket);
             }
@@ -313,6 +338,7 @@ impl PingLogs {
         (0..self.sockets.len()).find(|index| {
             let socket = &self.sockets[*index];
             socket.sees_foreign()
+                && !self.groups.contains_key(index)
                 && !self.by_peer.contains_key(&key(*index, address))
                 && self.dscp_of[*index] == dscp.or(settings.ip_options.dscp)
                 && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())

@@ -403,7 +403,8 @@ impl PingLoop {
         datagram: &Datagram<'_>,
         arrival: &Arrival,
     ) {
-        let index = match logs.by_peer.get(&key(socket, datagram.source)) {
+        let by_peer = logs.by_peer.get(&key(socket, datagram.source));
+        let index = match by_peer.or_else(|| logs.groups.get(&socket)) {
             Some(index) => *index,
             None if logs.all.len() == 1 => 0,
             None => {
