@@ -235,7 +235,8 @@ impl Pinger {
         let index = match quoted.filter(|quoted| !quoted.is_empty()) {
             Some(quoted) => {
                 let (certain, by_number) = self.named_in(quoted, self.plan.codec.read_quoted(quoted));
-                certain.map(|(index, _)| index).or(by_number)
+                let named = certain.map(|(index, _)| index).or(by_number);
+                named.filter(|index| self.begins_with(*index, quoted))
             }
             // An error of a connected socket, or a router that quotes headers only: the oldest ping in flight.
             None => self.first_open(),
@@ -421,6 +422,15 @@ impl Pinger {
             recent.rev().find(carries).map(|index| (index, Match::Payload))
         });
         (certain, by_number)
+    }
+
+    /// Whether a ping was sent so: a quote may be cut short, or be followed by zeros and extensions (RFC 4884); one that
+    /// says anything else is forged.
+    fn begins_with(&self, index: usize, quoted: &[u8]) -> bool {
+        let (chunk, at) = self.rows.place(index);
+        let mut sent = Vec::new();
+        self.write(self.rows.seq(index), chunk.sent_wall[at], &mut sent);
+        sent.iter().zip(quoted).all(|(sent, quoted)| sent == quoted)
     }
 
     fn sent_row(&self, seq: Seq) -> Option<usize> {

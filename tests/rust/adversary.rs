@@ -125,6 +125,23 @@ fn an_icmp_error_that_quotes_headers_only_is_credited_to_the_oldest_ping() {
 }
 
 #[test]
+fn an_icmp_error_that_quotes_what_was_not_sent_is_ignored() {
+    let mut pinger = pinger(Options { interval: Some(0.01), ..Options::default() });
+    let pings = [send(&mut pinger, 0), send(&mut pinger, 10 * MS)];
+    let upper = pings[1].to_ascii_uppercase();
+    let other_time = [&pings[1][..pings[1].len() - 1], b"x"].concat();
+    for forged in [&b"Ping 2 0"[..], b"Ping 2 now", b"2", b"x Ping 2", &upper, &other_time] {
+        pinger.unreachable(11 * MS, Some(forged), None, &mut |_| ());
+        assert_eq!(pinger.rows().status(1), Status::Open, "{}", String::from_utf8_lossy(forged));
+    }
+    // A router may cut it short, or add zeros and extensions.
+    pinger.unreachable(11 * MS, Some(b"Ping 2 "), None, &mut |_| ());
+    assert_eq!((pinger.rows().status(0), pinger.rows().status(1)), (Status::Open, Status::Unreachable));
+    pinger.unreachable(11 * MS, Some(&[&pings[0][..], &[0; 90]].concat()), None, &mut |_| ());
+    assert_eq!(pinger.rows().status(0), Status::Unreachable);
+}
+
+#[test]
 fn it_stops_sending_after_so_many_misses_in_a_row() {
     let mut pinger =
         pinger(Options { count: None, misses: Some(2), linger: Some(0.0), ..Options::default() });
