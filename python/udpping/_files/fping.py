@@ -42,17 +42,27 @@ class Reader:
 
     def __init__(self) -> None:
         self.runs: list[dict[str, PingLog]] = []
+        self.with_sums: list[set[str]] = []
         self.begin()
 
     def begin(self) -> None:
         """Begin with another run."""
         self.logs: dict[str, PingLog] = {}
         self.summed: set[str] = set()
+        self.with_sums.append(self.summed)
         self.before: dict[str, int] = {}
         self.replies: dict[str, int] = {}
         self.runs.append(self.logs)
 
     def run(self) -> "Run":
+        # Where one run has sums, a second [0] is no beginning of another, but a line that came twice.
+        if any(self.with_sums) and not all(self.with_sums[:-1]):
+            place = next(place for place, summed in enumerate(self.with_sums) if not summed)
+            host = next(iter(self.runs[place + 1]))
+            raise ConfigError(f"ping 0 of {host[:40]!r} is there twice: expected the sums of each run")
+        for logs, summed in zip(self.runs, self.with_sums, strict=True):
+            if summed and (missing := next((name for name in logs if name not in summed), None)):
+                raise ConfigError(f"the sums of {missing[:40]!r} are missing: expected those of each target")
         return run_of_logs([list(logs.values()) for logs in self.runs if logs], {"made_by": "fping"})
 
     def log_of(self, host: str, seq: int, status: str, where: str) -> PingLog:
@@ -104,6 +114,10 @@ class Reader:
 
     def _ending(self, host: str) -> PingLog:
         if host in self.summed:
+            if missing := next((name for name in self.logs if name not in self.summed), None):
+                raise ConfigError(
+                    f"the sums of {host[:40]!r} are there twice: expected those of {missing[:40]!r} too"
+                )
             self.begin()
         self.summed.add(host)
         return self.logs.setdefault(host, PingLog(host, 0))
@@ -165,12 +179,16 @@ def _ping(reader: Reader, found: re.Match[str], at: str | None, line: int) -> No
 
 def _end(reader: Reader, found: re.Match[str], line: int) -> None:
     sent, received = number(found["sent"], line), number(found["received"], line)
-    lost, share = sent - received, number(found["share"], line)
-    if "%loss" in found[0] and not (lost >= 0 and (sent == 0 or abs(share - 100 * lost / sent) < 1)):
-        raise ConfigError(
-            f"line {line}: {found[0][-SHOWN:]!r} is not usable: expected a loss of {lost} of {sent}"
-        )
+    if "%loss" in found[0]:
+        _check_loss(sent, received, number(found["share"], line), line)
     reader.sums(found["host"], sent, received, line)
+
+
+def _check_loss(sent: int, received: int, share: object, line: int) -> None:
+    lost = sent - received
+    fits = lost >= 0 and (sent == 0 or not isinstance(share, int) or abs(share - 100 * lost / sent) < 1)
+    if share is not None and not fits:
+        raise ConfigError(f"line {line}: {short(share)} % is not usable: expected a loss of {lost} of {sent}")
 
 
 def _read_json(text: str) -> "Run":
@@ -184,6 +202,7 @@ def _read_json(text: str) -> "Run":
                     place = number(str(seq), line)
                     reader.log_of(host, place, "timeout", f"line {line}").lost(place)
                 case "summary", {"host": str(host), "xmt": int(sent), "rcv": int(received)}:
+                    _check_loss(sent, received, facts.get("loss"), line)
                     reader.sums(host, number(str(sent), line), number(str(received), line), line)
                 case "vSum", {"host": str(host), "values": list(values)}:
                     times = ["-" if value is None else _time(value) for value in values]
