@@ -1,6 +1,7 @@
 """`Heartbeat`: sends heartbeats in the background."""
 
 import atexit
+import os
 from typing import SupportsIndex
 
 from udpping import _core
@@ -215,9 +216,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
 def machine_name() -> str:
     """Return the name of this machine, with `-` for characters that an id cannot have."""
-    import socket
-
-    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in socket.gethostname())
+    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in os.uname().nodename)
     return "".join(kept)[:LONGEST_ID] or "-"
 
 
