@@ -57,8 +57,8 @@ def test_a_target_that_is_not_found_has_rows_with_the_status_error(*, first: boo
     with udpping.Server(port=0) as server:
         good, bad = "{}:{}".format(*server.address), "no-such-host.invalid:1"
         targets = [bad, good] if first else [good, bad]
-        run = udpping.ping_many(targets, count=2, timeout=0.05)
-        with udpping.Pinger(targets, count=2, timeout=0.05) as pinger:
+        run = udpping.ping_many(targets, count=2, interval=0.01, timeout=5)
+        with udpping.Pinger(targets, count=2, interval=0.01, timeout=5) as pinger:
             rows = list(pinger)
     assert {row.target: row.status for row in run} == {good: "reply", bad: "error"}
     assert [row.seq for row in run] == [1, 2, 1, 2]
@@ -85,9 +85,9 @@ with udpping.Server(port=0) as server:
     port = server.address[1]
     bad = ["192.0.2.1:9", "[2001:db8::1]:9", "[fe80::1]:9", "[fe80::1%nope]:9", "127.255.255.255:9"]
     targets = [*bad, f"127.0.0.1:{port}", udpping.Target("127.0.0.1", port, size=1473)]
-    one = udpping.ping_many(targets, count=2, timeout=0.05, df=True)
-    other = udpping.ping_many(targets[::-1], count=2, timeout=0.05, df=True)
-    alone = udpping.ping_many(targets[:-2] + targets[-1:], count=1, timeout=0.05, df=True)
+    one = udpping.ping_many(targets, count=2, interval=0.01, timeout=5, df=True)
+    other = udpping.ping_many(targets[::-1], count=2, interval=0.01, timeout=5, df=True)
+    alone = udpping.ping_many(targets[:-2] + targets[-1:], count=1, interval=0.01, timeout=5, df=True)
 wanted = {row.target: row.status for row in one}
 assert wanted == {row.target: row.status for row in other}
 assert one.problems == other.problems and len(alone.problems) == 6, alone.problems
@@ -127,14 +127,23 @@ run("ip", "link", "set", "lo", "mtu", "1500")
 with udpping.Server("::", 0, reply="x") as server:
     port, runs = server.bound[1], []
     for host, size in [("127.0.0.1", 1472), ("127.0.0.1", 1473), ("::1", 1452), ("::1", 1453)]:
-        run = udpping.ping(host, port, count=2, size=size, df=True, timeout=0.1, busy={busy})
+        run = udpping.ping(host, port, count=2, size=size, df=True, interval=0.01, timeout=5, busy={busy})
         runs.append([[row.status for row in run], list(run.problems.values())])
+    words = ["ping", f"127.0.0.1:{{port}}", "-c", "1", "-s", "1473", "--df"]
+    for more in ([], ["--json"]):
+        command = [sys.executable, "-m", "udpping", *words, *more]
+        done = subprocess.run(command, capture_output=True, text=True)
+        runs.append([done.returncode, done.stdout])
 print(json.dumps(runs))
 """)
     too_long = (
         "cannot send to {}: {} bytes are too long for an MTU of 1500 without fragments (df); send at most {}"
     )
-    for (seen, problems), most in zip(runs, [0, 1472, 0, 1452], strict=True):
+    (code, said), (_, records) = runs[-2:]
+    assert code == 1
+    assert "\nnot sent: cannot send to 127.0.0.1:" in said
+    assert json.loads(records.splitlines()[-2])["message"].endswith("send at most 1472")
+    for (seen, problems), most in zip(runs[:-2], [0, 1472, 0, 1452], strict=True):
         assert seen == (["error"] if most else ["reply"]) * 2
         for problem in problems:
             host = problem.split()[3].rstrip(":")
@@ -219,7 +228,7 @@ def test_pings_of_asyncio_go_on_beside_one_that_is_not_found() -> None:
 
     with udpping.Server(port=0) as server:
         run = asyncio.run(
-            udpping.aio.ping_many([server.address, "no-such-host.invalid"], count=2, timeout=0.05)
+            udpping.aio.ping_many([server.address, "no-such-host.invalid"], count=2, interval=0.01, timeout=5)
         )
     assert statuses(run) == ["reply"] * 2 + ["error"] * 2
 
@@ -462,7 +471,7 @@ for host, options in [("127.255.255.255", {}), ("239.1.2.3", {"ttl": 3, "bind": 
 with udpping.Server("127.0.0.1", 0) as server:
     targets = [("127.255.255.255", port), server]
     mixed = udpping.ping_many(targets, count=1, broadcast=True, timeout=5)
-    spoilt = udpping.ping_many(targets, count=1, timeout=0.05)
+    spoilt = udpping.ping_many(targets, count=1, interval=0.01, timeout=5)
 command = [sys.executable, "-m", "udpping", "ping", f"127.255.255.255:{port}", "-c", "1"]
 codes = [subprocess.run([*command, *more], capture_output=True, text=True) for more in (["-b"], [])]
 print(json.dumps([

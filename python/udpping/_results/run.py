@@ -273,7 +273,7 @@ class Run(Table[Row]):
 
         >>> import udpping
         >>> with udpping.Server(port=0) as server:
-        ...     run = udpping.ping_many([server, "no-such-host.invalid"], count=2, timeout=0.1)
+        ...     run = udpping.ping_many([server, "no-such-host.invalid"], count=2, interval=0.01)
         >>> [row.status for row in run], list(run.problems)
         (['reply', 'reply', 'error', 'error'], ['no-such-host.invalid:12000'])
         """

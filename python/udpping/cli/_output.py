@@ -62,6 +62,12 @@ class Report:
         self.record("moved", target=target, address=address)
         self.say(f"{target} is now {address}")
 
+    def problems(self, problems: dict[str, str]) -> None:
+        """Say why pings were not sent."""
+        for target, problem in problems.items():
+            self.record("problem", target=target, message=problem)
+            self.say(self.alarm(f"not sent: {problem}"))
+
     def summary(self, summary: "Summary") -> None:
         self.record("summary", **summary.as_dict())
         self.say(f"\n{summary!r}")

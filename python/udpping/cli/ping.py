@@ -66,6 +66,7 @@ def main(words: list[str]) -> int:
                 report.moved(name, address)
             report.row(row)
         summary = pinger.summary
+        report.problems(pinger.problems)
         report.summary(summary)
     if tell_missing(pinger, report):
         return FAILED
