@@ -280,7 +280,7 @@ def test_files_that_were_moved_are_opened_anew(tmp_path: Path) -> None:
         wait_until(lambda: ",up,device," in log.read_text(encoding="utf-8"), SECONDS)
         log.rename(tmp_path / "log.1")
         (state / "events.jsonl").rename(tmp_path / "events.1")
-        monitor._core.reopen()
+        monitor.reopen()
         wait_until(log.exists, SECONDS)
         device.beat(more=" bye=0")
         wait_until(lambda: ",bye,device," in log.read_text(encoding="utf-8"), SECONDS)

@@ -168,7 +168,8 @@ class MonitorEvent(NamedTuple):
     Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
     for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
     `address_changed` (from `previous`), `jumped` (its numbers, by `value`), `duplicate_identity` (two senders
-    go by its name), `forgotten` (too little was heard of it, or another took its place).
+    go by its name), `older_session` (sealed heartbeats of a session before the known one are refused),
+    `forgotten` (too little was heard of it, or another took its place).
 
     With `losses=True`, `lost` (`value` heartbeats from `seq` on). With `beats=True`, for each heartbeat
     `heard`, `heard_late` (after a later one; `value` is 1 if it had counted as lost) or `heard_again` (a

@@ -223,6 +223,10 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
             self._caller = Thread(target=self._call, args=(self._on_event,), daemon=True)
             self._caller.start()
 
+    def reopen(self) -> None:
+        """Open the log and `events.jsonl` anew, as another program has moved them. The next write does it."""
+        self._core.reopen()
+
     def stop(self) -> None:
         """Stop watching, free the port, and write down what there is to write. May be called twice."""
         super().stop()

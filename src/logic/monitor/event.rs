@@ -52,6 +52,8 @@ pub enum Kind {
     Jumped,
     /// Two senders at a time go by this name.
     DuplicateIdentity,
+    /// Sealed heartbeats of a silent client are of a session that began before the known one, and are refused.
+    OlderSession,
     /// Too little was heard of the client to watch it.
     Forgotten,
     /// The monitor was away since a `span`: what was then is unknown.
@@ -150,7 +152,7 @@ impl State {
 
 impl Kind {
     /// All but the states.
-    const NAMES: [(Self, &'static str); 23] = [
+    const NAMES: [(Self, &'static str); 24] = [
         (Self::Restarted, "restarted"),
         (Self::Paused, "paused"),
         (Self::ClientClockStepped, "client_clock_stepped"),
@@ -161,6 +163,7 @@ impl Kind {
         (Self::HeardAgain, "heard_again"),
         (Self::Jumped, "jumped"),
         (Self::DuplicateIdentity, "duplicate_identity"),
+        (Self::OlderSession, "older_session"),
         (Self::Forgotten, "forgotten"),
         (Self::Resumed, "resumed"),
         (Self::StateLost, "state_lost"),
@@ -284,6 +287,11 @@ impl fmt::Display for Event {
             }
             Kind::Jumped => write!(f, "the numbers of {client} jumped ahead by {count}"),
             Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
+            Kind::OlderSession => write!(
+                f,
+                "heartbeats of {client} are refused, as their session began before the known one: replayed, or its \
+                 clock was put back; a sender with a boot file needs no clock"
+            ),
             Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
             Kind::Resumed => write!(f, "the monitor was away for {span}: what happened then is unknown"),
             Kind::StateLost => {

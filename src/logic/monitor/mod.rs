@@ -384,7 +384,7 @@ impl Monitor {
             return None;
         }
         if self.roster.len() >= self.plan.max_clients {
-            let Some(key) = self.roster.evictable() else {
+            let Some(key) = self.roster.evictable(now.mono) else {
                 self.counters.refused += 1;
                 if !std::mem::replace(&mut self.full_reported, true)
                     && self.evaluator.budget.takes(true, now.mono)
@@ -437,6 +437,10 @@ impl Monitor {
                 if alive && !std::mem::replace(&mut peer.duplicate_reported, true) {
                     evaluator
                         .report(peer, now, Kind::DuplicateIdentity, |event| event.address = Some(source));
+                } else if peer.is_locked_out(beat.session)
+                    && !std::mem::replace(&mut peer.duplicate_reported, true)
+                {
+                    evaluator.report(peer, now, Kind::OlderSession, |event| event.address = Some(source));
                 }
                 return false;
             }
@@ -461,8 +465,9 @@ impl Monitor {
         if moved {
             client.move_to(source);
             // A sender that restarts has another port: that is no move.
-            if !started_again || previous.ip() != source.ip() {
-                let peer = &mut *client.peer;
+            let peer = &mut *client.peer;
+            let returned = peer.history().returns_to(source, previous, now.mono);
+            if !returned && (!started_again || previous.ip() != source.ip()) {
                 evaluator
                     .report(peer, now, Kind::AddressChanged, |event| event.previous = Some(previous.into()));
             }

@@ -24,6 +24,9 @@ const OUT_OF_STEP: u8 = 3;
 /// After so many rising numbers below the highest, the account restarts with them.
 const CUT_OFF: u8 = 3;
 
+/// A client that returns to an address within this time has two ways, and did not move.
+const TO_AND_FRO: Nanos = 3_600 * SECOND;
+
 /// Of a client that had no notable event.
 pub(super) const NEVER: u32 = u32::MAX;
 
@@ -91,6 +94,8 @@ pub(super) struct History {
     pub(super) bye: Option<i32>,
     /// So much of its silence was not watched, and is not held against it.
     pub(super) unwatched: Nanos,
+    /// The address that it was heard from before, and until when.
+    left: Option<Box<(SocketAddr, Nanos)>>,
     /// When this monitor took over from another, by the sender's wall clock, until it is heard.
     pub(super) resumed: Option<i64>,
 }
@@ -110,6 +115,14 @@ pub(super) struct Taken {
     /// How many numbers it is ahead of the last fresh one.
     pub(super) steps: u64,
     pub(super) finding: Option<Finding>,
+}
+
+impl History {
+    /// Notes that a client moved from `previous`; returns whether it goes to and fro between two addresses.
+    pub(super) fn returns_to(&mut self, source: SocketAddr, previous: SocketAddr, now: Nanos) -> bool {
+        let left = self.left.replace(Box::new((previous, now)));
+        left.is_some_and(|left| left.0 == source && now.saturating_sub(left.1) < TO_AND_FRO)
+    }
 }
 
 impl Peer {
@@ -245,6 +258,14 @@ impl Peer {
 
     pub(super) fn states_interval(&self) -> bool {
         self.interval.stated().is_some()
+    }
+
+    /// Whether heartbeats that are refused may be refused for its clock: it is sealed and silent, and their session was
+    /// never heard.
+    pub(super) fn is_locked_out(&self, session: Option<u64>) -> bool {
+        let silent = !matches!(self.state, State::New | State::Up | State::Late);
+        let mut earlier = self.history.iter().flat_map(|history| history.earlier.iter().flatten());
+        self.sealed && silent && session.is_some() && !earlier.any(|(number, _)| session == Some(*number))
     }
 
     pub(super) fn has_stopped(&self) -> bool {

@@ -8,7 +8,7 @@ use super::event::State;
 use super::index::Index;
 use super::peer::Peer;
 use super::timers::Timers;
-use crate::logic::Nanos;
+use crate::logic::{DAY, Nanos};
 
 /// Shorter queues are not compacted.
 const LONG: usize = 64;
@@ -214,19 +214,29 @@ impl Roster {
         None
     }
 
-    /// The client to evict: the first with one heartbeat, else the one that stopped first.
-    pub(super) fn evictable(&mut self) -> Option<PeerKey> {
+    /// The client to evict: the first with one heartbeat, else the one that stopped first. A sealed one is kept for a day
+    /// after it stopped, as what was recorded of it could be replayed when it is forgotten.
+    pub(super) fn evictable(&mut self, now: Nanos) -> Option<PeerKey> {
         while let Some(key) = self.unconfirmed.pop_front() {
             if self.get(key).is_some_and(|peer| peer.state == State::New) {
                 return Some(key);
             }
         }
+        let mut kept = VecDeque::new();
+        let mut found = None;
         while let Some(key) = self.stopped.pop_front() {
-            if self.get(key).is_some_and(|peer| peer.has_stopped() && !peer.sealed) {
-                return Some(key);
+            match self.get(key).filter(|peer| peer.has_stopped()) {
+                Some(peer) if !peer.sealed || now.saturating_sub(peer.since.mono) >= DAY => {
+                    found = Some(key);
+                    break;
+                }
+                Some(_) => kept.push_back(key),
+                None => {}
             }
         }
-        None
+        kept.append(&mut self.stopped);
+        self.stopped = kept;
+        found
     }
 
     pub(super) fn remove(&mut self, key: PeerKey) {

@@ -15,9 +15,10 @@ fn what_was_recorded_and_is_replayed_revives_nobody() {
     for line in [first, second] {
         (1..=5).for_each(|seq| rig.hear(line.seq(seq)));
     }
-    // A session that began before the one known, and was never heard here.
-    rig.beats(Line { session: 3, start: EPOCH + 50 * SECOND, ..first }, 1..=5);
     assert_eq!((rig.kinds(), rig.peer().state), (vec![], State::Down));
+    // A session that began before the one known, and was never heard here: it may be the sender, with another clock.
+    rig.beats(Line { session: 3, start: EPOCH + 50 * SECOND, ..first }, 1..=5);
+    assert_eq!((rig.kinds(), rig.peer().state), (vec!["older_session"], State::Down));
     assert_eq!((rig.monitor.counters().stale, rig.peer().counts.duplicates), (10, 5));
 }
 
@@ -126,4 +127,55 @@ fn a_name_that_could_be_taken_for_something_else_is_shown_in_quotes() {
             assert_eq!((&*back.peer().client, back.peer().seq), (&*shown, 6));
         }
     }
+}
+
+#[test]
+fn sealed_clients_that_stopped_make_room_after_a_day() {
+    let change = |plan: &mut MonitorPlan| {
+        (plan.keys, plan.max_clients, plan.idle) = (Keys::read(KEYS).unwrap(), 1, 0);
+    };
+    let mut rig = Rig::new(change);
+    let sealed = Line { key: Some("ops"), ..LINE };
+    rig.beats(sealed, 1..=5);
+    let other = Line { id: "web2", session: 2, ..sealed };
+    rig.pass(3_600 * SECOND);
+    rig.beats(other, 1..=2);
+    assert_eq!((rig.kinds(), rig.monitor.counters().refused), (vec!["new", "up", "down", "full"], 2));
+    rig.now += 86_400 * SECOND;
+    rig.monitor.rested(at(rig.now));
+    rig.beats(other, 3..=4);
+    assert_eq!(rig.kinds(), ["forgotten", "new", "up"]);
+}
+
+#[test]
+fn a_sealed_sender_whose_clock_was_put_back_is_refused_and_that_is_said_once() {
+    let mut rig = Rig::new(|plan| plan.keys = Keys::read(KEYS).unwrap());
+    let sealed = Line { key: Some("ops"), ..LINE };
+    rig.beats(sealed, 1..=5);
+    rig.pass(10 * SECOND);
+    rig.kinds();
+    let back = Line { session: 2, start: EPOCH - 86_400 * SECOND, ..sealed };
+    rig.beats(back, 1..=30);
+    assert_eq!((rig.kinds(), rig.peer().state), (vec!["older_session"], State::Down));
+    assert_eq!(rig.monitor.counters().stale, 30);
+    // While it is up, a replay is only counted.
+    rig.beats(Line { session: 3, start: EPOCH + 50 * SECOND, ..sealed }, 1..=5);
+    rig.hear(back.seq(31));
+    assert_eq!(rig.kinds(), ["restarted", "up"]);
+}
+
+#[test]
+fn a_sender_with_two_ways_does_not_move_with_each_heartbeat() {
+    let mut rig = Rig::new(|_| {});
+    for seq in 1..=100 {
+        rig.hear_from(
+            ["192.0.2.1:5000", "198.51.100.1:5000"][usize::try_from(seq % 2).unwrap()],
+            &LINE.seq(seq).write(),
+        );
+        rig.pass(SECOND);
+    }
+    assert_eq!(rig.kinds(), ["new", "address_changed", "up"]);
+    // A third address is one more move.
+    rig.hear_from("203.0.113.1:5000", &LINE.seq(101).write());
+    assert_eq!(rig.kinds(), ["address_changed"]);
 }
