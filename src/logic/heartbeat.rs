@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 
 pub use plan::{HeartbeatPlan, Options};
 
-use super::codec::heartbeat::{Form, Heartbeat};
+use super::codec::heartbeat::{Form, Heartbeat, Key};
 use super::counters::counters;
 use super::random::{Direction, Effect, Uniforms};
-use super::{Moment, Nanos};
+use super::{Invalid, Moment, Nanos};
 
 /// Goodbyes that are sent, as some may be lost.
 const GOODBYES: u8 = 3;
@@ -90,6 +90,11 @@ impl Sender {
             counters: Counters::default(),
             plan,
         }
+    }
+
+    /// Seals the next heartbeats with another key.
+    pub fn set_key(&mut self, key: Key) -> Result<(), Invalid> {
+        self.plan.set_key(key)
     }
 
     /// Starts the schedule: the first heartbeat is due now. This also counts as a touch.

@@ -21,6 +21,7 @@ use super::resolve::{bare, fixed, zoned};
 use super::resolver::{Resolver, Subscriber};
 use super::socket::Backend;
 use super::{Error, Result};
+use crate::logic::codec::heartbeat::Key;
 use crate::logic::heartbeat::{Counters, HeartbeatPlan};
 use crate::logic::{Invalid, Nanos};
 use driver_pool::DriverPool;
@@ -161,6 +162,11 @@ impl Heartbeat {
 
     fn is_own(&self) -> bool {
         self.process.load(Ordering::Acquire) == std::process::id()
+    }
+
+    /// Seals the next heartbeats with another key.
+    pub fn set_key(&self, key: Key) -> std::result::Result<(), Invalid> {
+        lock(&self.state.sender).set_key(key)
     }
 
     /// Records that the program is alive, for a plan with `touch`.

@@ -19,6 +19,7 @@ use super::wait::{self, Bell};
 use super::worker::{Shared, Worker};
 use super::{Error, Result};
 use crate::logic::Nanos;
+use crate::logic::codec::heartbeat::Keys;
 use crate::logic::link::{Link, LinkPlan, Packet};
 use crate::logic::monitor::{Counters, Event, Monitor, MonitorPlan, PeerRow, TICK, Unread};
 use crate::logic::random::Direction;
@@ -149,6 +150,11 @@ impl Watcher {
         if let Some(writer) = &self.writer {
             writer.reopen();
         }
+    }
+
+    /// Replaces the keys.
+    pub fn set_keys(&self, keys: Keys) {
+        lock(&self.state.inner).monitor.set_keys(keys);
     }
 
     /// The address it is bound to.

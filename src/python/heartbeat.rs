@@ -71,6 +71,14 @@ impl HeartbeatSender {
         Ok(())
     }
 
+    /// Seals the next heartbeats with the key of that name, or the only one, of the text of a file.
+    fn set_key(&self, py: Python<'_>, keys: &str, key_name: Option<&str>) -> PyResult<()> {
+        match chosen_key(Some(keys), key_name)? {
+            Some(key) => Ok(py.detach(|| self.heartbeat.set_key(key))?),
+            None => Ok(()),
+        }
+    }
+
     /// Records that the program is alive.
     fn touch(&self) {
         self.heartbeat.touch();

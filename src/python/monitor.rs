@@ -105,6 +105,13 @@ impl HeartbeatMonitor {
         self.watcher.reopen();
     }
 
+    /// Replaces the keys by those of the text of a file.
+    fn set_keys(&self, py: Python<'_>, keys: &str) -> PyResult<()> {
+        let keys = Keys::read(keys)?;
+        py.detach(|| self.watcher.set_keys(keys));
+        Ok(())
+    }
+
     /// Waits at most `seconds` for it to stop; returns whether it has.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         service::wait(py, &self.watcher, seconds)

@@ -89,6 +89,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     ) -> None:
         self._target = checks.text("host", host), checks.whole("port", port)
         self._interval = durations.seconds("interval", interval, durations.HEARTBEAT)
+        self._key = key, key_name
         self._id = machine_name() if id is None else checks.text("id", id)
         self._core = _core.HeartbeatSender(
             *self._target,
@@ -119,6 +120,16 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
         milliseconds, which `wait()` waits for, and a program that ends as well.
         """
         self._core.stop(checks.whole("status", status))
+
+    def reopen(self) -> None:
+        """Read the file of `key` again, and seal the next heartbeats with what it has now.
+
+        Raises OSError and ConfigError for a file that cannot be used; it goes on with the key that it has.
+        """
+        path, name = self._key
+        keys = read_keys("key", path)
+        if path is not None and keys is not None:
+            self._core.set_key(keys, name)
 
     def touch(self) -> None:
         """Give the sign of life that `touch=` asks for. It costs next to nothing: call it in each round."""

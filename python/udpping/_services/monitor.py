@@ -199,6 +199,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         )
         if on_event is not None and not callable(on_event):
             raise checks.refuse("on_event", on_event, "something to call with each event, or None")
+        self._keys = keys
         self._on_event = on_event
         self._caller: Thread | None = None
         self._started = False
@@ -223,10 +224,6 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
             self._caller = Thread(target=self._call, args=(self._on_event,), daemon=True)
             self._caller.start()
 
-    def reopen(self) -> None:
-        """Open the log and `events.jsonl` anew, as another program has moved them. The next write does it."""
-        self._core.reopen()
-
     def stop(self) -> None:
         """Stop watching, free the port, and write down what there is to write. May be called twice."""
         super().stop()
@@ -236,6 +233,18 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
 
             if caller is not current_thread():
                 caller.join()
+
+    def reopen(self) -> None:
+        """Read the file of `keys` again, and open `log` and the events of `state` anew, if they were moved.
+
+        New keys are in force at once; files are opened within a second, and `counters.unkept` says why one
+        could not be. Raises OSError and ConfigError for a file of keys that cannot be used; it goes on with
+        the keys that it has.
+        """
+        self._core.reopen()
+        keys = read_keys("keys", self._keys)
+        if self._keys is not None and keys is not None:
+            self._core.set_keys(keys)
 
     def __iter__(self) -> "Iterator[MonitorEvent]":
         """Give the events, each once, until it stops. ConfigError if `on_event` gets them.

@@ -439,6 +439,14 @@ class PrintedPinger(Pinger):
         """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""
         self._session.miss_no_row(memory)
 
+    def rows(self, pause: float) -> "Iterator[Row | None]":
+        """Give the rows until the last one, and `None` after each so many seconds without one."""
+        while True:
+            row = self._session.next_row(pause)
+            if row is None and self._session.done:
+                return
+            yield row
+
     @property
     def backlog_failure(self) -> str | None:
         """Why rows could not wait in a temporary file, if that failed."""

@@ -106,11 +106,11 @@ class Session:
         """Send no more, and wait for nothing."""
         self._core.stop()
 
-    def next_row(self) -> "Row | None":
-        """Wait for the next row; `None` after the last one."""
+    def next_row(self, seconds: float | None = None) -> "Row | None":
+        """Wait for the next row, at most so many seconds; `None` after that time, or after the last one."""
         try:
             self.start()
-            values = next_of(self._core)
+            values = next_of(self._core, seconds)
             return None if values is None else Row._make(values)
         except KeyboardInterrupt:
             raise self._interrupted() from None

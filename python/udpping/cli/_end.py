@@ -1,4 +1,4 @@
-"""What ends a command before its work is done: signals, and a deadline."""
+"""What reaches a command while it works: signals, and a deadline."""
 
 import signal
 from _thread import interrupt_main
@@ -6,15 +6,36 @@ from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
-ENDING = signal.SIGINT, signal.SIGTERM
-"""Each ends a command with its summary: Ctrl-C, and what `kill` and service managers send."""
+HANGUP: frozenset[int] = frozenset({signal.SIGHUP} if hasattr(signal, "SIGHUP") else ())
+"""The terminal is gone, or files were moved or changed."""
+ENDING = HANGUP | {signal.SIGINT, signal.SIGTERM}
+"""Each ends a command with its summary."""
+ASKING: frozenset[int] = frozenset({signal.SIGQUIT, signal.SIGUSR1} if hasattr(signal, "SIGQUIT") else ())
+"""Each asks for the summary so far."""
 
 
 def raise_on_signals() -> None:
-    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does: process 1 gets it only with a handler."""
-    _install(signal.SIGTERM, signal.default_int_handler)
+    """Let the others raise KeyboardInterrupt, as SIGINT does: process 1 gets only what it handles."""
+    for each in ENDING:
+        _install(each, signal.default_int_handler)
+
+
+class Noted:
+    """Notes that one of some signals came; `take` tells once."""
+
+    def __init__(self, numbers: "Iterable[int]") -> None:
+        self._came = False
+        for each in numbers:
+            _install(each, self._note)
+
+    def take(self) -> bool:
+        came, self._came = self._came, False
+        return came
+
+    def _note(self, *_: object) -> None:
+        self._came = True
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Reports problems of a sender of heartbeats while it runs."""
 
+from udpping.errors import ConfigError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._services.heartbeat import Heartbeat
@@ -14,6 +16,18 @@ class Watch:
         self.report = report
         self.prefix = prefix
         self.problem: str | None = None
+
+    def reopen(self) -> None:
+        """Read the key again."""
+        try:
+            self.heartbeat.reopen()
+        except (ConfigError, OSError) as error:
+            message = f"{error}; going on with the key there was"
+            self.report.record("problem", message=message)
+            self.report.say(self.report.alarm(message))
+        else:
+            self.report.record("reopened")
+            self.report.say("the key is read again")
 
     def look(self) -> None:
         problem = self.heartbeat.last_error

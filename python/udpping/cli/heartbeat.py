@@ -10,6 +10,7 @@ from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, port, share, whole
 from udpping._services.heartbeat import Heartbeat
 from udpping._services.service import LOOK
+from udpping.cli._end import ASKING, HANGUP, Noted
 from udpping.cli._output import Report, command_parser, warn
 from udpping.cli._watch import Watch
 from udpping.errors import ConfigError
@@ -61,7 +62,7 @@ def main(words: list[str]) -> int:
         report.say(
             f"a heartbeat to {name} every {options.interval:g} s as {heartbeat.id}; Ctrl-C says goodbye"
         )
-        return beat(heartbeat, report)
+        return beat(heartbeat, report, Noted(HANGUP if options.key else ()))
     from udpping.cli import _child
 
     report.record("start", **facts, command=command)
@@ -79,20 +80,30 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:at], words[at + 1 :]
 
 
-def beat(heartbeat: Heartbeat, report: Report) -> int:
+def beat(heartbeat: Heartbeat, report: Report, moved: Noted) -> int:
     watch = Watch(heartbeat, report)
+    asked = Noted(ASKING)
     try:
         heartbeat.start()
         while not heartbeat.wait(LOOK):
             watch.look()
+            if asked.take():
+                report.record("status", **heartbeat.as_dict())
+                report.say(totals(heartbeat))
+            if moved.take():
+                watch.reopen()
     except KeyboardInterrupt:
         report.say()
     heartbeat.stop()
     watch.end()
+    report.say(totals(heartbeat))
+    return 0 if heartbeat.sent else 1
+
+
+def totals(heartbeat: Heartbeat) -> str:
     others = {name: getattr(heartbeat, name) for name in ("answered", "skipped", "errors")}
     parts = [f"{heartbeat.sent:,} sent", *(f"{count:,} {name}" for name, count in others.items() if count)]
-    report.say(", ".join(parts))
-    return 0 if heartbeat.sent else 1
+    return ", ".join(parts)
 
 
 def parser() -> Parser:

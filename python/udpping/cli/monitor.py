@@ -12,7 +12,9 @@ from udpping._console.options import Parser, add_listener, whole
 from udpping._results.peers import moment, status_text
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
+from udpping.cli._end import ASKING, HANGUP, Noted
 from udpping.cli._output import Report, beginning, command_parser, row_facts, warn
+from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,11 +63,13 @@ def main(words: list[str]) -> int:
         from udpping.cli._hook import Hook
 
         hook = Hook(options.exec, on=options.on)
+    has_files = any((options.keys, options.state, options.log))
+    asked, moved = Noted(ASKING), Noted(HANGUP if has_files else ())
     watch = Watch(monitor, report, hook, everything=options.all)
     try:
         monitor.start()
         announce(monitor, options, report)
-        watch.follow()
+        watch.follow(asked, moved)
     except KeyboardInterrupt:
         report.say()
     finally:
@@ -102,8 +106,8 @@ class Watch:
         self.reported: set[str] = set()
         self.unkept: str | None = None
 
-    def follow(self) -> None:
-        """Report until the monitor stops."""
+    def follow(self, asked: Noted, moved: Noted) -> None:
+        """Report until the monitor stops, the clients when asked, and open its files anew."""
         looked = monotonic()
         while self.monitor.running:
             event = self.monitor.next_event(LOOK)
@@ -112,6 +116,10 @@ class Watch:
             if monotonic() - looked >= LOOK:
                 self.look()
                 looked = monotonic()
+            if asked.take():
+                self.show()
+            if moved.take():
+                self.reopen()
 
     def handle(self, event: "MonitorEvent") -> None:
         """Report an event, if the options ask for it."""
@@ -142,18 +150,32 @@ class Watch:
         for problem in self.hook.problems() if self.hook is not None else ():
             self.complain(f"--exec: {problem}")
 
+    def reopen(self) -> None:
+        """Read and open the files again."""
+        try:
+            self.monitor.reopen()
+        except (ConfigError, OSError) as error:
+            self.complain(f"{error}; going on with the keys there were")
+        else:
+            self.report.record("reopened")
+            self.report.say("the files are read and opened anew")
+
     def complain(self, sentence: str) -> None:
         """Report a problem."""
         self.report.record("problem", message=sentence)
         self.report.say(self.report.alarm(sentence))
 
     def end(self) -> None:
-        """Report the remaining events, then the clients and the counters."""
+        """Report the remaining events, then what there is at the end."""
         while (event := self.monitor.next_event(0)) is not None:
             self.handle(event)
         if self.hook is not None:
             self.hook.close()
         self.look()
+        self.show()
+
+    def show(self) -> None:
+        """Report the clients and the counters."""
         peers = self.monitor.peers
         for peer in peers if self.report.json else ():
             self.report.record("peer", **row_facts(peer))

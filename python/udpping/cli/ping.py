@@ -7,7 +7,8 @@ from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PING, SCHEDULE, TIM
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, any_whole, chosen_profile, port, whole
 from udpping._services.ping import PrintedPinger
-from udpping.cli._end import Deadline, calling
+from udpping._services.service import LOOK
+from udpping.cli._end import ASKING, Deadline, Noted, calling
 from udpping.cli._output import FAILED, Report, command_parser
 from udpping.errors import AddressError
 
@@ -38,6 +39,7 @@ def main(words: list[str]) -> int:
     options = parser(client).parse_args([SHORT.get(word, word) for word in words])
     deadline = Deadline(options.deadline)
     report = Report(json=options.json)
+    asked = Noted(ASKING) if client is None else None
     if client is None:
         settle_pace(options)
     if options.forever:
@@ -58,13 +60,16 @@ def main(words: list[str]) -> int:
     report.record("start", target=name, address=address, count=options.count, **start)
     report.say(f"PING {name}" + (f" ({address})" if address != name else ""))
     with calling(pinger.stop), pinger:
-        for row in pinger:
-            # Asking for the address holds up the pings, so it is not done for each reply from there.
-            now = address if row.source == address else pinger.address
-            if now != address:
-                address = now
-                report.moved(name, address)
-            report.row(row)
+        for row in pinger.rows(LOOK):
+            if row is not None:
+                # Asking for the address holds up the pings, so it is not done for each reply from there.
+                now = address if row.source == address else pinger.address
+                if now != address:
+                    address = now
+                    report.moved(name, address)
+                report.row(row)
+            if asked is not None and asked.take():
+                report.summary(pinger.summary)
         summary = pinger.summary
         report.problems(pinger.problems)
         report.summary(summary)

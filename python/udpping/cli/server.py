@@ -1,9 +1,13 @@
 """`udpping server`: answer until Ctrl-C, then print the counters."""
 
+from time import sleep
+
 from udpping._args.limits import DEFAULT_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
 from udpping._services.server import Server
+from udpping._services.service import LOOK
+from udpping.cli._end import ASKING, Noted
 from udpping.cli._output import Report, command_parser
 
 TYPE_CHECKING = False
@@ -34,16 +38,26 @@ def main(words: list[str]) -> int:
         profile.settle(options)
         return profile.run()
     server = bind(options)
+    asked = Noted(ASKING)
     try:
         server.start()
         announce(server, report)
+        while server.running:
+            sleep(LOOK)
+            if asked.take():
+                print_counters(server, report)
         server.wait()
     except KeyboardInterrupt:
         server.stop()
         report.say()
-    report.record("counters", **server.counters.as_dict())
-    report.say(repr(server.counters))
+    print_counters(server, report)
     return 0
+
+
+def print_counters(server: Server, report: Report) -> None:
+    counters = server.counters
+    report.record("counters", **counters.as_dict())
+    report.say(repr(counters))
 
 
 def bind(options: "Namespace") -> Server:

@@ -84,11 +84,7 @@ impl HeartbeatPlan {
         if !is_name(&options.id) {
             return Err(Invalid::quoted("id", &options.id, NAME_RULE));
         }
-        if let Some(key) = options.key.as_ref().filter(|key| !key.is_for(&options.id)) {
-            let expected =
-                format!("{}: the key {} is for no other", key.senders().unwrap_or("*"), key.name());
-            return Err(Invalid::quoted("id", &options.id, expected));
-        }
+        options.key.as_ref().map_or(Ok(()), |key| check_sender(key, &options.id))?;
         let whole = |what, value: i64, least: u64, expected: &str| {
             u64::try_from(value)
                 .ok()
@@ -117,8 +113,23 @@ impl HeartbeatPlan {
         Ok(plan)
     }
 
+    /// Seals with another key; one that has none goes on without.
+    pub fn set_key(&mut self, key: Key) -> Result<(), Invalid> {
+        check_sender(&key, &self.id)?;
+        self.key = self.key.is_some().then_some(key);
+        Ok(())
+    }
+
     /// A time on the schedule.
     pub(super) fn after_start(&self, slot: u64) -> Nanos {
         Nanos::try_from(slot).unwrap_or(Nanos::MAX).saturating_mul(self.interval)
     }
+}
+
+fn check_sender(key: &Key, id: &str) -> Result<(), Invalid> {
+    if key.is_for(id) {
+        return Ok(());
+    }
+    let expected = format!("{}: the key {} is for no other", key.senders().unwrap_or("*"), key.name());
+    Err(Invalid::quoted("id", id, expected))
 }

@@ -32,7 +32,7 @@ mod view;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use super::codec::heartbeat::{Heartbeat, Unreadable};
+use super::codec::heartbeat::{Heartbeat, Keys, Unreadable};
 use super::{Moment, Nanos};
 use account::Heard;
 pub use connection::{Path, Witness};
@@ -258,6 +258,13 @@ impl Monitor {
             saved::write(peer, text);
         }
         Some(first + most).filter(|next| *next < self.roster.capacity())
+    }
+
+    /// Replaces the keys; one that has none goes on without.
+    pub fn set_keys(&mut self, keys: Keys) {
+        if !self.plan.keys.is_empty() {
+            self.plan.keys = keys;
+        }
     }
 
     /// The first line of what is saved of detectors.
