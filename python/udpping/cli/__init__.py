@@ -1,9 +1,9 @@
 """The command line: one file per subcommand, each with `main(words) -> exit code`."""
 
-import os
 import sys
 from io import TextIOWrapper
 
+from udpping.cli import _stream
 from udpping.cli._end import raise_on_signals
 from udpping.cli._output import FAILED, Report
 from udpping.errors import ConfigError
@@ -19,33 +19,33 @@ def run(name: str, words: list[str]) -> int:
     """Run a command with line-buffered output; print an error on one line."""
     from importlib import import_module
 
+    _stream.open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         raise_on_signals()
         code: int = import_module(f"udpping.cli.{name}").main(words)
+        _stream.close()
     except KeyboardInterrupt:
-        _close_output()
+        _stream.discard(sys.stdout)
         return INTERRUPTED
     except BrokenPipeError:
-        _close_output()
+        _stream.discard(sys.stdout)
         return FAILED
     except (ConfigError, OSError) as error:
         try:
             parser: Parser = import_module(f"udpping.cli.{name}").parser()
-            return _complain(parser, error, as_json="--json" in words)
+            _stream.close()
+            _complain(parser, error, as_json="--json" in words)
+            _stream.close()
         except KeyboardInterrupt:
             return INTERRUPTED
+        return FAILED
     return code
 
 
-def _close_output() -> None:
-    """Let flushing at exit neither wait for a slow reader nor fail without one (`| head`)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _complain(parser: "Parser", error: Exception, *, as_json: bool) -> int:
+def _complain(parser: "Parser", error: Exception, *, as_json: bool) -> None:
     text = str(error)
     name, _, rest = text.partition(" ")
     option = f"--{name.replace('_', '-')}"
@@ -54,4 +54,3 @@ def _complain(parser: "Parser", error: Exception, *, as_json: bool) -> int:
         text = f"{option} {rest}"
     text = text.replace("--port_tries", "port_tries").replace("port_tries", "--port-tries")
     Report(json=as_json).fail(parser.prog, type(error).__name__, text)
-    return FAILED

@@ -2,11 +2,12 @@
 
 import os
 import signal
-import sys
 from contextlib import suppress
 
 from udpping._args.keys import environ
 from udpping._services.service import LOOK
+from udpping.cli._output import warn
+from udpping.errors import NetworkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,18 +33,21 @@ def run(heartbeat: "Heartbeat", command: list[str], watch: "Watch") -> int:
     # From here on, all threads block these signals, for sigtimedwait; the command does not.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*FORWARDED, signal.SIGCHLD})
-    heartbeat.start()
+    try:
+        heartbeat.start()
+    except NetworkError as error:
+        warn(f"{error}; going on without heartbeats", "heartbeat")
     try:
         child = os.posix_spawnp(
             command[0], command, environ(), setsigmask=before, setsigdef=IGNORED_BY_PYTHON
         )
     except OSError as error:
         status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
-        print(f"udpping heartbeat: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+        warn(f"cannot run {command[0]}: {error.strerror}", "heartbeat")
     else:
         status = supervise(child, watch)
     heartbeat.stop(status)
-    with suppress(OSError):
+    with suppress(NetworkError):
         watch.end()
     return status if status >= 0 else 128 - status
 
@@ -54,9 +58,7 @@ def supervise(child: int, watch: "Watch") -> int:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        # A closed standard error is no reason to leave the command.
-        with suppress(OSError):
-            watch.look()
+        watch.look()
         caught = signal.sigtimedwait({*FORWARDED, signal.SIGCHLD}, LOOK)
         if caught is not None and caught.si_signo in FORWARDED and caught.si_code != BY_KERNEL:
             os.kill(child, caught.si_signo)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from udpping import _core
 from udpping._console.options import Parser
 from udpping._table.text import TEXT, plain, short, shown
+from udpping.cli import _stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ SCHEMA = 1
 class Report:
     """Where a command prints: sentences for people, or records for programs, never both."""
 
-    def __init__(self, *, json: bool, stream: "TextIO | None" = None) -> None:
+    def __init__(self, *, json: bool, stream: "TextIO | None" = None, beside: bool = False) -> None:
+        """Print to standard output or that stream; `beside` what is printed, the work goes on (`_stream`)."""
         self.json = json
         self.stream = sys.stdout if stream is None else stream
+        self._writer = _stream.of(self.stream) if beside else None
         self.is_terminal = self.stream.isatty()
         self.colour = (
             not json
@@ -37,7 +40,7 @@ class Report:
 
     def say(self, text: str = "") -> None:
         if not self.json:
-            print(text, file=self.stream)
+            self._print(text)
 
     def record(self, kind: str, **facts: object) -> None:
         """Print one object for programs, with the version of its schema and its type."""
@@ -45,12 +48,14 @@ class Report:
             import json
 
             record = {"schema": SCHEMA, "type": kind, **facts}
-            print(_core.visible_json(json.dumps(record, ensure_ascii=False)), file=self.stream)
+            self._print(_core.visible_json(json.dumps(record, ensure_ascii=False)))
 
     def fail(self, program: str, kind: str, message: str) -> None:
         """Print an error to standard error, and a record of it."""
-        self.record("error", error=kind, message=message)
-        print(f"{program}: {message}", file=sys.stderr)
+        with suppress(OSError):
+            self.record("error", error=kind, message=message)
+        with suppress(OSError):
+            print(f"{program}: {message}", file=sys.stderr)
 
     def row(self, row: "Row") -> None:
         if self.json:
@@ -82,6 +87,17 @@ class Report:
         """Colour a problem red, if the terminal has colours."""
         return f"\x1b[31m{text}\x1b[0m" if self.colour else text
 
+    def _print(self, text: str) -> None:
+        if self._writer is not None:
+            self._writer.print(text)
+            return
+        try:
+            print(text, file=self.stream)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write to standard output: {error.strerror}") from None
+
     def _outcome(self, row: "Row") -> str:
         if row.rtt_ns is None or row.reply is None:
             return self.alarm(f"{NO_REPLY.get(row.status, row.status):>12}")
@@ -108,10 +124,8 @@ def beginning(datagram: bytes) -> str:
 
 def warn(text: str | None, command: str) -> None:
     """Print a warning, if there is one, apart from the output."""
-    # It is None in a program without a console.
-    if text is not None and sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
-        with suppress(OSError):
-            print(f"udpping {command}: {text}", file=sys.stderr)
+    if text is not None:
+        _stream.of(sys.stderr).print(f"udpping {command}: {text}")
 
 
 def command_parser(command: str, purpose: str) -> Parser:

@@ -15,6 +15,10 @@ from udpping.cli._output import Report, command_parser, warn
 from udpping.cli._watch import Watch
 from udpping.errors import ConfigError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
 PURPOSE = """Send heartbeats to a monitor until Ctrl-C, or while a command runs:
 
     udpping heartbeat HOST[:PORT] [options]
@@ -28,6 +32,7 @@ does not get that variable.
 
 Exit code without a command 0: heartbeats left; 1: none did; 2: it could not be tried."""
 MOST = 2**63 - 1
+SETTINGS = "interval", "id", "key", "key_name", "wire", "jitter", "count"
 
 
 def main(words: list[str]) -> int:
@@ -40,20 +45,9 @@ def main(words: list[str]) -> int:
     if command and not hasattr(signal, "sigtimedwait"):
         raise ConfigError("COMMAND is not usable on this system: it cannot wait for signals")
     # Standard output belongs to the command.
-    report = Report(json=options.json, stream=sys.stderr if command else None)
+    report = Report(json=options.json, stream=sys.stderr if command else None, beside=True)
     host, number = parse_target(options.target, options.port)
-    heartbeat = Heartbeat(
-        host,
-        number,
-        interval=options.interval,
-        id=options.id,
-        key=options.key,
-        key_name=options.key_name,
-        wire=options.wire,
-        jitter=options.jitter,
-        boot=options.boot,
-        count=options.count,
-    )
+    heartbeat = make(host, number, options)
     warn(exposed(options.key), "heartbeat")
     name = target_text(host, number)
     facts = {"target": name, "id": heartbeat.id, "session": heartbeat.session, "interval": options.interval}
@@ -68,6 +62,19 @@ def main(words: list[str]) -> int:
     report.record("start", **facts, command=command)
     report.say(f"udpping: a heartbeat to {name} every {options.interval:g} s as {heartbeat.id}")
     return _child.run(heartbeat, command, Watch(heartbeat, report, "udpping: "))
+
+
+def make(host: str, number: int, options: "Namespace") -> Heartbeat:
+    """Make it, without the number of starts if the file cannot be counted in."""
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    if options.boot is None:
+        return Heartbeat(host, number, **settings)
+    try:
+        return Heartbeat(host, number, **settings, boot=options.boot)
+    except OSError as error:
+        heartbeat = Heartbeat(host, number, **settings)
+        warn(f"{error}; going on without --boot", "heartbeat")
+        return heartbeat
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:

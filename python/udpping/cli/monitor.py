@@ -55,7 +55,7 @@ ALARMS = frozenset({"down", "outage", "isolated"})
 
 def main(words: list[str]) -> int:
     options = parser().parse_args(words)
-    report = Report(json=options.json)
+    report = Report(json=options.json, beside=True)
     monitor = bind(options)
     warn(exposed(options.keys), "monitor")
     hook = None

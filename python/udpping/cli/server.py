@@ -33,7 +33,7 @@ SETTINGS = ("loss", "delay", "reply", "seed", "scope", "port_tries", "workers", 
 def main(words: list[str]) -> int:
     profile = profile_server(words)
     options = parser(profile).parse_args(words)
-    report = Report(json=options.json)
+    report = Report(json=options.json, beside=True)
     if profile is not None and not options.json:
         profile.settle(options)
         return profile.run()

@@ -1,0 +1,151 @@
+"""Streams of commands whose work goes on whatever becomes of what they print."""
+
+import os
+import sys
+from contextlib import suppress
+from io import RawIOBase
+
+from udpping._services.service import LOOK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from threading import Event as Done
+    from typing import TextIO
+
+MOST = 1 << 22
+"""Characters that wait for a slow reader; later lines are left out."""
+PORTION = 4_096
+"""Bytes written at once, so that a slow reader is seen to make progress."""
+PATIENCE = 2.0
+"""Seconds at the end without any progress after which a reader is given up."""
+
+
+def open_missing() -> None:
+    """Open /dev/null for standard streams that are closed: else a socket or a file would get their number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Of the free numbers, a file gets the lowest.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+class Stream:
+    """Writes lines to a stream in a thread: a stream that is full, gone or stopped holds up nothing."""
+
+    def __init__(self, stream: "TextIO") -> None:
+        from queue import SimpleQueue
+
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)
+        self.failure: str | None = None
+        self._stream = stream
+        # Not through the buffer: its lock is held while a write waits, and at its end Python waits for that.
+        self._raw = raw if isinstance(raw, RawIOBase) else None
+        self._lines: SimpleQueue[tuple[str, Done | None]] = SimpleQueue()
+        self._put = self._written = self._portions = self._left_out = 0
+        self._started = False
+
+    def print(self, text: str) -> None:
+        """Print a line when the stream takes it; it is left out when too many wait."""
+        if self._raw is None:
+            with suppress(OSError):
+                print(text, file=self._stream)
+            return
+        if self.failure is not None:
+            return
+        waiting = self._put - self._written
+        if waiting and waiting + len(text) > MOST:
+            self._left_out += 1
+            return
+        self._put += len(text)
+        self._lines.put((text, None))
+        self._start()
+
+    def close(self) -> None:
+        """Wait until all is written, as long as something is."""
+        if not self._started:
+            return
+        from threading import Event
+
+        if self._left_out:
+            self._lines.put((f"{self._left_out:,} lines left out: they were read too slowly", None))
+        over = Event()
+        self._lines.put(("", over))
+        portions = -1
+        while portions != self._portions and not over.is_set():
+            portions = self._portions
+            over.wait(PATIENCE)
+
+    def _start(self) -> None:
+        if not self._started:
+            from threading import Thread
+
+            self._started = True
+            Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        _let_a_stopped_terminal_be()
+        while True:
+            text, over = self._lines.get()
+            if over is not None:
+                over.set()
+                return
+            if self.failure is None:
+                try:
+                    self._write(f"{text}\n".encode(self._stream.encoding, "backslashreplace"))
+                except (OSError, ValueError) as error:
+                    self.failure = getattr(error, "strerror", None) or str(error)
+                    if self._stream is sys.stdout:
+                        of(sys.stderr).print(
+                            f"udpping: cannot write to standard output: {self.failure}; going on without it"
+                        )
+            self._written += len(text)
+
+    def _write(self, data: bytes) -> None:
+        from time import sleep
+
+        while data and self._raw is not None:
+            count = self._raw.write(data[:PORTION])
+            if count is None:
+                # Another program made it non-blocking.
+                sleep(LOOK)
+            else:
+                data = data[count:]
+                self._portions += 1
+
+
+def _let_a_stopped_terminal_be() -> None:
+    """Block SIGTTOU in this thread: under `stty tostop` a line in the background stops the process."""
+    import signal
+
+    if hasattr(signal, "SIGTTOU"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+
+
+_streams: dict[int, Stream] = {}
+
+
+def of(stream: "TextIO") -> Stream:
+    """Return the writer of a stream, one for all that print to it."""
+    return _streams.setdefault(id(stream), Stream(stream))
+
+
+def close() -> None:
+    """Write what waits. Standard error comes last, as it may tell of a failure of standard output."""
+    for stream in (sys.stdout, sys.stderr):
+        writer = _streams.pop(id(stream), None)
+        if writer is not None:
+            writer.close()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            discard(stream)
+
+
+def discard(stream: "TextIO") -> None:
+    """Let flushing at exit neither wait for a slow reader nor fail without one (`| head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

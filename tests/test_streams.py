@@ -1,0 +1,182 @@
+"""What becomes of the output never decides what a command does: each stream with each signal, for real."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+from contextlib import contextmanager, suppress
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+from beats import byes
+from common import call, wait_until
+from udpping.testing import FarEnd, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+HERE = "127.0.0.1"
+STREAMS = ("closed", "full", "no reader", "nobody reads", "gone terminal", "stopped terminal")
+ENDING = (signal.SIGTERM, signal.SIGINT)
+COMMANDS = ("server", "monitor", "heartbeat", "heartbeat --")
+
+
+@contextmanager
+def open_stream(kind: str) -> Generator[int]:
+    """Open a stream that takes no words."""
+    if kind == "full":
+        here = os.open("/dev/full", os.O_WRONLY)
+        others: list[int] = []
+    elif kind in {"no reader", "nobody reads"}:
+        other, here = os.pipe()
+        others = [other]
+        os.set_blocking(here, False)
+        with suppress(BlockingIOError):
+            while os.write(here, bytes(4096)):
+                pass
+        os.set_blocking(here, True)
+    else:
+        other, here = pty.openpty()
+        others = [other]
+        if kind == "stopped terminal":
+            termios.tcflow(here, termios.TCOOFF)
+    if kind in {"no reader", "gone terminal"}:
+        os.close(others.pop())
+    try:
+        yield here
+    finally:
+        for each in (here, *others):
+            os.close(each)
+
+
+@contextmanager
+def command(kind: str, *words: object) -> Generator[subprocess.Popen[bytes]]:
+    """Run a command whose standard output and standard error are such a stream."""
+    own = [sys.executable, "-m", "udpping", *map(str, words)]
+    if kind == "closed":
+        process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *own])
+    else:
+        with open_stream(kind) as stream:
+            process = subprocess.Popen(own, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+        return
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def end(process: subprocess.Popen[bytes], by: signal.Signals) -> int:
+    """Ask for a summary, then end it."""
+    process.send_signal(signal.SIGUSR1)
+    process.send_signal(by)
+    return process.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "number"),
+    [
+        (name, kind, ENDING[(at + COMMANDS.index(name)) % 2])
+        for at, (kind, name) in enumerate(product(STREAMS, COMMANDS))
+    ],
+)
+def test_the_work_is_done_whatever_becomes_of_the_words(
+    name: str, kind: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    port = free_port()
+    if name == "server":
+        with command(kind, "server", "--host", HERE, "--port", port) as process:
+            wait_until(lambda: udpping.ping(HERE, port, count=1, timeout=0.2).summary.received == 1)
+            assert end(process, number) == 0
+    elif name == "monitor":
+        ran = tmp_path / "ran"
+        words = ["--host", HERE, "--port", port, "--exec", f"touch {ran}", "--all"]
+        with command(kind, "monitor", *words) as process, udpping.Heartbeat(HERE, port, interval=0.02):
+            wait_until(ran.exists)
+            assert end(process, number) == 0
+    elif name == "heartbeat":
+        with (
+            FarEnd([]) as far,
+            command(kind, "heartbeat", f"{HERE}:{far.address[1]}", "-i", "0.02") as process,
+        ):
+            far.wait(5)
+            assert end(process, number) == 0
+            wait_until(lambda: byes(far) == ["0", "0", "0"])
+    else:
+        ran = tmp_path / "ran"
+        boot = tmp_path / "missing" / "boot"
+        script = ["sh", "-c", 'sleep 0.1; : > "$0"; exit 3', ran]
+        with FarEnd([]) as far:
+            words = [f"{HERE}:{far.address[1]}", "-i", "0.02", "--boot", boot, "--", *script]
+            with command(kind, "heartbeat", *words) as process:
+                assert process.wait(30) == 3
+            assert ran.exists()
+            wait_until(lambda: byes(far) == ["3", "3", "3"])
+
+
+def test_a_descriptor_that_is_closed_at_the_start_is_given_to_no_socket(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    port = free_port()
+    with (
+        command("closed", "monitor", "--host", HERE, "--port", port, "--log", log) as process,
+        udpping.Heartbeat(HERE, port, interval=0.02, id="web1"),
+    ):
+        wait_until(lambda: log.exists() and "web1 is up" in log.read_text())
+        links = [Path(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
+        if Path("/proc/self/fd").exists():
+            assert [str(link.readlink()) for link in links] == ["/dev/null"] * 3
+        assert end(process, signal.SIGTERM) == 0
+    assert all(
+        line.startswith(("run,", log.read_text().splitlines()[1][:16]))
+        for line in log.read_text().splitlines()
+    )
+
+
+def test_a_broken_output_is_told_of_on_standard_error() -> None:
+    port = free_port()
+    own = [sys.executable, "-m", "udpping", "server", "--host", HERE, "--port", str(port)]
+    with (
+        open_stream("full") as full,
+        subprocess.Popen(own, stdout=full, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        wait_until(lambda: udpping.ping(HERE, port, count=1, timeout=0.2).summary.received == 1)
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=30)[1]
+    assert (
+        errors == "udpping: cannot write to standard output: No space left on device; going on without it\n"
+    )
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_ping_to_a_full_disk_is_an_error_and_closed_output_is_none(place: str, more: list[str]) -> None:
+    own = [sys.executable, "-m", "udpping", "ping", place, "-c", "2", "-i", "0.01", *more]
+    with open_stream("full") as full:
+        done = subprocess.run(own, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "udpping ping: [Errno 28] cannot write to standard output: No space left on device\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *own], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_boot_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    with FarEnd([]) as far:
+        done = call("heartbeat", f"{HERE}:{far.address[1]}", "-c", 1, "--boot", tmp_path / "missing" / "boot")
+    assert done.returncode == 0
+    assert "going on without --boot" in done.stderr
