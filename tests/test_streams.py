@@ -180,3 +180,29 @@ def test_a_boot_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None
         done = call("heartbeat", f"{HERE}:{far.address[1]}", "-c", 1, "--boot", tmp_path / "missing" / "boot")
     assert done.returncode == 0
     assert "going on without --boot" in done.stderr
+
+
+TOSTOP = """
+import os, pty, subprocess, sys, termios
+child, screen = pty.fork()
+if child == 0:
+    modes = termios.tcgetattr(1)
+    modes[3] |= termios.TOSTOP
+    termios.tcsetattr(1, termios.TCSANOW, modes)
+    sys.exit(subprocess.run([sys.executable, *sys.argv[1:]], process_group=0).returncode)
+seen = b""
+while b"4 sent" not in seen:
+    seen += os.read(screen, 1024)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_heartbeat_in_the_background_is_not_stopped_by_its_terminal() -> None:
+    """With `stty tostop` a line that a background job prints stops all of it."""
+    with FarEnd([]) as far:
+        words = ["-m", "udpping", "heartbeat", f"{HERE}:{far.address[1]}", "-c", "1"]
+        done = subprocess.run(
+            [sys.executable, "-c", TOSTOP, *words], capture_output=True, timeout=30, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(byes(far)) == 3
