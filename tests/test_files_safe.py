@@ -109,7 +109,7 @@ def test_a_file_of_another_program_is_refused(
         assert path.read_text(encoding="utf-8").startswith('"""')
         assert stat.S_IMODE(path.stat().st_mode) == 0o750
         return
-    told = {"boot": "a file that holds a whole number", "clients.tsv": "move it away"}
+    told = {"boot": "a file that holds a whole number", "clients.tsv": "move the file away"}
     refused(path, who, told.get(path.name, "it is not a file of a monitor"), capfd)
     assert sorted(each.name for each in tmp_path.rglob("*part*")) == []
 
