@@ -260,7 +260,7 @@ def test_durations_of_numpy_and_pandas_will_do() -> None:
     np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
     for value in (np.timedelta64(250, "ms"), pd.Timedelta("250ms"), np.float32(0.25), np.str_("250ms")):
         assert sim.ping(count=1, timeout=value).settings["timeout"] == 0.25
-    refused(keyword(delay.Fixed, "seconds"), "seconds", np.timedelta64("NaT"))
+    refused(keyword(delay.Fixed, "seconds"), "seconds", np.timedelta64("NaT", "ms"))
 
 
 def test_the_theory_reads_durations_exactly() -> None:
