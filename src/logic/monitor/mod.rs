@@ -77,6 +77,11 @@ struct Incoming<'a> {
     beat: Result<(Heartbeat<'a>, KeyHash), Unreadable>,
 }
 
+/// Whether a file holds nothing, or what a power cut leaves.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|char| char.is_whitespace() || char == '\0')
+}
+
 impl Monitor {
     /// A monitor without clients.
     pub fn new(plan: MonitorPlan, now: Moment) -> Self {
@@ -272,6 +277,11 @@ impl Monitor {
         saved::LEARNED
     }
 
+    /// Whether a file may be one of what detectors have learned: one that a power cut left may be empty.
+    pub fn begins_learned(text: &str) -> bool {
+        text.starts_with(saved::LEARNED) || is_blank(text)
+    }
+
     /// As [`Monitor::save`], with what detectors have learned.
     pub fn save_learned(&self, first: usize, most: usize, text: &mut String) -> Option<usize> {
         self.roster.slots(first, most).for_each(|peer| saved::write_learned(peer, text));
@@ -291,7 +301,7 @@ impl Monitor {
 
     /// Restores what was saved. An empty state is one that a power cut left: the monitor begins anew, and says so.
     pub fn restore(&mut self, text: &str, now: Moment) -> Result<(), BadLine> {
-        if text.chars().all(|char| char.is_whitespace() || char == '\0') {
+        if is_blank(text) {
             self.evaluator.report_own(now, Kind::StateLost, |_| {});
             return Ok(());
         }

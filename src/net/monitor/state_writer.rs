@@ -285,8 +285,11 @@ impl StateDir {
                 file("go on from", &path, io::Error::other(advice))
             })?;
         }
-        // Without it, or with a bad one, only learning begins anew.
-        if let Ok(Some(text)) = read_text(&place, LEARNED) {
+        let path = directory.join(LEARNED);
+        if let Some(text) = read_text(&place, LEARNED).map_err(failed("read", &path))? {
+            if !Monitor::begins_learned(&text) {
+                return Err(file("use", &path, io::Error::other(FOREIGN)));
+            }
             monitor.restore_learned(&text);
         }
         remove_parts(directory, &place);
