@@ -18,7 +18,7 @@ from common import statuses, wait_until
 from udpping.testing import free_port
 
 BEGIN = """
-import fcntl, json, socket, struct, subprocess, sys, tempfile, threading, time, udpping
+import fcntl, json, os, socket, struct, subprocess, sys, tempfile, threading, time, udpping
 
 def run(*words):
     subprocess.run(words, check=True)
@@ -489,3 +489,38 @@ print(json.dumps([
     assert [code for code, _ in command] == [0, 2]
     assert "--broadcast" in command[1][1]
     assert "broadcast address" in summary[0]
+
+
+def test_a_server_of_both_families_answers_what_came_to_a_broadcast_or_multicast_address() -> None:
+    runs, errors = in_namespaces("""
+run("ip", "link", "add", "near0", "type", "veth", "peer", "name", "far0")
+far = subprocess.Popen(["unshare", "-n", sys.executable, "-c", '''
+import sys, udpping
+sys.stdin.readline()
+with udpping.Server("::", 0) as server:
+    print(server.bound[1], flush=True)
+    sys.stdin.readline()
+    print(server.counters.errors, flush=True)
+'''], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+while os.readlink(f"/proc/{far.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+    time.sleep(0.01)
+run("ip", "link", "set", "far0", "netns", str(far.pid))
+for enter, name, address in [([], "near0", "10.77.0.1/24"),
+                             (["nsenter", "-n", "-t", str(far.pid)], "far0", "10.77.0.2/24")]:
+    run(*enter, "sysctl", "-q", f"net.ipv6.conf.{name}.accept_dad=0")
+    run(*enter, "ip", "addr", "add", address, "dev", name)
+    run(*enter, "ip", "link", "set", name, "up")
+while sum("fe80" in line and "near0" in line for line in open("/proc/net/if_inet6")) == 0:
+    time.sleep(0.01)
+print("", file=far.stdin, flush=True)
+port = int(far.stdout.readline())
+runs = []
+for host in ("10.77.0.255", "10.77.0.2", "ff02::1%near0"):
+    run_ = udpping.ping(host, port, count=2, interval=0.1, timeout=5, broadcast=True)
+    runs.append([[row.status, row.source.split("%")[0] if row.source else ""] for row in run_])
+print("", file=far.stdin, flush=True)
+print(json.dumps([runs, int(far.stdout.readline())]))
+""")
+    assert [[status for status, _ in rows] for rows in runs] == [["reply"] * 2] * 3
+    assert {source.rsplit(":", 1)[0] for rows in runs[:2] for _, source in rows} == {"10.77.0.2"}
+    assert errors == 0

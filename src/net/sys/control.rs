@@ -7,7 +7,7 @@ use std::ptr;
 
 use crate::net::datagram::PktInfo;
 
-/// Bytes for the control messages of one datagram: an IPv6 packet info, a hop limit, a segment size, timestamps, and an
+/// Bytes for the control messages of one datagram: packet infos of IPv6 and IPv4, a hop limit, a segment size, timestamps, and an
 /// extended error with its sender.
 pub(super) const CONTROL: usize = 256;
 
@@ -139,7 +139,10 @@ pub(super) fn recv_meta(header: &libc::msghdr) -> RecvMeta {
                     interface: info.ipi_ifindex.unsigned_abs(),
                 });
             }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+            // Of IPv4 this has the destination, which may be a broadcast address; the other has the address to reply from.
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO)
+                if !meta.pktinfo.is_some_and(|info| info.ip.is_ipv4()) =>
+            {
                 meta.pktinfo = read::<libc::in6_pktinfo>(data).map(|info| PktInfo {
                     ip: IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)),
                     interface: info.ipi6_ifindex,

@@ -3,13 +3,12 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Reports the local address of received datagrams.
+/// Reports the local address of received datagrams. An IPv6 socket may receive IPv4 too.
 pub(in crate::net) fn enable_pktinfo(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
-    if ipv4 {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
-    } else {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    if !ipv4 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
     }
+    set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
 }
 
 /// Receives a GRO batch as one; kernels before 5.0 do not support it.
