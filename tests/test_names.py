@@ -524,3 +524,30 @@ print(json.dumps([runs, int(far.stdout.readline())]))
     assert [[status for status, _ in rows] for rows in runs] == [["reply"] * 2] * 3
     assert {source.rsplit(":", 1)[0] for rows in runs[:2] for _, source in rows} == {"10.77.0.2"}
     assert errors == 0
+
+
+def test_a_server_a_monitor_and_a_heartbeat_refuse_an_address_where_many_may_answer() -> None:
+    told, command = in_namespaces("""
+lo_up()
+run("ip", "link", "set", "lo", "multicast", "on")
+run("ip", "route", "add", "224.0.0.0/4", "dev", "lo")
+hosts = ("127.255.255.255", "239.1.2.3")
+told = [
+    [refused(udpping.Server, host, 0), refused(udpping.Monitor, host, 0),
+     refused(lambda: udpping.Heartbeat(host, 9).start())]
+    for host in hosts
+]
+command = [sys.executable, "-m", "udpping", "heartbeat", "127.255.255.255:9"]
+done = subprocess.run(command, capture_output=True, text=True)
+print(json.dumps([told, [done.returncode, done.stderr]]))
+""")
+    for texts, host, kind in zip(
+        told, ["127.255.255.255", "239.1.2.3"], ["broadcast", "multicast"], strict=True
+    ):
+        refusal = f"ConfigError: host {host} is not usable: expected"
+        assert texts == [
+            *[f"{refusal} an address of this machine, not a {kind} address"] * 2,
+            f"{refusal} the address of one host, not this {kind} address, where many may answer",
+        ]
+    assert command[0] == 2
+    assert "not this broadcast address" in command[1]

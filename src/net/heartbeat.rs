@@ -119,9 +119,9 @@ impl Heartbeat {
         let mut transport = Transport::new(self.backend, &lease);
         if let Some(address) = fixed(&self.host, self.port) {
             // A network error may be temporary; a lack of descriptors or memory is reported at once.
-            transport
-                .prepare(address)
-                .or_else(|error| if error.is_shortage() { Err(error) } else { Ok(()) })?;
+            transport.prepare(address).or_else(|error| {
+                if error.is_shortage() || matches!(error, Error::Invalid(_)) { Err(error) } else { Ok(()) }
+            })?;
         }
         let (mailbox, key) = (Arc::clone(&lease.mailbox), lease.key);
         let subscriber = Subscriber::new(mailbox.clone(), key);

@@ -102,7 +102,12 @@ impl Socket {
             let address = if host.is_empty() {
                 SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
             } else {
-                zoned("host", resolve(host, port, None)?, None)?
+                let address = zoned("host", resolve(host, port, None)?, None)?;
+                if let Ok(Some(kind)) = group(address, None) {
+                    let expected = format!("an address of this machine, not a {kind} address");
+                    return Err(Invalid::new("host", address.ip(), expected).into());
+                }
+                address
             };
             match Self::serve(address, backend) {
                 Err(busy @ Error::PortBusy { .. }) => taken = taken.or(Some(busy)),
@@ -414,25 +419,31 @@ fn share_port(socket: BorrowedFd<'_>, backend: Backend) -> io::Result<()> {
     }
 }
 
-/// Checks for a route by connecting another socket, which sends nothing.
-pub(super) fn check_route(target: SocketAddr, bind: Option<SocketAddr>) -> Result<()> {
-    probe(target, bind, false).map(drop)
+/// Checks for a route to one host.
+pub(super) fn check_route(target: SocketAddr) -> Result<()> {
+    let Some(kind) = group(target, None)? else { return Ok(()) };
+    let expected = format!("the address of one host, not this {kind} address, where many may answer");
+    Err(Invalid::new("host", target.ip(), expected).into())
 }
 
 /// Checks for a route, and whether `broadcast` allows the address; returns whether many may answer there.
 pub(super) fn is_group(target: SocketAddr, bind: Option<SocketAddr>, broadcast: bool) -> Result<bool> {
-    let kind = match probe(target, bind, false) {
-        Ok(_) if target.ip().is_multicast() => "multicast",
-        Ok(_) => return Ok(false),
+    let Some(kind) = group(target, bind)? else { return Ok(false) };
+    let expected = format!("broadcast=True (--broadcast) for this {kind} address, where many may answer");
+    if broadcast { Ok(true) } else { Err(Invalid::new("host", target.ip(), expected).into()) }
+}
+
+/// The kind of an address where many may answer; checks for a route by connecting another socket, which sends nothing.
+fn group(target: SocketAddr, bind: Option<SocketAddr>) -> Result<Option<&'static str>> {
+    match probe(target, bind, false) {
+        Ok(_) => Ok(target.ip().is_multicast().then_some("multicast")),
         Err(Error::Io { source, .. })
             if source.kind() == io::ErrorKind::PermissionDenied && probe(target, bind, true).is_ok() =>
         {
-            "broadcast"
+            Ok(Some("broadcast"))
         }
-        Err(error) => return Err(error),
-    };
-    let expected = format!("broadcast=True (--broadcast) for this {kind} address, where many may answer");
-    if broadcast { Ok(true) } else { Err(Invalid::new("host", target.ip(), expected).into()) }
+        Err(error) => Err(error),
+    }
 }
 
 /// The longest packet on the path to `target`, where the system reports it.

@@ -129,7 +129,7 @@ impl Transport {
     }
 
     fn open(&self, to: SocketAddr) -> Result<Registration> {
-        check_route(to, None)?;
+        check_route(to)?;
         let socket = Socket::toward(to, None, IpOptions::default(), self.backend)?;
         Registration::new(socket, &self.poller, self.key).map_err(Error::system("watch a socket"))
     }
