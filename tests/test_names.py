@@ -551,3 +551,26 @@ print(json.dumps([told, [done.returncode, done.stderr]]))
         ]
     assert command[0] == 2
     assert "not this broadcast address" in command[1]
+
+
+def test_loopback_and_each_interface_once_can_stand_behind_the_percent_sign() -> None:
+    run, text = in_namespaces("""
+lo_up()
+run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+for name in ("v0", "v1"):
+    run("sysctl", "-q", f"net.ipv6.conf.{name}.accept_dad=0")
+    run("ip", "link", "set", name, "up")
+run("ip", "addr", "add", "fd00::1/64", "dev", "v0", "nodad")
+run("ip", "addr", "add", "fe80::77/64", "dev", "v0", "nodad")
+while {line.split()[5] for line in open("/proc/net/if_inet6")} != {"lo", "v0", "v1"}:
+    time.sleep(0.01)
+with udpping.Server("::1%lo", 0) as server:
+    run_ = udpping.ping("::1%lo", server.bound[1], count=1, timeout=5, bind="::1%lo")
+print(json.dumps([
+    [row.status for row in run_],
+    [refused(udpping.ping, "::1%nope", 9), refused(udpping.ping, "fe80::1", 9)],
+]))
+""")
+    assert run == ["reply"]
+    assert text[0].endswith('expected an interface of this machine (lo, v0, v1) behind the %, not "nope"')
+    assert text[1].endswith('"fe80::1%v0", with one of v0, v1')

@@ -52,11 +52,10 @@ pub(super) fn of_family(found: &[SocketAddr], host: &str, family: Option<Family>
 pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     let unknown = |reason: String| Error::UnknownHost { host: host.to_owned(), reason };
     let bare = bare(host)?;
-    let found = (bare, port).to_socket_addrs().map_err(|error| match zone_of(bare) {
-        Some((_, zone)) => no_interface("host", bare, zone).into(),
-        None => unknown(plain(&error)),
-    })?;
-    let mut found: Vec<SocketAddr> = found.collect();
+    let mut found = match zone_of(bare) {
+        Some((ip, zone)) => vec![in_zone("host", bare, ip, zone, port)?],
+        None => (bare, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?.collect(),
+    };
     if found.is_empty() {
         return Err(unknown("it has no address".to_owned()));
     }
@@ -81,25 +80,35 @@ pub fn local_address(text: &str) -> Result<SocketAddr> {
     };
     let address = match (bare.parse::<IpAddr>(), zone_of(bare)) {
         (Ok(ip), _) if !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST) => SocketAddr::new(ip, 0),
-        (_, Some((_, zone))) => {
-            let found = (bare, 0).to_socket_addrs().ok().and_then(|mut found| found.next());
-            found.ok_or_else(|| no_interface("bind", bare, zone))?
-        }
+        (_, Some((ip, zone))) => in_zone("bind", bare, ip, zone, 0)?,
         _ => return Err(refused().into()),
     };
     Ok(zoned("bind", address, None)?)
 }
 
 /// The parts of an IPv6 address with an interface.
-fn zone_of(host: &str) -> Option<(&str, &str)> {
-    host.split_once('%').filter(|(ip, _)| ip.parse::<Ipv6Addr>().is_ok())
+fn zone_of(host: &str) -> Option<(Ipv6Addr, &str)> {
+    host.split_once('%').and_then(|(ip, zone)| Some((ip.parse().ok()?, zone)))
 }
 
-fn no_interface(what: &'static str, host: &str, zone: &str) -> Invalid {
-    let names = link_local_interfaces().join(", ");
-    let known = if names.is_empty() { String::new() } else { format!(" ({names})") };
-    let expected = format!("an interface of this machine{known} behind the %, not {zone:?}");
-    Invalid::new(what, format!("{host:?}"), expected)
+/// The address with its interface. Only link-local addresses need that; the resolver takes no name of one for others.
+fn in_zone(
+    what: &'static str,
+    host: &str,
+    ip: Ipv6Addr,
+    zone: &str,
+    port: u16,
+) -> std::result::Result<SocketAddr, Invalid> {
+    let names = interfaces("");
+    if !is_link_local(ip) && names.iter().any(|name| name == zone) {
+        return Ok(SocketAddr::new(ip.into(), port));
+    }
+    let found = (host, port).to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| {
+        let known = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        let expected = format!("an interface of this machine{known} behind the %, not {zone:?}");
+        Invalid::new(what, format!("{host:?}"), expected)
+    })
 }
 
 /// The address; a link-local one, which exists on each interface, needs its interface, or gets that of `bind`.
@@ -120,7 +129,7 @@ pub(super) fn zoned(
             Ok(SocketAddrV6::new(*v6.ip(), v6.port(), 0, bind.scope_id()).into())
         }
         _ => {
-            let names = link_local_interfaces();
+            let names = interfaces("fe80");
             let expected = format!(
                 "its interface too: \"{}%{}\"{}",
                 v6.ip(),
@@ -136,12 +145,16 @@ fn is_link_local(ip: Ipv6Addr) -> bool {
     ip.is_unicast_link_local() || (ip.is_multicast() && matches!(ip.segments()[0] & 0xf, 1 | 2))
 }
 
-/// The interfaces with a link-local address, where the system lists them.
-fn link_local_interfaces() -> Vec<String> {
+/// The interfaces with an IPv6 address that starts with these hexadecimal digits, where the system lists them.
+fn interfaces(start: &str) -> Vec<String> {
     // "fe80000000000000... 02 40 20 80     eth0": address, index, prefix, scope, flags, name
     let table = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-    let rows = table.lines().filter(|line| line.starts_with("fe80"));
-    rows.filter_map(|line| line.split_whitespace().nth(5).map(str::to_owned)).collect()
+    let rows = table.lines().filter(|line| line.starts_with(start));
+    let mut names: Vec<_> =
+        rows.filter_map(|line| line.split_whitespace().nth(5).map(str::to_owned)).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// A host without the brackets of an IPv6 address.
