@@ -24,9 +24,12 @@ def pytest_configure() -> None:
     if Path(udpping.__file__).is_relative_to(CHECKOUT):
         message = f"udpping comes from {CHECKOUT}, not from an installed wheel: run `make test ONLY=pytest`"
         raise pytest.UsageError(message)
-    # A background job ignores SIGINT; child processes inherit that, but not a handler.
+    # A background job ignores SIGINT, under nohup SIGHUP too; child processes inherit that, but no handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ignored in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(ignored) is signal.SIG_IGN:
+            signal.signal(ignored, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import hmac
+import os
 import re
-import socket
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,8 @@ def test_what_cannot_be_used_is_refused_at_once(settings: dict[str, Any], told: 
 
 def test_a_machine_s_name_becomes_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"[\w.:@/+-]{1,64}", udpping.Heartbeat().id, re.ASCII)
-    monkeypatch.setattr(socket, "gethostname", lambda: "Web 1 (\u00fc)" + "x" * 100)
+    name = "Web 1 (\u00fc)" + "x" * 100
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", name, "", "", "")))
     assert udpping.Heartbeat().id == "Web-1----" + "x" * 55
 
 

@@ -118,7 +118,7 @@ PINGS = {
 @pytest.mark.parametrize("name", PINGS)
 def test_pings_end_with_a_memory_error(name: str) -> None:
     prepare = 'server = udpping.Server(port=0, loss="9/10")\nserver.start()'
-    assert attempts(PINGS[name], prepare, "(70, 80)") == (2, 0)
+    assert attempts(PINGS[name], prepare, "(100, 120)") == (2, 0)
 
 
 LOG = """

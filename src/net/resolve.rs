@@ -1,6 +1,6 @@
 //! Resolves host names to addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _, UdpSocket};
 use std::str::FromStr;
 
 use super::{Error, Result};
@@ -54,13 +54,22 @@ pub(super) fn resolve_all(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     let bare = bare(host)?;
     let mut found = match zone_of(bare) {
         Some((ip, zone)) => vec![in_zone("host", bare, ip, zone, port)?],
-        None => (bare, port).to_socket_addrs().map_err(|error| unknown(plain(&error)))?.collect(),
+        None => (bare, port)
+            .to_socket_addrs()
+            .map_err(|error| no_file_left().unwrap_or_else(|| unknown(plain(&error))))?
+            .collect(),
     };
     if found.is_empty() {
         return Err(unknown("it has no address".to_owned()));
     }
     found.sort_by_key(SocketAddr::is_ipv6);
     Ok(found)
+}
+
+/// The error of a process that may open no more files. The system's resolver then says that the name is unknown.
+fn no_file_left() -> Option<Error> {
+    let source = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err()?;
+    Some(Error::System { action: "look up a name", source }).filter(Error::is_shortage)
 }
 
 /// The address, if the host is one.
