@@ -2,7 +2,8 @@
 
 /// `value` as Python's `repr` prints it: the shortest digits that read back, an exponent below 1e-4 and from 1e16.
 ///
-/// Rust prints the same digits but `30` for `30.0`, and never or always an exponent.
+/// Rust prints `30` for `30.0`, never or always an exponent, and of two equally near digits the greater;
+/// Python prints the even one.
 pub fn py_repr(value: f64) -> String {
     if value.is_nan() {
         return "nan".into();
@@ -13,12 +14,20 @@ pub fn py_repr(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 || (1e-4..1e16).contains(&magnitude) {
         let mut text = value.to_string();
-        if !text.contains('.') {
-            text.push_str(".0");
+        match text.split_once('.') {
+            Some((_, decimals)) => {
+                let places = decimals.len();
+                text = nearest(value, text, format!("{value:.places$}"));
+            }
+            None => text.push_str(".0"),
         }
         return text;
     }
     let text = format!("{value:e}");
+    let places = text
+        .split_once('e')
+        .map_or(0, |(digits, _)| digits.split_once('.').map_or(0, |(_, after)| after.len()));
+    let text = nearest(value, text, format!("{value:.places$e}"));
     match text.split_once('e') {
         Some((digits, exponent)) => {
             let (sign, number) = exponent.strip_prefix('-').map_or(('+', exponent), |number| ('-', number));
@@ -26,6 +35,11 @@ pub fn py_repr(value: f64) -> String {
         }
         None => text,
     }
+}
+
+/// `rounded`, which has ties to even, where it reads back as `value`; else `shortest`.
+fn nearest(value: f64, shortest: String, rounded: String) -> String {
+    if rounded.parse() == Ok(value) { rounded } else { shortest }
 }
 
 #[cfg(test)]
@@ -50,6 +64,11 @@ mod tests {
             (0.0, "0.0"),
             (-2.568_024_873_733_520_5, "-2.5680248737335205"),
             (57.142_857_142_857_14, "57.14285714285714"),
+            (100.001_007_080_078_125, "100.00100708007812"),
+            (0.007_812_5 + 1_024.0, "1024.0078125"),
+            (5e-324, "5e-324"),
+            (2f64.powi(-44), "5.684341886080802e-14"),
+            (18_014_398_509_481_984.0, "1.8014398509481984e+16"),
             (f64::NAN, "nan"),
             (f64::NEG_INFINITY, "-inf"),
         ] {
