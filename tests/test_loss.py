@@ -231,6 +231,17 @@ def test_randint_counts_all_clients_together_and_with_scope_client_each_alone() 
             assert in_order == drawn
 
 
+def test_with_scope_same_every_client_loses_the_same() -> None:
+    for model in ("30%", "burst:30%,3", "randint:0,10,4"):
+        expected = marks(udpping.sim.ping(count=20, loss=model, seed=5, scope="client"))
+        with udpping.Server(port=0, loss=model, seed=5, scope="same", workers=2, record=True) as server:
+            assert server.scope == "same"
+            for _ in range(3):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    send_all(server, [b"any"] * 20, client)
+            assert [log_marks(server, client) for client in range(3)] == [expected] * 3
+
+
 def test_a_trace_of_a_run_is_that_run_again() -> None:
     seen = udpping.sim.ping(count=300, loss="4/11", seed=8)
     assert marks(udpping.sim.ping(count=300, loss=loss.Trace(seen))) == marks(seen)

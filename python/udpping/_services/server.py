@@ -118,10 +118,13 @@ class Server(Listener["_core.EchoServer"]):
       `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`, `{lost}` (what this
       client lost on purpose since its last reply) and `{pad:1024}` (NULs up to that length). What such a text
       makes is cut at 1,024 bytes, or at the length of a longer request.
-    * `seed`: any whole number, of 4,300 digits at most, makes losses and delays repeat; `None` draws one, and
-      `.seed` tells it.
-    * `scope`: `"client"` counts each client's datagrams apart, `"shared"` all together; `None` is `"shared"`
-      for `loss.RandInt` and `"client"` otherwise. `RandInt` with `"client"` takes 2.5 KB for each client.
+    * `seed`: with the same one, the first client of a server has the losses and delays of the first client of
+      any other, the second those of the second, and so on (see `scope`). Any whole number, of 4,300 digits at
+      most; `None` draws one, and `.seed` tells it.
+    * `scope`: with `"client"` each client has losses and delays of its own; with `"same"` every client has
+      the same ones from its first datagram on, so a class, or a client that is started again, meets the
+      same losses; with `"shared"` the datagrams of all clients are one sequence. `None` is `"shared"` for
+      `loss.RandInt` and `"client"` otherwise. `RandInt` without `"shared"` takes 2.5 KB for each client.
     * `record`: whether to keep `.log`, of a million rows at most.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
     * `workers`: how many threads serve, 1 to 64, each with a socket of its own at the port (more than one:
@@ -237,12 +240,12 @@ class Server(Listener["_core.EchoServer"]):
 
     @property
     def seed(self) -> int:
-        """The seed in force: the same one repeats the losses and delays."""
+        """The seed in force: the same one repeats the losses and delays, as `scope` says for whom."""
         return self._core.seed
 
     @property
     def scope(self) -> str:
-        """`client` or `shared`."""
+        """`client`, `same` or `shared`."""
         return self._core.scope
 
     @property

@@ -73,5 +73,7 @@ def parser() -> Parser:
     options.add_argument(
         "--delay", default="exponential:20ms", help="how long to hold replies back (exponential:20ms)"
     )
-    options.add_argument("--seed", type=any_whole, metavar="N", help="makes losses and delays repeat")
+    options.add_argument(
+        "--seed", type=any_whole, metavar="N", help="repeat the losses and delays of an earlier run"
+    )
     return options

@@ -92,9 +92,17 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     options.add_argument("--loss", default="0", help="what to lose (nothing)")
     options.add_argument("--delay", default="0", help="how long to hold replies back (not at all)")
     options.add_argument("--reply", default="upper", help="what to answer (upper)")
-    options.add_argument("--seed", type=any_whole, metavar="N", help="makes losses and delays repeat")
     options.add_argument(
-        "--scope", metavar="client|shared", help="count each client's datagrams apart, or all together"
+        "--seed",
+        type=any_whole,
+        metavar="N",
+        help="repeat losses and delays: client by client, in the order in which clients come",
+    )
+    options.add_argument(
+        "--scope",
+        metavar="client|same|shared",
+        help="client: each client has losses of its own; same: every client has the same ones, also one that"
+        " is started again; shared: the datagrams of all are one sequence (client; shared with randint)",
     )
     options.add_argument(
         "--workers", type=whole(1, 64), default=1, metavar="N", help="threads to serve with, on Linux (1)"

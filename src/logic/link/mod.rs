@@ -38,8 +38,8 @@ pub struct LinkPlan {
     pub down: Impairments,
     /// With the same seed, a run repeats.
     pub seed: Seed,
-    /// Whether each client has a stream of its own; `None` is [`Scope::Shared`] for `randint`, as the servers
-    /// have it that draw so, and [`Scope::Client`] for everything else.
+    /// Whose datagrams are counted together; `None` is [`Scope::Shared`] for `randint`, as the servers have it that
+    /// draw so, and [`Scope::Client`] for everything else.
     pub scope: Option<Scope>,
 }
 
@@ -65,6 +65,8 @@ impl LinkPlan {
 pub enum Scope {
     /// Each client's: what happens to it does not depend on who else is there.
     Client,
+    /// Each client's, and all have the losses and delays of the first.
+    Same,
     /// All clients': one stream.
     Shared,
 }
@@ -118,9 +120,9 @@ impl Link {
     /// Looks a client up, for several of its datagrams in a row; allocates only for a new one.
     pub fn client(&mut self, client: SocketAddr) -> Client<'_> {
         let (index, ClientState { streams, lost_in_a_row }) = self.clients.entry(client);
-        // A shared stream has the uniforms of client 0.
         let (streams, drawn) = match self.scope {
             Scope::Client => (streams, index),
+            Scope::Same => (streams, 0),
             Scope::Shared => (&mut self.shared, 0),
         };
         let Self { seed, uniforms, pipelines, .. } = self;
@@ -184,11 +186,13 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         match text.trim() {
             "client" => Ok(Self::Client),
+            "same" => Ok(Self::Same),
             "shared" => Ok(Self::Shared),
             _ => Err(Invalid::new(
                 "scope",
                 format!("{text:?}"),
-                "client (each client has a stream of its own) or shared (one stream for all)",
+                "client (each client has losses and delays of its own), same (every client has the same ones) \
+                 or shared (one sequence for the datagrams of all clients)",
             )),
         }
     }
@@ -198,6 +202,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Client => "client",
+            Self::Same => "same",
             Self::Shared => "shared",
         })
     }

@@ -136,6 +136,27 @@ fn a_shared_link_does_not_care_who_sends() {
 }
 
 #[test]
+fn in_the_scope_same_each_client_has_the_losses_of_the_first() {
+    for (loss, delay) in [("30%", "exponential:5ms"), ("burst:20%,3", "0"), ("randint:0,10,4", "0")] {
+        let plan = LinkPlan { scope: Some(Scope::Same), ..plan(loss, delay, 3) };
+        let first: Vec<_> = {
+            let mut link = Link::new(LinkPlan { scope: Some(Scope::Client), ..plan.clone() });
+            (0..200).map(|_| send(&mut link, 1)).collect()
+        };
+        let mut link = Link::new(plan);
+        for (at, alone) in first.iter().enumerate() {
+            let early = send(&mut link, 7);
+            assert_eq!((early.client, early.number, early.deliveries), (0, alone.number, alone.deliveries));
+            if at >= 100 {
+                let late = send(&mut link, 8);
+                assert_eq!((late.client, late.number), (1, at as u64 - 99), "counted by itself");
+                assert_eq!(late.deliveries, first[at - 100].deliveries, "{loss}, packet {}", at - 99);
+            }
+        }
+    }
+}
+
+#[test]
 fn each_direction_has_impairments_and_a_count_of_its_own() {
     let impairments =
         |loss: &str, delay: &str| Impairments { loss: loss.parse().unwrap(), delay: delay.parse().unwrap() };
@@ -190,8 +211,15 @@ fn lists_and_patterns_count_from_one() {
 fn scope_is_read() {
     assert_eq!("client".parse(), Ok(Scope::Client));
     assert_eq!("shared".parse(), Ok(Scope::Shared));
+    assert_eq!("same".parse(), Ok(Scope::Same));
+    for scope in [Scope::Client, Scope::Same, Scope::Shared] {
+        assert_eq!(scope.to_string().parse(), Ok(scope));
+    }
     let refused = "both".parse::<Scope>().unwrap_err().to_string();
-    assert!(refused.contains("\"both\"") && refused.contains("shared"), "{refused}");
+    assert!(
+        refused.contains("\"both\"") && refused.contains("same") && refused.contains("shared"),
+        "{refused}"
+    );
     assert_eq!(plan("randint:0,10,4", "0", 1).scope(), Scope::Shared);
     assert_eq!(plan("0.5", "0", 1).scope(), Scope::Client);
 }
