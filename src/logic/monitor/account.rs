@@ -5,7 +5,8 @@
 //! every call. A stretch ends where the numbers jump.
 //!
 //! An [`Account`] takes 24 bytes as long as the numbers rise one by one; with the first that does not comes a ledger of
-//! 312 bytes, 512 more while numbers are held, and 1 KB at most for runs that wait to be reported.
+//! 320 bytes, 512 more while numbers are held, 1 KB at most for runs that wait to be reported, and 120 bytes for some
+//! intervals after a number that came before its time.
 
 mod ledger;
 #[cfg(test)]
@@ -129,15 +130,15 @@ impl Account {
         }
     }
 
-    /// Takes a number heard at `at`.
-    pub fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
+    /// Takes a number heard at `at`, when `due` of them were due since the highest.
+    pub fn hear(&mut self, seq: u64, at: Nanos, due: impl FnOnce() -> u64) -> Heard {
         if let Repr::Unbroken { highest, .. } = &mut self.0
             && seq.checked_sub(*highest) == Some(1)
         {
             *highest = seq;
             return Heard::Fresh { gap: 0 };
         }
-        self.ledger().hear(seq, at)
+        self.ledger().hear(seq, at, due)
     }
 
     /// Decides what was held long enough by `now`, and reports each run of lost numbers, first and last, in rising
@@ -162,11 +163,19 @@ impl Account {
         self.ledger().close(report)
     }
 
+    /// Ends the session because its sender goes on with `seq`, below the highest: numbers that ran ahead of it were not
+    /// its own, and are not counted as received, nor those between as lost.
+    pub fn take_back(self, seq: u64, report: impl FnMut(u64, u64)) -> Counts {
+        let Repr::Ledger(ledger) = &self.0 else { return self.counts() };
+        ledger.before_leap(seq).unwrap_or_else(|| self.close(report))
+    }
+
     /// Bytes on the heap.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let Repr::Ledger(ledger) = &self.0 else { return 0 };
-        size_of::<Ledger>() + 16 * (ledger.gaps.capacity() + ledger.unreported.capacity())
+        let leap = ledger.leap.as_ref().map_or(0, |_| size_of::<ledger::Leap>() + 16);
+        size_of::<Ledger>() + leap + 16 * (ledger.gaps.capacity() + ledger.unreported.capacity())
     }
 
     fn ledger(&mut self) -> &mut Ledger {

@@ -1,6 +1,7 @@
 //! One client: its session, what arrived of it, and its deadlines.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 
 use super::Name;
 use super::account::{Account, Counts, Heard};
@@ -104,7 +105,7 @@ pub(super) struct History {
 #[derive(Debug, Clone, Copy)]
 struct Below {
     last: u64,
-    run: u8,
+    run: NonZeroU8,
     /// When the first of them came.
     since: Nanos,
 }
@@ -380,15 +381,21 @@ impl Peer {
             self.reset_account();
         }
         let seq = beat.seq.unwrap_or_else(|| self.seq + 1);
+        // The interval of the client may be forged.
+        let interval = beat.interval.unwrap_or_else(|| self.interval());
         if self.floor().is_some_and(|floor| seq <= floor) {
-            if self.sealed || !self.is_cut_off(seq, at.mono) {
+            if !self.is_cut_off(seq, interval, at.mono) {
                 return Taken { heard: Heard::Old, steps: 0, finding: None };
             }
             self.history().floor = None;
             self.reset_account();
         }
+        let since = at.mono.saturating_sub(self.last.mono);
+        // With one more, for delays.
+        let longest = interval.max(self.interval()).max(1);
+        let due = || u64::try_from(since / longest).unwrap_or(0).saturating_add(1);
         let heard = if let Some(account) = &mut self.account {
-            account.hear(seq, at.mono)
+            account.hear(seq, at.mono, due)
         } else {
             self.account = Some(Account::new(seq));
             if self.session == Session::default() {
@@ -399,8 +406,11 @@ impl Peer {
         let steps = match heard {
             Heard::Fresh { gap } => gap.saturating_add(1),
             Heard::Jump => seq - self.seq,
-            Heard::Old | Heard::Duplicate if self.may_be_cut_off(heard) && self.is_cut_off(seq, at.mono) => {
+            Heard::Late { .. } | Heard::Duplicate | Heard::Old if self.is_cut_off(seq, interval, at.mono) => {
                 // The numbers in between are not reported as lost.
+                if let Some(account) = self.account.take() {
+                    self.history().carried += account.take_back(seq, |_, _| {});
+                }
                 self.reset_account();
                 return self.take(beat, detector, at, earliest);
             }
@@ -459,21 +469,20 @@ impl Peer {
         self.out_of_step >= OUT_OF_STEP
     }
 
-    /// Whether the account may restart with numbers below the highest: for unsealed clients, and with duplicates only
-    /// where no session number shows a restart.
-    fn may_be_cut_off(&self, heard: Heard) -> bool {
-        !self.sealed && (heard == Heard::Old || self.session.number().is_none())
-    }
-
-    /// Whether the numbers have gone on below the highest: one forged high number must not silence an unsealed client
-    /// for good.
-    fn is_cut_off(&mut self, seq: u64, at: Nanos) -> bool {
+    /// Whether the numbers have gone on below the highest, and no other came: forged high numbers must not silence an
+    /// unsealed client for good. One that stopped has to send for longer than the network delays what it sent before.
+    fn is_cut_off(&mut self, seq: u64, interval: Nanos, at: Nanos) -> bool {
+        if self.sealed {
+            return false;
+        }
+        let least = if self.has_stopped() { interval.saturating_mul(PATIENCE + 1) } else { interval };
         let history = self.history();
-        let before =
-            history.below.filter(|below| seq > below.last).unwrap_or(Below { last: 0, run: 0, since: at });
-        let below = Below { last: seq, run: before.run.saturating_add(1), ..before };
+        let run = history.below.filter(|below| seq > below.last);
+        let first = Below { last: seq, run: NonZeroU8::MIN, since: at };
+        let below =
+            run.map_or(first, |run| Below { last: seq, run: run.run.saturating_add(1), since: run.since });
         history.below = Some(below);
-        below.run >= CUT_OFF && at.saturating_sub(below.since) >= self.interval()
+        below.run.get() >= CUT_OFF && at.saturating_sub(below.since) >= least
     }
 
     /// Restarts the account; returns the runs that were held, first and last.

@@ -1,5 +1,6 @@
 //! The monitor, one datagram at a time.
 
+mod forged;
 mod hard;
 mod memory;
 mod outage;

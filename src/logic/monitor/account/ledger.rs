@@ -27,6 +27,7 @@ pub(super) struct Ledger {
     pub(super) gaps: VecDeque<Gap>,
     /// Runs that count as lost, first and last, to be reported.
     pub(super) unreported: Vec<(u64, u64)>,
+    pub(super) leap: Option<Box<Leap>>,
     /// When a number was last heard.
     at: Nanos,
     counts: Counts,
@@ -37,6 +38,16 @@ pub(super) struct Ledger {
 pub(super) struct Gap {
     last: u64,
     seen: Nanos,
+}
+
+/// Numbers that ran ahead of the time, and may be another sender's: it is kept for some intervals, and for as many after
+/// each number of its gap.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leap {
+    from: u64,
+    to: u64,
+    at: Nanos,
+    before: Counts,
 }
 
 impl Ledger {
@@ -51,6 +62,7 @@ impl Ledger {
             lost_below: 0,
             gaps: VecDeque::new(),
             unreported: Vec::new(),
+            leap: None,
             at,
             counts: Counts { received, ..Counts::default() },
         };
@@ -62,16 +74,23 @@ impl Ledger {
         self.counts
     }
 
-    pub(super) fn hear(&mut self, seq: u64, at: Nanos) -> Heard {
+    pub(super) fn hear(&mut self, seq: u64, at: Nanos, due: impl FnOnce() -> u64) -> Heard {
         self.at = self.at.max(at);
         if seq > self.highest {
             let gap = seq - self.highest - 1;
+            if gap > 0 && self.leap.is_none() && gap > due() {
+                let before = Counts { pending: 0, ..self.counts };
+                self.leap = Some(Box::new(Leap { from: self.highest, to: seq, at: self.at, before }));
+            }
             if gap >= JUMP {
                 self.begin_anew(seq);
                 return Heard::Jump;
             }
             self.advance(seq, gap);
             return Heard::Fresh { gap };
+        }
+        if let Some(leap) = self.leap.as_mut().filter(|leap| leap.spans(seq)) {
+            leap.at = self.at;
         }
         if seq < self.floor() {
             self.counts.old += 1;
@@ -101,6 +120,7 @@ impl Ledger {
             self.decide(gap.last + 1);
             self.tidy();
         }
+        self.leap.take_if(|leap| now.saturating_sub(leap.at) > interval.max(0).saturating_mul(LATER.into()));
         // This frees their memory.
         for (first, last) in std::mem::take(&mut self.unreported) {
             report(first, last);
@@ -118,6 +138,11 @@ impl Ledger {
         self.decide(self.highest);
         self.unreported.drain(..).for_each(|(first, last)| report(first, last));
         self.counts
+    }
+
+    /// What was counted before the numbers ran ahead, if `seq` is one that they passed.
+    pub(super) fn before_leap(&self, seq: u64) -> Option<Counts> {
+        self.leap.as_ref().filter(|leap| leap.spans(seq)).map(|leap| leap.before)
     }
 
     /// Until when a gap is held. Later numbers are awaited no longer than they should take, or the last losses before a
@@ -160,6 +185,7 @@ impl Ledger {
         *self = Self {
             counts,
             unreported: std::mem::take(&mut self.unreported),
+            leap: self.leap.take(),
             ..Ledger::unbroken(seq, seq, self.at)
         };
     }
@@ -237,6 +263,12 @@ impl Ledger {
     fn mark(&mut self, seq: u64) {
         let (word, bit) = place(seq);
         self.heard[word] |= bit;
+    }
+}
+
+impl Leap {
+    fn spans(&self, seq: u64) -> bool {
+        self.from < seq && seq < self.to
     }
 }
 

@@ -30,7 +30,7 @@ impl Tracker {
 
     fn after(&mut self, wait: Nanos, seq: u64) -> Heard {
         self.now += wait;
-        let heard = self.account.hear(seq, self.now);
+        let heard = self.account.hear(seq, self.now, || 0);
         self.settle(self.now);
         heard
     }
@@ -143,7 +143,7 @@ fn repeated_numbers_and_old_ones_are_counted_apart() {
     assert_eq!(tracker.counts(), Counts { received: 2_000, duplicates: 2, old: 1, ..Counts::default() });
 
     let mut begun = Account::new(10);
-    assert_eq!(begun.hear(9, 0), Heard::Old, "from before the first");
+    assert_eq!(begun.hear(9, 0, || 0), Heard::Old, "from before the first");
 }
 
 #[test]
@@ -197,20 +197,20 @@ fn a_jump_is_no_loss() {
 #[test]
 fn the_highest_number_there_is_can_be_reached() {
     let mut account = Account::new(u64::MAX - 3);
-    assert_eq!(account.hear(u64::MAX - 1, Nanos::MAX), fresh(1));
-    assert_eq!(account.hear(u64::MAX, Nanos::MIN), fresh(0));
+    assert_eq!(account.hear(u64::MAX - 1, Nanos::MAX, || 0), fresh(1));
+    assert_eq!(account.hear(u64::MAX, Nanos::MIN, || 0), fresh(0));
     assert_eq!(account.next_settle(Nanos::MAX), Some(Nanos::MAX));
     account.settle(Nanos::MAX, Nanos::MIN, |first, last| {
         assert_eq!((first, last), (u64::MAX - 2, u64::MAX - 2));
     });
-    assert_eq!(account.hear(u64::MAX - 2, 0), Heard::Late { took_back: true });
+    assert_eq!(account.hear(u64::MAX - 2, 0, || 0), Heard::Late { took_back: true });
     assert_eq!(account.counts().sent(), 4);
 }
 
 #[test]
 fn a_session_that_is_closed_holds_nothing() {
     let mut account = Account::new(1);
-    account.hear(4, 0);
+    account.hear(4, 0, || 0);
     let mut runs = Vec::new();
     let mut sum = account.close(|first, last| runs.push((first, last)));
     assert_eq!((sum.lost, sum.pending, runs), (2, 0, vec![(2, 3)]));
@@ -225,7 +225,7 @@ fn memory_is_as_stated() {
     let mut account = Account::new(0);
     // Every other number is lost, for long, and nobody asks.
     for seq in (0..100_000).step_by(2) {
-        account.hear(seq, 0);
+        account.hear(seq, 0, || 0);
     }
     assert!(account.ledger().gaps.capacity() * size_of::<Gap>() <= 512);
     assert!(account.ledger().unreported.capacity() * size_of::<(u64, u64)>() <= 1_024);
@@ -250,7 +250,7 @@ proptest! {
                 2..10 => highest.saturating_sub(near),
                 _ => highest.saturating_add(near),
             };
-            account.hear(seq, at);
+            account.hear(seq, at, || 0);
             account.settle(at, interval, |first, last| {
                 assert!(first <= last && lost.insert(first), "{first}..={last}");
             });

@@ -140,7 +140,7 @@ proptest! {
                 Step::Up(by) => model.highest + by,
                 Step::Down(by) => model.highest.saturating_sub(by),
             };
-            prop_assert_eq!(account.hear(seq, now), model.hear(seq, now), "{} at {}", seq, now);
+            prop_assert_eq!(account.hear(seq, now, || 0), model.hear(seq, now), "{} at {}", seq, now);
             account.settle(now, interval, |first, last| reported.extend(first..=last));
             model.settle(now, interval);
             prop_assert_eq!(account.counts(), model.counts(), "{} at {}", seq, now);
