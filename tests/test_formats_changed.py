@@ -203,6 +203,9 @@ def stated(text: str) -> dict[str, int]:
     """Add up the sums that a file states, by rules that have nothing to do with the readers'."""
     if text.startswith(("#", '{"udpping')) or "Sent =" in text:
         return {}  # Windows prints its sums again whenever it is asked for them
+    # So does udpping: of sums that follow each other without a start between them, the last ones count.
+    again = r'(?=(?:(?!.*"type": "start").*\n)*.*"type": "summary")'
+    text = re.sub(rf'(?m)^.*"type": "summary".*\n{again}', "", text)
     found = {name: re.findall(pattern, text) for name, pattern in SUMS.items()}
     return {
         name: sum(int("".join(groups)) for groups in all_of_it)

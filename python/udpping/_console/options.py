@@ -8,12 +8,18 @@ from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import NoReturn
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn, Self
 
     from udpping._args.durations import Range
 
 TIMES = "TIME: 0.5 (seconds)  200ms  1s  2m; the units are ns, us, ms, s, m, h and d"
+
+
+LEFT = "unrecognized arguments: "
+"""The beginning of the error of argparse for words that it could not place."""
+WIDEST = 100
+"""The most columns of a help text."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,8 +30,10 @@ class Parser(argparse.ArgumentParser):
             prog=prog,
             description=purpose,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Help,
         )
+        self.elsewhere: Mapping[str, str] = {}
+        """Options of other programs of this kind, and what to type here instead."""
 
     def add_time(self, *names: str, within: "Range", help: str, default: float | None = None) -> None:  # noqa: A002
         """Add an option that takes a duration, and say how that is written."""
@@ -36,7 +44,56 @@ class Parser(argparse.ArgumentParser):
         """Print the error without the usage, and exit."""
         if message.startswith("argument "):
             message = message.removeprefix("argument ").replace(": ", " ", 1)
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+            message = message.replace(" expected one argument", " needs a value")
+        if message.startswith(LEFT):
+            message = self._unknown(message.removeprefix(LEFT).split(" "))
+        end = "" if message.endswith("?") else ";"
+        self.exit(2, f"{self.prog}: {message}{end} see {self.prog} --help\n")
+
+    def _unknown(self, words: list[str]) -> str:
+        """Name the unknown option, and not the words behind it."""
+        option = next((word.partition("=")[0] for word in words if word[:1] == "-" and word != "-"), None)
+        if option is None:
+            return f"{words[0]!r} is one word too many"
+        return f"unknown option {option}{self._meant(option)}"
+
+    def _meant(self, option: str) -> str:
+        if option in self.elsewhere:
+            return f": here it is {self.elsewhere[option]}"
+        from difflib import get_close_matches
+
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        near = [name for name in known if len(option) > len("--x") and name.startswith(option)]
+        near = near or get_close_matches(option, known, 1, 0.75)
+        return f": did you mean {near[0]}?" if near else ""
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Wraps paragraphs as wide as the terminal; one with an indented line stays as it is."""
+
+    def __init__(self, prog: str) -> None:
+        from shutil import get_terminal_size
+
+        super().__init__(prog, width=min(get_terminal_size().columns - 2, WIDEST))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        from textwrap import fill
+
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(
+            each if "\n " in f"\n{each}" else fill(each, width, initial_indent=indent) for each in paragraphs
+        )
+
+
+class Seconds(float):
+    """A duration in seconds that remembers how it was typed."""
+
+    def __new__(cls, seconds: float, text: str) -> "Self":
+        self = super().__new__(cls, seconds)
+        self.text = text
+        return self
+
+    text: str
 
 
 def whole(low: int, high: int) -> "Callable[[str], int]":
@@ -56,9 +113,9 @@ def whole(low: int, high: int) -> "Callable[[str], int]":
 def duration(within: "Range") -> "Callable[[str], float]":
     """Make the type of an option that takes a duration, in seconds."""
 
-    def read(text: str) -> float:
+    def read(text: str) -> Seconds:
         try:
-            return durations.seconds("", text, within)
+            return Seconds(durations.seconds("", text, within), text)
         except ConfigError as error:
             raise argparse.ArgumentTypeError(str(error).strip()) from None
 

@@ -29,6 +29,7 @@ class Reader:
     def __init__(self, lines: list[str]) -> None:
         self.settings: list[Facts] = []
         self.summaries: list[tuple[int, Facts]] = []
+        self.current: dict[object, int] = {}
         self.missed = 0
         self.places: dict[tuple[str, ...], int] = {}
         self.lines = lines
@@ -53,8 +54,11 @@ class Reader:
         elif kind == "start":
             target = {name: record.pop(name, None) for name in ("target", "address")}
             self.settings.append({"made_by": "udpping ping --json", "targets": [target], **record})
+            self.current.pop(target["target"], None)
         elif kind == "summary":
-            self.summaries.append((number, checked_sums(record, number)))
+            # One that was asked for while the pings went on is followed by a newer one.
+            at = self.current.setdefault(record.get("target"), len(self.summaries))
+            self.summaries[at : at + 1] = [(number, checked_sums(record, number))]
         elif kind == "missed" and isinstance(record.get("rows"), int):
             self.missed += record["rows"]
 

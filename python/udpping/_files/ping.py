@@ -36,6 +36,13 @@ NUMBERED = re.compile(r"seq[= ]\d")
 SAYING = re.compile(r"\d+ bytes from .*=|From .*seq=|no answer yet|Request timeout for ")
 SUMMING = re.compile(r"\btransmitted, |% packet loss")
 """What the lines have in them that say something of a ping, or of all."""
+PLACE = r"(?:[^\s:]{1,300}|\[\S{1,100}\]):\d{1,5}"
+OURS = re.compile(
+    rf"(?:\[[^]]{{1,60}}\] )?(?:PING {PLACE}(?:,| \(\S+\)$|$)"
+    rf"|(?:late reply: )?\d+ bytes from {PLACE}(?: \(\S+\))?: seq=|(?:no reply from|not sent to) {PLACE}"
+    rf"|{PLACE} is unreachable)"
+)
+"""Lines of `udpping ping`, which have a port."""
 INSIDE = re.compile(r".{1,99}?(?<!\d)(\d{1,9} bytes from|From|no answer yet|Request timeout) ")
 
 
@@ -56,6 +63,10 @@ class Reader:
     def line(self, line: int, words: str) -> None:
         """Read one line; lines without a ping are ignored."""
         at, rest = unstamped(words)
+        if OURS.match(words):
+            raise self.refuse(
+                line, words, "this is what udpping ping prints for people; use udpping ping --json"
+            )
         if rest.startswith(("PING ", "PING6(", "Ping ")) and (head := HEAD.match(rest)):
             self.begin(head[1].removesuffix(":"), 0 if FROM_ZERO.search(rest) else 1)
         elif found := END.match(rest):

@@ -8,7 +8,7 @@ from udpping._services.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -420,20 +420,18 @@ class Pinger:
 
 
 class PrintedPinger(Pinger):
-    """Pings to one server whose rows are printed, by the command line and the lab."""
+    """Pings whose rows are printed, by the command line and the lab."""
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        targets: "Sequence[tuple[str, int]]",
         options: "Mapping[str, object]",
         *,
         rows: bool = True,
         announce: bool = False,
         flood: bool | None = None,
     ) -> None:
-        self._port = port
-        self._session = Session([(host, port)], options, events=rows, announce=announce, flood=flood)
+        self._session = Session(targets, options, events=rows, announce=announce, flood=flood)
 
     def miss_no_row(self, memory: int | None = None) -> None:
         """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""
@@ -446,6 +444,16 @@ class PrintedPinger(Pinger):
             if row is None and self._session.done:
                 return
             yield row
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The address and port of each target by its name, or the name where none was found yet."""
+        return {name: address or name for name, address, _ in self._session.targets}
+
+    @property
+    def summaries(self) -> "tuple[Summary, ...]":
+        """What the pings to each target come to so far."""
+        return self._session.run(0).summaries
 
     @property
     def backlog_failure(self) -> str | None:

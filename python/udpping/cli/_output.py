@@ -1,12 +1,13 @@
 """How commands print: lines for people, records for programs."""
 
 import os
+import re
 import sys
 from contextlib import suppress
 
 from udpping import _core
 from udpping._console.options import Parser
-from udpping._table.text import TEXT, plain, short, shown
+from udpping._table.text import GAP, TEXT, plain, short, shown
 from udpping.cli import _stream
 
 TYPE_CHECKING = False
@@ -57,25 +58,9 @@ class Report:
         with suppress(OSError):
             print(f"{program}: {message}", file=sys.stderr)
 
-    def row(self, row: "Row") -> None:
-        if self.json:
-            self.record("ping", **row_facts(row))
-        else:
-            self.say(f"{row.seq:>5}  {self._outcome(row)}")
-
-    def moved(self, target: str, address: str) -> None:
-        self.record("moved", target=target, address=address)
-        self.say(f"{target} is now {address}")
-
-    def problems(self, problems: dict[str, str]) -> None:
-        """Say why pings were not sent."""
-        for target, problem in problems.items():
-            self.record("problem", target=target, message=problem)
-            self.say(self.alarm(f"not sent: {problem}"))
-
     def summary(self, summary: "Summary") -> None:
         self.record("summary", **summary.as_dict())
-        self.say(f"\n{summary!r}")
+        self.say("\n" + "\n".join(map(self.wrapped, repr(summary).splitlines())))
 
     def ways(self, here: str, elsewhere: list[str]) -> None:
         """Print the commands to type, on this machine and on others."""
@@ -87,6 +72,35 @@ class Report:
         """Colour a problem red, if the terminal has colours."""
         return f"\x1b[31m{text}\x1b[0m" if self.colour else text
 
+    def warning(self, text: str) -> str:
+        """Colour what is unusual yellow, if the terminal has colours."""
+        return f"\x1b[33m{text}\x1b[0m" if self.colour else text
+
+    def fit(self, text: str) -> str:
+        """Cut a line to the width of the terminal."""
+        wide = self._columns()
+        return text if wide is None or len(text) <= wide else text[: wide - len(GAP)] + GAP
+
+    def wrapped(self, text: str) -> str:
+        """Break a line that is wider than the terminal, at a punctuation mark if there is one."""
+        wide, lines = self._columns(), [""]
+        if wide is None or len(text) <= wide:
+            return text
+        for part in re.findall(r".+?(?:[,;] |$| (?=\())", text):
+            if lines[-1].strip() and len(lines[-1]) + len(part.rstrip()) > wide:
+                lines.append("  ")
+            lines[-1] += part
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _columns(self) -> int | None:
+        """Return the width of the terminal; `None` if it is none."""
+        if not self.is_terminal:
+            return None
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or None
+        except (OSError, ValueError):
+            return None
+
     def _print(self, text: str) -> None:
         if self._writer is not None:
             self._writer.print(text)
@@ -97,21 +111,6 @@ class Report:
             raise
         except OSError as error:
             raise OSError(error.errno, f"cannot write to standard output: {error.strerror}") from None
-
-    def _outcome(self, row: "Row") -> str:
-        if row.rtt_ns is None or row.reply is None:
-            return self.alarm(f"{NO_REPLY.get(row.status, row.status):>12}")
-        notes = [beginning(row.reply)]
-        if row.status == "late":
-            notes.append(self.alarm("(late)"))
-        if row.copies > 1:
-            notes.append(self.alarm(f"(copy {row.copies})"))
-        if row.match == "unverified":
-            notes.append(self.alarm("(unverified: the reply does not say which ping it answers)"))
-        return f"{row.rtt_ns / 1e6:>9.3f} ms  {' '.join(notes)}"
-
-
-NO_REPLY = {"timeout": "no reply", "error": "not sent"}
 
 
 def row_facts(row: "Row | PeerRow") -> dict[str, object]:

@@ -8,6 +8,7 @@ from udpping._services.ping import Pinger
 from udpping._services.server import Server
 from udpping.cli._end import calling
 from udpping.cli._output import Report, command_parser
+from udpping.cli._ping_lines import Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def main(words: list[str]) -> int:
         )
         pinger = Pinger(*server.address, count=options.count, timeout=options.timeout)
         with calling(pinger.stop), pinger:
+            lines = Lines(report, options.timeout)
             for row in pinger:
-                report.row(row)
+                lines.row(row)
             summary, counters = pinger.summary, server.counters
             report.summary(summary)
             report.record("counters", **counters.as_dict())

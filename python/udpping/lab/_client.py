@@ -116,7 +116,7 @@ class Client(Program):
     def pinger(self) -> "Pinger":
         from udpping._services.ping import PrintedPinger
 
-        pinger = PrintedPinger(self.host, self.port, self.asked(), announce=True)
+        pinger = PrintedPinger([(self.host, self.port)], self.asked(), announce=True)
         pinger.miss_no_row()
         return pinger
 

@@ -1,0 +1,243 @@
+"""`udpping ping`: the options of ping and fping, its rows, and several hosts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+from common import call, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+QUICK = "-c", "2", "-i", "20ms"
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    """Give the address of a server that answers."""
+    with udpping.Server("127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.address[1]}"
+
+
+@pytest.fixture
+def slow() -> Iterator[str]:
+    """Give the address of a server whose replies are late."""
+    with udpping.Server("127.0.0.1", 0, delay="200ms") as server:
+        yield f"127.0.0.1:{server.address[1]}"
+
+
+def rows(*words: object) -> list[str]:
+    """Return the rows that a run prints, with N for lengths and times."""
+    done = call("ping", *words)
+    assert done.stderr == ""
+    lines = done.stdout.partition("\n")[2].partition("\n\n")[0].splitlines()
+    return [re.sub(r"\d+ bytes", "N bytes", re.sub(r"time=\d+\.\d{3} ", "time=N ", line)) for line in lines]
+
+
+def test_a_row_looks_as_that_of_ping(echo: str) -> None:
+    port = echo.partition(":")[2]
+    assert rows(echo, "-c", 1) == [f"N bytes from {echo}: seq=1 ttl=64 time=N ms"]
+    name = f"localhost:{port}"
+    assert rows(name, "-c", 1, "-4") == [f"N bytes from {name} (127.0.0.1): seq=1 ttl=64 time=N ms"]
+    assert rows(name, "-c", 1, "-4", "-n") == [f"N bytes from {echo}: seq=1 ttl=64 time=N ms"]
+
+
+def test_the_payload_is_printed_on_demand(echo: str) -> None:
+    (row,) = rows(echo, "-c", 1, "-v")
+    assert re.fullmatch(rf"N bytes from {echo}: seq=1 ttl=64 time=N ms  PING 1 \d+\.\d+", row)
+
+
+def test_a_time_is_that_at_which_the_ping_was_settled(start: Start, slow: str) -> None:
+    before = dt.datetime.now(dt.UTC)
+    process = start("-m", "udpping", "ping", slow, "-c", "1", "-W", "50ms", "-l", "1h", "-D")
+    assert process.stdout is not None
+    _, *found = (process.stdout.readline() for _ in range(3))
+    after = dt.datetime.now(dt.UTC)
+    told = [row.partition("] ")[2].partition(" time=")[0].rstrip() for row in found]
+    assert told[0] == f"no reply from {slow} within 0.05 s: seq=1"
+    assert re.fullmatch(rf"late reply: \d+ bytes from {slow}: seq=1 ttl=64", told[1])
+    timeout, late = (dt.datetime.fromisoformat(row[1:].partition("]")[0]) for row in found)
+    assert timeout.tzinfo is not None
+    assert before < timeout < late < after
+    assert late - timeout >= dt.timedelta(milliseconds=149)
+
+
+def test_a_refusal_names_who_reports_it(free_port: int) -> None:
+    place = f"127.0.0.1:{free_port}"
+    assert rows(place, "-c", 1) == [f"{place} is unreachable, as 127.0.0.1 reports: seq=1"]
+
+
+def test_a_second_reply_is_marked_as_ping_does() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as twice:
+        twice.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{twice.getsockname()[1]}"
+        command = [sys.executable, "-m", "udpping", "ping", place, *QUICK, "-W", "1m"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for replies in (2, 1):
+                datagram, client = twice.recvfrom(2048)
+                for _ in range(replies):
+                    twice.sendto(datagram, client)
+            out = process.communicate(timeout=20)[0]
+    found = [line.partition(" ms")[2] for line in out.splitlines() if "time=" in line]
+    assert found == ["", " (DUP!)", ""]
+
+
+def test_several_hosts_have_a_line_each_and_one_for_all(echo: str, deaf: str) -> None:
+    done = call("ping", echo, *QUICK, deaf, "-W", "100ms")
+    assert done.returncode == 1
+    begin, _, sums = done.stdout.partition("\n\n")
+    assert begin.startswith(f"PING {echo}, {deaf}\n")
+    each, _, total = sums.partition("\n\n")
+    first, second = each.splitlines()
+    assert re.fullmatch(rf"{echo} +: xmt/rcv/%loss = 2/2/0%, min/avg/max = [\d.]+/[\d.]+/[\d.]+", first)
+    assert re.fullmatch(rf"{deaf} +: xmt/rcv/%loss = 2/0/100%", second)
+    assert total.startswith(f"--- {echo}, {deaf} ---\n4 sent, 2 received in time, 2 of 4 lost (50.0 %;")
+    assert call("ping", echo, *QUICK, echo.replace("127.0.0.1", "127.0.0.2"), "-q").returncode == 1
+
+
+def test_one_bad_host_ends_no_other(echo: str) -> None:
+    done = call("ping", "no..such..host", echo, *QUICK)
+    assert done.returncode == 1
+    assert "not sent to no..such..host:12000: seq=2\n" in done.stdout
+    assert 'not sent to no..such..host:12000: cannot find host "no..such..host"' in done.stdout
+    assert re.search(f"^{echo} +: xmt/rcv/%loss = 2/2/0%", done.stdout, re.MULTILINE)
+
+
+def test_the_records_of_several_hosts_can_be_loaded(echo: str, deaf: str) -> None:
+    done = call("ping", deaf, echo, *QUICK, "-W", "100ms", "--json")
+    found = records(done.stdout)
+    kinds = ["start", "start", *["ping"] * 4, "summary", "summary", "total"]
+    assert [record["type"] for record in found] == kinds
+    assert [record["target"] for record in found if record["type"] in {"start", "summary"}] == [
+        deaf,
+        echo,
+    ] * 2
+    assert (found[-1]["sent"], found[-1]["received"]) == (4, 2)
+    run = udpping.load(done.stdout.encode())
+    assert sorted(run.targets) == sorted([deaf, echo])
+    assert (run.summary.sent, run.summary.received) == (4, 2)
+
+
+def test_a_summary_that_was_asked_for_counts_once(start: Start, echo: str) -> None:
+    process = start("-m", "udpping", "ping", echo, "-c", "20", "-i", "50ms", "--json")
+    assert process.stdout is not None
+    head = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGUSR1)
+    text = "".join(head) + process.communicate(timeout=30)[0]
+    assert text.count('"type": "summary"') == 2
+    assert udpping.load(text.encode()).summary.sent == 20
+
+
+def test_text_for_people_is_refused_by_its_name(slow: str) -> None:
+    text = call("ping", slow, *QUICK, "-W", "100ms", "-D").stdout
+    name = text.replace(slow, f"localhost:{slow.partition(':')[2]} (127.0.0.1)")
+    for part in (text, *text.splitlines(keepends=True)[1:4], *name.splitlines(keepends=True)[1:4]):
+        with pytest.raises(udpping.ConfigError, match=r"line 1: .* for people; use udpping ping --json"):
+            udpping.load((part + "\n").encode(), format="ping")
+
+
+def test_hosts_come_from_a_file_or_standard_input(tmp_path: Path, echo: str, deaf: str) -> None:
+    path = tmp_path / "hosts"
+    path.write_text(f"\ufeff# those of mine\n\n  {echo} # the near one\n{deaf}\n", encoding="utf-8")
+    done = call("ping", "--targets", path, *QUICK, "-W", "100ms", "-q", "--json")
+    assert [each["target"] for each in records(done.stdout) if each["type"] == "start"] == [echo, deaf]
+    command = [sys.executable, "-m", "udpping", "ping", "--targets", "-", *QUICK, "-q"]
+    done = subprocess.run(command, input=echo, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith(f"PING {echo}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a\nb:0\n", "{path}, line 2: target 'b:0' is not usable: expected a port from 1 to 65535"),
+        ("a\nb c\n", "{path}, line 2: target 'b c' is not usable: expected one HOST or HOST:PORT"),
+        (
+            "a\n\na:12000 # again\n",
+            "{path}, line 3: target 'a:12000' is not usable: expected each host once; it is in {path}, line",
+        ),
+        ("# none\n", "{path} is not usable: expected a host in a line"),
+        (None, "cannot read {path}: No such file or directory"),
+    ],
+)
+def test_a_bad_line_of_a_file_is_named(tmp_path: Path, text: str | None, told: str) -> None:
+    path = tmp_path / "hosts"
+    if text is not None:
+        path.write_text(text)
+    done = call("ping", "--targets", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told.format(path=path) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("-t 3 localhost", "-t takes no number here: it pings until Ctrl-C; for at most 3 hops, as"),
+        ("localhost -ft3", "-t takes no number here: it pings until Ctrl-C; for at most 3 hops, as"),
+        ("-n 5 localhost", "-n takes no number here: it prints addresses without names; for 5 pings, as"),
+        ("-f 7 localhost", "target '7' is not usable: expected a name or an IP address; does the option"),
+        ("localhost localhost", "target 'localhost' is not usable: expected each host once"),
+        ("a b --profile book", "--profile pings one HOST;"),
+    ],
+)
+def test_a_number_of_another_ping_is_no_host(words: str, told: str) -> None:
+    done = call("ping", *words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"udpping ping: {told}")
+
+
+def test_interim_lines_are_those_of_fping(echo: str, deaf: str) -> None:
+    done = call("ping", echo, deaf, "-c", 20, "-i", "50ms", "-W", "50ms", "-Q", "300ms")
+    begin, _, sums = done.stdout.partition("\n\n")
+    lines = begin.splitlines()[1:]
+    assert len(lines) >= 6
+    assert len(lines) % 3 == 0
+    sent = {echo: 0, deaf: 0}
+    for stamp, *each in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        assert dt.datetime.fromisoformat(stamp[1:-1]).tzinfo is not None
+        for place, line in zip((echo, deaf), each, strict=True):
+            found = re.fullmatch(rf"{place} +: xmt/rcv/%loss = (\d+)/(\d+)/\d+%(, min/avg/max = .*)?", line)
+            assert found is not None
+            assert (int(found[2]) > 0) == (found[3] is not None)
+            sent[place] += int(found[1])
+    assert all(0 < count <= 20 for count in sent.values())
+    assert "xmt/rcv/%loss = 20/20/0%, min" in sums
+
+
+def on_a_terminal_of(columns: int, *words: object) -> list[str]:
+    here, there = os.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = [sys.executable, "-m", "udpping", *map(str, words)]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with subprocess.Popen(command, stdin=there, stdout=there, stderr=there, env=environment):
+        os.close(there)
+        text = b""
+        try:
+            while piece := os.read(here, 65_536):
+                text += piece
+        except OSError:  # how Linux says that the other end is closed
+            os.close(here)
+    return re.sub("\x1b\\[\\d+m", "", text.decode()).splitlines()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_is_printed_fits_the_terminal(columns: int, echo: str, deaf: str) -> None:
+    lines = on_a_terminal_of(columns, "ping", echo, "-c", 1, "-v", "-s", 300)
+    lines += on_a_terminal_of(columns, "ping", deaf, *QUICK, "-W", "50ms")
+    lines += on_a_terminal_of(columns, "ping", "--help")
+    assert max(map(len, lines)) <= columns
+    assert any(line.endswith("...") for line in lines)
