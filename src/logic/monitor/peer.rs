@@ -305,7 +305,7 @@ impl Peer {
                 && !self.sealed;
             return if alive && alone { SessionMatch::New } else { SessionMatch::Over { alive } };
         }
-        let newer = of.is_after(self.session);
+        let newer = of.is_after(self.session, self.sealed);
         let silent = !matches!(self.state, State::New | State::Up);
         if newer || (!self.sealed && silent) {
             return SessionMatch::New;
@@ -323,7 +323,7 @@ impl Peer {
     fn classify_unnumbered(&self, beat: &Heartbeat<'_>) -> SessionMatch {
         if self.sealed {
             let is_first = self.account.is_none() && self.floor().is_none();
-            return match Session::of(beat).is_after(self.session) {
+            return match Session::of(beat).is_after(self.session, true) {
                 _ if is_first => SessionMatch::Current,
                 true => SessionMatch::New,
                 false => SessionMatch::Over { alive: false },
@@ -440,6 +440,9 @@ impl Peer {
         self.forget_below();
         if let Some(history) = &mut self.history {
             (history.unwatched, history.resumed) = (0, None);
+        }
+        if self.sealed {
+            self.session.starts_later(Session::of(beat).start());
         }
         self.seq = seq;
         self.last = at;

@@ -47,13 +47,20 @@ impl Session {
         Some(self.boot?.get().cast_unsigned())
     }
 
-    /// Whether it has a higher boot number than another one, or began later by the sender's clock.
-    pub(super) fn is_after(self, other: Self) -> bool {
-        let boots = self.boot().zip(other.boot()).map(|(new, known)| new.cmp(&known));
-        boots.filter(|order| order.is_ne()).map_or_else(
-            || self.start().zip(other.start()).is_some_and(|(new, known)| new > known),
-            std::cmp::Ordering::is_gt,
-        )
+    /// Whether it has a higher boot number than another one, or began later by the sender's clock. A sealed sender that
+    /// has counted its boots goes on to, as what was recorded before it did can be replayed.
+    pub(super) fn is_after(self, other: Self, sealed: bool) -> bool {
+        match (self.boot(), other.boot()) {
+            (Some(new), Some(known)) if new != known => new > known,
+            (new, known) if sealed && new.is_some() != known.is_some() => new.is_some(),
+            _ => self.start().zip(other.start()).is_some_and(|(new, known)| new > known),
+        }
+    }
+
+    /// Takes in a later start of the same session: its sender's clock was put forward, and when that is put back, what
+    /// was recorded meanwhile must not be of a newer session.
+    pub(super) fn starts_later(&mut self, start: Option<i64>) {
+        self.start = self.start().max(start).map(NicheI64::from);
     }
 
     /// When it began, by the sender's wall clock.

@@ -156,6 +156,45 @@ fn a_clock_that_is_set_silences_nobody_for_good() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_for_a_while_brings_no_old_session_back() {
+    let mut rig = locked();
+    let line = Line { key: Some("ops"), ..LINE };
+    let ahead = Line { start: EPOCH + 100 * SECOND, ..line.seq(3) };
+    rig.beats(line, 1..=2);
+    rig.beats(ahead, 3..=3);
+    rig.beats(line, 4..=5);
+    // Its next session is not taken for newer until the clock has come so far.
+    rig.beats(Line { session: 2, start: EPOCH + 5 * SECOND, ..line }, 1..=3);
+    assert_eq!((rig.peer().session, rig.monitor.counters().stale), (Some(1), 3));
+    for session in 2..=4 {
+        rig.beats(Line { session, start: EPOCH + session.cast_signed() * 200 * SECOND, ..line }, 1..=3);
+        assert_eq!(rig.peer().session, Some(session));
+    }
+    let before = known(&mut rig);
+    rig.hear_from("198.51.100.1:1000", &ahead.write());
+    assert_eq!(known(&mut rig), (before.0, before.1, vec![]));
+}
+
+#[test]
+fn who_has_counted_boots_goes_on_to() {
+    let mut rig = locked();
+    let line = Line { key: Some("ops"), ..LINE };
+    // Its clock is far ahead, and put right later: with boots it is let in.
+    let ahead = Line { start: EPOCH + 1_000_000 * SECOND, ..line };
+    rig.beats(ahead, 1..=3);
+    for (session, boot) in [(2, 1), (3, 2), (4, 3)] {
+        rig.beats(
+            Line { session, boot: Some(boot), start: EPOCH + boot.cast_signed() * SECOND, ..line },
+            1..=3,
+        );
+        assert_eq!(rig.peer().session, Some(session));
+    }
+    let before = known(&mut rig);
+    rig.hear_from("198.51.100.1:1000", &ahead.seq(9).write());
+    assert_eq!(known(&mut rig), (before.0, before.1, vec![]));
+}
+
+#[test]
 fn sessions_begin_for_those_who_were_known_without_one() {
     let text = left().replacen("\t1\t-\t", "\t-\t-\t", 1);
     let line = Line { key: Some("ops"), ..LINE };
