@@ -1,18 +1,22 @@
-"""Datagrams with a forged source address set off no loop."""
+"""Datagrams with a forged source address set off no endless loop."""
 
 from __future__ import annotations
 
 import os
 import socket
 import struct
+import sys
 
 import pytest
 import udpping
 from common import ask, wait_until
 
-pytestmark = pytest.mark.skipif(
+as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root forges a source address"
 )
+linux = pytest.mark.skipif(sys.platform != "linux", reason="hops are reported on Linux only")
+IP_RECVTTL = 12
+"""Of Linux; Python's socket names it from 3.14 on."""
 
 
 def forge(source: tuple[str, int], target: tuple[str, int], payload: bytes) -> None:
@@ -24,6 +28,7 @@ def forge(source: tuple[str, int], target: tuple[str, int], payload: bytes) -> N
         raw.sendto(ip + udp, target)
 
 
+@as_root
 @pytest.mark.parametrize(
     ("host", "source"),
     [("127.0.0.1", "127.0.0.1"), ("", "127.0.0.1"), ("", "127.0.0.7"), ("::", "127.0.0.1")],
@@ -53,3 +58,67 @@ def test_another_program_at_the_same_port_of_another_address_is_answered() -> No
         client.sendto(b"Ping 1 0", server.address)
         assert client.recv(100) == b"PING 1 0"
         assert ask(server, b"x") == b"X"
+
+
+@as_root
+@linux
+@pytest.mark.parametrize(
+    ("one", "other", "payload"),
+    [
+        ("upper", "upper", b"Ping 1 0"),
+        ("same", "same", b"Ping 1 0"),
+        ("upper", "same", b"Ping 1 0"),
+        ("<{message}>", "[{message}]", b"Ping 1 0"),
+        ("ping {now}", "pong {now}", b"Ping 1 0"),
+    ],
+)
+@pytest.mark.parametrize("delay", [0, "uniform:0ms,1ms"])
+def test_two_servers_that_lose_nothing_stop_answering_each_other(
+    one: str, other: str, payload: bytes, delay: float | str
+) -> None:
+    with (
+        udpping.Server("127.0.0.1", 0, reply=one, delay=delay) as first,
+        udpping.Server("127.0.0.1", 0, reply=other, delay=delay) as second,
+    ):
+        for number in range(20):
+            forge(first.address, second.address, payload + b"%d" % number)
+        servers = (first, second)
+        wait_until(lambda: sum(server.counters.errors for server in servers) == 20)
+        # Whatever goes round is answered or waits, so all has ended.
+        assert sum(server.counters.answered for server in servers) <= 20 * 35
+        assert all(server.counters.waiting == 0 for server in servers)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("host", "target"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "::1"), ("::", "127.0.0.1")]
+)
+def test_a_reply_that_repeats_its_request_has_fewer_hops_left(host: str, target: str) -> None:
+    is_v6 = ":" in target
+    level, asked, told, limit = (
+        (socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, socket.IPV6_HOPLIMIT, socket.IPV6_UNICAST_HOPS)
+        if is_v6
+        else (socket.IPPROTO_IP, IP_RECVTTL, socket.IP_TTL, socket.IP_TTL)
+    )
+    with (
+        udpping.Server(host, 0) as server,
+        socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(20)
+        client.setsockopt(level, asked, 1)
+
+        def hops(payload: bytes, ttl: int) -> int:
+            client.setsockopt(level, limit, ttl)
+            client.sendto(payload, (target, server.address[1]))
+            answer, ((_, kind, data), *_), _, _ = client.recvmsg(100, 100)
+            assert (answer, kind) == (payload.upper(), told)
+            return int.from_bytes(data, sys.byteorder)
+
+        usual = hops(b"Ping 1 0", 64)
+        assert [hops(b"PING 1 0", ttl) for ttl in (255, 64, 40, 33)] == [64, 63, 39, 32]
+        # Datagrams that are to stay near, and those that differ from their replies, are answered as ever.
+        assert [hops(b"PING 1 0", ttl) for ttl in (15, 1)] == [usual, usual]
+        assert [hops(b"Ping 1 0", ttl) for ttl in (255, 32, 16, 1)] == [usual] * 4
+        client.setsockopt(level, limit, 32)
+        client.sendto(b"PING 1 0", (target, server.address[1]))
+        wait_until(lambda: server.counters.errors == 1)

@@ -10,6 +10,7 @@ mod tests;
 
 use std::iter::Sum;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 pub use log::{Columns, Log, LogEntry, Outcome, Row};
 pub use reply::Reply;
@@ -24,6 +25,23 @@ pub const MOST_HELD: usize = 65_536;
 pub const MOST_HELD_BYTES: usize = 64 << 20;
 /// The port of the course's server.
 pub const PORT: u16 = 12_000;
+
+/// A request that its reply repeats is not answered if it has so many hops left: two servers have sent it to and fro.
+/// Those of clients have more, or fewer if they are to stay near. Routers between the servers skip some numbers.
+const SPENT_HOPS: RangeInclusive<u8> = 16..=32;
+/// The most hops of a reply that repeats its request.
+const MOST_HOPS: u8 = 64;
+
+/// How far a reply may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hops {
+    /// As far as any datagram.
+    Any,
+    /// So many hops.
+    Most(u8),
+    /// Nowhere.
+    Spent,
+}
 
 /// The settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +77,7 @@ counters! {
     waiting: u64 = Gauge, "replies", "Replies that are held back now.";
     errors: u64 = Counter, "replies",
         "Replies that could not be given: the system refused to send them, they found no room to wait, or they \
-         would have gone to the server itself.";
+         would have gone to the server itself or to and fro between two servers.";
     kernel_drops: Option<u64> = Counter, "datagrams",
         "Datagrams that the kernel threw away because the server did not keep up.";
     clients: u64 = Counter, "clients", "Clients that were seen, by address and port.";
@@ -108,6 +126,18 @@ impl Responder {
     /// Appends the reply to a datagram to `out`.
     pub fn write(&self, fate: &Fate, arrival: &Arrival, datagram: &[u8], out: &mut Vec<u8>) {
         self.reply.write(datagram, arrival, fate.lost_before, out);
+    }
+
+    /// How far the reply to a request that came with so many hops `left` may go.
+    ///
+    /// Two servers answer each other for ever if nothing tells a reply from a request. Hops do: a reply that could go to
+    /// and fro has fewer than its request had.
+    pub fn hops(&self, request: &[u8], left: Option<u8>) -> Hops {
+        match left.filter(|_| self.reply.may_repeat(request)) {
+            Some(left) if SPENT_HOPS.contains(&left) => Hops::Spent,
+            Some(left) if left > *SPENT_HOPS.end() => Hops::Most((left - 1).min(MOST_HOPS)),
+            _ => Hops::Any,
+        }
     }
 
     /// Counts replies that were sent.

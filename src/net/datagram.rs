@@ -19,6 +19,8 @@ pub(super) struct Transmit<'a> {
     pub(super) contents: &'a [u8],
     pub(super) destination: SocketAddr,
     pub(super) pktinfo: Option<PktInfo>,
+    /// How many hops it may take, if not as many as others.
+    pub(super) hops: Option<u8>,
     /// The length of each datagram of a batch but the last, which may be shorter.
     pub(super) segment_size: Option<u16>,
 }

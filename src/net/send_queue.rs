@@ -27,13 +27,15 @@ const FULL: usize = 1_024;
 /// Destinations whose longest GSO datagram is cached.
 const MOST_REFUSED: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
-/// The destination of a datagram, its local address, and the socket that sends it.
+/// The destination of a datagram, how it gets there, and the socket that sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Route<K> {
     /// The key of the socket.
     pub(super) socket: K,
     pub(super) destination: SocketAddr,
     pub(super) pktinfo: Option<PktInfo>,
+    /// How many hops the datagram may take, if not as many as others.
+    pub(super) hops: Option<u8>,
 }
 
 /// Queued datagrams, each with a tag.
@@ -188,6 +190,7 @@ impl<K: Copy + Eq> GsoBatch<K> {
             contents: &bytes[self.start..self.start + self.len],
             destination: self.route.destination,
             pktinfo: self.route.pktinfo,
+            hops: self.route.hops,
             segment_size: if self.count > 1 { u16::try_from(self.segment_size).ok() } else { None },
         }
     }
@@ -230,7 +233,7 @@ mod tests {
     }
 
     fn put(queue: &mut SendQueue<(), usize>, to: SocketAddr, tag: usize, bytes: &[u8]) {
-        let route = Route { socket: (), destination: to, pktinfo: None };
+        let route = Route { socket: (), destination: to, pktinfo: None, hops: None };
         queue.push(route, tag, |out| out.extend_from_slice(bytes));
     }
 

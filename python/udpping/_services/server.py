@@ -46,7 +46,7 @@ class Counters:
     """Replies that are held back now."""
     errors: int
     """Replies that could not be given: the system refused to send them, they found no room to wait, or they
-    would have gone to the server itself.
+    would have gone to the server itself or to and fro between two servers.
 
     At most 65,536 replies of 64 MiB together wait for their time, each worker having its share; in the
     log the reason is then `full`.

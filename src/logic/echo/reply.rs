@@ -36,6 +36,14 @@ impl Reply {
         }
     }
 
+    /// Whether a reply may be the request again, or one of a server that answers like this one.
+    pub(super) fn may_repeat(&self, request: &[u8]) -> bool {
+        match self {
+            Self::Upper => !request.iter().any(u8::is_ascii_lowercase),
+            Self::Same | Self::Template(_) => true,
+        }
+    }
+
     /// Appends the reply to `out`.
     pub(super) fn write(&self, request: &[u8], arrival: &Arrival, lost: u64, out: &mut Vec<u8>) {
         match self {

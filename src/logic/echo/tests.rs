@@ -156,3 +156,27 @@ fn a_reply_can_count_the_requests_lost_since_the_last() {
         assert_eq!(out, b"0", "another client lost nothing");
     }
 }
+
+#[test]
+fn a_reply_that_may_repeat_its_request_loses_hops_until_it_is_given_up() {
+    let hops = |reply: &str, request: &[u8], left| Responder::new(reply.parse().unwrap()).hops(request, left);
+    for (reply, request) in
+        [("same", &b"Ping"[..]), ("upper", b"PING 1"), ("upper", b""), ("pong {now}", b"Ping")]
+    {
+        let mut left = 255;
+        let mut passes = 0;
+        while let Hops::Most(most) = hops(reply, request, Some(left)) {
+            // Up to 16 routers are on the way.
+            assert!(most < left);
+            left = most - passes % 17;
+            passes += 1;
+        }
+        assert_eq!(hops(reply, request, Some(left)), Hops::Spent, "{reply} {left}");
+        for left in [None, Some(0), Some(1), Some(15)] {
+            assert_eq!(hops(reply, request, left), Hops::Any);
+        }
+    }
+    for left in 0..=255 {
+        assert_eq!(hops("upper", b"Ping 1", Some(left)), Hops::Any);
+    }
+}

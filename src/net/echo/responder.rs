@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Event;
-use crate::logic::echo::{Log, LogEntry, Responder, Row};
+use crate::logic::echo::{Hops, Log, LogEntry, Responder, Row};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::{Arrival, Moment};
-use crate::net::datagram::Datagram;
+use crate::net::datagram::{Datagram, Reports};
 use crate::net::send_queue::Route;
 use crate::net::server::{Decide, Outgoing};
 use crate::net::socket::Socket;
@@ -27,6 +27,8 @@ impl Decide for Responder {
     type Decision = (Fate, Option<LogEntry>);
     type Tag = Option<LogEntry>;
     type Event = Event;
+
+    const REPORTS: Reports = Reports { ttl: true, tos: false, timestamp: false };
 
     fn decide<'a>(
         LinkState { link, log }: &mut LinkState,
@@ -61,12 +63,16 @@ impl Decide for Responder {
         (fate, entry): &Self::Decision,
         out: &mut Outgoing<'_, (), Option<LogEntry>>,
     ) {
-        let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo };
         self.received(fate, arrival.at.mono);
-        let is_own = socket.is_own(datagram.source);
-        for delivery in &*fate.deliveries {
+        let hops = match self.hops(datagram.bytes, datagram.ttl) {
             // The reply would be the next request, for ever.
-            if is_own {
+            _ if socket.is_own(datagram.source) => Hops::Spent,
+            hops => hops,
+        };
+        let most = if let Hops::Most(most) = hops { Some(most) } else { None };
+        let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo, hops: most };
+        for delivery in &*fate.deliveries {
+            if hops == Hops::Spent {
                 out.refuse(*entry);
                 continue;
             }

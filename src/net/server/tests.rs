@@ -65,7 +65,7 @@ impl Decide for Relay {
                 shared.client = datagram.source;
             }
             let destination = [shared.far, shared.client][from];
-            decisions.push(Route { socket: 1 - from, destination, pktinfo: None });
+            decisions.push(Route { socket: 1 - from, destination, pktinfo: None, hops: None });
         }
     }
 

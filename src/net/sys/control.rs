@@ -210,12 +210,22 @@ impl Control {
         self.put(used, libc::SOL_UDP, libc::UDP_SEGMENT, size)
     }
 
+    /// Appends the control message that allows so many hops.
+    pub(super) fn set_hops(&mut self, used: usize, hops: u8, ipv4: bool) -> usize {
+        let (level, kind) =
+            if ipv4 { (libc::IPPROTO_IP, libc::IP_TTL) } else { (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) };
+        self.put(used, level, kind, i32::from(hops))
+    }
+
     fn put<T: Copy>(&mut self, used: usize, level: i32, kind: i32, value: T) -> usize {
         let size = u32::try_from(size_of::<T>()).unwrap_or(0);
         // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
         let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
         assert!(used.is_multiple_of(align_of::<libc::cmsghdr>()), "messages are padded to their alignment");
-        assert!(used + space <= CONTROL, "the control buffer holds a packet info and a segment size");
+        assert!(
+            used + space <= CONTROL,
+            "the control buffer holds a packet info, the hops and a segment size"
+        );
         // SAFETY: within the buffer, as just checked.
         let message = unsafe { ptr::from_mut(self).byte_add(used) }.cast::<libc::cmsghdr>();
         // SAFETY: the buffer is aligned for cmsghdr and so is `used`; behind it there is room for header and data.

@@ -67,6 +67,8 @@ impl SendBatch {
         let vectors = self.vectors.refill(transmits.zip(&mut self.controls).map(|(transmit, control)| {
             self.names.push(transmit.destination.into());
             let used = transmit.pktinfo.map_or(0, |pktinfo| control.set_pktinfo(0, pktinfo));
+            let ipv4 = transmit.destination.ip().to_canonical().is_ipv4();
+            let used = transmit.hops.map_or(used, |hops| control.set_hops(used, hops, ipv4));
             self.used.push(transmit.segment_size.map_or(used, |size| control.set_segment_size(used, size)));
             vector(transmit.contents)
         }));
