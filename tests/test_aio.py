@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import udpping
 from common import marks, statuses, threads, wait_until
-from udpping.testing import FarEnd
+from udpping.testing import FarEnd, Reply
 
 pytestmark = pytest.mark.python
 
@@ -90,3 +90,126 @@ def test_bad_values_are_the_errors_of_ping() -> None:
         asyncio.run(udpping.aio.ping("nobody.invalid"))
     with pytest.raises(udpping.ConfigError, match="list"):
         asyncio.run(udpping.aio.ping_many("127.0.0.1"))
+
+
+def test_a_pinger_gives_its_rows_to_async_for() -> None:
+    async def main(far: FarEnd) -> tuple[list[str], udpping.Run]:
+        async with udpping.aio.Pinger(far, count=3, timeout=0.3, linger=0, announce=True) as pinger:
+            rows = [row.status async for row in pinger]
+        return rows, await pinger.run()
+
+    with FarEnd([Reply(), None, Reply()]) as far:
+        rows, run = asyncio.run(main(far))
+    assert rows == ["open", "reply", "open", "timeout", "open", "reply"]
+    assert statuses(run) == ["reply", "timeout", "reply"]
+
+
+def test_a_pinger_changes_its_targets_while_it_runs() -> None:
+    async def main() -> list[int]:
+        async with udpping.Server(port=0) as near, udpping.Server(port=0) as far:
+            async with udpping.aio.Pinger([near], count=None, interval=0.01) as pinger:
+                await pinger.add(far)
+                async for row in pinger:
+                    if row.target.endswith(f":{far.address[1]}"):
+                        break
+                pinger.remove(near)
+                assert await pinger.resolve() == {}
+                assert pinger.address == "{}:{}".format(*near.address)
+            return [summary.received for summary in pinger.so_far().summaries]
+
+    assert min(asyncio.run(main())) >= 1
+
+
+def test_a_row_that_nobody_waits_for_any_more_is_not_lost() -> None:
+    async def main() -> list[int]:
+        cancelled = 0
+        rows: list[int] = []
+        with udpping.Server(port=0, delay="100ms") as server:
+            async with udpping.aio.Pinger(server, count=2, timeout=20) as pinger:
+                while len(rows) < 2:
+                    try:
+                        rows.append((await asyncio.wait_for(anext(pinger), 0.01)).seq)
+                    except TimeoutError:
+                        cancelled += 1
+        assert cancelled
+        return rows
+
+    assert asyncio.run(main()) == [1, 2]
+
+
+def test_rows_without_end_leave_other_tasks_their_turn() -> None:
+    async def main() -> int:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async with udpping.Server(port=0) as server, udpping.aio.Pinger(server, count=2_000) as pinger:
+            other = asyncio.create_task(count())
+            seen = [row.seq async for row in pinger]
+            other.cancel()
+        assert len(seen) == 2_000
+        return turns
+
+    assert asyncio.run(main()) >= 2_000
+
+
+def test_a_cancelled_block_stops_the_pings() -> None:
+    async def main(far: FarEnd) -> udpping.aio.Pinger:
+        pinger = udpping.aio.Pinger(far, count=None, interval=0.005)
+
+        async def watch() -> None:
+            async with pinger:
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(watch())
+        await asyncio.to_thread(far.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return pinger
+
+    with FarEnd([]) as far:
+        assert repr(asyncio.run(main(far))).endswith(": over>")
+
+
+def test_a_pinger_that_is_not_open_says_so() -> None:
+    pinger = udpping.aio.Pinger()
+    assert repr(pinger) == "<udpping.aio.Pinger: not open>"
+    with pytest.raises(udpping.NetworkError, match="not open: use `async with`"):
+        _ = pinger.summary
+    with pytest.raises(udpping.ConfigError, match="timeout"):
+        asyncio.run(udpping.aio.Pinger(timeout=-1).run())
+
+
+def test_services_start_and_stop_with_async_with() -> None:
+    async def main() -> tuple[list[str], list[object]]:
+        events: list[str] = []
+        async with udpping.Monitor(
+            "127.0.0.1", 0, on_event=lambda event: events.append(event.event)
+        ) as monitor:
+            async with udpping.Heartbeat(monitor, id="web1", interval=60) as heartbeat:
+                assert heartbeat.running
+                await asyncio.to_thread(wait_until, lambda: "new" in events)
+            await asyncio.to_thread(wait_until, lambda: "bye" in events)
+        async with udpping.Server(port=0) as server:
+            assert (await udpping.aio.ping(server, count=1))[0].status == "reply"
+        return events, [monitor.running, heartbeat.running, server.running]
+
+    events, running = asyncio.run(main())
+    assert [event for event in events if event in {"new", "bye"}] == ["new", "bye"]
+    assert running == [False, False, False]
+
+
+def test_an_exception_in_the_block_is_in_the_goodbye() -> None:
+    async def main(monitor: udpping.Monitor) -> None:
+        async with udpping.Heartbeat(monitor, id="web1", interval=60):
+            raise SystemExit(3)
+
+    with udpping.Monitor("127.0.0.1", 0) as monitor:
+        with pytest.raises(SystemExit):
+            asyncio.run(main(monitor))
+        assert next(event for event in monitor if event.event == "bye").value == 3

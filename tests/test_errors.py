@@ -130,7 +130,7 @@ KINDS: list[tuple[str, Callable[[], object]]] = [
     ("seconds", call(udpping.delay.Fixed, "seconds", "soon")),
     ("mean", call(udpping.delay.Exponential, "mean", None)),
     ("row", lambda: udpping.sim.ping().row("1")),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    ("column", lambda: udpping.sim.ping()[1]),  # type: ignore[index] # pyright: ignore[reportArgumentType]
+    ("key", lambda: udpping.sim.ping()[1.5]),  # type: ignore[call-overload] # pyright: ignore[reportArgumentType, reportCallIssue]
 ]
 
 

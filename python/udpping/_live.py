@@ -9,7 +9,8 @@ from time import monotonic
 import udpping
 from udpping._args.durations import seconds
 from udpping._args.limits import DEFAULT_PORT
-from udpping._args.options import COUNT
+from udpping._args.options import COUNT, known
+from udpping._args.targets import one_target
 from udpping._services.service import SLICE
 from udpping._services.session import Session
 from udpping._table.text import WIDTH, loss_percents
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from udpping._args.durations import Duration
     from udpping._args.options import PingOptions
+    from udpping._args.targets import AnyTarget
     from udpping._results.run import Run
 
     class Screen(Protocol):
@@ -41,7 +43,7 @@ SHARE = 20
 
 
 def live(
-    host: str = "localhost",
+    host: "AnyTarget" = "localhost",
     port: int = DEFAULT_PORT,
     *,
     every: "Duration" = 0.5,
@@ -64,7 +66,8 @@ def live(
     3
     """
     pause = seconds("every", every, SHOW)
-    session = Session([(host, port)], options)
+    known("live", options, ["every"])
+    session = Session([one_target(host, port, "host")], options)
     screen = Careful(_screen(options.get("count", COUNT)))
     stopped = False
     try:

@@ -2,52 +2,62 @@
 
 >>> import asyncio, udpping
 >>> async def main():
-...     with udpping.Server(port=0) as server:
-...         return await udpping.aio.ping(*server.address, count=2)
+...     async with udpping.Server(port=0) as server:
+...         return await udpping.aio.ping(server, count=2)
 >>> asyncio.run(main()).summary.received
 2
 
-The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main task, and the rows are lost.
+`Server`, `Monitor` and `Heartbeat` run in the background anyway: `async with` starts and stops them without
+blocking. The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main task, and the rows
+are lost.
 """
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 
 from udpping._args.limits import DEFAULT_PORT
-from udpping._args.targets import targets_of
-from udpping._services.ping import finite
+from udpping._args.options import known
+from udpping._args.targets import one_or_many, one_target, targets_of
+from udpping._services.ping import PingerBase, finite
 from udpping._services.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Unpack
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Self, TypeVar, Unpack
 
-    from udpping._args.options import PingOptions
+    from udpping._args.options import PingerOptions, PingOptions
     from udpping._args.targets import AnyTarget, Target
+    from udpping._results.rows import Row
     from udpping._results.run import Run
 
-__all__ = ["ping", "ping_many"]
+    T = TypeVar("T")
+
+__all__ = ["Pinger", "ping", "ping_many"]
 
 POLL = 0.002, 0.02
 """Seconds between two polls of a session: at first, and at most. Measurements do not depend on them."""
 
 
-async def ping(host: str = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]") -> "Run":
+async def ping(
+    host: "AnyTarget" = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]"
+) -> "Run":
     """Ping as `udpping.ping` does, with the same keywords and errors; cancelling it stops the pings.
 
     >>> import asyncio, udpping
     >>> async def main():
     ...     with udpping.Server(port=0, loss=1) as server:
     ...         try:
-    ...             await asyncio.wait_for(udpping.aio.ping(*server.address, timeout=60), 0.5)
+    ...             await asyncio.wait_for(udpping.aio.ping(server, timeout=60), 0.5)
     ...         except TimeoutError:
     ...             return server.counters.received
     >>> asyncio.run(main())
     1
     """
-    return await _finish([(host, port)], options)
+    return await _finish([one_target(host, port, "host")], options)
 
 
 async def ping_many(
@@ -58,47 +68,142 @@ async def ping_many(
     >>> import asyncio, udpping
     >>> async def main():
     ...     with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
-    ...         return await udpping.aio.ping_many([near.address, deaf.address], count=2, timeout=0.5)
+    ...         return await udpping.aio.ping_many([near, deaf], count=2, timeout=0.5)
     >>> [summary.received for summary in asyncio.run(main()).summaries]
     [2, 0]
     """
     return await _finish(targets_of(targets, port), options)
 
 
-async def _finish(targets: "list[tuple[str, int]] | list[Target]", options: "PingOptions") -> "Run":
+class Pinger(PingerBase):
+    """Pings that can be watched: `udpping.Pinger` for `async with` and `async for`.
+
+    Keywords, rows, properties and errors are those of `udpping.Pinger`. Names are looked up and sockets
+    opened when the block is entered or the first row is asked for; until then, there are no results.
+    Leaving the block, also when the task is cancelled, stops the pings.
+
+    >>> import asyncio, udpping
+    >>> async def main():
+    ...     async with udpping.Server(port=0) as server:
+    ...         async with udpping.aio.Pinger(server, count=None) as pinger:
+    ...             async for row in pinger:
+    ...                 if row.seq == 3:
+    ...                     return pinger.summary.received
+    >>> asyncio.run(main()) >= 3
+    True
+    """
+
+    _NAME = "udpping.aio.Pinger"
+
+    def __init__(
+        self,
+        host: "AnyTarget | Iterable[AnyTarget]" = "localhost",
+        port: int = DEFAULT_PORT,
+        **options: "Unpack[PingerOptions]",
+    ) -> None:
+        known("Pinger", options, ("announce", "keep"))
+        self._port = port
+        self._targets = one_or_many(host, port)
+        self._options = options
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> "Self":
+        (await self._open()).start()
+        return self
+
+    async def __aexit__(
+        self, kind: "type[BaseException] | None", error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    def __aiter__(self) -> "Self":
+        return self
+
+    async def __anext__(self) -> "Row":
+        session = await self._open()
+        # Rows that wait must not keep other tasks from their turn.
+        await asyncio.sleep(0)
+        for pause in _pauses():
+            if (row := session.next_row(0)) is not None:
+                return row
+            if session.done:
+                raise StopAsyncIteration
+            await asyncio.sleep(pause)
+        raise AssertionError
+
+    async def run(self) -> "Run":
+        """Wait for the end (with `count=None`: for `stop`) and give the whole run.
+
+        Raises NetworkError when the system ends it.
+        """
+        return await _end(await self._open())
+
+    async def add(self, target: "AnyTarget") -> None:
+        """Ping one more target, as `udpping.Pinger.add` does."""
+        added = one_target(target, self._port)
+        await _in_a_thread(partial(self._session.add, added))
+
+    def remove(self, target: "AnyTarget") -> None:
+        """Send nothing more to a target, as `udpping.Pinger.remove` does."""
+        self._session.remove(one_target(target, self._port))
+
+    async def resolve(self) -> "dict[str, Exception]":
+        """Look up the names of all targets again, as `udpping.Pinger.resolve` does."""
+        return await _in_a_thread(self._session.resolve)
+
+    async def _open(self) -> Session:
+        async with self._opening:
+            if self._opened is None:
+                announce, keep = self._options.get("announce", False), self._options.get("keep")
+                own = {"announce", "keep"}
+                options = {name: value for name, value in self._options.items() if name not in own}
+                self._opened = await _in_a_thread(
+                    lambda: Session(self._targets, options, events=True, announce=announce, keep=keep)
+                )
+            return self._opened
+
+
+async def _finish(targets: "list[Target]", options: "PingOptions") -> "Run":
     finite(options.get("count", 1))
-    session = await _open(targets, options)
+    return await _end(await _in_a_thread(lambda: Session(targets, options)))
+
+
+async def _end(session: Session) -> "Run":
     session.start()
-    pause, longest = POLL
     try:
         # Polling costs less than a thread for each of a thousand sessions.
-        while not session.done:
+        for pause in _pauses():
+            if session.over:
+                break
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, longest)
         return session.finish()
     finally:
         session.stop()
 
 
-async def _open(targets: "list[tuple[str, int]] | list[Target]", options: "PingOptions") -> Session:
-    """Look the names up, which may take seconds, in a thread that nobody waits for when this is cancelled."""
+def _pauses() -> "Iterator[float]":
+    pause, longest = POLL
+    while True:
+        yield pause
+        pause = min(pause * 1.5, longest)
+
+
+async def _in_a_thread(work: "Callable[[], T]") -> "T":
+    """Look names up, which may take seconds, in a thread that nobody waits for when this is cancelled."""
     loop = asyncio.get_running_loop()
-    opened: asyncio.Future[Session] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(session: "Session | None", error: "BaseException | None") -> None:
-        if session is not None and not opened.done():
-            opened.set_result(session)
-        elif error is not None and not opened.done():
-            opened.set_exception(error)
+    def settle(result: "Callable[[], None]") -> None:
+        if not done.done():
+            result()
 
-    def work() -> None:
-        session, failure = None, None
+    def run() -> None:
         try:
-            session = Session(targets, options)
+            result = partial(done.set_result, work())
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-            failure = error
+            result = partial(done.set_exception, error)
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, session, failure)
+            loop.call_soon_threadsafe(settle, result)
 
-    Thread(target=work, name="udpping open", daemon=True).start()
-    return await opened
+    Thread(target=run, name="udpping open", daemon=True).start()
+    return await done

@@ -6,6 +6,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.durations import HEARTBEAT, SIMULATION, seconds
 from udpping._args.grammar import delay_text, detector_text, loss_text
+from udpping._args.keywords import suggests_keywords
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, checked
 from udpping._results.run import SimRun, Summary
 from udpping._results.settings import measured
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Watched", "heartbeat", "ping"]
 
 
+@suggests_keywords
 def ping(
     *,
     count: int = COUNT,
@@ -107,6 +109,7 @@ class Watched:
         return f"<udpping.sim.Watched: {told}>"
 
 
+@suggests_keywords
 def heartbeat(
     faults: "int | Iterable[str]" = 1,
     *,

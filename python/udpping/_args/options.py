@@ -3,18 +3,18 @@
 from udpping import _core
 from udpping._args.checks import any_whole, flag, optional, text, whole
 from udpping._args.durations import LINGER, SPIN, WAIT, within
+from udpping._args.keywords import unexpected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypedDict
 
     from udpping._args.durations import Duration
 
-    class RunOptions(TypedDict, total=False):
-        """The keywords of `udpping.ping` that `udpping.sim.ping` has too."""
+    class Schedule(TypedDict, total=False):
+        """The keywords that every kind of ping has."""
 
-        count: int
         timeout: Duration
         interval: Duration | None
         linger: Duration | None
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         schedule: str
         seed: int | None
 
-    class PingOptions(RunOptions, total=False):
-        """The keywords of `udpping.ping`."""
+    class Sockets(TypedDict, total=False):
+        """The keywords that a simulated ping does not have."""
 
         bind: str | None
         ttl: int | None
@@ -36,6 +36,21 @@ if TYPE_CHECKING:
         family: str | None
         busy: bool
         spin: Duration | None
+
+    class RunOptions(Schedule, total=False):
+        """The keywords of `udpping.ping` that `udpping.sim.ping` has too."""
+
+        count: int
+
+    class PingOptions(RunOptions, Sockets, total=False):
+        """The keywords of `udpping.ping`."""
+
+    class PingerOptions(Schedule, Sockets, total=False):
+        """The keywords of `udpping.Pinger`."""
+
+        count: int | None
+        announce: bool
+        keep: int | None
 
 
 COUNT, TIMEOUT, MESSAGE, FIRST_SEQ, SCHEDULE = _core.ping_defaults()
@@ -65,10 +80,15 @@ PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
 
 def checked(options: "Mapping[str, object]") -> "dict[str, Any]":
     """Check the types of keywords; the core checks their ranges."""
-    for name in options:
-        if name not in PING:
-            raise TypeError(f"ping() got an unexpected keyword argument {name!r}")
+    known("ping", options)
     return {name: PING[name][0](name, value) for name, value in options.items()}
+
+
+def known(function: str, options: "Mapping[str, object]", more: "Sequence[str]" = ()) -> None:
+    """Refuse keywords that neither `ping` has, nor the function in addition to these."""
+    for name in options:
+        if name not in PING and name not in more:
+            raise unexpected(function, name, (*PING, *more))
 
 
 def complete(options: "Mapping[str, object]") -> "dict[str, Any]":

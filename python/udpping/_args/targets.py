@@ -5,21 +5,25 @@ from typing import NamedTuple
 
 from udpping._args.checks import items, optional, refuse, text, whole
 from udpping._args.limits import DEFAULT_PORT, MAX_PORT
-from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Protocol, TypeAlias
 
-    from udpping._services.server import Server
+    class Addressed(Protocol):
+        """Has the address of a target, as a `Server`, a `Monitor` and a `FarEnd` have."""
 
-    AnyTarget: TypeAlias = "str | tuple[str, int] | Target | Server"
+        @property
+        def address(self) -> tuple[str, int]: ...
+
+    AnyTarget: TypeAlias = "str | tuple[str, int] | Target | Addressed"
 
 
 class Target(NamedTuple):
     """Whom to ping, with what is special about these pings: for `ping_many` and `Pinger`.
 
-    * `host`, `port`: a name or an address, and a port from 1 to 65,535, by default 12000.
+    * `host`, `port`: a name or an address, and a port from 1 to 65,535, by default 12000; or both in one
+      text, such as `"host:12000"` or `"[::1]:12000"`.
     * `dscp`: class of service, from 0 to 63; `None` is that of the call.
     * `size`: bytes of payload, with the range of `ping`; `None` is that of the call.
 
@@ -40,28 +44,36 @@ class Target(NamedTuple):
 
 
 EXPECTED = 'text such as "host:12000", (host, port), a Target or a Server'
-NO_PAIR = "a tuple to be (host, port), with a whole number as its port; several targets go into a list"
+NO_PAIR = (
+    "a tuple to be (host, port), with a whole number as its port; several targets go into a list for"
+    " ping_many or Pinger"
+)
 
 
-def one_target(target: object, port: int) -> Target:
-    """Read a target in any form; `port` replaces a missing one."""
+def one_target(target: object, port: int, called: str = "target") -> Target:
+    """Read a target in any form; `port` replaces a missing one, and errors say what it is `called`."""
+    port = whole("port", port)
     if isinstance(target, str):
-        return Target(*parse_target(target, port))
+        return Target(*parse_target(target, port, called))
     if isinstance(target, Target):
         maybe = optional(whole)
-        return Target(
-            text("host", target.host),
-            whole("port", target.port),
-            maybe("dscp", target.dscp),
-            maybe("size", target.size),
-        )
+        place = parse_target(target.host, whole("port", target.port))
+        return Target(*place, maybe("dscp", target.dscp), maybe("size", target.size))
     try:
-        name, number = items("target", getattr(target, "address", target), EXPECTED)
+        name, number = items(called, getattr(target, "address", target), EXPECTED)
     except ValueError:
-        raise refuse("target", target, EXPECTED) from None
+        raise refuse(called, target, EXPECTED) from None
     if isinstance(number, tuple) or (isinstance(number, str) and not number.isdecimal()):
-        raise refuse("target", target, NO_PAIR)
+        raise refuse(called, target, NO_PAIR)
     return Target(text("host", name), whole("port", number))
+
+
+def one_place(target: object, port: int, called: str) -> tuple[str, int]:
+    """Read a target that is not pinged by `ping` or `Pinger`, and so has no options of its own."""
+    host, port, dscp, size = one_target(target, port, called)
+    if dscp is not None or size is not None:
+        raise refuse(called, target, "a target without dscp and size, which are for pings")
+    return host, port
 
 
 def targets_of(targets: object, port: int) -> list[Target]:
@@ -74,37 +86,36 @@ def targets_of(targets: object, port: int) -> list[Target]:
 
 def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int) -> list[Target]:
     """Read the targets of `Pinger`: one, or a list."""
-    if isinstance(targets, str):
-        whole("port", port)
-        return [one_target(targets, port) if ":" in targets else Target(targets, port)]
-    if isinstance(targets, tuple) or hasattr(targets, "address"):
-        return [one_target(targets, port)]
-    if not isinstance(targets, Iterable):
-        text("host", targets)
+    if isinstance(targets, (str, tuple)) or not isinstance(targets, Iterable) or hasattr(targets, "address"):
+        return [one_target(targets, port, "host")]
     read = targets_of(targets, port)
     if not read:
         raise refuse("host", targets, "a target, or a list with at least one")
     return read
 
 
-def parse_target(text: str, port: int = DEFAULT_PORT) -> tuple[str, int]:
+def parse_target(target: str, port: int = DEFAULT_PORT, called: str = "target") -> tuple[str, int]:
     """Read `host`, `host:port`, `v6` or `[v6]:port`; `port` replaces a missing one."""
-    host, tail = text, ""
-    if text.startswith("["):
-        host, bracket, tail = text[1:].partition("]")
+    host, tail = text("host", target), ""
+    if host.startswith("["):
+        host, bracket, tail = host[1:].partition("]")
         if not bracket or tail[:1] not in {"", ":"}:
             host = ""
-    elif text.count(":") == 1:
-        host, colon, tail = text.partition(":")
+    elif host.count(":") == 1:
+        host, colon, tail = host.partition(":")
         tail = colon + tail
     if not host:
-        raise ConfigError(f"target {text!r} is not usable: expected host, host:port or [IPv6]:port")
+        raise refuse(called, target, "host, host:port or [IPv6]:port")
     if tail:
         digits = tail[1:]
-        port = int(digits) if digits.isascii() and digits.isdigit() else 0
+        port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST else 0
         if not 1 <= port <= MAX_PORT:
-            raise ConfigError(f"target {text!r} is not usable: expected a port from 1 to {MAX_PORT}")
+            raise refuse(called, target, f"a port from 1 to {MAX_PORT}")
     return host, port
+
+
+LONGEST = 9
+"""The most digits that are read of a port."""
 
 
 def target_text(host: str, port: int) -> str:

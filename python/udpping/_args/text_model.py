@@ -1,11 +1,13 @@
 """The base class of the models of losses and delays and of the detectors."""
 
+from udpping._args.keywords import SuggestsKeywords
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
 
 
-class TextModel:
+class TextModel(SuggestsKeywords):
     """A checked text. Those of one module are equal when their texts are."""
 
     __slots__ = ("_text",)

@@ -8,6 +8,7 @@ from udpping import _core
 from udpping._args import checks, durations
 from udpping._args.keys import read_keys
 from udpping._args.limits import MONITOR_PORT
+from udpping._args.targets import one_place
 from udpping._services.service import Service, wait_for
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from udpping._args.checks import Path
     from udpping._args.durations import Duration
+    from udpping._args.targets import AnyTarget
 
 
 LONGEST_ID = 64
@@ -35,7 +37,8 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     `.last_error` and tried again, and a name that moves to another address is followed.
 
     * `host`, `port`: the monitor: a name or an address, by default this machine, and a port from 1 to 65,535,
-      by default 12001.
+      by default 12001. `host` may have the port in it, which then counts: `"host:12001"`, `"[::1]:12001"`,
+      `(host, port)`, or a `Monitor`.
     * `interval`: the time from one heartbeat to the next, from 1 ms to a day. The schedule is
       absolute: what a stopped or sleeping sender missed is skipped, and never caught up with.
     * `id`: who is alive: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of this machine,
@@ -74,7 +77,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
     def __init__(
         self,
-        host: str = "localhost",
+        host: "AnyTarget" = "localhost",
         port: int = MONITOR_PORT,
         *,
         interval: "Duration" = 1.0,
@@ -87,7 +90,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
         touch: "Duration | None" = None,
         count: int | None = None,
     ) -> None:
-        self._target = checks.text("host", host), checks.whole("port", port)
+        self._target = one_place(host, port, "host")
         self._interval = durations.seconds("interval", interval, durations.HEARTBEAT)
         self._key = key, key_name
         self._id = machine_name() if id is None else checks.text("id", id)

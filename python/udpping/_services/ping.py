@@ -1,10 +1,12 @@
 """`ping`, `Pinger` and `ping_many`: measure round trips and loss."""
 
 from udpping._args.checks import refuse
+from udpping._args.keywords import SuggestsKeywords, suggests_keywords
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
 from udpping._args.targets import one_or_many, one_target, targets_of
 from udpping._services.session import Session
+from udpping.errors import NetworkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from udpping._results.run import Run, Summary
 
 
+@suggests_keywords
 def ping(
-    host: str = "localhost",
+    host: "AnyTarget" = "localhost",
     port: int = DEFAULT_PORT,
     *,
     count: int = COUNT,
@@ -48,7 +51,8 @@ def ping(
     counted apart. A round trip is that of RFC 2681, on a clock that never steps.
 
     * `host`, `port`: who is asked: a name or an address, by default this machine, and a port from 1 to
-      65,535, by default 12000, that of the course.
+      65,535, by default 12000, that of the course. `host` may have the port in it, which then counts:
+      `"host:12000"`, `"[::1]:12000"`, `(host, port)`, a `Server`, or a `Target`.
     * `count`: how many pings, from 1, by default 10. `Pinger` can go on for ever.
     * `timeout`: how long to wait for each reply, from 1 µs to a day, by default 1 s. What comes after it is
       `late`.
@@ -98,10 +102,10 @@ def ping(
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
-    ...     run = udpping.ping(*server.address, count=3)
+    ...     run = udpping.ping(server, count=3)
     >>> [row.status for row in run]
     ['reply', 'reply', 'reply']
-    >>> run.row(0).reply[:7]
+    >>> run[0].reply[:7]
     b'PING 1 '
 
     On a schedule, here a thousand a second, the answer to one ping may overtake that to another:
@@ -120,7 +124,7 @@ def ping(
     """
     finite(count)
     session = Session(
-        [(host, port)],
+        [one_target(host, port, "host")],
         {
             "count": count,
             "timeout": timeout,
@@ -145,6 +149,7 @@ def ping(
     return session.finish()
 
 
+@suggests_keywords
 def ping_many(
     targets: "Iterable[AnyTarget]",
     *,
@@ -218,7 +223,66 @@ def ping_many(
     return session.finish()
 
 
-class Pinger:
+class PingerBase(SuggestsKeywords):
+    """What the pingers of `udpping` and of `udpping.aio` share."""
+
+    _opened: "Session | None" = None
+    _NAME = "udpping.Pinger"
+
+    @property
+    def _session(self) -> Session:
+        if self._opened is None:
+            raise NetworkError("the pinger is not open: use `async with`, or ask for its first row")
+        return self._opened
+
+    @property
+    def address(self) -> str:
+        """The address and port that the first name stands for: `127.0.0.1:12000` or `[::1]:12000`."""
+        name, address, _ = self._session.targets[0]
+        return address or name
+
+    @property
+    def problems(self) -> "dict[str, str]":
+        """Why pings have the status `error`, by target: the latest reason of each.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server:
+        ...     pinger = udpping.Pinger([server, "no-such-host.invalid"], count=1)
+        ...     statuses = [row.status for row in pinger]
+        >>> sorted(statuses), list(pinger.problems)
+        (['error', 'reply'], ['no-such-host.invalid:12000'])
+        """
+        return {name: problem for name, _, problem in self._session.targets if problem}
+
+    @property
+    def summary(self) -> "Summary":
+        """What the pings come to so far; ask at any time."""
+        return self._session.summary()
+
+    @property
+    def missed_rows(self) -> int:
+        """Rows that came while 65,536 others waited to be taken. The run and the summary have them."""
+        return self._session.missed_rows
+
+    def so_far(self) -> "Run":
+        """Give the run until now: pings that wait for an answer have no row yet. Ask at any time."""
+        return self._session.run()
+
+    def stop(self) -> None:
+        """Send no more and wait for nothing. May be called twice, and from another thread."""
+        self._session.stop()
+
+    def __repr__(self) -> str:
+        session = self._opened
+        if session is None:
+            return f"<{self._NAME}: not open>"
+        names = [name for name, *_ in session.targets]
+        target = names[0] if len(names) == 1 else f"{len(names):,} targets"
+        state = "over" if session.over else "running" if session.started else "not started"
+        return f"<{self._NAME} of {target}, {session.summary().sent:,} pings settled: {state}>"
+
+
+class Pinger(PingerBase):
     """Pings that can be watched, to one target or many: iterate over it for the rows as they come.
 
     A row comes when its ping is answered or given up, and again when a late reply or a duplicate changes
@@ -296,7 +360,7 @@ class Pinger:
         keep: int | None = None,
     ) -> None:
         self._port = port
-        self._session = Session(
+        self._opened = Session(
             one_or_many(host, port),
             {
                 "count": count,
@@ -341,39 +405,6 @@ class Pinger:
             raise StopIteration
         return row
 
-    @property
-    def address(self) -> str:
-        """The address and port that the first name stands for: `127.0.0.1:12000` or `[::1]:12000`."""
-        name, address, _ = self._session.targets[0]
-        return address or name
-
-    @property
-    def problems(self) -> "dict[str, str]":
-        """Why pings have the status `error`, by target: the latest reason of each.
-
-        >>> import udpping
-        >>> with udpping.Server(port=0) as server:
-        ...     pinger = udpping.Pinger([server, "no-such-host.invalid"], count=1)
-        ...     statuses = [row.status for row in pinger]
-        >>> sorted(statuses), list(pinger.problems)
-        (['error', 'reply'], ['no-such-host.invalid:12000'])
-        """
-        return {name: problem for name, _, problem in self._session.targets if problem}
-
-    @property
-    def summary(self) -> "Summary":
-        """What the pings come to so far; ask at any time."""
-        return self._session.summary()
-
-    @property
-    def missed_rows(self) -> int:
-        """Rows that came while 65,536 others waited to be taken. The run and the summary have them."""
-        return self._session.missed_rows
-
-    def so_far(self) -> "Run":
-        """Give the run until now: pings that wait for an answer have no row yet. Ask at any time."""
-        return self._session.run()
-
     def run(self) -> "Run":
         """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and give the whole run.
 
@@ -414,10 +445,6 @@ class Pinger:
         """
         return self._session.resolve()
 
-    def stop(self) -> None:
-        """Send no more and wait for nothing. May be called twice, and from another thread."""
-        self._session.stop()
-
 
 class PrintedPinger(Pinger):
     """Pings whose rows are printed, by the command line and the lab."""
@@ -431,7 +458,7 @@ class PrintedPinger(Pinger):
         announce: bool = False,
         flood: bool | None = None,
     ) -> None:
-        self._session = Session(targets, options, events=rows, announce=announce, flood=flood)
+        self._opened = Session(targets, options, events=rows, announce=announce, flood=flood)
 
     def miss_no_row(self, memory: int | None = None) -> None:
         """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""

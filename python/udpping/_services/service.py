@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from udpping._args.keywords import SuggestsKeywords
 from udpping.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def _leave_to_parent() -> None:
         _started.clear()
 
 
-class Service(Generic[CoreT]):
-    """Runs in the background between `start()` and `stop()`, or within a `with` block."""
+class Service(SuggestsKeywords, Generic[CoreT]):
+    """Runs in the background between `start()` and `stop()`, or within a `with` or an `async with` block."""
 
     _core: CoreT
 
@@ -108,6 +109,22 @@ class Service(Generic[CoreT]):
     def __enter__(self) -> "Self":
         self.start()
         return self
+
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> "Self":
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: "type[BaseException] | None", error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        from asyncio import to_thread
+
+        # It may wait for a file, or for a goodbye to leave.
+        await to_thread(self.__exit__, kind, error, trace)
 
     @property
     def running(self) -> bool:

@@ -36,7 +36,7 @@ class Session:
         flood: bool | None = None,
     ) -> None:
         """Look up the targets and open sockets; `flood` is whether the command line was told to flood."""
-        self._started = False
+        self.started = False
         several = [
             Target(checks.text("host", host), checks.whole("port", port), *more)
             for host, port, *more in targets
@@ -83,6 +83,11 @@ class Session:
         return self._core.done
 
     @property
+    def over(self) -> bool:
+        """Whether the run is over; rows may wait to be taken."""
+        return self._core.wait(0)
+
+    @property
     def missed_rows(self) -> int:
         """Rows that were not taken in time, so that `next_row` cannot return them. The run has them."""
         return self._core.missed_events
@@ -98,8 +103,8 @@ class Session:
 
     def start(self) -> None:
         """Start the run, unless it was started."""
-        if not self._started:
-            self._started = True
+        if not self.started:
+            self.started = True
             self._core.start()
 
     def stop(self) -> None:

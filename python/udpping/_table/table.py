@@ -1,6 +1,6 @@
 """`Table`: the base of all results, for Arrow, pandas, polars, CSV, JSON and plain loops."""
 
-from typing import TYPE_CHECKING, Generic, overload
+from typing import TYPE_CHECKING, Generic, SupportsIndex, overload
 
 from udpping._args import checks
 
@@ -56,8 +56,12 @@ class Table(Generic[RowT_co]):
     def __len__(self) -> int:
         return len(self._core)
 
-    def __getitem__(self, name: str) -> "_core.Column":
-        r"""One column. Unknown names raise KeyError.
+    @overload
+    def __getitem__(self, key: str) -> "_core.Column": ...
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> RowT_co: ...
+    def __getitem__(self, key: str | SupportsIndex) -> "_core.Column | RowT_co":
+        r"""One column, by its name (KeyError if unknown), or one row, by its index, as `row` gives it.
 
         A column is a sequence: `len(column)`, `column[i]` (negative from the end; IndexError beyond),
         iteration. It has a `name`, a `null_count`, `to_list()`, and `null_mask()`: one byte for each row, 1
@@ -66,16 +70,24 @@ class Table(Generic[RowT_co]):
         All have Arrow's `__arrow_c_array__`.
 
         >>> import udpping
-        >>> column = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")["rtt_ns"]
+        >>> run = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")
+        >>> run[-1].seq
+        3
+        >>> column = run["rtt_ns"]
         >>> column.to_list(), column[-1], column.null_count, column.null_mask()
         ([2000000, None, 2000000], 2000000, 1, b'\x00\x01\x00')
         """
-        return self._core[checks.text("column", name)]
+        if isinstance(key, str):
+            return self._core[checks.text("column", key)]
+        if isinstance(key, bool) or not isinstance(key, SupportsIndex):
+            expected = "the name of a column, or the index of a row; for several rows, list(table)[2:5]"
+            raise checks.refuse("key", key, expected)
+        return self.row(key)
 
     def __iter__(self) -> "Iterator[RowT_co]":
         return map(self._row, map(self._core.row, range(len(self._core))))
 
-    def row(self, index: int) -> "RowT_co":
+    def row(self, index: SupportsIndex) -> "RowT_co":
         """Give the row at `index`, counted from 0, or from the end when negative. IndexError beyond.
 
         >>> import udpping

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from udpping._args import checks, durations
+from udpping._args.keywords import SuggestsKeywords
 from udpping._args.limits import MAX_PORT
 from udpping.errors import AddressError, ConfigError, NetworkError, PortBusyError
 from udpping.testing._script import Received, Refuse, Reply, reader
@@ -42,7 +43,7 @@ TTL = {(socket.IPPROTO_IP, socket.IP_TTL), (socket.IPPROTO_IPV6, socket.IPV6_HOP
 TOS = {(socket.IPPROTO_IP, socket.IP_TOS), (socket.IPPROTO_IPV6, socket.IPV6_TCLASS)}
 
 
-class FarEnd:
+class FarEnd(SuggestsKeywords):
     """Answers the datagrams that come, while its `with` block lasts.
 
     * `script`: a `Reply` for every datagram; a list, or anything to iterate over, with a step for each

@@ -1,0 +1,59 @@
+"""Suggests the right keyword for a misspelt one, in the words of Python from 3.13 on."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Self, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+TAKES_ALL = 0x08
+"""The flag of a function with `**options`, which checks them itself."""
+BY_PYTHON = sys.version_info >= (3, 13)
+"""Whether Python itself suggests the keywords of a signature."""
+
+
+def unexpected(function: str, name: str, known: "Iterable[str]") -> TypeError:
+    """Make the error for an unknown keyword."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*known], n=1)
+    meant = f". Did you mean {near[0]!r}?" if near else ""
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}{meant}")
+
+
+def suggests_keywords(function: "F") -> "F":
+    """Let a function suggest the right keyword."""
+    if BY_PYTHON:
+        return function
+    from functools import wraps
+
+    @wraps(function)
+    def call(*args: object, **keywords: object) -> object:
+        refuse_unknown(function.__name__, function, keywords)
+        return function(*args, **keywords)
+
+    return call  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+
+class SuggestsKeywords:
+    """Lets the constructor of a class suggest the right keyword."""
+
+    __slots__ = ()
+
+    if not BY_PYTHON:
+
+        def __new__(cls, *_args: object, **keywords: object) -> "Self":
+            refuse_unknown(f"{cls.__name__}.__init__", cls.__init__, keywords)
+            return super().__new__(cls)
+
+
+def refuse_unknown(name: str, function: "Callable[..., object]", keywords: "dict[str, object]") -> None:
+    code = getattr(function, "__code__", None)
+    if keywords and code is not None and not code.co_flags & TAKES_ALL:
+        known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        for keyword in keywords:
+            if keyword not in known:
+                raise unexpected(name, keyword, known)
