@@ -50,8 +50,8 @@ fn sample() -> Sample<'static> {
         status: Some(&run.status),
         seq: Some(&run.seq),
         sent: Some(&run.sent),
-        due: None,
         copies: Some(&run.copies),
+        ..Columns::default()
     })
     .expect("columns that fit")
 }

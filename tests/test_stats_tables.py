@@ -366,7 +366,7 @@ BAD: list[tuple[object, str]] = [
     ({"rtt_ns": [1], "status": [None]}, "status null"),
     ({"rtt_ns": [1], "status": [1]}, "status of type Int64"),
     ({"rtt_ns": [None], "status": ["reply"]}, "reply of row 0"),
-    ({"rtt_ns": [1], "sent_ns": [None]}, "without sent_ns"),
+    ({"rtt_ns": [1], "sent_ns": [None]}, "without arrival or sent_ns"),
     ({"rtt_ns": [1, 2], "sent_ns": [0, None]}, "sent_ns null"),
 ]
 

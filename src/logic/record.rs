@@ -115,7 +115,7 @@ impl Column {
 }
 
 /// The columns of the table of a run, in their order.
-pub const COLUMNS: [Column; 18] = [
+pub const COLUMNS: [Column; 19] = [
     Column::time("run"),
     Column::new("target", Kind::Word, ""),
     Column::new("seq", Kind::U64, ""),
@@ -134,6 +134,7 @@ pub const COLUMNS: [Column; 18] = [
     Column::new("match", Kind::Word, "").or_missing(),
     Column::time("server_recv_ns"),
     Column::time("server_sent_ns"),
+    Column::new("arrival", Kind::U64, "").or_missing(),
 ];
 
 /// One ping, as it stands.
@@ -163,6 +164,8 @@ pub struct Row {
     pub reply: Option<Reply>,
     /// The server's times, if its reply has them.
     pub server: ServerTimes,
+    /// The place of its reply among those to this target, in the order in which they came, from 1.
+    pub arrival: Option<u64>,
 }
 
 /// The sender of an answer. An ICMP message has no port.

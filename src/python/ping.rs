@@ -221,6 +221,7 @@ impl PingSession {
             reply.map(|reply| reply.matched.name()).into_bound_py_any(py)?,
             row.server.received.into_bound_py_any(py)?,
             row.server.sent.into_bound_py_any(py)?,
+            row.arrival.into_bound_py_any(py)?,
         ];
         PyTuple::new(py, values)
     }

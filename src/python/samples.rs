@@ -26,6 +26,8 @@ pub(super) type Labelled<'a> = (i64, Option<&'a str>, Sample<'a>);
 const SHOWN: usize = 300;
 
 /// Columns that only some statistics need; they are read on request.
+pub(super) const ARRIVAL: &str = "arrival";
+pub(super) const USER_RTT: &str = "user_rtt_ns";
 pub(super) const SENT: &str = "sent_ns";
 pub(super) const DUE: &str = "due_ns";
 pub(super) const COPIES: &str = "copies";
@@ -74,7 +76,7 @@ impl Samples {
 }
 
 /// Bytes of a row while it is read: its columns in one piece.
-const READ: usize = 160;
+const READ: usize = 192;
 /// Bytes of a row while a statistic is computed of it.
 const COMPUTED: usize = 96;
 
@@ -124,6 +126,8 @@ struct Pings {
     rtt: ScalarBuffer<Nanos>,
     status: Option<ScalarBuffer<u8>>,
     seq: Option<ScalarBuffer<u64>>,
+    arrival: Option<ScalarBuffer<i64>>,
+    user_rtt: Option<ScalarBuffer<Nanos>>,
     sent: Option<ScalarBuffer<Nanos>>,
     due: Option<ScalarBuffer<Nanos>>,
     copies: Option<ScalarBuffer<u32>>,
@@ -163,6 +167,8 @@ impl Pings {
             seq: column("seq")?,
             run: column("run")?,
             target: column("target")?,
+            arrival: only(ARRIVAL)?,
+            user_rtt: only(USER_RTT)?,
             sent: only(SENT)?,
             due: only(DUE)?,
             copies: only(COPIES)?,
@@ -176,6 +182,8 @@ impl Pings {
             rtt: &self.rtt[places.clone()],
             status: self.status.as_ref().map(|status| &status[places.clone()]),
             seq: self.seq.as_ref().map(|seq| &seq[places.clone()]),
+            arrival: self.arrival.as_ref().map(|arrival| &arrival[places.clone()]),
+            user_rtt: self.user_rtt.as_ref().map(|user_rtt| &user_rtt[places.clone()]),
             sent: self.sent.as_ref().map(|sent| &sent[places.clone()]),
             due: self.due.as_ref().map(|due| &due[places.clone()]),
             copies: self.copies.as_ref().map(|copies| &copies[places.clone()]),
@@ -193,6 +201,8 @@ struct Raw {
     seq: Option<Vec<ArrayRef>>,
     run: Option<Vec<ArrayRef>>,
     target: Option<Vec<ArrayRef>>,
+    arrival: Option<Vec<ArrayRef>>,
+    user_rtt: Option<Vec<ArrayRef>>,
     sent: Option<Vec<ArrayRef>>,
     due: Option<Vec<ArrayRef>>,
     copies: Option<Vec<ArrayRef>>,
@@ -232,6 +242,8 @@ impl Raw {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),
             seq: seq.map(|seq| in_order(seq, order)),
+            arrival: extra(ARRIVAL, rows, self.arrival, order, times)?,
+            user_rtt: extra(USER_RTT, rows, self.user_rtt, order, times)?,
             sent: extra(SENT, rows, self.sent, order, times)?.filter(known),
             due: extra(DUE, rows, self.due, order, times)?.filter(known),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,

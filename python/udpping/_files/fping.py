@@ -93,7 +93,7 @@ class Reader:
             known = log.pings.get(seq)
             rtt = None if text == "-" else nanoseconds(text, 1_000_000, line)
             if known is None and rtt is not None:
-                log.reply(seq, rtt)
+                log.reply(seq, rtt, ordered=False)
             elif known is not None and known[2] != rtt:
                 raise ConfigError(
                     f"line {line}: {text[:40]!r} of ping {seq} is not usable: its line says otherwise"

@@ -138,7 +138,19 @@ def _rows(trips: "list[Any]", target: str, began: int | None, where: str) -> "li
             "server_sent_ns": _at(trip, "timestamps", "server", "send", "wall"),
         }
         rows.append(row)
+    _number_replies(trips, rows)
     return rows
+
+
+def _number_replies(trips: "list[Any]", rows: "list[dict[str, Any]]") -> None:
+    """Set `arrival`, if one clock of the client has the times at which it received all replies."""
+    replied = [place for place, row in enumerate(rows) if row["copies"]]
+    for clock in ("monotonic", "wall"):
+        came = {place: _at(trips[place], "timestamps", "client", "receive", clock) for place in replied}
+        if None not in came.values():
+            for arrival, place in enumerate(sorted(replied, key=lambda place: came[place] or 0), 1):
+                rows[place]["arrival"] = arrival
+            return
 
 
 def _settings(version: object, config: "dict[str, Any]", target: str, began: int | None) -> "dict[str, Any]":

@@ -17,7 +17,7 @@ LONGEST = 40
 """The most characters of a number."""
 FIRSTS = (0, 1)
 """The number of the first ping: every program begins with one of these."""
-TIMEOUT = ("timeout", None, None, None, None, None)
+TIMEOUT = ("timeout", None, None, None, None, None, None)
 
 
 class PingLog:
@@ -25,12 +25,12 @@ class PingLog:
         self.name = name
         self.pings: dict[int, tuple[Any, ...]] = {}
         self.copies: dict[int, int] = {}
-        self.facts: dict[str, Any] = {"reordered": 0}
+        self.facts: dict[str, Any] = {}
         self.first = first
         self.count: int | None = None
         self.received: int | None = None
         self.copied: int | None = None
-        self._expected = -1
+        self._came = 0
 
     def reply(
         self,
@@ -42,22 +42,21 @@ class PingLog:
         ttl: int | None = None,
         size: int | None = None,
         again: bool = False,
+        ordered: bool = True,
     ) -> None:
-        """Record a reply received `at`; another reply to the same ping is a copy."""
+        """Record a reply received `at`, after those before if `ordered`. Another to this ping is a copy."""
         self.copies[seq] = self.copies.get(seq, 0) + 1
         known = self.pings.get(seq)
         if known is not None and known[0] == "reply":
             return
         sent = None if at is None or rtt is None or again else at - rtt
-        self.pings[seq] = ("reply", sent, rtt, source, ttl, size)
-        if seq < self._expected:
-            self.facts["reordered"] += 1
-        self._expected = max(self._expected, seq + 1)
+        self._came += 1
+        self.pings[seq] = ("reply", sent, rtt, source, ttl, size, self._came if ordered else None)
 
     def lost(self, seq: int, status: str = "timeout", source: str | None = None) -> None:
         """Record that no reply came, or why; a reply to the same ping replaces this."""
         if self.pings.get(seq, TIMEOUT)[0] == "timeout":
-            self.pings[seq] = TIMEOUT if status == "timeout" else (status, None, None, source, None, None)
+            self.pings[seq] = TIMEOUT if status == "timeout" else (status, None, None, source, *TIMEOUT[4:])
 
     def answered(self) -> int:
         return sum(ping[0] == "reply" for ping in self.pings.values())
@@ -122,7 +121,7 @@ def run_of_logs(runs: "list[list[PingLog]]", settings: "dict[str, Any]") -> "Run
             run = place + 1 if start is None and len(runs) > 1 else start
             for log, span in zip(logs, spans[place], strict=True):
                 for seq in span:
-                    status, sent, rtt, source, ttl, size = log.pings.get(seq, TIMEOUT)
+                    status, sent, rtt, source, ttl, size, arrival = log.pings.get(seq, TIMEOUT)
                     copies = log.copies.get(seq, 0)
                     yield {
                         "run": run,
@@ -137,6 +136,7 @@ def run_of_logs(runs: "list[list[PingLog]]", settings: "dict[str, Any]") -> "Run
                         "ttl": ttl,
                         "bytes": size,
                         "match": "seq" if copies else None,
+                        "arrival": arrival,
                     }
 
     core = _core.run_from_rows(rows())
@@ -150,8 +150,7 @@ def run_of_logs(runs: "list[list[PingLog]]", settings: "dict[str, Any]") -> "Run
         **settings,
     }
     each = [_facts(name, logs) for name, logs in of_target.items()]
-    total = {"reordered": sum(facts["reordered"] for facts in each)}
-    total |= {name: value for name, value in each[0].items() if name != "target"} if len(each) == 1 else {}
+    total = {name: value for name, value in each[0].items() if name != "target"} if len(each) == 1 else {}
     return run_of(core, {"settings": settings, "rows": len(core), "summary": total, "summaries": each})
 
 
@@ -160,9 +159,8 @@ def _began(logs: list[PingLog]) -> int | None:
 
 
 def _facts(name: str, logs: list[PingLog]) -> "dict[str, Any]":
-    """Return what the rows of a target do not tell; of several runs, only how many were reordered."""
-    reordered = sum(log.facts["reordered"] for log in logs)
-    return {**(logs[0].facts if len(logs) == 1 else {}), "target": name, "reordered": reordered}
+    """Return what the rows of a target do not tell; of several runs, nothing."""
+    return {**(logs[0].facts if len(logs) == 1 else {}), "target": name}
 
 
 def run_of_pings(logs: "list[PingLog]") -> "Run":

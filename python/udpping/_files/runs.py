@@ -80,9 +80,16 @@ def _beside(told: "Facts", rows: "Facts", beside: set[str], most: "Callable[[], 
         low, high = (rows["rtt_min_ns"] or 0) * (1 - error), (rows["rtt_max_ns"] or 0) * (1 + error)
         if all(low <= told.get(name, low) <= high for name in SKETCHED):
             names |= {"quantile_error", *SKETCHED}
+        # They grew with each reply, and are rounded otherwise than those of all at once.
+        names |= {name for name in ("rtt_avg_ns", "rtt_stddev_ns") if _near(told.get(name), rows[name])}
     return {name: value for name, value in told.items() if name in names}
 
 
+def _near(told: "float | None", rows: "float | None") -> bool:
+    return told is not None and rows is not None and abs(told - rows) <= ROUNDED * rows
+
+
+ROUNDED = 1e-9
 COUNTS = (
     "sent",
     "received",

@@ -52,6 +52,11 @@ class Row(NamedTuple):
     """When the server received the ping: the place for it. No reply says so yet, so it is `None`."""
     server_sent_ns: int | None
     """When the server sent the reply: likewise."""
+    arrival: int | None
+    """The place of its first reply among those of this run and target, in the order in which they came.
+
+    From 1; late ones count too. Reordering and jitter go by it.
+    """
 
 
 class LogRow(NamedTuple):

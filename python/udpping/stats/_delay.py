@@ -3,7 +3,7 @@
 from udpping import _core
 from udpping._args import checks
 from udpping.stats._results import Ipdv, Jitter, Pdv, RoundTrip, made
-from udpping.stats._tables import read
+from udpping.stats._tables import ORDER, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,17 +99,18 @@ def jitter(table: "Frame") -> Jitter:
     `last_ns`.
 
     Of no reply and of one everything is `None`; of two, J is a sixteenth of their difference. Needs
-    `sent_ns`. `table` is anything that `Pings` takes. Raises ConfigError.
+    `arrival`, or else `sent_ns`: see `reordering`. `table` is anything that `Pings` takes. Raises
+    ConfigError.
 
     >>> from udpping import stats
-    >>> stats.jitter({"rtt_ns": [10, 42, 10], "sent_ns": [0, 100, 200]})
+    >>> stats.jitter({"rtt_ns": [10, 42, 10], "arrival": [1, 2, 3]})
     Jitter: interarrival jitter (RFC 3550), on round trips
       count    2
       last_ns  3.875
       mean_ns  2.9375
       max_ns   3.875
     """
-    return made(Jitter, _core.stats_jitter(read(table, "sent_ns")))
+    return made(Jitter, _core.stats_jitter(read(table, *ORDER)))
 
 
 def shares(quantiles: "Iterable[float]") -> list[float]:

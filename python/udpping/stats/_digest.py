@@ -8,7 +8,7 @@ from udpping._args import checks
 from udpping.errors import ConfigError
 from udpping.stats._delay import QUANTILES, shares
 from udpping.stats._results import Duplication, Ipdv, Jitter, Loss, LossRuns, Pdv, Reordering, RoundTrip, made
-from udpping.stats._tables import read
+from udpping.stats._tables import ORDER, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Digest:
     (an IPDV near 0); in which order digests are merged makes no difference to them.
 
     They go to another process or machine as JSON, or by `pickle`. `table` is anything that `Pings` takes.
-    What needs `sent_ns` or `copies` is `None` where a part has no such column. Raises ConfigError.
+    Where a part has neither `arrival` nor `sent_ns`, or no `copies`, what needs them is `None`. Raises
+    ConfigError.
 
     >>> from udpping import stats
     >>> monday = stats.Digest({"rtt_ns": [2_000_000, None, 4_000_000]})
@@ -47,7 +48,7 @@ class Digest:
     __slots__ = ("core",)
 
     def __init__(self, table: "Frame" = ()) -> None:
-        self.core = _core.Digest(read(table, "sent_ns", "due_ns", "copies"))
+        self.core = _core.Digest(read(table, *ORDER, "due_ns", "copies"))
 
     @classmethod
     def of(cls, table: "Frame") -> "Digest":
@@ -106,7 +107,7 @@ class Digest:
         return made(LossRuns, self.core.loss_runs())
 
     def jitter(self) -> Jitter | None:
-        """Jitter (RFC 3550), as `stats.jitter`; `None` where a part had no `sent_ns`."""
+        """Jitter (RFC 3550), as `stats.jitter`; `None` where a part has no order."""
         facts = self.core.jitter()
         return None if facts is None else made(Jitter, facts)
 
@@ -116,7 +117,7 @@ class Digest:
         return None if facts is None else made(Duplication, facts)
 
     def reordering(self) -> Reordering | None:
-        """Reordering (RFC 4737) with n = 3, as `stats.reordering`; `None` where a part had no `sent_ns`."""
+        """Reordering (RFC 4737), as `stats.reordering` with n = 3; `None` where a part has no order."""
         facts = self.core.reordering()
         return None if facts is None else made(Reordering, facts)
 

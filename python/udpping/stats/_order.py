@@ -3,7 +3,7 @@
 from udpping import _core
 from udpping._args import checks
 from udpping.stats._results import Duplication, Reordering, made
-from udpping.stats._tables import read
+from udpping.stats._tables import ORDER, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,17 @@ def reordering(table: "Frame", n: int = 3) -> Reordering:
     n-reordered (5.4.1) when the n replies right before it are all to later pings; at n = 3 TCP takes it for
     lost. What is later is later in sending; what was lost is in no order.
 
+    Runs and most files say in which order replies came (`arrival`). For a sample in which a reply in time has
+    no such number, the order is computed: `sent_ns` and `user_rtt_ns`, or else `rtt_ns`, say when each came,
+    and replies that came at once count in the order of sending. Such times mix clocks, so replies that came
+    within microseconds of each other may be found out of order that were not.
+
     Of no reply the ratios are `None`, of one they are 0, of two the second may be reordered. `n` is a whole
-    number from 1. Needs `sent_ns`. `table` is anything that `Pings` takes. Raises ConfigError.
+    number from 1. Needs `arrival` or `sent_ns`. `table` is anything that `Pings` takes. Raises ConfigError.
 
     >>> from udpping import stats
-    >>> found = stats.reordering({"rtt_ns": [50, 10, 10, 10], "sent_ns": [0, 10, 20, 30]})
+    >>> found = stats.reordering({"rtt_ns": [50, 10, 10, 10], "arrival": [4, 1, 2, 3]})
     >>> found.reordered, found.ratio, found.max_extent, found.n_reordered
     (1, 0.25, 3, 1)
     """
-    return made(Reordering, _core.stats_reordering(read(table, "sent_ns"), checks.whole("n", n)))
+    return made(Reordering, _core.stats_reordering(read(table, *ORDER), checks.whole("n", n)))

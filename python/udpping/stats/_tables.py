@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Foreign: TypeAlias = Any
 """An object of a library that may not be installed."""
-USED = ("rtt_ns", "status", "seq", "run", "target", "sent_ns", "due_ns", "copies")
+ORDER = ("arrival", "sent_ns", "user_rtt_ns")
+"""The columns that say in which order replies came."""
+USED = ("rtt_ns", "status", "seq", "run", "target", *ORDER, "due_ns", "copies")
 """The columns that statistics read; others may hold anything."""
 MISSING = -(2**63)
 """A missing time, as numpy's NaT."""
@@ -50,7 +52,7 @@ class Pings:
     __slots__ = ("core",)
 
     def __init__(self, table: "Frame") -> None:
-        self.core = read(table, "sent_ns", "due_ns", "copies")
+        self.core = read(table, *ORDER, "due_ns", "copies")
 
     def __len__(self) -> int:
         return len(self.core)

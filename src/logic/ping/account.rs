@@ -40,11 +40,13 @@ pub struct Settled {
     pub copies: u32,
     /// Whether nothing but its source ties the reply to it.
     pub unverified: bool,
+    /// The place of its reply in the order in which they came, if that is known.
+    pub arrival: Option<u64>,
 }
 
 impl Settled {
-    /// When its reply was received.
-    fn arrival(&self) -> Nanos {
+    /// When its reply came.
+    fn time_of_reply(&self) -> Nanos {
         let rtt = if self.user_rtt == NONE { self.rtt } else { self.user_rtt };
         self.sent.saturating_add(rtt.max(0))
     }
@@ -77,8 +79,15 @@ impl Account {
 
     /// The counts of runs to one target that are over, from their rows. Datagrams that changed no row are not among them.
     pub fn of_rows(mut rows: Vec<Settled>) -> Self {
-        // In the order of arrival, as during the run: sums are rounded alike, and reordering is counted.
-        rows.sort_by_key(|row| (row.run, row.arrival()));
+        rows.sort_by_key(|row| row.run);
+        for run in rows.chunk_by_mut(|one, next| one.run == next.run) {
+            // In the order in which the replies came, for those that were overtaken.
+            if run.iter().all(|row| row.status != Status::Reply || row.arrival.is_some()) {
+                run.sort_by_key(|row| row.arrival);
+            } else {
+                run.sort_by_key(Settled::time_of_reply);
+            }
+        }
         let mut account = Self {
             tally: Tally::new(false),
             round_trips: Vec::new(),
@@ -101,7 +110,7 @@ impl Account {
             if !in_time {
                 continue;
             }
-            account.knows_order &= row.sent != NONE && row.rtt != NONE;
+            account.knows_order &= row.arrival.is_some() || (row.sent != NONE && row.rtt != NONE);
             if row.rtt != NONE {
                 account.round_trips.push(row.rtt);
             }
@@ -158,7 +167,7 @@ impl Account {
             clock_steps: tally.clock_steps,
             pending: tally.open,
             loss: Summary::share(lost, sent),
-            rtt: tally.sketched().or_else(|| RoundTrip::exact(tally.rtt(), &mut self.round_trips)),
+            rtt: tally.sketched().or_else(|| RoundTrip::exact(&mut self.round_trips)),
         }
     }
 }

@@ -90,11 +90,6 @@ impl Tally {
         }
     }
 
-    /// Count, mean and extremes of the round trips.
-    pub(super) fn rtt(&self) -> &Moments {
-        &self.rtt
-    }
-
     /// The round trips with quantiles from the sketch, where there is one.
     pub(super) fn sketched(&self) -> Option<RoundTrip> {
         let sketch = self.sketch.as_ref()?;

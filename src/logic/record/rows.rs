@@ -15,6 +15,8 @@ pub struct Rows {
     /// Rows of a full chunk.
     chunk: usize,
     len: usize,
+    /// How many replies came, also to rows that are gone.
+    replies: u64,
     /// All but the last are full.
     chunks: VecDeque<Arc<Chunk>>,
     sources: Vec<Source>,
@@ -88,6 +90,8 @@ chunk! {
     matched: u8 = 0,
     /// Where in `text` each reply begins; valid where `copies` is not 0.
     text_start: u32 = 0,
+    /// The places of the replies in the order in which they came, from 1; 0 without a reply.
+    arrival: u64 = 0,
 }
 
 impl Chunk {
@@ -149,6 +153,7 @@ impl Rows {
             first_seq,
             chunk: chunk.clamp(1, Self::CHUNK),
             len: 0,
+            replies: 0,
             chunks: VecDeque::new(),
             sources: Vec::new(),
         }
@@ -224,7 +229,10 @@ impl Rows {
     /// Records the first reply to a ping.
     pub fn set_reply(&mut self, index: usize, source: Source, matched: Match, ttl: Option<u8>, reply: &[u8]) {
         self.set_source(index, source);
+        self.replies += 1;
+        let place = self.replies;
         let (chunk, at) = self.place_mut(index);
+        chunk.arrival[at] = place;
         chunk.matched[at] = matched as u8;
         chunk.ttl[at] = ttl.unwrap_or(0);
         chunk.bytes[at] = u32::try_from(reply.len()).unwrap_or(u32::MAX);
@@ -291,6 +299,7 @@ impl Rows {
                 text: chunk.text[chunk.reply(at)].into(),
             }),
             server: chunk.server_times(at),
+            arrival: chunk.has_reply(at).then_some(chunk.arrival[at]),
         }
     }
 
@@ -314,6 +323,7 @@ impl Rows {
             first_seq: self.seq(rows),
             chunk: self.chunk,
             len: self.len - rows,
+            replies: self.replies,
             chunks: self.chunks.iter().skip(skipped).cloned().collect(),
             sources: self.sources.clone(),
         }

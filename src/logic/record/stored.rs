@@ -21,6 +21,7 @@ impl Row {
         }
         store_some(self.server.received.map(i64::to_le_bytes), out);
         store_some(self.server.sent.map(i64::to_le_bytes), out);
+        store_some(self.arrival.map(u64::to_le_bytes), out);
     }
 
     /// Takes the first row off `bytes`; `None` if no whole row is there.
@@ -59,8 +60,9 @@ fn restore(bytes: &mut &[u8]) -> Result<Row, Unreadable> {
         received: take_some(bytes)?.map(i64::from_le_bytes),
         sent: take_some(bytes)?.map(i64::from_le_bytes),
     };
+    let arrival = take_some(bytes)?.map(u64::from_le_bytes);
     let status = Status::from_code(status);
-    Ok(Row { seq, due, sent, sent_wall, rtt, user_rtt, status, copies, source, ttl, reply, server })
+    Ok(Row { seq, due, sent, sent_wall, rtt, user_rtt, status, copies, source, ttl, reply, server, arrival })
 }
 
 fn store_some<const N: usize>(value: Option<[u8; N]>, out: &mut Vec<u8>) {

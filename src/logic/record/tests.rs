@@ -54,7 +54,7 @@ fn check(rows: &Rows, model: &Model) -> Result<(), TestCaseError> {
 }
 
 /// Does the same to both.
-fn reply(rows: &mut Rows, model: &mut Model, index: usize, text: &[u8]) {
+fn reply(rows: &mut Rows, model: &mut Model, came: &mut u64, index: usize, text: &[u8]) {
     let port = u16::try_from(index % 3).unwrap_or(0);
     let ttl = (port > 0).then_some(64);
     let (chunk, at) = rows.place_mut(index);
@@ -66,7 +66,9 @@ fn reply(rows: &mut Rows, model: &mut Model, index: usize, text: &[u8]) {
     chunk.status[at] = Status::Reply as u8;
     chunk.rtt[at] = 30;
     rows.set_reply(index, Source::Peer(from(port)), Match::Payload, ttl, text);
+    *came += 1;
     let row = &mut model[index];
+    row.arrival = Some(*came);
     (row.status, row.rtt, row.ttl, row.source) = (Status::Reply, 30, ttl, Some(Source::Peer(from(port))));
     row.reply = Some(Reply {
         bytes: u32::try_from(text.len()).expect("short"),
@@ -95,6 +97,7 @@ fn push(rows: &mut Rows, model: &mut Model, count: usize) {
             ttl: None,
             reply: None,
             server: ServerTimes::default(),
+            arrival: None,
         });
     }
 }
@@ -106,14 +109,14 @@ proptest! {
     #[test]
     fn rows_are_as_a_plain_list_of_them(steps in prop::collection::vec(step(), 1..24)) {
         let (mut rows, mut model) = (Rows::new(FIRST), Model::new());
-        let mut looks = Vec::new();
+        let (mut looks, mut came) = (Vec::new(), 0);
         for step in steps {
             let place = |back: usize| model.len().checked_sub(back + 1);
             match step {
                 Step::Push(count) => push(&mut rows, &mut model, count),
                 Step::Reply(back, text) => {
                     if let Some(index) = place(back) {
-                        reply(&mut rows, &mut model, index, &text);
+                        reply(&mut rows, &mut model, &mut came, index, &text);
                     }
                 }
                 Step::Unreachable(back) => {
@@ -192,9 +195,9 @@ fn a_row_takes_few_bytes() {
     let (mut rows, mut model) = (Rows::new(FIRST), Model::new());
     push(&mut rows, &mut model, 4 * Rows::CHUNK);
     let text = [b'x'; 32];
-    (0..rows.len()).for_each(|index| reply(&mut rows, &mut model, index, &text));
+    (0..rows.len()).for_each(|index| reply(&mut rows, &mut model, &mut 0, index, &text));
     let each = rows.bytes_held() / rows.len();
-    assert_eq!(each, 6 * 8 + 4 * 4 + 4 + text.len());
+    assert_eq!(each, 7 * 8 + 4 * 4 + 4 + text.len());
 }
 
 fn some_row() -> impl Strategy<Value = Row> {
@@ -202,7 +205,7 @@ fn some_row() -> impl Strategy<Value = Row> {
         prop::sample::select(vec!["", "127.0.0.1:9", "[fe80::1%3]:65535", "192.0.2.1", "2001:db8::1"]);
     let text = prop::collection::vec(any::<u8>(), 0..=KEPT_REPLY);
     let reply = (any::<u32>(), 0..TimeSource::ALL.len(), 0..Match::ALL.len(), text);
-    let server = any::<(Option<i64>, Option<i64>)>();
+    let server = any::<(Option<i64>, Option<i64>, Option<u64>)>();
     (
         any::<(u64, [i64; 5], u32, Option<u8>)>(),
         0..Status::ALL.len(),
@@ -210,7 +213,7 @@ fn some_row() -> impl Strategy<Value = Row> {
         prop::option::of(reply),
         server,
     )
-        .prop_map(|((seq, times, copies, ttl), status, source, reply, (received, sent))| {
+        .prop_map(|((seq, times, copies, ttl), status, source, reply, (received, sent, arrival))| {
             let [due, sent_ns, sent_wall, rtt, user_rtt] = times;
             let peer = source.parse().ok().map(Source::Peer);
             Row {
@@ -231,6 +234,7 @@ fn some_row() -> impl Strategy<Value = Row> {
                     text: text.into(),
                 }),
                 server: ServerTimes { received, sent },
+                arrival,
             }
         })
 }

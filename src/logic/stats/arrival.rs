@@ -3,16 +3,13 @@
 use super::Sample;
 use crate::logic::Invalid;
 
-/// The rows that were answered in time, in the order in which their replies came: by the time of sending and the round
-/// trip together. Those that came at the same time keep the order of their numbers.
+/// The rows that were answered in time, in the order in which their replies came. Those that came at the same time keep
+/// the order of their numbers.
 pub fn arrivals(sample: &Sample<'_>, for_what: &'static str) -> Result<Vec<u32>, Invalid> {
-    let sent = sample.need_sent(for_what)?;
+    let key = sample.need_order(for_what)?;
     let rows = u32::try_from(sample.len())
         .map_err(|_| Invalid::new("table", format!("of {} rows", sample.len()), "at most 4,294,967,295"))?;
-    let arrival = |row: u32| {
-        let row = row as usize;
-        sent[row].saturating_add(sample.in_time(row).unwrap_or(0))
-    };
+    let arrival = |row: u32| key(row as usize);
     let mut order: Vec<u32> = Vec::with_capacity(sample.len());
     // An insertion sort, as most replies arrive in order or overtake few. Where it would take too many moves, all
     // are sorted instead.
@@ -62,6 +59,23 @@ mod tests {
             expected.sort_by_key(|row| sent[*row as usize] + rtt[*row as usize]);
             prop_assert_eq!(order, expected);
         }
+    }
+
+    #[test]
+    fn places_decide_and_times_only_where_a_reply_has_none() {
+        // By their times the replies came as 1, 0, 2; by the program's own as 0, 1, 2.
+        let (rtt, sent, user_rtt) = ([30, 5, 50, NONE], [0, 10, 20, 30], [31, 21, 52, NONE]);
+        let order = |arrival: Option<&[i64]>, user_rtt: Option<&[i64]>| {
+            let columns = Columns { rtt: &rtt, sent: Some(&sent), arrival, user_rtt, ..Columns::default() };
+            arrivals(&Sample::new(columns).expect("columns that fit"), "this").expect("times")
+        };
+        assert_eq!(order(Some(&[3, 1, 2, NONE]), Some(&user_rtt)), [1, 2, 0]);
+        assert_eq!(order(Some(&[3, 1, NONE, NONE]), Some(&user_rtt)), [0, 1, 2]);
+        assert_eq!(order(None, Some(&[NONE; 4])), [1, 0, 2]);
+        let untimed = Columns { rtt: &rtt, arrival: Some(&[3, 1, 2, NONE]), ..Columns::default() };
+        let sample = Sample::new(untimed).expect("columns that fit");
+        assert_eq!(arrivals(&sample, "this"), Ok(vec![1, 2, 0]));
+        assert_eq!(arrivals(&sample.part(1..3), "this"), Ok(vec![0, 1]));
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub struct Digest {
     pub runs: LossRuns,
     /// Replies too many; `None` if they were not counted.
     pub duplication: Option<Duplication>,
-    /// Replies out of order, with n = 3; `None` if the times of sending are not known.
+    /// Replies out of order; `None` if it is not known in which order they came.
     pub reordering: Option<Reordering>,
-    /// The jitter of RFC 3550; `None` if the times of sending are not known.
+    /// The jitter of RFC 3550; `None` likewise.
     pub jitter: Option<Jitter>,
     /// Round trips.
     pub rtt: Sketch,
@@ -38,7 +38,7 @@ impl Digest {
 
     /// The digest of samples.
     pub fn of(samples: &[Sample<'_>]) -> Result<Self, Invalid> {
-        let timed = samples.iter().all(|sample| sample.need_sent("").is_ok());
+        let ordered = samples.iter().all(|sample| sample.need_order("").is_ok());
         let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());
         values.extend(samples.iter().flat_map(Sample::round_trips));
         let rtt = Sketch::of(&values);
@@ -57,8 +57,8 @@ impl Digest {
             loss: loss(samples),
             runs: loss_runs(samples),
             duplication: duplication(samples).ok(),
-            reordering: timed.then(|| reordering(samples, Self::N)).transpose()?,
-            jitter: timed.then(|| jitter(samples)).transpose()?,
+            reordering: ordered.then(|| reordering(samples, Self::N)).transpose()?,
+            jitter: ordered.then(|| jitter(samples)).transpose()?,
             rtt,
             ipdv: Sketch::of(&values),
             ipdv_sizes: sizes as f64,

@@ -14,6 +14,10 @@ pub struct Columns<'a> {
     pub status: Option<&'a [u8]>,
     /// Ascending numbers. Without them, every row follows on the one before.
     pub seq: Option<&'a [u64]>,
+    /// The place of each reply in the order in which they came, or anything else that grows with it.
+    pub arrival: Option<&'a [i64]>,
+    /// The round trip by the program's own times, which decide when a reply came where its place is not known.
+    pub user_rtt: Option<&'a [Nanos]>,
     /// When each was sent; [`NONE`] if it was not.
     pub sent: Option<&'a [Nanos]>,
     /// When each was to be sent.
@@ -33,10 +37,12 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// The sample with these columns.
     pub fn new(columns: Columns<'a>) -> Result<Self, Invalid> {
-        let Columns { rtt, status, seq, sent, due, copies } = columns;
+        let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies } = columns;
         let lengths = [
             status.map(<[_]>::len),
             seq.map(<[_]>::len),
+            arrival.map(<[_]>::len),
+            user_rtt.map(<[_]>::len),
             sent.map(<[_]>::len),
             due.map(<[_]>::len),
             copies.map(<[_]>::len),
@@ -82,13 +88,15 @@ impl<'a> Sample<'a> {
     /// Some of its rows.
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
-        let Columns { rtt, status, seq, sent, due, copies } = self.columns;
+        let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies } = self.columns;
         let first = self.first + rows.start as u64;
         Self {
             columns: Columns {
                 rtt: &rtt[rows.clone()],
                 status: status.map(|status| &status[rows.clone()]),
                 seq: seq.map(|seq| &seq[rows.clone()]),
+                arrival: arrival.map(|arrival| &arrival[rows.clone()]),
+                user_rtt: user_rtt.map(|user_rtt| &user_rtt[rows.clone()]),
                 sent: sent.map(|sent| &sent[rows.clone()]),
                 due: due.map(|due| &due[rows.clone()]),
                 copies: copies.map(|copies| &copies[rows]),
@@ -148,9 +156,21 @@ impl<'a> Sample<'a> {
         if known { Ok(()) } else { Err(missing("sent_ns or due_ns", for_what)) }
     }
 
-    /// When each ping was sent; fails if that is not known.
-    pub fn need_sent(&self, for_what: &'static str) -> Result<&'a [Nanos], Invalid> {
-        self.columns.sent.ok_or_else(|| missing("sent_ns", for_what))
+    /// What the replies in time are sorted by, for the order in which they came: their places, if all have one, or else when
+    /// they came. Fails if neither is known.
+    pub fn need_order(&self, for_what: &'static str) -> Result<impl Fn(usize) -> i64, Invalid> {
+        let Columns { rtt, arrival, user_rtt, sent, .. } = self.columns;
+        let unplaced =
+            |places: &&[i64]| (0..self.len()).any(|row| places[row] == NONE && self.in_time(row).is_some());
+        let places = arrival.filter(|places| !unplaced(places));
+        if places.is_none() && sent.is_none() {
+            return Err(missing("arrival or sent_ns", for_what));
+        }
+        let took = move |row: usize| {
+            user_rtt.map(|times| times[row]).filter(|took| *took != NONE).unwrap_or(rtt[row]).max(0)
+        };
+        let sent = sent.unwrap_or(&[]);
+        Ok(move |row: usize| places.map_or_else(|| sent[row].saturating_add(took(row)), |places| places[row]))
     }
 
     /// The replies to each ping; fails if they were not counted.

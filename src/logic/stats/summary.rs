@@ -67,10 +67,10 @@ pub struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// Exact quantiles from every value; sorts `values`.
-    pub fn exact(moments: &Moments, values: &mut [i64]) -> Option<Self> {
+    /// From every value, the same for each order in which they came; sorts `values`.
+    pub fn exact(values: &mut [i64]) -> Option<Self> {
         values.sort_unstable();
-        Self::with(moments, 0.0, |q| quantile(values, q))
+        Self::with(&Moments::of(values), 0.0, |q| quantile(values, q))
     }
 
     /// Quantiles from `at`, with their relative error.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Int64Type, UInt32Type};
+use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
 use pyo3::prelude::*;
 
 use super::{Table, floats, times, words};
@@ -80,6 +80,8 @@ struct Pings<'a> {
     /// `None` if no time is known.
     sent: Option<&'a [Nanos]>,
     due: Option<&'a [Nanos]>,
+    user_rtt: &'a [Nanos],
+    arrival: Vec<i64>,
     status: Vec<u8>,
     /// Rows of one target that follow each other.
     parts: Vec<(&'a str, Range<usize>)>,
@@ -102,12 +104,17 @@ impl<'a> Pings<'a> {
             parts.push((names[part[0] as usize], start..start + part.len()));
             start += part.len();
         }
+        let places = table.column("arrival").and_then(|column| column.as_primitive_opt::<UInt64Type>());
+        let place = |place: Option<u64>| place.map_or(NONE, |place| i64::try_from(place).unwrap_or(i64::MAX));
+        let arrival = places.ok_or_else(|| missing("arrival"))?.iter().map(place).collect();
         let known = |times: &&[Nanos]| times.iter().any(|time| *time != NONE);
         let (sent, due) = (times("sent_ns")?, times("due_ns")?);
         Ok(Self {
             rtt: times("rtt_ns")?,
             sent: Some(sent).filter(known),
             due: Some(due).filter(known),
+            user_rtt: times("user_rtt_ns")?,
+            arrival,
             status,
             parts,
         })
@@ -122,6 +129,8 @@ impl<'a> Pings<'a> {
         Sample::new(Columns {
             rtt: &self.rtt[rows.clone()],
             status: Some(&self.status[rows.clone()]),
+            arrival: Some(&self.arrival[rows.clone()]),
+            user_rtt: Some(&self.user_rtt[rows.clone()]),
             sent: self.sent.map(|sent| &sent[rows.clone()]),
             due: self.due.map(|due| &due[rows.clone()]),
             ..Columns::default()

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::types::{UInt8Type, UInt32Type};
+use arrow_array::types::{UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{
     ArrayRef, DictionaryArray, LargeBinaryArray, PrimitiveArray, RecordBatch, StringArray, UInt64Array,
 };
@@ -175,6 +175,7 @@ impl<'a> Piece<'a> {
             coded(|chunk| &chunk.matched, replied.as_ref(), &words.matched)?,
             server(|times| times.received),
             server(|times| times.sent),
+            Arc::new(PrimitiveArray::<UInt64Type>::new(self.column(|chunk| &chunk.arrival), replied)),
         ])
     }
 

@@ -56,6 +56,7 @@ impl Table {
         let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
         let (run, sent, rtt, user_rtt) = (time("run"), time("sent_ns"), time("rtt_ns"), time("user_rtt_ns"));
         let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
+        let arrival = column("arrival").map(|column| column.as_primitive::<UInt64Type>());
         let unverified = Some(Match::Unverified.name());
         let matched = words_of(column("match"));
         let stamps = words_of(column("stamp"));
@@ -79,6 +80,7 @@ impl Table {
                     unverified: matched.as_ref().is_some_and(|(keys, names)| {
                         keys.is_valid(row) && names[keys.value(row) as usize] == unverified
                     }),
+                    arrival: arrival.filter(|places| places.is_valid(row)).map(|places| places.value(row)),
                 });
             }
         }
