@@ -180,13 +180,18 @@ with udpping.Server(f"{far}%far0", 0) as server:
         udpping.ping(f"{far}%far0", port, count=1, timeout=5),
         udpping.ping(far, port, bind=f"{far}%far0", count=1, timeout=5),
         udpping.ping(f"{far}%far0", port, bind=f"[{far}%far0]", count=1, timeout=5),
+        udpping.ping(far, port, bind="far0", count=1, timeout=5),
     ]
-    command = [sys.executable, "-m", "udpping", "ping", f"[{far}]:{port}", "--bind", f"{far}%far0", "-c", "1"]
-    runs_too = subprocess.run(command, capture_output=True, text=True)
-answered = [[row.status for row in run] for run in runs] + [runs_too.returncode]
+    command = [sys.executable, "-m", "udpping", "ping", f"[{far}]:{port}", "-c", "1", "-I"]
+    commands = [subprocess.run([*command, bind], capture_output=True) for bind in (f"{far}%far0", "far0")]
+with udpping.Server("127.0.0.1", 0) as server:
+    # Pings that have to pass an interface do not pass another one.
+    runs += [udpping.ping(*server.address, bind=bind, count=1, timeout=0.1) for bind in ("lo", "near0")]
+answered = [[row.status for row in run] for run in runs] + [done.returncode for done in commands]
 print(json.dumps([told, answered, f"{near}%near0", far, near]))
 """)
-    assert answered == [["unreachable"], ["reply"], ["reply"], ["reply"], 0]
+    assert answered[:5] == [["unreachable"], *[["reply"]] * 4]
+    assert answered[5:] == [["reply"], ["timeout"], 0, 0]
     assert bound.endswith("%near0")
     for text, what in zip(told[:3], ["host"] * 3, strict=True):
         assert text.startswith(

@@ -32,6 +32,6 @@ pub use error::{Error, Result};
 pub use event_queue::EventQueue;
 pub use file::{count_up, replace_file};
 pub use lookup::{Host, Lookup};
-pub use resolve::{Family, local_address, resolve};
+pub use resolve::{Device, Family, local_address, resolve};
 pub use seed::{random_seed, random_session};
 pub use worker::Worker;

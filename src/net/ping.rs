@@ -22,7 +22,7 @@ use super::backlog::Format;
 use super::clock::wall_ns;
 use super::datagram::Timestamping;
 use super::event_queue::{EventQueue, lock};
-use super::resolve::{fixed, of_family, reachable, zoned};
+use super::resolve::{Device, fixed, of_family, reachable, zoned};
 use super::resolver::Doorbell;
 use super::socket::{Backend, IpOptions};
 use super::wait::{self, Waker};
@@ -106,7 +106,8 @@ impl Settings {
             Some(address) => *address,
             None => of_family(&found, &host.name, self.family)?,
         };
-        Ok(zoned("host", address, self.bind)?)
+        let zone = self.bind.or(self.ip_options.device.map(Device::zone));
+        Ok(zoned("host", address, zone)?)
     }
 }
 

@@ -84,7 +84,8 @@ pub(super) fn fixed(host: &str, port: u16) -> Option<SocketAddr> {
 pub fn local_address(text: &str) -> Result<SocketAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let refused = || {
-        let expected = "an IP address of this machine, such as \"127.0.0.1\" or \"fe80::1%eth0\"";
+        let expected =
+            "an IP address of this machine, such as \"127.0.0.1\" or \"fe80::1%eth0\", or an interface";
         Invalid::new("bind", format!("{text:?}"), expected)
     };
     let address = match (bare.parse::<IpAddr>(), zone_of(bare)) {
@@ -93,6 +94,43 @@ pub fn local_address(text: &str) -> Result<SocketAddr> {
         _ => return Err(refused().into()),
     };
     Ok(zoned("bind", address, None)?)
+}
+
+/// An interface of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device {
+    name: [u8; Device::LONGEST],
+    index: u32,
+}
+
+impl Device {
+    /// The most bytes of a name (`IFNAMSIZ`, with its end).
+    const LONGEST: usize = 16;
+
+    /// The interface with this name; `None` if there is none, or if the system binds no socket to one.
+    pub fn named(text: &str) -> Option<Self> {
+        let is_name = text.len() < Self::LONGEST && !text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_name || !cfg!(target_os = "linux") {
+            return None;
+        }
+        // The system's resolver knows the numbers of interfaces.
+        let SocketAddr::V6(zoned) = (format!("fe80::%{text}"), 0).to_socket_addrs().ok()?.next()? else {
+            return None;
+        };
+        let mut name = [0; Self::LONGEST];
+        name[..text.len()].copy_from_slice(text.as_bytes());
+        Some(Self { name, index: zoned.scope_id() }).filter(|device| device.index != 0)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &[u8] {
+        self.name.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
+    /// Any IPv6 address there.
+    pub(super) fn zone(self) -> SocketAddr {
+        SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, self.index).into()
+    }
 }
 
 /// The parts of an IPv6 address with an interface.

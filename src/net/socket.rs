@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 pub use recv_batch::RecvBatch;
 
 use super::datagram::{ErrorQueueEntry, IcmpError, PktInfo, Reports, Timestamping};
-use super::resolve::{resolve, zoned};
+use super::resolve::{Device, resolve, zoned};
 #[cfg(target_os = "linux")]
 use super::sys::{options, timestamping};
 use super::{Error, Result, sys, wait};
@@ -52,6 +52,8 @@ pub struct IpOptions {
     pub dont_fragment: bool,
     /// Allow broadcast and multicast addresses, where many may answer.
     pub broadcast: bool,
+    /// The only interface to send and receive by.
+    pub device: Option<Device>,
 }
 
 impl IpOptions {
@@ -72,7 +74,7 @@ impl IpOptions {
                 .transpose()
         };
         let (ttl, dscp) = (within("ttl", ttl, 1, 255)?, within("dscp", dscp, 0, 63)?);
-        Ok(Self { ttl, dscp, dont_fragment, broadcast: false })
+        Ok(Self { ttl, dscp, dont_fragment, ..Self::default() })
     }
 }
 
@@ -164,6 +166,9 @@ impl Socket {
     ) -> Result<Self> {
         let local = local(target, bind)?;
         let raw = open(local).map_err(Error::at("open a socket for", target))?;
+        #[cfg(target_os = "linux")]
+        raw.bind_device(ip_options.device.as_ref().map(Device::name))
+            .map_err(Error::at("bind to an interface a socket for", target))?;
         raw.bind(&local.into()).map_err(Error::at("send from", local))?;
         let reach = Error::at("reach", target);
         raw.set_broadcast(ip_options.broadcast).map_err(reach)?;

@@ -21,7 +21,7 @@ use crate::logic::{Nanos, SECOND};
 use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Snapshot, Target, TargetFacts, look_up};
 use crate::net::socket::IpOptions;
-use crate::net::{Family, local_address};
+use crate::net::{Device, Family, local_address};
 
 /// Host, port, class of service and bytes of each message.
 type PingTarget = (String, i64, Option<i64>, Option<i64>);
@@ -55,6 +55,7 @@ impl PingSession {
         let seed: Option<Bound<'_, PyInt>> = option(options, "seed")?;
         let family: Option<String> = option(options, "family")?;
         let bind: Option<String> = option(options, "bind")?;
+        let device = bind.as_deref().and_then(Device::named);
         let spin: Option<f64> = option(options, "spin")?;
         let keep: Option<i64> = option(options, "keep")?;
         let plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
@@ -62,9 +63,10 @@ impl PingSession {
         let settings = Settings {
             keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,
             family: family.as_deref().map(parse::<Family>).transpose()?,
-            bind: bind.as_deref().map(local_address).transpose()?,
+            bind: bind.as_deref().filter(|_| device.is_none()).map(local_address).transpose()?,
             ip_options: IpOptions {
                 broadcast: option(options, "broadcast")?,
+                device,
                 ..IpOptions::new(option(options, "ttl")?, option(options, "dscp")?, option(options, "df")?)?
             },
             events: match (events, announce) {

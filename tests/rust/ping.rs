@@ -263,7 +263,8 @@ fn a_size_pads_the_message_and_a_reply_has_its_metadata() {
     let (keep, done) = mpsc::channel();
     let (port, peer) = real_peer(&SCENARIOS[0], done);
     let options = Options { count: Some(1), timeout: 5.0, size: Some(1_400), ..Options::default() };
-    let ip_options = IpOptions { ttl: Some(9), dscp: Some(46), dont_fragment: true, broadcast: false };
+    let ip_options =
+        IpOptions { ttl: Some(9), dscp: Some(46), dont_fragment: true, broadcast: false, device: None };
     let settings = Settings {
         ip_options,
         ..settings(&[("127.0.0.1", port)], Plan::new(options).expect("valid"), Backend::best())

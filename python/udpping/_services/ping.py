@@ -64,8 +64,9 @@ def ping(
     * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
     * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
       numbers: 44 without an end) to 65,507. `None` is as long as the text.
-    * `bind`: the local IP address to send from, with the interface of a link-local one (`"fe80::1%eth0"`);
-      `None` leaves it to the system.
+    * `bind`: the local IP address to send from, with the interface of a link-local one (`"fe80::1%eth0"`), or
+      an interface (`"eth0"`, Linux only), which pings and replies then have to pass; `None` leaves it to the
+      system.
     * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
     * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`, and
       `run.problems` has the MTU.

@@ -225,7 +225,7 @@ def _add_socket(options: Parser) -> None:
     options.add_argument(
         "-s", "--size", type=whole(1, MAX_PAYLOAD), metavar="BYTES", help="bytes of payload of a ping"
     )
-    options.add_argument("-I", "--bind", metavar="ADDRESS", help="local IP address to send from")
+    options.add_argument("-I", "--bind", metavar="ADDRESS", help="local IP address or interface to send from")
     options.add_argument("--ttl", type=whole(1, 255), metavar="N", help="most hops of a ping")
     options.add_argument("--dscp", type=whole(0, 63), metavar="N", help="class of service (DSCP) of a ping")
     options.add_argument("--df", action="store_true", help="forbid routers to fragment pings")
