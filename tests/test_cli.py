@@ -117,7 +117,9 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
         ("demo --count 0", "--count '0' is not usable: expected a whole number from 1 to"),
         ("doctor localhost:x", "target 'localhost:x' is not usable: expected a port from 1 to 65535"),
         ("lab", "DIR"),
-        ("pong", "'pong' is not a command: expected demo, server, ping, heartbeat, monitor, doctor, lab"),
+        ("look", "'look' is not a command: expected demo, server, ping, heartbeat, monitor, doctor, lab"),
+        ("help look", "'look' is not a command: expected demo"),
+        ("pong", "'pong' is not a command: did you mean udpping ping?"),
     ],
 )
 def test_a_bad_value_gets_one_line(words: str, told: str) -> None:
@@ -143,6 +145,8 @@ def test_help_and_version() -> None:
         done = call(command, "--help")
         assert done.returncode == 0
         assert "--json" in done.stdout
+        assert call("help", command).stdout == done.stdout
+    assert call("help").stdout == call("--help").stdout
     assert call().returncode == 2
 
 

@@ -1,15 +1,19 @@
 """Options of the command line and of the course's programs."""
 
 import argparse
+import sys
 
 from udpping._args import durations
 from udpping._args.limits import MAX_PORT
+from udpping._console import streams
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import NoReturn, Self
+    from typing import Any, NoReturn, Self
+
+    from _typeshed import SupportsWrite
 
     from udpping._args.durations import Range
 
@@ -39,6 +43,12 @@ class Parser(argparse.ArgumentParser):
         """Add an option that takes a duration, and say how that is written."""
         self.epilog = TIMES
         self.add_argument(*names, type=duration(within), metavar="TIME", default=default, help=help)
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        # argparse's own lets a full disk pass.
+        if message:
+            stream: Any = file or sys.stderr
+            streams.write(message.removesuffix("\n"), stream)
 
     def error(self, message: str) -> "NoReturn":
         """Print the error without the usage, and exit."""

@@ -1,56 +1,100 @@
-"""The command line: one file per subcommand, each with `main(words) -> exit code`."""
+"""The command line: a file for each command, which is imported when it is called. Its `main` takes words."""
 
-import sys
-from io import TextIOWrapper
+from udpping.cli._end import ASKING, Noted, raise_on_signals
 
-from udpping.cli import _stream
-from udpping.cli._end import raise_on_signals
-from udpping.cli._output import FAILED, Report
-from udpping.errors import ConfigError
+COMMANDS = {
+    "demo": "start a lossy server and ping it, in one process",
+    "server": "answer UDP datagrams, and lose or delay some of them on purpose",
+    "ping": "measure round-trip times and losses to a UDP server",
+    "heartbeat": "send heartbeats: report that this machine, or a command, is alive",
+    "monitor": "receive heartbeats: report which machines are alive and which have stopped",
+    "doctor": "find out why a UDP server does not answer",
+    "lab": "write the programs of the networking course into a directory",
+}
+ANSWERING = {"server", "ping", "heartbeat", "monitor"}
+"""They print a summary when they are asked for one."""
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from udpping._console.options import Parser
 
-INTERRUPTED = 130  # 128 + SIGINT, as in a shell
+def run(words: list[str]) -> int:
+    """Run what a command line asks for; return its exit code."""
+    raise_on_signals()
+    name, *rest = words or [""]
+    if name in ANSWERING:
+        # Asked so early, there is nothing to print; but it does not end the command.
+        Noted(ASKING)
+    from udpping._console import program
+
+    return program.run(lambda: _run(name, rest), lambda error: _complain(name, error, rest))
 
 
-def run(name: str, words: list[str]) -> int:
-    """Run a command with line-buffered output; print an error on one line."""
+def usage() -> str:
+    """Return the help of all commands."""
+    lines = (f"  {name:<11}{purpose}" for name, purpose in COMMANDS.items())
+    return "\n".join(
+        [
+            "usage: udpping COMMAND [OPTION ...]",
+            "",
+            "Break, measure and watch UDP paths.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "udpping help COMMAND    print the options of a command; so does udpping COMMAND --help",
+            "udpping --version       print the version",
+            "",
+            "Every command prints text for people, or JSON lines for programs with --json.",
+        ]
+    )
+
+
+def _run(name: str, words: list[str]) -> int:
+    import sys
+
+    from udpping._console import streams
+    from udpping._console.program import FAILED
+
+    if name == "help" and words:
+        name, words = words[0], ["--help"]
+    if name in COMMANDS:
+        from importlib import import_module
+
+        code: int = import_module(f"udpping.cli.{name}").main(words)
+        return code
+    if name in {"", "-h", "--help", "help"}:
+        streams.write(usage(), sys.stdout if name else sys.stderr)
+        return 0 if name else FAILED
+    if name in {"-V", "--version"}:
+        import udpping
+
+        streams.write(f"udpping {udpping.__version__}", sys.stdout)
+        return 0
+    streams.write(f"udpping: {name!r} is not a command: {_hint(name)}", sys.stderr)
+    return FAILED
+
+
+def _hint(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, 1)
+    return f"did you mean udpping {near[0]}?" if near else f"expected {', '.join(COMMANDS)}"
+
+
+def _complain(name: str, error: Exception, words: list[str]) -> None:
     from importlib import import_module
 
-    _stream.open_missing()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    try:
-        raise_on_signals()
-        code: int = import_module(f"udpping.cli.{name}").main(words)
-        _stream.close()
-    except KeyboardInterrupt:
-        _stream.discard(sys.stdout)
-        return INTERRUPTED
-    except BrokenPipeError:
-        _stream.discard(sys.stdout)
-        return FAILED
-    except (ConfigError, OSError) as error:
-        try:
-            parser: Parser = import_module(f"udpping.cli.{name}").parser()
-            _stream.close()
-            _complain(parser, error, as_json="--json" in words)
-            _stream.close()
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        return FAILED
-    return code
+    from udpping._console.program import text_of
+    from udpping.cli._output import Report
+    from udpping.errors import ConfigError
 
-
-def _complain(parser: "Parser", error: Exception, *, as_json: bool) -> None:
-    text = str(error)
-    name, _, rest = text.partition(" ")
-    option = f"--{name.replace('_', '-')}"
+    text = text_of(error)
+    if name not in COMMANDS:
+        Report(json=False).fail("udpping", type(error).__name__, text)
+        return
+    parser = import_module(f"udpping.cli.{name}").parser()
+    argument, _, rest = text.partition(" ")
+    option = f"--{argument.replace('_', '-')}"
     if isinstance(error, ConfigError) and f"{option} " in parser.format_help():
         # What Python calls `loss` is `--loss` here.
         text = f"{option} {rest}"
     text = text.replace("--port_tries", "port_tries").replace("port_tries", "--port-tries")
-    Report(json=as_json).fail(parser.prog, type(error).__name__, text)
+    Report(json="--json" in words).fail(parser.prog, type(error).__name__, text)

@@ -6,9 +6,10 @@ import sys
 from contextlib import suppress
 
 from udpping import _core
+from udpping._console import streams
 from udpping._console.options import Parser
+from udpping._console.program import FAILED as FAILED  # noqa: PLC0414 - commands return it
 from udpping._table.text import GAP, TEXT, plain, short, shown
-from udpping.cli import _stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from udpping._results.rows import PeerRow, Row
     from udpping._results.run import Summary
 
-FAILED = 2
-"""The exit code of a command that could not do what it was asked."""
 SCHEMA = 1
 """Version of the JSON records: it changes when a name goes away or means something else."""
 
@@ -27,10 +26,10 @@ class Report:
     """Where a command prints: sentences for people, or records for programs, never both."""
 
     def __init__(self, *, json: bool, stream: "TextIO | None" = None, beside: bool = False) -> None:
-        """Print to standard output or that stream; `beside` what is printed, the work goes on (`_stream`)."""
+        """Print to standard output or that stream; `beside` what is printed, the work goes on (`streams`)."""
         self.json = json
         self.stream = sys.stdout if stream is None else stream
-        self._writer = _stream.of(self.stream) if beside else None
+        self._writer = streams.of(self.stream) if beside else None
         self.is_terminal = self.stream.isatty()
         self.colour = (
             not json
@@ -104,13 +103,8 @@ class Report:
     def _print(self, text: str) -> None:
         if self._writer is not None:
             self._writer.print(text)
-            return
-        try:
-            print(text, file=self.stream)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OSError(error.errno, f"cannot write to standard output: {error.strerror}") from None
+        else:
+            streams.write(text, self.stream)
 
 
 def row_facts(row: "Row | PeerRow") -> dict[str, object]:
@@ -124,7 +118,7 @@ def beginning(datagram: bytes) -> str:
 def warn(text: str | None, command: str) -> None:
     """Print a warning, if there is one, apart from the output."""
     if text is not None:
-        _stream.of(sys.stderr).print(f"udpping {command}: {text}")
+        streams.of(sys.stderr).print(f"udpping {command}: {text}")
 
 
 def command_parser(command: str, purpose: str) -> Parser:

@@ -1,10 +1,13 @@
 """`udpping doctor`: find out why a server does not answer, on this machine or elsewhere."""
 
+from errno import EHOSTUNREACH, ENETDOWN, ENETUNREACH
+
 from udpping._args.durations import WAIT
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.targets import is_loopback, parse_target, target_text
 from udpping._console import hosts
 from udpping._console.options import Parser, port, whole
+from udpping._console.program import text_of
 from udpping._services.ping import Pinger
 from udpping._services.session import Session
 from udpping.cli._output import Report, command_parser
@@ -22,19 +25,23 @@ With HOST: whether it exists, refuses, stays silent, or loses some.
 Exit code 0: all is well; 1: nobody answers; 2: it could not be tried."""
 WORDS = {
     "no such host": "the name has no address: check the spelling, or use the IP address",
-    "no route": "this machine has no way to it: check the cable, the wireless network or the VPN",
-    "refused": "the machine is there and says (ICMP) that nothing listens at that port: start the server,"
-    " check the port, and whether it listens on every interface (udpping doctor, over there)",
+    "no route": "this machine has no route to it: check the cable, the wireless network or the VPN",
+    "not sent": "this machine could not send the pings; the reason is below",
+    "refused": "the machine answers (ICMP) that nothing listens on that port: start the server, check the"
+    " port, and check that the server listens on every interface (run udpping doctor on that machine)",
     "silent": "nothing came back: a firewall drops the pings or the replies, the machine is off, or the"
-    " server loses everything; try from the same machine, then from the same network",
-    "loss": "it answers, but not always: the network or the server loses pings",
-    "late": "it answers, but after the timeout: try a longer --timeout",
+    " server drops every ping; try it on the same machine, then from the same network",
+    "stopped": "it was stopped before a reply could arrive; run it again, or with a shorter --timeout",
+    "loss": "it answers, but not every ping: the network or the server drops some",
+    "late": "it answers after the timeout: try a longer --timeout, such as 5s",
     "fine": "it answers every ping",
 }
+NO_ROUTE = {ENETUNREACH, EHOSTUNREACH, ENETDOWN}
 STAMPS = {
-    "both": "of sending and receiving: round trips are free of this machine's waking up",
-    "receive": "of receiving only",
-    "none": "none here: round trips include the time until udpping is woken",
+    "both": "on for sending and receiving: round-trip times leave out the time that this machine takes to"
+    " wake udpping",
+    "receive": "on for receiving only",
+    "none": "off: round-trip times include the time that this machine takes to wake udpping",
 }
 
 
@@ -83,19 +90,21 @@ def this_machine(number: int, report: Report) -> int:
 def other_machine(host: str, number: int, count: int, timeout: float, report: Report) -> int:
     """Ping a server elsewhere, and print a diagnosis."""
     name = target_text(host, number)
-    summary, address, detail = None, None, ""
+    run, address, detail = None, None, ""
     try:
         with Pinger(host, number, count=count, timeout=timeout, interval=timeout / 5) as pinger:
             address = pinger.address
-            summary = pinger.run().summary
-        verdict = diagnose(summary)
+            run = pinger.run()
     except Interrupted as stopped:
-        summary = stopped.run.summary
-        verdict = diagnose(summary)
+        run = stopped.run
     except AddressError as error:
-        verdict, detail = "no such host", str(error)
+        verdict, detail = "no such host", text_of(error)
     except NetworkError as error:
-        verdict, detail = "no route", str(error)
+        verdict, detail = "no route" if error.errno in NO_ROUTE else "not sent", text_of(error)
+    summary = None
+    if run is not None:
+        summary, detail = run.summary, "\n".join(run.problems.values())
+        verdict = diagnose(summary)
     facts = {"verdict": verdict, "advice": WORDS[verdict], "detail": detail}
     counts = summary.as_dict() if summary else None
     report.record("diagnosis", target=name, address=address, **facts, summary=counts)
@@ -105,7 +114,7 @@ def other_machine(host: str, number: int, count: int, timeout: float, report: Re
         report.say(detail)
     if summary:
         report.say(repr(summary))
-    if summary is None:
+    if summary is None or verdict == "stopped":
         return 2
     return 0 if summary.received else 1
 
@@ -116,8 +125,10 @@ def diagnose(summary: "Summary") -> str:
     if summary.late:
         return "late"
     if summary.errors:
-        return "no route"
-    return "refused" if summary.unreachable else "silent"
+        return "not sent"
+    if summary.unreachable:
+        return "refused"
+    return "silent" if summary.lost else "stopped"
 
 
 def parser() -> Parser:

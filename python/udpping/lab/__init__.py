@@ -23,7 +23,7 @@ Packet Loss: 0%
 -----
 """
 
-from udpping.errors import UdppingError
+from udpping._console.program import run, text_of
 from udpping.lab._profiles import DEFAULT, SCRIPTS, Profile, names, profile
 from udpping.lab._program import note
 
@@ -49,8 +49,5 @@ def program(script: str, words: list[str] | None = None, default: str = DEFAULT)
 
 def main(script: str, default: str = DEFAULT, words: list[str] | None = None) -> int:
     """Run a script, by its name and with the profile that is its default; give back its exit code."""
-    try:
-        return program(script, words, default).run()
-    except UdppingError as error:
-        note(f"{script.removesuffix('.py')}: {error}")
-        return 2
+    name = script.removesuffix(".py")
+    return run(lambda: program(script, words, default).run(), lambda error: note(f"{name}: {text_of(error)}"))

@@ -4,6 +4,7 @@ A profile subclasses them and defines what they print. `udpping.Monitor` detects
 """
 
 from udpping._args.durations import HEARTBEAT
+from udpping._console import streams
 from udpping._console.options import Parser, duration, whole
 from udpping._services.service import LOOK
 from udpping.lab._client import add_forms, add_place, one_of
@@ -48,6 +49,7 @@ class Watcher(Listener):
             "--answer", action="store_true", default=None, help="answer each heartbeat: NUMBER DIFFERENCE"
         )
 
+    @streams.beside()
     def run(self) -> int:
         monitor = self.monitor()
         try:
@@ -139,6 +141,7 @@ class Sender(Program):
     def check(self, parser: Parser, options: "Namespace") -> None:
         one_of(parser, options, "host", "port")
 
+    @streams.beside()
     def run(self) -> int:
         heartbeat = self.heartbeat()
         say(self.begin())

@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from udpping._console import streams
 from udpping._console.options import Parser, chosen_profile
 from udpping.lab._profiles import SCRIPTS, names, profile
 from udpping.lab._program import Program, note
@@ -23,6 +24,7 @@ class Original(Program):
         self.original = original
         self.program = program
 
+    @streams.beside()
     def run(self) -> int:
         """Run the original; return its exit code."""
         from udpping.lab.compat import on_the_network

@@ -3,6 +3,7 @@
 import sys
 
 from udpping._args.limits import DEFAULT_PORT
+from udpping._console import streams
 from udpping._table import text
 
 TYPE_CHECKING = False
@@ -49,15 +50,15 @@ class Program:
         raise NotImplementedError
 
 
-def say(text: str | None, *, end: str = "\n") -> None:
-    """Print, unless the text is `None`; flush, for programs that read a pipe."""
+def say(text: str | None) -> None:
+    """Print, unless the text is `None`; at once, for programs that read a pipe."""
     if text is not None:
-        print(text, end=end, flush=True)
+        streams.write(text, sys.stdout)
 
 
 def note(text: str) -> None:
     """Print to standard error, apart from the output of the program."""
-    print(text, file=sys.stderr, flush=True)
+    streams.write(text, sys.stderr)
 
 
 def seconds_of(wall_ns: int) -> float:

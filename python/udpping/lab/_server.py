@@ -9,6 +9,7 @@ import time
 from threading import Event, Thread
 
 from udpping._args.durations import LINGER
+from udpping._console import streams
 from udpping._console.options import Parser, any_whole, duration, port
 from udpping.lab._client import one_of
 from udpping.lab._program import Program, note, say
@@ -86,6 +87,7 @@ class Server(Listener):
         super().options(parser)
         parser.add_argument("--delay", help=f"how long to hold replies back, such as 50ms ({self.delay})")
 
+    @streams.beside()
     def run(self) -> int:
         server = self.server()
         quiet = Event()

@@ -1,16 +1,15 @@
-"""Streams of commands whose work goes on whatever becomes of what they print."""
+"""What programs print: at once, or beside work that goes on whatever becomes of it."""
 
 import os
 import sys
-from contextlib import suppress
-from io import RawIOBase
-
-from udpping._services.service import LOOK
+from contextlib import contextmanager, suppress
+from io import RawIOBase, TextIOBase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from threading import Event as Done
-    from typing import TextIO
+    from typing import Any, TextIO
 
 MOST = 1 << 22
 """Characters that wait for a slow reader; later lines are left out."""
@@ -18,6 +17,8 @@ PORTION = 4_096
 """Bytes written at once, so that a slow reader is seen to make progress."""
 PATIENCE = 2.0
 """Seconds at the end without any progress after which a reader is given up."""
+MOMENT = 0.1
+"""Seconds between two looks at a stream that takes nothing now."""
 
 
 def open_missing() -> None:
@@ -30,6 +31,18 @@ def open_missing() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def write(text: str, stream: "TextIO") -> None:
+    """Write a line now; an error names the stream."""
+    try:
+        # With its end, as `Beside` takes whole lines.
+        print(f"{text}\n", end="", file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = "standard error" if stream is sys.stderr else "standard output"
+        raise OSError(error.errno, f"cannot write to {name}: {error.strerror}") from None
 
 
 class Stream:
@@ -46,7 +59,7 @@ class Stream:
         self._raw = raw if isinstance(raw, RawIOBase) else None
         self._lines: SimpleQueue[tuple[str, Done | None]] = SimpleQueue()
         self._put = self._written = self._portions = self._left_out = 0
-        self._started = False
+        self._started = self._slow = False
 
     def print(self, text: str) -> None:
         """Print a line when the stream takes it; it is left out when too many wait."""
@@ -60,9 +73,23 @@ class Stream:
         if waiting and waiting + len(text) > MOST:
             self._left_out += 1
             return
+        for other in tuple(_streams.values()):
+            if other is not self:
+                other.settle()
+        if not self._start():
+            write(text, self._stream)
+            return
         self._put += len(text)
         self._lines.put((text, None))
-        self._start()
+
+    def settle(self) -> None:
+        """Wait a moment for what is not yet written: lines of two streams keep their order on a terminal."""
+        from time import monotonic, sleep
+
+        end = monotonic() + MOMENT
+        while self._put != self._written and not self._slow:
+            sleep(0.001)
+            self._slow = monotonic() > end
 
     def close(self) -> None:
         """Wait until all is written, as long as something is."""
@@ -79,12 +106,15 @@ class Stream:
             portions = self._portions
             over.wait(PATIENCE)
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
         if not self._started:
             from threading import Thread
 
-            self._started = True
-            Thread(target=self._work, daemon=True).start()
+            # There may be a limit on threads.
+            with suppress(RuntimeError):
+                Thread(target=self._work, daemon=True).start()
+                self._started = True
+        return self._started
 
     def _work(self) -> None:
         _let_a_stopped_terminal_be()
@@ -111,7 +141,7 @@ class Stream:
             count = self._raw.write(data[:PORTION])
             if count is None:
                 # Another program made it non-blocking.
-                sleep(LOOK)
+                sleep(MOMENT)
             else:
                 data = data[count:]
                 self._portions += 1
@@ -123,6 +153,31 @@ def _let_a_stopped_terminal_be() -> None:
 
     if hasattr(signal, "SIGTTOU"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+
+
+class Beside(TextIOBase):
+    """A text stream for `print`, which gets whole lines; they are written beside the work."""
+
+    def __init__(self, stream: "TextIO") -> None:
+        self._lines = of(stream)
+
+    def write(self, text: str, /) -> int:
+        if text:
+            self._lines.print(text.removesuffix("\n"))
+        return len(text)
+
+
+@contextmanager
+def beside() -> "Generator[None]":
+    """Let `print` write beside the work, until its end."""
+    own = sys.stdout, sys.stderr
+    both: Any = Beside(own[0]), Beside(own[1])
+    sys.stdout, sys.stderr = both
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = own
+        close()
 
 
 _streams: dict[int, Stream] = {}
