@@ -63,6 +63,8 @@ def test_the_table_is_for_100_columns_and_hides_nothing() -> None:
     )
     for fact in facts:
         assert fact in text
+    young = status_text([row(detection_ns=12_100_000_000, to_learn=975, interval_ns=1_000_000_000)])
+    assert "    learning for 16.2 min more; until then a stop is noticed after 12.1 s" in young
     assert lines[-1] == "3 clients: 1 up, 1 suspect, 1 down"
     assert status_text([row()], alarm=str.upper).startswith("client ")
 

@@ -27,6 +27,9 @@ pub(super) struct HeartbeatMonitor {
     watcher: Watcher,
     #[pyo3(get)]
     detector: String,
+    /// Heartbeats of a client from which the detector learns.
+    #[pyo3(get)]
+    lessons: u64,
     #[pyo3(get)]
     loss: String,
     seed: String,
@@ -62,7 +65,7 @@ impl HeartbeatMonitor {
         witness: Option<(String, u16)>,
     ) -> PyResult<Self> {
         let detector = parse::<Detector>(detector)?;
-        let text = detector.to_string();
+        let (text, lessons) = (detector.to_string(), detector.lessons());
         let link = link_plan(loss, "0", seed)?;
         let (loss, seed) = (link.up.loss.to_string(), link.seed.to_string());
         let plan = MonitorPlan {
@@ -88,7 +91,7 @@ impl HeartbeatMonitor {
             backend: Backend::best(),
         };
         let watcher = py.detach(|| Watcher::bind(settings))?.losing(link);
-        Ok(Self { watcher, detector: text, loss, seed })
+        Ok(Self { watcher, detector: text, lessons, loss, seed })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {

@@ -104,4 +104,6 @@ def _facts(row: "PeerRow") -> "Iterator[str]":
     if row.drift_ppm is not None:
         yield f"clock {row.drift_ppm:+.1f} ppm"
     if row.detection_ns is not None:
-        yield f"a stop is noticed after {time_text(row.detection_ns)}"
+        noticed = f"a stop is noticed after {time_text(row.detection_ns)}"
+        learning = row.to_learn and f"learning for {time_text(row.to_learn * row.interval_ns)} more"
+        yield f"{learning}; until then {noticed}" if learning else noticed

@@ -136,6 +136,12 @@ class PeerRow(NamedTuple):
     """How long after a heartbeat the verdict falls, if no other comes."""
     false_alarms_per_day: float | None
     """What a calibrated detector expects: as promised, or more where 60 silent intervals were not enough."""
+    to_learn: int | None
+    """How many more heartbeats the detector needs before it has learned this client's losses and delays.
+
+    Until then `detection_ns` is for the time being. 0 when it has, or if it learns nothing; `None`
+    for a client that is down or said goodbye.
+    """
     difference_ns: int | None
     """Our wall clock at the arrival less the sender's at the sending: the way and the clock error in one."""
     delay_ns: int | None

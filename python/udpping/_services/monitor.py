@@ -291,6 +291,18 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
         return self._core.detector
 
     @property
+    def lessons(self) -> int:
+        """Heartbeats of each client from which the detector learns, and until which it notices a stop later.
+
+        0 for a detector that learns nothing. `peers` has what is left for each client, `to_learn`.
+
+        >>> import udpping
+        >>> udpping.Monitor("127.0.0.1", 0, detector="calibrated").lessons
+        1000
+        """
+        return self._core.lessons
+
+    @property
     def loss(self) -> str:
         """The loss in force, as text."""
         return self._core.loss

@@ -86,11 +86,16 @@ def bind(options: "Namespace") -> Monitor:
 def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
     host, port = monitor.bound
     here, elsewhere = hosts.ways("heartbeat", monitor.bound, monitor.address)
-    facts = {"detector": monitor.detector, "client": here, "clients_elsewhere": elsewhere}
+    detector, lessons = monitor.detector, monitor.lessons
+    facts = {"detector": detector, "lessons": lessons, "client": here, "clients_elsewhere": elsewhere}
     report.record("start", bound=host, port=port, **facts)
     report.say(hosts.whereabouts(monitor.bound))
     kept = {"state": options.state, "log": options.log}
-    report.say(", ".join([f"detector {monitor.detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
+    report.say(", ".join([f"detector {detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
+    if lessons:
+        report.say(
+            f"it learns from the first {lessons:,} heartbeats of a client; until then it notices a stop later"
+        )
     report.ways(here, elsewhere)
     report.say("Ctrl-C ends it and prints the clients")
 

@@ -243,7 +243,7 @@ impl Monitor {
 
     /// The clients, in no order.
     pub fn peers(&self, now: Moment) -> impl Iterator<Item = PeerRow> {
-        self.roster.peers().map(move |peer| PeerRow::of(peer, now))
+        self.roster.peers().map(move |peer| PeerRow::of(peer, &self.plan.detector, now))
     }
 
     /// How many clients there are.

@@ -233,6 +233,11 @@ impl Peer {
         }
     }
 
+    /// How many heartbeats the detector needs before it has learned enough of it.
+    pub(super) fn to_learn(&self, detector: &Detector) -> u64 {
+        self.watch.as_ref().map_or_else(|| detector.lessons(), |watch| watch.to_learn())
+    }
+
     pub(super) fn forecast(&self) -> Option<Forecast> {
         self.watch.as_ref()?.forecast()
     }

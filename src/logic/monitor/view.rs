@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::Name;
 use super::account::Counts;
 use super::clocks::Reading;
-use super::detect::Forecast;
+use super::detect::{Detector, Forecast};
 use super::event::State;
 use super::peer::Peer;
 use crate::logic::codec::heartbeat::Unreadable;
@@ -84,6 +84,8 @@ pub struct PeerRow {
     pub forecast: Option<Forecast>,
     /// Silence after the last heartbeat until the verdict.
     pub patience: Option<Nanos>,
+    /// Heartbeats that the detector needs before it has learned enough.
+    pub to_learn: Option<u64>,
     /// Its sessions, the current one included.
     pub sessions: u32,
     /// The number of the current session.
@@ -110,7 +112,7 @@ impl Samples {
 }
 
 impl PeerRow {
-    pub(super) fn of(peer: &Peer, now: Moment) -> Self {
+    pub(super) fn of(peer: &Peer, detector: &Detector, now: Moment) -> Self {
         let interval = peer.interval();
         let mut reading = peer.clocks.reading();
         reading.difference = reading.difference.filter(|_| !peer.local);
@@ -132,6 +134,7 @@ impl PeerRow {
             reading,
             forecast: peer.forecast(),
             patience: peer.state.is_watched().then_some(peer.patience),
+            to_learn: peer.state.is_watched().then(|| peer.to_learn(detector)),
             sessions: peer.sessions,
             session: peer.session.number(),
             sealed: peer.sealed,

@@ -40,6 +40,10 @@ impl Table {
                 "false_alarms_per_day",
                 floats(peers.iter().map(|row| row.forecast.map(|forecast| forecast.false_alarms * 86_400.0))),
             ),
+            (
+                "to_learn",
+                Arc::new(peers.iter().map(|row| row.to_learn).collect::<PrimitiveArray<UInt64Type>>()),
+            ),
             ("difference_ns", moments(|row| row.reading.difference)),
             ("delay_ns", moments(|row| row.reading.delay)),
             ("delay_variation_ns", moments(|row| row.reading.variation)),
@@ -54,6 +58,7 @@ impl Table {
         let may_miss = [
             "detection_ns",
             "false_alarms_per_day",
+            "to_learn",
             "difference_ns",
             "delay_ns",
             "delay_variation_ns",

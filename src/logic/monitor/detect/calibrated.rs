@@ -21,6 +21,8 @@ use crate::logic::{Invalid, Nanos, SECOND};
 pub const MOST_SILENT: i64 = 60;
 /// Up to so many heartbeats, a sender may be silent for three intervals and a second at least.
 const YOUNG: u32 = 10;
+/// Heartbeats after which what was assumed at the start weighs little: 20 of them are made up.
+pub(super) const LESSONS: u64 = 1_000;
 /// Heartbeats over which the expected time is averaged.
 const MEMORY: f64 = 1_000.0;
 /// The counts of losses are halved when they exceed this sum.
@@ -195,6 +197,11 @@ impl Watch {
             suspect: deadlines.suspect.max(least(self.interval * 2)),
             down: deadlines.down.max(least(3 * self.interval + SECOND)),
         }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, as a float")]
+    pub(super) fn to_learn(&self) -> u64 {
+        LESSONS.saturating_sub((self.losses.arrivals - Losses::PRIOR.arrivals) as u64)
     }
 
     /// What it knows of losses and of delays, as text.

@@ -62,6 +62,15 @@ impl Detector {
         Self::Fixed(Fixed::default())
     }
 
+    /// Heartbeats of a sender from which it learns what decides on its deadlines; 0 if it learns nothing.
+    pub fn lessons(&self) -> u64 {
+        match self {
+            Self::Fixed(_) | Self::Chen(_) => 0,
+            Self::Phi(phi) => phi.lessons(),
+            Self::Calibrated(_) => calibrated::LESSONS,
+        }
+    }
+
     /// A watch over a sender whose heartbeats are `interval` apart.
     pub fn watch(&self, interval: Nanos) -> Result<Watch, Invalid> {
         if !INTERVALS.contains(&interval) {
@@ -142,6 +151,15 @@ impl Watch {
         };
         if fresh {
             self.latest = Some(beat.seq);
+        }
+    }
+
+    /// How many heartbeats it needs before it has learned enough.
+    pub fn to_learn(&self) -> u64 {
+        match &self.state {
+            State::Fixed(_) | State::Chen(_) => 0,
+            State::Phi(watch) => watch.to_learn(),
+            State::Calibrated(watch) => watch.to_learn(),
         }
     }
 

@@ -12,6 +12,9 @@ use crate::logic::special::normal_quantile_above;
 use crate::logic::text::{HOUR, Time, duration};
 use crate::logic::{Nanos, SECOND};
 
+/// Intervals whose deviation is near the true one.
+const LESSONS: u64 = 100;
+
 /// Suspects when phi reaches `threshold`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Phi {
@@ -24,6 +27,10 @@ pub struct Phi {
 }
 
 impl Phi {
+    pub(super) fn lessons(&self) -> u64 {
+        LESSONS.min(self.window.into())
+    }
+
     pub(super) fn watch(&self, interval: Nanos) -> Watch {
         let mut intervals = Window::new(self.window);
         intervals.push(interval - interval / 4);
@@ -32,6 +39,7 @@ impl Phi {
             deviations: normal_quantile_above(10_f64.powf(-self.threshold)),
             min_std: self.min_std.unwrap_or((SECOND / 10).max(interval / 10)) as f64,
             pause: self.pause as f64,
+            lessons: self.lessons(),
             intervals,
             last: None,
         }
@@ -79,11 +87,16 @@ pub(super) struct Watch {
     deviations: f64,
     min_std: f64,
     pause: f64,
+    lessons: u64,
     intervals: Window,
     last: Option<Nanos>,
 }
 
 impl Watch {
+    pub(super) fn to_learn(&self) -> u64 {
+        self.lessons.saturating_sub(self.intervals.len() as u64)
+    }
+
     /// How many intervals it remembers, their mean and their deviation.
     pub(super) fn learned(&self) -> String {
         format!("phi {} {} {}", self.intervals.len(), self.intervals.mean(), self.intervals.deviation())

@@ -92,6 +92,7 @@ fn what_was_learned_of_losses_and_delays_survives() {
         assert_eq!(next.peer().patience, before.patience, "{detector}");
         next.beats(LINE, 2_031..=2_050);
         let after = next.peer();
+        assert_eq!((before.to_learn, after.to_learn), (Some(0), Some(0)), "{detector}");
         let (old, new) = (before.patience.unwrap(), after.patience.unwrap());
         assert!((old - new).abs() < old / 20, "{detector}: {old} {new}");
         assert_eq!(after.forecast.is_some(), detector == "calibrated");

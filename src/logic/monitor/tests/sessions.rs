@@ -179,3 +179,26 @@ fn a_sender_with_two_ways_does_not_move_with_each_heartbeat() {
     rig.hear_from("203.0.113.1:5000", &LINE.seq(101).write());
     assert_eq!(rig.kinds(), ["address_changed"]);
 }
+
+#[test]
+fn how_long_a_detector_still_learns_is_known() {
+    for (detector, lessons) in
+        [("fixed:3", 0), ("chen:2s", 0), ("phi:8", 100), ("phi:8,window=50", 50), ("calibrated", 1_000)]
+    {
+        let mut rig = Rig::new(|plan| plan.detector = detector.parse().unwrap());
+        rig.beats(LINE, 1..=2);
+        assert_eq!(rig.peer().to_learn, Some(lessons), "{detector}");
+        rig.beats(LINE, 3..=25);
+        let left = rig.peer().to_learn.unwrap();
+        assert!(
+            (lessons.saturating_sub(30)..=lessons.saturating_sub(20)).contains(&left),
+            "{detector}: {left}"
+        );
+        let early = rig.peer().patience;
+        rig.beats(LINE, 26..=1_002);
+        assert_eq!(rig.peer().to_learn, Some(0), "{detector}");
+        assert!(detector != "calibrated" || rig.peer().patience < early);
+        rig.pass(100 * SECOND);
+        assert_eq!((rig.peer().state, rig.peer().to_learn), (State::Down, None));
+    }
+}
