@@ -46,7 +46,7 @@ def test_csv_and_json_that_went_through_polars_pyarrow_and_duckdb_come_back(
     pl = pytest.importorskip("polars", reason="has no wheel for this Python")
     assert udpping.load(pl.read_csv(io.StringIO(run.to_csv())).write_csv()) == run
     frame = run.to_polars().with_columns(pl.col("reply").cast(pl.String))
-    assert udpping.load(frame.write_csv()) == run
+    assert udpping.load(frame.drop("rtt").write_csv()) == run
     assert udpping.load(frame.write_ndjson()) == run
     pa, csv = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.csv")
     csv.write_csv(pa.table(run), tmp_path / "arrow.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import typing
@@ -194,7 +195,8 @@ def test_a_column_outlives_its_run() -> None:
 def test_polars(run: udpping.Run) -> None:
     pl = pytest.importorskip("polars")
     frame = run.to_polars()
-    assert frame.columns == COLUMNS
+    assert sorted(frame.columns) == sorted([*COLUMNS, "sent", "rtt"])
+    assert pl.DataFrame(run).columns == COLUMNS
     assert frame["rtt_ns"].to_list() == [2_000_000, None, None, 2_000_000]
     assert frame.filter(pl.col("status") == "timeout").height == 2
 
@@ -205,6 +207,82 @@ def test_pyarrow(run: udpping.Run) -> None:
     assert table.column_names == COLUMNS
     assert table["seq"].to_pylist() == [1, 2, 3, 4]
     assert pa.array(run["rtt_ns"]).null_count == 2
+
+
+EARLY = ["seq", "sent", "status", "rtt", "reply", "target"]
+
+
+def test_frames_begin_with_what_people_read() -> None:
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    run = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms", interval=1)
+    pandas, polars = run.to_pandas(), run.to_polars()
+    assert list(pandas.columns)[:6] == polars.columns[:6] == EARLY
+    assert list(pandas.columns) == polars.columns
+    assert [str(pandas[name].dtype) for name in ("sent", "rtt")] == ["datetime64[ns, UTC]", "timedelta64[ns]"]
+    assert [polars.schema[name] for name in ("sent", "rtt")] == [pl.Datetime("ns", "UTC"), pl.Duration("ns")]
+    assert pandas["rtt"].dt.total_seconds().to_list()[::2] == [0.002, 0.002]
+    assert pandas["rtt"].isna().to_list() == polars["rtt"].is_null().to_list() == [False, True, False]
+    assert polars["rtt"].dt.total_milliseconds().to_list() == [2, None, 2]
+    assert pandas["sent"].iloc[1] == pd.Timestamp(run[1].sent_wall_ns, tz="UTC")
+    assert polars["sent"].dt.timestamp("ns").to_list() == run["sent_wall_ns"].to_list()
+
+
+def test_a_frame_of_a_run_without_times_has_the_same_columns() -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("polars")
+    told = "PING a (192.0.2.1) 56(84) bytes of data.\n64 bytes from a: icmp_seq=1 ttl=64 time=1.5 ms\n"
+    run, timed = udpping.load(told), udpping.sim.ping(count=1)
+    assert (run.to_pandas().dtypes == timed.to_pandas().dtypes).all()
+    assert run.to_polars().schema == timed.to_polars().schema
+    assert run.to_pandas()["sent"].isna().all()
+
+
+def test_time_and_duration_of_a_frame_are_ignored_when_it_is_loaded(tmp_path: Path) -> None:
+    pl, pd = pytest.importorskip("polars"), pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    run = udpping.sim.ping(count=20, loss="30%", delay="exponential:5ms", seed=3)
+    run.to_pandas().to_parquet(tmp_path / "pandas.parquet")
+    run.to_polars().write_parquet(tmp_path / "polars.parquet")
+    assert udpping.load(tmp_path / "pandas.parquet") == udpping.load(tmp_path / "polars.parquet") == run
+    assert udpping.load(run.to_pandas().to_csv()) == run
+    text = run.to_polars().drop("rtt").with_columns(pl.col("reply").cast(pl.String)).write_csv()
+    assert udpping.load(text) == run
+    other = run.to_pandas().assign(rtt=pd.Timedelta(0), sent="soon")
+    assert udpping.load(other.to_csv()) == run
+    assert udpping.fit(other) == udpping.fit(run)
+
+
+def heads(html: str) -> list[str]:
+    return re.findall("<th>([^<]*)</th>", html.rpartition("<table>")[2])
+
+
+def test_a_run_shows_first_what_people_read() -> None:
+    run = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")
+    html = run._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert heads(html)[:5] == ["seq", "sent (UTC)", "status", "rtt (ms)", "reply"]
+    assert "2023-11-14 22:13:20.000" in html.replace("\N{NO-BREAK SPACE}", " ")
+    assert "2.000" in html
+    assert "rtt_ns" in heads(html)
+
+
+def test_columns_without_a_value_are_named_and_not_shown() -> None:
+    run = udpping.sim.ping(count=2, loss=1)
+    html = run._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert not {"server_recv_ns", "rtt (ms)", "rtt_ns", "reply"} & {*heads(html)}
+    assert "server_recv_ns, server_sent_ns" in html.rpartition("without a value: ")[2]
+    assert run.column_names == COLUMNS
+
+
+def test_other_tables_show_times_for_people_too() -> None:
+    with udpping.Server(port=0, loss="pattern:.x", delay="1ms", record=True) as server:
+        udpping.ping(server, count=2, timeout=0.1)
+    text = repr(server.log)
+    first, after = text.splitlines()[1:3]
+    assert first.split()[:3] == ["recv", "(UTC)", "client"]
+    assert re.match(r"  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  127\.0\.0\.1:\d+ +1  answer +- +1\.000", after)
+    watched = udpping.sim.heartbeat(["crash@1m"], duration="5m")
+    assert repr(watched.events).splitlines()[1].split()[:4] == ["time", "(UTC)", "event", "message"]
+    assert repr(watched.peers).splitlines()[1].split()[:4] == ["client", "state", "since", "(UTC)"]
 
 
 @pytest.mark.parametrize("loss", [0, 1, "pattern:.x"])

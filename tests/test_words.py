@@ -137,7 +137,7 @@ def test_a_table_shows_its_ends_and_names_what_does_not_fit() -> None:
     shown, others = wide[1].split(), wide[-1].split(": ")[1].split(", ")
     assert [*shown, *others] == stats.rolling(run, pings=100).column_names
     assert f"and in {len(others)} more columns" in wide[-1]
-    assert repr(udpping.Server(port=0).log).startswith("Log: 0 rows\n  recv_ns")
+    assert repr(udpping.Server(port=0).log).startswith("Log: 0 rows\n  recv (UTC)  client")
 
 
 def test_a_table_of_one_row_is_of_one_row() -> None:

@@ -3,6 +3,7 @@
 from operator import index
 
 from udpping import _core
+from udpping._results.frames import FIRST
 from udpping._results.rows import Row
 from udpping._results.settings import MANY, NO_SETTINGS, Settings, encode, metadata, problems, total_name
 from udpping._table.table import Table
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import SupportsIndex
 
+    import pandas as pd
+    import polars as pl
     from matplotlib.axes import Axes
 
 
@@ -197,6 +200,7 @@ class Run(Table[Row]):
 
     __slots__ = ("_settings", "_shown", "_summaries", "_summary")
     _row = Row._make
+    _first = FIRST
 
     def __init__(
         self,
@@ -278,6 +282,24 @@ class Run(Table[Row]):
         (['reply', 'reply', 'error', 'error'], ['no-such-host.invalid:12000'])
         """
         return problems(self.settings)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Make a pandas frame. Needs pandas and not pyarrow.
+
+        First what is read first: `seq`, `sent` (a time in UTC), `status`, `rtt` (a duration), `reply` and
+        `target`; then the other columns. `sent` and `rtt` are `sent_wall_ns` and `rtt_ns` once more, and
+        `udpping.load` ignores them in what is written of the frame. Whole numbers stay whole, also beside
+        missing ones, which are `<NA>`. ImportError without pandas.
+        """
+        from udpping._results.frames import to_pandas
+
+        return to_pandas(super().to_pandas())
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Make a polars frame, with the columns and the order of `to_pandas`. ImportError without polars."""
+        from udpping._results.frames import to_polars
+
+        return to_polars(super().to_polars())
 
     def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
         """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.

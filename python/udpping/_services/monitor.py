@@ -28,6 +28,7 @@ class Peers(Table[PeerRow]):
 
     __slots__ = ()
     _row = PeerRow._make
+    _first = ("client", "state", "since_wall_ns", "last_seen_wall_ns", "seq", "received", "lost")
 
 
 class Events(Table[MonitorEvent]):
@@ -35,6 +36,7 @@ class Events(Table[MonitorEvent]):
 
     __slots__ = ()
     _row = MonitorEvent._make
+    _first = ("wall_ns", "event", "message", "client")
 
 
 class MonitorCounters:

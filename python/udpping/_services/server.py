@@ -98,6 +98,7 @@ class Log(Table[LogRow]):
 
     __slots__ = ()
     _row = LogRow._make
+    _first = ("recv_wall_ns", "client", "seq", "verdict", "reason", "delay_ns")
 
 
 class Server(Listener["_core.EchoServer"]):

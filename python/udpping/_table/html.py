@@ -2,7 +2,8 @@
 
 from html import escape
 
-from udpping._table.text import cell, ends, rows_text
+from udpping._table.excerpt import excerpt
+from udpping._table.text import cell, rows_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ def table_html(table: "Table") -> str:
 
 
 def ends_html(table: "Table") -> str:
-    return grid(table.column_names, ends(table))
+    names, rows, empty = excerpt(table)
+    note = f"<p>without a value: {escape(', '.join(empty))}</p>" if empty else ""
+    return grid(names, rows) + note
 
 
 def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:

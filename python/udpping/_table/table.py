@@ -44,6 +44,8 @@ class Table(Generic[RowT_co]):
 
     _row: "ClassVar[Any]" = tuple
     """Makes a row from the values of the core."""
+    _first: "ClassVar[tuple[str, ...]]" = ()
+    """The columns that are shown first, with times for people; the table itself keeps its order."""
 
     def __init__(self, core: "_core.Table") -> None:
         self._core = core

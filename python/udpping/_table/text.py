@@ -3,21 +3,17 @@
 from math import floor, log10
 
 from udpping import _core
+from udpping._table.excerpt import GAP, excerpt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from udpping._results.run import Summary
     from udpping._table.table import Table
 
-SHOWN = 5
-"""Rows shown at either end of a table."""
 TEXT = 60
 """Characters shown of a name or a cell."""
 WIDTH = 99
 """Columns of a line."""
-GAP = "..."
 NO_BREAK = "\N{NO-BREAK SPACE}"
 SECOND = 1_000_000_000
 SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000), (120 * SECOND, "s", SECOND))
@@ -69,19 +65,10 @@ def plain(value: object) -> object:
     return _core.escape_bytes(value) if isinstance(value, bytes) else value
 
 
-def ends(table: "Table") -> "list[Sequence[object]]":
-    """Return the first and the last rows, with a row of dots between them if there are others."""
-    size = len(table)
-    if size <= 2 * SHOWN:
-        return [table.row(at) for at in range(size)]
-    first, last = ([table.row(at) for at in part] for part in (range(SHOWN), range(size - SHOWN, size)))
-    return [*first, [GAP] * len(table.column_names), *last]
-
-
 def table_text(table: "Table") -> str:
     """Show the ends of a table, the columns that fit on a line, and the names of the others."""
-    rows = ends(table)
-    lines, room, names = [""] * (1 + len(rows)), WIDTH, table.column_names
+    names, rows, empty = excerpt(table)
+    lines, room = [""] * (1 + len(rows)), WIDTH
     for place, name in enumerate(names):
         values = [row[place] for row in rows]
         cells = [name, *(cell(value, "-") for value in values)]
@@ -91,10 +78,17 @@ def table_text(table: "Table") -> str:
             others = ", ".join(names[place:])
             lines.append(f"  and in {len(names) - place} more columns: {others}")
             break
-        words = any(isinstance(value, (str, bytes)) and value != GAP for value in values)
+        words = any(isinstance(value, (str, bytes)) and not is_number(value) for value in values)
         for at, each in enumerate(cells):
             lines[at] += f"  {each:{'<' if words else '>'}{wide}}"
+    if empty:
+        lines.append(f"  without a value: {', '.join(empty)}")
     return "\n".join([f"{type(table).__name__}: {rows_text(len(table))}", *(line.rstrip() for line in lines)])
+
+
+def is_number(value: "str | bytes") -> bool:
+    """Whether it is written as a number, or stands for rows that are not shown."""
+    return value == GAP or (isinstance(value, str) and value.replace(",", "").replace(".", "").isdecimal())
 
 
 def time_text(nanos: int) -> str:

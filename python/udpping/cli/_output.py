@@ -9,7 +9,8 @@ from udpping import _core
 from udpping._console import streams
 from udpping._console.options import Parser
 from udpping._console.program import FAILED as FAILED  # noqa: PLC0414 - commands return it
-from udpping._table.text import GAP, TEXT, plain, short, shown
+from udpping._table.excerpt import GAP
+from udpping._table.text import TEXT, plain, short, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
