@@ -208,17 +208,19 @@ def test_the_command_sends_one_ping_a_second_unless_told_otherwise(server: udppi
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        ("-i 1ms", "--interval 1ms is not usable: expected at least 2ms, or -f, to another"),
+        ("-i 0.0010", "--interval 0.0010 is not usable: expected at least 2ms, or -f, to another"),
         (
-            "-i 0.001",
-            "--interval 0.001 is not usable: expected at least 0.002 (2 ms), or -f, to another",
-        ),
-        (
-            "-i 0.01 --schedule train:10",
-            "--interval 0.01 is not usable: expected at least 0.02, 2 ms for each ping, or -f, to another",
+            "-i 10ms --schedule train:10",
+            "--interval 10ms is not usable: expected at least 20ms (2ms for each ping), or -f, to another",
         ),
         (
             "-t --profile slides",
-            "--interval none is not usable: expected -i 1, or -f, for endless pings to another",
+            "option -t is not usable: expected -i 1s as well, or -f, to another",
+        ),
+        (
+            "-c 100000000 --profile slides",
+            "--count 100000000 is not usable: expected at most 1000, or -i 1s as well, or -f, to another",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import udpping
 from common import call, records
+from udpping._console import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,6 +199,35 @@ def test_a_number_of_another_ping_is_no_host(words: str, told: str) -> None:
     done = call("ping", *words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"udpping ping: {told}")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "255.255.255.255",
+            "host 255.255.255.255 is not usable: expected -b for this broadcast address, where",
+        ),
+        (
+            "localhost --schedule pair -f",
+            '--schedule "pair" is not usable: expected -i 10ms as well; without an interval each ping waits',
+        ),
+        ("127.0.0.1 localhost -4", 'target "localhost:12000" is not usable: expected each address once\n'),
+    ],
+)
+def test_an_error_says_what_to_type(words: str, told: str) -> None:
+    done = call("ping", *words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"udpping ping: {told}")
+
+
+def test_what_a_shell_would_take_for_a_pattern_is_quoted() -> None:
+    assert hosts.typed("ping", "fd00::2", 12050) == "udpping ping '[fd00::2]:12050'"
+    assert hosts.typed("ping", "192.0.2.7", 12050) == "udpping ping 192.0.2.7:12050"
+    number, name = socket.if_nameindex()[0]
+    assert hosts.typed("ping", f"fe80::1%{number}", 7) == f"udpping ping '[fe80::1%{name}]:7'"
+    assert hosts.with_zone_name(f"[fe80::1%{number}]:7") == f"[fe80::1%{name}]:7"
+    assert hosts.whereabouts((f"fe80::1%{number}", 7)) == f"listening on fe80::1%{name}, UDP port 7"
 
 
 def test_interim_lines_are_those_of_fping(echo: str, deaf: str) -> None:

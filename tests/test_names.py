@@ -486,13 +486,13 @@ print(json.dumps([
 """)
     for text, kind in zip(told, ["broadcast", "multicast"], strict=True):
         assert text.startswith("ConfigError: host ")
-        assert f"expected broadcast=True (--broadcast) for this {kind} address" in text
+        assert f"expected broadcast=True (-b) for this {kind} address" in text
     for each, counts in (rows[:2], rows[2:]):
         assert each == [["reply", 2, True, True]] * 2
         assert counts == [0, 2, 0]
     assert errors == [["reply", "reply"], ["error", "reply"]]
     assert [code for code, _ in command] == [0, 2]
-    assert "--broadcast" in command[1][1]
+    assert "expected -b for this broadcast address" in command[1][1]
     assert "broadcast address" in summary[0]
 
 

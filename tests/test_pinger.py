@@ -299,7 +299,7 @@ def test_what_is_no_other_target_is_refused_and_the_others_go_on() -> None:
     with udpping.Server(port=0) as server, endless(server) as pinger:
         host, port = server.address
         refused: dict[Target, str] = {
-            server: "each address once",
+            server: "each address once, or with a size= or dscp= of its own",
             udpping.Target(host, port, dscp=64): "dscp 64 is not usable: expected 0 to 63",
             udpping.Target(host, port, size=3): "size 3 is not usable",
             (host, 0): "port 0 is not usable",

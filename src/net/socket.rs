@@ -434,7 +434,7 @@ pub(super) fn check_route(target: SocketAddr) -> Result<()> {
 /// Checks for a route, and whether `broadcast` allows the address; returns whether many may answer there.
 pub(super) fn is_group(target: SocketAddr, bind: Option<SocketAddr>, broadcast: bool) -> Result<bool> {
     let Some(kind) = group(target, bind)? else { return Ok(false) };
-    let expected = format!("broadcast=True (--broadcast) for this {kind} address, where many may answer");
+    let expected = format!("broadcast=True (-b) for this {kind} address, where many may answer");
     if broadcast { Ok(true) } else { Err(Invalid::new("host", target.ip(), expected).into()) }
 }
 

@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from udpping._args.targets import is_loopback, target_text
@@ -46,20 +47,36 @@ def on_every_interface(host: str | None, bind: "Callable[[str], Bound]") -> "Bou
 
 def whereabouts(bound: tuple[str, int]) -> str:
     host, port = bound
-    return f"listening on {WILD.get(host, host)}, UDP port {port}"
+    return f"listening on {WILD.get(host, with_zone_name(host))}, UDP port {port}"
 
 
 def ways(command: str, bound: tuple[str, int], address: tuple[str, int]) -> tuple[str, list[str]]:
     """Return the commands, for this machine and for others, that reach what is bound there."""
     host, port = bound
-    here = f"udpping {command} {target_text('localhost' if host in WILD else address[0], port)}"
+    here = typed(command, "localhost" if host in WILD else address[0], port)
     if host in WILD:
         return here, client_commands(port, command, ipv6=host == BOTH)
-    return here, [] if is_loopback(host) else [f"udpping {command} {target_text(host, port)}"]
+    return here, [] if is_loopback(host) else [typed(command, host, port)]
 
 
 def client_commands(port: int, command: str = "ping", *, ipv6: bool = True) -> list[str]:
-    return [f"udpping {command} {target_text(each, port)}" for each in addresses() if ipv6 or ":" not in each]
+    return [typed(command, each, port) for each in addresses() if ipv6 or ":" not in each]
+
+
+def typed(command: str, host: str, port: int) -> str:
+    """Return a command that a shell takes as it is: zsh takes unquoted brackets for a pattern."""
+    from shlex import quote
+
+    return f"udpping {command} {quote(target_text(with_zone_name(host), port))}"
+
+
+def with_zone_name(host: str) -> str:
+    """Write the interface behind the percent sign by its name: its number is another one elsewhere."""
+    address, _, zone = host.partition("%")
+    number = zone.partition("]")[0]
+    with suppress(OSError, ValueError):
+        return f"{address}%{socket.if_indextoname(int(number))}{zone[len(number) :]}"
+    return host
 
 
 def is_free(port: int) -> bool:

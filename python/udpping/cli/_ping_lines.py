@@ -38,7 +38,7 @@ class Lines:
         """Print what begins: targets with their addresses, and the options."""
         for target, address in addresses.items():
             self.report.record("start", target=target, address=address, **options)
-        address = next(iter(addresses.values())) if len(addresses) == 1 else name
+        address = _readable(next(iter(addresses.values()))) if len(addresses) == 1 else name
         self.report.say(f"PING {visible(name)}" + (f" ({address})" if address != name else ""))
 
     def row(self, row: "Row") -> None:
@@ -49,7 +49,7 @@ class Lines:
         self.report.say(f"[{iso(self._settled(row))}] {text}" if self.stamps else text)
 
     def _reply(self, row: "Row") -> str:
-        source = row.source or row.target
+        source = _readable(row.source or row.target)
         place = source
         if not self.numeric and source != row.target:
             host, _, port = source.rpartition(":")
@@ -73,7 +73,7 @@ class Lines:
         target = visible(row.target)
         text = f"no reply from {target} within {self.timeout:g} s: seq={row.seq}"
         if row.status == "unreachable":
-            text = f"{target} is unreachable, as {row.source} reports: seq={row.seq}"
+            text = f"{target} is unreachable, as {_readable(row.source or '')} reports: seq={row.seq}"
         if row.status == "error":
             text = f"not sent to {target}: seq={row.seq}"
         return self.report.alarm(text)
@@ -155,6 +155,15 @@ class Interim:
             report.record("interim", **facts)
             self._before[summary.target] = summary
         self._rtts.clear()
+
+
+def _readable(address: str) -> str:
+    """Write the interface of an address by its name."""
+    if "%" not in address:
+        return address
+    from udpping._console.hosts import with_zone_name
+
+    return with_zone_name(address)
 
 
 def sums_text(name: str, sent: int, received: int, rtts: "tuple[float | None, ...]") -> str:

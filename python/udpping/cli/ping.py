@@ -1,7 +1,9 @@
 """`udpping ping`: print each ping as it is settled, then the summary."""
 
+import re
+
 from udpping._args.options import COUNT, PING
-from udpping._console.options import chosen_profile
+from udpping._console.options import Seconds, chosen_profile
 from udpping._results.settings import total_name
 from udpping._services.ping import PrintedPinger
 from udpping._services.service import LOOK
@@ -9,7 +11,7 @@ from udpping.cli._end import ASKING, Deadline, Noted, calling
 from udpping.cli._output import FAILED, Report
 from udpping.cli._ping_lines import Interim, Lines
 from udpping.cli._ping_options import INTERVAL, parser, read, targets
-from udpping.errors import AddressError
+from udpping.errors import AddressError, ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +115,17 @@ def open_pinger(
             name = f"host {found[0][0]!r}" if len(found) == 1 else f"the hosts ({len(found)})"
             raise AddressError(f"cannot find {name} within {options.deadline.text}: see -w") from None
         raise
+    except ConfigError as error:
+        raise ConfigError(as_typed(str(error), options)) from None
+
+
+def as_typed(error: str, options: "Namespace") -> str:
+    """Write the keywords of Python in an error of the core as options, and times as they were typed."""
+    name, _, rest = error.partition(" ")
+    value = getattr(options, name, None)
+    if isinstance(value, Seconds):
+        error = f"{name} {value.text} {rest.partition(' ')[2]}"
+    return re.sub(r"\w+=\S+ \((-[^()]*)\)", r"\1", error)
 
 
 def tell_missing(pinger: PrintedPinger, report: Report) -> bool:

@@ -116,7 +116,7 @@ impl Plan {
         let interval = options.interval.map(|interval| seconds("interval", interval, &WAITS)).transpose()?;
         if interval.is_none() && options.schedule != Schedule::default() {
             let expected =
-                "an interval as well (interval=0.01, -i 10ms); without one the next ping waits for the last";
+                "interval=0.01 (-i 10ms) as well; without an interval each ping waits for the one before";
             return Err(Invalid::new("schedule", format!("\"{}\"", options.schedule), expected));
         }
         let linger = options.linger.map(|linger| seconds("linger", linger, &(0..=DAY))).transpose()?;

@@ -187,7 +187,9 @@ impl PingLogs {
             .flat_map(|address| (0..self.sockets.len()).map(move |socket| key(socket, address)));
         let mut there = sockets.filter_map(|key| self.by_peer.get(&key));
         if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
-            return Err(taken(target));
+            // The command line gives all targets the same size and class of service.
+            let or = if settings.pace.is_command() { "" } else { ", or with a size= or dscp= of its own" };
+            return Err(taken(target, or));
         }
         Ok(())
     }
@@ -277,7 +279,7 @@ impl PingLogs {
             let (index, address) = moves.remove(at);
             count(place(index, address), -1);
             self.all[index].address.map(|old| count(place(index, old), 1));
-            failed.push((index, taken(&self.all[index].target)));
+            failed.push((index, taken(&self.all[index].target, "")));
         }
         failed
     }
@@ -351,8 +353,8 @@ fn looks(settings: &Settings, target: &Target) -> (Option<u8>, Option<usize>) {
     (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size))
 }
 
-fn taken(target: &Target) -> Error {
-    Invalid::new("target", format!("{:?}", target.name()), "each address once").into()
+fn taken(target: &Target, or: &str) -> Error {
+    Invalid::new("target", format!("{:?}", target.name()), format!("each address once{or}")).into()
 }
 
 /// Rows kept for a target; the run began with `targets`.

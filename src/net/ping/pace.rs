@@ -8,6 +8,9 @@ use crate::logic::{Invalid, Nanos, SECOND};
 /// The shortest mean gap between pings to another host, unless a flood was asked for: that of ping(8).
 pub const SHORTEST_GAP: Nanos = 2_000_000;
 
+/// So many pings may leave as fast as replies come: the courses' clients send ten.
+const MOST_AT_ONCE: u64 = 1_000;
+
 /// What other hosts than this one may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pace {
@@ -16,35 +19,45 @@ pub enum Pace {
     /// Not endless pings of which each leaves when the last is settled.
     #[default]
     NoEndlessFlood,
-    /// And no shorter gaps than [`SHORTEST_GAP`]; errors are for the command line.
+    /// And no more than [`MOST_AT_ONCE`] such pings, and no shorter gaps than [`SHORTEST_GAP`].
     NoFlood,
+}
+
+impl Pace {
+    /// Whether errors are for the command line.
+    pub(super) fn is_command(self) -> bool {
+        self != Self::NoEndlessFlood
+    }
 }
 
 impl Settings {
     /// Refuses a flood of another host that was not asked for.
     pub(super) fn check_pace(&self, address: SocketAddr) -> Result<(), Invalid> {
-        let is_command = self.pace == Pace::NoFlood;
-        let refused = match self.plan.interval {
-            None if self.plan.count.is_some() => return Ok(()),
-            None if is_command => ("none".to_owned(), "-i 1, or -f, for endless pings".to_owned()),
-            None => {
-                ("None".to_owned(), "a number of seconds, such as interval=1, for endless pings".to_owned())
+        let is_command = self.pace.is_command();
+        let (what, value, expected) = match (self.plan.interval, self.plan.count) {
+            (None, Some(count)) if !is_command || count <= MOST_AT_ONCE => return Ok(()),
+            (None, Some(count)) => {
+                ("count", count.to_string(), format!("at most {MOST_AT_ONCE}, or -i 1s as well, or -f,"))
             }
-            Some(interval) => {
+            (None, None) if is_command => ("option", "-t".to_owned(), "-i 1s as well, or -f,".to_owned()),
+            (None, None) => {
+                let expected = "a number of seconds, such as interval=1, for endless pings";
+                ("interval", "None".to_owned(), expected.to_owned())
+            }
+            (Some(interval), _) => {
                 let shortest = SHORTEST_GAP.saturating_mul(self.plan.schedule.pings_at_once());
                 if !is_command || interval >= shortest {
                     return Ok(());
                 }
-                let text = |time: Nanos| (time as f64 / SECOND as f64).to_string();
-                let each = if shortest > SHORTEST_GAP { ", 2 ms for each ping" } else { " (2 ms)" };
-                (text(interval), format!("at least {}{each}, or -f,", text(shortest)))
+                let each = if shortest > SHORTEST_GAP { " (2ms for each ping)" } else { "" };
+                let expected = format!("at least {}ms{each}, or -f,", shortest / 1_000_000);
+                ("interval", (interval as f64 / SECOND as f64).to_string(), expected)
             }
         };
         if self.pace == Pace::Flood || is_this_host(address) {
             return Ok(());
         }
-        let (value, expected) = refused;
-        Err(Invalid::new("interval", value, format!("{expected} to another host, as {address} is")))
+        Err(Invalid::new(what, value, format!("{expected} to another host, as {address} is")))
     }
 }
 
@@ -99,6 +112,9 @@ mod tests {
             (NoEndlessFlood, None, Some(1e-6), "isochronous", true),
             (NoFlood, Some(9), None, "isochronous", true),
             (NoFlood, None, None, "isochronous", false),
+            (NoFlood, Some(1_000), None, "isochronous", true),
+            (NoFlood, Some(1_001), None, "isochronous", false),
+            (NoEndlessFlood, Some(1_001), None, "isochronous", true),
             (NoFlood, None, Some(0.002), "poisson", true),
             (NoFlood, Some(9), Some(0.001_999), "isochronous", false),
             (NoFlood, Some(9), Some(0.004), "pair", true),
