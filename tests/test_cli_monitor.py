@@ -113,6 +113,24 @@ def test_with_all_and_losses_it_says_everything(start: Start) -> None:
     assert "1 run of losses, the longest 2" in "\n".join(output)
 
 
+def test_a_client_with_very_many_events_has_a_line_a_minute(start: Start) -> None:
+    watched = Watched(start, *LOCAL)
+    with Device(watched.address, boot=0) as device:
+        for _ in range(30):
+            # A sender that is started again and again.
+            device.beat()
+            device.session, device.boot, device.seq = device.session + 1, device.session, 0
+        device.id = "calm"
+        device.beat()
+        watched.until("calm was heard for the first time")
+    restarts = [line for line in watched.lines + watched.end()[0] if "device restarted" in line]
+    *_, entering, summary = restarts
+    assert entering.endswith("it has very many events: from now on they are told once a minute")
+    told = re.search(r"  device: (\d+) restarted within a minute; the last: device restarted", summary)
+    assert told
+    assert int(told[1]) + len(restarts) - 1 == 29
+
+
 def test_programs_get_a_record_for_each(start: Start) -> None:
     watched = Watched(start, *LOCAL, "--json", "--detector", "fixed:20")
     assert watched.process.stdout is not None

@@ -16,6 +16,7 @@ from time import gmtime, monotonic, strftime
 from udpping._args import checks
 from udpping._args.keys import environ
 from udpping._services.service import LOOK
+from udpping.cli._often import CALMED, OFTEN, Often
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ ALONE = 8
 """As many events of a kind have a run each; if more wait, they share one."""
 GATHERED = 2.0
 """Seconds in which clients that come up share a run."""
-OFTEN, CALMED, SPAN = 10, 60.0, 600.0
-"""A client with so many runs within a span has its further events gathered for so many seconds."""
-CLIENTS = 4_096
-"""Clients whose runs are counted."""
 ROOM = 100_000
 """Characters of names in the environment; a variable of Linux has 131,072."""
 
@@ -133,7 +130,7 @@ class Waiting:
     def __init__(self) -> None:
         self.dropped = 0
         self._kinds: OrderedDict[tuple[str, float], deque[tuple[float, MonitorEvent]]] = OrderedDict()
-        self._runs: OrderedDict[str, list[float]] = OrderedDict()
+        self._runs = Often()
         self._changed = Condition()
 
     def __len__(self) -> int:
@@ -179,11 +176,7 @@ class Waiting:
             return GATHERED
         if event.client is None:
             return 0.0
-        runs = [then for then in self._runs.pop(event.client, []) if now - then < SPAN]
-        self._runs[event.client] = [*runs, now][-OFTEN - 1 :]
-        if len(self._runs) > CLIENTS:
-            self._runs.popitem(last=False)
-        return CALMED if len(runs) >= OFTEN else 0.0
+        return CALMED if self._runs.add(event.client, now) >= OFTEN else 0.0
 
 
 def split(command: str) -> list[str]:

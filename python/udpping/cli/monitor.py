@@ -13,6 +13,7 @@ from udpping._results.peers import moment, status_text
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, HANGUP, Noted
+from udpping.cli._often import Damping
 from udpping.cli._output import Report, beginning, command_parser, row_facts, warn
 from udpping.errors import ConfigError
 
@@ -108,6 +109,7 @@ class Watch:
         self.report = report
         self.hook = hook
         self.everything = everything
+        self.damping = Damping()
         self.reported: set[str] = set()
         self.unkept: str | None = None
 
@@ -130,13 +132,21 @@ class Watch:
         """Report an event, if the options ask for it."""
         if event.is_notable or event.event == "lost" or self.everything:
             self.report.record("event", **event._asdict())
-            line = f"{moment(event.wall_ns)}  {event.message}"
-            self.report.say(self.report.alarm(line) if event.event in ALARMS else line)
+            text = self.damping.add(event, monotonic())
+            if text is not None:
+                self.tell(event, text)
         if self.hook is not None:
             self.hook.run(event)
 
-    def look(self) -> None:
-        """Report problems that are no events, each once: strangers could cause them very often."""
+    def tell(self, event: "MonitorEvent", text: str) -> None:
+        """Print a line about an event."""
+        line = f"{moment(event.wall_ns)}  {text}"
+        self.report.say(self.report.alarm(line) if event.event in ALARMS else line)
+
+    def look(self, *, ending: bool = False) -> None:
+        """Report what was gathered, and problems, each once: strangers could cause very many."""
+        for event, text in self.damping.due(monotonic(), everything=ending):
+            self.tell(event, text)
         counters = self.monitor.counters
         if counters.unreadable and "unreadable" not in self.reported:
             self.reported.add("unreadable")
@@ -176,7 +186,7 @@ class Watch:
             self.handle(event)
         if self.hook is not None:
             self.hook.close()
-        self.look()
+        self.look(ending=True)
         self.show()
 
     def show(self) -> None:
