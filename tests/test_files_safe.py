@@ -167,6 +167,36 @@ def test_what_another_user_put_into_a_directory_of_all_is_refused(
     refused(path, who, "it belongs to another user", capfd)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("below", ["", "below"])
+@pytest.mark.parametrize("kind", ["directory", "link"])
+@pytest.mark.parametrize("who", [state, log, boot])
+def test_a_directory_that_another_user_put_into_one_of_all_is_refused(
+    who: Use, kind: str, below: str, tmp_path: Path
+) -> None:
+    victim, shared = tmp_path / "victim", tmp_path / "shared"
+    victim.mkdir()
+    shared.mkdir()
+    shared.chmod(0o1777)
+    place = shared / "place"
+    if kind == "link":
+        place.symlink_to(victim)
+    else:
+        place.mkdir()
+    os.chown(place, 4711, 4711, follow_symlinks=False)
+    if below and who is not state:
+        (place / below).mkdir()
+    before = seen(tmp_path)
+    with pytest.raises(
+        OSError, match=f"{place} belongs to another user, in a directory that all may write to"
+    ):
+        who(place / below / "lock")
+    assert seen(tmp_path) == before
+    # A link or a directory of root's or one's own is one's own choice.
+    os.chown(place, 0, 0, follow_symlinks=False)
+    who(place / below / "lock")
+
+
 def test_a_device_is_not_a_log() -> None:
     for device in ("/dev/null", "/dev/full", "/dev/zero"):
         with pytest.raises(OSError, match=f"cannot add to the log {device}: it is a pipe or a device"):
@@ -179,6 +209,7 @@ def test_only_the_owner_reads_what_is_made(tmp_path: Path) -> None:
         Device(monitor.address, boot=_core.count_up(str(tmp_path / "boot"))) as device,
     ):
         device.rise(monitor)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
     made = [tmp_path / "log", tmp_path / "boot", *(tmp_path / "state").iterdir()]
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in made} == dict.fromkeys(
         ("log", "boot", *NAMES), 0o600
@@ -209,9 +240,28 @@ def test_a_link_that_is_put_there_while_a_monitor_runs_is_told_and_not_followed(
         clients.unlink()
         clients.symlink_to(victim)
         wait_until(lambda: monitor.counters.unkept is not None)
-        assert "it is a link" in str(monitor.counters.unkept)
+        assert str(monitor.counters.unkept).startswith("state: clients.tsv: it is a link;")
     assert victim.read_bytes() == FOREIGN
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == sorted(NAMES)
+
+
+def test_a_file_of_another_program_that_is_put_there_while_a_monitor_runs_is_told_and_stays(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "state"
+    with udpping.Monitor(HERE, 0, state=place) as monitor:
+        wait_until((place / "clients.tsv").exists)
+        other = tmp_path / "other"
+        other.write_bytes(FOREIGN)
+        other.rename(place / "clients.tsv")
+        wait_until(lambda: monitor.counters.unkept is not None)
+        assert str(monitor.counters.unkept).startswith("state: clients.tsv: it is not a file of a monitor")
+        (place / "clients.tsv").unlink()
+        wait_until((place / "clients.tsv").exists)
+        (place / "learned.tsv").write_bytes(FOREIGN)
+    assert str(monitor.counters.unkept).startswith("state: learned.tsv: it is not a file of a monitor")
+    assert (place / "learned.tsv").read_bytes() == FOREIGN
+    assert sorted(path.name for path in place.iterdir()) == sorted(NAMES)
 
 
 def test_a_directory_that_is_moved_away_stays_the_one_that_is_written(tmp_path: Path) -> None:

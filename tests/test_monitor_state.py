@@ -401,7 +401,9 @@ def test_a_full_disk_is_told_and_watching_goes_on(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     why, lines = done.stdout.splitlines()
-    assert why.startswith(("log: File too large", "state: File too large"))
+    assert why.startswith(
+        ("log: File too large", "state: File too large", "state: clients.tsv: File too large")
+    )
     assert lines == "1"
     # What waited for the disk is there, no line twice and none cut.
     rows = [row for row in log_rows(log) if row["event"] not in BUSY]

@@ -272,6 +272,11 @@ impl Monitor {
         }
     }
 
+    /// Whether a file may be one of saved clients.
+    pub fn begins_state(text: &str) -> bool {
+        is_blank(text) || text.lines().next().is_some_and(|title| saved::time(title).is_ok())
+    }
+
     /// The first line of what is saved of detectors.
     pub fn learned_title() -> &'static str {
         saved::LEARNED

@@ -266,7 +266,9 @@ impl StateDir {
             let path = path.to_owned();
             move |source| file(action, &path, source)
         };
-        fs::create_dir_all(directory).map_err(failed("make the directory", directory))?;
+        if !directory.is_dir() {
+            Directory::make_all(directory).map_err(failed("make the directory", directory))?;
+        }
         let place = Directory::open(directory).map_err(failed("use", directory))?;
         let path = directory.join(LOCK);
         let lock = open_lock(&place).map_err(failed("use", &path))?;
@@ -303,7 +305,7 @@ impl StateDir {
         while let Some(first) = next {
             next = lock(&state.inner).monitor.save(first, SLICE, &mut text);
         }
-        self.replace(CLIENTS, &text)
+        self.replace(CLIENTS, Monitor::begins_state, &text)
     }
 
     /// The same for what detectors have learned.
@@ -314,12 +316,23 @@ impl StateDir {
         while let Some(first) = next {
             next = lock(&state.inner).monitor.save_learned(first, SLICE, &mut text);
         }
-        self.replace(LEARNED, &text)
+        self.replace(LEARNED, Monitor::begins_learned, &text)
     }
 
-    fn replace(&self, name: &str, text: &str) -> io::Result<()> {
-        let part = format!("{PART}{:016x}", random_session().map_err(io::Error::other)?);
-        self.place.replace(name.as_ref(), part.as_ref(), text.as_bytes())
+    /// Replaces a file, but not one that another program has put there meanwhile; an error names it.
+    fn replace(&self, name: &str, is_ours: impl Fn(&str) -> bool, text: &str) -> io::Result<()> {
+        let replace = || {
+            if let Some(file) = self.place.read(name.as_ref())? {
+                let mut head = Vec::new();
+                file.take(HEAD).read_to_end(&mut head)?;
+                if !is_ours(&String::from_utf8_lossy(&head)) {
+                    return Err(io::Error::other(FOREIGN));
+                }
+            }
+            let part = format!("{PART}{:016x}", random_session().map_err(io::Error::other)?);
+            self.place.replace(name.as_ref(), part.as_ref(), text.as_bytes())
+        };
+        replace().map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Opens files for writing: none that is a link, a pipe or a device, or that another user may have put there.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -23,7 +24,15 @@ pub(in crate::net) struct Directory {
 impl Directory {
     pub(in crate::net) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { handle: fs::open(path, flags, Mode::empty())? })
+        let handle = fs::open(path, flags, Mode::empty())?;
+        check_way(path)?;
+        Ok(Self { handle })
+    }
+
+    /// Makes a directory, and those above it, for the owner alone.
+    pub(in crate::net) fn make_all(path: &Path) -> io::Result<()> {
+        check_way(path)?;
+        DirBuilder::new().recursive(true).mode(Mode::RWXU.as_raw_mode()).create(path)
     }
 
     /// Opens a file to read, and to append to; makes it if there is none.
@@ -95,7 +104,7 @@ impl Directory {
             FileType::RegularFile if found.st_nlink > 1 => {
                 "it is a hard link, so writing would change another file; give a name of its own"
             }
-            FileType::RegularFile if self.is_planted(found)? => {
+            FileType::RegularFile if is_planted(fs::fstat(&self.handle)?.st_mode, found.st_uid) => {
                 "it belongs to another user, in a directory that all may write to; give another name"
             }
             FileType::RegularFile => return Ok(()),
@@ -105,13 +114,32 @@ impl Directory {
         };
         Err(io::Error::other(reason))
     }
+}
 
-    /// Whether another user may have put it there for us, much as Linux judges with `fs.protected_regular`.
-    fn is_planted(&self, found: &Stat) -> io::Result<bool> {
-        let place = Mode::from_raw_mode(fs::fstat(&self.handle)?.st_mode);
-        let is_shared = place.contains(Mode::WOTH) || place.contains(Mode::WGRP | Mode::SVTX);
-        Ok(is_shared && found.st_uid != geteuid().as_raw() && found.st_uid != Uid::ROOT.as_raw())
+/// Refuses a path on which another user may have put a directory, or a link to one, for us.
+fn check_way(path: &Path) -> io::Result<()> {
+    for part in path.ancestors() {
+        let (Some(above), Some(_)) = (part.parent(), part.file_name()) else { continue };
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match above.metadata().and_then(|above| Ok((above.mode(), part.symlink_metadata()?.uid()))) {
+            Ok((above, owner)) if is_planted(above, owner) => {
+                let part = part.display();
+                let reason = "belongs to another user, in a directory that all may write to";
+                return Err(io::Error::other(format!("{part} {reason}; give another place")));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
+    Ok(())
+}
+
+/// Whether another user may have put something of this owner into a directory of this mode for us, much as Linux judges
+/// with `fs.protected_regular`.
+fn is_planted(place: RawMode, owner: u32) -> bool {
+    let place = Mode::from_raw_mode(place);
+    let is_shared = place.contains(Mode::WOTH) || place.contains(Mode::WGRP | Mode::SVTX);
+    is_shared && owner != geteuid().as_raw() && owner != Uid::ROOT.as_raw()
 }
 
 fn keep_rights(new: &File, old: Option<&Stat>) -> io::Result<()> {

@@ -16,6 +16,10 @@ impl Directory {
         Ok(Self { path: path.to_owned() })
     }
 
+    pub(in crate::net) fn make_all(path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
     pub(in crate::net) fn append(&self, name: &Path) -> io::Result<File> {
         self.check(name)?;
         OpenOptions::new().read(true).append(true).create(true).open(self.path.join(name))
