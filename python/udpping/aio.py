@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Pinger", "ping", "ping_many"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 POLL = 0.002, 0.02
 """Seconds between two polls of a session: at first, and at most. Measurements do not depend on them."""
 

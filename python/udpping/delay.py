@@ -10,6 +10,7 @@ of a seed are the same in every later version.
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import decimals, delay_time
+from udpping._args.streams import DelayStream
 from udpping._args.text_model import TextModel
 
 TYPE_CHECKING = False
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from udpping._args.durations import Duration
 
 __all__ = ["Delay", "Exponential", "Fixed", "Gamma", "LogNormal", "Uniform"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Delay(TextModel):
@@ -35,6 +40,19 @@ class Delay(TextModel):
 
     def __init__(self, text: str) -> None:
         super().__init__(_core.check_delay(checks.text("delay", text)))
+
+    def stream(self, seed: int | None = None) -> "DelayStream":
+        """Delay in a program of one's own: an iterator without end, with the seconds for each datagram.
+
+        `seed` is any whole number; `None` draws one, and `.seed` of the stream tells it. The delays are those
+        that the first client of a `Server` with that seed meets. Each stream begins anew.
+
+        >>> import udpping
+        >>> delay = udpping.delay.Uniform("10ms", "30ms").stream(seed=7)
+        >>> all(0.01 <= next(delay) <= 0.03 for _ in range(1_000))
+        True
+        """
+        return DelayStream(self, "0", self._text, seed)
 
 
 class Fixed(Delay):

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Detector(TextModel):
     """Base of the detectors: a checked text. Equal texts are equal detectors.
 

@@ -12,6 +12,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._results.run import Run
 
+__all__ = [
+    "AddressError",
+    "AmplificationWarning",
+    "ConfigError",
+    "Interrupted",
+    "NetworkError",
+    "PortBusyError",
+    "UdppingError",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class UdppingError(Exception):
     """Base of all errors of udpping, but not of Interrupted, which is no error.

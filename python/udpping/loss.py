@@ -10,6 +10,7 @@ from typing import cast
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import loss_text
+from udpping._args.streams import LossStream
 from udpping._args.text_model import TextModel
 from udpping.errors import ConfigError
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
 
 __all__ = ["Bernoulli", "Burst", "Every", "GilbertElliott", "List", "Loss", "Pattern", "RandInt", "Trace"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 LONGEST = 100_000
 """Runs whose probability is worked out."""
@@ -42,6 +48,23 @@ class Loss(TextModel):
 
     def __init__(self, text: str) -> None:
         super().__init__(_core.check_loss(checks.text("loss", text)))
+
+    def stream(self, seed: int | None = None) -> "LossStream":
+        """Decide in a program of one's own: an iterator without end, with `True` for each datagram to drop.
+
+        `seed` is any whole number; `None` draws one, and `.seed` of the stream tells it. The decisions are
+        those that the first client of a `Server` with that seed meets. Each stream begins anew.
+
+        >>> import udpping
+        >>> drop = udpping.loss.Burst("30%", 3).stream(seed=7)
+        >>> drops = [next(drop) for _ in range(1_000)]
+        >>> sum(drops)
+        283
+        >>> run = udpping.sim.ping(count=1_000, loss="burst:30%,3", seed=7)
+        >>> drops == [row.status == "timeout" for row in run]
+        True
+        """
+        return LossStream(self, self._text, "0", seed)
 
     def run_lengths(self, longest: int) -> "list[float]":
         """Give the probabilities that a run of losses is 1, 2, ... `longest` packets long (up to 100,000).

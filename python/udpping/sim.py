@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Watched", "heartbeat", "ping"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @suggests_keywords
 def ping(
     *,

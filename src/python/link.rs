@@ -1,10 +1,14 @@
-//! Parses and describes the texts of losses and delays for Python.
+//! Parses and describes the texts of losses and delays for Python, and lets it draw from them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict};
+use pyo3::types::{IntoPyDict, PyDict, PyInt};
 
-use super::args::parse;
-use crate::logic::link::{Delay, Loss};
+use super::args::{link_plan, parse, seed_to_python};
+use crate::logic::Nanos;
+use crate::logic::link::{Delay, Fate, Link, Loss, Packet};
 
 /// The canonical text of a loss model.
 #[pyfunction]
@@ -41,3 +45,45 @@ pub(super) fn loss_model<'py>(py: Python<'py>, text: &str) -> PyResult<LossModel
 }
 
 type LossModel<'py> = (&'static str, Option<(u128, u128)>, Bound<'py, PyDict>);
+
+/// The one client of a link of a program's own.
+const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// What a loss and a delay decide on one datagram after the other, as for the first client of a server with that seed.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct LinkStream {
+    link: Mutex<Link>,
+    seed: String,
+}
+
+#[pymethods]
+impl LinkStream {
+    #[new]
+    fn new(loss: &str, delay: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<Self> {
+        let plan = link_plan(loss, delay, seed)?;
+        let seed = plan.seed.to_string();
+        Ok(Self { link: Mutex::new(Link::new(plan)), seed })
+    }
+
+    #[getter]
+    fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
+        seed_to_python(py, &self.seed)
+    }
+
+    /// Whether the next datagram is lost.
+    fn is_lost(&self) -> bool {
+        self.next().deliveries.is_empty()
+    }
+
+    /// The nanoseconds by which the next datagram is delayed; 0 if it is lost.
+    fn delay_ns(&self) -> Nanos {
+        self.next().deliveries.first().map_or(0, |delivery| delivery.at)
+    }
+}
+
+impl LinkStream {
+    fn next(&self) -> Fate {
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        link.round_trip(CLIENT, Packet { at: 0, len: 0 })
+    }
+}

@@ -58,7 +58,7 @@ mod _core {
     #[pymodule_export]
     use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]
-    use super::link::{check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
+    use super::link::{LinkStream, check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
     #[pymodule_export]
     use super::monitor::{HeartbeatMonitor, check_keys, event_names, is_notable, sim_heartbeat};
     #[pymodule_export]

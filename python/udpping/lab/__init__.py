@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT", "SCRIPTS", "Profile", "main", "names", "profile", "program"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def program(script: str, words: list[str] | None = None, default: str = DEFAULT) -> "Program":
     """Make a script's program, with the profile and the options that its command line asks for.
 

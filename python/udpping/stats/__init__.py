@@ -59,3 +59,7 @@ __all__ = [
     "round_trip",
     "wilson",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -27,3 +27,7 @@ from udpping.testing._far_end import FarEnd, free_port
 from udpping.testing._script import Received, Refuse, Reply, Script, Step
 
 __all__ = ["FarEnd", "Received", "Refuse", "Reply", "Script", "Step", "free_port"]
+
+
+def __dir__() -> list[str]:
+    return __all__

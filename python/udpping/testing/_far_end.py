@@ -121,6 +121,11 @@ class FarEnd(SuggestsKeywords):
         if self._error is not None:
             raise self._error
 
+    def __repr__(self) -> str:
+        host, port = self.address
+        state = "not entered" if not self._entered else "serving" if self._is_serving() else "over"
+        return f"<udpping.testing.FarEnd {host} port {port}, {len(self.received):,} received: {state}>"
+
     def wait(self, count: int, timeout: "Duration" = 20.0) -> list[Received]:
         """Wait until `count` datagrams have come, and give back all that have.
 

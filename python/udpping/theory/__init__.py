@@ -78,3 +78,7 @@ __all__ = [
     "sample_size",
     "time_to_false_alarm",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
