@@ -238,6 +238,26 @@ def test_a_run_has_the_numbers_of_its_summary() -> None:
     assert stats.reordering(run).reordered == summary.reordered
 
 
+def test_an_outage_that_has_no_end_says_so() -> None:
+    periods = stats.loss_periods({"rtt_ns": [5, None, None, 5, None], "due_ns": [0, 10, 20, 30, 40]})
+    assert periods["outage_ns"].to_list() == [20, 0]
+    assert periods["ended"].to_list() == [True, False]
+    untimed = stats.loss_periods({"rtt_ns": [5, None]})
+    assert (untimed["outage_ns"].to_list(), untimed["ended"].to_list()) == ([None], [None])
+    ends = {"rtt_ns": [None, None, 5], "due_ns": [0, 7, 9], "seq": [1, 2, 3]}
+    for table, expected in (
+        (ends, (9, True)),
+        ({name: column[:2] for name, column in ends.items()}, (7, False)),
+        (ends | {"seq": [1, 2, 8]}, (7, False)),
+        ([ends, {"rtt_ns": [None, None], "due_ns": [0, 500]}], (500, False)),
+        ({"rtt_ns": [None, 5]}, (None, None)),
+        ({"rtt_ns": [5], "due_ns": [0]}, (None, None)),
+    ):
+        digest = stats.Digest.from_json(stats.Digest(table).to_json())
+        for runs in (stats.loss_runs(table), digest.loss_runs()):
+            assert (runs.longest_outage_ns, runs.longest_outage_ended) == expected
+
+
 @pytest.mark.parametrize("rtt", [[], [None], [None, None]])
 def test_without_a_reply_nothing_is_known(rtt: list[int | None]) -> None:
     columns = {"rtt_ns": rtt, "sent_ns": [0, 1][: len(rtt)], "copies": [0, 0][: len(rtt)]}
@@ -313,7 +333,7 @@ def test_what_makes_no_sense_is_refused(statistic: object, message: str) -> None
 
 def test_results_are_frozen_and_tell_themselves() -> None:
     found = stats.loss_runs({"rtt_ns": [5, None, 5]})
-    assert "longest_run        1" in repr(found)
+    assert "longest_run           1" in repr(found)
     assert "<th>longest_run</th><td>1</td>" in getattr(found, "_repr_html_")()  # noqa: B009 - notebooks call it
     assert found.as_dict()["lengths"] == {1: 1}
     assert found == stats.loss_runs({"rtt_ns": [5, None, 5]})

@@ -66,6 +66,35 @@ def test_a_digest_says_what_the_rows_say() -> None:
     assert digest.ipdv().mean_abs_ns == stats.ipdv(RUNS).mean_abs_ns
 
 
+def test_lost_pings_may_be_infinite_in_a_digest_too() -> None:
+    wanted = [q / 50 for q in range(51)]
+    tables: list[object] = [RUNS, {"rtt_ns": [None, None]}, {"rtt_ns": []}, {"rtt_ns": [7]}]
+    for table in tables:
+        found = stats.Digest(table).round_trip(wanted, lost="infinite")
+        exact = stats.round_trip(table, wanted, lost="infinite")
+        assert (found.count, found.infinite, found.mean_ns) == (exact.count, exact.infinite, exact.mean_ns)
+        assert [*found.quantiles_ns.values(), found.median_ns] == [
+            value if value is None else pytest.approx(value, rel=0.01)
+            for value in (*exact.quantiles_ns.values(), exact.median_ns)
+        ]
+    with pytest.raises(udpping.ConfigError, match="lost 'late' is not usable: expected 'left out' or 'infi"):
+        stats.Digest(RUNS).round_trip(lost="late")
+
+
+def test_a_digest_counts_with_its_own_n() -> None:
+    two = merged([stats.Digest(run, n=2) for run in RUNS])
+    assert two.reordering() == stats.reordering(RUNS, n=2) != stats.reordering(RUNS)
+    assert (
+        stats.Digest.from_json(two.to_json())
+        == two
+        == stats.Digest.of(RUNS[0], n=2) | merged([stats.Digest(run, n=2) for run in RUNS[1:]])
+    )
+    with pytest.raises(udpping.ConfigError, match="n 3 is not usable: expected 2, as in what it is merged"):
+        two |= stats.Digest(RUNS[0])
+    with pytest.raises(udpping.ConfigError, match="n 0 is not usable: expected a whole number from 1"):
+        stats.Digest(RUNS[0], n=0)
+
+
 def test_what_a_part_does_not_know_the_whole_does_not() -> None:
     total = stats.Digest(RUNS[0]) | stats.Digest({"rtt_ns": [5, None]})
     assert (total.jitter(), total.reordering(), total.duplication()) == (None, None, None)

@@ -121,12 +121,15 @@ def test_a_long_run_says_how_long() -> None:
     assert "100 pings in 99.0 min" in html
 
 
+OUTAGE = "outage_ns", "ended"
+
+
 def test_a_table_shows_its_ends_and_names_what_does_not_fit() -> None:
     run = udpping.sim.ping(count=100, loss="pattern:.x", delay="2ms", seed=1)
     assert repr(stats.loss_periods(run)) == table_text(stats.loss_periods(run))
     lines = repr(stats.loss_periods(run)).split("\n")
     assert lines[0] == "Table: 50 rows"
-    assert lines[1].split() == ["run", "target", "seq", "start_ns", "length", "distance", "outage_ns"]
+    assert lines[1].split() == ["run", "target", "seq", "start_ns", "length", "distance", *OUTAGE]
     assert [line.split()[2] for line in lines[2:]] == [
         *("2", "4", "6", "8", "10", "...", "92", "94", "96", "98", "100"),
     ]
@@ -157,4 +160,4 @@ def test_a_column_shows_what_it_is() -> None:
 
 def test_large_numbers_are_written_out() -> None:
     outage = repr(stats.loss_runs(udpping.sim.ping(count=300, interval=0.1, loss=1)))
-    assert "longest_outage_ns  29,900,000,000" in outage
+    assert "longest_outage_ns     29,900,000,000\n  longest_outage_ended  no\n" in outage

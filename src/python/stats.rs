@@ -199,7 +199,8 @@ fn loss_runs<'py>(py: Python<'py>, found: &LossRuns) -> Facts<'py> {
         "mean_run": found.mean(),
         "longest_run": found.longest(),
         "burst_ratio": found.burst_ratio(),
-        "longest_outage_ns": found.longest_outage,
+        "longest_outage_ns": found.longest_outage.map(|outage| outage.length),
+        "longest_outage_ended": found.longest_outage.map(|outage| outage.ended),
         "lengths": found.lengths.clone(),
         "distances": found.distances.clone(),
     ))

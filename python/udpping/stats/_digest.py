@@ -6,7 +6,8 @@ from typing import Any, cast
 from udpping import _core
 from udpping._args import checks
 from udpping.errors import ConfigError
-from udpping.stats._delay import QUANTILES, shares
+from udpping.stats._delay import QUANTILES, infinite, shares
+from udpping.stats._order import N
 from udpping.stats._results import Duplication, Ipdv, Jitter, Loss, LossRuns, Pdv, Reordering, RoundTrip, made
 from udpping.stats._tables import ORDER, read
 
@@ -21,13 +22,17 @@ VERSION = 1
 
 
 class Digest:
-    """All statistics of pings in some kilobytes, without their rows; digests of parts merge into that of all.
+    """The statistics of pings in some kilobytes, without their rows; digests of parts merge into that of all.
 
     The digest of two tables together is that of the one merged with that of the other, as nothing is counted
     from one sample to the next. Counts, means, standard deviations and extremes are exact. Quantiles come
     from bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each of the two values it
     lies between is within 1 % of the exact one, and so is the quantile, unless these two have different signs
     (an IPDV near 0); in which order digests are merged makes no difference to them.
+
+    What needs the rows is not in it: `loss_periods` (their lengths and distances are counted in `loss_runs`),
+    `rolling` (make a digest of each window), a MAD, and an n of n-reordering other than the `n` that it was
+    made with, a whole number from 1. Digests merge when they have the same one.
 
     They go to another process or machine as JSON, or by `pickle`. `table` is anything that `Pings` takes.
     Where a part has neither `arrival` nor `sent_ns`, or no `copies`, what needs them is `None`. Raises
@@ -47,18 +52,18 @@ class Digest:
 
     __slots__ = ("core",)
 
-    def __init__(self, table: "Frame" = ()) -> None:
-        self.core = _core.Digest(read(table, *ORDER, "due_ns", "copies"))
+    def __init__(self, table: "Frame" = (), *, n: int = N) -> None:
+        self.core = _core.Digest(read(table, *ORDER, "due_ns", "copies"), checks.whole("n", n))
 
     @classmethod
-    def of(cls, table: "Frame") -> "Digest":
-        """Make the digest of a table: `Digest(table)`. `Digest()` is that of no pings.
+    def of(cls, table: "Frame", *, n: int = N) -> "Digest":
+        """Make the digest of a table: `Digest(table, n=n)`. `Digest()` is that of no pings.
 
         >>> from udpping import stats
         >>> stats.Digest.of({"rtt_ns": [5, None]}).loss().lost
         1
         """
-        return cls(table)
+        return cls(table, n=n)
 
     def merge(self, other: "Digest") -> "Digest":
         """Give the digest of both, as `|` does. `a |= b` keeps a sum that grows.
@@ -86,9 +91,17 @@ class Digest:
         digest.core = core
         return digest
 
-    def round_trip(self, quantiles: "Iterable[float]" = QUANTILES) -> RoundTrip:
-        """Round trips (RFC 2681), as `stats.round_trip`, without the MAD; quantiles within 1 %."""
-        return made(RoundTrip, self.core.round_trip(shares(quantiles)))
+    def round_trip(self, quantiles: "Iterable[float]" = QUANTILES, *, lost: str = "left out") -> RoundTrip:
+        """Round trips (RFC 2681), as `stats.round_trip`, without the MAD; quantiles within 1 %.
+
+        With `lost="infinite"` quantiles are those of all pings, as there.
+
+        >>> from udpping import stats
+        >>> digest = stats.Digest({"rtt_ns": [5, None]}) | stats.Digest({"rtt_ns": [5, 5]})
+        >>> digest.round_trip([0.5, 0.9], lost="infinite").quantiles_ns
+        {0.5: 5.0, 0.9: inf}
+        """
+        return made(RoundTrip, self.core.round_trip(shares(quantiles), infinite(lost)))
 
     def ipdv(self, quantiles: "Iterable[float]" = QUANTILES) -> Ipdv:
         """IPDV (RFC 3393), as `stats.ipdv`, without the MAD; quantiles between values within 1 %."""
@@ -117,7 +130,7 @@ class Digest:
         return None if facts is None else made(Duplication, facts)
 
     def reordering(self) -> Reordering | None:
-        """Reordering (RFC 4737), as `stats.reordering` with n = 3; `None` where a part has no order."""
+        """Reordering (RFC 4737), as `stats.reordering` with its `n`; `None` where a part has no order."""
         facts = self.core.reordering()
         return None if facts is None else made(Reordering, facts)
 

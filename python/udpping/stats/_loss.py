@@ -43,7 +43,8 @@ def loss_runs(table: "Frame") -> LossRuns:
 
     A run is unbroken, and ends where a number (`seq`) is missing or a sample ends. The burst ratio is that of
     ITU-T G.107. With `sent_ns` or `due_ns` the longest outage is known too, in nanoseconds: from sending the
-    first lost ping of a run to sending the next that was answered in time.
+    first lost ping of a run to sending the next that was answered in time. Where none was, at the end of a
+    sample or before a missing number, it ends with the last lost one, and `longest_outage_ended` is False.
 
     Without a loss (and so of no ping) there is no run: the means are `None`. Of one lost ping there is one
     run of 1, and no burst ratio, as nothing was received. `table` is anything that `Pings` takes. Raises
@@ -62,18 +63,20 @@ def loss_periods(table: "Frame") -> Table:
 
     Columns: `run` and `target` of the sample (0 and null where the table has no such column), `seq` of the
     first lost ping, `start_ns` when that was sent, `length` in pings, `distance` from the last loss of the
-    period before to the first of this (Inter-Loss-Period-Length; null for the first), and `outage_ns`, how
-    long nothing got through; null without times. Without a loss, and of no ping, the table is empty.
-    `table` is anything that `Pings` takes. Raises ConfigError.
+    period before to the first of this (Inter-Loss-Period-Length; null for the first), `outage_ns`, how long
+    nothing got through, and `ended`, whether it is known when something did again. If not, at the end
+    of a sample or before a missing number, `outage_ns` goes to the last lost ping: it lasted that long at
+    least. Both are null without times. Without a loss, and of no ping, the table is empty. `table` is
+    anything that `Pings` takes. Raises ConfigError.
 
     >>> import udpping
     >>> from udpping import stats
-    >>> run = udpping.sim.ping(count=6, loss="pattern:.xx.x.", interval=0.1)
+    >>> run = udpping.sim.ping(count=6, loss="pattern:.xx.xx", interval=0.1)
     >>> periods = stats.loss_periods(run)
     >>> periods["seq"].to_list(), periods["length"].to_list(), periods["distance"].to_list()
-    ([2, 5], [2, 1], [None, 2])
-    >>> periods["outage_ns"].to_list()
-    [200000000, 100000000]
+    ([2, 5], [2, 2], [None, 2])
+    >>> periods["outage_ns"].to_list(), periods["ended"].to_list()
+    ([200000000, 100000000], [True, False])
     """
     return Table(_core.stats_loss_periods(read(table, "sent_ns", "due_ns")))
 

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from udpping.stats._tables import Frame
 
 
+N = 3
+"""TCP takes a segment for lost after three duplicate acknowledgements."""
+
+
 def duplication(table: "Frame") -> Duplication:
     """Duplication (RFC 5560, on round trips): replies beyond the first, of the pings that got any.
 
@@ -25,7 +29,7 @@ def duplication(table: "Frame") -> Duplication:
     return made(Duplication, _core.stats_duplication(read(table, "copies")))
 
 
-def reordering(table: "Frame", n: int = 3) -> Reordering:
+def reordering(table: "Frame", n: int = N) -> Reordering:
     """Reordering (RFC 4737, on round trips) among the replies in time, in the order in which they came.
 
     A reply is reordered (section 3.3) when that to a later ping came before it. Its extent (4.2.1) is how

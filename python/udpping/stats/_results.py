@@ -46,6 +46,8 @@ class Result:
 def _shown(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         entries = list(cast("dict[float, object]", value).items())
         shown = ", ".join(f"{key:,}: {_shown(each)}" for key, each in entries[:SHOWN])
@@ -186,6 +188,8 @@ class LossRuns(Result):
     """`mean_run` over what it would be for independent losses (ITU-T G.107): 1 at random, more in bursts."""
     longest_outage_ns: int | None
     """The longest time from sending a lost ping to sending the next answered one; `None` without times."""
+    longest_outage_ended: bool | None
+    """Whether there was such a next one. If not, it lasted that long at least; `None` without an outage."""
     lengths: "dict[int, int]"
     """How many runs there are of each length (Loss-Period-Lengths)."""
     distances: "dict[int, int]"

@@ -93,7 +93,7 @@ impl Tally {
     /// The round trips with quantiles from the sketch, where there is one.
     pub(super) fn sketched(&self) -> Option<RoundTrip> {
         let sketch = self.sketch.as_ref()?;
-        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.quantile(Quantile::new(q).ok()?))
+        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.quantile(Quantile::new(q).ok()?, 0))
     }
 }
 

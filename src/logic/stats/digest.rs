@@ -33,11 +33,8 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The n of n-reordering: TCP takes a segment for lost after three duplicate acknowledgements.
-    pub const N: u64 = 3;
-
-    /// The digest of samples.
-    pub fn of(samples: &[Sample<'_>]) -> Result<Self, Invalid> {
+    /// The digest of samples, with the n of n-reordering.
+    pub fn of(samples: &[Sample<'_>], n: u64) -> Result<Self, Invalid> {
         let ordered = samples.iter().all(|sample| sample.need_order("").is_ok());
         let mut values: Vec<i64> = Vec::with_capacity(samples.iter().map(Sample::len).sum());
         values.extend(samples.iter().flat_map(Sample::round_trips));
@@ -57,7 +54,7 @@ impl Digest {
             loss: loss(samples),
             runs: loss_runs(samples),
             duplication: duplication(samples).ok(),
-            reordering: ordered.then(|| reordering(samples, Self::N)).transpose()?,
+            reordering: ordered.then(|| reordering(samples, n)).transpose()?,
             jitter: ordered.then(|| jitter(samples)).transpose()?,
             rtt,
             ipdv: Sketch::of(&values),
@@ -133,14 +130,14 @@ mod tests {
     }
 
     fn digest(parts: &[&Rows]) -> Digest {
-        with_samples(parts, |samples| Digest::of(samples).expect("few rows"))
+        with_samples(parts, |samples| Digest::of(samples, 3).expect("few rows"))
     }
 
     #[test]
     fn the_digest_of_no_sample_is_empty() {
         let mut none = digest(&[]);
         assert_eq!(
-            (none.loss.share(), none.ipdv_mean_abs(), none.rtt.quantile(Quantile::MEDIAN)),
+            (none.loss.share(), none.ipdv_mean_abs(), none.rtt.quantile(Quantile::MEDIAN, 0)),
             (None, None, None)
         );
         let one = digest(&[&vec![(5, 1)]]);
@@ -152,7 +149,7 @@ mod tests {
     fn a_statistic_that_one_part_lacks_is_none() {
         let untimed = Sample::new(Columns { rtt: &[1, 2], ..Columns::default() }).expect("columns that fit");
         let mut all = digest(&[&vec![(5, 1)]]);
-        all.merge(&Digest::of(&[untimed]).expect("few rows")).expect("the same n");
+        all.merge(&Digest::of(&[untimed], 3).expect("few rows")).expect("the same n");
         assert_eq!((all.duplication, all.reordering, all.jitter, all.loss.sent()), (None, None, None, 3));
     }
 

@@ -15,9 +15,18 @@ pub struct Period {
     /// The number of its first loss less that of the last one before it; 0 for the first period (RFC 3357,
     /// Inter-Loss-Period-Length).
     pub distance: u64,
-    /// From sending the first lost ping to sending the next one that was answered in time. At the end of the rows, or
-    /// before a gap in them, to sending the last lost one, which is a lower bound. `None` without times.
-    pub outage: Option<Nanos>,
+    /// `None` without times.
+    pub outage: Option<Outage>,
+}
+
+/// How long nothing came back. Of two, the longer one is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outage {
+    /// From sending the first lost ping to sending the next one that was answered in time; if there is none, to sending
+    /// the last lost one.
+    pub length: Nanos,
+    /// Whether there is one. Otherwise, at the end of the rows or before a gap in them, it lasted that long at least.
+    pub ended: bool,
 }
 
 /// The loss periods of a sample, in order (RFC 3357, Type-P-One-Way-Loss-Period-Stream).
@@ -33,7 +42,8 @@ pub fn loss_periods(sample: &Sample<'_>) -> impl Iterator<Item = Period> {
         let last = next - 1;
         let ended = next < sample.len() && sample.follows(next);
         let end = if ended { next } else { last };
-        let outage = sample.time(row).zip(sample.time(end)).map(|(from, to)| to.saturating_sub(from));
+        let times = sample.time(row).zip(sample.time(end));
+        let outage = times.map(|(from, to)| Outage { length: to.saturating_sub(from), ended });
         let distance = before.map_or(0, |before| sample.seq(row) - before);
         before = Some(sample.seq(last));
         Some(Period { row, length: (next - row) as u64, distance, outage })
@@ -50,7 +60,7 @@ pub struct LossRuns {
     /// How often a loss has each distance to the one before it, in numbers (RFC 3357, Loss-Distance): 1 within a run.
     pub distances: BTreeMap<u64, u64>,
     /// The longest outage, if there are times.
-    pub longest_outage: Option<Nanos>,
+    pub longest_outage: Option<Outage>,
 }
 
 /// Runs of losses (RFC 3357, Loss-Period-Total, Loss-Period-Lengths and Loss-Distance).
@@ -139,8 +149,8 @@ mod tests {
         let columns = Columns { rtt: &rtt, sent: Some(&sent), ..Columns::default() };
         let sample = Sample::new(columns).expect("columns that fit");
         let found: Vec<_> = loss_periods(&sample).map(|p| (p.row, p.length, p.distance, p.outage)).collect();
-        let ten = Some(10);
-        assert_eq!(found, [(1, 1, 0, ten), (4, 1, 3, ten), (6, 1, 2, ten), (8, 2, 2, ten)]);
+        let [ten, at_least_ten] = [true, false].map(|ended| Some(Outage { length: 10, ended }));
+        assert_eq!(found, [(1, 1, 0, ten), (4, 1, 3, ten), (6, 1, 2, ten), (8, 2, 2, at_least_ten)]);
         let runs = loss_runs(&[sample]);
         assert_eq!((runs.lengths.clone(), runs.longest()), ([(1, 3), (2, 1)].into(), 2));
         assert_eq!(runs.distances, [(1, 1), (2, 2), (3, 1)].into());
@@ -172,12 +182,14 @@ mod tests {
             let columns = Columns { rtt: &rtt, due: Some(&due[..rtt.len()]), seq, ..Columns::default() };
             loss_runs(&[Sample::new(columns).expect("columns that fit")]).longest_outage
         };
-        assert_eq!(outage(".xx.", None), Some(43));
-        assert_eq!(outage(".xxx", None), Some(43)); // at least
+        let [whole, at_least] = [true, false].map(|ended| move |length| Some(Outage { length, ended }));
+        assert_eq!(outage(".xx.", None), whole(43));
+        assert_eq!(outage(".xxx", None), at_least(43));
         assert_eq!(outage("....", None), None);
-        assert_eq!(outage("x", None), Some(0));
+        assert_eq!(outage("x", None), at_least(0));
         // What is between 2 and 9 is not known.
-        assert_eq!(outage(".xx.", Some(&[1, 2, 9, 10])), Some(30));
+        assert_eq!(outage(".xx.", Some(&[1, 2, 9, 10])), whole(30));
+        assert_eq!(outage("xx.x", Some(&[1, 2, 9, 10])), at_least(7));
         assert_eq!(of(".xx.").longest_outage, None);
     }
 

@@ -32,7 +32,7 @@ pub use groups::{Group, Groups, Keys, MOST_ROWS};
 pub use interval::{Confidence, Z95, garwood, wilson, wilson_of_share};
 pub use jitter::{Jitter, jitter, jitter_after_each};
 pub use loss::{Loss, loss};
-pub use loss_runs::{LossRuns, Period, loss_periods, loss_runs};
+pub use loss_runs::{LossRuns, Outage, Period, loss_periods, loss_runs};
 pub use moments::Moments;
 pub use parts::{Cut, Parts};
 pub use quantile::{Quantile, quantile, quantiles};

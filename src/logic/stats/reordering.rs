@@ -70,8 +70,15 @@ impl Reordering {
         Self { received: 0, reordered: 0, extents: 0, max_extent: 0, n, n_reordered: 0 }
     }
 
-    /// Adds other samples.
+    /// Adds other samples, counted with the same n; without a reply it makes no difference.
     pub fn merge(&mut self, other: &Self) -> Result<(), Invalid> {
+        if self.received == 0 {
+            *self = *other;
+            return Ok(());
+        }
+        if other.received == 0 {
+            return Ok(());
+        }
         if self.n != other.n {
             return Err(Invalid::new("n", other.n, format!("{}, as in what it is merged with", self.n)));
         }
@@ -130,7 +137,10 @@ mod tests {
         assert_eq!((of(&[5], 3).ratio(), of(&[5], 3).n_ratio()), (Some(0.0), Some(0.0)));
         assert_eq!((of(&[5, 6], 3).reordered, of(&[6, 5], 3).reordered), (0, 1));
         assert_eq!(of(&[5, 5], 3).reordered, 0); // at the same time
-        assert!(Reordering::new(3).merge(&Reordering::new(2)).is_err());
+        let (mut sum, two) = (Reordering::new(3), of(&[6, 5], 2));
+        assert_eq!((sum.merge(&two), sum), (Ok(()), two));
+        assert_eq!((sum.merge(&Reordering::new(3)), sum), (Ok(()), two));
+        assert!(sum.merge(&of(&[6, 5], 3)).is_err());
     }
 
     proptest! {

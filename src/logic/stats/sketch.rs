@@ -91,12 +91,17 @@ impl Sketch {
         self.counts.iter().map(|(bin, count)| (*bin, *count))
     }
 
-    /// A quantile, each of the two values it lies between within [`SKETCH_ERROR`]; least and greatest are exact. `None`
-    /// without values.
-    pub fn quantile(&self, q: Quantile) -> Option<f64> {
-        let (least, greatest) = (self.moments.min()? as f64, self.moments.max()? as f64);
+    /// A quantile, each of the two values it lies between within [`SKETCH_ERROR`]; least and greatest are exact.
+    ///
+    /// `infinite` more values count as greater than all. A quantile that touches one of them is infinite. `None` without
+    /// any value at all.
+    pub fn quantile(&self, q: Quantile, infinite: u64) -> Option<f64> {
         let count = usize::try_from(self.moments.count()).unwrap_or(usize::MAX);
-        let (below, part) = q.place(count)?;
+        let (below, part) = q.place(count.saturating_add(usize::try_from(infinite).unwrap_or(usize::MAX)))?;
+        if below + usize::from(part > 0.0) >= count {
+            return Some(f64::INFINITY);
+        }
+        let (least, greatest) = (self.moments.min()? as f64, self.moments.max()? as f64);
         let value = |index: usize| {
             let mut left = index as u64;
             for (bin, count) in self.bins() {
@@ -141,7 +146,7 @@ fn middle(bin: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::stats::quantile;
+    use crate::logic::stats::{quantile, quantiles};
     use proptest::prelude::*;
 
     fn at(q: f64) -> Quantile {
@@ -150,13 +155,13 @@ mod tests {
 
     #[test]
     fn none_one_and_two_values() {
-        assert_eq!(Sketch::of(&[]).quantile(Quantile::MEDIAN), None);
+        assert_eq!(Sketch::of(&[]).quantile(Quantile::MEDIAN, 0), None);
         for q in [0.0, 0.3, 1.0] {
-            assert_eq!(Sketch::of(&[12_345]).quantile(at(q)), Some(12_345.0));
+            assert_eq!(Sketch::of(&[12_345]).quantile(at(q), 0), Some(12_345.0));
         }
         let two = Sketch::of(&[1_000, 2_000]);
-        assert_eq!((two.quantile(at(0.0)), two.quantile(at(1.0))), (Some(1_000.0), Some(2_000.0)));
-        assert!(two.quantile(Quantile::MEDIAN).is_some_and(|median| (median - 1_500.0).abs() <= 15.0));
+        assert_eq!((two.quantile(at(0.0), 0), two.quantile(at(1.0), 0)), (Some(1_000.0), Some(2_000.0)));
+        assert!(two.quantile(Quantile::MEDIAN, 0).is_some_and(|median| (median - 1_500.0).abs() <= 15.0));
     }
 
     #[test]
@@ -196,10 +201,21 @@ mod tests {
         fn quantiles_are_within_the_error(
             mut values in proptest::collection::vec(0_i64..10_000_000_000, 1..200), q in 0.0..=1.0_f64,
         ) {
-            let found = Sketch::of(&values).quantile(at(q)).expect("values");
+            let found = Sketch::of(&values).quantile(at(q), 0).expect("values");
             values.sort_unstable();
             let exact = quantile(&values, q).expect("values");
             prop_assert!((found - exact).abs() <= SKETCH_ERROR * exact + 1e-9, "{} {}", found, exact);
+        }
+
+        #[test]
+        fn infinite_values_are_greater_than_all(
+            mut values in proptest::collection::vec(0_i64..10_000_000_000, 0..40), infinite in 0_u64..20, q in 0.0..=1.0_f64,
+        ) {
+            let found = Sketch::of(&values).quantile(at(q), infinite);
+            let exact = quantiles(&mut values, infinite as usize, &[at(q)])[0];
+            prop_assert_eq!(found.is_some(), exact.is_some());
+            let (found, exact) = (found.unwrap_or(0.0), exact.unwrap_or(0.0));
+            prop_assert!(found == exact || (found - exact).abs() <= SKETCH_ERROR * exact + 1e-9, "{} {}", found, exact);
         }
 
         #[test]
@@ -210,7 +226,7 @@ mod tests {
                 let mut merged = Sketch::of(one);
                 merged.merge(&Sketch::of(other));
                 prop_assert_eq!(&merged.counts, &whole.counts);
-                prop_assert_eq!(merged.quantile(Quantile::P95), whole.quantile(Quantile::P95));
+                prop_assert_eq!(merged.quantile(Quantile::P95, 0), whole.quantile(Quantile::P95, 0));
                 let (ours, all) = (merged.moments.mean().unwrap_or(0.0), whole.moments.mean().unwrap_or(0.0));
                 prop_assert!((ours - all).abs() <= 1e-12 * all.abs().max(1e19));
             }

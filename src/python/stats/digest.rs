@@ -6,11 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{duplication, jitter, loss, loss_runs, reordering, wanted};
-use crate::logic::Invalid;
 use crate::logic::stats::{
-    self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Parts, Quantile, Reordering,
+    self, Confidence, Duplication, Jitter, Loss, LossRuns, Moments, Outage, Parts, Quantile, Reordering,
     SKETCH_ERROR, Sketch,
 };
+use crate::logic::{Invalid, Nanos};
 use crate::python::errors::guarded;
 use crate::python::facts::{Facts, facts};
 use crate::python::samples::Samples;
@@ -24,8 +24,10 @@ pub(in crate::python) struct Digest {
 #[pymethods]
 impl Digest {
     #[new]
-    fn new(py: Python<'_>, samples: &Samples) -> PyResult<Self> {
-        Ok(Self { digest: super::computed(py, samples, stats::Digest::of)? })
+    fn new(py: Python<'_>, samples: &Samples, n: i64) -> PyResult<Self> {
+        // A number below 1 gets the error for 0.
+        let n = u64::try_from(n).unwrap_or(0);
+        Ok(Self { digest: super::computed(py, samples, |samples| stats::Digest::of(samples, n))? })
     }
 
     fn merged(&self, other: &Self) -> PyResult<Self> {
@@ -59,21 +61,22 @@ impl Digest {
         self.digest.jitter.map(|found| jitter(py, &found)).transpose()
     }
 
-    #[pyo3(signature = (quantiles) -> "dict[str, object]")]
-    fn round_trip<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
-        sketched(py, &self.digest.rtt, &quantiles)
+    #[pyo3(signature = (quantiles, lost_as_infinite) -> "dict[str, object]")]
+    fn round_trip<'py>(&self, py: Python<'py>, quantiles: Vec<f64>, lost_as_infinite: bool) -> Facts<'py> {
+        let infinite = if lost_as_infinite { self.digest.loss.lost() } else { 0 };
+        sketched(py, &self.digest.rtt, &quantiles, infinite)
     }
 
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
     fn ipdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
-        let facts = sketched(py, &self.digest.ipdv, &quantiles)?;
+        let facts = sketched(py, &self.digest.ipdv, &quantiles, 0)?;
         facts.set_item("mean_abs_ns", self.digest.ipdv_mean_abs())?;
         Ok(facts)
     }
 
     #[pyo3(signature = (quantiles) -> "dict[str, object]")]
     fn pdv<'py>(&self, py: Python<'py>, quantiles: Vec<f64>) -> Facts<'py> {
-        sketched(py, &self.digest.pdv, &quantiles)
+        sketched(py, &self.digest.pdv, &quantiles, 0)
     }
 
     /// Its parts, as numbers, lists and dicts.
@@ -91,7 +94,8 @@ impl Digest {
             "sent": runs.sent,
             "run_lengths": pairs(&runs.lengths),
             "loss_distances": pairs(&runs.distances),
-            "longest_outage_ns": runs.longest_outage,
+            "longest_outage_ns": runs.longest_outage.map(|outage| outage.length),
+            "longest_outage_ended": runs.longest_outage.map(|outage| outage.ended),
             "duplication": duplication,
             "reordering": reordering,
             "jitter": jitter.map(|it| jitter_parts(py, &it)).transpose()?,
@@ -135,7 +139,9 @@ impl Digest {
                 sent: part(parts, "sent")?,
                 lengths: counted(parts, "run_lengths")?,
                 distances: counted(parts, "loss_distances")?,
-                longest_outage: part(parts, "longest_outage_ns")?,
+                longest_outage: part::<Option<Nanos>>(parts, "longest_outage_ns")?
+                    .zip(part(parts, "longest_outage_ended")?)
+                    .map(|(length, ended)| Outage { length, ended }),
             },
             duplication: duplication.map(|[answered, duplicates, replicated]| Duplication {
                 answered,
@@ -194,18 +200,18 @@ fn pairs(counts: &BTreeMap<u64, u64>) -> Vec<(u64, u64)> {
     counts.iter().map(|(key, count)| (*key, *count)).collect()
 }
 
-fn sketched<'py>(py: Python<'py>, sketch: &Sketch, quantiles: &[f64]) -> Facts<'py> {
+fn sketched<'py>(py: Python<'py>, sketch: &Sketch, quantiles: &[f64], infinite: u64) -> Facts<'py> {
     let moments = sketch.moments();
     let found = PyDict::new(py);
     for (q, wanted) in quantiles.iter().zip(wanted(quantiles)?) {
-        found.set_item(q, sketch.quantile(wanted))?;
+        found.set_item(q, sketch.quantile(wanted, infinite))?;
     }
     Ok(facts!(py,
         "count": moments.count(),
-        "infinite": 0,
+        "infinite": infinite,
         "min_ns": moments.min(),
         "mean_ns": moments.mean(),
-        "median_ns": sketch.quantile(Quantile::MEDIAN),
+        "median_ns": sketch.quantile(Quantile::MEDIAN, infinite),
         "max_ns": moments.max(),
         "stddev_ns": moments.stddev(),
         "mad_ns": py.None(),

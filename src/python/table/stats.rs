@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::types::UInt64Type;
-use arrow_array::{ArrayRef, PrimitiveArray};
+use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use pyo3::prelude::*;
 
 use super::{Table, floats, numbers, times, words};
@@ -34,9 +34,15 @@ impl Table {
                         .collect::<PrimitiveArray<UInt64Type>>(),
                 ),
             ),
-            ("outage_ns", times(all.iter().map(|row| row.4.outage.unwrap_or(NONE)))),
+            ("outage_ns", times(all.iter().map(|row| row.4.outage.map_or(NONE, |outage| outage.length)))),
+            (
+                "ended",
+                Arc::new(
+                    all.iter().map(|row| row.4.outage.map(|outage| outage.ended)).collect::<BooleanArray>(),
+                ),
+            ),
         ];
-        Self::new(columns, &["run", "target", "start_ns", "distance", "outage_ns"])
+        Self::new(columns, &["run", "target", "start_ns", "distance", "outage_ns", "ended"])
     }
 
     pub(in crate::python) fn of_windows(windows: &[(i64, Option<&str>, Rolled)]) -> PyResult<Self> {
