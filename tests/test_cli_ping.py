@@ -144,6 +144,30 @@ def test_rows_for_which_no_disk_has_room_are_counted(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_a_file_that_can_take_no_more_ends_on_a_whole_line(
+    tmp_path: Path, server: udpping.Server, form: list[str]
+) -> None:
+    path = tmp_path / "rows"
+    words = ["100000", place_of(server), "-f", "-c", "20000", *ONCE_EACH, *form]
+    with path.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", WITH_SMALL_FILES, *words],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    text = path.read_text()
+    assert text.endswith("\n")
+    found = seqs(text)
+    assert 100 < len(found) < 20_000
+    told = f"cannot write to standard output: File too large; {len(found):,} rows are there"
+    assert done.stderr == f"udpping ping: {told}\n"
+
+
 def test_a_terminal_that_is_too_slow_is_told_how_many_rows_it_has_missed(server: udpping.Server) -> None:
     count = 80_000
     here, there = os.openpty()
@@ -260,6 +284,12 @@ def test_a_deadline_ends_the_command(server: udpping.Server, deaf: str) -> None:
     assert call("ping", place, "-w", 0.3, "-i", 0.05, "-c", 10_000, "-q").returncode == 1
     assert call("ping", place, "-w", 3600, "-i", 0.01, "-c", 3, "-q").returncode == 0
     assert "--deadline" in call("ping", place, "-w", 0).stderr
+
+
+def test_a_ping_in_flight_at_the_end_was_sent(deaf: str) -> None:
+    done = call("ping", deaf, "-w", 0.3, "-W", "1h", "-q")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.endswith(f"\n--- {deaf} ---\n1 sent, still waiting for a reply\n")
 
 
 WITH_A_SILENT_NAME_SERVER = """

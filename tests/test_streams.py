@@ -166,7 +166,10 @@ def test_ping_to_a_full_disk_is_an_error_and_closed_output_is_none(place: str, m
     with open_stream("full") as full:
         done = subprocess.run(own, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
     assert done.returncode == 2
-    assert done.stderr == "udpping ping: cannot write to standard output: No space left on device\n"
+    assert (
+        done.stderr
+        == "udpping ping: cannot write to standard output: No space left on device; 0 rows are there\n"
+    )
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", *own], capture_output=True, text=True, check=False
     )

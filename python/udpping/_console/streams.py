@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import contextmanager, suppress
+from errno import EAGAIN
 from io import RawIOBase, TextIOBase
 
 TYPE_CHECKING = False
@@ -36,13 +37,47 @@ def open_missing() -> None:
 def write(text: str, stream: "TextIO") -> None:
     """Write a line now; an error names the stream."""
     try:
-        # With its end, as `Beside` takes whole lines.
-        print(f"{text}\n", end="", file=stream, flush=True)
+        _write_all(f"{text}\n", stream)
     except BrokenPipeError:
         raise
     except OSError as error:
+        _end_on_a_line(stream, text)
         name = "standard error" if stream is sys.stderr else "standard output"
         raise OSError(error.errno, f"cannot write to {name}: {error.strerror}") from None
+
+
+def _write_all(text: str, stream: "TextIO") -> None:
+    buffer = getattr(stream, "buffer", None)
+    if not isinstance(buffer, RawIOBase):
+        # With its end, as `Beside` takes whole lines.
+        print(text, end="", file=stream, flush=True)
+        return
+    # Unbuffered (`python -u`), a text stream does not notice that a disk took only a part.
+    data = text.encode(stream.encoding, "backslashreplace")
+    while data:
+        count = buffer.write(data)
+        if count is None:
+            raise BlockingIOError(EAGAIN, os.strerror(EAGAIN))
+        data = data[count:]
+
+
+def _end_on_a_line(stream: "TextIO", text: str) -> None:
+    """Take from a file what a full disk took of this line, and write no more to it."""
+    from stat import S_ISREG
+
+    line = text.encode(stream.encoding or "utf-8", "backslashreplace")
+    with suppress(OSError, ValueError):
+        number = stream.fileno()
+        if not S_ISREG(os.fstat(number).st_mode):
+            return
+        with open(f"/dev/fd/{number}", "rb") as file, open(os.dup(number), "wb", 0) as own:  # noqa: PTH123
+            # The rest of the line waits in a buffer, and would be written at the end.
+            discard(stream)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(line) - 1))
+            part = file.read().rpartition(b"\n")[2]
+            if line.startswith(part):
+                os.ftruncate(own.fileno(), size - len(part))
 
 
 class Stream:

@@ -141,7 +141,7 @@ class Summary:
         """
         shares = loss_percents(self)
         if shares is None:
-            return "nothing sent"
+            return f"{self.pending:,} sent, still waiting for a reply" if self.pending else "nothing sent"
         loss, low, high = shares
         return f"{self.lost:,} of {self.sent:,} lost ({loss} %; 95 % interval {low} to {high} %)"
 
@@ -172,7 +172,7 @@ class Summary:
             "unverified": self.unverified,
             "behind schedule": self.behind,
             "while the clock was set": self.clock_steps,
-            "pending": self.pending,
+            "pending": self.pending if self.sent else 0,
         }
         lines = [
             f"--- {visible(self.target)} ---",

@@ -33,6 +33,7 @@ class Lines:
         self.stamps = stamps
         self.numeric = numeric
         self.payload = payload
+        self.printed = 0
 
     def start(self, addresses: "dict[str, str]", name: str, **options: object) -> None:
         """Print what begins: targets with their addresses, and the options."""
@@ -44,9 +45,10 @@ class Lines:
     def row(self, row: "Row") -> None:
         if self.report.json:
             self.report.record("ping", **row_facts(row))
-            return
-        text = self._loss(row) if row.rtt_ns is None or row.reply is None else self._reply(row)
-        self.report.say(f"[{iso(self._settled(row))}] {text}" if self.stamps else text)
+        else:
+            text = self._loss(row) if row.rtt_ns is None or row.reply is None else self._reply(row)
+            self.report.say(f"[{iso(self._settled(row))}] {text}" if self.stamps else text)
+        self.printed += 1
 
     def _reply(self, row: "Row") -> str:
         source = _readable(row.source or row.target)

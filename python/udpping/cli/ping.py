@@ -52,7 +52,12 @@ def main(words: list[str]) -> int:
         payload=options.verbose,
     )
     with calling(pinger.stop), pinger:
-        print_rows(pinger, lines, options, asked)
+        try:
+            print_rows(pinger, lines, options, asked)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; {lines.printed:,} rows are there") from None
     if tell_missing(pinger, report):
         return FAILED
     summaries = pinger.summaries
