@@ -244,15 +244,16 @@ def test_an_outage_that_has_no_end_says_so() -> None:
     assert periods["ended"].to_list() == [True, False]
     untimed = stats.loss_periods({"rtt_ns": [5, None]})
     assert (untimed["outage_ns"].to_list(), untimed["ended"].to_list()) == ([None], [None])
-    ends = {"rtt_ns": [None, None, 5], "due_ns": [0, 7, 9], "seq": [1, 2, 3]}
-    for table, expected in (
+    ends: dict[str, list[int | None]] = {"rtt_ns": [None, None, 5], "due_ns": [0, 7, 9], "seq": [1, 2, 3]}
+    cases: list[tuple[object, tuple[int | None, bool | None]]] = [
         (ends, (9, True)),
         ({name: column[:2] for name, column in ends.items()}, (7, False)),
         (ends | {"seq": [1, 2, 8]}, (7, False)),
         ([ends, {"rtt_ns": [None, None], "due_ns": [0, 500]}], (500, False)),
         ({"rtt_ns": [None, 5]}, (None, None)),
         ({"rtt_ns": [5], "due_ns": [0]}, (None, None)),
-    ):
+    ]
+    for table, expected in cases:
         digest = stats.Digest.from_json(stats.Digest(table).to_json())
         for runs in (stats.loss_runs(table), digest.loss_runs()):
             assert (runs.longest_outage_ns, runs.longest_outage_ended) == expected

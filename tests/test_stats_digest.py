@@ -84,11 +84,8 @@ def test_lost_pings_may_be_infinite_in_a_digest_too() -> None:
 def test_a_digest_counts_with_its_own_n() -> None:
     two = merged([stats.Digest(run, n=2) for run in RUNS])
     assert two.reordering() == stats.reordering(RUNS, n=2) != stats.reordering(RUNS)
-    assert (
-        stats.Digest.from_json(two.to_json())
-        == two
-        == stats.Digest.of(RUNS[0], n=2) | merged([stats.Digest(run, n=2) for run in RUNS[1:]])
-    )
+    assert stats.Digest.from_json(two.to_json()) == two
+    assert stats.Digest.of(RUNS[0], n=2) == stats.Digest(RUNS[0], n=2)
     with pytest.raises(udpping.ConfigError, match="n 3 is not usable: expected 2, as in what it is merged"):
         two |= stats.Digest(RUNS[0])
     with pytest.raises(udpping.ConfigError, match="n 0 is not usable: expected a whole number from 1"):
