@@ -1,14 +1,21 @@
 """Pictures of runs: what is drawn is what was measured, with units."""
 
+from __future__ import annotations
+
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
 
 matplotlib = pytest.importorskip("matplotlib", reason="has no wheel for this Python")
 matplotlib.use("Agg")
@@ -51,7 +58,7 @@ def test_axes_have_units_and_are_those_asked_for(run: udpping.SimRun, kind: str,
 def test_the_timeline_is_the_run(run: udpping.SimRun) -> None:
     axes = run.plot()
     lines: Any = axes.lines
-    replies, losses = lines
+    replies, losses, _timeout = lines
     answered = np.array([row.status == "reply" for row in run])
     sent = np.asarray(run["sent_ns"]).astype(float) / 1e9
     assert np.allclose(replies.get_xdata(), sent[answered])
@@ -184,10 +191,12 @@ def test_no_two_of_many_runs_look_alike() -> None:
     replies = [line for line in axes.lines if line.get_label() in runs]
     assert len({(line.get_color(), line.get_marker()) for line in replies}) == 12
     # What was lost has the colour of its run, and one entry in the legend.
-    losses = [line for line in axes.lines if line.get_marker() == "|"]
+    losses = [line for line in axes.lines if line.get_marker() == 2]
     assert [line.get_color() for line in losses] == [line.get_color() for line in replies]
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sorted(texts) == sorted([*runs, "no reply in time, in the colour of its run"])
+    assert sorted(texts) == sorted(
+        [*runs, "no reply in time, in the colour of its run", "timeout 1 s, above the picture"]
+    )
 
 
 def test_names_are_names_and_not_formulas() -> None:
@@ -244,7 +253,7 @@ def test_several_targets_are_said_to_be_drawn_alike() -> None:
     with udpping.Server(port=0) as one, udpping.Server(port=0, loss=1) as other:
         targets: list[str | tuple[str, int]] = [one.address, other.address]
         axes: Any = udpping.ping_many(targets, count=3, timeout=0.05).plot()
-    assert axes.get_legend().get_title().get_text() == "2 targets, drawn alike"
+    assert axes.get_title(loc="left").startswith("Round trips over time: 2 targets, drawn alike, 20")
 
 
 def test_another_kind_is_refused(run: udpping.SimRun) -> None:
@@ -280,3 +289,82 @@ def test_runs_are_compared_by_name(run: udpping.SimRun) -> None:
 def test_what_is_no_run_is_refused(runs: object) -> None:
     with pytest.raises(udpping.ConfigError, match="runs"):
         udpping.compare(runs)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def late() -> udpping.SimRun:
+    return udpping.sim.ping(
+        count=60, interval=0.1, loss="10%", delay="uniform:10ms,150ms", timeout=0.1, seed=1
+    )
+
+
+def labelled(axes: Axes, label: str) -> Any:  # noqa: ANN401 - its data have any type
+    (found,) = (line for line in axes.lines if line.get_label() == label)
+    return found
+
+
+def test_late_replies_stand_at_their_time_above_the_timeout(late: udpping.SimRun) -> None:
+    axes = late.plot()
+    times = [row.rtt_ns / 1e6 for row in late if row.status == "late" and row.rtt_ns is not None]
+    assert len(times) > 5
+    assert np.allclose(labelled(axes, "late reply").get_ydata(), times)
+    assert list(labelled(axes, "timeout 100 ms").get_ydata()) == [100, 100]
+    assert axes.get_ylim()[1] > max(times)
+
+
+def test_a_timeout_far_above_all_round_trips_is_named_and_flattens_nothing(run: udpping.SimRun) -> None:
+    axes = run.plot()
+    assert labelled(axes, "timeout 1 s, above the picture")
+    assert axes.get_ylim()[1] < 40
+
+
+def test_a_very_late_reply_leaves_the_others_readable() -> None:
+    run = udpping.sim.ping(count=40, delay="lognormal:median=1ms,sigma=1.9", timeout=0.02, linger=60, seed=2)
+    assert run.summary.late
+    axes = run.plot()
+    assert axes.get_yscale() == "log"
+    low, high = axes.get_ylim()
+    assert 0 < low < run.summary.rtt_min_ns / 1e6  # type: ignore[operator] # pyright: ignore[reportOptionalOperand]
+    assert high > max(labelled(axes, "late reply").get_ydata())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("runs", [1, 2, 12])
+def test_a_legend_hides_nothing_and_is_not_hidden(kind: str, runs: int, late: udpping.SimRun) -> None:
+    many = {f"a run with a name, number {number}": late for number in range(runs)}
+    axes: Any = udpping.compare(many).plot(kind) if runs > 1 else late.plot(kind)
+    axes.figure.canvas.draw()
+    title, whole = axes._left_title, axes.figure.bbox
+    assert title.get_text()
+    assert whole.y1 >= title.get_window_extent().y1
+    if (legend := axes.get_legend()) is not None:
+        box = legend.get_window_extent()
+        assert not box.overlaps(axes.patch.get_window_extent())
+        assert not box.overlaps(title.get_window_extent())
+        assert box.x1 <= whole.x1
+
+
+def test_a_title_names_the_target_and_the_time(late: udpping.SimRun) -> None:
+    assert late.plot().get_title(loc="left") == "Round trips over time: 192.0.2.1:12000, simulated"
+    with udpping.Server(port=0) as server:
+        run = udpping.ping(server, count=1)
+    words = run.plot("hist").get_title(loc="left")
+    assert re.fullmatch(r"Round trips: 127\.0\.0\.1:\d+, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", words)
+    assert (
+        udpping.compare([late, late]).plot().get_title(loc="left") == "Pings answered within a time: 2 runs"
+    )
+
+
+def test_a_title_of_the_callers_own_stays(late: udpping.SimRun) -> None:
+    _, axes = pyplot.subplots()
+    axes.set_title("mine", loc="left")
+    assert late.plot(ax=axes).get_title(loc="left") == "mine"
+
+
+def test_dots_of_a_few_pings_are_larger_than_those_of_many() -> None:
+    sizes = [
+        labelled(udpping.sim.ping(count=count, delay="5ms").plot(), "replies").get_markersize()
+        for count in (30, 300, 3_000, 30_000)
+    ]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert sizes[0] >= 5

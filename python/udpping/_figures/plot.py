@@ -11,13 +11,14 @@ from functools import partial
 from typing import NamedTuple
 
 from udpping._args import checks
+from udpping._table.excerpt import moment
 from udpping._table.table import core_of
-from udpping._table.text import short
+from udpping._table.text import short, time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, Literal
+    from typing import Any
 
     import numpy as np
     import numpy.typing as npt
@@ -41,8 +42,18 @@ LONG_TAIL = 50
 """The axis is logarithmic if the longest round trip is more than so many medians."""
 MOST_RUNS = 30
 """Run lengths that get a bar of their own."""
-MUCH = 8
-"""From this many entries on, a legend is small and in two columns."""
+LEGEND_CHARACTERS = 110
+"""The characters of a row of a legend."""
+LEGEND_ROW = 16
+"""The points of its height."""
+DOTS = ((60, 5.0), (500, 3.5), (5_000, 2.0))
+"""The size of dots for at most so many pings, so that few can be seen and many do not hide each other."""
+SMALLEST_DOT, LEGEND_DOT = 1.2, 4.0
+TICK = 2
+"""The number of matplotlib's mark that stands on its point, so that it hides no number of the axis."""
+FAR = 2.5
+"""A timeout above so many times what is drawn is named, and not drawn: it would flatten the rest."""
+SIMULATED = "udpping.sim.ping"
 
 
 class Look(NamedTuple):
@@ -52,7 +63,7 @@ class Look(NamedTuple):
     """`None` for a run alone."""
     colour: str = BLUE
     line: str = "-"
-    dot: str = "."
+    dot: str = "o"
     place: int = 0
     of: int = 1
 
@@ -68,7 +79,7 @@ class Look(NamedTuple):
 
 def looks(names: "Sequence[str | None]") -> "Iterator[Look]":
     """Yield a colour for each run; when colours repeat, with another line and another mark."""
-    cycle = [(colour, line, dot) for line, dot in (("-", "."), ("--", "x"), (":", "+")) for colour in CYCLE]
+    cycle = [(colour, line, dot) for line, dot in (("-", "o"), ("--", "x"), (":", "+")) for colour in CYCLE]
     for place, (name, look) in enumerate(zip(names, itertools.cycle(cycle), strict=False)):
         # matplotlib reads text between dollars as a formula, and omits labels that begin with `_`.
         label = name and short(name).replace("$", r"\$")
@@ -80,7 +91,8 @@ def plot(run: "Run", kind: str, ax: "Axes | None" = None) -> "Axes":
 
 
 def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "Axes | None") -> "Axes":
-    drawing = KINDS.get(checks.text("kind", kind).replace("_", "-"))
+    kind = checks.text("kind", kind).replace("_", "-")
+    drawing = KINDS.get(kind)
     if drawing is None:
         raise checks.refuse("kind", kind, f"one of {', '.join(KINDS)}")
     if drawing in {timeline, jitter} and not all(map(timed, runs)):
@@ -91,27 +103,56 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     for run, look in zip(runs, looks(names), strict=True):
         drawing(axes, run, look)
     if drawing is timeline:
-        # Last, as it turns autoscaling off.
-        axes.set_ylim(bottom=0)
+        _timeouts(axes, runs)
     if not axes.has_data():
         reasons = NOTHING if any(map(len, runs)) else {}
         axes.text(0.5, 0.5, reasons.get(kind, "no pings"), ha="center", va="center", transform=axes.transAxes)
-    if entries := len(axes.get_legend_handles_labels()[1]):
-        most = max(len(run.targets) for run in runs)
-        # matplotlib's search for the best corner takes long when there is much to avoid.
-        where: Literal["best", "upper right"] = "best" if max(map(len, runs)) <= MANY else "upper right"
-        axes.legend(
-            framealpha=0.8,
-            edgecolor="none",
-            loc=where,
-            fontsize="small" if entries >= MUCH else None,
-            ncols=2 if entries >= MUCH else 1,
-            title=f"{most:,} targets, drawn alike" if most > 1 else "",
-        )
+    rows = _legend(axes)
+    if not axes.get_title(loc="left"):
+        pad = 6 + LEGEND_ROW * rows
+        axes.set_title(_title(runs, TITLES[kind]), loc="left", fontsize="medium", pad=pad)
     axes.grid(visible=True, alpha=0.3, linewidth=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return axes
+
+
+def _legend(axes: "Axes") -> int:
+    """Put the legend above the axes, where it hides nothing; return its number of rows."""
+    labels = axes.get_legend_handles_labels()[1]
+    if not labels:
+        return 0
+    columns = max(1, min(len(labels), LEGEND_CHARACTERS // (max(map(len, labels)) + 6)))
+    legend = axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        borderpad=0.2,
+        frameon=False,
+        fontsize="small",
+        ncols=columns,
+        columnspacing=1.5,
+        handletextpad=0.5,
+    )
+    for handle in filter(None, legend.legend_handles):
+        if getattr(handle, "get_markersize", lambda: LEGEND_DOT)() < LEGEND_DOT:
+            handle.set(markersize=LEGEND_DOT)
+    return -(-len(labels) // columns)
+
+
+def _title(runs: "Sequence[Run]", what: str) -> str:
+    """Say what is drawn, of which target, and when that was measured."""
+    if len(runs) != 1:
+        return f"{what}: {len(runs):,} runs"
+    (run,) = runs
+    names = run.targets
+    name = short(names[0]).replace("$", r"\$") if len(names) == 1 else f"{len(names):,} targets, drawn alike"
+    words = [f"{what}: {name}"]
+    if run.settings.get("made_by") == SIMULATED:
+        words.append("simulated")
+    elif began := next((at for at in run["sent_wall_ns"].to_list() if at is not None), None):
+        words.append(f"{str(moment(began))[:19]} UTC")
+    return ", ".join(words)
 
 
 def timed(run: "Run") -> bool:
@@ -145,14 +186,8 @@ def timeline(axes: "Axes", run: "Run", look: Look) -> None:
     if len(run) > MANY:
         sent, in_time = _ranges(axes, run, look)
     elif look.name or in_time.any():
-        size = 3 if look.dot == "." else 4
-        axes.plot(
-            *(sent[in_time], rtts[in_time]),
-            look.dot,
-            color=look.colour,
-            markersize=size,
-            label=look.name or "replies",
-        )
+        dots = _dots(len(run), look)
+        axes.plot(sent[in_time], rtts[in_time], color=look.colour, label=look.name or "replies", **dots)
     copies = np.asarray(run["copies"]) if len(run) <= MANY else np.zeros(0)
     open_dots: dict[str, Any] = {"fillstyle": "none", "linestyle": "none", "marker": "o"}
     twice = np.flatnonzero(copies > 1)
@@ -167,14 +202,47 @@ def timeline(axes: "Axes", run: "Run", look: Look) -> None:
     where = axes.get_xaxis_transform()
     if (lost := sent[~in_time & ~late]).size:
         label = look.shares(axes, "no reply in time")
-        ticks: dict[str, Any] = {"color": lost_colour, "markersize": 12, "clip_on": False}
-        axes.plot(lost, lost * 0, "|", transform=where, label=label, **ticks)
-    if (lost := sent[late]).size:
+        ticks: dict[str, Any] = {"color": lost_colour, "marker": TICK, "markersize": 8, "linestyle": "none"}
+        axes.plot(lost, lost * 0, transform=where, label=label, **ticks)
+    if late.any():
         label = look.shares(axes, "late reply")
-        open_dots |= {"markersize": 7, "clip_on": False, "transform": where}
-        axes.plot(lost, lost * 0, color=late_colour, label=label, **open_dots)
+        times = _millis(run, "rtt_ns")[late]
+        open_dots |= {"markersize": 7}
+        axes.plot(sent[late], times, color=late_colour, label=label, **open_dots)
+        if in_time.any() and times.max() > LONG_TAIL * float(np.nanmedian(rtts)) > 0:
+            axes.set_yscale("log")
     axes.set_xlabel("sent, seconds since the run began")
     axes.set_ylabel("round trip (ms)")
+
+
+def _dots(count: int, look: Look) -> "dict[str, Any]":
+    """Return the look of dots; those of runs beside each other let others be seen through them."""
+    size = next((size for most, size in DOTS if count <= most), SMALLEST_DOT)
+    cross = look.dot != "o"
+    return {
+        "linestyle": "none",
+        "marker": look.dot,
+        "markersize": size + 1.5 if cross else size,
+        "markeredgewidth": 1 if cross else 0,
+        "alpha": 0.6 if look.of > 1 else 0.9,
+    }
+
+
+def _timeouts(axes: "Axes", runs: "Sequence[Run]") -> None:
+    """Draw a line where replies are late, or name it if it is far above all of them."""
+    linear = axes.get_yscale() == "linear"
+    found = {run.settings.get("timeout") for run in runs}
+    timeouts = sorted(float(each) for each in found if isinstance(each, (int, float)))
+    if len(timeouts) == 1 and axes.has_data():
+        height, name = 1e3 * timeouts[0], f"timeout {time_text(round(1e9 * timeouts[0]))}"
+        line: dict[str, Any] = {"color": "gray", "linestyle": "--", "linewidth": 1}
+        if height <= FAR * axes.dataLim.y1 or not linear:
+            axes.axhline(height, label=name, **line)
+        else:
+            axes.plot([], [], label=f"{name}, above the picture", **line)
+    if linear:
+        # Last, as it turns autoscaling off.
+        axes.set_ylim(bottom=0)
 
 
 def _ranges(axes: "Axes", run: "Run", look: Look) -> "tuple[Floats, npt.NDArray[np.bool_]]":
@@ -348,8 +416,8 @@ def jitter(axes: "Axes", run: "Run", look: Look) -> None:
         every = np.linspace(0, len(values) - 1, SPANS, dtype=np.intp)
         at, values = at[every], values[every]
     elif look.name or len(changes):
-        dots: dict[str, Any] = {"color": look.colour, "markersize": 3, "alpha": 0.6}
-        axes.plot(moments, changes, look.dot, label=look.shares(axes, "IPDV"), **dots)
+        dots = _dots(len(run), look)
+        axes.plot(moments, changes, color=look.colour, label=look.shares(axes, "IPDV"), **dots)
     if look.name or len(values):
         line: dict[str, Any] = {"color": _second(look), "linestyle": look.line, "linewidth": 1}
         axes.plot(at, values, label=look.says("RFC 3550 jitter"), **line)
@@ -365,12 +433,25 @@ def columns(run: "Run") -> "tuple[Floats, Floats, npt.NDArray[np.bool_]]":
     due = np.asarray(run["due_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e9
     unsent = np.array(bytearray(run["sent_ns"].null_mask()), dtype=bool)
     sent[unsent] = due[unsent]
-    rtts = np.asarray(run["rtt_ns"]).astype("timedelta64[ns]").astype(np.float64) / 1e6
+    rtts = _millis(run, "rtt_ns")
     in_time = np.asarray(run["status"]) == "reply"
     rtts[~in_time] = np.nan
     return sent, rtts, in_time
 
 
+def _millis(run: "Run", name: str) -> "Floats":
+    import numpy as np
+
+    return np.asarray(run[name]).astype("timedelta64[ns]").astype(np.float64) / 1e6
+
+
+TITLES = {
+    "timeline": "Round trips over time",
+    "hist": "Round trips",
+    "ecdf": "Pings answered within a time",
+    "loss-runs": "Losses in a row",
+    "jitter": "Jitter over time",
+}
 NOTHING = {
     "hist": "no reply in time",
     "ecdf": "no reply in time",
