@@ -2,7 +2,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "SHORTEST_GAP", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "LinkStream", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "count_up", "counter_metrics", "drain_heartbeats", "duration_ranges", "escape_bytes", "event_names", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_duration", "read_time", "replace_file", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "visible_json", "wilson"]
+__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "SHORTEST_GAP", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "LinkStream", "LogFile", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_loss", "check_reply", "count_up", "counter_metrics", "drain_heartbeats", "duration_ranges", "escape_bytes", "event_names", "fit_models", "is_notable", "loss_chances", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_duration", "read_time", "replace_file", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "visible_json", "wilson"]
 
 ECHO_PORT: Final[int]
 MAX_PAYLOAD: Final[int]
@@ -133,6 +133,14 @@ class LinkStream:
     def is_lost(self, /) -> bool: ...
     @property
     def seed(self, /) -> int: ...
+
+@final
+class LogFile:
+    def __new__(cls, /, path: str | PathLike[str], title: str, begins: str) -> LogFile: ...
+    def append(self, /, lines: str) -> None: ...
+    @property
+    def lost(self, /) -> int: ...
+    def reopen(self, /) -> None: ...
 
 @final
 class PingSession:

@@ -2,6 +2,7 @@
 //!
 //! System calls and `unsafe` code are in `sys` alone, the differences between operating systems in `socket`.
 
+mod append_file;
 mod backlog;
 mod clock;
 pub mod datagram;
@@ -28,6 +29,7 @@ mod timestamping;
 mod wait;
 mod worker;
 
+pub use append_file::LogFile;
 pub use error::{Error, Result};
 pub use event_queue::EventQueue;
 pub use file::{count_up, replace_file};

@@ -13,6 +13,7 @@ mod facts;
 mod fit;
 mod heartbeat;
 mod link;
+mod log_file;
 mod lookup;
 mod monitor;
 mod ping;
@@ -59,6 +60,8 @@ mod _core {
     use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]
     use super::link::{LinkStream, check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
+    #[pymodule_export]
+    use super::log_file::LogFile;
     #[pymodule_export]
     use super::monitor::{HeartbeatMonitor, check_keys, event_names, is_notable, sim_heartbeat};
     #[pymodule_export]

@@ -1,7 +1,7 @@
 """`Server`: the lossy echo server."""
 
 from udpping import _core
-from udpping._args import checks
+from udpping._args import checks, durations
 from udpping._args.grammar import delay_text, loss_text, utc_offset
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.targets import is_loopback
@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike, LossLike
 
 LOG_ROWS = 1_000_000
@@ -220,9 +221,22 @@ class Server(Listener["_core.EchoServer"]):
         self._core.follow()
         return self._events()
 
+    def next_event(self, seconds: "Duration | None" = None) -> "Event | None":
+        """Give the next datagram since `follow()`, or `None`: none came within so long, or it has stopped.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server:
+        ...     events = server.follow()
+        ...     run = udpping.ping(server, count=1)
+        ...     server.next_event(1).verdict, server.next_event("10ms")
+        ('answer', None)
+        """
+        values = next_of(self._core, None if seconds is None else durations.seconds("seconds", seconds))
+        return None if values is None else Event._make(values)
+
     def _events(self) -> "Iterator[Event]":
-        while (values := next_of(self._core)) is not None:
-            yield Event._make(values)
+        while (event := self.next_event()) is not None:
+            yield event
 
     @property
     def loss(self) -> str:

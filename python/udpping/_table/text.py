@@ -50,6 +50,14 @@ def short(text: str) -> str:
     return text if len(text) <= TEXT else text[: TEXT - len(GAP)] + GAP
 
 
+def iso(wall_ns: int, precision: str = "microseconds") -> str:
+    """Write a time of the wall clock as local time with its offset from UTC."""
+    from datetime import UTC, datetime
+
+    utc = datetime.fromtimestamp(wall_ns // SECOND, UTC)
+    return utc.replace(microsecond=wall_ns % SECOND // 1000).astimezone().isoformat("T", precision)
+
+
 def rows_text(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 

@@ -14,9 +14,10 @@ from udpping._table.text import TEXT, plain, short, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
 
-    from udpping._results.rows import PeerRow, Row
+    from udpping._results.rows import Event, PeerRow, Row
     from udpping._results.run import Summary
 
 SCHEMA = 1
@@ -46,10 +47,7 @@ class Report:
     def record(self, kind: str, **facts: object) -> None:
         """Print one object for programs, with the version of its schema and its type."""
         if self.json:
-            import json
-
-            record = {"schema": SCHEMA, "type": kind, **facts}
-            self._print(_core.visible_json(json.dumps(record, ensure_ascii=False)))
+            self._print(record_text(kind, facts))
 
     def fail(self, program: str, kind: str, message: str) -> None:
         """Print an error to standard error, and a record of it."""
@@ -108,7 +106,14 @@ class Report:
             streams.write(text, self.stream)
 
 
-def row_facts(row: "Row | PeerRow") -> dict[str, object]:
+def record_text(kind: str, facts: "Mapping[str, object]") -> str:
+    """Write an object for programs, on one line."""
+    import json
+
+    return _core.visible_json(json.dumps({"schema": SCHEMA, "type": kind, **facts}, ensure_ascii=False))
+
+
+def row_facts(row: "Row | PeerRow | Event") -> dict[str, object]:
     return {name: plain(value) for name, value in row._asdict().items()}
 
 

@@ -1,8 +1,6 @@
 """What `udpping ping` and `demo` print of pings: rows as ping does, sums of several targets as fping does."""
 
-from datetime import UTC
-
-from udpping._table.text import shown, visible
+from udpping._table.text import iso, shown, visible
 from udpping.cli._output import row_facts
 
 TYPE_CHECKING = False
@@ -181,11 +179,3 @@ def padded(names: list[str]) -> list[str]:
     names = [visible(name) for name in names]
     wide = min(40, max(map(len, names), default=0))
     return [name.ljust(wide) for name in names]
-
-
-def iso(wall_ns: int, precision: str = "microseconds") -> str:
-    """Write a time of the wall clock as local time with its offset from UTC."""
-    from datetime import datetime
-
-    utc = datetime.fromtimestamp(wall_ns // SECOND, UTC)
-    return utc.replace(microsecond=wall_ns % SECOND // 1000).astimezone().isoformat("T", precision)

@@ -1,14 +1,16 @@
 """`udpping server`: answer until Ctrl-C, then print the counters."""
 
-from time import sleep
+from time import monotonic, sleep
 
 from udpping._args.limits import DEFAULT_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
 from udpping._services.server import Server
 from udpping._services.service import LOOK
-from udpping.cli._end import ASKING, Noted
+from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._output import Report, command_parser
+from udpping.cli._server_log import File, Screen
+from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,23 +37,57 @@ def main(words: list[str]) -> int:
     options = parser(profile).parse_args(words)
     report = Report(json=options.json, beside=True)
     if profile is not None and not options.json:
+        if options.log or options.verbose:
+            raise ConfigError("--log and -v cannot be used with --profile: leave one out, or add --json")
         profile.settle(options)
         return profile.run()
     server = bind(options)
-    asked = Noted(ASKING)
-    try:
-        server.start()
-        announce(server, report)
-        while server.running:
-            sleep(LOOK)
-            if asked.take():
-                print_counters(server, report)
-        server.wait()
-    except KeyboardInterrupt:
-        server.stop()
-        report.say()
+    log = File(options.log, report) if options.log else None
+    sinks: list[File | Screen] = [log] if log else []
+    if options.verbose:
+        sinks.append(Screen(report))
+    with calling(server.stop):
+        serve(server, report, sinks, log)
+    if log:
+        log.end(server.missed_events)
+    server.wait()
+    report.say()
     print_counters(server, report)
     return 0
+
+
+def serve(server: Server, report: Report, sinks: "list[File | Screen]", log: File | None) -> None:
+    """Answer until a signal stops it; then write what still waits."""
+    asked, moved = Noted(ASKING), Noted(HANGUP if log else ())
+    if sinks:
+        server.follow()
+    server.start()
+    announce(server, report)
+    while server.running:
+        if sinks:
+            take(server, sinks, LOOK)
+        else:
+            sleep(LOOK)
+        if asked.take():
+            print_counters(server, report)
+        if log and moved.take():
+            log.reopen()
+    if sinks:
+        take(server, sinks, None)
+
+
+def take(server: Server, sinks: "list[File | Screen]", seconds: float | None) -> None:
+    """Write what is done with datagrams, for so long, or until the server has stopped and nothing waits."""
+    left, end = seconds, monotonic() + (seconds or 0)
+    while left is None or left > 0:
+        event = server.next_event(left)
+        if event is None:
+            break
+        for sink in sinks:
+            sink.add(event)
+        left = None if seconds is None else end - monotonic()
+    for sink in sinks:
+        sink.flush()
 
 
 def print_counters(server: Server, report: Report) -> None:
@@ -112,6 +148,13 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         action="store_true",
         help="join replies to a client into one packet (Linux): less CPU time, but local drops take them all",
     )
+    options.add_argument(
+        "--log",
+        metavar="FILE",
+        help="add a line for each datagram to FILE: JSON lines if its name ends in .json, .jsonl or .ndjson,"
+        " else CSV",
+    )
+    options.add_argument("-v", "--verbose", action="store_true", help="print a line for each datagram")
     options.add_argument("--profile", metavar="NAME", help="be that server of the lab")
     if profile is not None:
         names = ("host", "port", "port_tries", "loss", "delay", "reply", "scope")

@@ -3,7 +3,7 @@
 //! less often if writing would take more than a twentieth of the time.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 use super::MonitorState;
 use crate::logic::monitor::{Event, LOG_TITLE, Monitor};
 use crate::logic::{Moment, Nanos, SECOND};
+use crate::net::append_file::{AppendFile, HEAD};
 use crate::net::clock::Clock;
 use crate::net::event_queue::lock;
-use crate::net::file::place_of;
 use crate::net::sys::Directory;
 use crate::net::wait;
 use crate::net::worker::Worker;
@@ -25,8 +25,6 @@ const EVENTS: &str = "events.jsonl";
 const CLIENTS: &str = "clients.tsv";
 const LEARNED: &str = "learned.tsv";
 const PART: &str = "clients.new-";
-/// How much of a file is looked at to recognise it.
-const HEAD: u64 = 256;
 const FOREIGN: &str =
     "it is not a file of a monitor, and was not touched; move it away, or give another name";
 
@@ -36,8 +34,6 @@ const SLICE: usize = 500;
 const LEARNING: Nanos = 300 * SECOND;
 /// Writing takes at most one part in this many of the time.
 const PARTS: i64 = 20;
-/// The most bytes buffered while the disk is full; later lines are dropped.
-const MAX_WAITING: usize = 1 << 23;
 
 #[derive(Debug)]
 pub(super) struct StateWriter {
@@ -69,15 +65,6 @@ struct StateDir {
     learned: Nanos,
     /// Open, and so locked, until the end.
     lock: File,
-}
-
-/// A file to which lines are appended. The rest of a short write is written later, so that no line is cut in two.
-#[derive(Debug)]
-struct AppendFile {
-    file: File,
-    /// The header line of an empty file.
-    title: &'static str,
-    waiting: Vec<u8>,
 }
 
 impl StateWriter {
@@ -186,10 +173,10 @@ impl Files {
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
         if let (Some(old), Some(new)) = (&mut self.log, log) {
-            old.file = new.file;
+            old.go_on_in(new);
         }
         if let (Some(old), Some(new)) = (&mut self.directory, events) {
-            old.events.file = new.file;
+            old.events.go_on_in(new);
         }
         Ok(())
     }
@@ -210,53 +197,6 @@ impl Failure {
         if let Err(error) = result {
             *lock(&self.0) = Some(format!("{what}: {error}"));
         }
-    }
-}
-
-impl AppendFile {
-    /// Opens a file that is empty or that a monitor wrote: `known` says whether it begins so, and which header line it
-    /// still lacks.
-    fn open(
-        place: &Directory,
-        name: &Path,
-        known: impl Fn(&[u8]) -> Option<&'static str>,
-    ) -> io::Result<Self> {
-        let mut file = place.append(name)?;
-        let mut head = Vec::new();
-        (&mut file).take(HEAD).read_to_end(&mut head)?;
-        let header = known(&head).ok_or_else(|| io::Error::other(FOREIGN))?;
-        let start = if header.is_empty() && !ends_with_a_line(&mut file)? { "\n" } else { header };
-        Ok(Self { file, title: "", waiting: start.into() })
-    }
-
-    /// Adds lines to those that are to be written; returns how many found no room.
-    fn queue(&mut self, lines: impl Iterator<Item = String>) -> u64 {
-        let mut lost = 0;
-        for line in lines {
-            if self.waiting.len() + line.len() <= MAX_WAITING {
-                self.waiting.extend(line.into_bytes());
-            } else {
-                lost += 1;
-            }
-        }
-        lost
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        // Another program may have cut the file, to turn it over.
-        let is_cut = !self.title.is_empty() && !self.waiting.is_empty() && self.file.metadata()?.len() == 0;
-        if is_cut && !self.waiting.starts_with(self.title.as_bytes()) {
-            self.waiting.splice(..0, self.title.bytes());
-        }
-        while !self.waiting.is_empty() {
-            match self.file.write(&self.waiting) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => drop(self.waiting.drain(..taken)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -344,7 +284,7 @@ fn open_lock(place: &Directory) -> io::Result<File> {
 }
 
 fn open_events(place: &Directory) -> io::Result<AppendFile> {
-    AppendFile::open(place, EVENTS.as_ref(), |head| Event::begins_file(head).then_some(""))
+    AppendFile::open(place, EVENTS.as_ref(), FOREIGN, |head| Event::begins_file(head).then_some(""))
 }
 
 /// A file of the directory, if it is there. Bytes that are no text are shown as such when the text is refused.
@@ -356,17 +296,7 @@ fn read_text(place: &Directory, name: &str) -> io::Result<Option<String>> {
 }
 
 fn open_log(path: &Path) -> io::Result<AppendFile> {
-    let (place, name) = place_of(path)?;
-    let mut log = AppendFile::open(&place, name, |head| {
-        if head.starts_with(LOG_TITLE.trim_end().as_bytes()) {
-            return Some("");
-        }
-        // A full disk may have cut the header line.
-        LOG_TITLE.get(head.len()..).filter(|_| LOG_TITLE.as_bytes().starts_with(head))
-    })?;
-    log.title = LOG_TITLE;
-    log.write()?;
-    Ok(log)
+    AppendFile::with_title(path, LOG_TITLE.into(), FOREIGN)
 }
 
 /// Removes what monitors that were killed while they wrote have left.
@@ -383,15 +313,4 @@ fn remove_parts(directory: &Path, place: &Directory) {
 
 fn file(action: &'static str, path: &Path, source: io::Error) -> Error {
     Error::File { action, path: path.to_owned(), source }
-}
-
-/// Whether a file is empty, or its last line is complete.
-fn ends_with_a_line(file: &mut File) -> io::Result<bool> {
-    if file.seek(io::SeekFrom::End(0))? == 0 {
-        return Ok(true);
-    }
-    let mut last = [0];
-    file.seek(io::SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
 }
