@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import termios
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,9 +25,37 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 HERE = "127.0.0.1"
-STREAMS = ("closed", "full", "no reader", "nobody reads", "gone terminal", "stopped terminal")
-ENDING = (signal.SIGTERM, signal.SIGINT)
-COMMANDS = ("server", "monitor", "heartbeat", "heartbeat --")
+STREAMS = ("closed", "full", "full disk", "no reader", "nobody reads", "gone terminal", "stopped terminal")
+BLOCKED = ("nobody reads", "stopped terminal")
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ASKING = (signal.SIGUSR1, signal.SIGQUIT)
+WORKERS = ("server", "monitor", "heartbeat", "heartbeat --")
+"""What they print is not their work."""
+PRINTERS = ("ping", "demo", "doctor")
+"""What they print is their work."""
+
+
+def matrix(commands: tuple[str, ...]) -> list[tuple[str, str, signal.Signals, signal.Signals]]:
+    """Pair each command and each stream with a signal that asks and one that ends: each two meet."""
+    return [
+        (name, kind, ASKING[(row // len(ENDING) + column) % 2], ENDING[(row + column) % len(ENDING)])
+        for (row, kind), (column, name) in product(enumerate(STREAMS), enumerate(commands))
+    ]
+
+
+@cache
+def new_disk() -> list[str]:
+    """Return the words that make a command see a small disk of its own, which is full, in a directory.
+
+    They mount it where only that command sees it. Without that right, there are none.
+    """
+    script = 'mount -t tmpfs -o size=16k none "$0" && { cat /dev/zero > "$0/rest"; true; } 2>&- && exec "$@"'
+    for unshare in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
+        words = [*unshare, "sh", "-c", script]
+        with TemporaryDirectory() as place, suppress(FileNotFoundError):
+            if subprocess.run([*words, place, "true"], capture_output=True, check=False).returncode == 0:
+                return words
+    return []
 
 
 @contextmanager
@@ -60,59 +90,52 @@ def open_stream(kind: str) -> Generator[int]:
 def command(kind: str, *words: object) -> Generator[subprocess.Popen[bytes]]:
     """Run a command whose standard output and standard error are such a stream."""
     own = [sys.executable, "-m", "udpping", *map(str, words)]
-    if kind == "closed":
-        process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *own])
-    else:
-        with open_stream(kind) as stream:
-            process = subprocess.Popen(own, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.wait()
-        return
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    with ExitStack() as stack:
+        stream = subprocess.DEVNULL
+        if kind == "closed":
+            own = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *own]
+        elif kind == "full disk" and new_disk():
+            place = stack.enter_context(TemporaryDirectory())
+            own = [*new_disk(), place, "sh", "-c", 'exec "$@" > "$0/out" 2>&1', place, *own]
+        else:
+            stream = stack.enter_context(open_stream("full" if kind == "full disk" else kind))
+        process = subprocess.Popen(own, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
-def end(process: subprocess.Popen[bytes], by: signal.Signals) -> int:
+def end(process: subprocess.Popen[bytes], ask: signal.Signals, by: signal.Signals) -> int:
     """Ask for a summary, then end it."""
-    process.send_signal(signal.SIGUSR1)
+    process.send_signal(ask)
     process.send_signal(by)
     return process.wait(30)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "number"),
-    [
-        (name, kind, ENDING[(at + COMMANDS.index(name)) % 2])
-        for at, (kind, name) in enumerate(product(STREAMS, COMMANDS))
-    ],
-)
+@pytest.mark.parametrize(("name", "kind", "ask", "number"), matrix(WORKERS))
 def test_the_work_is_done_whatever_becomes_of_the_words(
-    name: str, kind: str, number: signal.Signals, tmp_path: Path
+    name: str, kind: str, ask: signal.Signals, number: signal.Signals, tmp_path: Path
 ) -> None:
     port = free_port()
     if name == "server":
         with command(kind, "server", "--host", HERE, "--port", port) as process:
             wait_until(lambda: udpping.ping(HERE, port, count=1, timeout=0.2).summary.received == 1)
-            assert end(process, number) == 0
+            assert end(process, ask, number) == 0
     elif name == "monitor":
         ran = tmp_path / "ran"
         words = ["--host", HERE, "--port", port, "--exec", f"touch {ran}", "--all"]
         with command(kind, "monitor", *words) as process, udpping.Heartbeat(HERE, port, interval=0.02):
             wait_until(ran.exists)
-            assert end(process, number) == 0
+            assert end(process, ask, number) == 0
     elif name == "heartbeat":
         with (
             FarEnd([]) as far,
             command(kind, "heartbeat", f"{HERE}:{far.address[1]}", "-i", "0.02") as process,
         ):
             far.wait(5)
-            assert end(process, number) == 0
+            assert end(process, ask, number) == 0
             wait_until(lambda: byes(far) == ["0", "0", "0"])
     else:
         ran = tmp_path / "ran"
@@ -126,6 +149,46 @@ def test_the_work_is_done_whatever_becomes_of_the_words(
             wait_until(lambda: byes(far) == ["3", "3", "3"])
 
 
+@pytest.mark.parametrize(("name", "kind", "ask", "number"), matrix(PRINTERS))
+def test_what_cannot_print_its_work_fails_and_can_always_be_ended(
+    name: str, kind: str, ask: signal.Signals, number: signal.Signals
+) -> None:
+    with udpping.Server(port=0) as server:
+        place = f"{HERE}:{server.address[1]}"
+        words = {
+            "ping": ["ping", place, "-t", "-i", "0.02"],
+            "demo": ["demo", "-c", "10000", "--loss", "0", "--delay", "0.02"],
+            "doctor": ["doctor", place, "-c", "1000"],
+        }[name]
+        with command(kind, *words) as process:
+            # The server of `demo` is its own.
+            wait_until(lambda: process.poll() is not None or is_at_work(process, server, name, kind))
+            if name == "ping":
+                process.send_signal(ask)
+            process.send_signal(number)
+            if kind in BLOCKED:
+                # It waits for the reader until a second signal; two that come at once may be one for Python.
+                wait_until(partial(ends, process, number))
+            code = process.wait(30)
+    assert code == {"closed": 0}.get(kind, 130 if kind in BLOCKED else 2)
+
+
+def is_at_work(process: subprocess.Popen[bytes], server: udpping.Server, name: str, kind: str) -> bool:
+    """Whether it has sent some pings, or has a thread for its own server and, if it can begin, its pinger."""
+    if name != "demo":
+        return server.counters.received > 3
+    tasks = Path(f"/proc/{process.pid}/task")
+    return not tasks.exists() or len(list(tasks.iterdir())) > (1 if kind in BLOCKED else 2)
+
+
+def ends(process: subprocess.Popen[bytes], by: signal.Signals) -> bool:
+    """Whether it ends soon after a signal."""
+    process.send_signal(by)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    return process.returncode is not None
+
+
 def test_a_descriptor_that_is_closed_at_the_start_is_given_to_no_socket(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     port = free_port()
@@ -137,7 +200,7 @@ def test_a_descriptor_that_is_closed_at_the_start_is_given_to_no_socket(tmp_path
         links = [Path(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
         if Path("/proc/self/fd").exists():
             assert [str(link.readlink()) for link in links] == ["/dev/null"] * 3
-        assert end(process, signal.SIGTERM) == 0
+        assert end(process, signal.SIGUSR1, signal.SIGTERM) == 0
     assert all(
         line.startswith(("run,", log.read_text().splitlines()[1][:16]))
         for line in log.read_text().splitlines()
