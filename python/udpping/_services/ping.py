@@ -44,62 +44,60 @@ def ping(
     busy: bool = False,
     spin: "Duration | None" = None,
 ) -> "Run":
-    """Ping a UDP server and wait for the end.
+    """Ping a UDP server and wait for the end of the run.
 
-    A ping is the line `Ping <seq> <time>`. A reply counts for the ping that it answers: by its number, else
-    by its payload, else because that ping is the only one out. Late, duplicate and foreign datagrams are
-    counted apart. A round trip is that of RFC 2681, on a clock that never steps.
+    Each ping is the line `Ping <seq> <time>`. A reply is matched to its ping by the sequence number, else by
+    the payload, else because only one ping is in flight. Late, duplicate and foreign datagrams are counted
+    separately. The round-trip time is that of RFC 2681, on a monotonic clock.
 
-    * `host`, `port`: who is asked: a name or an address, by default this machine, and a port from 1 to
-      65,535, by default 12000, that of the course. `host` may have the port in it, which then counts:
+    * `host`, `port`: the target: a name or an IP address (default: this machine), and a port from 1 to 65,535
+      (default: 12000, that of the course). `host` may include the port, which then takes precedence:
       `"host:12000"`, `"[::1]:12000"`, `(host, port)`, a `Server`, or a `Target`.
-    * `count`: how many pings, from 1, by default 10. `Pinger` can go on for ever.
-    * `timeout`: how long to wait for each reply, from 1 µs to a day, by default 1 s. What comes after it is
-      `late`.
-    * `interval`: `None` sends the next ping when the last one is answered or given up; a time from 1 µs to a
-      day sends one that often, whatever comes back. A late sender skips none: it sends what is overdue at
-      once, and `summary.behind` counts pings that left a whole interval late.
-    * `linger`: how long to listen after the last timeout for late and duplicate replies, up to a day; `None`
-      is `timeout` when something is missing and 0 otherwise.
-    * `misses`: give up after so many pings in a row without a reply in time, from 1; `None` goes on.
-    * `size`: bytes of payload, padded behind the text: from 26 with ten pings (a larger count has longer
-      numbers: 44 without an end) to 65,507. `None` is as long as the text.
-    * `bind`: the local IP address to send from, with the interface of a link-local one (`"fe80::1%eth0"`), or
-      an interface (`"eth0"`, Linux only), which pings and replies then have to pass; `None` leaves it to the
-      system.
-    * `ttl`, `dscp`: hops allowed (1 to 255) and class of service (0 to 63); `None` is the system's default.
-    * `df`: forbid routers to fragment (Linux only). A ping longer than the path takes is then an `error`, and
-      `run.problems` has the MTU.
-    * `broadcast`: allow a broadcast or multicast address. Whoever answers counts: the first is the reply, and
-      `source` says who it was; the others are its `copies`. Multicast goes one hop unless `ttl` says more, by
-      the interface of `bind` or of the address (`"ff02::1%eth0"`).
-    * `family`: `"ipv4"` or `"ipv6"` to insist on one; otherwise IPv4 is preferred.
-    * `message`: what a ping says, for servers that expect another text: one with the field `{seq}`, and
-      perhaps `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`,
-      local time) or `{ms}` (milliseconds since 1970). Without `{time}` replies are harder to tell apart.
-    * `first_seq`: the number of the first ping, from 0, by default 1.
-    * `schedule`: how pings are spread over time with `interval`: `"isochronous"` (evenly; the default),
-      `"poisson"` (gaps are exponential, with the interval as their mean), `"uniform"` (gaps from 0 to twice
-      the interval; `"uniform:10%"`: 10 % around it), `"train:10"` (ten back to back every interval) or
-      `"pair"`.
-    * `seed`: any whole number makes a random schedule repeat; `None` draws one, and `run.seed` tells it.
-    * `busy`: ask for replies again and again instead of waiting: a whole processor, one that nothing else
-      needs, for the shortest round trips. With one target `foreign` is then `None`.
-    * `spin`: how long, up to 1 s, to spin before a ping is due, as a waiting program wakes up late; `None` is
-      as long as waits lately were late (20 to 200 µs), or 0 with several targets.
+    * `count`: number of pings, from 1 (default: 10). Use `Pinger` for a run without an end.
+    * `timeout`: how long to wait for each reply, from 1 µs to 1 day (default: 1 s). A reply after it is
+      `late` and counts as lost.
+    * `interval`: time from one ping to the next, from 1 µs to 1 day, whether replies come or not; `None`
+      sends the next ping when the last one is answered or timed out. No ping is skipped: overdue ones are
+      sent at once, and `summary.behind` counts those that left an interval late or later.
+    * `linger`: how long to wait for late and duplicate replies after the last timeout, up to 1 day; `None`
+      is `timeout` if replies are missing, else 0.
+    * `misses`: stop after this many pings in a row without a reply in time, from 1; `None` never does.
+    * `size`: bytes of payload, to which the text is padded, up to 65,507. The least is what the text needs:
+      26 for ten pings, 44 for a run without an end. `None` does not pad.
+    * `bind`: local IP address to send from, with the interface if it is link-local (`"fe80::1%eth0"`), or an
+      interface (`"eth0"`, Linux only), which then carries all pings and replies; `None` lets the system
+      choose.
+    * `ttl`, `dscp`: hop limit (1 to 255) and class of service (0 to 63); `None` is the system's default.
+    * `df`: forbid routers to fragment (Linux only). A ping that is longer than the path allows then has the
+      status `error`, and `run.problems` has the MTU.
+    * `broadcast`: allow broadcast and multicast addresses. The first reply counts, `source` is its sender,
+      and further replies are its `copies`. Multicast goes one hop unless `ttl` is set, through the interface
+      of `bind` or of the address (`"ff02::1%eth0"`).
+    * `family`: `"ipv4"` or `"ipv6"` uses that version only; `None` prefers IPv4.
+    * `message`: text of a ping, for servers that expect another line. It contains `{seq}`, and optionally
+      `{time}` (seconds since 1970, as Python prints them), `{ctime}` (`Tue Nov 14 22:13:20 2023`, local time)
+      or `{ms}` (milliseconds since 1970). Without `{time}`, replies are harder to match.
+    * `first_seq`: number of the first ping, from 0 (default: 1).
+    * `schedule`: how pings are spaced with `interval`: `"isochronous"` (evenly; the default), `"poisson"`
+      (exponential gaps with the interval as their mean), `"uniform"` (gaps from 0 to twice the interval;
+      `"uniform:10%"`: within 10 % of it), `"train:10"` (ten back to back in each interval) or `"pair"`.
+    * `seed`: any whole number; repeats a random schedule. `None` chooses one, which is then `run.seed`.
+    * `busy`: poll for replies without waiting: the shortest round trips, but a full processor core. With one
+      target `foreign` is then `None`.
+    * `spin`: how long to busy-wait before a ping is due, up to 1 s, as a waiting program wakes up late;
+      `None` adapts (20 to 200 µs), and is 0 with several targets.
 
-    Times are seconds, text with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`) such as `"200ms"`, or a
-    `timedelta`; so they are everywhere in udpping.
+    All times are seconds, text with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`) such as `"200ms"`, or a
+    `timedelta`, as everywhere in udpping.
 
-    Where the kernel stamps what this socket sends and receives (Linux; tried when the socket is made),
-    `rtt_ns` is free of the time until this program was woken; `user_rtt_ns` has it. `stamp` says for each row
-    who took the times.
+    Where the kernel timestamps packets (Linux; tried for each socket), `rtt_ns` excludes the time until this
+    program is scheduled; `user_rtt_ns` includes it. `stamp` says where the times of a row come from.
 
-    The run has a row for every ping. Only those in flight when it is stopped have none; `summary.pending`
-    counts them.
+    The run has a row for each ping, except for those in flight when it is stopped: `summary.pending` counts
+    them.
 
-    Raises ConfigError for what cannot be used, AddressError for an unknown name, NetworkError when the system
-    refuses, and on Ctrl-C Interrupted, which carries what was measured. No answer is not an error.
+    Raises ConfigError for an invalid argument, AddressError for an unknown name, NetworkError if the system
+    refuses, and Interrupted on Ctrl-C, which carries the run so far. A missing reply is no error.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
@@ -109,14 +107,14 @@ def ping(
     >>> run[0].reply[:7]
     b'PING 1 '
 
-    On a schedule, here a thousand a second, the answer to one ping may overtake that to another:
+    With an interval, here 1 ms, the reply to one ping may overtake that to another:
 
     >>> with udpping.Server(port=0, delay="uniform:0ms,20ms", seed=1) as server:
     ...     run = udpping.ping(*server.address, count=20, interval="1ms", timeout=2)
     >>> run.summary.received, run.summary.reordered > 0
     (20, True)
 
-    Two by two, or at random times that a seed repeats:
+    Two by two:
 
     >>> with udpping.Server(port=0) as server:
     ...     run = udpping.ping(*server.address, count=4, interval=0.01, schedule="pair")
@@ -174,20 +172,19 @@ def ping_many(
     busy: bool = False,
     spin: "Duration | None" = None,
 ) -> "Run":
-    """Ping several servers at once: one table, with the target in each row, and `run.summaries`.
+    """Ping several servers at once: one table with the target in each row, and `run.summaries`.
 
-    A target is `"host"`, `"host:port"`, `"[v6]:port"`, `(host, port)`, a `Target` or a `Server`; `port`
-    stands in for a missing one.
-    `count` pings go to each. Everything else is as in `ping`, with these differences:
+    A target is `"host"`, `"host:port"`, `"[v6]:port"`, `(host, port)`, a `Target` or a `Server`; `port` is
+    that of targets without one. `count` pings are sent to each. All else is as in `ping`, except:
 
-    * With `interval`, the first pings are spread over it, so that they do not leave all at once.
-    * A datagram from a stranger belongs to no target, and sockets are shared: `foreign` and `kernel_drops`
-      are counted in `run.summary` and are `None` in `run.summaries`.
+    * With `interval`, the first pings are spread over it, so that they do not all leave at once.
+    * A datagram from a stranger belongs to no target, and targets share sockets: `foreign` and
+      `kernel_drops` are counted in `run.summary`, and are `None` in `run.summaries`.
 
-    Raises ConfigError as `ping` does, also for an empty list, and for two targets with the same address and
-    port, under whatever names, that differ in no option; nothing has been sent then. A target that cannot be
-    found or reached ends no other: its pings have the status `error`, and `run.problems` says why. Only if
-    that is so of all, AddressError or NetworkError is raised.
+    Raises ConfigError as `ping` does, and for an empty list or two targets with the same address and port,
+    by whatever names, unless their `size` or `dscp` differs; no ping is sent then. A target that cannot be
+    found or reached does not stop the others: its pings have the status `error`, and `run.problems` has the
+    reason. If that is so of all targets, AddressError or NetworkError is raised.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
@@ -238,13 +235,13 @@ class PingerBase(SuggestsKeywords):
 
     @property
     def address(self) -> str:
-        """The address and port that the first name stands for: `127.0.0.1:12000` or `[::1]:12000`."""
+        """The address and port of the first target: `127.0.0.1:12000` or `[::1]:12000`."""
         name, address, _ = self._session.targets[0]
         return address or name
 
     @property
     def problems(self) -> "dict[str, str]":
-        """Why pings have the status `error`, by target: the latest reason of each.
+        """Why pings have the status `error`: the latest reason, by target.
 
         >>> import udpping
         >>> with udpping.Server(port=0) as server:
@@ -257,20 +254,20 @@ class PingerBase(SuggestsKeywords):
 
     @property
     def summary(self) -> "Summary":
-        """What the pings come to so far; ask at any time."""
+        """The counts and round trips so far, at any time."""
         return self._session.summary()
 
     @property
     def missed_rows(self) -> int:
-        """Rows that came while 65,536 others waited to be taken. The run and the summary have them."""
+        """Rows that were not given because 65,536 others waited; the run and the summary include them."""
         return self._session.missed_rows
 
     def so_far(self) -> "Run":
-        """Give the run until now: pings that wait for an answer have no row yet. Ask at any time."""
+        """Return the run so far, at any time; pings in flight have no row yet."""
         return self._session.run()
 
     def stop(self) -> None:
-        """Send no more and wait for nothing. May be called twice, and from another thread."""
+        """End the run without waiting for replies. It can be called twice, and from any thread."""
         self._session.stop()
 
     def __repr__(self) -> str:
@@ -284,25 +281,24 @@ class PingerBase(SuggestsKeywords):
 
 
 class Pinger(PingerBase):
-    """Pings that can be watched, to one target or many: iterate over it for the rows as they come.
+    """Pings one target or several, and gives each row as it comes: iterate over it.
 
-    A row comes when its ping is answered or given up, and again when a late reply or a duplicate changes
-    it. The arguments, their defaults and the errors are those of `ping`; names are looked up and sockets
-    opened when it is made, and the first ping leaves when the block is entered or the first row is asked
-    for. Leaving the block stops it. A ping in flight then has no row. Ctrl-C raises Interrupted, which
-    carries the run.
+    A row comes when its ping is answered or timed out, and again when a late or duplicate reply changes it.
+    Arguments, defaults and errors are those of `ping`. Names are looked up and sockets opened when the object
+    is made; the first ping is sent when the block is entered or the first row is asked for. Leaving the block
+    stops the run; pings then in flight have no row. Ctrl-C raises Interrupted, which carries the run.
 
-    `announce=True` gives each row also when its ping leaves, with the status `open`.
+    `announce=True` also gives each row when its ping is sent, with the status `open`.
 
-    `count=None` goes on for ever in bounded memory; to another host than this one it needs an `interval`, or
+    `count=None` never ends, in bounded memory. To another machine it needs an `interval`; without one,
     ConfigError is raised, also by `add` and in what `resolve` returns. The run keeps the latest 65,536 to
-    81,920 pings, the summary counts them all, and its quantiles are within 1 % (`quantile_error`). Of the
-    rows that nobody takes, 65,536 wait; what comes while so many wait is only counted, in `missed_rows`.
+    81,920 pings; the summary counts all of them, with quantiles within 1 % (`quantile_error`). Up to 65,536
+    rows wait to be taken; further ones are only counted, in `missed_rows`.
     `keep=n` keeps the latest n pings of each target instead, and up to a quarter more: from 16 to 1,000,000,
-    each with some 100 bytes and its reply. By default many targets share 1,048,576, with 1,024 each at least.
-    A name is looked up again each minute, and two seconds after three pings in a row without a reply, then
-    after 4, 8, up to 60 seconds more. When the address in use is none of the name's any more, pings go to the
-    new one: `address` and the `source` of replies say so. A run with a count keeps its addresses.
+    each about 100 bytes and its reply. By default several targets share 1,048,576, with 1,024 each at least.
+    A name is looked up again every minute, and 2 seconds after three pings in a row without a reply, then
+    after 4, 8, up to 60 seconds. When the name no longer has the address in use, pings go to the new one:
+    see `address`, and the `source` of replies. A run with a count keeps its addresses.
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:
@@ -320,8 +316,8 @@ class Pinger(PingerBase):
     >>> pinger.run().row(0).seq
     1
 
-    `host` may also be what `ping_many` takes as a target, or a list of such, with the differences told there.
-    `add` and `remove` change the list while the pings go on, and `resolve` looks up the names again:
+    `host` may also be a list of targets, as `ping_many` takes. `add` and `remove` change the targets during
+    the run, and `resolve` looks up their names again:
 
     >>> with udpping.Server(port=0) as near, udpping.Server(port=0) as far:
     ...     with udpping.Pinger([near], count=None, interval=0.01) as pinger:
@@ -407,42 +403,42 @@ class Pinger(PingerBase):
         return row
 
     def run(self) -> "Run":
-        """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and give the whole run.
+        """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and return the whole run.
 
         Raises NetworkError when the system ends it, and Interrupted on Ctrl-C.
         """
         return self._session.finish()
 
     def add(self, target: "AnyTarget") -> None:
-        """Ping one more target, with its first ping at the latest an interval from now.
+        """Ping one more target; its first ping is sent within an interval.
 
-        It has rows and a summary of its own. If it shares an address with another target, from which it then
-        differs in `dscp` or `size`, it has a socket of its own too, by which its replies are told apart. One
-        that was removed goes on with its next number. Its name is looked up now.
+        It has its own rows and summary. It may have the address of another target if its `dscp` or `size`
+        differs; it then has its own socket, so that replies can be told apart. A target that was removed
+        continues with its next number. Its name is looked up now.
 
-        Raises ConfigError for one that is pinged already, for more than 65,536 (with those that were
-        removed), and when the run is over; and AddressError and NetworkError if it cannot be found or reached
-        now: it is not added then. Others go on.
+        Raises ConfigError if it is pinged already, if there are 65,536 targets (with those removed), and
+        after the end of the run; AddressError or NetworkError if it cannot be found or reached now. It is not
+        added then, and the others go on.
         """
         self._session.add(one_target(target, self._port))
 
     def remove(self, target: "AnyTarget") -> None:
-        """Send nothing more to a target, given as it was added.
+        """Stop pinging a target, given as it was added.
 
-        Its pings in flight are waited for, for `timeout`; its rows and its summary stay in the run. Without
-        an end (`count=None`), a run whose last target was removed waits for others, or for `stop`.
+        Replies to its pings in flight still count, for `timeout`; its rows and its summary stay in the run.
+        With `count=None`, a run without targets waits for new ones, or for `stop`.
 
-        Raises ConfigError for one that is not pinged.
+        Raises ConfigError if it is not pinged.
         """
         self._session.remove(one_target(target, self._port))
 
     def resolve(self) -> "dict[str, Exception]":
         """Look up the names of all targets again, and ping their new addresses from now on.
 
-        Takes as long as the names need; the pings go on meanwhile. An address that is still one of its name's
-        stays in use; two names may change places. A reply from an old address then counts as foreign. Gives
-        the errors by the names of their targets, which keep their addresses: AddressError for a name that is
-        unknown now, ConfigError where another target has the address, and NetworkError.
+        The run goes on during the lookup. A target keeps its address if its name still has it; two targets
+        may swap addresses. A reply from an old address counts as foreign. Returns the errors by target; these
+        targets keep their addresses: AddressError for a name that is unknown now, ConfigError if another
+        target has the address, and NetworkError.
         """
         return self._session.resolve()
 

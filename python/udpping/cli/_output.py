@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from udpping._results.rows import Event, PeerRow, Row
     from udpping._results.run import Summary
 
+LEAST = 20
+"""The least columns for text beside a line."""
 SCHEMA = 1
 """Version of the JSON records: it changes when a name goes away or means something else."""
 
@@ -74,10 +76,14 @@ class Report:
         """Colour what is unusual yellow, if the terminal has colours."""
         return f"\x1b[33m{text}\x1b[0m" if self.colour else text
 
-    def fit(self, text: str) -> str:
-        """Cut a line to the width of the terminal."""
+    def beside(self, text: str, more: str) -> str:
+        """Put more text beside a line, or below it if there is no room, and cut it to the width."""
         wide = self._columns()
-        return text if wide is None or len(text) <= wide else text[: wide - len(GAP)] + GAP
+        if wide is None or len(text) + len(more) + 2 <= wide:
+            return f"{text}  {more}"
+        begin = f"{text}  " if wide - len(text) >= LEAST else f"{text}\n  "
+        room = wide - len(begin.rpartition("\n")[2])
+        return begin + (more if len(more) <= room else more[: room - len(GAP)] + GAP)
 
     def wrapped(self, text: str) -> str:
         """Break a line that is wider than the terminal, at a punctuation mark if there is one."""

@@ -38,15 +38,26 @@ class Lines:
         for target, address in addresses.items():
             self.report.record("start", target=target, address=address, **options)
         address = _readable(next(iter(addresses.values()))) if len(addresses) == 1 else name
-        self.report.say(f"PING {visible(name)}" + (f" ({address})" if address != name else ""))
+        head = f"PING {visible(name)}" + (f" ({address})" if address != name else "")
+        self.report.say(self.report.wrapped(head))
 
     def row(self, row: "Row") -> None:
         if self.report.json:
             self.report.record("ping", **row_facts(row))
         else:
-            text = self._loss(row) if row.rtt_ns is None or row.reply is None else self._reply(row)
-            self.report.say(f"[{iso(self._settled(row))}] {text}" if self.stamps else text)
+            self._say(row)
         self.printed += 1
+
+    def _say(self, row: "Row") -> None:
+        is_reply = row.rtt_ns is not None and row.reply is not None
+        text = self._reply(row) if is_reply else self._loss(row)
+        if self.stamps:
+            text = f"[{iso(self._settled(row))}] {text}"
+        if self.payload and row.reply is not None:
+            text = self.report.beside(text, shown(row.reply))
+        is_odd = row.status == "late" or row.copies > 1 or row.match == "unverified"
+        colour = self.report.warning if is_odd else str
+        self.report.say(colour(text) if is_reply else self.report.alarm(text))
 
     def _reply(self, row: "Row") -> str:
         source = _readable(row.source or row.target)
@@ -64,10 +75,7 @@ class Lines:
             text += " (DUP!)"
         if row.match == "unverified":
             text += " (unverified: the reply does not say which ping it answers)"
-        if self.payload and row.reply is not None:
-            text = self.report.fit(f"{text}  {shown(row.reply)}")
-        is_odd = row.status == "late" or row.copies > 1 or row.match == "unverified"
-        return self.report.warning(text) if is_odd else text
+        return text
 
     def _loss(self, row: "Row") -> str:
         target = visible(row.target)
@@ -76,7 +84,7 @@ class Lines:
             text = f"{target} is unreachable, as {_readable(row.source or '')} reports: seq={row.seq}"
         if row.status == "error":
             text = f"not sent to {target}: seq={row.seq}"
-        return self.report.alarm(text)
+        return text
 
     def _settled(self, row: "Row") -> int:
         """Return the wall clock at which the ping was settled."""
@@ -94,7 +102,7 @@ class Lines:
         for target, problem in problems.items():
             self.report.record("problem", target=target, message=problem)
             where = f" to {visible(target)}" if several else ""
-            self.report.say(self.report.alarm(f"not sent{where}: {problem}"))
+            self.report.say(self.report.alarm(self.report.wrapped(f"not sent{where}: {problem}")))
 
     def sums(self, total: "Summary", each: "Sequence[Summary]") -> None:
         """Print the summary: with several targets a line for each, and then that of all."""
