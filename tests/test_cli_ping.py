@@ -132,7 +132,7 @@ def test_rows_for_which_no_disk_has_room_are_counted(
         wait_for_all(server, count)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    told = f" rows are left out: cannot write a temporary file in {tmp_path}: File too large"
+    told = f" rows not printed: cannot write a temporary file in {tmp_path}: File too large"
     assert err.startswith("udpping ping: ")
     assert told in err
     missing = int(err.removeprefix("udpping ping: ").partition(" ")[0].replace(",", ""))

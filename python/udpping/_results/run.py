@@ -25,12 +25,11 @@ OUT_OF_BAND = 5
 
 
 class Summary:
-    """What the pings come to. Counts are whole; what cannot be known is `None`, never 0.
+    """The counts and round-trip times of a run. What is not known is `None`, never 0.
 
-    Only settled pings are summed up: those that wait for an answer are `pending` and in no other count. Round
-    trips (RFC 2681) are those of replies in time, in nanoseconds. Quantiles are linear between order
-    statistics, definition 7 of Hyndman and Fan (1996), as in numpy and R; those of a run without an end come
-    from a sketch (DDSketch).
+    Pings in flight are `pending`, and in no other count. Round trips (RFC 2681) are those of replies in time,
+    in nanoseconds. Quantiles are interpolated linearly (definition 7 of Hyndman and Fan, 1996, as in numpy
+    and R); those of a run without an end come from a sketch (DDSketch).
 
     >>> import udpping
     >>> summary = udpping.sim.ping(count=10, loss="pattern:..x", delay="2ms").summary
@@ -43,59 +42,59 @@ class Summary:
     """
 
     target: str
-    """Who was asked, or how many were."""
+    """The targets, or their number if there are many."""
     sent: int
-    """Settled pings, `received` and `lost` together; those still waiting are `pending`."""
+    """Pings that are answered, timed out or refused: `received` and `lost` together."""
     received: int
-    """Answered in time."""
+    """Pings answered before the timeout."""
     lost: int
-    """Not answered in time (RFC 7680): `late`, `timeouts`, `unreachable` and `errors` together."""
+    """Pings not answered in time (RFC 7680): `late`, `timeouts`, `unreachable` and `errors` together."""
     late: int
-    """Answered, but after the timeout."""
+    """Pings answered after the timeout."""
     timeouts: int
-    """Never answered."""
+    """Pings never answered."""
     unreachable: int
-    """The network said that nobody is there (ICMP)."""
+    """Pings for which an ICMP error reported that the target cannot be reached."""
     errors: int
-    """Not even sent: the system refused."""
+    """Pings that the system refused to send."""
     duplicates: int
-    """Replies beyond the first one to a ping."""
+    """Further replies to a ping, after the first."""
     reordered: int | None
     """Replies in time that came after the reply to a later ping (RFC 4737); `None` without times."""
     foreign: int | None
-    """Datagrams from addresses that were not asked; `None` where the system does not show them.
+    """Datagrams from other addresses than the targets'; `None` if the system does not report them.
 
-    With several targets it is known for all together only, and `None` for each.
+    With several targets they are counted for all together, and `None` for each.
     """
     kernel_drops: int | None
-    """Datagrams that this machine's kernel dropped because the pinger did not take them in time.
+    """Datagrams that this machine's kernel dropped because the receive buffer was full.
 
-    A reply among them counts as lost. `None` where the system does not tell, and, with several targets, for
-    each of them: it is known for all together only.
+    A reply among them counts as lost. `None` if the system does not report them. With several targets they
+    are counted for all together, and `None` for each.
     """
     unmatched: int | None
-    """Datagrams from the target that answer no ping.
+    """Datagrams from the target that match no ping.
 
-    Like `behind` and `duration_ns`, it is `None` for a run from a file that does not tell.
+    Like `behind` and `duration_ns`, it is `None` for a run from a file that does not include it.
     """
     unverified: int
-    """Replies without number or payload, credited to the only ping that was out."""
+    """Replies without number or payload, matched to the only ping in flight."""
     behind: int | None
-    """Pings on a schedule that left an `interval` or more after they were due. None is ever skipped."""
+    """Pings that were sent an `interval` or more after they were due. None is ever skipped."""
     kernel_stamps: int
-    """Replies in time whose round trip lies between two stamps of the kernel (`stamp` is `kernel`)."""
+    """Replies in time with both timestamps from the kernel (`stamp` is `kernel`)."""
     clock_steps: int
-    """Replies for which the kernel's stamps were of no use: the wall clock was set meanwhile (`stepped`)."""
+    """Replies whose kernel timestamps are not used, as the wall clock was set in between (`stepped`)."""
     pending: int
-    """Sent, and still waiting."""
+    """Pings in flight: sent, and neither answered nor timed out."""
     loss: float | None
     """`lost` over `sent`, from 0 to 1."""
     loss_low: float | None
     """Lower end of the 95 % interval for the loss, if losses are independent (Wilson 1927)."""
     loss_high: float | None
-    """Upper end of it."""
+    """Upper end of the 95 % interval for the loss."""
     rtt_min_ns: int | None
-    """Shortest round trip. Round trips count replies in time only."""
+    """Shortest round trip, of replies in time, as in all that follow."""
     rtt_avg_ns: float | None
     """Arithmetic mean of the round trips."""
     rtt_median_ns: float | None
@@ -103,15 +102,15 @@ class Summary:
     rtt_max_ns: int | None
     """Longest round trip."""
     rtt_stddev_ns: float | None
-    """Standard deviation of the round trips, that of the sample (n - 1); `None` for a single one."""
+    """Standard deviation of the round trips, of the sample (n - 1); `None` for a single one."""
     rtt_p95_ns: float | None
-    """19 of 20 round trips are not longer."""
+    """95th percentile of the round trips."""
     rtt_p99_ns: float | None
-    """99 of 100 round trips are not longer."""
+    """99th percentile of the round trips."""
     quantile_error: float
     """Relative error of median, p95 and p99: 0 when exact, 0.01 when a sketch stood in for the rows."""
     duration_ns: int | None
-    """From the beginning of the run to its end, or until now."""
+    """Time from the start of the run to its end, or until now."""
 
     def __init__(self, target: str, facts: "dict[str, int | float | None]") -> None:
         self.__dict__.update(facts, target=target)
@@ -122,7 +121,7 @@ class Summary:
     __hash__ = None  # type: ignore[assignment]
 
     def as_dict(self) -> "dict[str, str | int | float | None]":
-        """Everything by name, ready for JSON.
+        """Return all values by name, ready for JSON.
 
         >>> import udpping
         >>> facts = udpping.sim.ping(count=1).summary.as_dict()
@@ -186,9 +185,9 @@ class Summary:
 
 
 class Run(Table[Row]):
-    """A row per settled ping, target after target in the order of their numbers, and the summary of them all.
+    """A table with a row for each ping, sorted by target and sequence number, and the summary of all.
 
-    What the columns mean is said with `Row`. A run without an end has its latest rows only.
+    `Row` describes the columns. Pings in flight have no row, and a run without an end has the latest rows.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=3, loss="pattern:.x.")
@@ -217,10 +216,10 @@ class Run(Table[Row]):
 
     @property
     def settings(self) -> "Settings":
-        """How it was made, ready for JSON: version, host, targets, clocks, and all options by name.
+        """How the run was made, ready for JSON: version, host, targets, clocks, and all options by name.
 
-        A dict that cannot be changed; `dict(run.settings)` can.
-        It goes along as metadata, key `udpping`, into Parquet and whatever else reads Arrow.
+        The dict is read-only; `dict(run.settings)` is a copy that can be changed. Parquet files and Arrow
+        tables contain it as metadata, under the key `udpping`.
 
         >>> import udpping
         >>> settings = udpping.sim.ping(count=3, loss="10%", seed=7).settings
@@ -242,23 +241,23 @@ class Run(Table[Row]):
 
     @property
     def summary(self) -> Summary:
-        """What all pings come to."""
+        """The summary of the pings to all targets."""
         return self._summary
 
     @property
     def summaries(self) -> tuple[Summary, ...]:
-        """What the pings of each target come to, in the order given; with one target the `summary`."""
+        """The summary of each target, in the order given; with one target the `summary`."""
         return self._summaries
 
     @property
     def seed(self) -> int | None:
-        """The seed of a random `schedule`: the same one gives the same times. `None` if it is not known."""
+        """The seed of a random `schedule`, which repeats its times; `None` if it is not known."""
         seed = self.settings.get("seed")
         return seed if isinstance(seed, int) else None
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Who was asked, in the order given."""
+        """The names of the targets, in the order given."""
         return tuple(summary.target for summary in self._summaries)
 
     def __reduce_ex__(self, protocol: "SupportsIndex") -> "tuple[object, ...]":
@@ -273,7 +272,7 @@ class Run(Table[Row]):
 
     @property
     def problems(self) -> "dict[str, str]":
-        """Why pings have the status `error`, by target: the latest reason of each.
+        """Why pings have the status `error`: the latest reason, by target.
 
         >>> import udpping
         >>> with udpping.Server(port=0) as server:

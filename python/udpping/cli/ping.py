@@ -142,7 +142,7 @@ def tell_missing(pinger: PrintedPinger, report: Report) -> bool:
     elif missing:
         why = pinger.backlog_failure or "a temporary file was too slow"
         report.fail(
-            "udpping ping", "NetworkError", f"{missing:,} rows are left out: {why}; the summary has them"
+            "udpping ping", "NetworkError", f"{missing:,} rows not printed: {why}; the summary includes them"
         )
     return bool(missing) and not report.is_terminal
 
