@@ -256,7 +256,7 @@ pub(super) fn sim_heartbeat<'py>(
             beats,
             max_clients: faults.len().max(1),
             per_prefix: usize::MAX,
-            burst: usize::MAX,
+            burst: Some(usize::MAX),
             ..MonitorPlan::new(parse::<Detector>(detector)?)
         },
         sender,

@@ -152,7 +152,7 @@ fn drain_a_queue(detector: &str, clients: i64, detects: bool) -> usize {
     };
     let stops = |client: i64| client % 100 == 7;
     let mut plan = MonitorPlan::new(detector.parse().expect("a detector"));
-    plan.burst = usize::MAX;
+    plan.burst = Some(usize::MAX);
     (plan.max_clients, plan.per_prefix) = (20_000, 20_000);
     let mut driver = Driver { monitor: Monitor::new(plan, at(0)), now: 0, checked: 0, waiting: Vec::new() };
     let mut queued = 0;

@@ -135,7 +135,7 @@ fn clients_are_distinguished(interval: u32) -> bool {
     const CLIENTS: usize = 100_000;
     const ROUNDS: u32 = 6;
     let mut plan = MonitorPlan::new("fixed:3".parse().expect("a detector"));
-    (plan.max_clients, plan.burst, plan.idle) = (CLIENTS, usize::MAX, 0);
+    (plan.max_clients, plan.burst, plan.idle) = (CLIENTS, Some(usize::MAX), 0);
     let settings = Settings {
         host: "127.0.0.1".into(),
         port: 0,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from udpping._results.rows import MonitorEvent
 
-WAITING = 4_096
+WAITING = 10_000
 """Events of a kind that may wait."""
 LIMIT = 30.0
 """Seconds that one run may take."""

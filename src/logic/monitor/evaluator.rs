@@ -10,7 +10,7 @@ use super::health::Health;
 use super::name::Name;
 use super::outage::{self, Crowd, NAMED, Outage};
 use super::peer::Peer;
-use super::plan::MonitorPlan;
+use super::plan::{BURST, MonitorPlan};
 use super::roster::Entry;
 use crate::logic::codec::heartbeat::Heartbeat;
 use crate::logic::{Moment, Nanos};
@@ -53,7 +53,7 @@ impl Evaluator {
             crowd: Crowd::default(),
             outage: None,
             connection: Connection::default(),
-            budget: Budget::new(plan.burst, now),
+            budget: Budget::new(plan.burst.unwrap_or(plan.max_clients.max(BURST)), now),
             silent: 0,
             heard: now,
             idle_reported: false,

@@ -25,12 +25,15 @@ pub struct MonitorPlan {
     pub max_clients: usize,
     /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
     pub per_prefix: usize,
-    /// How many events are reported at once of clients that are new or restless, when there are no keys.
-    pub burst: usize,
+    /// How many events are reported at once of clients that are new or restless, when there are no keys; `None` is as
+    /// many as `max_clients`, and [`BURST`] at least.
+    pub burst: Option<usize>,
     /// After how long without any heartbeat to report it; 0: never.
     pub idle: Nanos,
 }
 
+/// A client that comes up has two events: those of 5,000 are reported, however many start at once.
+pub(super) const BURST: usize = 10_000;
 const CLIENTS: std::ops::RangeInclusive<usize> = 1..=10_000_000;
 
 impl MonitorPlan {
@@ -46,7 +49,7 @@ impl MonitorPlan {
             beats: false,
             max_clients: 10_000,
             per_prefix: 1_024,
-            burst: 4_096,
+            burst: None,
             idle: 60 * SECOND,
         }
     }

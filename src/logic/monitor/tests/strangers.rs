@@ -27,8 +27,8 @@ fn a_flood_of_strangers_causes_few_events_and_those_of_real_clients_are_complete
     flood(&mut rig, 60);
     let events: Vec<Event> = rig.monitor.events().collect();
     let notable = events.iter().filter(|event| event.is_notable()).count();
-    assert!((4_096..4_096 + 15 * 60).contains(&notable), "{notable}");
-    assert!(events.len() < 2 * 4_096 + 110 * 60 + 100, "{}", events.len());
+    assert!((10_000..10_000 + 15 * 60).contains(&notable), "{notable}");
+    assert!(events.len() < 2 * 10_000 + 110 * 60 + 100, "{}", events.len());
     let down: Vec<_> = events.iter().filter(|event| event.client.as_deref() == Some("web1")).collect();
     assert_eq!(down.last().map(|event| event.kind), Some(Kind::Is(State::Down)), "{down:?}");
     // What is not reported is counted, and that is reported every ten seconds.
@@ -48,8 +48,31 @@ fn a_flood_of_strangers_causes_few_events_and_those_of_real_clients_are_complete
 }
 
 #[test]
+fn a_real_fleet_that_starts_at_once_is_reported_in_full() {
+    // Half of `max_clients`, and 5,000 at least.
+    for (max_clients, fleet) in [(5_000, 5_000_u32), (10_000, 5_000), (40_000, 20_000)] {
+        let mut rig = Rig::new(|plan| plan.max_clients = max_clients);
+        for seq in 1..=3 {
+            for client in 0..fleet {
+                let source = format!("10.0.{}.{}:5000", client / 250, client % 250);
+                let line = format!("Heartbeat {seq} 0 id=web{client} session=1 interval=1");
+                rig.hear_from(&source, line.as_bytes());
+            }
+            rig.pass(SECOND);
+        }
+        let kinds = rig.kinds();
+        let count = |kind| kinds.iter().filter(|one| **one == kind).count();
+        assert_eq!(
+            (count("new"), count("up"), kinds.len()),
+            (fleet as usize, fleet as usize, 2 * fleet as usize)
+        );
+        assert_eq!(rig.monitor.counters().unreported, 0);
+    }
+}
+
+#[test]
 fn with_keys_every_event_is_reported() {
-    let mut rig = Rig::new(|plan| (plan.keys, plan.burst) = (Keys::read(KEYS).unwrap(), 1));
+    let mut rig = Rig::new(|plan| (plan.keys, plan.burst) = (Keys::read(KEYS).unwrap(), Some(1)));
     for session in 1..=100 {
         let start = EPOCH + i64::try_from(session).unwrap() * SECOND;
         rig.hear(Line { key: Some("ops"), session, start, ..LINE });
