@@ -114,6 +114,16 @@ def test_a_file_from_before_the_column_has_its_order_from_the_times(run: udpping
     assert (found.reordered > 0) == ((run.summary.reordered or 0) > 0)
 
 
+def test_runs_with_and_without_the_column_may_stand_in_one_file(run: udpping.Run) -> None:
+    own, lines = str(run.row(0).run), run.to_json().splitlines()
+    old = "".join(line.replace(own, "7").rpartition(',"arrival"')[0] + "}\n" for line in lines)
+    both = udpping.load(old + run.to_json())
+    assert both["arrival"].null_count == run["arrival"].null_count + len(run)
+    parts = [stats.reordering(udpping.load(old)), stats.reordering(run)]
+    assert stats.reordering(both).reordered == both.summary.reordered == sum(part.reordered for part in parts)
+    assert stats.jitter(both).count == 2 * stats.jitter(run).count
+
+
 def test_late_replies_have_a_place_and_copies_have_none() -> None:
     def script(ping: Received) -> list[Reply]:
         after = {1: 0.4, 3: 0.15}.get(ping.number, 0)

@@ -237,13 +237,17 @@ impl Raw {
         // A column of nulls counts as missing, unless no ping was sent.
         let unsent = |code: &u8| *code == Status::Error as u8;
         let none_sent = rows == 0 || status.as_ref().is_some_and(|status| status.iter().all(unsent));
+        let arrival = extra(ARRIVAL, rows, self.arrival, None, times)?;
+        let has_place = |(rtt, place): (&Nanos, &i64)| *rtt == NONE || *place != NONE;
+        let ordered = arrival.as_ref().is_some_and(|places| rtt.iter().zip(places.iter()).all(has_place));
+        let user_rtt = self.user_rtt.filter(|_| !ordered);
         let known = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);
         Ok(Pings {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),
             seq: seq.map(|seq| in_order(seq, order)),
-            arrival: extra(ARRIVAL, rows, self.arrival, order, times)?,
-            user_rtt: extra(USER_RTT, rows, self.user_rtt, order, times)?,
+            arrival: arrival.map(|places| in_order(places, order)),
+            user_rtt: extra(USER_RTT, rows, user_rtt, order, times)?,
             sent: extra(SENT, rows, self.sent, order, times)?.filter(known),
             due: extra(DUE, rows, self.due, order, times)?.filter(known),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,

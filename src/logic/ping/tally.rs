@@ -2,7 +2,7 @@
 
 use crate::logic::Nanos;
 use crate::logic::record::{Status, TimeSource};
-use crate::logic::stats::{Moments, Quantile, RoundTrip, SKETCH_ERROR, Sketch};
+use crate::logic::stats::{Quantile, RoundTrip, SKETCH_ERROR, Sketch};
 
 /// Counts and moments that are updated with each event.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,6 @@ pub(super) struct Tally {
     pub(super) behind: u64,
     pub(super) kernel_stamps: u64,
     pub(super) clock_steps: u64,
-    rtt: Moments,
     sketch: Option<Sketch>,
 }
 
@@ -58,7 +57,6 @@ impl Tally {
             return;
         }
         self.kernel_stamps += u64::from(stamp == TimeSource::Kernel);
-        self.rtt.add(rtt);
         if let Some(sketch) = &mut self.sketch {
             sketch.add(rtt);
         }
@@ -84,7 +82,6 @@ impl Tally {
         ] {
             *mine += theirs;
         }
-        self.rtt.merge(&other.rtt);
         if let (Some(mine), Some(theirs)) = (&mut self.sketch, &other.sketch) {
             mine.merge(theirs);
         }
@@ -93,7 +90,7 @@ impl Tally {
     /// The round trips with quantiles from the sketch, where there is one.
     pub(super) fn sketched(&self) -> Option<RoundTrip> {
         let sketch = self.sketch.as_ref()?;
-        RoundTrip::with(&self.rtt, SKETCH_ERROR, |q| sketch.quantile(Quantile::new(q).ok()?, 0))
+        RoundTrip::with(sketch.moments(), SKETCH_ERROR, |q| sketch.quantile(Quantile::new(q).ok()?, 0))
     }
 }
 
