@@ -191,6 +191,8 @@ def test_a_bad_line_of_a_file_is_named(tmp_path: Path, text: str | None, told: s
         ("localhost -ft3", "-t takes no number here: it pings until Ctrl-C; for at most 3 hops, as"),
         ("-n 5 localhost", "-n takes no number here: it prints addresses without names; for 5 pings, as"),
         ("-f 7 localhost", "target '7' is not usable: expected a name or an IP address; does the option"),
+        ("-f /etc/hosts", "-f takes no file here; for the hosts in /etc/hosts, use --targets;"),
+        ("-t -c 3 localhost", "-c/--count cannot be used with -t/--forever;"),
         ("localhost localhost", "target 'localhost' is not usable: expected each host once"),
         ("a b --profile book", "--profile pings one HOST;"),
     ],
@@ -246,6 +248,16 @@ def test_interim_lines_are_those_of_fping(echo: str, deaf: str) -> None:
             sent[place] += int(found[1])
     assert all(0 < count <= 20 for count in sent.values())
     assert "xmt/rcv/%loss = 20/20/0%, min" in sums
+
+
+def test_interim_records_have_the_same_numbers(echo: str) -> None:
+    found = records(call("ping", echo, "-c", 10, "-i", "50ms", "-Q", "100ms", "--json").stdout)
+    assert found[0]["type"] == "start"
+    assert [record["type"] for record in found[1:]] == ["interim"] * (len(found) - 2) + ["summary"]
+    for record in found[1:-1]:
+        assert record["target"] == echo
+        assert (record["rtt_avg_ns"] is None) == (record["received"] == 0)
+    assert sum(record["sent"] for record in found[1:-1]) <= found[-1]["sent"] == 10
 
 
 def on_a_terminal_of(columns: int, *words: object) -> list[str]:

@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("argument "):
             message = message.removeprefix("argument ").replace(": ", " ", 1)
             message = message.replace(" expected one argument", " needs a value")
+            message = message.replace(" not allowed with argument ", " cannot be used with ")
         if message.startswith(LEFT):
             message = self._unknown(message.removeprefix(LEFT).split(" "))
         end = "" if message.endswith("?") else ";"

@@ -59,6 +59,8 @@ def read(words: list[str], client: "Client | None") -> "Namespace":
             number = word[len(word.rstrip("0123456789")) :] or following
             if number.isdecimal():
                 options.error(f"-{letter} takes no number here: {NO_NUMBER[letter].format(number)}")
+        if word == "-f" and _is_file(following):
+            options.error(f"-f takes no file here; for the hosts in {following}, use --targets")
     found = options.parse_intermixed_args(words)
     if client is not None and (found.targets_file or len(found.targets) > 1):
         options.error("--profile pings one HOST")
@@ -118,6 +120,12 @@ def _lines(path: str) -> list[str]:
     except OSError as error:
         raise OSError(error.errno, f"cannot read {_name(path)}: {error.strerror}") from None
     return data.decode("utf-8-sig", "backslashreplace").splitlines()
+
+
+def _is_file(path: str) -> bool:
+    from pathlib import Path
+
+    return Path(path).is_file()
 
 
 def _name(path: str) -> str:
