@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim, stats, testing, theory
     from udpping._args.targets import Target
     from udpping._figures.fit import DelayFit, Fit, LossFit, fit
+    from udpping._figures.steady import Segment, Steadiness
     from udpping._files.load import load
     from udpping._live import live
     from udpping._results.compare import Compared, compare
@@ -70,8 +71,10 @@ __all__ = [
     "PortBusyError",
     "Row",
     "Run",
+    "Segment",
     "Server",
     "SimRun",
+    "Steadiness",
     "Summary",
     "Table",
     "Target",
@@ -105,6 +108,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Compared", "compare"), "_results.compare"),
         **dict.fromkeys(("Comparison", "DetectorRow", "compare_detectors"), "_results.detectors"),
         **dict.fromkeys(("DelayFit", "Fit", "LossFit", "fit"), "_figures.fit"),
+        **dict.fromkeys(("Segment", "Steadiness"), "_figures.steady"),
         "Heartbeat": "_services.heartbeat",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_services.ping"),
         "live": "_live",

@@ -8,7 +8,9 @@ use super::errors::detached;
 use super::facts::{Facts, facts};
 use super::samples::Samples;
 use crate::logic::Invalid;
-use crate::logic::fit::{Channel, DelayFit, LossFit, LossKind, Outcomes, Shape, fit_delay, fit_loss};
+use crate::logic::fit::{
+    Channel, DelayFit, LossFit, LossKind, Outcomes, Segment, Shape, fit_delay, fit_loss, steadiness,
+};
 use crate::logic::link::Loss;
 
 /// Fits chains to losses and distributions to delays; returns the counts, a dict for each model, and the indices of the
@@ -16,15 +18,29 @@ use crate::logic::link::Loss;
 #[pyfunction]
 #[pyo3(signature = (samples) -> "dict[str, object]")]
 pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> {
-    let (losses, delays) = detached(py, || {
+    let (losses, delays, steady) = detached(py, || {
         samples.room()?;
         let samples = samples.samples()?;
-        Ok((fit_loss(&Outcomes::of(&samples))?, fit_delay(&samples)?))
+        Ok((fit_loss(&Outcomes::of(&samples))?, fit_delay(&samples)?, steadiness(&samples)))
     })?;
     let fitted = losses.fits.iter().map(|fit| loss(py, fit)).collect::<PyResult<Vec<_>>>()?;
     let delayed = delays.fits.iter().map(|fit| delay(py, fit)).collect::<PyResult<Vec<_>>>()?;
+    let labels: Vec<_> = samples.labels().map(|(_, target)| target).collect();
+    let segments = |all: &[Segment]| -> PyResult<Vec<_>> {
+        all.iter().map(|segment| part(py, segment, labels[segment.sample])).collect()
+    };
+    let trends: Vec<_> =
+        steady.trends.iter().map(|(sample, first, last)| (labels[*sample], first, last)).collect();
+    let hours: Vec<_> =
+        steady.hours.iter().map(|hour| (labels[hour.sample], hour.hour, hour.losses)).collect();
     Ok(facts!(py,
         of losses => sent, lost, chains;
+        "judged": steady.judged,
+        "samples": labels.len(),
+        "segments": segments(&steady.segments)?,
+        "outages": segments(&steady.outages)?,
+        "trends": trends,
+        "hours": hours,
         "loss_low": losses.interval.0,
         "loss_high": losses.interval.1,
         "received": delays.received,
@@ -32,6 +48,18 @@ pub(super) fn fit_models<'py>(py: Python<'py>, samples: &Samples) -> Facts<'py> 
         "best_delay": delays.best,
         "losses": fitted,
         "delays": delayed,
+    ))
+}
+
+/// Pings in a row of one sample.
+fn part<'py>(py: Python<'py>, segment: &Segment, target: Option<&str>) -> Facts<'py> {
+    Ok(facts!(py,
+        of segment => lost;
+        "target": target,
+        "rows": (segment.rows.start, segment.rows.end),
+        "seq": segment.seq,
+        "times": segment.times.map(|(first, last)| (first as f64 / 1e9, last as f64 / 1e9)),
+        "model": segment.model.as_ref().map(ToString::to_string),
     ))
 }
 

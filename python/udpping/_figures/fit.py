@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, cast
 
 from udpping import _core
+from udpping._figures.steady import Steadiness, steadiness
 from udpping._table.html import grid_of_html
 from udpping.delay import Delay, Exponential, Fixed, Gamma, LogNormal, Uniform
 from udpping.loss import Bernoulli, GilbertElliott, Loss
@@ -120,12 +121,15 @@ class Fit:
     """Upper end of it."""
     chains: int
     """Pieces of pings with adjacent numbers: nothing is counted from one to the next."""
+    steadiness: Steadiness
+    """Whether the loss stayed the same while it was measured, and what changed when."""
 
     def __repr__(self) -> str:
         lines = [
             f"Fit: {self.lost:,} of {self.sent:,} lost",
             f"  loss   {self.loss}",
             f"         {self.loss_words}",
+            f"         {self.steadiness.words}",
             f"  delay  {'-' if self.delay is None else self.delay}",
             f"         {self.delay_words}",
             *("  " + "  ".join(cells) for cells in _aligned([LOSS_HEAD, *map(_loss_cells, self.losses)])),
@@ -154,6 +158,10 @@ class Fit:
             lead = f"BIC {(following.bic or 0) - best.bic:.1f} less than {following.kind}, the next"
         share = "-" if best.p_value is None else f"{100 * best.p_value:.0f} %"
         poor = best.p_value is not None and best.p_value <= POOR
+        if self.steadiness.steady is False:
+            return (
+                f"{LOSSES[best.kind]}; {lead}; but the path changed, so it is no model of it: see steadiness"
+            )
         verdict = (
             f"a poor fit all the same: only {share} of its simulations"
             if poor
@@ -184,7 +192,8 @@ class Fit:
         delay = "-" if self.delay is None else str(self.delay)
         return (
             f"<div><p>{self.lost:,} of {self.sent:,} lost</p>"
-            f"<p>loss <code>{escape(str(self.loss))}</code>: {escape(self.loss_words)}</p>{losses}"
+            f"<p>loss <code>{escape(str(self.loss))}</code>: {escape(self.loss_words)}</p>"
+            f"<p>{escape(self.steadiness.words)}</p>{losses}"
             f"<p>delay <code>{escape(delay)}</code>: {escape(self.delay_words)}</p>{delays}</div>"
         )
 
@@ -206,6 +215,9 @@ def fit(table: "Frame") -> Fit:
     exponential, log-normal or gamma, the last three on top of a base. The least BIC is the best; what it is
     worth by itself say `loss_words` and `delay_words`. docs/loss-models.md has the method and its limits.
 
+    A path that changed has no such model: `steadiness` tests for steps, a trend, outages that stand apart and
+    hours of the day, says what changed when, and has a model for each segment.
+
     `Server(loss=fit.loss, delay=fit.delay)` replays it: requests are lost on the way up, whichever way they
     were lost when measured, and the whole round trip is waited at the server. Raises ConfigError for a table
     without pings or one that cannot be used. Ten million pings take some ten seconds.
@@ -225,7 +237,7 @@ def fit(table: "Frame") -> Fit:
     """
     from udpping.stats._tables import read
 
-    facts = cast("dict[str, Any]", _core.fit_models(read(table)))
+    facts = cast("dict[str, Any]", _core.fit_models(read(table, "sent_ns", "due_ns")))
     losses: tuple[LossFit, ...] = tuple(map(_loss_fit, facts["losses"]))
     delays: tuple[DelayFit, ...] = tuple(map(_delay_fit, facts["delays"]))
     loss_place: int = facts["best_loss"]
@@ -236,6 +248,7 @@ def fit(table: "Frame") -> Fit:
     return Fit(
         loss=best_loss.model,
         delay=None if best_delay is None else best_delay.model,
+        steadiness=steadiness(facts),
         losses=losses,
         delays=delays,
         best_loss=best_loss,

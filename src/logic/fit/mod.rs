@@ -11,6 +11,8 @@ mod em;
 mod goodness;
 mod information;
 mod outcomes;
+mod steady;
+mod steps;
 
 pub use candidates::{FittedChannel, LossFit, LossFits, LossKind, fit_loss};
 pub use channel::Channel;
@@ -18,6 +20,7 @@ pub use delay::{DelayFit, DelayFits, FittedDelay, fit_delay};
 pub use delay_kinds::{DelayKind, Shape};
 pub use goodness::Goodness;
 pub use outcomes::{Outcomes, Stretch};
+pub use steady::{Hour, Segment, Steadiness, steadiness};
 
 /// The Bayesian information criterion: less is better.
 fn bic(parameters: u32, observations: f64, log_likelihood: f64) -> f64 {
