@@ -117,6 +117,12 @@ impl SplitMix {
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ z >> 31) >> 11) as f64 / (1_u64 << 53) as f64
     }
+
+    /// A whole number below a small one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below `limit`")]
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        (self.next() * limit as f64) as usize
+    }
 }
 
 /// Pings simulated with a channel, for tests.

@@ -238,8 +238,8 @@ impl Judge<'_> {
     fn hour(&self) -> Option<Hour> {
         let times = (0..self.sample.len()).filter_map(|row| Some((row, self.sample.time(row)?)));
         let first = times.clone().map(|(_, time)| time).next()?;
-        let last = times.clone().map(|(_, time)| time).last()?;
-        let days = usize::try_from((last - first) / DAY).ok()?;
+        let latest = times.clone().map(|(_, time)| time).next_back()?;
+        let days = usize::try_from((latest - first) / DAY).ok()?;
         if days < DAYS || days > self.sample.len() / HOURS {
             return None;
         }
@@ -260,7 +260,7 @@ impl Judge<'_> {
         let observed = unevenness(&even, |_| 0);
         let as_uneven = (0..SHUFFLES)
             .filter(|_| {
-                let turns: Vec<_> = (0..days).map(|_| (random.next() * HOURS as f64) as usize).collect();
+                let turns: Vec<_> = (0..days).map(|_| random.below(HOURS)).collect();
                 unevenness(&even, |day| turns[day]) >= observed
             })
             .count();
@@ -269,8 +269,9 @@ impl Judge<'_> {
         }
         let of = |hours: &dyn Fn(usize) -> bool| {
             let chosen = counts.iter().enumerate().filter(|(slot, _)| hours(slot % HOURS));
-            let [passed, lost] = chosen.fold([0, 0], |[a, b], (_, [c, d])| [a + c, b + d]);
-            lost as f64 / (passed + lost) as f64
+            let (lost, sent) =
+                chosen.fold((0, 0), |(lost, sent), (_, [passed, more])| (lost + more, sent + passed + more));
+            lost as f64 / sent as f64
         };
         let hour = (0..HOURS).max_by(|a, b| of(&|hour| hour == *a).total_cmp(&of(&|hour| hour == *b)))?;
         Some(Hour {
@@ -306,7 +307,9 @@ fn level(shares: &[f64]) -> Vec<f64> {
         shares.iter().enumerate().map(|(slot, share)| share - slope * (slot as f64 - middle)).collect();
     for day in straight.chunks_mut(HOURS) {
         let mean = day.iter().sum::<f64>() / day.len() as f64;
-        day.iter_mut().for_each(|share| *share -= mean);
+        for share in day {
+            *share -= mean;
+        }
     }
     straight
 }
@@ -354,7 +357,13 @@ mod tests {
 
     /// A geometric length with this mean.
     fn geometric(mean: f64, uniform: f64) -> usize {
-        (uniform.ln() / (1.0 - 1.0 / mean).ln()).ceil().max(1.0) as usize
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        let length = (uniform.ln() / (1.0 - 1.0 / mean).ln()).ceil().max(1.0) as usize;
+        length
     }
 
     #[test]

@@ -70,7 +70,7 @@ mod tests {
     fn a_step_is_found_where_it_is_and_what_is_level_has_none() {
         let noise = |place: usize| ((place * 7_919) % 13) as f64 / 4.0;
         let level: Vec<_> = (0..100).map(noise).collect();
-        assert_eq!(steps(&level, 175.0), []);
+        assert!(steps(&level, 175.0).is_empty());
         let stepped: Vec<_> =
             (0..100).map(|place| noise(place) + if place < 40 { 0.0 } else { 9.0 }).collect();
         assert_eq!(steps(&stepped, 175.0), [40]);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn what_is_regular_has_no_step_by_rounding() {
         let counts: Vec<_> = (0..100).map(|place| f64::from(place % 3 == 0)).collect();
-        assert_eq!(steps(&counts, 175.0), []);
-        assert_eq!(steps(&[5.0; 100], 175.0), []);
+        assert!(steps(&counts, 175.0).is_empty());
+        assert!(steps(&[5.0; 100], 175.0).is_empty());
     }
 }

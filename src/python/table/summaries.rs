@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow_array::cast::AsArray as _;
+use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array as _, ArrayRef, PrimitiveArray};
 use pyo3::prelude::*;
@@ -56,7 +56,7 @@ impl Table {
         let time = |name: &str| column(name).map(|array| array.as_primitive::<Int64Type>().values());
         let (run, sent, rtt, user_rtt) = (time("run"), time("sent_ns"), time("rtt_ns"), time("user_rtt_ns"));
         let (copies, seq) = (copies.as_primitive::<UInt32Type>(), seq.as_primitive::<UInt64Type>());
-        let arrival = column("arrival").map(|column| column.as_primitive::<UInt64Type>());
+        let arrival = column("arrival").map(AsArray::as_primitive::<UInt64Type>);
         let unverified = Some(Match::Unverified.name());
         let matched = words_of(column("match"));
         let stamps = words_of(column("stamp"));
