@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test soak bench wheel stubs fmt clean
+.PHONY: help demo test soak bench wheel stubs manuals fmt clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -36,6 +36,12 @@ stubs: ## Write python/udpping/_core.pyi anew after the bindings changed.
 	@.venv/bin/maturin generate-stubs --profile ci --features stubs --locked --out build/stubs --interpreter $(PY)
 	@$(PY) tools/stub.py build/stubs/udpping/_core.pyi
 	cp build/stubs/udpping/_core.pyi python/udpping/_core.pyi
+
+manuals: ## Write man pages and completion for shells anew, after options or their help changed.
+	@sh tools/setup.sh dev
+	@sh tools/setup.sh wheel
+	rm -rf manuals
+	@$(PY) tools/manuals.py manuals
 
 fmt: ## Format Rust and Python.
 	@sh tools/setup.sh dev

@@ -160,6 +160,14 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             *[f"{BIN}/python -m pip --python {venv(minor)} {INSTALL}" for minor in others],
         ],
     )
+    manuals = Check(
+        "man pages and completion are what the parsers say (else: make manuals)",
+        [
+            "rm -rf build/manuals",
+            f"{BIN}/python tools/manuals.py build/manuals",
+            "diff -ru manuals build/manuals",
+        ],
+    )
     rust = [
         Check("clippy", ["cargo clippy --all-targets --features python -- -D warnings"]),
         Check("cargo test, without Python", ["cargo test"]),
@@ -199,7 +207,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         *([Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])] if full else []),
         Check("every test has run", [f"{BIN}/python tools/ran.py {REPORTS}"]),
     ]
-    return [[wheel, reading], [[install]], [rust, untimed], [timed]]
+    return [[wheel, reading], [[install, manuals]], [rust, untimed], [timed]]
 
 
 def run_lane(lane: list[Check]) -> list[bool]:

@@ -72,7 +72,8 @@ install() { # a dependency group of pyproject.toml
     cmp -s pyproject.toml ".venv/.$1" && return
     echo "installing the tools to $2 into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' # older ones know no groups
-    .venv/bin/python -m pip install --quiet --only-binary :all: --group "$1"
+    # argparse-manpage is of Python alone, and has no wheel.
+    .venv/bin/python -m pip install --quiet --only-binary :all: --no-binary argparse-manpage --group "$1"
     cp pyproject.toml ".venv/.$1"
 }
 
@@ -80,7 +81,7 @@ if [ "$goal" = dev ]; then install dev "check"; else install build "build"; fi
 
 # --- The wheel: built and installed again only when something in it changed ---
 
-sources="src python Cargo.toml Cargo.lock pyproject.toml README.md LICENSE"
+sources="src python Cargo.toml Cargo.lock pyproject.toml README.md LICENSE manuals"
 if [ "$goal" = wheel ]; then
     # shellcheck disable=SC2086 # the list is meant to be split
     if [ ! -e .venv/.wheel ] || [ -n "$(find $sources -newer .venv/.wheel)" ]; then

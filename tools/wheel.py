@@ -1,4 +1,4 @@
-"""The wheel in a folder: there is one, and it holds the face, the core, the licence and no more.
+"""The wheel in a folder: there is one, and it holds the face, the core, the licence, the manuals and no more.
 
 python tools/wheel.py FOLDER [--small]     small: as a release must be
 """
@@ -31,7 +31,12 @@ def main(folder: Path, *, small: bool) -> int:
         for path in ROOT.glob("python/udpping/**/*")
         if path.is_file() and path.suffix not in {".so", ".pyc"}
     }
-    wanted = face | {f"udpping/{name}" for name in ("_core.abi3.so", "_core.pyi", "py.typed")}
+    data = {
+        f"{wheels[0].name.rpartition('-cp')[0]}.data/{path.relative_to(ROOT / 'manuals').as_posix()}"
+        for path in ROOT.glob("manuals/**/*")
+        if path.is_file()
+    }
+    wanted = face | data | {f"udpping/{name}" for name in ("_core.abi3.so", "_core.pyi", "py.typed")}
     wrong = [f"not in the wheel: {name}" for name in sorted(wanted - files)]
     wrong += [f"should not be in the wheel: {name}" for name in sorted(files - wanted - about)]
     if not any(name.endswith("licenses/LICENSE") for name in about):
