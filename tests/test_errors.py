@@ -260,3 +260,27 @@ def test_half_a_character_is_no_text(name: str) -> None:
     options: dict[str, Any] = {name: "\udcff {seq}"}
     with pytest.raises(udpping.ConfigError, match=rf"{name} '\\udcff .* text without half characters"):
         udpping.ping("127.0.0.1", **options)
+
+
+@pytest.mark.untimed
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda long: udpping.stats.loss(
+            {"seq": [1], "status": [long], "copies": [1], "rtt_ns": [5], "target": ["a"]}
+        ),
+        lambda long: udpping.stats.loss({long: [1]}),
+        lambda long: udpping.sim.ping(message="{" + long),
+        lambda long: udpping.sim.ping(loss=long),
+        lambda long: udpping.sim.ping(loss="." * len(long)),
+        lambda long: udpping.sim.ping(schedule=long, interval=1),
+        lambda long: udpping.Server(port=0, reply="{" + long),
+        lambda long: udpping.Heartbeat(id=long),
+        lambda long: udpping.Monitor(port=0, detector=long),
+        udpping.ping,
+    ],
+)
+def test_of_a_long_value_the_beginning_is_shown(use: Callable[[str], object]) -> None:
+    with pytest.raises(udpping.UdppingError) as error:
+        use("long" * 250_000)
+    assert len(str(error.value)) < 1_300

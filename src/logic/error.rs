@@ -18,14 +18,34 @@ impl Invalid {
     /// A refused value; `value` is shown with `{:?}`-style quotes only if the caller adds them. What cannot be seen is
     /// escaped: parts of it may come from anybody.
     pub fn new(what: &'static str, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
-        Self { what, value: visible(short(value.to_string())), expected: visible(expected.into()) }
+        let value = visible(cut(short(value.to_string()), MOST_VALUE));
+        Self { what, value, expected: visible(cut(expected.into(), MOST_EXPECTED)) }
     }
 
     /// A refused text, in quotes; of a long one its beginning.
     pub fn quoted(what: &'static str, text: &str, expected: impl Into<String>) -> Self {
-        const SHOWN: usize = 60;
-        Self::new(what, format!("{:?}", text.chars().take(SHOWN).collect::<String>()), expected)
+        Self::new(what, in_quotes(text), expected)
     }
+}
+
+/// The most characters of a value, and of what is expected. What somebody hands over may be of any length.
+const MOST_VALUE: usize = 200;
+const MOST_EXPECTED: usize = 1_000;
+
+/// A text in quotes; of a long one its beginning.
+pub(crate) fn in_quotes(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+    }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
 }
 
 /// Shortens a number of many digits with an exponent: Rust prints all 301 of `1e300`.
@@ -51,5 +71,15 @@ mod tests {
         assert_eq!(shown(&i64::MIN), "-9223372036854775808");
         assert_eq!(shown(&f64::INFINITY), "inf");
         assert_eq!(shown(&"\"1000000000000000000000000000\""), "\"1000000000000000000000000000\"");
+    }
+
+    #[test]
+    fn of_a_long_value_the_beginning_is_shown() {
+        let long = "é".repeat(1_000_000);
+        let error = Invalid::new("value", &long, &*long);
+        assert_eq!((error.value.chars().count(), error.expected.chars().count()), (203, 1_003));
+        let error = Invalid::quoted("value", &long, "less");
+        assert_eq!(error.value, format!("\"{}\"...", "é".repeat(60)));
+        assert_eq!(Invalid::quoted("value", &long[..120], "less").value, format!("\"{}\"", "é".repeat(60)));
     }
 }

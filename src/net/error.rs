@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[cfg(unix)]
 use super::sys::open_files;
 use super::sys::{OWN_LIMIT, SYSTEM_LIMIT};
-use crate::logic::Invalid;
+use crate::logic::error::{Invalid, in_quotes};
 use crate::logic::memory::NoMemory;
 
 /// A result of this module.
@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
     /// A host name without an address.
-    #[error("cannot find host {host:?}: {reason}; check the spelling and the network's name service")]
+    #[error("cannot find host {}: {reason}; check the spelling and the network's name service", in_quotes(.host))]
     UnknownHost {
         /// The name.
         host: String,

@@ -238,15 +238,7 @@ impl FromStr for Loss {
 }
 
 fn refuse(text: &str, expected: impl Into<String>) -> Invalid {
-    Invalid::new("loss", shown(text), expected)
-}
-
-/// The text, or the beginning of one that is too long for a message.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-    }
+    Invalid::quoted("loss", text, expected)
 }
 
 fn probability(text: &str) -> Result<Loss, String> {
