@@ -130,8 +130,11 @@ def test_the_records_of_several_hosts_can_be_loaded(echo: str, deaf: str) -> Non
     ] * 2
     assert (found[-1]["sent"], found[-1]["received"]) == (4, 2)
     run = udpping.load(done.stdout.encode())
-    assert sorted(run.targets) == sorted([deaf, echo])
-    assert (run.summary.sent, run.summary.received) == (4, 2)
+    assert run.targets == (deaf, echo)
+    assert (run.summary.sent, run.summary.received, run.summary.foreign) == (4, 2, 0)
+    again = call("ping", deaf, *QUICK, "-W", "100ms", "--json").stdout
+    both = udpping.load((done.stdout + again).encode())
+    assert (both.summary.sent, both.summary.foreign) == (6, None)
 
 
 def test_a_summary_that_was_asked_for_counts_once(start: Start, echo: str) -> None:

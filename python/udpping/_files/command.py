@@ -29,7 +29,8 @@ class Reader:
     def __init__(self, lines: list[str]) -> None:
         self.settings: list[Facts] = []
         self.summaries: list[tuple[int, Facts]] = []
-        self.current: dict[object, int] = {}
+        self.current: dict[str, int] = {}
+        self.total: Facts | None = None
         self.missed = 0
         self.places: dict[tuple[str, ...], int] = {}
         self.lines = lines
@@ -54,11 +55,13 @@ class Reader:
         elif kind == "start":
             target = {name: record.pop(name, None) for name in ("target", "address")}
             self.settings.append({"made_by": "udpping ping --json", "targets": [target], **record})
-            self.current.pop(target["target"], None)
+            self.current.pop(str(target["target"]), None)
         elif kind == "summary":
             # One that was asked for while the pings went on is followed by a newer one.
-            at = self.current.setdefault(record.get("target"), len(self.summaries))
+            at = self.current.setdefault(str(record.get("target")), len(self.summaries))
             self.summaries[at : at + 1] = [(number, checked_sums(record, number))]
+        elif kind == "total":
+            self.total = checked_sums(record, number)
         elif kind == "missed" and isinstance(record.get("rows"), int):
             self.missed += record["rows"]
 
@@ -79,8 +82,13 @@ def read(text: str) -> "Run":
             raise ConfigError(
                 f"line {line}: {name} {told} is not usable: expected {seen}, as the lines of pings say"
             )
+    names, total = [core["target"][0]], reader.summaries[0][1]
     if len(reader.summaries) > 1:
-        return run
-    facts = reader.summaries[0][1]
-    header = {"settings": dict(run.settings), "rows": len(core), "summary": facts}
-    return run_of_file(core, [{**header, "summaries": [{**facts, "target": core["target"][0]}]}])
+        names, total = list(reader.current), reader.total or {}
+        # One run to several targets; several runs in a file have no summary of all.
+        told = sum(int(sums.get("sent") or 0) for _, sums in reader.summaries)
+        if len(names) != len(reader.summaries) or total.get("sent") != told:
+            return run
+    each = [{**sums, "target": name} for name, (_, sums) in zip(names, reader.summaries, strict=True)]
+    header = {"settings": dict(run.settings), "rows": len(core), "summary": total, "summaries": each}
+    return run_of_file(core, [header])
