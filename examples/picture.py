@@ -66,8 +66,8 @@ def intervals(run: udpping.Run) -> list[str]:
     def place(share: float) -> float:
         return LEFT + 96 + (RIGHT - LEFT - 96) * share
 
-    truth, dropped = f"{100 * TRUTH:.1f} %", f"{100 * 4 / 11:.1f} %"
-    causes = f"{truth}, of which {dropped} (4/11) are dropped and the rest late"
+    truth, dropped, late = (f"{100 * share:.1f} %" for share in (TRUTH, 4 / 11, TRUTH - 4 / 11))
+    causes = f"{truth}: {dropped} are dropped, {late} are late"
     marks = [
         text(LEFT, FIRST - 28, f"Loss after so many pings, with its 95 % interval. Truth: {causes}."),
         line(place(TRUTH), FIRST - 14, place(TRUTH), FIRST + 3 * STEP, more='stroke-dasharray="2 4"'),
