@@ -374,8 +374,7 @@ impl Pinger {
         self.count_miss(status);
         // Stop-and-wait: the newest ping is settled, so the next is due.
         if self.plan.interval.is_none() && self.rows.seq(index) == self.newest() {
-            let pause = status == Status::Unreachable && self.plan.count.is_none();
-            // A run without an end must not flood a closed port.
+            let pause = status == Status::Unreachable && self.plan.patient;
             self.next_due = Some(if pause { sent + self.plan.timeout } else { at });
         }
     }

@@ -58,7 +58,8 @@ impl PingSession {
         let device = bind.as_deref().and_then(Device::named);
         let spin: Option<f64> = option(options, "spin")?;
         let keep: Option<i64> = option(options, "keep")?;
-        let plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
+        let mut plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
+        plan.patient |= option::<bool>(options, "patient")?;
         let targets = targets.into_iter().map(|each| target(py, each, &plan)).collect::<PyResult<_>>()?;
         let settings = Settings {
             keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,

@@ -454,8 +454,9 @@ class PrintedPinger(Pinger):
         rows: bool = True,
         announce: bool = False,
         flood: bool | None = None,
+        patient: bool = False,
     ) -> None:
-        self._opened = Session(targets, options, events=rows, announce=announce, flood=flood)
+        self._opened = Session(targets, options, events=rows, announce=announce, flood=flood, patient=patient)
 
     def miss_no_row(self, memory: int | None = None) -> None:
         """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""

@@ -182,8 +182,8 @@ class Server(Listener["_core.EchoServer"]):
             import warnings
 
             warnings.warn(
-                f"reply {self.reply!r} can be longer than its request, and {self.bound[0]} is open to others:"
-                " strangers can make this server send more than they do",
+                f"reply {self.reply!r} can be longer than its request, so strangers who reach {self.bound[0]}"
+                " can make this server send more than they do",
                 AmplificationWarning,
                 stacklevel=2,
             )

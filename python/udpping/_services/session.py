@@ -34,8 +34,13 @@ class Session:
         announce: bool = False,
         keep: int | None = None,
         flood: bool | None = None,
+        patient: bool = False,
     ) -> None:
-        """Look up the targets and open sockets; `flood` is whether the command line was told to flood."""
+        """Look up the targets and open sockets.
+
+        `flood` is whether the command line was told to flood; `patient`, whether the ping after one that was
+        refused leaves only after the timeout.
+        """
         self.started = False
         several = [
             Target(checks.text("host", host), checks.whole("port", port), *more)
@@ -49,7 +54,7 @@ class Session:
                 self._options["utc_offset"] = utc_offset()
         announce = checks.flag("announce", announce)
         keep = checks.optional(checks.whole)("keep", keep)
-        wanted: dict[str, object] = {**self._options, "keep": keep}
+        wanted: dict[str, object] = {**self._options, "keep": keep, "patient": patient}
         self._core = _core.PingSession(several, wanted, events=events, announce=announce, flood=flood)
         self._options["seed"] = self._core.seed
         if keep is not None:

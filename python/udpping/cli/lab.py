@@ -15,8 +15,15 @@ from udpping.lab import __path__ as home
 PURPOSE = """Write the course's four programs into a directory: UDPPingerServer.py, UDPPingerClient.py,
 UDPHeartbeatServer.py and UDPHeartbeatClient.py.
 
-They behave as the profile's source does, without its bugs. They need udpping to run, and are yours to
-change."""
+They behave as the profile's source does, without its bugs, and need udpping to run. --standalone writes
+programs that need Python alone, as short as the textbook's, to be read and changed; --skeleton writes the
+textbook's server, and a client with blanks to fill in."""
+STANDALONE = ["book", "exercise"]
+"""The profiles that there are without udpping."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 
 def main(words: list[str]) -> int:
@@ -28,20 +35,54 @@ def main(words: list[str]) -> int:
     if options.directory is None:
         raise ConfigError("DIR is missing: name a directory to write to, or --list the profiles")
     profile(options.profile)
-    write(Path(options.directory), options.profile, report, force=options.force)
+    if options.directory in names() and not os.path.isdir(options.directory):  # noqa: PTH112
+        named = options.directory
+        raise ConfigError(
+            f"{named} is a profile: did you mean udpping lab DIR --profile {named}?"
+            f" For a directory of that name, type ./{named}"
+        )
+    write(Path(options.directory), texts_of(options), options.profile, report, force=options.force)
     return 0
 
 
-def write(folder: Path, name: str, report: Report, *, force: bool) -> None:
-    there = [str(folder / script) for script in SCRIPTS if os.path.lexists(folder / script)]
+def texts_of(options: "Namespace") -> dict[str, str]:
+    """Return the files to write, by name, in the form that was asked for."""
+    name = options.profile
+    if options.skeleton:
+        expect("--skeleton", name, [DEFAULT])
+        server, client = list(SCRIPTS)[:2]
+        return {server: alone(DEFAULT, server), client: read("standalone/pinger_client_skeleton.txt")}
+    if options.standalone:
+        expect("--standalone", name, STANDALONE)
+        return {script: alone(name, script) for script in SCRIPTS}
+    pattern = re.compile(r'^PROFILE = "\w+"$', re.MULTILINE)
+    return {script: pattern.sub(f'PROFILE = "{name}"', read(script)) for script in SCRIPTS}
+
+
+def expect(option: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"--profile {name} is not usable with {option}: expected {' or '.join(known)}")
+
+
+def alone(name: str, script: str) -> str:
+    """Return the text of a program that needs no udpping; a profile without one has that of the default."""
+    words = re.sub("(?<=[a-z])(?=[A-Z])", "_", SCRIPTS[script]).lower()
+    file = f"standalone/{name}_{words}.py"
+    return read(file if Path(home[0], file).exists() else f"standalone/{DEFAULT}_{words}.py")
+
+
+def read(file: str) -> str:
+    return Path(home[0], file).read_text(encoding="utf-8")
+
+
+def write(folder: Path, texts: dict[str, str], name: str, report: Report, *, force: bool) -> None:
+    there = [str(folder / script) for script in texts if os.path.lexists(folder / script)]
     if there and not force:
         raise ConfigError(
             f"already there: {', '.join(there)}; nothing was written: name another DIR, or add --force"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for script in SCRIPTS:
-        text = Path(home[0], script).read_text(encoding="utf-8")
-        text = re.sub(r'^PROFILE = "\w+"$', f'PROFILE = "{name}"', text, flags=re.MULTILINE)
+    for script, text in texts.items():
         put(folder / script, text)
         report.record("written", path=str(folder / script), profile=name)
         report.say(f"wrote {folder / script}")
@@ -79,6 +120,17 @@ def parser() -> Parser:
     options.add_argument("directory", nargs="?", metavar="DIR", help="where to write them; made if need be")
     options.add_argument(
         "--profile", default=DEFAULT, metavar="NAME", help=f"their default profile ({DEFAULT})"
+    )
+    forms = options.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--standalone",
+        action="store_true",
+        help=f"programs that need Python alone (profiles {' and '.join(STANDALONE)})",
+    )
+    forms.add_argument(
+        "--skeleton",
+        action="store_true",
+        help="the textbook's server, and a client to fill in (profile book)",
     )
     options.add_argument("--list", action="store_true", help="explain each profile on a line")
     options.add_argument("--force", action="store_true", help="overwrite what is there")

@@ -5,6 +5,9 @@
 
 A reply counts only for the ping that it answers: one that comes too late is not mistaken for the reply to the
 next. What it sends, loses and prints is a profile (udpping lab --list).
+
+This file needs udpping. There are two other forms: `udpping lab DIR --standalone` writes a program to read,
+which needs Python alone, and `udpping lab DIR --skeleton` one with blanks for you to fill in.
 """
 
 from udpping import lab

@@ -9,8 +9,9 @@ import time
 from udpping._args.durations import WAIT
 from udpping._args.limits import MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, TIMEOUT
+from udpping._args.targets import target_text
 from udpping._console.options import Parser, duration, port, whole
-from udpping.lab._program import Program, say, seconds_of
+from udpping.lab._program import Program, note, say, seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Client(Program):
     """The time zone of dates; `rehearse` uses UTC."""
     misses: int | None = None
     """After so many in a row without a reply, the server is taken for dead."""
+    _refused = False
+    """Whether it has said that nothing listens there."""
 
     def begin(self) -> str | None:
         """Before the first ping."""
@@ -116,7 +119,7 @@ class Client(Program):
     def pinger(self) -> "Pinger":
         from udpping._services.ping import PrintedPinger
 
-        pinger = PrintedPinger([(self.host, self.port)], self.asked(), announce=True)
+        pinger = PrintedPinger([(self.host, self.port)], self.asked(), announce=True, patient=True)
         pinger.miss_no_row()
         return pinger
 
@@ -154,6 +157,17 @@ class Client(Program):
         say(self.end(tally))
         return tally
 
+    def wait_if_refused(self, row: "Row", since: float) -> None:
+        """Say that nothing listens there, and wait as long as a program that does not learn of it."""
+        if row.status != "unreachable":
+            return
+        if not self._refused:
+            self._refused = True
+            server = f"{self.script.replace('Client', 'Server')}.py" if self.script else "the server"
+            place = target_text(self.host, self.port)
+            note(f"{self.script or 'ping'}: nothing listens at {place}; start {server} first")
+        time.sleep(max(0.0, since + self.timeout - time.monotonic()))
+
     def text_of(self, row: "Row") -> str:
         wall_ns = row.sent_wall_ns or 0
         seconds = seconds_of(wall_ns)
@@ -162,14 +176,14 @@ class Client(Program):
 
     def print_rows(self, rows: "Iterable[Row]", tally: Tally) -> None:
         """Print each ping once: a late reply or a duplicate changes nothing that was printed."""
-        waiting: set[int] = set()
+        waiting: dict[int, float] = {}
         missed = 0
         for row in rows:
             if row.status == "open":
-                waiting.add(row.seq)
+                waiting[row.seq] = time.monotonic()
                 say(self.sent(row))
             elif row.seq in waiting:
-                waiting.remove(row.seq)
+                self.wait_if_refused(row, waiting.pop(row.seq))
                 tally.add(row)
                 say(self.outcome(row))
                 missed = 0 if row.status == "reply" else missed + 1

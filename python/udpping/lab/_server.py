@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST_CLIENTS = 65_536
 """Clients that a server keeps, as many as the core does; the oldest makes room."""
 
+OPEN = "everybody on the network can use this server; --host 127.0.0.1 limits it to this machine"
 TICK = 0.02
 """Seconds between two checks for pings."""
 
@@ -125,8 +126,8 @@ class Server(Listener):
                 scope=self.scope,
                 port_tries=self.port_tries,
             )
-        for warning in caught:
-            note(f"{self.script}: {warning.message}")
+        if caught:
+            note(f"{self.script}: {OPEN}")
         return server
 
     def _serve(self, server: "udpping.Server", events: "Iterator[Handled] | None") -> None:

@@ -53,6 +53,9 @@ pub struct Plan {
     pub first_seq: u64,
     /// Rows that a run without an end keeps at least, for late replies and for tables.
     pub keep: usize,
+    /// Whether a ping that is refused is followed by the next after `timeout` only, as if nothing had been received. A
+    /// run without an end is always so patient with a closed port.
+    pub patient: bool,
 }
 
 /// The settings of a run as the user passes them, with times in seconds.
@@ -157,6 +160,7 @@ impl Plan {
             start: 0,
             first_seq,
             keep: KEEP,
+            patient: options.count.is_none(),
         })
     }
 

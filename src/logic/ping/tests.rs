@@ -82,3 +82,16 @@ fn a_run_follows_its_target() {
     assert_eq!(pinger.leave_foreign(), 1);
     assert_eq!(pinger.summary().foreign, None);
 }
+
+#[test]
+fn a_patient_run_waits_for_the_timeout_after_a_refusal() {
+    for (patient, next) in [(false, SECOND / 10), (true, SECOND)] {
+        let plan = Plan { patient, ..Plan::new(Options::default()).expect("valid") };
+        let mut pinger = Pinger::new(plan, HERE.into(), false);
+        assert!(matches!(pinger.poll(0, &mut |_| ()), Action::Send(1)));
+        pinger.sent(0, 0);
+        pinger.unreachable(SECOND / 10, None, None, &mut |_| ());
+        assert!(patient == matches!(pinger.poll(SECOND / 10, &mut |_| ()), Action::Wait(at) if at == SECOND));
+        assert!(matches!(pinger.poll(next, &mut |_| ()), Action::Send(2)));
+    }
+}

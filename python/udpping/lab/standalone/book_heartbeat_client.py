@@ -1,0 +1,49 @@
+"""UDPHeartbeatClient: sends heartbeats until three in a row have no answer: then the server is down.
+
+python UDPHeartbeatClient.py [HOST [PORT]]
+"""
+
+import sys
+import time
+from socket import AF_INET, SOCK_DGRAM, socket
+
+HEARTBEATS, TIMEOUT, MISSES = 1000, 1, 3
+
+host = sys.argv[1] if len(sys.argv) > 1 else "localhost"
+port = int(sys.argv[2]) if len(sys.argv) > 2 else 12000
+client = socket(AF_INET, SOCK_DGRAM)
+client.connect((host, port))  # only what this server sends is received
+sent, missed, rtts = 0, 0, []
+
+try:
+    for number in range(1, HEARTBEATS + 1):
+        start = time.perf_counter()
+        reply = b""
+        try:
+            client.send(f"Ping {number} {time.time()}".encode())
+            # A reply to an earlier heartbeat, which came too late, is not the reply to this one.
+            while str(number).encode() not in reply.split():
+                client.settimeout(max(start + TIMEOUT - time.perf_counter(), 0.001))
+                reply = client.recv(1024)
+            rtt = time.perf_counter() - start
+            rtts.append(rtt)
+            missed = 0
+            print(f"Reply to heartbeat {number}: {reply.decode(errors='replace')}\nRTT: {rtt:.6f} seconds")
+        except (TimeoutError, ConnectionError) as error:
+            if isinstance(error, ConnectionError):
+                print(f"nothing listens at {host}:{port}; start UDPHeartbeatServer.py first", file=sys.stderr)
+                time.sleep(max(start + TIMEOUT - time.perf_counter(), 0))
+            missed += 1
+            print(f"No reply to heartbeat {number}")
+        sent = number
+        if missed == MISSES:
+            print(f"The server is down: {missed} heartbeats in a row had no reply")
+            break
+except KeyboardInterrupt:
+    pass  # Ctrl-C: the sums of what was sent
+
+loss = 100 * (sent - len(rtts)) / sent if sent else 0
+print(f"\n{sent} packets transmitted, {len(rtts)} received, {loss:.1f}% packet loss")
+if rtts:
+    mean = sum(rtts) / len(rtts)
+    print(f"RTT min/avg/max = {min(rtts):.6f}/{mean:.6f}/{max(rtts):.6f} seconds")
