@@ -49,8 +49,9 @@ But then, if the deadline is below two intervals, no loss is ever learned from, 
 
 ## Is the promise kept?
 
-`mistakes` are those of all seeds; the interval is the exact Poisson one of 95 % (Garwood 1936). "Within 2"
-says whether all of the interval lies between half the promise and twice the promise.
+`mistakes` are those of all seeds; the interval is the exact Poisson one of 95 % (Garwood 1936), as
+such rare mistakes hardly come in clusters. "Within 2" says whether all of the interval lies between half the
+promise and twice the promise.
 """
 END = """
 ## Why it is not exact
@@ -165,7 +166,9 @@ def page() -> str:
     lines += sorted(line for name, tables in runs.items() for line in promises(name, tables))
     lines += [
         "",
-        "`foretold` is the time to detection, at worst, that the detector itself states at the end;",
+        "`foretold` is how long the detector says, at the end, that it waits for a heartbeat that is due to",
+        "arrive: a crash is noticed after that and the time in flight (some 5 ms here) at the latest, if",
+        "nothing is learned anew;",
         f"`longest` is the longest over {1000 * len(SEEDS):,} crashes, some while it was still learning.",
     ]
     return "\n".join([*lines, END])

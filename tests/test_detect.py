@@ -14,6 +14,8 @@ import pytest
 import udpping
 from udpping import detect
 
+scipy_stats = pytest.importorskip("scipy.stats")
+
 pytestmark = pytest.mark.untimed
 
 ALL = [detect.Fixed(3), detect.Phi(8), detect.Chen(2), detect.Calibrated("10 per day")]
@@ -72,6 +74,30 @@ def test_a_known_gap_is_a_known_mistake() -> None:
     assert row.mistakes_per_day_low == pytest.approx(864 * 0.0253178, rel=1e-4)
     assert row.mistakes_per_day_high == pytest.approx(864 * 5.5716434, rel=1e-4)
     assert row.promised_per_day is row.foretold_per_day is row.foretold_ns is None
+
+
+def test_mistakes_in_clusters_make_the_interval_wider() -> None:
+    """Bad times of 50 heartbeats that lose half: four misses in a row come more than once."""
+    path, rate, held, narrow = udpping.loss.GilbertElliott("0.2%", "2%", loss_bad="50%"), 0.0, 0, 0
+    tables = [udpping.compare_detectors(path, detectors=["fixed:4"], days=0.4, seed=s) for s in range(200)]
+    rows = [table.row(0) for table in tables]
+    rate = sum(row.mistakes for row in rows) / (200 * 0.4)
+    known = [row for row in rows if row.mistakes_per_day_low is not None]
+    assert len(known) > 190
+    for row in known:
+        low, high = (end * 0.4 for end in (row.mistakes_per_day_low or 0, row.mistakes_per_day_high or 0))
+        held += low <= rate * 0.4 <= high
+        narrow += abs(row.mistakes - rate * 0.4) <= 1.96 * row.mistakes**0.5
+    assert scipy_stats.binom.ppf(1e-6, len(known), 0.93) <= held
+    assert narrow < 0.85 * len(known)  # what the Poisson interval would hold
+
+
+def test_clusters_that_are_too_long_have_no_interval() -> None:
+    lost = [seq % 10 < 4 for seq in range(5_000)] + [False] * 5_000
+    (row,) = udpping.compare_detectors(lost, detectors=["fixed:3"], seed=1)
+    assert row.mistakes == 499  # nothing has arrived before the first
+    assert row.mistakes_per_day is not None
+    assert row.mistakes_per_day_low is row.mistakes_per_day_high is None
 
 
 def test_a_run_is_a_trace() -> None:

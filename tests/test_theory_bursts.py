@@ -20,15 +20,15 @@ def test_bursts_are_named() -> None:
     assert "come in bursts" in clumped.text
     for spread in ("x" * 20, ".........x" * 20, "." * 50):
         assert "come in bursts" not in theory.explain(spread, "10%").text
-    assert clumped.text.endswith("There are too few of them for an interval that allows for bursts.")
+    assert clumped.text.endswith("They are too few, or too uneven, for an interval that holds for bursts.")
     many = theory.explain(("." * 90 + "x" * 10) * 40, "10%")
-    assert re.search(r"allows for bursts is [89]\.\d to 1[01]\.\d %\.$", many.text)
+    assert re.search(r"holds for bursts of any length is [89]\.\d to 1[01]\.\d %\.$", many.text)
     said = str(theory.explain("x..", 0))
     assert "none of such runs are as far off" in said
     assert said == theory.explain("x..", 0).text == repr(theory.explain("x..", 0))
 
 
-def test_in_bursts_the_interval_that_allows_for_them_is_right() -> None:
+def test_in_bursts_the_interval_for_them_is_right() -> None:
     path = udpping.loss.Burst("30%", 3)
     said = [theory.explain(udpping.sim.ping(count=1_000, loss=path, seed=seed), 0.3) for seed in range(1_000)]
     holds = [each.burst_low <= 0.3 <= each.burst_high for each in said if each.burst_low and each.burst_high]
@@ -59,6 +59,31 @@ def test_a_model_of_bursts_is_rarely_called_inconsistent_with_what_it_does() -> 
     assert first.text.count("consistent with that model") == 1
     counts = theory.explain((400, first.lost), str(path))
     assert (counts.p_value, counts.longest_run_probability) == (first.p_value, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "pings"),
+    [
+        ("gilbert-elliott:2%,20%,loss_good=1%,loss_bad=70%", 400),
+        ("burst:5%,20", 3_000),
+        ("gilbert-elliott:1%,2%,loss_bad=40%", 1_000),
+        ("gilbert-elliott:90%,90%", 1_000),
+    ],
+)
+def test_the_interval_of_a_model_is_as_wide_as_its_losses_vary(path: str, pings: int) -> None:
+    """Wilson's of independent losses holds in 25 to 64 of a hundred, and in all of the last one's."""
+    held = 0
+    for seed in range(1_000):
+        lost = udpping.sim.ping(count=pings, loss=path, seed=seed).summary.lost
+        said = theory.explain((pings, lost), path)
+        held += said.low <= said.loss <= said.high
+    assert 930 <= held <= 970, held
+
+
+def test_the_interval_of_a_model_without_chance_is_that_of_independent_losses() -> None:
+    for model in ("burst:0%,3", "gilbert-elliott:0%,20%"):
+        said = theory.explain((100, 2), model)
+        assert (said.low, said.high) == udpping.stats.wilson(2, 100)
 
 
 def test_a_fitted_model_explains_its_run() -> None:

@@ -12,6 +12,7 @@ use crate::logic::fit::{
     Channel, DelayFit, LossFit, LossKind, Outcomes, Segment, Shape, fit_delay, fit_loss, steadiness,
 };
 use crate::logic::link::Loss;
+use crate::logic::stats::Confidence;
 
 /// Fits chains to losses and distributions to delays; returns the counts, a dict for each model, and the indices of the
 /// best ones.
@@ -143,6 +144,13 @@ pub(super) fn loss_chances(
 ) -> PyResult<(f64, Option<f64>)> {
     let chain = chain(text)?;
     Ok(py.detach(|| (chain.p_value(sent, lost), longest.map(|length| chain.run_within(sent, length)))))
+}
+
+/// The interval of the loss that so many losses of so many pings show, if they depend on each other as in a model.
+#[pyfunction]
+#[pyo3(signature = (text, sent, lost, confidence) -> "tuple[float, float]")]
+pub(super) fn loss_interval(text: &str, sent: u64, lost: u64, confidence: f64) -> PyResult<(f64, f64)> {
+    Ok(chain(text)?.interval(sent, lost, Confidence::new(confidence)?))
 }
 
 fn chain(text: &str) -> PyResult<Channel> {

@@ -55,7 +55,7 @@ mod _core {
     #[pymodule_export]
     use super::facts::counter_metrics;
     #[pymodule_export]
-    use super::fit::{fit_models, loss_chances, loss_run_lengths};
+    use super::fit::{fit_models, loss_chances, loss_interval, loss_run_lengths};
     #[pymodule_export]
     use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]

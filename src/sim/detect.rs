@@ -32,11 +32,16 @@ pub fn spread(crashes: u32, interval: Nanos, beats: u64) -> Vec<Nanos> {
     (0..crashes).map(at).collect()
 }
 
+/// Parts of a run whose mistakes are counted apart: clusters show in how much these differ.
+const PARTS: usize = 16;
+
 /// The result of one detector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// How often the sender was suspected.
     pub mistakes: u64,
+    /// The same in each of 16 equal parts of the time from the first arrival to the end.
+    pub parts: [u64; PARTS],
     /// For how long in total.
     pub suspected: Nanos,
     /// From the first arrival to the end of the run.
@@ -82,7 +87,7 @@ pub struct Run {
 struct Trial {
     watch: Watch,
     suspected_since: Option<Nanos>,
-    mistakes: u64,
+    parts: [u64; PARTS],
     suspected: Nanos,
     detections: Vec<Nanos>,
 }
@@ -93,7 +98,13 @@ impl Run {
         const CENTURY: i128 = 36_525 * crate::logic::DAY as i128;
         let trial = |detector: &Detector| {
             let watch = detector.watch(plan.interval)?;
-            Ok(Trial { watch, suspected_since: None, mistakes: 0, suspected: 0, detections: Vec::new() })
+            Ok(Trial {
+                watch,
+                suspected_since: None,
+                parts: [0; PARTS],
+                suspected: 0,
+                detections: Vec::new(),
+            })
         };
         let trials = detectors.iter().map(trial).collect::<Result<_, Invalid>>()?;
         if plan.beats == 0 || i128::from(plan.beats) * i128::from(plan.interval) > CENTURY {
@@ -127,10 +138,15 @@ impl Run {
         let end = self.at(self.sent);
         let outcome = |trial: &Trial| {
             let since = trial.suspected_since.or(trial.watch.deadline().filter(|deadline| *deadline < end));
+            let mut parts = trial.parts;
+            if let Some((since, first)) = since.filter(|_| trial.suspected_since.is_none()).zip(self.first) {
+                parts[part(since, (first, end))] += 1;
+            }
             let mut detections = trial.detections.clone();
             detections.sort_unstable();
             Outcome {
-                mistakes: trial.mistakes + u64::from(trial.suspected_since.is_none() && since.is_some()),
+                mistakes: parts.iter().sum(),
+                parts,
                 suspected: trial.suspected + since.map_or(0, |since| end - since),
                 observed: self.first.map_or(0, |first| end - first),
                 detections,
@@ -148,8 +164,8 @@ impl Run {
     /// Delivers the heartbeats that arrived until `now` to the detectors.
     fn deliver(&mut self, now: Nanos) {
         while let Some(beat) = self.in_flight.pop_due(now) {
-            self.first.get_or_insert(beat.at);
-            self.trials.iter_mut().for_each(|trial| trial.beat(beat));
+            let observed = (*self.first.get_or_insert(beat.at), self.at(self.plan.beats));
+            self.trials.iter_mut().for_each(|trial| trial.beat(beat, observed));
         }
     }
 
@@ -177,10 +193,12 @@ impl Run {
 }
 
 impl Trial {
-    fn beat(&mut self, beat: Beat) {
+    fn beat(&mut self, beat: Beat, observed: (Nanos, Nanos)) {
         if self.suspected_since.is_none() {
             self.suspected_since = self.watch.deadline().filter(|deadline| *deadline < beat.at);
-            self.mistakes += u64::from(self.suspected_since.is_some());
+            if let Some(since) = self.suspected_since {
+                self.parts[part(since, observed)] += 1;
+            }
         }
         self.watch.beat(beat);
         let trusted = self.watch.deadline().is_some_and(|deadline| beat.at <= deadline);
@@ -190,10 +208,18 @@ impl Trial {
                 self.suspected_since = None;
             }
             None if !trusted => {
-                self.mistakes += 1;
+                self.parts[part(beat.at, observed)] += 1;
                 self.suspected_since = Some(beat.at);
             }
             _ => {}
         }
     }
+}
+
+/// The part of the observed time that a moment lies in.
+fn part(at: Nanos, (first, end): (Nanos, Nanos)) -> usize {
+    let share = (at - first) as f64 / (end - first).max(1) as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 16")]
+    let part = (share.clamp(0.0, 1.0) * PARTS as f64) as usize;
+    part.min(PARTS - 1)
 }

@@ -34,7 +34,11 @@ class DetectorRow(NamedTuple):
     mistakes_per_day: float | None
     """The same for each day that was observed."""
     mistakes_per_day_low: float | None
-    """Lower end of the exact Poisson 95 % interval (Garwood 1936)."""
+    """Lower end of the 95 % interval: the exact Poisson one (Garwood 1936), or wider if mistakes cluster.
+
+    How much wider say 16 equal parts of the time: by the ratio of the variance of their counts to the mean.
+    `None` where neighbouring parts resemble each other: then clusters are too long for the time observed.
+    """
     mistakes_per_day_high: float | None
     """Upper end of it."""
     mistake_mean_ns: int | None
@@ -50,7 +54,10 @@ class DetectorRow(NamedTuple):
     foretold_per_day: float | None
     """Those it expects at the end: more than promised where 60 silent intervals were not enough."""
     foretold_ns: int | None
-    """The time to detection that it foretells at worst: for a crash just after a heartbeat that arrives."""
+    """How long it waits, at the end, from when a heartbeat should arrive until it suspects the sender.
+
+    A crash just after a heartbeat was sent is noticed after this and the time that the heartbeat takes.
+    """
     observed_ns: int
     """From the first arrival to the end."""
 

@@ -52,7 +52,11 @@ class Explanation(NamedTuple):
     consistent: bool
     """Whether `p_value` is above `alpha`."""
     low: float
-    """Lower end of the interval of the true loss at the level 1 - alpha (Wilson 1927), from 0 to 1."""
+    """Lower end of the interval of the true loss at the level 1 - alpha, from 0 to 1.
+
+    Wilson's (1927) of `sent` pings; with a model of bursts, of as many independent pings as vary like those
+    of the model.
+    """
     high: float
     """Upper end of it."""
     longest_run: int | None
@@ -64,7 +68,7 @@ class Explanation(NamedTuple):
     burst_low: float | None
     """Lower end of the interval when losses come in bursts (that of `udpping.stats.loss`), from 0 to 1."""
     burst_high: float | None
-    """Upper end of it; both are `None` when only numbers are known, and when there are too few bursts."""
+    """Upper end of it; both are `None` when only numbers are known, and where `stats.loss` has none."""
     alpha: float
     """The level of the test."""
 
@@ -98,9 +102,9 @@ class Explanation(NamedTuple):
 
     def _bursts(self) -> str:
         if self.burst_low is None or self.burst_high is None:
-            return "There are too few of them for an interval that allows for bursts."
+            return "They are too few, or too uneven, for an interval that holds for bursts."
         return (
-            f"The interval that allows for bursts is {100 * self.burst_low:.1f} to"
+            f"The interval that holds for bursts of any length is {100 * self.burst_low:.1f} to"
             f" {100 * self.burst_high:.1f} %."
         )
 
@@ -119,12 +123,14 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     For a loss the test is the exact two-sided binomial test by minimum likelihood, R's `binom.test` and
     scipy's `binomtest`: it adds up the probabilities of all numbers of losses that are not more probable
     than the one observed. What it says is inconsistent at the level `alpha` (between 0 and 1) would be so by
-    chance in at most that share of all runs. The interval is Wilson's (1927); the longest run is judged by
-    `run_within`. Where the loss is exact and the number of pings moderate, so are the probabilities.
+    chance in at most that share of all runs. The interval is Wilson's (1927), of independent losses; the
+    longest run is judged by `run_within`. Where the loss is exact and the number of pings moderate, so are
+    the probabilities.
 
     For a model of bursts `p_value` is twice the smaller of the probabilities of as many losses or more, and
     of as few or fewer, from the characteristic function of the chain; it and the longest run's are right to
-    1e-9 (over more than a million likely numbers of losses: the normal distribution).
+    1e-9 (over more than a million likely numbers of losses: the normal distribution). The interval is wider
+    than that of independent losses, by the variance that the model gives the number of losses.
 
     Many pings show small differences: a run can exclude a loss that it is practically equal to. In bursts,
     losses differ more from run to run than a loss alone tells, so the test refuses the true one too often:
@@ -139,7 +145,7 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
     >>> theory.explain("..x.xx....", "4/11").consistent
     True
     >>> print(theory.explain("." * 60 + "x" * 20 + "." * 120, "burst:5%,4"))
-    20 of 200 lost (10.0 %; 95 % interval 6.6 to 14.9 %). With burst:0.05,4, 10.0 are lost on average,
+    20 of 200 lost (10.0 %; 95 % interval 3.5 to 25.4 %). With burst:0.05,4, 10.0 are lost on average,
     and 24 % of such runs are as far off as this one or further: consistent with that model. At most 20 in a
     row were lost; 0.97 % of such runs have as many or more.
     >>> import udpping
@@ -158,7 +164,11 @@ def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> E
         else _core.loss_chances(str(model), sent, lost, longest)
     )
     confidence = min(1 - test_level, ALL_BUT_SURE)
-    low, high = _core.wilson(lost, sent, confidence) or (0.0, 1.0)
+    low, high = (
+        _core.wilson(lost, sent, confidence) or (0.0, 1.0)
+        if model is None
+        else _core.loss_interval(str(model), sent, lost, confidence)
+    )
     burst_low, burst_high = (None, None) if marks is None else _allowing_for_bursts(marks, confidence)
     return Explanation(
         sent=sent,

@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 
 use crate::logic::link::Loss;
 use crate::logic::special::normal_tail;
+use crate::logic::stats::{Confidence, wilson_of_share};
 
 /// The probability of a number of losses is computed up to so many standard deviations from the mean.
 const REACH: f64 = 30.0;
@@ -114,6 +115,15 @@ impl Channel {
         let Some(place) = lost.checked_sub(least).filter(|place| *place < counts) else { return 0.0 };
         let (fewer, as_few) = self.tails(sent, least, counts, place);
         (2.0 * as_few.min(1.0 - fewer)).clamp(0.0, 1.0)
+    }
+
+    /// The interval of the loss when `lost` of `sent` packets were lost: Wilson's for as many independent packets as vary
+    /// like these of the chain.
+    pub fn interval(&self, sent: u64, lost: u64, confidence: Confidence) -> (f64, f64) {
+        let (n, mean, variance) = (sent as f64, self.mean_loss(), self.variance(sent));
+        let independent = n * mean * (1.0 - mean);
+        let trials = if independent > 0.0 && variance > 0.0 { n * independent / variance } else { n };
+        wilson_of_share(lost as f64 / n.max(1.0), trials, confidence.z())
     }
 
     /// The probabilities that, of `sent` packets, fewer than `least + place` are lost, and not more than that, if the

@@ -1,5 +1,6 @@
 //! Intervals of a proportion and of a count.
 
+use super::parts::alike;
 use crate::logic::Invalid;
 use crate::logic::special::{normal_quantile_above, upper};
 
@@ -30,15 +31,33 @@ pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
     (low, high)
 }
 
-/// The 95 % interval of the mean of a Poisson variable that was observed to be `count` (Garwood 1936). It is exact: the
-/// mean lies below it in at most 2.5 % of all cases and above it in at most 2.5 %.
-pub fn garwood(count: u64) -> (f64, f64) {
+/// The 95 % interval of the mean of a Poisson variable that was observed to be `n` (Garwood 1936). It is exact for counts:
+/// the mean lies below it in at most 2.5 % of all cases and above it in at most 2.5 %. Between counts it is their
+/// continuation.
+fn garwood(n: f64) -> (f64, f64) {
     const SIDE: f64 = 0.025;
-    let n = count as f64;
     let far = n + 10.0 * n.sqrt() + 10.0;
     // P(X >= n) rises with the mean and P(X <= n) falls.
-    let low = if count == 0 { 0.0 } else { crossing(0.0, n, |mean| 1.0 - upper(n, mean) < SIDE) };
+    let low = if n <= 0.0 { 0.0 } else { crossing(0.0, n, |mean| 1.0 - upper(n, mean) < SIDE) };
     (low, crossing(n, far, |mean| upper(n + 1.0, mean) > SIDE))
+}
+
+/// The 95 % interval of the mean of a count that was taken in equal parts of a run: Garwood's, or wider by how much more
+/// than Poisson variables the parts differ, for events that come in clusters. `None` if neighbouring parts resemble each
+/// other: then clusters are as long as a part, and nobody can say how many more there will be.
+pub fn clustered(parts: &[u64]) -> Option<(f64, f64)> {
+    let (many, all) = (parts.len() as f64, parts.iter().sum::<u64>() as f64);
+    let off: Vec<f64> = parts.iter().map(|count| *count as f64 - all / many).collect();
+    let own: f64 = off.iter().map(|off| off * off).sum();
+    let next: f64 = off.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    let dispersion = own * many / (many - 1.0) / all;
+    if all <= 0.0 || dispersion <= 1.0 {
+        return Some(garwood(all));
+    }
+    let sure = Confidence(0.95);
+    let wider = dispersion * (sure.t(many - 1.0) / Z95).powi(2);
+    let (low, high) = garwood(all / wider);
+    (!alike(next / own, many)).then_some((low * wider, high * wider))
 }
 
 /// Where `before` turns from true to false, by bisection.
@@ -117,14 +136,31 @@ mod tests {
             (100, 81.363_976_515_263_9, 121.627_335_286_837),
         ];
         for (count, low, high) in cases {
-            let (ours_low, ours_high) = garwood(count);
+            let (ours_low, ours_high) = garwood(f64::from(count));
             assert!(
                 (ours_low - low).abs() < 1e-3 && (ours_high - high).abs() < 1e-3,
                 "{count} {ours_low} {ours_high}"
             );
         }
-        let (low, high) = garwood(1_000_000);
+        let (low, high) = garwood(1e6);
         assert!((low - 998_041.0).abs() < 5.0 && (high - 1_001_961.0).abs() < 5.0, "{low} {high}");
+    }
+
+    #[test]
+    fn clusters_make_the_interval_of_a_count_wider() {
+        let even = [3; 16];
+        assert_eq!(clustered(&even), Some(garwood(48.0)));
+        assert_eq!(clustered(&[0; 16]), Some(garwood(0.0)));
+        let mut one = [0; 16];
+        one[5] = 1;
+        assert_eq!(clustered(&one), Some(garwood(1.0)));
+        // The same 48 in six clusters of 8: about as sure as six events.
+        let clusters = [8, 0, 0, 8, 0, 0, 8, 0, 8, 0, 0, 0, 8, 0, 8, 0];
+        let (low, high) = clustered(&clusters).expect("no neighbours alike");
+        let (few, many) = garwood(6.0);
+        assert!(low < 1.1 * 8.0 * few && high > 0.9 * 8.0 * many, "{low} {high}");
+        let step = [0, 0, 0, 0, 0, 0, 0, 0, 6, 6, 6, 6, 6, 6, 6, 6];
+        assert_eq!(clustered(&step), None);
     }
 
     #[test]
@@ -164,7 +200,7 @@ mod tests {
 
         #[test]
         fn an_interval_holds_what_was_seen(count in 0_u64..100_000) {
-            let (low, high) = garwood(count);
+            let (low, high) = garwood(count as f64);
             let n = count as f64;
             prop_assert!(low <= n && n < high);
             prop_assert!(count == 0 || (1.0 - upper(n, low) - 0.025).abs() < 1e-6);

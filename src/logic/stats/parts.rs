@@ -88,7 +88,12 @@ impl Parts {
         };
         let (own, next) = (about(cut.own, 2.0), about(cut.next, 1.0));
         let parts = cut.parts as f64;
-        let alike = own > 0.0 && (next / own + 1.0 / parts) * parts.sqrt() > SURELY;
+        let alike = own > 0.0 && alike(next / own, parts);
         (!alike).then(|| (own.max(0.0) * parts / (parts - 1.0), parts - 1.0))
     }
+}
+
+/// Whether neighbours of so many parts resemble each other, by their correlation.
+pub(super) fn alike(correlation: f64, parts: f64) -> bool {
+    (correlation + 1.0 / parts) * parts.sqrt() > SURELY
 }

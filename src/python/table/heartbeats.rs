@@ -9,7 +9,7 @@ use super::{Table, floats, numbers, times, words};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, PeerRow, State};
 use crate::logic::record::NONE;
-use crate::logic::stats::{garwood, quantile};
+use crate::logic::stats::{clustered, quantile};
 use crate::sim::detect::Outcome;
 
 const DAY: f64 = 86_400e9;
@@ -97,7 +97,10 @@ impl Table {
         let per_day = |outcome: &Outcome, count: f64| {
             (outcome.observed > 0).then(|| count * DAY / outcome.observed as f64)
         };
-        let interval = |outcome: &Outcome| garwood(outcome.mistakes);
+        let interval = |outcome: &Outcome| {
+            let (low, high) = clustered(&outcome.parts)?;
+            Some((per_day(outcome, low)?, per_day(outcome, high)?))
+        };
         let promise = |detector: &Detector| match detector {
             Detector::Calibrated(calibrated) => Some(calibrated.false_alarms().per_second() * 86_400.0),
             _ => None,
@@ -107,8 +110,8 @@ impl Table {
             ("detector", words(detectors.iter().map(|detector| Some(detector.to_string())))),
             ("mistakes", numbers::<UInt64Type>(each().map(|outcome| outcome.mistakes))),
             ("mistakes_per_day", floats(each().map(|each| per_day(each, each.mistakes as f64)))),
-            ("mistakes_per_day_low", floats(each().map(|each| per_day(each, interval(each).0)))),
-            ("mistakes_per_day_high", floats(each().map(|each| per_day(each, interval(each).1)))),
+            ("mistakes_per_day_low", floats(each().map(|each| Some(interval(each)?.0)))),
+            ("mistakes_per_day_high", floats(each().map(|each| Some(interval(each)?.1)))),
             ("mistake_mean_ns", times(each().map(|each| each.mean_mistake().unwrap_or(NONE)))),
             ("query_accuracy", floats(each().map(Outcome::query_accuracy))),
             (

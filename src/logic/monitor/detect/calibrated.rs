@@ -46,7 +46,7 @@ pub struct Calibrated {
 /// The forecast of a calibrated detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
-    /// From the expected arrival of the last heartbeat to the deadline: the time to detection at worst.
+    /// From the expected arrival of the last heartbeat to the deadline.
     pub silence: Nanos,
     /// False alarms per second with this silence: as promised, or more where [`MOST_SILENT`] cut it short.
     pub false_alarms: f64,
