@@ -151,14 +151,20 @@ impl Sender {
             self.unanswered.pop_front();
         }
         self.unanswered.push_back(Some(at));
-        if self.plan.count.is_some_and(|count| self.counters.sent >= count) {
-            self.bye(at, 0);
-        }
+        self.end_after_count(at);
     }
 
     /// The line of the last [`Beat::Send`] was not sent: the next one takes its number.
-    pub fn failed(&mut self) {
+    pub fn failed(&mut self, at: Nanos) {
         self.counters.errors += 1;
+        self.end_after_count(at);
+    }
+
+    fn end_after_count(&mut self, at: Nanos) {
+        let tried = self.counters.sent.saturating_add(self.counters.errors);
+        if self.plan.count.is_some_and(|count| tried >= count) {
+            self.bye(at, 0);
+        }
     }
 
     /// A heartbeat was answered.

@@ -24,7 +24,7 @@ pub struct HeartbeatPlan {
     pub session: u64,
     /// How long after a touch heartbeats are sent; `None`: always.
     pub gate: Option<Nanos>,
-    /// How many are sent before the session ends; `None`: until it is stopped.
+    /// How many are sent, or tried, before the session ends; `None`: until it is stopped.
     pub count: Option<u64>,
     /// The number of the first.
     pub first_seq: u64,
@@ -49,7 +49,7 @@ pub struct Options {
     pub session: u64,
     /// Seconds after a touch.
     pub touch: Option<f64>,
-    /// How many to send.
+    /// How many to send, or to try.
     pub count: Option<i64>,
     /// The number of the first.
     pub first_seq: i64,

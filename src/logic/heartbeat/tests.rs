@@ -32,7 +32,7 @@ impl Stage {
             return beat;
         }
         if !network {
-            self.sender.failed();
+            self.sender.failed(mono);
             return beat;
         }
         self.sender.sent(mono);
@@ -180,6 +180,22 @@ fn a_session_may_have_a_count() {
     let mut stage = Stage::new(Options { count: Some(2), ..options() });
     stage.run(Nanos::MAX);
     assert_eq!((stage.seqs(), stage.times()), (vec![1, 2, 3, 4, 5], vec![0, 1_000, 1_000, 1_010, 1_020]));
+}
+
+#[test]
+fn a_session_with_a_count_ends_also_without_a_network() {
+    let mut stage = Stage::new(Options { count: Some(5), ..options() });
+    let mut tries = 0;
+    while stage.sender.next_due() < Nanos::MAX && tries < 100 {
+        // The network is gone from the third on.
+        let beat = stage.wake(stage.sender.next_due(), tries < 2);
+        if beat == Beat::Done {
+            break;
+        }
+        tries += 1;
+    }
+    let counters = stage.sender.counters();
+    assert_eq!((counters.sent, counters.errors, tries), (2, 6, 8));
 }
 
 #[test]

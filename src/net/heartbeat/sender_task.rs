@@ -131,7 +131,7 @@ impl SenderTask {
                 }
             }
             Err(error) => {
-                lock(&self.state.sender).failed();
+                lock(&self.state.sender).failed(at);
                 // The failed look-up itself is reported when it ends.
                 if self.transport.is_known() || matches!(self.problem, Problem::None) {
                     self.set_problem(Problem::Unsent, &error);
