@@ -69,11 +69,11 @@ def test_it_says_who_is_up_and_who_is_down_and_ctrl_c_shows_the_table(start: Sta
     watched.until(head)
     watched.until("^detector fixed:20$")
     with Device(watched.address) as device:
-        watched.until("Ctrl-C ends it and prints the clients")
+        watched.until("Ctrl-C prints the clients and ends the monitor")
         for _ in range(30):
             device.beat()
             time.sleep(TICK)
-        watched.until(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  device is up$")
+        watched.until(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  device is up$")
         watched.until(r"  device is down: silent for \d+\.\d s after heartbeat 30$")
     blank, title, row, more, *rest = watched.end()[0]
     # What is known of a client goes on as long as it has to.
@@ -111,6 +111,12 @@ def test_with_all_and_losses_it_says_everything(start: Start) -> None:
     assert "device is suspect: " in text
     output, _ = watched.end()
     assert "1 run of losses, the longest 2" in "\n".join(output)
+
+
+def test_the_help_says_what_signals_do() -> None:
+    text = call("--help").stdout
+    for name in ("Ctrl-C", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1"):
+        assert name in text
 
 
 def test_a_client_with_very_many_events_has_a_line_a_minute(start: Start) -> None:
@@ -186,11 +192,13 @@ def test_what_is_no_heartbeat_is_told_once_and_cannot_command_the_terminal(start
         for _ in range(5):
             device.send(b"\x1b[2Jhello\x07\x9b")
         source = f"{HERE}:{device.socket.getsockname()[1]}"
-        watched.until(rf"^no heartbeat, from {re.escape(source)}: it is neither text .*: \\x1b\[2Jhello\\x07")
+        watched.until(
+            rf"^not a heartbeat, from {re.escape(source)}: it is neither text .*: \\x1b\[2Jhello\\x07"
+        )
         device.beat()
         watched.until("device was heard for the first time")
     watched.lines += watched.end()[0]
-    assert sum(line.startswith("no heartbeat") for line in watched.lines) == 1
+    assert sum(line.startswith("not a heartbeat") for line in watched.lines) == 1
     assert watched.lines[-1] == "6 received, 1 clients, 5 unreadable"
 
 
@@ -203,11 +211,11 @@ def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path, option: st
     with Device(watched.address) as device:
         for _ in range(3):
             device.beat()
-        watched.until("a heartbeat without a seal is refused")
+        watched.until("a heartbeat without a signature was refused")
         device.key = ("ops", "another-secret-of-30-bytes")
         for _ in range(3):
             device.beat()
-        watched.until("a heartbeat with a wrong seal is refused")
+        watched.until("a heartbeat with a wrong signature was refused")
         device.key = ("ops", "correct-horse-battery")
         device.beat()
         watched.until("device was heard for the first time")
@@ -296,7 +304,7 @@ def test_down_is_red_on_a_terminal(free_port: int) -> None:
         ("--state /dev/null/state", "cannot make the directory /dev/null/state: Not a directory"),
         (
             "--exec /nowhere/hook",
-            "--exec '/nowhere/hook' is not usable: expected a program that can be found",
+            "--exec '/nowhere/hook' is not usable: expected a program in the PATH",
         ),
         ("--exec 'unclosed", '--exec "\'unclosed" is not usable'),
         ("--on down,gone", "--on 'gone' is not usable: expected new, up, late"),

@@ -178,7 +178,7 @@ def test_a_monitor_reads_its_keys_again_at_a_hangup(start: Start, tmp_path: Path
     address = HERE, record_of(process, "start")["port"]
     with Device(address, key=("ops", NEWER)) as device:
         device.beat()
-        assert "wrong seal" in record_of(process, "problem")["message"]
+        assert "wrong signature" in record_of(process, "problem")["message"]
         keys.write_text(f"ops {NEWER}\n")
         process.send_signal(signal.SIGHUP)
         record_of(process, "reopened")
@@ -188,7 +188,7 @@ def test_a_monitor_reads_its_keys_again_at_a_hangup(start: Start, tmp_path: Path
             keys.write_text(content)
             process.send_signal(signal.SIGHUP)
             told = record_of(process, "problem")["message"]
-            assert "going on with the keys there were" in told
+            assert "the keys from before stay in use" in told
         keys.unlink()
         process.send_signal(signal.SIGHUP)
         assert "cannot read the keys" in record_of(process, "problem")["message"]
@@ -243,7 +243,7 @@ def test_a_heartbeat_reads_its_key_again_at_a_hangup(start: Start, tmp_path: Pat
         for content in (f"third {SECRET} db*\n", "a secret\n", ""):
             keys.write_text(content)
             process.send_signal(signal.SIGHUP)
-            assert "going on with the key there was" in record_of(process, "problem")["message"]
+            assert "the key from before stays in use" in record_of(process, "problem")["message"]
         far.wait(len(far.received) + 2)
         assert lines(far)[-1]["key"] == "second"
         process.send_signal(signal.SIGTERM)

@@ -114,6 +114,17 @@ def test_nothing_sent_is_exit_code_1(start: Start) -> None:
     assert "0 sent" in out
 
 
+def test_a_count_ends_it_also_when_nothing_can_be_sent() -> None:
+    done = call("no..such..host", "-i", "0.01", "-c", "3")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "0 sent, 6 errors")
+
+
+def test_the_help_says_what_signals_do() -> None:
+    text = call("--help").stdout
+    for name in ("Ctrl-C", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
+        assert name in text
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -125,7 +136,7 @@ def test_nothing_sent_is_exit_code_1(start: Start) -> None:
         ("localhost --port 0", "--port '0' is not usable"),
         ("localhost:0", "target 'localhost:0' is not usable"),
         ("localhost --", "COMMAND is missing"),
-        ("localhost -c 3 -- true", "--count 3 is not usable: expected none beside a COMMAND"),
+        ("localhost -c 3 -- true", "--count 3 is not usable: expected none with COMMAND"),
         ("-- true", "required"),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_secret_in_place_of_a_name_is_not_shown(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"host": ""}, 'host "" '),
+        ({"host": ""}, "host '' "),
         ({"port": 0}, "port 0 "),
         ({"port": 70_000}, "port 70000 "),
         ({"interval": 0}, "interval 0 is not usable: expected 1ms to 1d: seconds"),

@@ -1,6 +1,6 @@
 """Writes the clients of a monitor as text: a row each, and further values below it."""
 
-from time import localtime, strftime
+from time import gmtime, localtime, strftime
 
 from udpping import _core
 from udpping._table.text import SECOND, time_text
@@ -45,7 +45,20 @@ def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str)
 
 
 def moment(wall_ns: int) -> str:
+    """Write a local time."""
     return strftime("%Y-%m-%d %H:%M:%S", localtime(wall_ns // SECOND))
+
+
+def offset(wall_ns: int) -> str:
+    """Write how much local time is ahead of UTC then, as ISO 8601 does."""
+    zone = strftime("%z", localtime(wall_ns // SECOND))
+    return f"{zone[:3]}:{zone[3:]}"
+
+
+def utc(wall_ns: int) -> str:
+    """Write a time in UTC, as ISO 8601 does."""
+    seconds, rest = divmod(wall_ns, SECOND)
+    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest // 1_000:06}Z"
 
 
 def _row(row: "PeerRow") -> "Iterator[str]":

@@ -56,7 +56,8 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
       numbers.
     * `touch`: a time, from 1 ms to a day. Heartbeats are then sent only while the program calls `touch()` at
       least that often, so that a program that hangs falls silent. `None`: always.
-    * `count`: say goodbye after so many heartbeats, from 1, those that could not be sent included; `None` goes on.
+    * `count`: after how many heartbeats to say goodbye, from 1; those that could not be sent count too.
+      `None` goes on.
 
     A process may have thousands of them: they share a few threads and each has a socket, so that the limit is
     that of open files (`ulimit -n`).

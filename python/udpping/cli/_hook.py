@@ -11,10 +11,11 @@ import subprocess
 import sys
 from collections import OrderedDict, deque
 from threading import Condition, Event, Thread
-from time import gmtime, monotonic, strftime
+from time import monotonic
 
 from udpping._args import checks
 from udpping._args.keys import environ
+from udpping._results.peers import utc
 from udpping._services.service import LOOK
 from udpping.cli._often import CALMED, OFTEN, Often
 
@@ -63,7 +64,7 @@ class Hook:
         if not (event.is_notable if self.on is None else event.event in self.on):
             return
         if self._waiting.add(event) and self.dropped == 1:
-            self._problems.append("events come faster than the command runs: some go without it")
+            self._problems.append("events come faster than the command runs: it is not run for all of them")
 
     def problems(self) -> "Iterator[str]":
         while self._problems:
@@ -80,7 +81,7 @@ class Hook:
             self._done.wait()
         dropped = self.dropped + len(self._waiting)
         if dropped:
-            self._problems.append(f"{dropped:,} events went without the command")
+            self._problems.append(f"the command was not run for {dropped:,} events")
 
     def _work(self) -> None:
         try:
@@ -186,9 +187,7 @@ def split(command: str) -> list[str]:
     except ValueError:
         words = []
     if not words or shutil.which(words[0]) is None:
-        raise checks.refuse(
-            "exec", command, "a program that can be found, and its words, quoted as for a shell"
-        )
+        raise checks.refuse("exec", command, "a program in the PATH and its arguments, quoted as in a shell")
     return words
 
 
@@ -201,8 +200,6 @@ def message(events: "list[MonitorEvent]") -> str:
 def environment(events: "list[MonitorEvent]") -> dict[str, str]:
     """Return the environment variables of events of one kind; unknown values are empty."""
     event = events[0]
-    seconds, rest = divmod(event.wall_ns, SECOND)
-    time = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{rest // 1_000:06}Z"
     clients = " ".join(dict.fromkeys(event.client for event in events if event.client is not None))
     if len(clients) > ROOM:
         clients = clients[:ROOM].rsplit(" ", 1)[0]
@@ -218,7 +215,7 @@ def environment(events: "list[MonitorEvent]") -> dict[str, str]:
         "SECONDS": None if event.span_ns is None else f"{event.span_ns / SECOND:.6f}",
         "VALUE": event.value,
         "MESSAGE": message(events),
-        "TIME": time,
+        "TIME": utc(event.wall_ns),
         "NUMBER": event.number,
     }
     return {f"UDPPING_{name}": "" if value is None else str(value) for name, value in known.items()}

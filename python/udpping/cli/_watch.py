@@ -22,12 +22,12 @@ class Watch:
         try:
             self.heartbeat.reopen()
         except (ConfigError, OSError) as error:
-            message = f"{error}; going on with the key there was"
+            message = f"{error}; the key from before stays in use"
             self.report.record("problem", message=message)
             self.report.say(self.report.alarm(message))
         else:
             self.report.record("reopened")
-            self.report.say("the key is read again")
+            self.report.say("read the key again")
 
     def look(self) -> None:
         problem = self.heartbeat.last_error
@@ -36,7 +36,7 @@ class Watch:
         self.problem = problem
         if problem is None:
             self.report.record("well", address=self.heartbeat.address)
-            self.report.say(f"{self.prefix}all is well again")
+            self.report.say(f"{self.prefix}heartbeats are sent again")
         else:
             self.report.record("problem", message=problem)
             self.report.say(f"{self.prefix}{self.report.alarm(problem)}; going on")

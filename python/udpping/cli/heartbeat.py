@@ -8,6 +8,7 @@ from udpping._args.keys import exposed
 from udpping._args.limits import MONITOR_PORT
 from udpping._args.targets import parse_target, target_text
 from udpping._console.options import Parser, port, share, whole
+from udpping._console.program import text_of
 from udpping._services.heartbeat import Heartbeat
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, HANGUP, Noted
@@ -19,18 +20,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-PURPOSE = """Send heartbeats to a monitor until Ctrl-C, or while a command runs:
+PURPOSE = r"""Send heartbeats to a monitor until Ctrl-C, or as long as a command runs:
 
     udpping heartbeat HOST[:PORT] [options]
     udpping heartbeat HOST[:PORT] [options] -- COMMAND [ARGUMENT ...]
 
-The last ones say goodbye, with the exit status of the command, which is also that of this program (128 + n
-when signal n ended it; 127: not found). The command gets the signals that this program gets.
+The last heartbeats say goodbye. With COMMAND they carry its exit status, which is also the exit code of
+this program (128 + n if signal n ended it; 127 if it was not found).
 
-Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line. The command
-does not get that variable.
+Keys are read from a file, or from the environment variable UDPPING_KEY: one `name secret` on each line.
+COMMAND does not get that variable.
 
-Exit code without a command 0: heartbeats left; 1: none did; 2: it could not be tried."""
+Signals: Ctrl-C and SIGTERM say goodbye and end the heartbeat. SIGQUIT (Ctrl-\) and SIGUSR1 print how many
+were sent, and it goes on. SIGHUP reads the file of --key again; without --key it ends the heartbeat. With
+COMMAND, all of these and SIGUSR2 are passed on to it.
+
+Exit code without COMMAND: 0 if a heartbeat was sent, 1 if none was, 2 for an error in the options."""
 MOST = 2**63 - 1
 SETTINGS = "interval", "id", "key", "key_name", "wire", "jitter", "count"
 
@@ -40,7 +45,7 @@ def main(words: list[str]) -> int:
     options = parser().parse_args(own)
     if command and options.count is not None:
         raise ConfigError(
-            f"count {options.count} is not usable: expected none beside a COMMAND, which says when"
+            f"count {options.count} is not usable: expected none with COMMAND, as heartbeats end with it"
         )
     if command and not hasattr(signal, "sigtimedwait"):
         raise ConfigError("COMMAND is not usable on this system: it cannot wait for signals")
@@ -73,7 +78,7 @@ def make(host: str, number: int, options: "Namespace") -> Heartbeat:
         return Heartbeat(host, number, **settings, boot=options.boot)
     except OSError as error:
         heartbeat = Heartbeat(host, number, **settings)
-        warn(f"{error}; going on without --boot", "heartbeat")
+        warn(f"{text_of(error)}; going on without --boot", "heartbeat")
         return heartbeat
 
 
@@ -116,25 +121,45 @@ def totals(heartbeat: Heartbeat) -> str:
 def parser() -> Parser:
     options = command_parser("heartbeat", PURPOSE)
     options.add_argument(
-        "target", metavar="HOST[:PORT]", help="the monitor; IPv6 with a port as [ADDRESS]:PORT"
+        "target", metavar="HOST[:PORT]", help="the monitor; write IPv6 with a port as [ADDRESS]:PORT"
     )
-    options.add_time("-i", "--interval", within=HEARTBEAT, default=1.0, help="between two heartbeats (1s)")
-    options.add_argument("-c", "--count", type=whole(1, MOST), metavar="N", help="say goodbye after N")
-    options.add_argument(
-        "-p", "--port", type=port, default=MONITOR_PORT, metavar="PORT", help="port, if HOST has none (12001)"
+    options.add_time(
+        "-i", "--interval", within=HEARTBEAT, default=1.0, help="time between two heartbeats (1s)"
     )
-    options.add_argument("--id", metavar="NAME", help="who is alive (this machine's name)")
-    options.add_argument("--key", "--keys", metavar="FILE", help="sign with a key from this file")
-    options.add_argument("--key-name", metavar="NAME", help="with this one of several")
     options.add_argument(
-        "--wire", default="full", metavar="full|lab3|lab2", help="lab3, lab2: for the course's servers"
+        "-c",
+        "--count",
+        type=whole(1, MOST),
+        metavar="N",
+        help="say goodbye after N heartbeats, those that could not be sent included",
+    )
+    options.add_argument(
+        "-p",
+        "--port",
+        type=port,
+        default=MONITOR_PORT,
+        metavar="PORT",
+        help="port, if HOST names none (12001)",
+    )
+    options.add_argument("--id", metavar="NAME", help="name of this client at the monitor (the host name)")
+    options.add_argument("--key", "--keys", metavar="FILE", help="sign heartbeats with a key from this file")
+    options.add_argument("--key-name", metavar="NAME", help="name of the key to use, if the file has several")
+    options.add_argument(
+        "--wire",
+        default="full",
+        metavar="full|lab3|lab2",
+        help="format: lab3 and lab2 are for the course's servers (full)",
     )
     options.add_argument(
         "--jitter",
         type=share,
         default=0.0,
         metavar="SHARE",
-        help="up to so much of the interval early (0; at most 0.25)",
+        help="send up to this share of the interval early, at random (0; at most 0.25)",
     )
-    options.add_argument("--boot", metavar="FILE", help="count the starts in this file, and tell")
+    options.add_argument(
+        "--boot",
+        metavar="FILE",
+        help="count the starts in this file, and send the count: tells a restart without a clock",
+    )
     return options

@@ -9,7 +9,7 @@ from udpping._args.keys import exposed
 from udpping._args.limits import MONITOR_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, whole
-from udpping._results.peers import moment, status_text
+from udpping._results.peers import moment, offset, status_text, utc
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, HANGUP, Noted
@@ -24,31 +24,36 @@ if TYPE_CHECKING:
     from udpping._results.rows import MonitorEvent
     from udpping.cli._hook import Hook
 
-PURPOSE = """Listen to heartbeats, and say who is alive, who has stopped, and what was lost, until Ctrl-C.
+PURPOSE = r"""Watch heartbeats: report clients that come up, stop sending or lose packets, until Ctrl-C.
 
-It understands `udpping heartbeat` and every client of the course's heartbeat exercise.
+It reads the heartbeats of `udpping heartbeat` and of every client of the course's heartbeat exercise.
 
-DETECTOR: calibrated:1 per 30 days (the default)  calibrated:10 per day  fixed:3  phi:8  chen:2s
+DETECTOR: calibrated:1 per 30 days (false alarms of each client; the default), calibrated:10 per day,
+fixed:3 (missed heartbeats), phi:8 or chen:2s
 
-COMMAND is run for each event, or those that --on names, without a shell, one at a time, 30 seconds at
-most; down, outage and isolated come first. Its environment has UDPPING_EVENT, UDPPING_CLIENT,
+COMMAND is run for each event, or for the events of --on, without a shell. One runs at a time, for 30
+seconds at most; down, outage and isolated come first. Its environment has UDPPING_EVENT, UDPPING_CLIENT,
 UDPPING_ADDRESS, UDPPING_MESSAGE, UDPPING_TIME, UDPPING_BEFORE, UDPPING_PREVIOUS, UDPPING_SEQ,
-UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; what is not known is empty. Clients that come up within
-2 seconds share a run, and so do more than 8 events of a kind that wait, and those of a client with many:
-UDPPING_COUNT is how many events there are, UDPPING_CLIENTS names their clients, and the rest is of the
-first of them.
+UDPPING_SECONDS, UDPPING_VALUE and UDPPING_NUMBER; an unknown value is empty. Several events of a kind
+share one run: clients that come up within 2 seconds, more than 8 events that wait, and the events of a
+client with more than 10 in 10 minutes. Then UDPPING_COUNT is the number of events, UDPPING_CLIENTS has
+the names of their clients, and the other variables describe the first event.
 
-Keys come from a file, or from the environment's UDPPING_KEY: `name secret`, one on each line. COMMAND does
-not get that variable."""
+Keys are read from a file, or from the environment variable UDPPING_KEY: one `name secret` on each line.
+COMMAND does not get that variable.
+
+Signals: Ctrl-C and SIGTERM print the table of clients and end the monitor. SIGQUIT (Ctrl-\) and SIGUSR1
+print the table, and the monitor goes on. SIGHUP reads the keys and opens the files of --log and --state
+again; without these options it ends the monitor."""
 SETTINGS = (
     *("detector", "interval", "keys", "answer", "losses", "max_clients", "per_prefix", "idle"),
     *("state", "log", "port_tries", "witness"),
 )
 ONCE = {
-    "unsealed": "a heartbeat without a seal is refused: senders need --key, as there are keys here",
-    "forged": "a heartbeat with a wrong seal is refused: another key, or changed on its way",
-    "unwritten": "events came faster than they could be written: some are missing in --state and --log",
-    "refused": "a newcomer is refused for want of room: see --max-clients, and --per-prefix for one network",
+    "unsealed": "a heartbeat without a signature was refused: this monitor has keys, so senders need --key",
+    "forged": "a heartbeat with a wrong signature was refused: its sender has another key, or it was changed",
+    "unwritten": "events came faster than they could be written: --state and --log lack some",
+    "refused": "there is no room for a new client: raise --max-clients, or --per-prefix for one network",
 }
 """What is printed when a counter is first above 0."""
 ALARMS = frozenset({"down", "outage", "isolated"})
@@ -95,10 +100,10 @@ def announce(monitor: Monitor, options: "Namespace", report: Report) -> None:
     report.say(", ".join([f"detector {detector}", *(f"{k} in {v}" for k, v in kept.items() if v)]))
     if lessons:
         report.say(
-            f"it learns from the first {lessons:,} heartbeats of a client; until then it notices a stop later"
+            f"it learns from the first {lessons:,} heartbeats of a client; until then it detects a stop later"
         )
     report.ways(here, elsewhere)
-    report.say("Ctrl-C ends it and prints the clients")
+    report.say("Ctrl-C prints the clients and ends the monitor")
 
 
 class Watch:
@@ -131,7 +136,7 @@ class Watch:
     def handle(self, event: "MonitorEvent") -> None:
         """Report an event, if the options ask for it."""
         if event.is_notable or event.event == "lost" or self.everything:
-            self.report.record("event", **event._asdict())
+            self.report.record("event", time=utc(event.wall_ns), **event._asdict())
             text = self.damping.add(event, monotonic())
             if text is not None:
                 self.tell(event, text)
@@ -140,7 +145,7 @@ class Watch:
 
     def tell(self, event: "MonitorEvent", text: str) -> None:
         """Print a line about an event."""
-        line = f"{moment(event.wall_ns)}  {text}"
+        line = f"{moment(event.wall_ns)}{offset(event.wall_ns)}  {text}"
         self.report.say(self.report.alarm(line) if event.event in ALARMS else line)
 
     def look(self, *, ending: bool = False) -> None:
@@ -153,15 +158,15 @@ class Watch:
             source, reason, datagram = self.monitor.unreadable[0]
             text = beginning(datagram)
             self.report.record("unreadable", source=source, reason=reason, datagram=text)
-            self.report.say(f"no heartbeat, from {source}: {reason}: {text}")
-            self.report.say("  others like it are only counted")
+            self.report.say(f"not a heartbeat, from {source}: {reason}: {text}")
+            self.report.say("  further ones are counted, and not printed")
         for name, sentence in ONCE.items():
             if getattr(counters, name) and name not in self.reported:
                 self.reported.add(name)
                 self.complain(sentence)
         if counters.unkept != self.unkept:
             self.unkept = counters.unkept
-            self.complain(f"it cannot be written down, {counters.unkept}; going on")
+            self.complain(f"cannot write to the files, {counters.unkept}; going on without them")
         for problem in self.hook.problems() if self.hook is not None else ():
             self.complain(f"--exec: {problem}")
 
@@ -170,10 +175,10 @@ class Watch:
         try:
             self.monitor.reopen()
         except (ConfigError, OSError) as error:
-            self.complain(f"{error}; going on with the keys there were")
+            self.complain(f"{error}; the keys from before stay in use")
         else:
             self.report.record("reopened")
-            self.report.say("the files are read and opened anew")
+            self.report.say("read the keys and opened the files again")
 
     def complain(self, sentence: str) -> None:
         """Report a problem."""
@@ -203,48 +208,72 @@ class Watch:
 def parser() -> Parser:
     options = command_parser("monitor", PURPOSE)
     add_listener(options, MONITOR_PORT)
-    options.add_argument("--detector", default="calibrated", help="when silence is suspicious")
+    options.add_argument(
+        "--detector",
+        default="calibrated",
+        help="how long a client may be silent before it is down (calibrated)",
+    )
     options.add_time(
-        "--interval", within=HEARTBEAT, default=1.0, help="between heartbeats that do not say (1s)"
+        "--interval",
+        within=HEARTBEAT,
+        default=1.0,
+        help="assumed interval of clients that do not state theirs, at least (1s)",
     )
     options.add_argument(
         "--key",
         "--keys",
         dest="keys",
         metavar="FILE",
-        help="let in only what is sealed with one of these keys",
+        help="accept only heartbeats that are signed with a key from this file",
     )
-    options.add_argument("--answer", action="store_true", help="answer with number and time difference")
-    options.add_argument("--losses", action="store_true", help="tell of each loss")
-    options.add_argument("--all", action="store_true", help="tell also who is late or suspect, and no longer")
     options.add_argument(
-        "--exec", metavar="COMMAND", help="run this for each event, but not for late, suspect and lost ones"
+        "--answer", action="store_true", help="answer each heartbeat with its number and the time difference"
+    )
+    options.add_argument("--losses", action="store_true", help="also print each loss")
+    options.add_argument(
+        "--all",
+        action="store_true",
+        help="also print clients that are late or suspect, and when they recover",
+    )
+    options.add_argument(
+        "--exec", metavar="COMMAND", help="run this for each event, except late, suspect and lost"
     )
     options.add_argument(
         "--on",
         type=event_names,
         metavar="EVENTS",
-        help="run --exec for these events alone, such as down,bye (all notable ones)",
+        help="run COMMAND for these events only, such as down,bye",
     )
-    options.add_argument("--state", metavar="DIR", help="keep here what is known, and go on from it")
-    options.add_argument("--log", metavar="FILE", help="add the events to this CSV file")
     options.add_argument(
-        "--max-clients", type=whole(1, 10_000_000), default=10_000, metavar="N", help="most clients (10000)"
+        "--state",
+        metavar="DIR",
+        help="save the clients in this directory, and continue from it after a restart",
+    )
+    options.add_argument("--log", metavar="FILE", help="append the events to this CSV file")
+    options.add_argument(
+        "--max-clients",
+        type=whole(1, 10_000_000),
+        default=10_000,
+        metavar="N",
+        help="maximum number of clients (10000)",
     )
     options.add_argument(
         "--per-prefix",
         type=whole(1, 10_000_000),
         default=1024,
         metavar="N",
-        help="most without a seal from one network, /24 or /64 (1024)",
+        help="maximum number of clients of one network, /24 or /64, without keys (1024)",
     )
     options.add_argument(
         "--witness",
         metavar="HOST:PORT",
-        help="ping this: without an answer and without heartbeats, clients are unknown and not down",
+        help="ping this host: without its answer and without heartbeats, clients are unknown and not down",
     )
     options.add_time(
-        "--idle", within=LINGER, default=60.0, help="tell when nobody is heard so long; 0: not (1m)"
+        "--idle",
+        within=LINGER,
+        default=60.0,
+        help="report when no heartbeat arrives for this long; 0 disables it (1m)",
     )
     return options
 
