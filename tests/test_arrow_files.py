@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,22 @@ def of_ipc_by_polars(content: bytes) -> object:
     return stats.loss(frame), stats.round_trip(frame)
 
 
+def of_parquet_by_duckdb(content: bytes) -> object:
+    """Read with DuckDB, which refuses much, but hands on text that it did not check."""
+    import duckdb
+
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as connection:
+        file.write(content)
+        file.flush()
+        try:
+            read = connection.read_parquet(file.name)
+        except (duckdb.Error, RuntimeError, UnicodeDecodeError):
+            return None
+        with suppress(duckdb.Error):
+            return stats.loss(read), stats.round_trip(read)
+    return None
+
+
 def of_buffers(content: bytes) -> object:
     core = _core.run_from_buffers(content)
     return core.csv_lines(0, len(core)), stats.loss(
@@ -84,6 +101,22 @@ def of_buffers(content: bytes) -> object:
 def parquet(run: udpping.Run) -> bytes:
     whole = io.BytesIO()
     run.to_parquet(whole)
+    return whole.getvalue()
+
+
+def plain_parquet(run: udpping.Run) -> bytes:
+    """Write few columns as they are, so that most changes are changes of values."""
+    pa: Any = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    whole, names = io.BytesIO(), ["target", "seq", "rtt_ns", "status", "copies"]
+    table = pa.table(run).select(names)
+    table = table.cast(
+        pa.schema([(name, pa.string() if name in {"target", "status"} else pa.int64()) for name in names])
+    )
+    pq.write_table(
+        table, whole, compression="none", use_dictionary=False, write_statistics=False, store_schema=False
+    )
     return whole.getvalue()
 
 
@@ -131,6 +164,7 @@ def of_structures(content: bytes) -> object:
 WAYS: dict[str, tuple[Callable[[udpping.Run], bytes], Callable[[bytes], object]]] = {
     "parquet": (parquet, of_parquet),
     "parquet by polars": (parquet, of_parquet_by_polars),
+    "parquet by duckdb": (plain_parquet, of_parquet_by_duckdb),
     "ipc": (ipc, of_ipc),
     "ipc by polars": (ipc, of_ipc_by_polars),
     "structures": (structures, of_structures),
@@ -180,8 +214,9 @@ def main(way: str, seed: int, count: int) -> None:
 @pytest.mark.timeout(TIME_LIMIT)
 @pytest.mark.parametrize("way", WAYS)
 def test_no_byte_that_is_changed_does_more_than_an_error(way: str) -> None:
-    if "polars" in way:
-        pytest.importorskip("polars")
+    for library in ("polars", "duckdb"):
+        if library in way:
+            pytest.importorskip(library)
     if way.startswith(("parquet", "ipc")):
         pytest.importorskip("pyarrow")
     done = subprocess.run(
@@ -257,6 +292,65 @@ def test_columns_that_are_none_of_ours_are_not_read(tmp_path: Path, name: str, b
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, f"{[len(RUN)] * 3}\n"), done.stderr
+
+
+TYPES = [
+    *("tinyint", "utinyint", "integer", "ubigint", "hugeint", "uhugeint", "float", "double", "decimal(4,0)"),
+    *("decimal(38,5)", "varchar", "blob", "boolean", "date", "time", "timetz", "timestamp", "timestamp_s"),
+    *("timestamp_ns", "timestamptz", "interval", "uuid", "bit", "bignum", "json", "integer[]", "integer[3]"),
+    *("struct(a integer)", "map(varchar,integer)", "union(a integer)", "enum('reply','1')"),
+]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "arrow_lossless_conversion=false",
+        "arrow_lossless_conversion=true",
+        "produce_arrow_string_view=true",
+        "arrow_large_buffer_size=true",
+        "arrow_output_list_view=true",
+    ],
+)
+def test_columns_of_duckdb_of_any_type_and_name_are_read_or_refused(setting: str) -> None:
+    duckdb: Any = pytest.importorskip("duckdb")
+    pa: Any = pytest.importorskip("pyarrow")
+    connection = duckdb.connect()
+    connection.execute(f"set {setting}")
+    run = connection.from_arrow(pa.table(RUN).select(["target", "seq", "rtt_ns", "status", "copies"]))
+    refused: dict[str, str] = {}
+    for name, kind in product(("target", "rtt_ns", "status"), TYPES):
+        for value in (f"try_cast({name} as {kind})", f"null::{kind}"):
+            # DuckDB has no such cast, or an older version has no such type.
+            with suppress(duckdb.Error):
+                column = run.project(f"* replace ({value} as {name})")
+                try:
+                    stats.loss(column)
+                except udpping.ConfigError as error:
+                    refused[kind] = str(error)
+    assert {"blob", "interval", "map(varchar,integer)", "integer[]"} <= refused.keys()
+    for name in ("a\0b", "\x1b[2J", "\u202e", "a\nb", "x" * 10_000):
+        assert stats.loss(run.project(f'*, 1 as "{name}"')) == stats.loss(RUN)
+        with pytest.raises(udpping.ConfigError, match="without rtt_ns") as caught:
+            stats.loss(run.project(f'seq, 1 as "{name}"'))
+        refused[name] = str(caught.value)
+    assert all(text.isprintable() and "report" not in text and len(text) < 500 for text in refused.values())
+
+
+@pytest.mark.parametrize("content", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("name", ["status", "target"])
+def test_text_of_duckdb_that_is_no_utf_8_is_refused(name: str, content: bytes) -> None:
+    duckdb: Any = pytest.importorskip("duckdb")
+    pa: Any = pytest.importorskip("pyarrow")
+    offsets = pa.py_buffer(offsets_of(len(RUN), len(content), 4))
+    column = pa.StringArray.from_buffers(len(RUN), offsets, pa.py_buffer(content * len(RUN)))
+    table = pa.table(RUN)
+    connection = duckdb.connect()
+    connection.register("run", table.set_column(table.column_names.index(name), name, column))
+    with pytest.raises(udpping.ConfigError) as caught:
+        stats.loss(connection.sql("from run"))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("by", LOADS)
