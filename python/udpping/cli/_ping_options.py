@@ -174,7 +174,7 @@ def _add_pace(options: Parser) -> None:
         "-i",
         "--interval",
         within=WAIT,
-        help=f"time from one ping to a host to the next (default: {INTERVAL:g}s)",
+        help=f"time between two pings to a host (default: {INTERVAL:g}s)",
     )
     options.add_argument(
         "-f",
@@ -196,7 +196,7 @@ def _add_pace(options: Parser) -> None:
         help="busy-poll for replies: the shortest round trips, but a full processor core",
     )
     options.add_time(
-        "--spin", within=SPIN, help="busy-wait so long before a ping is due (default: as late as waits end)"
+        "--spin", within=SPIN, help="busy-wait this long before a ping is due (default: adaptive)"
     )
     options.add_time(
         "-W",
@@ -205,7 +205,7 @@ def _add_pace(options: Parser) -> None:
         default=TIMEOUT,
         help=f"how long to wait for a reply (default: {TIMEOUT:g}s)",
     )
-    options.add_time("-w", "--deadline", within=SIMULATION, help="stop after so long, whatever was received")
+    options.add_time("-w", "--deadline", within=SIMULATION, help="end the run after this time")
     options.add_time(
         "-l",
         "--linger",
@@ -231,11 +231,11 @@ def _add_socket(options: Parser) -> None:
         help=f"port, where HOST has none (default: {DEFAULT_PORT})",
     )
     options.add_argument(
-        "-s", "--size", type=whole(1, MAX_PAYLOAD), metavar="BYTES", help="bytes of payload of a ping"
+        "-s", "--size", type=whole(1, MAX_PAYLOAD), metavar="BYTES", help="bytes of payload in each ping"
     )
     options.add_argument("-I", "--bind", metavar="ADDRESS", help="local IP address or interface to send from")
-    options.add_argument("--ttl", type=whole(1, 255), metavar="N", help="most hops of a ping")
-    options.add_argument("--dscp", type=whole(0, 63), metavar="N", help="class of service (DSCP) of a ping")
+    options.add_argument("--ttl", type=whole(1, 255), metavar="N", help="hop limit of pings")
+    options.add_argument("--dscp", type=whole(0, 63), metavar="N", help="class of service (DSCP) of pings")
     options.add_argument("--df", action="store_true", help="forbid routers to fragment pings")
     options.add_argument(
         "-b",
@@ -254,4 +254,6 @@ def _add_output(options: Parser) -> None:
     options.add_argument("-n", "--numeric", action="store_true", help="print addresses without names in rows")
     options.add_argument("-v", "--verbose", action="store_true", help="print the payload of each reply too")
     options.add_argument("-q", "--quiet", action="store_true", help="print the summary only")
-    options.add_time("-Q", "--interim", within=WAIT, help="as -q, with a line for each host every so often")
+    options.add_time(
+        "-Q", "--interim", within=WAIT, help="as -q, and print the counts of each host at this interval"
+    )
