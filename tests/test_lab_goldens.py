@@ -139,7 +139,9 @@ def served(server: Server) -> None:
             print_all(server.handled(event))
     if server.idle:
         print_all(server.silence(server.idle))
-    counts = dict.fromkeys(("received", "answered", "dropped", "delayed", "waiting", "errors"), 0)
+    counts = dict.fromkeys(
+        ("received", "answered", "dropped", "delayed", "waiting", "errors", "copies", "damaged"), 0
+    )
     counts |= {"received": 7, "answered": 5, "dropped": 2}
     print_all(server.end(Counters({**counts, "kernel_drops": None, "clients": 4, "unlogged": 0})))
 

@@ -8,8 +8,9 @@
 
 `Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure round
 trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the models
-a server can follow, and `fit` finds those of a measured path. `Heartbeat` says that a program is alive, and
-`compare_detectors` shows how the failure detectors of `detect` do on a path. `stats` turns a run, or any
+a server can follow, and `fit` finds those of a measured path; a `Link` is all that a path does.
+`Heartbeat` says that a program is alive, and `compare_detectors` shows how the failure detectors of `detect`
+do on a path. `stats` turns a run, or any
 table of pings, into numbers with a standard behind each; `theory` says what chance does to pings, exactly.
 `testing` has a far end for the tests of UDP clients, which does as it is told. `errors` has everything that
 is raised. Every result is a table.
@@ -18,6 +19,7 @@ is raised. Every result is a table.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim, stats, testing, theory
+    from udpping._args.link import Link
     from udpping._args.targets import Target
     from udpping._figures.fit import DelayFit, Fit, LossFit, fit
     from udpping._figures.steady import Segment, Steadiness
@@ -58,6 +60,7 @@ __all__ = [
     "Fit",
     "Heartbeat",
     "Interrupted",
+    "Link",
     "Log",
     "LogRow",
     "LossFit",
@@ -110,6 +113,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("DelayFit", "Fit", "LossFit", "fit"), "_figures.fit"),
         **dict.fromkeys(("Segment", "Steadiness"), "_figures.steady"),
         "Heartbeat": "_services.heartbeat",
+        "Link": "_args.link",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_services.ping"),
         "live": "_live",
         "load": "_files.load",

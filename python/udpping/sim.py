@@ -7,6 +7,7 @@ from udpping._args import checks
 from udpping._args.durations import HEARTBEAT, SIMULATION, seconds
 from udpping._args.grammar import delay_text, detector_text, loss_text
 from udpping._args.keywords import suggests_keywords
+from udpping._args.link import link_text
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, checked
 from udpping._results.run import SimRun, Summary
 from udpping._results.settings import measured
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike, LossLike
+    from udpping._args.link import LinkLike
     from udpping.detect import Detector
 
 __all__ = ["Watched", "heartbeat", "ping"]
@@ -41,6 +43,8 @@ def ping(
     schedule: str = SCHEDULE,
     loss: "LossLike" = 0,
     delay: "DelayLike" = 0,
+    up: "LinkLike" = "",
+    down: "LinkLike" = "",
     reply: str = "upper",
     seed: int | None = None,
     scope: str | None = None,
@@ -83,6 +87,8 @@ def ping(
     path: dict[str, Any] = {
         "loss": loss_text(loss),
         "delay": delay_text(delay),
+        "up": link_text("up", up),
+        "down": link_text("down", down),
         "reply": checks.text("reply", reply),
         "seed": None if seed is None else checks.any_whole("seed", seed),
         "scope": None if scope is None else checks.text("scope", scope),

@@ -67,13 +67,15 @@ pub struct Responder {
 }
 
 counters! {
-    /// What a server has done so far. Once every reply is sent, `received` is the sum of `answered`, `dropped`
-    /// and `errors`; before that, the difference is `waiting`. The driver fills in `waiting`, `kernel_drops`, `clients` and
+    /// What a server has done so far. Once every reply is sent, `received` and `copies` together are the sum of `answered`,
+    /// `dropped` and `errors`; before that, the difference is `waiting`. The driver fills in `waiting`, `kernel_drops`, `clients` and
     /// `unlogged`.
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     answered: u64 = Counter, "replies", "Replies that were sent.";
-    dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, by the loss model, and nothing else.";
+    dropped: u64 = Counter, "datagrams", "Datagrams dropped on purpose, by what the link does, and nothing else.";
     delayed: u64 = Counter, "replies", "Replies that were held back on purpose.";
+    copies: u64 = Counter, "replies", "Further replies to the same datagram, by duplication on purpose.";
+    damaged: u64 = Counter, "datagrams", "Datagrams that were cut or changed on purpose, on their way or on that of the reply.";
     waiting: u64 = Gauge, "replies", "Replies that are held back now.";
     errors: u64 = Counter, "replies",
         "Replies that could not be given: the system refused to send them, they found no room to wait, or they \
@@ -96,10 +98,16 @@ impl Echo {
     /// `upper` and `same` allocate nothing once `out` has room and the client is known.
     pub fn decide(&mut self, source: SocketAddr, now: Moment, datagram: &[u8], out: &mut Vec<u8>) -> Fate {
         out.clear();
-        let fate = self.link.round_trip(source, Packet { at: now.mono, len: datagram.len() });
+        let arrival = Arrival { at: now, ..Arrival::default() };
+        let request = Packet { at: now.mono, len: datagram.len() };
+        let reply = &self.responder.reply;
+        let fate = self
+            .link
+            .client(source)
+            .round_trip_with(request, |damage, lost| reply.length(datagram, damage, &arrival, lost));
         self.responder.received(&fate, now.mono);
         if !fate.deliveries.is_empty() {
-            self.responder.write(&fate, &Arrival { at: now, ..Arrival::default() }, datagram, out);
+            self.responder.write(&fate, &arrival, datagram, out);
         }
         fate
     }
@@ -120,12 +128,17 @@ impl Responder {
     pub fn received(&mut self, fate: &Fate, now: Nanos) {
         self.counters.received += 1;
         self.counters.dropped += u64::from(fate.deliveries.is_empty());
+        self.counters.copies += (fate.deliveries.len() as u64).saturating_sub(1);
+        let is_whole = fate.deliveries.is_empty() || fate.up.is_none() && fate.down.is_none();
+        self.counters.damaged += u64::from(!is_whole);
         self.counters.delayed += fate.deliveries.iter().filter(|delivery| delivery.at > now).count() as u64;
     }
 
     /// Appends the reply to a datagram to `out`.
     pub fn write(&self, fate: &Fate, arrival: &Arrival, datagram: &[u8], out: &mut Vec<u8>) {
-        self.reply.write(datagram, arrival, fate.lost_before, out);
+        let start = out.len();
+        self.reply.write_damaged(datagram, fate.up, arrival, fate.lost_before, out);
+        fate.down.apply(out, start);
     }
 
     /// How far the reply to a request that came with so many hops `left` may go.
@@ -163,6 +176,8 @@ impl Sum for Counters {
             answered: sum.answered + part.answered,
             dropped: sum.dropped + part.dropped,
             delayed: sum.delayed + part.delayed,
+            copies: sum.copies + part.copies,
+            damaged: sum.damaged + part.damaged,
             errors: sum.errors + part.errors,
             ..sum
         })

@@ -85,7 +85,8 @@ impl Server {
         for socket in &sockets {
             socket.enable_gro();
         }
-        let shared = LinkState { link: Link::new(echo.link), log: Log::new(record) };
+        let shared =
+            LinkState { link: Link::new(echo.link), log: Log::new(record), reply: echo.reply.clone() };
         let deciders = (0..workers).map(|_| Responder::new(echo.reply.clone())).collect();
         Ok(Self {
             bound,
@@ -136,7 +137,7 @@ impl Server {
         let workers =
             self.state.workers().map(|worker| (worker.decider.counters(), worker.delayed.len() as u64));
         let (counters, waiting): (Vec<_>, Vec<_>) = workers.unzip();
-        let LinkState { link, log } = &*self.state.shared();
+        let LinkState { link, log, .. } = &*self.state.shared();
         Counters {
             waiting: waiting.into_iter().sum(),
             kernel_drops,

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyTuple};
 
-use super::args::{link_plan, number, pair, parse, seed_to_python};
+use super::args::{number, pair, parse, seed_of, seed_to_python};
 use super::facts::{Facts, counts};
 use super::lookup::listening;
 use super::service;
@@ -24,6 +24,10 @@ pub(super) struct EchoServer {
     #[pyo3(get)]
     delay: String,
     #[pyo3(get)]
+    up: String,
+    #[pyo3(get)]
+    down: String,
+    #[pyo3(get)]
     reply: String,
     #[pyo3(get)]
     scope: String,
@@ -35,13 +39,15 @@ pub(super) struct EchoServer {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, reply, utc_offset, seed, scope, record, port_tries, workers, gso))]
+    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso))]
     fn new(
         py: Python<'_>,
         host: String,
         port: i64,
         loss: &str,
         delay: &str,
+        up: &str,
+        down: &str,
         reply: &str,
         utc_offset: i32,
         seed: Option<&Bound<'_, PyInt>>,
@@ -51,9 +57,10 @@ impl EchoServer {
         workers: i64,
         gso: bool,
     ) -> PyResult<Self> {
-        let plan = echo_plan(loss, delay, reply, seed, scope)?;
+        let plan = echo_plan([loss, delay, up, down], reply, seed, scope)?;
         let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
         let (loss, delay) = (plan.link.up.loss.to_string(), plan.link.down.delay.to_string());
+        let (up, down) = (plan.link.up.to_string(), plan.link.down.to_string());
         let (seed, scope) = (plan.link.seed.to_string(), plan.link.scope().to_string());
         let (reply, can_amplify) = (plan.reply.to_string(), plan.reply.can_amplify());
         let settings = Settings {
@@ -67,7 +74,7 @@ impl EchoServer {
             gso,
         };
         let server = py.detach(|| Server::bind(settings))?;
-        Ok(Self { server, seed, loss, delay, reply, scope, can_amplify })
+        Ok(Self { server, seed, loss, delay, up, down, reply, scope, can_amplify })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
@@ -161,13 +168,14 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
 
 /// Builds the plan of a server from the texts of the Python API.
 pub(super) fn echo_plan(
-    loss: &str,
-    delay: &str,
+    [loss, delay, up, down]: [&str; 4],
     reply: &str,
     seed: Option<&Bound<'_, PyInt>>,
     scope: Option<&str>,
 ) -> PyResult<EchoPlan> {
     let scope = scope.map(parse::<Scope>).transpose()?;
-    let link = LinkPlan { scope, ..link_plan(loss, delay, seed)? };
+    let seed = seed_of(seed)?;
+    let link = LinkPlan::between(parse(up)?, parse(down)?, parse(loss)?, parse(delay)?, seed)?;
+    let link = LinkPlan { scope, ..link };
     Ok(EchoPlan { link, reply: parse::<Reply>(reply)? })
 }

@@ -1,4 +1,4 @@
-//! Parses and describes the texts of losses and delays for Python, and lets it draw from them.
+//! Parses and describes the texts of links, losses and delays for Python, and lets it draw from them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use pyo3::types::{IntoPyDict, PyDict, PyInt};
 
 use super::args::{link_plan, parse, seed_to_python};
 use crate::logic::Nanos;
-use crate::logic::link::{Delay, Fate, Link, Loss, Packet};
+use crate::logic::link::{Delay, Fate, Impairments, Link, Loss, Packet};
 
 /// The canonical text of a loss model.
 #[pyfunction]
@@ -26,6 +26,12 @@ pub(super) fn check_bernoulli(text: &str) -> PyResult<String> {
 #[pyfunction]
 pub(super) fn check_delay(text: &str) -> PyResult<String> {
     parse::<Delay>(text).map(|delay| delay.to_string())
+}
+
+/// The canonical text of a direction of a link.
+#[pyfunction]
+pub(super) fn check_link(text: &str) -> PyResult<String> {
+    parse::<Impairments>(text).map(|link| link.to_string())
 }
 
 /// The share of datagrams that a loss model loses in the long run, if it has one.

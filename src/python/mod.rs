@@ -59,7 +59,9 @@ mod _core {
     #[pymodule_export]
     use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]
-    use super::link::{LinkStream, check_bernoulli, check_delay, check_loss, loss_model, mean_loss};
+    use super::link::{
+        LinkStream, check_bernoulli, check_delay, check_link, check_loss, loss_model, mean_loss,
+    };
     #[pymodule_export]
     use super::log_file::LogFile;
     #[pymodule_export]

@@ -26,17 +26,19 @@ type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
 
 /// Pings a simulated server; returns the rows, the summary and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (options: "dict[str, object]", *, loss, delay, reply, seed, scope) -> "tuple[Table, dict[str, int | float | None], int]")]
+#[pyo3(signature = (options: "dict[str, object]", *, loss, delay, up, down, reply, seed, scope) -> "tuple[Table, dict[str, int | float | None], int]")]
 pub(super) fn sim_ping<'py>(
     py: Python<'py>,
     options: &Bound<'py, PyDict>,
     loss: &str,
     delay: &str,
+    up: &str,
+    down: &str,
     reply: &str,
     seed: Option<&Bound<'py, PyInt>>,
     scope: Option<&str>,
 ) -> PyResult<Outcome<'py>> {
-    let echo = echo_plan(loss, delay, reply, seed, scope)?;
+    let echo = echo_plan([loss, delay, up, down], reply, seed, scope)?;
     // Virtual time has no zone but UTC.
     let plan = plan(options, echo.link.seed.clone(), 0)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;

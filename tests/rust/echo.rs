@@ -262,3 +262,24 @@ fn a_follower_gets_each_datagram_and_its_decision() {
     server.stop();
     assert!(server.next(LONG).expect("no failure").is_none() && server.exhausted());
 }
+
+#[test]
+fn what_a_link_does_to_bytes_and_copies_is_on_the_wire_of_both_backends() {
+    for backend in [Backend::best(), Backend::Portable] {
+        let mut settings = Settings { backend, ..settings("127.0.0.1", "0", "0") };
+        let link = &mut settings.echo.link;
+        link.up = "truncate=4; duplicate=1; first=1".parse().expect("a link");
+        link.down = "corrupt=1,2; delay=1ms; first=1".parse().expect("a link");
+        settings.echo.reply = "same".parse().expect("a reply");
+        let server = serve(settings);
+        let client = client(Ipv4Addr::LOCALHOST.into());
+        assert_eq!(ask(&client, server.address(), b"hello").0, b"hello", "{backend:?}");
+        let one = ask(&client, server.address(), &[0; 9]).0;
+        let mut other = [1; 9];
+        let length = client.recv(&mut other).expect("a copy");
+        assert_eq!((one.len(), &other[..length]), (4, &one[..]), "{backend:?}");
+        assert_eq!(one.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2, "{backend:?}");
+        let counters = server.counters();
+        assert_eq!((counters.received, counters.copies, counters.damaged), (2, 1, 1));
+    }
+}

@@ -77,7 +77,8 @@ class LogRow(NamedTuple):
     verdict: str
     """`answer`, `drop` (lost on purpose) or `error` (it should have been answered, and could not be)."""
     reason: str | None
-    """Why it was not answered: `loss`; `full` (too many replies waiting); `send` (the system refused, or the
+    """Why it was not answered: `loss`; `mtu` (too long for the link), `queue` (the link's was full) or
+    `schedule` (nothing passed then); `full` (too many replies waiting); `send` (the system refused, or the
     datagram came with the server's own address)."""
     delay_ns: int | None
     """How long its reply was held back on purpose."""

@@ -4,6 +4,7 @@ from udpping import _core
 from udpping._args import checks, durations
 from udpping._args.grammar import delay_text, loss_text, utc_offset
 from udpping._args.limits import DEFAULT_PORT
+from udpping._args.link import link_text
 from udpping._args.targets import is_loopback
 from udpping._results.rows import Event, LogRow
 from udpping._services.service import Listener, next_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike, LossLike
+    from udpping._args.link import LinkLike
 
 LOG_ROWS = 1_000_000
 """Rows that `record=True` keeps."""
@@ -24,7 +26,8 @@ LOG_ROWS = 1_000_000
 class Counters:
     """What a server has done so far: a snapshot. `None` stands for what the system does not tell.
 
-    Every datagram that was received is answered, dropped, waiting, or an error.
+    Every datagram that was received, and every copy made on purpose, is answered, dropped, waiting, or an
+    error.
 
     >>> import udpping
     >>> with udpping.Server(port=0, loss="pattern:.x") as server:
@@ -40,9 +43,13 @@ class Counters:
     answered: int
     """Replies that were sent."""
     dropped: int
-    """Datagrams lost on purpose, by the loss model, and nothing else."""
+    """Datagrams dropped on purpose, by what the link does, and nothing else."""
     delayed: int
     """Replies that were held back on purpose."""
+    copies: int
+    """Further replies to the same datagram, by duplication on purpose."""
+    damaged: int
+    """Datagrams that were cut or changed on purpose, on their way or on that of the reply."""
     waiting: int
     """Replies that are held back now."""
     errors: int
@@ -75,6 +82,8 @@ class Counters:
         )
         others = {
             "delayed": self.delayed,
+            "copies": self.copies,
+            "damaged": self.damaged,
             "waiting": self.waiting,
             "errors": self.errors,
             "dropped by the kernel": self.kernel_drops,
@@ -116,6 +125,9 @@ class Server(Listener["_core.EchoServer"]):
       `udpping.loss`.
     * `delay`: how long a reply is held back, at most 1 hour: seconds, `"50ms"`, or a model of
       `udpping.delay`.
+    * `up`, `down`: all that happens to requests on their way, and to replies on theirs: a `udpping.Link`, or
+      its text (`"loss=5%; rate=1Mbit/s"`). `loss` is that of `up` and `delay` that of `down`, so each is
+      given once.
     * `reply`: `"upper"` (the request in ASCII capitals), `"same"`, or a text with the fields `{message}`,
       `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`, `{lost}` (what this
       client lost on purpose since its last reply) and `{pad:1024}` (NULs up to that length). What such a text
@@ -156,6 +168,8 @@ class Server(Listener["_core.EchoServer"]):
         *,
         loss: "LossLike" = 0,
         delay: "DelayLike" = 0,
+        up: "LinkLike" = "",
+        down: "LinkLike" = "",
         reply: str = "upper",
         seed: int | None = None,
         scope: str | None = None,
@@ -169,6 +183,8 @@ class Server(Listener["_core.EchoServer"]):
             checks.whole("port", port),
             loss=loss_text(loss),
             delay=delay_text(delay),
+            up=link_text("up", up),
+            down=link_text("down", down),
             reply=checks.text("reply", reply),
             utc_offset=utc_offset(),
             seed=None if seed is None else checks.any_whole("seed", seed),
@@ -247,6 +263,16 @@ class Server(Listener["_core.EchoServer"]):
     def delay(self) -> str:
         """The delay in force, as text."""
         return self._core.delay
+
+    @property
+    def up(self) -> str:
+        """What happens to requests on their way, as text; empty for nothing."""
+        return self._core.up
+
+    @property
+    def down(self) -> str:
+        """What happens to replies on their way, as text; empty for nothing."""
+        return self._core.down
 
     @property
     def reply(self) -> str:

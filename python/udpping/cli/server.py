@@ -26,10 +26,12 @@ LOSS:  0.3  30%  4/11  burst:5%,3 (in runs of 3)  gilbert-elliott:1%,25%,loss_ba
        pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x
 DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms,base=20ms
        lognormal:median=5ms,sigma=0.8,base=20ms  gamma:mean=5ms,shape=2,base=20ms
+LINK:  "loss=burst:5%,3; delay=40ms", of loss delay jitter reorder duplicate corrupt truncate mtu rate queue
+       schedule first
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
 
 
-SETTINGS = ("loss", "delay", "reply", "seed", "scope", "port_tries", "workers", "gso")
+SETTINGS = ("loss", "delay", "up", "down", "reply", "seed", "scope", "port_tries", "workers", "gso")
 
 
 def main(words: list[str]) -> int:
@@ -104,10 +106,15 @@ def bind(options: "Namespace") -> Server:
 def announce(server: Server, report: Report) -> None:
     host, port = server.bound
     here, elsewhere = hosts.ways("ping", server.bound, server.address)
-    settings = {name: getattr(server, name) for name in ("loss", "delay", "reply", "seed", "scope")}
+    settings = {
+        name: getattr(server, name) for name in ("loss", "delay", "up", "down", "reply", "seed", "scope")
+    }
     report.record("start", bound=host, port=port, **settings, client=here, clients_elsewhere=elsewhere)
     report.say(hosts.whereabouts(server.bound))
     report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
+    for name, link in (("up", server.up), ("down", server.down)):
+        if link:
+            report.say(f"{name}: {link}")
     report.ways(here, elsewhere)
     report.say("Ctrl-C ends it and prints the counters")
 
@@ -127,6 +134,11 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     add_listener(options, DEFAULT_PORT)
     options.add_argument("--loss", default="0", help="what to lose (nothing)")
     options.add_argument("--delay", default="0", help="how long to hold replies back (not at all)")
+    if profile is None:
+        options.add_argument("--up", metavar="LINK", default="", help="what happens to requests (nothing)")
+        options.add_argument("--down", metavar="LINK", default="", help="what happens to replies (nothing)")
+    else:
+        options.set_defaults(up="", down="")
     options.add_argument("--reply", default="upper", help="what to answer (upper)")
     options.add_argument(
         "--seed",

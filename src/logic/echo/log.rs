@@ -177,11 +177,12 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::logic::link::Deliveries;
+    use crate::logic::link::{Damage, Deliveries};
 
     fn note(log: &mut Log, number: u64, lost: bool) -> Option<LogEntry> {
         let deliveries = if lost { Deliveries::dropped(Reason::Loss) } else { Deliveries::one(12) };
-        let fate = Fate { client: 3, number, deliveries, lost_before: 0 };
+        let (up, down) = (Damage::NONE, Damage::NONE);
+        let fate = Fate { client: 3, number, deliveries, up, down, lost_before: 0 };
         let source = (Ipv4Addr::LOCALHOST, 9).into();
         log.push(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::logic::codec::template::Template;
+use crate::logic::link::Damage;
 use crate::logic::{Arrival, Invalid, Nanos};
 
 /// The reply to a request.
@@ -44,8 +45,37 @@ impl Reply {
         }
     }
 
+    /// The length of the reply to a request to which that happened on its way.
+    pub fn length(&self, request: &[u8], damage: Damage, arrival: &Arrival, lost: u64) -> usize {
+        match self {
+            Self::Upper | Self::Same => damage.length(request.len()),
+            Self::Template(_) => {
+                let mut reply = Vec::new();
+                self.write_damaged(request, damage, arrival, lost, &mut reply);
+                reply.len()
+            }
+        }
+    }
+
+    /// Appends the reply to a request to which that happened on its way.
+    pub(super) fn write_damaged(
+        &self,
+        request: &[u8],
+        damage: Damage,
+        arrival: &Arrival,
+        lost: u64,
+        out: &mut Vec<u8>,
+    ) {
+        if damage.is_none() {
+            return self.write(request, arrival, lost, out);
+        }
+        let mut arrived = request.to_vec();
+        damage.apply(&mut arrived, 0);
+        self.write(&arrived, arrival, lost, out);
+    }
+
     /// Appends the reply to `out`.
-    pub(super) fn write(&self, request: &[u8], arrival: &Arrival, lost: u64, out: &mut Vec<u8>) {
+    fn write(&self, request: &[u8], arrival: &Arrival, lost: u64, out: &mut Vec<u8>) {
         match self {
             Self::Upper => {
                 let start = out.len();

@@ -1,35 +1,13 @@
-//! One datagram on a link, and what happens to it: the list of its deliveries, empty if it is dropped.
+//! What happens to a datagram on a link: the list of its deliveries, empty if it is dropped.
 
 use std::ops::{Deref, DerefMut};
 
+use super::damage::Damage;
 use crate::logic::Nanos;
-use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::words::words;
 
 /// Deliveries of one datagram; no more are made.
-const MOST_DELIVERIES: usize = 4;
-
-/// One datagram, as a link sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packet {
-    /// When it is sent.
-    pub at: Nanos,
-    /// Bytes of its payload.
-    pub len: usize,
-}
-
-/// A packet of a stream, and the random numbers that decide on it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Transmission<'a> {
-    pub(super) seed: &'a Seed,
-    pub(super) uniforms: &'a Uniforms,
-    pub(super) direction: Direction,
-    /// The client whose uniforms are drawn.
-    pub(super) client: u32,
-    /// Its number in its stream, from 1.
-    pub(super) number: u64,
-    pub(super) packet: Packet,
-}
+pub(super) const MOST_DELIVERIES: usize = 8;
 
 /// What happens to a request and its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +18,10 @@ pub struct Fate {
     pub number: u64,
     /// When replies arrive.
     pub deliveries: Deliveries,
+    /// What happened to the bytes of the request.
+    pub up: Damage,
+    /// What happened to those of the reply.
+    pub down: Damage,
     /// How many requests of this client were dropped since the last that was not.
     pub lost_before: u64,
 }
@@ -66,17 +48,16 @@ words! {
         None = "",
         /// The link lost it.
         Loss = "loss",
+        /// It was longer than the link takes.
+        Mtu = "mtu",
+        /// The queue in front of the link was full.
+        Queue = "queue",
+        /// Nothing passed at that time.
+        Schedule = "schedule",
         /// Too many replies were waiting.
         Full = "full",
         /// The send failed.
         Send = "send",
-    }
-}
-
-impl Transmission<'_> {
-    /// Its uniform for an effect.
-    pub(super) fn uniform(&self, effect: Effect) -> u64 {
-        self.uniforms.draw(self.direction, self.client, effect, self.number - 1)
     }
 }
 
@@ -98,11 +79,12 @@ impl Deliveries {
         self.reason
     }
 
-    /// Adds the deliveries of another list, or takes over its reason if neither has any.
-    pub(super) fn extend(&mut self, other: &Self) {
-        other.iter().for_each(|delivery| self.push(*delivery));
-        if self.is_empty() {
-            self.reason = other.reason;
+    /// Adds a copy that arrives, or, if none does, why not.
+    pub(super) fn add(&mut self, arrival: Result<Nanos, Reason>) {
+        match arrival {
+            Ok(at) => self.push(Delivery { at }),
+            Err(reason) if self.is_empty() => self.reason = reason,
+            Err(_) => {}
         }
     }
 
@@ -138,14 +120,14 @@ mod tests {
     fn a_list_keeps_its_order_and_its_bound() {
         let mut list = Deliveries::dropped(Reason::Loss);
         assert_eq!((list.len(), list.reason()), (0, Reason::Loss));
-        (0..9).for_each(|at| list.push(Delivery { at }));
-        assert_eq!(list.iter().map(|delivery| delivery.at).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        (0..19).for_each(|at| list.add(Ok(at)));
+        assert!(list.iter().map(|delivery| delivery.at).eq(0..8));
         assert_eq!(list.reason(), Reason::None);
         let mut list = Deliveries::dropped(Reason::None);
-        list.extend(&Deliveries::dropped(Reason::Loss));
-        assert_eq!((list.is_empty(), list.reason()), (true, Reason::Loss));
-        list.extend(&Deliveries::one(7));
-        list.extend(&Deliveries::dropped(Reason::Loss));
+        list.add(Err(Reason::Queue));
+        assert_eq!((list.is_empty(), list.reason()), (true, Reason::Queue));
+        list.add(Ok(7));
+        list.add(Err(Reason::Queue));
         assert_eq!(list, Deliveries::one(7));
     }
 }

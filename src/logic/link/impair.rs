@@ -1,11 +1,20 @@
-//! What one direction of a link does to a datagram: each impairment in turn, in the order of the fields.
+//! What one direction of a link does to a datagram, in this order: loss, mtu, truncate, corrupt, duplicate, and for each
+//! copy schedule, rate, jitter, delay, reorder. What is lost has no copies and takes no room in the queue.
 //!
-//! An impairment takes the list of deliveries and drops, delays, adds or changes them. It draws from uniforms of its own
-//! effect, so none moves the draws of another.
+//! Each draws from uniforms of its own effect, so none moves the draws of another. The loss of each datagram is decided,
+//! also of those that are then spared by `first`: so the others are lost as they would be without it.
 
+use super::damage::{Corrupt, Damage, Truncate};
 use super::delay::Delay;
-use super::fate::{Deliveries, Reason, Transmission};
+use super::duplicate::Duplicate;
+use super::fate::Reason;
+use super::jitter::{Jitter, Last};
 use super::loss::{self, Loss, Rule};
+use super::packet::Transmission;
+use super::rate::{Backlog, Queue, Rate};
+use super::reorder::Reorder;
+use super::schedule::Schedule;
+use crate::logic::Nanos;
 use crate::logic::random::Effect;
 
 /// The impairments of one direction.
@@ -13,8 +22,28 @@ use crate::logic::random::Effect;
 pub struct Impairments {
     /// Which datagrams are lost.
     pub loss: Loss,
-    /// How long the others take.
+    /// How long the others take, each by itself.
     pub delay: Delay,
+    /// How much longer they take in their order.
+    pub jitter: Jitter,
+    /// Which are held back.
+    pub reorder: Option<Reorder>,
+    /// Which arrive several times.
+    pub duplicate: Option<Duplicate>,
+    /// Of which some bits are flipped.
+    pub corrupt: Option<Corrupt>,
+    /// Of which the end is missing.
+    pub truncate: Option<Truncate>,
+    /// Bytes of the longest IP packet that passes.
+    pub mtu: Option<u16>,
+    /// How fast they are sent.
+    pub rate: Option<Rate>,
+    /// What may wait for that.
+    pub queue: Option<Queue>,
+    /// When none passes.
+    pub schedule: Option<Schedule>,
+    /// How many at the beginning are left alone.
+    pub first: u64,
 }
 
 /// [`Impairments`] made ready to decide.
@@ -24,6 +53,8 @@ pub(super) struct Pipeline {
     loss: Rule,
     /// `None` where no datagram is ever delayed.
     delay: Option<Delay>,
+    /// `None` where there is nothing but loss and delay.
+    others: Option<Box<Impairments>>,
 }
 
 /// What is kept for the datagrams of one direction that are counted together.
@@ -32,22 +63,46 @@ pub(super) struct Stream {
     /// How many were sent.
     pub(super) sent: u64,
     loss: loss::State,
+    others: Option<Box<Others>>,
+}
+
+#[derive(Debug, Default)]
+struct Others {
+    backlog: Backlog,
+    last: Last,
+}
+
+/// What is decided for all copies of a datagram that is not dropped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passes {
+    pub(super) damage: Damage,
+    /// Copies beside the original.
+    pub(super) copies: u8,
+    /// Whether it is left alone.
+    spared: bool,
 }
 
 impl Impairments {
     /// Whether every datagram is delivered once and at once.
     pub fn is_none(&self) -> bool {
-        self.loss == Loss::NONE && self.delay.is_none()
+        *self == Self::default()
+    }
+
+    /// The most that arrive of one datagram.
+    pub(super) fn most_copies(&self) -> usize {
+        1 + self.duplicate.map_or(0, |duplicate| usize::from(duplicate.copies()))
     }
 }
 
 impl Pipeline {
     pub(super) fn new(impairments: &Impairments) -> Self {
-        let delay = impairments.delay;
+        let Impairments { loss, delay, .. } = impairments;
+        let others = Impairments { loss: Loss::NONE, delay: Delay::NONE, ..impairments.clone() };
         Self {
             is_none: impairments.is_none(),
-            loss: impairments.loss.rule(),
-            delay: (!delay.is_none()).then_some(delay),
+            loss: loss.rule(),
+            delay: (!delay.is_none()).then_some(*delay),
+            others: (!others.is_none()).then(|| others.into()),
         }
     }
 
@@ -56,16 +111,79 @@ impl Pipeline {
         self.is_none
     }
 
-    /// The deliveries of a packet of a stream.
-    pub(super) fn transmit(&self, sent: &Transmission<'_>, stream: &mut Stream) -> Deliveries {
-        if self.loss.loses(sent, &mut stream.loss) {
-            return Deliveries::dropped(Reason::Loss);
+    /// Whether the length of a packet decides anything.
+    pub(super) fn asks_for_length(&self) -> bool {
+        self.others.as_ref().is_some_and(|others| others.mtu.is_some() || others.rate.is_some())
+    }
+
+    /// What is decided for all copies of a packet, or why it is dropped.
+    pub(super) fn admit(&self, sent: &Transmission<'_>, stream: &mut Stream) -> Result<Passes, Reason> {
+        let is_lost = self.loss.loses(sent, &mut stream.loss);
+        let passes = Passes { damage: Damage::NONE, copies: 0, spared: false };
+        let Some(others) = &self.others else {
+            return if is_lost { Err(Reason::Loss) } else { Ok(passes) };
+        };
+        if sent.number <= others.first {
+            return Ok(Passes { spared: true, ..passes });
         }
-        let mut deliveries = Deliveries::one(sent.packet.at);
+        if is_lost {
+            return Err(Reason::Loss);
+        }
+        if others.mtu.is_some_and(|mtu| sent.packet_bytes() > usize::from(mtu)) {
+            return Err(Reason::Mtu);
+        }
+        Ok(Passes {
+            damage: Damage::of(sent, others.truncate, others.corrupt),
+            copies: others.duplicate.map_or(0, |duplicate| duplicate.of(sent)),
+            spared: false,
+        })
+    }
+
+    /// When a copy of an admitted packet arrives, or why it is dropped.
+    pub(super) fn arrival(
+        &self,
+        sent: &Transmission<'_>,
+        passes: Passes,
+        copy: u8,
+        stream: &mut Stream,
+    ) -> Result<Nanos, Reason> {
+        let mut at = sent.packet.at;
+        if passes.spared {
+            return Ok(at);
+        }
+        if let Some(others) = &self.others {
+            at = others.carry(sent, passes.damage, copy, stream.others.get_or_insert_default())?;
+        }
         if let Some(delay) = self.delay {
-            let delay = delay.at(sent.uniform(Effect::DELAY));
-            deliveries.iter_mut().for_each(|delivery| delivery.at = delivery.at.saturating_add(delay));
+            at = at.saturating_add(delay.at(sent.uniform(Effect::DELAY.of_copy(copy))));
         }
-        deliveries
+        if let Some(reorder) = self.others.as_ref().and_then(|others| others.reorder) {
+            at = at.saturating_add(reorder.of(sent, copy));
+        }
+        Ok(at)
+    }
+}
+
+impl Impairments {
+    fn carry(
+        &self,
+        sent: &Transmission<'_>,
+        damage: Damage,
+        copy: u8,
+        state: &mut Others,
+    ) -> Result<Nanos, Reason> {
+        let mut at = sent.packet.at;
+        if self.schedule.as_ref().is_some_and(|schedule| schedule.is_out(at)) {
+            return Err(Reason::Schedule);
+        }
+        if let Some(rate) = self.rate {
+            let bytes = sent.headers + damage.length(sent.packet.len);
+            let leaves = rate.leaves(self.queue.unwrap_or_default(), at, bytes, &mut state.backlog);
+            at = leaves.ok_or(Reason::Queue)?;
+        }
+        if !self.jitter.is_none() {
+            at = self.jitter.after(at, sent, copy, &mut state.last);
+        }
+        Ok(at)
     }
 }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use self::chain::Chain;
 pub use self::chain::{Burst, GilbertElliott};
-use super::fate::Transmission;
+use super::packet::Transmission;
 use crate::logic::Invalid;
 use crate::logic::random::{Effect, Mt19937};
 use crate::logic::text::{Probability, Threshold};

@@ -1,31 +1,48 @@
-//! What a network does to datagrams: it drops some and delays others.
+//! What a network does to datagrams: it drops, delays, reorders, duplicates and damages them.
 //!
 //! A [`Link`] has impairments for each [`Direction`]. It is asked once for each datagram, with its direction, client,
 //! length and time, and answers with a list of deliveries.
 
+mod chance;
 mod clients;
+mod damage;
 mod delay;
+mod duplicate;
 mod fate;
 mod impair;
+mod jitter;
 mod loss;
+mod packet;
 mod queue;
+mod rate;
+mod reorder;
+mod schedule;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+pub use damage::{Corrupt, Damage, Truncate};
 pub use delay::Delay;
 pub(in crate::logic) use delay::exponential;
-pub use fate::{Deliveries, Delivery, Fate, Packet, Reason};
+pub use duplicate::Duplicate;
+pub use fate::{Deliveries, Delivery, Fate, Reason};
 pub use impair::Impairments;
+pub use jitter::Jitter;
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
+pub use packet::Packet;
 pub use queue::DelayQueue;
+pub use rate::{Queue, Rate};
+pub use reorder::Reorder;
+pub use schedule::Schedule;
 
 use self::clients::Clients;
-use self::fate::Transmission;
+use self::fate::MOST_DELIVERIES;
 use self::impair::{Pipeline, Stream};
+use self::packet::Transmission;
 use super::Invalid;
 use super::random::{Direction, Seed, Uniforms};
 
@@ -49,6 +66,43 @@ impl LinkPlan {
         let up = Impairments { loss, ..Impairments::default() };
         let down = Impairments { delay, ..Impairments::default() };
         Self { up, down, seed, scope: None }
+    }
+
+    /// A link of two directions, `loss` being of the first and `delay` of the second.
+    ///
+    /// # Errors
+    /// A direction has another loss or delay, or a datagram can have more copies than are delivered.
+    pub fn between(
+        up: Impairments,
+        down: Impairments,
+        loss: Loss,
+        delay: Delay,
+        seed: Seed,
+    ) -> Result<Self, Invalid> {
+        let mut plan = Self { up, down, seed, scope: None };
+        if loss != Loss::NONE {
+            if plan.up.loss != Loss::NONE {
+                return Err(Invalid::new("loss", loss, "0 beside an up that has a loss: they are the same"));
+            }
+            plan.up.loss = loss;
+        }
+        if delay != Delay::NONE {
+            if plan.down.delay != Delay::NONE {
+                return Err(Invalid::new(
+                    "delay",
+                    delay,
+                    "0 beside a down that has a delay: they are the same",
+                ));
+            }
+            plan.down.delay = delay;
+        }
+        let most = plan.up.most_copies() * plan.down.most_copies();
+        if most > MOST_DELIVERIES {
+            let expected =
+                "at most 8 replies to one request: 1 and the copies up, times 1 and the copies down";
+            return Err(Invalid::new("duplicate", format!("for {most} replies"), expected));
+        }
+        Ok(plan)
     }
 
     /// The scope in force.
@@ -93,9 +147,15 @@ pub struct Client<'a> {
     index: u32,
     /// The client whose uniforms are drawn.
     drawn: u32,
+    /// Bytes in front of a payload.
+    headers: usize,
     streams: &'a mut [Stream; 2],
     lost_in_a_row: &'a mut u64,
 }
+
+/// Bytes of the headers of IP and UDP.
+const HEADERS_V4: usize = 20 + 8;
+const HEADERS_V6: usize = 40 + 8;
 
 /// What is kept for each client.
 #[derive(Debug, Default)]
@@ -126,7 +186,8 @@ impl Link {
             Scope::Shared => (&mut self.shared, 0),
         };
         let Self { seed, uniforms, pipelines, .. } = self;
-        Client { seed, uniforms, pipelines, index, drawn, streams, lost_in_a_row }
+        let headers = if client.ip().to_canonical().is_ipv4() { HEADERS_V4 } else { HEADERS_V6 };
+        Client { seed, uniforms, pipelines, index, drawn, headers, streams, lost_in_a_row }
     }
 
     /// Sends a client's next datagram in one direction.
@@ -148,35 +209,65 @@ impl Link {
 impl Client<'_> {
     /// Sends the client's next datagram in one direction.
     pub fn transmit(&mut self, direction: Direction, packet: Packet) -> Deliveries {
+        let number = self.next(direction);
+        self.pass(direction, number, &Deliveries::one(packet.at), packet.len).0
+    }
+
+    /// Sends the client's next request up, and a reply of the length of what arrives down for each copy of it.
+    pub fn round_trip(&mut self, request: Packet) -> Fate {
+        self.round_trip_with(request, |damage, _| damage.length(request.len))
+    }
+
+    /// Sends the client's next request up, and a reply down for each copy that arrives. A reply has the number of its
+    /// request, so a lost request moves no draw of later replies. `reply_len` gives its length from what happened to the
+    /// request and how many before it were lost; it is asked only if that decides anything.
+    pub fn round_trip_with(&mut self, request: Packet, reply_len: impl FnOnce(Damage, u64) -> usize) -> Fate {
+        let number = self.next(Direction::Up);
+        let (mut deliveries, up) =
+            self.pass(Direction::Up, number, &Deliveries::one(request.at), request.len);
+        let (lost_before, mut down) = (*self.lost_in_a_row, Damage::NONE);
+        let way_down = &self.pipelines[Direction::Down as usize];
+        if !way_down.is_none() && !deliveries.is_empty() {
+            let len = if way_down.asks_for_length() { reply_len(up, lost_before) } else { request.len };
+            (deliveries, down) = self.pass(Direction::Down, number, &deliveries, len);
+        }
+        *self.lost_in_a_row = if deliveries.is_empty() { lost_before + 1 } else { 0 };
+        Fate { client: self.index, number, deliveries, up, down, lost_before }
+    }
+
+    /// The number of the next packet.
+    fn next(&mut self, direction: Direction) -> u64 {
         let stream = &mut self.streams[direction as usize];
         stream.sent += 1;
-        let number = stream.sent;
-        self.pass(direction, number, packet)
+        stream.sent
     }
 
-    /// Sends the client's next request up, and a reply of the same length down for each copy that arrives. A reply has
-    /// the number of its request, so a lost request moves no draw of later replies.
-    pub fn round_trip(&mut self, request: Packet) -> Fate {
-        let mut deliveries = self.transmit(Direction::Up, request);
-        let number = self.streams[Direction::Up as usize].sent;
-        if !self.pipelines[Direction::Down as usize].is_none() {
-            let arrivals = deliveries;
-            deliveries = Deliveries::dropped(arrivals.reason());
-            for arrival in &*arrivals {
-                let reply = Packet { at: arrival.at, ..request };
-                deliveries.extend(&self.pass(Direction::Down, number, reply));
+    /// Sends a packet once or several times; returns what arrives when, and what happened to its bytes.
+    fn pass(
+        &mut self,
+        direction: Direction,
+        number: u64,
+        times: &Deliveries,
+        len: usize,
+    ) -> (Deliveries, Damage) {
+        let Self { seed, uniforms, drawn: client, headers, .. } = *self;
+        let (pipeline, stream) = (&self.pipelines[direction as usize], &mut self.streams[direction as usize]);
+        let at = times.first().map_or(0, |first| first.at);
+        let mut sent =
+            Transmission { seed, uniforms, direction, client, number, headers, packet: Packet { at, len } };
+        let passes = match pipeline.admit(&sent, stream) {
+            Ok(passes) => passes,
+            Err(reason) => return (Deliveries::dropped(reason), Damage::NONE),
+        };
+        let (mut deliveries, mut copy) = (Deliveries::dropped(Reason::None), 0);
+        for time in &**times {
+            sent.packet.at = time.at;
+            for _ in 0..=passes.copies {
+                deliveries.add(pipeline.arrival(&sent, passes, copy, stream));
+                copy += 1;
             }
         }
-        let lost_before = *self.lost_in_a_row;
-        *self.lost_in_a_row = if deliveries.is_empty() { lost_before + 1 } else { 0 };
-        Fate { client: self.index, number, deliveries, lost_before }
-    }
-
-    fn pass(&mut self, direction: Direction, number: u64, packet: Packet) -> Deliveries {
-        let Self { seed, uniforms, drawn: client, .. } = *self;
-        let sent = Transmission { seed, uniforms, direction, client, number, packet };
-        let way = direction as usize;
-        self.pipelines[way].transmit(&sent, &mut self.streams[way])
+        (deliveries, passes.damage)
     }
 }
 

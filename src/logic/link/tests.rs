@@ -1,6 +1,7 @@
 //! Frozen outputs, the vectors of the course, and that no effect and no client disturbs another.
 
 mod bursts;
+mod effects;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -158,11 +159,9 @@ fn in_the_scope_same_each_client_has_the_losses_of_the_first() {
 
 #[test]
 fn each_direction_has_impairments_and_a_count_of_its_own() {
-    let impairments =
-        |loss: &str, delay: &str| Impairments { loss: loss.parse().unwrap(), delay: delay.parse().unwrap() };
     let plan = LinkPlan {
-        up: impairments("every:2", "1ns"),
-        down: impairments("every:3", "20ns"),
+        up: "loss=every:2; delay=1ns".parse().unwrap(),
+        down: "loss=every:3; delay=20ns".parse().unwrap(),
         ..plan("0", "0", 1)
     };
     let mut link = Link::new(plan.clone());

@@ -14,14 +14,19 @@ pub enum Direction {
     Down = 1,
 }
 
-/// What a uniform decides. 0 to 2 are a link's and 3 is a schedule's, each a constant in the file that draws it; a number
-/// never changes its meaning.
+/// What a uniform decides. 0 to 2 and 4 to 9 are a link's and 3 is a schedule's, each a constant in the file that draws it; a
+/// number never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Effect(u16);
 
 impl Effect {
     pub(in crate::logic) const fn new(number: u16) -> Self {
         Self(number)
+    }
+
+    /// That of one copy of a datagram, the original being copy 0.
+    pub(in crate::logic) fn of_copy(self, copy: u8) -> Self {
+        Self(self.0 | u16::from(copy) << 8)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Event;
-use crate::logic::echo::{Hops, Log, LogEntry, Responder, Row};
+use crate::logic::echo::{Hops, Log, LogEntry, Reply, Responder, Row};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::{Arrival, Moment};
 use crate::net::datagram::{Datagram, Reports};
@@ -19,6 +19,7 @@ const SHOWN: usize = 1_024;
 pub(in crate::net) struct LinkState {
     pub(super) link: Link,
     pub(super) log: Log,
+    pub(super) reply: Reply,
 }
 
 impl Decide for Responder {
@@ -31,7 +32,7 @@ impl Decide for Responder {
     const REPORTS: Reports = Reports { ttl: true, tos: false, timestamp: false };
 
     fn decide<'a>(
-        LinkState { link, log }: &mut LinkState,
+        LinkState { link, log, reply }: &mut LinkState,
         (): (),
         received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
         decisions: &mut Vec<Self::Decision>,
@@ -41,7 +42,10 @@ impl Decide for Responder {
             let mut client = link.client(source);
             while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
                 let Moment { mono, wall } = arrival.at;
-                let fate = client.round_trip(Packet { at: mono, len: datagram.bytes.len() });
+                let request = Packet { at: mono, len: datagram.bytes.len() };
+                let fate = client.round_trip_with(request, |damage, lost| {
+                    reply.length(datagram.bytes, damage, &arrival, lost)
+                });
                 let entry = log.push(mono, wall, source, datagram.bytes, &fate);
                 decisions.push((fate, entry));
             }

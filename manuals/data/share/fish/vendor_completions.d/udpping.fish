@@ -51,7 +51,7 @@ function _shtab_udpping_using
 end
 
 set -g _shtab_udpping_commands demo server ping heartbeat monitor doctor lab help
-set -g _shtab_udpping_opts_with_value --bind --boot --count --deadline --delay --detector --dscp --exec --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --log --loss --max-clients --misses --on --per-prefix --port --port-tries --profile --reply --schedule --scope --seed --size --spin --state --targets --timeout --ttl --wire --witness --workers -I -Q -W -c -i -l -p -s -w
+set -g _shtab_udpping_opts_with_value --bind --boot --count --deadline --delay --detector --down --dscp --exec --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --log --loss --max-clients --misses --on --per-prefix --port --port-tries --profile --reply --schedule --scope --seed --size --spin --state --targets --timeout --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
 
 complete -c udpping -e
 complete -c udpping -f
@@ -74,6 +74,8 @@ complete -c udpping -n '_shtab_udpping_using server' -s p -l port -x -d 'port; 0
 complete -c udpping -n '_shtab_udpping_using server' -l port-tries -x -d 'ports to try, upwards (1)'
 complete -c udpping -n '_shtab_udpping_using server' -l loss -x -d 'what to lose (nothing)'
 complete -c udpping -n '_shtab_udpping_using server' -l delay -x -d 'how long to hold replies back (not at all)'
+complete -c udpping -n '_shtab_udpping_using server' -l up -x -d 'what happens to requests (nothing)'
+complete -c udpping -n '_shtab_udpping_using server' -l down -x -d 'what happens to replies (nothing)'
 complete -c udpping -n '_shtab_udpping_using server' -l reply -x -d 'what to answer (upper)'
 complete -c udpping -n '_shtab_udpping_using server' -l seed -x -d 'repeat losses and delays: client by client, in the order in which clients come'
 complete -c udpping -n '_shtab_udpping_using server' -l scope -xka "client same shared" -d 'client: each client has losses of its own; same: every client has the same ones, also one that is started again; shared: the datagrams of all are one sequence (client; shared with randint)'
@@ -155,6 +157,8 @@ complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 
 complete -c udpping -n '_shtab_udpping_using lab' -s h -l help -d 'show this help message and exit'
 complete -c udpping -n '_shtab_udpping_using lab' -l json -d 'print one JSON object per line, for programs'
 complete -c udpping -n '_shtab_udpping_using lab' -l profile -xka "book exercise java kurose multi notes report slides" -d 'their default profile (book)'
+complete -c udpping -n '_shtab_udpping_using lab' -l standalone -d 'programs that need Python alone (profiles book and exercise)'
+complete -c udpping -n '_shtab_udpping_using lab' -l skeleton -d 'the textbook'"'"'s server, and a client to fill in (profile book)'
 complete -c udpping -n '_shtab_udpping_using lab' -l list -d 'explain each profile on a line'
 complete -c udpping -n '_shtab_udpping_using lab' -l force -d 'overwrite what is there'
 complete -c udpping -n '_shtab_udpping_using lab; and test $_shtab_udpping_npos -eq 0' -ka "(__fish_complete_directories)" -d 'where to write them; made if need be'

@@ -1,0 +1,140 @@
+"""`Link`: what one direction of a path does to datagrams."""
+
+from udpping import _core
+from udpping._args import checks
+from udpping._args.durations import Delta, written
+from udpping._args.grammar import delay_text, loss_text
+from udpping._args.text_model import TextModel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from typing import TypeAlias
+
+    from udpping._args.durations import Duration
+    from udpping._args.grammar import DelayLike, LossLike
+
+    LinkLike: TypeAlias = "str | Link"
+    Number: TypeAlias = "str | float | Fraction"
+
+
+class Link(TextModel):
+    """What one direction of a path does to datagrams, for `up` and `down` of `udpping.Server`.
+
+    It is a text, `"loss=burst:5%,3; delay=40ms"`, or keywords of the same names, or both. Nothing that is not
+    said happens.
+
+    * `loss`: which datagrams are lost, as for `Server`. It is decided first: what is lost has no copies.
+    * `delay`: how long a datagram takes, as for `Server`, up to 1 hour. It is drawn for each datagram, so a
+      random one reorders.
+    * `jitter`: a further wait that keeps the order: a time from 0 to which all are equally likely (`"5ms"`),
+      or a model of `udpping.delay`. Nothing overtakes within it.
+    * `reorder`: a probability and for how long such a datagram is held back, up to 1 hour:
+      `("5%", "10ms")`. What is sent less than that after it arrives before it.
+    * `duplicate`: a probability, and how many copies there are then beside the original, 1 to 7 (1):
+      `"1%"`, `("1%", 2)`. Up and down together at most 8 replies come back to one request. Each copy has a
+      delay of its own.
+    * `corrupt`: a probability, and how many bits are flipped then, 1 to 32 (1).
+    * `truncate`: how many bytes are left of each datagram, 0 to 65,507, or of some: `("1%", 64)`.
+    * `mtu`: bytes of the longest IP packet that passes, 28 to 65,535; the headers are 28 of them, or 48 with
+      IPv6. What is longer vanishes, as in a black hole.
+    * `rate`: how fast packets are sent, headers included, `"1kbit/s"` to `"100Gbit/s"` (bit/s, kbit/s,
+      Mbit/s, Gbit/s).
+    * `queue`: what may wait for the rate, the packet that is being sent included: bytes (`"64KiB"`, B, kB,
+      KiB, MB, MiB, up to 64 MiB) or a number of packets (1 to 1,000). What comes when it is full is dropped.
+      By default 64 KiB; without a rate there is none.
+    * `schedule`: when nothing passes, up to 366 days after the server was made or the simulation began:
+      `"10s-12s"`, several with commas, again and again with `every`: `"10s-12s,every=60s"`.
+    * `first`: how many datagrams of each client are left alone at its beginning. The others are lost as they
+      would be without it.
+
+    Each effect draws random numbers of its own, so switching one on changes no decision of another. With the
+    same seed they repeat. Raises ConfigError for what cannot be used.
+
+    >>> import udpping
+    >>> link = udpping.Link(loss="burst:5%,3", delay="40ms", rate="1Mbit/s")
+    >>> link
+    udpping.Link('loss=burst:0.05,3; delay=40ms; rate=1Mbit/s')
+    >>> link == udpping.Link("delay=0.04; loss=burst:5%,3; rate=1Mbit/s")
+    True
+    >>> run = udpping.sim.ping(count=1000, interval=0.02, up=link, down="duplicate=2%", seed=1)
+    >>> run.summary.duplicates
+    15
+    """
+
+    __slots__ = ()
+
+    _MODULE = "udpping"
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        loss: "LossLike | None" = None,
+        delay: "DelayLike | None" = None,
+        jitter: "DelayLike | None" = None,
+        reorder: "str | tuple[Number, Duration] | None" = None,
+        duplicate: "Number | tuple[Number, int] | None" = None,
+        corrupt: "Number | tuple[Number, int] | None" = None,
+        truncate: "str | int | tuple[Number, int] | None" = None,
+        mtu: "str | int | None" = None,
+        rate: str | None = None,
+        queue: "str | int | None" = None,
+        schedule: str | None = None,
+        first: "str | int | None" = None,
+    ) -> None:
+        said = {
+            "loss": None if loss is None else loss_text(loss),
+            "delay": None if delay is None else delay_text(delay),
+            "jitter": None if jitter is None else delay_text(jitter),
+            "reorder": _listed("reorder", reorder),
+            "duplicate": _listed("duplicate", duplicate),
+            "corrupt": _listed("corrupt", corrupt),
+            "truncate": _listed("truncate", truncate),
+            "mtu": _listed("mtu", mtu),
+            "rate": _listed("rate", rate),
+            "queue": _listed("queue", queue),
+            "schedule": None if schedule is None else checks.text("schedule", schedule),
+            "first": _listed("first", first),
+        }
+        for name, value in said.items():
+            if value is not None and ";" in value:
+                raise checks.refuse(name, value, "one value, without a semicolon")
+        more = [f"{name}={value}" for name, value in said.items() if value is not None]
+        parts = [checks.text("link", text), *more]
+        super().__init__(_core.check_link("; ".join(part for part in parts if part)))
+
+    def as_dict(self) -> "dict[str, str]":
+        """Give what was said by keyword, ready for TOML or JSON; `Link(**of_it)` is the same link.
+
+        >>> import udpping
+        >>> udpping.Link("queue=64KiB; rate=1Mbit/s").as_dict()
+        {'rate': '1Mbit/s', 'queue': '64KiB'}
+        """
+        parts = (part.partition("=") for part in self._text.split("; ") if part)
+        return {key: value for key, _, value in parts}
+
+    def __repr__(self) -> str:
+        return f"udpping.Link({self._text!r})"
+
+
+def link_text(name: str, value: "LinkLike") -> str:
+    """Write a direction of a link as the core reads it."""
+    if isinstance(value, Link):
+        return str(value)
+    if not isinstance(value, str):
+        raise checks.refuse(name, value, "a udpping.Link, or its text, such as 'loss=5%; delay=40ms'")
+    return value
+
+
+def _listed(name: str, value: object) -> "str | None":
+    """Write a value, or several with commas."""
+    if value is None:
+        return None
+    if isinstance(value, (tuple, list)):
+        return ",".join(_listed(name, each) or "" for each in value)
+    if isinstance(value, Delta):
+        return written(value)
+    if isinstance(value, bool):
+        raise checks.refuse(name, value, "a number or a text")
+    return loss_text(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

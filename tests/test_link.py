@@ -1,0 +1,181 @@
+"""`Link`: its text, and that servers and simulations do what it says."""
+
+from __future__ import annotations
+
+import socket
+from copy import deepcopy
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import udpping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALL = (
+    "loss=burst:0.05,3; delay=uniform:1ms,2ms; jitter=uniform:0,5ms; reorder=0.05,10ms; duplicate=0.01,2; "
+    "corrupt=0.02,3; truncate=0.1,64; mtu=1400; rate=1Mbit/s; queue=64KiB; "
+    "schedule=10s-12s,every=60s; first=3"
+)
+
+
+def test_keywords_and_text_are_the_same() -> None:
+    link = udpping.Link(
+        loss=udpping.loss.Burst("5%", 3),
+        delay=udpping.delay.Uniform("1ms", "2ms"),
+        jitter=0.005,
+        reorder=("5%", "10ms"),
+        duplicate=(0.01, 2),
+        corrupt="2%,3",
+        truncate=(0.1, 64),
+        mtu=1400,
+        rate="1Mbit/s",
+        queue="64KiB",
+        schedule="10s-12s,every=60s",
+        first=3,
+    )
+    assert str(link) == ALL
+    assert link == udpping.Link(ALL) == udpping.Link(**link.as_dict()) == deepcopy(link)
+    assert repr(link) == f"udpping.Link({ALL!r})"
+    assert str(udpping.Link("loss=5%", mtu=600)) == "loss=0.05; mtu=600"
+    assert udpping.Link().as_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ({"reorder": "5%"}, "reorder"),
+        ({"duplicate": (0.05, 8)}, "1 to 7"),
+        ({"corrupt": True}, "corrupt True"),
+        ({"queue": "64KiB"}, "a queue needs a rate"),
+        ({"rate": 1}, "kbit/s"),
+        ({"loss": "5%; mtu=600"}, "without a semicolon"),
+        ({"delay": udpping.loss.Every(3)}, "udpping.delay"),
+        ({"text": "loss=5%", "loss": 0.1}, "twice"),
+    ],
+)
+def test_what_cannot_be_used_is_named(keywords: dict[str, object], told: str) -> None:
+    with pytest.raises(udpping.errors.ConfigError, match=told):
+        udpping.Link(**keywords)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("call", [partial(udpping.Server, port=0), partial(udpping.sim.ping, count=1)])
+def test_loss_and_delay_are_said_once(call: Callable[..., object]) -> None:
+    twice: list[dict[str, object]] = [{"loss": "1%", "up": "loss=2%"}, {"delay": 0.1, "down": "delay=1ms"}]
+    for keywords in twice:
+        with pytest.raises(udpping.errors.ConfigError, match="they are the same"):
+            call(**keywords)
+    with pytest.raises(udpping.errors.ConfigError, match=r"udpping\.Link"):
+        call(up=5)
+
+
+def test_loss_and_delay_are_part_of_up_and_down() -> None:
+    with udpping.Server(port=0, loss="5%", delay="1ms", up="mtu=600") as server:
+        assert (server.up, server.down) == ("loss=0.05; mtu=600", "delay=1ms")
+    with udpping.Server(port=0, up="loss=5%", down="delay=1ms") as server:
+        assert (server.loss, server.delay) == ("0.05", "1ms")
+
+
+@pytest.mark.parametrize("loss", ["0", "30%", "burst:20%,3"])
+@pytest.mark.parametrize("seed", [0, 42, 2**64 - 1])
+def test_up_and_down_mean_what_loss_and_delay_mean(loss: str, seed: int) -> None:
+    old = udpping.sim.ping(count=50, loss=loss, delay="exponential:5ms", seed=seed)
+    new = udpping.sim.ping(count=50, up=f"loss={loss}", down="delay=exponential:5ms", seed=seed)
+    assert old["rtt_ns"].to_list() == new["rtt_ns"].to_list()
+
+
+def asked(server: udpping.Server, requests: list[bytes]) -> list[list[bytes]]:
+    """Send each request, and collect what comes until the reply to a last word that nothing happens to."""
+    replies = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(10)
+        for request in requests:
+            client.sendto(request, server.address)
+            replies.append([client.recv(2_000)])
+        client.settimeout(0.2)
+        try:
+            while True:
+                replies[-1].append(client.recv(2_000))
+        except TimeoutError:
+            return replies
+
+
+def test_a_server_duplicates_cuts_and_flips_on_the_wire() -> None:
+    with udpping.Server(port=0, reply="same", down="duplicate=1,2", seed=1) as server:
+        assert asked(server, [b"hello"]) == [[b"hello"] * 3]
+    assert (server.counters.answered, server.counters.copies, server.counters.damaged) == (3, 2, 0)
+    with udpping.Server(port=0, up="truncate=3; first=1") as server:
+        assert asked(server, [b"hello", b"hello"]) == [[b"HELLO"], [b"HEL"]]
+    assert server.counters.damaged == 1
+    with udpping.Server(port=0, reply="same", down="corrupt=1,5", seed=1) as server:
+        ((changed,),) = asked(server, [bytes(100)])
+    assert sum(byte.bit_count() for byte in changed) == 5
+
+
+def test_a_server_says_why_it_dropped() -> None:
+    path = "mtu=128; schedule=1h-2h"
+    with udpping.Server(port=0, up=path, down="rate=1kbit/s; queue=1", record=True) as server:
+        udpping.ping(server, count=1, size=101, timeout=0.01, linger=0)
+        udpping.ping(server, count=2, size=100, timeout=0.01, linger=0)
+    assert [row.reason for row in server.log] == ["mtu", None, "queue"]
+    with udpping.Server(port=0, up="schedule=0-1h", record=True) as server:
+        udpping.ping(server, count=1, timeout=0.01, linger=0)
+    assert [row.reason for row in server.log] == ["schedule"]
+    with udpping.Server(port=0, scope="shared", up="rate=1kbit/s; queue=1", record=True) as server:
+        udpping.ping(server, count=2, timeout=0.01, linger=0)
+    assert [row.reason for row in server.log] == [None, "queue"]
+    assert server.counters.dropped == 1
+
+
+def test_a_reply_passes_the_way_down_with_its_own_length() -> None:
+    long = "{message}{pad:500}"
+    for mtu, answered in ((527, 0), (528, 1)):
+        run = udpping.sim.ping(count=1, reply=long, down=f"mtu={mtu}")
+        assert run.summary.received == answered
+    run = udpping.sim.ping(count=1, size=100, reply=long, up="truncate=50", down="rate=1Mbit/s")
+    assert run["rtt_ns"].to_list() == [528 * 8_000]
+
+
+def seen(down: str) -> dict[str, int]:
+    """Ping 2,000 times, each 10 ms; what the summary counts."""
+    return counts(udpping.sim.ping(count=2_000, interval=0.01, down=down, seed=1))
+
+
+def counts(run: udpping.SimRun) -> dict[str, int]:
+    return {name: value for name, value in run.summary.as_dict().items() if isinstance(value, int)}
+
+
+def test_the_pinger_sees_copies_order_and_damage_as_they_are() -> None:
+    copied = seen("duplicate=10%")
+    assert (copied["received"], copied["lost"]) == (2_000, 0)
+    assert 150 < copied["duplicates"] < 250
+    held = seen("reorder=10%,25ms")
+    assert held["lost"] == 0
+    # Those that were held back and have one behind them that was not.
+    assert 120 < held["reordered"] < 240
+    waiting = seen("jitter=50ms")
+    assert (waiting["lost"], waiting["reordered"]) == (0, 0)
+    assert waiting["rtt_max_ns"] > 40_000_000
+    changed = seen("corrupt=20%,16")
+    assert changed["unmatched"] > 100
+    assert changed["received"] + changed["unmatched"] + changed["late"] <= 2_000
+    run = udpping.sim.ping(count=2_000, interval=0.01, up="schedule=5s-6s", seed=1)
+    assert [row.seq for row in run if row.rtt_ns is None] == list(range(501, 601))
+
+
+def test_a_million_datagrams_have_what_was_asked_for() -> None:
+    count = 1_000_000
+    link = "duplicate=1%; jitter=exponential:100us; rate=9Mbit/s; queue=10kB"
+    # 125 bytes a packet, each 111.1 us, and 10,000 packets a second: one in ten finds no room.
+    run = udpping.sim.ping(count=count, interval=1e-4, size=97, up=f"loss=2%; {link}", timeout=0.1, seed=1)
+    facts = counts(run)
+    passed = facts["received"] + facts["duplicates"]
+    assert abs(passed * 1_000 / (count * 1e-4) / 9e6 - 1) < 0.001, "the rate"
+    assert facts["reordered"] == 0
+    assert facts["rtt_max_ns"] < 8_890_000 + 3_000_000, "no longer than the queue and the jitter"
+    plain = udpping.sim.ping(count=count, interval=1e-4, size=97, up="loss=2%", seed=1)
+    assert abs(plain.summary.lost - 0.02 * count) < 5 * (count * 0.02 * 0.98) ** 0.5
+    lost = {row for row, rtt in enumerate(plain["rtt_ns"].to_list()) if rtt is None}
+    still = {row for row, rtt in enumerate(run["rtt_ns"].to_list()) if rtt is None}
+    assert lost <= still, "the same are lost, whatever else happens"
