@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import pickle
 import signal
 import subprocess
 import sys
+import time
 from fractions import Fraction
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -284,3 +287,45 @@ def test_of_a_long_value_the_beginning_is_shown(use: Callable[[str], object]) ->
     with pytest.raises(udpping.UdppingError) as error:
         use("long" * 250_000)
     assert len(str(error.value)) < 1_300
+
+
+GRAMMARS: dict[str, Callable[[str], object]] = {
+    "loss": lambda text: udpping.sim.ping(count=1, loss=text),
+    "delay": lambda text: udpping.sim.ping(count=1, delay=text),
+    "schedule": lambda text: udpping.sim.ping(count=1, interval=1, schedule=text),
+    "timeout": lambda text: udpping.sim.ping(count=1, timeout=text),
+    "message": lambda text: udpping.sim.ping(count=1, message=text),
+    "reply": lambda text: udpping.Server(port=0, reply=text),
+    "detector": lambda text: udpping.Monitor(port=0, detector=text),
+    "id": lambda text: udpping.Heartbeat(id=text),
+    "host": udpping.Heartbeat,
+}
+PARTS = ["a", " ", "0", "1.", "1,", "{", "{message}", "{diff:.6f}", "%", "1h ", "4/11,", ".", "é", "(", "["]
+
+
+@pytest.mark.untimed
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_grammars_take_time_that_grows_with_the_length_and_no_faster(name: str) -> None:
+    """What is eight times as long would take 64 times as long in a parser that goes back each time."""
+    heads = (
+        "",
+        "pattern:",
+        "list:",
+        "gilbert-elliott:",
+        "uniform:",
+        "phi:",
+        "calibrated:",
+        "train:",
+        "{",
+        "[",
+    )
+
+    def seconds(text: str) -> float:
+        begin = time.process_time()
+        with contextlib.suppress(udpping.UdppingError):
+            GRAMMARS[name](text)
+        return time.process_time() - begin
+
+    for head, part in product(heads, PARTS):
+        short, long = (head + part * (length // len(part)) for length in (4_000, 32_000))
+        assert seconds(long) < 0.1 + 30 * max(seconds(short) for _ in range(2)), (head, part)
