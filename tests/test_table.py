@@ -253,7 +253,7 @@ def test_time_and_duration_of_a_frame_are_ignored_when_it_is_loaded(tmp_path: Pa
 
 
 def heads(html: str) -> list[str]:
-    return re.findall("<th>([^<]*)</th>", html.rpartition("<table>")[2])
+    return re.findall("<th[^>]*>([^<]*)</th>", html.rpartition("<table>")[2])
 
 
 def test_a_run_shows_first_what_people_read() -> None:

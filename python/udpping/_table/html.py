@@ -29,13 +29,14 @@ def grid(head: "Iterable[str]", rows: "Iterable[Iterable[object]]") -> str:
 
 def grid_of_html(head: "Iterable[str]", rows: "Iterable[Iterable[str]]") -> str:
     """Show rows of cells in HTML."""
-    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    names = "".join(_cell(escape(name), "th") for name in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     # On a narrow page the table scrolls, not the page.
     table = f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x:auto">{table}</div>'
 
 
-def _cell(html: str) -> str:
+def _cell(html: str, kind: str = "td") -> str:
     # A cell has no line breaks, even if the page has other rules for tables.
-    return f'<td style="white-space:nowrap">{html}</td>' if " " in html else f"<td>{html}</td>"
+    style = ' style="white-space:nowrap"' if " " in html else ""
+    return f"<{kind}{style}>{html}</{kind}>"
