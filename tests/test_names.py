@@ -215,7 +215,7 @@ def test_what_is_no_address_to_send_from_is_refused(bind: str) -> None:
 
 def test_two_names_in_a_tuple_are_told_how_they_were_read() -> None:
     for targets in (("a", "b"), (("127.0.0.1", 9), ("127.0.0.2", 9))):
-        with pytest.raises(udpping.ConfigError, match=r"\Atarget \(.* expected a tuple to be \(host, port\)"):
+        with pytest.raises(udpping.ConfigError, match=r"\Ahost \(.* expected a tuple to be \(host, port\)"):
             udpping.Pinger(targets)  # pyright: ignore[reportArgumentType]
     with pytest.raises(udpping.ConfigError, match=r"\Ahost \[\] .* at least one"):
         udpping.Pinger([])
