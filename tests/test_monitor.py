@@ -129,7 +129,7 @@ def test_two_senders_of_one_name_are_found_out(monitor: udpping.Monitor) -> None
         udpping.Heartbeat(*monitor.address, id="twin", interval=TICK),
     ):
         found = seen.until("duplicate_identity")
-    assert (found.client, found.message) == ("twin", "two senders go by the name of twin")
+    assert (found.client, found.message) == ("twin", "two senders use the name twin")
     assert monitor.counters.stale > 0
 
 

@@ -468,7 +468,7 @@ def test_a_witness_whose_port_is_closed_answers_all_the_same() -> None:
 
 def test_a_witness_that_cannot_be_is_refused() -> None:
     for witness in ("", ":5", "host:99999"):
-        with pytest.raises(udpping.ConfigError, match="target"):
+        with pytest.raises(udpping.ConfigError, match=r"^witness .* is not usable"):
             udpping.Monitor(HERE, 0, witness=witness)
     with pytest.raises(udpping.AddressError, match=r"no-such-host\.invalid"):
         udpping.Monitor(HERE, 0, witness="no-such-host.invalid")

@@ -191,7 +191,7 @@ class MonitorEvent(NamedTuple):
     stood still), `clock_stepped`, `dropped` (`value` datagrams, by the kernel), `outage` (`value` clients are
     silent, of three at least half of those that were up) and `outage_over` (`value` of them are heard again,
     most of all), `isolated` (its own connection is gone) and `connected` (that is over), `idle` (nobody was
-    heard for `span_ns`), `full`, `unreported` (`value` events of new or restless clients are only counted).
+    heard for `span_ns`), `full`, `unreported` (`value` events of new or unstable clients were not reported).
     """
     client: str | None
     """Who; `None` for what is about the monitor."""

@@ -32,30 +32,31 @@ atexit.register(_core.drain_heartbeats, DRAIN_SECONDS)
 class Heartbeat(Service["_core.HeartbeatSender"]):
     """Sends heartbeats in the background, to a monitor that notices when they stop.
 
-    It sends between `start()` and `stop()`, or within a `with` block, whose end says goodbye. No trouble with
-    the network ends it: an unknown name, an absent monitor or a lost interface are counted, told in
-    `.last_error` and tried again, and a name that moves to another address is followed.
+    It sends between `start()` and `stop()`, or within a `with` block, whose end says goodbye. No error of the
+    network ends it: after an unknown name, an absent monitor or a lost interface it tries again, counts the
+    error and has it in `.last_error`. It follows a name that moves to another address.
 
-    * `host`, `port`: the monitor: a name or an address, by default this machine, and a port from 1 to 65,535,
-      by default 12001. `host` may have the port in it, which then counts: `"host:12001"`, `"[::1]:12001"`,
-      `(host, port)`, or a `Monitor`.
-    * `interval`: the time from one heartbeat to the next, from 1 ms to a day. The schedule is
-      absolute: what a stopped or sleeping sender missed is skipped, and never caught up with.
-    * `id`: who is alive: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of this machine,
-      with a `-` for every other character.
-    * `key`: the path of a file with keys, one `name secret` or `name secret senders` on each line, to sign
-      heartbeats with (HMAC-SHA-256). `None` takes the keys from the environment's `UDPPING_KEY`; without it,
-      none.
+    * `host`, `port`: the monitor: a name or an address, by default this machine, and a port from 1 to
+      65,535, by default 12001. `host` may have the port in it, which then counts: `"host:12001"`,
+      `"[::1]:12001"`, `(host, port)`, or a `Monitor`.
+    * `interval`: the time from one heartbeat to the next, from 1 ms to a day. The schedule is absolute: a
+      sender that was stopped or asleep skips the heartbeats that it missed.
+    * `id`: the name of this client: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of
+      this machine, with a `-` for every other character.
+    * `key`: the path of a file with keys, one `name secret` or `name secret senders` on each line, to
+      sign heartbeats with (HMAC-SHA-256). `None` takes the keys from the environment's `UDPPING_KEY`;
+      without it, none.
     * `key_name`: which of several keys.
     * `wire`: `"full"`, or `"lab3"` (`Heartbeat 1 1700000000.25`) or `"lab2"` (`1 1700000000.25`) for the
       course's servers, which crash on more words. These have room for no key, no `boot` and no goodbye.
-    * `jitter`: the share of the interval, from 0 to 0.25, by which a heartbeat may leave early, at random, so
-      that many senders do not keep step. It still carries its time on the schedule.
-    * `boot`: how often this sender has started in its life, for a device whose clock is not to be trusted: a
-      whole number, or the path of a file that counts, made if need be. Processes that share one get different
-      numbers.
-    * `touch`: a time, from 1 ms to a day. Heartbeats are then sent only while the program calls `touch()` at
-      least that often, so that a program that hangs falls silent. `None`: always.
+    * `jitter`: a share of the interval, from 0 to 0.25. Each heartbeat is sent up to so much early, at
+      random, so that many senders do not send at the same time. It still carries its time on the
+      schedule.
+    * `boot`: how often this sender has started in its life, for a device whose clock may be wrong: a
+      whole number, or the path of a file that counts the starts and is created if missing. Processes that
+      share one get different numbers.
+    * `touch`: a time, from 1 ms to a day. Heartbeats are then sent only while the program calls `touch()`
+      at least that often, so that a program that hangs falls silent. `None`: always.
     * `count`: after how many heartbeats to say goodbye, from 1; those that could not be sent count too.
       `None` goes on.
 

@@ -40,37 +40,37 @@ class Events(Table[MonitorEvent]):
 
 
 class MonitorCounters:
-    """What came in, and what the monitor had to put up with: a snapshot."""
+    """What a monitor received, refused and missed: a snapshot."""
 
     received: int
     """Datagrams that arrived."""
     dropped: int
     """Datagrams lost on purpose, as `loss` asks for."""
     unreadable: int
-    """Datagrams that are no heartbeat in any dialect, or whose seal is right and does not protect them.
+    """Datagrams that are not a heartbeat of any known format, or whose signature does not protect them.
     `Monitor.unreadable` shows the latest."""
     unsealed: int
-    """Datagrams without a seal, where keys ask for one."""
+    """Datagrams without a signature, where there are keys."""
     forged: int
-    """Datagrams with a seal that is wrong."""
+    """Datagrams with a wrong signature."""
     stale: int
     """Datagrams of a session that is over, or older than the last: late, replayed, or of a second sender."""
     refused: int
-    """Datagrams of newcomers for whom there was no room."""
+    """Datagrams of new clients for which there was no room."""
     evicted: int
-    """Clients that made room for others."""
+    """Clients that were forgotten to make room for others."""
     stalls: int
-    """How often the monitor itself stood still."""
+    """How often the monitor itself did not run for a while."""
     kernel_drops: int
-    """Datagrams that the kernel threw away because the monitor did not keep up, where it tells."""
+    """Datagrams that the kernel dropped because the monitor did not keep up, where the system says so."""
     unreported: int
-    """Events of new or restless clients that are only counted, as there were too many."""
+    """Events of new or unstable clients that were counted and not reported, as there were too many."""
     unwritten: int
     """Events that are missing in the files of `state` and `log`."""
     clients: int
     """Clients that are known now."""
     outage: int
-    """Clients that fell silent together with others, and are not heard again."""
+    """Clients that fell silent together with others, and have not sent again."""
     isolated: bool
     """Whether this machine's own connection is gone, so that silent clients are unknown."""
     unkept: str | None
@@ -100,45 +100,44 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     course's heartbeat exercise; clients are told apart by the name in their heartbeats, and by address and
     port where there is none.
 
-    A client is `new` with its first heartbeat, `up` with the second, `late` when 99 in 100 would have come,
-    `suspect` when a sender that is well is so silent only once in 100 times, and `down` when the detector has
-    made up its mind; `bye` when it says so itself. One that was down is up again after two fresh heartbeats.
-    When at least three clients, and half of those that were up, are silent at the same time, one `outage`
-    says so, and each of them is `down` at the latest after three of its detection times and 5 seconds. A
-    client is `unknown` and not down as long as the monitor can show that its own connection is gone.
+    A client is `new` with its first heartbeat and `up` with the second; `late` when the next one would have
+    arrived in 99 of 100 cases; `suspect` when a healthy sender is silent for that long in 1 of 100 cases;
+    `down` when it is silent for longer than the detector allows; `bye` when it said goodbye. A client that
+    was down is up again after two fresh heartbeats. When at least three clients, and half of those that were
+    up, are silent at the same time, there is one `outage`, and each of them is `down` after three of its
+    detection times and 5 seconds at the latest. While the monitor can show that its own connection is gone,
+    silent clients are `unknown` and not down.
 
     * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both
       versions.
-    * `port`: 0 to 65,535, by default 12001; 0 takes any free one, and `.address` says which.
-    * `detector`: when silence is suspicious: one of `udpping.detect` or its text. Two heartbeats are too few
-      for any: until the third, three intervals and a second are fine.
-    * `interval`: the least interval that is assumed of clients that do not state theirs, from 1 ms to a day.
-    * `keys`: a file with a line `name secret` for each key, or `name secret senders` for one that is good for
-      some names only, such as `web*,db1`; without a file, the environment's `UDPPING_KEY`. If there are keys,
-      heartbeats that are not sealed with one, or that could not be told from a replay, are refused before
-      anything is made of them.
+    * `port`: 0 to 65,535, by default 12001; 0 takes any free one, and `.address` has its number.
+    * `detector`: how long a client may be silent: one of `udpping.detect` or its text. Until the third
+      heartbeat of a client, every detector allows three intervals and a second.
+    * `interval`: the interval that is assumed of clients that do not state theirs, at least; from 1 ms to a
+      day.
+    * `keys`: a file with a line `name secret` for each key, or `name secret senders` for one that is valid
+      for some clients only, such as `web*,db1`; `None` takes the environment's `UDPPING_KEY`. If there are
+      keys, heartbeats that are not signed with one, or that could be a replay, are refused.
     * `answer`: whether fresh heartbeats are answered with `number difference`, as the course's servers do.
     * `losses`: whether each loss is an event.
-    * `beats`: whether each heartbeat is one, for those who want to see them come.
-    * `max_clients`: how many are kept, 1 to 10,000,000. Those heard only once make room first, then those
-      that stopped. A client takes 0.5 KB, and with all that was learned of it 2 KB as a rule (4 KB with the
-      detectors `phi` and `chen`).
-    * `per_prefix`: how many clients one network may have (/24 of IPv4, /64 of IPv6), unless there are keys.
-    * `idle`: after how long without anybody to say so once, up to a day; 0 for never.
-    * `loss`: which heartbeats to lose on purpose before they are looked at, to see what that looks like, and
-      `seed`: as those of `udpping.Server`.
+    * `beats`: whether each heartbeat is an event.
+    * `max_clients`: the maximum number of clients, 1 to 10,000,000. When it is reached, clients that sent one
+      heartbeat only make room first, then those that stopped. A client takes 0.5 KB, and 2 KB with all that
+      was learned of it (4 KB with the detectors `phi` and `chen`).
+    * `per_prefix`: the maximum number of clients of one network (/24 of IPv4, /64 of IPv6), without keys.
+    * `idle`: an event reports when no heartbeat arrives for this long, up to a day; 0 disables it.
+    * `loss`: which heartbeats to drop on purpose as they arrive, and `seed`: as those of `udpping.Server`.
     * `port_tries`: how many ports to try, upwards from `port`.
-    * `state`: a directory, made when missing, from which a monitor goes on where another ended, in whatever
-      way: at most its last second is missing. What happened while there was none is unknown, and not held
-      against anybody; but silence that was watched adds up, so a client that died is found out.
-    * `log`: a CSV file to which events are added, and at the end a line for each client; every run has a name
-      of its own there. A link, or a file that no monitor wrote, is an error and stays as it is; so it is in
-      `state`. New files are for their owner alone.
-    * `witness`: a host that is no client, such as `"host:12000"`, pinged every 5 seconds, and twice a second
-      while a client is silent. Any answer will do, from a `udpping server` or another program; that the port
-      is closed is an answer too. If it does not answer and no client is heard, the monitor's own connection
-      is gone.
-    * `on_event`: called with each event, in a thread; one that takes long holds up only later events.
+    * `state`: a directory, created if missing, from which a monitor continues after a restart; after a crash
+      the last second may be missing. What happened while no monitor ran is unknown, and does not count
+      against a client; but silence while one ran adds up, so a client that died is detected.
+    * `log`: a CSV file to which events are appended, and at the end a line for each client; each run has a
+      name of its own there. A link, or a file that no monitor wrote, is an error and stays as it is, also in
+      `state`. New files can be read by their owner only.
+    * `witness`: a host that sends no heartbeats, such as `"host:12000"`. It is pinged every 5 seconds, and
+      twice a second while a client is silent. Any answer counts, also that the port is closed. If it does not
+      answer and no client is heard, the monitor's own connection is gone.
+    * `on_event`: called with each event, in a thread; a slow call delays later events and nothing else.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port
     is taken, OSError for files, NetworkError when the system refuses.

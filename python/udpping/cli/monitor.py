@@ -138,6 +138,8 @@ class Watch:
         if event.is_notable or event.event == "lost" or self.everything:
             self.report.record("event", time=utc(event.wall_ns), **event._asdict())
             text = self.damping.add(event, monotonic())
+            if event.event == "full":
+                text = event.message.replace("max_clients", "--max-clients")
             if text is not None:
                 self.tell(event, text)
         if self.hook is not None:

@@ -286,22 +286,25 @@ impl fmt::Display for Event {
                 self.span.map_or(Ok(()), |span| write!(f, "; time difference {}", Span(span)))
             }
             Kind::Jumped => write!(f, "the numbers of {client} jumped ahead by {count}"),
-            Kind::DuplicateIdentity => write!(f, "two senders go by the name of {client}"),
+            Kind::DuplicateIdentity => write!(f, "two senders use the name {client}"),
             Kind::OlderSession => write!(
                 f,
                 "heartbeats of {client} are refused, as their session began before the known one: replayed, or its \
                  clock was put back; a sender with a boot file needs no clock"
             ),
+            Kind::Forgotten if self.before.is_some() => {
+                write!(f, "{client} is forgotten, to make room for another client")
+            }
             Kind::Forgotten => write!(f, "{client} sent too little to be watched, and is forgotten"),
             Kind::Resumed => write!(f, "the monitor was away for {span}: what happened then is unknown"),
             Kind::StateLost => {
                 write!(f, "the state is empty: the monitor begins anew, and knows nobody from before")
             }
             Kind::Stalled => {
-                write!(f, "the monitor itself stood still for {span}: verdicts wait as much longer")
+                write!(f, "the monitor itself did not run for {span}: all deadlines move by as much")
             }
             Kind::ClockStepped => write!(f, "the wall clock of this machine was set by {span}"),
-            Kind::Dropped => write!(f, "the kernel dropped {count} datagrams: verdicts wait longer"),
+            Kind::Dropped => write!(f, "the kernel dropped {count} datagrams: clients have more time"),
             Kind::Outage => {
                 write!(f, "outage: {count} ")?;
                 self.detail.as_ref().map_or(Ok(()), |detail| write!(f, "{detail}"))
@@ -319,7 +322,10 @@ impl fmt::Display for Event {
             Kind::Connected => write!(f, "this machine's own connection is back after {span}"),
             Kind::Idle => write!(f, "nobody was heard for {span}"),
             Kind::Unreported => {
-                write!(f, "{count} events of new or restless clients are only counted: there are too many")
+                write!(
+                    f,
+                    "{count} events of new or unstable clients were counted and not reported: there were too many"
+                )
             }
             Kind::Full => write!(f, "no room for another client: raise max_clients"),
         }

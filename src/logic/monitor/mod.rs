@@ -427,7 +427,8 @@ impl Monitor {
     fn forget(&mut self, key: PeerKey, now: Moment) {
         self.counters.evicted += 1;
         if let Some(client) = self.roster.entry(key) {
-            self.evaluator.report(client.peer, now, Kind::Forgotten, |_| {});
+            let state = client.peer.state;
+            self.evaluator.report(client.peer, now, Kind::Forgotten, |event| event.before = Some(state));
             self.evaluator.uncount(client.peer);
         }
         self.roster.remove(key);

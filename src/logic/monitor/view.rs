@@ -18,25 +18,25 @@ const SAMPLES: usize = 16;
 const SHOWN: usize = 200;
 
 counters! {
-    /// What came in, and what the monitor had to put up with. `dropped` and `unwritten` are for whoever drives it to fill in.
+    /// What a monitor received, refused and missed. `dropped` and `unwritten` are for whoever drives it to fill in.
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     dropped: u64 = Counter, "datagrams", "Datagrams lost on purpose, as `loss` asks for.";
     unreadable: u64 = Counter, "datagrams",
-        "Datagrams that are no heartbeat in any dialect, or whose seal is right and does not protect them.";
-    unsealed: u64 = Counter, "datagrams", "Datagrams without a seal, where keys ask for one.";
-    forged: u64 = Counter, "datagrams", "Datagrams with a seal that is wrong.";
+        "Datagrams that are not a heartbeat of any known format, or whose signature does not protect them.";
+    unsealed: u64 = Counter, "datagrams", "Datagrams without a signature, where there are keys.";
+    forged: u64 = Counter, "datagrams", "Datagrams with a wrong signature.";
     stale: u64 = Counter, "datagrams",
         "Datagrams of a session that is over, or older than the last: late, replayed, or of a second sender.";
-    refused: u64 = Counter, "datagrams", "Datagrams of newcomers for whom there was no room.";
-    evicted: u64 = Counter, "clients", "Clients that made room for others.";
-    stalls: u64 = Counter, "stalls", "How often the monitor itself stood still.";
+    refused: u64 = Counter, "datagrams", "Datagrams of new clients for which there was no room.";
+    evicted: u64 = Counter, "clients", "Clients that were forgotten to make room for others.";
+    stalls: u64 = Counter, "stalls", "How often the monitor itself did not run for a while.";
     kernel_drops: u64 = Counter, "datagrams",
-        "Datagrams that the kernel threw away because the monitor did not keep up, where it tells.";
+        "Datagrams that the kernel dropped because the monitor did not keep up, where the system says so.";
     unreported: u64 = Counter, "events",
-        "Events of new or restless clients that are only counted, as there were too many.";
+        "Events of new or unstable clients that were counted and not reported, as there were too many.";
     unwritten: u64 = Counter, "events", "Events that are missing in the files of `state` and `log`.";
     clients: u64 = Gauge, "clients", "Clients that are known now.";
-    outage: u64 = Gauge, "clients", "Clients that fell silent together with others, and are not heard again.";
+    outage: u64 = Gauge, "clients", "Clients that fell silent together with others, and have not sent again.";
     isolated: bool = Gauge, "", "Whether this machine's own connection is gone, so that silent clients are unknown.";
 }
 

@@ -144,7 +144,10 @@ fn sealed_clients_that_stopped_make_room_after_a_day() {
     rig.now += 86_400 * SECOND;
     rig.monitor.rested(at(rig.now));
     rig.beats(other, 3..=4);
-    assert_eq!(rig.kinds(), ["forgotten", "new", "up"]);
+    let events: Vec<Event> = rig.monitor.events().filter(Event::is_notable).collect();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["forgotten", "new", "up"]);
+    assert_eq!(events[0].to_string(), "web1 is forgotten, to make room for another client");
 }
 
 #[test]

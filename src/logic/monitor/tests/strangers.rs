@@ -38,12 +38,9 @@ fn a_flood_of_strangers_causes_few_events_and_those_of_real_clients_are_complete
     assert!(counted > 10_000 && counters.unreported >= counted.unsigned_abs(), "{counted} {counters:?}");
     assert!((5..=8).contains(&events.iter().filter(|event| event.kind == Kind::Unreported).count()));
     assert!(
-        events
-            .iter()
-            .rfind(|event| event.kind == Kind::Unreported)
-            .unwrap()
-            .to_string()
-            .ends_with(" events of new or restless clients are only counted: there are too many")
+        events.iter().rfind(|event| event.kind == Kind::Unreported).unwrap().to_string().ends_with(
+            " events of new or unstable clients were counted and not reported: there were too many"
+        )
     );
 }
 
