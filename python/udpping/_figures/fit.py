@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POOR = 0.05
 """A p-value below it speaks against a model."""
 LOSSES = {
-    "independent": "losses that know nothing of each other",
+    "independent": "losses that do not depend on each other",
     "gilbert-2": "a bad state that loses everything",
     "gilbert-3": "a bad state that loses a share",
     "gilbert-elliott": "two states that both lose a share",
@@ -50,9 +50,10 @@ class LossFit:
     standard_errors: dict[str, float | None] | None = None
     """How far each parameter is from the truth as a rule, if the losses are of this kind and there are many.
 
-    The root of the inverse observed information (of the bend of the log-likelihood at its top, on the scale
-    of log odds). `None` for a parameter at 0 or 1, with which the others' are those of the model without it;
-    `None` for all where the likelihood is flat, so that other parameters would do as well.
+    The root of the inverse observed information, which is how sharply the log-likelihood bends at its top,
+    taken for ln(x / (1 - x)) of each parameter x and turned into an error of x. `None` for a parameter at 0
+    or 1, with which the others' are those of the model without it; `None` for all where the likelihood is
+    flat, so that other parameters would do as well.
     """
     log_likelihood: float | None = None
     """The natural logarithm of the probability of all fates."""

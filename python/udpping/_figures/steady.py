@@ -91,7 +91,7 @@ class Steadiness:
                 "too few losses to say whether the path changed: it takes 1,000 pings and 30 runs of losses"
             )
         if self.steady:
-            return "the loss did not change while it was measured"
+            return "no change of the loss was found"
         found = list(self._findings())
         more = "" if len(found) <= SHOWN else f"; and {len(found) - SHOWN} more"
         return "the path changed: " + "; ".join(found[:SHOWN]) + more

@@ -17,7 +17,7 @@ def loss(table: "Frame", confidence: float = 0.95) -> Loss:
     Out of all that are settled, a share from 0 to 1; which way a ping was lost is unknown. RFC 7680 has the
     same with one way, and asks as well for the timeout to be part of the metric. `low` and `high` are
     Wilson's interval (1927), which holds if losses are independent. On real paths they come in bursts, and
-    then it is too narrow. `burst_low` and `burst_high` need no model of the bursts: Wilson's interval with
+    then it is too narrow. `burst_low` and `burst_high` hold for bursts of most shapes: Wilson's interval with
     the variance that 16 equal parts of the pings show, or the runs of many (batch means: Conway 1963), and
     Student's t. It is narrower than Wilson's where losses are regular. docs/statistics.md has how often it
     held. It is `None` below 1,000 pings or 30 runs of losses, and when neighbouring parts resemble each

@@ -104,7 +104,7 @@ class Explanation(NamedTuple):
         if self.burst_low is None or self.burst_high is None:
             return "They are too few, or too uneven, for an interval that holds for bursts."
         return (
-            f"The interval that holds for bursts of any length is {100 * self.burst_low:.1f} to"
+            f"The interval that holds for bursts is {100 * self.burst_low:.1f} to"
             f" {100 * self.burst_high:.1f} %."
         )
 
