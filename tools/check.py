@@ -5,7 +5,8 @@ fails. They run in three stages: the wheel is built; then Rust's checks, which s
 take turns, run beside all that measures no time; the tests that measure time come last and alone.
 
 The newest Python runs every test, the others those that depend on Python (marked `python`, less those marked
-`long`). With `--full` each Python runs every test, the wheel of a release is built and a soak made as well.
+`long`). With `--full` each Python runs every test, the wheel of a release is built, intervals and tests are
+tried with many fresh seeds, and a soak is made as well.
 
     python tools/check.py [--list] [--full] [WORD ...]     only the checks with one of the words in their name
 """
@@ -182,6 +183,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         Check("bench, smoke pass: counts, not times", [f"{BIN}/python benches/run.py --smoke"]),
         Check("cargo doc", ["cargo doc --no-deps --features python --document-private-items"]),
     ]
+    fresh = f"env INTERVALS=table {BIN}/python -m pytest -n {CORES} tests/test_fresh_seeds.py"
     if full:
         rust += [
             Check(
@@ -196,6 +198,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
     untimed = [
         Check("stubtest", [f"{BIN}/python -m mypy.stubtest udpping._core"]),
         *[pytest(minor, "untimed", CORES, full=full) for minor in sorted(PYTHONS, reverse=True)],
+        *([Check("intervals and tests, with fresh seeds", [fresh])] if full else []),
     ]
     timed = [
         *[pytest(minor, "not untimed", WORKERS, full=full) for minor in sorted(PYTHONS, reverse=True)],
