@@ -273,6 +273,13 @@ def test_columns_without_a_value_are_named_and_not_shown() -> None:
     assert run.column_names == COLUMNS
 
 
+def test_one_value_in_the_last_piece_of_a_long_run_is_enough() -> None:
+    run = udpping.sim.ping(count=20_000, loss=udpping.loss.Trace([True] * 19_999 + [False]), timeout=1e-3)
+    html = run._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert {"rtt (ms)", "reply"} <= {*heads(html)}
+    assert "ttl" not in heads(html)
+
+
 def test_other_tables_show_times_for_people_too() -> None:
     with udpping.Server(port=0, loss="pattern:.x", delay="1ms", record=True) as server:
         udpping.ping(server, count=2, timeout=0.1)

@@ -76,6 +76,23 @@ impl Table {
         self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// The names of the columns without a single value; none if there is no row. It puts no pieces together.
+    fn empty_columns(&self, py: Python<'_>) -> Vec<String> {
+        let (rows, batches) = (self.pieces.rows(), self.pieces.batches());
+        let is_empty = |index: usize| {
+            batches.iter().map(|batch| batch.column(index).null_count()).sum::<usize>() == rows
+        };
+        let names = self.column_names();
+        py.detach(|| {
+            names
+                .into_iter()
+                .enumerate()
+                .filter(|(at, _)| rows > 0 && is_empty(*at))
+                .map(|(_, name)| name)
+                .collect()
+        })
+    }
+
     /// The column of that name, in one piece.
     fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<Column> {
         let (index, field) = self.schema.fields().find(name).ok_or_else(|| {

@@ -28,7 +28,7 @@ def excerpt(table: "Table") -> Excerpt:
     """
     size, names = len(table), table.column_names
     begin, end = ([*range(min(size, SHOWN))], [*range(max(SHOWN, size - SHOWN), size)])
-    empty = [name for name in names if size and table[name].null_count == size]
+    empty = table._core.empty_columns()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     rows = [table.row(at) for at in (*begin, *end)]
     columns: list[tuple[str, list[object]]] = []
     first = table._first  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
