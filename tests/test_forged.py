@@ -28,6 +28,34 @@ def forge(source: tuple[str, int], target: tuple[str, int], payload: bytes) -> N
         raw.sendto(ip + udp, target)
 
 
+def forge_icmp(source: tuple[str, int], target: tuple[str, int]) -> None:
+    """Say from another address that nobody listened at the target of a datagram from the source."""
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses
+    quoted = ip + struct.pack("!HHHH", source[1], target[1], 8, 0)
+    total = 0x0303 + sum(struct.unpack(f"!{len(quoted) // 2}H", quoted))
+    checksum = ~(total % 0xFFFF) & 0xFFFF
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+        raw.bind(("127.0.0.9", 0))
+        raw.sendto(struct.pack("!BBHI", 3, 3, checksum, 0) + quoted, source)
+
+
+@as_root
+@linux
+def test_an_icmp_error_about_somewhere_else_is_not_counted_by_a_heartbeat() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as monitor:
+        monitor.bind(("127.0.0.1", 0))
+        monitor.settimeout(20)
+        address = monitor.getsockname()
+        with udpping.Heartbeat(*address, interval=0.02) as heartbeat:
+            source = monitor.recvfrom(2_000)[1]
+            for elsewhere in (("127.0.0.1", 9), ("127.0.0.2", address[1]), ("192.0.2.1", 53)):
+                forge_icmp(source, elsewhere)
+            forge_icmp(source, address)
+            wait_until(lambda: heartbeat.refused > 0)
+            assert heartbeat.refused == 1
+
+
 @as_root
 @pytest.mark.parametrize(
     ("host", "source"),

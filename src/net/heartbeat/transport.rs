@@ -159,7 +159,10 @@ impl Transport {
         }
         for _ in 0..MOST {
             let Some(entry) = socket.read_icmp_error(quoted)? else { break };
-            received.push(Received::Refused(io::Error::from_raw_os_error(entry.errno)));
+            // One about a datagram to somewhere else is forged, as this socket sends to one address.
+            if entry.target.is_none_or(|target| is_same(target, *to)) {
+                received.push(Received::Refused(io::Error::from_raw_os_error(entry.errno)));
+            }
         }
         Ok(())
     }
