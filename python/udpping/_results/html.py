@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
 TARGETS = 20
 """The most targets shown."""
-HEAD = [
-    *("target", "sent", "received", "lost", "loss", "late", "duplicates", "reordered"),
-    *("min", "avg", "median", "max", "p99"),
-]
+RTTS = ("min", "avg", "median", "max", "p99")
+HEAD = ["target", "sent", "received", "lost", "loss", *RTTS, "late", "duplicates", "reordered"]
 NOTE = "<p>round trips in ms; the bracket is the 95 % interval of the loss</p>"
 
 
@@ -53,15 +51,15 @@ def _summary_cells(summary: "Summary") -> list[object]:
         loss, low, high = shares
         # On one line even if a site removes styles.
         loss = f"{loss} % [{low} to {high}]".replace(" ", NO_BREAK)
-    rtts = (getattr(summary, f"rtt_{name}_ns") for name in HEAD[8:])
+    rtts = (getattr(summary, f"rtt_{name}_ns") for name in RTTS)
     return [
         summary.target,
         f"{summary.sent:,}",
         f"{summary.received:,}",
         f"{summary.lost:,}",
         loss,
+        *("-" if rtt is None else f"{rtt / 1e6:.3f}" for rtt in rtts),
         f"{summary.late:,}",
         f"{summary.duplicates:,}",
         "-" if summary.reordered is None else f"{summary.reordered:,}",
-        *("-" if rtt is None else f"{rtt / 1e6:.3f}" for rtt in rtts),
     ]
