@@ -308,11 +308,16 @@ def test_down_is_red_on_a_terminal(free_port: int) -> None:
         ),
         ("--exec 'unclosed", '--exec "\'unclosed" is not usable'),
         ("--on down,gone", "--on 'gone' is not usable: expected new, up, late"),
+        ("--on down", "--on is not usable without --exec"),
+        (
+            "--detector calibrated:1\tper\tsecond",
+            '--detector "calibrated:1 per second" is not usable: expected',
+        ),
         ("--loss 1", "--loss"),
     ],
 )
 def test_a_bad_value_gets_one_line(words: str, told: str) -> None:
-    done = call(*LOCAL, *words.split())
+    done = call(*LOCAL, *(word.replace("\t", " ") for word in words.split(" ")))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("udpping monitor: ")
@@ -325,7 +330,7 @@ def test_a_busy_port_is_named(start: Start) -> None:
     done = call("--host", HERE, "-p", port)
     assert done.returncode == 2
     assert f"{HERE}:{port} is already in use" in done.stderr
-    assert "--port-tries" in done.stderr
+    assert done.stderr.endswith("or try the next ones too, with --port-tries=10\n")
     watched.end()
 
 

@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// The port to serve on is taken.
     #[error(
-        "{address} is already in use by another program; stop it, choose another port, or let port_tries look for a free one"
+        "{address} is already in use by another program; stop it, choose another port, or try the next ones too, with port_tries=10"
     )]
     PortBusy {
         /// The address.

@@ -135,9 +135,11 @@ fn chosen_key(keys: Option<&str>, name: Option<&str>) -> Result<Option<Key>, Inv
         None => "that is missing".to_owned(),
     };
     match keys.map(Keys::read).transpose()? {
-        None if name.is_some() => {
-            Err(Invalid::new("key_name", shown(), "no name without keys: give the file that has them as key"))
-        }
+        None if name.is_some() => Err(Invalid::new(
+            "key_name",
+            shown(),
+            "no name without keys: give the file that has the keys, too (key, --key)",
+        )),
         None => Ok(None),
         Some(keys) => {
             let found = keys.find(name).cloned();

@@ -61,6 +61,8 @@ ALARMS = frozenset({"down", "outage", "isolated"})
 
 def main(words: list[str]) -> int:
     options = parser().parse_args(words)
+    if options.on is not None and options.exec is None:
+        raise ConfigError("--on is not usable without --exec: it names the events for which COMMAND is run")
     report = Report(json=options.json, beside=True)
     monitor = bind(options)
     warn(exposed(options.keys), "monitor")

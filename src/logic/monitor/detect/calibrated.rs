@@ -79,7 +79,7 @@ impl Calibrated {
         let budget = self.false_alarms.per_second() * interval as f64 / SECOND as f64;
         if budget > 0.1 {
             let expected = "at most one false alarm in ten intervals: promise fewer, or send more often";
-            return Err(Invalid::new("false alarms", self.false_alarms, expected));
+            return Err(Invalid::quoted("detector", &format!("calibrated:{}", self.false_alarms), expected));
         }
         let mut watch = Watch {
             interval,
