@@ -105,6 +105,9 @@ DELAYS: list[tuple[delay.Delay, Any]] = [
     (delay.LogNormal(0.005, sigma=0.8, base=0.02), stats.lognorm(0.8, 0.02, 0.005)),
     (delay.Gamma(0.005, shape=2.5, base=0.02), stats.gamma(2.5, 0.02, 0.002)),
     (delay.Gamma(0.005, shape=0.4), stats.gamma(0.4, 0, 0.0125)),
+    (delay.Normal(0.04, "5ms"), stats.norm(0.04, 0.005)),
+    (delay.Pareto(0.005, shape=3.5, base=0.02), stats.pareto(3.5, 0.02, 0.005)),
+    (delay.Weibull(0.005, shape=0.8, base=0.02), stats.weibull_min(0.8, 0.02, 0.005)),
 ]
 
 
@@ -297,6 +300,9 @@ def test_expected_runs_are_those_of_the_simulation() -> None:
         lambda: delay.Gamma(0.005, shape=0.05),
         lambda: delay.Gamma(0.005, shape=float("nan")),
         lambda: delay.Gamma(4000, shape=1),
+        lambda: delay.Normal(0.04, -1),
+        lambda: delay.Pareto(0.005, shape=1),
+        lambda: delay.Weibull(0.005, shape=1001),
     ],
 )
 def test_impossible_delays_are_refused_with_what_is_possible(bad: Any) -> None:  # noqa: ANN401 - a call

@@ -29,6 +29,9 @@ DELAYS = [
     delay.Exponential("5ms", base="1ms"),
     delay.LogNormal("5ms", sigma=0.8),
     delay.Gamma("5ms", shape=2),
+    delay.Normal("5ms", "1ms"),
+    delay.Pareto("5ms", shape=3),
+    delay.Weibull("5ms", shape=2),
 ]
 
 

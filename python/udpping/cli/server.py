@@ -26,6 +26,7 @@ LOSS:  0.3  30%  4/11  burst:5%,3 (in runs of 3)  gilbert-elliott:1%,25%,loss_ba
        pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x
 DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms,base=20ms
        lognormal:median=5ms,sigma=0.8,base=20ms  gamma:mean=5ms,shape=2,base=20ms
+       normal:mean=40ms,sigma=5ms  pareto:scale=5ms,shape=3,base=20ms  weibull:scale=5ms,shape=0.8,base=20ms
 LINK:  "loss=burst:5%,3; delay=40ms", of loss delay jitter reorder duplicate corrupt truncate mtu rate queue
        schedule first
 REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""

@@ -8,11 +8,13 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::f64::consts::LN_2;
+use std::f64::consts::{LN_2, TAU};
 
 use crate::logic::Nanos;
 use crate::logic::random::Effect;
-use crate::logic::special::{exp, gamma_above, ln_of_one_to_two, normal_quantile_above};
+use crate::logic::special::{
+    exp, gamma_above, ln, ln_gamma, ln_of_one_to_two, normal_quantile_above, normal_tail,
+};
 use crate::logic::text::HOUR;
 
 /// No delay that can be drawn is longer: two days. An exponential one of an hour on average comes near it.
@@ -49,6 +51,23 @@ enum Kind {
         shape: i64,
         base: Nanos,
     },
+    /// Of this mean and standard deviation; what would be below 0 is 0.
+    Normal {
+        mean: Nanos,
+        sigma: Nanos,
+    },
+    /// A Pareto variable of this least value and shape (in billionths), on top of a base.
+    Pareto {
+        scale: Nanos,
+        shape: i64,
+        base: Nanos,
+    },
+    /// A Weibull variable of this scale and shape (in billionths), on top of a base.
+    Weibull {
+        scale: Nanos,
+        shape: i64,
+        base: Nanos,
+    },
 }
 
 impl Delay {
@@ -69,6 +88,22 @@ impl Delay {
             Kind::LogNormal { median, sigma, base } => {
                 let sigma = number(sigma);
                 base.saturating_add(nanos(median as f64 * exp(sigma * sigma / 2.0)))
+            }
+            Kind::Normal { mean, sigma: 0 } => mean,
+            Kind::Normal { mean, sigma } => {
+                // What is cut off at 0 makes it longer.
+                let (mean, sigma) = (mean as f64, sigma as f64);
+                let z = mean / sigma;
+                let density = exp(-z * z / 2.0) / TAU.sqrt();
+                nanos(mean * (1.0 - normal_tail(z)) + sigma * density)
+            }
+            Kind::Pareto { shape, .. } if shape <= 1_000_000_000 => Nanos::MAX,
+            Kind::Pareto { scale, shape, base } => {
+                let shape = number(shape);
+                base.saturating_add(nanos(scale as f64 * shape / (shape - 1.0)))
+            }
+            Kind::Weibull { scale, shape, base } => {
+                base.saturating_add(nanos(scale as f64 * exp(ln_gamma(1.0 + 1.0 / number(shape)))))
             }
         }
     }
@@ -105,6 +140,16 @@ impl Delay {
             Kind::Gamma { mean, shape, base } => {
                 let shape = number(shape);
                 base.saturating_add(nanos(mean as f64 / shape * gamma_above(shape, open(uniform))))
+            }
+            Kind::Normal { mean, sigma } => {
+                nanos(mean as f64 + sigma as f64 * normal_quantile_above(open(uniform))).max(0)
+            }
+            Kind::Pareto { scale, shape, base } => {
+                base.saturating_add(nanos(scale as f64 * exp(-ln(open(uniform)) / number(shape))))
+            }
+            Kind::Weibull { scale, shape, base } => {
+                let exponential = -ln(open(uniform));
+                base.saturating_add(nanos(scale as f64 * exp(ln(exponential) / number(shape))))
             }
         }
     }

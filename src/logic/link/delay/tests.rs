@@ -215,6 +215,37 @@ fn log_normal_and_gamma_delays_are_frozen() {
     }
 }
 
+/// Published with version 0.1.0.
+#[test]
+fn normal_pareto_and_weibull_delays_are_frozen() {
+    let uniforms = [0, 1 << 60, 1 << 63, u64::MAX];
+    for (text, expected) in [
+        ("normal:mean=40ms,sigma=5ms", [81_047_681, 47_670_603, 40_000_000, 0]),
+        ("normal:mean=1ms,sigma=1ms", [9_209_536, 2_534_121, 1_000_000, 0]),
+        ("pareto:scale=5ms,shape=3,base=20ms", [1_040_339_153_418, 32_599_210, 26_299_605, 25_000_000]),
+        ("weibull:scale=5ms,shape=0.8,base=20ms", [472_216_774, 37_888_619, 23_162_291, 20_000_000]),
+    ] {
+        assert_eq!(uniforms.map(|uniform| read(text).at(uniform)), expected, "{text}");
+        assert_eq!(read(text).to_string(), text);
+    }
+}
+
+#[test]
+fn the_means_of_normal_pareto_and_weibull_delays_are_those_of_their_quantiles() {
+    for text in [
+        "normal:mean=40ms,sigma=5ms",
+        "normal:mean=5ms,sigma=5ms",
+        "normal:mean=1ms,sigma=0",
+        "pareto:scale=5ms,shape=4,base=2ms",
+        "weibull:scale=5ms,shape=0.8,base=2ms",
+    ] {
+        let (delay, steps) = (read(text), 1 << 16);
+        let sum: i128 = (0..steps).map(|step| i128::from(delay.at((2 * step + 1) << 47))).sum();
+        let mean = sum as f64 / steps as f64;
+        assert!((mean / delay.mean() as f64 - 1.0).abs() < 1e-3, "{text}: {mean} and {}", delay.mean());
+    }
+}
+
 #[test]
 fn parameters_have_names_and_ranges() {
     for (text, canonical) in [

@@ -8,10 +8,12 @@ use crate::logic::text::{Billionths, HOUR, Time, billionths, duration_with_unit}
 use crate::logic::{Invalid, Nanos};
 
 const EXPECTED: &str = "a time such as 50ms (units ns, us, ms, s, m, h; without one seconds), uniform:0ms,200ms, \
-                        exponential:5ms,base=20ms, lognormal:median=5ms,sigma=0.5,base=20ms or \
-                        gamma:mean=5ms,shape=2,base=20ms (a base is not needed), all times from 0 to 1 hour";
+                        exponential:5ms,base=20ms, lognormal:median=5ms,sigma=0.5,base=20ms, \
+                        gamma:mean=5ms,shape=2,base=20ms, normal:mean=40ms,sigma=5ms, \
+                        pareto:scale=5ms,shape=3,base=20ms or weibull:scale=5ms,shape=0.8,base=20ms (a base is not \
+                        needed), all times from 0 to 1 hour";
 
-/// The shapes of a gamma variable, in billionths.
+/// The shapes of a gamma, Pareto or Weibull variable, in billionths.
 const SHAPES: std::ops::RangeInclusive<i64> = 100_000_000..=1_000_000_000_000;
 
 /// A spread at which any median but 0 is refused; below it nothing overflows.
@@ -27,6 +29,13 @@ impl FromStr for Delay {
             Some(("exponential", times)) => exponential(times),
             Some(("lognormal", parts)) => log_normal(parts),
             Some(("gamma", parts)) => gamma(parts),
+            Some(("normal", parts)) => normal(parts),
+            Some(("pareto", parts)) => scaled(parts).and_then(|[scale, shape, base]| {
+                within(Kind::Pareto { scale, shape, base }, "a smaller scale or a larger shape")
+            }),
+            Some(("weibull", parts)) => scaled(parts).and_then(|[scale, shape, base]| {
+                within(Kind::Weibull { scale, shape, base }, "a smaller scale or a larger shape")
+            }),
             Some(_) => Err(EXPECTED.into()),
         };
         parsed.map(Self).map_err(|expected| Invalid::new("delay", format!("{text:?}"), expected))
@@ -76,11 +85,25 @@ fn log_normal(parts: &str) -> Result<Kind, String> {
 fn gamma(parts: &str) -> Result<Kind, String> {
     let [mean, shape, base] = named(parts, ["mean", "shape", "base"]).ok_or_else(|| hint(""))?;
     let (mean, base) = (needed(mean)?, based(base)?);
-    let shape = shape
-        .and_then(billionths)
-        .filter(|shape| SHAPES.contains(shape))
-        .ok_or_else(|| hint("; the shape is a number from 0.1 to 1000, 1 is exponential"))?;
-    within(Kind::Gamma { mean, shape, base }, "a smaller mean or a larger shape")
+    within(Kind::Gamma { mean, shape: shape_of(shape)?, base }, "a smaller mean or a larger shape")
+}
+
+fn shape_of(shape: Option<&str>) -> Result<i64, String> {
+    let shape = shape.and_then(billionths).filter(|shape| SHAPES.contains(shape));
+    shape.ok_or_else(|| {
+        hint("; the shape is a number from 0.1 to 1000, 1 is exponential for gamma and weibull")
+    })
+}
+
+fn normal(parts: &str) -> Result<Kind, String> {
+    let [mean, sigma] = named(parts, ["mean", "sigma"]).ok_or_else(|| hint(""))?;
+    Ok(Kind::Normal { mean: needed(mean)?, sigma: needed(sigma)? })
+}
+
+/// Scale, shape and base.
+fn scaled(parts: &str) -> Result<[i64; 3], String> {
+    let [scale, shape, base] = named(parts, ["scale", "shape", "base"]).ok_or_else(|| hint(""))?;
+    Ok([needed(scale)?, shape_of(shape)?, based(base)?])
 }
 
 /// The values of `name=value`, each at most once, in the order of the names.
@@ -131,6 +154,18 @@ impl fmt::Display for Delay {
             }
             Kind::Gamma { mean, shape, base } => {
                 write!(f, "gamma:mean={},shape={}", Time(mean), Billionths(shape))?;
+                base
+            }
+            Kind::Normal { mean, sigma } => {
+                write!(f, "normal:mean={},sigma={}", Time(mean), Time(sigma))?;
+                0
+            }
+            Kind::Pareto { scale, shape, base } => {
+                write!(f, "pareto:scale={},shape={}", Time(scale), Billionths(shape))?;
+                base
+            }
+            Kind::Weibull { scale, shape, base } => {
+                write!(f, "weibull:scale={},shape={}", Time(scale), Billionths(shape))?;
                 base
             }
         };
