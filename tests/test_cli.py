@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -150,9 +151,11 @@ def test_help_and_version() -> None:
     assert call().returncode == 2
 
 
-def on_a_terminal(*words: object, **more: str) -> str:
+def on_a_terminal(*words: object, wide: int | None = None, **more: str) -> str:
     """Run a command on a terminal, and give back what it prints."""
     here, there = pty.openpty()
+    if wide is not None:
+        termios.tcsetwinsize(there, (25, wide))
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     environment |= {"TERM": "xterm", **more}
     command = [sys.executable, "-m", "udpping", *map(str, words)]
@@ -212,7 +215,40 @@ def test_server_names_a_busy_port(place: str) -> None:
     done = call("server", "--port", port)
     assert done.returncode == 2
     assert port in done.stderr
-    assert "--port-tries" in done.stderr
+    assert "--port-tries 10 tries the next ports" in done.stderr
+    assert "port_tries" not in done.stderr
+
+
+def test_a_program_of_the_course_names_no_option_that_it_has_not(place: str, tmp_path: Path) -> None:
+    assert call("lab", tmp_path).returncode == 0
+    command = [sys.executable, str(tmp_path / "UDPPingerServer.py"), "-p", place.split(":")[1]]
+    done = subprocess.run(
+        [*command, "--host", "127.0.0.1"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        "is already in use by another program: stop that program, or use another port\n"
+    )
+
+
+def test_errors_name_what_can_be_typed() -> None:
+    done = call("server", "--workers", 2, "--scope", "shared")
+    assert done.returncode == 2
+    assert "use --scope client or --scope same for more" in done.stderr
+    assert "scope=" not in done.stderr
+
+
+@pytest.mark.parametrize("wide", [60, 80, 120])
+def test_what_is_printed_fits_the_terminal(place: str, wide: int) -> None:
+    """But for commands, which are there to be copied."""
+    port = place.split(":")[1]
+    lines = []
+    for words in (("lab", "--list"), ("doctor", "127.0.0.1:9", "-c", 2, "-W", "0.1"), ("doctor", "-p", port)):
+        lines += on_a_terminal(*words, wide=wide).splitlines()
+    for command in ("server", "demo", "doctor", "lab", "ping"):
+        lines += on_a_terminal(command, "--help", wide=wide, COLUMNS=str(wide)).splitlines()
+    long = [line for line in lines if len(line) > max(wide, 80) and "udpping ping" not in line]
+    assert not long
 
 
 def test_demo_tells_the_whole_story() -> None:

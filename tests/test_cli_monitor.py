@@ -330,7 +330,7 @@ def test_a_busy_port_is_named(start: Start) -> None:
     done = call("--host", HERE, "-p", port)
     assert done.returncode == 2
     assert f"{HERE}:{port} is already in use" in done.stderr
-    assert done.stderr.endswith("or try the next ones too, with --port-tries=10\n")
+    assert done.stderr.endswith("or use another port; --port-tries 10 tries the next ports\n")
     watched.end()
 
 

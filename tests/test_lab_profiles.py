@@ -56,16 +56,16 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
     return out, err
 
 
-def test_each_profile_is_explained_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_profile_is_explained_on_three_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == lab.names()
-    for line in lines:
-        name = line.split()[0]
+    assert [line.split()[0] for line in lines[::3]] == lab.names()
+    for source, dropped, prints in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        name = source.split()[0]
         one = lab.profile(name)
-        assert one.FROM in line
-        assert one.PRINTS in line
-        assert f"; loses {LOSSES.get(name, '4/11')}" in line
+        assert one.FROM in source
+        assert f"drops {LOSSES.get(name, '4/11')}" in dropped
+        assert one.PRINTS in prints
     assert main(["lab", "--list", "--json"]) == 0
     facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {fact["name"]: fact["loss"] for fact in facts} == {

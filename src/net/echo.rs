@@ -165,7 +165,7 @@ fn check_workers(workers: usize, plan: &LinkPlan, backend: Backend) -> std::resu
     } else if workers == 1 {
         return Ok(());
     } else if plan.scope() == Scope::Shared {
-        "1 with one stream for all clients (scope shared, also the default with randint); choose scope client or same for more"
+        "1 with scope=\"shared\", which is the default with randint; use scope=\"client\" or scope=\"same\" for more"
     } else if backend == Backend::Portable {
         "1 on this system, which does not share out what arrives between several sockets"
     } else {

@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// The port to serve on is taken.
     #[error(
-        "{address} is already in use by another program; stop it, choose another port, or try the next ones too, with port_tries=10"
+        "{address} is already in use by another program: stop that program, or use another port; port_tries=10 tries the next ports"
     )]
     PortBusy {
         /// The address.

@@ -151,12 +151,21 @@ def any_whole(text: str) -> int:
 
 
 def add_listener(options: Parser, port: int) -> None:
-    options.add_argument("--host", metavar="ADDRESS", help="address to listen at (every interface)")
+    options.add_argument("--host", metavar="ADDRESS", help="address to listen on (default: every interface)")
     options.add_argument(
-        "-p", "--port", type=whole(0, MAX_PORT), default=port, help=f"port; 0 takes any ({port})"
+        "-p",
+        "--port",
+        type=whole(0, MAX_PORT),
+        default=port,
+        metavar="PORT",
+        help=f"UDP port to listen on; 0 takes any free one (default: {port})",
     )
     options.add_argument(
-        "--port-tries", type=whole(1, MAX_PORT), default=1, metavar="N", help="ports to try, upwards (1)"
+        "--port-tries",
+        type=whole(1, MAX_PORT),
+        default=1,
+        metavar="N",
+        help="if the port is in use, try the next ones, N ports in all (default: 1)",
     )
 
 

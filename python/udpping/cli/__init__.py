@@ -2,6 +2,11 @@
 
 from udpping.cli._end import ASKING, Noted, raise_on_signals
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Container
+
 COMMANDS = {
     "demo": "start a lossy server and ping it, in one process",
     "server": "answer UDP datagrams, and lose or delay some of them on purpose",
@@ -91,10 +96,23 @@ def _complain(name: str, error: Exception, words: list[str]) -> None:
         Report(json=False).fail("udpping", type(error).__name__, text)
         return
     parser = import_module(f"udpping.cli.{name}").parser()
+    options = vars(parser)["_option_string_actions"]
     argument, _, rest = text.partition(" ")
-    option = f"--{argument.replace('_', '-')}"
-    if isinstance(error, ConfigError) and f"{option} " in parser.format_help():
-        # What Python calls `loss` is `--loss` here.
-        text = f"{option} {rest}"
-    text = text.replace("--port_tries", "port_tries").replace("port_tries", "--port-tries")
-    Report(json="--json" in words).fail(parser.prog, type(error).__name__, text)
+    if isinstance(error, ConfigError) and _option(argument) in options:
+        text = f"{_option(argument)} {rest}"
+    Report(json="--json" in words).fail(parser.prog, type(error).__name__, _typed(text, options))
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _typed(text: str, options: "Container[str]") -> str:
+    """Write `--scope client` where a text has Python's `scope="client"`."""
+    import re
+
+    def write(found: "re.Match[str]") -> str:
+        option = _option(found[1])
+        return f"{option} {found[3]}" if option in options else found[0]
+
+    return re.sub(r"\b([a-z_]+)=(\"?)(\w+)\2", write, text)

@@ -46,6 +46,10 @@ class Report:
         if not self.json:
             self._print(text)
 
+    def tell(self, text: str) -> None:
+        """Say it on lines that fit the terminal."""
+        self.say(self.wrapped(text))
+
     def record(self, kind: str, **facts: object) -> None:
         """Print one object for programs, with the version of its schema and its type."""
         if self.json:
@@ -85,16 +89,23 @@ class Report:
         room = wide - len(begin.rpartition("\n")[2])
         return begin + (more if len(more) <= room else more[: room - len(GAP)] + GAP)
 
-    def wrapped(self, text: str) -> str:
+    def wrapped(self, text: str, indent: str = "  ") -> str:
         """Break a line that is wider than the terminal, at a punctuation mark if there is one."""
         wide, lines = self._columns(), [""]
         if wide is None or len(text) <= wide:
             return text
         for part in re.findall(r".+?(?:[,;] |$| (?=\())", text):
             if lines[-1].strip() and len(lines[-1]) + len(part.rstrip()) > wide:
-                lines.append("  ")
+                lines.append(indent)
             lines[-1] += part
-        return "\n".join(line.rstrip() for line in lines)
+        from textwrap import wrap
+
+        # What has no mark at the right place is broken between words.
+        rows = (
+            wrap(line, wide, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+            for line in lines
+        )
+        return "\n".join(row for each in rows for row in each)
 
     def _columns(self) -> int | None:
         """Return the width of the terminal; `None` if it is none."""

@@ -14,9 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
 
-PURPOSE = """Start a lossy server in this process, ping it, and say what chance would have done.
+PURPOSE = """Start a lossy server and ping it, in one process, and print how likely so many losses were.
 
-Exit code 0: a reply came in time; 1: none did."""
+LOSS and DELAY are written as for udpping server.
+
+Exit code 0: a reply came in time; 1: no reply did."""
 MOST = 10_000
 
 
@@ -29,8 +31,8 @@ def main(words: list[str]) -> int:
         report.record(
             "start", target=name, loss=server.loss, delay=server.delay, seed=server.seed, count=options.count
         )
-        report.say(
-            f"A server at {name} answers every ping in capitals, except those that it loses on purpose."
+        report.tell(
+            f"A server at {name} answers every ping in capitals, except those that it drops on purpose."
         )
         share = "" if p is None else f" = {float(100 * p):.4g} %"
         report.say(
@@ -44,7 +46,7 @@ def main(words: list[str]) -> int:
             summary, counters = pinger.summary, server.counters
             report.summary(summary)
             report.record("counters", **counters.as_dict())
-            report.say(f"the server says: {counters!r}")
+            report.tell(f"the server says: {counters!r}")
             if p is not None and summary.sent:
                 print_chance(report, summary.sent, summary.lost, p)
     return 0 if summary.received else 1
@@ -69,11 +71,19 @@ def print_chance(report: Report, sent: int, lost: int, p: "Fraction") -> None:
 
 def parser() -> Parser:
     options = command_parser("demo", PURPOSE)
-    options.add_argument("-c", "--count", type=whole(1, MOST), default=20, metavar="N", help="pings (20)")
-    options.add_time("-W", "--timeout", within=WAIT, default=0.2, help="how long to wait for a reply (200ms)")
-    options.add_argument("--loss", default="4/11", help="what to lose (4/11, as the course's server does)")
     options.add_argument(
-        "--delay", default="exponential:20ms", help="how long to hold replies back (exponential:20ms)"
+        "-c", "--count", type=whole(1, MOST), default=20, metavar="N", help="pings to send (default: 20)"
+    )
+    options.add_time(
+        "-W", "--timeout", within=WAIT, default=0.2, help="how long to wait for each reply (default: 200ms)"
+    )
+    options.add_argument(
+        "--loss", default="4/11", help="pings to drop (default: 4/11, as the course's server)"
+    )
+    options.add_argument(
+        "--delay",
+        default="exponential:20ms",
+        help="how long to hold each reply back (default: exponential:20ms)",
     )
     options.add_argument(
         "--seed", type=any_whole, metavar="N", help="repeat the losses and delays of an earlier run"

@@ -17,12 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._results.run import Summary
 
-PURPOSE = """Find out why a UDP server cannot be reached.
+PURPOSE = """Find out why a UDP server does not answer.
 
-Without HOST: this machine's addresses, who has the port, and what to type on another machine.
-With HOST: whether it exists, refuses, stays silent, or loses some.
+With HOST: ping it, and print whether the name is known, the port is closed, nothing comes back, or some
+pings are lost, and what to do about it.
 
-Exit code 0: all is well; 1: nobody answers; 2: it could not be tried."""
+Without HOST: print the addresses of this machine, whether the port is free or which address has it, and the
+command to type on another machine.
+
+Exit code 0: it answers (without HOST: always); 1: it does not answer; 2: it could not be tried."""
 WORDS = {
     "no such host": "the name has no address: check the spelling, or use the IP address",
     "no route": "this machine has no route to it: check the cable, the wireless network or the VPN",
@@ -62,27 +65,27 @@ def this_machine(number: int, report: Report) -> int:
     report.record(
         "port", port=number, free=free, bound=bound, loopback_only=hidden if bound is not None else None
     )
-    report.say(f"addresses of this machine: {', '.join(own) or 'none but loopback: it is in no network'}")
+    report.tell(f"addresses of this machine: {', '.join(own) or 'only loopback: it is in no network'}")
     if free:
-        report.say(f"UDP port {number}: free; start a server with: udpping server --port {number}")
+        report.tell(f"UDP port {number}: free; start a server with: udpping server --port {number}")
     elif bound is None:
-        report.say(f"UDP port {number}: taken by a program; this system does not tell at which address")
+        report.tell(f"UDP port {number}: in use by a program; this system does not show at which address")
     else:
         where = ", ".join(bound) or "an address not shown"
-        report.say(f"UDP port {number}: taken by a program that listens at {where}")
+        report.tell(f"UDP port {number}: in use by a program that listens on {where}")
     if hidden:
-        report.say("  loopback only: other machines cannot reach it; bind it to every interface")
+        report.tell("  loopback only: other machines cannot reach it; let it listen on every interface")
     stamping = Session([("127.0.0.1", number)]).stamping
     report.record("stamps", kernel=stamping)
-    report.say(f"kernel time stamps:    {STAMPS[stamping]}")
+    report.tell(f"kernel time stamps:    {STAMPS[stamping]}")
     report.say(f"from this machine:     udpping ping localhost:{number}")
     commands = hosts.client_commands(number)
     for command in commands:
         report.say(f"from another machine:  {command}")
     report.record("commands", here=f"udpping ping localhost:{number}", elsewhere=commands)
     if commands:
-        report.say(
-            "if that stays silent while the first works, a firewall on this machine drops UDP to that port"
+        report.tell(
+            "if only the first gets a reply, a firewall on this machine drops UDP datagrams to that port"
         )
     return 0
 
@@ -109,11 +112,12 @@ def other_machine(host: str, number: int, count: int, timeout: float, report: Re
     counts = summary.as_dict() if summary else None
     report.record("diagnosis", target=name, address=address, **facts, summary=counts)
     report.say(f"{name}" + (f" ({address})" if address and address != name else ""))
-    report.say(f"{verdict}: {WORDS[verdict]}")
+    report.tell(f"{verdict}: {WORDS[verdict]}")
     if detail:
-        report.say(detail)
+        report.tell(detail)
     if summary:
-        report.say(repr(summary))
+        for line in repr(summary).splitlines():
+            report.tell(line)
     if summary is None or verdict == "stopped":
         return 2
     return 0 if summary.received else 1
@@ -133,12 +137,24 @@ def diagnose(summary: "Summary") -> str:
 
 def parser() -> Parser:
     options = command_parser("doctor", PURPOSE)
-    options.add_argument("target", nargs="?", metavar="HOST[:PORT]", help="the server that does not answer")
+    options.add_argument("target", nargs="?", metavar="HOST[:PORT]", help="the server to ping")
     options.add_argument(
-        "-p", "--port", type=port, default=DEFAULT_PORT, metavar="PORT", help="the port (12000)"
+        "-p",
+        "--port",
+        type=port,
+        default=DEFAULT_PORT,
+        metavar="PORT",
+        help="the port of the server (default: 12000)",
     )
     options.add_argument(
-        "-c", "--count", type=whole(1, 1000), default=10, metavar="N", help="pings to HOST (10)"
+        "-c",
+        "--count",
+        type=whole(1, 1000),
+        default=10,
+        metavar="N",
+        help="pings to send to HOST (default: 10)",
     )
-    options.add_time("-W", "--timeout", within=WAIT, default=1.0, help="how long to wait for a reply (1s)")
+    options.add_time(
+        "-W", "--timeout", within=WAIT, default=1.0, help="how long to wait for each reply (default: 1s)"
+    )
     return options

@@ -12,12 +12,12 @@ from udpping.errors import ConfigError
 from udpping.lab import DEFAULT, SCRIPTS, Profile, names, profile
 from udpping.lab import __path__ as home
 
-PURPOSE = """Write the course's four programs into a directory: UDPPingerServer.py, UDPPingerClient.py,
-UDPHeartbeatServer.py and UDPHeartbeatClient.py.
+PURPOSE = """Write the four programs of the networking course into a directory: UDPPingerServer.py,
+UDPPingerClient.py, UDPHeartbeatServer.py and UDPHeartbeatClient.py.
 
-They behave as the profile's source does, without its bugs, and need udpping to run. --standalone writes
-programs that need Python alone, as short as the textbook's, to be read and changed; --skeleton writes the
-textbook's server, and a client with blanks to fill in."""
+A profile names the source whose programs they imitate, without its bugs. They import udpping, so it must be
+installed where they run. --standalone writes programs that need Python alone, as short as the textbook's, to
+be read and changed; --skeleton writes the textbook's server, and a client with blanks to fill in."""
 STANDALONE = ["book", "exercise"]
 """The profiles that there are without udpping."""
 
@@ -33,7 +33,9 @@ def main(words: list[str]) -> int:
         print_profiles(report)
         return 0
     if options.directory is None:
-        raise ConfigError("DIR is missing: name a directory to write to, or --list the profiles")
+        raise ConfigError(
+            "DIR is missing: name a directory to write to, such as udpping lab course, or use --list"
+        )
     profile(options.profile)
     if options.directory in names() and not os.path.isdir(options.directory):  # noqa: PTH112
         named = options.directory
@@ -79,7 +81,7 @@ def write(folder: Path, texts: dict[str, str], name: str, report: Report, *, for
     there = [str(folder / script) for script in texts if os.path.lexists(folder / script)]
     if there and not force:
         raise ConfigError(
-            f"already there: {', '.join(there)}; nothing was written: name another DIR, or add --force"
+            f"these files exist: {', '.join(there)}; nothing was written: name another DIR, or add --force"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for script, text in texts.items():
@@ -106,8 +108,13 @@ def print_profiles(report: Report) -> None:
         report.record(
             "profile", name=name, source=one.FROM, loss=pings, heartbeat_loss=heartbeats, prints=one.PRINTS
         )
-        lost = f"loses {pings}" + (f" (heartbeats {heartbeats})" if heartbeats != pings else "")
-        report.say(f"{name:<8} {one.FROM}; {lost}; prints {one.PRINTS}")
+        lost = (
+            f"drops {pings}"
+            if heartbeats == pings
+            else f"drops {pings} of the pings, {heartbeats} of the heartbeats"
+        )
+        for begin, text in ((name, one.FROM), ("", lost), ("", f"prints {one.PRINTS}")):
+            report.say(report.wrapped(f"{begin:<10}{text}", " " * 10))
 
 
 def shares(one: Profile) -> tuple[str, str]:
@@ -117,9 +124,11 @@ def shares(one: Profile) -> tuple[str, str]:
 
 def parser() -> Parser:
     options = command_parser("lab", PURPOSE)
-    options.add_argument("directory", nargs="?", metavar="DIR", help="where to write them; made if need be")
     options.add_argument(
-        "--profile", default=DEFAULT, metavar="NAME", help=f"their default profile ({DEFAULT})"
+        "directory", nargs="?", metavar="DIR", help="directory to write to; it is made if it is missing"
+    )
+    options.add_argument(
+        "--profile", default=DEFAULT, metavar="NAME", help=f"profile of the programs (default: {DEFAULT})"
     )
     forms = options.add_mutually_exclusive_group()
     forms.add_argument(
@@ -132,6 +141,6 @@ def parser() -> Parser:
         action="store_true",
         help="the textbook's server, and a client to fill in (profile book)",
     )
-    options.add_argument("--list", action="store_true", help="explain each profile on a line")
-    options.add_argument("--force", action="store_true", help="overwrite what is there")
+    options.add_argument("--list", action="store_true", help="explain each profile")
+    options.add_argument("--force", action="store_true", help="replace files that are there")
     return options

@@ -18,18 +18,38 @@ if TYPE_CHECKING:
 
     from udpping.lab._server import Server as LabServer
 
-PURPOSE = """Answer datagrams, and lose or delay some on purpose, until Ctrl-C.
+PURPOSE = """Answer UDP datagrams, and drop or delay some of them on purpose, until Ctrl-C.
 
-With --profile it answers and prints as the lab's UDPPingerServer.py does (udpping lab --list).
+With --profile NAME it answers and prints as the UDPPingerServer.py of the networking course does; udpping
+lab --list explains the profiles.
 
-LOSS:  0.3  30%  4/11  burst:5%,3 (in runs of 3)  gilbert-elliott:1%,25%,loss_bad=50%  randint:0,10,4
-       pattern:.xx.  every:10  list:3,7  trace:.x..x  trace-repeat:.x
-DELAY: 50ms  0.05 (seconds)  uniform:0ms,200ms  exponential:5ms,base=20ms
-       lognormal:median=5ms,sigma=0.8,base=20ms  gamma:mean=5ms,shape=2,base=20ms
-       normal:mean=40ms,sigma=5ms  pareto:scale=5ms,shape=3,base=20ms  weibull:scale=5ms,shape=0.8,base=20ms
-LINK:  "loss=burst:5%,3; delay=40ms", of loss delay jitter reorder duplicate corrupt truncate mtu rate queue
-       schedule first
-REPLY: upper  same  or a text with {message} {upper} {seq} {time} {now} {diff} {diff:.6f}"""
+LOSS is one of
+  0.3, 30%, 4/11             drop this share
+  burst:5%,3                 drop 5 %, in runs of 3 on average
+  gilbert-elliott:1%,25%     a channel gets bad with 1 %, good again with 25 %
+  every:10                   drop each tenth
+  list:3,7                   drop the third and the seventh
+  pattern:.xx.               drop where there is an x, again and again
+  trace:.x..x                the same, once; trace-repeat:.x repeats it
+  randint:0,10,4             drop when Python's randint(0, 10) is below 4
+
+DELAY is one of
+  50ms, 0.05 (seconds)       hold each reply back for so long
+  uniform:0ms,200ms          for a time between the two
+  exponential:5ms,base=20ms  by a distribution, on top of a base; likewise
+  lognormal:median=5ms,sigma=0.8,base=20ms
+  gamma:mean=5ms,shape=2,base=20ms   normal:mean=40ms,sigma=5ms
+  pareto:scale=5ms,shape=3   weibull:scale=5ms,shape=0.8
+
+LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
+truncate, mtu, rate, queue, schedule and first, such as
+  "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
+
+REPLY is one of
+  upper                      the request in capitals
+  same                       the request as it is
+  "pong {seq}"               a text; it may have {message}, {upper}, {seq},
+                             {time}, {now}, {diff:.6f}, {lost}, {pad:1024}"""
 
 
 SETTINGS = ("loss", "delay", "up", "down", "reply", "seed", "scope", "port_tries", "workers", "gso")
@@ -112,12 +132,12 @@ def announce(server: Server, report: Report) -> None:
     }
     report.record("start", bound=host, port=port, **settings, client=here, clients_elsewhere=elsewhere)
     report.say(hosts.whereabouts(server.bound))
-    report.say(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
+    report.tell(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
     for name, link in (("up", server.up), ("down", server.down)):
         if link:
-            report.say(f"{name}: {link}")
+            report.tell(f"{name}: {link}")
     report.ways(here, elsewhere)
-    report.say("Ctrl-C ends it and prints the counters")
+    report.tell("Ctrl-C ends it and prints the counters")
 
 
 def profile_server(words: list[str]) -> "LabServer | None":
@@ -133,14 +153,18 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     """Make the parser; a server of the lab has its own defaults."""
     options = command_parser("server", PURPOSE)
     add_listener(options, DEFAULT_PORT)
-    options.add_argument("--loss", default="0", help="what to lose (nothing)")
-    options.add_argument("--delay", default="0", help="how long to hold replies back (not at all)")
+    options.add_argument("--loss", default="0", help="datagrams to drop (default: 0, none)")
+    options.add_argument("--delay", default="0", help="how long to hold each reply back (default: 0)")
     if profile is None:
-        options.add_argument("--up", metavar="LINK", default="", help="what happens to requests (nothing)")
-        options.add_argument("--down", metavar="LINK", default="", help="what happens to replies (nothing)")
+        options.add_argument(
+            "--up", metavar="LINK", default="", help="what happens to requests (default: nothing)"
+        )
+        options.add_argument(
+            "--down", metavar="LINK", default="", help="what happens to replies (default: nothing)"
+        )
     else:
         options.set_defaults(up="", down="")
-    options.add_argument("--reply", default="upper", help="what to answer (upper)")
+    options.add_argument("--reply", default="upper", help="what to answer (default: upper)")
     options.add_argument(
         "--seed",
         type=any_whole,
@@ -154,12 +178,17 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         " is started again; shared: the datagrams of all are one sequence (client; shared with randint)",
     )
     options.add_argument(
-        "--workers", type=whole(1, 64), default=1, metavar="N", help="threads to serve with, on Linux (1)"
+        "--workers",
+        type=whole(1, 64),
+        default=1,
+        metavar="N",
+        help="threads that serve; more than 1 on Linux only (default: 1)",
     )
     options.add_argument(
         "--gso",
         action="store_true",
-        help="join replies to a client into one packet (Linux): less CPU time, but local drops take them all",
+        help="send replies to one client together, as one packet (Linux): less CPU time, but a drop on this"
+        " machine takes all of them",
     )
     options.add_argument(
         "--log",
@@ -168,7 +197,7 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         " else CSV",
     )
     options.add_argument("-v", "--verbose", action="store_true", help="print a line for each datagram")
-    options.add_argument("--profile", metavar="NAME", help="be that server of the lab")
+    options.add_argument("--profile", metavar="NAME", help="answer and print as that server of the course")
     if profile is not None:
         names = ("host", "port", "port_tries", "loss", "delay", "reply", "scope")
         options.set_defaults(**{name: getattr(profile, name) for name in names})

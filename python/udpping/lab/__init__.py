@@ -24,6 +24,7 @@ Packet Loss: 0%
 """
 
 from udpping._console.program import run, text_of
+from udpping.errors import PortBusyError
 from udpping.lab._profiles import DEFAULT, SCRIPTS, Profile, names, profile
 from udpping.lab._program import note
 
@@ -54,4 +55,12 @@ def program(script: str, words: list[str] | None = None, default: str = DEFAULT)
 def main(script: str, default: str = DEFAULT, words: list[str] | None = None) -> int:
     """Run a script, by its name and with the profile that is its default; give back its exit code."""
     name = script.removesuffix(".py")
-    return run(lambda: program(script, words, default).run(), lambda error: note(f"{name}: {text_of(error)}"))
+    return run(
+        lambda: program(script, words, default).run(), lambda error: note(f"{name}: {_text_of(error)}")
+    )
+
+
+def _text_of(error: Exception) -> str:
+    text = text_of(error)
+    # The programs have no option of that name.
+    return text.partition("; port_tries=")[0] if isinstance(error, PortBusyError) else text

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._results.rows import Event, Row
 
-FROM = "the textbook's lab: its own server; client and heartbeats as its text asks for them"
+FROM = "the textbook's server, with a client and heartbeats written to its description"
 PRINTS = "the reply and `RTT: S seconds`, or `Request timed out`; then counts and RTT min/avg/max"
 
 UNKNOWN = "?"
