@@ -76,6 +76,14 @@ def test_who_can_be_made_to_amplify_is_warned(reply: str) -> None:
         udpping.Server("", 0, reply=reply)
 
 
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_who_answers_several_times_is_warned(way: str) -> None:
+    with pytest.warns(
+        udpping.AmplificationWarning, match=rf"reply 'upper', {way} 'duplicate=0.1.*' *\), so strang"
+    ):
+        udpping.Server("", 0, **{way: "duplicate=10%"})  # type: ignore[arg-type]
+
+
 def test_nobody_is_warned_without_need() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -31,7 +31,7 @@ pub(super) struct EchoServer {
     reply: String,
     #[pyo3(get)]
     scope: String,
-    /// Whether a reply can be longer than its request.
+    /// Whether it may answer with more than it was sent.
     #[pyo3(get)]
     can_amplify: bool,
 }
@@ -62,7 +62,8 @@ impl EchoServer {
         let (loss, delay) = (plan.link.up.loss.to_string(), plan.link.down.delay.to_string());
         let (up, down) = (plan.link.up.to_string(), plan.link.down.to_string());
         let (seed, scope) = (plan.link.seed.to_string(), plan.link.scope().to_string());
-        let (reply, can_amplify) = (plan.reply.to_string(), plan.reply.can_amplify());
+        let can_amplify = plan.reply.can_amplify() || plan.link.most_replies() > 1;
+        let reply = plan.reply.to_string();
         let settings = Settings {
             host: listening(py, host)?,
             port: number("port", port, "0 to 65535, 0 for any free port")?,

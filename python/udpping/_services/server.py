@@ -197,9 +197,11 @@ class Server(Listener["_core.EchoServer"]):
         if self._core.can_amplify and not is_loopback(self.bound[0]):
             import warnings
 
+            links = {"up": self.up, "down": self.down}
+            copies = "".join(f", {name} {link!r}" for name, link in links.items() if link)
             warnings.warn(
-                f"reply {self.reply!r} can be longer than its request, so strangers who reach {self.bound[0]}"
-                " can make this server send more than they do",
+                f"this server may answer with more than it was sent (reply {self.reply!r}{copies}), so"
+                f" strangers who reach {self.bound[0]} can make it send more than they do",
                 AmplificationWarning,
                 stacklevel=2,
             )

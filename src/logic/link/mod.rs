@@ -96,13 +96,18 @@ impl LinkPlan {
             }
             plan.down.delay = delay;
         }
-        let most = plan.up.most_copies() * plan.down.most_copies();
+        let most = plan.most_replies();
         if most > MOST_DELIVERIES {
             let expected =
                 "at most 8 replies to one request: 1 and the copies up, times 1 and the copies down";
             return Err(Invalid::new("duplicate", format!("for {most} replies"), expected));
         }
         Ok(plan)
+    }
+
+    /// The most replies to one request.
+    pub fn most_replies(&self) -> usize {
+        self.up.most_copies() * self.down.most_copies()
     }
 
     /// The scope in force.
