@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 np = pytest.importorskip("numpy")
 scipy_stats = pytest.importorskip("scipy.stats")
 
-pytestmark = [pytest.mark.untimed, pytest.mark.long]
+pytestmark = [pytest.mark.untimed, pytest.mark.long, pytest.mark.timeout(900)]
 
 FULL = os.environ.get("INTERVALS") == "table"
 SEED = random.SystemRandom().randrange(2**32)
@@ -116,7 +116,7 @@ def test_the_interval_of_the_mistakes() -> None:
 
 def test_what_explain_says() -> None:
     """Losses are whole, so a test of 5 % accuses in 5 % at most; so does that of the longest run."""
-    shares, rows, runs = Shares(), list[list[str]](), 2_000 if FULL else 300
+    shares, rows, runs = Shares(), list[list[str]](), 1_000 if FULL else 200
     for name, (model, pings) in MODELS.items():
         path = [udpping.sim.ping(count=pings, loss=model, seed=SEED + run) for run in range(runs)]
         said = [theory.explain(run, model) for run in path]
