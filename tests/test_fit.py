@@ -286,7 +286,7 @@ def test_expected_runs_are_those_of_the_simulation() -> None:
     for bad in (0, -1, 100_001):
         with pytest.raises(udpping.ConfigError, match="longest"):
             loss.Burst("5%", 3).run_lengths(bad)
-    for none in (loss.Every(10), loss.Bernoulli(0)):
+    for none in (loss.Every(10), loss.Bernoulli(0), loss.Correlated("5%", 0.5)):
         with pytest.raises(udpping.ConfigError, match="loss"):
             none.run_lengths(3)
 

@@ -60,6 +60,12 @@ def test_what_cannot_be_used_is_named(keywords: dict[str, object], told: str) ->
         udpping.Link(**keywords)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("rho", [-0.1, 1, float("nan")])
+def test_a_correlation_is_from_0_to_below_1(rho: float) -> None:
+    with pytest.raises(udpping.errors.ConfigError, match=r"rho .* expected"):
+        udpping.loss.Correlated("5%", rho)
+
+
 @pytest.mark.parametrize("call", [partial(udpping.Server, port=0), partial(udpping.sim.ping, count=1)])
 def test_loss_and_delay_are_said_once(call: Callable[..., object]) -> None:
     twice: list[dict[str, object]] = [{"loss": "1%", "up": "loss=2%"}, {"delay": 0.1, "down": "delay=1ms"}]

@@ -260,6 +260,7 @@ def test_a_trace_needs_a_run_with_one_target() -> None:
         loss.Bernoulli("4/11"),
         loss.Burst("5%", 3),
         loss.GilbertElliott(0.01, "1/3", loss_bad=0.5),
+        loss.Correlated("5%", 0.9),
         loss.Pattern(".x"),
         loss.Every(3),
         loss.List([1, 2]),
@@ -281,7 +282,7 @@ BAD: list[str | float] = [
     *(-0.1, 1.5, 2, float("nan"), float("inf"), True),
     *("x", "", "4/0", "12/11", "101%", "pattern:", "pattern:.y", "every:0", "list:0", "list:a", "trace:-"),
     *("randint:4,1,2", "randint:0,10", "burst:3", "burst:80%,3", "burst:5%,0.5", "burst:1,9"),
-    *("gilbert-elliott:1%", "gilbert-elliott:0,0", "gilbert-elliott:1%,1%,loss_bad=2"),
+    *("gilbert-elliott:1%", "gilbert-elliott:0,0", "correlated:5%,1", "gilbert-elliott:1%,1%,loss_bad=2"),
 ]
 
 

@@ -16,6 +16,7 @@ LOSSES = [
     loss.Bernoulli("4/11"),
     loss.Burst("30%", 3),
     loss.GilbertElliott(0.1, 0.3, loss_good=0.01, loss_bad=0.9),
+    loss.Correlated("30%", 0.9),
     loss.Pattern(".x."),
     loss.Every(3),
     loss.List([2, 3, 7]),

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
     from udpping._results.run import Run
 
-__all__ = ["Bernoulli", "Burst", "Every", "GilbertElliott", "List", "Loss", "Pattern", "RandInt", "Trace"]
+__all__ = [
+    "Bernoulli",
+    "Burst",
+    "Correlated",
+    "Every",
+    "GilbertElliott",
+    "List",
+    "Loss",
+    "Pattern",
+    "RandInt",
+    "Trace",
+]
 
 
 def __dir__() -> list[str]:
@@ -160,6 +171,36 @@ class GilbertElliott(Loss):
     ) -> None:
         losses = f"loss_good={loss_text(loss_good)},loss_bad={loss_text(loss_bad)}"
         super().__init__(f"gilbert-elliott:{loss_text(p)},{loss_text(r)},{losses}")
+
+
+class Correlated(Loss):
+    """`loss` of the datagrams are lost, and the more likely the nearer the last one was to it.
+
+    A normal number follows each datagram: `rho` times the last one, and a new part. A datagram is lost when
+    it is in the highest `loss` of the normal distribution (a Gaussian copula). So the share is `loss`
+    whatever `rho` is, from 0 (independent) to below 1, also for the first datagram; netem, which averages
+    uniform numbers, loses 1.75 % where 10 % with a correlation of 25 % are asked for. Of a loss of 5 % the
+    mean run is 1.05 with a `rho` of 0, 1.32 with 0.5, 1.79 with 0.75 and 2.76 with 0.9.
+
+    >>> import udpping
+    >>> model = udpping.loss.Correlated("5%", rho=0.9)
+    >>> model
+    <udpping.loss.Correlated correlated:0.05,0.9>
+    >>> run = udpping.sim.ping(count=100_000, loss=model, seed=1)
+    >>> 0.045 < run.summary.loss < 0.055, 2.6 < udpping.stats.loss_runs(run).mean_run < 2.9
+    (True, True)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, loss: "float | str | Fraction", rho: float) -> None:
+        # A loss of 0 goes with any correlation, so it is the correlation alone that is refused here.
+        digits = f"{checks.number('rho', rho):.9f}"
+        try:
+            _core.check_loss(f"correlated:0,{digits}")
+        except ConfigError:
+            raise checks.refuse("rho", rho, "0 to below 1") from None
+        super().__init__(f"correlated:{loss_text(loss)},{digits}")
 
 
 class Pattern(Loss):

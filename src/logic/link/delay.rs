@@ -168,7 +168,7 @@ pub(in crate::logic) fn exponential(mean: Nanos, uniform: u64) -> Nanos {
 
 /// The top 52 bits as a number between 0 and 1, neither of them included: from 2^-53 to 1 - 2^-53, exactly, and as far
 /// from the one as its complement is from the other.
-fn open(uniform: u64) -> f64 {
+pub(super) fn open(uniform: u64) -> f64 {
     (2 * (uniform >> 12) + 1) as f64 / (1_u64 << 53) as f64
 }
 

@@ -1,9 +1,10 @@
 //! Which packets are lost: by an exact chance, in bursts, by a pattern or a list, or as Python's `randint` has it.
 //!
-//! `burst` and `gilbert-elliott` keep the state that the last packet left, and `randint` its generator; all others
+//! `burst`, `gilbert-elliott` and `correlated` keep the state that the last packet left, and `randint` its generator; all others
 //! decide a packet from its number alone.
 
 mod chain;
+mod correlated;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use std::str::FromStr;
 
 use self::chain::Chain;
 pub use self::chain::{Burst, GilbertElliott};
+pub use self::correlated::Correlated;
+use self::correlated::Walk;
 use super::packet::Transmission;
 use crate::logic::Invalid;
 use crate::logic::random::{Effect, Mt19937};
@@ -24,7 +27,7 @@ impl Effect {
 }
 
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), burst:5%,3, \
-                        gilbert-elliott:1%,25%, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \
+                        gilbert-elliott:1%,25%, correlated:5%,0.9, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \
                         randint:0,10,4";
 
 /// A model of loss.
@@ -36,6 +39,8 @@ pub enum Loss {
     Burst(Burst),
     /// A channel that is good or bad, and stays so for a while.
     GilbertElliott(GilbertElliott),
+    /// A share of packets, each the more likely lost the nearer the last was to it.
+    Correlated(Correlated),
     /// The marks again and again.
     Pattern(Marks),
     /// Each n-th packet: for 10 the 10th, the 20th and so on.
@@ -76,6 +81,7 @@ impl Loss {
         match self {
             Self::Bernoulli(probability) => Some(*probability),
             Self::Burst(burst) => Some(burst.loss()),
+            Self::Correlated(correlated) => Some(correlated.loss()),
             Self::GilbertElliott(channel) => channel.exact_mean(),
             Self::Pattern(marks) | Self::TraceRepeat(marks) => marks.mean(),
             Self::Every(n) => Probability::new(1, n.get()).ok(),
@@ -98,6 +104,7 @@ impl Loss {
             Self::Bernoulli(_) => "bernoulli",
             Self::Burst(_) => "burst",
             Self::GilbertElliott(_) => "gilbert-elliott",
+            Self::Correlated(_) => "correlated",
             Self::Pattern(_) => "pattern",
             Self::Every(_) => "every",
             Self::List(_) => "list",
@@ -127,6 +134,7 @@ impl Loss {
             Self::Bernoulli(probability) => Rule::Chance(probability.threshold()),
             Self::Burst(burst) => Rule::Chain(burst.chain()),
             Self::GilbertElliott(channel) => Rule::Chain(channel.chain()),
+            Self::Correlated(correlated) => Rule::Walk(correlated.walk()),
             Self::Pattern(marks) | Self::TraceRepeat(marks) => Rule::Repeat(marks.0.clone()),
             Self::Every(n) => Rule::Every(*n),
             Self::List(numbers) => Rule::List(numbers.0.clone()),
@@ -141,6 +149,7 @@ impl Loss {
 pub(super) enum Rule {
     Chance(Threshold),
     Chain(Chain),
+    Walk(Walk),
     Repeat(Box<[bool]>),
     Once(Box<[bool]>),
     Every(NonZeroU64),
@@ -153,6 +162,8 @@ pub(super) enum Rule {
 pub(super) struct State {
     /// Whether the channel is bad; `None` before the first packet.
     bad: Option<bool>,
+    /// The normal number of the last packet.
+    normal: Option<f64>,
     /// Made when `randint` first draws; 2.5 KB.
     generator: Option<Box<Mt19937>>,
 }
@@ -166,6 +177,7 @@ impl Rule {
                 threshold.certain().unwrap_or_else(|| threshold.met_by(sent.uniform(Effect::LOSS)))
             }
             Self::Chain(chain) => chain.loses(&mut state.bad, |effect| sent.uniform(effect)),
+            Self::Walk(walk) => walk.loses(&mut state.normal, sent.uniform(Effect::STATE)),
             Self::Repeat(marks) => marks[position(number, marks.len())],
             Self::Once(marks) => usize::try_from(number - 1).is_ok_and(|at| marks.get(at) == Some(&true)),
             Self::Every(n) => number.is_multiple_of(n.get()),
@@ -223,6 +235,7 @@ impl FromStr for Loss {
             Some(("bernoulli", p)) => probability(p),
             Some(("burst", pair)) => Burst::read(pair).map(Self::Burst),
             Some(("gilbert-elliott", chances)) => GilbertElliott::read(chances).map(Self::GilbertElliott),
+            Some(("correlated", pair)) => Correlated::read(pair).map(Self::Correlated),
             Some(("pattern", marks)) => Marks::read(marks).map(Self::Pattern),
             Some(("trace", marks)) => Marks::read(marks).map(Self::Trace),
             Some(("trace-repeat", marks)) => Marks::read(marks).map(Self::TraceRepeat),
@@ -315,6 +328,7 @@ impl fmt::Display for Loss {
             Self::Bernoulli(_) => Ok(()),
             Self::Burst(burst) => write!(f, "{burst}"),
             Self::GilbertElliott(channel) => write!(f, "{channel}"),
+            Self::Correlated(correlated) => write!(f, "{correlated}"),
             Self::Pattern(marks) | Self::Trace(marks) | Self::TraceRepeat(marks) => write!(f, "{marks}"),
             Self::Every(n) => write!(f, "{n}"),
             Self::List(numbers) => write!(f, "{numbers}"),

@@ -180,3 +180,28 @@ proptest! {
         }
     }
 }
+
+/// The published lines of a seed, and over many packets the share that was asked for and the mean runs of a numerical
+/// integral of the bivariate normal distribution: 1 / (1 - P(lost | lost before)).
+#[test]
+fn correlated_losses_are_as_many_as_asked_for_and_in_the_runs_of_the_copula() {
+    for (rho, mean_run) in [("0", 1.0526), ("0.5", 1.3224), ("0.75", 1.7863), ("0.9", 2.7575)] {
+        let marks = losses(plan(&format!("correlated:5%,{rho}"), "0", 7), 200_000);
+        let lost = marks.matches('x').count() as f64;
+        let runs = marks.split('.').filter(|run| !run.is_empty()).count() as f64;
+        assert!((lost / 10_000.0 - 1.0).abs() < 0.09, "{rho}: {lost}");
+        assert!((lost / runs / mean_run - 1.0).abs() < 0.05, "{rho}: {}", lost / runs);
+    }
+    assert_eq!(losses(plan("correlated:0,0.9", "0", 1), 100), ".".repeat(100));
+    assert_eq!(losses(plan("correlated:1,0.9", "0", 1), 100), "x".repeat(100));
+    assert_eq!(losses(plan("correlated:30%,0.9", "0", 42), 40), "x...............x.......................");
+    for text in ["correlated:0.05,0.9", "correlated:4/11,0"] {
+        assert_eq!(text.parse::<Loss>().unwrap().to_string(), text);
+    }
+    for text in
+        ["correlated:5%", "correlated:5%,1", "correlated:5%,-0.1", "correlated:2,0.5", "correlated:5%,0.5,1"]
+    {
+        let refused = text.parse::<Loss>().unwrap_err().to_string();
+        assert!(refused.contains("from 0 to below 1"), "{refused}");
+    }
+}
