@@ -111,6 +111,14 @@ def test_several_hosts_have_a_line_each_and_one_for_all(echo: str, deaf: str) ->
     assert call("ping", echo, *QUICK, echo.replace("127.0.0.1", "127.0.0.2"), "-q").returncode == 1
 
 
+def test_two_names_of_one_host_are_both_pinged(echo: str) -> None:
+    """As in fping: a list of hosts has such names, and each is a line of the report."""
+    port = echo.rpartition(":")[2]
+    done = call("ping", "-4", f"127.0.0.1:{port}", f"localhost:{port}", "-c", 2, "-i", "50ms")
+    sums = re.findall(r"^(\S+):\d+ +: xmt/rcv/%loss = 2/2/0%", done.stdout, re.MULTILINE)
+    assert (done.returncode, done.stderr, sums) == (0, "", ["127.0.0.1", "localhost"])
+
+
 def test_one_bad_host_ends_no_other(echo: str) -> None:
     done = call("ping", "no..such..host", echo, *QUICK)
     assert done.returncode == 1
@@ -217,7 +225,6 @@ def test_a_number_of_another_ping_is_no_host(words: str, told: str) -> None:
             "localhost --schedule pair -f",
             '--schedule "pair" is not usable: expected -i 10ms as well; without an interval each ping waits',
         ),
-        ("127.0.0.1 localhost -4", 'target "localhost:12000" is not usable: expected each address once\n'),
     ],
 )
 def test_an_error_says_what_to_type(words: str, told: str) -> None:

@@ -187,9 +187,7 @@ impl PingLogs {
             .flat_map(|address| (0..self.sockets.len()).map(move |socket| key(socket, address)));
         let mut there = sockets.filter_map(|key| self.by_peer.get(&key));
         if there.any(same) || self.by_name.get(&target.name()).is_some_and(same) {
-            // The command line gives all targets the same size and class of service.
-            let or = if settings.pace.is_command() { "" } else { ", or with a size= or dscp= of its own" };
-            return Err(taken(target, or));
+            return Err(taken(target, ", or with a size= or dscp= of its own"));
         }
         Ok(())
     }
@@ -348,9 +346,11 @@ impl PingLogs {
     }
 }
 
-/// What a target has of its own, by which it may share an address with another.
-fn looks(settings: &Settings, target: &Target) -> (Option<u8>, Option<usize>) {
-    (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size))
+/// What a target has of its own, by which it may share an address with another; for the command line also its name, as
+/// a list of hosts often has two names of one.
+fn looks(settings: &Settings, target: &Target) -> (Option<u8>, Option<usize>, Option<String>) {
+    let name = settings.pace.is_command().then(|| target.name());
+    (target.dscp.or(settings.ip_options.dscp), target.size.or(settings.plan.size), name)
 }
 
 fn taken(target: &Target, or: &str) -> Error {
