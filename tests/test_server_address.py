@@ -53,11 +53,15 @@ def test_ipv6_answers() -> None:
 @pytest.mark.skipif(not HAS_IPV6, reason="no IPv6 here")
 def test_two_colons_serve_both_versions() -> None:
     with udpping.Server("::", 0, record=True) as server, udp_socket() as four:
+        events = server.follow()
         assert server.bound[0] == "::"
         assert ask(server, b"six") == b"SIX"
         port = server.address[1]
         four.sendto(b"four", ("127.0.0.2", port))
         assert four.recvfrom(100) == (b"FOUR", ("127.0.0.2", port))
+        shown = f"127.0.0.1:{four.getsockname()[1]}"
+        assert next(events).client.startswith("[::1]:")
+        assert next(events).client == server.log[1].client == shown, "not as ::ffff:127.0.0.1"
 
 
 def test_a_wildcard_answers_from_the_address_that_was_asked() -> None:

@@ -97,3 +97,9 @@ pub enum Timestamping {
     /// Those received and those sent.
     Both,
 }
+
+/// The IPv4 address of a client that a socket for both versions shows as IPv4-mapped.
+pub(super) fn unmapped(source: SocketAddr) -> SocketAddr {
+    let SocketAddr::V6(v6) = source else { return source };
+    v6.ip().to_ipv4_mapped().map_or(source, |v4| SocketAddr::new(v4.into(), v6.port()))
+}

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fd::AsFd as _;
 
 use super::clock::EverClock;
-use super::datagram::Datagram;
+use super::datagram::{Datagram, unmapped};
 use super::event_queue::lock;
 use super::resolve::{reachable, resolve};
 use super::socket::{Backend, RecvBatch, Socket, is_transient};
@@ -265,12 +265,6 @@ impl MonitorState {
             }
         }
     }
-}
-
-/// The IPv4 address of a client that a socket for both versions shows as IPv4-mapped.
-fn unmapped(source: SocketAddr) -> SocketAddr {
-    let SocketAddr::V6(v6) = source else { return source };
-    v6.ip().to_ipv4_mapped().map_or(source, |v4| SocketAddr::new(v4.into(), v6.port()))
 }
 
 impl Inner {

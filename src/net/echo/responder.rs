@@ -6,7 +6,7 @@ use super::Event;
 use crate::logic::echo::{Hops, Log, LogEntry, Reply, Responder, Row};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::{Arrival, Moment};
-use crate::net::datagram::{Datagram, Reports};
+use crate::net::datagram::{Datagram, Reports, unmapped};
 use crate::net::send_queue::Route;
 use crate::net::server::{Decide, Outgoing};
 use crate::net::socket::Socket;
@@ -46,7 +46,7 @@ impl Decide for Responder {
                 let fate = client.round_trip_with(request, |damage, lost| {
                     reply.length(datagram.bytes, damage, &arrival, lost)
                 });
-                let entry = log.push(mono, wall, source, datagram.bytes, &fate);
+                let entry = log.push(mono, wall, unmapped(source), datagram.bytes, &fate);
                 decisions.push((fate, entry));
             }
         }
@@ -54,7 +54,7 @@ impl Decide for Responder {
 
     fn event(datagram: &Datagram<'_>, arrival: &Arrival, (fate, _): &Self::Decision) -> Event {
         Event {
-            row: Row::of(arrival.at.mono, arrival.at.wall, datagram.source, datagram.bytes, fate),
+            row: Row::of(arrival.at.mono, arrival.at.wall, unmapped(datagram.source), datagram.bytes, fate),
             message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
         }
     }
