@@ -204,7 +204,7 @@ def test_linger_says_how_long_to_listen_when_all_is_sent(
 
 
 def test_the_answering_thread_runs_while_ping_waits() -> None:
-    """The interpreter's lock is released: a thread in Python answers each ping when another one has computed."""
+    """The interpreter's lock is released: a thread in Python answers a ping when another one has computed."""
     computed = 0
     over = threading.Event()
 
