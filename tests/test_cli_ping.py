@@ -19,6 +19,7 @@ import pytest
 import udpping
 from common import call, has_received, records, wait_until
 from udpping._console import hosts
+from udpping.testing import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,6 +212,13 @@ def test_a_second_ctrl_c_waits_for_no_reader(start: Start, server: udpping.Serve
     wait_until(has_ended)
     # At its very end Python leaves the signal to the system.
     assert process.returncode in {130, -signal.SIGINT}
+
+
+@pytest.mark.parametrize("words", [["localhost:{}"], ["localhost", "-p", "{}"]])
+def test_a_profile_names_the_port_at_which_nothing_listens(words: list[str]) -> None:
+    port = free_port()
+    done = call("ping", *(word.format(port) for word in words), "--profile", "book", "-c", 1, "-W", "100ms")
+    assert done.stderr == f"ping: nothing listens at localhost:{port}; start the server first\n"
 
 
 def begun(words: list[object]) -> dict[str, Any]:

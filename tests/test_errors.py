@@ -92,8 +92,11 @@ SECONDS = ["soon", [1], True, 1j]
 TEXTS = [5, b"text", True]
 FLAGS = ["yes", 1]
 PING: dict[str, list[object]] = {
-    **{name: [*WHOLE] for name in ("count", "port")},
-    **{name: [each for each in WHOLE if each is not None] for name in ("size", "ttl", "dscp", "misses")},
+    "count": [*WHOLE],
+    **{
+        name: [each for each in WHOLE if each is not None]
+        for name in ("port", "size", "ttl", "dscp", "misses")
+    },
     "first_seq": [*WHOLE],
     "message": [*TEXTS, None],
     "timeout": [*SECONDS, None],

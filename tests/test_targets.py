@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from udpping.testing import FarEnd, free_port
+from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,9 +74,32 @@ def test_a_far_end_is_a_target() -> None:
         assert udpping.ping(far, count=1)[0].status == "reply"
 
 
-def test_a_port_of_its_own_counts_more_than_the_other() -> None:
-    with udpping.Server(port=0) as server:
-        assert udpping.ping(text_of(server.address), free_port(), count=1)[0].status == "reply"
+SOLE = ("ping", "Pinger", "live", "aio.ping", "aio.Pinger")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("call", SOLE)
+def test_another_port_beside_one_of_its_own_is_refused(server: udpping.Server, call: str, form: str) -> None:
+    if (call, form) in LISTS:
+        return
+    own = server.address[1]
+    assert CALLS[call](FORMS[form](server), port=own, count=1)[0].status == "reply"
+    expected = f"port 12000 is not usable: expected {own}, which host has already, or no port beside that"
+    with pytest.raises(udpping.ConfigError) as caught:
+        CALLS[call](FORMS[form](server), port=12000, count=1)
+    assert str(caught.value) == expected
+
+
+def test_another_port_beside_that_of_a_monitor_is_refused() -> None:
+    with udpping.Monitor("127.0.0.1", 0) as monitor:
+        for form in FORMS.values():
+            with pytest.raises(udpping.ConfigError, match="port 12001 is not usable"):
+                udpping.Heartbeat(form(monitor), 12001, id="web1")  # type: ignore[arg-type]
+
+
+def test_targets_of_a_list_keep_their_own_ports(server: udpping.Server) -> None:
+    run = udpping.ping_many([server], port=12000, count=1)
+    assert run.targets == (text_of(server.address),)
 
 
 @pytest.mark.parametrize(

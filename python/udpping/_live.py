@@ -8,9 +8,8 @@ from time import monotonic
 
 import udpping
 from udpping._args.durations import seconds
-from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import COUNT, known
-from udpping._args.targets import one_target
+from udpping._args.targets import sole_target
 from udpping._services.service import SLICE
 from udpping._services.session import Session
 from udpping._table.text import WIDTH, loss_percents
@@ -44,7 +43,7 @@ SHARE = 20
 
 def live(
     host: "AnyTarget" = "localhost",
-    port: int = DEFAULT_PORT,
+    port: int | None = None,
     *,
     every: "Duration" = 0.5,
     **options: "Unpack[PingOptions]",
@@ -67,7 +66,7 @@ def live(
     """
     pause = seconds("every", every, SHOW)
     known("live", options, ["every"])
-    session = Session([one_target(host, port, "host")], options)
+    session = Session([sole_target(host, port)], options)
     screen = Careful(_screen(options.get("count", COUNT)))
     stopped = False
     try:

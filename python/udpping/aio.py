@@ -19,7 +19,7 @@ from threading import Thread
 
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import known
-from udpping._args.targets import one_or_many, one_target, targets_of
+from udpping._args.targets import one_or_many, one_target, sole_target, targets_of
 from udpping._services.ping import PingerBase, finite
 from udpping._services.session import Session
 
@@ -48,7 +48,7 @@ POLL = 0.002, 0.02
 
 
 async def ping(
-    host: "AnyTarget" = "localhost", port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]"
+    host: "AnyTarget" = "localhost", port: int | None = None, **options: "Unpack[PingOptions]"
 ) -> "Run":
     """Ping as `udpping.ping` does, with the same keywords and errors; cancelling it stops the pings.
 
@@ -62,7 +62,7 @@ async def ping(
     >>> asyncio.run(main())
     1
     """
-    return await _finish([one_target(host, port, "host")], options)
+    return await _finish([sole_target(host, port)], options)
 
 
 async def ping_many(
@@ -103,11 +103,11 @@ class Pinger(PingerBase):
     def __init__(
         self,
         host: "AnyTarget | Iterable[AnyTarget]" = "localhost",
-        port: int = DEFAULT_PORT,
+        port: int | None = None,
         **options: "Unpack[PingerOptions]",
     ) -> None:
         known("Pinger", options, ("announce", "keep"))
-        self._port = port
+        self._port = DEFAULT_PORT if port is None else port
         self._targets = one_or_many(host, port)
         self._options = options
         self._opening = asyncio.Lock()

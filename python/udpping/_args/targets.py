@@ -68,12 +68,22 @@ def one_target(target: object, port: int, called: str = "target") -> Target:
     return Target(text("host", name), whole("port", number))
 
 
-def one_place(target: object, port: int, called: str) -> tuple[str, int]:
+def sole_target(
+    target: object, port: int | None, called: str = "host", default: int = DEFAULT_PORT
+) -> Target:
+    """Read the target of a call for one; a port that is given beside it must not contradict its own."""
+    one = one_target(target, default if port is None else port, called)
+    if port is not None and one.port != port:
+        raise refuse("port", port, f"{one.port}, which {called} has already, or no port beside that")
+    return one
+
+
+def one_place(target: object, port: int | None, called: str, default: int = DEFAULT_PORT) -> tuple[str, int]:
     """Read a target that is not pinged by `ping` or `Pinger`, and so has no options of its own."""
-    host, port, dscp, size = one_target(target, port, called)
+    host, number, dscp, size = sole_target(target, port, called, default)
     if dscp is not None or size is not None:
         raise refuse(called, target, "a target without dscp and size, which are for pings")
-    return host, port
+    return host, number
 
 
 def targets_of(targets: object, port: int) -> list[Target]:
@@ -84,11 +94,11 @@ def targets_of(targets: object, port: int) -> list[Target]:
     return [one_target(target, port) for target in items("targets", targets, "a list of them")]
 
 
-def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int) -> list[Target]:
+def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int | None) -> list[Target]:
     """Read the targets of `Pinger`: one, or a list."""
     if isinstance(targets, (str, tuple)) or not isinstance(targets, Iterable) or hasattr(targets, "address"):
-        return [one_target(targets, port, "host")]
-    read = targets_of(targets, port)
+        return [sole_target(targets, port)]
+    read = targets_of(targets, DEFAULT_PORT if port is None else port)
     if not read:
         raise refuse("host", targets, "a target, or a list with at least one")
     return read

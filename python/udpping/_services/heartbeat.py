@@ -37,8 +37,8 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     error and has it in `.last_error`. It follows a name that moves to another address.
 
     * `host`, `port`: the monitor: a name or an address, by default this machine, and a port from 1 to
-      65,535, by default 12001. `host` may have the port in it, which then counts: `"host:12001"`,
-      `"[::1]:12001"`, `(host, port)`, or a `Monitor`.
+      65,535, by default 12001. `host` may have the port in it: `"host:12001"`, `"[::1]:12001"`,
+      `(host, port)`, or a `Monitor`; another `port` beside it is an error.
     * `interval`: the time from one heartbeat to the next, from 1 ms to a day. The schedule is absolute: a
       sender that was stopped or asleep skips the heartbeats that it missed.
     * `id`: the name of this client: 1 to 64 letters, digits and `. _ : @ / + -`; `None` is the name of
@@ -80,7 +80,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
     def __init__(
         self,
         host: "AnyTarget" = "localhost",
-        port: int = MONITOR_PORT,
+        port: int | None = None,
         *,
         interval: "Duration" = 1.0,
         id: str | None = None,  # noqa: A002 - so it is called in the heartbeats
@@ -92,7 +92,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
         touch: "Duration | None" = None,
         count: int | None = None,
     ) -> None:
-        self._target = one_place(host, port, "host")
+        self._target = one_place(host, port, "host", MONITOR_PORT)
         self._interval = durations.seconds("interval", interval, durations.HEARTBEAT)
         self._key = key, key_name
         self._id = machine_name() if id is None else checks.text("id", id)

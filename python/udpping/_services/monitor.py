@@ -5,7 +5,7 @@ from udpping._args import checks, durations
 from udpping._args.durations import HEARTBEAT, LINGER
 from udpping._args.grammar import detector_text, loss_text, utc_offset
 from udpping._args.keys import read_keys
-from udpping._args.limits import DEFAULT_PORT, MONITOR_PORT
+from udpping._args.limits import MONITOR_PORT
 from udpping._args.targets import one_place
 from udpping._results.rows import MonitorEvent, PeerRow
 from udpping._services.service import Listener, next_of
@@ -196,7 +196,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
             port_tries=checks.whole("port_tries", port_tries),
             state=None if state is None else checks.path("state", state),
             log=None if log is None else checks.path("log", log),
-            witness=None if witness is None else one_place(witness, DEFAULT_PORT, "witness"),
+            witness=None if witness is None else one_place(witness, None, "witness"),
         )
         if on_event is not None and not callable(on_event):
             raise checks.refuse("on_event", on_event, "something to call with each event, or None")

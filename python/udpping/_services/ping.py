@@ -4,7 +4,7 @@ from udpping._args.checks import refuse
 from udpping._args.keywords import SuggestsKeywords, suggests_keywords
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
-from udpping._args.targets import one_or_many, one_target, targets_of
+from udpping._args.targets import one_or_many, one_target, sole_target, targets_of
 from udpping._services.session import Session
 from udpping.errors import NetworkError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @suggests_keywords
 def ping(
     host: "AnyTarget" = "localhost",
-    port: int = DEFAULT_PORT,
+    port: int | None = None,
     *,
     count: int = COUNT,
     timeout: "Duration" = TIMEOUT,
@@ -51,8 +51,8 @@ def ping(
     separately. The round-trip time is that of RFC 2681, on a monotonic clock.
 
     * `host`, `port`: the target: a name or an IP address (default: this machine), and a port from 1 to 65,535
-      (default: 12000, that of the course). `host` may include the port, which then takes precedence:
-      `"host:12000"`, `"[::1]:12000"`, `(host, port)`, a `Server`, or a `Target`.
+      (`None`: 12000, that of the course). `host` may include the port: `"host:12000"`, `"[::1]:12000"`,
+      `(host, port)`, a `Server`, or a `Target`; another `port` beside it is an error.
     * `count`: number of pings, from 1 (default: 10). Use `Pinger` for a run without an end.
     * `timeout`: how long to wait for each reply, from 1 µs to 1 day (default: 1 s). A reply after it is
       `late` and counts as lost.
@@ -123,7 +123,7 @@ def ping(
     """
     finite(count)
     session = Session(
-        [one_target(host, port, "host")],
+        [sole_target(host, port)],
         {
             "count": count,
             "timeout": timeout,
@@ -333,7 +333,7 @@ class Pinger(PingerBase):
     def __init__(
         self,
         host: "AnyTarget | Iterable[AnyTarget]" = "localhost",
-        port: int = DEFAULT_PORT,
+        port: int | None = None,
         *,
         count: int | None = COUNT,
         timeout: "Duration" = TIMEOUT,
@@ -356,7 +356,7 @@ class Pinger(PingerBase):
         announce: bool = False,
         keep: int | None = None,
     ) -> None:
-        self._port = port
+        self._port = DEFAULT_PORT if port is None else port
         self._opened = Session(
             one_or_many(host, port),
             {

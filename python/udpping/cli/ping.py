@@ -41,7 +41,7 @@ def main(words: list[str]) -> int:
         pinger.miss_no_row(MEMORY)
     deadline.then(pinger.stop)
     if lab_client is not None:
-        lab_client.host = found[0][0]
+        lab_client.host, lab_client.port = found[0]
         received = lab_client.watch(pinger).received
         return FAILED if tell_missing(pinger, report) else 0 if received else 1
     lines = Lines(
