@@ -31,6 +31,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "docs/formats.md",
     "docs/heartbeats.md",
+    "docs/link-presets.md",
     "docs/link.md",
     "docs/loss-models.md",
     "docs/statistics.md",

@@ -17,6 +17,7 @@ __all__ = [
     "AmplificationWarning",
     "ConfigError",
     "Interrupted",
+    "NetemWarning",
     "NetworkError",
     "PortBusyError",
     "UdppingError",
@@ -121,4 +122,16 @@ class AmplificationWarning(UserWarning):
     ...     server = udpping.Server("", 0, reply="{message} {message}")
     >>> caught[0].category.__name__
     'AmplificationWarning'
+    """
+
+
+class NetemWarning(UserWarning):
+    """netem does something else than its option says, or than a `Link` made from it does.
+
+    >>> import udpping, warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     link = udpping.Link.from_tc("loss 10% 25%")
+    >>> caught[0].category.__name__
+    'NetemWarning'
     """

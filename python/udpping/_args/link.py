@@ -5,6 +5,7 @@ from udpping._args import checks
 from udpping._args.durations import Delta, written
 from udpping._args.grammar import delay_text, loss_text
 from udpping._args.text_model import TextModel
+from udpping.errors import NetemWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +104,34 @@ class Link(TextModel):
         more = [f"{name}={value}" for name, value in said.items() if value is not None]
         parts = [checks.text("link", text), *more]
         super().__init__(_core.check_link("; ".join(part for part in parts if part)))
+
+    @classmethod
+    def from_tc(cls, text: str) -> "Link":
+        """Make the link that is nearest to options of netem, written as tc takes them.
+
+        A whole command does as well: what stands before `netem` is left out. tc's ways are kept: `loss 5` is
+        5 %, `del` is `delay`. Each thing that netem does otherwise than its option says, or the link
+        otherwise than netem, is a NetemWarning: docs/link-presets.md has the list. Raises ConfigError for
+        what tc or a link cannot do.
+
+        >>> import udpping, warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     link = udpping.Link.from_tc("delay 20ms 5ms loss gemodel 1% 30%")
+        >>> link
+        udpping.Link('loss=gilbert-elliott:0.01,0.3; delay=uniform:15ms,25ms')
+        >>> print(caught[0].message)
+        netem begins in the good state, and loses less at first; the link begins as in the long run
+        """
+        import warnings
+
+        from udpping._args.netem import read
+
+        keywords, told = read(checks.text("tc", text))
+        link = cls("; ".join(f"{key}={value}" for key, value in keywords.items()))
+        for sentence in told:
+            warnings.warn(sentence, NetemWarning, stacklevel=2)
+        return link
 
     def as_dict(self) -> "dict[str, str]":
         """Give what was said by keyword, ready for TOML or JSON; `Link(**of_it)` is the same link.
