@@ -268,24 +268,24 @@ def test_half_a_character_is_no_text(name: str) -> None:
         udpping.ping("127.0.0.1", **options)
 
 
+LONG: list[Callable[[str], object]] = [
+    lambda long: udpping.stats.loss(
+        {"seq": [1], "status": [long], "copies": [1], "rtt_ns": [5], "target": ["a"]}
+    ),
+    lambda long: udpping.stats.loss({long: [1]}),
+    lambda long: udpping.sim.ping(message="{" + long),
+    lambda long: udpping.sim.ping(loss=long),
+    lambda long: udpping.sim.ping(loss="." * len(long)),
+    lambda long: udpping.sim.ping(schedule=long, interval=1),
+    lambda long: udpping.Server(port=0, reply="{" + long),
+    lambda long: udpping.Heartbeat(id=long),
+    lambda long: udpping.Monitor(port=0, detector=long),
+    udpping.ping,
+]
+
+
 @pytest.mark.untimed
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda long: udpping.stats.loss(
-            {"seq": [1], "status": [long], "copies": [1], "rtt_ns": [5], "target": ["a"]}
-        ),
-        lambda long: udpping.stats.loss({long: [1]}),
-        lambda long: udpping.sim.ping(message="{" + long),
-        lambda long: udpping.sim.ping(loss=long),
-        lambda long: udpping.sim.ping(loss="." * len(long)),
-        lambda long: udpping.sim.ping(schedule=long, interval=1),
-        lambda long: udpping.Server(port=0, reply="{" + long),
-        lambda long: udpping.Heartbeat(id=long),
-        lambda long: udpping.Monitor(port=0, detector=long),
-        udpping.ping,
-    ],
-)
+@pytest.mark.parametrize("use", LONG)
 def test_of_a_long_value_the_beginning_is_shown(use: Callable[[str], object]) -> None:
     with pytest.raises(udpping.UdppingError) as error:
         use("long" * 250_000)

@@ -52,12 +52,18 @@ class World:
         self._timeout: float | None = None
 
     def patched(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(socket, "socket", lambda *_: self)
+        monkeypatch.setattr(socket, "socket", self.opened)
         monkeypatch.setattr(time, "time", lambda: self.now / 1e9)
         for name in ("perf_counter", "monotonic"):
             monkeypatch.setattr(time, name, lambda: (self.now - START) / 1e9)
         monkeypatch.setattr(time, "sleep", self.sleep)
-        monkeypatch.setattr(random, "randint", lambda *_: self.draws.pop(0) if self.draws else 10)
+        monkeypatch.setattr(random, "randint", self.randint)
+
+    def opened(self, *_: object) -> World:
+        return self
+
+    def randint(self, *_: int) -> int:
+        return self.draws.pop(0) if self.draws else 10
 
     def bind(self, address: object) -> None: ...
 

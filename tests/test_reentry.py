@@ -56,12 +56,15 @@ def test_loops_over_one_service_may_be_within_each_other_and_end_it() -> None:
 
 
 def test_several_threads_get_each_row_of_a_pinger_once() -> None:
+    def take(pinger: udpping.Pinger) -> list[int]:
+        return [row.seq for row in pinger]
+
     with (
         udpping.Server(HERE, 0) as server,
         udpping.Pinger(server, interval=0.0005, count=2_000) as pinger,
         ThreadPoolExecutor(8) as pool,
     ):
-        parts = list(pool.map(lambda _: [row.seq for row in pinger], range(8)))
+        parts = list(pool.map(take, [pinger] * 8))
     assert sorted(seq for part in parts for seq in part) == list(range(1, 2_001))
 
 

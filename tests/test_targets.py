@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
@@ -37,15 +37,15 @@ FORMS: dict[str, Callable[[udpping.Server], object]] = {
 }
 
 
-CALLS: dict[str, Callable[..., udpping.Run]] = {
-    "ping": udpping.ping,
-    "Pinger": lambda target, **options: udpping.Pinger(target, **options).run(),
-    "Pinger-of-several": lambda target, **options: udpping.Pinger([target], **options).run(),
-    "ping_many": lambda target, **options: udpping.ping_many([target], **options),
-    "live": udpping.live,
-    "aio.ping": lambda target, **options: asyncio.run(udpping.aio.ping(target, **options)),
-    "aio.ping_many": lambda target, **options: asyncio.run(udpping.aio.ping_many([target], **options)),
-    "aio.Pinger": lambda target, **options: asyncio.run(udpping.aio.Pinger(target, **options).run()),
+CALLS: dict[str, Callable[[Any, dict[str, Any]], udpping.Run]] = {
+    "ping": lambda target, options: udpping.ping(target, **options),
+    "Pinger": lambda target, options: udpping.Pinger(target, **options).run(),
+    "Pinger-of-several": lambda target, options: udpping.Pinger([target], **options).run(),
+    "ping_many": lambda target, options: udpping.ping_many([target], **options),
+    "live": lambda target, options: udpping.live(target, **options),
+    "aio.ping": lambda target, options: asyncio.run(udpping.aio.ping(target, **options)),
+    "aio.ping_many": lambda target, options: asyncio.run(udpping.aio.ping_many([target], **options)),
+    "aio.Pinger": lambda target, options: asyncio.run(udpping.aio.Pinger(target, **options).run()),
 }
 
 
@@ -55,7 +55,7 @@ BOTH = [(call, form) for call in CALLS for form in FORMS if (call, form) not in 
 
 @pytest.mark.parametrize(("call", "form"), BOTH)
 def test_every_call_takes_every_form(server: udpping.Server, call: str, form: str) -> None:
-    run = CALLS[call](FORMS[form](server), count=1)
+    run = CALLS[call](FORMS[form](server), {"count": 1})
     assert [row.status for row in run] == ["reply"]
     assert run.targets == (text_of(server.address),)
 
@@ -83,10 +83,10 @@ def test_another_port_beside_one_of_its_own_is_refused(server: udpping.Server, c
     if (call, form) in LISTS:
         return
     own = server.address[1]
-    assert CALLS[call](FORMS[form](server), port=own, count=1)[0].status == "reply"
+    assert CALLS[call](FORMS[form](server), {"port": own, "count": 1})[0].status == "reply"
     expected = f"port 12000 is not usable: expected {own}, which host has already, or no port beside that"
     with pytest.raises(udpping.ConfigError) as caught:
-        CALLS[call](FORMS[form](server), port=12000, count=1)
+        CALLS[call](FORMS[form](server), {"port": 12000, "count": 1})
     assert str(caught.value) == expected
 
 

@@ -45,7 +45,7 @@ class SuggestsKeywords:
 
     if not BY_PYTHON:
 
-        def __new__(cls, *_args: object, **keywords: object) -> "Self":
+        def __new__(cls, *_args: "Any", **keywords: "Any") -> "Self":  # noqa: ANN401 - __init__ says what
             refuse_unknown(f"{cls.__name__}.__init__", cls.__init__, keywords)
             return super().__new__(cls)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     LinkLike: TypeAlias = "str | Link"
     Number: TypeAlias = "str | float | Fraction"
+    Listed: TypeAlias = "Number | Duration | tuple[Listed, ...] | list[Listed] | None"
 
 
 class Link(TextModel):
@@ -147,7 +148,7 @@ class Link(TextModel):
         return f"udpping.Link({self._text!r})"
 
 
-def link_text(name: str, value: "LinkLike") -> str:
+def link_text(name: str, value: object) -> str:
     """Write a direction of a link as the core reads it."""
     if isinstance(value, Link):
         return str(value)
@@ -156,7 +157,7 @@ def link_text(name: str, value: "LinkLike") -> str:
     return value
 
 
-def _listed(name: str, value: object) -> "str | None":
+def _listed(name: str, value: "Listed") -> "str | None":
     """Write a value, or several with commas."""
     if value is None:
         return None
@@ -166,4 +167,4 @@ def _listed(name: str, value: object) -> "str | None":
         return written(value)
     if isinstance(value, bool):
         raise checks.refuse(name, value, "a number or a text")
-    return loss_text(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    return loss_text(value)

@@ -50,11 +50,6 @@ class Segment:
         """
         return self.lost / self.sent
 
-    def _where(self) -> str:
-        first, last = self.seq
-        when = "" if self.times is None else f" ({_time(self.times[0])} to {_time(self.times[1])})"
-        return f"seq {first:,} to {last:,}{when}"
-
 
 @dataclass(frozen=True, slots=True)
 class Steadiness:
@@ -98,12 +93,12 @@ class Steadiness:
 
     def _findings(self) -> "Iterator[str]":
         for part in self.segments:
-            yield f"{_to(part.target)}{_percent(part.loss)} lost at {part._where()}"  # noqa: SLF001 - our own
+            yield f"{_to(part.target)}{_percent(part.loss)} lost at {_where(part)}"
         for target, first, last in self.trends:
             verb = "rises" if last > first else "falls"
             yield f"{_to(target)}the loss {verb}, from {_percent(first)} to {_percent(last)}"
         for part in self.outages:
-            yield f"{_to(part.target)}an outage of {part.sent:,} pings at {part._where()}"  # noqa: SLF001 - our own
+            yield f"{_to(part.target)}an outage of {part.sent:,} pings at {_where(part)}"
         for target, hour, (inside, outside) in self.hours:
             yield (
                 f"{_to(target)}the loss depends on the hour of the day: {_percent(inside)} in hour {hour} "
@@ -138,6 +133,12 @@ def steadiness(facts: "dict[str, Any]") -> Steadiness:
 
 def _to(target: str | None) -> str:
     return "" if target is None else f"{target}: "
+
+
+def _where(part: Segment) -> str:
+    first, last = part.seq
+    when = "" if part.times is None else f" ({_time(part.times[0])} to {_time(part.times[1])})"
+    return f"seq {first:,} to {last:,}{when}"
 
 
 def _percent(share: float) -> str:

@@ -81,7 +81,7 @@ class Table(Generic[RowT_co]):
         """
         if isinstance(key, str):
             return self._core[checks.text("column", key)]
-        if isinstance(key, bool) or not isinstance(key, SupportsIndex):
+        if isinstance(key, bool) or not isinstance(key, SupportsIndex):  # pyright: ignore[reportUnnecessaryIsInstance] - a user may give any
             expected = "the name of a column, or the index of a row; for several rows, list(table)[2:5]"
             raise checks.refuse("key", key, expected)
         return self.row(key)

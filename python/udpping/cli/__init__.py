@@ -5,6 +5,7 @@ from udpping.cli._end import ASKING, Noted, raise_on_signals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
+    from argparse import ArgumentParser
     from collections.abc import Container
 
 COMMANDS = {
@@ -95,7 +96,7 @@ def _complain(name: str, error: Exception, words: list[str]) -> None:
     if name not in COMMANDS:
         Report(json=False).fail("udpping", type(error).__name__, text)
         return
-    parser = import_module(f"udpping.cli.{name}").parser()
+    parser: ArgumentParser = import_module(f"udpping.cli.{name}").parser()
     options = vars(parser)["_option_string_actions"]
     argument, _, rest = text.partition(" ")
     if isinstance(error, ConfigError) and _option(argument) in options:

@@ -93,7 +93,7 @@ def this_machine(number: int, report: Report) -> int:
 def other_machine(host: str, number: int, count: int, timeout: float, report: Report) -> int:
     """Ping a server elsewhere, and print a diagnosis."""
     name = target_text(host, number)
-    run, address, detail = None, None, ""
+    run, address, verdict, detail = None, None, "", ""
     try:
         with Pinger(host, number, count=count, timeout=timeout, interval=timeout / 5) as pinger:
             address = pinger.address

@@ -13,7 +13,8 @@ host = sys.argv[1] if len(sys.argv) > 1 else "localhost"
 port = int(sys.argv[2]) if len(sys.argv) > 2 else 12000
 client = socket(AF_INET, SOCK_DGRAM)
 client.connect((host, port))  # only what this server sends is received
-sent, rtts = 0, []
+sent = 0
+rtts: list[float] = []
 
 try:
     for number in range(1, PINGS + 1):
