@@ -119,6 +119,10 @@ def next_event(value: object) -> object:
     return udpping.Monitor("127.0.0.1", 0).next_event(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
+def next_event_of_server(value: object) -> object:
+    return udpping.Server("127.0.0.1", 0).next_event(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
 def far_end_wait(value: object) -> object:
     return udpping.testing.FarEnd().wait(0, value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
@@ -140,6 +144,7 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
     ("Heartbeat.wait", "seconds"): heartbeat_wait,
     **{("Monitor", name): keyword(udpping.Monitor, name, port=0) for name in ("interval", "idle")},
     ("Monitor.next_event", "seconds"): next_event,
+    ("Server.next_event", "seconds"): next_event_of_server,
     **{
         ("stats.rolling", name): keyword(stats.rolling, name, table=[], **others)
         for name, others in (("seconds", {}), ("step", {"seconds": 1}))

@@ -223,9 +223,10 @@ def test_a_real_path_is_measured_fitted_and_replayed() -> None:
     assert np.mean(lengths(replay)) == pytest.approx(4, abs=1.5)
 
 
-def test_a_path_that_changes_is_called_a_poor_fit() -> None:
-    run = udpping.sim.ping(count=20_000, loss="trace:" + "." * 10_000 + ("x" + "." * 9) * 1_000)
-    fit = udpping.fit(run)
+def test_losses_at_regular_places_are_called_a_poor_fit() -> None:
+    """Every fit is by chance: none makes gaps of nine pings alone."""
+    fit = udpping.fit(udpping.sim.ping(count=20_000, loss="pattern:x........."))
+    assert fit.steadiness.steady is True
     assert "a poor fit all the same" in fit.loss_words
     assert "a poor fit" in repr(fit)
 

@@ -84,7 +84,6 @@ impl Damage {
         let mut flipped = [0; MOST_BITS as usize];
         for drawn in 0..usize::from(self.bits).min(usize::try_from(all).unwrap_or(usize::MAX)) {
             let uniform = uniforms.draw(Direction::Up, 0, Effect::BITS, drawn as u64);
-            #[expect(clippy::cast_possible_truncation, reason = "below the number of bits")]
             let mut bit = ((u128::from(uniform) * u128::from(all - drawn as u64)) >> u64::BITS) as u64;
             // The n-th of the bits that are not flipped yet.
             let place = flipped[..drawn].iter().take_while(|before| {
@@ -95,9 +94,7 @@ impl Damage {
             let place = place.count();
             flipped.copy_within(place..drawn, place + 1);
             flipped[place] = bit;
-            #[expect(clippy::cast_possible_truncation, reason = "a place in the bytes")]
-            let byte = &mut bytes[(bit / 8) as usize];
-            *byte ^= 1 << (bit % 8);
+            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
         }
     }
 }

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use self::chain::Chain;
 pub use self::chain::{Burst, GilbertElliott};
-pub use self::correlated::Correlated;
+pub(super) use self::correlated::Correlated;
 use self::correlated::Walk;
 use super::packet::Transmission;
 use crate::logic::Invalid;

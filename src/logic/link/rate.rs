@@ -180,7 +180,7 @@ mod tests {
         let passed: Vec<_> =
             leaves.iter().zip(&at).filter_map(|(leave, at)| Some(((*leave)?, *at))).collect();
         let (end, _) = passed[passed.len() - 1];
-        assert_eq!(passed.len() as i64 * 8, end, "never idle");
+        assert_eq!(8 * passed.len(), usize::try_from(end).unwrap(), "never idle");
         assert!(passed[100..].iter().all(|(leave, at)| (153..=160).contains(&(leave - at))));
     }
 

@@ -56,7 +56,7 @@ impl fmt::Display for Correlated {
 
 /// A [`Correlated`] made ready to decide.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Walk {
+pub(in crate::logic::link) struct Walk {
     above: f64,
     rho: f64,
     rest: f64,

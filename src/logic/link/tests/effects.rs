@@ -23,16 +23,24 @@ const SETTINGS: [&str; 13] = [
     "first=3",
 ];
 
+#[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds")]
+fn nanos(time: f64) -> Nanos {
+    time as Nanos
+}
+
 /// When datagrams are sent, and their lengths.
 fn traffic() -> impl Iterator<Item = Packet> {
     (0..400_i64).map(|number| Packet {
         at: number * 3 * MS + number * number % 7,
-        len: (number * 131 % 900) as usize,
+        len: usize::try_from(number * 131 % 900).unwrap(),
     })
 }
 
-/// What is delivered of each datagram: when, the bytes that are left and the bits that are flipped.
-fn reference(settings: &[&str], seed: u64) -> Vec<(Vec<Nanos>, Option<(usize, u32)>)> {
+/// When a datagram and its copies arrive, and how many bytes are left and bits flipped if one does.
+type Outcome = (Vec<Nanos>, Option<(usize, u32)>);
+
+/// What becomes of each datagram.
+fn reference(settings: &[&str], seed: u64) -> Vec<Outcome> {
     let has = |setting: &str| settings.contains(&setting);
     let (mut departures, mut busy, mut last): (Vec<(Nanos, usize)>, _, _) = (Vec::new(), 0.0_f64, 0);
     let decide = |(number, Packet { at, len })| {
@@ -47,7 +55,11 @@ fn reference(settings: &[&str], seed: u64) -> Vec<(Vec<Nanos>, Option<(usize, u3
             return (vec![], None);
         }
         let kept = if has("truncate=50%,100") && unit(9, 0) < 0.5 { len.min(100) } else { len };
-        let flipped = if has("corrupt=10%,3") && unit(7, 0) < 0.1 { (8 * kept).min(3) } else { 0 };
+        let flipped = if has("corrupt=10%,3") && unit(7, 0) < 0.1 {
+            u32::try_from(8 * kept).unwrap().min(3)
+        } else {
+            0
+        };
         let copies = if has("duplicate=25%,2") && unit(6, 0) < 0.25 { 2 } else { 0 };
         let mut arrivals = Vec::new();
         for copy in 0..=copies {
@@ -55,39 +67,39 @@ fn reference(settings: &[&str], seed: u64) -> Vec<(Vec<Nanos>, Option<(usize, u3
             if has(SETTINGS[11]) && (50..80).contains(&(at / MS % 200)) {
                 continue;
             }
-            let speed = if has(SETTINGS[10]) { 0.0005 } else { 0.001 };
+            let bits_per_ns = if has(SETTINGS[10]) { 0.0005 } else { 0.001 };
             if settings.iter().any(|setting| setting.starts_with("rate")) {
                 departures.retain(|(leave, _)| *leave > at);
                 let bits = 8.0 * (kept + 28) as f64;
-                let waiting = (busy - at as f64).max(0.0) * speed;
+                let waiting = (busy - at as f64).max(0.0) * bits_per_ns;
                 let most = if has(SETTINGS[9]) { 8.0 * 1_500.0 } else { 8.0 * 65_536.0 };
                 let room = if has(SETTINGS[8]) { departures.len() < 3 } else { waiting + bits <= most };
                 if !room {
                     continue;
                 }
-                busy = busy.max(at as f64) + bits / speed;
-                time = busy.ceil() as Nanos;
+                busy = busy.max(at as f64) + bits / bits_per_ns;
+                time = nanos(busy.ceil());
                 departures.push((time, kept));
             }
             if has("jitter=4ms") {
-                last = last.max(time + (unit(4, copy) * (4 * MS + 1) as f64) as Nanos);
+                last = last.max(time + nanos(unit(4, copy) * (4 * MS + 1) as f64));
                 time = last;
             }
             if has("delay=uniform:0ms,20ms") {
-                time += (unit(1, copy) * (20 * MS + 1) as f64) as Nanos;
+                time += nanos(unit(1, copy) * (20 * MS + 1) as f64);
             }
             if has("reorder=20%,15ms") && unit(5, copy) < 0.2 {
                 time += 15 * MS;
             }
             arrivals.push(time);
         }
-        let bytes = (!arrivals.is_empty()).then_some((kept, flipped as u32));
+        let bytes = (!arrivals.is_empty()).then_some((kept, flipped));
         (arrivals, bytes)
     };
     traffic().enumerate().map(decide).collect()
 }
 
-fn decided(settings: &[&str], seed: u64) -> Vec<(Vec<Nanos>, Option<(usize, u32)>)> {
+fn decided(settings: &[&str], seed: u64) -> Vec<Outcome> {
     let up = settings.join("; ").parse().unwrap();
     let mut link = Link::new(LinkPlan { up, ..plan("0", "0", seed) });
     let decide = |packet: Packet| {
@@ -220,7 +232,7 @@ fn near(share: f64, expected: f64) -> bool {
 
 #[test]
 fn over_many_datagrams_each_effect_does_what_was_asked_for() {
-    let late = |fate: &Fate| fate.deliveries[0].at - (fate.number as Nanos - 1) * MS / 10;
+    let late = |fate: &Fate| fate.deliveries[0].at - (fate.number.cast_signed() - 1) * MS / 10;
 
     let copied = many("duplicate=2%,2");
     assert!(near(share(&copied, |fate| fate.deliveries.len() == 3), 0.02));
