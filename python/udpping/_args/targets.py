@@ -107,6 +107,9 @@ def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int | None) ->
 def parse_target(target: str, port: int = DEFAULT_PORT, called: str = "target") -> tuple[str, int]:
     """Read `host`, `host:port`, `v6` or `[v6]:port`; `port` replaces a missing one."""
     host, tail = text("host", target), ""
+    if "://" in host:
+        scheme, _, rest = host.partition("://")
+        raise refuse(called, target, f'"{rest.partition("/")[0] or "host:port"}", without {scheme}://')
     if host.startswith("["):
         host, bracket, tail = host[1:].partition("]")
         if not bracket or tail[:1] not in {"", ":"}:
@@ -114,6 +117,10 @@ def parse_target(target: str, port: int = DEFAULT_PORT, called: str = "target") 
     elif host.count(":") == 1:
         host, colon, tail = host.partition(":")
         tail = colon + tail
+    elif host.count(":") > 1 and not is_ipv6(host):
+        address, _, digits = host.rpartition(":")
+        if is_ipv6(address) and digits.isdecimal():
+            raise refuse(called, target, f'"[{address}]:{digits}", with the IPv6 address in brackets')
     if not host:
         raise refuse(called, target, "host, host:port or [IPv6]:port")
     if tail:
@@ -131,6 +138,17 @@ LONGEST = 9
 def target_text(host: str, port: int) -> str:
     """Write it so that it can be read back: `host:port` or `[v6]:port`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether it is an IPv6 address, with or without a zone."""
+    import socket
+
+    address, _, zone = host.partition("%")
+    try:
+        return ":" not in zone and bool(socket.inet_pton(socket.AF_INET6, address))
+    except (OSError, ValueError):
+        return False
 
 
 def is_loopback(host: str) -> bool:
