@@ -182,6 +182,7 @@ def test_hosts_come_from_a_file_or_standard_input(tmp_path: Path, echo: str, dea
             "a\n\na:12000 # again\n",
             "{path}, line 3: target 'a:12000' is not usable: expected each host once; it is in {path}, line",
         ),
+        ("# n\xb2\na\xff\n", "{path}, line 2: target b'a\\xff' is not usable: expected text in UTF-8"),
         ("# none\n", "{path} is not usable: expected a host in a line"),
         (None, "cannot read {path}: No such file or directory"),
     ],
@@ -189,7 +190,7 @@ def test_hosts_come_from_a_file_or_standard_input(tmp_path: Path, echo: str, dea
 def test_a_bad_line_of_a_file_is_named(tmp_path: Path, text: str | None, told: str) -> None:
     path = tmp_path / "hosts"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, encoding="latin-1")
     done = call("ping", "--targets", path)
     assert (done.returncode, done.stdout) == (2, "")
     assert told.format(path=path) in done.stderr
@@ -258,6 +259,18 @@ def test_interim_lines_are_those_of_fping(echo: str, deaf: str) -> None:
             sent[place] += int(found[1])
     assert all(0 < count <= 20 for count in sent.values())
     assert "xmt/rcv/%loss = 20/20/0%, min" in sums
+
+
+def test_interim_lines_of_less_than_a_second_have_times_of_their_own(echo: str) -> None:
+    done = call("ping", echo, "-c", 10, "-i", "50ms", "-Q", "0.1")
+    stamps = re.findall(r"^\[(.*)\]$", done.stdout, re.MULTILINE)
+    assert len(set(stamps)) == len(stamps) >= 3
+
+
+def test_a_median_without_the_rows_is_said_to_be_about_right(echo: str) -> None:
+    known, about = (call("ping", echo, way, n, "-i", "10ms", "-q") for way, n in (("-c", 3), ("-w", "200ms")))
+    assert known.stdout.endswith(" ms\n")
+    assert about.stdout.endswith(" ms (the median to about 1 %)\n")
 
 
 def test_interim_records_have_the_same_numbers(echo: str) -> None:

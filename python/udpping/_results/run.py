@@ -156,7 +156,8 @@ class Summary:
         if self.received == 0:
             return ""
         numbers = "/".join("-" if value is None else f"{value / 1e6:.3f}" for value in values)
-        return f"rtt min/avg/median/max/stddev = {numbers} ms"
+        about = f" (the median to about {100 * self.quantile_error:g} %)" if self.quantile_error else ""
+        return f"rtt min/avg/median/max/stddev = {numbers} ms{about}"
 
     def __repr__(self) -> str:
         oddities = {

@@ -150,7 +150,7 @@ class Interim:
         report = self._lines.report
         self._next += self._seconds
         wall = time.time_ns()
-        report.say(f"[{iso(wall, 'seconds')}]")
+        report.say(f"[{iso(wall, 'milliseconds' if self._seconds % 1 else 'seconds')}]")
         for summary, name in zip(each, padded([summary.target for summary in each]), strict=True):
             before = self._before.get(summary.target)
             sent = summary.sent - (before.sent if before else 0)

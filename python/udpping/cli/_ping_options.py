@@ -100,6 +100,11 @@ def _texts(options: "Namespace") -> "Iterator[tuple[str, str]]":
 
 
 def _target(text: str, default: int) -> tuple[str, int]:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "surrogateescape")
+        raise ConfigError(f"target {raw!r} is not usable: expected text in UTF-8") from None
     if any(map(str.isspace, text)):
         raise ConfigError(f"target {text!r} is not usable: expected one HOST or HOST:PORT")
     host, number = parse_target(text, default)
@@ -119,7 +124,7 @@ def _lines(path: str) -> list[str]:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise OSError(error.errno, f"cannot read {_name(path)}: {error.strerror}") from None
-    return data.decode("utf-8-sig", "backslashreplace").splitlines()
+    return data.decode("utf-8-sig", "surrogateescape").splitlines()
 
 
 def _is_file(path: str) -> bool:
