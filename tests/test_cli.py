@@ -98,10 +98,13 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
             "--timeout 'soon' is not usable: expected 1us to 1d: seconds (0.5), or a number with ns",
         ),
         ("ping localhost --ttl 256", "--ttl '256' is not usable: expected a whole number from 1 to 255"),
-        ("ping localhost --bind here", '--bind "here" is not usable: expected an IP address'),
+        ("ping localhost --bind here", '-I/--bind "here" is not usable: expected an IP address'),
         ("ping localhost:0", "target 'localhost:0' is not usable: expected a port from 1 to 65535"),
         ("ping localhost -p 70000", "--port '70000' is not usable: expected a whole number from 1 to 65535"),
         ("ping", "HOST[:PORT]"),
+        ("heartbeat", "udpping heartbeat: HOST[:PORT] is missing; see"),
+        ("ping localhost -s 3", "-s/--size 3 is not usable: expected 26 to 65507 bytes"),
+        ("doctor 255.255.255.255", "expected udpping ping -b for this broadcast address"),
         ("ping localhost --colour", "unknown option --colour; see udpping ping --help"),
         ("ping -Z localhost", "unknown option -Z; see"),
         ("ping --intervall 3 localhost", "unknown option --intervall: did you mean --interval? see"),
@@ -121,6 +124,7 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
         ("look", "'look' is not a command: expected demo, server, ping, heartbeat, monitor, doctor, lab"),
         ("help look", "'look' is not a command: expected demo"),
         ("pong", "'pong' is not a command: did you mean udpping ping?"),
+        ("-v", "unknown option -v: expected --version, --help, or a command with its options behind it"),
     ],
 )
 def test_a_bad_value_gets_one_line(words: str, told: str) -> None:
@@ -243,7 +247,13 @@ def test_what_is_printed_fits_the_terminal(place: str, wide: int) -> None:
     """But for commands, which are there to be copied."""
     port = place.split(":")[1]
     lines = []
-    for words in (("lab", "--list"), ("doctor", "127.0.0.1:9", "-c", 2, "-W", "0.1"), ("doctor", "-p", port)):
+    for words in (
+        ("lab", "--list"),
+        ("doctor", "127.0.0.1:9", "-c", 2, "-W", "0.1"),
+        ("doctor", "-p", port),
+        ("demo", "-c", 1, "-W", "0.1"),
+        ("--help",),
+    ):
         lines += on_a_terminal(*words, wide=wide).splitlines()
     for command in ("server", "demo", "doctor", "lab", "ping"):
         lines += on_a_terminal(command, "--help", wide=wide, COLUMNS=str(wide)).splitlines()

@@ -240,11 +240,11 @@ def test_the_command_sends_one_ping_a_second_unless_told_otherwise(server: udppi
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("-i 1ms", "--interval 1ms is not usable: expected at least 2ms, or -f, to another"),
-        ("-i 0.0010", "--interval 0.0010 is not usable: expected at least 2ms, or -f, to another"),
+        ("-i 1ms", "-i/--interval 1ms is not usable: expected at least 2ms, or -f, to another"),
+        ("-i 0.0010", "-i/--interval 0.0010 is not usable: expected at least 2ms, or -f, to another"),
         (
             "-i 10ms --schedule train:10",
-            "--interval 10ms is not usable: expected at least 20ms (2ms for each ping), or -f, to another",
+            "-i/--interval 10ms is not usable: expected at least 20ms (2ms for each ping), or -f, to another",
         ),
         (
             "-t --profile slides",
@@ -252,7 +252,7 @@ def test_the_command_sends_one_ping_a_second_unless_told_otherwise(server: udppi
         ),
         (
             "-c 100000000 --profile slides",
-            "--count 100000000 is not usable: expected at most 1000, or -i 1s as well, or -f, to another",
+            "-c/--count 100000000 is not usable: expected at most 1000, or -i 1s as well, or -f, to another",
         ),
     ],
 )

@@ -136,8 +136,8 @@ def test_the_help_says_what_signals_do() -> None:
         ("localhost --port 0", "--port '0' is not usable"),
         ("localhost:0", "target 'localhost:0' is not usable"),
         ("localhost --", "COMMAND is missing"),
-        ("localhost -c 3 -- true", "--count 3 is not usable: expected none with COMMAND"),
-        ("-- true", "required"),
+        ("localhost -c 3 -- true", "-c/--count 3 is not usable: expected none with COMMAND"),
+        ("-- true", "HOST[:PORT] is missing"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(words: str, told: str) -> None:

@@ -22,6 +22,8 @@ TIMES = "TIME: 0.5 (seconds)  200ms  1s  2m; the units are ns, us, ms, s, m, h a
 
 LEFT = "unrecognized arguments: "
 """The beginning of the error of argparse for words that it could not place."""
+MISSING = "the following arguments are required: "
+"""And of that for words that are not there."""
 WIDEST = 100
 """The most columns of a help text."""
 
@@ -56,6 +58,8 @@ class Parser(argparse.ArgumentParser):
             message = message.removeprefix("argument ").replace(": ", " ", 1)
             message = message.replace(" expected one argument", " needs a value")
             message = message.replace(" not allowed with argument ", " cannot be used with ")
+        if message.startswith(MISSING):
+            message = f"{message.removeprefix(MISSING)} is missing"
         if message.startswith(LEFT):
             message = self._unknown(message.removeprefix(LEFT).split(" "))
         end = "" if message.endswith("?") else ";"

@@ -13,7 +13,7 @@ COMMANDS = {
     "server": "answer UDP datagrams, and lose or delay some of them on purpose",
     "ping": "measure round-trip times and losses to a UDP server",
     "heartbeat": "send heartbeats: report that this machine, or a command, is alive",
-    "monitor": "receive heartbeats: report which machines are alive and which have stopped",
+    "monitor": "receive heartbeats: report which machines are alive or have stopped",
     "doctor": "find out why a UDP server does not answer",
     "lab": "write the programs of the networking course into a directory",
 }
@@ -45,7 +45,7 @@ def usage() -> str:
             "commands:",
             *lines,
             "",
-            "udpping help COMMAND    print the options of a command; so does udpping COMMAND --help",
+            "udpping help COMMAND    print the options of a command, as COMMAND --help does",
             "udpping --version       print the version",
             "",
             "Every command prints text for people, or JSON lines for programs with --json.",
@@ -74,13 +74,16 @@ def _run(name: str, words: list[str]) -> int:
 
         streams.write(f"udpping {udpping.__version__}", sys.stdout)
         return 0
-    streams.write(f"udpping: {name!r} is not a command: {_hint(name)}", sys.stderr)
+    wrong = f"unknown option {name}" if name.startswith("-") else f"{name!r} is not a command"
+    streams.write(f"udpping: {wrong}: {_hint(name)}", sys.stderr)
     return FAILED
 
 
 def _hint(name: str) -> str:
     from difflib import get_close_matches
 
+    if name.startswith("-"):
+        return "expected --version, --help, or a command with its options behind it; see udpping --help"
     near = get_close_matches(name, COMMANDS, 1)
     return f"did you mean udpping {near[0]}?" if near else f"expected {', '.join(COMMANDS)}"
 
@@ -100,7 +103,7 @@ def _complain(name: str, error: Exception, words: list[str]) -> None:
     options = vars(parser)["_option_string_actions"]
     argument, _, rest = text.partition(" ")
     if isinstance(error, ConfigError) and _option(argument) in options:
-        text = f"{_option(argument)} {rest}"
+        text = f"{'/'.join(options[_option(argument)].option_strings)} {rest}"
     Report(json="--json" in words).fail(parser.prog, type(error).__name__, _typed(text, options))
 
 

@@ -35,9 +35,10 @@ def main(words: list[str]) -> int:
             f"A server at {name} answers every ping in capitals, except those that it drops on purpose."
         )
         share = "" if p is None else f" = {float(100 * p):.4g} %"
-        report.say(
-            f"Loss injected: {server.loss}{share}. Losses and delays repeat with --seed {server.seed}.\n"
+        report.tell(
+            f"Loss injected: {server.loss}{share}. Losses and delays repeat with --seed {server.seed}."
         )
+        report.say()
         pinger = Pinger(*server.address, count=options.count, timeout=options.timeout)
         with calling(pinger.stop), pinger:
             lines = Lines(report, options.timeout)

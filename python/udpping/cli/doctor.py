@@ -1,5 +1,6 @@
 """`udpping doctor`: find out why a server does not answer, on this machine or elsewhere."""
 
+import re
 from errno import EHOSTUNREACH, ENETDOWN, ENETUNREACH
 
 from udpping._args.durations import WAIT
@@ -11,7 +12,7 @@ from udpping._console.program import text_of
 from udpping._services.ping import Pinger
 from udpping._services.session import Session
 from udpping.cli._output import Report, command_parser
-from udpping.errors import AddressError, Interrupted, NetworkError
+from udpping.errors import AddressError, ConfigError, Interrupted, NetworkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ def other_machine(host: str, number: int, count: int, timeout: float, report: Re
             run = pinger.run()
     except Interrupted as stopped:
         run = stopped.run
+    except ConfigError as error:
+        # The options that a broadcast address needs are those of ping.
+        raise ConfigError(re.sub(r"\w+=\S+ \((-[^()]*)\)", r"udpping ping \1", str(error))) from None
     except AddressError as error:
         verdict, detail = "no such host", text_of(error)
     except NetworkError as error:

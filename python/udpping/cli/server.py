@@ -134,8 +134,9 @@ def announce(server: Server, report: Report) -> None:
     report.record("start", bound=host, port=port, **settings, client=here, clients_elsewhere=elsewhere)
     report.say(hosts.whereabouts(server.bound))
     report.tell(f"loss {server.loss}, delay {server.delay}, reply {server.reply}, seed {server.seed}")
+    said = {f"loss={server.loss}", f"delay={server.delay}", ""}
     for name, link in (("up", server.up), ("down", server.down)):
-        if link:
+        if link not in said:
             report.tell(f"{name}: {link}")
     report.ways(here, elsewhere)
     report.tell("Ctrl-C ends it and prints the counters")

@@ -127,7 +127,7 @@ complete -c udpping -n '_shtab_udpping_using heartbeat' -l key-name -x -d 'name 
 complete -c udpping -n '_shtab_udpping_using heartbeat' -l wire -xka "full lab3 lab2" -d 'format: lab3 and lab2 are for the course'"'"'s servers (full)'
 complete -c udpping -n '_shtab_udpping_using heartbeat' -l jitter -x -d 'send up to this share of the interval early, at random (0; at most 0.25)'
 complete -c udpping -n '_shtab_udpping_using heartbeat' -l boot -xka "(__fish_complete_path (commandline -ct))" -d 'count the starts in this file, and send the count: tells a restart without a clock'
-complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a monitor -d 'receive heartbeats: report which machines are alive and which have stopped'
+complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a monitor -d 'receive heartbeats: report which machines are alive or have stopped'
 complete -c udpping -n '_shtab_udpping_using monitor' -s h -l help -d 'show this help message and exit'
 complete -c udpping -n '_shtab_udpping_using monitor' -l json -d 'print one JSON object per line, for programs'
 complete -c udpping -n '_shtab_udpping_using monitor' -l host -x -d 'address to listen on (default: every interface)'
