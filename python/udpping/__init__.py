@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping import aio, delay, detect, errors, loss, sim, stats, testing, theory
     from udpping._args.link import Link
+    from udpping._args.path import path
     from udpping._args.targets import Target
     from udpping._figures.fit import DelayFit, Fit, LossFit, fit
     from udpping._figures.steady import Segment, Steadiness
@@ -96,6 +97,7 @@ __all__ = [
     "live",
     "load",
     "loss",
+    "path",
     "ping",
     "ping_many",
     "sim",
@@ -116,6 +118,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Segment", "Steadiness"), "_figures.steady"),
         "Heartbeat": "_services.heartbeat",
         "Link": "_args.link",
+        "path": "_args.path",
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_services.ping"),
         "live": "_live",
         "load": "_files.load",

@@ -3,6 +3,7 @@
 from time import monotonic, sleep
 
 from udpping._args.limits import DEFAULT_PORT
+from udpping._args.path import path
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
 from udpping._services.server import Server
@@ -45,6 +46,9 @@ DELAY is one of
 LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
 truncate, mtu, rate, queue, schedule and first, such as
   "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
+
+NAME is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
+fiber, wifi, wifi-bad, satellite-leo and satellite-geo
 
 REPLY is one of
   upper                      the request in capitals
@@ -122,6 +126,10 @@ def print_counters(server: Server, report: Report) -> None:
 
 def bind(options: "Namespace") -> Server:
     settings = {name: getattr(options, name) for name in SETTINGS}
+    if options.link is not None:
+        if options.up or options.down:
+            raise ConfigError("--link cannot be used with --up or --down, as it says both: leave one out")
+        settings |= path(options.link)
     return hosts.on_every_interface(options.host, lambda host: Server(host, options.port, **settings))
 
 
@@ -164,8 +172,13 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         options.add_argument(
             "--down", metavar="LINK", default="", help="what happens to replies (default: nothing)"
         )
+        options.add_argument(
+            "--link",
+            metavar="NAME|FILE",
+            help="both: a known kind of path, or a TOML file with [up] and [down]",
+        )
     else:
-        options.set_defaults(up="", down="")
+        options.set_defaults(up="", down="", link=None)
     options.add_argument("--reply", default="upper", help="what to answer (default: upper)")
     options.add_argument(
         "--seed",

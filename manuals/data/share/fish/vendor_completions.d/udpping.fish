@@ -51,7 +51,7 @@ function _shtab_udpping_using
 end
 
 set -g _shtab_udpping_commands demo server ping heartbeat monitor doctor lab help
-set -g _shtab_udpping_opts_with_value --bind --boot --count --deadline --delay --detector --down --dscp --exec --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --log --loss --max-clients --misses --on --per-prefix --port --port-tries --profile --reply --schedule --scope --seed --size --spin --state --targets --timeout --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
+set -g _shtab_udpping_opts_with_value --bind --boot --count --deadline --delay --detector --down --dscp --exec --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --log --loss --max-clients --misses --on --per-prefix --port --port-tries --profile --reply --schedule --scope --seed --size --spin --state --targets --timeout --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
 
 complete -c udpping -e
 complete -c udpping -f
@@ -76,6 +76,7 @@ complete -c udpping -n '_shtab_udpping_using server' -l loss -x -d 'datagrams to
 complete -c udpping -n '_shtab_udpping_using server' -l delay -x -d 'how long to hold each reply back (default: 0)'
 complete -c udpping -n '_shtab_udpping_using server' -l up -x -d 'what happens to requests (default: nothing)'
 complete -c udpping -n '_shtab_udpping_using server' -l down -x -d 'what happens to replies (default: nothing)'
+complete -c udpping -n '_shtab_udpping_using server' -l link -xka "NAME FILE" -d 'both: a known kind of path, or a TOML file with [up] and [down]'
 complete -c udpping -n '_shtab_udpping_using server' -l reply -x -d 'what to answer (default: upper)'
 complete -c udpping -n '_shtab_udpping_using server' -l seed -x -d 'repeat losses and delays: client by client, in the order in which clients come'
 complete -c udpping -n '_shtab_udpping_using server' -l scope -xka "client same shared" -d 'client: each client has losses of its own; same: every client has the same ones, also one that is started again; shared: the datagrams of all are one sequence (client; shared with randint)'
