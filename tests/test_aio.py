@@ -14,7 +14,7 @@ pytestmark = pytest.mark.python
 
 def test_a_run_is_that_of_ping() -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:
-        run = asyncio.run(udpping.aio.ping(*server.address, count=4, timeout=0.3, linger=0))
+        run = asyncio.run(udpping.aio.ping(*server.address, count=4, timeout=1, linger=0))
     assert isinstance(run, udpping.Run)
     assert marks(run) == ".x.x"
     assert run.summary.sent == 4
@@ -79,7 +79,7 @@ def test_a_time_limit_stops_the_pings() -> None:
 
 def test_ping_many_has_the_summaries() -> None:
     with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
-        run = asyncio.run(udpping.aio.ping_many([near.address, deaf.address], count=2, timeout=0.4))
+        run = asyncio.run(udpping.aio.ping_many([near.address, deaf.address], count=2, timeout=1))
     assert [summary.received for summary in run.summaries] == [2, 0]
 
 
@@ -94,7 +94,7 @@ def test_bad_values_are_the_errors_of_ping() -> None:
 
 def test_a_pinger_gives_its_rows_to_async_for() -> None:
     async def main(far: FarEnd) -> tuple[list[str], udpping.Run]:
-        async with udpping.aio.Pinger(far, count=3, timeout=0.3, linger=0, announce=True) as pinger:
+        async with udpping.aio.Pinger(far, count=3, timeout=1, linger=0, announce=True) as pinger:
             rows = [row.status async for row in pinger]
         return rows, await pinger.run()
 

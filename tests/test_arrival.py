@@ -126,11 +126,11 @@ def test_runs_with_and_without_the_column_may_stand_in_one_file(run: udpping.Run
 
 def test_late_replies_have_a_place_and_copies_have_none() -> None:
     def script(ping: Received) -> list[Reply]:
-        after = {1: 0.4, 3: 0.15}.get(ping.number, 0)
+        after = {1: 1.5, 3: 0.5}.get(ping.number, 0)
         return [] if ping.number == 5 else [Reply(after=after), Reply(after=after)]
 
     with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=6, interval=0.02, timeout=0.3, linger=0.5)
+        run = udpping.ping(*far.address, count=6, interval=0.02, timeout=1, linger=1.5)
     assert [row.status for row in run] == ["late", *["reply"] * 3, "timeout", "reply"]
     assert [row.arrival for row in run] == [5, 1, 4, 2, None, 3]
     assert [row.copies for row in run] == [2, 2, 2, 2, 0, 2]
@@ -140,7 +140,7 @@ def test_late_replies_have_a_place_and_copies_have_none() -> None:
 
 def test_each_target_counts_its_own_replies_and_each_run_anew() -> None:
     with udpping.Server(port=0, delay="uniform:0ms,9ms") as one, udpping.Server(port=0, loss="1/2") as other:
-        ping = partial(udpping.ping_many, [one, other], count=20, interval=0.001, timeout=0.5)
+        ping = partial(udpping.ping_many, [one, other], count=20, interval=0.001, timeout=2)
         runs = [ping(), ping()]
     for run in runs:
         for target in run.summaries:

@@ -196,7 +196,7 @@ def test_server_says_where_it_is_and_what_it_did(start: Start) -> None:
     assert f"udpping ping localhost:{port}" in head
     for address in hosts.addresses():
         assert address in head
-    assert [row.status for row in udpping.ping(port=port, count=2, timeout=0.4)] == ["reply", "timeout"]
+    assert [row.status for row in udpping.ping(port=port, count=2, timeout=2)] == ["reply", "timeout"]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert "2 received, 1 answered, 1 dropped on purpose" in out
@@ -262,7 +262,7 @@ def test_what_is_printed_fits_the_terminal(place: str, wide: int) -> None:
 
 
 def test_demo_tells_the_whole_story() -> None:
-    done = call("demo", "--seed", 7, "--count", 10, "--timeout", 0.1, "--delay", 0)
+    done = call("demo", "--seed", 7, "--count", 10, "--timeout", 0.5, "--delay", 0)
     assert done.returncode == 0, done.stderr
     assert "4/11 = 36.36 %" in done.stdout
     assert "--seed 7" in done.stdout
@@ -272,7 +272,7 @@ def test_demo_tells_the_whole_story() -> None:
 
 
 def test_demo_as_json() -> None:
-    done = call("demo", "--json", "--count", 4, "--loss", "1/2", "--timeout", 0.1, "--delay", 0)
+    done = call("demo", "--json", "--count", 4, "--loss", "1/2", "--timeout", 1, "--delay", 0)
     found = records(done.stdout)
     assert [record["type"] for record in found] == ["start", *["ping"] * 4, "summary", "counters", "chance"]
     assert found[-1]["expected"] == 2
@@ -280,7 +280,7 @@ def test_demo_as_json() -> None:
 
 
 def test_demo_without_a_probability_leaves_chance_out() -> None:
-    done = call("demo", "--loss", "pattern:.x", "--count", 4, "--timeout", 0.05)
+    done = call("demo", "--loss", "pattern:.x", "--count", 4, "--timeout", 1)
     assert done.returncode == 0
     assert "Chance" not in done.stdout
 
@@ -316,7 +316,7 @@ def test_demo_says_of_randint_what_it_says_of_its_fraction() -> None:
 
 
 def diagnosis(target: str, *words: object) -> tuple[int, str]:
-    done = call("doctor", target, "-c", 6, "-W", 0.1, "--json", *words)
+    done = call("doctor", target, "-c", 6, "-W", 0.5, "--json", *words)
     (record,) = records(done.stdout)
     return done.returncode, record["verdict"]
 
@@ -328,7 +328,7 @@ def test_doctor_tells_failures_apart(place: str, deaf: str, free_port: int) -> N
     assert diagnosis(place) == (0, "fine")
     with udpping.Server(port=0, loss="pattern:.x") as lossy:
         assert diagnosis(f"127.0.0.1:{lossy.address[1]}") == (0, "loss")
-    with udpping.Server(port=0, delay=0.2) as slow:
+    with udpping.Server(port=0, delay=0.75) as slow:
         assert diagnosis(f"127.0.0.1:{slow.address[1]}") == (1, "late")
 
 

@@ -99,7 +99,7 @@ def test_a_second_reply_is_marked_as_ping_does() -> None:
 
 
 def test_several_hosts_have_a_line_each_and_one_for_all(echo: str, deaf: str) -> None:
-    done = call("ping", echo, *QUICK, deaf, "-W", "100ms")
+    done = call("ping", echo, *QUICK, deaf, "-W", "1s")
     assert done.returncode == 1
     begin, _, sums = done.stdout.partition("\n\n")
     assert begin.startswith(f"PING {echo}, {deaf}\n")
@@ -128,7 +128,7 @@ def test_one_bad_host_ends_no_other(echo: str) -> None:
 
 
 def test_the_records_of_several_hosts_can_be_loaded(echo: str, deaf: str) -> None:
-    done = call("ping", deaf, echo, *QUICK, "-W", "100ms", "--json")
+    done = call("ping", deaf, echo, *QUICK, "-W", "1s", "--json")
     found = records(done.stdout)
     kinds = ["start", "start", *["ping"] * 4, "summary", "summary", "total"]
     assert [record["type"] for record in found] == kinds
@@ -244,7 +244,7 @@ def test_what_a_shell_would_take_for_a_pattern_is_quoted() -> None:
 
 
 def test_interim_lines_are_those_of_fping(echo: str, deaf: str) -> None:
-    done = call("ping", echo, deaf, "-c", 20, "-i", "50ms", "-W", "50ms", "-Q", "300ms")
+    done = call("ping", echo, deaf, "-c", 20, "-i", "50ms", "-W", "1s", "-Q", "300ms")
     begin, _, sums = done.stdout.partition("\n\n")
     lines = begin.splitlines()[1:]
     assert len(lines) >= 6

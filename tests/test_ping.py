@@ -45,10 +45,10 @@ def test_a_late_reply_and_a_duplicate_are_counted_for_their_own_pings(count: int
     assert [row.server_recv_ns for row in run] == [row.server_sent_ns for row in run] == [None] * count
     first, *others = run
     assert first.rtt_ns is not None
-    assert 1.2e9 <= first.rtt_ns < 1.9e9
-    assert all(row.rtt_ns is not None and row.rtt_ns < 0.5e9 for row in others)
-    # Ping 2 left when ping 1 was given up, and the others at once.
-    assert all(row.sent_ns is not None and 1e9 <= row.sent_ns < 1.5e9 for row in others)
+    assert 1.2e9 <= first.rtt_ns < 2e9
+    assert all(row.rtt_ns is not None and row.rtt_ns < 1e9 for row in others)
+    # Ping 2 left when ping 1 was given up, and none of the others waited as long.
+    assert all(row.sent_ns is not None and 1e9 <= row.sent_ns < 2e9 for row in others)
     summary = run.summary
     assert (summary.sent, summary.received, summary.lost) == (count, count - 1, 1)
     assert (summary.late, summary.timeouts, summary.duplicates) == (1, 0, 1)
@@ -57,8 +57,8 @@ def test_a_late_reply_and_a_duplicate_are_counted_for_their_own_pings(count: int
 
 
 def test_every_ping_ends_as_one_of_five_and_the_summary_adds_up() -> None:
-    with FarEnd([Reply(after=0.35), None, *3 * [Reply()]]) as far:
-        run = udpping.ping(*far.address, count=5, timeout=0.25, linger=0.4)
+    with FarEnd([Reply(after=1.5), None, *3 * [Reply()]]) as far:
+        run = udpping.ping(*far.address, count=5, timeout=1, linger=1)
     assert statuses(run) == ["late", "timeout", "reply", "reply", "reply"]
     summary = run.summary
     assert summary.sent == 5
@@ -71,10 +71,10 @@ def test_every_ping_ends_as_one_of_five_and_the_summary_adds_up() -> None:
 
 def test_rtt_statistics_are_those_of_the_reply_rows_alone() -> None:
     def script(ping: Received) -> Reply:
-        return Reply(after=0.6 if ping.number == 4 else 0.005 * (ping.number % 5))
+        return Reply(after=1.8 if ping.number == 4 else 0.005 * (ping.number % 5))
 
     with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=20, interval=0.01, timeout=0.4, linger=0.6)
+        run = udpping.ping(*far.address, count=20, interval=0.01, timeout=1.2, linger=1.2)
     assert statuses(run) == ["late" if seq == 4 else "reply" for seq in range(1, 21)]
     rtts = [row.rtt_ns for row in run if row.status == "reply" and row.rtt_ns is not None]
     summary = run.summary
@@ -102,7 +102,7 @@ def test_what_cannot_be_known_is_none() -> None:
 
 def test_the_loss_has_the_wilson_interval() -> None:
     with udpping.Server(port=0, loss="list:2,5,6") as server:
-        summary = udpping.ping(*server.address, count=10, interval=0.002, timeout=0.4, linger=0).summary
+        summary = udpping.ping(*server.address, count=10, interval=0.002, timeout=2, linger=0).summary
     n, p, z = 10, 0.3, statistics.NormalDist().inv_cdf(0.975)
     middle, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     assert summary.loss == pytest.approx(p)
@@ -132,7 +132,7 @@ def test_a_stranger_s_datagram_is_foreign_and_counts_for_nothing() -> None:
         return [copy, copy] if ping.number == 1 else [copy, Reply(after=0.01)]
 
     with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=2, timeout=0.3, linger=0)
+        run = udpping.ping(*far.address, count=2, timeout=2, linger=0)
     assert statuses(run) == ["timeout", "reply"]
     assert [row.copies for row in run] == [0, 1]
     assert run.summary.foreign == 3
@@ -144,7 +144,7 @@ def test_what_the_target_says_unasked_is_unmatched() -> None:
         return [Reply(), Reply(b"by the way", after=0.05)]
 
     with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=1, timeout=1, linger=0.3)
+        run = udpping.ping(*far.address, count=1, timeout=5, linger=2)
     assert statuses(run) == ["reply"]
     assert (run.summary.unmatched, run.summary.duplicates) == (1, 0)
 
@@ -166,41 +166,44 @@ def test_stop_and_wait_sends_the_next_when_the_last_is_settled() -> None:
         return None if ping.number == 2 else Reply(after=0.1)
 
     with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=4, timeout=0.3, linger=0)
+        run = udpping.ping(*far.address, count=4, timeout=2, linger=0)
+    assert statuses(run) == ["reply", "timeout", "reply", "reply"]
     sent = [row.sent_ns or 0 for row in run]
     gaps = [(later - earlier) / 1e9 for earlier, later in itertools.pairwise(sent)]
-    assert all(expected <= gap < expected + 0.15 for gap, expected in zip(gaps, [0.1, 0.3, 0.1], strict=True))
+    bounds = [(0.1, 2), (2, 4), (0.1, 2)]
+    assert all(least <= gap < most for gap, (least, most) in zip(gaps, bounds, strict=True))
 
 
 def test_an_interval_is_kept_whatever_comes_back() -> None:
     with FarEnd(lambda ping: Reply() if ping.number % 2 else None) as far:
-        run = udpping.ping(*far.address, count=20, interval=0.02, timeout=0.3, linger=0)
+        run = udpping.ping(*far.address, count=20, interval=0.02, timeout=3, linger=0)
     assert [row.due_ns for row in run] == [number * 20_000_000 for number in range(20)]
     delays = [(row.sent_ns or 0) - (row.due_ns or 0) for row in run]
     assert min(delays) >= 0
-    assert statistics.median(delays) < 10e6  # one may be late on a busy machine; the next is on time again
+    assert max(delays) < 2e9  # no ping waited for the one before
+    assert min(delays[10:]) < 10e6  # some may be late on a busy machine; another is on time again
     assert marks(run) == ".x" * 10
 
 
 LINGERS = [
-    # linger, answered after, expected status, expected duration
-    (0, 0.45, "timeout", 0.3),
-    (0.5, 0.45, "late", 0.8),
-    (None, 0.45, "late", 0.45),
-    (None, 0.05, "reply", 0.05),
-    (0.4, 0.05, "reply", 0.45),
+    # linger, answered after, expected status, shortest duration, and one at which it listened for too long
+    (0, 1.5, "timeout", 1, 1.5),
+    (1, 1.5, "late", 2, 3),
+    (None, 1.5, "late", 1.5, 2),
+    (None, 0.05, "reply", 0.05, 1),
+    (1, 0.05, "reply", 1.05, 2),
 ]
 
 
-@pytest.mark.parametrize(("linger", "after", "status", "duration"), LINGERS)
+@pytest.mark.parametrize(("linger", "after", "status", "least", "most"), LINGERS)
 def test_linger_says_how_long_to_listen_when_all_is_sent(
-    linger: float | None, after: float, status: str, duration: float
+    linger: float | None, after: float, status: str, least: float, most: float
 ) -> None:
     """`None` is the timeout while something is missing, and nothing when all has come."""
     with FarEnd(Reply(after=after)) as far:
-        run = udpping.ping(*far.address, count=1, timeout=0.3, linger=linger)
+        run = udpping.ping(*far.address, count=1, timeout=1, linger=linger)
     assert statuses(run) == [status]
-    assert duration <= (run.summary.duration_ns or 0) / 1e9 < duration + 0.2
+    assert least <= (run.summary.duration_ns or 0) / 1e9 < most
 
 
 def test_the_answering_thread_runs_while_ping_waits() -> None:
@@ -319,7 +322,7 @@ def test_with_several_targets_it_is_known_for_all_together() -> None:
 
 def test_it_gives_up_after_so_many_misses_in_a_row() -> None:
     with FarEnd([Reply(), None, Reply()]) as far:
-        run = udpping.ping(*far.address, count=100, timeout=0.4, linger=0, misses=2)
+        run = udpping.ping(*far.address, count=100, timeout=1, linger=0, misses=2)
         assert [row.status for row in run] == ["reply", "timeout", "reply", "timeout", "timeout"]
         assert len(far.received) == 5
     virtual = udpping.sim.ping(count=100, loss="pattern:.x.xx", misses=2)

@@ -37,10 +37,10 @@ def test_rows_come_while_the_run_goes_on() -> None:
 
 def test_a_row_comes_again_when_a_late_reply_or_a_duplicate_changes_it() -> None:
     def script(ping: Received) -> list[Reply]:
-        return [Reply(after=0.45)] if ping.number == 1 else [Reply(), Reply(after=0.05)]
+        return [Reply(after=1.5)] if ping.number == 1 else [Reply(), Reply(after=0.05)]
 
     with FarEnd(script) as far:
-        pinger = udpping.Pinger(*far.address, count=2, timeout=0.3, linger=0.5)
+        pinger = udpping.Pinger(*far.address, count=2, timeout=1, linger=1.5)
         seen = [(row.seq, row.status, row.copies) for row in pinger]
         run = pinger.run()
     assert seen == [(1, "timeout", 0), (2, "reply", 1), (2, "reply", 2), (1, "late", 1)]
@@ -50,7 +50,7 @@ def test_a_row_comes_again_when_a_late_reply_or_a_duplicate_changes_it() -> None
 
 def test_it_has_the_run_and_summary_of_ping() -> None:
     with udpping.Server(port=0, loss="pattern:.x", seed=1) as server:
-        pinger = udpping.Pinger(*server.address, count=4, timeout=0.4)
+        pinger = udpping.Pinger(*server.address, count=4, timeout=1)
         run = pinger.run()
     assert statuses(run) == ["reply", "timeout"] * 2
     assert pinger.summary.as_dict() == run.summary.as_dict()

@@ -52,7 +52,7 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGI
 
 
 def pinged(port: int, count: int) -> udpping.Run:
-    return udpping.ping("127.0.0.1", port, count=count, interval=0.001, timeout=0.2)
+    return udpping.ping("127.0.0.1", port, count=count, interval=0.001, timeout=1)
 
 
 def lines_of(path: Path) -> int:

@@ -78,12 +78,13 @@ def test_what_came_is_told_in_full(host: str) -> None:
             own.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 46 << 2)
         own.bind((host, 0))
         own.sendto(b"\0\xff", far.address)
+        far.wait(1)
         time.sleep(0.05)
         own.sendto(b"", far.address)
         first, second = far.wait(2)
         assert first.client == own.getsockname()[:2]
     assert (first.payload, first.ttl, first.tos, second.payload) == (b"\0\xff", 9, 46 << 2, b"")
-    assert 0 <= first.recv_ns <= second.recv_ns - 40_000_000
+    assert 0 <= first.recv_ns <= second.recv_ns - 50_000_000
 
 
 def test_replies_leave_when_they_are_due_and_from_where_they_should(client: socket.socket) -> None:
@@ -119,9 +120,9 @@ def test_what_comes_while_it_refuses_is_refused_and_not_received(host: str) -> N
 def test_a_refusal_in_the_script_lasts_as_long_as_it_says(client: socket.socket) -> None:
     with FarEnd([[Reply(b"going"), Refuse(0.3)], Reply(b"back")]) as far:
         client.connect(far.address)
+        began = time.monotonic()
         client.send(b"1")
         assert client.recv(10) == b"going"
-        began = time.monotonic()
 
         def ask_again() -> bool:
             try:
@@ -131,14 +132,14 @@ def test_a_refusal_in_the_script_lasts_as_long_as_it_says(client: socket.socket)
                 return False
 
         wait_until(ask_again)
-        assert time.monotonic() - began > 0.2
+        assert time.monotonic() - began >= 0.3
     assert [datagram.payload for datagram in far.received] == [b"1", b"2"]
 
 
 def test_a_pinger_sees_all_of_it() -> None:
-    steps = [Reply(), None, [Reply(), Reply()], Reply(after=0.4), Reply(other_port=True), Reply(b"no")]
+    steps = [Reply(), None, [Reply(), Reply()], Reply(after=1.5), Reply(other_port=True), Reply(b"no")]
     with FarEnd(steps, ttl=33) as far:
-        run = udpping.ping(*far.address, count=6, timeout=0.25, linger=0.4)
+        run = udpping.ping(*far.address, count=6, timeout=1, linger=1)
     assert [row.status for row in run] == ["reply", "timeout", "reply", "late", "timeout", "reply"]
     assert [row.copies for row in run] == [1, 0, 2, 1, 0, 1]
     assert (run.summary.foreign, run.summary.unverified, run.row(0).ttl) == (1, 1, 33)
