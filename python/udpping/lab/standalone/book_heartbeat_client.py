@@ -9,11 +9,17 @@ from socket import AF_INET, SOCK_DGRAM, socket
 
 HEARTBEATS, TIMEOUT, MISSES = 1000, 1, 3
 
+if "--help" in sys.argv:
+    print(__doc__)
+    sys.exit()
 host = sys.argv[1] if len(sys.argv) > 1 else "localhost"
-port = int(sys.argv[2]) if len(sys.argv) > 2 else 12000
+port = sys.argv[2] if len(sys.argv) > 2 else "12000"
 client = socket(AF_INET, SOCK_DGRAM)
-client.connect((host, port))  # only what this server sends is received
-sent, missed = 0, 0
+try:
+    client.connect((host, int(port)))  # only what this server sends is received
+except (OSError, ValueError, OverflowError) as error:
+    sys.exit(f"cannot send to {host}, port {port}: {error}")
+sent, missed, told = 0, 0, False
 rtts: list[float] = []
 
 try:
@@ -32,7 +38,12 @@ try:
             print(f"Reply to heartbeat {number}: {reply.decode(errors='replace')}\nRTT: {rtt:.6f} seconds")
         except (TimeoutError, ConnectionError) as error:
             if isinstance(error, ConnectionError):
-                print(f"nothing listens at {host}:{port}; start UDPHeartbeatServer.py first", file=sys.stderr)
+                if not told:
+                    print(
+                        f"nothing listens at {host}:{port}; start UDPHeartbeatServer.py first",
+                        file=sys.stderr,
+                    )
+                told = True
                 time.sleep(max(start + TIMEOUT - time.perf_counter(), 0))
             missed += 1
             print(f"No reply to heartbeat {number}")

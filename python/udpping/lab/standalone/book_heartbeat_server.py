@@ -8,9 +8,15 @@ import sys
 import time
 from socket import AF_INET, SOCK_DGRAM, socket
 
-port = int(sys.argv[1]) if len(sys.argv) > 1 else 12000
+if "--help" in sys.argv:
+    print(__doc__)
+    sys.exit()
+port = sys.argv[1] if len(sys.argv) > 1 else "12000"
 server = socket(AF_INET, SOCK_DGRAM)
-server.bind(("", port))
+try:
+    server.bind(("", int(port)))
+except (OSError, ValueError, OverflowError) as error:
+    sys.exit(f"cannot listen at port {port}: {error}; for another: python UDPHeartbeatServer.py 12345")
 latest: dict[str, int] = {}  # the last number of each client
 
 while True:

@@ -9,11 +9,17 @@ from socket import AF_INET, SOCK_DGRAM, socket
 
 PINGS, TIMEOUT = 10, 1
 
+if "--help" in sys.argv:
+    print(__doc__)
+    sys.exit()
 host = sys.argv[1] if len(sys.argv) > 1 else "localhost"
-port = int(sys.argv[2]) if len(sys.argv) > 2 else 12000
+port = sys.argv[2] if len(sys.argv) > 2 else "12000"
 client = socket(AF_INET, SOCK_DGRAM)
-client.connect((host, port))  # only what this server sends is received
-sent = 0
+try:
+    client.connect((host, int(port)))  # only what this server sends is received
+except (OSError, ValueError, OverflowError) as error:
+    sys.exit(f"cannot send to {host}, port {port}: {error}")
+sent, told = 0, False
 rtts: list[float] = []
 
 try:
@@ -32,7 +38,9 @@ try:
         except TimeoutError:
             print("Request timed out")
         except ConnectionError:
-            print(f"nothing listens at {host}:{port}; start UDPPingerServer.py first", file=sys.stderr)
+            if not told:
+                print(f"nothing listens at {host}:{port}; start UDPPingerServer.py first", file=sys.stderr)
+            told = True
             time.sleep(max(start + TIMEOUT - time.perf_counter(), 0))
             print("Request timed out")
         sent = number

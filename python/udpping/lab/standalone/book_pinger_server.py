@@ -7,9 +7,15 @@ import random
 import sys
 from socket import AF_INET, SOCK_DGRAM, socket
 
-port = int(sys.argv[1]) if len(sys.argv) > 1 else 12000
+if "--help" in sys.argv:
+    print(__doc__)
+    sys.exit()
+port = sys.argv[1] if len(sys.argv) > 1 else "12000"
 server = socket(AF_INET, SOCK_DGRAM)
-server.bind(("", port))
+try:
+    server.bind(("", int(port)))
+except (OSError, ValueError, OverflowError) as error:
+    sys.exit(f"cannot listen at port {port}: {error}; for another: python UDPPingerServer.py 12345")
 
 while True:
     # 0 to 10 are eleven numbers, and 0 to 3 are four of them.

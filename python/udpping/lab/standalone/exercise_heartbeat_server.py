@@ -9,9 +9,15 @@ from socket import AF_INET, SOCK_DGRAM, socket
 
 STOPPED = 4  # seconds without a heartbeat after which a client has stopped
 
-port = int(sys.argv[1]) if len(sys.argv) > 1 else 12000
+if "--help" in sys.argv:
+    print(__doc__)
+    sys.exit()
+port = sys.argv[1] if len(sys.argv) > 1 else "12000"
 server = socket(AF_INET, SOCK_DGRAM)
-server.bind(("", port))
+try:
+    server.bind(("", int(port)))
+except (OSError, ValueError, OverflowError) as error:
+    sys.exit(f"cannot listen at port {port}: {error}; for another: python UDPHeartbeatServer.py 12345")
 server.settimeout(0.1)  # so that it looks for silent clients as well
 latest: dict[str, int] = {}  # the last number of each client, ...
 heard: dict[str, float] = {}  # ... when that came, ...
