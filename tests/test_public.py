@@ -91,3 +91,11 @@ def test_a_far_end_shows_what_it_has_received() -> None:
         host, port = far.address
         assert repr(far) == f"<udpping.testing.FarEnd {host} port {port}, 1 received: serving>"
     assert repr(far).endswith(": over>")
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_dir_of_every_object_has_no_internal_name(name: str) -> None:
+    found = OBJECTS[name][0]()
+    # A named tuple is Python's, with public methods such as `_asdict`.
+    internal = [each for each in dir(found) if re.match("_[^_]", each)]
+    assert not internal or isinstance(found, tuple), internal

@@ -209,7 +209,7 @@ def test_pyarrow(run: udpping.Run) -> None:
     assert pa.array(run["rtt_ns"]).null_count == 2
 
 
-EARLY = ["seq", "sent", "status", "rtt", "reply", "target"]
+EARLY = ["seq", "status", "rtt", "sent", "reply", "target"]
 
 
 def test_frames_begin_with_what_people_read() -> None:
@@ -225,6 +225,16 @@ def test_frames_begin_with_what_people_read() -> None:
     assert polars["rtt"].dt.total_milliseconds().to_list() == [2, None, 2]
     assert pandas["sent"].iloc[1] == pd.Timestamp(run[1].sent_wall_ns, tz="UTC")
     assert polars["sent"].dt.timestamp("ns").to_list() == run["sent_wall_ns"].to_list()
+
+
+@pytest.mark.parametrize("count", [3, 100_000])
+def test_the_head_of_a_pandas_frame_shows_status_and_round_trip_in_80_columns(count: int) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = udpping.sim.ping(count=count, loss="pattern:.x.", delay="2ms").to_pandas()
+    with pd.option_context("display.width", 80, "display.max_columns", 0):
+        lines = str(frame.tail()).splitlines()
+    assert lines[0].split()[:4] == ["seq", "status", "rtt", "..."]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_frame_of_a_run_without_times_has_the_same_columns() -> None:
@@ -383,8 +393,31 @@ def test_text_is_what_python_writes() -> None:
         assert table.to_csv() == "".join(",".join(map(field, record)) + "\n" for record in records)
 
 
-def test_repr_is_the_summary(run: udpping.Run) -> None:
-    assert repr(run) == (
+def test_a_slice_is_a_list_of_rows(run: udpping.Run) -> None:
+    assert run[1:3] == list(run)[1:3]
+    assert run[::-1] == list(run)[::-1]
+    assert run[-1:] == [run[3]]
+    assert run[9:] == []
+
+
+def test_a_misspelt_column_gets_the_right_one_suggested(run: udpping.Run) -> None:
+    with pytest.raises(KeyError) as caught:
+        run["statu"]
+    (told,) = caught.value.args
+    assert told.startswith('no column "statu"; there are run, target, seq, ')
+    assert told.endswith("; did you mean 'status'?")
+    with pytest.raises(KeyError) as caught:
+        run["xyz"]
+    assert "did you mean" not in str(caught.value)
+
+
+def test_repr_is_the_summary_and_the_rows(run: udpping.Run) -> None:
+    summary, rows = repr(run).split("\n\n")
+    head, *lines = rows.split("\n")
+    assert head == "SimRun: 4 rows"
+    assert lines[0].split()[:6] == ["seq", "sent", "(UTC)", "status", "rtt", "(ms)"]
+    assert [line.split()[3] for line in lines[1:5]] == [row.status for row in run]
+    assert summary == (
         f"--- {run.targets[0]} ---\n"
         "4 sent, 2 received in time, 2 of 4 lost (50.0 %; 95 % interval 15.0 to 85.0 %)\n"
         "rtt min/avg/median/max/stddev = 2.000/2.000/2.000/2.000/0.000 ms"
@@ -449,6 +482,10 @@ def test_a_server_without_record_has_an_empty_log() -> None:
     with udpping.Server(port=0) as server:
         udpping.ping(*server.address, count=1)
     assert len(server.log) == 0
+    assert repr(server.log) == "Log: 0 rows; a server keeps a log if it is made with record=True"
+    assert "made with record=True" in html_of(server.log)
+    with udpping.Server(port=0, record=True) as server:
+        assert "record=True" not in repr(server.log) + html_of(server.log)
     assert len(server.log.to_csv().splitlines()) == 1
 
 

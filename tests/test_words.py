@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import struct
+import subprocess
+import sys
+import termios
 
 import pytest
 import udpping
@@ -136,11 +142,12 @@ def test_a_table_shows_its_ends_and_names_what_does_not_fit() -> None:
     assert len({len(line) for line in lines[1:]}) == 1
     wide = repr(stats.rolling(run, pings=100)).split("\n")
     assert wide[0] == "Table: 1 row"
-    assert max(map(len, wide[:-1])) <= 99
-    shown, others = wide[1].split(), wide[-1].split(": ")[1].split(", ")
+    assert max(map(len, wide)) <= 99
+    shown = wide[1].split()
+    others = " ".join(map(str.strip, wide[3:])).split(": ")[1].split(", ")
     assert [*shown, *others] == stats.rolling(run, pings=100).column_names
-    assert f"and in {len(others)} more columns" in wide[-1]
-    assert repr(udpping.Server(port=0).log).startswith("Log: 0 rows\n  recv (UTC)  client")
+    assert f"and in {len(others)} more columns" in wide[3]
+    assert repr(udpping.Server(port=0, record=True).log).startswith("Log: 0 rows\n  recv (UTC)  client")
 
 
 def test_a_table_of_one_row_is_of_one_row() -> None:
@@ -161,3 +168,20 @@ def test_a_column_shows_what_it_is() -> None:
 def test_large_numbers_are_written_out() -> None:
     outage = repr(stats.loss_runs(udpping.sim.ping(count=300, interval=0.1, loss=1)))
     assert "longest_outage_ns     29,900,000,000\n  longest_outage_ended  no\n" in outage
+
+
+PRINTED = "import udpping; print(udpping.sim.ping(count=30, loss='10%', delay='2ms'))"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_an_object_shows_fits_the_terminal(columns: int) -> None:
+    here, there = os.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(here, "rb", 0) as terminal:
+        subprocess.run([sys.executable, "-c", PRINTED], stdout=there, check=True, timeout=60)
+        os.close(there)
+        lines = terminal.read(65_536).decode().splitlines()
+    rows = lines[lines.index("SimRun: 30 rows") :]
+    assert max(map(len, rows)) <= columns
+    assert rows[1].split()[:4] == ["seq", "sent", "(UTC)", "status"]
+    assert ("target" in rows[1]) == (columns == 120)

@@ -2,6 +2,8 @@
 
 import sys
 
+from udpping._args.public import PublicNames
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,11 +19,16 @@ BY_PYTHON = sys.version_info >= (3, 13)
 
 def unexpected(function: str, name: str, known: "Iterable[str]") -> TypeError:
     """Make the error for an unknown keyword."""
+    near = nearest(name, known)
+    meant = f". Did you mean {near!r}?" if near else ""
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}{meant}")
+
+
+def nearest(name: str, known: "Iterable[str]") -> str | None:
+    """Return the known name that is most like a misspelt one, if any is."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*known], n=1)
-    meant = f". Did you mean {near[0]!r}?" if near else ""
-    return TypeError(f"{function}() got an unexpected keyword argument {name!r}{meant}")
+    return next(iter(get_close_matches(name, [*known], n=1)), None)
 
 
 def suggests_keywords(function: "F") -> "F":
@@ -38,7 +45,7 @@ def suggests_keywords(function: "F") -> "F":
     return call  # type: ignore[return-value] # pyright: ignore[reportReturnType]
 
 
-class SuggestsKeywords:
+class SuggestsKeywords(PublicNames):
     """Lets the constructor of a class suggest the right keyword."""
 
     __slots__ = ()

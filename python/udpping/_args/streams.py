@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.public import PublicNames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Stream(Generic[T]):
+class Stream(PublicNames, Generic[T]):
     """The decisions of a model, without end. It is made by `stream` of a loss or a delay.
 
     >>> import udpping

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, cast
 
 from udpping import _core
+from udpping._args.public import PublicNames
 from udpping._figures.steady import Steadiness, steadiness
 from udpping._table.html import grid_of_html
 from udpping.delay import Delay, Exponential, Fixed, Gamma, LogNormal, Uniform
@@ -97,7 +98,7 @@ class DelayFit:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Fit:
+class Fit(PublicNames):
     """What `fit` found. `loss` and `delay` are the best models, for `udpping.Server` and `udpping.sim`."""
 
     loss: Loss

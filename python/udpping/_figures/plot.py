@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from udpping._args import checks
+from udpping._args.keywords import nearest
 from udpping._table.excerpt import moment
 from udpping._table.table import core_of
 from udpping._table.text import short, time_text
@@ -94,7 +95,9 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     kind = checks.text("kind", kind).replace("_", "-")
     drawing = KINDS.get(kind)
     if drawing is None:
-        raise checks.refuse("kind", kind, f"one of {', '.join(KINDS)}")
+        near = nearest(kind, KINDS)
+        meant = f"; did you mean {near!r}?" if near else ""
+        raise checks.refuse("kind", kind, f"one of {', '.join(KINDS)}{meant}")
     if drawing in {timeline, jitter} and not all(map(timed, runs)):
         raise checks.refuse("kind", kind, "hist, ecdf or loss-runs: it is not known when the pings were sent")
     axes = new_axes() if ax is None else _axes(ax)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from udpping._args import checks
+from udpping._args.public import PublicNames
 from udpping._results.run import Run
 from udpping._table.text import loss_percents, short
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from udpping._results.run import Summary
 
 
-class Compared:
+class Compared(PublicNames):
     """Runs by name, as `compare` puts them together."""
 
     def __init__(self, runs: dict[str, Run]) -> None:

@@ -7,8 +7,10 @@ if TYPE_CHECKING:
 
 FIRST = ("seq", "sent_wall_ns", "status", "rtt_ns", "reply", "target")
 """The columns of a run that people read."""
-READABLE = {"sent_wall_ns": "sent", "rtt_ns": "rtt"}
-"""Which of them are in nanoseconds, and what they are called as a time and as a duration."""
+EARLY = ("seq", "status", "rtt", "sent", "reply", "target")
+"""The same in a frame: pandas shows the first and the last columns, as many as fit."""
+LATE = ("copies", "bytes", "arrival")
+"""The last ones in a frame, which are narrow, so that 80 columns of a terminal have room for `rtt`."""
 
 
 def to_pandas(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -28,5 +30,4 @@ def to_polars(frame: "pl.DataFrame") -> "pl.DataFrame":
 
 
 def _order(names: "list[str]") -> "list[str]":
-    early = [READABLE.get(name, name) for name in FIRST]
-    return [*early, *(name for name in names if name not in early)]
+    return [*EARLY, *(name for name in names if name not in EARLY + LATE), *LATE]

@@ -3,6 +3,7 @@
 from operator import index
 
 from udpping import _core
+from udpping._args.public import PublicNames
 from udpping._results.frames import FIRST
 from udpping._results.rows import Row
 from udpping._results.settings import MANY, NO_SETTINGS, Settings, encode, metadata, problems, total_name
@@ -24,7 +25,7 @@ OUT_OF_BAND = 5
 """The version of the pickle protocol from which on buffers are passed out of band."""
 
 
-class Summary:
+class Summary(PublicNames):
     """The counts and round-trip times of a run. What is not known is `None`, never 0.
 
     Pings in flight are `pending`, and in no other count. Round trips (RFC 2681) are those of replies in time,
@@ -286,7 +287,7 @@ class Run(Table[Row]):
     def to_pandas(self) -> "pd.DataFrame":
         """Make a pandas frame. Needs pandas and not pyarrow.
 
-        First what is read first: `seq`, `sent` (a time in UTC), `status`, `rtt` (a duration), `reply` and
+        First what is read first: `seq`, `status`, `rtt` (a duration), `sent` (a time in UTC), `reply` and
         `target`; then the other columns. `sent` and `rtt` are `sent_wall_ns` and `rtt_ns` once more, and
         `udpping.load` ignores them in what is written of the frame. Whole numbers stay whole, also beside
         missing ones, which are `<NA>`. ImportError without pandas.
@@ -329,6 +330,8 @@ class Run(Table[Row]):
             )
         reasons = list(self.problems.items())[:MANY]
         lines += [f"not sent to {visible(name)}: {visible(reason)}" for name, reason in reasons]
+        if len(self):
+            lines += ["", super().__repr__()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -5,6 +5,7 @@ from udpping._args import checks, durations
 from udpping._args.grammar import delay_text, loss_text, utc_offset
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.link import link_text
+from udpping._args.public import PublicNames
 from udpping._args.targets import is_loopback
 from udpping._results.rows import Event, LogRow
 from udpping._services.service import Listener, next_of
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 LOG_ROWS = 1_000_000
 """Rows that `record=True` keeps."""
+NO_LOG = "a server keeps a log if it is made with record=True"
 
 
-class Counters:
+class Counters(PublicNames):
     """What a server has done so far: a snapshot. `None` stands for what the system does not tell.
 
     Every datagram that was received, and every copy made on purpose, is answered, dropped, waiting, or an
@@ -106,9 +108,19 @@ class Log(Table[LogRow]):
     3 3 answer None
     """
 
-    __slots__ = ()
+    __slots__ = ("_recorded",)
     _row = LogRow._make
     _first = ("recv_wall_ns", "client", "seq", "verdict", "reason", "delay_ns")
+
+    def __init__(self, core: "_core.Table", *, recorded: bool = True) -> None:
+        super().__init__(core)
+        self._recorded = recorded
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._recorded else f"Log: 0 rows; {NO_LOG}"
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() if self._recorded else f"<p>0 rows; {NO_LOG}</p>"
 
 
 class Server(Listener["_core.EchoServer"]):
@@ -178,6 +190,7 @@ class Server(Listener["_core.EchoServer"]):
         workers: int = 1,
         gso: bool = False,
     ) -> None:
+        self._recorded = checks.flag("record", record)
         self._core = _core.EchoServer(
             checks.text("host", host),
             checks.whole("port", port),
@@ -189,7 +202,7 @@ class Server(Listener["_core.EchoServer"]):
             utc_offset=utc_offset(),
             seed=None if seed is None else checks.any_whole("seed", seed),
             scope=None if scope is None else checks.text("scope", scope),
-            record=LOG_ROWS if checks.flag("record", record) else 0,
+            record=LOG_ROWS if self._recorded else 0,
             port_tries=checks.whole("port_tries", port_tries),
             workers=checks.whole("workers", workers),
             gso=checks.flag("gso", gso),
@@ -299,7 +312,7 @@ class Server(Listener["_core.EchoServer"]):
     @property
     def log(self) -> Log:
         """What it did with each datagram so far: a snapshot, empty without `record`."""
-        return Log(self._core.log())
+        return Log(self._core.log(), recorded=self._recorded)
 
     def _shown(self) -> str:
         host, port = self.bound

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Generic, SupportsIndex, overload
 
 from udpping._args import checks
+from udpping._args.keywords import nearest
+from udpping._args.public import PublicNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ else:
     RowT_co = TypeVar("RowT_co", covariant=True)
 
 
-class Table(Generic[RowT_co]):
+class Table(PublicNames, Generic[RowT_co]):
     """Columns of equal length, kept in the core and shown to others without a copy where they can take it.
 
     `pl.DataFrame(table)`, `pa.table(table)` and `duckdb.sql("from table")` read it directly, through the
@@ -62,8 +64,12 @@ class Table(Generic[RowT_co]):
     def __getitem__(self, key: str) -> "_core.Column": ...
     @overload
     def __getitem__(self, key: SupportsIndex) -> RowT_co: ...
-    def __getitem__(self, key: str | SupportsIndex) -> "_core.Column | RowT_co":
+    @overload
+    def __getitem__(self, key: slice) -> list[RowT_co]: ...
+    def __getitem__(self, key: str | SupportsIndex | slice) -> "_core.Column | RowT_co | list[RowT_co]":
         r"""One column, by its name (KeyError if unknown), or one row, by its index, as `row` gives it.
+
+        A slice gives a list of rows: `run[1:3]`, `run[-5:]`.
 
         A column is a sequence: `len(column)`, `column[i]` (negative from the end; IndexError beyond),
         iteration. It has a `name`, a `null_count`, `to_list()`, and `null_mask()`: one byte for each row, 1
@@ -73,18 +79,27 @@ class Table(Generic[RowT_co]):
 
         >>> import udpping
         >>> run = udpping.sim.ping(count=3, loss="pattern:.x.", delay="2ms")
-        >>> run[-1].seq
-        3
+        >>> run[-1].seq, [row.seq for row in run[1:]]
+        (3, [2, 3])
         >>> column = run["rtt_ns"]
         >>> column.to_list(), column[-1], column.null_count, column.null_mask()
         ([2000000, None, 2000000], 2000000, 1, b'\x00\x01\x00')
         """
         if isinstance(key, str):
-            return self._core[checks.text("column", key)]
+            return self._column(checks.text("column", key))
+        if isinstance(key, slice):
+            return [self.row(place) for place in range(*key.indices(len(self)))]
         if isinstance(key, bool) or not isinstance(key, SupportsIndex):  # pyright: ignore[reportUnnecessaryIsInstance] - a user may give any
-            expected = "the name of a column, or the index of a row; for several rows, list(table)[2:5]"
+            expected = "the name of a column, the index of a row, or a slice such as 2:5"
             raise checks.refuse("key", key, expected)
         return self.row(key)
+
+    def _column(self, name: str) -> "_core.Column":
+        try:
+            return self._core[name]
+        except KeyError as error:
+            near = nearest(name, self.column_names)
+            raise (KeyError(f"{error.args[0]}; did you mean {near!r}?") if near else error) from None
 
     def __iter__(self) -> "Iterator[RowT_co]":
         return map(self._row, map(self._core.row, range(len(self._core))))

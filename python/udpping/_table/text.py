@@ -1,5 +1,6 @@
 """Writes numbers, names and tables as text for people."""
 
+import sys
 from math import floor, log10
 
 from udpping import _core
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 TEXT = 60
 """Characters shown of a name or a cell."""
 WIDTH = 99
-"""Columns of a line."""
+"""Columns of a line, where it is not for a terminal."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 SECOND = 1_000_000_000
 SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000), (120 * SECOND, "s", SECOND))
@@ -76,7 +77,8 @@ def plain(value: object) -> object:
 def table_text(table: "Table") -> str:
     """Show the ends of a table, the columns that fit on a line, and the names of the others."""
     names, rows, empty = excerpt(table)
-    lines, room = [""] * (1 + len(rows)), WIDTH
+    wide_at_most = line_width()
+    lines, room, notes = [""] * (1 + len(rows)), wide_at_most, []
     for place, name in enumerate(names):
         values = [row[place] for row in rows]
         cells = [name, *(cell(value, "-") for value in values)]
@@ -84,14 +86,37 @@ def table_text(table: "Table") -> str:
         room -= 2 + wide
         if room < 0 and place:
             others = ", ".join(names[place:])
-            lines.append(f"  and in {len(names) - place} more columns: {others}")
+            more = len(names) - place
+            notes.append(f"and in {more} more {'column' if more == 1 else 'columns'}: {others}")
             break
         words = any(isinstance(value, (str, bytes)) and not is_number(value) for value in values)
         for at, each in enumerate(cells):
             lines[at] += f"  {each:{'<' if words else '>'}{wide}}"
     if empty:
-        lines.append(f"  without a value: {', '.join(empty)}")
-    return "\n".join([f"{type(table).__name__}: {rows_text(len(table))}", *(line.rstrip() for line in lines)])
+        notes.append(f"without a value: {', '.join(empty)}")
+    lines += (line for note in notes for line in _folded(note, wide_at_most))
+    title = f"{type(table).__name__}: {rows_text(len(table))}"
+    # Replies may have any character, and not every terminal can print it.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = "\n".join([title, *(line.rstrip() for line in lines)])
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def line_width() -> int:
+    """Return the columns of the terminal that is written to, or else those of a line."""
+    import os
+
+    try:
+        wide = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    except (AttributeError, OSError, ValueError):
+        wide = 0
+    return wide or WIDTH
+
+
+def _folded(note: str, wide: int) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(note, wide, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
 
 
 def is_number(value: "str | bytes") -> bool:

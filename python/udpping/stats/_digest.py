@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.public import PublicNames
 from udpping.errors import ConfigError
 from udpping.stats._delay import QUANTILES, infinite, shares
 from udpping.stats._order import N
@@ -21,7 +22,7 @@ VERSION = 1
 """Version of the JSON text."""
 
 
-class Digest:
+class Digest(PublicNames):
     """The statistics of pings in some kilobytes, without their rows; digests of parts merge into that of all.
 
     The digest of two tables together is that of the one merged with that of the other, as nothing is counted

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from html import escape
 from typing import Any, ClassVar, TypeVar, cast
 
+from udpping._args.public import PublicNames
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +15,7 @@ SHOWN = 8
 """Entries of a histogram that are shown."""
 
 
-class Result:
+class Result(PublicNames):
     """Numbers by name. What cannot be known is `None`, never 0; times are nanoseconds."""
 
     __slots__ = ()

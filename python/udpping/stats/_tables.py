@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import Any, TypeAlias, cast
 
 from udpping import _core
+from udpping._args.public import PublicNames
 from udpping._table.table import Table
 from udpping.errors import ConfigError
 
@@ -28,7 +29,7 @@ MISSING = -(2**63)
 """A missing time, as numpy's NaT."""
 
 
-class Pings:
+class Pings(PublicNames):
     """The pings of a table, read once and sorted out by run and target; every statistic takes it as a table.
 
     `table` is a run, anything with Arrow's `__arrow_c_stream__` (polars, pyarrow, DuckDB, `udpping.Table`), a
