@@ -275,21 +275,23 @@ def test_a_ping_that_cannot_leave_any_more_is_an_error_row() -> None:
     statuses, errors, sent, empty = in_a_network_of_its_own("""
 up()
 with udpping.Server(port=0, reply="x") as server:
-    pinger = udpping.Pinger(*server.address, count=6, size=2000, df=True, interval=0.02, timeout=1)
+    pinger = udpping.Pinger(*server.address, count=None, size=2000, df=True, interval=0.02, timeout=20)
     with pinger:
         for row in pinger:
             if row.seq == 3:
                 set_mtu(1500)
+            if pinger.summary.errors >= 3:
                 break
-        run = pinger.run()
+    run = pinger.so_far()
     rows = list(run)
     empty = [row.sent_ns is None and row.rtt_ns is None for row in rows if row.status == "error"]
     print(json.dumps([[row.status for row in rows], run.summary.errors, run.summary.sent, all(empty)]))
 """)
-    assert statuses[:3] == ["reply"] * 3
-    assert statuses[-1] == "error"
-    assert errors == statuses.count("error") > 0
-    assert sent == 6
+    replies = statuses.count("reply")
+    assert replies >= 3
+    assert statuses == ["reply"] * replies + ["error"] * errors
+    assert errors >= 3
+    assert sent == replies + errors
     assert empty
 
 
@@ -299,19 +301,25 @@ def test_a_ping_that_cannot_leave_is_not_blamed_on_those_that_are_out(*, busy: b
     statuses = in_a_network_of_its_own(
         f"busy = {busy}"
         """
+import time
 up()
 with udpping.Server(port=0, delay=0.5) as server:
-    pinger = udpping.Pinger(*server.address, count=10, size=2000, df=True, interval=0.1, timeout=5, busy=busy)
+    pinger = udpping.Pinger(
+        *server.address, count=None, size=2000, df=True, interval=0.1, timeout=20, busy=busy
+    )
     with pinger:
-        next(iter(pinger))
+        while pinger.summary.pending < 3:
+            time.sleep(0.01)
         set_mtu(1500)
-        run = pinger.run()
+        while not pinger.summary.errors or pinger.summary.pending:
+            time.sleep(0.01)
+        run = pinger.so_far()
     print(json.dumps([row.status for row in run]))
 """
     )
     assert "error" in statuses, statuses
     sent = statuses.index("error")
-    assert sent > 0
+    assert sent >= 3
     assert statuses == ["reply"] * sent + ["error"] * (len(statuses) - sent)
 
 
