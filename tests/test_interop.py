@@ -73,7 +73,7 @@ def test_ping_many_and_pinger_work_with_it_too() -> None:
 
 def test_the_course_s_server_with_our_open_schedule_loses_the_same() -> None:
     with course_server("127.0.0.1") as port:
-        run = udpping.ping("127.0.0.1", port, count=10, interval=0.01, timeout=0.5, linger=0)
+        run = udpping.ping("127.0.0.1", port, count=10, interval=0.01, timeout=2, linger=0)
     assert marks(run) == LOST
 
 
@@ -181,10 +181,10 @@ def test_a_late_reply_of_any_form_with_a_number_shifts_nothing(form: str) -> Non
     """Students' clients credit it to the next ping, and every reply after it one too far."""
 
     def script(ping: Received) -> Reply:
-        return Reply(filled(form, ping.number, ping.payload), after=0.4 if ping.number == 1 else 0)
+        return Reply(filled(form, ping.number, ping.payload), after=1.5 if ping.number == 1 else 0)
 
     with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=3, timeout=0.25, linger=0.4)
+        run = udpping.ping(*far.address, count=3, timeout=1, linger=1)
     assert statuses(run) == ["late", "reply", "reply"]
     assert [row.copies for row in run] == [1, 1, 1]
     assert run.summary.duplicates == 0

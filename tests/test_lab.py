@@ -75,7 +75,7 @@ def test_the_server_loses_what_cpython_draws(start: Start, scripts: Path, free_p
     assert process.stderr.readline() == f"UDPPingerServer: {told}{command}\n"
     draws = random.Random(42)
     lost = [draws.randint(0, 10) < 4 for _ in range(30)]
-    run = udpping.ping(port=free_port, count=30, timeout=0.4)
+    run = udpping.ping(port=free_port, count=30, interval=0.01, timeout=2)
     assert [row.status == "timeout" for row in run] == lost
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)

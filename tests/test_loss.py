@@ -53,7 +53,7 @@ def test_each_form_loses_the_same_in_log_client_and_simulation(
     form: str | float | Fraction | Loss, expected: str
 ) -> None:
     with udpping.Server(port=0, loss=form, record=True) as server:
-        run = udpping.ping(*server.address, count=12, interval=0.002, timeout=0.4, linger=0)
+        run = udpping.ping(*server.address, count=12, interval=0.002, timeout=2, linger=0)
     assert log_marks(server) == expected
     assert marks(run) == expected
     assert marks(udpping.sim.ping(count=12, loss=form)) == expected
@@ -95,7 +95,7 @@ def test_bursts_have_one_text_and_lose_the_same_everywhere(model: Loss, text: st
     assert str(model) == text
     assert loss.Loss(text) == model
     with udpping.Server(port=0, loss=model, seed=3, record=True) as server:
-        run = udpping.ping(*server.address, count=100, interval=0.001, timeout=0.4, linger=0)
+        run = udpping.ping(*server.address, count=100, interval=0.001, timeout=2, linger=0)
     assert server.loss == text
     assert log_marks(server) == marks(run) == marks(udpping.sim.ping(count=100, loss=text, seed=3))
 
