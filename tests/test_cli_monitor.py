@@ -88,7 +88,7 @@ def test_it_says_who_is_up_and_who_is_down_and_ctrl_c_shows_the_table(start: Sta
     )
     assert "stopped " in more
     assert total == "1 client: 1 down"
-    assert counters.startswith("30 received, 1 clients")
+    assert counters.startswith("30 received, 1 client")
     # Being late was not asked for.
     assert not [line for line in watched.lines if "late" in line or "suspect" in line]
 
@@ -199,7 +199,7 @@ def test_what_is_no_heartbeat_is_told_once_and_cannot_command_the_terminal(start
         watched.until("device was heard for the first time")
     watched.lines += watched.end()[0]
     assert sum(line.startswith("not a heartbeat") for line in watched.lines) == 1
-    assert watched.lines[-1] == "6 received, 1 clients, 5 unreadable"
+    assert watched.lines[-1] == "6 received, 1 client, 5 unreadable"
 
 
 @pytest.mark.parametrize("option", ["--key", "--keys"])
@@ -220,7 +220,7 @@ def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path, option: st
         device.beat()
         watched.until("device was heard for the first time")
     output, errors = watched.end()
-    assert output[-1] == "7 received, 1 clients, 3 unsealed, 3 forged"
+    assert output[-1] == "7 received, 1 client, 3 unsealed, 3 forged"
     assert errors.startswith("udpping monitor: warning: everybody on this machine can read the keys in ")
 
 
@@ -277,7 +277,7 @@ def test_down_is_red_on_a_terminal(free_port: int) -> None:
             device.beat()
             wait_until(lambda: shows(b"device is down"))
         process.send_signal(signal.SIGINT)
-        wait_until(lambda: shows(b"1 clients"))
+        wait_until(lambda: shows(b"1 client"))
     finally:
         process.kill()
         process.wait()

@@ -373,11 +373,11 @@ def test_tables_and_texts(monitor: udpping.Monitor) -> None:
     with Device(monitor.address, id="web1") as device:
         device.rise(monitor)
         assert repr(monitor) == (
-            f"<udpping.Monitor {HERE} port {monitor.bound[1]}, fixed:40: 1 clients, running>"
+            f"<udpping.Monitor {HERE} port {monitor.bound[1]}, fixed:40: 1 client, running>"
         )
     assert tuple(monitor.peers.column_names) == udpping.PeerRow._fields
     assert tuple(monitor.events.column_names) == udpping.MonitorEvent._fields
     assert monitor.peers.row(0) == next(iter(monitor.peers))
     assert monitor.events.row(0).event == "new"
     assert "web1" in monitor.peers.to_csv()
-    assert repr(monitor.counters).endswith(" received, 1 clients")
+    assert repr(monitor.counters).endswith(" received, 1 client")

@@ -368,3 +368,22 @@ def test_dots_of_a_few_pings_are_larger_than_those_of_many() -> None:
     ]
     assert sizes == sorted(set(sizes), reverse=True)
     assert sizes[0] >= 5
+
+
+@pytest.mark.parametrize("kind", ["hist", "ecdf"])
+def test_a_plot_of_replies_in_time_says_how_many_were_late(kind: str, late: udpping.SimRun) -> None:
+    told = f"{late.summary.late} late replies are not drawn"
+    assert told in late.plot(kind).get_legend_handles_labels()[1]
+    legend = udpping.compare({"a": late, "b": late}).plot(kind).get_legend_handles_labels()[1]
+    assert f"{2 * late.summary.late} late replies are not drawn" in legend
+    without = udpping.sim.ping(count=9).plot(kind).get_legend_handles_labels()[1]
+    assert not any("late" in label for label in without)
+
+
+def test_marks_of_losses_are_under_the_dots(late: udpping.SimRun) -> None:
+    runs = {"a": udpping.sim.ping(count=60, interval=0.1, loss=1), "b": late}
+    lines: Any = udpping.compare(runs).plot("timeline").lines
+    marks = [line.get_zorder() for line in lines if len(line.get_ydata()) and not any(line.get_ydata())]
+    dots = [line.get_zorder() for line in lines if any(line.get_ydata())]
+    assert len(marks) == 2
+    assert max(marks) < min(dots)

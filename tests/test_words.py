@@ -13,7 +13,7 @@ import termios
 import pytest
 import udpping
 from udpping import stats
-from udpping._table.text import percents, table_text, time_text, visible
+from udpping._table.text import counted, percents, table_text, time_text, visible
 
 pytestmark = [pytest.mark.python, pytest.mark.untimed]
 
@@ -185,3 +185,34 @@ def test_what_an_object_shows_fits_the_terminal(columns: int) -> None:
     assert max(map(len, rows)) <= columns
     assert rows[1].split()[:4] == ["seq", "sent", "(UTC)", "status"]
     assert ("target" in rows[1]) == (columns == 120)
+
+
+def heights(html: str, kind: str) -> list[float]:
+    (path,) = re.findall(rf'data-marks="{kind}".*? d="(.*?)"', html)
+    return [float(y) for y in re.findall(r"M[-\d.]+ ([-\d.]+)", path)]
+
+
+def test_late_replies_stand_at_their_time_above_the_timeout() -> None:
+    run = udpping.sim.ping(count=20, interval=1, delay="uniform:50ms,150ms", timeout=0.1, seed=1)
+    html = html_of(run)
+    (timeout,) = heights(html, "timeout")
+    latest = max(row.rtt_ns or 0 for row in run)
+    expected = [66 - 60 * (row.rtt_ns or 0) / latest for row in run if row.status == "late"]
+    assert heights(html, "late") == pytest.approx(expected, abs=0.06)
+    assert timeout == pytest.approx(66 - 60 * 1e8 / latest, abs=0.06)
+    assert max(heights(html, "late")) <= timeout <= min(heights(html, "reply"))
+    assert "timeout 100 ms: dashes across" in html
+
+
+def test_late_replies_far_above_the_others_stand_at_the_upper_edge() -> None:
+    run = udpping.sim.ping(count=40, delay="lognormal:median=1ms,sigma=1.9", timeout=5e-3, linger=60, seed=2)
+    html = html_of(run)
+    assert set(heights(html, "late")) == {6.0}
+    assert 'data-marks="timeout"' not in html
+    assert "at the upper edge" in html
+    assert "timeout 5 ms: above the picture" in html
+
+
+def test_one_is_singular() -> None:
+    assert "1 client, " in repr(udpping.sim.heartbeat(1, duration=9, seed=1))
+    assert [counted(count, "duplicates") for count in (1, 2)] == ["1 duplicate", "2 duplicates"]

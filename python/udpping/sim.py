@@ -12,6 +12,7 @@ from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, 
 from udpping._results.run import SimRun, Summary
 from udpping._results.settings import measured
 from udpping._services.monitor import Events, Peers
+from udpping._table.text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ class Watched:
         """The seed in force: the same one gives the same run."""
 
     def __repr__(self) -> str:
-        told = f"{len(self.peers):,} clients, {len(self.events):,} events, seed {self.seed}"
+        told = (
+            f"{counted(len(self.peers), 'clients')}, {counted(len(self.events), 'events')}, seed {self.seed}"
+        )
         return f"<udpping.sim.Watched: {told}>"
 
 

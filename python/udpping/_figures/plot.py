@@ -14,7 +14,7 @@ from udpping._args import checks
 from udpping._args.keywords import nearest
 from udpping._table.excerpt import moment
 from udpping._table.table import core_of
-from udpping._table.text import short, time_text
+from udpping._table.text import counted, short, time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ DOTS = ((60, 5.0), (500, 3.5), (5_000, 2.0))
 SMALLEST_DOT, LEGEND_DOT = 1.2, 4.0
 TICK = 2
 """The number of matplotlib's mark that stands on its point, so that it hides no number of the axis."""
+UNDER = 1.5
+"""The layer of these marks: below the dots, which have matplotlib's 2."""
 FAR = 2.5
 """A timeout above so many times what is drawn is named, and not drawn: it would flatten the rest."""
 SIMULATED = "udpping.sim.ping"
@@ -107,6 +109,8 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
         drawing(axes, run, look)
     if drawing is timeline:
         _timeouts(axes, runs)
+    if kind in IN_TIME and (late := sum(map(_late, runs))):
+        axes.plot([], [], linestyle="none", label=counted(late, "late replies are not drawn"))
     if not axes.has_data():
         reasons = NOTHING if any(map(len, runs)) else {}
         axes.text(0.5, 0.5, reasons.get(kind, "no pings"), ha="center", va="center", transform=axes.transAxes)
@@ -118,6 +122,12 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return axes
+
+
+def _late(run: "Run") -> int:
+    import numpy as np
+
+    return int(np.count_nonzero(np.asarray(run["status"]) == "late"))
 
 
 def _legend(axes: "Axes") -> int:
@@ -206,6 +216,7 @@ def timeline(axes: "Axes", run: "Run", look: Look) -> None:
     if (lost := sent[~in_time & ~late]).size:
         label = look.shares(axes, "no reply in time")
         ticks: dict[str, Any] = {"color": lost_colour, "marker": TICK, "markersize": 8, "linestyle": "none"}
+        ticks["zorder"] = UNDER
         axes.plot(lost, lost * 0, transform=where, label=label, **ticks)
     if late.any():
         label = look.shares(axes, "late reply")
@@ -462,6 +473,8 @@ NOTHING = {
     "jitter": "no two replies in time",
 }
 """The text in a plot with nothing to draw."""
+IN_TIME = {"hist", "ecdf"}
+"""The plots of replies in time alone."""
 KINDS: "dict[str, Callable[..., None]]" = {
     "timeline": timeline,
     "hist": hist,

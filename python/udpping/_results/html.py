@@ -2,7 +2,7 @@
 
 from html import escape
 
-from udpping._results.svg import STRIPS, pictures
+from udpping._results.svg import STRIPS, pictures, scale_of
 from udpping._table.html import ends_html, grid
 from udpping._table.text import NO_BREAK, cell, loss_percents
 
@@ -38,7 +38,7 @@ def compared_html(runs: "dict[str, Run]") -> str:
     head = ["run", *HEAD]
     rows = [[name, *_summary_cells(run.summary)] for name, run in runs.items()]
     shown = [(name, run) for name, run in list(runs.items())[:STRIPS] if len(run)]
-    top = max((run.summary.rtt_max_ns or 0 for _, run in shown), default=0)
+    top = max((scale_of(run) for _, run in shown), default=0)
     drawn = "".join(f"<p>{escape(cell(name))}</p>{pictures(run, top, together=True)}" for name, run in shown)
     if len(runs) > STRIPS:
         drawn += f"<p>{len(runs) - STRIPS:,} more without a picture</p>"

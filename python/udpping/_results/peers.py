@@ -3,7 +3,7 @@
 from time import gmtime, localtime, strftime
 
 from udpping import _core
-from udpping._table.text import SECOND, time_text
+from udpping._table.text import SECOND, counted, time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str)
     rows = every
     counts = [(state, sum(row.state == state for row in rows)) for state in STATES]
     totals = ", ".join(f"{count:,} {state}" for state, count in counts if count)
-    one_or_more = "1 client" if len(rows) == 1 else f"{len(rows):,} clients"
-    return "\n".join([*lines, f"{one_or_more}: {totals}" if rows else "no clients"])
+    return "\n".join([*lines, f"{counted(len(rows), 'clients')}: {totals}" if rows else "no clients"])
 
 
 def moment(wall_ns: int) -> str:
@@ -109,7 +108,7 @@ def _facts(row: "PeerRow") -> "Iterator[str]":
     if row.sessions > 1:
         yield "restarted once" if row.sessions == 2 else f"restarted {row.sessions - 1:,} times"  # noqa: PLR2004
     counts = (("duplicates", row.duplicates), ("overtaken", row.reordered))
-    yield from (f"{count:,} {name}" for name, count in counts if count)
+    yield from (counted(count, name) for name, count in counts if count)
     if row.difference_ns is not None:
         yield f"time difference {time_text(row.difference_ns)}"
     if row.delay_variation_ns is not None:

@@ -8,7 +8,7 @@ from udpping._results.frames import FIRST
 from udpping._results.rows import Row
 from udpping._results.settings import MANY, NO_SETTINGS, Settings, encode, metadata, problems, total_name
 from udpping._table.table import Table
-from udpping._table.text import loss_percents, visible
+from udpping._table.text import counted, loss_percents, visible
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -180,7 +180,7 @@ class Summary(PublicNames):
             f"{self.sent:,} sent, {self.received:,} received in time, {self.loss_text}"
             if self.sent
             else self.loss_text,
-            ", ".join(f"{count:,} {name}" for name, count in oddities.items() if count),
+            ", ".join(counted(count, name) for name, count in oddities.items() if count),
             self.rtt_text,
         ]
         return "\n".join(line for line in lines if line)

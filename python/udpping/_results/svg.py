@@ -14,22 +14,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._results.run import Run
 
-    Span = tuple[int | None, int | None, int, int, int, int, bool]
-    """Shortest and longest round trip, replies, late ones, timeouts, refused; whether it was behind."""
+    Span = tuple[int | None, int | None, int, int, int, int, bool, int | None]
+    """Shortest and longest round trip, replies, late ones, timeouts, refused; whether it was behind;
+    the longest late one."""
 
 STRIPS = 8
 """The most targets with a picture each."""
+FAR = 10
+"""Late replies above so many times the longest in time stand at the upper edge, as they would flatten it."""
 SPANS, SPANS_OF_MANY = 240, 120
 """Columns of a picture; a longer run is drawn as the range of round trips in each."""
 WIDTH, HEIGHT = 720, 96
+MARGIN = 5
+"""Beside the first and the last mark, which would be cut otherwise."""
 FLOOR = 70
 """The height of a round trip of 0; losses are below."""
 LOST, LATE, REFUSED = "#d55e00", "#0b7fc0", "#b5679a"
 KINDS = {
     "lost": (LOST, "| orange: no reply"),
     "late": (LATE, "\N{BLACK CIRCLE} blue: late reply"),
+    "timeout": ("", "dashes across"),
     "refused": (REFUSED, "\N{BLACK SQUARE} purple: unreachable or not sent"),
-    "behind": ("", "dashes: sender behind its schedule"),
+    "behind": ("", "dashes below: sender behind its schedule"),
 }
 
 
@@ -61,42 +67,69 @@ def pictures(run: "Run", top: int = 0, *, together: bool = False) -> str:
     else:
         names = targets
     drawn = [_without_blinks(each) for each in drawn]
-    top = top or max((span[1] or 0 for each in drawn for span in each), default=0)
+    top = top or scale(drawn)
+    timeout = _timeout(run)
     strips = [
-        (f"<p>{escape(short(name))}</p>" if name else "") + _picture(each, top, last - first)
+        (f"<p>{escape(short(name))}</p>" if name else "") + _picture(each, top, last - first, timeout)
         for name, each in zip(names, drawn, strict=True)
     ]
-    return "".join(strips) + _words(drawn, top, last - first)
+    return "".join(strips) + _words(drawn, top, last - first, timeout)
+
+
+def scale_of(run: "Run") -> int:
+    """Return the round trip at the upper edge of its pictures."""
+    from udpping._core import run_timeline
+
+    return scale(run_timeline(core_of(run), 1, [])[2])
+
+
+def scale(drawn: "list[list[Span]]") -> int:
+    """Return the longest round trip, or that in time where late ones would flatten it."""
+    in_time, late = _longest(drawn, 1), _longest(drawn, 7)
+    return max(in_time, late) if late <= FAR * in_time or not in_time else in_time
+
+
+def _longest(drawn: "list[list[Span]]", part: int) -> int:
+    return max((span[part] or 0 for spans in drawn for span in spans), default=0)
+
+
+def _timeout(run: "Run") -> int:
+    """Return the timeout in nanoseconds, or 0."""
+    seconds = run.settings.get("timeout")
+    return round(1e9 * seconds) if isinstance(seconds, (int, float)) else 0
 
 
 def _without_blinks(spans: "list[Span]") -> "list[Span]":
     """Ignore that the sender was behind in a single span: a few microseconds across its edge suffice."""
     behind = [False, *(span[6] for span in spans), False]
     return [
-        (*span[:6], span[6] and (behind[at] or behind[at + 2]))  # its neighbours
+        (*span[:6], span[6] and (behind[at] or behind[at + 2]), span[7])  # its neighbours
         for at, span in enumerate(spans)
     ]
 
 
-def _picture(spans: "list[Span]", top: int, length: int) -> str:
+def _picture(spans: "list[Span]", top: int, length: int, timeout: int) -> str:
     count, lost = sum(sum(span[2:6]) for span in spans), sum(sum(span[3:6]) for span in spans)
     title = f"{count:,} pings in {time_text(length)}, {lost:,} without a reply in time"
-    if longest := max((span[1] or 0 for span in spans), default=0):
-        title += f"; round trips up to {_millis(longest)}"
+    if most := max(_longest([spans], 1), _longest([spans], 7)):
+        title += f"; round trips up to {_millis(most)}"
     marks: dict[str, list[str]] = {name: [] for name in ("behind", "on time", "range", "reply", *KINDS)}
+    if 0 < timeout <= top:
+        marks["timeout"].append(f"M0 {_height(timeout, top):.1f}H{WIDTH}")
     step = WIDTH / len(spans)
     for place, span in enumerate(spans):
         _mark(marks, place * step, step, span, top or 1)
     drawn = "".join(_path(name, "".join(path)) for name, path in marks.items() if path)
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" height="{HEIGHT}" preserveAspectRatio="none"'
-        f' style="display:block;max-width:{WIDTH}px" role="img" aria-label="{title}"><title>{title}</title>'
+        f'<svg viewBox="{-MARGIN} 0 {WIDTH + 2 * MARGIN} {HEIGHT}" width="100%" height="{HEIGHT}"'
+        f' preserveAspectRatio="none" style="display:block;max-width:{WIDTH}px" role="img"'
+        f' aria-label="{title}"><title>{title}</title>'
         f'<g fill="none" stroke="currentColor" stroke-width="1.5">{drawn}</g></svg>'
     )
 
 
 def _mark(marks: "dict[str, list[str]]", left: float, step: float, span: "Span", top: int) -> None:
-    low, high, replies, late, timeouts, refused, behind = span
+    low, high, replies, late, timeouts, refused, behind, latest = span
     x = f"{left + step / 2:.1f}"
     floor = marks["behind" if behind else "on time"]
     if floor and floor[-1].endswith(start := f"H{left:.1f}"):
@@ -104,17 +137,21 @@ def _mark(marks: "dict[str, list[str]]", left: float, step: float, span: "Span",
     else:
         floor.append(f"M{left:.1f} {FLOOR}H{left + step:.1f}")
     if low is not None and high is not None:
-        y, end = (FLOOR - 4 - at / top * (FLOOR - 10) for at in (high, low))
+        y, end = _height(high, top), _height(low, top)
         marks["reply"].append(f"M{x} {y:.1f}h0")
         if end - y > 1:
             marks["range"].append(f"M{x} {y:.1f}V{end:.1f}")
     every = replies + late + timeouts + refused
     if timeouts:
         marks["lost"].append(f"M{x} {FLOOR + 3}v{6 + 16 * timeouts / every:.1f}")
-    if late:
-        marks["late"].append(f"M{x} {FLOOR + 8}h0")
+    if latest is not None:
+        marks["late"].append(f"M{x} {_height(latest, top):.1f}h0")
     if refused:
         marks["refused"].append(f"M{x} {FLOOR + 14}h0")
+
+
+def _height(rtt: int, top: int) -> float:
+    return FLOOR - 4 - min(rtt, top) / top * (FLOOR - 10)
 
 
 def _path(name: str, path: str) -> str:
@@ -122,6 +159,7 @@ def _path(name: str, path: str) -> str:
     looks = {
         "on time": ' stroke-opacity=".6"',
         "behind": ' stroke-dasharray="1.5 3"',
+        "timeout": ' stroke-dasharray="6 4" stroke-opacity=".6" stroke-width="1"',
         "range": ' stroke-opacity=".6"',
         "reply": ' stroke-width="3.5" stroke-linecap="round"',
         "late": ' stroke-width="7" stroke-linecap="round"',
@@ -133,16 +171,20 @@ def _path(name: str, path: str) -> str:
     return f'<path data-marks="{name}"{paint}{looks} vector-effect="non-scaling-stroke" d="{path}"/>'
 
 
-def _words(drawn: "list[list[Span]]", top: int, length: int) -> str:
+def _words(drawn: "list[list[Span]]", top: int, length: int, timeout: int) -> str:
     """Write the labels of the axes and of the marks in use."""
     answered, late, lost, refused, behind = (
         any(span[part] for spans in drawn for span in spans) for part in range(2, 7)
     )
     there = {"lost": lost, "late": late, "refused": refused, "behind": behind}
+    latest = _longest(drawn, 7)
+    place = KINDS["timeout"][1] if timeout <= top else "above the picture"
     words = [
         f"across: {time_text(length)}" if length else "all at one moment",
-        f"height: round trip, 0 to {_millis(top)}" if answered else "no reply in time",
+        f"height: round trip, 0 to {_millis(top)}" if answered or late else "no reply in time",
         *(KINDS[name][1] for name, any_ in there.items() if any_),
+        *([f"late ones up to {_millis(latest)}, at the upper edge"] if latest > top else []),
+        *([f"timeout {time_text(timeout)}: {place}"] if timeout and (answered or late) else []),
     ]
     return f"<p>{'; '.join(words)}</p>"
 

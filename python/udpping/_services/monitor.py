@@ -10,6 +10,7 @@ from udpping._args.targets import one_place
 from udpping._results.rows import MonitorEvent, PeerRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
+from udpping._table.text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,12 +85,12 @@ class MonitorCounters:
         return dict(self.__dict__)
 
     def __repr__(self) -> str:
-        always = f"{self.received:,} received, {self.clients:,} clients"
+        always = f"{self.received:,} received, {counted(self.clients, 'clients')}"
         others = ("unreadable", "unsealed", "forged", "stale", "refused", "evicted", "stalls", "kernel_drops")
         counts = {"dropped on purpose": self.dropped}
         counts |= {name.replace("_", " "): getattr(self, name) for name in others}
         counts |= {"events only counted": self.unreported, "events not in the files": self.unwritten}
-        return ", ".join([always, *(f"{count:,} {name}" for name, count in counts.items() if count)])
+        return ", ".join([always, *(counted(count, name) for name, count in counts.items() if count)])
 
 
 class Monitor(Listener["_core.HeartbeatMonitor"]):
@@ -346,6 +347,6 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
 
     def _shown(self) -> str:
         host, port = self.bound
-        clients = f"{self.counters.clients:,} clients"
+        clients = counted(self.counters.clients, "clients")
         state = "running" if self.running else "not running"
         return f"<udpping.Monitor {host} port {port}, {self.detector}: {clients}, {state}>"

@@ -10,6 +10,7 @@ from udpping._args.targets import is_loopback
 from udpping._results.rows import Event, LogRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
+from udpping._table.text import counted
 from udpping.errors import AmplificationWarning
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ class Counters(PublicNames):
             "errors": self.errors,
             "dropped by the kernel": self.kernel_drops,
         }
-        return ", ".join([always, *(f"{count:,} {name}" for name, count in others.items() if count)])
+        return ", ".join([always, *(counted(count, name) for name, count in others.items() if count)])
 
 
 class Log(Table[LogRow]):

@@ -59,8 +59,29 @@ def iso(wall_ns: int, precision: str = "microseconds") -> str:
     return utc.replace(microsecond=wall_ns % SECOND // 1000).astimezone().isoformat("T", precision)
 
 
+def counted(count: int, names: str) -> str:
+    """Write a number of things, whose name is a plural such as `clients` or `events not in the files`."""
+    return f"{count:,} {SINGULARS.get(names, names) if count == 1 else names}"
+
+
+SINGULARS = {
+    "clients": "client",
+    "copies": "copy",
+    "duplicates": "duplicate",
+    "errors": "error",
+    "events": "event",
+    "events not in the files": "event not in the files",
+    "events only counted": "event only counted",
+    "kernel drops": "kernel drop",
+    "late replies are not drawn": "late reply is not drawn",
+    "more columns": "more column",
+    "rows": "row",
+    "stalls": "stall",
+}
+
+
 def rows_text(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return counted(count, "rows")
 
 
 def cell(value: object, missing: str = "") -> str:
@@ -86,8 +107,7 @@ def table_text(table: "Table") -> str:
         room -= 2 + wide
         if room < 0 and place:
             others = ", ".join(names[place:])
-            more = len(names) - place
-            notes.append(f"and in {more} more {'column' if more == 1 else 'columns'}: {others}")
+            notes.append(f"and in {counted(len(names) - place, 'more columns')}: {others}")
             break
         words = any(isinstance(value, (str, bytes)) and not is_number(value) for value in values)
         for at, each in enumerate(cells):

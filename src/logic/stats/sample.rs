@@ -112,6 +112,11 @@ impl<'a> Sample<'a> {
         replied.then_some(rtt)
     }
 
+    /// The round trip of a ping that was answered, in time or late.
+    pub fn any_reply(&self, row: usize) -> Option<Nanos> {
+        Some(self.columns.rtt[row]).filter(|rtt| *rtt != NONE)
+    }
+
     /// The round trips of those that were answered in time, in the order of their numbers.
     pub fn round_trips(&self) -> impl Iterator<Item = Nanos> {
         (0..self.len()).filter_map(|row| self.in_time(row))

@@ -13,6 +13,8 @@ pub struct Span {
     pub replies: u64,
     /// How many were answered too late.
     pub late: u64,
+    /// The longest round trip of those.
+    pub latest: Option<Nanos>,
     /// How many were not answered.
     pub timeouts: u64,
     /// How many were answered by an ICMP error or could not be sent.
@@ -70,7 +72,10 @@ impl Span {
     fn take(&mut self, sample: &Sample<'_>, row: usize) {
         match sample.status(row) {
             Status::Reply => self.replies += 1,
-            Status::Late => self.late += 1,
+            Status::Late => {
+                self.late += 1;
+                self.latest = self.latest.max(sample.any_reply(row));
+            }
             Status::Unreachable | Status::Error => self.refused += 1,
             Status::Timeout | Status::Open => self.timeouts += 1,
         }
@@ -104,6 +109,8 @@ mod tests {
             let with = |codes: &[u8]| status.iter().filter(|code| codes.contains(code)).count() as u64;
             prop_assert_eq!(sum(|span| span.replies), with(&[0]));
             prop_assert_eq!(sum(|span| span.late), with(&[1]));
+            let late = rows.iter().filter(|row| row.2 == 1).map(|row| row.1);
+            prop_assert_eq!(spans.iter().filter_map(|span| span.latest).max(), late.max());
             prop_assert_eq!(sum(|span| span.timeouts), with(&[2]));
             prop_assert_eq!(sum(|span| span.refused), with(&[3, 4]));
             prop_assert_eq!(spans.iter().filter_map(|span| span.rtt).map(|rtt| rtt.1).max(), sample[0].round_trips().max());

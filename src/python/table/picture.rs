@@ -16,13 +16,14 @@ use crate::python::errors::detached;
 /// Bytes of a row while a picture is made of it, its columns in one piece among them.
 const DRAWN: usize = 256;
 
-/// Shortest and longest round trip, replies, late ones, timeouts, refused, and whether the sender was behind.
-type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool);
+/// Shortest and longest round trip, replies, late ones, timeouts, refused, whether the sender was behind, and the longest
+/// round trip of a late reply.
+type Drawn = (Option<Nanos>, Option<Nanos>, u64, u64, u64, u64, bool, Option<Nanos>);
 
 /// The times of the first and last ping, and for each of `targets` the results of its pings in `spans` equal parts of that
 /// time; without targets those of all pings together. Empty if no times are known.
 #[pyfunction]
-#[pyo3(signature = (table, spans, targets) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool]]]]")]
+#[pyo3(signature = (table, spans, targets) -> "tuple[int, int, list[list[tuple[int | None, int | None, int, int, int, int, bool, int | None]]]]")]
 pub(in crate::python) fn run_timeline(
     py: Python<'_>,
     table: &Table,
@@ -71,7 +72,7 @@ pub(in crate::python) fn run_jitter(py: Python<'_>, table: &Table) -> PyResult<T
 
 fn plain(span: &Span) -> Drawn {
     let (low, high) = span.rtt.unzip();
-    (low, high, span.replies, span.late, span.timeouts, span.refused, span.behind)
+    (low, high, span.replies, span.late, span.timeouts, span.refused, span.behind, span.latest)
 }
 
 /// The columns of a run that pictures need.
