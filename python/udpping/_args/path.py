@@ -91,7 +91,7 @@ def _of_toml(name: str) -> UpDown:
     return {"up": _link(name, text, "up", profile), "down": _link(name, text, "down", profile)}
 
 
-def _link(name: str, text: str, way: str, profile: "dict[str, Any]") -> Link:
+def _link(name: str, text: str, way: str, profile: "dict[str, dict[str, Any] | str]") -> Link:
     keys = profile.get(way, {})
     for key in keys if isinstance(keys, dict) else ():
         if key not in KEYS:

@@ -99,7 +99,8 @@ def table_text(table: "Table") -> str:
     """Show the ends of a table, the columns that fit on a line, and the names of the others."""
     names, rows, empty = excerpt(table)
     wide_at_most = line_width()
-    lines, room, notes = [""] * (1 + len(rows)), wide_at_most, []
+    lines, room = [""] * (1 + len(rows)), wide_at_most
+    notes: list[str] = []
     for place, name in enumerate(names):
         values = [row[place] for row in rows]
         cells = [name, *(cell(value, "-") for value in values)]
