@@ -196,7 +196,7 @@ def test_errors_are_what_callers_already_catch(special: type[Any], general: type
 
 
 def test_a_reply_that_can_grow_warns_off_loopback() -> None:
-    with pytest.warns(udpping.AmplificationWarning, match="longer than its request"):
+    with pytest.warns(udpping.AmplificationWarning, match="more than it was sent"):
         udpping.Server("", 0, reply="{message}{message}")
     udpping.Server("127.0.0.1", 0, reply="{message}{message}")
     udpping.Server("", 0, reply="same")
