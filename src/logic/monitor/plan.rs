@@ -26,7 +26,7 @@ pub struct MonitorPlan {
     /// How many of them may come from one /24 of IPv4 or /64 of IPv6, when there are no keys.
     pub per_prefix: usize,
     /// How many events are reported at once of clients that are new or restless, when there are no keys; `None` is as
-    /// many as `max_clients`, and [`BURST`] at least.
+    /// many as `max_clients`, and 10,000 at least.
     pub burst: Option<usize>,
     /// After how long without any heartbeat to report it; 0: never.
     pub idle: Nanos,

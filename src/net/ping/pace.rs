@@ -19,7 +19,7 @@ pub enum Pace {
     /// Not endless pings of which each leaves when the last is settled.
     #[default]
     NoEndlessFlood,
-    /// And no more than [`MOST_AT_ONCE`] such pings, and no shorter gaps than [`SHORTEST_GAP`].
+    /// And no more than `MOST_AT_ONCE` such pings, and no shorter gaps than [`SHORTEST_GAP`].
     NoFlood,
 }
 
