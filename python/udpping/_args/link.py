@@ -30,7 +30,8 @@ class Link(TextModel):
     * `delay`: how long a datagram takes, as for `Server`, up to 1 hour. It is drawn for each datagram, so a
       random one reorders.
     * `jitter`: a further wait that keeps the order: a time from 0 to which all are equally likely (`"5ms"`),
-      or a model of `udpping.delay`. Nothing overtakes within it.
+      or a model of `udpping.delay`. Nothing overtakes within it: where datagrams are closer than that, they
+      wait longer and arrive in bunches.
     * `reorder`: a probability and for how long such a datagram is held back, up to 1 hour:
       `("5%", "10ms")`. What is sent less than that after it arrives before it.
     * `duplicate`: a probability, and how many copies there are then beside the original, 1 to 7 (1):
@@ -48,10 +49,12 @@ class Link(TextModel):
     * `schedule`: when nothing passes, up to 366 days after the server was made or the simulation began:
       `"10s-12s"`, several with commas, again and again with `every`: `"10s-12s,every=60s"`.
     * `first`: how many datagrams of each client are left alone at its beginning. The others are lost as they
-      would be without it.
+      would be without it. With `scope="shared"` those of all clients are counted together.
 
     Each effect draws random numbers of its own, so switching one on changes no decision of another. With the
-    same seed they repeat. Raises ConfigError for what cannot be used.
+    same seed they repeat. A reply has the number of its request. The way down is decided when the request
+    comes: put a random delay on the way down, not on the way up of a link that has a rate or a jitter down. Raises
+    ConfigError for what cannot be used.
 
     >>> import udpping
     >>> link = udpping.Link(loss="burst:5%,3", delay="40ms", rate="1Mbit/s")

@@ -19,6 +19,11 @@ impl Chance {
         self.threshold.certain().unwrap_or_else(|| self.threshold.met_by(sent.uniform(effect)))
     }
 
+    /// Whether it hits no datagram.
+    pub(super) fn is_none(self) -> bool {
+        self.probability == Probability::ZERO
+    }
+
     /// Reads `5%` or `5%,more`; `None` for what is no probability.
     pub(super) fn and_rest(text: &str) -> Option<(Self, Option<&str>)> {
         let (chance, rest) = text.split_once(',').map_or((text, None), |(chance, rest)| (chance, Some(rest)));

@@ -46,16 +46,35 @@ pub struct Damage {
     which: u64,
 }
 
+impl Corrupt {
+    /// Whether it is of no datagram.
+    pub(super) fn is_none(self) -> bool {
+        self.chance.is_none()
+    }
+}
+
+impl Truncate {
+    /// Whether it is of no datagram.
+    pub(super) fn is_none(self) -> bool {
+        self.chance.is_none()
+    }
+}
+
 impl Damage {
     /// None.
     pub const NONE: Self = Self { kept: u16::MAX, bits: 0, which: 0 };
 
+    /// What changes the bytes of a packet: one that is short enough is not cut, and one without bytes has no bits.
     pub(super) fn of(sent: &Transmission<'_>, truncate: Option<Truncate>, corrupt: Option<Corrupt>) -> Self {
         let mut damage = Self::NONE;
-        if let Some(truncate) = truncate.filter(|it| it.chance.hits(sent, Effect::TRUNCATE)) {
+        if let Some(truncate) = truncate
+            .filter(|it| usize::from(it.bytes) < sent.packet.len && it.chance.hits(sent, Effect::TRUNCATE))
+        {
             damage.kept = truncate.bytes;
         }
-        if let Some(corrupt) = corrupt.filter(|it| it.chance.hits(sent, Effect::CORRUPT)) {
+        if let Some(corrupt) =
+            corrupt.filter(|it| damage.length(sent.packet.len) > 0 && it.chance.hits(sent, Effect::CORRUPT))
+        {
             (damage.bits, damage.which) = (corrupt.bits, sent.uniform(Effect::BITS));
         }
         damage

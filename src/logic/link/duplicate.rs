@@ -22,6 +22,11 @@ pub struct Duplicate {
 }
 
 impl Duplicate {
+    /// Whether it is of no datagram.
+    pub(super) fn is_none(self) -> bool {
+        self.chance.is_none()
+    }
+
     /// The most copies beside the original.
     pub(super) fn copies(self) -> u8 {
         self.copies

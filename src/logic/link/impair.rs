@@ -113,7 +113,19 @@ impl Pipeline {
 
     /// Whether the length of a packet decides anything.
     pub(super) fn asks_for_length(&self) -> bool {
-        self.others.as_ref().is_some_and(|others| others.mtu.is_some() || others.rate.is_some())
+        self.others.as_ref().is_some_and(|others| {
+            others.mtu.is_some()
+                || others.rate.is_some()
+                || others.truncate.is_some()
+                || others.corrupt.is_some()
+        })
+    }
+
+    /// Lets a packet that was never sent move the state of the loss, as one that was sent does.
+    pub(super) fn pass_over(&self, missing: &Transmission<'_>, stream: &mut Stream) {
+        if self.loss.has_state() {
+            self.loss.loses(missing, &mut stream.loss);
+        }
     }
 
     /// What is decided for all copies of a packet, or why it is dropped.

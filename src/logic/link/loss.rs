@@ -169,6 +169,11 @@ pub(super) struct State {
 }
 
 impl Rule {
+    /// Whether what was decided for one packet moves what is decided for the next.
+    pub(super) fn has_state(&self) -> bool {
+        matches!(self, Self::Chain(_) | Self::Walk(_) | Self::RandInt(_))
+    }
+
     /// Whether the packet is lost; draws only what it needs.
     pub(super) fn loses(&self, sent: &Transmission<'_>, state: &mut State) -> bool {
         let number = sent.number;

@@ -211,7 +211,7 @@ impl Link {
     }
 }
 
-impl Client<'_> {
+impl<'a> Client<'a> {
     /// Sends the client's next datagram in one direction.
     pub fn transmit(&mut self, direction: Direction, packet: Packet) -> Deliveries {
         let number = self.next(direction);
@@ -224,15 +224,21 @@ impl Client<'_> {
     }
 
     /// Sends the client's next request up, and a reply down for each copy that arrives. A reply has the number of its
-    /// request, so a lost request moves no draw of later replies. `reply_len` gives its length from what happened to the
-    /// request and how many before it were lost; it is asked only if that decides anything.
+    /// request, and the loss of the way down is decided for lost requests too, so what the way up does moves no draw of
+    /// later replies. `reply_len` gives its length from what happened to the request and how many before it were lost; it
+    /// is asked only if that decides anything.
     pub fn round_trip_with(&mut self, request: Packet, reply_len: impl FnOnce(Damage, u64) -> usize) -> Fate {
         let number = self.next(Direction::Up);
         let (mut deliveries, up) =
             self.pass(Direction::Up, number, &Deliveries::one(request.at), request.len);
         let (lost_before, mut down) = (*self.lost_in_a_row, Damage::NONE);
         let way_down = &self.pipelines[Direction::Down as usize];
-        if !way_down.is_none() && !deliveries.is_empty() {
+        if deliveries.is_empty() {
+            way_down.pass_over(
+                &self.transmission(Direction::Down, number, request),
+                &mut self.streams[Direction::Down as usize],
+            );
+        } else if !way_down.is_none() {
             let len = if way_down.asks_for_length() { reply_len(up, lost_before) } else { request.len };
             (deliveries, down) = self.pass(Direction::Down, number, &deliveries, len);
         }
@@ -247,6 +253,11 @@ impl Client<'_> {
         stream.sent
     }
 
+    fn transmission(&self, direction: Direction, number: u64, packet: Packet) -> Transmission<'a> {
+        let Self { seed, uniforms, drawn: client, headers, .. } = *self;
+        Transmission { seed, uniforms, direction, client, number, headers, packet }
+    }
+
     /// Sends a packet once or several times; returns what arrives when, and what happened to its bytes.
     fn pass(
         &mut self,
@@ -255,11 +266,9 @@ impl Client<'_> {
         times: &Deliveries,
         len: usize,
     ) -> (Deliveries, Damage) {
-        let Self { seed, uniforms, drawn: client, headers, .. } = *self;
-        let (pipeline, stream) = (&self.pipelines[direction as usize], &mut self.streams[direction as usize]);
         let at = times.first().map_or(0, |first| first.at);
-        let mut sent =
-            Transmission { seed, uniforms, direction, client, number, headers, packet: Packet { at, len } };
+        let mut sent = self.transmission(direction, number, Packet { at, len });
+        let (pipeline, stream) = (&self.pipelines[direction as usize], &mut self.streams[direction as usize]);
         let passes = match pipeline.admit(&sent, stream) {
             Ok(passes) => passes,
             Err(reason) => return (Deliveries::dropped(reason), Damage::NONE),

@@ -22,6 +22,11 @@ pub struct Reorder {
 }
 
 impl Reorder {
+    /// Whether it is of no datagram.
+    pub(super) fn is_none(self) -> bool {
+        self.chance.is_none()
+    }
+
     /// How long a datagram is held back.
     pub(super) fn of(self, sent: &Transmission<'_>, copy: u8) -> Nanos {
         if self.chance.hits(sent, Effect::REORDER.of_copy(copy)) { self.back } else { 0 }

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::damage::{Corrupt, Truncate};
 use super::delay::Delay;
+use super::duplicate::Duplicate;
 use super::impair::Impairments;
 use super::jitter::Jitter;
 use super::loss::Loss;
+use super::reorder::Reorder;
 use crate::logic::Invalid;
 
 impl Impairments {
@@ -31,10 +34,10 @@ impl Impairments {
             "loss" => self.loss = value.parse()?,
             "delay" => self.delay = value.parse()?,
             "jitter" => self.jitter = value.parse()?,
-            "reorder" => self.reorder = Some(value.parse()?),
-            "duplicate" => self.duplicate = Some(value.parse()?),
-            "corrupt" => self.corrupt = Some(value.parse()?),
-            "truncate" => self.truncate = Some(value.parse()?),
+            "reorder" => self.reorder = Some(value.parse()?).filter(|it: &Reorder| !it.is_none()),
+            "duplicate" => self.duplicate = Some(value.parse()?).filter(|it: &Duplicate| !it.is_none()),
+            "corrupt" => self.corrupt = Some(value.parse()?).filter(|it: &Corrupt| !it.is_none()),
+            "truncate" => self.truncate = Some(value.parse()?).filter(|it: &Truncate| !it.is_none()),
             "mtu" => {
                 let expected = "bytes of the longest IP packet that passes, 28 to 65535: its headers are 28, or 48 of IPv6";
                 let mtu = value.parse().ok().filter(|mtu| *mtu >= 28);
@@ -118,7 +121,8 @@ mod tests {
             ("", ""),
             (" ; ", ""),
             ("delay=0.04;loss=5%;", "loss=0.05; delay=40ms"),
-            ("loss=0; first=0; jitter=0", ""),
+            ("loss=0; first=0; jitter=0; reorder=0,10ms; duplicate=0,7; corrupt=0; truncate=0,64", ""),
+            ("truncate=0", "truncate=0"),
             ("jitter = exponential:5ms,base=1ms", "jitter=exponential:5ms,base=1ms"),
             ("truncate=64; duplicate=1%,1; corrupt=1", "duplicate=0.01; corrupt=1; truncate=64"),
         ] {

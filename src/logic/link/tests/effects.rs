@@ -273,3 +273,42 @@ fn over_many_datagrams_each_effect_does_what_was_asked_for() {
         "of ten seconds"
     );
 }
+
+#[test]
+fn what_is_lost_on_the_way_up_moves_no_loss_on_the_way_down() {
+    for down in ["burst:10%,3", "gilbert-elliott:1%,10%", "correlated:10%,0.9", "randint:0,10,4", "every:3"] {
+        let run = |up: &str| {
+            let down = format!("loss={down}").parse().unwrap();
+            let mut link = Link::new(LinkPlan { up: up.parse().unwrap(), down, ..plan("0", "0", 1) });
+            let mut client = link.client(client(1));
+            (0..5_000).map(|at| client.round_trip(Packet { at, len: 97 })).collect::<Vec<_>>()
+        };
+        let alone = run("");
+        let lossy = run("loss=every:2; first=9");
+        let is_up = |fate: &&Fate| fate.number <= 9 || fate.number % 2 == 1;
+        let fates = |fates: &[Fate]| {
+            fates.iter().filter(is_up).map(|fate| fate.deliveries.is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(fates(&alone), fates(&lossy), "{down}");
+    }
+}
+
+#[test]
+fn what_changes_no_byte_is_no_damage() {
+    for (up, len, is_damage) in [
+        ("truncate=100", 50, false),
+        ("truncate=50", 50, false),
+        ("truncate=49", 50, true),
+        ("corrupt=1", 0, false),
+        ("corrupt=1", 1, true),
+        ("truncate=0; corrupt=1", 1, true),
+        ("truncate=0; corrupt=1", 0, false),
+    ] {
+        for way in ["up", "down"] {
+            let [up, down] = if way == "up" { [up, ""] } else { ["", up] }.map(|text| text.parse().unwrap());
+            let mut link = Link::new(LinkPlan { up, down, ..plan("0", "0", 1) });
+            let fate = link.round_trip(client(1), Packet { at: 0, len });
+            assert_eq!(!(fate.up.is_none() && fate.down.is_none()), is_damage, "{fate:?}");
+        }
+    }
+}
