@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import udpping
 from common import call
 from udpping._args.path import PRESETS
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    Start = Callable[..., subprocess.Popen[str]]
 
 pytestmark = [pytest.mark.python, pytest.mark.untimed]
 
@@ -129,3 +137,36 @@ def test_a_command_takes_a_name_or_a_file_but_not_both_ways_beside_it(tmp_path: 
     assert refused.returncode != 0
     assert "none.toml" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["--up", "los=5%"],
+            'several with ; between them: "loss=5%; delay=40ms"',
+        ),
+        (["--up", "loss=5%,delay=3ms"], '--up: loss "5%,delay=3ms" is not usable'),
+        (["--down", "delay=3ms", "--down", "delay=4ms"], "--down: link"),
+        (["--down", "delay=3ms", "--down", "delay=4ms"], "delay is there twice"),
+    ],
+)
+def test_an_error_names_the_direction_and_quotes_what_was_typed(words: list[str], told: str) -> None:
+    refused = call("server", *words)
+    assert refused.returncode == 2
+    assert told in refused.stderr
+
+
+def test_several_options_of_a_direction_are_one_link_and_a_warning_is_one_line(start: Start) -> None:
+    words = ("--up", "duplicate=1%", "--up", "delay=3ms", "--host", "0.0.0.0", "-p", "0")  # noqa: S104
+    process = start("-m", "udpping", "server", *words)
+    assert process.stdout is not None
+    lines = [process.stdout.readline()]
+    while "Ctrl-C" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], "it ended"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert "up: delay=3ms; duplicate=0.01\n" in "".join(lines)
+    (warning,) = errors.splitlines()
+    assert warning.startswith("udpping server: warning: this server may answer with more than it was sent")

@@ -112,11 +112,11 @@ def _option(name: str) -> str:
 
 
 def _typed(text: str, options: "Container[str]") -> str:
-    """Write `--scope client` where a text has Python's `scope="client"`."""
+    """Write `--scope client` where a text has Python's `scope="client"`; what is quoted is left as it is."""
     import re
 
     def write(found: "re.Match[str]") -> str:
-        option = _option(found[1])
+        option = _option(found[1] or "")
         return f"{option} {found[3]}" if option in options else found[0]
 
-    return re.sub(r"\b([a-z_]+)=(\"?)(\w+)\2", write, text)
+    return re.sub(r"\b([a-z_]+)=(\"?)(\w+)\2|\"(?:[^\"\\]|\\.)*\"", write, text)

@@ -37,7 +37,7 @@ class Screen:
 def outcome(event: Event) -> str:
     number = f"datagram {event.number}" + ("" if event.seq is None else f", seq {event.seq}")
     if event.verdict == "drop":
-        return f"{number}, dropped"
+        return f"{number}, dropped ({event.reason})"
     if event.verdict == "error":
         return f"{number}, not answered ({event.reason})"
     delay = "" if not event.delay_ns else f" after {event.delay_ns / 1e6:.3f} ms"

@@ -1,10 +1,13 @@
 """`udpping server`: answer until Ctrl-C, then print the counters."""
 
+import sys
 from time import monotonic, sleep
+from warnings import catch_warnings
 
 from udpping._args.limits import DEFAULT_PORT
+from udpping._args.link import Link
 from udpping._args.path import path
-from udpping._console import hosts
+from udpping._console import hosts, streams
 from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
 from udpping._services.server import Server
 from udpping._services.service import LOOK
@@ -130,7 +133,21 @@ def bind(options: "Namespace") -> Server:
         if options.up or options.down:
             raise ConfigError("--link cannot be used with --up or --down, as it says both: leave one out")
         settings |= path(options.link)
-    return hosts.on_every_interface(options.host, lambda host: Server(host, options.port, **settings))
+    else:
+        settings |= {name: way(name, getattr(options, name)) for name in ("up", "down")}
+    with catch_warnings(record=True) as warnings:
+        server = hosts.on_every_interface(options.host, lambda host: Server(host, options.port, **settings))
+    for warning in warnings:
+        streams.write(f"udpping server: warning: {warning.message}", sys.stderr)
+    return server
+
+
+def way(name: str, texts: list[str]) -> Link:
+    """Read what is said of a direction, in one option or several."""
+    try:
+        return Link("; ".join(texts))
+    except ConfigError as error:
+        raise ConfigError(f"--{name}: {error}") from None
 
 
 def announce(server: Server, report: Report) -> None:
@@ -167,10 +184,14 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     options.add_argument("--delay", default="0", help="how long to hold each reply back (default: 0)")
     if profile is None:
         options.add_argument(
-            "--up", metavar="LINK", default="", help="what happens to requests (default: nothing)"
+            "--up",
+            metavar="LINK",
+            action="append",
+            default=[],
+            help="what happens to requests (default: nothing); several are one link",
         )
         options.add_argument(
-            "--down", metavar="LINK", default="", help="what happens to replies (default: nothing)"
+            "--down", metavar="LINK", action="append", default=[], help="what happens to replies, likewise"
         )
         options.add_argument(
             "--link",
@@ -178,7 +199,7 @@ def parser(profile: "LabServer | None" = None) -> Parser:
             help="both: a known kind of path, or a TOML file with [up] and [down]",
         )
     else:
-        options.set_defaults(up="", down="", link=None)
+        options.set_defaults(up=[], down=[], link=None)
     options.add_argument("--reply", default="upper", help="what to answer (default: upper)")
     options.add_argument(
         "--seed",
