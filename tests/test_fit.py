@@ -310,3 +310,18 @@ def test_impossible_delays_are_refused_with_what_is_possible(bad: Any) -> None: 
     with pytest.raises(udpping.ConfigError, match="expected") as caught:
         bad()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "delay"), [("0", "5ms"), ("burst:5%,3", "gamma:mean=5ms,shape=2,base=20ms"), ("1", "0")]
+)
+def test_the_link_has_the_fitted_loss_and_delay(loss: str, delay: str) -> None:
+    fit = udpping.fit(udpping.sim.ping(count=5_000, interval=0.02, loss=loss, delay=delay, seed=1))
+    assert fit.link == udpping.Link(loss=fit.loss, delay=fit.delay)
+    kept = {"loss": str(fit.loss), "delay": str(fit.delay)}
+    assert fit.link.as_dict() == {key: text for key, text in kept.items() if text not in {"0", "None"}}
+    one, other = (
+        udpping.sim.ping(count=500, interval=0.02, seed=7, **models)
+        for models in ({"loss": fit.loss, "delay": fit.delay or 0}, {"up": fit.link})
+    )
+    assert [row.status for row in one] == [row.status for row in other]

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, cast
 
 from udpping import _core
+from udpping._args.link import Link
 from udpping._args.public import PublicNames
 from udpping._figures.steady import Steadiness, steadiness
 from udpping._table.html import grid_of_html
@@ -140,6 +141,18 @@ class Fit(PublicNames):
         return "\n".join(line.rstrip() for line in lines)
 
     @property
+    def link(self) -> Link:
+        """The models as a link, for `up` or `down`; without a delay where `delay` is `None`.
+
+        It has the whole loss and the whole round trip, so it is for one direction; the other does nothing.
+
+        >>> import udpping
+        >>> udpping.fit(udpping.sim.ping(count=1000, loss="every:10", delay="5ms")).link.as_dict()["delay"]
+        '5ms'
+        """
+        return Link(loss=self.loss, delay=self.delay)
+
+    @property
     def loss_words(self) -> str:
         """How good the model of loss is, in words.
 
@@ -221,7 +234,8 @@ def fit(table: "Frame") -> Fit:
     hours of the day, says what changed when, and has a model for each segment.
 
     `Server(loss=fit.loss, delay=fit.delay)` replays it: requests are lost on the way up, whichever way they
-    were lost when measured, and the whole round trip is waited at the server. Raises ConfigError for a table
+    were lost when measured, and the whole round trip is waited at the server; `fit.link` has both for one
+    direction. Raises ConfigError for a table
     without pings or one that cannot be used. Ten million pings take some ten seconds.
 
     >>> import udpping
