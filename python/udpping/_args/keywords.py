@@ -1,6 +1,4 @@
-"""Suggests the right keyword for a misspelt one, in the words of Python from 3.13 on."""
-
-import sys
+"""Suggests the right keyword for a misspelt one, in the words of Python from 3.13, which suggests fewer."""
 
 from udpping._args.public import PublicNames
 
@@ -13,8 +11,6 @@ if TYPE_CHECKING:
 
 TAKES_ALL = 0x08
 """The flag of a function with `**options`, which checks them itself."""
-BY_PYTHON = sys.version_info >= (3, 13)
-"""Whether Python itself suggests the keywords of a signature."""
 
 
 def unexpected(function: str, name: str, known: "Iterable[str]") -> TypeError:
@@ -33,8 +29,6 @@ def nearest(name: str, known: "Iterable[str]") -> str | None:
 
 def suggests_keywords(function: "F") -> "F":
     """Let a function suggest the right keyword."""
-    if BY_PYTHON:
-        return function
     from functools import wraps
 
     @wraps(function)
@@ -50,11 +44,9 @@ class SuggestsKeywords(PublicNames):
 
     __slots__ = ()
 
-    if not BY_PYTHON:
-
-        def __new__(cls, *_args: "Any", **keywords: "Any") -> "Self":  # noqa: ANN401 - __init__ says what
-            refuse_unknown(f"{cls.__name__}.__init__", cls.__init__, keywords)
-            return super().__new__(cls)
+    def __new__(cls, *_args: "Any", **keywords: "Any") -> "Self":  # noqa: ANN401 - __init__ says what
+        refuse_unknown(f"{cls.__name__}.__init__", cls.__init__, keywords)
+        return super().__new__(cls)
 
 
 def refuse_unknown(name: str, function: "Callable[..., object]", keywords: "dict[str, object]") -> None:

@@ -39,6 +39,19 @@ class Noted:
 
 
 @contextmanager
+def held() -> "Generator[None]":
+    """Let signals that end a command wait: argparse cannot be interrupted while it mends its actions."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def calling(stop: "Callable[[], None]") -> "Generator[None]":
     """Let the first signal call `stop`, which interrupts nothing; a second one raises KeyboardInterrupt."""
 

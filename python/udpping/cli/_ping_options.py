@@ -6,6 +6,7 @@ from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
 from udpping._args.targets import parse_target
 from udpping._console.options import Parser, any_whole, port, whole
+from udpping.cli._end import held
 from udpping.cli._output import command_parser
 from udpping.errors import ConfigError
 
@@ -61,7 +62,8 @@ def read(words: list[str], client: "Client | None") -> "Namespace":
                 options.error(f"-{letter} takes no number here: {NO_NUMBER[letter].format(number)}")
         if word == "-f" and _is_file(following):
             options.error(f"-f takes no file here; for the hosts in {following}, use --targets")
-    found = options.parse_intermixed_args(words)
+    with held():
+        found = options.parse_intermixed_args(words)
     if client is not None and (found.targets_file or len(found.targets) > 1):
         options.error("--profile pings one HOST")
     if not found.targets and found.targets_file is None:

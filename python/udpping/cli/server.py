@@ -50,7 +50,7 @@ LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
 truncate, mtu, rate, queue, schedule and first, such as
   "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
 
-NAME is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
+PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
 fiber, wifi, wifi-bad, satellite-leo and satellite-geo
 
 REPLY is one of
@@ -195,8 +195,8 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         )
         options.add_argument(
             "--link",
-            metavar="NAME|FILE",
-            help="both: a known kind of path, or a TOML file with [up] and [down]",
+            metavar="PATH",
+            help="both ways: a known kind of path, or a TOML file with [up] and [down]",
         )
     else:
         options.set_defaults(up=[], down=[], link=None)

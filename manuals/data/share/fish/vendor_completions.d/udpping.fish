@@ -76,7 +76,7 @@ complete -c udpping -n '_shtab_udpping_using server' -l loss -x -d 'datagrams to
 complete -c udpping -n '_shtab_udpping_using server' -l delay -x -d 'how long to hold each reply back (default: 0)'
 complete -c udpping -n '_shtab_udpping_using server' -l up -x -d 'what happens to requests (default: nothing); several are one link'
 complete -c udpping -n '_shtab_udpping_using server' -l down -x -d 'what happens to replies, likewise'
-complete -c udpping -n '_shtab_udpping_using server' -l link -xka "NAME FILE" -d 'both: a known kind of path, or a TOML file with [up] and [down]'
+complete -c udpping -n '_shtab_udpping_using server' -l link -x -d 'both ways: a known kind of path, or a TOML file with [up] and [down]'
 complete -c udpping -n '_shtab_udpping_using server' -l reply -x -d 'what to answer (default: upper)'
 complete -c udpping -n '_shtab_udpping_using server' -l seed -x -d 'repeat losses and delays: client by client, in the order in which clients come'
 complete -c udpping -n '_shtab_udpping_using server' -l scope -xka "client same shared" -d 'client: each client has losses of its own; same: every client has the same ones, also one that is started again; shared: the datagrams of all are one sequence (client; shared with randint)'
