@@ -320,8 +320,6 @@ def test_the_link_has_the_fitted_loss_and_delay(loss: str, delay: str) -> None:
     assert fit.link == udpping.Link(loss=fit.loss, delay=fit.delay)
     kept = {"loss": str(fit.loss), "delay": str(fit.delay)}
     assert fit.link.as_dict() == {key: text for key, text in kept.items() if text not in {"0", "None"}}
-    one, other = (
-        udpping.sim.ping(count=500, interval=0.02, seed=7, **models)
-        for models in ({"loss": fit.loss, "delay": fit.delay or 0}, {"up": fit.link})
-    )
+    one = udpping.sim.ping(count=500, interval=0.02, seed=7, loss=fit.loss, delay=fit.delay or 0)
+    other = udpping.sim.ping(count=500, interval=0.02, seed=7, up=fit.link)
     assert [row.status for row in one] == [row.status for row in other]
