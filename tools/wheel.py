@@ -11,7 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[1]
-LIMIT = 2_000_000  # bytes
+LIMIT = 2_200_000  # bytes
 ABOUT = re.compile(
     r"udpping-[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE|sboms/[^/]+)"
 )
