@@ -7,7 +7,7 @@ from typing import Any, cast
 from udpping import _core
 from udpping._args.link import Link
 from udpping._args.public import PublicNames
-from udpping._figures.steady import Steadiness, steadiness
+from udpping._figures.steady import Steadiness, percent, steadiness
 from udpping._table.html import grid_of_html
 from udpping.delay import Delay, Exponential, Fixed, Gamma, LogNormal, Uniform
 from udpping.loss import Bernoulli, GilbertElliott, Loss
@@ -161,7 +161,7 @@ class Fit(PublicNames):
         'no ping was lost: nothing is known of runs, and the loss is below 0.38 % (95 %)'
         """
         if self.lost == 0:
-            high = _percent(self.loss_high)
+            high = percent(self.loss_high)
             return f"no ping was lost: nothing is known of runs, and the loss is below {high} (95 %)"
         if self.lost == self.sent:
             return "every ping was lost: nothing is known of what would pass"
@@ -195,7 +195,7 @@ class Fit(PublicNames):
         best = self.best_delay
         if best is None or best.distance is None or best.p_value is None:
             return self.delays[0].reason or "no delay could be fitted"
-        words = f"{best.kind}; shares of round trips differ by {_percent(best.distance)} at most"
+        words = f"{best.kind}; shares of round trips differ by {percent(best.distance)} at most"
         if best.p_value <= POOR:
             words += f", more than chance would make of this many (p at most {best.p_value:.2g})"
         return words
@@ -331,7 +331,3 @@ def _grid(head: "Iterable[str]", rows: "Iterable[Iterable[str]]", best: int) -> 
     if best >= 0:
         cells[best] = [f"<b>{cell}</b>" for cell in cells[best]]
     return grid_of_html(head, cells)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"

@@ -93,16 +93,16 @@ class Steadiness:
 
     def _findings(self) -> "Iterator[str]":
         for part in self.segments:
-            yield f"{_to(part.target)}{_percent(part.loss)} lost at {_where(part)}"
+            yield f"{_to(part.target)}{percent(part.loss)} lost at {_where(part)}"
         for target, first, last in self.trends:
             verb = "rises" if last > first else "falls"
-            yield f"{_to(target)}the loss {verb}, from {_percent(first)} to {_percent(last)}"
+            yield f"{_to(target)}the loss {verb}, from {percent(first)} to {percent(last)}"
         for part in self.outages:
             yield f"{_to(part.target)}an outage of {part.sent:,} pings at {_where(part)}"
         for target, hour, (inside, outside) in self.hours:
             yield (
-                f"{_to(target)}the loss depends on the hour of the day: {_percent(inside)} in hour {hour} "
-                f"after the time of the first ping, {_percent(outside)} in others"
+                f"{_to(target)}the loss depends on the hour of the day: {percent(inside)} in hour {hour} "
+                f"after the time of the first ping, {percent(outside)} in others"
             )
 
 
@@ -141,7 +141,7 @@ def _where(part: Segment) -> str:
     return f"seq {first:,} to {last:,}{when}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 

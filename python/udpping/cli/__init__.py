@@ -80,12 +80,12 @@ def _run(name: str, words: list[str]) -> int:
 
 
 def _hint(name: str) -> str:
-    from difflib import get_close_matches
+    from udpping._args.keywords import nearest
 
     if name.startswith("-"):
         return "expected --version, --help, or a command with its options behind it; see udpping --help"
-    near = get_close_matches(name, COMMANDS, 1)
-    return f"did you mean udpping {near[0]}?" if near else f"expected {', '.join(COMMANDS)}"
+    near = nearest(name, COMMANDS)
+    return f"did you mean udpping {near}?" if near else f"expected {', '.join(COMMANDS)}"
 
 
 def _complain(name: str, error: Exception, words: list[str]) -> None:

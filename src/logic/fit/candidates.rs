@@ -86,19 +86,40 @@ pub fn fit_loss(outcomes: &Outcomes) -> Result<LossFits, Invalid> {
     let interval = wilson(lost, sent, Z95).ok_or_else(|| {
         Invalid::new("table", "without pings", "one settled ping at least, to fit a model to")
     })?;
-    let mut fits = Vec::new();
-    let mut before = None;
-    for kind in LossKind::ALL {
-        let found = enough(kind, outcomes).and_then(|()| {
-            let found = best(kind, outcomes, before);
-            before = Some(found.channel);
-            fitted_channel(kind, &found, outcomes)
-        });
-        fits.push(LossFit { kind, found });
-    }
+    let fits: Vec<_> = searched(outcomes)
+        .map(|(kind, found)| LossFit {
+            kind,
+            found: found.and_then(|found| fitted_channel(kind, &found, outcomes)),
+        })
+        .collect();
     let value = |fit: &LossFit| fit.found.as_ref().map_or(f64::INFINITY, |found| found.bic);
     let best = (0..fits.len()).min_by(|a, b| value(&fits[*a]).total_cmp(&value(&fits[*b]))).unwrap_or(0);
     Ok(LossFits { sent, lost, chains: outcomes.chains().count() as u64, interval, fits, best })
+}
+
+/// The model with the least BIC alone, without standard errors and simulations.
+pub(super) fn best_loss(outcomes: &Outcomes) -> Option<Loss> {
+    searched(outcomes)
+        .filter_map(|(kind, found)| {
+            let found = found.ok()?;
+            let (_, model) = model(kind, &found.channel, outcomes).ok()?;
+            Some((bic(kind.parameters(), outcomes.sent() as f64, found.log_likelihood), model))
+        })
+        .min_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, model)| model)
+}
+
+/// The best of each kind, or why it cannot be fitted. Each search begins where the one before ended.
+fn searched(outcomes: &Outcomes) -> impl Iterator<Item = (LossKind, Result<Found, String>)> {
+    let mut before = None;
+    LossKind::ALL.into_iter().map(move |kind| {
+        let found = enough(kind, outcomes).map(|()| {
+            let found = best(kind, outcomes, before);
+            before = Some(found.channel);
+            found
+        });
+        (kind, found)
+    })
 }
 
 fn enough(kind: LossKind, outcomes: &Outcomes) -> Result<(), String> {
@@ -167,11 +188,10 @@ fn starts(share: f64, before: Option<Channel>, fixed_good: bool) -> impl Iterato
     near.into_iter().chain(grid)
 }
 
-/// The model rounded to six digits, with its standard errors and its goodness of fit.
-fn fitted_channel(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChannel, String> {
-    let Found { log_likelihood, converged, channel: exact } = *found;
+/// The channel rounded to six digits, and the same as a server's model.
+fn model(kind: LossKind, exact: &Channel, outcomes: &Outcomes) -> Result<(Channel, Loss), String> {
     let channel = match kind {
-        LossKind::Independent => exact,
+        LossKind::Independent => *exact,
         _ => Channel {
             p: rounded(exact.p),
             r: rounded(exact.r),
@@ -185,6 +205,13 @@ fn fitted_channel(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<
         _ => format!("gilbert-elliott:{p},{r},loss_good={loss_good},loss_bad={loss_bad}"),
     };
     let model = text.parse().map_err(|Invalid { expected, .. }| format!("{text} is no model: {expected}"))?;
+    Ok((channel, model))
+}
+
+/// The model rounded to six digits, with its standard errors and its goodness of fit.
+fn fitted_channel(kind: LossKind, found: &Found, outcomes: &Outcomes) -> Result<FittedChannel, String> {
+    let Found { log_likelihood, converged, channel: exact } = *found;
+    let (channel, model) = model(kind, &exact, outcomes)?;
     let errors = match kind {
         LossKind::Independent => {
             let seen = 0 < outcomes.lost() && outcomes.lost() < outcomes.sent();

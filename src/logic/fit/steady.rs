@@ -6,11 +6,12 @@
 
 use std::ops::Range;
 
+use super::Outcomes;
+use super::candidates::best_loss;
 use super::goodness::SplitMix;
 use super::steps::steps;
-use super::{Outcomes, fit_loss};
 use crate::logic::link::Loss;
-use crate::logic::stats::Sample;
+use crate::logic::stats::{Sample, loss_periods};
 use crate::logic::{DAY, Nanos};
 
 /// Pings, and runs of losses, that are enough to say anything.
@@ -113,7 +114,8 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn judge(&self, all: &mut Steadiness) {
-        let runs = self.runs();
+        let periods = loss_periods(self.sample);
+        let runs: Vec<_> = periods.map(|period| period.rows()).collect();
         if self.sample.len() < PINGS || runs.len() < RUNS {
             return;
         }
@@ -124,11 +126,7 @@ impl Judge<'_> {
             let begins = std::iter::once(0).chain(steps.iter().copied());
             let ends = steps.iter().copied().chain([self.sample.len()]);
             all.segments.extend(begins.zip(ends).map(|(begin, end)| {
-                let outcomes = Outcomes::of(&[self.sample.part(begin..end)]);
-                let model = fit_loss(&outcomes).ok().and_then(|fits| {
-                    let best = fits.fits.into_iter().nth(fits.best)?;
-                    best.found.ok().map(|found| found.model)
-                });
+                let model = best_loss(&Outcomes::of(&[self.sample.part(begin..end)]));
                 Segment { model, ..self.segment(begin..end) }
             }));
         } else if self.trend() {
@@ -158,18 +156,6 @@ impl Judge<'_> {
             model: None,
             rows,
         }
-    }
-
-    /// Runs of losses.
-    fn runs(&self) -> Vec<Range<usize>> {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for row in (0..self.sample.len()).filter(|row| self.sample.in_time(*row).is_none()) {
-            match runs.last_mut() {
-                Some(run) if run.end == row && self.sample.follows(row) => run.end += 1,
-                _ => runs.push(row..row + 1),
-            }
-        }
-        runs
     }
 
     /// The longest runs, if all others are far shorter and make them improbable.

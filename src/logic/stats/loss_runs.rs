@@ -1,6 +1,7 @@
 //! Loss periods, which are losses in a row, and the distances between losses (RFC 3357, on round trips).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::Sample;
 use crate::logic::Nanos;
@@ -17,6 +18,14 @@ pub struct Period {
     pub distance: u64,
     /// `None` without times.
     pub outage: Option<Outage>,
+}
+
+impl Period {
+    /// The rows of its losses.
+    #[expect(clippy::cast_possible_truncation, reason = "no longer than the sample")]
+    pub fn rows(&self) -> Range<usize> {
+        self.row..self.row + self.length as usize
+    }
 }
 
 /// How long nothing came back. Of two, the longer one is the greater.
