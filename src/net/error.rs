@@ -133,6 +133,9 @@ fn advice(action: &str, error: &io::Error) -> Cow<'static, str> {
         return limit().into();
     }
     Cow::Borrowed(match error.kind() {
+        io::ErrorKind::WouldBlock if action == "start a thread" => {
+            "; there is not enough memory, or too many threads run already (ulimit -v, ulimit -u)"
+        }
         io::ErrorKind::PermissionDenied if action == "listen on" => "; ports below 1024 need extra rights",
         io::ErrorKind::PermissionDenied => {
             "; a firewall forbids it, or many may answer at that address (broadcast)"
@@ -162,4 +165,17 @@ fn limit() -> String {
 #[cfg(not(unix))]
 fn limit() -> String {
     "; this process may have no more files and sockets open at once".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_memory_for_a_thread_is_named() {
+        let refused = io::Error::from(io::ErrorKind::WouldBlock);
+        let text = Error::system("start a thread")(refused).to_string();
+        assert!(text.starts_with("cannot start a thread: "), "{text}");
+        assert!(text.contains("not enough memory, or too many threads"), "{text}");
+    }
 }
