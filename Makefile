@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test soak bench wheel stubs manuals fmt clean
+.PHONY: help demo test soak bench wheel stubs manuals docs fmt clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -42,6 +42,11 @@ manuals: ## Write man pages and completion for shells anew, after options or the
 	@sh tools/setup.sh wheel
 	rm -rf manuals
 	@$(PY) tools/manuals.py manuals
+
+docs: ## Build the site of the documentation into build/site.
+	@sh tools/setup.sh dev
+	@sh tools/setup.sh wheel
+	@$(PY) tools/docs.py build/site
 
 fmt: ## Format Rust and Python.
 	@sh tools/setup.sh dev

@@ -195,7 +195,12 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 ],
             ),
         ]
+    site = Check(
+        "site of the documentation: every link leads somewhere, every page is listed",
+        [f"{BIN}/python tools/docs.py build/site"],
+    )
     untimed = [
+        site,
         Check("stubtest", [f"{BIN}/python -m mypy.stubtest udpping._core"]),
         *[pytest(minor, "untimed", CORES, full=full) for minor in sorted(PYTHONS, reverse=True)],
         *([Check("intervals and tests, with fresh seeds", [fresh])] if full else []),
