@@ -127,6 +127,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in map(slug, headings), f"{page.name}: {link}"
 
 
+def test_every_page_and_notebook_is_in_the_index() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\* \[.+\]\((\S+)\)", index, re.MULTILINE))
+    pages = {path.name for path in ROOT.glob("docs/*.md")}
+    assert pages | {f"../examples/{path.name}" for path in ROOT.glob("examples/*.ipynb")} <= listed
+
+
 def test_every_test_that_security_names_is_there() -> None:
     sources = [
         path.read_text(encoding="utf-8")

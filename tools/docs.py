@@ -8,12 +8,14 @@ lists of docs/index.md are the navigation. The site needs no network: no fonts, 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
+import records
 import reference
 import udpping
 from sphinx.application import Sphinx
@@ -56,6 +58,7 @@ def main(site: Path) -> int:
         status=None, freshenv=True, warningiserror=True, keep_going=True,
     )  # fmt: skip
     app.build()
+    (site / "records.schema.json").write_text(json.dumps(records.schema(), indent=2), encoding="utf-8")
     print(f"NB: the site is {site / 'index.html'}, of {len(list(site.rglob('*.html')))} pages")
     return app.statuscode
 

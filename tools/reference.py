@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import inspect
 import os
 import re
-import textwrap
 from importlib import import_module
-from itertools import pairwise
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 os.environ["COLUMNS"] = "1000"  # the site wraps the texts, and not argparse
 
+import records
 import udpping
+from docstrings import docs_below, fields
 from udpping import _core
 from udpping.cli import COMMANDS
 
@@ -38,6 +36,7 @@ def pages() -> dict[str, str]:
         "columns": columns(),
         "events": events(),
         "counters": counters(),
+        "records": record_page(),
     }
 
 
@@ -134,7 +133,7 @@ def python_page(name: str) -> str:
 
 def data_doc(module: ModuleType, name: str) -> str:
     """Read the docstring below a value of a module."""
-    return docs_below(ast.parse(Path(inspect.getfile(module)).read_text(encoding="utf-8")).body).get(name, "")
+    return docs_below(inspect.getsource(module)).get(name, "")
 
 
 def class_text(name: str, kind: type[Any]) -> str:
@@ -170,38 +169,6 @@ def constructor(kind: type[Any]) -> str:
     ):
         return ""
     return signature(start, bound=True)
-
-
-def fields(kind: type) -> dict[str, tuple[str, str]]:
-    """Read the annotated attributes of a class with the docstrings below them."""
-    found: dict[str, tuple[str, str]] = {}
-    for base in reversed(kind.__mro__):
-        if not base.__module__.startswith("udpping") or base.__module__.endswith("_core"):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        assert isinstance(body, ast.ClassDef)  # noqa: S101 - it is the source of a class
-        docs = docs_below(body.body)
-        for node in body.body:
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                name = node.target.id
-                if name in docs and not name.startswith("_"):
-                    found[name] = ast.unparse(node.annotation).strip("'\""), docs[name]
-    return found
-
-
-def docs_below(body: list[ast.stmt]) -> dict[str, str]:
-    """Read the texts that stand below the names that they are about."""
-    found: dict[str, str] = {}
-    for node, after in pairwise(body):
-        match node, after:
-            case (
-                ast.AnnAssign(target=ast.Name(name)) | ast.Assign(targets=[ast.Name(name)]),
-                ast.Expr(ast.Constant(str(text))),
-            ):
-                found[name] = inspect.cleandoc(text)
-            case _:
-                pass
-    return found
 
 
 def members(kind: type) -> Iterator[Named]:
@@ -346,3 +313,32 @@ def counters() -> str:
             )
         )
     return "\n\n".join(parts) + "\n"
+
+
+def record_page() -> str:
+    """Write the keys of each record."""
+    parts = ["# JSON records", RECORDS]
+    for name, record in records.schema()["$defs"].items():
+        rows = [
+            f"| `{key}` | {' or '.join(types_of(about))} | {cell(about.get('description', ''))} |"
+            for key, about in record["properties"].items()
+            if key not in {"schema", "type"}
+        ]
+        head = f"## `{name.split()[1]}` of {name.split()[0]}"
+        table = "\n".join(["| key | type | meaning |", "|---|---|---|", *rows])
+        parts += [head, table if rows else "Nothing but `schema` and `type`."]
+    return "\n\n".join(parts) + "\n"
+
+
+def types_of(about: dict[str, Any]) -> list[str]:
+    """List the types of a key."""
+    types: str | list[str] = about["type"]
+    return [types] if isinstance(types, str) else types
+
+
+RECORDS = """\
+With `--json` each line is one object. `schema` is the version of these records; it changes when a key goes
+away or means something else. `type` is the name of the record. Times that end in `_ns` are nanoseconds.
+
+<a href="../../records.schema.json">records.schema.json</a> is the JSON schema of all of them. A program
+should ignore keys that it does not know: later versions may add some."""
