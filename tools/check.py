@@ -194,6 +194,10 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                     f"{BIN}/python tools/wheel.py build/release --small",
                 ],
             ),
+            Check(
+                "reflector: ten million mutated packets",
+                ["env UDPPING_MUTATED=10000000 cargo test --lib mutated_packets_do_no_harm"],
+            ),
         ]
     site = Check(
         "site of the documentation: every link leads somewhere, every page is listed",

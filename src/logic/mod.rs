@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod ping;
 pub mod random;
 pub mod record;
+pub mod reflector;
 mod special;
 pub mod stats;
 pub mod text;

@@ -387,7 +387,7 @@ impl Pinger {
     /// Which ping an answer belongs to, and why.
     fn credit(&mut self, bytes: &[u8], read: Option<Seq>) -> Option<(usize, Match)> {
         let (certain, by_number) = self.named_in(bytes, read);
-        if certain.is_some() {
+        if certain.is_some() || self.plan.codec.is_strict() {
             return certain;
         }
         if let Some(index) = by_number.filter(|_| !self.distrusts_numbers) {

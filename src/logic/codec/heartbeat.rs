@@ -8,8 +8,9 @@
 mod read;
 mod seal;
 
+pub use super::mac::MAC;
 pub use read::Unreadable;
-pub use seal::{Key, Keys, MAC, Seal, looks_secret};
+pub use seal::{Key, Keys, Seal, looks_secret};
 
 pub(super) use read::{number, sent_at};
 

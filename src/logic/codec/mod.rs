@@ -3,13 +3,16 @@
 
 mod dialects;
 pub mod heartbeat;
+mod mac;
 mod pieces;
+pub mod stamp;
 pub mod template;
 mod text_line;
 mod wall_time;
 
 use std::fmt::Debug;
 
+pub use mac::Secret;
 pub use text_line::TextLine;
 
 use super::Nanos;
@@ -33,6 +36,11 @@ pub trait Codec: Debug + Send + Sync {
 
     /// Whether a reply or a quoted ping carries what identifies the ping `seq` beside its number.
     fn identifies(&self, bytes: &[u8], seq: u64, wall_ns: i64) -> bool;
+
+    /// Whether every reply carries what identifies its ping: then nothing else is a reply.
+    fn is_strict(&self) -> bool {
+        false
+    }
 }
 
 /// What a [`Codec`] reads in a reply.

@@ -1,20 +1,12 @@
-//! The seal of a heartbeat: HMAC-SHA-256 (RFC 2104, FIPS 180-4) over the line, cut to 16 bytes (RFC 2104, section 5).
+//! The seal of a heartbeat: the [code](super::super::mac) of the line.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
-use super::{NAME_RULE, is_name};
+use super::super::mac::Secret;
+use super::{MAC, NAME_RULE, is_name};
 use crate::logic::Invalid;
-
-/// Bytes of the code in a line, written as twice as many hexadecimal digits.
-pub const MAC: usize = 16;
-
-/// The shortest and the longest secret.
-const SECRET: std::ops::RangeInclusive<usize> = 16..=1_024;
 
 /// A secret that a sender and a monitor share, and its name.
 #[derive(Clone)]
@@ -22,8 +14,7 @@ pub struct Key {
     name: Box<str>,
     /// The senders that it is for, as in the file; `None`: all.
     senders: Option<Box<str>>,
-    /// The secret is hashed once.
-    ready: Hmac<Sha256>,
+    secret: Secret,
 }
 
 /// All secrets that a monitor knows.
@@ -76,13 +67,10 @@ impl Key {
             let expected = "the name before the secret, and no 32 or more hexadecimal digits for a name";
             return Err(Invalid::new("key", "with such a name", expected));
         }
-        let ready = Some(secret)
-            .filter(|secret| SECRET.contains(&secret.len()))
-            .and_then(|secret| Hmac::<Sha256>::new_from_slice(secret).ok());
         let expected =
             "`name secret`, the secret of 16 to 1024 bytes; `openssl rand -hex 32` makes a good one";
         let refused = || Invalid::new("key", format!("with a secret of {} bytes", secret.len()), expected);
-        Ok(Self { name: name.into(), senders: None, ready: ready.ok_or_else(refused)? })
+        Ok(Self { name: name.into(), senders: None, secret: Secret::new(secret).ok_or_else(refused)? })
     }
 
     /// Restricts it to senders of these names: patterns with commas between, where `*` stands for any characters.
@@ -115,9 +103,9 @@ impl Key {
     pub(in crate::logic) fn seal(&self, start: usize, line: &mut Vec<u8>) {
         // Writing into memory cannot fail.
         let _ = write!(line, " key={}", self.name);
-        let code = self.ready.clone().chain_update(&line[start..]).finalize().into_bytes();
+        let code = self.secret.code(&[&line[start..]]);
         line.extend_from_slice(b" mac=");
-        for byte in &code[..MAC] {
+        for byte in &code {
             let _ = write!(line, "{byte:02x}");
         }
     }
@@ -185,11 +173,10 @@ impl Keys {
         }
     }
 
-    /// The key of a seal, if the seal is right. The comparison takes as long for a wrong code as for the right one.
+    /// The key of a seal, if the seal is right.
     pub fn verify(&self, seal: &Seal<'_>) -> Option<&Key> {
         let key = self.keys.get(seal.key)?;
-        key.ready.clone().chain_update(seal.covered).verify_truncated_left(&seal.mac).ok()?;
-        Some(key)
+        key.secret.verifies(&[seal.covered], &seal.mac).then_some(key)
     }
 }
 
