@@ -2,10 +2,12 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_SENDERS", "SHORTEST_GAP", "Column", "Digest", "EchoServer", "HeartbeatMonitor", "HeartbeatSender", "LinkStream", "LogFile", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_link", "check_loss", "check_reply", "count_up", "counter_metrics", "drain_heartbeats", "duration_ranges", "escape_bytes", "event_names", "fit_models", "is_notable", "loss_chances", "loss_interval", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_duration", "read_time", "replace_file", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "visible_json", "wilson"]
+__all__ = ["ECHO_PORT", "MAX_PAYLOAD", "MOST_HELD", "MOST_HELD_BYTES", "MOST_SENDERS", "SHORTEST_GAP", "Column", "Digest", "EchoServer", "EndpointLink", "HeartbeatMonitor", "HeartbeatSender", "LinkStream", "LogFile", "PingSession", "Samples", "Table", "check_bernoulli", "check_delay", "check_detector", "check_keys", "check_link", "check_loss", "check_reply", "count_up", "counter_metrics", "drain_heartbeats", "duration_ranges", "escape_bytes", "event_names", "fit_models", "is_notable", "loss_chances", "loss_interval", "loss_model", "loss_run_lengths", "mean_loss", "ping_defaults", "read_duration", "read_time", "replace_file", "run_columns", "run_from_arrow", "run_from_buffers", "run_from_csv", "run_from_json", "run_from_rows", "run_jitter", "run_summaries", "run_timeline", "sim_detectors", "sim_heartbeat", "sim_ping", "stats_duplication", "stats_ipdv", "stats_jitter", "stats_loss", "stats_loss_periods", "stats_loss_runs", "stats_pdv", "stats_reordering", "stats_rolling", "stats_round_trip", "visible_json", "wilson"]
 
 ECHO_PORT: Final[int]
 MAX_PAYLOAD: Final[int]
+MOST_HELD: Final[int]
+MOST_HELD_BYTES: Final[int]
 MOST_SENDERS: Final[int]
 SHORTEST_GAP: Final[int]
 
@@ -82,6 +84,17 @@ class EchoServer:
     @property
     def up(self, /) -> str: ...
     def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool: ...
+
+@final
+class EndpointLink:
+    def __new__(cls, /, up: str, down: str, seed: int | None) -> EndpointLink: ...
+    def carry(self, /, down: bool, host: str, port: SupportsIndex, at: SupportsIndex, datagram: bytes) -> "tuple[list[int], bytes, str]": ...
+    @property
+    def down(self, /) -> str: ...
+    @property
+    def seed(self, /) -> int: ...
+    @property
+    def up(self, /) -> str: ...
 
 @final
 class HeartbeatMonitor:

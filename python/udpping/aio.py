@@ -10,6 +10,9 @@
 `Server`, `Monitor` and `Heartbeat` run in the background anyway: `async with` starts and stops them without
 blocking. The errors are those of `udpping.ping`. Ctrl-C is asyncio's: it cancels the main task, and the rows
 are lost.
+
+`create_datagram_endpoint` is that of the loop, and lets the datagrams of a program pass a link: losses and
+delays in its tests, without a second socket. `LinkProtocol` does it where a library opens the endpoint.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ from threading import Thread
 from udpping._args.limits import DEFAULT_PORT
 from udpping._args.options import known
 from udpping._args.targets import one_or_many, one_target, sole_target, targets_of
+from udpping._endpoint import LinkProtocol, LinkTransport, create_datagram_endpoint
 from udpping._services.ping import PingerBase, finite
 from udpping._services.session import Session
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Pinger", "ping", "ping_many"]
+__all__ = ["LinkProtocol", "LinkTransport", "Pinger", "create_datagram_endpoint", "ping", "ping_many"]
 
 
 def __dir__() -> list[str]:

@@ -1,14 +1,15 @@
 //! Parses and describes the texts of links, losses and delays for Python, and lets it draw from them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict, PyInt};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyInt};
 
-use super::args::{link_plan, parse, seed_to_python};
+use super::args::{link_plan, parse, seed_of, seed_to_python};
 use crate::logic::Nanos;
-use crate::logic::link::{Delay, Fate, Impairments, Link, Loss, Packet};
+use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet};
+use crate::logic::random::Direction;
 
 /// The canonical text of a loss model.
 #[pyfunction]
@@ -53,7 +54,7 @@ pub(super) fn loss_model<'py>(py: Python<'py>, text: &str) -> PyResult<LossModel
 type LossModel<'py> = (&'static str, Option<(u128, u128)>, Bound<'py, PyDict>);
 
 /// The one client of a link of a program's own.
-const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// What a loss and a delay decide on one datagram after the other, as for the first client of a server with that seed.
 #[pyclass(frozen, module = "udpping._core")]
@@ -91,5 +92,57 @@ impl LinkStream {
     fn next(&self) -> Fate {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         link.round_trip(CLIENT, Packet { at: 0, len: 0 })
+    }
+}
+
+/// What a link does to the datagrams that a program sends and receives by itself.
+#[pyclass(frozen, module = "udpping._core")]
+pub(super) struct EndpointLink {
+    link: Mutex<Link>,
+    seed: String,
+    #[pyo3(get)]
+    up: String,
+    #[pyo3(get)]
+    down: String,
+}
+
+#[pymethods]
+impl EndpointLink {
+    #[new]
+    fn new(up: &str, down: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<Self> {
+        let seed = seed_of(seed)?;
+        let plan = LinkPlan::between(parse(up)?, parse(down)?, Loss::NONE, Delay::NONE, seed)?;
+        let (up, down, seed) = (plan.up.to_string(), plan.down.to_string(), plan.seed.to_string());
+        Ok(Self { link: Mutex::new(Link::new(plan)), seed, up, down })
+    }
+
+    #[getter]
+    fn seed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyInt>> {
+        seed_to_python(py, &self.seed)
+    }
+
+    /// When the copies of a datagram arrive that is sent up or down `at` nanoseconds, as what bytes, and why none does. All
+    /// peers whose `host` is no address of IP are one.
+    #[pyo3(signature = (down, host, port, at, datagram) -> "tuple[list[int], bytes, str]")]
+    fn carry<'py>(
+        &self,
+        py: Python<'py>,
+        down: bool,
+        host: &str,
+        port: u16,
+        at: Nanos,
+        datagram: &[u8],
+    ) -> (Vec<Nanos>, Bound<'py, PyBytes>, &'static str) {
+        let direction = if down { Direction::Down } else { Direction::Up };
+        let peer = SocketAddr::new(host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
+        let packet = Packet { at, len: datagram.len() };
+        let (deliveries, damage) = {
+            let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+            link.client(peer).carry(direction, packet)
+        };
+        let mut bytes = datagram.to_vec();
+        damage.apply(&mut bytes, 0);
+        let times = deliveries.iter().map(|delivery| delivery.at).collect();
+        (times, PyBytes::new(py, &bytes), deliveries.reason().name())
     }
 }

@@ -38,6 +38,11 @@ mod _core {
     /// The shortest mean gap between pings of the command line to another host, in nanoseconds.
     #[pymodule_export]
     const SHORTEST_GAP: i64 = crate::net::ping::SHORTEST_GAP;
+    /// Datagrams, and bytes of them, that wait at one time for what a link does.
+    #[pymodule_export]
+    const MOST_HELD: usize = crate::logic::echo::MOST_HELD;
+    #[pymodule_export]
+    const MOST_HELD_BYTES: usize = crate::logic::echo::MOST_HELD_BYTES;
     /// The most senders of a simulation.
     #[pymodule_export]
     const MOST_SENDERS: usize = crate::sim::monitor::MOST_SENDERS;
@@ -60,7 +65,7 @@ mod _core {
     use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]
     use super::link::{
-        LinkStream, check_bernoulli, check_delay, check_link, check_loss, loss_model, mean_loss,
+        EndpointLink, LinkStream, check_bernoulli, check_delay, check_link, check_loss, loss_model, mean_loss,
     };
     #[pymodule_export]
     use super::log_file::LogFile;

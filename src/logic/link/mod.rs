@@ -214,8 +214,13 @@ impl Link {
 impl<'a> Client<'a> {
     /// Sends the client's next datagram in one direction.
     pub fn transmit(&mut self, direction: Direction, packet: Packet) -> Deliveries {
+        self.carry(direction, packet).0
+    }
+
+    /// The same, with what happens to its bytes.
+    pub fn carry(&mut self, direction: Direction, packet: Packet) -> (Deliveries, Damage) {
         let number = self.next(direction);
-        self.pass(direction, number, &Deliveries::one(packet.at), packet.len).0
+        self.pass(direction, number, &Deliveries::one(packet.at), packet.len)
     }
 
     /// Sends the client's next request up, and a reply of the length of what arrives down for each copy of it.
