@@ -26,18 +26,7 @@ import pytest
 import udpping
 
 ROOT = Path(__file__).parents[1]
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/formats.md",
-    "docs/heartbeats.md",
-    "docs/link-presets.md",
-    "docs/link.md",
-    "docs/loss-models.md",
-    "docs/statistics.md",
-    "docs/testing.md",
-    "docs/theory.md",
-)
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 SECONDS = 120
 
 # Examples may use the default port: those of one machine take turns.
