@@ -3,6 +3,7 @@
 //! duplicated, reordered or foreign datagram is counted as such and never credited to another ping.
 
 mod account;
+mod credit;
 mod plan;
 mod schedule;
 mod tally;
@@ -17,11 +18,11 @@ pub use account::{Account, Settled};
 pub use plan::{Options, Plan, SPINS, WAITS};
 pub use schedule::Schedule;
 
-use super::codec::Seq;
 use super::memory::{NoMemory, room_for};
 use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::{Arrival, Nanos, SECOND};
+use credit::{Habit, Stray};
 use tally::{Tally, Timed};
 use times::{AwaitingTimestamp, Times};
 
@@ -29,9 +30,6 @@ use times::{AwaitingTimestamp, Times};
 const TIMESTAMP_WAIT: Nanos = SECOND / 100;
 /// After so many waits without a timestamp no reply waits, until one is reported again.
 const MOST_WAITS: u32 = 8;
-
-/// An answer without a usable number is compared with so many of the latest pings.
-const LOOK_BACK: usize = 16;
 
 /// What the driver has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +78,8 @@ pub struct Pinger {
     patience: u32,
     /// The peer has answered with a number that was never sent: its numbers alone prove nothing.
     distrusts_numbers: bool,
+    /// What the target's replies have carried so far.
+    habit: Habit,
     tally: Tally,
 }
 
@@ -98,6 +98,7 @@ impl Pinger {
             awaiting: VecDeque::new(),
             patience: 0,
             distrusts_numbers: false,
+            habit: Habit::default(),
             tally: Tally::new(plan.count.is_none()),
             plan,
             target,
@@ -203,9 +204,13 @@ impl Pinger {
         // First, so that a reply that came too late is late even if the driver was not in time to poll.
         self.expire(arrival.at.mono, changed);
         let reading = self.plan.codec.read(bytes);
-        let Some((index, matched)) = self.credit(bytes, reading.seq) else {
-            self.tally.unmatched += 1;
-            return;
+        let (index, matched) = match self.credit(bytes, reading.seq) {
+            Ok(credited) => credited,
+            Err(stray) => {
+                self.tally.unmatched += 1;
+                self.tally.damaged += u64::from(stray == Stray::Damaged);
+                return;
+            }
         };
         let (chunk, at) = self.rows.place_mut(index);
         chunk.copies[at] = chunk.copies[at].saturating_add(1);
@@ -297,7 +302,7 @@ impl Pinger {
 
     /// Changes the target's address: pings go there, and only replies from there count.
     pub fn retarget(&mut self, target: SocketAddr) {
-        self.target = target;
+        (self.target, self.habit) = (target, Habit::default());
     }
 
     /// Takes answers from any address, as for a broadcast or multicast target: the first is the reply, the others are its
@@ -384,45 +389,6 @@ impl Pinger {
         self.gave_up |= self.plan.misses.is_some_and(|most| self.missed >= most);
     }
 
-    /// Which ping an answer belongs to, and why.
-    fn credit(&mut self, bytes: &[u8], read: Option<Seq>) -> Option<(usize, Match)> {
-        let (certain, by_number) = self.named_in(bytes, read);
-        if certain.is_some() || self.plan.codec.is_strict() {
-            return certain;
-        }
-        if let Some(index) = by_number.filter(|_| !self.distrusts_numbers) {
-            return Some((index, Match::Seq));
-        }
-        let number = read.and_then(|seq| seq.near(self.newest()));
-        if number.is_some_and(|number| (self.plan.first_seq..self.rows.first_seq()).contains(&number)) {
-            // It was sent so long ago that its row is gone.
-            return None;
-        }
-        if number.is_some_and(|number| {
-            number == self.next_seq || number.checked_add(1) == Some(self.plan.first_seq)
-        }) {
-            // The replies of a peer that answers n + 1 or n - 1 would be credited to the wrong ping.
-            self.distrusts_numbers = true;
-        }
-        (self.tally.open == 1).then(|| self.first_open()).flatten().map(|index| (index, Match::Unverified))
-    }
-
-    /// The ping whose identifying text is in `bytes`, and the one that the number `read` there names.
-    fn named_in(&self, bytes: &[u8], read: Option<Seq>) -> (Option<(usize, Match)>, Option<usize>) {
-        let carries = |index: &usize| {
-            let (chunk, at) = self.rows.place(*index);
-            self.rows.status(*index) != Status::Error
-                && self.plan.codec.identifies(bytes, self.rows.seq(*index), chunk.sent_wall[at])
-        };
-        let by_number = read.and_then(|seq| self.sent_row(seq));
-        let certain = by_number.filter(carries).map(|index| (index, Match::Seq)).or_else(|| {
-            // No number, or one that the text does not support: the text decides, if it is there.
-            let recent = self.rows.len().saturating_sub(LOOK_BACK)..self.rows.len();
-            recent.rev().find(carries).map(|index| (index, Match::Payload))
-        });
-        (certain, by_number)
-    }
-
     /// Whether a ping was sent so: a quote may be cut short, or be followed by zeros and extensions (RFC 4884); one that
     /// says anything else is forged.
     fn begins_with(&self, index: usize, quoted: &[u8]) -> bool {
@@ -430,10 +396,6 @@ impl Pinger {
         let mut sent = Vec::new();
         self.write(self.rows.seq(index), chunk.sent_wall[at], &mut sent);
         sent.iter().zip(quoted).all(|(sent, quoted)| sent == quoted)
-    }
-
-    fn sent_row(&self, seq: Seq) -> Option<usize> {
-        self.rows.index(seq.near(self.newest())?).filter(|index| self.rows.status(*index) != Status::Error)
     }
 
     fn first_copy(&mut self, index: usize, matched: Match, arrival: &Arrival) {

@@ -45,6 +45,7 @@ fn check(scenario: &Scenario, rows: &Rows, summary: &Summary, sees_foreign: bool
         reordered: summary.reordered,
         foreign: summary.foreign.unwrap_or(scenario.counts.foreign),
         unmatched: summary.unmatched,
+        damaged: summary.damaged,
         unverified: summary.unverified,
     };
     assert_eq!(counts, scenario.counts, "{name}: counts");

@@ -35,6 +35,12 @@ pub(crate) enum Form {
     Binary,
     /// Bytes that mean nothing.
     Noise,
+    /// The ping in upper case, cut after so many bytes.
+    Cut(usize),
+    /// The ping in upper case, with these bits of one byte changed.
+    Changed(usize, u8),
+    /// `pong`, the number and the time, with these bits of one byte changed.
+    ChangedWords(usize, u8),
 }
 
 /// The expected result of a ping.
@@ -48,6 +54,7 @@ pub(crate) struct Counts {
     pub(crate) reordered: u64,
     pub(crate) foreign: u64,
     pub(crate) unmatched: u64,
+    pub(crate) damaged: u64,
     pub(crate) unverified: u64,
 }
 
@@ -99,21 +106,54 @@ impl Form {
                 [2_u32.to_be_bytes(), low.to_be_bytes()].concat()
             }
             Self::Noise => vec![0xff; 12],
+            Self::Cut(length) => ping[..length].to_ascii_uppercase(),
+            Self::Changed(at, bits) => changed(ping.to_ascii_uppercase(), at, bits),
+            Self::ChangedWords(at, bits) => changed(format!("pong {seq} {time}").into_bytes(), at, bits),
         }
     }
+}
+
+fn changed(mut reply: Vec<u8>, at: usize, bits: u8) -> Vec<u8> {
+    reply[at] ^= bits;
+    reply
 }
 
 const fn after(after: i64, form: Form) -> Answer {
     Answer { after, form }
 }
 
+/// Of the last, the ping with number 100, `PING 10` is left.
+const NINETY_TWO: [&[Answer]; 92] = {
+    let mut answers = [NOTHING; 92];
+    answers[91] = &[after(MS, Form::Cut(7))];
+    answers
+};
 const UPPER: &[Answer] = &[after(MS, Form::Upper)];
 const NOTHING: &[Answer] = &[];
 const OK: Expected = Expected(Status::Reply, 1, Some(Match::Seq));
 const UNVERIFIED: Expected = Expected(Status::Reply, 1, Some(Match::Unverified));
 const LOST: Expected = Expected(Status::Timeout, 0, None);
 const LATE: Expected = Expected(Status::Late, 1, Some(Match::Seq));
-const NONE: Counts = Counts { duplicates: 0, reordered: 0, foreign: 0, unmatched: 0, unverified: 0 };
+const NONE: Counts =
+    Counts { duplicates: 0, reordered: 0, foreign: 0, unmatched: 0, damaged: 0, unverified: 0 };
+
+/// Two replies in words of the server's own, with the number in them.
+const fn in_words(answers: &'static [&'static [Answer]; 2]) -> Scenario {
+    Scenario {
+        name: "answers that carry the number in other words",
+        interval: Some(5 * MS),
+        linger: None,
+        first_seq: 1,
+        answers,
+        rows: &[OK, OK],
+        counts: NONE,
+    }
+}
+
+/// What was cut or changed on the way, and the number of such replies.
+const fn damaged(damaged: u64) -> Counts {
+    Counts { unmatched: damaged, damaged, ..NONE }
+}
 
 /// All scenarios.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -285,23 +325,109 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         rows: &[OK, OK],
         counts: Counts { unmatched: 1, ..NONE },
     },
+    in_words(&[&[after(50 * MS, Form::Words("pong {seq} {time}"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("echo,{seq},2022-11-10 12:00:00.123456"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("{seq} 0.003571"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("Seq: {seq}, Time Difference: 0.000123 seconds"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("Reply {seq} 1.5 2.5 d41d8cd98f00b204e9800998ecf8427e\n"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("PINGECHO {seq} {time} secret\r\n"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("PING {seq} {time}\0\0\0\0\0\0\0\0"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("127.0.0.1:12000 Ping {seq} {time} OK"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("Ping {seq} 1700000000.123456789"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("PING {seq}"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Words("{seq}"))]; 2]),
+    in_words(&[&[after(50 * MS, Form::Binary)]; 2]),
     Scenario {
-        name: "answers that carry the number in other words",
-        interval: Some(5 * MS),
-        linger: None,
+        name: "a number that was cut is no other ping's",
+        interval: Some(10 * MS),
+        linger: Some(0),
         first_seq: 1,
         answers: &[
-            &[after(50 * MS, Form::Words("pong {seq} {time}"))],
-            &[after(50 * MS, Form::Words("echo,{seq},2022-11-10 12:00:00.123456"))],
-            &[after(50 * MS, Form::Words("{seq} 0.003571"))],
-            &[after(50 * MS, Form::Words("Seq: {seq}, Time Difference: 0.000123 seconds"))],
-            &[after(50 * MS, Form::Words("Reply {seq} 1.5 2.5 d41d8cd98f00b204e9800998ecf8427e\n"))],
-            &[after(50 * MS, Form::Words("PINGECHO {seq} {time} secret\r\n"))],
-            &[after(50 * MS, Form::Words("PING {seq} {time}\0\0\0\0\0\0\0\0"))],
-            &[after(50 * MS, Form::Words("127.0.0.1:12000 Ping {seq} {time} OK"))],
-            &[after(50 * MS, Form::Binary)],
+            NOTHING,
+            UPPER,
+            UPPER,
+            UPPER,
+            UPPER,
+            UPPER,
+            UPPER,
+            UPPER,
+            UPPER,
+            &[after(MS, Form::Cut(6))],
+            &[after(MS, Form::Cut(12))],
         ],
-        rows: &[OK, OK, OK, OK, OK, OK, OK, OK, OK],
-        counts: NONE,
+        rows: &[LOST, OK, OK, OK, OK, OK, OK, OK, OK, LOST, LOST],
+        counts: damaged(2),
+    },
+    Scenario {
+        name: "a number that was cut is no other ping's, also if no reply was ever whole",
+        interval: Some(MS),
+        linger: Some(0),
+        first_seq: 9,
+        answers: &NINETY_TWO,
+        rows: &[LOST; 92],
+        counts: damaged(1),
+    },
+    Scenario {
+        name: "a changed reply answers neither the ping of its number, nor that of its time, nor the only one out",
+        interval: Some(10 * MS),
+        linger: Some(0),
+        first_seq: 1,
+        answers: &[
+            UPPER,
+            &[after(25 * MS, Form::Changed(5, 1))],
+            NOTHING,
+            &[after(MS, Form::Changed(5, 1))],
+            &[after(MS, Form::Changed(1, 0x80))],
+            &[after(MS, Form::Changed(18, 2))],
+        ],
+        rows: &[OK, LOST, LOST, LOST, LOST, LOST],
+        counts: damaged(4),
+    },
+    Scenario {
+        name: "a changed reply answers nothing, also if no reply was ever whole",
+        interval: Some(10 * MS),
+        linger: Some(0),
+        first_seq: 1,
+        answers: &[&[after(MS, Form::Changed(8, 0x40))], &[after(25 * MS, Form::Changed(5, 1))], NOTHING],
+        rows: &[LOST, LOST, LOST],
+        counts: damaged(2),
+    },
+    Scenario {
+        name: "a changed reply in other words answers nothing, and the next is whole again",
+        interval: Some(10 * MS),
+        linger: Some(0),
+        first_seq: 1,
+        answers: &[
+            &[after(MS, Form::Words("pong {seq} {time}"))],
+            &[after(MS, Form::ChangedWords(12, 0x40))],
+            &[after(MS, Form::Words("pong {seq} {time}"))],
+        ],
+        rows: &[OK, LOST, OK],
+        counts: damaged(1),
+    },
+    Scenario {
+        name: "a changed reply is no copy",
+        interval: None,
+        linger: Some(100 * MS),
+        first_seq: 1,
+        answers: &[
+            UPPER,
+            &[after(MS, Form::Upper), after(2 * MS, Form::Changed(20, 4)), after(3 * MS, Form::Upper)],
+        ],
+        rows: &[OK, Expected(Status::Reply, 2, Some(Match::Seq))],
+        counts: Counts { duplicates: 1, ..damaged(1) },
+    },
+    Scenario {
+        name: "a bare number proves nothing once replies had the time",
+        interval: Some(10 * MS),
+        linger: Some(0),
+        first_seq: 1,
+        answers: &[
+            &[after(MS, Form::Words("pong {seq} {time}"))],
+            &[after(MS, Form::Words("pong {seq}"))],
+            &[after(MS, Form::Words("pong {seq} {time}"))],
+        ],
+        rows: &[OK, LOST, OK],
+        counts: damaged(1),
     },
 ];

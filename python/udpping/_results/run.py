@@ -76,7 +76,13 @@ class Summary(PublicNames):
     unmatched: int | None
     """Datagrams from the target that match no ping.
 
-    Like `behind` and `duration_ns`, it is `None` for a run from a file that does not include it.
+    Like `damaged`, `behind` and `duration_ns`, it is `None` for a run from a file that does not include it.
+    """
+    damaged: int | None
+    """Those of `unmatched` that were cut or changed on the way.
+
+    Once a target has sent a ping back whole, a reply that is no whole ping is damaged; once it has sent back
+    a ping's time, one without it. Their pings are lost.
     """
     unverified: int
     """Replies without number or payload, matched to the only ping in flight."""
@@ -170,6 +176,7 @@ class Summary(PublicNames):
             "foreign": self.foreign,
             "dropped by this machine's kernel": self.kernel_drops,
             "unmatched": self.unmatched,
+            "damaged": self.damaged,
             "unverified": self.unverified,
             "behind schedule": self.behind,
             "while the clock was set": self.clock_steps,

@@ -41,6 +41,15 @@ pub trait Codec: Debug + Send + Sync {
     fn is_strict(&self) -> bool {
         false
     }
+
+    /// Whether a reply is the ping `seq` sent back whole, as it was or in capitals; its padding may be missing.
+    fn echoes(&self, reply: &[u8], seq: u64, wall_ns: i64) -> bool {
+        let mut ping = Vec::new();
+        self.write(seq, wall_ns, None, &mut ping);
+        let Some((text, padding)) = reply.split_at_checked(ping.len()) else { return false };
+        let upper = || text.iter().zip(&ping).all(|(one, sent)| *one == sent.to_ascii_uppercase());
+        padding.iter().all(|byte| *byte == b' ') && (text == ping || upper())
+    }
 }
 
 /// What a [`Codec`] reads in a reply.

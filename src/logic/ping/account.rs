@@ -161,6 +161,7 @@ impl Account {
             foreign: self.sees_foreign.then_some(tally.foreign),
             kernel_drops: None,
             unmatched: tally.unmatched,
+            damaged: tally.damaged,
             unverified: tally.unverified,
             behind: tally.behind,
             kernel_stamps: tally.kernel_stamps,

@@ -29,6 +29,8 @@ pub struct Summary {
     pub kernel_drops: Option<u64>,
     /// Datagrams from the target that belong to no ping.
     pub unmatched: u64,
+    /// Those of them that were cut or changed on the way.
+    pub damaged: u64,
     /// Pings with a reply that nothing but its source ties to them.
     pub unverified: u64,
     /// Pings that left an interval or more after they were due.

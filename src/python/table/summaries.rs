@@ -98,7 +98,7 @@ fn words_of(column: Option<&ArrayRef>) -> Option<(&PrimitiveArray<UInt32Type>, V
 fn rows_to_python(py: Python<'_>, account: Account) -> PyResult<Bound<'_, PyDict>> {
     let order = account.knows_order();
     let dict = summary_to_python(py, &account.summary(), 0)?;
-    for name in ["behind", "unmatched", "duration_ns"] {
+    for name in ["behind", "unmatched", "damaged", "duration_ns"] {
         dict.set_item(name, py.None())?;
     }
     if !order {
@@ -116,7 +116,7 @@ pub(in crate::python) fn summary_to_python<'py>(
     let (loss, rtt) = (summary.loss, summary.rtt);
     Ok(facts!(py,
         of summary => sent, received, lost, late, timeouts, unreachable, errors, duplicates, reordered, foreign,
-            kernel_drops, unmatched, unverified, behind, kernel_stamps, clock_steps, pending;
+            kernel_drops, unmatched, damaged, unverified, behind, kernel_stamps, clock_steps, pending;
         "loss": loss.map(|(loss, _, _)| loss),
         "loss_low": loss.map(|(_, low, _)| low),
         "loss_high": loss.map(|(_, _, high)| high),
