@@ -194,9 +194,22 @@ sys.exit(10 * len(caught) + caught[0])
 """
 
 
+AS_ON_MACOS = """
+import sys
+from udpping.__main__ import main
+from udpping.cli import _command_unix
+_command_unix.Signals = _command_unix.Notes
+sys.exit(main())
+"""
+WAYS = pytest.mark.parametrize(
+    "way", [["-m", "udpping"], ["-c", AS_ON_MACOS]], ids=["sigtimedwait", "without it"]
+)
+
+
+@WAYS
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-def test_signals_are_passed_on(start: Start, far: FarEnd, number: int) -> None:
-    process = start("-m", "udpping", "heartbeat", place(far), "-i", "0.02", "--", sys.executable, "-c", WAITS)
+def test_signals_are_passed_on(start: Start, far: FarEnd, number: int, way: list[str]) -> None:
+    process = start(*way, "heartbeat", place(far), "-i", "0.02", "--", sys.executable, "-c", WAITS)
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
@@ -206,7 +219,8 @@ def test_signals_are_passed_on(start: Start, far: FarEnd, number: int) -> None:
     assert seqs(far) == list(range(1, len(far.received) + 1))
 
 
-def test_ctrl_c_at_a_terminal_reaches_the_command_once(far: FarEnd) -> None:
+@WAYS
+def test_ctrl_c_at_a_terminal_reaches_the_command_once(far: FarEnd, way: list[str]) -> None:
     """The terminal sends it to both of us. Passed on, it would come twice, which many take as force."""
     terminal = """
 import os, pty, sys
@@ -220,7 +234,7 @@ os.write(screen, b"\\x03")
 _, status = os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-    words = ["-m", "udpping", "heartbeat", place(far), "-i", "0.02", "--", sys.executable, "-c", WAITS]
+    words = [*way, "heartbeat", place(far), "-i", "0.02", "--", sys.executable, "-c", WAITS]
     done = subprocess.run(
         [sys.executable, "-c", terminal, *words], capture_output=True, text=True, timeout=30, check=False
     )

@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -127,6 +128,9 @@ def _ways_out() -> list[str]:
 
 def _of_interfaces() -> list[str]:
     found: list[str] = []
+    # Elsewhere, the other two sources remain.
+    if sys.platform != "linux":
+        return found
     try:
         import fcntl
 
@@ -141,8 +145,7 @@ def _of_interfaces() -> list[str]:
                 found.append(socket.inet_ntoa(answer[20:24]))
         lines = Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()
         found += [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines]
-    except (ImportError, OSError):
-        # Not Linux: the other two sources remain.
+    except OSError:
         return found
     return found
 

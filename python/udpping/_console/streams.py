@@ -186,7 +186,7 @@ def _let_a_stopped_terminal_be() -> None:
     """Block SIGTTOU in this thread: under `stty tostop` a line in the background stops the process."""
     import signal
 
-    if hasattr(signal, "SIGTTOU"):
+    if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
 
 

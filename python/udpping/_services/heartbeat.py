@@ -1,7 +1,6 @@
 """`Heartbeat`: sends heartbeats in the background."""
 
 import atexit
-import os
 from typing import SupportsIndex
 
 from udpping import _core
@@ -232,7 +231,9 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
 def machine_name() -> str:
     """Return the name of this machine, with `-` for characters that an id cannot have."""
-    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in os.uname().nodename)
+    from socket import gethostname
+
+    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in gethostname())
     return "".join(kept)[:LONGEST_ID] or "-"
 
 

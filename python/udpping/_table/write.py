@@ -8,6 +8,7 @@ import errno
 import io
 import os
 import stat
+import sys
 from codecs import getwriter
 from contextlib import contextmanager, nullcontext, suppress
 from typing import cast
@@ -89,7 +90,7 @@ def in_place_of(path: str) -> "Generator[BinaryIO]":
         found = os.fstat(there.fileno()) if there else None
         target = os.path.realpath(path)
         # The name cannot be guessed, so nobody can have put a link there.
-        partial = f"{target.rpartition('/')[0]}/.udpping-{os.urandom(16).hex()}.part"
+        partial = f"{os.path.dirname(target)}/.udpping-{os.urandom(16).hex()}.part"  # noqa: PTH120
         file = _beside(path, partial, found)
         if file is None:
             if found and stat.S_ISREG(found.st_mode):
@@ -99,6 +100,8 @@ def in_place_of(path: str) -> "Generator[BinaryIO]":
         try:
             with file:
                 yield file
+            if there:
+                there.close()  # Windows replaces no file that is open
             os.replace(partial, target)  # noqa: PTH105 - it is text already
         except BaseException:
             _remove(partial)
@@ -109,7 +112,10 @@ def _existing(path: str) -> "BinaryIO | None":
     """Open what is there, but not through a link that somebody else left in a directory such as /tmp."""
     try:
         link, parent = os.lstat(path), os.stat(os.path.dirname(path) or ".")  # noqa: PTH116, PTH120
-        for_all = parent.st_mode & FOR_ALL == FOR_ALL and link.st_uid not in {os.geteuid(), parent.st_uid}
+        if sys.platform == "win32":
+            for_all = False
+        else:
+            for_all = parent.st_mode & FOR_ALL == FOR_ALL and link.st_uid not in {os.geteuid(), parent.st_uid}
         if for_all and stat.S_ISLNK(link.st_mode):
             raise PermissionError(errno.EACCES, "a link of another user in a directory for all", path)
         return open(os.open(path, os.O_WRONLY), "wb")  # noqa: PTH123 - without emptying it
@@ -128,7 +134,7 @@ def _beside(path: str, partial: str, found: "os.stat_result | None") -> "BinaryI
         if found:
             return None
         raise OSError(error.errno, error.strerror, path) from None
-    if found:
+    if found and sys.platform != "win32":  # there, a new file has the rights of its directory
         try:
             own = os.fstat(file.fileno())
             if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):

@@ -1,6 +1,7 @@
 """What reaches a command while it works: signals, and a deadline."""
 
 import signal
+import sys
 from _thread import interrupt_main
 from contextlib import contextmanager, suppress
 
@@ -8,12 +9,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-HANGUP: frozenset[int] = frozenset({signal.SIGHUP} if hasattr(signal, "SIGHUP") else ())
-"""The terminal is gone, or files were moved or changed."""
-ENDING = HANGUP | {signal.SIGINT, signal.SIGTERM}
-"""Each ends a command with its summary."""
-ASKING: frozenset[int] = frozenset({signal.SIGQUIT, signal.SIGUSR1} if hasattr(signal, "SIGQUIT") else ())
-"""Each asks for the summary so far."""
+if sys.platform == "win32":
+    HANGUP: frozenset[int] = frozenset()
+    ASKING: frozenset[int] = frozenset()
+    # Ctrl-Break, and a window that is closed.
+    ENDING = HANGUP | {signal.SIGINT, signal.SIGTERM, signal.SIGBREAK}
+else:
+    HANGUP: frozenset[int] = frozenset({signal.SIGHUP})
+    """The terminal is gone, or files were moved or changed."""
+    ASKING: frozenset[int] = frozenset({signal.SIGQUIT, signal.SIGUSR1})
+    """Each asks for the summary so far."""
+    ENDING = HANGUP | {signal.SIGINT, signal.SIGTERM}
+    """Each ends a command with its summary."""
 
 
 def raise_on_signals() -> None:
@@ -41,7 +48,7 @@ class Noted:
 @contextmanager
 def held() -> "Generator[None]":
     """Let signals that end a command wait: argparse cannot be interrupted while it mends its actions."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

@@ -116,13 +116,22 @@ class Hook:
             except subprocess.TimeoutExpired:
                 if monotonic() < end and not self._aborted.is_set():
                     continue
-                # The whole process group.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                kill(process)
                 return f"was killed after {monotonic() - end + self.limit:.1f} s"
             if status == 0:
                 return None
             return f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process of `subprocess` that leads a group, and all those of its group."""
+    if sys.platform == "win32":
+        words = ["taskkill", "/t", "/f", "/pid", str(process.pid)]
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class Waiting:

@@ -1,6 +1,5 @@
 """`udpping heartbeat`: send heartbeats for this machine, or while a command runs."""
 
-import signal
 import sys
 
 from udpping._args.durations import HEARTBEAT
@@ -47,8 +46,6 @@ def main(words: list[str]) -> int:
         raise ConfigError(
             f"count {options.count} is not usable: expected none with COMMAND, as heartbeats end with it"
         )
-    if command and not hasattr(signal, "sigtimedwait"):
-        raise ConfigError("COMMAND is not usable on this system: it cannot wait for signals")
     # Standard output belongs to the command.
     report = Report(json=options.json, stream=sys.stderr if command else None, beside=True)
     host, number = parse_target(options.target, options.port)

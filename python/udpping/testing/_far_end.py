@@ -27,14 +27,17 @@ ECHO = Reply()
 ROOM = 4 << 20
 """Bytes that may wait in a socket: on a busy machine nobody may come to read it for a while."""
 SO_RCVBUFFORCE = 33  # Linux; the socket module has no names for these two
-IP_RECVTTL = 12
-MARKS = {
-    socket.AF_INET: ((socket.IPPROTO_IP, socket.IP_RECVTOS), (socket.IPPROTO_IP, IP_RECVTTL)),
-    socket.AF_INET6: (
-        (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS),
-        (socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT),
-    ),
-}
+IP_RECVTTL = 12 if sys.platform == "linux" else 24
+if sys.platform == "win32":
+    MARKS: dict[socket.AddressFamily, tuple[tuple[int, int], ...]] = {socket.AF_INET: (), socket.AF_INET6: ()}
+else:
+    MARKS: dict[socket.AddressFamily, tuple[tuple[int, int], ...]] = {
+        socket.AF_INET: ((socket.IPPROTO_IP, socket.IP_RECVTOS), (socket.IPPROTO_IP, IP_RECVTTL)),
+        socket.AF_INET6: (
+            (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS),
+            (socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT),
+        ),
+    }
 HOPS = {
     socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL),
     socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
@@ -252,7 +255,11 @@ class FarEnd(SuggestsKeywords):
                 self._receive(own)
 
     def _receive(self, own: socket.socket) -> None:
-        payload, marks, _, client = own.recvmsg(65_535, 256)
+        if sys.platform == "win32":
+            payload, client = own.recvfrom(65_535)
+            marks: list[tuple[int, int, bytes]] = []
+        else:
+            payload, marks, _, client = own.recvmsg(65_535, 256)
         came = time.monotonic_ns()
         self._count += 1
         datagram = Received(
