@@ -2,11 +2,11 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -32,7 +32,7 @@ impl Directory {
     /// Makes a directory, and those above it, for the owner alone.
     pub(in crate::net) fn make_all(path: &Path) -> io::Result<()> {
         check_way(path)?;
-        DirBuilder::new().recursive(true).mode(Mode::RWXU.as_raw_mode()).create(path)
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
     /// Opens a file to read, and to append to; makes it if there is none.
@@ -104,7 +104,7 @@ impl Directory {
             FileType::RegularFile if found.st_nlink > 1 => {
                 "it is a hard link, so writing would change another file; give a name of its own"
             }
-            FileType::RegularFile if is_planted(fs::fstat(&self.handle)?.st_mode, found.st_uid) => {
+            FileType::RegularFile if is_planted(&fs::fstat(&self.handle)?, found.st_uid) => {
                 "it belongs to another user, in a directory that all may write to; give another name"
             }
             FileType::RegularFile => return Ok(()),
@@ -121,23 +121,23 @@ fn check_way(path: &Path) -> io::Result<()> {
     for part in path.ancestors() {
         let (Some(above), Some(_)) = (part.parent(), part.file_name()) else { continue };
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        match above.metadata().and_then(|above| Ok((above.mode(), part.symlink_metadata()?.uid()))) {
-            Ok((above, owner)) if is_planted(above, owner) => {
+        match fs::stat(above).and_then(|above| Ok((above, fs::lstat(part)?.st_uid))) {
+            Ok((above, owner)) if is_planted(&above, owner) => {
                 let part = part.display();
                 let reason = "belongs to another user, in a directory that all may write to";
                 return Err(io::Error::other(format!("{part} {reason}; give another place")));
             }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
 }
 
-/// Whether another user may have put something of this owner into a directory of this mode for us, much as Linux judges
-/// with `fs.protected_regular`.
-fn is_planted(place: RawMode, owner: u32) -> bool {
-    let place = Mode::from_raw_mode(place);
+/// Whether another user may have put something of this owner into a directory for us, much as Linux judges with
+/// `fs.protected_regular`.
+fn is_planted(place: &Stat, owner: u32) -> bool {
+    let place = Mode::from_raw_mode(place.st_mode);
     let is_shared = place.contains(Mode::WOTH) || place.contains(Mode::WGRP | Mode::SVTX);
     is_shared && owner != geteuid().as_raw() && owner != Uid::ROOT.as_raw()
 }

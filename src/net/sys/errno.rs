@@ -4,8 +4,11 @@ use rustix::io::Errno;
 
 /// This process has reached its limit of open files.
 pub(in crate::net) const OWN_LIMIT: i32 = Errno::MFILE.raw_os_error();
-/// The system has reached its limit of open files.
+/// The system has reached its limit of open files; Windows has none, and says that it has no room for another socket.
+#[cfg(not(windows))]
 pub(in crate::net) const SYSTEM_LIMIT: i32 = Errno::NFILE.raw_os_error();
+#[cfg(windows)]
+pub(in crate::net) const SYSTEM_LIMIT: i32 = Errno::NOBUFS.raw_os_error();
 
 /// A datagram is longer than the path takes.
 pub(in crate::net) const TOO_LONG: i32 = Errno::MSGSIZE.raw_os_error();

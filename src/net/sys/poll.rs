@@ -32,7 +32,7 @@ pub(in crate::net) fn wait_writable(socket: BorrowedFd<'_>, wait: Nanos) -> io::
 fn poll_for(watched: &mut [PollFd<'_>], wait: Option<Nanos>) -> io::Result<()> {
     let timeout = wait.map(|wait| {
         let wait = wait.max(0);
-        Timespec { tv_sec: wait / SECOND, tv_nsec: wait % SECOND }
+        Timespec { tv_sec: wait / SECOND, tv_nsec: (wait % SECOND) as _ }
     });
     match poll(watched, timeout.as_ref()) {
         // A signal: the caller checks the clock and waits again.
