@@ -2,7 +2,7 @@
 # Every check is in tools/check.py, and nowhere else.
 
 PY := .venv/bin/python
-export PATH := $(PATH):$(HOME)/.cargo/bin
+export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .PHONY: help demo test soak bench wheel stubs manuals docs fmt clean
 

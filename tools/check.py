@@ -96,6 +96,11 @@ TESTED = (
 INSTALL = "install --quiet --no-index --find-links build/tested --no-deps --force-reinstall udpping"
 REPORTS = "build/reports"
 
+SYSTEMS = ["win32", "darwin"]  # as sys.platform says
+TARGETS = "x86_64-pc-windows-gnu aarch64-apple-darwin"
+ALL_TARGETS = f"{TARGETS} x86_64-apple-darwin x86_64-unknown-freebsd"
+OTHERS = ["cargo of Debian", "source of Rust's standard library"]
+
 BARE = "--manifest-path benches/bare/Cargo.toml"
 BARE_TARGET = "--target-dir target/bare"
 
@@ -144,6 +149,10 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         Check("ruff", [f"{BIN}/ruff check"]),
         Check("format of Python", [f"{BIN}/ruff format --check --diff"]),
         Check("mypy --strict", [f"{BIN}/mypy"]),
+        Check(
+            "mypy --strict, for Windows and macOS",
+            [f"{BIN}/mypy --platform {each} --cache-dir .mypy_cache/{each} python" for each in SYSTEMS],
+        ),
         Check("pyright, strict", [f"{BIN}/pyright"]),
         *[
             Check(
@@ -181,6 +190,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             ],
         ),
         Check("bench, smoke pass: counts, not times", [f"{BIN}/python benches/run.py --smoke"]),
+        Check(
+            "the core compiles for Windows and macOS",
+            [f"{BIN}/python tools/targets.py check {ALL_TARGETS if full else TARGETS}"],
+            OTHERS,
+        ),
         Check("cargo doc", ["cargo doc --no-deps --features python --document-private-items"]),
     ]
     fresh = f"env INTERVALS=table {BIN}/python -m pytest -n {CORES} tests/test_fresh_seeds.py"

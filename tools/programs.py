@@ -18,7 +18,7 @@ IN_CI = os.environ.get("CI", "") not in {"", "0", "false"}
 
 @dataclass(frozen=True)
 class Program:
-    """Any of these names will do; the packages of Debian, Fedora, Arch, Alpine, and a command for macOS."""
+    """Any of these programs or files; packages of Debian, Fedora, Arch, Alpine, and a command for macOS."""
 
     names: tuple[str, ...]
     needed_by: str
@@ -54,6 +54,16 @@ PROGRAMS = {
         "tests in a network of their own",
         ("iproute2", "iproute-tc", "iproute2", "iproute2", "only Linux has it"),
     ),
+    "cargo of Debian": Program(
+        ("/usr/bin/cargo",),
+        "what is built for other systems",
+        ("rustc-web cargo-web", "cargo", "cargo", "cargo", "rustup component add rust-src"),
+    ),
+    "source of Rust's standard library": Program(
+        ("/usr/lib/rustlib/src/rust/library/Cargo.lock", str(Path.home() / ".cargo/bin/rustup")),
+        "what is built for other systems",
+        ("rust-web-src", "rust-src", "rust-src", "rust-src", "rustup component add rust-src"),
+    ),
     "irtt": Program(("irtt",), "the bench", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")),
     "sockperf": Program(
         ("sockperf",), "the bench", ("sockperf", "sockperf", "sockperf", "sockperf", "only Linux has it")
@@ -63,7 +73,12 @@ PROGRAMS = {
 
 def absent(names: list[str]) -> list[str]:
     """Give those of these programs that are not on this machine."""
-    return [name for name in names if not any(map(shutil.which, PROGRAMS[name].names))]
+    return [name for name in names if not any(map(is_here, PROGRAMS[name].names))]
+
+
+def is_here(name: str) -> bool:
+    """Tell whether a program can be run, or a file is there."""
+    return bool(shutil.which(name)) or (name.startswith("/") and Path(name).exists())
 
 
 def missing(names: list[str]) -> list[str]:
