@@ -164,6 +164,16 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
     ("delay.Pareto", "base"): keyword(delay.Pareto, "base", scale=1, shape=30),
     ("delay.Weibull", "scale"): keyword(delay.Weibull, "scale", shape=1),
     ("delay.Weibull", "base"): keyword(delay.Weibull, "base", scale=1, shape=1),
+    ("delay.Uniform", "floor"): keyword(delay.Uniform, "floor", low=1, high=1),
+    ("delay.Exponential", "floor"): keyword(delay.Exponential, "floor", mean=1),
+    ("delay.LogNormal", "floor"): keyword(delay.LogNormal, "floor", median=1, sigma=1),
+    ("delay.Gamma", "floor"): keyword(delay.Gamma, "floor", mean=1, shape=1),
+    ("delay.Normal", "floor"): keyword(delay.Normal, "floor", mean=1, sigma=1),
+    ("delay.Pareto", "floor"): keyword(delay.Pareto, "floor", scale=1, shape=30),
+    ("delay.Weibull", "floor"): keyword(delay.Weibull, "floor", scale=1, shape=1),
+    ("delay.Table", "floor"): keyword(delay.Table, "floor", quantiles=[1, 2]),
+    ("delay.Empirical", "floor"): keyword(delay.Empirical, "floor", measured=[1]),
+    ("delay.Trace", "floor"): keyword(delay.Trace, "floor", trace=[1]),
     ("detect.Phi", "min_std"): keyword(detect.Phi, "min_std"),
     ("detect.Phi", "pause"): keyword(detect.Phi, "pause"),
     ("detect.Chen", "margin"): keyword(detect.Chen, "margin"),
@@ -174,7 +184,7 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
 """A call for each argument that takes a duration."""
 FLOATS = {
     *("days", "jitter", "drift_ppm", "confidence", "threshold", "sigma", "shape", "q", "accuracy"),
-    *("loss_good", "loss_bad", "alpha", "p", "r", "loss", "mean_run"),
+    *("loss_good", "loss_bad", "alpha", "p", "r", "loss", "mean_run", "correlation"),
 }
 """Arguments that take a float which is no duration."""
 

@@ -69,7 +69,8 @@ def test_every_model_is_named_and_every_text_is_good() -> None:
     assert [str(loss.Loss(text)) for text in texts]
     assert {name for name in loss.__all__ if name != "Loss"} <= set(re.findall(r"loss\.(\w+)\(", models))
     kinds = {str(delay.Delay(text)).split(":")[0] for text in re.findall(r"`(\w+:[^`]*ms)`", models)}
-    assert kinds == {"uniform", "exponential", "lognormal", "gamma", "normal", "pareto", "weibull"}
+    drawn = {"uniform", "exponential", "lognormal", "gamma", "normal", "pareto", "weibull"}
+    assert kinds == drawn | {"table", "empirical", "trace"}
 
 
 HEARTBEATS = (ROOT / "docs/heartbeats.md").read_text(encoding="utf-8")

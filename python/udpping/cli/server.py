@@ -45,6 +45,11 @@ DELAY is one of
   lognormal:median=5ms,sigma=0.8,base=20ms
   gamma:mean=5ms,shape=2,base=20ms   normal:mean=40ms,sigma=5ms
   pareto:scale=5ms,shape=3   weibull:scale=5ms,shape=0.8
+  table:10ms,12ms,30ms       by quantiles: the shortest, ..., the longest
+  empirical:10ms,30ms,12ms   one of these, each as likely
+  trace:10ms,30ms,12ms       one after the other; trace-repeat:10ms,30ms
+                             repeats them
+  and ,correlation=0.5 (with the last one) and ,floor=5ms (the least)
 
 LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
 truncate, mtu, rate, queue, schedule and first, such as

@@ -9,7 +9,10 @@ mod text;
 mod tests;
 
 use std::f64::consts::{LN_2, TAU};
+use std::sync::Arc;
 
+use super::copula::{Correlation, open};
+use super::packet::Transmission;
 use crate::logic::Nanos;
 use crate::logic::random::Effect;
 use crate::logic::special::{
@@ -26,10 +29,16 @@ impl Effect {
 }
 
 /// A delay, or the distribution it is drawn from; made from text only, so its times are known to be good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Delay(Kind);
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Delay {
+    kind: Kind,
+    /// No delay is shorter.
+    floor: Nanos,
+    /// Of the delays of two packets in a row.
+    correlation: Correlation,
+}
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Kind {
     Fixed(Nanos),
     /// Both ends included.
@@ -68,20 +77,29 @@ enum Kind {
         shape: i64,
         base: Nanos,
     },
+    /// The quantiles of equally spaced shares, from the shortest time to the longest, and straight lines between them.
+    Table(Arc<[Nanos]>),
+    /// One of these times, each as likely as the others; in order.
+    Empirical(Arc<[Nanos]>),
+    /// These times, one for each packet; then none, or again from the first on.
+    Trace {
+        times: Arc<[Nanos]>,
+        repeat: bool,
+    },
 }
 
 impl Delay {
     /// No delay.
-    pub const NONE: Self = Self(Kind::Fixed(0));
+    pub const NONE: Self = Self { kind: Kind::Fixed(0), floor: 0, correlation: Correlation::NONE };
 
     /// Whether no packet is ever delayed.
     pub fn is_none(&self) -> bool {
         self.longest() == 0
     }
 
-    /// The mean of the delays.
+    /// The mean of the delays without their floor, in the long run; of a trace once through.
     pub fn mean(&self) -> Nanos {
-        match self.0 {
+        match self.kind {
             Kind::Fixed(time) => time,
             Kind::Uniform(low, high) => low + (high - low) / 2,
             Kind::Exponential { mean, base } | Kind::Gamma { mean, base, .. } => base + mean,
@@ -105,12 +123,24 @@ impl Delay {
             Kind::Weibull { scale, shape, base } => {
                 base.saturating_add(nanos(scale as f64 * exp(ln_gamma(1.0 + 1.0 / number(shape)))))
             }
+            Kind::Table(ref times) => {
+                let ends = times[0] + times[times.len() - 1];
+                let twice: i128 =
+                    times.iter().map(|time| 2 * i128::from(*time)).sum::<i128>() - i128::from(ends);
+                average(twice, 2 * (times.len() - 1))
+            }
+            Kind::Empirical(ref times) | Kind::Trace { ref times, .. } => {
+                average(times.iter().map(|time| i128::from(*time)).sum(), times.len())
+            }
         }
     }
 
     /// The longest delay that can be drawn, where the uniforms end: an exponential one 36.7 means above its base.
     pub fn longest(&self) -> Nanos {
-        self.at(match self.0 {
+        if let Kind::Trace { times, .. } = &self.kind {
+            return times.iter().fold(self.floor, |longest, time| longest.max(*time));
+        }
+        self.at(match self.kind {
             Kind::Uniform(..) => u64::MAX,
             _ => 0,
         })
@@ -119,14 +149,49 @@ impl Delay {
     /// The delay that this share of all delays is below, from 0 to 1.
     #[cfg(test)]
     pub(in crate::logic) fn quantile(&self, share: f64) -> Nanos {
-        let share = if matches!(self.0, Kind::Uniform(..)) { share } else { 1.0 - share };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-        self.at((share * 2.0_f64.powi(64)) as u64)
+        let share = if matches!(self.kind, Kind::Uniform(..)) { share } else { 1.0 - share };
+        self.at(bits(share))
+    }
+
+    /// Moves on to a packet, as each does, also one that is lost; returns what [`of`](Self::of) asks for: the normal
+    /// number of the packet before.
+    pub(super) fn step(
+        &self,
+        sent: &Transmission<'_>,
+        effect: Effect,
+        last: &mut Option<f64>,
+    ) -> Option<f64> {
+        let before = *last;
+        if !self.correlation.is_none() {
+            *last = Some(self.correlation.next(before, sent.uniform(effect)));
+        }
+        before
+    }
+
+    /// The delay of a copy of a packet. Each copy depends on the packet before, and so on the others.
+    pub(super) fn of(&self, sent: &Transmission<'_>, effect: Effect, copy: u8, before: Option<f64>) -> Nanos {
+        if let Kind::Trace { times, repeat } = &self.kind {
+            let (at, len) = (sent.number - 1, times.len() as u64);
+            let at = if *repeat { at % len } else { at };
+            let time = usize::try_from(at).ok().and_then(|at| times.get(at));
+            return time.map_or(0, |time| self.floor.max(*time));
+        }
+        let uniform = sent.uniform(effect.of_copy(copy));
+        if self.correlation.is_none() {
+            return self.at(uniform);
+        }
+        self.at(bits(normal_tail(self.correlation.next(before, uniform))))
     }
 
     /// The delay for 64 uniform bits. Times saturate only where the text is about to be refused.
-    pub(super) fn at(&self, uniform: u64) -> Nanos {
-        match self.0 {
+    fn at(&self, uniform: u64) -> Nanos {
+        self.kind.at(uniform).max(self.floor)
+    }
+}
+
+impl Kind {
+    fn at(&self, uniform: u64) -> Nanos {
+        match *self {
             Kind::Fixed(time) => time,
             Kind::Uniform(low, high) => {
                 let times = u128::from((high - low).unsigned_abs()) + 1;
@@ -151,8 +216,33 @@ impl Delay {
                 let exponential = -ln(open(uniform));
                 base.saturating_add(nanos(scale as f64 * exp(ln(exponential) / number(shape))))
             }
+            Kind::Table(ref times) => {
+                let (at, part) = place(!uniform, times.len() - 1);
+                let (low, high) = (times[at], times[at + 1]);
+                let more = (u128::from((high - low).unsigned_abs()) * u128::from(part)) >> u64::BITS;
+                low + Nanos::try_from(more).unwrap_or(0)
+            }
+            Kind::Empirical(ref times) => times[place(!uniform, times.len()).0],
+            Kind::Trace { .. } => 0,
         }
     }
+}
+
+/// In which of so many equal parts of its range a number is, and how far into it.
+#[expect(clippy::cast_possible_truncation, reason = "the product of two numbers of 64 bits is taken apart")]
+fn place(uniform: u64, parts: usize) -> (usize, u64) {
+    let product = u128::from(uniform) * parts as u128;
+    ((product >> u64::BITS) as usize, product as u64)
+}
+
+/// A share of 1 as 64 bits.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn bits(share: f64) -> u64 {
+    (share * 2.0_f64.powi(64)) as u64
+}
+
+fn average(sum: i128, count: usize) -> Nanos {
+    Nanos::try_from(sum / count as i128).unwrap_or(Nanos::MAX)
 }
 
 /// -ln(u) means, u being the top 53 bits moved from [0, 1) to (0, 1]: never infinite, at most 36.7 means.
@@ -166,12 +256,6 @@ pub(in crate::logic) fn exponential(mean: Nanos, uniform: u64) -> Nanos {
     nanos(mean as f64 * (f64::from(halvings) * LN_2 - ln_of_one_to_two(factor)))
 }
 
-/// The top 52 bits as a number between 0 and 1, neither of them included: from 2^-53 to 1 - 2^-53, exactly, and as far
-/// from the one as its complement is from the other.
-pub(super) fn open(uniform: u64) -> f64 {
-    (2 * (uniform >> 12) + 1) as f64 / (1_u64 << 53) as f64
-}
-
 fn number(billionths: i64) -> f64 {
     billionths as f64 / 1e9
 }
@@ -180,6 +264,12 @@ fn number(billionths: i64) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
 fn nanos(time: f64) -> Nanos {
     time.round() as Nanos
+}
+
+impl From<Kind> for Delay {
+    fn from(kind: Kind) -> Self {
+        Self { kind, ..Self::NONE }
+    }
 }
 
 impl Default for Delay {

@@ -63,6 +63,8 @@ pub(super) struct Stream {
     /// How many were sent.
     pub(super) sent: u64,
     loss: loss::State,
+    /// The normal number of the last one's delay.
+    delay: Option<f64>,
     others: Option<Box<Others>>,
 }
 
@@ -70,6 +72,8 @@ pub(super) struct Stream {
 struct Others {
     backlog: Backlog,
     last: Last,
+    /// The normal number of the last one's jitter.
+    jitter: Option<f64>,
 }
 
 /// What is decided for all copies of a datagram that is not dropped.
@@ -80,6 +84,14 @@ pub(super) struct Passes {
     pub(super) copies: u8,
     /// Whether it is left alone.
     spared: bool,
+    before: Before,
+}
+
+/// The normal numbers of the datagram before, of which the delay and the jitter of the copies depend.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    delay: Option<f64>,
+    jitter: Option<f64>,
 }
 
 impl Impairments {
@@ -101,7 +113,7 @@ impl Pipeline {
         Self {
             is_none: impairments.is_none(),
             loss: loss.rule(),
-            delay: (!delay.is_none()).then_some(*delay),
+            delay: (!delay.is_none()).then(|| delay.clone()),
             others: (!others.is_none()).then(|| others.into()),
         }
     }
@@ -121,17 +133,27 @@ impl Pipeline {
         })
     }
 
-    /// Lets a packet that was never sent move the state of the loss, as one that was sent does.
+    /// Lets a packet that was never sent move what the next ones depend on, as one that was sent does.
     pub(super) fn pass_over(&self, missing: &Transmission<'_>, stream: &mut Stream) {
         if self.loss.has_state() {
             self.loss.loses(missing, &mut stream.loss);
         }
+        self.step(missing, stream);
+    }
+
+    fn step(&self, sent: &Transmission<'_>, stream: &mut Stream) -> Before {
+        let delay = self.delay.as_ref().and_then(|delay| delay.step(sent, Effect::DELAY, &mut stream.delay));
+        let others = self.others.as_ref().filter(|others| !others.jitter.is_none());
+        let jitter = others
+            .and_then(|others| others.jitter.step(sent, &mut stream.others.get_or_insert_default().jitter));
+        Before { delay, jitter }
     }
 
     /// What is decided for all copies of a packet, or why it is dropped.
     pub(super) fn admit(&self, sent: &Transmission<'_>, stream: &mut Stream) -> Result<Passes, Reason> {
         let is_lost = self.loss.loses(sent, &mut stream.loss);
-        let passes = Passes { damage: Damage::NONE, copies: 0, spared: false };
+        let before = self.step(sent, stream);
+        let passes = Passes { damage: Damage::NONE, copies: 0, spared: false, before };
         let Some(others) = &self.others else {
             return if is_lost { Err(Reason::Loss) } else { Ok(passes) };
         };
@@ -147,7 +169,7 @@ impl Pipeline {
         Ok(Passes {
             damage: Damage::of(sent, others.truncate, others.corrupt),
             copies: others.duplicate.map_or(0, |duplicate| duplicate.of(sent)),
-            spared: false,
+            ..passes
         })
     }
 
@@ -164,10 +186,10 @@ impl Pipeline {
             return Ok(at);
         }
         if let Some(others) = &self.others {
-            at = others.carry(sent, passes.damage, copy, stream.others.get_or_insert_default())?;
+            at = others.carry(sent, passes, copy, stream.others.get_or_insert_default())?;
         }
-        if let Some(delay) = self.delay {
-            at = at.saturating_add(delay.at(sent.uniform(Effect::DELAY.of_copy(copy))));
+        if let Some(delay) = &self.delay {
+            at = at.saturating_add(delay.of(sent, Effect::DELAY, copy, passes.before.delay));
         }
         if let Some(reorder) = self.others.as_ref().and_then(|others| others.reorder) {
             at = at.saturating_add(reorder.of(sent, copy));
@@ -180,7 +202,7 @@ impl Impairments {
     fn carry(
         &self,
         sent: &Transmission<'_>,
-        damage: Damage,
+        passes: Passes,
         copy: u8,
         state: &mut Others,
     ) -> Result<Nanos, Reason> {
@@ -189,12 +211,12 @@ impl Impairments {
             return Err(Reason::Schedule);
         }
         if let Some(rate) = self.rate {
-            let bytes = sent.headers + damage.length(sent.packet.len);
+            let bytes = sent.headers + passes.damage.length(sent.packet.len);
             let leaves = rate.leaves(self.queue.unwrap_or_default(), at, bytes, &mut state.backlog);
             at = leaves.ok_or(Reason::Queue)?;
         }
         if !self.jitter.is_none() {
-            at = self.jitter.after(at, sent, copy, &mut state.last);
+            at = self.jitter.after(at, sent, copy, passes.before.jitter, &mut state.last);
         }
         Ok(at)
     }

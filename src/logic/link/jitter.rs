@@ -14,7 +14,7 @@ impl Effect {
 }
 
 /// A delay that is drawn for each datagram and lasts until the datagram before has arrived, if that is longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Jitter(Delay);
 
 /// When the last datagram arrived.
@@ -23,13 +23,25 @@ pub(super) struct Last(Nanos);
 
 impl Jitter {
     /// Whether nothing is ever delayed.
-    pub(super) fn is_none(self) -> bool {
+    pub(super) fn is_none(&self) -> bool {
         self.0.is_none()
     }
 
+    /// Moves on to a datagram; see [`Delay::step`].
+    pub(super) fn step(&self, sent: &Transmission<'_>, last: &mut Option<f64>) -> Option<f64> {
+        self.0.step(sent, Effect::JITTER, last)
+    }
+
     /// When a datagram arrives that would have done so at `at`.
-    pub(super) fn after(self, at: Nanos, sent: &Transmission<'_>, copy: u8, last: &mut Last) -> Nanos {
-        last.0 = at.saturating_add(self.0.at(sent.uniform(Effect::JITTER.of_copy(copy)))).max(last.0);
+    pub(super) fn after(
+        &self,
+        at: Nanos,
+        sent: &Transmission<'_>,
+        copy: u8,
+        before: Option<f64>,
+        last: &mut Last,
+    ) -> Nanos {
+        last.0 = at.saturating_add(self.0.of(sent, Effect::JITTER, copy, before)).max(last.0);
         last.0
     }
 }
@@ -38,12 +50,20 @@ impl FromStr for Jitter {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        // A jitter that is always the same would be none.
-        let form = if text.contains(':') { text.to_owned() } else { format!("uniform:0,{text}") };
+        let is_named = |part: Option<&str>| part.is_none_or(|part| part.contains('='));
+        // A jitter that is always the same would be none, and one of a single number has it for its spread.
+        let form = match text.split_once(':') {
+            None => format!("uniform:0,{text}"),
+            Some(("uniform", most)) if is_named(most.split(',').nth(1)) => format!("uniform:0,{most}"),
+            Some(("normal", sigma)) if !is_named(sigma.split(',').next()) => {
+                format!("normal:mean=0,sigma={sigma}")
+            }
+            Some(_) => text.to_owned(),
+        };
         form.parse().map(|delay: Delay| Self(if delay.is_none() { Delay::NONE } else { delay })).map_err(
             |refused: Invalid| {
                 let expected = format!(
-                    "a time up to which each datagram waits, such as 5ms, or a delay: {}",
+                    "a time up to which each datagram waits, such as 5ms, a standard deviation, such as normal:5ms, or a delay: {}",
                     refused.expected
                 );
                 Invalid::quoted("jitter", text, expected)

@@ -5,6 +5,7 @@
 
 mod chance;
 mod clients;
+mod copula;
 mod damage;
 mod delay;
 mod duplicate;

@@ -2,6 +2,7 @@
 
 mod bursts;
 mod effects;
+mod models;
 
 use std::net::{Ipv4Addr, SocketAddr};
 

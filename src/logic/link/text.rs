@@ -124,6 +124,12 @@ mod tests {
             ("loss=0; first=0; jitter=0; reorder=0,10ms; duplicate=0,7; corrupt=0; truncate=0,64", ""),
             ("truncate=0", "truncate=0"),
             ("jitter = exponential:5ms,base=1ms", "jitter=exponential:5ms,base=1ms"),
+            ("jitter=normal:5ms", "jitter=normal:mean=0,sigma=5ms"),
+            ("jitter=normal:5ms,correlation=0.5", "jitter=normal:mean=0,sigma=5ms,correlation=0.5"),
+            ("jitter=normal:sigma=5ms,mean=1ms", "jitter=normal:mean=1ms,sigma=5ms"),
+            ("jitter=uniform:5ms", "jitter=uniform:0,5ms"),
+            ("jitter=uniform:5ms,floor=1ms", "jitter=uniform:0,5ms,floor=1ms"),
+            ("jitter=uniform:1ms,5ms", "jitter=uniform:1ms,5ms"),
             ("truncate=64; duplicate=1%,1; corrupt=1", "duplicate=0.01; corrupt=1; truncate=64"),
         ] {
             let read: Impairments = text.parse().unwrap();

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::text::MOST_TIMES;
 use super::*;
 use crate::logic::SECOND;
 
@@ -32,7 +33,7 @@ fn times_are_read_exactly_and_shown_in_one_form() {
         ("3600000000000ns", HOUR, "3600s"),
     ];
     for (text, nanos, canonical) in cases {
-        assert_eq!(read(text), Delay(Kind::Fixed(nanos)), "{text}");
+        assert_eq!(read(text), Delay::from(Kind::Fixed(nanos)), "{text}");
         assert_eq!(read(text).to_string(), canonical, "{text}");
     }
     assert_eq!(read("uniform: 0ms , 0.2").to_string(), "uniform:0,200ms");
@@ -143,7 +144,7 @@ proptest! {
     fn what_is_shown_is_read_back(low in 0..HOUR, more in 0..HOUR) {
         let high = (low + more).min(HOUR);
         let exponential = Kind::Exponential { mean: high, base: low };
-        for delay in [Kind::Fixed(low), Kind::Uniform(low, high), exponential].map(Delay) {
+        for delay in [Kind::Fixed(low), Kind::Uniform(low, high), exponential].map(Delay::from) {
             prop_assert_eq!(read(&delay.to_string()), delay);
         }
     }
@@ -151,8 +152,8 @@ proptest! {
     #[test]
     fn delays_stay_in_range(low in 0..HOUR, more in 0..HOUR, bits: u64) {
         let high = (low + more).min(HOUR);
-        prop_assert!((low..=high).contains(&Delay(Kind::Uniform(low, high)).at(bits)));
-        let exponential = Delay(Kind::Exponential { mean: high, base: low });
+        prop_assert!((low..=high).contains(&Delay::from(Kind::Uniform(low, high)).at(bits)));
+        let exponential = Delay::from(Kind::Exponential { mean: high, base: low });
         prop_assert!((low..=exponential.longest()).contains(&exponential.at(bits)));
     }
 
@@ -303,10 +304,61 @@ proptest! {
         high: u64,
     ) {
         let kinds = [Kind::LogNormal { median: time, sigma, base }, Kind::Gamma { mean: time, shape, base }];
-        for delay in kinds.map(Delay) {
-            prop_assert_eq!(read(&delay.to_string()), delay);
+        for delay in kinds.map(Delay::from) {
+            prop_assert_eq!(&read(&delay.to_string()), &delay);
             let (longer, shorter) = (delay.at(low.min(high)), delay.at(low.max(high)));
             prop_assert!(base <= shorter && shorter <= longer && longer <= delay.longest());
         }
     }
+}
+
+#[test]
+fn tables_lists_and_traces_are_read_back_and_what_is_none_is_named() {
+    for (text, canonical) in [
+        ("table: 10ms , 0.012, 30ms", "table:10ms,12ms,30ms"),
+        ("empirical:30ms,10ms,10ms", "empirical:10ms,10ms,30ms"),
+        ("trace:30ms,0,10ms", "trace:30ms,0,10ms"),
+        ("trace-repeat:1ns", "trace-repeat:1ns"),
+        (
+            "normal:floor=35ms,mean=40ms,correlation=0.50,sigma=5ms",
+            "normal:mean=40ms,sigma=5ms,correlation=0.5,floor=35ms",
+        ),
+        ("uniform:1ms,floor=2ms,9ms,correlation=0", "uniform:1ms,9ms,floor=2ms"),
+        ("exponential:5ms,base=1ms,floor = 2ms", "exponential:5ms,base=1ms,floor=2ms"),
+        ("trace:5ms,floor=2ms,1ms", "trace:5ms,1ms,floor=2ms"),
+    ] {
+        assert_eq!(read(text).to_string(), canonical);
+        assert_eq!(read(canonical), read(text));
+    }
+    for (text, word) in [
+        ("table:10ms", "two times or more"),
+        ("table:10ms,5ms", "none is shorter than the one before"),
+        ("empirical:", "1 hour"),
+        ("empirical:5ms,", "1 hour"),
+        ("trace:50", "50ms"),
+        ("trace:2h", "1 hour"),
+        ("trace:5ms,correlation=0.5", "a trace without a correlation"),
+        ("normal:mean=40ms,sigma=5ms,correlation=1", "from 0 (none) to below 1"),
+        ("normal:mean=40ms,sigma=5ms,correlation=-0.1", "from 0 (none) to below 1"),
+        ("normal:mean=40ms,sigma=5ms,floor=2h", "1 hour"),
+        ("normal:mean=40ms,sigma=5ms,floor=1ms,floor=2ms", "there once"),
+        ("40ms,floor=1ms", "1 hour"),
+    ] {
+        let refused = text.parse::<Delay>().unwrap_err().to_string();
+        assert!(refused.contains(&format!("{text:?}")) && refused.contains(word), "{refused}");
+    }
+    let many = format!("trace:{}0", "0,".repeat(MOST_TIMES));
+    assert!(many.parse::<Delay>().unwrap_err().to_string().contains("at most 1048576 times, not 1048577"));
+}
+
+#[test]
+fn a_table_is_a_quantile_function_and_a_list_has_equal_shares() {
+    let bits = [0, 1 << 62, 1 << 63, 3 << 62, u64::MAX];
+    let drawn = |text: &str| bits.map(|bits| read(text).at(bits));
+    assert_eq!(drawn("table:10ns,12ns,30ns"), [29, 20, 11, 10, 10], "as of a share of 1 - u");
+    assert_eq!(drawn("empirical:10ns,40ns,20ns,30ns"), [40, 30, 20, 10, 10]);
+    assert_eq!(drawn("table:10ns,12ns,30ns,floor=12ns"), [29, 20, 12, 12, 12]);
+    assert_eq!(read("table:10ns,12ns,30ns").mean(), 16);
+    assert_eq!((read("empirical:10ns,40ns").mean(), read("trace:40ns,1ns").longest()), (25, 40));
+    assert!(read("table:0,0").is_none() && read("trace:0").is_none() && !read("trace:0,floor=1ns").is_none());
 }

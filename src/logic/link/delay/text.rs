@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Delay, Kind, LONGEST};
+use super::{Correlation, Delay, Kind, LONGEST};
 use crate::logic::text::{Billionths, HOUR, Time, billionths, duration_with_unit};
 use crate::logic::{Invalid, Nanos};
 
@@ -11,7 +11,12 @@ const EXPECTED: &str = "a time such as 50ms (units ns, us, ms, s, m, h; without 
                         exponential:5ms,base=20ms, lognormal:median=5ms,sigma=0.5,base=20ms, \
                         gamma:mean=5ms,shape=2,base=20ms, normal:mean=40ms,sigma=5ms, \
                         pareto:scale=5ms,shape=3,base=20ms or weibull:scale=5ms,shape=0.8,base=20ms (a base is not \
-                        needed), all times from 0 to 1 hour";
+                        needed), table:10ms,12ms,30ms (quantiles), empirical:10ms,30ms,12ms, trace:10ms,30ms or \
+                        trace-repeat:10ms,30ms (one for each datagram), all times from 0 to 1 hour, and where it is \
+                        drawn correlation=0.5 and floor=5ms at the end";
+
+/// The most times of a table, an empirical distribution or a trace.
+pub(super) const MOST_TIMES: usize = 1 << 20;
 
 /// The shapes of a gamma, Pareto or Weibull variable, in billionths.
 const SHAPES: std::ops::RangeInclusive<i64> = 100_000_000..=1_000_000_000_000;
@@ -24,22 +29,81 @@ impl FromStr for Delay {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let parsed = match text.trim().split_once(':') {
-            None => time(text).map(Kind::Fixed),
-            Some(("uniform", range)) => uniform(range),
-            Some(("exponential", times)) => exponential(times),
-            Some(("lognormal", parts)) => log_normal(parts),
-            Some(("gamma", parts)) => gamma(parts),
-            Some(("normal", parts)) => normal(parts),
-            Some(("pareto", parts)) => scaled(parts).and_then(|[scale, shape, base]| {
-                within(Kind::Pareto { scale, shape, base }, "a smaller scale or a larger shape")
-            }),
-            Some(("weibull", parts)) => scaled(parts).and_then(|[scale, shape, base]| {
-                within(Kind::Weibull { scale, shape, base }, "a smaller scale or a larger shape")
-            }),
-            Some(_) => Err(EXPECTED.into()),
+            None => time(text).map(|time| Kind::Fixed(time).into()),
+            Some((kind, parts)) => drawn(kind, parts),
         };
-        parsed.map(Self).map_err(|expected| Invalid::new("delay", format!("{text:?}"), expected))
+        parsed.map_err(|expected| Invalid::quoted("delay", text, expected))
     }
+}
+
+/// What follows the kind, without the correlation and the floor, which every kind can have.
+fn drawn(kind: &str, parts: &str) -> Result<Delay, String> {
+    let (mut correlation, mut floor) = (None, None);
+    let mut rest = Vec::new();
+    for part in parts.split(',') {
+        let place = match part.split_once('=').map(|(name, value)| (name.trim(), value)) {
+            Some(("correlation", value)) => correlation.replace(value),
+            Some(("floor", value)) => floor.replace(value),
+            _ => {
+                rest.push(part);
+                None
+            }
+        };
+        if place.is_some() {
+            return Err(hint("; correlation and floor are there once"));
+        }
+    }
+    let floor = based(floor)?;
+    let correlation = correlation.map_or(Some(Correlation::NONE), Correlation::read);
+    let correlation = correlation
+        .ok_or("a correlation from 0 (none) to below 1: normal:mean=40ms,sigma=5ms,correlation=0.5")?;
+    if !correlation.is_none() && kind.starts_with("trace") {
+        return Err("a trace without a correlation: its times have the one they have".into());
+    }
+    Ok(Delay { kind: read(kind, &rest.join(","))?, floor, correlation })
+}
+
+fn read(kind: &str, parts: &str) -> Result<Kind, String> {
+    match (kind, parts) {
+        ("uniform", range) => uniform(range),
+        ("exponential", times) => exponential(times),
+        ("lognormal", parts) => log_normal(parts),
+        ("gamma", parts) => gamma(parts),
+        ("normal", parts) => normal(parts),
+        ("pareto", parts) => scaled(parts).and_then(|[scale, shape, base]| {
+            within(Kind::Pareto { scale, shape, base }, "a smaller scale or a larger shape")
+        }),
+        ("weibull", parts) => scaled(parts).and_then(|[scale, shape, base]| {
+            within(Kind::Weibull { scale, shape, base }, "a smaller scale or a larger shape")
+        }),
+        ("table", list) => quantiles(list),
+        ("empirical", list) => times(list).map(|mut times| {
+            times.sort_unstable();
+            Kind::Empirical(times.into())
+        }),
+        ("trace", list) => times(list).map(|times| Kind::Trace { times: times.into(), repeat: false }),
+        ("trace-repeat", list) => times(list).map(|times| Kind::Trace { times: times.into(), repeat: true }),
+        _ => Err(EXPECTED.into()),
+    }
+}
+
+/// Times with commas between them.
+fn times(list: &str) -> Result<Vec<Nanos>, String> {
+    let times = list.split(',').map(time).collect::<Result<Vec<_>, _>>()?;
+    if times.len() > MOST_TIMES {
+        return Err(format!("at most {MOST_TIMES} times, not {}", times.len()));
+    }
+    Ok(times)
+}
+
+fn quantiles(list: &str) -> Result<Kind, String> {
+    let times = times(list)?;
+    if times.len() < 2 || !times.is_sorted() {
+        return Err("two times or more of which none is shorter than the one before: they are the quantiles of \
+                    equally spaced shares, so table:10ms,12ms,30ms has a median of 12 ms; times in any order are \
+                    empirical:10ms,30ms,12ms".into());
+    }
+    Ok(Kind::Table(times.into()))
 }
 
 fn hint(more: &str) -> String {
@@ -129,7 +193,7 @@ fn based(value: Option<&str>) -> Result<Nanos, String> {
 
 /// Refuses a tail that would be cut somewhere.
 fn within(kind: Kind, instead: &str) -> Result<Kind, String> {
-    let longest = Delay(kind).longest();
+    let longest = kind.at(0);
     if longest > LONGEST {
         let longest = longest / 1_000_000_000;
         return Err(format!(
@@ -141,7 +205,20 @@ fn within(kind: Kind, instead: &str) -> Result<Kind, String> {
 
 impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let base = match self.0 {
+        self.kind.fmt(f)?;
+        if !self.correlation.is_none() {
+            write!(f, ",correlation={}", self.correlation)?;
+        }
+        if self.floor > 0 {
+            write!(f, ",floor={}", Time(self.floor))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base = match *self {
             Kind::Fixed(time) => return write!(f, "{}", Time(time)),
             Kind::Uniform(low, high) => return write!(f, "uniform:{},{}", Time(low), Time(high)),
             Kind::Exponential { mean, base } => {
@@ -168,10 +245,19 @@ impl fmt::Display for Delay {
                 write!(f, "weibull:scale={},shape={}", Time(scale), Billionths(shape))?;
                 base
             }
+            Kind::Table(ref times) => return listed(f, "table", times),
+            Kind::Empirical(ref times) => return listed(f, "empirical", times),
+            Kind::Trace { ref times, repeat: false } => return listed(f, "trace", times),
+            Kind::Trace { ref times, repeat: true } => return listed(f, "trace-repeat", times),
         };
         if base > 0 {
             write!(f, ",base={}", Time(base))?;
         }
         Ok(())
     }
+}
+
+fn listed(f: &mut fmt::Formatter<'_>, kind: &str, times: &[Nanos]) -> fmt::Result {
+    write!(f, "{kind}:{}", Time(times[0]))?;
+    times[1..].iter().try_for_each(|time| write!(f, ",{}", Time(*time)))
 }

@@ -1,20 +1,17 @@
-//! Losses that are alike from one packet to the next, without more or fewer of them: a Gaussian copula.
-//!
-//! A normal number follows each packet, `rho` times the last one and a new part; a packet is lost if it is far enough above
-//! 0. The number of each packet is standard normal, also that of the first, so the share lost is exact. A mean of
-//! uniforms, as netem takes it, is not uniform, and loses nearly nothing where little is asked for.
+//! Losses that are alike from one packet to the next, without more or fewer of them: a packet is lost if its normal number
+//! is far enough above 0.
 
 use std::fmt;
 
-use super::super::delay::open;
+use super::super::copula::Correlation;
 use crate::logic::special::normal_quantile_above;
-use crate::logic::text::{Billionths, Probability, billionths};
+use crate::logic::text::Probability;
 
-/// A share of packets, and the correlation of the normal numbers behind them, in billionths.
+/// A share of packets, and the correlation of the normal numbers behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Correlated {
     loss: Probability,
-    rho: i64,
+    rho: Correlation,
 }
 
 impl Correlated {
@@ -26,7 +23,7 @@ impl Correlated {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let read = || {
             let (loss, rho) = text.split_once(',')?;
-            let rho = billionths(rho).filter(|rho| *rho < 1_000_000_000)?;
+            let rho = Correlation::read(rho)?;
             Some(Self { loss: loss.parse().ok()?, rho })
         };
         let expected =
@@ -35,7 +32,6 @@ impl Correlated {
     }
 
     pub(super) fn walk(&self) -> Walk {
-        let rho = self.rho as f64 / 1e9;
         let above = if self.loss == Probability::ZERO {
             f64::INFINITY
         } else if self.loss == Probability::ONE {
@@ -43,14 +39,14 @@ impl Correlated {
         } else {
             normal_quantile_above(self.loss.as_f64())
         };
-        Walk { above, rho, rest: (1.0 - rho * rho).sqrt() }
+        Walk { above, rho: self.rho }
     }
 }
 
 /// What follows `correlated:`.
 impl fmt::Display for Correlated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{},{}", self.loss, Billionths(self.rho))
+        write!(f, "{},{}", self.loss, self.rho)
     }
 }
 
@@ -58,15 +54,13 @@ impl fmt::Display for Correlated {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::logic::link) struct Walk {
     above: f64,
-    rho: f64,
-    rest: f64,
+    rho: Correlation,
 }
 
 impl Walk {
     /// Moves on to the next packet and returns whether it is lost; `last` is `None` before the first.
     pub(super) fn loses(self, last: &mut Option<f64>, uniform: u64) -> bool {
-        let new = normal_quantile_above(open(uniform));
-        let now = last.map_or(new, |last| self.rho * last + self.rest * new);
+        let now = self.rho.next(*last, uniform);
         *last = Some(now);
         now > self.above
     }

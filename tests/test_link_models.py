@@ -1,0 +1,118 @@
+"""What the models of a link do over a million datagrams, beside what theory says."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import pytest
+import udpping
+from udpping import delay
+
+np = pytest.importorskip("numpy", reason="has no wheel for this Python")
+stats = pytest.importorskip("scipy.stats", reason="has no wheel for this Python")
+
+pytestmark = pytest.mark.untimed
+
+MILLION = 1_000_000
+SIGMAS = 5
+SHARES = np.array([0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999])
+
+
+def delays(model: delay.Delay, count: int = MILLION, seed: int = 7) -> Any:  # noqa: ANN401 - an array of floats
+    """Give the seconds of so many datagrams."""
+    return np.fromiter(model.stream(seed), float, count)
+
+
+DELAYS: list[tuple[delay.Delay, Any, float]] = [
+    (delay.Uniform(0.01, 0.03, correlation=0.5), stats.uniform(0.01, 0.02), 0.5),
+    (delay.Exponential(0.005, base=0.02), stats.expon(0.02, 0.005), 0),
+    (delay.LogNormal(0.005, sigma=0.8, correlation=0.5), stats.lognorm(0.8, 0, 0.005), 0.5),
+    (delay.Gamma(0.005, shape=2.5, base=0.02), stats.gamma(2.5, 0.02, 0.002), 0),
+    (delay.Normal(0.04, "5ms", correlation=0.9), stats.norm(0.04, 0.005), 0.9),
+    (delay.Pareto(0.005, shape=5), stats.pareto(5, 0, 0.005), 0),
+    (delay.Weibull(0.005, shape=0.8, correlation=0.75), stats.weibull_min(0.8, 0, 0.005), 0.75),
+]
+
+
+@pytest.mark.parametrize(("model", "theirs", "rho"), DELAYS, ids=[str(model) for model, *_ in DELAYS])
+def test_delays_have_the_moments_and_quantiles_asked_for(model: delay.Delay, theirs: Any, rho: float) -> None:  # noqa: ANN401 - scipy's
+    seen = delays(model)
+    # So many values that depend on each other are worth fewer.
+    error = SIGMAS * np.sqrt((1 + rho) / (1 - rho) / MILLION)
+    assert abs(seen.mean() - theirs.mean()) < error * theirs.std()
+    kurtosis = float(theirs.stats("k"))
+    assert abs(seen.var() / theirs.var() - 1) < error * np.sqrt(kurtosis + 2)
+    below = np.searchsorted(np.sort(seen), theirs.ppf(SHARES)) / MILLION
+    assert np.all(np.abs(below - SHARES) < error * np.sqrt(SHARES * (1 - SHARES)))
+
+
+@pytest.mark.parametrize("rho", [0, 0.3, 0.9, 0.99])
+def test_a_correlation_of_normal_delays_is_theirs(rho: float) -> None:
+    seen = delays(delay.Normal(0.04, "5ms", correlation=rho))
+    for lag in (1, 2, 5):
+        found = np.corrcoef(seen[:-lag], seen[lag:])[0, 1]
+        assert abs(found - rho**lag) < SIGMAS * np.sqrt((1 + rho) / (1 - rho) / MILLION)
+
+
+def test_correlated_delays_follow_from_those_without_a_correlation() -> None:
+    """By the definition: the number of a datagram is rho times the last one and a new part."""
+    new = (delays(delay.Normal(1, 0.1), 1_000, seed=42) - 1) / 0.1
+    expected = [new[0]]
+    for each in new[1:]:
+        expected.append(0.75 * expected[-1] + np.sqrt(1 - 0.75**2) * each)
+    seen = delays(delay.Normal(1, 0.1, correlation=0.75), 1_000, seed=42)
+    assert np.allclose(seen, 1 + 0.1 * np.array(expected), atol=1e-7)
+
+
+def test_a_table_is_straight_between_its_quantiles_and_a_list_has_equal_shares() -> None:
+    table = delays(delay.Table(["10ms", "12ms", "30ms", "90ms"], correlation=0.5))
+    expected = np.interp(SHARES, np.linspace(0, 1, 4), [0.01, 0.012, 0.03, 0.09])
+    below = np.searchsorted(np.sort(table), expected) / MILLION
+    assert np.all(np.abs(below - SHARES) < SIGMAS * np.sqrt(3 * SHARES * (1 - SHARES) / MILLION))
+    times, counts = np.unique(delays(delay.Empirical([0.03, 0.01, 0.02, 0.02])), return_counts=True)
+    assert list(times) == [0.01, 0.02, 0.03]
+    assert stats.chisquare(counts, MILLION * np.array([0.25, 0.5, 0.25])).pvalue > 1e-6
+
+
+def test_measured_delays_are_those_of_all_targets_late_ones_too() -> None:
+    late = udpping.sim.ping(count=100, delay="uniform:1ms,9ms", timeout="5ms", linger=1, seed=1)
+    assert late.summary.late > 0
+    waits = delays(delay.Trace(late, repeat=True), 200) * 1e9
+    assert np.rint(waits).tolist() == late["rtt_ns"].to_list() * 2
+    drawn = delays(delay.Empirical(late), 10_000) * 1e9
+    assert set(np.rint(drawn)) == set(late["rtt_ns"].to_list())
+
+
+def test_a_trace_of_a_run_fills_the_gaps_of_its_losses() -> None:
+    seen = udpping.sim.ping(count=5, loss="list:1,2,4", delay="trace:1ms,2ms,3ms,4ms,5ms")
+    assert str(delay.Trace(seen)) == "trace:3ms,3ms,3ms,3ms,5ms"
+    again = udpping.sim.ping(count=7, delay=delay.Trace(seen))
+    assert again["rtt_ns"].to_list() == [3_000_000] * 4 + [5_000_000, 0, 0]
+    assert list(islice(delay.Trace(["1ms", "2ms"], repeat=True).stream(), 3)) == [0.001, 0.002, 0.001]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: delay.Normal(0.04, "5ms", correlation=1), "correlation 1 .* 0 to below 1"),
+        (lambda: delay.Normal(0.04, "5ms", correlation=-0.1), "correlation -0.1 .* 0 to below 1"),
+        (lambda: delay.Exponential(0.04, floor=-1), "floor -1 .* 0 to 1h"),
+        (lambda: delay.Table([1]), "two times or more"),
+        (lambda: delay.Table("10ms"), "times such as"),
+        (lambda: delay.Empirical([]), "one time at least"),
+        (lambda: delay.Empirical([50]), "50 seconds"),
+        (lambda: delay.Trace(udpping.sim.ping(count=2, loss=1)), "run without a reply"),
+    ],
+)
+def test_what_is_no_delay_is_named(make: Any, told: str) -> None:  # noqa: ANN401 - a call
+    with pytest.raises(udpping.errors.ConfigError, match=told):
+        make()
+
+
+def test_a_trace_is_of_one_target() -> None:
+    with udpping.Server(port=0) as one, udpping.Server(port=0) as other:
+        both = udpping.ping_many([one, other], count=1)
+    with pytest.raises(udpping.errors.ConfigError, match="2 targets"):
+        delay.Trace(both)
+    assert len(str(delay.Empirical(both)).split(",")) == 2
