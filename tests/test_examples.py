@@ -50,6 +50,21 @@ def test_lossy_server_in_a_test(tmp_path: Path) -> None:
     assert "3 passed" in run(tmp_path, "-m", "pytest", *settings, EXAMPLES / "lossy_server_in_a_test.py")
 
 
+def test_reliable_over_udp(tmp_path: Path) -> None:
+    settings = ("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", tmp_path)
+    example = EXAMPLES / "reliable_over_udp.py"
+    assert "22 passed" in run(tmp_path, "-m", "pytest", *settings, example)
+    planted = tmp_path / "planted.py"
+    source = example.read_text(encoding="utf-8")
+    planted.write_text(source.replace("NUMBERS = 1 << 32", "NUMBERS = 2"), encoding="utf-8")
+    words: list[str | Path] = [sys.executable, "-m", "pytest", *settings, planted, "-k", "once_and_in_order"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "    pytest planted.py::test_every_message_arrives_once_and_in_order[seed" in done.stdout.replace(
+        "'", ""
+    )
+
+
 def test_watch_a_fleet(tmp_path: Path) -> None:
     told, table = run(tmp_path, EXAMPLES / "watch_a_fleet.py").split("\n\n")[:2]
     for sentence in (

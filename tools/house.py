@@ -87,20 +87,8 @@ def broken(rule: Rule, rust: str) -> Iterator[int]:
 
 ROOMS = (
     *("udpping", "errors", "_args", "testing", "_console", "_table", "loss", "delay", "detect", "stats"),
-    *(
-        "theory",
-        "_figures",
-        "_results",
-        "_files",
-        "_services",
-        "sim",
-        "_endpoint",
-        "aio",
-        "_live",
-        "lab",
-        "cli",
-    ),
-    "__main__",
+    *("theory", "_figures", "_results", "_files", "_services", "sim", "_endpoint", "aio", "_live", "lab"),
+    *("cli", "__main__", "_pytest"),
 )
 """The modules and packages of python/udpping. Each imports those before it, and no other."""
 FACE = {"__version__", "last_run"}

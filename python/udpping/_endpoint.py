@@ -256,9 +256,9 @@ class LinkTransport(asyncio.DatagramTransport, PublicNames):
 
     def sendto(self, data: "Any", addr: "Any" = None) -> None:  # noqa: ANN401
         """Send a datagram as the transport of the loop does, through the link."""
-        kind: type[object] = type(data)
-        if not issubclass(kind, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data argument must be a bytes-like object, not {kind.__name__!r}")
+        given: object = data
+        if not isinstance(given, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data argument must be a bytes-like object, not {type(given).__name__!r}")
         if self._peer is not None and addr not in (None, self._peer):
             raise ValueError(f"the endpoint sends to {self._peer} alone, not to {addr}")
         if self._peer is None and addr is None:
