@@ -143,6 +143,56 @@ def test_a_reply_passes_the_way_down_with_its_own_length() -> None:
     assert run["rtt_ns"].to_list() == [528 * 8_000]
 
 
+@pytest.mark.parametrize(
+    ("up", "down", "longest"),
+    [
+        ("delay=uniform:0,30ms", "rate=100Mbit/s", 31),
+        ("delay=exponential:50ms", "rate=10Mbit/s; queue=1MiB", 1_500),
+        ("reorder=1%,1s", "rate=100Mbit/s", 1_001),
+        ("delay=uniform:0,30ms", "jitter=1ms", 32),
+    ],
+)
+def test_requests_that_overtake_each_other_do_not_wait_on_the_way_down(
+    up: str, down: str, longest: int
+) -> None:
+    alone = udpping.sim.ping(count=20_000, interval=0.005, size=100, timeout=5, up=up, seed=1)
+    both = udpping.sim.ping(count=20_000, interval=0.005, size=100, timeout=5, up=up, down=down, seed=1)
+    assert (alone.summary.lost, both.summary.lost) == (0, 0)
+    # A link that is idle for 99.8 % of the time, or jitter of half a millisecond on average.
+    waits = [late - at for late, at in zip(both["rtt_ns"].to_list(), alone["rtt_ns"].to_list(), strict=True)]
+    assert min(waits) >= 0
+    assert sum(waits) / len(waits) < 700_000
+    assert max(both["rtt_ns"].to_list()) < longest * 1_000_000
+
+
+def test_a_server_decides_on_the_way_down_when_requests_have_come_up() -> None:
+    up, down = "delay=uniform:0,30ms; duplicate=5%", "rate=100Mbit/s; duplicate=5%"
+    with udpping.Server(port=0, up=up, down=down, seed=1, record=True) as server:
+        events = server.follow()
+        run = udpping.ping(server, count=500, interval=0.002, timeout=5)
+    assert run.summary.lost == 0
+    counters = server.counters
+    assert (counters.received, counters.dropped, counters.errors) == (500, 0, 0)
+    assert counters.answered + counters.waiting == 500 + counters.copies
+    assert 500 + 20 < run.summary.received + run.summary.duplicates <= counters.answered
+    assert counters.copies > 20
+    rows = list(server.log)
+    assert {(row.verdict, row.reason) for row in rows} == {("answer", None)}
+    followed = {event.number: event[:-1] for event in events}
+    assert [tuple(row) for row in rows] == [followed[row.number] for row in rows]
+    # The first copy to come back is the one that the pinger sees.
+    waits = {row.seq: row.delay_ns for row in rows}
+    assert all(row.rtt_ns is None or row.rtt_ns >= (waits[row.seq] or 0) for row in run)
+
+
+def test_a_server_drops_what_finds_no_room_on_the_way_down() -> None:
+    up, down = "delay=uniform:0,2ms", "rate=1kbit/s; queue=1"
+    with udpping.Server(port=0, up=up, down=down, record=True) as server:
+        udpping.ping(server, count=3, interval=0.01, timeout=0.01, linger=0.01)
+    assert [(row.verdict, row.reason) for row in server.log] == [("answer", None)] + 2 * [("drop", "queue")]
+    assert (server.counters.received, server.counters.dropped) == (3, 2)
+
+
 def seen(down: str) -> dict[str, int]:
     """Ping 2,000 times, each 10 ms; what the summary counts."""
     return counts(udpping.sim.ping(count=2_000, interval=0.01, down=down, seed=1))

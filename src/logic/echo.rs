@@ -3,6 +3,7 @@
 //! The [`Link`] alone decides, not the contents of a datagram. The driver sends what [`Echo::decide`] wrote, keeps delayed
 //! replies in a [`DelayQueue`](super::link::DelayQueue) and reports the result of each send.
 
+mod arriving;
 mod log;
 mod reply;
 #[cfg(test)]
@@ -12,11 +13,12 @@ use std::iter::Sum;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+pub use arriving::{Arriving, Decided};
 pub use log::{Columns, Log, LogEntry, Outcome, Row};
 pub use reply::Reply;
 
 use super::counters::counters;
-use super::link::{Fate, Link, LinkPlan, Packet};
+use super::link::{Deliveries, Fate, Link, LinkPlan, Packet, Reason};
 use super::{Arrival, Moment, Nanos};
 
 /// Replies that may wait at one time.
@@ -112,6 +114,15 @@ impl Echo {
         fate
     }
 
+    /// Decides on a reply whose request has come up by `now`; see [`Arriving::settle`].
+    pub fn settle<T>(&mut self, arriving: &mut Arriving<T>, now: Nanos) -> Option<(Deliveries, T)> {
+        let (deliveries, value, decided) = arriving.settle(&mut self.link, now)?;
+        if let Some(decided) = decided {
+            self.responder.decided(&decided);
+        }
+        Some((deliveries, value))
+    }
+
     /// A reply was sent.
     pub fn answered(&mut self) {
         self.responder.answered(1);
@@ -124,14 +135,27 @@ impl Responder {
         Self { reply, counters: Counters::default() }
     }
 
-    /// Counts one datagram that arrived at `now`.
+    /// Counts one datagram that arrived at `now`, and what is decided on it.
     pub fn received(&mut self, fate: &Fate, now: Nanos) {
         self.counters.received += 1;
-        self.counters.dropped += u64::from(fate.deliveries.is_empty());
+        if fate.way_down.is_some() {
+            return;
+        }
+        let is_full = fate.deliveries.reason() == Reason::Full;
+        self.counters.errors += u64::from(is_full);
+        self.counters.dropped += u64::from(fate.deliveries.is_empty() && !is_full);
         self.counters.copies += (fate.deliveries.len() as u64).saturating_sub(1);
         let is_whole = fate.deliveries.is_empty() || fate.up.is_none() && fate.down.is_none();
         self.counters.damaged += u64::from(!is_whole);
         self.counters.delayed += fate.deliveries.iter().filter(|delivery| delivery.at > now).count() as u64;
+    }
+
+    /// Counts what is decided in the end.
+    pub fn decided(&mut self, decided: &Decided) {
+        self.counters.dropped += u64::from(decided.replies == 0);
+        self.counters.copies += decided.replies.saturating_sub(1);
+        self.counters.damaged += u64::from(decided.replies > 0 && decided.is_damaged);
+        self.counters.delayed += decided.delayed;
     }
 
     /// Appends the reply to a datagram to `out`.

@@ -16,10 +16,12 @@ use super::server::ServerState;
 use super::socket::{Backend, Socket};
 use super::worker::Worker;
 use crate::logic::Invalid;
-use crate::logic::echo::{Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row};
+use crate::logic::echo::{
+    Arriving, Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row,
+};
 use crate::logic::link::{Link, LinkPlan, Scope};
 use crate::logic::memory::{NoMemory, room_for_each};
-use responder::LinkState;
+use responder::{LinkState, Replying};
 
 /// The most threads of a server.
 const MOST_WORKERS: usize = 64;
@@ -52,7 +54,7 @@ pub struct Server {
     /// `None` once stopped, so that the port is free while the counters can still be read.
     sockets: Mutex<Option<Vec<Arc<Socket>>>>,
     kernel_drops: Mutex<Option<u64>>,
-    state: Arc<ServerState<Responder>>,
+    state: Arc<ServerState<Replying>>,
     worker: Worker<Event>,
 }
 
@@ -85,9 +87,15 @@ impl Server {
         for socket in &sockets {
             socket.enable_gro();
         }
-        let shared =
-            LinkState { link: Link::new(echo.link), log: Log::new(record), reply: echo.reply.clone() };
-        let deciders = (0..workers).map(|_| Responder::new(echo.reply.clone())).collect();
+        let shared = LinkState {
+            link: Link::new(echo.link),
+            log: Log::new(record),
+            reply: echo.reply.clone(),
+            room: (0, 0),
+        };
+        let replying =
+            |_| Replying { responder: Responder::new(echo.reply.clone()), arriving: Arriving::new() };
+        let deciders = (0..workers).map(replying).collect();
         Ok(Self {
             bound,
             sockets: Mutex::new(Some(sockets)),
@@ -134,8 +142,10 @@ impl Server {
         let sockets = lock(&self.sockets).clone();
         let kernel_drops =
             sockets.map_or_else(|| *lock(&self.kernel_drops), |sockets| kernel_drops(&sockets));
-        let workers =
-            self.state.workers().map(|worker| (worker.decider.counters(), worker.delayed.len() as u64));
+        let workers = self.state.workers().map(|worker| {
+            let Replying { responder, arriving } = &worker.decider;
+            (responder.counters(), (worker.delayed.len() + arriving.len()) as u64)
+        });
         let (counters, waiting): (Vec<_>, Vec<_>) = workers.unzip();
         let LinkState { link, log, .. } = &*self.state.shared();
         Counters {

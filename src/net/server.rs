@@ -62,6 +62,34 @@ pub(super) trait Decide: Send {
         out: &mut Outgoing<'_, Key<Self>, Self::Tag>,
     );
 
+    /// Notes how many datagrams more may wait, and how many bytes, before it decides.
+    fn prepare(&self, shared: &mut Self::Shared, room: (usize, usize)) {
+        let _ = (shared, room);
+    }
+
+    /// When it has something to decide, whatever arrives.
+    fn next_due(&self) -> Option<Nanos> {
+        None
+    }
+
+    /// Decides what is due by `now`: pushes the datagrams to be sent, and adds an event for each datagram whose decision was
+    /// not [final](Self::is_final).
+    fn settle(
+        &mut self,
+        shared: &mut Self::Shared,
+        now: Nanos,
+        out: &mut Outgoing<'_, Key<Self>, Self::Tag>,
+        events: &mut Vec<Self::Event>,
+    ) {
+        let _ = (shared, now, out, events);
+    }
+
+    /// Whether a decision is all that is to be decided.
+    fn is_final(decision: &Self::Decision) -> bool {
+        let _ = decision;
+        true
+    }
+
     /// Counts sent datagrams.
     fn sent(&mut self, count: u64);
 
@@ -75,6 +103,8 @@ pub(super) type Key<D> = <<D as Decide>::Sockets as Sockets>::Key;
 /// The queues to which a decider pushes datagrams.
 pub(super) struct Outgoing<'a, K, T> {
     now: Nanos,
+    /// Whether somebody takes the events.
+    pub(super) is_followed: bool,
     queue: &'a mut SendQueue<K, T>,
     delayed: &'a mut DelayQueue<Delayed<K, T>>,
     rejected: &'a mut Vec<T>,
@@ -126,6 +156,12 @@ impl<K: Copy + Eq, T> Outgoing<'_, K, T> {
     /// Reports a datagram as one that could not be sent.
     pub(super) fn refuse(&mut self, tag: T) {
         self.refused.push(tag);
+    }
+}
+
+impl<D: Decide> WorkerState<D> {
+    fn next_due(&self) -> Option<Nanos> {
+        [self.delayed.next_due(), self.decider.next_due()].into_iter().flatten().min()
     }
 }
 
@@ -246,7 +282,7 @@ impl<D: Decide> Work<'_, D> {
         let mut ready = Vec::new();
         while !self.is_over() {
             if ready.is_empty() {
-                let due = lock(self.state).delayed.next_due();
+                let due = lock(self.state).next_due();
                 let wait = due.map(|due| due - self.server.clock.now());
                 self.sockets.wait(bell, wait, &mut ready).map_err(Error::system("wait for datagrams"))?;
             }
@@ -257,6 +293,10 @@ impl<D: Decide> Work<'_, D> {
             }
             self.release();
         }
+        // What is still coming up has its row and its event, too.
+        let (server, mut state) = (self.server, lock(self.state));
+        self.settle(&mut server.shared(), Nanos::MAX, &mut state);
+        self.report(&mut state.decider);
         Ok(())
     }
 
@@ -266,8 +306,9 @@ impl<D: Decide> Work<'_, D> {
         match batch.receive(socket) {
             Ok(false) => return Ok(false),
             Ok(true) => {
-                let now = self.decide(from, batch);
-                self.carry_out(batch, now);
+                let mut state = lock(self.state);
+                let now = self.decide(from, batch, &mut state);
+                self.carry_out(batch, now, &mut state);
             }
             // An ICMP error about an earlier reply, whose client is gone.
             Err(error) if is_transient(&error) => {}
@@ -277,15 +318,18 @@ impl<D: Decide> Work<'_, D> {
     }
 
     /// Decides on the received datagrams; returns the time of their arrival.
-    fn decide(&mut self, from: Key<D>, batch: &RecvBatch) -> Moment {
+    fn decide(&mut self, from: Key<D>, batch: &RecvBatch, state: &mut WorkerState<D>) -> Moment {
         let mut shared = self.server.shared();
         // The clock is read under the lock, so that rows and events of all threads are in order of time.
         let now = Moment { mono: self.server.clock.now(), wall: wall_ns() };
+        // What came up before these is decided before them.
+        self.settle(&mut shared, now.mono, state);
+        state.decider.prepare(&mut shared, state.delayed.room());
         let received = || batch.datagrams().map(move |datagram| (datagram, datagram.arrival(now)));
         self.decisions.clear();
         D::decide(&mut shared, from, received(), &mut self.decisions);
-        if self.server.followed.load(Ordering::Acquire) {
-            let each = received().zip(&self.decisions);
+        if self.is_followed() {
+            let each = received().zip(&self.decisions).filter(|(_, decision)| D::is_final(decision));
             self.shared
                 .events
                 .extend(each.map(|((datagram, arrival), decision)| D::event(&datagram, &arrival, decision)));
@@ -293,12 +337,36 @@ impl<D: Decide> Work<'_, D> {
         now
     }
 
-    fn carry_out(&mut self, batch: &RecvBatch, now: Moment) {
-        let mut state = lock(self.state);
+    fn is_followed(&self) -> bool {
+        self.server.followed.load(Ordering::Acquire)
+    }
+
+    /// Lets the decider decide what is due by `now`. Nothing is sent, as the lock is held.
+    fn settle(
+        &mut self,
+        shared: &mut D::Shared,
+        now: Nanos,
+        WorkerState { decider, delayed }: &mut WorkerState<D>,
+    ) {
+        if decider.next_due().is_none_or(|due| due > now) {
+            return;
+        }
+        let is_followed = self.is_followed();
+        let Self { queue, rejected, refused, .. } = self;
+        let mut out = Outgoing { now: Nanos::MIN, is_followed, queue, delayed, rejected, refused };
+        let mut events = Vec::new();
+        decider.settle(shared, now, &mut out, &mut events);
+        if is_followed {
+            self.shared.events.extend(events);
+        }
+    }
+
+    fn carry_out(&mut self, batch: &RecvBatch, now: Moment, state: &mut WorkerState<D>) {
+        let is_followed = self.is_followed();
         for (at, datagram) in batch.datagrams().enumerate() {
             let WorkerState { decider, delayed } = &mut *state;
             let Self { queue, rejected, refused, .. } = self;
-            let mut out = Outgoing { now: now.mono, queue, delayed, rejected, refused };
+            let mut out = Outgoing { now: now.mono, is_followed, queue, delayed, rejected, refused };
             decider.carry_out(
                 &mut self.sockets,
                 &datagram,
@@ -307,19 +375,29 @@ impl<D: Decide> Work<'_, D> {
                 &mut out,
             );
             if self.queue.is_full() {
-                self.send(&mut state);
+                self.send(state);
             }
         }
-        self.server.fail(&mut state.decider, &self.rejected, Reason::Full);
+        self.report(&mut state.decider);
+        self.send(state);
+    }
+
+    /// Reports the datagrams that found no room, and those that are not sent.
+    fn report(&mut self, decider: &mut D) {
+        self.server.fail(decider, &self.rejected, Reason::Full);
         self.rejected.clear();
-        self.server.fail(&mut state.decider, &self.refused, Reason::Send);
+        self.server.fail(decider, &self.refused, Reason::Send);
         self.refused.clear();
-        self.send(&mut state);
     }
 
     /// Sends the delayed datagrams that are due.
     fn release(&mut self) {
         let mut state = lock(self.state);
+        if state.decider.next_due().is_some() {
+            let server = self.server;
+            self.settle(&mut server.shared(), server.clock.now(), &mut state);
+            self.report(&mut state.decider);
+        }
         if state.delayed.is_empty() {
             return;
         }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::EPOCH;
-use crate::logic::echo::Echo;
+use crate::logic::echo::{Arriving, Echo, Row};
 use crate::logic::link::DelayQueue;
 use crate::logic::memory::{NoMemory, room_for};
 use crate::logic::ping::{Action, Pinger};
@@ -13,6 +13,16 @@ use crate::logic::{Arrival, Moment, Nanos};
 pub trait Peer {
     /// Receives a datagram sent at `now`; calls `answer` with the time of arrival, source and bytes of each reply.
     fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>));
+
+    /// When it has something to do.
+    fn next_due(&self) -> Option<Nanos> {
+        None
+    }
+
+    /// Does what is due by `now`; calls `answer` as [`Peer::receive`] does.
+    fn wake(&mut self, now: Nanos, answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
+        let _ = (now, answer);
+    }
 }
 
 /// The lossy server as the far end; its link is the whole path.
@@ -21,12 +31,13 @@ pub struct EchoPeer {
     echo: Echo,
     address: SocketAddr,
     reply: Vec<u8>,
+    arriving: Arriving<Vec<u8>>,
 }
 
 impl EchoPeer {
     /// A server that answers from `address`.
     pub fn new(echo: Echo, address: SocketAddr) -> Self {
-        Self { echo, address, reply: Vec::new() }
+        Self { echo, address, reply: Vec::new(), arriving: Arriving::new() }
     }
 }
 
@@ -37,9 +48,27 @@ impl Peer for EchoPeer {
     fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
         let moment = Moment { mono: now, wall: EPOCH + now };
         let fate = self.echo.decide(CLIENT, moment, datagram, &mut self.reply);
+        if fate.way_down.is_some() {
+            let row = Row::of(now, moment.wall, CLIENT, datagram, &fate);
+            let reply = || (self.reply.len(), self.reply.clone());
+            return self.arriving.hold(CLIENT, &fate, row, None, None, reply);
+        }
         for delivery in &*fate.deliveries {
             answer(delivery.at, self.address, self.reply.clone());
             self.echo.answered();
+        }
+    }
+
+    fn next_due(&self) -> Option<Nanos> {
+        self.arriving.next_due()
+    }
+
+    fn wake(&mut self, now: Nanos, answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
+        while let Some((deliveries, reply)) = self.echo.settle(&mut self.arriving, now) {
+            for delivery in &*deliveries {
+                answer(delivery.at, self.address, reply.clone());
+                self.echo.answered();
+            }
         }
     }
 }
@@ -93,8 +122,12 @@ impl Run {
                         in_flight.push(at, (source, bytes));
                     });
                 }
-                Action::Wait(deadline) => match in_flight.next_due() {
-                    Some(due) if due <= deadline => {
+                Action::Wait(deadline) => match (peer.next_due(), in_flight.next_due()) {
+                    (Some(due), next) if due <= deadline && next.is_none_or(|next| due <= next) => {
+                        *now = due.max(*now);
+                        peer.wake(*now, &mut |at, source, bytes| in_flight.push(at, (source, bytes)));
+                    }
+                    (_, Some(due)) if due <= deadline => {
                         *now = due.max(*now);
                         if let Some((source, bytes)) = in_flight.pop_due(due) {
                             let at = Moment { mono: *now, wall: EPOCH + *now };

@@ -52,9 +52,7 @@ class Link(TextModel):
       would be without it. With `scope="shared"` those of all clients are counted together.
 
     Each effect draws random numbers of its own, so switching one on changes no decision of another. With the
-    same seed they repeat. A reply has the number of its request. The way down is decided when the request
-    comes: put a random delay on the way down, not on the way up of a link that has a rate or a jitter down.
-    Raises ConfigError for what cannot be used.
+    same seed they repeat. A reply has the number of its request. Raises ConfigError for what cannot be used.
 
     >>> import udpping
     >>> link = udpping.Link(loss="burst:5%,3", delay="40ms", rate="1Mbit/s")

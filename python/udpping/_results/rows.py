@@ -81,7 +81,7 @@ class LogRow(NamedTuple):
     `schedule` (nothing passed then); `full` (too many replies waiting); `send` (the system refused, or the
     datagram came with the server's own address)."""
     delay_ns: int | None
-    """How long its reply was held back on purpose."""
+    """How long its first reply was held back on purpose."""
 
 
 class Event(NamedTuple):

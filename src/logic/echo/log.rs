@@ -41,7 +41,7 @@ pub struct Row {
     pub verdict: Outcome,
     /// Why.
     pub reason: Reason,
-    /// How long its reply was delayed.
+    /// How long its first reply was delayed.
     pub delay_ns: Nanos,
 }
 
@@ -80,7 +80,7 @@ impl Row {
     /// What was decided on a datagram that came at `recv_ns`.
     pub fn of(recv_ns: Nanos, wall_ns: i64, source: SocketAddr, datagram: &[u8], fate: &Fate) -> Self {
         let Fate { client, number, deliveries, .. } = fate;
-        let first = deliveries.first();
+        let first = deliveries.iter().map(|delivery| delivery.at).min();
         Self {
             recv_ns,
             wall_ns,
@@ -88,9 +88,13 @@ impl Row {
             source,
             number: *number,
             seq: codec::read_seq(datagram),
-            verdict: if first.is_some() { Outcome::Answer } else { Outcome::Drop },
+            verdict: match deliveries.reason() {
+                Reason::None => Outcome::Answer,
+                Reason::Full => Outcome::Error,
+                _ => Outcome::Drop,
+            },
             reason: deliveries.reason(),
-            delay_ns: first.map_or(0, |first| first.at - recv_ns),
+            delay_ns: first.map_or(0, |first| first - recv_ns),
         }
     }
 }
@@ -133,6 +137,15 @@ impl Log {
     pub fn failed(&mut self, LogEntry(at): LogEntry, reason: Reason) {
         if let Some(row) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK)) {
             (row.verdict, row.reason) = (Outcome::Error, reason);
+        }
+    }
+
+    /// What was decided on a noted datagram in the end, unless a reply could not be sent.
+    pub fn decided(&mut self, LogEntry(at): LogEntry, row: Row) {
+        if let Some(noted) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK))
+            && noted.verdict != Outcome::Error
+        {
+            *noted = row;
         }
     }
 
@@ -182,7 +195,7 @@ mod tests {
     fn note(log: &mut Log, number: u64, lost: bool) -> Option<LogEntry> {
         let deliveries = if lost { Deliveries::dropped(Reason::Loss) } else { Deliveries::one(12) };
         let (up, down) = (Damage::NONE, Damage::NONE);
-        let fate = Fate { client: 3, number, deliveries, up, down, lost_before: 0 };
+        let fate = Fate { client: 3, number, deliveries, up, down, way_down: None, lost_before: 0 };
         let source = (Ipv4Addr::LOCALHOST, 9).into();
         log.push(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::logic::codec::template::Template;
+use crate::logic::codec::template::{MOST_BYTES, Template};
 use crate::logic::link::Damage;
 use crate::logic::{Arrival, Invalid, Nanos};
 
@@ -42,6 +42,14 @@ impl Reply {
         match self {
             Self::Upper => !request.iter().any(u8::is_ascii_lowercase),
             Self::Same | Self::Template(_) => true,
+        }
+    }
+
+    /// The most bytes of the reply to a request of so many.
+    pub fn longest(&self, len: usize) -> usize {
+        match self {
+            Self::Upper | Self::Same => len,
+            Self::Template(_) => len.max(MOST_BYTES),
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::logic::link::{DelayQueue, Deliveries, Reason};
+use crate::logic::link::{Delay, DelayQueue, Deliveries, Loss, Reason};
 use crate::logic::random::Seed;
 
 const WALL: i64 = 1_700_000_000_500_000_000;
@@ -137,6 +137,83 @@ proptest! {
             echo.decide(client(1), NOW, &request, &mut out);
             prop_assert_eq!(out.as_ptr(), room);
         }
+    }
+}
+
+/// When the replies to each of the requests arrive that are sent at these times, and the counters.
+fn replies(up: &str, down: &str, requests: &[Nanos]) -> (Vec<Vec<Nanos>>, Counters) {
+    let link = LinkPlan::between(
+        up.parse().unwrap(),
+        down.parse().unwrap(),
+        Loss::NONE,
+        Delay::NONE,
+        Seed::from(7_u64),
+    );
+    let mut echo = Echo::new(EchoPlan { link: link.unwrap(), reply: Reply::Same });
+    let (mut arriving, mut replies, mut out) =
+        (Arriving::new(), vec![Vec::new(); requests.len()], Vec::new());
+    let settle = |echo: &mut Echo, arriving: &mut Arriving<usize>, now, replies: &mut Vec<Vec<Nanos>>| {
+        while let Some((deliveries, request)) = echo.settle(arriving, now) {
+            replies[request].extend(deliveries.iter().map(|delivery| delivery.at));
+        }
+    };
+    for (request, at) in requests.iter().enumerate() {
+        settle(&mut echo, &mut arriving, *at, &mut replies);
+        let now = Moment { mono: *at, wall: WALL };
+        let fate = echo.decide(client(1), now, &[0; 97], &mut out);
+        if fate.way_down.is_some() {
+            let row = Row::of(*at, WALL, client(1), &out, &fate);
+            arriving.hold(client(1), &fate, row, None, None, || (97, request));
+        } else {
+            replies[request].extend(fate.deliveries.iter().map(|delivery| delivery.at));
+        }
+    }
+    settle(&mut echo, &mut arriving, Nanos::MAX, &mut replies);
+    assert!(arriving.is_empty());
+    (replies, echo.responder.counters())
+}
+
+#[test]
+fn the_way_down_is_decided_in_the_order_in_which_requests_come_up() {
+    let requests: Vec<_> = (0..2_000).map(|number| number * 5_000_000).collect();
+    for up in ["delay=uniform:0ms,30ms", "delay=exponential:50ms", "reorder=10%,1s"] {
+        let (came_up, _) = replies(up, "", &requests);
+        for (rate, bits, queue) in [("10Mbit/s", 100_000, 65_536), ("200kbit/s", 5_000_000, 500)] {
+            let (replied, counters) = replies(up, &format!("rate={rate}; queue={queue}B"), &requests);
+            // 125 bytes take a time of so many nanoseconds each, one after the other.
+            let mut order: Vec<_> = (0..requests.len()).collect();
+            order.sort_by_key(|request| came_up[*request][0]);
+            let (mut expected, mut end, most) = (vec![vec![]; requests.len()], 0, bits * queue / 125);
+            for request in order {
+                let leaves = came_up[request][0].max(end) + bits;
+                if leaves - came_up[request][0] <= most {
+                    end = leaves;
+                    expected[request] = vec![leaves];
+                }
+            }
+            assert_eq!(replied, expected, "{up} {rate}");
+            let lost = expected.iter().filter(|replies| replies.is_empty()).count() as u64;
+            assert_eq!((counters.received, counters.dropped), (2_000, lost));
+            assert_eq!(lost > 0, queue == 500, "{up}: an idle link loses nothing");
+        }
+    }
+}
+
+#[test]
+fn deciding_later_changes_no_draw() {
+    let requests: Vec<_> = (0..2_000).map(|number| number * 5_000_000).collect();
+    let up = "loss=burst:10%,2; delay=uniform:0ms,30ms; duplicate=20%,1; corrupt=5%";
+    let down = "loss=gilbert-elliott:5%,30%; delay=normal:mean=9ms,sigma=1ms; duplicate=30%,2; reorder=5%,7ms; first=3";
+    let (at_once, counters) = replies(up, down, &requests);
+    let (later, counters_later) = replies(up, &format!("{down}; rate=100Gbit/s"), &requests);
+    assert_eq!(counters, counters_later);
+    for (at_once, later) in at_once.iter().zip(&later) {
+        let (mut at_once, mut later) = (at_once.clone(), later.clone());
+        at_once.sort_unstable();
+        later.sort_unstable();
+        assert_eq!(at_once.len(), later.len());
+        let waits = at_once.iter().zip(&later).map(|(at_once, later)| later - at_once);
+        assert!(waits.into_iter().all(|wait| (0..1_000).contains(&wait)), "{at_once:?} {later:?}");
     }
 }
 

@@ -49,6 +49,16 @@ impl<S: Default> Clients<S> {
         (*index, state)
     }
 
+    /// The state of a client that is in the table.
+    pub(super) fn known(&mut self, source: SocketAddr) -> Option<&mut S> {
+        self.recent.peek_mut(&Client::from(source)).map(|(_, state)| state)
+    }
+
+    /// The state of each client.
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut S> {
+        self.recent.iter_mut().map(|(_, (_, state))| state)
+    }
+
     /// Clients seen so far; one that returned after it was removed counts again.
     pub(super) fn seen(&self) -> u64 {
         self.seen

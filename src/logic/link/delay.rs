@@ -92,6 +92,11 @@ impl Delay {
     /// No delay.
     pub const NONE: Self = Self { kind: Kind::Fixed(0), floor: 0, correlation: Correlation::NONE };
 
+    /// Whether each packet is delayed by the same time.
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.kind, Kind::Fixed(_))
+    }
+
     /// Whether no packet is ever delayed.
     pub fn is_none(&self) -> bool {
         self.longest() == 0

@@ -2,29 +2,11 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::damage::Damage;
 use crate::logic::Nanos;
 use crate::logic::words::words;
 
 /// Deliveries of one datagram; no more are made.
 pub(super) const MOST_DELIVERIES: usize = 8;
-
-/// What happens to a request and its reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fate {
-    /// The client's index, in order of first appearance.
-    pub client: u32,
-    /// The request's number in its stream, from 1.
-    pub number: u64,
-    /// When replies arrive.
-    pub deliveries: Deliveries,
-    /// What happened to the bytes of the request.
-    pub up: Damage,
-    /// What happened to those of the reply.
-    pub down: Damage,
-    /// How many requests of this client were dropped since the last that was not.
-    pub lost_before: u64,
-}
 
 /// One copy of a datagram that arrives; its place in the list says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

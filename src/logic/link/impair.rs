@@ -7,7 +7,7 @@
 use super::damage::{Corrupt, Damage, Truncate};
 use super::delay::Delay;
 use super::duplicate::Duplicate;
-use super::fate::Reason;
+use super::fate::{Deliveries, Reason};
 use super::jitter::{Jitter, Last};
 use super::loss::{self, Loss, Rule};
 use super::packet::Transmission;
@@ -77,7 +77,7 @@ struct Others {
 }
 
 /// What is decided for all copies of a datagram that is not dropped.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Passes {
     pub(super) damage: Damage,
     /// Copies beside the original.
@@ -88,10 +88,32 @@ pub(super) struct Passes {
 }
 
 /// The normal numbers of the datagram before, of which the delay and the jitter of the copies depend.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Before {
     delay: Option<f64>,
     jitter: Option<f64>,
+}
+
+impl Stream {
+    /// Forgets the datagrams that have left the queue.
+    pub(super) fn forget(&mut self, now: Nanos) {
+        if let Some(others) = &mut self.others {
+            others.backlog.forget(now);
+        }
+    }
+
+    /// Datagrams in the queue that there is memory for.
+    #[cfg(test)]
+    pub(super) fn queue_capacity(&self) -> usize {
+        self.others.as_ref().map_or(0, |others| others.backlog.capacity())
+    }
+}
+
+impl Passes {
+    /// The same of bytes to which the damage is done.
+    pub(super) fn undamaged(self) -> Self {
+        Self { damage: Damage::NONE, ..self }
+    }
 }
 
 impl Impairments {
@@ -173,8 +195,50 @@ impl Pipeline {
         })
     }
 
+    /// Whether a packet can take any time.
+    pub(super) fn can_delay(&self) -> bool {
+        self.minds_order() || self.can_reorder() || self.delay.is_some()
+    }
+
+    /// Whether each packet in the queue is remembered.
+    pub(super) fn counts_packets(&self) -> bool {
+        self.others.as_ref().is_some_and(|others| matches!(others.queue, Some(Queue::Packets(_))))
+    }
+
+    /// Whether a packet can overtake another.
+    pub(super) fn can_reorder(&self) -> bool {
+        self.delay.as_ref().is_some_and(|delay| !delay.is_fixed())
+            || self.others.as_ref().is_some_and(|others| others.reorder.is_some())
+    }
+
+    /// Whether what happens to a packet depends on which came before it.
+    pub(super) fn minds_order(&self) -> bool {
+        self.others.as_ref().is_some_and(|others| others.rate.is_some() || !others.jitter.is_none())
+    }
+
+    /// When the copies of an admitted packet arrive that is sent at each of these times; the first is the copy with this
+    /// number from 0.
+    pub(super) fn arrivals(
+        &self,
+        mut sent: Transmission<'_>,
+        passes: Passes,
+        times: &Deliveries,
+        first: u8,
+        stream: &mut Stream,
+    ) -> Deliveries {
+        let (mut deliveries, mut copy) = (Deliveries::dropped(Reason::None), first * (1 + passes.copies));
+        for time in &**times {
+            sent.packet.at = time.at;
+            for _ in 0..=passes.copies {
+                deliveries.add(self.arrival(&sent, passes, copy, stream));
+                copy += 1;
+            }
+        }
+        deliveries
+    }
+
     /// When a copy of an admitted packet arrives, or why it is dropped.
-    pub(super) fn arrival(
+    fn arrival(
         &self,
         sent: &Transmission<'_>,
         passes: Passes,

@@ -30,7 +30,7 @@ pub use damage::{Corrupt, Damage, Truncate};
 pub use delay::Delay;
 pub(in crate::logic) use delay::exponential;
 pub use duplicate::Duplicate;
-pub use fate::{Deliveries, Delivery, Fate, Reason};
+pub use fate::{Deliveries, Delivery, Reason};
 pub use impair::Impairments;
 pub use jitter::Jitter;
 pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
@@ -42,10 +42,10 @@ pub use schedule::Schedule;
 
 use self::clients::Clients;
 use self::fate::MOST_DELIVERIES;
-use self::impair::{Pipeline, Stream};
+use self::impair::{Passes, Pipeline, Stream};
 use self::packet::Transmission;
-use super::Invalid;
 use super::random::{Direction, Seed, Uniforms};
+use super::{Invalid, Nanos};
 
 /// What a link does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +131,34 @@ pub enum Scope {
     Shared,
 }
 
+/// What happens to a request and its reply.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fate {
+    /// The client's index, in order of first appearance.
+    pub client: u32,
+    /// The request's number in its stream, from 1.
+    pub number: u64,
+    /// When replies arrive.
+    pub deliveries: Deliveries,
+    /// What happened to the bytes of the request.
+    pub up: Damage,
+    /// What happened to those of the reply.
+    pub down: Damage,
+    /// The rest of the way down, if it is decided when the request has come up: then `deliveries` are those of the request.
+    pub way_down: Option<WayDown>,
+    /// How many requests of this client were dropped since the last that was not.
+    pub lost_before: u64,
+}
+
+/// What [`Link::reply`] decides on a reply that was not lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WayDown {
+    /// The client whose uniforms are drawn.
+    drawn: u32,
+    number: u64,
+    passes: Passes,
+}
+
 /// A network path that does what is planned.
 #[derive(Debug)]
 pub struct Link {
@@ -139,8 +167,16 @@ pub struct Link {
     scope: Scope,
     /// By direction, as all pairs here.
     pipelines: [Pipeline; 2],
+    /// Whether requests can overtake each other on a way up to a way down for which their order matters.
+    is_in_two_steps: bool,
+    /// The most that arrive of one datagram.
+    most_copies: [usize; 2],
     clients: Clients<ClientState>,
     shared: [Stream; 2],
+    /// When the last datagram was sent.
+    latest: Nanos,
+    /// How often a client is still looked up before the queues forget what has left.
+    until_forgetting: u32,
 }
 
 /// One client of a link, looked up.
@@ -149,15 +185,21 @@ pub struct Client<'a> {
     seed: &'a Seed,
     uniforms: &'a Uniforms,
     pipelines: &'a [Pipeline; 2],
+    is_in_two_steps: bool,
     /// The client's index.
     index: u32,
     /// The client whose uniforms are drawn.
     drawn: u32,
     /// Bytes in front of a payload.
     headers: usize,
+    latest: &'a mut Nanos,
     streams: &'a mut [Stream; 2],
     lost_in_a_row: &'a mut u64,
 }
+
+/// Clients are looked up so often until the queues forget what has left: as many as are remembered, so it costs one look
+/// at a client each time.
+const FORGETTING: u32 = 65_536;
 
 /// Bytes of the headers of IP and UDP.
 const HEADERS_V4: usize = 20 + 8;
@@ -173,27 +215,57 @@ struct ClientState {
 impl Link {
     /// A link without clients.
     pub fn new(plan: LinkPlan) -> Self {
+        let pipelines = [Pipeline::new(&plan.up), Pipeline::new(&plan.down)];
         Self {
             uniforms: Uniforms::new(plan.seed.key()),
             scope: plan.scope(),
-            pipelines: [Pipeline::new(&plan.up), Pipeline::new(&plan.down)],
+            most_copies: [plan.up.most_copies(), plan.down.most_copies()],
+            is_in_two_steps: pipelines[0].can_reorder() && pipelines[1].minds_order(),
+            pipelines,
             clients: Clients::new(),
             shared: Default::default(),
+            latest: 0,
+            until_forgetting: FORGETTING,
             seed: plan.seed,
         }
     }
 
     /// Looks a client up, for several of its datagrams in a row; allocates only for a new one.
     pub fn client(&mut self, client: SocketAddr) -> Client<'_> {
+        self.until_forgetting -= 1;
+        if self.until_forgetting == 0 {
+            self.forget();
+        }
         let (index, ClientState { streams, lost_in_a_row }) = self.clients.entry(client);
         let (streams, drawn) = match self.scope {
             Scope::Client => (streams, index),
             Scope::Same => (streams, 0),
             Scope::Shared => (&mut self.shared, 0),
         };
-        let Self { seed, uniforms, pipelines, .. } = self;
-        let headers = if client.ip().to_canonical().is_ipv4() { HEADERS_V4 } else { HEADERS_V6 };
-        Client { seed, uniforms, pipelines, index, drawn, headers, streams, lost_in_a_row }
+        let Self { seed, uniforms, pipelines, is_in_two_steps, latest, .. } = self;
+        let is_in_two_steps = *is_in_two_steps;
+        let headers = headers(client);
+        Client {
+            seed,
+            uniforms,
+            pipelines,
+            is_in_two_steps,
+            index,
+            drawn,
+            headers,
+            latest,
+            streams,
+            lost_in_a_row,
+        }
+    }
+
+    /// Frees the memory of queues that nobody uses any more: a client may never come again.
+    fn forget(&mut self) {
+        self.until_forgetting = FORGETTING;
+        if self.pipelines.iter().any(Pipeline::counts_packets) {
+            let streams = self.clients.each().flat_map(|state| &mut state.streams);
+            streams.for_each(|stream| stream.forget(self.latest));
+        }
     }
 
     /// Sends a client's next datagram in one direction.
@@ -206,10 +278,63 @@ impl Link {
         self.client(client).round_trip(request)
     }
 
+    /// The most that arrive of one datagram.
+    pub fn most_copies(&self, direction: Direction) -> usize {
+        self.most_copies[direction as usize]
+    }
+
+    /// Whether a datagram can take any time.
+    pub fn can_delay(&self) -> bool {
+        self.pipelines.iter().any(Pipeline::can_delay)
+    }
+
+    /// Sends a client's reply down whose request, or the copy of it with this number from 0, has come up at the time of the
+    /// packet; the bytes are those that are left of it. To be called in the order of these times.
+    pub fn reply(&mut self, client: SocketAddr, way: WayDown, copy: u8, reply: Packet) -> Deliveries {
+        let WayDown { drawn, number, passes } = way;
+        let mut forgotten = Stream::default();
+        let stream = match self.scope {
+            Scope::Shared => &mut self.shared[Direction::Down as usize],
+            _ => self
+                .clients
+                .known(client)
+                .map_or(&mut forgotten, |state| &mut state.streams[Direction::Down as usize]),
+        };
+        let sent = Transmission {
+            seed: &self.seed,
+            uniforms: &self.uniforms,
+            direction: Direction::Down,
+            client: drawn,
+            number,
+            headers: headers(client),
+            packet: reply,
+        };
+        let passes = passes.undamaged();
+        self.pipelines[Direction::Down as usize].arrivals(
+            sent,
+            passes,
+            &Deliveries::one(reply.at),
+            copy,
+            stream,
+        )
+    }
+
+    /// A request that came up has no reply after all.
+    pub fn lost(&mut self, client: SocketAddr) {
+        if let Some(state) = self.clients.known(client) {
+            state.lost_in_a_row += 1;
+        }
+    }
+
     /// Clients seen so far; one that returned after it was removed counts again.
     pub fn clients(&self) -> u64 {
         self.clients.seen()
     }
+}
+
+/// Bytes in front of a payload to or from an address.
+fn headers(client: SocketAddr) -> usize {
+    if client.ip().to_canonical().is_ipv4() { HEADERS_V4 } else { HEADERS_V6 }
 }
 
 impl<'a> Client<'a> {
@@ -220,8 +345,9 @@ impl<'a> Client<'a> {
 
     /// The same, with what happens to its bytes.
     pub fn carry(&mut self, direction: Direction, packet: Packet) -> (Deliveries, Damage) {
+        *self.latest = packet.at;
         let number = self.next(direction);
-        self.pass(direction, number, &Deliveries::one(packet.at), packet.len)
+        self.pass(self.transmission(direction, number, packet))
     }
 
     /// Sends the client's next request up, and a reply of the length of what arrives down for each copy of it.
@@ -232,24 +358,50 @@ impl<'a> Client<'a> {
     /// Sends the client's next request up, and a reply down for each copy that arrives. A reply has the number of its
     /// request, and the loss of the way down is decided for lost requests too, so what the way up does moves no draw of
     /// later replies. `reply_len` gives its length from what happened to the request and how many before it were lost; it
-    /// is asked only if that decides anything.
+    /// is asked only if that decides anything. Where requests can overtake each other on the way up and their order matters on the
+    /// way down, the rest of that is left to [`Link::reply`].
     pub fn round_trip_with(&mut self, request: Packet, reply_len: impl FnOnce(Damage, u64) -> usize) -> Fate {
+        *self.latest = request.at;
         let number = self.next(Direction::Up);
-        let (mut deliveries, up) =
-            self.pass(Direction::Up, number, &Deliveries::one(request.at), request.len);
-        let (lost_before, mut down) = (*self.lost_in_a_row, Damage::NONE);
-        let way_down = &self.pipelines[Direction::Down as usize];
+        let (mut deliveries, up) = self.pass(self.transmission(Direction::Up, number, request));
+        let (lost_before, mut down, mut way_down) = (*self.lost_in_a_row, Damage::NONE, None);
+        let mut sent = self.transmission(Direction::Down, number, request);
+        let (pipeline, stream) =
+            (&self.pipelines[Direction::Down as usize], &mut self.streams[Direction::Down as usize]);
         if deliveries.is_empty() {
-            way_down.pass_over(
-                &self.transmission(Direction::Down, number, request),
-                &mut self.streams[Direction::Down as usize],
-            );
-        } else if !way_down.is_none() {
-            let len = if way_down.asks_for_length() { reply_len(up, lost_before) } else { request.len };
-            (deliveries, down) = self.pass(Direction::Down, number, &deliveries, len);
+            pipeline.pass_over(&sent, stream);
+        } else if !pipeline.is_none() {
+            sent.packet.at = deliveries[0].at;
+            if pipeline.asks_for_length() {
+                sent.packet.len = reply_len(up, lost_before);
+            }
+            match pipeline.admit(&sent, stream) {
+                Err(reason) => deliveries = Deliveries::dropped(reason),
+                Ok(passes) => {
+                    down = passes.damage;
+                    if self.is_in_two_steps {
+                        way_down = Some(WayDown { drawn: self.drawn, number, passes });
+                    } else {
+                        deliveries = pipeline.arrivals(sent, passes, &deliveries, 0, stream);
+                    }
+                }
+            }
         }
         *self.lost_in_a_row = if deliveries.is_empty() { lost_before + 1 } else { 0 };
-        Fate { client: self.index, number, deliveries, up, down, lost_before }
+        Fate { client: self.index, number, deliveries, up, down, way_down, lost_before }
+    }
+
+    /// Refuses the client's next request, as too many wait, unless it is lost on its way up.
+    pub fn refuse(&mut self, request: Packet) -> Fate {
+        let number = self.next(Direction::Up);
+        let [up, down] = [Direction::Up, Direction::Down].map(|way| self.transmission(way, number, request));
+        let admitted = self.pipelines[0].admit(&up, &mut self.streams[0]);
+        self.pipelines[1].pass_over(&down, &mut self.streams[1]);
+        let deliveries = Deliveries::dropped(admitted.err().unwrap_or(Reason::Full));
+        let lost_before = *self.lost_in_a_row;
+        *self.lost_in_a_row += u64::from(admitted.is_err());
+        let (up, down) = (Damage::NONE, Damage::NONE);
+        Fate { client: self.index, number, deliveries, up, down, way_down: None, lost_before }
     }
 
     /// The number of the next packet.
@@ -264,30 +416,16 @@ impl<'a> Client<'a> {
         Transmission { seed, uniforms, direction, client, number, headers, packet }
     }
 
-    /// Sends a packet once or several times; returns what arrives when, and what happened to its bytes.
-    fn pass(
-        &mut self,
-        direction: Direction,
-        number: u64,
-        times: &Deliveries,
-        len: usize,
-    ) -> (Deliveries, Damage) {
-        let at = times.first().map_or(0, |first| first.at);
-        let mut sent = self.transmission(direction, number, Packet { at, len });
-        let (pipeline, stream) = (&self.pipelines[direction as usize], &mut self.streams[direction as usize]);
-        let passes = match pipeline.admit(&sent, stream) {
-            Ok(passes) => passes,
-            Err(reason) => return (Deliveries::dropped(reason), Damage::NONE),
-        };
-        let (mut deliveries, mut copy) = (Deliveries::dropped(Reason::None), 0);
-        for time in &**times {
-            sent.packet.at = time.at;
-            for _ in 0..=passes.copies {
-                deliveries.add(pipeline.arrival(&sent, passes, copy, stream));
-                copy += 1;
+    /// Sends a packet; returns what arrives when, and what happened to its bytes.
+    fn pass(&mut self, sent: Transmission<'_>) -> (Deliveries, Damage) {
+        let direction = sent.direction as usize;
+        let (pipeline, stream) = (&self.pipelines[direction], &mut self.streams[direction]);
+        match pipeline.admit(&sent, stream) {
+            Ok(passes) => {
+                (pipeline.arrivals(sent, passes, &Deliveries::one(sent.packet.at), 0, stream), passes.damage)
             }
+            Err(reason) => (Deliveries::dropped(reason), Damage::NONE),
         }
-        (deliveries, passes.damage)
     }
 }
 

@@ -51,6 +51,16 @@ impl<T> DelayQueue<T> {
         self.pushed += 1;
     }
 
+    /// How many more values it has room for, and how many bytes more.
+    pub fn room(&self) -> (usize, usize) {
+        (self.most.saturating_sub(self.heap.len()), self.most_bytes.saturating_sub(self.bytes))
+    }
+
+    /// Bytes of the values, as they were said.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Bytes that it takes to hold twice as many.
     pub fn bytes_to_grow(&self) -> usize {
         2 * self.heap.len() * size_of::<Waiting<T>>()

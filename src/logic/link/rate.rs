@@ -64,6 +64,21 @@ impl Rate {
     }
 }
 
+impl Backlog {
+    /// Forgets the datagrams that have left.
+    pub(super) fn forget(&mut self, now: Nanos) {
+        let left = self.leave.partition_point(|leave| *leave <= now);
+        self.leave.drain(..left);
+        self.leave.shrink_to_fit();
+    }
+
+    /// Datagrams that there is memory for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.leave.capacity()
+    }
+}
+
 impl Default for Queue {
     fn default() -> Self {
         Self::Bytes(64 << 10)

@@ -128,6 +128,21 @@ fn clients_and_packets_are_numbered() {
 }
 
 #[test]
+fn a_queue_frees_the_memory_of_clients_that_come_no_more() {
+    let up = "rate=1Mbit/s; queue=1000".parse().unwrap();
+    let mut link = Link::new(LinkPlan { up, ..plan("0", "0", 1) });
+    for port in 0..70 {
+        // A second each, until the next one comes.
+        let at = Nanos::from(port) * 1_000_000_000;
+        let passed = (0..1_000)
+            .filter(|_| !link.transmit(Direction::Up, client(port), Packet { at, len: 97 }).is_empty());
+        assert_eq!(passed.count(), 1_000);
+    }
+    let kept: usize = link.clients.each().map(|state| state.streams[0].queue_capacity()).sum();
+    assert!(kept < 7_000, "{kept}");
+}
+
+#[test]
 fn a_shared_link_does_not_care_who_sends() {
     let shared = LinkPlan { scope: Some(Scope::Shared), ..plan("30%", "exponential:5ms", 3) };
     let (mut one, mut many) = (Link::new(shared.clone()), Link::new(shared));

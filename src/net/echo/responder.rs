@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Event;
-use crate::logic::echo::{Hops, Log, LogEntry, Reply, Responder, Row};
+use crate::logic::echo::{Arriving, Hops, Log, LogEntry, Reply, Responder, Row};
 use crate::logic::link::{Fate, Link, Packet, Reason};
-use crate::logic::{Arrival, Moment};
+use crate::logic::random::Direction;
+use crate::logic::{Arrival, Moment, Nanos};
 use crate::net::datagram::{Datagram, Reports, unmapped};
 use crate::net::send_queue::Route;
 use crate::net::server::{Decide, Outgoing};
@@ -20,9 +21,21 @@ pub(in crate::net) struct LinkState {
     pub(super) link: Link,
     pub(super) log: Log,
     pub(super) reply: Reply,
+    /// How many replies more may wait, and how many bytes, of the thread that decides.
+    pub(super) room: (usize, usize),
 }
 
-impl Decide for Responder {
+/// What one thread has: it writes replies, and keeps those on which the link decides later.
+#[derive(Debug)]
+pub(in crate::net) struct Replying {
+    pub(super) responder: Responder,
+    pub(super) arriving: Arriving<Waiting>,
+}
+
+/// A reply, its row, and where it goes, unless it is to go nowhere.
+type Waiting = (Option<Route<()>>, Vec<u8>, Option<LogEntry>);
+
+impl Decide for Replying {
     type Sockets = Arc<Socket>;
     type Shared = LinkState;
     type Decision = (Fate, Option<LogEntry>);
@@ -32,20 +45,30 @@ impl Decide for Responder {
     const REPORTS: Reports = Reports { ttl: true, tos: false, timestamp: false };
 
     fn decide<'a>(
-        LinkState { link, log, reply }: &mut LinkState,
+        LinkState { link, log, reply, room }: &mut LinkState,
         (): (),
         received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
         decisions: &mut Vec<Self::Decision>,
     ) {
         let mut received = received.peekable();
+        let can_delay = link.can_delay();
+        let most = link.most_copies(Direction::Up) * link.most_copies(Direction::Down);
         while let Some(source) = received.peek().map(|(first, _)| first.source) {
             let mut client = link.client(source);
             while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
                 let Moment { mono, wall } = arrival.at;
                 let request = Packet { at: mono, len: datagram.bytes.len() };
-                let fate = client.round_trip_with(request, |damage, lost| {
-                    reply.length(datagram.bytes, damage, &arrival, lost)
-                });
+                let longest = reply.longest(request.len);
+                let fate = if can_delay && (most > room.0 || most * longest > room.1) {
+                    client.refuse(request)
+                } else {
+                    let length = |damage, lost| reply.length(datagram.bytes, damage, &arrival, lost);
+                    client.round_trip_with(request, length)
+                };
+                if can_delay {
+                    let waiting = if fate.way_down.is_some() { most } else { fate.deliveries.len() };
+                    *room = (room.0.saturating_sub(waiting), room.1.saturating_sub(waiting * longest));
+                }
                 let entry = log.push(mono, wall, unmapped(source), datagram.bytes, &fate);
                 decisions.push((fate, entry));
             }
@@ -67,29 +90,78 @@ impl Decide for Responder {
         (fate, entry): &Self::Decision,
         out: &mut Outgoing<'_, (), Option<LogEntry>>,
     ) {
-        self.received(fate, arrival.at.mono);
-        let hops = match self.hops(datagram.bytes, datagram.ttl) {
+        let Self { responder, arriving } = self;
+        responder.received(fate, arrival.at.mono);
+        let hops = match responder.hops(datagram.bytes, datagram.ttl) {
             // The reply would be the next request, for ever.
             _ if socket.is_own(datagram.source) => Hops::Spent,
             hops => hops,
         };
         let most = if let Hops::Most(most) = hops { Some(most) } else { None };
         let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo, hops: most };
+        if fate.way_down.is_some() {
+            let Event { row, message } = Self::event(datagram, arrival, &(*fate, *entry));
+            let message = out.is_followed.then_some(message);
+            return arriving.hold(datagram.source, fate, row, *entry, message, || {
+                let mut reply = Vec::new();
+                responder.write(fate, arrival, datagram.bytes, &mut reply);
+                let route = if hops == Hops::Spent { None } else { Some(route) };
+                (reply.len(), (route, reply, *entry))
+            });
+        }
         for delivery in &*fate.deliveries {
             if hops == Hops::Spent {
                 out.refuse(*entry);
                 continue;
             }
-            out.push(delivery.at, route, *entry, |out| self.write(fate, arrival, datagram.bytes, out));
+            out.push(delivery.at, route, *entry, |out| responder.write(fate, arrival, datagram.bytes, out));
         }
     }
 
+    fn prepare(&self, LinkState { link, room, .. }: &mut LinkState, (replies, bytes): (usize, usize)) {
+        let most = link.most_copies(Direction::Down);
+        let (coming, bytes_coming) = (self.arriving.len(), self.arriving.bytes());
+        *room = (replies.saturating_sub(most * coming), bytes.saturating_sub(most * bytes_coming));
+    }
+
+    fn next_due(&self) -> Option<Nanos> {
+        self.arriving.next_due()
+    }
+
+    fn settle(
+        &mut self,
+        LinkState { link, log, .. }: &mut LinkState,
+        now: Nanos,
+        out: &mut Outgoing<'_, (), Option<LogEntry>>,
+        events: &mut Vec<Event>,
+    ) {
+        while let Some((deliveries, (route, reply, entry), decided)) = self.arriving.settle(link, now) {
+            for delivery in &*deliveries {
+                match route {
+                    Some(route) => out.push(delivery.at, route, entry, |out| out.extend_from_slice(&reply)),
+                    None => out.refuse(entry),
+                }
+            }
+            if let Some(decided) = decided {
+                self.responder.decided(&decided);
+                if let Some(entry) = decided.entry {
+                    log.decided(entry, decided.row);
+                }
+                events.extend(decided.message.map(|message| Event { row: decided.row, message }));
+            }
+        }
+    }
+
+    fn is_final((fate, _): &Self::Decision) -> bool {
+        fate.way_down.is_none()
+    }
+
     fn sent(&mut self, count: u64) {
-        self.answered(count);
+        self.responder.answered(count);
     }
 
     fn failed(&mut self, LinkState { log, .. }: &mut LinkState, entry: Option<LogEntry>, reason: Reason) {
-        Responder::failed(self);
+        self.responder.failed();
         if let Some(entry) = entry {
             log.failed(entry, reason);
         }
