@@ -127,10 +127,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
     wheel = [
         Check("format of Rust", ["cargo fmt --check"]),
         Check(
-            "wheel, with the files that belong in it",
+            "wheel, with the files that belong in it and metadata for an index",
             [
                 f"rm -rf build/tested {REPORTS}",
                 f"{MATURIN} build {TESTED} {BUILD} --out build/tested",
+                f"{BIN}/python tools/metadata.py build/tested --check",
                 f"{BIN}/python tools/wheel.py build/tested",
             ],
         ),
@@ -205,6 +206,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 [
                     "rm -rf build/release",
                     f"{MATURIN} build --release {BUILD} --out build/release",
+                    f"{BIN}/python tools/metadata.py build/release --check",
                     f"{BIN}/python tools/wheel.py build/release --small",
                 ],
             ),

@@ -18,19 +18,20 @@ from pathlib import Path
 import records
 import reference
 import udpping
+from metadata import HOME, LINK
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
 ABOUT = ("CHANGELOG.md", "CONTRIBUTING.md", "DESIGN.md", "SECURITY.md")
 """Pages beside README.md, which is the first one."""
 SECTION = re.compile(r"^## (.+)\n((?:(?!## ).*\n)*)", re.MULTILINE)
-LINK = re.compile(r"(!?)\[((?:[^\]\[]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 SETTINGS = {
     "project": "udpping",
     "copyright": "MIT or Apache-2.0",
     "release": udpping.__version__,
     "extensions": ["myst_nb", "sphinx_copybutton"],
+    "html_baseurl": HOME,
     "html_theme": "furo",
     "html_title": f"udpping {udpping.__version__}",
     "html_copy_source": False,
@@ -58,6 +59,7 @@ def main(site: Path) -> int:
         status=None, freshenv=True, warningiserror=True, keep_going=True,
     )  # fmt: skip
     app.build()
+    shutil.copy(ROOT / "docs/picture.svg", site / "docs")  # where the description of the package has it
     (site / "records.schema.json").write_text(json.dumps(records.schema(), indent=2), encoding="utf-8")
     print(f"NB: the site is {site / 'index.html'}, of {len(list(site.rglob('*.html')))} pages")
     return app.statuscode
@@ -86,6 +88,8 @@ def front(written: list[str]) -> str:
     """Return the first page: the README, and the navigation that docs/index.md lists."""
     lists = dict(SECTION.findall((ROOT / "docs/index.md").read_text(encoding="utf-8")))
     parts = [(ROOT / "README.md").read_text(encoding="utf-8")]
+    if HOME:
+        parts.append(f"## Cite\n\nudpping {udpping.__version__}. <{HOME}>")
     for title, text in lists.items():
         entries = [f"/docs/{target}" for _, _, target in LINK.findall(text)]
         if title == "Reference":

@@ -81,7 +81,7 @@ if [ "$goal" = dev ]; then install dev "check"; else install build "build"; fi
 
 # --- The wheel: built and installed again only when something in it changed ---
 
-sources="src python Cargo.toml Cargo.lock pyproject.toml README.md LICENSE manuals"
+sources="src python Cargo.toml Cargo.lock pyproject.toml README.md LICENSE manuals tools/metadata.py"
 if [ "$goal" = wheel ]; then
     # shellcheck disable=SC2086 # the list is meant to be split
     if [ ! -e .venv/.wheel ] || [ -n "$(find $sources -newer .venv/.wheel)" ]; then
@@ -89,6 +89,7 @@ if [ "$goal" = wheel ]; then
         touch .venv/.building
         rm -rf dist
         .venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out dist
+        .venv/bin/python tools/metadata.py dist
         .venv/bin/python -m pip install --quiet --no-index --find-links dist --no-deps --force-reinstall udpping
         mv .venv/.building .venv/.wheel
     fi

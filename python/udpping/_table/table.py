@@ -146,7 +146,7 @@ class Table(PublicNames, Generic[RowT_co]):
         return to_pandas(self._core)
 
     def to_polars(self) -> "pl.DataFrame":
-        """Make a polars frame. Needs polars from 1.3; ImportError without it."""
+        """Make a polars frame. Needs polars from 1.33; ImportError without it."""
         import polars as pl
 
         return pl.DataFrame(self)
