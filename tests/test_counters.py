@@ -10,7 +10,11 @@ import udpping
 from udpping import _core
 
 METRICS = _core.counter_metrics()
-CLASSES = [("server", udpping.Counters), ("monitor", udpping.MonitorCounters)]
+CLASSES = [
+    ("server", udpping.Counters),
+    ("relay", udpping.WayCounters),
+    ("monitor", udpping.MonitorCounters),
+]
 
 
 @pytest.mark.parametrize(("service", "face"), CLASSES)
@@ -49,8 +53,9 @@ def test_properties_of_a_heartbeat_are_those_of_the_core() -> None:
 
 
 def test_what_is_counted_is_what_is_declared() -> None:
-    with udpping.Server(port=0) as server, udpping.Monitor(port=0) as monitor:
+    with udpping.Server(port=0) as server, udpping.Monitor(port=0) as monitor, udpping.Relay(server) as relay:
         found = {"server": list(server.counters.as_dict()), "monitor": list(monitor.counters.as_dict())}
+        found["relay"] = list(relay.counters.up.as_dict())
     assert found["monitor"].pop() == "unkept"
     for service, names in found.items():
         assert names == [name for name, *_ in METRICS[service]]
@@ -65,6 +70,7 @@ def test_kinds_and_units() -> None:
     }
     assert gauges == {
         ("server", "waiting"),
+        ("relay", "waiting"),
         ("monitor", "clients"),
         ("monitor", "outage"),
         ("monitor", "isolated"),

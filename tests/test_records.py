@@ -81,6 +81,7 @@ def test_every_record_of_every_command_is_what_the_schema_says(
         demo(seen)
         ping(seen, place, deaf)
         server(seen, start, tmp_path)
+        relay(seen, start, place)
         monitor(seen, start, tmp_path)
         heartbeat(seen, start, tmp_path)
         doctor(seen, place, deaf)
@@ -93,6 +94,7 @@ def errors(seen: Seen, place: str, folder: Path) -> None:
     wrong: dict[str, list[str | Path]] = {
         "demo": ["--loss", "2"],
         "server": ["--loss", "2"],
+        "relay": ["--to", place, "--loss", "2"],
         "ping": [place, "--size", "1"],
         "heartbeat": [place, "--key", folder / "nowhere"],
         "monitor": ["--key", folder / "nowhere"],
@@ -128,6 +130,13 @@ def server(seen: Seen, start: Start, folder: Path) -> None:
     process.send_signal(signal.SIGHUP)
     seen.until(process, "server", "problem")
     seen.end(process, "server")
+
+
+def relay(seen: Seen, start: Start, place: str) -> None:
+    process = start("-m", "udpping", "relay", "--to", place, "--json")
+    client = seen.until(process, "relay", "start")["client"]
+    assert call("ping", client, "-c", 1).returncode == 0
+    seen.end(process, "relay")
 
 
 def monitor(seen: Seen, start: Start, folder: Path) -> None:

@@ -44,7 +44,10 @@ VALUES: dict[str, tuple[str, ...]] = {
 
 
 def key(annotation: str, meaning: str, values: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Write the definition of one key."""
+    """Write the definition of one key; a class of the package is an object of its own keys."""
+    if annotation not in TYPES and hasattr(udpping, annotation):
+        keys = of(getattr(udpping, annotation))
+        return key("dict", meaning) | {"properties": keys, "required": list(keys)}
     types = [TYPES[part] for part in annotation.split(" | ")]
     made: dict[str, Any] = {"description": " ".join(inspect.cleandoc(meaning).split())}
     made["type"] = types[0] if len(types) == 1 else types
@@ -148,6 +151,15 @@ RECORDS: dict[tuple[str, str], Keys] = {
         "log": key("str", "Path of the log."),
         "datagrams": key("int", "Datagrams that are not in it."),
     },
+    ("relay", "start"): {
+        **BOUND,
+        "target": key("str", "IP address and port to which datagrams of clients go."),
+        "up": key("str", "What the link does to datagrams towards the target."),
+        "down": key("str", "What the link does to datagrams towards clients."),
+        "seed": key("int", "Seed that repeats losses and delays."),
+        "client": key("str", "IP address and port for clients on this machine."),
+    },
+    ("relay", "counters"): of(udpping.RelayCounters),
     ("server monitor heartbeat", "problem"): MESSAGE,
     ("monitor", "start"): {
         **BOUND,

@@ -6,9 +6,10 @@
 >>> run.summary.sent, run.summary.received, run.summary.lost
 (4, 2, 2)
 
-`Server` answers datagrams and loses or delays some on purpose. `ping`, `Pinger` and `ping_many` measure round
-trips and losses; `aio` has the same for asyncio and `sim` in virtual time. `loss` and `delay` hold the models
-a server can follow, and `fit` finds those of a measured path; a `Link` is all that a path does.
+`Server` answers datagrams and loses or delays some on purpose; a `Relay` does so between any two programs.
+`ping`, `Pinger` and `ping_many` measure round trips and losses; `aio` has the same for asyncio and `sim` in
+virtual time. `loss` and `delay` hold the models a server can follow, and `fit` finds those of a measured
+path; a `Link` is all that a path does.
 `Heartbeat` says that a program is alive, and `compare_detectors` shows how the failure detectors of `detect`
 do on a path. `stats` turns a run, or any
 table of pings, into numbers with a standard behind each; `theory` says what chance does to pings, exactly.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from udpping._services.heartbeat import Heartbeat
     from udpping._services.monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._services.ping import Pinger, ping, ping_many
+    from udpping._services.relay import Relay, RelayCounters, WayCounters
     from udpping._services.server import Counters, Log, Server
     from udpping._table.table import Table
     from udpping.errors import (
@@ -75,6 +77,8 @@ __all__ = [
     "Peers",
     "Pinger",
     "PortBusyError",
+    "Relay",
+    "RelayCounters",
     "Row",
     "Run",
     "Segment",
@@ -85,6 +89,7 @@ __all__ = [
     "Table",
     "Target",
     "UdppingError",
+    "WayCounters",
     "__version__",
     "aio",
     "compare",
@@ -126,6 +131,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_results.rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_services.server"),
+        **dict.fromkeys(("Relay", "RelayCounters", "WayCounters"), "_services.relay"),
         "Table": "_table.table",
         "Target": "_args.targets",
         **dict.fromkeys(

@@ -14,6 +14,7 @@ pub mod ping;
 pub mod random;
 pub mod record;
 pub mod reflector;
+pub mod relay;
 mod special;
 pub mod stats;
 pub mod text;

@@ -21,6 +21,8 @@ pub(super) struct Transmit<'a> {
     pub(super) pktinfo: Option<PktInfo>,
     /// How many hops it may take, if not as many as others.
     pub(super) hops: Option<u8>,
+    /// Its type of service or traffic class, if not that of others.
+    pub(super) tos: Option<u8>,
     /// The length of each datagram of a batch but the last, which may be shorter.
     pub(super) segment_size: Option<u16>,
 }

@@ -65,13 +65,24 @@ pub(super) struct Registration {
 impl Registration {
     /// Registers the socket under a unique key.
     pub(super) fn new(socket: Socket, poller: &Arc<Poller>, key: u64) -> io::Result<Self> {
-        let socket = Arc::new(socket);
+        Self::of(Arc::new(socket), poller, key)
+    }
+
+    /// The same for a socket that others have too.
+    pub(super) fn of(socket: Arc<Socket>, poller: &Arc<Poller>, key: u64) -> io::Result<Self> {
         match &**poller {
             #[cfg(target_os = "linux")]
             Poller::Epoll(list) => list.add(&*socket, key)?,
             Poller::Poll(sockets) => drop(lock(sockets).insert(key, Arc::clone(&socket))),
         }
         Ok(Self { socket, poller: Arc::clone(poller), key })
+    }
+}
+
+impl Registration {
+    /// The socket, to ask it from another thread.
+    pub(super) fn shared(&self) -> Arc<Socket> {
+        Arc::clone(&self.socket)
     }
 }
 

@@ -12,7 +12,7 @@ use lru::LruCache;
 use rustix::fd::AsFd as _;
 
 use super::datagram::{PktInfo, Transmit};
-use super::socket::{Backend, Socket};
+use super::socket::{Backend, Socket, is_icmp_error};
 use super::sockets::Sockets;
 use super::sys;
 use super::wait;
@@ -36,6 +36,8 @@ pub(super) struct Route<K> {
     pub(super) pktinfo: Option<PktInfo>,
     /// How many hops the datagram may take, if not as many as others.
     pub(super) hops: Option<u8>,
+    /// Its type of service or traffic class, if not that of others.
+    pub(super) tos: Option<u8>,
 }
 
 /// Queued datagrams, each with a tag.
@@ -111,14 +113,15 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
     /// Sends all datagrams in order; `done` gets the tags and the result of each run of datagrams.
     ///
     /// If a send buffer is full, it waits once and sends again, but only if `is_patient`: no thread may block on a dead
-    /// link. The datagrams of a refused batch are sent one by one, so that each has a result of its own.
+    /// link. The datagrams of a refused batch are sent one by one, so that each has a result of its own. A send on a
+    /// connected socket may return the ICMP error of an earlier datagram: `done` gets it without tags.
     pub(super) fn send(
         &mut self,
         sockets: &impl Sockets<Key = K>,
         is_patient: impl Fn() -> bool,
         mut done: impl FnMut(&[T], io::Result<()>),
     ) {
-        let (mut at, mut waited) = (0, false);
+        let (mut at, mut waited, mut told) = (0, false, false);
         // Of a refused batch: the end of its tags, and the longest datagram of later batches if its length was the
         // reason.
         let mut refused = None;
@@ -135,12 +138,20 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
                     }
                     let end = self.batches.get(at + count).map_or(self.tags.len(), |batch| batch.first);
                     done(&self.tags[next.first..end], Ok(()));
-                    (at, waited) = (at + count, false);
+                    (at, waited, told) = (at + count, false, false);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited && is_patient() => {
                     waited = true;
                     // If the wait fails, the next send fails too.
                     let _ = sockets.get(next.route.socket).map(|socket| wait::writable(socket.as_fd()));
+                }
+                Err(error)
+                    if !told
+                        && is_icmp_error(&error)
+                        && sockets.get(next.route.socket).is_some_and(Socket::is_connected) =>
+                {
+                    told = true;
+                    done(&[], Err(error));
                 }
                 Err(error) if next.count > 1 => {
                     if error.raw_os_error().is_some_and(|errno| sys::GSO_ERRORS.contains(&errno)) {
@@ -150,7 +161,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
                 }
                 Err(error) => {
                     done(&self.tags[next.first..=next.first], Err(error));
-                    at += 1;
+                    (at, told) = (at + 1, false);
                 }
             }
         }
@@ -168,7 +179,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
             .map(|batch| batch.transmit(&self.bytes));
         #[cfg(target_os = "linux")]
         if let Some(sys) = &mut self.sys {
-            return sys.send(socket.as_fd(), transmits);
+            return sys.send(socket.as_fd(), !socket.is_connected(), transmits);
         }
         let Some(Transmit { contents, destination, pktinfo, .. }) = transmits.next() else { return Ok(0) };
         socket.send_now(contents, destination, pktinfo).map(|()| 1)
@@ -191,6 +202,7 @@ impl<K: Copy + Eq> GsoBatch<K> {
             destination: self.route.destination,
             pktinfo: self.route.pktinfo,
             hops: self.route.hops,
+            tos: self.route.tos,
             segment_size: if self.count > 1 { u16::try_from(self.segment_size).ok() } else { None },
         }
     }
@@ -233,7 +245,7 @@ mod tests {
     }
 
     fn put(queue: &mut SendQueue<(), usize>, to: SocketAddr, tag: usize, bytes: &[u8]) {
-        let route = Route { socket: (), destination: to, pktinfo: None, hops: None };
+        let route = Route { socket: (), destination: to, pktinfo: None, hops: None, tos: None };
         queue.push(route, tag, |out| out.extend_from_slice(bytes));
     }
 

@@ -16,7 +16,7 @@ use super::clock::{Clock, wall_ns};
 use super::datagram::{Datagram, Reports};
 use super::event_queue::lock;
 use super::send_queue::{Route, SendQueue};
-use super::socket::{Backend, RecvBatch, is_transient};
+use super::socket::{Backend, RecvBatch, is_icmp_error, is_transient};
 use super::sockets::Sockets;
 use super::wait::{self, Bell, Waker};
 use super::worker::Shared;
@@ -40,6 +40,8 @@ pub(super) trait Decide: Send {
 
     /// What it reads of an [`Arrival`] beside its time. A socket that it opens later needs the same.
     const REPORTS: Reports = Reports { ttl: false, tos: false, timestamp: false };
+    /// Whether it has something to do between receives.
+    const TENDS: bool = false;
 
     /// Adds a decision on each of the datagrams that one of the sockets received.
     fn decide<'a>(
@@ -91,10 +93,26 @@ pub(super) trait Decide: Send {
     }
 
     /// Counts sent datagrams.
-    fn sent(&mut self, count: u64);
+    fn sent(&mut self, tags: &[Self::Tag]);
 
     /// Records that a datagram was not sent.
     fn failed(&mut self, shared: &mut Self::Shared, tag: Self::Tag, reason: Reason);
+
+    /// Counts an ICMP error about an earlier datagram.
+    fn unreachable(&mut self) {}
+
+    /// Does what is to be done between receives, such as to close sockets; returns when to do so again at the latest.
+    fn tend(
+        &mut self,
+        _server: &ServerState<Self>,
+        _sockets: &mut Self::Sockets,
+        _now: Nanos,
+    ) -> Option<Nanos>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// The key of a decider's sockets.
@@ -195,6 +213,11 @@ impl<D: Decide> ServerState<D> {
         self.followed.store(true, Ordering::Release);
     }
 
+    /// The time on the clock of arrivals.
+    pub(super) fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
     pub(super) fn shared(&self) -> MutexGuard<'_, D::Shared> {
         lock(&self.shared)
     }
@@ -281,8 +304,9 @@ impl<D: Decide> Work<'_, D> {
         let mut batch = RecvBatch::new(SLOTS, self.server.backend);
         let mut ready = Vec::new();
         while !self.is_over() {
+            let tend = self.tend();
             if ready.is_empty() {
-                let due = lock(self.state).next_due();
+                let due = [lock(self.state).next_due(), tend].into_iter().flatten().min();
                 let wait = due.map(|due| due - self.server.clock.now());
                 self.sockets.wait(bell, wait, &mut ready).map_err(Error::system("wait for datagrams"))?;
             }
@@ -300,6 +324,14 @@ impl<D: Decide> Work<'_, D> {
         Ok(())
     }
 
+    fn tend(&mut self) -> Option<Nanos> {
+        if !D::TENDS {
+            return None;
+        }
+        let mut state = lock(self.state);
+        state.decider.tend(self.server, &mut self.sockets, self.server.clock.now())
+    }
+
     /// Receives from a socket once; returns whether more may have arrived there.
     fn receive(&mut self, from: Key<D>, batch: &mut RecvBatch) -> Result<bool> {
         let Some(socket) = self.sockets.get(from) else { return Ok(false) };
@@ -310,8 +342,12 @@ impl<D: Decide> Work<'_, D> {
                 let now = self.decide(from, batch, &mut state);
                 self.carry_out(batch, now, &mut state);
             }
-            // An ICMP error about an earlier reply, whose client is gone.
-            Err(error) if is_transient(&error) => {}
+            // An ICMP error about an earlier datagram, such as a reply whose client is gone.
+            Err(error) if is_transient(&error) => {
+                if is_icmp_error(&error) {
+                    lock(self.state).decider.unreachable();
+                }
+            }
             Err(source) => return Err(Error::System { action: "receive", source }),
         }
         Ok(true)
@@ -420,7 +456,8 @@ impl<D: Decide> Work<'_, D> {
             sockets,
             || !shared.is_stopping(),
             |tags, result| match result {
-                Ok(()) => decider.sent(tags.len() as u64),
+                Ok(()) => decider.sent(tags),
+                Err(_) if tags.is_empty() => decider.unreachable(),
                 Err(_) => server.fail(decider, tags, Reason::Send),
             },
         );

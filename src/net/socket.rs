@@ -182,6 +182,21 @@ impl Socket {
         Ok(socket)
     }
 
+    /// A relay's socket for one client: connected to `target`, or at any port of this machine.
+    pub(super) fn onward(target: SocketAddr, connected: bool, backend: Backend) -> Result<Self> {
+        let reach = Error::at("reach", target);
+        let raw = open(target).map_err(Error::at("open a socket for", target))?;
+        if !connected {
+            let local = local(target, None)?;
+            raw.bind(&local.into()).map_err(Error::at("send from", local))?;
+        }
+        let mut socket = Self::finish(raw, backend).map_err(reach)?;
+        if connected {
+            socket.connect(target)?;
+        }
+        Ok(socket)
+    }
+
     /// Connects: the socket then receives from `target` alone, and sends a little faster.
     pub(super) fn connect(&mut self, target: SocketAddr) -> Result<()> {
         self.inner.connect(target).map_err(Error::at("reach", target))?;
@@ -224,6 +239,11 @@ impl Socket {
             refused.is_none_or(|error| error.kind() != io::ErrorKind::AddrNotAvailable)
         };
         ip == bound || bound.is_unspecified() && is_local()
+    }
+
+    /// Whether it sends to and receives from one address alone.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
     }
 
     /// Whether it also receives datagrams from addresses other than its target.

@@ -11,6 +11,7 @@ use crate::logic::link::LinkPlan;
 use crate::logic::memory::room_for_each;
 use crate::logic::ping::{SPINS, WAITS};
 use crate::logic::random::Seed;
+use crate::logic::relay::IDLES;
 use crate::logic::text::{HOUR, duration, duration_with_unit, expected};
 use crate::logic::{DAY, Invalid, Nanos};
 use crate::sim::monitor::LENGTHS;
@@ -80,12 +81,12 @@ pub(super) fn read_duration(text: &str, least: Nanos, most: Nanos, unit: bool) -
     }
 }
 
-/// The least and the most nanoseconds: to wait for replies, to linger, between heartbeats, to spin, of a delay, and of a
-/// simulation.
+/// The least and the most nanoseconds: to wait for replies, to linger, between heartbeats, to spin, of a delay, of a
+/// simulation, and of the silence after which a relay forgets a client.
 #[pyfunction]
 #[pyo3(signature = () -> "list[tuple[int, int]]")]
-pub(super) fn duration_ranges() -> [(Nanos, Nanos); 6] {
-    [WAITS, 0..=DAY, INTERVALS, SPINS, 0..=HOUR, LENGTHS].map(|range| (*range.start(), *range.end()))
+pub(super) fn duration_ranges() -> [(Nanos, Nanos); 7] {
+    [WAITS, 0..=DAY, INTERVALS, SPINS, 0..=HOUR, LENGTHS, IDLES].map(|range| (*range.start(), *range.end()))
 }
 
 /// Seconds as a duration; invalid ones are 0.

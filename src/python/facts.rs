@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::logic::counters::{Metric, Value};
-use crate::logic::{echo, heartbeat, monitor};
+use crate::logic::{echo, heartbeat, monitor, relay};
 
 /// A dict, or the exception that Python raised.
 pub(super) type Facts<'py> = PyResult<Bound<'py, PyDict>>;
@@ -33,7 +33,7 @@ pub(super) fn counts(py: Python<'_>, named: impl Iterator<Item = (&'static str, 
     Ok(counts)
 }
 
-/// The counters of a server, of a monitor and of a sender of heartbeats, in order: name, `counter` or `gauge`, unit,
+/// The counters of a server, of each direction of a relay, of a monitor and of a sender of heartbeats, in order: name, `counter` or `gauge`, unit,
 /// and a description.
 #[pyfunction]
 #[pyo3(signature = () -> "dict[str, list[tuple[str, str, str, str]]]")]
@@ -43,6 +43,7 @@ pub(super) fn counter_metrics(py: Python<'_>) -> Facts<'_> {
     };
     Ok(facts!(py,
         "server": rows(echo::Counters::METRICS),
+        "relay": rows(relay::Counters::METRICS),
         "monitor": rows(monitor::Counters::METRICS),
         "heartbeat": rows(heartbeat::Counters::METRICS),
     ))

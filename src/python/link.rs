@@ -8,7 +8,7 @@ use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyInt};
 
 use super::args::{link_plan, parse, seed_of, seed_to_python};
 use crate::logic::Nanos;
-use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet};
+use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet, Passage};
 use crate::logic::random::Direction;
 
 /// The canonical text of a loss model.
@@ -39,6 +39,12 @@ pub(super) fn check_link(text: &str) -> PyResult<String> {
 #[pyfunction]
 pub(super) fn mean_loss(text: &str) -> PyResult<Option<f64>> {
     parse::<Loss>(text).map(|loss| loss.mean_loss())
+}
+
+/// The share that a direction of a link loses in the long run, if it has one, and the nanoseconds of its mean delay.
+#[pyfunction]
+pub(super) fn link_means(text: &str) -> PyResult<(Option<f64>, Nanos)> {
+    parse::<Impairments>(text).map(|link| (link.loss.mean_loss(), link.delay.mean()))
 }
 
 /// The kind of a loss model, the exact share of datagrams that it loses in the long run, and the parameters of a
@@ -136,7 +142,7 @@ impl EndpointLink {
         let direction = if down { Direction::Down } else { Direction::Up };
         let peer = SocketAddr::new(host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
         let packet = Packet { at, len: datagram.len() };
-        let (deliveries, damage) = {
+        let Passage { deliveries, damage, .. } = {
             let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
             link.client(peer).carry(direction, packet)
         };

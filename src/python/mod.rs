@@ -17,6 +17,7 @@ mod log_file;
 mod lookup;
 mod monitor;
 mod ping;
+mod relay;
 mod samples;
 mod service;
 mod sim;
@@ -65,7 +66,8 @@ mod _core {
     use super::heartbeat::{HeartbeatSender, count_up, drain_heartbeats};
     #[pymodule_export]
     use super::link::{
-        EndpointLink, LinkStream, check_bernoulli, check_delay, check_link, check_loss, loss_model, mean_loss,
+        EndpointLink, LinkStream, check_bernoulli, check_delay, check_link, check_loss, link_means,
+        loss_model, mean_loss,
     };
     #[pymodule_export]
     use super::log_file::LogFile;
@@ -75,6 +77,8 @@ mod _core {
     use super::ping::{PingSession, ping_defaults};
     #[pymodule_export]
     use super::read_time;
+    #[pymodule_export]
+    use super::relay::UdpRelay;
     #[pymodule_export]
     use super::replace_file;
     #[pymodule_export]

@@ -22,7 +22,7 @@ class Delta(Protocol):
     def total_seconds(self) -> float: ...
 
 
-WAIT, LINGER, HEARTBEAT, SPIN, DELAY, SIMULATION = _core.duration_ranges()
+WAIT, LINGER, HEARTBEAT, SPIN, DELAY, SIMULATION, IDLE = _core.duration_ranges()
 """The least and the most nanoseconds of each."""
 ANY = 0, 100_000 * 86_400 * 10**9
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from udpping import _core
 
     Source: TypeAlias = _core.EchoServer | _core.HeartbeatMonitor | _core.PingSession
-    CoreT = TypeVar("CoreT", bound=_core.EchoServer | _core.HeartbeatMonitor | _core.HeartbeatSender)
-    BoundT = TypeVar("BoundT", bound=_core.EchoServer | _core.HeartbeatMonitor)
+    Bound: TypeAlias = _core.EchoServer | _core.UdpRelay | _core.HeartbeatMonitor
+    CoreT = TypeVar("CoreT", bound=Bound | _core.HeartbeatSender)
+    BoundT = TypeVar("BoundT", bound=Bound)
 else:
     # Reading bounds takes a millisecond.
     CoreT, BoundT = TypeVar("CoreT"), TypeVar("BoundT")
@@ -25,7 +26,7 @@ LOOK = 0.1
 """Seconds between two polls of a command."""
 
 
-def wait_for(core: "Source | _core.HeartbeatSender", seconds: float | None = None) -> bool:
+def wait_for(core: "Source | _core.UdpRelay | _core.HeartbeatSender", seconds: float | None = None) -> bool:
     """Wait until it ends, at most so many seconds; return whether it has."""
     from time import monotonic
 

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 COMMANDS = {
     "demo": "start a lossy server and ping it, in one process",
     "server": "answer UDP datagrams, and lose or delay some of them on purpose",
+    "relay": "pass UDP datagrams between two programs, and lose or delay some of them on purpose",
     "ping": "measure round-trip times and losses to a UDP server",
     "heartbeat": "send heartbeats: report that this machine, or a command, is alive",
     "monitor": "receive heartbeats: report which machines are alive or have stopped",
     "doctor": "find out why a UDP server does not answer",
     "lab": "write the programs of the networking course into a directory",
 }
-ANSWERING = {"server", "ping", "heartbeat", "monitor"}
+ANSWERING = {"server", "relay", "ping", "heartbeat", "monitor"}
 """They print a summary when they are asked for one."""
 
 

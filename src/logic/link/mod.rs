@@ -150,6 +150,19 @@ pub struct Fate {
     pub lost_before: u64,
 }
 
+/// What happens to a datagram on its way in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passage {
+    /// The client's index, in order of first appearance.
+    pub client: u32,
+    /// Its number in its stream, from 1.
+    pub number: u64,
+    /// When its copies arrive.
+    pub deliveries: Deliveries,
+    /// What happened to its bytes.
+    pub damage: Damage,
+}
+
 /// What [`Link::reply`] decides on a reply that was not lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WayDown {
@@ -268,6 +281,13 @@ impl Link {
         }
     }
 
+    /// Has a direction do something else from now on. The numbers of packets go on.
+    pub fn set(&mut self, direction: Direction, impairments: &Impairments) {
+        self.pipelines[direction as usize] = Pipeline::new(impairments);
+        self.most_copies[direction as usize] = impairments.most_copies();
+        self.is_in_two_steps = self.pipelines[0].can_reorder() && self.pipelines[1].minds_order();
+    }
+
     /// Sends a client's next datagram in one direction.
     pub fn transmit(&mut self, direction: Direction, client: SocketAddr, packet: Packet) -> Deliveries {
         self.client(client).transmit(direction, packet)
@@ -340,14 +360,15 @@ fn headers(client: SocketAddr) -> usize {
 impl<'a> Client<'a> {
     /// Sends the client's next datagram in one direction.
     pub fn transmit(&mut self, direction: Direction, packet: Packet) -> Deliveries {
-        self.carry(direction, packet).0
+        self.carry(direction, packet).deliveries
     }
 
-    /// The same, with what happens to its bytes.
-    pub fn carry(&mut self, direction: Direction, packet: Packet) -> (Deliveries, Damage) {
+    /// The same, with its number and what happens to its bytes.
+    pub fn carry(&mut self, direction: Direction, packet: Packet) -> Passage {
         *self.latest = packet.at;
         let number = self.next(direction);
-        self.pass(self.transmission(direction, number, packet))
+        let (deliveries, damage) = self.pass(self.transmission(direction, number, packet));
+        Passage { client: self.index, number, deliveries, damage }
     }
 
     /// Sends the client's next request up, and a reply of the length of what arrives down for each copy of it.

@@ -98,7 +98,13 @@ impl Decide for Replying {
             hops => hops,
         };
         let most = if let Hops::Most(most) = hops { Some(most) } else { None };
-        let route = Route { socket: (), destination: datagram.source, pktinfo: datagram.pktinfo, hops: most };
+        let route = Route {
+            socket: (),
+            destination: datagram.source,
+            pktinfo: datagram.pktinfo,
+            hops: most,
+            tos: None,
+        };
         if fate.way_down.is_some() {
             let Event { row, message } = Self::event(datagram, arrival, &(*fate, *entry));
             let message = out.is_followed.then_some(message);
@@ -156,8 +162,8 @@ impl Decide for Replying {
         fate.way_down.is_none()
     }
 
-    fn sent(&mut self, count: u64) {
-        self.responder.answered(count);
+    fn sent(&mut self, tags: &[Self::Tag]) {
+        self.responder.answered(tags.len() as u64);
     }
 
     fn failed(&mut self, LinkState { log, .. }: &mut LinkState, entry: Option<LogEntry>, reason: Reason) {

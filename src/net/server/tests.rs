@@ -65,7 +65,7 @@ impl Decide for Relay {
                 shared.client = datagram.source;
             }
             let destination = [shared.far, shared.client][from];
-            decisions.push(Route { socket: 1 - from, destination, pktinfo: None, hops: None });
+            decisions.push(Route { socket: 1 - from, destination, pktinfo: None, hops: None, tos: None });
         }
     }
 
@@ -86,8 +86,8 @@ impl Decide for Relay {
         out.push(arrival.at.mono, Route { socket: 2, ..*route }, tag, write);
     }
 
-    fn sent(&mut self, count: u64) {
-        assert!(count > 0);
+    fn sent(&mut self, tags: &[u8]) {
+        assert!(!tags.is_empty());
     }
 
     fn failed(&mut self, shared: &mut Relayed, tag: u8, reason: Reason) {

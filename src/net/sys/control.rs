@@ -217,6 +217,13 @@ impl Control {
         self.put(used, level, kind, i32::from(hops))
     }
 
+    /// Appends the control message for this type of service or traffic class.
+    pub(super) fn set_tos(&mut self, used: usize, tos: u8, ipv4: bool) -> usize {
+        let (level, kind) =
+            if ipv4 { (libc::IPPROTO_IP, libc::IP_TOS) } else { (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) };
+        self.put(used, level, kind, i32::from(tos))
+    }
+
     fn put<T: Copy>(&mut self, used: usize, level: i32, kind: i32, value: T) -> usize {
         let size = u32::try_from(size_of::<T>()).unwrap_or(0);
         // SAFETY: CMSG_SPACE, CMSG_LEN only compute.
@@ -224,7 +231,7 @@ impl Control {
         assert!(used.is_multiple_of(align_of::<libc::cmsghdr>()), "messages are padded to their alignment");
         assert!(
             used + space <= CONTROL,
-            "the control buffer holds a packet info, the hops and a segment size"
+            "the control buffer holds a packet info, the hops, the type of service and a segment size"
         );
         // SAFETY: within the buffer, as just checked.
         let message = unsafe { ptr::from_mut(self).byte_add(used) }.cast::<libc::cmsghdr>();

@@ -41,3 +41,17 @@ pub(in crate::net) fn open_files() -> (Option<u64>, Option<u64>) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     (limit.current, limit.maximum)
 }
+
+/// Raises the limit of open files as far as this process may; returns it. `None`: unlimited.
+#[cfg(unix)]
+pub(in crate::net) fn raise_open_files() -> Option<u64> {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if limit.current != limit.maximum {
+        let before = limit.current;
+        limit.current = limit.maximum;
+        if rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).is_err() {
+            return before;
+        }
+    }
+    limit.current
+}

@@ -34,9 +34,9 @@ pub(super) mod timestamping;
 pub(super) use directory::Directory;
 #[cfg(target_os = "linux")]
 pub(super) use epoll::Epoll;
-#[cfg(unix)]
-pub(super) use errno::open_files;
 pub(super) use errno::{GSO_ERRORS, ICMP_ERRORS, OWN_LIMIT, SYSTEM_LIMIT, TOO_LONG};
+#[cfg(unix)]
+pub(super) use errno::{open_files, raise_open_files};
 #[cfg(target_os = "linux")]
 pub(super) use interface::down_interfaces;
 pub(super) use poll::{wait_readable, wait_writable};

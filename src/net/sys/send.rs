@@ -54,12 +54,14 @@ impl SendBatch {
         }
     }
 
-    /// Sends packets in order, without waiting; returns how many were sent, possibly not all.
+    /// Sends packets in order, without waiting; returns how many were sent, possibly not all. They are `addressed` unless
+    /// the socket is connected: then the kernel need not look for the route of each.
     ///
     /// An error is that of the first packet; then none was sent.
     pub(in crate::net) fn send<'a>(
         &mut self,
         socket: BorrowedFd<'_>,
+        addressed: bool,
         transmits: impl Iterator<Item = Transmit<'a>>,
     ) -> io::Result<usize> {
         self.names.clear();
@@ -69,14 +71,17 @@ impl SendBatch {
             let used = transmit.pktinfo.map_or(0, |pktinfo| control.set_pktinfo(0, pktinfo));
             let ipv4 = transmit.destination.ip().to_canonical().is_ipv4();
             let used = transmit.hops.map_or(used, |hops| control.set_hops(used, hops, ipv4));
+            let used = transmit.tos.map_or(used, |tos| control.set_tos(used, tos, ipv4));
             self.used.push(transmit.segment_size.map_or(used, |size| control.set_segment_size(used, size)));
             vector(transmit.contents)
         }));
         let each = vectors.iter_mut().zip(&self.names).zip(&mut self.controls).zip(&self.used);
         let headers = self.headers.refill(each.map(|(((vector, name), control), used)| {
             let mut header = header(ptr::null_mut(), vector, control.0.as_mut_ptr(), *used);
-            header.msg_name = name.as_ptr().cast_mut().cast();
-            header.msg_namelen = name.len();
+            if addressed {
+                header.msg_name = name.as_ptr().cast_mut().cast();
+            }
+            header.msg_namelen = if addressed { name.len() } else { 0 };
             libc::mmsghdr { msg_hdr: header, msg_len: 0 }
         }));
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);

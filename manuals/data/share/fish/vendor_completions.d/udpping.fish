@@ -50,8 +50,8 @@ function _shtab_udpping_using
   test "$_shtab_udpping_cmdpath" = "$argv"
 end
 
-set -g _shtab_udpping_commands demo server ping heartbeat monitor doctor lab help
-set -g _shtab_udpping_opts_with_value --bind --boot --count --deadline --delay --detector --down --dscp --exec --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --log --loss --max-clients --misses --on --per-prefix --port --port-tries --profile --reply --schedule --scope --seed --size --spin --state --targets --timeout --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
+set -g _shtab_udpping_commands demo server relay ping heartbeat monitor doctor lab help
+set -g _shtab_udpping_opts_with_value --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --log --loss --max-clients --misses --mtu --on --per-prefix --port --port-tries --profile --queue --rate --reorder --reply --schedule --scope --seed --size --spin --state --targets --timeout --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
 
 complete -c udpping -e
 complete -c udpping -f
@@ -85,6 +85,29 @@ complete -c udpping -n '_shtab_udpping_using server' -l gso -d 'send replies to 
 complete -c udpping -n '_shtab_udpping_using server' -l log -xka "(__fish_complete_path (commandline -ct))" -d 'add a line for each datagram to FILE: JSON lines if its name ends in .json, .jsonl or .ndjson, else CSV'
 complete -c udpping -n '_shtab_udpping_using server' -s v -l verbose -d 'print a line for each datagram'
 complete -c udpping -n '_shtab_udpping_using server' -l profile -xka "book exercise java kurose multi notes report slides" -d 'answer and print as that server of the course'
+complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a relay -d 'pass UDP datagrams between two programs, and lose or delay some of them on purpose'
+complete -c udpping -n '_shtab_udpping_using relay' -s h -l help -d 'show this help message and exit'
+complete -c udpping -n '_shtab_udpping_using relay' -l json -d 'print one JSON object per line, for programs'
+complete -c udpping -n '_shtab_udpping_using relay' -l listen -x -d 'where clients send to; without an address it is this machine alone; 0 takes any free port (default: :0)'
+complete -c udpping -n '_shtab_udpping_using relay' -l to -x -d 'the target'
+complete -c udpping -n '_shtab_udpping_using relay' -l loss -x -d 'datagrams to drop'
+complete -c udpping -n '_shtab_udpping_using relay' -l delay -x -d 'how long each takes'
+complete -c udpping -n '_shtab_udpping_using relay' -l jitter -x -d 'how much longer they take, in their order'
+complete -c udpping -n '_shtab_udpping_using relay' -l reorder -x -d 'which are held back, and for how long: 5%,10ms'
+complete -c udpping -n '_shtab_udpping_using relay' -l duplicate -x -d 'which arrive twice: 1%; or more often: 1%,2'
+complete -c udpping -n '_shtab_udpping_using relay' -l corrupt -x -d 'in which a bit is flipped: 1%; or more bits: 1%,8'
+complete -c udpping -n '_shtab_udpping_using relay' -l truncate -x -d 'how many bytes are left: 64; or of some: 1%,64'
+complete -c udpping -n '_shtab_udpping_using relay' -l mtu -x -d 'bytes of the longest IP packet that passes'
+complete -c udpping -n '_shtab_udpping_using relay' -l rate -x -d 'how fast they are sent: 1Mbit/s'
+complete -c udpping -n '_shtab_udpping_using relay' -l queue -x -d 'what may wait for the rate: 64KiB, or a number of packets'
+complete -c udpping -n '_shtab_udpping_using relay' -l schedule -x -d 'when nothing passes: 10s-12s,every=60s'
+complete -c udpping -n '_shtab_udpping_using relay' -l first -x -d 'how many at the beginning of each client are left alone'
+complete -c udpping -n '_shtab_udpping_using relay' -l up -x -d 'what happens towards the target (default: nothing); several are one link'
+complete -c udpping -n '_shtab_udpping_using relay' -l down -x -d 'what happens towards clients, likewise'
+complete -c udpping -n '_shtab_udpping_using relay' -l link -x -d 'both ways: a known kind of path, or a TOML file with [up] and [down]'
+complete -c udpping -n '_shtab_udpping_using relay' -l seed -x -d 'repeat losses and delays: client by client, in the order in which clients come'
+complete -c udpping -n '_shtab_udpping_using relay' -l idle -x -d 'forget a client that was silent for so long (default: 5m)'
+complete -c udpping -n '_shtab_udpping_using relay' -l follow-port -d 'let replies come from another port of the target too, and send what follows there, as for TFTP'
 complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a ping -d 'measure round-trip times and losses to a UDP server'
 complete -c udpping -n '_shtab_udpping_using ping' -s h -l help -d 'show this help message and exit'
 complete -c udpping -n '_shtab_udpping_using ping' -l json -d 'print one JSON object per line, for programs'
@@ -164,4 +187,4 @@ complete -c udpping -n '_shtab_udpping_using lab' -l list -d 'explain each profi
 complete -c udpping -n '_shtab_udpping_using lab' -l force -d 'replace files that are there'
 complete -c udpping -n '_shtab_udpping_using lab; and test $_shtab_udpping_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory to write to; it is made if it is missing'
 complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a help -d 'print the options of a command'
-complete -c udpping -n '_shtab_udpping_using help; and test $_shtab_udpping_npos -eq 0' -ka "demo server ping heartbeat monitor doctor lab" -d command
+complete -c udpping -n '_shtab_udpping_using help; and test $_shtab_udpping_npos -eq 0' -ka "demo server relay ping heartbeat monitor doctor lab" -d command

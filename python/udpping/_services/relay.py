@@ -1,0 +1,282 @@
+"""`Relay`: a bad network between any two programs."""
+
+from udpping import _core
+from udpping._args import checks, durations
+from udpping._args.limits import DEFAULT_PORT
+from udpping._args.link import Link, link_text
+from udpping._args.public import PublicNames
+from udpping._args.targets import is_loopback, one_place
+from udpping._services.service import Listener
+from udpping._table.text import counted
+from udpping.errors import AmplificationWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from udpping._args.durations import Duration
+    from udpping._args.link import LinkLike
+    from udpping._args.targets import AnyTarget
+
+
+class WayCounters(PublicNames):
+    """What one direction of a relay has done so far. `None` stands for what the system does not tell.
+
+    `received` and `duplicated` together are the sum of `sent`, `dropped`, `queue_drops`, `errors` and
+    `waiting`.
+    """
+
+    received: int
+    """Datagrams that arrived."""
+    sent: int
+    """Datagrams that were sent on, further copies included."""
+    dropped: int
+    """Datagrams dropped on purpose: lost, longer than the mtu, or at a time at which nothing passes."""
+    delayed: int
+    """Datagrams that were held back on purpose."""
+    duplicated: int
+    """Further copies made on purpose."""
+    reordered: int
+    """Datagrams that leave before one that arrived earlier, on purpose."""
+    corrupted: int
+    """Datagrams that were changed or cut on purpose."""
+    queue_drops: int
+    """Datagrams that found the queue of the rate full."""
+    kernel_drops: int | None
+    """Datagrams that the kernel threw away because the relay did not keep up."""
+    errors: int
+    """Datagrams that could not be sent on: the system refused them, there was no room for them to wait or for
+    a new client, or they had gone in a circle.
+
+    At most 65,536 datagrams of 64 MiB together wait for their time.
+    """
+    waiting: int
+    """Datagrams that are held back now."""
+
+    def __init__(self, counts: "dict[str, int | None]") -> None:
+        self.__dict__.update(counts)
+
+    def as_dict(self) -> "dict[str, int | None]":
+        """Everything by name, ready for JSON."""
+        return dict(self.__dict__)
+
+    def __repr__(self) -> str:
+        always = f"{self.received:,} received, {self.sent:,} sent, {self.dropped:,} dropped on purpose"
+        others = {
+            "delayed": self.delayed,
+            "duplicated": self.duplicated,
+            "reordered": self.reordered,
+            "corrupted": self.corrupted,
+            "dropped by the queue": self.queue_drops,
+            "dropped by the kernel": self.kernel_drops,
+            "errors": self.errors,
+            "waiting": self.waiting,
+        }
+        return ", ".join([always, *(counted(count, name) for name, count in others.items() if count)])
+
+
+class RelayCounters(PublicNames):
+    """What a relay has done so far: a snapshot.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server, udpping.Relay(server, up="loss=pattern:.x") as relay:
+    ...     run = udpping.ping(relay, count=4, timeout=0.2, linger=0)
+    >>> relay.counters
+    up: 4 received, 2 sent, 2 dropped on purpose
+    down: 2 received, 2 sent, 0 dropped on purpose
+    >>> relay.counters.up.dropped, relay.counters.clients
+    (2, 1)
+    """
+
+    up: WayCounters
+    """From clients to the target."""
+    down: WayCounters
+    """From the target to clients."""
+    clients: int
+    """Clients known now, by address and port."""
+    refused: int
+    """Datagrams of clients for whom there was no room; they are among the errors of `up`."""
+    unreachable: int
+    """ICMP errors that came back from the target: mostly that nothing listens there."""
+    foreign: int
+    """Datagrams to a client's port from another address than the target's; they go nowhere."""
+
+    def __init__(self, counts: "tuple[dict[str, int | None], dict[str, int | None], dict[str, int]]") -> None:
+        up, down, whole = counts
+        self.__dict__.update(up=WayCounters(up), down=WayCounters(down), **whole)
+
+    def as_dict(self) -> "dict[str, object]":
+        """Everything by name, ready for JSON."""
+        return {**self.__dict__, "up": self.up.as_dict(), "down": self.down.as_dict()}
+
+    def __repr__(self) -> str:
+        others = {
+            "of clients without room": self.refused,
+            "refused by the target": self.unreachable,
+            "foreign": self.foreign,
+        }
+        more = ", ".join(counted(count, name) for name, count in others.items() if count)
+        return f"up: {self.up}\ndown: {self.down}" + (f"\n{more}" if more else "")
+
+
+class Relay(Listener["_core.UdpRelay"]):
+    """Passes datagrams between clients and a target, and loses, delays or changes some on purpose.
+
+    A client sends to the relay instead of the target, and its replies come back the same way: no program has
+    to be changed, and nothing needs root. It runs in the background between `start()` and `stop()`, or within
+    a `with` or an `async with` block. The port is taken when the relay is made and free again when it is
+    stopped. A stopped relay stays stopped, and tells its counters and settings.
+
+    * `to`: where datagrams of clients go: `"host:port"`, `(host, port)`, or a `Server` or another relay.
+    * `host`: the address to listen at, by default this machine's own only; `""` is every IPv4 interface,
+      `"::"` every interface of both versions.
+    * `port`: 0 to 65,535; 0, the default, takes any free one, and `.address` says which.
+    * `up`, `down`: all that happens to datagrams on their way to the target, and to those on their way back:
+      a `udpping.Link`, or its text (`"loss=5%; delay=40ms"`).
+    * `link`: what happens to datagrams in both directions, beside that.
+    * `seed`: with the same one, the first client of a relay has the losses and delays of the first client of
+      any other, and so on. Any whole number; `None` draws one, and `.seed` tells it.
+    * `idle`: how long a client may be silent before it is forgotten, 10 ms to 1 day, by default 5 minutes.
+    * `follow_port`: whether replies may also come from another port of the target, to which the client's next
+      datagrams then go, as TFTP needs it.
+    * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
+
+    Each client has a port of its own toward the target, so the target sees as many clients as there are.
+    Replies come from the target alone: what others send to such a port goes nowhere.
+
+    Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
+    port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
+    could make it send more than they did.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server:
+    ...     with udpping.Relay(server, up="loss=pattern:..x", down="delay=20ms", seed=1) as relay:
+    ...         run = udpping.ping(relay, count=3, timeout=0.3)
+    >>> run.summary.lost, relay.counters.up.dropped, relay.counters.down.delayed
+    (1, 1, 2)
+    >>> run.summary.rtt_min_ns > 20_000_000
+    True
+    """
+
+    def __init__(
+        self,
+        to: "AnyTarget",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        up: "LinkLike" = "",
+        down: "LinkLike" = "",
+        link: "LinkLike" = "",
+        seed: int | None = None,
+        idle: "Duration" = 300,
+        follow_port: bool = False,
+        port_tries: int = 1,
+    ) -> None:
+        both = link_text("link", link)
+        ways = {name: both_and(both, link_text(name, way)) for name, way in (("up", up), ("down", down))}
+        self._core = _core.UdpRelay(
+            one_place(to, None, "to", DEFAULT_PORT),
+            checks.text("host", host),
+            checks.whole("port", port),
+            **ways,
+            seed=None if seed is None else checks.any_whole("seed", seed),
+            idle=durations.nanos("idle", idle, durations.IDLE),
+            follow_port=checks.flag("follow_port", follow_port),
+            port_tries=checks.whole("port_tries", port_tries),
+        )
+        copying = [name for name in ways if "duplicate=" in getattr(self._core, name)]
+        if copying and not is_loopback(self.bound[0]):
+            import warnings
+
+            warnings.warn(
+                f"this relay may send more than it was sent ({', '.join(copying)} has duplicate), so"
+                f" strangers who reach {self.bound[0]} can make it send more than they do",
+                AmplificationWarning,
+                stacklevel=2,
+            )
+
+    def stop(self) -> None:
+        """Stop relaying and free the port. Datagrams still held back are not sent. May be called twice."""
+        self._core.stop()
+
+    def rebind(self) -> None:
+        """Give each client another port toward the target, as a NAT does that forgot them.
+
+        Replies to the old ports are gone.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server, udpping.Relay(server) as relay:
+        ...     with udpping.Pinger(relay, interval=0.2, count=2) as pinger:
+        ...         first = next(pinger)
+        ...         relay.rebind()
+        ...         second = next(pinger)
+        >>> server.counters.clients, relay.counters.clients
+        (2, 1)
+        """
+        self._core.rebind()
+
+    def block(self, seconds: "Duration") -> None:
+        """Let nothing pass for so long, from now on, up to 1 day; 0 ends it. What is on its way arrives.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server, udpping.Relay(server) as relay:
+        ...     relay.block("1h")
+        ...     lost = udpping.ping(relay, count=1, timeout=0.1, linger=0)
+        ...     relay.block(0)
+        ...     back = udpping.ping(relay, count=1, timeout=1)
+        >>> lost.summary.received, back.summary.received
+        (0, 1)
+        """
+        self._core.block(durations.nanos("seconds", seconds, durations.LINGER))
+
+    @property
+    def up(self) -> Link:
+        """What happens to datagrams on their way to the target; another one can be set while it runs.
+
+        >>> import udpping
+        >>> relay = udpping.Relay("127.0.0.1:9", up="loss=5%")
+        >>> relay.up = udpping.Link(str(relay.up), delay="10ms")
+        >>> relay.up, relay.down
+        (udpping.Link('loss=0.05; delay=10ms'), udpping.Link(''))
+        >>> relay.stop()
+        """
+        return Link(self._core.up)
+
+    @up.setter
+    def up(self, link: "LinkLike") -> None:
+        self._core.set(True, link_text("up", link))
+
+    @property
+    def down(self) -> Link:
+        """What happens to datagrams on their way back; another one can be set while it runs."""
+        return Link(self._core.down)
+
+    @down.setter
+    def down(self, link: "LinkLike") -> None:
+        self._core.set(False, link_text("down", link))
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """The host and port to which datagrams of clients go."""
+        return self._core.target
+
+    @property
+    def seed(self) -> int:
+        """The seed in force: the same one repeats the losses and delays of each client."""
+        return self._core.seed
+
+    @property
+    def counters(self) -> RelayCounters:
+        """What it has done so far; ask at any time, also when it has stopped."""
+        return RelayCounters(self._core.counters())
+
+    def _shown(self) -> str:
+        host, port = self.bound
+        state = "running" if self.running else "not running"
+        setup = f"up {str(self.up) or 'nothing'}, down {str(self.down) or 'nothing'}, seed {self.seed}"
+        return (
+            f"<udpping.Relay {host} port {port} to {self.target[0]} port {self.target[1]}, {setup}: {state}>"
+        )
+
+
+def both_and(both: str, way: str) -> str:
+    """Join what is said of both directions and what is said of one."""
+    return "; ".join(part for part in (both, way) if part)

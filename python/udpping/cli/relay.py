@@ -1,0 +1,231 @@
+"""`udpping relay`: pass datagrams between clients and a target until Ctrl-C, then print the counters."""
+
+import sys
+from time import sleep
+from warnings import catch_warnings
+
+from udpping import _core
+from udpping._args.limits import MAX_PORT
+from udpping._args.link import Link
+from udpping._args.path import KEYS, path
+from udpping._args.targets import is_loopback, parse_target, target_text
+from udpping._console import hosts, streams
+from udpping._console.options import Parser, any_whole
+from udpping._services.relay import Relay
+from udpping._services.service import LOOK
+from udpping.cli._end import ASKING, Noted, calling
+from udpping.cli._output import Report, command_parser
+from udpping.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+PURPOSE = """Pass UDP datagrams between clients and a target, and drop, delay or change some of them on
+purpose, until Ctrl-C. Clients send to this relay instead of the target, and get its replies from here.
+
+  udpping relay --listen :5300 --to 127.0.0.1:53 --loss 5% --delay 40ms
+
+--loss, --delay and the other options of a link say what happens in both directions; --up says it of the
+direction towards the target alone, and --down of that towards clients. udpping server --help says how each
+is written.
+
+LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
+truncate, mtu, rate, queue, schedule and first, such as
+  "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
+
+PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
+fiber, wifi, wifi-bad, satellite-leo and satellite-geo"""
+
+LINK_OPTIONS = {
+    "loss": "datagrams to drop",
+    "delay": "how long each takes",
+    "jitter": "how much longer they take, in their order",
+    "reorder": "which are held back, and for how long: 5%%,10ms",
+    "duplicate": "which arrive twice: 1%%; or more often: 1%%,2",
+    "corrupt": "in which a bit is flipped: 1%%; or more bits: 1%%,8",
+    "truncate": "how many bytes are left: 64; or of some: 1%%,64",
+    "mtu": "bytes of the longest IP packet that passes",
+    "rate": "how fast they are sent: 1Mbit/s",
+    "queue": "what may wait for the rate: 64KiB, or a number of packets",
+    "schedule": "when nothing passes: 10s-12s,every=60s",
+    "first": "how many at the beginning of each client are left alone",
+}
+
+
+def main(words: list[str]) -> int:
+    options = parser().parse_args(words)
+    report = Report(json=options.json, beside=True)
+    relay = bind(options)
+    asked = Noted(ASKING)
+    with calling(relay.stop):
+        relay.start()
+        announce(relay, report)
+        while relay.running:
+            sleep(LOOK)
+            if asked.take():
+                print_counters(relay, report)
+    relay.wait()
+    report.say()
+    print_counters(relay, report)
+    return 0
+
+
+def bind(options: "Namespace") -> Relay:
+    host, port = listen_address(options.listen)
+    ways = {"up": "", "down": ""}
+    if options.link is not None:
+        ways = {name: str(way) for name, way in path(options.link).items()}
+    said = {name: getattr(options, name) for name in LINK_OPTIONS}
+    both = [f"{name}={value}" for name, value in said.items() if value is not None]
+    for name, begin in ways.items():
+        try:
+            ways[name] = str(
+                Link("; ".join([part for part in (begin, *both) if part] + getattr(options, name)))
+            )
+        except ConfigError as error:
+            raise ConfigError(error_of(str(error), name, said)) from None
+    with catch_warnings(record=True) as warnings:
+        relay = Relay(
+            options.to,
+            host,
+            port,
+            up=ways["up"],
+            down=ways["down"],
+            seed=options.seed,
+            idle=options.idle,
+            follow_port=options.follow_port,
+        )
+    for warning in warnings:
+        streams.write(f"udpping relay: warning: {warning.message}", sys.stderr)
+    return relay
+
+
+def error_of(error: str, way: str, said: "dict[str, str | None]") -> str:
+    """Name the option that was typed."""
+    key, _, rest = error.partition(" ")
+    return error if said.get(key) is not None else f"--{way}: {key} {rest}"
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Read `:PORT`, `HOST`, `HOST:PORT` or `[IPv6]:PORT`; without a host it is loopback.
+
+    >>> from udpping.cli.relay import listen_address
+    >>> listen_address(":5300"), listen_address("0.0.0.0:5300"), listen_address("[::1]:0")
+    (('127.0.0.1', 5300), ('0.0.0.0', 5300), ('::1', 0))
+    """
+    host, colon, digits = text.rpartition(":")
+    if colon and digits == "0":
+        return host.removeprefix("[").removesuffix("]") or "127.0.0.1", 0
+    if colon and not host:
+        host, text = "127.0.0.1", f"127.0.0.1:{digits}"
+    try:
+        return parse_target(text, 0, "listen")
+    except ConfigError:
+        raise ConfigError(
+            f"listen {text!r} is not usable: expected :PORT (this machine alone), ADDRESS:PORT or"
+            f" [IPv6]:PORT, with a port from 0 to {MAX_PORT}"
+        ) from None
+
+
+def announce(relay: Relay, report: Report) -> None:
+    host, port = relay.bound
+    target, client = target_text(*relay.target), target_text(*relay.address)
+    up, down = str(relay.up), str(relay.down)
+    report.record(
+        "start", bound=host, port=port, target=target, up=up, down=down, seed=relay.seed, client=client
+    )
+    report.tell(f"{hosts.whereabouts(relay.bound)}, for {target}; {who(host)}")
+    report.tell(f"up, towards the target: {up or 'nothing happens'}")
+    report.tell(f"down, towards clients:  {down or 'nothing happens'}")
+    report.tell(round_trip(up, down))
+    report.tell(f"seed {relay.seed}")
+    report.say(f"clients send to:        {client}, instead of {target}")
+    report.tell("Ctrl-C ends it and prints the counters")
+
+
+def who(host: str) -> str:
+    """Say who can use a relay that listens there."""
+    if is_loopback(host):
+        return "programs on this machine can use it"
+    return "everybody who can reach this address can use it, and so send to the target"
+
+
+def round_trip(up: str, down: str) -> str:
+    """Say what a round trip meets.
+
+    >>> from udpping.cli.relay import round_trip
+    >>> round_trip("loss=5%; delay=40ms", "loss=5%; delay=40ms")
+    'lost are 5 % each way: 9.75 % of round trips; +80 ms'
+    >>> round_trip("loss=5%", "delay=uniform:0ms,20ms")
+    'lost are 5 % up and 0 % down: 5 % of round trips; +10 ms on average'
+    >>> round_trip("", "")
+    'nothing is lost or delayed'
+    """
+    (lost_up, delay_up), (lost_down, delay_down) = _core.link_means(up), _core.link_means(down)
+    parts: list[str] = []
+    if lost_up is None or lost_down is None:
+        parts.append("how many are lost depends on how many there are")
+    elif lost_up or lost_down:
+        each = (
+            f"{lost_up * 100:.4g} % each way"
+            if lost_up == lost_down
+            else f"{lost_up * 100:.4g} % up and {lost_down * 100:.4g} % down"
+        )
+        both = 1 - (1 - lost_up) * (1 - lost_down)
+        parts.append(f"lost are {each}: {both * 100:.4g} % of round trips")
+    if delay_up + delay_down:
+        fixed = all(":" not in Link(way).as_dict().get("delay", "") for way in (up, down))
+        parts.append(f"+{(delay_up + delay_down) / 1e6:.6g} ms" + ("" if fixed else " on average"))
+    return "; ".join(parts) or "nothing is lost or delayed"
+
+
+def print_counters(relay: Relay, report: Report) -> None:
+    counters = relay.counters
+    report.record("counters", **counters.as_dict())
+    report.say(repr(counters))
+
+
+def parser() -> Parser:
+    options = command_parser("relay", PURPOSE)
+    options.add_argument(
+        "--listen",
+        metavar="[ADDRESS]:PORT",
+        default=":0",
+        help="where clients send to; without an address it is this machine alone; 0 takes any free port"
+        " (default: :0)",
+    )
+    options.add_argument("--to", metavar="HOST:PORT", required=True, help="the target")
+    for key in KEYS:
+        options.add_argument(f"--{key}", metavar="VALUE", help=LINK_OPTIONS[key])
+    options.add_argument(
+        "--up",
+        metavar="LINK",
+        action="append",
+        default=[],
+        help="what happens towards the target (default: nothing); several are one link",
+    )
+    options.add_argument(
+        "--down", metavar="LINK", action="append", default=[], help="what happens towards clients, likewise"
+    )
+    options.add_argument(
+        "--link", metavar="PATH", help="both ways: a known kind of path, or a TOML file with [up] and [down]"
+    )
+    options.add_argument(
+        "--seed",
+        type=any_whole,
+        metavar="N",
+        help="repeat losses and delays: client by client, in the order in which clients come",
+    )
+    options.add_argument(
+        "--idle",
+        metavar="TIME",
+        default="5m",
+        help="forget a client that was silent for so long (default: 5m)",
+    )
+    options.add_argument(
+        "--follow-port",
+        action="store_true",
+        help="let replies come from another port of the target too, and send what follows there, as for TFTP",
+    )
+    return options

@@ -1,0 +1,97 @@
+"""`udpping relay`: what it says when it starts, while it runs, and at its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import udpping
+from common import call
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+
+def relay(start: Start, *words: object) -> subprocess.Popen[str]:
+    return start("-m", "udpping", "relay", *map(str, words))
+
+
+def line_of(process: subprocess.Popen[str]) -> dict[str, object]:
+    assert process.stdout is not None
+    record: dict[str, object] = json.loads(process.stdout.readline())
+    return record
+
+
+def test_the_first_lines_say_each_direction_and_the_round_trip(start: Start) -> None:
+    with udpping.Server(port=0) as server:
+        to = f"127.0.0.1:{server.address[1]}"
+        process = relay(
+            start, "--to", to, "--loss", "5%", "--delay", "40ms", "--up", "rate=1Mbit/s", "--seed", 1
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline().rstrip("\n") for _ in range(7)]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    assert lines[0].startswith("listening on 127.0.0.1, UDP port ")
+    assert lines[0].endswith(f", for {to}; programs on this machine can use it")
+    assert lines[1:5] == [
+        "up, towards the target: loss=0.05; delay=40ms; rate=1Mbit/s",
+        "down, towards clients:  loss=0.05; delay=40ms",
+        "lost are 5 % each way: 9.75 % of round trips; +80 ms",
+        "seed 1",
+    ]
+    assert lines[5].startswith("clients send to:        127.0.0.1:")
+    assert "up: 0 received, 0 sent, 0 dropped on purpose\ndown: 0 received" in rest
+    assert process.returncode == 0
+
+
+def test_its_records_have_the_counters_of_each_direction_also_when_asked(start: Start) -> None:
+    with udpping.Server(port=0) as server:
+        process = relay(start, "--to", f"127.0.0.1:{server.address[1]}", "--up", "loss=list:2", "--json")
+        first = line_of(process)
+        assert (first["type"], first["up"], first["down"]) == ("start", "loss=list:2", "")
+        run = udpping.ping(str(first["client"]), count=3, timeout=0.3, linger=0)
+        assert run.summary.lost == 1
+        process.send_signal(signal.SIGUSR1)
+        asked = line_of(process)
+        process.send_signal(signal.SIGTERM)
+        end = line_of(process)
+        assert process.wait(20) == 0
+    for record in (asked, end):
+        assert record["type"] == "counters"
+        assert record["up"]["received"] == 3  # type: ignore[index]
+        assert record["up"]["dropped"] == 1  # type: ignore[index]
+        assert record["down"]["sent"] == 2  # type: ignore[index]
+
+
+def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = relay(start, "--listen", f"0.0.0.0:{port}", "--to", "127.0.0.1:9")
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert first.startswith(f"listening on every IPv4 interface, UDP port {port}, for 127.0.0.1:9;")
+    assert "everybody who can reach this address can use it" in first
+
+
+def test_what_cannot_be_used_is_named_as_it_was_typed() -> None:
+    for words, error in (
+        ([], "--to is missing"),
+        (["--to", "h:0"], "--to 'h:0' is not usable: expected a port from 1"),
+        (["--to", "127.0.0.1:9", "--loss", "2"], '--loss "2" is not usable'),
+        (["--to", "127.0.0.1:9", "--up", "los=5%"], '--up: link "los" is not usable'),
+        (["--to", "127.0.0.1:9", "--listen", "a:b"], "--listen 'a:b' is not usable: expected :PORT"),
+        (["--to", "127.0.0.1:9", "--idle", "1ns"], "--idle '1ns' is not usable"),
+        (["--to", "127.0.0.1:9", "--link", "5g"], "path '5g' is not usable"),
+    ):
+        done = call("relay", *words)
+        assert done.returncode == 2, done
+        assert error in done.stderr, done.stderr
