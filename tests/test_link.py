@@ -42,10 +42,40 @@ def test_keywords_and_text_are_the_same() -> None:
     assert udpping.Link().as_dict() == {}
 
 
+def test_a_link_is_made_of_a_link_or_a_dict() -> None:
+    link = udpping.Link("loss=5%; rate=1Mbit/s")
+    longer = udpping.Link(link, mtu=1400)
+    assert str(longer) == "loss=0.05; mtu=1400; rate=1Mbit/s"
+    assert udpping.Link({"loss": 0.05, "rate": "1Mbit/s"}, mtu="1400") == longer
+    assert udpping.Link(udpping.Link(ALL).as_dict()) == udpping.Link(ALL)
+    (lost,) = {
+        udpping.sim.ping(count=100, up=each, seed=1).summary.lost
+        for each in (longer, str(longer), longer.as_dict())
+    }
+    assert lost > 0
+    with udpping.Server(port=0, up={"loss": "5%"}, down=link) as server:
+        assert (server.up, server.down) == ("loss=0.05", str(link))
+
+
+def test_what_a_link_says_can_be_read() -> None:
+    link = udpping.Link(ALL)
+    assert {key: getattr(link, key) for key in link.as_dict()} == link.as_dict()
+    assert set(link.as_dict()) == set(udpping.Link.__init__.__kwdefaults__ or ())
+    assert (link.rate, link.loss, udpping.Link().delay) == ("1Mbit/s", "burst:0.05,3", None)
+
+
+def test_a_schedule_may_be_a_list() -> None:
+    assert udpping.Link(schedule=["10s-12s", "every=60s"]).schedule == "10s-12s,every=60s"
+
+
 @pytest.mark.parametrize(
     ("keywords", "told"),
     [
         ({"reorder": "5%"}, "reorder"),
+        ({"text": {"los": "5%"}}, r"link key 'los' .* loss, delay"),
+        ({"text": {"loss": "5x"}}, "loss"),
+        ({"text": udpping.Link("mtu=600"), "mtu": 1400}, "twice"),
+        ({"text": 5}, "or a dict of its keys"),
         ({"duplicate": (0.05, 8)}, "1 to 7"),
         ({"corrupt": True}, "corrupt True"),
         ({"queue": "64KiB"}, "a queue needs a rate"),
@@ -198,7 +228,7 @@ def seen(down: str) -> dict[str, int]:
     return counts(udpping.sim.ping(count=2_000, interval=0.01, down=down, seed=1))
 
 
-def counts(run: udpping.SimRun) -> dict[str, int]:
+def counts(run: udpping.Run) -> dict[str, int]:
     return {name: value for name, value in run.summary.as_dict().items() if isinstance(value, int)}
 
 
@@ -223,7 +253,9 @@ def test_damage_is_loss_and_makes_no_round_trip(way: str, damage: str) -> None:
     link = {"up": "delay=35ms", "down": "delay=15ms"}
     link[way] += f"; first=1; {damage}"
     for interval in (None, 0.01):
-        run = udpping.sim.ping(count=5_000, interval=interval, timeout=0.2, seed=1, **link)
+        run = udpping.sim.ping(
+            count=5_000, interval=interval, timeout=0.2, seed=1, up=link["up"], down=link["down"]
+        )
         facts = counts(run)
         assert 400 < facts["lost"] == facts["damaged"] == facts["unmatched"] < 600
         others = ("duplicates", "reordered", "late", "unverified")
@@ -252,8 +284,8 @@ def test_damage_to_replies_in_other_words_is_seen_too() -> None:
 
 
 def test_a_server_and_a_pinger_count_the_same_damage() -> None:
-    for link in ({"up": "corrupt=20%,3"}, {"down": "corrupt=20%,3"}, {"up": "truncate=20%,8"}):
-        with udpping.Server(port=0, **link, seed=1) as server:  # type: ignore[arg-type]
+    for up, down in (("corrupt=20%,3", ""), ("", "corrupt=20%,3"), ("truncate=20%,8", "")):
+        with udpping.Server(port=0, up=up, down=down, seed=1) as server:
             run = udpping.ping(server, count=200, interval=0.002, timeout=2, linger=0)
             done = server.counters.damaged
         facts = counts(run)

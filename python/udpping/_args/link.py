@@ -1,5 +1,8 @@
 """`Link`: what one direction of a path does to datagrams."""
 
+from collections.abc import Mapping
+from typing import cast
+
 from udpping import _core
 from udpping._args import checks
 from udpping._args.durations import Delta, written
@@ -10,21 +13,41 @@ from udpping.errors import NetemWarning
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
-    from typing import TypeAlias
+    from typing import Any, TypeAlias, overload
 
     from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike, LossLike
 
-    LinkLike: TypeAlias = "str | Link"
+    LinkLike: TypeAlias = "str | Link | Mapping[str, Any]"
     Number: TypeAlias = "str | float | Fraction"
     Listed: TypeAlias = "Number | Duration | tuple[Listed, ...] | list[Listed] | None"
+
+
+class Key:
+    """What a link says for one key."""
+
+    __slots__ = ("name",)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, link: None, owner: type) -> "Key": ...
+        @overload
+        def __get__(self, link: "Link", owner: type) -> "str | None": ...
+
+    def __get__(self, link: "Link | None", owner: type) -> "Key | str | None":
+        return self if link is None else link.as_dict().get(self.name)
 
 
 class Link(TextModel):
     """What one direction of a path does to datagrams, for `up` and `down` of `udpping.Server`.
 
-    It is a text, `"loss=burst:5%,3; delay=40ms"`, or keywords of the same names, or both. Nothing that is not
-    said happens.
+    It is a text, `"loss=burst:5%,3; delay=40ms"`, another link, a dict, such as a table of a TOML file, or
+    keywords of the same names, or one of the first three with keywords added. Nothing that is not said
+    happens. What is said can be read, as text: `link.loss`, `link.rate`, ...; `None` is what is not said.
 
     * `loss`: which datagrams are lost, as for `Server`. It is decided first: what is lost has no copies.
     * `delay`: how long a datagram takes, as for `Server`, up to 1 hour. It is drawn for each datagram, so a
@@ -60,6 +83,8 @@ class Link(TextModel):
     udpping.Link('loss=burst:0.05,3; delay=40ms; rate=1Mbit/s')
     >>> link == udpping.Link("delay=0.04; loss=burst:5%,3; rate=1Mbit/s")
     True
+    >>> udpping.Link(link, mtu=1400).mtu, link.rate, link.queue
+    ('1400', '1Mbit/s', None)
     >>> run = udpping.sim.ping(count=1000, interval=0.02, up=link, down="duplicate=2%", seed=1)
     >>> run.summary.duplicates
     15
@@ -69,9 +94,22 @@ class Link(TextModel):
 
     _MODULE = "udpping"
 
+    loss = Key()
+    delay = Key()
+    jitter = Key()
+    reorder = Key()
+    duplicate = Key()
+    corrupt = Key()
+    truncate = Key()
+    mtu = Key()
+    rate = Key()
+    queue = Key()
+    schedule = Key()
+    first = Key()
+
     def __init__(
         self,
-        text: str = "",
+        text: "LinkLike" = "",
         *,
         loss: "LossLike | None" = None,
         delay: "DelayLike | None" = None,
@@ -83,7 +121,7 @@ class Link(TextModel):
         mtu: "str | int | None" = None,
         rate: str | None = None,
         queue: "str | int | None" = None,
-        schedule: str | None = None,
+        schedule: "str | tuple[str, ...] | list[str] | None" = None,
         first: "str | int | None" = None,
     ) -> None:
         said = {
@@ -97,14 +135,16 @@ class Link(TextModel):
             "mtu": _listed("mtu", mtu),
             "rate": _listed("rate", rate),
             "queue": _listed("queue", queue),
-            "schedule": None if schedule is None else checks.text("schedule", schedule),
+            "schedule": _listed(
+                "schedule", list(schedule) if isinstance(schedule, (tuple, list)) else schedule
+            ),
             "first": _listed("first", first),
         }
         for name, value in said.items():
             if value is not None and ";" in value:
                 raise checks.refuse(name, value, "one value, without a semicolon")
         more = [f"{name}={value}" for name, value in said.items() if value is not None]
-        parts = [checks.text("link", text), *more]
+        parts = [checks.text("link", link_text("link", text)), *more]
         super().__init__(_core.check_link("; ".join(part for part in parts if part)))
 
     @classmethod
@@ -151,10 +191,18 @@ class Link(TextModel):
 
 def link_text(name: str, value: object) -> str:
     """Write a direction of a link as the core reads it."""
+    if isinstance(value, Mapping):
+        table = dict(cast("Mapping[str, Any]", value))
+        keys = Link.__init__.__kwdefaults__ or {}
+        if unknown := [key for key in table if key not in keys]:
+            raise checks.refuse(f"{name} key", unknown[0], ", ".join(keys))
+        value = Link(**table)
     if isinstance(value, Link):
         return str(value)
     if not isinstance(value, str):
-        raise checks.refuse(name, value, "a udpping.Link, or its text, such as 'loss=5%; delay=40ms'")
+        raise checks.refuse(
+            name, value, "a udpping.Link, its text, such as 'loss=5%; delay=40ms', or a dict of its keys"
+        )
     return value
 
 
