@@ -70,11 +70,45 @@ LINKS = [
     (
         "rate 1mbit delay 20ms 5ms limit 10",
         "jitter=uniform:15ms,25ms; rate=1Mbit/s; queue=10",
-        ("not from a normal", "keeps the order", "limit also counts"),
+        ("14 bytes of an Ethernet", "not from a normal", "keeps the order", "limit also counts"),
     ),
-    ("rate 100kbps", "rate=800kbit/s; queue=1000", ()),
+    ("rate 100kbps", "rate=800kbit/s; queue=1000", ("11 % more packets",)),
     ("rate 1Kibit -14", "rate=1024bit/s; queue=1000", ()),
-    ("rate 5mbit limit 5000", "rate=5Mbit/s; queue=1000", ("1,000 packets, the most of a link",)),
+    ("rate 5mbit limit 5000", "rate=5Mbit/s; queue=1000", ("14 bytes", "1,000 packets, the most of a link")),
+    (
+        "delay 10ms reorder 25% rate 1mbit -14",
+        "reorder=0.75,10ms; rate=1Mbit/s; queue=1000",
+        ("25 % of the packets at once", "take none of the rate", "limit also counts"),
+    ),
+    # What is below 0 is sent at once.
+    (
+        "delay 10ms 20ms",
+        "delay=table:0,0,10ms,20ms,30ms",
+        ("not from a normal", "25 % of the packets have a delay below 0", "reorders", "100,000"),
+    ),
+    ("delay 1ms 3ms", "delay=table:0,0,2ms,4ms", ("", "33.3 %", "", "1,000,000")),
+    # Lines of tc qdisc show.
+    (
+        "qdisc netem 8001: dev eth0 root refcnt 2 limit 1000 delay 20ms  5ms 25% loss 5% seed 7",
+        "loss=0.05; delay=uniform:15ms,25ms",
+        ("correlation of delays", "seed", "does not show a distribution", "reorders", "50,000"),
+    ),
+    (
+        (
+            "qdisc noqueue 0: dev lo root refcnt 2\n"
+            "qdisc netem 8001: root limit 9 loss gemodel p 1% r 30% 1-h 100% 1-k 0%"
+        ),
+        "loss=gilbert-elliott:0.01,0.3",
+        ("begins in the good state",),
+    ),
+    (
+        (
+            "qdisc netem 1: root limit 9 loss state p13 1% p31 20% p32 0% p23 100% p14 0% rate 1Mbit"
+            " packetoverhead -14"
+        ),
+        "loss=gilbert-elliott:0.01,0.2; rate=1Mbit/s; queue=9",
+        ("begins in state 1",),
+    ),
     ("delay 10ms reorder 25%", "reorder=0.75,10ms", ("25 % of the packets at once", "100,000")),
     ("delay 10ms reorder 100%", "", ("100 % of the packets at once", "100,000")),
     (
@@ -118,7 +152,8 @@ def test_the_nearest_link_is_made_and_warned_of(text: str, link: str, told: tupl
         ("delay 100", "a time with its unit"),
         ("delay -5ms", "'-5ms'"),
         ("delay", "a time, after 'delay'"),
-        ("delay 10ms 20ms", "a jitter of at most the delay"),
+        ("qdisc netem 1: limit 9 loss 5%\nqdisc netem 2: limit 9", "one line of netem"),
+        ("qdisc netem 1: limit 9 rate 1Mbit cellsize 48", "without cells"),
         ("delay 1s distribution pareto", "with a jitter beside distribution"),
         ("delay 10ms 6ms distribution pareto", "twice the jitter"),
         ("delay 10ms 5ms distribution paretonormal", "uniform, normal or pareto"),

@@ -1,7 +1,9 @@
 """Reads the options of netem, as tc takes them, into the keywords of a `Link`.
 
-What is read is what tc accepts (q_netem.c of iproute2), and what netem does is what the kernel does
-(sch_netem.c). Where that is not what an option says, the reader says so.
+What is read is what tc accepts and what `tc qdisc show` prints (`netem_parse_opt` and `netem_print_opt` in
+q_netem.c of iproute2), and what netem does is what the kernel does (`netem_enqueue`, `tabledist`,
+`packet_time_ns` and `loss_event` in net/sched/sch_netem.c of Linux 6.18). Where that is not what an option
+says, the reader says so.
 """
 
 import re
@@ -40,6 +42,8 @@ NO_ETHERNET = "-14"
 CHAIN = ("p", "r", "1-h", "1-k")
 STATES = ("p13", "p31", "p32", "p23", "p14")
 DRAWS = 200_000
+FINEST = 64
+"""Steps of the table of a delay of which a part would be below 0."""
 
 
 def read(text: str) -> "tuple[dict[str, str], list[str]]":
@@ -54,9 +58,16 @@ class Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        words = text.split()
-        self.words = words[words.index("netem") + 1 :] if "netem" in words else words
+        lines = [line for line in text.splitlines() if "netem" in line.split()]
+        if len(lines) > 1:
+            self.refuse("one line of netem")
+        words = lines[0].split() if lines else text.split()
+        self.shown = words[:2] == ["qdisc", "netem"]
+        """Whether `tc qdisc show` printed it: with the names of values, without that of a distribution."""
+        self.words = words[words.index("netem") + 1 :] if lines else words
         self.place = 0
+        if self.shown:
+            self.place = self.words.index("limit") if "limit" in self.words else len(self.words)
         self.told: list[str] = []
         self.loss: str | None = None
         self.shares: dict[str, Fraction] = {}
@@ -134,10 +145,15 @@ class Reader:
 
     def chain(self, names: "tuple[str, ...]") -> "list[Fraction]":
         """Read the probabilities that are there, the first of which must be."""
-        found = [self.share(names[0])]
-        while len(found) < len(names) and self.has_number():
+        found: list[Fraction] = []
+        while len(found) < len(names) and (not found or self.has_number() or self.names(names[len(found)])):
+            self.place += self.names(names[len(found)])
             found.append(self.share(names[len(found)]))
         return found
+
+    def names(self, name: str) -> bool:
+        """Return whether the name of a value is next, as where it is shown."""
+        return self.words[self.place : self.place + 1] == [name]
 
     def read_limit(self) -> None:
         self.limit = self.whole("limit, a number of packets")
@@ -261,8 +277,16 @@ class Reader:
         if found is None or size is None:
             self.refuse("rate, such as 1mbit, 100kbit or 10MBps (bytes)", word)
         self.rate = 8 * int(Fraction(found[1]) * size / 8)
-        if self.has_number("-") and (overhead := self.next("overhead")) not in {"0", NO_ETHERNET}:
+        self.place += self.names("packetoverhead")
+        overhead = self.next("overhead") if self.has_number("-") else "0"
+        if overhead not in {"0", NO_ETHERNET}:
             self.refuse("a rate without an overhead: a link counts IP packets", overhead)
+        if overhead != NO_ETHERNET:
+            self.told.append(
+                "netem also counts the 14 bytes of an Ethernet header, and the link does not: at 100 bytes of"
+                " payload it sends 11 % more packets"
+            )
+        self.place += self.names("cellsize")
         if self.has_number() and self.whole("the size of a cell"):
             self.refuse("a rate without cells: a link sends whole packets")
 
@@ -327,12 +351,12 @@ class Reader:
             self.told.append(
                 "without a distribution netem draws evenly from delay - jitter to delay + jitter, and not"
                 " from a normal distribution, as its manual says"
+                if self.table is None and not self.shown
+                else "tc does not show a distribution: the link draws evenly, as netem does without one"
                 if self.table is None
                 else "tc has no table of the name uniform; netem draws evenly when no distribution is given"
             )
-            if low < 0:
-                self.refuse("a jitter of at most the delay: a packet cannot arrive before it was sent")
-            return f"uniform:{low}ns,{mean + sigma}ns"
+            return self.cut_off(low, 2 * sigma) if low < 0 else f"uniform:{low}ns,{mean + sigma}ns"
         if self.table == "normal":
             return f"normal:mean={mean}ns,sigma={sigma}ns"
         if self.table != "pareto":
@@ -344,6 +368,15 @@ class Reader:
             "netem's table of pareto ends at the delay and 4 jitters; the link has the whole tail"
         )
         return f"pareto:scale={4 * sigma // 3}ns,shape=3,base={mean - 2 * sigma}ns"
+
+    def cut_off(self, low: int, width: int) -> str:
+        """Draw evenly from `low` on, where what is below 0 is 0: quantiles with a step where 0 is."""
+        at_once = Fraction(-low, width).limit_denominator(FINEST)
+        steps = at_once.denominator
+        self.told.append(
+            f"{percent(at_once)} of the packets have a delay below 0, which netem and the link take for none"
+        )
+        return "table:" + ",".join(f"{max(0, low + width * step // steps)}ns" for step in range(steps + 1))
 
     def reordering(self, low: int, width: int) -> "dict[str, str]":
         """Hold back what netem delays: what it calls reordered is sent at once, and overtakes that."""
@@ -360,6 +393,11 @@ class Reader:
             f"netem's reorder sends {percent(share)} of the packets at once and delays the others, so that"
             " nothing overtakes when packets are further apart than the delay; the link does the same"
         )
+        if self.rate is not None:
+            self.told.append(
+                "beside a rate netem's reordered packets wait for nothing and take none of the rate; in the"
+                " link they wait for it like all others"
+            )
         link = {"reorder": f"{decimal(1 - share)},{low}ns"} if share < 1 else {}
         if self.jitter:
             longest = _core.check_delay(f"{width}ns")
