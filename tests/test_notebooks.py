@@ -37,7 +37,7 @@ def printed(book: Any, name: str = "stdout") -> str:  # noqa: ANN401 - nbformat'
 
 
 def test_there_are_some() -> None:
-    assert len(BOOKS) >= 6
+    assert len(BOOKS) >= 7
 
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
