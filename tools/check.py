@@ -232,6 +232,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             [f"{BIN}/python -m pytest tests/browser --junitxml={REPORTS}/browser.xml"],
             ["chromium", "chromedriver"],
         ),
+        Check(
+            "programs written elsewhere, through a relay",
+            [f"{BIN}/python -m pytest -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
+            ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "unbound"],
+        ),
         *([Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])] if full else []),
         Check("every test has run", [f"{BIN}/python tools/ran.py {REPORTS}"]),
     ]

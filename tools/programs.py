@@ -64,7 +64,42 @@ PROGRAMS = {
         "what is built for other systems",
         ("rust-web-src", "rust-src", "rust-src", "rust-src", "rustup component add rust-src"),
     ),
-    "irtt": Program(("irtt",), "the bench", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")),
+    "irtt": Program(
+        ("irtt",), "the bench and tests/programs", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")
+    ),
+    "unbound": Program(
+        ("unbound", "/usr/sbin/unbound"),
+        "tests/programs",
+        ("unbound", "unbound", "unbound", "unbound", "brew install unbound"),
+    ),
+    "dnsperf": Program(
+        ("dnsperf",), "tests/programs", ("dnsperf", "dnsperf", "dnsperf", "dnsperf", "brew install dnsperf")
+    ),
+    "chronyd": Program(
+        ("chronyd", "/usr/sbin/chronyd"),
+        "tests/programs",
+        ("chrony", "chrony", "chrony", "chrony", "brew install chrony"),
+    ),
+    "iperf3": Program(
+        ("iperf3",), "tests/programs", ("iperf3", "iperf3", "iperf3", "iperf3", "brew install iperf3")
+    ),
+    "openssl": Program(
+        ("openssl",), "tests/programs", ("openssl", "openssl", "openssl", "openssl", "brew install openssl")
+    ),
+    "socat": Program(
+        ("socat",), "the bench and tests/programs", ("socat", "socat", "socat", "socat", "brew install socat")
+    ),
+    "nginx": Program(
+        ("nginx", "/usr/sbin/nginx"),
+        "the bench",
+        (
+            "nginx-light libnginx-mod-stream",
+            "nginx nginx-mod-stream",
+            "nginx-mainline",
+            "nginx nginx-mod-stream",
+            "brew install nginx",
+        ),
+    ),
     "sockperf": Program(
         ("sockperf",), "the bench", ("sockperf", "sockperf", "sockperf", "sockperf", "only Linux has it")
     ),

@@ -3,7 +3,7 @@
 A test that no report has is lost, by its marks or otherwise. One that was skipped wherever it was to run is
 named with the reason; in CI it must run.
 
-    python tools/ran.py FOLDER     with reports named 3.13-... or browser...
+    python tools/ran.py FOLDER     with reports named 3.13-..., browser... or programs...
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from programs import IN_CI
 def found() -> list[str]:
     """Give the names of all tests, as reports have them: tests.test_ping::test_a_reply[4]."""
     lines: list[str] = []
-    for folder in ("tests", "tests/browser"):  # the first leaves out the second
+    for folder in ("tests", "tests/browser", "tests/programs"):  # the first leaves out the others
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
