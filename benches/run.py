@@ -1,4 +1,4 @@
-"""The bench: udpping beside the seeds' Python, sockperf, irtt and bare Rust loops, on loopback.
+"""The bench: udpping beside the seeds' Python, sockperf, irtt, nginx, socat and bare Rust loops, on loopback.
 
     python benches/run.py [--rounds N] [--markdown FILE] [--ndjson FILE] [PART ...]
     python benches/run.py --smoke        is everything counted and correct? No time is looked at.
@@ -22,12 +22,13 @@ import echo
 import heartbeats
 import pace
 import ping
+import relay
 import results
 import senders
 import udpping
 from harness import BARE, BenchError, Report, markdown, ndjson
 
-PARTS = {part.NAME: part for part in (echo, ping, pace, heartbeats, senders, results)}
+PARTS = {part.NAME: part for part in (echo, relay, ping, pace, heartbeats, senders, results)}
 
 
 def machine() -> dict[str, object]:

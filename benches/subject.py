@@ -38,6 +38,16 @@ def server(options: dict[str, Any]) -> None:
         show(**own.counters.as_dict())
 
 
+def relay(options: dict[str, Any]) -> None:
+    """Relay until stdin ends."""
+    with udpping.Relay(tuple(options.pop("to")), **options) as own:
+        sys.stdout.write(f"{own.address[1]}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        time.sleep(0.01)
+        show(**own.counters.as_dict())
+
+
 def ping(options: dict[str, Any]) -> None:
     """Ping, and give the columns that are compared, and the CPU that the run took."""
     first, spent = time.monotonic_ns(), time.process_time_ns()
@@ -147,7 +157,7 @@ def results(options: dict[str, Any]) -> None:
     )
 
 
-ROLES = {role.__name__: role for role in (server, ping, monitor, ear, senders, results)}
+ROLES = {role.__name__: role for role in (server, relay, ping, monitor, ear, senders, results)}
 
 if __name__ == "__main__":
     ROLES[sys.argv[1]](json.loads(sys.stdin.read() if sys.argv[2] == "-" else sys.argv[2]))

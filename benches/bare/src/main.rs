@@ -9,6 +9,7 @@ mod beats;
 mod echo;
 mod load;
 mod ping;
+mod relay;
 mod sys;
 
 use args::Args;
@@ -17,6 +18,7 @@ const USAGE: &str = "\
 bare ROLE [name=value ...]
 
   echo   recvfrom, sendto in ASCII capitals      spin=0 lose=0 (of 11) buffer=4194304
+  relay  a socket per client, whatever is ready is passed on    to= buffer=4194304
   sink   recvfrom, a table of who was heard      buffer=4194304
   load   requests for a server, replies checked  to= count= size=32 window=256 burst=64 flows=1 gso=0 rate=0 reply=upper
   beats  heartbeats from many clients, as stdin says `first count seq`    to= form=course
@@ -29,6 +31,7 @@ fn main() {
     let role = words.next().unwrap_or_default();
     let result = Args::read(words).and_then(|args| match role.as_str() {
         "echo" => echo::echo(&args),
+        "relay" => relay::relay(&args),
         "sink" => echo::sink(&args),
         "load" => load::load(&args),
         "beats" => beats::beats(&args),

@@ -1,10 +1,10 @@
 //! The few things that `std` cannot ask of Linux: the only file with `unsafe` and `libc`.
 #![allow(unsafe_code, reason = "socket options and control messages have no safe wrapper in std")]
 
-use std::io;
+use std::io::{self, Read as _};
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 use crate::args::Result;
 
@@ -57,6 +57,57 @@ pub fn take(socket: &UdpSocket, payload: &mut [u8], error_queue: bool) -> io::Re
         libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags)
     };
     usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sockets that have something to receive.
+pub struct Ready(OwnedFd);
+
+impl Ready {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: a new descriptor, if there is one, that nobody else has.
+        match unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) } {
+            -1 => Err(io::Error::last_os_error()),
+            // SAFETY: the same.
+            made => Ok(Self(unsafe { OwnedFd::from_raw_fd(made) })),
+        }
+    }
+
+    pub fn add(&self, socket: RawFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        // SAFETY: the kernel reads the event, which outlives the call.
+        let done =
+            unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, socket, &raw mut event) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Waits, and gives the tokens of those that are ready.
+    pub fn wait(&self) -> io::Result<impl Iterator<Item = u64>> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
+        // SAFETY: the kernel writes no more events than there is room for.
+        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), 64, -1) };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        Ok(events.into_iter().take(count).map(|event| event.u64))
+    }
+}
+
+/// As many descriptors as the system allows.
+pub fn raise_files() -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes and reads a structure that outlives the calls.
+    let done = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Ends with the bench that started us, whose end is that of stdin.
+pub fn end_with_stdin() {
+    std::thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
 }
 
 fn set(socket: &UdpSocket, level: i32, name: i32, value: i32) -> Result<()> {
