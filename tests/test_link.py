@@ -189,10 +189,11 @@ def test_requests_that_overtake_each_other_do_not_wait_on_the_way_down(
     both = udpping.sim.ping(count=20_000, interval=0.005, size=100, timeout=5, up=up, down=down, seed=1)
     assert (alone.summary.lost, both.summary.lost) == (0, 0)
     # A link that is idle for 99.8 % of the time, or jitter of half a millisecond on average.
-    waits = [late - at for late, at in zip(both["rtt_ns"].to_list(), alone["rtt_ns"].to_list(), strict=True)]
+    took = [row.rtt_ns or 0 for row in both]
+    waits = [late - (row.rtt_ns or 0) for late, row in zip(took, alone, strict=True)]
     assert min(waits) >= 0
     assert sum(waits) / len(waits) < 700_000
-    assert max(both["rtt_ns"].to_list()) < longest * 1_000_000
+    assert max(took) < longest * 1_000_000
 
 
 def test_a_server_decides_on_the_way_down_when_requests_have_come_up() -> None:
