@@ -121,7 +121,10 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
         ("demo --count 0", "--count '0' is not usable: expected a whole number from 1 to"),
         ("doctor localhost:x", "target 'localhost:x' is not usable: expected a port from 1 to 65535"),
         ("lab", "DIR"),
-        ("look", "'look' is not a command: expected demo, server, ping, heartbeat, monitor, doctor, lab"),
+        (
+            "look",
+            "'look' is not a command: expected demo, server, relay, reflector, ping, heartbeat, monitor",
+        ),
         ("help look", "'look' is not a command: expected demo"),
         ("pong", "'pong' is not a command: did you mean udpping ping?"),
         ("-v", "unknown option -v: expected --version, --help, or a command with its options behind it"),

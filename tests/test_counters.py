@@ -14,6 +14,7 @@ CLASSES = [
     ("server", udpping.Counters),
     ("relay", udpping.WayCounters),
     ("monitor", udpping.MonitorCounters),
+    ("reflector", udpping.ReflectorCounters),
 ]
 
 
@@ -53,9 +54,18 @@ def test_properties_of_a_heartbeat_are_those_of_the_core() -> None:
 
 
 def test_what_is_counted_is_what_is_declared() -> None:
-    with udpping.Server(port=0) as server, udpping.Monitor(port=0) as monitor, udpping.Relay(server) as relay:
-        found = {"server": list(server.counters.as_dict()), "monitor": list(monitor.counters.as_dict())}
-        found["relay"] = list(relay.counters.up.as_dict())
+    with (
+        udpping.Server(port=0) as server,
+        udpping.Monitor(port=0) as monitor,
+        udpping.Reflector(port=0) as reflector,
+        udpping.Relay(server) as relay,
+    ):
+        found = {
+            "server": list(server.counters.as_dict()),
+            "monitor": list(monitor.counters.as_dict()),
+            "reflector": list(reflector.counters.as_dict()),
+            "relay": list(relay.counters.up.as_dict()),
+        }
     assert found["monitor"].pop() == "unkept"
     for service, names in found.items():
         assert names == [name for name, *_ in METRICS[service]]
@@ -74,6 +84,7 @@ def test_kinds_and_units() -> None:
         ("monitor", "clients"),
         ("monitor", "outage"),
         ("monitor", "isolated"),
+        ("reflector", "sessions"),
     }
     unitless = [name for metrics in METRICS.values() for name, _, unit, _ in metrics if not unit]
     assert unitless == ["isolated"]

@@ -82,6 +82,7 @@ def test_every_record_of_every_command_is_what_the_schema_says(
         ping(seen, place, deaf)
         server(seen, start, tmp_path)
         relay(seen, start, place)
+        reflector(seen, start)
         monitor(seen, start, tmp_path)
         heartbeat(seen, start, tmp_path)
         doctor(seen, place, deaf)
@@ -95,6 +96,7 @@ def errors(seen: Seen, place: str, folder: Path) -> None:
         "demo": ["--loss", "2"],
         "server": ["--loss", "2"],
         "relay": ["--to", place, "--loss", "2"],
+        "reflector": ["--admit", "anybody"],
         "ping": [place, "--size", "1"],
         "heartbeat": [place, "--key", folder / "nowhere"],
         "monitor": ["--key", folder / "nowhere"],
@@ -137,6 +139,12 @@ def relay(seen: Seen, start: Start, place: str) -> None:
     client = seen.until(process, "relay", "start")["client"]
     assert call("ping", client, "-c", 1).returncode == 0
     seen.end(process, "relay")
+
+
+def reflector(seen: Seen, start: Start) -> None:
+    process = start("-m", "udpping", "reflector", *LOCAL)
+    seen.until(process, "reflector", "start")
+    seen.end(process, "reflector")
 
 
 def monitor(seen: Seen, start: Start, folder: Path) -> None:

@@ -161,6 +161,8 @@ RECORDS: dict[tuple[str, str], Keys] = {
     },
     ("relay", "counters"): of(udpping.RelayCounters),
     ("server monitor heartbeat", "problem"): MESSAGE,
+    ("reflector", "start"): {**BOUND, **WAYS},
+    ("reflector", "counters"): of(udpping.ReflectorCounters),
     ("monitor", "start"): {
         **BOUND,
         "detector": key("str", "The failure detector."),

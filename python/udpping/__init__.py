@@ -10,6 +10,7 @@
 `ping`, `Pinger` and `ping_many` measure round trips and losses; `aio` has the same for asyncio and `sim` in
 virtual time. `loss` and `delay` hold the models a server can follow, and `fit` finds those of a measured
 path; a `Link` is all that a path does.
+`Reflector` answers STAMP's test packets with its own times, so that a round trip is without its work.
 `Heartbeat` says that a program is alive, and `compare_detectors` shows how the failure detectors of `detect`
 do on a path. `stats` turns a run, or any
 table of pings, into numbers with a standard behind each; `theory` says what chance does to pings, exactly.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from udpping._services.heartbeat import Heartbeat
     from udpping._services.monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._services.ping import Pinger, ping, ping_many
+    from udpping._services.reflector import Reflector, ReflectorCounters
     from udpping._services.relay import Relay, RelayCounters, WayCounters
     from udpping._services.server import Counters, Log, Server
     from udpping._table.table import Table
@@ -77,6 +79,8 @@ __all__ = [
     "Peers",
     "Pinger",
     "PortBusyError",
+    "Reflector",
+    "ReflectorCounters",
     "Relay",
     "RelayCounters",
     "Row",
@@ -130,6 +134,7 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),
         **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_results.rows"),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
+        **dict.fromkeys(("Reflector", "ReflectorCounters"), "_services.reflector"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_services.server"),
         **dict.fromkeys(("Relay", "RelayCounters", "WayCounters"), "_services.relay"),
         "Table": "_table.table",

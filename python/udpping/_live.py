@@ -8,7 +8,7 @@ from time import monotonic
 
 import udpping
 from udpping._args.durations import seconds
-from udpping._args.options import COUNT, known
+from udpping._args.options import COUNT, PROTOCOL, known, port_of
 from udpping._args.targets import sole_target
 from udpping._services.service import SLICE
 from udpping._services.session import Session
@@ -66,7 +66,8 @@ def live(
     """
     pause = seconds("every", every, SHOW)
     known("live", options, ["every"])
-    session = Session([sole_target(host, port)], options)
+    default = port_of(options.get("protocol", PROTOCOL))
+    session = Session([sole_target(host, port, default=default)], options)
     screen = Careful(_screen(options.get("count", COUNT)))
     stopped = False
     try:

@@ -20,8 +20,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Thread
 
-from udpping._args.limits import DEFAULT_PORT
-from udpping._args.options import known
+from udpping._args.options import PROTOCOL, known, port_of
 from udpping._args.targets import one_or_many, one_target, sole_target, targets_of
 from udpping._endpoint import LinkProtocol, LinkTransport, create_datagram_endpoint
 from udpping._services.ping import PingerBase, finite
@@ -66,11 +65,11 @@ async def ping(
     >>> asyncio.run(main())
     1
     """
-    return await _finish([sole_target(host, port)], options)
+    return await _finish([sole_target(host, port, default=_port(options))], options)
 
 
 async def ping_many(
-    targets: "Iterable[AnyTarget]", *, port: int = DEFAULT_PORT, **options: "Unpack[PingOptions]"
+    targets: "Iterable[AnyTarget]", *, port: int | None = None, **options: "Unpack[PingOptions]"
 ) -> "Run":
     """Ping as `udpping.ping_many` does, with the same keywords and errors; cancelling it stops the pings.
 
@@ -81,7 +80,7 @@ async def ping_many(
     >>> [summary.received for summary in asyncio.run(main()).summaries]
     [2, 0]
     """
-    return await _finish(targets_of(targets, port), options)
+    return await _finish(targets_of(targets, _port(options) if port is None else port), options)
 
 
 class Pinger(PingerBase):
@@ -111,8 +110,8 @@ class Pinger(PingerBase):
         **options: "Unpack[PingerOptions]",
     ) -> None:
         known("Pinger", options, ("announce", "keep"))
-        self._port = DEFAULT_PORT if port is None else port
-        self._targets = one_or_many(host, port)
+        self._port = _port(options) if port is None else port
+        self._targets = one_or_many(host, port, self._port)
         self._options = options
         self._opening = asyncio.Lock()
 
@@ -170,6 +169,10 @@ class Pinger(PingerBase):
                     lambda: Session(self._targets, options, events=True, announce=announce, keep=keep)
                 )
             return self._opened
+
+
+def _port(options: "PingOptions | PingerOptions") -> int:
+    return port_of(options.get("protocol", PROTOCOL))
 
 
 async def _finish(targets: "list[Target]", options: "PingOptions") -> "Run":

@@ -11,13 +11,13 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use super::Nanos;
 use super::codec::Secret;
 use super::codec::stamp::{
     self, AUTHENTICATED, ErrorEstimate, Facts, Keys, Layout, OPEN, Previous, SHORTEST, TimeFormat,
 };
 use super::counters::counters;
 use super::words::words;
+use super::{Invalid, Nanos};
 use budget::Budget;
 use sessions::{Id, Sessions};
 
@@ -40,7 +40,7 @@ counters! {
     short: u64 = Counter, "packets", "Packets not answered because the reply would have been longer.";
     unverified: u64 = Counter, "packets", "Packets not answered because their HMAC was wrong or missing.";
     unknown: u64 = Counter, "packets", "Packets not answered because their session was not provisioned.";
-    refused: u64 = Counter, "packets", "Packets not answered because there was no room for their session.";
+    refused: u64 = Counter, "packets", "Packets not answered because there was no room for their session: their address has 1,024 of them.";
     looped: u64 = Counter, "packets", "Packets not answered because they came from a port of reflectors.";
     replayed: u64 = Counter, "packets", "Packets received again, or too late to tell; they are answered, unless such are dropped.";
     errors: u64 = Counter, "packets", "Replies that could not be sent.";
@@ -83,6 +83,21 @@ impl Default for ReflectorPlan {
     }
 }
 
+impl ReflectorPlan {
+    /// Refuses what would answer nobody.
+    ///
+    /// # Errors
+    /// Provisioned sessions, and no key that is for one.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.admit == Admit::Provisioned && self.keys.sessions() == 0 {
+            let expected =
+                "keys with a line for each session: `SSID secret`; without any nobody would be answered";
+            return Err(Invalid::new("admit", "\"provisioned\"", expected));
+        }
+        Ok(())
+    }
+}
+
 /// A packet as it arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -109,6 +124,8 @@ pub struct Reflection {
     seq: u32,
     received: u32,
     previous: Option<Previous>,
+    /// The class of service and ECN bits that the reply leaves with: the class asked for, or else that of the request.
+    pub tos: Option<u8>,
 }
 
 /// A reflector.
@@ -187,8 +204,10 @@ impl Reflector {
         }
         let id = Id { source, local: local.ip(), ssid };
         let seq = self.layout.seq(bytes);
+        let wanted = self.layout.wanted_class(bytes, keys.find(ssid)).map(|class| class << 2);
+        let tos = request.tos.map(|tos| wanted.unwrap_or(tos & !3));
         if self.plan.stateless {
-            return Ok(Reflection { id, seq, received: 0, previous: None });
+            return Ok(Reflection { id, seq, received: 0, previous: None, tos });
         }
         let session = self.sessions.find(id, at).ok_or(Silence::Refused)?;
         session.received = session.received.wrapping_add(1);
@@ -200,7 +219,7 @@ impl Reflector {
         }
         let seq = session.next;
         session.next = seq.wrapping_add(1);
-        Ok(Reflection { id, seq, received: session.received, previous: session.previous })
+        Ok(Reflection { id, seq, received: session.received, previous: session.previous, tos })
     }
 
     /// The secret of a session, if packets are to be authentic.
@@ -220,7 +239,7 @@ impl Reflector {
         error_estimate: ErrorEstimate,
         out: &mut Vec<u8>,
     ) {
-        let Reflection { id, seq, received, previous } = *reflection;
+        let Reflection { id, seq, received, previous, .. } = *reflection;
         let answer =
             stamp::Answer { seq, received: request.received, sent, error_estimate, ttl: request.ttl };
         let facts = Facts {

@@ -3,8 +3,8 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[cfg(target_os = "linux")]
-use super::sys::boot_time;
-use crate::logic::{Moment, Nanos};
+use super::sys::{boot_time, clock_state};
+use crate::logic::{Moment, Nanos, SECOND};
 
 /// Readings of two clocks this close together count as simultaneous.
 const CLOSE: Nanos = 100_000;
@@ -87,6 +87,28 @@ impl EverClock {
     /// The time by this clock and by the wall clock.
     pub(super) fn moment(self) -> Moment {
         together(|| self.now(), CLOSE)
+    }
+}
+
+/// What the wall clock says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClockState {
+    /// Whether it is synchronised to UTC.
+    pub(super) synchronised: bool,
+    /// By how much it may be wrong.
+    pub(super) error: Nanos,
+}
+
+impl ClockState {
+    /// Where nobody knows: the kernel's word for a clock that is not synchronised (NTP's greatest dispersion).
+    const UNKNOWN: Self = Self { synchronised: false, error: 16 * SECOND };
+
+    pub(super) fn read() -> Self {
+        #[cfg(target_os = "linux")]
+        let state = clock_state().map(|(synchronised, error)| Self { synchronised, error });
+        #[cfg(not(target_os = "linux"))]
+        let state = None;
+        state.unwrap_or(Self::UNKNOWN)
     }
 }
 

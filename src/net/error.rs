@@ -137,6 +137,9 @@ fn advice(action: &str, error: &io::Error) -> Cow<'static, str> {
             "; there is not enough memory, or too many threads run already (ulimit -v, ulimit -u)"
         }
         io::ErrorKind::PermissionDenied if action == "listen on" => "; ports below 1024 need extra rights",
+        io::ErrorKind::PermissionDenied if action == "reflect at" => {
+            "; ports below 1024 need extra rights: use port=8620, and tell the senders"
+        }
         io::ErrorKind::PermissionDenied => {
             "; a firewall forbids it, or many may answer at that address (broadcast)"
         }
@@ -170,6 +173,14 @@ fn limit() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_use_the_port_of_reflectors_is_told_another() {
+        let address = SocketAddr::from(([0, 0, 0, 0], 862));
+        let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+        let text = Error::at("reflect at", address)(refused).to_string();
+        assert!(text.starts_with("cannot reflect at 0.0.0.0:862: ") && text.contains("port=8620"), "{text}");
+    }
 
     #[test]
     fn too_little_memory_for_a_thread_is_named() {

@@ -16,6 +16,7 @@ pub mod monitor;
 mod name_watcher;
 pub mod ping;
 mod poller;
+pub mod reflector;
 pub mod relay;
 mod resolve;
 mod resolver;

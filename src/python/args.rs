@@ -60,6 +60,18 @@ pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64, expected: 
     T::try_from(value).map_err(|_| Invalid::new(what, value, expected).into())
 }
 
+/// One of some words.
+pub(super) fn word<T>(
+    what: &'static str,
+    text: &str,
+    names: &[&str],
+    from_name: fn(&str) -> Option<T>,
+) -> PyResult<T> {
+    let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    let refused = || Invalid::quoted(what, text, quoted.join(" or "));
+    Ok(from_name(text).ok_or_else(refused)?)
+}
+
 /// A duration within a range.
 #[derive(IntoPyObject)]
 pub(super) enum Duration {

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::logic::counters::{Metric, Value};
-use crate::logic::{echo, heartbeat, monitor, relay};
+use crate::logic::{echo, heartbeat, monitor, reflector, relay};
 
 /// A dict, or the exception that Python raised.
 pub(super) type Facts<'py> = PyResult<Bound<'py, PyDict>>;
@@ -33,8 +33,8 @@ pub(super) fn counts(py: Python<'_>, named: impl Iterator<Item = (&'static str, 
     Ok(counts)
 }
 
-/// The counters of a server, of each direction of a relay, of a monitor and of a sender of heartbeats, in order: name, `counter` or `gauge`, unit,
-/// and a description.
+/// The counters of a server, of each direction of a relay, of a monitor, of a sender of heartbeats and of a reflector, in
+/// order: name, `counter` or `gauge`, unit, and a description.
 #[pyfunction]
 #[pyo3(signature = () -> "dict[str, list[tuple[str, str, str, str]]]")]
 pub(super) fn counter_metrics(py: Python<'_>) -> Facts<'_> {
@@ -46,5 +46,6 @@ pub(super) fn counter_metrics(py: Python<'_>) -> Facts<'_> {
         "relay": rows(relay::Counters::METRICS),
         "monitor": rows(monitor::Counters::METRICS),
         "heartbeat": rows(heartbeat::Counters::METRICS),
+        "reflector": rows(reflector::Counters::METRICS),
     ))
 }

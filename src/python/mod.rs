@@ -17,6 +17,7 @@ mod log_file;
 mod lookup;
 mod monitor;
 mod ping;
+mod reflector;
 mod relay;
 mod samples;
 mod service;
@@ -33,6 +34,9 @@ mod _core {
     /// The port of the course's server.
     #[pymodule_export]
     const ECHO_PORT: u16 = crate::logic::echo::PORT;
+    /// The port of reflectors of STAMP.
+    #[pymodule_export]
+    const STAMP_PORT: u16 = crate::logic::codec::stamp::PORT;
     /// The longest payload of a datagram.
     #[pymodule_export]
     const MAX_PAYLOAD: usize = crate::logic::codec::MAX_PAYLOAD;
@@ -74,9 +78,11 @@ mod _core {
     #[pymodule_export]
     use super::monitor::{HeartbeatMonitor, check_keys, event_names, is_notable, sim_heartbeat};
     #[pymodule_export]
-    use super::ping::{PingSession, ping_defaults};
+    use super::ping::{PingSession, check_protocol, ping_defaults};
     #[pymodule_export]
     use super::read_time;
+    #[pymodule_export]
+    use super::reflector::StampReflector;
     #[pymodule_export]
     use super::relay::UdpRelay;
     #[pymodule_export]

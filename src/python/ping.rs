@@ -12,16 +12,22 @@ use super::facts::Facts;
 use super::lookup::{found, host, wait_for};
 use super::service;
 use super::table::{Table, summary_to_python};
-use crate::logic::codec::TextLine;
+use crate::logic::codec::stamp::{self, Keys, Stamp};
+use crate::logic::codec::{Codec, Protocol, TextLine};
+use crate::logic::echo;
 use crate::logic::ping::{Options, Plan, SPINS};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row};
 use crate::logic::time::seconds;
-use crate::logic::{Nanos, SECOND};
+use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Snapshot, Target, TargetFacts, look_up};
+use crate::net::reflector::error_estimate;
 use crate::net::socket::IpOptions;
 use crate::net::{Device, Family, local_address};
+
+/// The hops of a test packet, so that a reflector can count them (RFC 5357).
+const STAMP_HOPS: i64 = 255;
 
 /// Host, port, class of service and bytes of each message.
 type PingTarget = (String, i64, Option<i64>, Option<i64>);
@@ -60,15 +66,22 @@ impl PingSession {
         let keep: Option<i64> = option(options, "keep")?;
         let mut plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
         plan.patient |= option::<bool>(options, "patient")?;
+        let broadcast: bool = option(options, "broadcast")?;
+        let ttl: Option<i64> = option(options, "ttl")?;
+        let is_counted = plan.codec.is_strict() && !broadcast;
         let targets = targets.into_iter().map(|each| target(py, each, &plan)).collect::<PyResult<_>>()?;
         let settings = Settings {
             keep: keep.map(|keep| plan.check_keep(keep)).transpose()?,
             family: family.as_deref().map(parse::<Family>).transpose()?,
             bind: bind.as_deref().filter(|_| device.is_none()).map(local_address).transpose()?,
             ip_options: IpOptions {
-                broadcast: option(options, "broadcast")?,
+                broadcast,
                 device,
-                ..IpOptions::new(option(options, "ttl")?, option(options, "dscp")?, option(options, "df")?)?
+                ..IpOptions::new(
+                    ttl.or(is_counted.then_some(STAMP_HOPS)),
+                    option(options, "dscp")?,
+                    option(options, "df")?,
+                )?
             },
             events: match (events, announce) {
                 (false, _) => Events::None,
@@ -250,7 +263,7 @@ pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
 /// The plan of a run from the keywords of the Python API; `utc_offset` is for the `{ctime}` of the message.
 pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> PyResult<Plan> {
     let schedule: String = option(options, "schedule")?;
-    let message: String = option(options, "message")?;
+    let first_seq: i64 = option(options, "first_seq")?;
     Ok(Plan::new(Options {
         count: option(options, "count")?,
         timeout: option(options, "timeout")?,
@@ -259,10 +272,49 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
         seed,
         linger: option(options, "linger")?,
         misses: option(options, "misses")?,
-        codec: Arc::new(parse::<TextLine>(&message)?.in_zone(utc_offset * SECOND)),
+        codec: codec(options, utc_offset, first_seq)?,
         size: option(options, "size")?,
-        first_seq: option(options, "first_seq")?,
+        first_seq,
     })?)
+}
+
+/// The format of pings. A simulation has texts alone, and no keyword for it.
+fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64) -> PyResult<Arc<dyn Codec>> {
+    let text: String = option(options, "message")?;
+    let line: TextLine = parse(&text)?;
+    let protocol: Option<String> = options.get_item("protocol")?.map(|text| text.extract()).transpose()?;
+    let key: Option<String> =
+        options.get_item("key")?.and_then(|key| key.extract().transpose()).transpose()?;
+    let protocol = protocol.as_deref().map(parse::<Protocol>).transpose()?.unwrap_or_default();
+    let Protocol::Stamp { ssid, format } = protocol else {
+        return Ok(Arc::new(line.in_zone(utc_offset * SECOND)));
+    };
+    if line != TextLine::default() {
+        return Err(Invalid::quoted(
+            "message",
+            &text,
+            "none with protocol=\"stamp\", whose packets have no text",
+        )
+        .into());
+    }
+    let keys = key.as_deref().map(Keys::read).transpose()?;
+    let secret = keys.map(|keys| {
+        let missing = "a line with this SSID before the secret, or with a secret alone";
+        keys.find(ssid).cloned().ok_or_else(|| Invalid::new("key", format!("without SSID {ssid}"), missing))
+    });
+    let stamp = Stamp::new(secret.transpose()?, ssid, error_estimate(format));
+    Ok(Arc::new(stamp.starting_at(u64::try_from(first_seq).unwrap_or(0))))
+}
+
+/// A protocol of pings as it is written, and the port of its servers.
+#[pyfunction]
+pub(super) fn check_protocol(text: &str) -> PyResult<(String, u16)> {
+    let protocol: Protocol = parse(text)?;
+    let port = match protocol {
+        Protocol::Text => echo::PORT,
+        Protocol::Stamp { .. } => stamp::PORT,
+    };
+    Ok((protocol.to_string(), port))
 }
 
 /// A keyword, checked or set to its default by the Python package.

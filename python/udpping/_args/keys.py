@@ -1,4 +1,4 @@
-"""Keys for heartbeats: from a file or from the environment, never from a command line."""
+"""Keys for heartbeats and for STAMP: from a file or the environment, never from a command line."""
 
 import os
 import stat
@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from udpping._args.checks import Path
 
 VARIABLE = "UDPPING_KEY"
-"""The environment variable that holds keys, written as in a key file."""
+"""The environment variable that holds keys of heartbeats, written as in a key file."""
+STAMP_VARIABLE = "UDPPING_STAMP_KEY"
+"""The same for STAMP."""
 MOST_BYTES = 1 << 24
 NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
-def read_keys(name: str, path: "Path | None") -> str | None:
+def read_keys(name: str, path: "Path | None", variable: str = VARIABLE) -> str | None:
     """Read the keys from a file, or else from the environment."""
     if path is None:
-        return os.environ.get(VARIABLE) or None
+        return os.environ.get(variable) or None
     place = checks.path(name, path)
     if "\0" in place:
         raise ConfigError(f"{name} is not usable: expected the path of a file, without NUL")
@@ -30,7 +32,7 @@ def read_keys(name: str, path: "Path | None") -> str | None:
         raise OSError(error.errno, f"{_failure(place)}: {error.strerror}") from None
     with os.fdopen(opened, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            expected = f"a regular file; what comes from a pipe can be put into the environment as {VARIABLE}"
+            expected = f"a regular file; what comes from a pipe can be put into the environment as {variable}"
             raise checks.refuse(name, path, expected)
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -60,4 +62,4 @@ def exposed(path: "Path | None") -> str | None:
 
 def environ() -> dict[str, str]:
     """Return the environment for other programs, without the keys."""
-    return {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return {name: value for name, value in os.environ.items() if name not in (VARIABLE, STAMP_VARIABLE)}

@@ -1,7 +1,7 @@
 """The keywords of a ping, each with its type, its check and its default."""
 
 from udpping import _core
-from udpping._args.checks import any_whole, flag, optional, text, whole
+from udpping._args.checks import any_whole, flag, optional, path, text, whole
 from udpping._args.durations import LINGER, SPIN, WAIT, within
 from udpping._args.keywords import unexpected
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypedDict
 
+    from udpping._args.checks import Path
     from udpping._args.durations import Duration
 
     class Schedule(TypedDict, total=False):
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         family: str | None
         busy: bool
         spin: Duration | None
+        protocol: str
+        key: Path | None
 
     class RunOptions(Schedule, total=False):
         """The keywords of `udpping.ping` that `udpping.sim.ping` has too."""
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
         keep: int | None
 
 
+PROTOCOL = "text"
+"""The protocol of pings, by default that of the course."""
 COUNT, TIMEOUT, MESSAGE, FIRST_SEQ, SCHEDULE = _core.ping_defaults()
 
 PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
@@ -74,6 +79,8 @@ PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {
     "seed": (optional(any_whole), None),
     "busy": (flag, False),
     "spin": (optional(within(SPIN)), None),
+    "protocol": (text, PROTOCOL),
+    "key": (optional(path), None),
 }
 """The check and the default of each keyword, in the order of a run's settings."""
 
@@ -94,3 +101,8 @@ def known(function: str, options: "Mapping[str, object]", more: "Sequence[str]" 
 def complete(options: "Mapping[str, object]") -> "dict[str, Any]":
     """Check them, and add the defaults of missing ones."""
     return checked({name: default for name, (_, default) in PING.items()} | dict(options))
+
+
+def port_of(protocol: object) -> int:
+    """Return the port of servers of a protocol."""
+    return _core.check_protocol(text("protocol", protocol))[1]

@@ -94,11 +94,13 @@ def targets_of(targets: object, port: int) -> list[Target]:
     return [one_target(target, port) for target in items("targets", targets, "a list of them")]
 
 
-def one_or_many(targets: "AnyTarget | Iterable[AnyTarget]", port: int | None) -> list[Target]:
+def one_or_many(
+    targets: "AnyTarget | Iterable[AnyTarget]", port: int | None, default: int = DEFAULT_PORT
+) -> list[Target]:
     """Read the targets of `Pinger`: one, or a list."""
     if isinstance(targets, (str, tuple)) or not isinstance(targets, Iterable) or hasattr(targets, "address"):
-        return [sole_target(targets, port)]
-    read = targets_of(targets, DEFAULT_PORT if port is None else port)
+        return [sole_target(targets, port, default=default)]
+    read = targets_of(targets, default if port is None else port)
     if not read:
         raise refuse("host", targets, "a target, or a list with at least one")
     return read

@@ -2,8 +2,7 @@
 
 from udpping._args.checks import refuse
 from udpping._args.keywords import SuggestsKeywords, suggests_keywords
-from udpping._args.limits import DEFAULT_PORT
-from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PROTOCOL, SCHEDULE, TIMEOUT, port_of
 from udpping._args.targets import one_or_many, one_target, sole_target, targets_of
 from udpping._services.session import Session
 from udpping.errors import NetworkError
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from udpping._args.checks import Path
     from udpping._args.durations import Duration
     from udpping._args.targets import AnyTarget
     from udpping._results.rows import Row
@@ -43,6 +43,8 @@ def ping(
     seed: int | None = None,
     busy: bool = False,
     spin: "Duration | None" = None,
+    protocol: str = PROTOCOL,
+    key: "Path | None" = None,
 ) -> "Run":
     """Ping a UDP server and wait for the end of the run.
 
@@ -86,6 +88,14 @@ def ping(
       target `foreign` is then `None`.
     * `spin`: how long to busy-wait before a ping is due, up to 1 s, as a waiting program wakes up late;
       `None` adapts (20 to 200 µs), and is 0 with several targets.
+    * `protocol`: `"text"` (the default), or `"stamp"`: test packets of STAMP (RFC 8762) for a `Reflector` or
+      a router, by default at port 862. Replies then tell when pings arrived there and when replies left:
+      `server_recv_ns` and `server_sent_ns` of a row. `"stamp:ssid=7"` names the session,
+      `"stamp:timestamps=ptp"` sends times in the format of PTP; a comma joins the two. A packet has 44 bytes,
+      with a key 112.
+    * `key`: a file with the secret of the reflector, in the form of its `keys`: packets have an HMAC, and
+      replies without a right one are not counted. `None` takes the environment variable UDPPING_STAMP_KEY,
+      if it is set.
 
     All times are seconds, text with a unit (`ns`, `us`, `ms`, `s`, `m`, `h`, `d`) such as `"200ms"`, or a
     `timedelta`, as everywhere in udpping.
@@ -123,7 +133,7 @@ def ping(
     """
     finite(count)
     session = Session(
-        [sole_target(host, port)],
+        [sole_target(host, port, default=port_of(protocol))],
         {
             "count": count,
             "timeout": timeout,
@@ -143,6 +153,8 @@ def ping(
             "seed": seed,
             "busy": busy,
             "spin": spin,
+            "protocol": protocol,
+            "key": key,
         },
     )
     return session.finish()
@@ -152,7 +164,7 @@ def ping(
 def ping_many(
     targets: "Iterable[AnyTarget]",
     *,
-    port: int = DEFAULT_PORT,
+    port: int | None = None,
     count: int = COUNT,
     timeout: "Duration" = TIMEOUT,
     interval: "Duration | None" = None,
@@ -171,11 +183,14 @@ def ping_many(
     seed: int | None = None,
     busy: bool = False,
     spin: "Duration | None" = None,
+    protocol: str = PROTOCOL,
+    key: "Path | None" = None,
 ) -> "Run":
     """Ping several servers at once: one table with the target in each row, and `run.summaries`.
 
     A target is `"host"`, `"host:port"`, `"[v6]:port"`, `(host, port)`, a `Target` or a `Server`; `port` is
-    that of targets without one. `count` pings are sent to each. All else is as in `ping`, except:
+    that of targets without one (`None`: 12000, or 862 with `protocol="stamp"`). `count` pings are sent to
+    each. All else is as in `ping`, except:
 
     * With `interval`, the first pings are spread over it, so that they do not all leave at once.
     * A datagram from a stranger belongs to no target, and targets share sockets: `foreign` and
@@ -196,7 +211,7 @@ def ping_many(
     """
     finite(count)
     session = Session(
-        targets_of(targets, port),
+        targets_of(targets, port_of(protocol) if port is None else port),
         {
             "count": count,
             "timeout": timeout,
@@ -216,6 +231,8 @@ def ping_many(
             "seed": seed,
             "busy": busy,
             "spin": spin,
+            "protocol": protocol,
+            "key": key,
         },
     )
     return session.finish()
@@ -353,12 +370,14 @@ class Pinger(PingerBase):
         seed: int | None = None,
         busy: bool = False,
         spin: "Duration | None" = None,
+        protocol: str = PROTOCOL,
+        key: "Path | None" = None,
         announce: bool = False,
         keep: int | None = None,
     ) -> None:
-        self._port = DEFAULT_PORT if port is None else port
+        self._port = port_of(protocol) if port is None else port
         self._opened = Session(
-            one_or_many(host, port),
+            one_or_many(host, port, self._port),
             {
                 "count": count,
                 "timeout": timeout,
@@ -378,6 +397,8 @@ class Pinger(PingerBase):
                 "seed": seed,
                 "busy": busy,
                 "spin": spin,
+                "protocol": protocol,
+                "key": key,
             },
             events=True,
             announce=announce,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from udpping import _core
 
     Source: TypeAlias = _core.EchoServer | _core.HeartbeatMonitor | _core.PingSession
-    Bound: TypeAlias = _core.EchoServer | _core.UdpRelay | _core.HeartbeatMonitor
+    Bound: TypeAlias = _core.EchoServer | _core.UdpRelay | _core.HeartbeatMonitor | _core.StampReflector
     CoreT = TypeVar("CoreT", bound=Bound | _core.HeartbeatSender)
     BoundT = TypeVar("BoundT", bound=Bound)
 else:
@@ -26,7 +26,7 @@ LOOK = 0.1
 """Seconds between two polls of a command."""
 
 
-def wait_for(core: "Source | _core.UdpRelay | _core.HeartbeatSender", seconds: float | None = None) -> bool:
+def wait_for(core: "Source | Bound | _core.HeartbeatSender", seconds: float | None = None) -> bool:
     """Wait until it ends, at most so many seconds; return whether it has."""
     from time import monotonic
 

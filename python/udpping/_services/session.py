@@ -6,13 +6,14 @@ import udpping
 from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import utc_offset
-from udpping._args.options import complete
+from udpping._args.keys import STAMP_VARIABLE, read_keys
+from udpping._args.options import PROTOCOL, complete
 from udpping._args.targets import Target
 from udpping._results.rows import Row
 from udpping._results.run import Run, Summary
 from udpping._results.settings import measured, total_name
 from udpping._services.service import next_of, wait_for
-from udpping.errors import Interrupted
+from udpping.errors import ConfigError, Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ class Session:
         announce = checks.flag("announce", announce)
         keep = checks.optional(checks.whole)("keep", keep)
         wanted: dict[str, object] = {**self._options, "keep": keep, "patient": patient}
+        if self._options["protocol"] != PROTOCOL:
+            wanted["key"] = read_keys("key", self._options["key"], STAMP_VARIABLE)
+        elif self._options["key"] is not None:
+            raise ConfigError('key is for protocol="stamp" (--stamp) only: add that, or leave it out')
+        for name, default in (("protocol", PROTOCOL), ("key", None)):
+            if self._options[name] == default:
+                del self._options[name]
         self._core = _core.PingSession(several, wanted, events=events, announce=announce, flood=flood)
         self._options["seed"] = self._core.seed
         if keep is not None:

@@ -12,13 +12,14 @@ COMMANDS = {
     "demo": "start a lossy server and ping it, in one process",
     "server": "answer UDP datagrams, and lose or delay some of them on purpose",
     "relay": "pass UDP datagrams between two programs, and lose or delay some of them on purpose",
+    "reflector": "answer the test packets of STAMP (RFC 8762) with their times",
     "ping": "measure round-trip times and losses to a UDP server",
     "heartbeat": "send heartbeats: report that this machine, or a command, is alive",
     "monitor": "receive heartbeats: report which machines are alive or have stopped",
     "doctor": "find out why a UDP server does not answer",
     "lab": "write the programs of the networking course into a directory",
 }
-ANSWERING = {"server", "relay", "ping", "heartbeat", "monitor"}
+ANSWERING = {"server", "relay", "reflector", "ping", "heartbeat", "monitor"}
 """They print a summary when they are asked for one."""
 
 

@@ -2,8 +2,8 @@
 
 from udpping import _core
 from udpping._args.durations import LINGER, SIMULATION, SPIN, WAIT
-from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS
-from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT
+from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS, STAMP_PORT
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PROTOCOL, SCHEDULE, TIMEOUT, port_of
 from udpping._args.targets import parse_target
 from udpping._console.options import Parser, any_whole, port, whole
 from udpping.cli._end import held
@@ -79,7 +79,7 @@ def targets(options: "Namespace") -> list[tuple[str, int]]:
     for place, text in _texts(options):
         begin = f"{place}: " if place else ""
         try:
-            target = _target(text, options.port)
+            target = _target(text, port_of(options.protocol) if options.port is None else options.port)
         except ConfigError as error:
             raise ConfigError(f"{begin}{error}") from None
         if target in places:
@@ -233,9 +233,29 @@ def _add_socket(options: Parser) -> None:
         "-p",
         "--port",
         type=port,
-        default=DEFAULT_PORT,
         metavar="PORT",
-        help=f"port, where HOST has none (default: {DEFAULT_PORT})",
+        help=f"port, where HOST has none (default: {DEFAULT_PORT}, with --stamp {STAMP_PORT})",
+    )
+    protocol = options.add_mutually_exclusive_group()
+    protocol.add_argument(
+        "--stamp",
+        dest="protocol",
+        action="store_const",
+        const="stamp",
+        default=PROTOCOL,
+        help="send test packets of STAMP (RFC 8762), for a reflector: see udpping reflector",
+    )
+    protocol.add_argument(
+        "--protocol",
+        default=PROTOCOL,
+        metavar="NAME",
+        help="text; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the format of"
+        f" times (default: {PROTOCOL})",
+    )
+    options.add_argument(
+        "--key",
+        metavar="FILE",
+        help="sign test packets with the secret in this file, as the reflector has it",
     )
     options.add_argument(
         "-s", "--size", type=whole(1, MAX_PAYLOAD), metavar="BYTES", help="bytes of payload in each ping"

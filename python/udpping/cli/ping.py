@@ -2,13 +2,14 @@
 
 import re
 
+from udpping._args.keys import exposed
 from udpping._args.options import COUNT, PING
 from udpping._console.options import Seconds, chosen_profile
 from udpping._results.settings import total_name
 from udpping._services.ping import PrintedPinger
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, Deadline, Noted, calling
-from udpping.cli._output import FAILED, Report
+from udpping.cli._output import FAILED, Report, warn
 from udpping.cli._ping_lines import Interim, Lines
 from udpping.cli._ping_options import INTERVAL, parser, read, targets
 from udpping.errors import AddressError, ConfigError
@@ -34,6 +35,7 @@ def main(words: list[str]) -> int:
         settle_pace(options)
     if options.forever:
         options.count = None
+    warn(exposed(options.key), "ping")
     found = targets(options)
     lab_client = None if options.json or options.quiet else client
     pinger = open_pinger(found, options, deadline, announce=lab_client is not None)

@@ -5,6 +5,7 @@ mod dialects;
 pub mod heartbeat;
 mod mac;
 mod pieces;
+mod protocol;
 pub mod stamp;
 pub mod template;
 mod text_line;
@@ -13,6 +14,7 @@ mod wall_time;
 use std::fmt::Debug;
 
 pub use mac::Secret;
+pub use protocol::Protocol;
 pub use text_line::TextLine;
 
 use super::Nanos;

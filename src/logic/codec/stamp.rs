@@ -110,9 +110,14 @@ impl Layout {
         packet.len() >= mac.end && secret.verifies(&[&packet[..mac.start]], &field(packet, mac.clone()))
     }
 
+    /// The class of service (DSCP) that a request asks for its reply.
+    pub fn wanted_class(&self, request: &[u8], secret: Option<&Secret>) -> Option<u8> {
+        tlv::wanted_class(request, self, secret)
+    }
+
     /// Appends the reply to a request: as long as that, and no shorter than a base packet.
     ///
-    /// What follows the base packet is copied; [`tlv::answer`] then answers it.
+    /// What follows the base packet is copied, and then answered as far as it is TLVs.
     pub fn write_reply(
         &self,
         request: &[u8],

@@ -45,4 +45,4 @@ pub(super) use receive::{RecvBatch, read_error_queue};
 #[cfg(target_os = "linux")]
 pub(super) use send::{SendBatch, send};
 #[cfg(target_os = "linux")]
-pub(super) use time::{boot_time, set_timer_slack};
+pub(super) use time::{boot_time, clock_state, set_timer_slack};

@@ -112,13 +112,27 @@ fn extensions_are_answered() {
     let request = format!("{SENDER} {tlvs}");
     let answers = reply(&OPEN, &request, &answer(0), None, &facts()).split_off(44);
     // stamp-suite sets bits of a draft in the class of service, and a method for a reply that there is not.
+    assert_eq!(OPEN.wanted_class(&bytes(&request), None), Some(46));
     assert_eq!(
         answers,
         bytes(
-            "00040004bae10000 0003000405020502 0002002c 21ac4e21 00080010 7f000001 00*12 00050010 7f000001 00*12 \
+            "00040004bae00000 0003000405020502 0002002c 21ac4e21 00080010 7f000001 00*12 00050010 7f000001 00*12 \
              00070010 00*16 0005000c000000010000000100000001"
         )
     );
+    for (tlvs, class) in [
+        ("80010000 80040004b8000000", Some(46)),
+        ("80030000 80040004b8000000", None),
+        ("80040003b80000", None),
+        ("80040004b8000000 80080010 00*16", None),
+        ("80010000", None),
+    ] {
+        assert_eq!(OPEN.wanted_class(&bytes(&format!("{SENDER} {tlvs}")), None), class, "{tlvs}");
+    }
+    let unmarked = Facts { tos: None, ..facts() };
+    let answers =
+        reply(&OPEN, &format!("{SENDER} 80040004b8000000"), &answer(0), None, &unmarked).split_off(44);
+    assert_eq!(answers, bytes("00040004b8010000"));
     let silent = Facts { discloses: false, ..facts() };
     let answers = reply(&OPEN, &request, &answer(0), None, &silent).split_off(44);
     assert_eq!(answers[16..64], bytes("0002002c 00*4 00080010 00*16 00050010 00*16"));
@@ -218,6 +232,10 @@ fn packets_are_padded_with_the_extension_for_it() {
     assert_eq!((sized(44).0, sized(10).0), (44, 44));
     assert_eq!(sender.read_quoted(&sized(44).1[..8]), Some(Seq::Low32(3)));
     assert_eq!(sender.read_quoted(&[0; 3]), None);
+    let later = sender.clone().starting_at(9);
+    let mut first = Vec::new();
+    later.write(9, 0, None, &mut first);
+    assert_eq!((&first[..4], later.read_quoted(&first)), (&[0; 4][..], Some(Seq::Low32(9))));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Facts {
     pub local: SocketAddr,
     /// Whether the two are told.
     pub discloses: bool,
-    /// Its class of service and ECN bits, where the system reports them.
+    /// Its class of service and ECN bits, where the system reports them; there the reply has the class that is asked for.
     pub tos: Option<u8>,
     /// Whether the clock is synchronised.
     pub synchronised: bool,
@@ -163,6 +163,16 @@ pub(super) fn answer(
     }
 }
 
+/// The class of service (DSCP) that a request asks for its reply, if it does so rightly.
+pub(super) fn wanted_class(request: &[u8], layout: &Layout, secret: Option<&Secret>) -> Option<u8> {
+    let mut each = tlvs(request, layout.base);
+    let wanted =
+        each.find(|tlv| tlv.kind == CLASS_OF_SERVICE || tlv.len().is_none_or(|len| !fits(tlv.kind, len)))?;
+    let (from, to) = wanted.value?;
+    let is_right = fits(wanted.kind, to - from) && !matches!(Seal::of(request, layout, secret), Seal::Wrong);
+    is_right.then(|| request[from] >> 2)
+}
+
 /// Whether a value of a type may be so long.
 fn fits(kind: u8, len: usize) -> bool {
     match kind {
@@ -187,8 +197,7 @@ fn fill(kind: u8, value: &mut [u8], facts: &Facts) -> bool {
         CLASS_OF_SERVICE => {
             let tos = facts.tos.unwrap_or(0);
             let (dscp, ecn) = (tos >> 2, tos & 3);
-            // The reply does not leave with the class asked for: RP is 1, unless it is the best effort that it has.
-            let refused = u8::from(value[0] >> 2 != 0);
+            let refused = u8::from(facts.tos.is_none());
             value[0] = value[0] & 0xfc | dscp >> 4;
             value[1] = dscp << 4 | ecn << 2 | refused;
             value[2..].fill(0);

@@ -50,8 +50,8 @@ function _shtab_udpping_using
   test "$_shtab_udpping_cmdpath" = "$argv"
 end
 
-set -g _shtab_udpping_commands demo server relay ping heartbeat monitor doctor lab help
-set -g _shtab_udpping_opts_with_value --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --log --loss --max-clients --misses --mtu --on --per-prefix --port --port-tries --profile --queue --rate --reorder --reply --schedule --scope --seed --size --spin --state --targets --timeout --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
+set -g _shtab_udpping_commands demo server relay reflector ping heartbeat monitor doctor lab help
+set -g _shtab_udpping_opts_with_value --admit --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --log --loss --max-clients --misses --mtu --on --per-prefix --port --port-tries --profile --protocol --queue --rate --reorder --reply --schedule --scope --seed --size --spin --state --targets --timeout --timestamps --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
 
 complete -c udpping -e
 complete -c udpping -f
@@ -108,6 +108,19 @@ complete -c udpping -n '_shtab_udpping_using relay' -l link -x -d 'both ways: a 
 complete -c udpping -n '_shtab_udpping_using relay' -l seed -x -d 'repeat losses and delays: client by client, in the order in which clients come'
 complete -c udpping -n '_shtab_udpping_using relay' -l idle -x -d 'forget a client that was silent for so long (default: 5m)'
 complete -c udpping -n '_shtab_udpping_using relay' -l follow-port -d 'let replies come from another port of the target too, and send what follows there, as for TFTP'
+complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a reflector -d 'answer the test packets of STAMP (RFC 8762) with their times'
+complete -c udpping -n '_shtab_udpping_using reflector' -s h -l help -d 'show this help message and exit'
+complete -c udpping -n '_shtab_udpping_using reflector' -l json -d 'print one JSON object per line, for programs'
+complete -c udpping -n '_shtab_udpping_using reflector' -l host -x -d 'address to listen on (default: every interface)'
+complete -c udpping -n '_shtab_udpping_using reflector' -s p -l port -x -d 'UDP port to listen on; 0 takes any free one (default: 862)'
+complete -c udpping -n '_shtab_udpping_using reflector' -l port-tries -x -d 'if the port is in use, try the next ones, N ports in all (default: 1)'
+complete -c udpping -n '_shtab_udpping_using reflector' -l stateless -d 'repeat the number of each packet, instead of counting the answers of each session'
+complete -c udpping -n '_shtab_udpping_using reflector' -l admit -xka "learned provisioned" -d 'learned: answer every session; provisioned: those with a line in --keys (default: learned)'
+complete -c udpping -n '_shtab_udpping_using reflector' -l key -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'answer only packets with an HMAC by a secret from this file: SECRET, SSID SECRET or SSID SECRET ADDRESSES on each line'
+complete -c udpping -n '_shtab_udpping_using reflector' -l base-reply -d 'answer packets of TWAMP Light that are shorter than the answer, 100 a second to each address'
+complete -c udpping -n '_shtab_udpping_using reflector' -l drop-replayed -d 'do not answer packets that were received before'
+complete -c udpping -n '_shtab_udpping_using reflector' -l location -d 'tell senders the addresses and ports of their packets'
+complete -c udpping -n '_shtab_udpping_using reflector' -l timestamps -xka "ntp ptp" -d 'format of the times (default: ntp)'
 complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a ping -d 'measure round-trip times and losses to a UDP server'
 complete -c udpping -n '_shtab_udpping_using ping' -s h -l help -d 'show this help message and exit'
 complete -c udpping -n '_shtab_udpping_using ping' -l json -d 'print one JSON object per line, for programs'
@@ -125,7 +138,10 @@ complete -c udpping -n '_shtab_udpping_using ping' -s W -l timeout -x -d 'how lo
 complete -c udpping -n '_shtab_udpping_using ping' -s w -l deadline -x -d 'end the run after this time'
 complete -c udpping -n '_shtab_udpping_using ping' -s l -l linger -x -d 'how long to wait for late replies at the end (default: the timeout, if replies are missing)'
 complete -c udpping -n '_shtab_udpping_using ping' -l misses -x -d 'give up on a host after N pings in a row without a reply'
-complete -c udpping -n '_shtab_udpping_using ping' -s p -l port -x -d 'port, where HOST has none (default: 12000)'
+complete -c udpping -n '_shtab_udpping_using ping' -s p -l port -x -d 'port, where HOST has none (default: 12000, with --stamp 862)'
+complete -c udpping -n '_shtab_udpping_using ping' -l stamp -d 'send test packets of STAMP (RFC 8762), for a reflector: see udpping reflector'
+complete -c udpping -n '_shtab_udpping_using ping' -l protocol -x -d 'text; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the format of times (default: text)'
+complete -c udpping -n '_shtab_udpping_using ping' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'sign test packets with the secret in this file, as the reflector has it'
 complete -c udpping -n '_shtab_udpping_using ping' -s s -l size -x -d 'bytes of payload in each ping'
 complete -c udpping -n '_shtab_udpping_using ping' -s I -l bind -x -d 'local IP address or interface to send from'
 complete -c udpping -n '_shtab_udpping_using ping' -l ttl -x -d 'hop limit of pings'
@@ -187,4 +203,4 @@ complete -c udpping -n '_shtab_udpping_using lab' -l list -d 'explain each profi
 complete -c udpping -n '_shtab_udpping_using lab' -l force -d 'replace files that are there'
 complete -c udpping -n '_shtab_udpping_using lab; and test $_shtab_udpping_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory to write to; it is made if it is missing'
 complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a help -d 'print the options of a command'
-complete -c udpping -n '_shtab_udpping_using help; and test $_shtab_udpping_npos -eq 0' -ka "demo server relay ping heartbeat monitor doctor lab" -d command
+complete -c udpping -n '_shtab_udpping_using help; and test $_shtab_udpping_npos -eq 0' -ka "demo server relay reflector ping heartbeat monitor doctor lab" -d command
