@@ -251,4 +251,74 @@ proptest! {
         let summary = pinger.summary();
         prop_assert_eq!((summary.sent, summary.pending), (fates.len() as u64, 0));
     }
+
+    /// Replies are cut or changed anyhow: each is credited to its own ping, or to none and counted as damaged.
+    #[test]
+    fn no_damage_makes_a_wrong_round_trip(
+        fates in prop::collection::vec((1..60 * MS, damage()), 2..60), step in MS / 1_000..20 * MS, first_seq in 0..2_000_i64,
+    ) {
+        let count = Some(i64::try_from(fates.len()).expect("few"));
+        let (interval, timeout) = (Some(step as f64 / SECOND as f64), 0.05);
+        let mut pinger = pinger(Options { count, interval, first_seq, timeout, ..Options::default() });
+        let mut on_the_way = BTreeMap::new();
+        let (mut pings, mut damaged, mut now) = (Vec::new(), 0, 0);
+        loop {
+            match pinger.poll(now, &mut |_| ()) {
+                Action::Send(seq) => {
+                    let (after, damage) = &fates[pings.len()];
+                    let mut ping = Vec::new();
+                    pinger.write(seq, WALL + now, &mut ping);
+                    pinger.sent(now, WALL + now);
+                    let whole = ping.to_ascii_uppercase();
+                    // The first reply is whole, and comes first: it shows what the target sends back.
+                    let first = pings.is_empty();
+                    let reply = if first { whole.clone() } else { damage.of(whole.clone()) };
+                    on_the_way.insert((now + if first { 1 } else { *after }, pings.len()), reply);
+                    pings.push((now, whole, ping));
+                }
+                Action::Wait(until) => {
+                    let next = on_the_way.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
+                    let Some((key, reply)) = next.and_then(|key| Some((key, on_the_way.remove(&key)?))) else {
+                        now = until;
+                        continue;
+                    };
+                    now = key.0.max(now);
+                    damaged += u64::from(pings.iter().all(|(_, whole, ping)| reply != *whole && reply != *ping));
+                    arrive(&mut pinger, now, &reply);
+                }
+                Action::Done => break,
+            }
+        }
+        prop_assert_eq!(pinger.summary().damaged, damaged);
+        for (index, (after, damage)) in fates.iter().enumerate() {
+            let row = pinger.rows().get(index);
+            let is_whole = index == 0 || damage.of(pings[index].1.clone()) == pings[index].1;
+            let own = if index == 0 { 1 } else { *after };
+            prop_assert!(row.rtt == NONE || is_whole && row.rtt == own, "row {}: {:?}", index, row);
+        }
+    }
+}
+
+/// What happens to a reply.
+#[derive(Debug, Clone)]
+struct Damage {
+    length: usize,
+    flips: Vec<usize>,
+}
+
+impl Damage {
+    fn of(&self, mut reply: Vec<u8>) -> Vec<u8> {
+        reply.truncate(self.length);
+        let bits = 8 * reply.len();
+        for bit in self.flips.iter().filter(|_| bits > 0) {
+            reply[bit % bits / 8] ^= 1 << (bit % 8);
+        }
+        reply
+    }
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let length = prop_oneof![3 => Just(usize::MAX), 1 => 0..30_usize];
+    let flips = prop_oneof![2 => Just(Vec::new()), 2 => prop::collection::vec(0..10_000_usize, 1..4)];
+    (length, flips).prop_map(|(length, flips)| Damage { length, flips })
 }

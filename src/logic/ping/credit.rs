@@ -99,7 +99,7 @@ impl Pinger {
         let by_number = read.and_then(|seq| self.sent_row(seq)).filter(is_whole);
         by_number.map(|index| (index, Match::Seq)).or_else(|| {
             // Where the number cannot be read in the message. Others are spared the search.
-            let search = self.habit != Habit::Identity;
+            let search = self.habit != Habit::Identity && self.is_as_long(bytes);
             self.latest().filter(|_| search).find(is_whole).map(|index| (index, Match::Payload))
         })
     }
@@ -114,12 +114,18 @@ impl Pinger {
     /// Whether this is a ping in which few bits were changed, and in a way in which no server words its replies.
     fn is_changed_echo(&self, bytes: &[u8], by_number: Option<usize>) -> bool {
         let mut ping = Vec::new();
-        by_number.into_iter().chain(self.latest()).any(|index| {
-            let (seq, wall_ns) = self.identity(index);
-            ping.clear();
-            self.write(seq, wall_ns, &mut ping);
-            has_changed_bits(bytes, &ping)
-        })
+        self.is_as_long(bytes)
+            && by_number.into_iter().chain(self.latest()).any(|index| {
+                let (seq, wall_ns) = self.identity(index);
+                ping.clear();
+                self.write(seq, wall_ns, &mut ping);
+                has_changed_bits(bytes, &ping)
+            })
+    }
+
+    /// Whether a reply is no shorter than the latest pings, whose times differ by some digits: most that are none are.
+    fn is_as_long(&self, bytes: &[u8]) -> bool {
+        bytes.len() + 8 >= self.plan.codec.longest(self.newest())
     }
 
     /// Whether this is the beginning of the ping that its last digits name, and that of another ping as well: `PING 12`
