@@ -28,48 +28,49 @@ INTRODUCTION = f"""\
 
 `python examples/detectors.py docs/detectors.md` writes this page, and the tests check its numbers.
 
-A sender is well and sends a heartbeat every second, for {DAYS} days with each of the seeds
-{", ".join(map(str, SEEDS))}; the counts are those of the seeds together.
-Each heartbeat takes an exponential time of 5 ms on average. So every suspicion is a mistake. How much the
-calibrated detector remembers was settled on other seeds (1, 2 and 3).
+A healthy sender sends a heartbeat every second, for {DAYS} days with each of the seeds
+{", ".join(map(str, SEEDS))}. The counts are those of the seeds together. Each heartbeat takes an exponential
+time of 5 ms on average. As the sender is healthy, every suspicion is a false alarm. How much the
+calibrated detector remembers was chosen with other seeds (1, 2 and 3).
 
-"Bursts of 5" means that losses come in runs of 5 on average: a Gilbert-Elliott channel that loses everything
-while it is bad. The runs are drawn by the script and played as traces.
+"Bursts of 5" means that losses come in runs of 5 on average: a Gilbert-Elliott channel that drops
+everything while it is bad. The script makes the runs, and they are played as traces.
 
 ## Mistakes per day, and the median time to notice a crash
 """
 MIDDLE = """
-The rates of all detectors but the last two differ by orders of magnitude from one pattern to the next:
-what they are told (misses, phi, a margin) says little about how often they are wrong. The calibrated
-ones have nearly the same rate everywhere, and pay for it with the time that it takes to notice a crash.
-There is no free lunch, but one sees the bill.
+The rates of all detectors except the last two differ by orders of magnitude from one pattern to the next.
+Their settings (misses, phi, a margin) say little about how often they are wrong. The calibrated ones have
+nearly the same rate everywhere. The price is the time that it takes to notice a crash.
 
 `phi:8` does not learn from an interval that ended after its deadline, so that an outage teaches nothing.
-But then, if the deadline is below two intervals, no loss is ever learned from, and each is a mistake.
+But then, if the deadline is below two intervals, it never learns from a loss, and each loss is a false
+alarm.
 
 ## Is the promise kept?
 
-`mistakes` are those of all seeds; the interval is the exact Poisson one of 95 % (Garwood 1936), as
-such rare mistakes hardly come in clusters. "Within 2" says whether all of the interval lies between half the
+`mistakes` are those of all seeds. The interval is the exact Poisson one of 95 % (Garwood 1936), as such
+rare mistakes hardly come in clusters. "Within 2" says whether all of the interval lies between half the
 promise and twice the promise.
 """
 END = """
 ## Why it is not exact
 
-* With no loss there are fewer mistakes than promised. Nobody can know that nothing will be lost: the chance
-  is taken as one in as many heartbeats as came so far, and that part of the promise is kept for it. For one
-  a day it is all of it until 86,000 heartbeats came, on the first day. Besides, ten delays in a million
-  decide on the deadline then, and beyond them the tail is taken to be heavier than this one is.
-* With bursts there are somewhat more. The chance that a run goes on is known from some hundreds of runs, and
-  twenty heartbeats later its error has grown twentyfold; an error that shortens the wait costs more mistakes
-  than one that lengthens it saves.
+* With no loss there are fewer false alarms than promised. Nobody can know that nothing will be lost. The
+  chance is taken as one in as many heartbeats as came so far, and that part of the promise is reserved
+  for it. For one false alarm a day that is all of it until 86,000 heartbeats came, on the first day.
+  Besides, ten delays in a million decide the deadline then. Beyond them the tail is assumed to be heavier
+  than this one is.
+* With bursts there are somewhat more. The chance that a run goes on is known from some hundreds of runs,
+  and twenty heartbeats later its error has grown twentyfold. An error that shortens the wait costs more
+  false alarms than one that lengthens it saves.
 
 ## What is not shown
 
-The chance of a loss stayed the same. A path that changes is learned anew within some 50,000 heartbeats, and
-until then the promise may be broken. Delays were exponential; heavier tails are learned as they are seen, and
-beyond what was seen they are taken to fall with the square of the time. One sender was followed, and nothing
-went wrong on the side that watches.
+The chance of a loss stayed the same. A path that changes is learned anew within about 50,000 heartbeats,
+and until then the promise may be broken. Delays were exponential. Heavier tails are learned as they are
+seen. Beyond what was seen, they are assumed to fall with the square of the time. There was one sender,
+and nothing went wrong at the monitor.
 """
 
 
@@ -166,9 +167,8 @@ def page() -> str:
     lines += sorted(line for name, tables in runs.items() for line in promises(name, tables))
     lines += [
         "",
-        "`foretold` is how long the detector says, at the end, that it waits for a heartbeat that is due to",
-        "arrive: a crash is noticed after that and the time in flight (some 5 ms here) at the latest, if",
-        "nothing is learned anew;",
+        "`foretold` is how long the detector says, at the end, that it waits for a heartbeat. A crash is",
+        "noticed after that and the time in flight (about 5 ms here) at the latest, if nothing is learned.",
         f"`longest` is the longest over {1000 * len(SEEDS):,} crashes, some while it was still learning.",
     ]
     return "\n".join([*lines, END])

@@ -219,8 +219,12 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         "site of the documentation: every link leads somewhere, every page is listed",
         [f"{BIN}/python tools/docs.py build/site"],
     )
+    english = Check(
+        "English of pages and help: short sentences, known words", [f"{BIN}/python tools/prose.py"]
+    )
     untimed = [
         site,
+        english,
         Check("stubtest", [f"{BIN}/python -m mypy.stubtest udpping._core"]),
         *[pytest(minor, "untimed", CORES, full=full) for minor in sorted(PYTHONS, reverse=True)],
         *([Check("intervals and tests, with fresh seeds", [fresh])] if full else []),

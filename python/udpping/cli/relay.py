@@ -41,7 +41,7 @@ LINK_OPTIONS = {
     "loss": "datagrams to drop",
     "delay": "how long each takes",
     "jitter": "how much longer they take, in their order",
-    "reorder": "which are held back, and for how long: 5%%,10ms",
+    "reorder": "which are delayed beyond the next ones, and for how long: 5%%,10ms",
     "duplicate": "which arrive twice: 1%%; or more often: 1%%,2",
     "corrupt": "in which a bit is flipped: 1%%; or more bits: 1%%,8",
     "truncate": "how many bytes are left: 64; or of some: 1%%,64",
