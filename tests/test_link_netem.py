@@ -218,3 +218,15 @@ def test_reorder_sends_some_at_once() -> None:
     at_once = sum(row.rtt_ns == 0 for row in run) / len(run)
     assert at_once == pytest.approx(0.25, abs=0.02)
     assert {row.rtt_ns for row in run} == {0, 10_000_000}
+
+
+def test_a_jitter_beyond_the_delay_is_cut_off_at_0() -> None:
+    """As the kernel draws: evenly around the delay, and what is due before now is sent at once."""
+    with pytest.warns(udpping.NetemWarning):
+        link = udpping.Link.from_tc("delay 7ms 20ms")
+    run = udpping.sim.ping(count=50_000, interval=1, down=link, seed=1)
+    took = sorted(row.rtt_ns or 0 for row in run)
+    draw = random.Random(1)
+    netem = sorted(max(0, draw.randrange(40_000_000) - 13_000_000) for _ in took)
+    assert abs(took.count(0) - netem.count(0)) < 0.01 * len(took)
+    assert all(abs(one - other) < 600_000 for one, other in zip(took[::500], netem[::500], strict=True))
