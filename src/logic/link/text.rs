@@ -63,6 +63,12 @@ fn refuse(text: &str, more: &str) -> Invalid {
     Invalid::quoted("link", text, expected)
 }
 
+/// The key that a value goes on with, where a comma is in place of a semicolon.
+fn after_a_comma(value: &str) -> Option<&str> {
+    let mut keys = value.split(',').skip(1).filter_map(|part| Some(part.split_once('=')?.0.trim()));
+    keys.find(|key| Impairments::KEYS.contains(key))
+}
+
 impl FromStr for Impairments {
     type Err = Invalid;
 
@@ -74,7 +80,10 @@ impl FromStr for Impairments {
             if seen.contains(&key) {
                 return Err(refuse(text, &format!(", each once: {key} is there twice")));
             }
-            read.set(key, value.trim())?;
+            read.set(key, value.trim()).map_err(|error| match after_a_comma(value) {
+                Some(next) => refuse(part, &format!("; a ; is missing before {next}=")),
+                None => error,
+            })?;
             seen.push(key);
         }
         if read.queue.is_some() && read.rate.is_none() {
@@ -146,6 +155,7 @@ mod tests {
             ("loss=5%; loss=6%", "loss is there twice"),
             ("queue=64KiB", "a queue needs a rate"),
             ("loss=2", "loss \"2\""),
+            ("loss=5%, delay=3ms", "a ; is missing before delay="),
             ("jitter=-1ms", "jitter \"-1ms\""),
             ("reorder=5%", "reorder \"5%\""),
             ("reorder=5%,0ms", "reorder \"5%,0ms\""),
