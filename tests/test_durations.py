@@ -18,7 +18,7 @@ import pytest
 import udpping
 import udpping.cli
 import udpping.testing
-from udpping import ConfigError, _core, delay, detect, sim, stats
+from udpping import ConfigError, _core, delay, detect, loss, sim, stats
 from udpping._console.options import TIMES, Parser
 from udpping.lab import SCRIPTS, names, profile
 
@@ -149,6 +149,12 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
         ("stats.rolling", name): keyword(stats.rolling, name, table=[], **others)
         for name, others in (("seconds", {}), ("step", {"seconds": 1}))
     },
+    **{
+        (f"loss.{name}.stream", "interval"): keyword(loss.Every(3).stream, "interval")
+        for name in loss.__all__
+    },
+    ("loss.GilbertElliottTime", "good"): keyword(loss.GilbertElliottTime, "good", bad=1),
+    ("loss.GilbertElliottTime", "bad"): keyword(loss.GilbertElliottTime, "bad", good=1),
     ("delay.Fixed", "seconds"): keyword(delay.Fixed, "seconds"),
     ("delay.Uniform", "low"): keyword(delay.Uniform, "low", high=1),
     ("delay.Uniform", "high"): keyword(delay.Uniform, "high", low=1),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import Any
 
 import pytest
 import udpping
-from udpping import delay
+from udpping import delay, loss
 
 np = pytest.importorskip("numpy", reason="has no wheel for this Python")
 stats = pytest.importorskip("scipy.stats", reason="has no wheel for this Python")
@@ -116,3 +117,52 @@ def test_a_trace_is_of_one_target() -> None:
     with pytest.raises(udpping.errors.ConfigError, match="2 targets"):
         delay.Trace(both)
     assert len(str(delay.Empirical(both)).split(",")) == 2
+
+
+@pytest.mark.parametrize("interval", [0.01, 0.5, 20])
+def test_a_channel_in_time_loses_its_share_in_the_runs_of_its_chain(interval: float) -> None:
+    """Good for 3 s and bad for 1 s on average; 80 % are lost while it is bad."""
+    model = loss.GilbertElliottTime("3s", "1s", loss_bad="80%")
+    lost = np.fromiter(model.stream(3, interval=interval), bool, MILLION)
+    stays = math.exp(-interval * (1 / 3 + 1))
+    # What two losses so far apart have in common: b (1 - b) B^2 stays^lag, beside L (1 - L).
+    share, common = 0.25 * 0.8, 0.25 * 0.75 * 0.8**2
+    error = SIGMAS * math.sqrt((share * (1 - share) + 2 * common * stays / (1 - stays)) / MILLION)
+    assert abs(lost.mean() - share) < error
+    pairs = (lost[:-1] & lost[1:]).mean()
+    assert abs(pairs - (share**2 + common * stays)) < error
+    chain = udpping.loss.GilbertElliott(0.25 * (1 - stays), 0.75 * (1 - stays), loss_bad="80%")
+    ends = np.flatnonzero(lost[:-1] & ~lost[1:]).size
+    runs = chain.run_lengths(1)[0]
+    alone = np.flatnonzero(~lost[:-2] & lost[1:-1] & ~lost[2:]).size
+    assert abs(alone / ends - runs) < SIGMAS * math.sqrt(runs * (1 - runs) / ends) + 1e-3
+
+
+def test_a_stream_of_a_channel_in_time_is_what_a_server_does_with_such_pings() -> None:
+    model = loss.GilbertElliottTime("3s", "1s")
+    run = udpping.sim.ping(count=500, interval=0.3, loss=model, seed=42, timeout=0.1)
+    drops = list(islice(model.stream(seed=42, interval="300ms"), 500))
+    assert drops == [row.status == "timeout" for row in run]
+    with pytest.raises(udpping.ConfigError, match=r"interval None .* how far apart"):
+        model.stream()
+    with pytest.raises(udpping.ConfigError, match=r"good 0 .* 1ns to 366d"):
+        loss.GilbertElliottTime(0, 1)
+
+
+def test_a_schedule_of_losses_is_a_straight_line_and_one_of_rates_too() -> None:
+    run = udpping.sim.ping(count=100_000, interval=0.001, up="schedule=20s-80s:loss=0..100%,90s-95s", seed=3)
+    sent = np.arange(100_000) / 1_000
+    lost = np.array([status != "reply" for status in run["status"].to_list()])
+    assert not lost[:20_000].any()
+    assert lost[90_000:95_000].all()
+    for second in range(20, 80):
+        share = (second + 0.5 - 20) / 60
+        found = lost[(sent >= second) & (sent < second + 1)].mean()
+        assert abs(found - share) < SIGMAS * math.sqrt(share * (1 - share) / 1_000) + 0.01
+    # 125 bytes take 1 ms at 1 Mbit/s and 10 ms at 100 kbit/s.
+    slower = "rate=1Mbit/s; schedule=10s-20s:rate=1Mbit/s..100kbit/s,20s-30s:rate=100kbit/s"
+    run = udpping.sim.ping(count=400, interval=0.1, size=97, up=udpping.Link(slower), seed=3)
+    waits = np.array(run["rtt_ns"].to_list()) / 1e6
+    rates = np.interp(np.arange(400) / 10, [10, 20], [1.0, 0.1])
+    rates[300:] = 1
+    assert np.allclose(waits, 1 / rates, rtol=1e-5)

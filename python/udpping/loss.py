@@ -9,6 +9,7 @@ from typing import cast
 
 from udpping import _core
 from udpping._args import checks
+from udpping._args.durations import DELAY, nanos
 from udpping._args.grammar import loss_text
 from udpping._args.streams import LossStream
 from udpping._args.text_model import TextModel
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from fractions import Fraction
 
+    from udpping._args.durations import Duration
     from udpping._results.run import Run
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Correlated",
     "Every",
     "GilbertElliott",
+    "GilbertElliottTime",
     "List",
     "Loss",
     "Pattern",
@@ -41,6 +44,8 @@ def __dir__() -> list[str]:
 
 LONGEST = 100_000
 """Runs whose probability is worked out."""
+LASTING = 1, 366 * 86_400 * 10**9
+"""How long a state can last on average, in nanoseconds."""
 
 
 class Loss(TextModel):
@@ -60,11 +65,14 @@ class Loss(TextModel):
     def __init__(self, text: str) -> None:
         super().__init__(_core.check_loss(checks.text("loss", text)))
 
-    def stream(self, seed: int | None = None) -> "LossStream":
+    def stream(self, seed: int | None = None, *, interval: "Duration | None" = None) -> "LossStream":
         """Decide in a program of one's own: an iterator without end, with `True` for each datagram to drop.
 
         `seed` is any whole number; `None` draws one, and `.seed` of the stream tells it. The decisions are
         those that the first client of a `Server` with that seed meets. Each stream begins anew.
+
+        `interval`, up to 1 hour, is how far apart the datagrams are. `GilbertElliottTime` needs one, and for
+        the others it means nothing.
 
         >>> import udpping
         >>> drop = udpping.loss.Burst("30%", 3).stream(seed=7)
@@ -75,7 +83,12 @@ class Loss(TextModel):
         >>> drops == [row.status == "timeout" for row in run]
         True
         """
-        return LossStream(self, self._text, "0", seed)
+        if interval is None and self._text.startswith("gilbert-elliott-time:"):
+            raise checks.refuse(
+                "interval", interval, "how far apart the datagrams are: the channel changes in time"
+            )
+        apart = 0 if interval is None else nanos("interval", interval, DELAY)
+        return LossStream(self, self._text, "0", seed, apart)
 
     def run_lengths(self, longest: int) -> "list[float]":
         """Give the probabilities that a run of losses is 1, 2, ... `longest` packets long (up to 100,000).
@@ -171,6 +184,43 @@ class GilbertElliott(Loss):
     ) -> None:
         losses = f"loss_good={loss_text(loss_good)},loss_bad={loss_text(loss_bad)}"
         super().__init__(f"gilbert-elliott:{loss_text(p)},{loss_text(r)},{losses}")
+
+
+class GilbertElliottTime(Loss):
+    """A channel that is good or bad for a while, in time and not in datagrams: for sparse traffic.
+
+    It is good for `good` on average and then bad for `bad` (1 ns to 366 days both); how long is exponential.
+    A datagram is lost with probability `loss_good` or `loss_bad`, that of the state at its time. The share of
+    bad time is `bad / (good + bad)`, and the state that the first datagram meets is drawn by it. After a time
+    `t` there is `exp(-t * (1 / good + 1 / bad))` left of the state before: of a long gap, nothing.
+
+    The losses are probabilities, written as for `Bernoulli`, and `loss_good` is not above `loss_bad`. Else
+    ConfigError.
+
+    >>> import udpping
+    >>> channel = udpping.loss.GilbertElliottTime("9s", "1s")
+    >>> channel
+    <udpping.loss.GilbertElliottTime gilbert-elliott-time:9s,1s>
+    >>> runs = [udpping.sim.ping(count=20_000, interval=each, loss=channel, seed=1) for each in (0.1, 10)]
+    >>> [round(run.summary.loss, 2) for run in runs]
+    [0.1, 0.1]
+    >>> [round(udpping.stats.loss_runs(run).mean_run, 1) for run in runs]
+    [10.8, 1.1]
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        good: "Duration",
+        bad: "Duration",
+        *,
+        loss_good: "float | str | Fraction" = 0,
+        loss_bad: "float | str | Fraction" = 1,
+    ) -> None:
+        times = ",".join(f"{nanos(name, value, LASTING)}ns" for name, value in (("good", good), ("bad", bad)))
+        losses = f"loss_good={loss_text(loss_good)},loss_bad={loss_text(loss_bad)}"
+        super().__init__(f"gilbert-elliott-time:{times},{losses}")
 
 
 class Correlated(Loss):

@@ -65,17 +65,19 @@ const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 /// What a loss and a delay decide on one datagram after the other, as for the first client of a server with that seed.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct LinkStream {
-    link: Mutex<Link>,
+    link: Mutex<(Link, Nanos)>,
     seed: String,
+    /// How far apart the datagrams are.
+    interval: Nanos,
 }
 
 #[pymethods]
 impl LinkStream {
     #[new]
-    fn new(loss: &str, delay: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<Self> {
+    fn new(loss: &str, delay: &str, seed: Option<&Bound<'_, PyInt>>, interval: Nanos) -> PyResult<Self> {
         let plan = link_plan(loss, delay, seed)?;
         let seed = plan.seed.to_string();
-        Ok(Self { link: Mutex::new(Link::new(plan)), seed })
+        Ok(Self { link: Mutex::new((Link::new(plan), 0)), seed, interval })
     }
 
     #[getter]
@@ -85,19 +87,24 @@ impl LinkStream {
 
     /// Whether the next datagram is lost.
     fn is_lost(&self) -> bool {
-        self.next().deliveries.is_empty()
+        self.next().0.deliveries.is_empty()
     }
 
     /// The nanoseconds by which the next datagram is delayed; 0 if it is lost.
     fn delay_ns(&self) -> Nanos {
-        self.next().deliveries.first().map_or(0, |delivery| delivery.at)
+        let (fate, at) = self.next();
+        fate.deliveries.first().map_or(0, |delivery| delivery.at - at)
     }
 }
 
 impl LinkStream {
-    fn next(&self) -> Fate {
+    /// What becomes of the next datagram, and when it is sent.
+    fn next(&self) -> (Fate, Nanos) {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.round_trip(CLIENT, Packet { at: 0, len: 0 })
+        let (link, now) = &mut *link;
+        let at = *now;
+        *now = at.saturating_add(self.interval);
+        (link.round_trip(CLIENT, Packet { at, len: 0 }), at)
     }
 }
 

@@ -70,7 +70,9 @@ class Link(TextModel):
       KiB, MB, MiB, up to 64 MiB) or a number of packets (1 to 1,000). What comes when it is full is dropped.
       By default 64 KiB; without a rate there is none.
     * `schedule`: when nothing passes, up to 366 days after the server was made or the simulation began:
-      `"10s-12s"`, several with commas, again and again with `every`: `"10s-12s,every=60s"`.
+      `"10s-12s"`, several with commas or in a list, again and again with `every`: `"10s-12s,every=60s"`. Or
+      when a share is lost (`"10s-20s:loss=5%"`) or the rate is another one (`"10s-20s:rate=1Mbit/s"`), also
+      on a straight line: `"10s-20s:loss=0..50%"`.
     * `first`: how many datagrams of each client are left alone at its beginning. The others are lost as they
       would be without it. With `scope="shared"` those of all clients are counted together.
 

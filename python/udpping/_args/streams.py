@@ -24,9 +24,12 @@ class Stream(PublicNames, Generic[T]):
     (7, False, True)
     """
 
-    def __init__(self, model: "TextModel", loss: str, delay: str, seed: int | None) -> None:
+    def __init__(
+        self, model: "TextModel", loss: str, delay: str, seed: int | None, interval_ns: int = 0
+    ) -> None:
         self._model = model
-        self._core = _core.LinkStream(loss, delay, None if seed is None else checks.any_whole("seed", seed))
+        number = None if seed is None else checks.any_whole("seed", seed)
+        self._core = _core.LinkStream(loss, delay, number, interval_ns)
 
     @property
     def seed(self) -> int:

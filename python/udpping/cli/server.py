@@ -31,6 +31,8 @@ LOSS is one of
   0.3, 30%, 4/11             drop this share
   burst:5%,3                 drop 5 %, in runs of 3 on average
   gilbert-elliott:1%,25%     a channel gets bad with 1 %, good again with 25 %
+  gilbert-elliott-time:10s,500ms
+                             a channel is good for 10 s, then bad for 500 ms
   correlated:5%,0.9          drop 5 %, with a correlation of 0.9
   every:10                   drop each tenth
   list:3,7                   drop the third and the seventh

@@ -26,9 +26,20 @@ impl Correlation {
     }
 
     /// The number of the next packet from that of the last, which the first packet has not, and its uniform.
-    pub(super) fn next(self, last: Option<f64>, uniform: u64) -> f64 {
+    pub(super) fn next(self, last: Option<Normal>, uniform: u64) -> Normal {
         let (rho, new) = (self.0 as f64 / 1e9, normal_quantile_above(open(uniform)));
-        last.map_or(new, |last| rho * last + (1.0 - rho * rho).sqrt() * new)
+        let number = last.map_or(new, |last| rho * last.value() + (1.0 - rho * rho).sqrt() * new);
+        Normal(number.to_bits())
+    }
+}
+
+/// The normal number of a packet, by its bits, so that two can be equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Normal(u64);
+
+impl Normal {
+    pub(super) fn value(self) -> f64 {
+        f64::from_bits(self.0)
     }
 }
 

@@ -11,7 +11,7 @@ mod tests;
 use std::f64::consts::{LN_2, TAU};
 use std::sync::Arc;
 
-use super::copula::{Correlation, open};
+use super::copula::{Correlation, Normal, open};
 use super::packet::Transmission;
 use crate::logic::Nanos;
 use crate::logic::random::Effect;
@@ -164,8 +164,8 @@ impl Delay {
         &self,
         sent: &Transmission<'_>,
         effect: Effect,
-        last: &mut Option<f64>,
-    ) -> Option<f64> {
+        last: &mut Option<Normal>,
+    ) -> Option<Normal> {
         let before = *last;
         if !self.correlation.is_none() {
             *last = Some(self.correlation.next(before, sent.uniform(effect)));
@@ -174,7 +174,13 @@ impl Delay {
     }
 
     /// The delay of a copy of a packet. Each copy depends on the packet before, and so on the others.
-    pub(super) fn of(&self, sent: &Transmission<'_>, effect: Effect, copy: u8, before: Option<f64>) -> Nanos {
+    pub(super) fn of(
+        &self,
+        sent: &Transmission<'_>,
+        effect: Effect,
+        copy: u8,
+        before: Option<Normal>,
+    ) -> Nanos {
         if let Kind::Trace { times, repeat } = &self.kind {
             let (at, len) = (sent.number - 1, times.len() as u64);
             let at = if *repeat { at % len } else { at };
@@ -185,7 +191,7 @@ impl Delay {
         if self.correlation.is_none() {
             return self.at(uniform);
         }
-        self.at(bits(normal_tail(self.correlation.next(before, uniform))))
+        self.at(bits(normal_tail(self.correlation.next(before, uniform).value())))
     }
 
     /// The delay for 64 uniform bits. Times saturate only where the text is about to be refused.

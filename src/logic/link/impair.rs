@@ -4,6 +4,7 @@
 //! Each draws from uniforms of its own effect, so none moves the draws of another. The loss of each datagram is decided,
 //! also of those that are then spared by `first`: so the others are lost as they would be without it.
 
+use super::copula::Normal;
 use super::damage::{Corrupt, Damage, Truncate};
 use super::delay::Delay;
 use super::duplicate::Duplicate;
@@ -40,7 +41,7 @@ pub struct Impairments {
     pub rate: Option<Rate>,
     /// What may wait for that.
     pub queue: Option<Queue>,
-    /// When none passes.
+    /// When none passes, more are lost, or the rate is another.
     pub schedule: Option<Schedule>,
     /// How many at the beginning are left alone.
     pub first: u64,
@@ -64,7 +65,7 @@ pub(super) struct Stream {
     pub(super) sent: u64,
     loss: loss::State,
     /// The normal number of the last one's delay.
-    delay: Option<f64>,
+    delay: Option<Normal>,
     others: Option<Box<Others>>,
 }
 
@@ -73,7 +74,7 @@ struct Others {
     backlog: Backlog,
     last: Last,
     /// The normal number of the last one's jitter.
-    jitter: Option<f64>,
+    jitter: Option<Normal>,
 }
 
 /// What is decided for all copies of a datagram that is not dropped.
@@ -88,10 +89,10 @@ pub(super) struct Passes {
 }
 
 /// The normal numbers of the datagram before, of which the delay and the jitter of the copies depend.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Before {
-    delay: Option<f64>,
-    jitter: Option<f64>,
+    delay: Option<Normal>,
+    jitter: Option<Normal>,
 }
 
 impl Stream {
@@ -271,10 +272,13 @@ impl Impairments {
         state: &mut Others,
     ) -> Result<Nanos, Reason> {
         let mut at = sent.packet.at;
-        if self.schedule.as_ref().is_some_and(|schedule| schedule.is_out(at)) {
+        if self.schedule.as_ref().is_some_and(|schedule| schedule.loses(sent)) {
             return Err(Reason::Schedule);
         }
         if let Some(rate) = self.rate {
+            let schedule = self.schedule.as_ref().filter(|schedule| schedule.has_rates());
+            let scheduled = schedule.and_then(|schedule| schedule.rate(state.backlog.ends().max(at)));
+            let rate = scheduled.unwrap_or(rate);
             let bytes = sent.headers + passes.damage.length(sent.packet.len);
             let leaves = rate.leaves(self.queue.unwrap_or_default(), at, bytes, &mut state.backlog);
             at = leaves.ok_or(Reason::Queue)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::copula::Normal;
 use super::delay::Delay;
 use super::packet::Transmission;
 use crate::logic::random::Effect;
@@ -28,7 +29,7 @@ impl Jitter {
     }
 
     /// Moves on to a datagram; see [`Delay::step`].
-    pub(super) fn step(&self, sent: &Transmission<'_>, last: &mut Option<f64>) -> Option<f64> {
+    pub(super) fn step(&self, sent: &Transmission<'_>, last: &mut Option<Normal>) -> Option<Normal> {
         self.0.step(sent, Effect::JITTER, last)
     }
 
@@ -38,7 +39,7 @@ impl Jitter {
         at: Nanos,
         sent: &Transmission<'_>,
         copy: u8,
-        before: Option<f64>,
+        before: Option<Normal>,
         last: &mut Last,
     ) -> Nanos {
         last.0 = at.saturating_add(self.0.of(sent, Effect::JITTER, copy, before)).max(last.0);

@@ -1,12 +1,13 @@
 //! Which packets are lost: by an exact chance, in bursts, by a pattern or a list, or as Python's `randint` has it.
 //!
-//! `burst`, `gilbert-elliott` and `correlated` keep the state that the last packet left, and `randint` its generator; all others
-//! decide a packet from its number alone.
+//! `burst`, `gilbert-elliott`, `gilbert-elliott-time` and `correlated` keep the state that the last packet left, and `randint` its
+//! generator; all others decide a packet from its number alone.
 
 mod chain;
 mod correlated;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -16,6 +17,9 @@ use self::chain::Chain;
 pub use self::chain::{Burst, GilbertElliott};
 pub(super) use self::correlated::Correlated;
 use self::correlated::Walk;
+pub use self::timed::GilbertElliottTime;
+use self::timed::{Channel, Seen};
+use super::copula::Normal;
 use super::packet::Transmission;
 use crate::logic::Invalid;
 use crate::logic::random::{Effect, Mt19937};
@@ -27,7 +31,7 @@ impl Effect {
 }
 
 const EXPECTED: &str = "a probability from 0 to 1 (0.3), a percentage (30%), a fraction (4/11), burst:5%,3, \
-                        gilbert-elliott:1%,25%, correlated:5%,0.9, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \
+                        gilbert-elliott:1%,25%, gilbert-elliott-time:10s,500ms, correlated:5%,0.9, pattern:.xx., every:10, list:3,7, trace:.x..x, trace-repeat:.x..x or \
                         randint:0,10,4";
 
 /// A model of loss.
@@ -39,6 +43,8 @@ pub enum Loss {
     Burst(Burst),
     /// A channel that is good or bad, and stays so for a while.
     GilbertElliott(GilbertElliott),
+    /// The same in time.
+    GilbertElliottTime(GilbertElliottTime),
     /// A share of packets, each the more likely lost the nearer the last was to it.
     Correlated(Correlated),
     /// The marks again and again.
@@ -83,6 +89,7 @@ impl Loss {
             Self::Burst(burst) => Some(burst.loss()),
             Self::Correlated(correlated) => Some(correlated.loss()),
             Self::GilbertElliott(channel) => channel.exact_mean(),
+            Self::GilbertElliottTime(channel) => channel.exact_mean(),
             Self::Pattern(marks) | Self::TraceRepeat(marks) => marks.mean(),
             Self::Every(n) => Probability::new(1, n.get()).ok(),
             Self::List(_) | Self::Trace(_) => None,
@@ -94,6 +101,7 @@ impl Loss {
     pub fn mean_loss(&self) -> Option<f64> {
         match self {
             Self::GilbertElliott(channel) => Some(channel.mean_loss()),
+            Self::GilbertElliottTime(channel) => Some(channel.mean_loss()),
             _ => self.exact_mean().map(|mean| mean.as_f64()),
         }
     }
@@ -104,6 +112,7 @@ impl Loss {
             Self::Bernoulli(_) => "bernoulli",
             Self::Burst(_) => "burst",
             Self::GilbertElliott(_) => "gilbert-elliott",
+            Self::GilbertElliottTime(_) => "gilbert-elliott-time",
             Self::Correlated(_) => "correlated",
             Self::Pattern(_) => "pattern",
             Self::Every(_) => "every",
@@ -134,6 +143,7 @@ impl Loss {
             Self::Bernoulli(probability) => Rule::Chance(probability.threshold()),
             Self::Burst(burst) => Rule::Chain(burst.chain()),
             Self::GilbertElliott(channel) => Rule::Chain(channel.chain()),
+            Self::GilbertElliottTime(channel) => Rule::Channel(channel.channel()),
             Self::Correlated(correlated) => Rule::Walk(correlated.walk()),
             Self::Pattern(marks) | Self::TraceRepeat(marks) => Rule::Repeat(marks.0.clone()),
             Self::Every(n) => Rule::Every(*n),
@@ -149,6 +159,7 @@ impl Loss {
 pub(super) enum Rule {
     Chance(Threshold),
     Chain(Chain),
+    Channel(Channel),
     Walk(Walk),
     Repeat(Box<[bool]>),
     Once(Box<[bool]>),
@@ -163,7 +174,9 @@ pub(super) struct State {
     /// Whether the channel is bad; `None` before the first packet.
     bad: Option<bool>,
     /// The normal number of the last packet.
-    normal: Option<f64>,
+    normal: Option<Normal>,
+    /// What the last packets met of a channel in time.
+    seen: Option<Seen>,
     /// Made when `randint` first draws; 2.5 KB.
     generator: Option<Box<Mt19937>>,
 }
@@ -171,7 +184,7 @@ pub(super) struct State {
 impl Rule {
     /// Whether what was decided for one packet moves what is decided for the next.
     pub(super) fn has_state(&self) -> bool {
-        matches!(self, Self::Chain(_) | Self::Walk(_) | Self::RandInt(_))
+        matches!(self, Self::Chain(_) | Self::Channel(_) | Self::Walk(_) | Self::RandInt(_))
     }
 
     /// Whether the packet is lost; draws only what it needs.
@@ -182,6 +195,9 @@ impl Rule {
                 threshold.certain().unwrap_or_else(|| threshold.met_by(sent.uniform(Effect::LOSS)))
             }
             Self::Chain(chain) => chain.loses(&mut state.bad, |effect| sent.uniform(effect)),
+            Self::Channel(channel) => {
+                channel.loses(&mut state.seen, sent.packet.at, |effect| sent.uniform(effect))
+            }
             Self::Walk(walk) => walk.loses(&mut state.normal, sent.uniform(Effect::STATE)),
             Self::Repeat(marks) => marks[position(number, marks.len())],
             Self::Once(marks) => usize::try_from(number - 1).is_ok_and(|at| marks.get(at) == Some(&true)),
@@ -240,6 +256,9 @@ impl FromStr for Loss {
             Some(("bernoulli", p)) => probability(p),
             Some(("burst", pair)) => Burst::read(pair).map(Self::Burst),
             Some(("gilbert-elliott", chances)) => GilbertElliott::read(chances).map(Self::GilbertElliott),
+            Some(("gilbert-elliott-time", times)) => {
+                GilbertElliottTime::read(times).map(Self::GilbertElliottTime)
+            }
             Some(("correlated", pair)) => Correlated::read(pair).map(Self::Correlated),
             Some(("pattern", marks)) => Marks::read(marks).map(Self::Pattern),
             Some(("trace", marks)) => Marks::read(marks).map(Self::Trace),
@@ -333,6 +352,7 @@ impl fmt::Display for Loss {
             Self::Bernoulli(_) => Ok(()),
             Self::Burst(burst) => write!(f, "{burst}"),
             Self::GilbertElliott(channel) => write!(f, "{channel}"),
+            Self::GilbertElliottTime(channel) => write!(f, "{channel}"),
             Self::Correlated(correlated) => write!(f, "{correlated}"),
             Self::Pattern(marks) | Self::Trace(marks) | Self::TraceRepeat(marks) => write!(f, "{marks}"),
             Self::Every(n) => write!(f, "{n}"),

@@ -33,7 +33,7 @@ pub use duplicate::Duplicate;
 pub use fate::{Deliveries, Delivery, Reason};
 pub use impair::Impairments;
 pub use jitter::Jitter;
-pub use loss::{Burst, GilbertElliott, Loss, Marks, Numbers, RandInt};
+pub use loss::{Burst, GilbertElliott, GilbertElliottTime, Loss, Marks, Numbers, RandInt};
 pub use packet::Packet;
 pub use queue::DelayQueue;
 pub use rate::{Queue, Rate};

@@ -27,6 +27,8 @@ pub enum Queue {
 pub(super) struct Backlog {
     /// When the last bit is sent, in nanoseconds times the rate: no rounding adds up.
     end: i128,
+    /// That rate; 0 before the first datagram.
+    rate: u64,
     /// When each datagram leaves, where they are counted.
     leave: VecDeque<Nanos>,
 }
@@ -40,6 +42,9 @@ impl Rate {
     /// When a datagram leaves that comes at `at`, which is not before the last one; `None` if it finds no room.
     pub(super) fn leaves(self, queue: Queue, at: Nanos, len: usize, backlog: &mut Backlog) -> Option<Nanos> {
         let (rate, second) = (i128::from(self.0), i128::from(SECOND));
+        if backlog.rate != self.0 {
+            (backlog.end, backlog.rate) = (i128::from(backlog.ends()) * rate, self.0);
+        }
         let now = i128::from(at) * rate;
         let bits = 8 * len as i128 * second;
         let end = backlog.end.max(now) + bits;
@@ -56,11 +61,25 @@ impl Rate {
             }
         }
         backlog.end = end;
-        let leave = Nanos::try_from((end + rate - 1) / rate).unwrap_or(Nanos::MAX);
+        let leave = backlog.ends();
         if matches!(queue, Queue::Packets(_)) {
             backlog.leave.push_back(leave);
         }
         Some(leave)
+    }
+
+    /// A rate between this one and another, so many parts of the whole on the way.
+    pub(super) fn towards(self, other: Self, part: Nanos, whole: Nanos) -> Self {
+        let [from, to, part, whole] = [i128::from(self.0), i128::from(other.0), part.into(), whole.into()];
+        Self(u64::try_from(from + (to - from) * part / whole).unwrap_or(self.0))
+    }
+}
+
+impl Backlog {
+    /// When all that waits is sent.
+    pub(super) fn ends(&self) -> Nanos {
+        let rate = i128::from(self.rate.max(1));
+        Nanos::try_from((self.end + rate - 1) / rate).unwrap_or(Nanos::MAX)
     }
 }
 

@@ -10,6 +10,7 @@ use super::impair::Impairments;
 use super::jitter::Jitter;
 use super::loss::Loss;
 use super::reorder::Reorder;
+use super::schedule::Schedule;
 use crate::logic::Invalid;
 
 impl Impairments {
@@ -89,6 +90,12 @@ impl FromStr for Impairments {
         if read.queue.is_some() && read.rate.is_none() {
             return Err(refuse(text, "; a queue needs a rate, such as rate=1Mbit/s"));
         }
+        if read.rate.is_none() && read.schedule.as_ref().is_some_and(Schedule::has_rates) {
+            return Err(refuse(
+                text,
+                "; a rate in a schedule needs one for the rest of the time, such as rate=1Mbit/s",
+            ));
+        }
         Ok(read)
     }
 }
@@ -154,6 +161,7 @@ mod tests {
             ("los=5%", "link \"los\""),
             ("loss=5%; loss=6%", "loss is there twice"),
             ("queue=64KiB", "a queue needs a rate"),
+            ("schedule=1s-2s:rate=1Mbit/s", "a rate in a schedule needs one"),
             ("loss=2", "loss \"2\""),
             ("loss=5%, delay=3ms", "a ; is missing before delay="),
             ("jitter=-1ms", "jitter \"-1ms\""),

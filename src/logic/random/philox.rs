@@ -14,7 +14,7 @@ pub enum Direction {
     Down = 1,
 }
 
-/// What a uniform decides. 0 to 2 and 4 to 9 are a link's and 3 is a schedule's, each a constant in the file that draws it; a
+/// What a uniform decides. 0 to 2 and 4 to 10 are a link's and 3 is a schedule's, each a constant in the file that draws it; a
 /// number never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Effect(u16);

@@ -54,24 +54,11 @@ impl GilbertElliott {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let expected = "gilbert-elliott:p,r with the probabilities of turning bad and of turning good again, and then \
                         the loss in each state if it is not 0 and 1: gilbert-elliott:1%,25%,loss_good=0.1%,loss_bad=50%";
-        let chance = |name: &str, text: &str| {
-            text.parse::<Probability>().map_err(|Invalid { expected, .. }| format!("for {name} {expected}"))
-        };
         let mut parts = text.split(',').map(str::trim);
         let (Some(p), Some(r)) = (parts.next(), parts.next()) else { return Err(expected.into()) };
         let (p, r) = (chance("p", p)?, chance("r", r)?);
-        let (mut loss_good, mut loss_bad) = (None, None);
-        for part in parts {
-            let (name, value) = part.split_once('=').ok_or(expected)?;
-            let place = match name.trim_end() {
-                "loss_good" if loss_good.is_none() => &mut loss_good,
-                "loss_bad" if loss_bad.is_none() => &mut loss_bad,
-                _ => return Err(expected.into()),
-            };
-            *place = Some(chance(name, value)?);
-        }
-        let loss_good = loss_good.unwrap_or(Probability::ZERO);
-        Self { p, r, loss_good, loss_bad: loss_bad.unwrap_or(Probability::ONE) }.checked()
+        let [loss_good, loss_bad] = losses(parts, expected)?;
+        Self { p, r, loss_good, loss_bad }.checked()
     }
 
     fn checked(self) -> Result<Self, String> {
@@ -81,12 +68,6 @@ impl GilbertElliott {
                         says which"
                     .into(),
             );
-        }
-        if self.loss_good.as_f64() > self.loss_bad.as_f64() {
-            return Err(format!(
-                "a loss_good of at most loss_bad, which is {}; swap p with r and the losses to say the same",
-                self.loss_bad
-            ));
         }
         Ok(self)
     }
@@ -180,6 +161,49 @@ impl Burst {
     }
 }
 
+fn chance(name: &str, text: &str) -> Result<Probability, String> {
+    text.parse().map_err(|Invalid { expected, .. }| format!("for {name} {expected}"))
+}
+
+/// The losses in the good and in the bad state, 0 and 1 if it is not said.
+pub(super) fn losses<'a>(
+    parts: impl Iterator<Item = &'a str>,
+    expected: &str,
+) -> Result<[Probability; 2], String> {
+    let (mut loss_good, mut loss_bad) = (None, None);
+    for part in parts {
+        let (name, value) = part.split_once('=').ok_or(expected)?;
+        let place = match name.trim() {
+            "loss_good" if loss_good.is_none() => &mut loss_good,
+            "loss_bad" if loss_bad.is_none() => &mut loss_bad,
+            _ => return Err(expected.into()),
+        };
+        *place = Some(chance(name.trim(), value)?);
+    }
+    let (good, bad) = (loss_good.unwrap_or(Probability::ZERO), loss_bad.unwrap_or(Probability::ONE));
+    if good.as_f64() > bad.as_f64() {
+        return Err(format!(
+            "a loss_good of at most loss_bad, which is {bad}; swap the states and the losses to say the same"
+        ));
+    }
+    Ok([good, bad])
+}
+
+/// Writes the losses that are not 0 and 1.
+pub(super) fn shown(
+    f: &mut fmt::Formatter<'_>,
+    loss_good: Probability,
+    loss_bad: Probability,
+) -> fmt::Result {
+    if loss_good != Probability::ZERO {
+        write!(f, ",loss_good={loss_good}")?;
+    }
+    if loss_bad != Probability::ONE {
+        write!(f, ",loss_bad={loss_bad}")?;
+    }
+    Ok(())
+}
+
 /// Exact where the fraction is not too long; else that of the float, which every machine rounds alike.
 fn threshold(exact: Option<Ratio>, near: f64) -> Threshold {
     exact.and_then(Probability::exactly).map_or_else(|| Threshold::near(near), |exact| exact.threshold())
@@ -215,13 +239,7 @@ impl Chain {
 impl fmt::Display for GilbertElliott {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{}", self.p, self.r)?;
-        if self.loss_good != Probability::ZERO {
-            write!(f, ",loss_good={}", self.loss_good)?;
-        }
-        if self.loss_bad != Probability::ONE {
-            write!(f, ",loss_bad={}", self.loss_bad)?;
-        }
-        Ok(())
+        shown(f, self.loss_good, self.loss_bad)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::super::copula::Correlation;
+use super::super::copula::{Correlation, Normal};
 use crate::logic::special::normal_quantile_above;
 use crate::logic::text::Probability;
 
@@ -59,9 +59,9 @@ pub(in crate::logic::link) struct Walk {
 
 impl Walk {
     /// Moves on to the next packet and returns whether it is lost; `last` is `None` before the first.
-    pub(super) fn loses(self, last: &mut Option<f64>, uniform: u64) -> bool {
+    pub(super) fn loses(self, last: &mut Option<Normal>, uniform: u64) -> bool {
         let now = self.rho.next(*last, uniform);
         *last = Some(now);
-        now > self.above
+        now.value() > self.above
     }
 }

@@ -205,3 +205,45 @@ fn correlated_losses_are_as_many_as_asked_for_and_in_the_runs_of_the_copula() {
         assert!(refused.contains("from 0 to below 1"), "{refused}");
     }
 }
+
+/// Whether each of many datagrams is lost that are this far apart.
+fn lost_in_time(loss: &str, apart: Nanos, count: i64) -> Vec<bool> {
+    let mut link = Link::new(plan(loss, "0", 11));
+    let mut client = link.client(client(1));
+    (0..count).map(|number| is_lost(client.round_trip(Packet { at: number * apart, len: 0 }))).collect()
+}
+
+#[test]
+fn a_channel_in_time_loses_the_same_share_however_far_apart_datagrams_are() {
+    const COUNT: i64 = 100_000;
+    // Bad for 1 s of 5 s on average.
+    for (apart, text) in
+        [(1, "100 ms"), (20, "2 s"), (600, "1 min")].map(|(tenths, text)| (tenths * 100_000_000, text))
+    {
+        let lost = lost_in_time("gilbert-elliott-time:4s,1s", apart, COUNT);
+        let share = lost.iter().filter(|lost| **lost).count() as f64 / COUNT as f64;
+        // The state of one is left in the next: exp(-t (1/4 + 1)).
+        let stays = (-1.25e-9 * apart as f64).exp();
+        let error = 5.0 * (0.2 * 0.8 / COUNT as f64 * (1.0 + stays) / (1.0 - stays)).sqrt();
+        assert!((share - 0.2).abs() < error, "{share} of those {text} apart");
+        let after = lost.windows(2).filter(|pair| pair[0]).map(|pair| f64::from(u8::from(pair[1])));
+        let (runs, again) = (share * COUNT as f64, after.sum::<f64>());
+        let expected = 0.2 + 0.8 * stays;
+        assert!(
+            (again / runs - expected).abs() < 5.0 * (expected * (1.0 - expected) / runs).sqrt() + 1e-3,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_channel_in_time_is_frozen_and_does_not_change_back_in_time() {
+    let marks = |apart, count| -> String {
+        let lost = lost_in_time("gilbert-elliott-time:4s,1s,loss_bad=60%", apart, count);
+        lost.into_iter().map(|lost| if lost { 'x' } else { '.' }).collect()
+    };
+    assert_eq!(marks(100_000_000, 60), "..x.xx.xx...xx.xxx.x...x.x.x..x....xx.......................");
+    assert_eq!(marks(2_000_000_000, 60), ".......x.........x.....x.x.........xx.xx.................x..");
+    let earlier = lost_in_time("gilbert-elliott-time:4s,1s", -1, 1_000);
+    assert!(earlier.iter().all(|lost| *lost == earlier[0]));
+}

@@ -7,9 +7,11 @@ const MS: Nanos = 1_000_000;
 const MANY: Nanos = 100_000;
 
 /// One setting of each effect.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 17] = [
     "loss=30%",
+    CHANNEL,
     "delay=uniform:0ms,20ms",
+    TRACE,
     "jitter=4ms",
     "reorder=20%,15ms",
     "duplicate=25%,2",
@@ -17,11 +19,28 @@ const SETTINGS: [&str; 13] = [
     "truncate=50%,100",
     "mtu=600",
     "rate=1Mbit/s; queue=3",
-    "rate=1Mbit/s; queue=1500B",
+    FULL,
     "rate=500kbit/s",
-    "schedule=50ms-80ms,every=200ms",
+    OUT,
+    LOSSES,
+    RATES,
     "first=3",
 ];
+const CHANNEL: &str = "loss=gilbert-elliott-time:30ms,20ms,loss_good=10%,loss_bad=90%";
+const TRACE: &str = "delay=trace-repeat:1ms,7ms,3ms,floor=2ms";
+const FULL: &str = "rate=1Mbit/s; queue=1500B";
+const OUT: &str = "schedule=50ms-80ms,every=200ms";
+const LOSSES: &str = "schedule=100ms-900ms:loss=0..80%";
+const RATES: &str =
+    "rate=1Mbit/s; queue=9kB; schedule=100ms-500ms:rate=1Mbit/s..200kbit/s,600ms-900ms:rate=100kbit/s";
+
+/// Whether two settings are of one key.
+fn clash(one: &str, other: &str) -> bool {
+    let keys =
+        |text: &'static str| text.split("; ").map(|part| part.split('=').next().unwrap()).collect::<Vec<_>>();
+    let setting = |text: &str| SETTINGS.into_iter().find(|setting| *setting == text).unwrap();
+    keys(setting(one)).iter().any(|key| keys(setting(other)).contains(key))
+}
 
 #[expect(clippy::cast_possible_truncation, reason = "whole nanoseconds")]
 fn nanos(time: f64) -> Nanos {
@@ -43,15 +62,27 @@ type Outcome = (Vec<Nanos>, Option<(usize, u32)>);
 fn reference(settings: &[&str], seed: u64) -> Vec<Outcome> {
     let has = |setting: &str| settings.contains(&setting);
     let (mut departures, mut busy, mut last): (Vec<(Nanos, usize)>, _, _) = (Vec::new(), 0.0_f64, 0);
+    let (mut bad, mut before, mut last_rate) = (0.4, 0, 0.0);
     let decide = |(number, Packet { at, len })| {
         let unit = |effect: u16, copy: u16| {
             let effect = Effect::new(effect + 256 * copy);
             Uniforms::new(seed).draw(Direction::Up, 0, effect, number as u64) as f64 / 2.0_f64.powi(64)
         };
+        // The channel forgets its state at 1 / 30 and 1 / 20 a millisecond.
+        bad = 0.4 + (bad - 0.4) * (-(at - before) as f64 / MS as f64 / 12.0).exp();
+        bad = if unit(2, 0) < bad { 1.0 } else { 0.0 };
+        before = at;
         if has("first=3") && number < 3 {
             return (vec![at], Some((len, 0)));
         }
-        if has("loss=30%") && unit(0, 0) < 0.3 || has("mtu=600") && len + 28 > 600 {
+        let chance = if has("loss=30%") {
+            0.3
+        } else if has(CHANNEL) {
+            0.1 + 0.8 * bad
+        } else {
+            0.0
+        };
+        if unit(0, 0) < chance || has("mtu=600") && len + 28 > 600 {
             return (vec![], None);
         }
         let kept = if has("truncate=50%,100") && unit(9, 0) < 0.5 { len.min(100) } else { len };
@@ -64,16 +95,41 @@ fn reference(settings: &[&str], seed: u64) -> Vec<Outcome> {
         let mut arrivals = Vec::new();
         for copy in 0..=copies {
             let mut time = at;
-            if has(SETTINGS[11]) && (50..80).contains(&(at / MS % 200)) {
+            if has(OUT) && (50..80).contains(&(at / MS % 200)) {
                 continue;
             }
-            let bits_per_ns = if has(SETTINGS[10]) { 0.0005 } else { 0.001 };
+            let ramp = (at - 100 * MS) as f64 / (800 * MS) as f64;
+            if has(LOSSES) && (0.0..1.0).contains(&ramp) && unit(10, 0) < 0.8 * ramp {
+                continue;
+            }
+            let mut bits_per_ns = if has("rate=500kbit/s") { 0.0005 } else { 0.001 };
+            if has(RATES) {
+                let begins = nanos(busy.max(at as f64).ceil());
+                if (100..500).contains(&(begins / MS)) {
+                    let slower = 800_000 * (begins - 100 * MS) / (400 * MS);
+                    bits_per_ns = (1_000_000 - slower) as f64 / 1e9;
+                } else if (600..900).contains(&(begins / MS)) {
+                    bits_per_ns = 0.0001;
+                }
+                if (bits_per_ns - last_rate).abs() > 0.0 {
+                    busy = busy.ceil();
+                }
+                last_rate = bits_per_ns;
+            }
             if settings.iter().any(|setting| setting.starts_with("rate")) {
                 departures.retain(|(leave, _)| *leave > at);
                 let bits = 8.0 * (kept + 28) as f64;
                 let waiting = (busy - at as f64).max(0.0) * bits_per_ns;
-                let most = if has(SETTINGS[9]) { 8.0 * 1_500.0 } else { 8.0 * 65_536.0 };
-                let room = if has(SETTINGS[8]) { departures.len() < 3 } else { waiting + bits <= most };
+                let most = 8.0
+                    * if has(FULL) {
+                        1_500.0
+                    } else if has(RATES) {
+                        9_000.0
+                    } else {
+                        65_536.0
+                    };
+                let room =
+                    if has("rate=1Mbit/s; queue=3") { departures.len() < 3 } else { waiting + bits <= most };
                 if !room {
                     continue;
                 }
@@ -87,6 +143,9 @@ fn reference(settings: &[&str], seed: u64) -> Vec<Outcome> {
             }
             if has("delay=uniform:0ms,20ms") {
                 time += nanos(unit(1, copy) * (20 * MS + 1) as f64);
+            }
+            if has(TRACE) {
+                time += [2, 7, 3][number % 3] * MS;
             }
             if has("reorder=20%,15ms") && unit(5, copy) < 0.2 {
                 time += 15 * MS;
@@ -116,10 +175,9 @@ fn decided(settings: &[&str], seed: u64) -> Vec<Outcome> {
 
 #[test]
 fn every_two_effects_do_together_what_their_definitions_say() {
-    let is_rate = |setting: &str| setting.starts_with("rate");
     for (at, one) in SETTINGS.iter().enumerate() {
         for other in &SETTINGS[at..] {
-            if is_rate(one) && is_rate(other) && one != other {
+            if one != other && clash(one, other) {
                 continue;
             }
             let both = if one == other { vec![*one] } else { vec![*one, *other] };
@@ -128,8 +186,15 @@ fn every_two_effects_do_together_what_their_definitions_say() {
             }
         }
     }
-    let all: Vec<_> = SETTINGS.into_iter().filter(|it| !is_rate(it) || *it == SETTINGS[9]).collect();
-    assert_eq!(decided(&all, 7), reference(&all, 7));
+    for last in [FULL, RATES] {
+        let mut all = vec![last];
+        for setting in SETTINGS {
+            if !all.iter().any(|other| clash(setting, other)) {
+                all.push(setting);
+            }
+        }
+        assert_eq!(decided(&all, 7), reference(&all, 7), "{all:?}");
+    }
 }
 
 #[test]
@@ -141,7 +206,7 @@ fn no_effect_changes_which_datagrams_another_hits() {
         traffic().map(|packet| if reason(packet) == Reason::Loss { 'x' } else { '.' }).collect()
     };
     let alone = lost("");
-    for more in &SETTINGS[1..12] {
+    for more in SETTINGS.iter().filter(|it| !it.starts_with("loss") && !it.starts_with("first")) {
         assert_eq!(lost(more), alone, "{more}");
     }
     assert_eq!(lost("first=9")[9..], alone[9..], "those after the spared ones are lost as without first");
