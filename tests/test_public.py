@@ -36,6 +36,7 @@ OBJECTS: dict[str, tuple[Callable[[], object], str]] = {
     "Counters": (lambda: udpping.Server(port=0).counters, "0 received"),
     "Relay": (lambda: udpping.Relay("127.0.0.1:9", seed=1), "not running"),
     "RelayCounters": (lambda: udpping.Relay("127.0.0.1:9").counters, "up: 0 received"),
+    "RelayLog": (lambda: udpping.Relay("127.0.0.1:9").log, "RelayLog: 0 rows"),
     "WayCounters": (lambda: udpping.Relay("127.0.0.1:9").counters.up, "0 received"),
     "Log": (lambda: udpping.Server(port=0).log, "Log: 0 rows"),
     "Monitor": (lambda: udpping.Monitor("127.0.0.1", 0), "0 clients"),

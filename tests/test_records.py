@@ -81,7 +81,7 @@ def test_every_record_of_every_command_is_what_the_schema_says(
         demo(seen)
         ping(seen, place, deaf)
         server(seen, start, tmp_path)
-        relay(seen, start, place)
+        relay(seen, start, place, tmp_path)
         reflector(seen, start)
         monitor(seen, start, tmp_path)
         heartbeat(seen, start, tmp_path)
@@ -134,10 +134,18 @@ def server(seen: Seen, start: Start, folder: Path) -> None:
     seen.end(process, "server")
 
 
-def relay(seen: Seen, start: Start, place: str) -> None:
-    process = start("-m", "udpping", "relay", "--to", place, "--json")
+def relay(seen: Seen, start: Start, place: str, folder: Path) -> None:
+    log = folder / "relay.csv"
+    process = start("-m", "udpping", "relay", "--to", place, "-v", "--log", log, "--json")
     client = seen.until(process, "relay", "start")["client"]
     assert call("ping", client, "-c", 1).returncode == 0
+    seen.until(process, "relay", "datagram")
+    process.send_signal(signal.SIGHUP)
+    seen.until(process, "relay", "reopened")
+    log.rename(folder / "old_relay.csv")
+    log.mkdir()
+    process.send_signal(signal.SIGHUP)
+    seen.until(process, "relay", "problem")
     seen.end(process, "relay")
 
 
@@ -207,5 +215,6 @@ def rare(seen: Seen, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Lines(report, 1.0).moved("host:1", "192.0.2.1:1")
     report.record("missed", rows=3)
     seen.add("ping", capsys.readouterr().out)
-    File(str(folder / "new.csv"), report).end(3)
-    seen.add("server", capsys.readouterr().out)
+    for command in ("server", "relay"):
+        File(str(folder / f"new_{command}.csv"), report).end(3)
+        seen.add(command, capsys.readouterr().out)

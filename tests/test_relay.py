@@ -168,6 +168,38 @@ def test_a_corrupted_a_reordered_and_a_queued_datagram_are_counted(target: socke
         assert (relay.counters.up.queue_drops, relay.counters.up.dropped) == (2, 0)
 
 
+def test_the_log_and_events_say_what_became_of_each_datagram(target: socket.socket) -> None:
+    up, down = "loss=list:2; corrupt=100%; first=1", "delay=10ms; duplicate=100%"
+    with (
+        udpping.Relay(target.getsockname(), up=up, down=down, record=True) as relay,
+        end(relay.address) as client,
+    ):
+        events = relay.follow()
+        for payload in (b"one", b"two", b"three"):
+            client.send(payload)
+        assert target.recvfrom(10)[0] == b"one"
+        changed, source = target.recvfrom(10)
+        assert changed != b"three"
+        target.sendto(b"back", source)
+        assert [client.recv(10) for _ in range(2)] == [b"back"] * 2
+        name = f"{HERE}:{client.getsockname()[1]}"
+    rows = list(relay.log)
+    assert [row.client for row in rows] == [name] * 4
+    told = [(row.direction, row.number, row.bytes, row.verdict, row.reason, row.corrupted) for row in rows]
+    assert told == [
+        ("up", 1, 3, "send", None, False),
+        ("up", 2, 3, "drop", "loss", False),
+        ("up", 3, 5, "send", None, True),
+        ("down", 1, 4, "send", None, False),
+    ]
+    assert (rows[3].delay_ns, rows[3].copies, rows[0].delay_ns) == (10_000_000, 1, 0)
+    assert [rows[at].recv_ns <= rows[at + 1].recv_ns for at in range(3)] == [True] * 3
+    gone = list(events)
+    assert [event[:-1] for event in gone] == [tuple(row) for row in rows]
+    assert [event.message for event in gone] == [b"one", b"two", b"three", b"back"]
+    assert relay.log.to_pandas()["direction"].tolist() == ["up"] * 3 + ["down"]
+
+
 def test_replies_of_others_go_nowhere(target: socket.socket) -> None:
     with udpping.Relay(target.getsockname()) as relay, end(relay.address) as client, end() as stranger:
         client.send(b"hello")

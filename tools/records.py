@@ -38,6 +38,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "Row.status": ("reply", "late", "timeout", "unreachable", "error"),
     "PeerRow.state": ("new", "up", "late", "suspect", "unknown", "down", "bye"),
     "LogRow.verdict": ("answer", "drop", "error"),
+    "RelayRow.direction": ("up", "down"),
+    "RelayRow.verdict": ("send", "drop", "error"),
     "MonitorEvent.event": tuple(_core.event_names()),
 }
 """What a text of a row may be."""
@@ -73,7 +75,9 @@ def of(kind: type) -> Keys:
         name: key(annotation, text, VALUES.get(f"{kind.__name__}.{name}", ()))
         for name, (annotation, text) in fields(kind).items()
     }
-    return {**of(udpping.LogRow), **own} if kind is udpping.Event else own
+    if kind is udpping.Event:
+        return {**of(udpping.LogRow), **own}
+    return {**of(udpping.RelayRow), **own} if kind is udpping.RelayEvent else own
 
 
 def sender() -> Keys:
@@ -146,8 +150,8 @@ RECORDS: dict[tuple[str, str], Keys] = {
         **WAYS,
     },
     ("server", "datagram"): of(udpping.Event),
-    ("server", "reopened"): {"log": key("str", "Path of the log.")},
-    ("server", "missing"): {
+    ("server relay", "reopened"): {"log": key("str", "Path of the log.")},
+    ("server relay", "missing"): {
         "log": key("str", "Path of the log."),
         "datagrams": key("int", "Datagrams that are not in it."),
     },
@@ -160,7 +164,8 @@ RECORDS: dict[tuple[str, str], Keys] = {
         "client": key("str", "IP address and port for clients on this machine."),
     },
     ("relay", "counters"): of(udpping.RelayCounters),
-    ("server monitor heartbeat", "problem"): MESSAGE,
+    ("relay", "datagram"): of(udpping.RelayEvent),
+    ("server relay monitor heartbeat", "problem"): MESSAGE,
     ("reflector", "start"): {**BOUND, **WAYS},
     ("reflector", "counters"): of(udpping.ReflectorCounters),
     ("monitor", "start"): {

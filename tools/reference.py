@@ -252,6 +252,7 @@ def columns() -> str:
         "A run: one row for each ping": (udpping.Row, units),
         "The summary of a run": (udpping.Summary, {}),
         "The log of a server": (udpping.LogRow, {}),
+        "The log of a relay": (udpping.RelayRow, {}),
         "The clients of a monitor": (udpping.PeerRow, {}),
         "The events of a monitor": (udpping.MonitorEvent, {}),
     }

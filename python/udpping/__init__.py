@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from udpping._live import live
     from udpping._results.compare import Compared, compare
     from udpping._results.detectors import Comparison, DetectorRow, compare_detectors
-    from udpping._results.rows import Event, LogRow, MonitorEvent, PeerRow, Row
+    from udpping._results.rows import Event, LogRow, MonitorEvent, PeerRow, RelayEvent, RelayRow, Row
     from udpping._results.run import Run, SimRun, Summary
     from udpping._services.heartbeat import Heartbeat
     from udpping._services.monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._services.ping import Pinger, ping, ping_many
     from udpping._services.reflector import Reflector, ReflectorCounters
-    from udpping._services.relay import Relay, RelayCounters, WayCounters
+    from udpping._services.relay import Relay, RelayCounters, RelayLog, WayCounters
     from udpping._services.server import Counters, Log, Server
     from udpping._table.table import Table
     from udpping.errors import (
@@ -83,6 +83,9 @@ __all__ = [
     "ReflectorCounters",
     "Relay",
     "RelayCounters",
+    "RelayEvent",
+    "RelayLog",
+    "RelayRow",
     "Row",
     "Run",
     "Segment",
@@ -132,11 +135,13 @@ if not TYPE_CHECKING:
         "live": "_live",
         "load": "_files.load",
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),
-        **dict.fromkeys(("Event", "LogRow", "MonitorEvent", "PeerRow", "Row"), "_results.rows"),
+        **dict.fromkeys(
+            ("Event", "LogRow", "MonitorEvent", "PeerRow", "RelayEvent", "RelayRow", "Row"), "_results.rows"
+        ),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
         **dict.fromkeys(("Reflector", "ReflectorCounters"), "_services.reflector"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_services.server"),
-        **dict.fromkeys(("Relay", "RelayCounters", "WayCounters"), "_services.relay"),
+        **dict.fromkeys(("Relay", "RelayCounters", "RelayLog", "WayCounters"), "_services.relay"),
         "Table": "_table.table",
         "Target": "_args.targets",
         **dict.fromkeys(

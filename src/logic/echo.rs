@@ -13,8 +13,9 @@ use std::iter::Sum;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+pub use super::row_log::LogEntry;
 pub use arriving::{Arriving, Decided};
-pub use log::{Columns, Log, LogEntry, Outcome, Row};
+pub use log::{Columns, Log, Outcome, Row};
 pub use reply::Reply;
 
 use super::counters::counters;

@@ -15,6 +15,7 @@ pub mod random;
 pub mod record;
 pub mod reflector;
 pub mod relay;
+mod row_log;
 mod special;
 pub mod stats;
 pub mod text;

@@ -4,6 +4,7 @@
 //! The driver has a socket toward the target for each client, by which it knows whose reply a datagram is.
 
 mod counters;
+mod log;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,10 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 pub use counters::Counters;
+pub use log::{Log, Row, Verdict};
 pub use sessions::SessionKey;
+
+pub use super::row_log::LogEntry;
 
 use self::sessions::Sessions;
 use super::link::{self, Deliveries, Impairments, Link, LinkPlan, Packet, Passage, Reason};

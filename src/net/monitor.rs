@@ -223,7 +223,7 @@ impl MonitorState {
             if stop_at.is_none() && shared.is_stopping() {
                 stop_at = Some(self.clock.now() + MAX_BUSY);
             }
-            let more = match batch.receive(socket) {
+            let more = match batch.receive(socket, usize::MAX) {
                 Ok(more) => more,
                 // An ICMP error about an answer: that client is gone.
                 Err(error) if is_transient(&error) => true,

@@ -146,7 +146,9 @@ impl Decide for Mirror {
         decisions.extend(received.map(|_| ()));
     }
 
-    fn event(_: &Datagram<'_>, _: &Arrival, (): &()) {}
+    fn event(_: &Datagram<'_>, _: &Arrival, (): &()) -> Option<()> {
+        None
+    }
 
     fn carry_out(
         &mut self,

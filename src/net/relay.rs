@@ -15,8 +15,9 @@ use super::worker::Worker;
 use super::{Error, Result};
 use crate::logic::echo::{MOST_HELD, MOST_HELD_BYTES};
 use crate::logic::link::{Impairments, LinkPlan};
+use crate::logic::memory::{NoMemory, room_for_each};
 use crate::logic::random::Direction;
-use crate::logic::relay::{Counters, Relay as Machine};
+use crate::logic::relay::{Counters, Log, Relay as Machine, Row};
 use crate::logic::{Invalid, Nanos};
 use forwarder::{Forwarder, RelayState};
 use upstream::{Ports, Upstream};
@@ -38,6 +39,10 @@ pub struct Settings {
     pub idle: Nanos,
     /// Whether replies may come from another port of the target, to which the client's next datagrams then go.
     pub follow_port: bool,
+    /// How many log rows to keep.
+    pub record: usize,
+    /// How long before a datagram is due it is no longer waited for, but looked for again and again.
+    pub spin: Nanos,
     /// How its sockets work.
     pub backend: Backend,
 }
@@ -56,9 +61,14 @@ pub struct Relay {
     worker: Worker<Event>,
 }
 
-/// What happened to one datagram.
+/// One datagram and the decision on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {}
+pub struct Event {
+    /// The decision, as a row of the log.
+    pub row: Row,
+    /// The beginning of the datagram.
+    pub message: Box<[u8]>,
+}
 
 /// The counters of both directions, and those of the relay as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +81,10 @@ pub struct AllCounters {
     pub refused: u64,
     /// ICMP errors of the target: mostly that nothing listens there.
     pub unreachable: u64,
-    /// Datagrams to a client's socket from another address than the target's.
+    /// Datagrams from where none is to come from.
     pub foreign: u64,
+    /// Datagrams that the log had no room for.
+    pub unlogged: u64,
 }
 
 impl Relay {
@@ -82,7 +94,8 @@ impl Relay {
     /// [`super::Error::PortBusy`] when every port tried is taken, a target that cannot be reached, or any other error of
     /// the system.
     pub fn bind(settings: Settings) -> Result<Self> {
-        let Settings { host, port, port_tries, target, link, idle, follow_port, backend } = settings;
+        let Settings { host, port, port_tries, target, link, idle, follow_port, record, spin, backend } =
+            settings;
         check_route(target)?;
         let listener = Arc::new(Socket::listen(&host, port, port_tries, backend)?);
         let bound = listener.local()?;
@@ -96,9 +109,10 @@ impl Relay {
             Upstream::new(Arc::clone(&listener), target, !follow_port, backend, Arc::clone(&ports))
                 .map_err(Error::system("wait for several sockets"))?;
         let machine = Machine::new(link, idle, upstream::most_clients());
-        let state = RelayState::new(machine, target, follow_port);
+        let state = RelayState::new(machine, Log::new(record), Arc::clone(&listener), target, follow_port);
         let deciders = vec![Forwarder::default()];
-        let state = ServerState::new(backend, false, state, deciders, MOST_HELD, MOST_HELD_BYTES);
+        let state =
+            ServerState::new(backend, false, state, deciders, MOST_HELD, MOST_HELD_BYTES).spinning(spin);
         Ok(Self {
             bound,
             target,
@@ -161,6 +175,21 @@ impl Relay {
         self.state.shared().machine.block_until(until);
     }
 
+    /// Makes events from now on.
+    pub fn follow(&self) {
+        self.state.follow();
+    }
+
+    /// The log so far.
+    ///
+    /// # Errors
+    /// There is no memory for a copy, and a table of it.
+    pub fn log(&self) -> std::result::Result<Vec<Row>, NoMemory> {
+        let shared = self.state.shared();
+        room_for_each(shared.log.len(), 4 * size_of::<Row>())?;
+        Ok(shared.log.rows().copied().collect())
+    }
+
     /// The counts so far.
     pub fn counters(&self) -> AllCounters {
         let near = lock(&self.listener).clone();
@@ -174,7 +203,7 @@ impl Relay {
         (ways[0].kernel_drops, ways[1].kernel_drops) = (near, near.and(Some(far)));
         let shared = self.state.shared();
         let (clients, refused) = (shared.machine.clients(), shared.machine.refused());
-        AllCounters { ways, clients, refused, unreachable, foreign }
+        AllCounters { ways, clients, refused, unreachable, foreign, unlogged: shared.log.unlogged() }
     }
 }
 

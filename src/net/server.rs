@@ -51,8 +51,8 @@ pub(super) trait Decide: Send {
         decisions: &mut Vec<Self::Decision>,
     );
 
-    /// The event for a datagram.
-    fn event(datagram: &Datagram<'_>, arrival: &Arrival, decision: &Self::Decision) -> Self::Event;
+    /// The event for a datagram, if there is one.
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, decision: &Self::Decision) -> Option<Self::Event>;
 
     /// Carries out a decision: pushes the datagrams to be sent.
     fn carry_out(
@@ -143,6 +143,8 @@ pub(super) struct ServerState<D: Decide> {
     backend: Backend,
     /// Whether datagrams are sent in GSO batches.
     gso: bool,
+    /// How long before a delayed datagram is due its thread waits no more, but looks again and again.
+    spin: Nanos,
     clock: Clock,
     followed: AtomicBool,
     /// Whether a thread has ended, so that the others end too.
@@ -200,12 +202,18 @@ impl<D: Decide> ServerState<D> {
         Self {
             backend,
             gso,
+            spin: 0,
             clock: Clock::start(),
             followed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             shared: Mutex::new(shared),
             workers: deciders.into_iter().map(worker).collect(),
         }
+    }
+
+    /// The same, whose threads look again and again for so long before a delayed datagram is due.
+    pub(super) fn spinning(self, spin: Nanos) -> Self {
+        Self { spin, ..self }
     }
 
     /// Makes events from now on.
@@ -307,7 +315,7 @@ impl<D: Decide> Work<'_, D> {
             let tend = self.tend();
             if ready.is_empty() {
                 let due = [lock(self.state).next_due(), tend].into_iter().flatten().min();
-                let wait = due.map(|due| due - self.server.clock.now());
+                let wait = due.map(|due| due - self.server.clock.now() - self.server.spin);
                 self.sockets.wait(bell, wait, &mut ready).map_err(Error::system("wait for datagrams"))?;
             }
             for at in (0..ready.len()).rev() {
@@ -335,12 +343,13 @@ impl<D: Decide> Work<'_, D> {
     /// Receives from a socket once; returns whether more may have arrived there.
     fn receive(&mut self, from: Key<D>, batch: &mut RecvBatch) -> Result<bool> {
         let Some(socket) = self.sockets.get(from) else { return Ok(false) };
-        match batch.receive(socket) {
+        match batch.receive(socket, self.sockets.slots(from, SLOTS)) {
             Ok(false) => return Ok(false),
             Ok(true) => {
                 let mut state = lock(self.state);
                 let now = self.decide(from, batch, &mut state);
                 self.carry_out(batch, now, &mut state);
+                return Ok(self.sockets.may_have_more(from, batch.is_full()));
             }
             // An ICMP error about an earlier datagram, such as a reply whose client is gone.
             Err(error) if is_transient(&error) => {
@@ -366,9 +375,9 @@ impl<D: Decide> Work<'_, D> {
         D::decide(&mut shared, from, received(), &mut self.decisions);
         if self.is_followed() {
             let each = received().zip(&self.decisions).filter(|(_, decision)| D::is_final(decision));
-            self.shared
-                .events
-                .extend(each.map(|((datagram, arrival), decision)| D::event(&datagram, &arrival, decision)));
+            self.shared.events.extend(
+                each.filter_map(|((datagram, arrival), decision)| D::event(&datagram, &arrival, decision)),
+            );
         }
         now
     }

@@ -374,6 +374,27 @@ impl Socket {
         }
     }
 
+    /// Sends with so many hops and this type of service from now on; returns those that the system took.
+    pub(super) fn set_header(&self, hops: Option<u8>, tos: Option<u8>) -> (Option<u8>, Option<u8>) {
+        let raw = socket2::SockRef::from(&self.inner);
+        let is_v6 = self.inner.local_addr().is_ok_and(|local| local.is_ipv6());
+        // An IPv6 socket may send IPv4 too.
+        let took = |v4: &dyn Fn(u32) -> io::Result<()>, v6: &dyn Fn(u32) -> io::Result<()>, value: u8| {
+            let (four, six) = (v4(value.into()), if is_v6 { v6(value.into()) } else { Ok(()) });
+            four.and(six).is_ok()
+        };
+        #[cfg(unix)]
+        let set_tclass = |tos| raw.set_tclass_v6(tos);
+        #[cfg(not(unix))]
+        let set_tclass = |_| Err(io::ErrorKind::Unsupported.into());
+        (
+            hops.filter(|hops| {
+                took(&|hops| raw.set_ttl_v4(hops), &|hops| raw.set_unicast_hops_v6(hops), *hops)
+            }),
+            tos.filter(|tos| took(&|tos| raw.set_tos_v4(tos), &set_tclass, *tos)),
+        )
+    }
+
     fn set_ip_options(&self, target: SocketAddr, ip_options: IpOptions) -> io::Result<()> {
         let raw = socket2::SockRef::from(&self.inner);
         if let Some(ttl) = ip_options.ttl {

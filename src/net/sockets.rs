@@ -22,7 +22,17 @@ pub(super) trait Sockets: Send {
     fn all(&self) -> impl Iterator<Item = &Socket>;
 
     /// Waits as [`wait::readable`] does, and adds the keys of the readable sockets to `ready`.
-    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<Self::Key>) -> io::Result<()>;
+    fn wait(&mut self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<Self::Key>) -> io::Result<()>;
+
+    /// How many datagrams to receive at a time from this socket, `most` at most: room for each takes a little time.
+    fn slots(&self, _key: Self::Key, most: usize) -> usize {
+        most
+    }
+
+    /// Whether to receive again at once; the last receive was `full` if it got as many datagrams as there was room for.
+    fn may_have_more(&self, _key: Self::Key, _full: bool) -> bool {
+        true
+    }
 }
 
 impl Sockets for Arc<Socket> {
@@ -36,7 +46,7 @@ impl Sockets for Arc<Socket> {
         std::iter::once(&**self)
     }
 
-    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<()>) -> io::Result<()> {
+    fn wait(&mut self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<()>) -> io::Result<()> {
         if wait::readable(std::iter::once(self.as_fd()), bell, wait)? {
             ready.push(());
         }

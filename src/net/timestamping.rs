@@ -97,7 +97,7 @@ impl Test<'_> {
         self.socket.send(b"udpping tries its clock", self.to, None).ok()?;
         sleep(pause);
         let mut received = None;
-        while self.batch.receive(self.socket).ok()? {
+        while self.batch.receive(self.socket, usize::MAX).ok()? {
             let own = self.batch.datagrams().find(|datagram| datagram.source == self.to);
             received = own.map(|datagram| datagram.timestamp).or(received);
         }

@@ -3,17 +3,18 @@
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use super::args::{number, pair, parse, seed_of, seed_to_python};
 use super::facts::{Facts, counts, facts};
 use super::lookup::{found, host as host_of, listening};
 use super::service;
+use super::table::Table;
 use crate::logic::Nanos;
 use crate::logic::link::{Impairments, LinkPlan};
 use crate::logic::random::Direction;
 use crate::net::Lookup;
-use crate::net::relay::{Relay, Settings};
+use crate::net::relay::{Event, Relay, Settings};
 use crate::net::socket::Backend;
 
 /// A relay between clients and a target, bound when made.
@@ -27,7 +28,7 @@ pub(super) struct UdpRelay {
 #[pymethods]
 impl UdpRelay {
     #[new]
-    #[pyo3(signature = (to, host, port, *, up, down, seed, idle, follow_port, port_tries))]
+    #[pyo3(signature = (to, host, port, *, up, down, seed, idle, follow_port, record, spin, port_tries))]
     fn new(
         py: Python<'_>,
         to: (String, i64),
@@ -38,6 +39,8 @@ impl UdpRelay {
         seed: Option<&Bound<'_, PyInt>>,
         idle: Nanos,
         follow_port: bool,
+        record: usize,
+        spin: Nanos,
         port_tries: i64,
     ) -> PyResult<Self> {
         let (up, down) = (parse::<Impairments>(up)?, parse::<Impairments>(down)?);
@@ -55,6 +58,8 @@ impl UdpRelay {
             link,
             idle,
             follow_port,
+            record,
+            spin,
             backend: Backend::best(),
         };
         let relay = py.detach(|| Relay::bind(settings))?;
@@ -106,6 +111,23 @@ impl UdpRelay {
         self.texts()[1].clone()
     }
 
+    /// Keeps events for `next` from now on.
+    fn follow(&self) {
+        self.relay.follow();
+    }
+
+    /// The next datagram as a row of the log with the message behind it, waiting at most `seconds`.
+    #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
+    fn next<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let event = service::next(py, &self.relay, seconds)?;
+        event.map(|event| event_to_python(py, &event)).transpose()
+    }
+
+    /// The log of datagrams, if recording.
+    fn log(&self, py: Python<'_>) -> PyResult<Table> {
+        py.detach(|| Table::of_relayed(&self.relay.log()?))
+    }
+
     /// Whether it has stopped and every event has been taken.
     #[getter]
     fn done(&self) -> bool {
@@ -152,9 +174,26 @@ impl UdpRelay {
     ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
         let all = py.detach(|| self.relay.counters());
         let [up, down] = all.ways.map(|way| counts(py, way.named()));
-        let whole: Facts<'py> = Ok(facts!(py, of all => clients, refused, unreachable, foreign;));
+        let whole: Facts<'py> = Ok(facts!(py, of all => clients, refused, unreachable, foreign, unlogged;));
         Ok((up?, down?, whole?))
     }
+}
+
+/// The tuple of an event, in the order of the log's columns.
+fn event_to_python<'py>(py: Python<'py>, Event { row, message }: &Event) -> PyResult<Bound<'py, PyTuple>> {
+    let reason = Some(row.reason.name()).filter(|reason| !reason.is_empty());
+    let way = row.direction.name();
+    let head = (row.at.mono, row.at.wall, way, row.client.to_string(), row.client_index, row.number, row.len);
+    let tail = (
+        row.verdict.name(),
+        reason,
+        row.delay_ns,
+        row.copies,
+        row.reordered,
+        row.corrupted,
+        PyBytes::new(py, message),
+    );
+    head.into_pyobject(py)?.as_sequence().concat(tail.into_pyobject(py)?.as_sequence())?.to_tuple()
 }
 
 impl UdpRelay {

@@ -7,6 +7,7 @@ mod cell;
 mod heartbeats;
 pub(super) mod picture;
 mod pieces;
+mod relay;
 mod rows;
 mod run;
 mod stats;

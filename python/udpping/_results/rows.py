@@ -100,6 +100,59 @@ class Event(NamedTuple):
     """The datagram, its first 1,024 bytes."""
 
 
+class RelayRow(NamedTuple):
+    """What a relay did with one datagram."""
+
+    recv_ns: int
+    """When it came, since the relay was made."""
+    recv_wall_ns: int
+    """When it came, since 1970 (UTC)."""
+    direction: str
+    """`up`, towards the target, or `down`, towards a client."""
+    client: str
+    """Whose it is: address and port of the client."""
+    client_index: int
+    """0 for the first client that was seen, 1 for the second, ..."""
+    number: int
+    """Its number among those of its direction that the loss model counts together, from 1."""
+    bytes: int
+    """The length of its payload."""
+    verdict: str
+    """`send`, `drop` (on purpose) or `error` (it could not be sent)."""
+    reason: str | None
+    """Why it was not sent: `loss`; `mtu` (too long for the link), `queue` (the link's was full) or `schedule`
+    (nothing passed then); `full` (too many datagrams waiting); `send` (the system refused, or it had gone in
+    a circle)."""
+    delay_ns: int | None
+    """How long it was held back on purpose."""
+    copies: int
+    """How many further copies were made of it."""
+    reordered: bool
+    """Whether it leaves before one of its client and direction that came earlier."""
+    corrupted: bool
+    """Whether it was changed or cut."""
+
+
+class RelayEvent(NamedTuple):
+    """What a relay did with one datagram, and what was in it; all but `message` as in `RelayRow`."""
+
+    recv_ns: int
+    recv_wall_ns: int
+    direction: str
+    client: str
+    client_index: int
+    number: int
+    bytes: int
+    verdict: str
+    reason: str | None
+    delay_ns: int | None
+    copies: int
+    reordered: bool
+    corrupted: bool
+    message: Payload
+    """The datagram as it came, its first 1,024 bytes."""
+
+
 class PeerRow(NamedTuple):
     """A client of a monitor. Times are whole nanoseconds; what cannot be known is `None`, never 0."""
 

@@ -6,15 +6,24 @@ from udpping._args.limits import DEFAULT_PORT
 from udpping._args.link import Link, link_text
 from udpping._args.public import PublicNames
 from udpping._args.targets import is_loopback, one_place
-from udpping._services.service import Listener
+from udpping._results.rows import RelayEvent, RelayRow
+from udpping._services.service import Listener, next_of
+from udpping._table.table import Table
 from udpping._table.text import counted
 from udpping.errors import AmplificationWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from udpping._args.durations import Duration
     from udpping._args.link import LinkLike
     from udpping._args.targets import AnyTarget
+
+
+LOG_ROWS = 1_000_000
+"""Rows that `record=True` keeps."""
+NO_LOG = "a relay keeps a log if it is made with record=True"
 
 
 class WayCounters(PublicNames):
@@ -97,7 +106,10 @@ class RelayCounters(PublicNames):
     unreachable: int
     """ICMP errors that came back from the target: mostly that nothing listens there."""
     foreign: int
-    """Datagrams to a client's port from another address than the target's; they go nowhere."""
+    """Datagrams to a client's port from another address than the target's, and those to the relay that claim
+    to be from the target or from the relay itself; they go nowhere."""
+    unlogged: int
+    """Datagrams that a log of a million rows had no room for; 0 unless recording."""
 
     def __init__(self, counts: "tuple[dict[str, int | None], dict[str, int | None], dict[str, int]]") -> None:
         up, down, whole = counts
@@ -115,6 +127,37 @@ class RelayCounters(PublicNames):
         }
         more = ", ".join(counted(count, name) for name, count in others.items() if count)
         return f"up: {self.up}\ndown: {self.down}" + (f"\n{more}" if more else "")
+
+
+class RelayLog(Table[RelayRow]):
+    """What a relay did with each datagram, in both directions.
+
+    It is a snapshot: what comes later is in the next one. What the columns mean is said with `RelayRow`.
+
+    >>> import udpping
+    >>> with udpping.Server(port=0) as server:
+    ...     with udpping.Relay(server, up="loss=pattern:.x", record=True) as relay:
+    ...         run = udpping.ping(relay, count=2, interval=0.01, timeout=0.2, linger=0)
+    >>> for row in relay.log:
+    ...     print(row.direction, row.number, row.verdict, row.reason)
+    up 1 send None
+    down 1 send None
+    up 2 drop loss
+    """
+
+    __slots__ = ("_recorded",)
+    _row = RelayRow._make
+    _first = ("recv_wall_ns", "direction", "client", "number", "verdict", "reason", "delay_ns")
+
+    def __init__(self, core: "_core.Table", *, recorded: bool = True) -> None:
+        super().__init__(core)
+        self._recorded = recorded
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._recorded else f"RelayLog: 0 rows; {NO_LOG}"
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() if self._recorded else f"<p>0 rows; {NO_LOG}</p>"
 
 
 class Relay(Listener["_core.UdpRelay"]):
@@ -135,8 +178,11 @@ class Relay(Listener["_core.UdpRelay"]):
     * `seed`: with the same one, the first client of a relay has the losses and delays of the first client of
       any other, and so on. Any whole number; `None` draws one, and `.seed` tells it.
     * `idle`: how long a client may be silent before it is forgotten, 10 ms to 1 day, by default 5 minutes.
+    * `record`: whether to keep `.log`, of a million rows at most.
     * `follow_port`: whether replies may also come from another port of the target, to which the client's next
       datagrams then go, as TFTP needs it.
+    * `spin`: how long before a datagram is due the relay no longer waits for that, but looks again and again,
+      0 (the default) to 1 second: it then leaves within microseconds of its time, and takes a processor.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
 
     Each client has a port of its own toward the target, so the target sees as many clients as there are.
@@ -166,10 +212,13 @@ class Relay(Listener["_core.UdpRelay"]):
         down: "LinkLike" = "",
         link: "LinkLike" = "",
         seed: int | None = None,
+        record: bool = False,
         idle: "Duration" = 300,
         follow_port: bool = False,
+        spin: "Duration" = 0,
         port_tries: int = 1,
     ) -> None:
+        self._recorded = checks.flag("record", record)
         both = link_text("link", link)
         ways = {name: both_and(both, link_text(name, way)) for name, way in (("up", up), ("down", down))}
         self._core = _core.UdpRelay(
@@ -180,6 +229,8 @@ class Relay(Listener["_core.UdpRelay"]):
             seed=None if seed is None else checks.any_whole("seed", seed),
             idle=durations.nanos("idle", idle, durations.IDLE),
             follow_port=checks.flag("follow_port", follow_port),
+            record=LOG_ROWS if self._recorded else 0,
+            spin=durations.nanos("spin", spin, durations.SPIN),
             port_tries=checks.whole("port_tries", port_tries),
         )
         copying = [name for name in ways if "duplicate=" in getattr(self._core, name)]
@@ -226,6 +277,36 @@ class Relay(Listener["_core.UdpRelay"]):
         (0, 1)
         """
         self._core.block(durations.nanos("seconds", seconds, durations.LINGER))
+
+    def follow(self) -> "Iterator[RelayEvent]":
+        """Give each datagram as it arrives from now on, until the relay stops.
+
+        A follower who is slow holds up nobody: beyond 65,536 events in waiting, `missed_events` counts.
+        Ctrl-C is a KeyboardInterrupt; the relay goes on.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server, udpping.Relay(server, down="loss=1") as relay:
+        ...     events = relay.follow()
+        ...     run = udpping.ping(relay, count=1, timeout=0.2, linger=0, message="hello {seq}")
+        >>> [(event.direction, event.message, event.verdict) for event in events]
+        [('up', b'hello 1', 'send'), ('down', b'HELLO 1', 'drop')]
+        """
+        self._core.follow()
+        return self._events()
+
+    def next_event(self, seconds: "Duration | None" = None) -> "RelayEvent | None":
+        """Give the next datagram since `follow()`, or `None`: none came within so long, or it has stopped."""
+        values = next_of(self._core, None if seconds is None else durations.seconds("seconds", seconds))
+        return None if values is None else RelayEvent._make(values)
+
+    def _events(self) -> "Iterator[RelayEvent]":
+        while (event := self.next_event()) is not None:
+            yield event
+
+    @property
+    def log(self) -> RelayLog:
+        """What it did with each datagram so far: a snapshot, empty without `record`."""
+        return RelayLog(self._core.log(), recorded=self._recorded)
 
     @property
     def up(self) -> Link:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from udpping import _core
 
-    Source: TypeAlias = _core.EchoServer | _core.HeartbeatMonitor | _core.PingSession
+    Source: TypeAlias = _core.EchoServer | _core.UdpRelay | _core.HeartbeatMonitor | _core.PingSession
     Bound: TypeAlias = _core.EchoServer | _core.UdpRelay | _core.HeartbeatMonitor | _core.StampReflector
     CoreT = TypeVar("CoreT", bound=Bound | _core.HeartbeatSender)
     BoundT = TypeVar("BoundT", bound=Bound)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from udpping._results.rows import Event, PeerRow, Row
+    from udpping._results.rows import Event, PeerRow, RelayEvent, Row
     from udpping._results.run import Summary
 
 LEAST = 20
@@ -130,7 +130,7 @@ def record_text(kind: str, facts: "Mapping[str, object]") -> str:
     return _core.visible_json(json.dumps({"schema": SCHEMA, "type": kind, **facts}, ensure_ascii=False))
 
 
-def row_facts(row: "Row | PeerRow | Event") -> dict[str, object]:
+def row_facts(row: "Row | PeerRow | Event | RelayEvent") -> dict[str, object]:
     return {name: plain(value) for name, value in row._asdict().items()}
 
 

@@ -1,18 +1,24 @@
-"""What `udpping server` writes about each datagram: lines on the screen, and a log file."""
+"""What `server` and `relay` write about each datagram: lines on the screen, and a log file."""
 
 from time import gmtime, strftime
 
 from udpping import _core
-from udpping._results.rows import Event, LogRow
+from udpping._results.rows import Event, LogRow, RelayEvent
 from udpping._table.text import SECOND, iso
 from udpping.cli._output import Report, beginning, record_text, row_facts
 
 JSON_LINES = (".json", ".jsonl", ".ndjson")
 """How the name of a log ends that has lines of JSON; any other has CSV."""
-TITLE = ",".join(("time", *LogRow._fields)) + "\n"
 DATAGRAM = "datagram"
 BATCH = 1_000
 """Lines that are written together, at most."""
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    AnyEvent: TypeAlias = Event | RelayEvent
 
 
 class Screen:
@@ -21,47 +27,53 @@ class Screen:
     def __init__(self, report: Report) -> None:
         self.report = report
 
-    def add(self, event: Event) -> None:
+    def add(self, event: "AnyEvent") -> None:
         self.report.record(DATAGRAM, **row_facts(event))
         if not self.report.json:
             line = (
                 f"{iso(event.recv_wall_ns, 'milliseconds')}  {event.client}  {outcome(event)}:"
                 f" {beginning(event.message)}"
             )
-            self.report.say(line if event.verdict == "answer" else self.report.alarm(line))
+            self.report.say(line if event.verdict in {"answer", "send"} else self.report.alarm(line))
 
     def flush(self) -> None:
         """Nothing waits."""
 
 
-def outcome(event: Event) -> str:
-    number = f"datagram {event.number}" + ("" if event.seq is None else f", seq {event.seq}")
+def outcome(event: "AnyEvent") -> str:
+    if isinstance(event, RelayEvent):
+        number, done = f"{event.direction}, datagram {event.number}", "sent"
+    else:
+        number = f"datagram {event.number}" + ("" if event.seq is None else f", seq {event.seq}")
+        done = "answered"
     if event.verdict == "drop":
         return f"{number}, dropped ({event.reason})"
     if event.verdict == "error":
-        return f"{number}, not answered ({event.reason})"
+        return f"{number}, not {done} ({event.reason})"
     delay = "" if not event.delay_ns else f" after {event.delay_ns / 1e6:.3f} ms"
-    return f"{number}, answered{delay}"
+    return f"{number}, {done}{delay}"
 
 
 class File:
     """Appends a line for each datagram to a file; a full disk is reported once, and tried again."""
 
-    def __init__(self, path: str, report: Report) -> None:
+    def __init__(self, path: str, report: Report, fields: tuple[str, ...] = LogRow._fields) -> None:
         self.path = path
         self.report = report
+        self.fields = fields
         self.json = path.endswith(JSON_LINES)
         begins = record_text(DATAGRAM, {"time": ""}).removesuffix('"}')
-        self._file = _core.LogFile(path, "" if self.json else TITLE, begins)
+        title = ",".join(("time", *fields)) + "\n"
+        self._file = _core.LogFile(path, "" if self.json else title, begins)
         self._lines: list[str] = []
         self._second, self._time = -1, ""
         self._problem: str | None = None
 
-    def add(self, event: Event) -> None:
+    def add(self, event: "AnyEvent") -> None:
         row = event[:-1]
         time = self._time_of(event.recv_wall_ns)
         if self.json:
-            line = record_text(DATAGRAM, {"time": time, **dict(zip(LogRow._fields, row, strict=True))})
+            line = record_text(DATAGRAM, {"time": time, **dict(zip(self.fields, row, strict=True))})
         else:
             line = ",".join(("" if value is None else str(value)) for value in (time, *row))
         self._lines.append(f"{line}\n")

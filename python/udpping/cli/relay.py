@@ -1,7 +1,7 @@
 """`udpping relay`: pass datagrams between clients and a target until Ctrl-C, then print the counters."""
 
 import sys
-from time import sleep
+from time import monotonic, sleep
 from warnings import catch_warnings
 
 from udpping import _core
@@ -11,16 +11,20 @@ from udpping._args.path import KEYS, path
 from udpping._args.targets import is_loopback, parse_target, target_text
 from udpping._console import hosts, streams
 from udpping._console.options import Parser, any_whole
+from udpping._results.rows import RelayRow
 from udpping._services.relay import Relay
 from udpping._services.service import LOOK
-from udpping.cli._end import ASKING, Noted, calling
+from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._output import Report, command_parser
+from udpping.cli._server_log import File, Screen
+from udpping.cli.server import take
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
+SECOND = 1.0
 PURPOSE = """Pass UDP datagrams between clients and a target, and drop, delay or change some of them on
 purpose, until Ctrl-C. Clients send to this relay instead of the target, and get its replies from here.
 
@@ -57,18 +61,65 @@ def main(words: list[str]) -> int:
     options = parser().parse_args(words)
     report = Report(json=options.json, beside=True)
     relay = bind(options)
-    asked = Noted(ASKING)
+    log = File(options.log, report, RelayRow._fields) if options.log else None
+    sinks: list[File | Screen] = [log] if log else []
+    if options.verbose:
+        sinks.append(Screen(report))
     with calling(relay.stop):
-        relay.start()
-        announce(relay, report)
-        while relay.running:
-            sleep(LOOK)
-            if asked.take():
-                print_counters(relay, report)
+        work(relay, report, sinks, log)
+    if log:
+        log.end(relay.missed_events)
     relay.wait()
     report.say()
     print_counters(relay, report)
     return 0
+
+
+def work(relay: Relay, report: Report, sinks: "list[File | Screen]", log: File | None) -> None:
+    """Relay until a signal stops it; then write what still waits."""
+    asked, moved = Noted(ASKING), Noted(HANGUP if log else ())
+    if sinks:
+        relay.follow()
+    relay.start()
+    announce(relay, report)
+    told: set[str] = set()
+    looked = monotonic()
+    while relay.running:
+        if sinks:
+            take(relay, sinks, LOOK)
+        else:
+            sleep(LOOK)
+        # With very many clients, each has drops to be asked for.
+        if monotonic() - looked > SECOND:
+            tell(relay, report, told)
+            looked = monotonic()
+        if asked.take():
+            print_counters(relay, report)
+        if log and moved.take():
+            log.reopen()
+    if sinks:
+        take(relay, sinks, None)
+    tell(relay, report, told)
+
+
+NO_ROOM = (
+    "a client is refused: there is room for as many as there may be files open (ulimit -n), 65,536 at most,"
+    " and the target has answered each of them; one that is silent for --idle makes room"
+)
+
+
+def tell(relay: Relay, report: Report, told: set[str]) -> None:
+    """Say once that a client is refused, and that the target refuses."""
+    counters = relay.counters
+    refuses = (
+        f"the target refuses: nothing listens at {target_text(*relay.target)}; clients do not see that, as"
+        " only a kernel sends such an answer (ICMP)"
+    )
+    for count, text in ((counters.refused, NO_ROOM), (counters.unreachable, refuses)):
+        if count and text not in told:
+            told.add(text)
+            report.record("problem", message=text)
+            report.tell(report.alarm(text))
 
 
 def bind(options: "Namespace") -> Relay:
@@ -95,6 +146,7 @@ def bind(options: "Namespace") -> Relay:
             seed=options.seed,
             idle=options.idle,
             follow_port=options.follow_port,
+            spin=options.spin,
         )
     for warning in warnings:
         streams.write(f"udpping relay: warning: {warning.message}", sys.stderr)
@@ -228,4 +280,17 @@ def parser() -> Parser:
         action="store_true",
         help="let replies come from another port of the target too, and send what follows there, as for TFTP",
     )
+    options.add_argument(
+        "--spin",
+        metavar="TIME",
+        default="0",
+        help="look again and again for so long before a datagram is due: more exact, busy (default: 0)",
+    )
+    options.add_argument(
+        "--log",
+        metavar="FILE",
+        help="add a line for each datagram to FILE: JSON lines if its name ends in .json, .jsonl or .ndjson,"
+        " else CSV",
+    )
+    options.add_argument("-v", "--verbose", action="store_true", help="print a line for each datagram")
     return options

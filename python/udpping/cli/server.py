@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from udpping._services.relay import Relay
     from udpping.lab._server import Server as LabServer
 
 PURPOSE = """Answer UDP datagrams, and drop or delay some of them on purpose, until Ctrl-C.
@@ -114,7 +115,7 @@ def serve(server: Server, report: Report, sinks: "list[File | Screen]", log: Fil
         take(server, sinks, None)
 
 
-def take(server: Server, sinks: "list[File | Screen]", seconds: float | None) -> None:
+def take(server: "Server | Relay", sinks: "list[File | Screen]", seconds: float | None) -> None:
     """Write what is done with datagrams, for so long, or until the server has stopped and nothing waits."""
     left, end = seconds, monotonic() + (seconds or 0)
     while left is None or left > 0:

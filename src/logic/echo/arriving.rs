@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::log::{LogEntry, Outcome, Row};
+use super::LogEntry;
+use super::log::{Outcome, Row};
 use crate::logic::Nanos;
 use crate::logic::link::{DelayQueue, Deliveries, Fate, Link, Packet, WayDown};
 

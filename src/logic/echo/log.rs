@@ -1,26 +1,15 @@
 //! The log of a server: a row for each datagram, and what happened to it.
-//!
-//! Rows are kept in blocks, so that a growing log copies nothing. Past the cap, rows are only counted.
 
 use std::net::SocketAddr;
 
 use crate::logic::Nanos;
 use crate::logic::codec;
 use crate::logic::link::{Fate, Reason};
-use crate::logic::memory::room_for;
+use crate::logic::row_log::{LogEntry, RowLog};
 use crate::logic::words::words;
 
-/// Rows of one block.
-const BLOCK: usize = 4_096;
-
 /// The log of a server.
-#[derive(Debug)]
-pub struct Log {
-    blocks: Vec<Vec<Row>>,
-    len: usize,
-    cap: usize,
-    unlogged: u64,
-}
+pub type Log = RowLog<Row>;
 
 /// One datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +45,6 @@ words! {
         Error = "error",
     }
 }
-
-/// Which row a later outcome belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogEntry(usize);
 
 /// The log, column by column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,11 +85,6 @@ impl Row {
 }
 
 impl Log {
-    /// An empty log that keeps at most `cap` rows.
-    pub fn new(cap: usize) -> Self {
-        Self { blocks: Vec::new(), len: 0, cap, unlogged: 0 }
-    }
-
     /// Notes what was decided on a datagram. `None` if the log or the memory is full: the datagram is counted as unlogged,
     /// and not even looked at.
     pub fn push(
@@ -115,43 +95,23 @@ impl Log {
         datagram: &[u8],
         fate: &Fate,
     ) -> Option<LogEntry> {
-        if self.len == self.cap {
-            // Without a log, nothing is missing from it.
-            self.unlogged += u64::from(self.cap > 0);
-            return None;
-        }
-        let row = Row::of(recv_ns, wall_ns, source, datagram, fate);
-        if self.len == self.blocks.len() * BLOCK {
-            if room_for(0).is_err() {
-                self.unlogged += 1;
-                return None;
-            }
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        self.blocks.last_mut()?.push(row);
-        self.len += 1;
-        Some(LogEntry(self.len - 1))
+        self.add(|| Row::of(recv_ns, wall_ns, source, datagram, fate))
     }
 
     /// The reply of a noted datagram was not sent after all, for [`Reason::Full`] or [`Reason::Send`].
-    pub fn failed(&mut self, LogEntry(at): LogEntry, reason: Reason) {
-        if let Some(row) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK)) {
+    pub fn failed(&mut self, entry: LogEntry, reason: Reason) {
+        if let Some(row) = self.get_mut(entry) {
             (row.verdict, row.reason) = (Outcome::Error, reason);
         }
     }
 
     /// What was decided on a noted datagram in the end, unless a reply could not be sent.
-    pub fn decided(&mut self, LogEntry(at): LogEntry, row: Row) {
-        if let Some(noted) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK))
+    pub fn decided(&mut self, entry: LogEntry, row: Row) {
+        if let Some(noted) = self.get_mut(entry)
             && noted.verdict != Outcome::Error
         {
             *noted = row;
         }
-    }
-
-    /// The rows, in order of arrival.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.blocks.iter().flatten()
     }
 
     /// A copy of the log as columns.
@@ -168,21 +128,6 @@ impl Log {
             delay_ns: self.rows().map(|row| row.delay_ns).collect(),
         }
     }
-
-    /// Rows kept.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether no row is kept.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Datagrams that found no room.
-    pub fn unlogged(&self) -> u64 {
-        self.unlogged
-    }
 }
 
 #[cfg(test)]
@@ -191,6 +136,7 @@ mod tests {
 
     use super::*;
     use crate::logic::link::{Damage, Deliveries};
+    use crate::logic::row_log::BLOCK;
 
     fn note(log: &mut Log, number: u64, lost: bool) -> Option<LogEntry> {
         let deliveries = if lost { Deliveries::dropped(Reason::Loss) } else { Deliveries::one(12) };

@@ -14,6 +14,16 @@ pub enum Direction {
     Down = 1,
 }
 
+impl Direction {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// What a uniform decides. 0 to 2 and 4 to 10 are a link's and 3 is a schedule's, each a constant in the file that draws it; a
 /// number never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

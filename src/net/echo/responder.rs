@@ -75,11 +75,8 @@ impl Decide for Replying {
         }
     }
 
-    fn event(datagram: &Datagram<'_>, arrival: &Arrival, (fate, _): &Self::Decision) -> Event {
-        Event {
-            row: Row::of(arrival.at.mono, arrival.at.wall, unmapped(datagram.source), datagram.bytes, fate),
-            message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
-        }
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, (fate, _): &Self::Decision) -> Option<Event> {
+        Some(event(datagram, arrival, fate))
     }
 
     fn carry_out(
@@ -106,7 +103,7 @@ impl Decide for Replying {
             tos: None,
         };
         if fate.way_down.is_some() {
-            let Event { row, message } = Self::event(datagram, arrival, &(*fate, *entry));
+            let Event { row, message } = event(datagram, arrival, fate);
             let message = out.is_followed.then_some(message);
             return arriving.hold(datagram.source, fate, row, *entry, message, || {
                 let mut reply = Vec::new();
@@ -171,5 +168,12 @@ impl Decide for Replying {
         if let Some(entry) = entry {
             log.failed(entry, reason);
         }
+    }
+}
+
+fn event(datagram: &Datagram<'_>, arrival: &Arrival, fate: &Fate) -> Event {
+    Event {
+        row: Row::of(arrival.at.mono, arrival.at.wall, unmapped(datagram.source), datagram.bytes, fate),
+        message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
     }
 }

@@ -144,7 +144,7 @@ impl Transport {
     fn try_receive(&self, RecvBuf { batch, quoted, received }: &mut RecvBuf) -> io::Result<()> {
         let Some(Open { to, socket }) = &self.open else { return Ok(()) };
         for _ in 0..MOST {
-            match batch.receive(socket) {
+            match batch.receive(socket, usize::MAX) {
                 Ok(false) => break,
                 Ok(true) => {
                     let answers = batch.datagrams().filter(|datagram| is_same(datagram.source, *to));

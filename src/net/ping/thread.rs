@@ -366,7 +366,7 @@ impl PingLoop {
         for socket in 0..self.sockets.len() {
             let mut has_icmp_error = false;
             for _ in 0..MOST_BATCHES {
-                match batch.receive(&self.sockets[socket]) {
+                match batch.receive(&self.sockets[socket], usize::MAX) {
                     Ok(false) => break,
                     Ok(true) => {
                         let (mono, wall) = clock.moment();

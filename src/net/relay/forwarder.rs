@@ -1,23 +1,30 @@
 //! Implements [`Decide`] for the relay.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use super::super::datagram::{Datagram, PktInfo, Reports};
+use super::super::datagram::{Datagram, PktInfo, Reports, unmapped};
 use super::super::send_queue::Route;
 use super::super::server::{Decide, Outgoing, ServerState};
+use super::super::socket::Socket;
 use super::Event;
-use super::upstream::{Port, REPORTS, Upstream};
+use super::upstream::{Header, Port, REPORTS, Upstream};
 use crate::logic::link::{Packet, Reason};
 use crate::logic::random::Direction;
-use crate::logic::relay::{Counters, Relay, Relayed, SessionKey};
+use crate::logic::relay::{Counters, Log, LogEntry, Relay, Relayed, Row, SessionKey, Verdict};
 use crate::logic::{Arrival, Nanos};
+
+/// The longest part of a datagram in an event.
+const SHOWN: usize = 1_024;
 
 /// What the thread shares with the relay's owner.
 #[derive(Debug)]
 pub(super) struct RelayState {
     pub(super) machine: Relay<Peer>,
+    pub(super) log: Log,
     /// Whether each client is to get another port.
     pub(super) rebind: bool,
+    listener: Arc<Socket>,
     target: SocketAddr,
     follow_port: bool,
 }
@@ -40,25 +47,50 @@ pub(super) struct Forwarder {
 }
 
 /// What is decided on a datagram.
+type Decision = Result<Forward, Nowhere>;
+
+/// Why a datagram goes nowhere, whatever the link does.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Decision {
-    /// It goes to the other side.
-    Forward {
-        direction: Direction,
-        client: SessionKey,
-        relayed: Relayed,
-        destination: SocketAddr,
-        pktinfo: Option<PktInfo>,
-    },
+pub(super) enum Nowhere {
     /// There is no room for its client.
-    Refuse,
-    /// It comes from neither a client nor the target, or its client is forgotten.
+    Refused,
+    /// It does not come from where it is to come from, or its client is forgotten.
     Foreign,
 }
 
+/// How a datagram goes to the other side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forward {
+    direction: Direction,
+    key: SessionKey,
+    client: SocketAddr,
+    relayed: Relayed,
+    destination: SocketAddr,
+    pktinfo: Option<PktInfo>,
+    entry: Option<LogEntry>,
+}
+
+/// Identifies a datagram to be sent: its direction, and its row in the log.
+pub(super) type Tag = (Direction, Option<LogEntry>);
+
 impl RelayState {
-    pub(super) fn new(machine: Relay<Peer>, target: SocketAddr, follow_port: bool) -> Self {
-        Self { machine, rebind: false, target, follow_port }
+    pub(super) fn new(
+        machine: Relay<Peer>,
+        log: Log,
+        listener: Arc<Socket>,
+        target: SocketAddr,
+        follow_port: bool,
+    ) -> Self {
+        Self { machine, log, rebind: false, listener, target, follow_port }
+    }
+
+    /// Whether a datagram is from a client. One that claims to be from the target or from the relay itself is forged: its
+    /// replies would be the next datagrams, for ever.
+    fn is_client(&self, source: SocketAddr) -> bool {
+        let same = |one: SocketAddr, other: SocketAddr| {
+            (one.port(), one.ip().to_canonical()) == (other.port(), other.ip().to_canonical())
+        };
+        !same(source, self.target) && !self.listener.is_own(source)
     }
 
     fn is_target(&self, source: SocketAddr) -> bool {
@@ -70,7 +102,7 @@ impl Decide for Forwarder {
     type Sockets = Upstream;
     type Shared = RelayState;
     type Decision = Decision;
-    type Tag = Direction;
+    type Tag = Tag;
     type Event = Event;
 
     const REPORTS: Reports = REPORTS;
@@ -84,48 +116,52 @@ impl Decide for Forwarder {
     ) {
         let mut received = received.peekable();
         while let Some((first, arrival)) = received.peek().copied() {
-            let (source, now) = (first.source, arrival.at.mono);
-            let (lane, direction, other) = match from {
+            let source = first.source;
+            let (direction, lane, nowhere) = match from {
+                Port::Listener if !shared.is_client(source) => (Direction::Up, None, Nowhere::Foreign),
                 Port::Listener => {
                     let peer = Peer { pktinfo: first.pktinfo, far: shared.target };
-                    (shared.machine.up(source, now, || peer), Direction::Up, Decision::Refuse)
+                    let lane = shared.machine.up(source, arrival.at.mono, || peer);
+                    (Direction::Up, lane, Nowhere::Refused)
                 }
                 Port::Client(key) => {
                     let is_target = shared.is_target(source);
                     let lane = if is_target { shared.machine.down(key) } else { None };
-                    (lane, Direction::Down, Decision::Foreign)
+                    (Direction::Down, lane, Nowhere::Foreign)
                 }
             };
-            let mut lane = lane;
-            if let Some(lane) = &mut lane {
-                match direction {
-                    Direction::Up => lane.about.pktinfo = first.pktinfo,
-                    Direction::Down => lane.about.far = source,
+            let Some(mut lane) = lane else {
+                while received.next_if(|(next, _)| next.source == source).is_some() {
+                    decisions.push(Err(nowhere));
                 }
+                continue;
+            };
+            match direction {
+                Direction::Up => lane.about.pktinfo = first.pktinfo,
+                Direction::Down => lane.about.far = source,
             }
+            let (key, client, Peer { pktinfo, far }) = (lane.key, lane.client, *lane.about);
+            let (destination, pktinfo) = match direction {
+                Direction::Up => (far, None),
+                Direction::Down => (client, pktinfo),
+            };
             while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
-                let Some(lane) = &mut lane else {
-                    decisions.push(other);
-                    continue;
-                };
-                let relayed = lane.pass(Packet { at: arrival.at.mono, len: datagram.bytes.len() });
-                let (destination, pktinfo) = match direction {
-                    Direction::Up => (lane.about.far, None),
-                    Direction::Down => (lane.client, lane.about.pktinfo),
-                };
-                decisions.push(Decision::Forward {
-                    direction,
-                    client: lane.key,
-                    relayed,
-                    destination,
-                    pktinfo,
-                });
+                let len = datagram.bytes.len();
+                let relayed = lane.pass(Packet { at: arrival.at.mono, len });
+                let entry =
+                    shared.log.add(|| Row::of(arrival.at, direction, unmapped(client), len, &relayed));
+                let forward = Forward { direction, key, client, relayed, destination, pktinfo, entry };
+                decisions.push(Ok(forward));
             }
         }
     }
 
-    fn event(_: &Datagram<'_>, _: &Arrival, _: &Decision) -> Event {
-        Event {}
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, decision: &Decision) -> Option<Event> {
+        let Ok(Forward { direction, client, relayed, .. }) = decision else { return None };
+        Some(Event {
+            row: Row::of(arrival.at, *direction, unmapped(*client), datagram.bytes.len(), relayed),
+            message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
+        })
     }
 
     fn carry_out(
@@ -134,14 +170,12 @@ impl Decide for Forwarder {
         datagram: &Datagram<'_>,
         arrival: &Arrival,
         decision: &Decision,
-        out: &mut Outgoing<'_, Port, Direction>,
+        out: &mut Outgoing<'_, Port, Tag>,
     ) {
-        let (direction, client, relayed, destination, pktinfo) = match *decision {
-            Decision::Forward { direction, client, relayed, destination, pktinfo } => {
-                (direction, client, relayed, destination, pktinfo)
-            }
-            Decision::Refuse => return self.counters[Direction::Up as usize].refused(),
-            Decision::Foreign => {
+        let Forward { direction, key, relayed, destination, pktinfo, entry, .. } = match decision {
+            Ok(forward) => *forward,
+            Err(Nowhere::Refused) => return self.counters[Direction::Up as usize].refused(),
+            Err(Nowhere::Foreign) => {
                 self.foreign += 1;
                 return;
             }
@@ -151,19 +185,26 @@ impl Decide for Forwarder {
         if deliveries.is_empty() {
             return;
         }
-        let socket = match direction {
-            Direction::Up => Port::Client(client),
-            Direction::Down => Port::Listener,
+        let header = Header { hops: datagram.ttl.map(|left| hops(left, 0)), tos: datagram.tos };
+        // The socket sends with these, unless a datagram says otherwise.
+        let (socket, own) = match direction {
+            Direction::Up => (Port::Client(key), sockets.open(key, header)),
+            Direction::Down => (Port::Listener, Ok(sockets.near(header))),
         };
-        let is_open = direction == Direction::Down || sockets.open(client).is_ok();
         for (copy, delivery) in deliveries.iter().enumerate() {
             let hops = datagram.ttl.map(|left| hops(left, copy));
-            if !is_open || hops == Some(0) {
-                out.refuse(direction);
+            let Some(own) = own.as_ref().ok().filter(|_| hops != Some(0)) else {
+                out.refuse((direction, entry));
                 continue;
-            }
-            let route = Route { socket, destination, pktinfo, hops, tos: datagram.tos };
-            out.push(delivery.at, route, direction, |out| {
+            };
+            let route = Route {
+                socket,
+                destination,
+                pktinfo,
+                hops: hops.filter(|_| hops != own.hops),
+                tos: datagram.tos.filter(|_| datagram.tos != own.tos),
+            };
+            out.push(delivery.at, route, (direction, entry), |out| {
                 let start = out.len();
                 out.extend_from_slice(datagram.bytes);
                 damage.apply(out, start);
@@ -171,14 +212,17 @@ impl Decide for Forwarder {
         }
     }
 
-    fn sent(&mut self, tags: &[Direction]) {
-        for direction in tags {
+    fn sent(&mut self, tags: &[Tag]) {
+        for (direction, _) in tags {
             self.counters[*direction as usize].sent();
         }
     }
 
-    fn failed(&mut self, _: &mut RelayState, direction: Direction, _: Reason) {
+    fn failed(&mut self, RelayState { log, .. }: &mut RelayState, (direction, entry): Tag, reason: Reason) {
         self.counters[direction as usize].failed();
+        if let Some(row) = entry.and_then(|entry| log.get_mut(entry)) {
+            (row.verdict, row.reason) = (Verdict::Error, reason);
+        }
     }
 
     fn unreachable(&mut self) {

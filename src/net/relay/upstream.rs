@@ -11,11 +11,14 @@ use super::super::socket::{Backend, Socket};
 use super::super::sockets::Sockets;
 use super::super::sys;
 use super::super::wait::Bell;
+use super::super::{Error, Result};
 use crate::logic::Nanos;
 use crate::logic::relay::{MOST_CLIENTS, SessionKey};
 
 /// What the sockets report of a datagram: it is sent on with the same.
 pub(super) const REPORTS: Reports = Reports { ttl: true, tos: true, timestamp: false };
+/// Replies received at a time for one client: there are mostly few.
+const SLOTS: usize = 8;
 /// Files that the rest of the program may open.
 const SPARE_FILES: u64 = 64;
 
@@ -31,12 +34,30 @@ pub(super) enum Port {
 pub(super) struct Upstream {
     listener: Registration,
     poller: Arc<Poller>,
+    /// With what the first datagram to a client went.
+    near: Option<Header>,
     /// By slot.
-    open: Vec<Option<(u32, Registration)>>,
+    open: Vec<Option<Open>>,
+    numbers: Vec<u64>,
     target: SocketAddr,
     connected: bool,
     backend: Backend,
     ports: Arc<Mutex<Ports>>,
+}
+
+/// The socket of a client.
+#[derive(Debug)]
+struct Open {
+    generation: u32,
+    socket: Registration,
+    header: Header,
+}
+
+/// What the header of a datagram says; `None` is what the system says by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) hops: Option<u8>,
+    pub(super) tos: Option<u8>,
 }
 
 /// The sockets toward the target, for those who count.
@@ -82,39 +103,49 @@ impl Upstream {
     ) -> io::Result<Self> {
         let poller = Arc::new(Poller::new(backend)?);
         let listener = Registration::of(listener, &poller, number(Port::Listener))?;
-        Ok(Self { listener, poller, open: Vec::new(), target, connected, backend, ports })
+        let (near, open, numbers) = (None, Vec::new(), Vec::new());
+        Ok(Self { listener, poller, near, open, numbers, target, connected, backend, ports })
     }
 
-    /// Opens the socket of a client, unless it is open.
-    pub(super) fn open(&mut self, key: SessionKey) -> super::super::Result<()> {
+    /// Opens the socket of a client, unless it is open; returns what its datagrams say if they need not say anything
+    /// else. That is a control message less for each, and the kernel need not look for its route.
+    pub(super) fn open(&mut self, key: SessionKey, header: Header) -> Result<Header> {
         let slot = key.slot as usize;
+        if let Some(Some(open)) = self.open.get(slot)
+            && open.generation == key.generation
+        {
+            return Ok(open.header);
+        }
         if self.open.len() <= slot {
             self.open.resize_with(slot + 1, || None);
         }
-        if !matches!(&self.open[slot], Some((generation, _)) if *generation == key.generation) {
-            self.open_anew(key)?;
-        }
-        Ok(())
+        self.open_anew(key, header)
+    }
+
+    /// What datagrams to clients say if they need not say anything else: what the first one said.
+    pub(super) fn near(&mut self, header: Header) -> Header {
+        *self.near.get_or_insert_with(|| set(&self.listener, header))
     }
 
     /// Opens another socket for a client.
-    fn open_anew(&mut self, key: SessionKey) -> super::super::Result<()> {
-        let slot = key.slot as usize;
+    fn open_anew(&mut self, key: SessionKey, header: Header) -> Result<Header> {
+        let SessionKey { slot, generation } = key;
         let socket = Socket::onward(self.target, self.connected, self.backend)?;
         socket.enable_gro();
         socket.enable_reports(REPORTS)?;
-        let registered = Registration::of(Arc::new(socket), &self.poller, number(Port::Client(key)))
-            .map_err(super::super::Error::system("wait for another socket"))?;
-        lock(&self.ports).set(slot, Some(registered.shared()));
-        self.open[slot] = Some((key.generation, registered));
-        Ok(())
+        let header = set(&socket, header);
+        let socket = Registration::of(Arc::new(socket), &self.poller, number(Port::Client(key)))
+            .map_err(Error::system("wait for another socket"))?;
+        lock(&self.ports).set(slot as usize, Some(socket.shared()));
+        self.open[slot as usize] = Some(Open { generation, socket, header });
+        Ok(header)
     }
 
     /// Closes the socket of a client.
     pub(super) fn close(&mut self, key: SessionKey) {
         let slot = key.slot as usize;
         if let Some(open) = self.open.get_mut(slot)
-            && open.take_if(|(generation, _)| *generation == key.generation).is_some()
+            && open.take_if(|open| open.generation == key.generation).is_some()
         {
             lock(&self.ports).set(slot, None);
         }
@@ -123,12 +154,19 @@ impl Upstream {
     /// Gives each client another port; one for which there is none keeps its own.
     pub(super) fn rebind(&mut self) {
         for slot in 0..self.open.len() {
-            if let Some((generation, _)) = self.open[slot] {
+            if let Some(Open { generation, header, .. }) = self.open[slot] {
                 let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-                let _ = self.open_anew(SessionKey { slot, generation });
+                let _ = self.open_anew(SessionKey { slot, generation }, header);
             }
         }
     }
+}
+
+/// Lets datagrams of a socket say this, as far as the system does.
+fn set(socket: &Socket, header: Header) -> Header {
+    let Header { hops, tos } = header;
+    let (hops, tos) = socket.set_header(hops.filter(|hops| *hops > 0), tos);
+    Header { hops, tos }
 }
 
 impl Drop for Upstream {
@@ -144,23 +182,32 @@ impl Sockets for Upstream {
     fn get(&self, port: Port) -> Option<&Socket> {
         match port {
             Port::Listener => Some(&self.listener),
-            Port::Client(key) => match self.open.get(key.slot as usize)?.as_ref()? {
-                (generation, socket) if *generation == key.generation => Some(socket),
-                _ => None,
-            },
+            Port::Client(key) => {
+                let open = self.open.get(key.slot as usize)?.as_ref()?;
+                (open.generation == key.generation).then_some(&*open.socket)
+            }
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Socket> {
-        let open = self.open.iter().flatten().map(|(_, socket)| &**socket);
+        let open = self.open.iter().flatten().map(|open| &*open.socket);
         std::iter::once(&*self.listener).chain(open)
     }
 
-    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<Port>) -> io::Result<()> {
-        let mut numbers = Vec::new();
-        self.poller.wait(bell, wait, &mut numbers)?;
-        ready.extend(numbers.into_iter().map(port));
+    fn wait(&mut self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<Port>) -> io::Result<()> {
+        self.numbers.clear();
+        self.poller.wait(bell, wait, &mut self.numbers)?;
+        ready.extend(self.numbers.iter().copied().map(port));
         Ok(())
+    }
+
+    fn slots(&self, port: Port, most: usize) -> usize {
+        if port == Port::Listener { most } else { SLOTS }
+    }
+
+    /// The poller reports again a socket that has more.
+    fn may_have_more(&self, port: Port, full: bool) -> bool {
+        full || port == Port::Listener
     }
 }
 

@@ -26,7 +26,7 @@ impl Sockets for Pair {
         self.0.iter()
     }
 
-    fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<usize>) -> std::io::Result<()> {
+    fn wait(&mut self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<usize>) -> std::io::Result<()> {
         if wait::readable(self.0.iter().map(Socket::as_fd), bell, wait)? {
             ready.extend([0, 1]);
         }
@@ -69,8 +69,8 @@ impl Decide for Relay {
         }
     }
 
-    fn event(datagram: &Datagram<'_>, arrival: &Arrival, _: &Route<usize>) -> (SocketAddr, Arrival) {
-        (datagram.source, *arrival)
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, _: &Route<usize>) -> Option<(SocketAddr, Arrival)> {
+        Some((datagram.source, *arrival))
     }
 
     fn carry_out(

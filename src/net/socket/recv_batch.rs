@@ -37,26 +37,36 @@ impl RecvBatch {
         }
     }
 
-    /// Receives from `socket` without waiting; `false` if nothing has arrived.
+    /// Receives up to `most` datagrams from `socket` without waiting; `false` if nothing has arrived.
     ///
     /// # Errors
     /// On the portable backend this call also returns ICMP errors, such as `ConnectionRefused`.
-    pub fn receive(&mut self, socket: &Socket) -> io::Result<bool> {
-        match self.try_receive(socket) {
+    pub fn receive(&mut self, socket: &Socket, most: usize) -> io::Result<bool> {
+        match self.try_receive(socket, most) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn try_receive(&mut self, socket: &Socket) -> io::Result<()> {
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "one at a time"))]
+    fn try_receive(&mut self, socket: &Socket, most: usize) -> io::Result<()> {
         self.received = None;
         #[cfg(target_os = "linux")]
         if let Some(batch) = &mut self.batch {
-            return batch.receive(socket.as_fd());
+            return batch.receive(socket.as_fd(), most);
         }
         self.received = Some(socket.inner.recv_from(&mut self.single)?);
         Ok(())
+    }
+
+    /// Whether the last receive got as many datagrams as there was room for.
+    pub fn is_full(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(batch) = &self.batch {
+            return batch.is_full();
+        }
+        self.received.is_some()
     }
 
     /// The datagrams of the last [`RecvBatch::receive`].
@@ -100,7 +110,8 @@ mod tests {
             let mut arrival = || {
                 client.send(b"x", to, None).unwrap();
                 wait::readable(std::iter::once(server.as_fd()), &bell, Some(10 * SECOND)).unwrap();
-                assert!(batch.receive(&server).unwrap());
+                assert!(batch.receive(&server, 2).unwrap());
+                assert!(!batch.is_full());
                 batch.datagrams().next().unwrap().arrival(Moment::default())
             };
             assert_eq!(arrival(), Arrival::default());

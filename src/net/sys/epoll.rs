@@ -1,6 +1,7 @@
 //! `epoll`: a list of sockets in the kernel, each under a key.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{Timespec, epoll};
@@ -27,9 +28,14 @@ impl Epoll {
     /// Adds the keys of readable sockets to `ready`, without waiting.
     pub(in crate::net) fn take(&self, ready: &mut Vec<u64>) -> io::Result<()> {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut events = Vec::with_capacity(MOST);
-        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&at_once))?;
-        ready.extend(events.iter().map(|event: &epoll::Event| event.data.u64()));
+        self.wait(Some(at_once), ready)
+    }
+
+    /// The same, waiting for one.
+    fn wait(&self, wait: Option<Timespec>, ready: &mut Vec<u64>) -> io::Result<()> {
+        let mut events = [MaybeUninit::uninit(); MOST];
+        let (events, _) = epoll::wait(&self.0, &mut events, wait.as_ref())?;
+        ready.extend(events.iter().map(|event| event.data.u64()));
         Ok(())
     }
 }

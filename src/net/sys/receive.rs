@@ -20,6 +20,7 @@ pub(in crate::net) struct RecvBatch {
     vectors: RawVec<libc::iovec>,
     headers: RawVec<libc::mmsghdr>,
     received: Vec<Received>,
+    is_full: bool,
 }
 
 /// One datagram, or a GRO batch: several of one length from one sender, the last perhaps shorter.
@@ -49,15 +50,17 @@ impl RecvBatch {
             vectors: RawVec::new(slots),
             headers: RawVec::new(slots),
             received: Vec::with_capacity(slots),
+            is_full: false,
         }
     }
 
-    /// Receives without waiting; `WouldBlock` if nothing has arrived.
-    pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    /// Receives up to `most` packets without waiting; `WouldBlock` if nothing has arrived.
+    pub(in crate::net) fn receive(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<()> {
         self.received.clear();
         let vectors = self.vectors.refill(
             self.buffers
                 .chunks_exact_mut(self.slot)
+                .take(most)
                 .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() }),
         );
         let each = vectors.iter_mut().zip(&mut self.names).zip(&mut self.controls);
@@ -78,6 +81,7 @@ impl RecvBatch {
             )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        self.is_full = count == headers.len();
         for (slot, (header, name)) in headers.iter().zip(&self.names).take(count).enumerate() {
             let RecvMeta { pktinfo, ttl, tos, timestamp, segment_size } = recv_meta(&header.msg_hdr);
             // A datagram whose sender has no IP address cannot be answered or matched.
@@ -86,6 +90,11 @@ impl RecvBatch {
             self.received.push(Received { slot, len, segment_size, source, ttl, tos, pktinfo, timestamp });
         }
         Ok(())
+    }
+
+    /// Whether the last receive got as many packets as there was room for.
+    pub(in crate::net) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// The datagrams of the last [`RecvBatch::receive`], those of GRO batches one by one.

@@ -135,6 +135,6 @@ impl Table {
     }
 }
 
-fn bools(values: impl Iterator<Item = bool>) -> ArrayRef {
+pub(super) fn bools(values: impl Iterator<Item = bool>) -> ArrayRef {
     Arc::new(BooleanArray::from(values.collect::<Vec<bool>>()))
 }
