@@ -54,9 +54,21 @@ DELAY is one of
                              repeats them
   and ,correlation=0.5 (with the last one) and ,floor=5ms (the least)
 
-LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
-truncate, mtu, rate, queue, schedule and first, such as
-  "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
+LINK has one or several of these, with ; between them, such as
+"loss=burst:5%,3; delay=40ms; rate=1Mbit/s":
+  loss=LOSS, delay=DELAY     as above
+  jitter=5ms                 wait up to 5 ms more, and keep the order
+  reorder=5%,10ms            hold 5 % back: what follows within 10 ms overtakes
+  duplicate=1%,2             make two copies of 1 %
+  corrupt=1%,3               flip 3 bits in 1 %
+  truncate=1%,64             cut 1 % after 64 bytes
+  mtu=1400                   drop longer IP packets
+  rate=1Mbit/s               send no faster
+  queue=64KiB, queue=100     what may wait for the rate, in bytes or packets
+  schedule=10s-12s,every=60s drop all in these times
+  schedule=10s-20s:loss=0..50%
+                             drop more and more in them
+  first=3                    leave each client's first three alone
 
 PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
 fiber, wifi, wifi-bad, satellite-leo and satellite-geo
