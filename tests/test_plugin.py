@@ -99,6 +99,29 @@ def test_what_a_test_made_is_stopped_when_it_is_over(runs: Runs) -> None:
     assert runs.counts() == {"passed": 2}
 
 
+def test_a_relay_stands_between_a_client_and_a_server(runs: Runs) -> None:
+    runs.write(
+        "test_relay.py",
+        """
+        import udpping
+
+        def test_it(udp_server, udp_relay):
+            server = udp_server()
+            relay = udp_relay(server, up="loss=list:1", link="delay=1ms")
+            run = udpping.ping(relay, count=2, timeout=0.5)
+            assert [row.copies for row in run] == [0, 1]
+            assert (server.seed, relay.seed) == (1, 1)
+            assert udp_relay(("127.0.0.1", 9)).seed != 1
+            assert False
+        """,
+    )
+    told = runs.run().stdout
+    assert "1 failed" in told
+    assert re.search(
+        r"<udpping\.Relay .* seed 1: running>\n    up: 2 received, 1 sent, 1 dropped on purpose", told
+    ), told
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_a_test_is_repeated_over_its_seeds(runs: Runs, workers: tuple[str, ...]) -> None:
     runs.write("test_seeds.py", SEEDS)
@@ -191,7 +214,7 @@ def test_what_cannot_be_repeated_is_said_and_not_left_out(runs: Runs) -> None:
 def test_the_marker_and_the_fixtures_are_listed(runs: Runs) -> None:
     assert "@pytest.mark.udp_seeds(count, first=1): repeat the test" in runs.run("--markers").stdout
     listed = runs.run("--fixtures").stdout
-    assert all(name in listed for name in ("udp_seed", "udp_server", "udp_link"))
+    assert all(name in listed for name in ("udp_seed", "udp_server", "udp_relay", "udp_link"))
     assert "Start servers on free ports" in listed
 
 
@@ -247,6 +270,6 @@ def test_endpoints_pass_a_link_and_are_closed_with_the_loop(runs: Runs) -> None:
     )
     done = runs.run()
     assert "1 failed, 4 passed" in done.stdout, done.stdout
-    link = r"up 'loss=list:1', down 'delay=5ms', seed 1"
+    link = "up loss=list:1, down delay=5ms, seed 1"
     told = rf"<udpping\.aio\.LinkTransport {link}: closed>\n    up: 2 received"
     assert re.search(told, done.stdout), done.stdout

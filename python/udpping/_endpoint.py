@@ -1,14 +1,14 @@
 """Datagram endpoints of asyncio whose datagrams pass a link, within the program: no second socket."""
 
 import asyncio
-import copy
 import heapq
 
 from udpping import _core
-from udpping._args import checks
+from udpping._args import checks, durations
 from udpping._args.keywords import SuggestsKeywords
-from udpping._args.link import link_text
+from udpping._args.link import Link, link_text
 from udpping._args.public import PublicNames
+from udpping._services.relay import WayCounters
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias, TypeVar
 
+    from udpping._args.durations import Duration
     from udpping._args.link import LinkLike
 
     Address: TypeAlias = "tuple[Any, ...] | str | None"
@@ -71,46 +72,6 @@ async def create_datagram_endpoint(
     wrapped = LinkProtocol(protocol, up=up, down=down, seed=seed)
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: wrapped, **endpoint)
     return wrapped.transport, protocol
-
-
-class WayCounters(PublicNames):
-    """What happened to the datagrams of one direction so far.
-
-    `received` and `duplicated` together are the sum of `sent`, `dropped`, `queue_drops`, `errors` and
-    `waiting`.
-    """
-
-    def __init__(self) -> None:
-        self.received = 0
-        """Datagrams that were to be passed on."""
-        self.sent = 0
-        """Datagrams that were passed on."""
-        self.dropped = 0
-        """Datagrams dropped on purpose."""
-        self.delayed = 0
-        """Datagrams that were held back on purpose."""
-        self.duplicated = 0
-        """Further copies, by duplication on purpose."""
-        self.reordered = 0
-        """Datagrams that were passed on after one that came later."""
-        self.corrupted = 0
-        """Datagrams that were cut or changed on purpose."""
-        self.queue_drops = 0
-        """Datagrams that the queue of the rate had no room for."""
-        self.errors = 0
-        """Datagrams that found no room to wait, or that waited when the endpoint was closed."""
-        self.waiting = 0
-        """Datagrams that are held back now."""
-
-    def as_dict(self) -> "dict[str, int]":
-        """Everything by name, ready for JSON."""
-        return dict(self.__dict__)
-
-    def __repr__(self) -> str:
-        told = f"{self.received:,} received, {self.sent:,} sent, {self.dropped:,} dropped on purpose"
-        others = ("duplicated", "reordered", "corrupted", "queue_drops", "errors", "waiting")
-        counts = ((name.replace("_", " "), getattr(self, name)) for name in others)
-        return ", ".join([told, *(f"{count:,} {name}" for name, count in counts if count)])
 
 
 class EndpointCounters(PublicNames):
@@ -240,19 +201,45 @@ class LinkTransport(asyncio.DatagramTransport, PublicNames):
         return self._link.seed
 
     @property
-    def up(self) -> str:
-        """What happens to what the program sends, as text; empty for nothing."""
-        return self._link.up
+    def up(self) -> Link:
+        """What happens to what the program sends; another one can be set while it is open."""
+        return Link(self._link.way(False))
+
+    @up.setter
+    def up(self, link: "LinkLike") -> None:
+        self._link.set(False, link_text("up", link))
 
     @property
-    def down(self) -> str:
-        """What happens to what it receives, as text; empty for nothing."""
-        return self._link.down
+    def down(self) -> Link:
+        """What happens to what it receives; another one can be set while it is open."""
+        return Link(self._link.way(True))
+
+    @down.setter
+    def down(self, link: "LinkLike") -> None:
+        self._link.set(True, link_text("down", link))
 
     @property
     def counters(self) -> EndpointCounters:
-        """What the link did so far; ask at any time, also when it is closed."""
-        return EndpointCounters(self._way_up.counted(), self._way_down.counted())
+        """What the link did so far: a snapshot; ask at any time, also when it is closed."""
+        up, down = self._link.counters()
+        return EndpointCounters(WayCounters(up), WayCounters(down))
+
+    def block(self, seconds: "Duration") -> None:
+        """Let nothing pass for so long, from now on, up to 1 day; 0 ends it. What is on its way arrives.
+
+        >>> import asyncio, udpping
+        >>> async def main():
+        ...     transport, _ = await udpping.aio.create_datagram_endpoint(
+        ...         asyncio.DatagramProtocol, remote_addr=("127.0.0.1", 9)
+        ...     )
+        ...     transport.block("2s")
+        ...     transport.sendto(b"anybody?")
+        ...     transport.close()
+        ...     return transport.counters.up.dropped
+        >>> asyncio.run(main())
+        1
+        """
+        self._way_up.block(durations.nanos("seconds", seconds, durations.LINGER))
 
     def sendto(self, data: "Any", addr: "Any" = None) -> None:  # noqa: ANN401
         """Send a datagram as the transport of the loop does, through the link."""
@@ -303,7 +290,8 @@ class LinkTransport(asyncio.DatagramTransport, PublicNames):
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closing() else "open"
-        return f"<udpping.aio.LinkTransport up {self.up!r}, down {self.down!r}, seed {self.seed}: {state}>"
+        setup = f"up {str(self.up) or 'nothing'}, down {str(self.down) or 'nothing'}, seed {self.seed}"
+        return f"<udpping.aio.LinkTransport {setup}: {state}>"
 
 
 class _Way:
@@ -318,10 +306,9 @@ class _Way:
         *,
         down: bool,
     ) -> None:
-        self._counters = WayCounters()
         self._loop, self._began, self._link, self._deliver, self._is_down = loop, began, link, deliver, down
-        self._heap: list[tuple[int, int, int, bytes, Any]] = []
-        self._bytes = self._order = self._newest = 0
+        self._heap: list[tuple[int, int, bytes, Address]] = []
+        self._bytes = self._order = 0
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
 
@@ -330,29 +317,20 @@ class _Way:
         """Whether nothing waits."""
         return not self._heap
 
-    def counted(self) -> WayCounters:
-        """Give the counters as they are now."""
-        now = copy.copy(self._counters)
-        now.waiting = len(self._heap)
-        return now
+    def block(self, nanos: int) -> None:
+        """Let nothing of either direction pass for so long."""
+        self._link.block_until(self._now() + nanos)
 
     def take(self, data: bytes, addr: "Address", peer: "Address") -> None:
         """Let the link decide on a datagram, and pass on what is due."""
-        counters, now = self._counters, self._now()
         host, port = (str(peer[0]).partition("%")[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
-        times, arriving, reason = self._link.carry(self._is_down, host, port, now, data)
-        counters.received += 1
-        counters.dropped += bool(reason) and reason != "queue"
-        counters.queue_drops += reason == "queue"
-        counters.duplicated += max(len(times) - 1, 0)
-        counters.delayed += sum(due > now for due in times)
-        counters.corrupted += bool(times) and arriving != data
+        times, arriving = self._link.carry(self._is_down, host, port, self._now(), data)
         self._hold(times, arriving, addr)
         self._release()
 
     def discard(self) -> None:
         """Forget what waits."""
-        self._counters.errors += len(self._heap)
+        self._link.failed(self._is_down, len(self._heap))
         self._heap.clear()
         self._bytes = 0
         self._rearm()
@@ -364,23 +342,21 @@ class _Way:
             await self._emptied
 
     def _hold(self, times: "Iterable[int]", data: bytes, addr: "Address") -> None:
-        self._order += 1
-        for number, due in enumerate(times):
+        for due in times:
+            self._order += 1
             self._bytes += len(data)
             if len(self._heap) >= _core.MOST_HELD or self._bytes > _core.MOST_HELD_BYTES:
                 self._bytes -= len(data)
-                self._counters.errors += 1
+                self._link.failed(self._is_down, 1)
             else:
-                heapq.heappush(self._heap, (due, self._order, number, data, addr))
+                heapq.heappush(self._heap, (due, self._order, data, addr))
 
     def _release(self) -> None:
         try:
             while self._heap and self._heap[0][0] <= self._now():
-                _, order, _, data, addr = heapq.heappop(self._heap)
+                _, _, data, addr = heapq.heappop(self._heap)
                 self._bytes -= len(data)
-                self._counters.sent += 1
-                self._counters.reordered += order < self._newest
-                self._newest = max(self._newest, order)
+                self._link.sent(self._is_down)
                 self._deliver(data, addr)
         finally:
             self._rearm()

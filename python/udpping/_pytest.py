@@ -143,6 +143,14 @@ def udp_server(request: pytest.FixtureRequest, udp_seed: int) -> "Iterator[Calla
     yield from running(made_with(request, udp_seed), make)
 
 
+@pytest.fixture
+def udp_relay(request: pytest.FixtureRequest, udp_seed: int) -> "Iterator[Callable[..., udpping.Relay]]":
+    """Start relays on free ports; what they take is that of `udpping.Relay`, the target first."""
+    import udpping
+
+    yield from running(made_with(request, udp_seed), udpping.Relay)
+
+
 def running(made: Made, make: "Callable[..., Any]") -> "Iterator[Callable[..., Any]]":
     """Start what is made, and stop all of it at the end."""
     from contextlib import ExitStack

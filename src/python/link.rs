@@ -1,15 +1,17 @@
 //! Parses and describes the texts of links, losses and delays for Python, and lets it draw from them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyInt};
 
 use super::args::{link_plan, parse, seed_of, seed_to_python};
+use super::facts::counts;
 use crate::logic::Nanos;
-use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet, Passage};
+use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet};
 use crate::logic::random::Direction;
+use crate::logic::relay::{self, Relay};
 
 /// The canonical text of a loss model.
 #[pyfunction]
@@ -108,15 +110,17 @@ impl LinkStream {
     }
 }
 
-/// What a link does to the datagrams that a program sends and receives by itself.
+/// What a link does to the datagrams that a program sends and receives by itself: a relay whose clients are its peers.
 #[pyclass(frozen, module = "udpping._core")]
 pub(super) struct EndpointLink {
-    link: Mutex<Link>,
+    state: Mutex<EndpointState>,
     seed: String,
-    #[pyo3(get)]
-    up: String,
-    #[pyo3(get)]
-    down: String,
+}
+
+struct EndpointState {
+    relay: Relay<()>,
+    ways: [Impairments; 2],
+    counters: [relay::Counters; 2],
 }
 
 #[pymethods]
@@ -125,8 +129,9 @@ impl EndpointLink {
     fn new(up: &str, down: &str, seed: Option<&Bound<'_, PyInt>>) -> PyResult<Self> {
         let seed = seed_of(seed)?;
         let plan = LinkPlan::between(parse(up)?, parse(down)?, Loss::NONE, Delay::NONE, seed)?;
-        let (up, down, seed) = (plan.up.to_string(), plan.down.to_string(), plan.seed.to_string());
-        Ok(Self { link: Mutex::new(Link::new(plan)), seed, up, down })
+        let (ways, seed) = ([plan.up.clone(), plan.down.clone()], plan.seed.to_string());
+        let relay = Relay::new(plan, relay::IDLE, relay::MOST_CLIENTS);
+        Ok(Self { state: Mutex::new(EndpointState { relay, ways, counters: Default::default() }), seed })
     }
 
     #[getter]
@@ -134,9 +139,27 @@ impl EndpointLink {
         seed_to_python(py, &self.seed)
     }
 
-    /// When the copies of a datagram arrive that is sent up or down `at` nanoseconds, as what bytes, and why none does. All
-    /// peers whose `host` is no address of IP are one.
-    #[pyo3(signature = (down, host, port, at, datagram) -> "tuple[list[int], bytes, str]")]
+    /// The text of a direction.
+    fn way(&self, down: bool) -> String {
+        self.state().ways[usize::from(down)].to_string()
+    }
+
+    /// Has a direction do something else.
+    fn set(&self, down: bool, text: &str) -> PyResult<()> {
+        let (impairments, mut state) = (parse::<Impairments>(text)?, self.state());
+        state.relay.set(direction(down), &impairments);
+        state.ways[usize::from(down)] = impairments;
+        Ok(())
+    }
+
+    /// Lets nothing pass until a time in nanoseconds.
+    fn block_until(&self, until: Nanos) {
+        self.state().relay.block_until(until);
+    }
+
+    /// When the copies of a datagram leave that is sent up or down at `at` nanoseconds, and as what bytes. All peers whose
+    /// `host` is no address of IP are one.
+    #[pyo3(signature = (down, host, port, at, datagram) -> "tuple[list[int], bytes]")]
     fn carry<'py>(
         &self,
         py: Python<'py>,
@@ -145,17 +168,50 @@ impl EndpointLink {
         port: u16,
         at: Nanos,
         datagram: &[u8],
-    ) -> (Vec<Nanos>, Bound<'py, PyBytes>, &'static str) {
-        let direction = if down { Direction::Down } else { Direction::Up };
+    ) -> (Vec<Nanos>, Bound<'py, PyBytes>) {
         let peer = SocketAddr::new(host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
-        let packet = Packet { at, len: datagram.len() };
-        let Passage { deliveries, damage, .. } = {
-            let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-            link.client(peer).carry(direction, packet)
-        };
         let mut bytes = datagram.to_vec();
-        damage.apply(&mut bytes, 0);
-        let times = deliveries.iter().map(|delivery| delivery.at).collect();
-        (times, PyBytes::new(py, &bytes), deliveries.reason().name())
+        let mut state = self.state();
+        let EndpointState { relay, counters, .. } = &mut *state;
+        let counters = &mut counters[usize::from(down)];
+        relay.expire(at, |_| ());
+        let known = relay.up(peer, at, || ()).map(|lane| lane.key);
+        let lane = known.and_then(|key| if down { relay.down(key) } else { relay.up(peer, at, || ()) });
+        let Some(mut lane) = lane else {
+            counters.refused();
+            return (Vec::new(), PyBytes::new(py, &bytes));
+        };
+        let relayed = lane.pass(Packet { at, len: datagram.len() });
+        counters.relayed(&relayed, at);
+        relayed.passage.damage.apply(&mut bytes, 0);
+        let times = relayed.passage.deliveries.iter().map(|delivery| delivery.at).collect();
+        (times, PyBytes::new(py, &bytes))
     }
+
+    /// Counts a datagram that left.
+    fn sent(&self, down: bool) {
+        self.state().counters[usize::from(down)].sent();
+    }
+
+    /// Counts datagrams that will not leave.
+    fn failed(&self, down: bool, count: usize) {
+        (0..count).for_each(|_| self.state().counters[usize::from(down)].failed());
+    }
+
+    /// The counters of both directions.
+    #[pyo3(signature = () -> "tuple[dict[str, int | None], dict[str, int | None]]")]
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        let [up, down] = self.state().counters;
+        Ok((counts(py, up.named())?, counts(py, down.named())?))
+    }
+}
+
+impl EndpointLink {
+    fn state(&self) -> MutexGuard<'_, EndpointState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn direction(down: bool) -> Direction {
+    if down { Direction::Down } else { Direction::Up }
 }
