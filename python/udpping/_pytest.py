@@ -6,6 +6,7 @@ before a test asks for it. docs/testing.md shows it.
 
 import os
 import shlex
+from itertools import count
 
 import pytest
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FIRST = 1
 """The seed of a test that has none: it is the same at each run."""
 APART = 1 << 32
-"""From the seed of one thing of a test to that of the next: they do not lose the same datagrams."""
+"""From the seed of one thing of a test to that of the next of its kind: they lose other datagrams."""
 
 
 class Made:
@@ -29,9 +30,9 @@ class Made:
         self.seed = seed
         self.things: list[Any] = []
 
-    def options(self, options: "dict[str, Any]") -> "dict[str, Any]":
-        """Give the options with a seed, if they have none."""
-        return {"seed": self.seed + APART * len(self.things), **options}
+    def options(self, options: "dict[str, Any]", before: int) -> "dict[str, Any]":
+        """Give the options with a seed, if they have none; so many of this kind were made before."""
+        return {"seed": self.seed + APART * before, **options}
 
     def told(self, replay: str) -> "Iterator[str]":
         yield f"seed {self.seed}; this repeats it:"
@@ -156,9 +157,10 @@ def running(made: Made, make: "Callable[..., Any]") -> "Iterator[Callable[..., A
     from contextlib import ExitStack
 
     with ExitStack() as until_end:
+        before = count()
 
         def start(*where: object, **options: object) -> object:
-            thing = until_end.enter_context(make(*where, **made.options(options)))
+            thing = until_end.enter_context(make(*where, **made.options(options, next(before))))
             made.things.append(thing)
             return thing
 
@@ -178,7 +180,9 @@ def udp_link(
     guards: list[asyncio.Task[bool]] = []
 
     async def start(protocol_factory: "Callable[[], Any]", **options: "Any") -> "tuple[Any, Any]":  # noqa: ANN401
-        transport, protocol = await aio.create_datagram_endpoint(protocol_factory, **made.options(options))
+        transport, protocol = await aio.create_datagram_endpoint(
+            protocol_factory, **made.options(options, len(guards))
+        )
         made.things.append(transport)
         # The end of a loop cancels its tasks, and this one closes the endpoint then.
         guard = asyncio.create_task(asyncio.Event().wait(), name="udp_link")
