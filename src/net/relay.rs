@@ -109,7 +109,8 @@ impl Relay {
             Upstream::new(Arc::clone(&listener), target, !follow_port, backend, Arc::clone(&ports))
                 .map_err(Error::system("wait for several sockets"))?;
         let machine = Machine::new(link, idle, upstream::most_clients());
-        let state = RelayState::new(machine, Log::new(record), Arc::clone(&listener), target, follow_port);
+        let state =
+            RelayState::new(machine, Log::new(record), Arc::downgrade(&listener), target, follow_port);
         let deciders = vec![Forwarder::default()];
         let state =
             ServerState::new(backend, false, state, deciders, MOST_HELD, MOST_HELD_BYTES).spinning(spin);

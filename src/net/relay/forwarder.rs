@@ -1,7 +1,7 @@
 //! Implements [`Decide`] for the relay.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::Weak;
 
 use super::super::datagram::{Datagram, PktInfo, Reports, unmapped};
 use super::super::send_queue::Route;
@@ -24,7 +24,8 @@ pub(super) struct RelayState {
     pub(super) log: Log,
     /// Whether each client is to get another port.
     pub(super) rebind: bool,
-    listener: Arc<Socket>,
+    /// Not kept open by this: the port is free when the relay has stopped.
+    listener: Weak<Socket>,
     target: SocketAddr,
     follow_port: bool,
 }
@@ -77,7 +78,7 @@ impl RelayState {
     pub(super) fn new(
         machine: Relay<Peer>,
         log: Log,
-        listener: Arc<Socket>,
+        listener: Weak<Socket>,
         target: SocketAddr,
         follow_port: bool,
     ) -> Self {
@@ -90,7 +91,7 @@ impl RelayState {
         let same = |one: SocketAddr, other: SocketAddr| {
             (one.port(), one.ip().to_canonical()) == (other.port(), other.ip().to_canonical())
         };
-        !same(source, self.target) && !self.listener.is_own(source)
+        !same(source, self.target) && !self.listener.upgrade().is_some_and(|own| own.is_own(source))
     }
 
     fn is_target(&self, source: SocketAddr) -> bool {
