@@ -2,7 +2,6 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-#[cfg(target_os = "linux")]
 use super::sys::{boot_time, clock_state};
 use crate::logic::{Moment, Nanos, SECOND};
 
@@ -55,13 +54,9 @@ fn together(clock: impl Fn() -> Nanos, close: Nanos) -> Moment {
 /// A monotonic clock that also counts while the machine is suspended, where the system has one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EverClock {
-    #[cfg(target_os = "linux")]
     origin: Nanos,
-    #[cfg(not(target_os = "linux"))]
-    clock: Clock,
 }
 
-#[cfg(target_os = "linux")]
 impl EverClock {
     pub(super) fn start() -> Self {
         Self { origin: boot_time() }
@@ -70,20 +65,7 @@ impl EverClock {
     pub(super) fn now(self) -> Nanos {
         boot_time() - self.origin
     }
-}
 
-#[cfg(not(target_os = "linux"))]
-impl EverClock {
-    pub(super) fn start() -> Self {
-        Self { clock: Clock::start() }
-    }
-
-    pub(super) fn now(self) -> Nanos {
-        self.clock.now()
-    }
-}
-
-impl EverClock {
     /// The time by this clock and by the wall clock.
     pub(super) fn moment(self) -> Moment {
         together(|| self.now(), CLOSE)
@@ -104,10 +86,7 @@ impl ClockState {
     const UNKNOWN: Self = Self { synchronised: false, error: 16 * SECOND };
 
     pub(super) fn read() -> Self {
-        #[cfg(target_os = "linux")]
         let state = clock_state().map(|(synchronised, error)| Self { synchronised, error });
-        #[cfg(not(target_os = "linux"))]
-        let state = None;
         state.unwrap_or(Self::UNKNOWN)
     }
 }

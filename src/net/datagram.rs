@@ -19,11 +19,14 @@ pub(super) struct Transmit<'a> {
     pub(super) contents: &'a [u8],
     pub(super) destination: SocketAddr,
     pub(super) pktinfo: Option<PktInfo>,
-    /// How many hops it may take, if not as many as others.
+    /// How many hops it may take, if not as many as others; on Linux.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
     pub(super) hops: Option<u8>,
-    /// Its type of service or traffic class, if not that of others.
+    /// Its type of service or traffic class, if not that of others; on Linux.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
     pub(super) tos: Option<u8>,
-    /// The length of each datagram of a batch but the last, which may be shorter.
+    /// The length of each datagram of a batch but the last, which may be shorter; on Linux.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
     pub(super) segment_size: Option<u16>,
 }
 

@@ -5,9 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-#[cfg(unix)]
-use super::sys::open_files;
-use super::sys::{OWN_LIMIT, SYSTEM_LIMIT};
+use super::sys::{OWN_LIMIT, SYSTEM_LIMIT, open_files};
 use crate::logic::error::{Invalid, in_quotes};
 use crate::logic::memory::NoMemory;
 
@@ -153,9 +151,10 @@ fn advice(action: &str, error: &io::Error) -> Cow<'static, str> {
 }
 
 /// The limit on open files, and how to raise it.
-#[cfg(unix)]
 fn limit() -> String {
-    let (current, maximum) = open_files();
+    let Some((current, maximum)) = open_files() else {
+        return "; this process may have no more files and sockets open at once".to_owned();
+    };
     let shown = |limit: Option<u64>| limit.map_or_else(|| "any number".to_owned(), |limit| limit.to_string());
     format!(
         "; this process may have {} files and sockets open at once, and may ask for {}: raise that with `ulimit -n` \
@@ -163,11 +162,6 @@ fn limit() -> String {
         shown(current),
         shown(maximum)
     )
-}
-
-#[cfg(not(unix))]
-fn limit() -> String {
-    "; this process may have no more files and sockets open at once".to_owned()
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ mod server;
 pub mod socket;
 mod sockets;
 mod sys;
-#[cfg(target_os = "linux")]
 mod timestamping;
 mod wait;
 mod worker;

@@ -10,7 +10,6 @@ use rustix::fd::AsFd as _;
 
 use super::event_queue::lock;
 use super::socket::{Backend, Socket};
-#[cfg(target_os = "linux")]
 use super::sys::Epoll;
 use super::wait::{self, Bell};
 use crate::logic::Nanos;
@@ -18,7 +17,6 @@ use crate::logic::Nanos;
 /// A set of sockets, each registered under a key.
 #[derive(Debug)]
 pub(super) enum Poller {
-    #[cfg(target_os = "linux")]
     Epoll(Epoll),
     Poll(Mutex<BTreeMap<u64, Arc<Socket>>>),
 }
@@ -26,9 +24,8 @@ pub(super) enum Poller {
 impl Poller {
     pub(super) fn new(backend: Backend) -> io::Result<Self> {
         match backend {
-            #[cfg(target_os = "linux")]
             Backend::Full => Ok(Self::Epoll(Epoll::new()?)),
-            _ => Ok(Self::Poll(Mutex::default())),
+            Backend::Portable => Ok(Self::Poll(Mutex::default())),
         }
     }
 
@@ -36,7 +33,6 @@ impl Poller {
     /// when one is readable.
     pub(super) fn wait(&self, bell: &Bell, wait: Option<Nanos>, ready: &mut Vec<u64>) -> io::Result<()> {
         match self {
-            #[cfg(target_os = "linux")]
             Self::Epoll(list) => {
                 if wait::readable(std::iter::once(list.as_fd()), bell, wait)? {
                     list.take(ready)?;
@@ -71,8 +67,7 @@ impl Registration {
     /// The same for a socket that others have too.
     pub(super) fn of(socket: Arc<Socket>, poller: &Arc<Poller>, key: u64) -> io::Result<Self> {
         match &**poller {
-            #[cfg(target_os = "linux")]
-            Poller::Epoll(list) => list.add(&*socket, key)?,
+            Poller::Epoll(list) => list.add(socket.as_fd(), key)?,
             Poller::Poll(sockets) => drop(lock(sockets).insert(key, Arc::clone(&socket))),
         }
         Ok(Self { socket, poller: Arc::clone(poller), key })
@@ -99,9 +94,8 @@ impl Drop for Registration {
     /// ([epoll(7)](https://man7.org/linux/man-pages/man7/epoll.7.html), questions and answers, 6).
     fn drop(&mut self) {
         match &*self.poller {
-            #[cfg(target_os = "linux")]
             // What is not registered need not be removed.
-            Poller::Epoll(list) => drop(list.delete(&*self.socket)),
+            Poller::Epoll(list) => drop(list.delete(self.socket.as_fd())),
             Poller::Poll(sockets) => drop(lock(sockets).remove(&self.key)),
         }
     }
@@ -131,7 +125,7 @@ mod tests {
 
     #[test]
     fn readable_sockets_are_reported_and_closed_ones_are_not() {
-        for backend in [Backend::Full, Backend::Portable] {
+        for backend in [Backend::best(), Backend::Portable] {
             let far = UdpSocket::bind("127.0.0.1:0").unwrap();
             let to = far.local_addr().unwrap();
             let (waker, bell) = wait::waker().unwrap();

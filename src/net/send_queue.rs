@@ -50,7 +50,6 @@ pub(super) struct SendQueue<K, T> {
     gso: bool,
     /// The longest datagram that a batch may have, by destination: each path has its own MTU and device.
     longest: LruCache<IpAddr, usize>,
-    #[cfg(target_os = "linux")]
     sys: Option<sys::SendBatch>,
 }
 
@@ -75,8 +74,7 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
             batches: Vec::new(),
             gso: gso && backend == Backend::Full,
             longest: LruCache::new(MOST_REFUSED),
-            #[cfg(target_os = "linux")]
-            sys: (backend == Backend::Full).then(sys::SendBatch::new),
+            sys: if backend == Backend::Full { sys::SendBatch::make() } else { None },
         }
     }
 
@@ -177,7 +175,6 @@ impl<K: Copy + Eq, T> SendQueue<K, T> {
             .iter()
             .take_while(|batch| batch.route.socket == key)
             .map(|batch| batch.transmit(&self.bytes));
-        #[cfg(target_os = "linux")]
         if let Some(sys) = &mut self.sys {
             return sys.send(socket.as_fd(), !socket.is_connected(), transmits);
         }

@@ -17,8 +17,7 @@ pub use recv_batch::RecvBatch;
 
 use super::datagram::{ErrorQueueEntry, IcmpError, PktInfo, Reports, Timestamping};
 use super::resolve::{Device, resolve, zoned};
-#[cfg(target_os = "linux")]
-use super::sys::{options, timestamping};
+use super::sys::{options, single, timestamping};
 use super::{Error, Result, sys, wait};
 use crate::logic::Invalid;
 
@@ -151,6 +150,7 @@ impl Socket {
             _ => Error::Io { action: "listen on", address, source },
         })?;
         let socket = Self::finish(raw, backend).map_err(refused("set up the socket of"))?;
+        sys::ignore_refusals(socket.as_fd()).map_err(refused("set up the socket of"))?;
         if address.ip().is_unspecified() {
             socket.enable_pktinfo(address).map_err(refused("set up the socket of"))?;
         }
@@ -166,9 +166,10 @@ impl Socket {
     ) -> Result<Self> {
         let local = local(target, bind)?;
         let raw = open(local).map_err(Error::at("open a socket for", target))?;
-        #[cfg(target_os = "linux")]
-        raw.bind_device(ip_options.device.as_ref().map(Device::name))
-            .map_err(Error::at("bind to an interface a socket for", target))?;
+        if let Some(device) = &ip_options.device {
+            sys::bind_device(&raw, device.name())
+                .map_err(Error::at("bind to an interface a socket for", target))?;
+        }
         raw.bind(&local.into()).map_err(Error::at("send from", local))?;
         let reach = Error::at("reach", target);
         raw.set_broadcast(ip_options.broadcast).map_err(reach)?;
@@ -208,7 +209,6 @@ impl Socket {
         raw.set_nonblocking(true)?;
         // The system may grant less; its drops are counted.
         let _ = raw.set_recv_buffer_size(RECEIVE_BUFFER);
-        #[cfg(target_os = "linux")]
         if backend == Backend::Full {
             let _ = options::force_receive_buffer(raw.as_fd(), RECEIVE_BUFFER);
         }
@@ -262,14 +262,12 @@ impl Socket {
     }
 
     /// Records which datagrams the kernel timestamps.
-    #[cfg(target_os = "linux")]
     pub(super) fn set_timestamping(&mut self, timestamping: Timestamping) {
         self.timestamping = timestamping;
     }
 
     /// Restarts the kernel's count of sent datagrams at 0, as a failed send may or may not have been counted.
     pub(super) fn recount(&self) {
-        #[cfg(target_os = "linux")]
         if self.timestamping == Timestamping::Both {
             let _ = timestamping::recount(self.as_fd());
         }
@@ -290,9 +288,8 @@ impl Socket {
     pub(super) fn send_now(&self, bytes: &[u8], to: SocketAddr, pktinfo: Option<PktInfo>) -> io::Result<()> {
         match self.backend {
             _ if self.connected => self.inner.send(bytes).map(drop),
-            #[cfg(target_os = "linux")]
             Backend::Full => sys::send(self.as_fd(), bytes, to, pktinfo),
-            _ => self.inner.send_to(bytes, to).map(drop),
+            Backend::Portable => self.inner.send_to(bytes, to).map(drop),
         }
     }
 
@@ -311,66 +308,63 @@ impl Socket {
     pub fn read_error_queue(&self, quoted: &mut Vec<u8>) -> io::Result<Option<ErrorQueueEntry>> {
         quoted.clear();
         match self.backend {
-            #[cfg(target_os = "linux")]
             Backend::Full => sys::read_error_queue(self.as_fd(), quoted),
-            // On the portable backend a receive returns ICMP errors.
-            _ => Ok(None),
+            // There, a receive returns ICMP errors.
+            Backend::Portable => Ok(None),
         }
     }
 
     /// Enables GRO: a batch fills one slot of a [`RecvBatch`], which yields its datagrams one by one.
     pub fn enable_gro(&self) {
-        #[cfg(target_os = "linux")]
         if self.backend == Backend::Full {
             // A kernel without GRO delivers the datagrams one by one.
             let _ = options::enable_gro(self.as_fd());
         }
     }
 
-    /// Enables reports, except on the portable backend; a kernel without timestamps reports the others.
+    /// Enables reports; the portable backend has those that the system has, and a kernel without timestamps the others.
     pub fn enable_reports(&self, reports: Reports) -> Result<()> {
-        let Reports { ttl, tos, timestamp } = reports;
-        #[cfg(target_os = "linux")]
-        if self.backend == Backend::Full && reports != Reports::default() {
-            let (fd, local) = (self.as_fd(), self.local()?);
-            let refused = Error::at("set up the socket of", local);
-            if ttl {
-                options::enable_recvttl(fd, local.is_ipv4()).map_err(refused)?;
-            }
-            if tos {
-                options::enable_recvtos(fd, local.is_ipv4()).map_err(refused)?;
-            }
-            if timestamp {
-                let _ = timestamping::receive(fd);
-            }
+        if reports == Reports::default() {
+            return Ok(());
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (ttl, tos, timestamp);
+        let (fd, local) = (self.as_fd(), self.local()?);
+        let ipv4 = local.is_ipv4();
+        if self.backend == Backend::Portable {
+            let _ = single::enable(fd, ipv4, reports);
+            return Ok(());
+        }
+        let refused = Error::at("set up the socket of", local);
+        if reports.ttl {
+            options::enable_recvttl(fd, ipv4).map_err(refused)?;
+        }
+        if reports.tos {
+            options::enable_recvtos(fd, ipv4).map_err(refused)?;
+        }
+        if reports.timestamp {
+            let _ = timestamping::receive(fd);
+        }
         Ok(())
     }
 
     /// Datagrams that the kernel has dropped because this socket's buffer was full, where it reports them.
     pub fn kernel_drops(&self) -> Option<u64> {
         match self.backend {
-            #[cfg(target_os = "linux")]
             Backend::Full => options::kernel_drops(self.as_fd()),
-            _ => None,
+            Backend::Portable => None,
         }
     }
 
     fn enable_pktinfo(&self, address: SocketAddr) -> io::Result<()> {
         match self.backend {
-            #[cfg(target_os = "linux")]
             Backend::Full => options::enable_pktinfo(self.as_fd(), address.is_ipv4()),
-            _ => Ok(()),
+            Backend::Portable => Ok(()),
         }
     }
 
     fn enable_recverr(&self, target: SocketAddr) -> io::Result<()> {
         match self.backend {
-            #[cfg(target_os = "linux")]
             Backend::Full => options::enable_recverr(self.as_fd(), target.is_ipv4()),
-            _ => Ok(()),
+            Backend::Portable => Ok(()),
         }
     }
 
@@ -411,22 +405,13 @@ impl Socket {
             if target.is_ipv4() {
                 raw.set_tos_v4(byte)?;
             } else {
-                #[cfg(unix)]
-                raw.set_tclass_v6(byte)?;
-                #[cfg(not(unix))]
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "dscp over IPv6 is not supported here",
-                ));
+                sys::set_traffic_class(raw.as_fd(), i32::from(dscp) << 2)?;
             }
         }
-        if !ip_options.dont_fragment {
-            return Ok(());
+        if ip_options.dont_fragment {
+            sys::forbid_fragments(self.as_fd(), target.is_ipv4())?;
         }
-        #[cfg(target_os = "linux")]
-        return options::forbid_fragments(self.as_fd(), target.is_ipv4());
-        #[cfg(not(target_os = "linux"))]
-        Err(io::Error::new(io::ErrorKind::Unsupported, "df is supported on Linux only so far"))
+        Ok(())
     }
 }
 
@@ -459,9 +444,10 @@ fn open(local: SocketAddr) -> io::Result<RawSocket> {
 
 fn share_port(socket: BorrowedFd<'_>, backend: Backend) -> io::Result<()> {
     match backend {
-        #[cfg(target_os = "linux")]
         Backend::Full => options::share_port(socket),
-        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not share out what arrives")),
+        Backend::Portable => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not share out what arrives"))
+        }
     }
 }
 
@@ -494,10 +480,7 @@ fn group(target: SocketAddr, bind: Option<SocketAddr>) -> Result<Option<&'static
 
 /// The longest packet on the path to `target`, where the system reports it.
 pub(super) fn path_mtu(target: SocketAddr, bind: Option<SocketAddr>) -> Option<usize> {
-    #[cfg(target_os = "linux")]
-    return options::path_mtu(probe(target, bind, true).ok()?.as_fd(), target.is_ipv4());
-    #[cfg(not(target_os = "linux"))]
-    None
+    options::path_mtu(probe(target, bind, true).ok()?.as_fd(), target.is_ipv4())
 }
 
 fn probe(target: SocketAddr, bind: Option<SocketAddr>, broadcast: bool) -> Result<UdpSocket> {

@@ -4,14 +4,15 @@
 //! timestamp is the time at which it is read. So the first is discarded, and the others wait before they are read.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd as _;
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::fd::AsFd as _;
+
 use super::clock::Clock;
-use super::datagram::{ErrorQueueEntry, Timestamping};
+use super::datagram::{ErrorQueueEntry, Reports, Timestamping};
 use super::socket::{Backend, RecvBatch, Socket};
-use super::sys::timestamping;
+use super::sys::{single, timestamping};
 use crate::logic::Nanos;
 
 /// How long the datagrams of the test wait. The first is discarded.
@@ -30,6 +31,11 @@ const MOST_ENTRIES: usize = 64;
 /// itself.
 pub(super) fn enable(socket: &mut Socket, most: Timestamping) {
     if !socket.has_error_queue() {
+        // There, a kernel timestamps from the first datagram on, or not at all.
+        let only = Reports { timestamp: true, ..Reports::default() };
+        if most != Timestamping::None && single::enable(socket.as_fd(), true, only).is_ok() {
+            socket.set_timestamping(Timestamping::Receive);
+        }
         return;
     }
     let fd = socket.as_fd();

@@ -62,11 +62,8 @@ pub(super) fn writable(socket: BorrowedFd<'_>) -> io::Result<()> {
 /// Ends this thread's waits on time: Linux rounds them up by 50 µs otherwise
 /// ([`PR_SET_TIMERSLACK`](https://man7.org/linux/man-pages/man2/PR_SET_TIMERSLACK.2const.html)).
 pub(super) fn set_timer_slack() {
-    #[cfg(target_os = "linux")]
-    {
-        // Without it the waits are late, not wrong.
-        let _ = sys::set_timer_slack(1);
-    }
+    // Without it the waits are late, not wrong.
+    let _ = sys::set_timer_slack(1);
 }
 
 /// A pair of connected ends that `poll` accepts.

@@ -211,18 +211,16 @@ fn rows_have_the_timestamps_that_the_test_of_the_socket_found() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn fewer_timestamps_can_be_requested_and_the_portable_backend_has_none() {
+fn fewer_timestamps_can_be_requested_and_the_portable_backend_has_those_of_receives() {
     let (session, rows) = run(|settings| Settings { timestamping: Timestamping::Receive, ..settings });
     if session.timestamping() == Timestamping::Receive {
         assert!(stamps(&rows).filter(|stamp| *stamp == TimeSource::KernelRx).count() > rows.len() / 2);
     }
-    for settings in [
-        |settings| Settings { timestamping: Timestamping::None, ..settings },
-        |settings| Settings { backend: Backend::Portable, ..settings },
-    ] {
-        let (session, rows) = run(settings);
-        assert_eq!(session.timestamping(), Timestamping::None);
-        assert!(stamps(&rows).all(|stamp| stamp == TimeSource::User));
-        assert!(rows.iter().all(|row| row.rtt == row.user_rtt));
-    }
+    let (session, rows) = run(|settings| Settings { backend: Backend::Portable, ..settings });
+    assert_eq!(session.timestamping(), Timestamping::Receive);
+    assert!(stamps(&rows).filter(|stamp| *stamp == TimeSource::KernelRx).count() > rows.len() / 2);
+    let (session, rows) = run(|settings| Settings { timestamping: Timestamping::None, ..settings });
+    assert_eq!(session.timestamping(), Timestamping::None);
+    assert!(stamps(&rows).all(|stamp| stamp == TimeSource::User));
+    assert!(rows.iter().all(|row| row.rtt == row.user_rtt));
 }

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::logic::monitor::{Cause, TICK, Witness};
 use crate::logic::{Moment, Nanos, SECOND};
-#[cfg(target_os = "linux")]
 use crate::net::sys::down_interfaces;
 
 /// The time between two probes, and while a client is silent.
@@ -54,11 +53,6 @@ impl Paths {
         self.causes.insert(client.ip(), cause.clone());
         cause
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn down_interfaces() -> Vec<(IpAddr, String)> {
-    Vec::new()
 }
 
 fn is_cut_off(error: &io::Error) -> bool {

@@ -10,7 +10,6 @@ use crate::logic::ping::{Pinger, Plan};
 use crate::logic::{Invalid, Nanos};
 use crate::net::datagram::Timestamping;
 use crate::net::socket::{IpOptions, Socket, is_group};
-#[cfg(target_os = "linux")]
 use crate::net::timestamping;
 use crate::net::{Error, Result};
 
@@ -371,7 +370,6 @@ fn open_socket(
     let dscp = target.dscp.or(settings.ip_options.dscp);
     let ip_options = IpOptions { dscp, ..settings.ip_options };
     let mut socket = Socket::toward(address, settings.bind, ip_options, settings.backend)?;
-    #[cfg(target_os = "linux")]
     timestamping::enable(&mut socket, settings.timestamping);
     if connected {
         socket.connect(address)?;

@@ -84,13 +84,8 @@ impl Ports {
 
 /// How many clients a relay may have a socket for. It first raises the limit of open files as far as it may.
 pub(super) fn most_clients() -> usize {
-    #[cfg(unix)]
-    {
-        let most = sys::raise_open_files().map_or(u64::MAX, |files| files.saturating_sub(SPARE_FILES));
-        usize::try_from(most).unwrap_or(usize::MAX).min(MOST_CLIENTS)
-    }
-    #[cfg(not(unix))]
-    MOST_CLIENTS
+    let most = sys::raise_open_files().map_or(u64::MAX, |files| files.saturating_sub(SPARE_FILES));
+    usize::try_from(most).unwrap_or(usize::MAX).min(MOST_CLIENTS)
 }
 
 impl Upstream {

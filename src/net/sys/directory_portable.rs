@@ -42,7 +42,7 @@ impl Directory {
         self.check(name)
     }
 
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "elsewhere there is something to do")]
+    #[expect(clippy::unused_self, reason = "elsewhere there is something to do")]
     pub(in crate::net) fn sync(&self) -> io::Result<()> {
         Ok(())
     }

@@ -17,11 +17,11 @@ impl Epoll {
         Ok(Self(epoll::create(epoll::CreateFlags::CLOEXEC)?))
     }
 
-    pub(in crate::net) fn add(&self, socket: impl AsFd, key: u64) -> io::Result<()> {
+    pub(in crate::net) fn add(&self, socket: BorrowedFd<'_>, key: u64) -> io::Result<()> {
         Ok(epoll::add(&self.0, socket, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?)
     }
 
-    pub(in crate::net) fn delete(&self, socket: impl AsFd) -> io::Result<()> {
+    pub(in crate::net) fn delete(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         Ok(epoll::delete(&self.0, socket)?)
     }
 

@@ -15,7 +15,7 @@ pub(in crate::net) const TOO_LONG: i32 = Errno::MSGSIZE.raw_os_error();
 
 /// The errors of ICMP messages on Linux (`icmp_err_convert`, `icmpv6_err_convert`) that `std` does not name.
 #[cfg(target_os = "linux")]
-pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [
+pub(in crate::net) const ICMP_ERRORS: &[i32] = &[
     libc::EACCES,
     libc::EHOSTDOWN,
     libc::EMSGSIZE,
@@ -24,22 +24,24 @@ pub(in crate::net) const ICMP_ERRORS: [i32; 7] = [
     libc::EOPNOTSUPP,
     libc::EPROTO,
 ];
+/// Windows says so when hops run out.
 #[cfg(not(target_os = "linux"))]
-pub(in crate::net) const ICMP_ERRORS: [i32; 0] = [];
+pub(in crate::net) const ICMP_ERRORS: &[i32] = &[Errno::NETRESET.raw_os_error()];
 
 /// Errors of a GSO batch whose datagrams may be accepted one by one: the device does not compute checksums, the path
 /// has a smaller MTU, or the kernel has no GSO.
 #[cfg(target_os = "linux")]
-pub(in crate::net) const GSO_ERRORS: [i32; 5] =
-    [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
+pub(in crate::net) const GSO_ERRORS: &[i32] =
+    &[libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP, libc::ENOPROTOOPT];
 #[cfg(not(target_os = "linux"))]
-pub(in crate::net) const GSO_ERRORS: [i32; 0] = [];
+pub(in crate::net) const GSO_ERRORS: &[i32] = &[];
 
 /// The limit of open files of this process, and the limit up to which it may raise it; `None`: unlimited.
+/// No answer where there is no such limit.
 #[cfg(unix)]
-pub(in crate::net) fn open_files() -> (Option<u64>, Option<u64>) {
+pub(in crate::net) fn open_files() -> Option<(Option<u64>, Option<u64>)> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    (limit.current, limit.maximum)
+    Some((limit.current, limit.maximum))
 }
 
 /// Raises the limit of open files as far as this process may; returns it. `None`: unlimited.

@@ -1,7 +1,9 @@
-//! Socket options.
+//! Socket options of Linux.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use super::option::set_option;
 
 /// Reports the local address of received datagrams. An IPv6 socket may receive IPv4 too.
 pub(in crate::net) fn enable_pktinfo(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
@@ -9,6 +11,11 @@ pub(in crate::net) fn enable_pktinfo(socket: BorrowedFd<'_>, ipv4: bool) -> io::
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
     }
     set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+}
+
+/// Sends and receives by this interface alone.
+pub(in crate::net) fn bind_device(socket: &socket2::Socket, name: &[u8]) -> io::Result<()> {
+    socket.bind_device(Some(name))
 }
 
 /// Receives a GRO batch as one; kernels before 5.0 do not support it.
@@ -52,15 +59,6 @@ pub(in crate::net) fn enable_recvtos(socket: BorrowedFd<'_>, ipv4: bool) -> io::
     set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)
 }
 
-/// Refuses datagrams longer than the path MTU instead of fragmenting them.
-pub(in crate::net) fn forbid_fragments(socket: BorrowedFd<'_>, ipv4: bool) -> io::Result<()> {
-    if ipv4 {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
-    } else {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO)
-    }
-}
-
 /// The longest packet on the path of a connected socket.
 pub(in crate::net) fn path_mtu(socket: BorrowedFd<'_>, ipv4: bool) -> Option<usize> {
     let (level, name) =
@@ -71,14 +69,6 @@ pub(in crate::net) fn path_mtu(socket: BorrowedFd<'_>, ipv4: bool) -> Option<usi
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut mtu).cast(), &raw mut length) };
     usize::try_from(mtu).ok().filter(|mtu| result == 0 && *mtu > 0)
-}
-
-pub(super) fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
-    // SAFETY: the value is read during the call only, and its length is the one given.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Datagrams that the kernel dropped because this socket's receive buffer was full.

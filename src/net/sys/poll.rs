@@ -30,6 +30,8 @@ pub(in crate::net) fn wait_writable(socket: BorrowedFd<'_>, wait: Nanos) -> io::
 }
 
 fn poll_for(watched: &mut [PollFd<'_>], wait: Option<Nanos>) -> io::Result<()> {
+    #[cfg(windows)]
+    let wait = wait.map(|wait| if wait > 0 { super::windows::wait_precisely(watched, wait) } else { wait });
     let timeout = wait.map(|wait| {
         let wait = wait.max(0);
         Timespec { tv_sec: wait / SECOND, tv_nsec: (wait % SECOND) as _ }

@@ -7,7 +7,8 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
-use super::control::{CONTROL, Control, RawVec, RecvMeta, address, cmsgs, header, read, recv_meta};
+use super::control::{RawVec, RecvMeta, recv_meta};
+use super::message::{CONTROL, Control, address, cmsgs, header, read};
 use crate::net::datagram::{Datagram, ErrorQueueEntry, IcmpError, PktInfo};
 
 /// Buffers for several datagrams, filled by one system call.
@@ -39,10 +40,10 @@ struct Received {
 
 impl RecvBatch {
     /// Room for `slots` datagrams or GRO batches of up to `slot` bytes each.
-    pub(in crate::net) fn new(slots: usize, slot: usize) -> Self {
+    pub(in crate::net) fn make(slots: usize, slot: usize) -> Option<Self> {
         // SAFETY: a sockaddr_storage of all zeroes is a valid value (family AF_UNSPEC).
         let name: libc::sockaddr_storage = unsafe { mem::zeroed() };
-        Self {
+        Some(Self {
             buffers: vec![0; slots * slot],
             slot,
             names: vec![name; slots],
@@ -51,7 +52,7 @@ impl RecvBatch {
             headers: RawVec::new(slots),
             received: Vec::with_capacity(slots),
             is_full: false,
-        }
+        })
     }
 
     /// Receives up to `most` packets without waiting; `WouldBlock` if nothing has arrived.
@@ -122,7 +123,7 @@ pub(in crate::net) fn read_error_queue(
     quoted: &mut Vec<u8>,
 ) -> io::Result<Option<ErrorQueueEntry>> {
     quoted.resize(2_048, 0);
-    // SAFETY: as in `RecvBatch::new`.
+    // SAFETY: as in `RecvBatch::make`.
     let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
     let mut vector = libc::iovec { iov_base: quoted.as_mut_ptr().cast(), iov_len: quoted.len() };
     let mut control = Control([0; CONTROL]);

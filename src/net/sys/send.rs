@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
-use super::control::{CONTROL, Control, RawVec, header};
+use super::control::RawVec;
+use super::message::{CONTROL, Control, header};
 use crate::net::datagram::{PktInfo, Transmit};
 
 /// Packets sent with one system call.
@@ -44,14 +45,14 @@ pub(in crate::net) struct SendBatch {
 }
 
 impl SendBatch {
-    pub(in crate::net) fn new() -> Self {
-        Self {
+    pub(in crate::net) fn make() -> Option<Self> {
+        Some(Self {
             names: Vec::with_capacity(MOST),
             controls: vec![Control([0; CONTROL]); MOST],
             used: Vec::with_capacity(MOST),
             vectors: RawVec::new(MOST),
             headers: RawVec::new(MOST),
-        }
+        })
     }
 
     /// Sends packets in order, without waiting; returns how many were sent, possibly not all. They are `addressed` unless
