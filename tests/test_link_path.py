@@ -146,7 +146,7 @@ def test_a_command_takes_a_name_or_a_file_but_not_both_ways_beside_it(tmp_path: 
             ["--up", "los=5%"],
             'several with ; between them: "loss=5%; delay=40ms"',
         ),
-        (["--up", "loss=5%,delay=3ms"], '--up: loss "5%,delay=3ms" is not usable'),
+        (["--up", "loss=5%,delay=3ms"], "a ; is missing before delay="),
         (["--down", "delay=3ms", "--down", "delay=4ms"], "--down: link"),
         (["--down", "delay=3ms", "--down", "delay=4ms"], "delay is there twice"),
     ],
