@@ -11,33 +11,33 @@ class Row(NamedTuple):
     """One ping. Times are whole nanoseconds; what did not happen is `None`, never 0."""
 
     run: int | None
-    """Tells runs apart that are put together: when the run began, in nanoseconds since 1970 (UTC).
+    """When the run began, in nanoseconds since 1970 (UTC). It identifies the run when several are combined.
 
-    It and every time is `None` in a run of another program that did not say it; of several such runs in one
-    file, it is 1, 2, and so on.
+    This and every other time is `None` if the run is of another program that did not print it. Several such
+    runs in one file are 1, 2, and so on.
     """
     target: str
-    """Who was asked, as given."""
+    """The target, as given."""
     seq: int
     """The number of the ping, from 1."""
     due_ns: int | None
-    """When it was to leave, since the run began."""
+    """When it was due, since the run began."""
     sent_ns: int | None
-    """When it left, since the run began, on the clock that never steps."""
+    """When it was sent, since the run began, by the monotonic clock."""
     sent_wall_ns: int | None
-    """When it left, since 1970 (UTC): for showing, as that clock may step."""
+    """When it was sent, since 1970 (UTC). For showing only, as this clock can be set."""
     rtt_ns: int | None
-    """From sending to the first reply, also of a late one, by the best two times there are: see `stamp`."""
+    """Time from sending to the first reply, also a late one, by the best two time stamps: see `stamp`."""
     user_rtt_ns: int | None
-    """The same as this program saw it: with the time until it was woken. It alone decides what is late."""
+    """The same as this program saw it, with the time until it was scheduled. It decides what is late."""
     status: str
     """`reply`, `late`, `timeout`, `unreachable` or `error`; `open` in a row that only announces a ping."""
     copies: int
-    """How many replies came for it."""
+    """Number of replies to it."""
     source: str | None
-    """Who answered, or who said that nobody can."""
+    """Who replied, or who reported that the target is unreachable."""
     ttl: int | None
-    """Hops that the reply had left, where the system tells."""
+    """Remaining hops of the reply, where the system reports them."""
     bytes: int | None
     """Length of the reply."""
     stamp: str | None
@@ -45,17 +45,17 @@ class Row(NamedTuple):
     `kernel-rx` (the kernel that of the arrival) or `kernel-tx` (that of the sending). `stepped` is `user`
     where the kernel's stamps cannot be used, as the wall clock was set while the ping was out."""
     reply: Payload | None
-    """The reply itself, its first 1,024 bytes."""
+    """The first 1,024 bytes of the reply."""
     match: str | None
-    """How the reply was credited to this ping: `seq`, `payload`, or `unverified`: it was the only one out."""
+    """How the reply was matched: `seq`, `payload`, or `unverified` (only one ping was in flight)."""
     server_recv_ns: int | None
     """When the server received the ping: the place for it. No reply says so yet, so it is `None`."""
     server_sent_ns: int | None
     """When the server sent the reply: likewise."""
     arrival: int | None
-    """The place of its first reply among those of this run and target, in the order in which they came.
+    """Position of its first reply in the order of arrival, of this run and target, from 1.
 
-    From 1; late ones count too. Reordering and jitter go by it.
+    Late replies count too. Reordering and jitter are computed from it.
     """
 
 
