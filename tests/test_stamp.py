@@ -84,7 +84,12 @@ def test_every_kind_of_ping_has_the_times_of_the_reflector(
         # One machine, one clock: it arrives after it was sent, leaves, and is back a round trip later.
         assert row.sent_wall_ns <= row.server_recv_ns <= row.server_sent_ns
         assert row.server_sent_ns - row.server_recv_ns < row.user_rtt_ns
+        if row.path_rtt_ns is not None:
+            assert row.rtt_ns is not None
+            assert row.path_rtt_ns == row.rtt_ns - (row.server_sent_ns - row.server_recv_ns)
         assert (row.bytes, row.ttl, row.match) == (BASE, 255, "seq")
+    assert run["path_rtt_ns"].to_list() == [row.path_rtt_ns for row in run]
+    assert sum(row.path_rtt_ns is not None for row in run) > len(run) // 2
     assert {row.bytes for row in signed} == {SEALED}
     assert [row.reply[:4] for row in run if row.reply] == [struct.pack("!I", at) for at in range(20)]
 

@@ -115,7 +115,7 @@ impl Column {
 }
 
 /// The columns of the table of a run, in their order.
-pub const COLUMNS: [Column; 19] = [
+pub const COLUMNS: [Column; 20] = [
     Column::time("run"),
     Column::new("target", Kind::Word, ""),
     Column::new("seq", Kind::U64, ""),
@@ -135,6 +135,7 @@ pub const COLUMNS: [Column; 19] = [
     Column::time("server_recv_ns"),
     Column::time("server_sent_ns"),
     Column::new("arrival", Kind::U64, "").or_missing(),
+    Column::time("path_rtt_ns"),
 ];
 
 /// One ping, as it stands.

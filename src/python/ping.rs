@@ -238,6 +238,7 @@ impl PingSession {
             row.server.received.into_bound_py_any(py)?,
             row.server.sent.into_bound_py_any(py)?,
             row.arrival.into_bound_py_any(py)?,
+            row.server.path(row.rtt).into_bound_py_any(py)?,
         ];
         PyTuple::new(py, values)
     }

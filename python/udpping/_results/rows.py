@@ -49,13 +49,18 @@ class Row(NamedTuple):
     match: str | None
     """How the reply was matched: `seq`, `payload`, or `unverified` (only one ping was in flight)."""
     server_recv_ns: int | None
-    """When the server received the ping: the place for it. No reply says so yet, so it is `None`."""
+    """When the server received the ping, since 1970 by its clock: with `protocol="stamp"`, and from irtt."""
     server_sent_ns: int | None
     """When the server sent the reply: likewise."""
     arrival: int | None
     """Position of its first reply in the order of arrival, of this run and target, from 1.
 
     Late replies count too. Reordering and jitter are computed from it.
+    """
+    path_rtt_ns: int | None
+    """`rtt_ns` less the time that the server had the ping, from `server_recv_ns` to `server_sent_ns`.
+
+    The difference of the two clocks is not in it. `None` without these times, and where they cannot be right.
     """
 
 

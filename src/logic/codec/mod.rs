@@ -72,6 +72,15 @@ pub struct ServerTimes {
     pub sent: Option<i64>,
 }
 
+impl ServerTimes {
+    /// What the path took of a round trip: it less the time that the server had the ping, by the server's own clock.
+    /// `None` where the server has not told, or its clock was set meanwhile.
+    pub fn path(self, rtt: Nanos) -> Option<Nanos> {
+        let hold = self.sent?.checked_sub(self.received?)?;
+        (0..=rtt).contains(&hold).then(|| rtt - hold)
+    }
+}
+
 /// A sequence number as an answer carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seq {
@@ -135,6 +144,19 @@ mod tests {
         assert_eq!(Seq::Low32(u32::MAX).near(wrap + 3), Some(wrap - 1));
         assert_eq!(Seq::Low32(5).near(3), Some(5));
         assert_eq!(Seq::Whole(7).near(wrap), Some(7));
+    }
+
+    #[test]
+    fn the_path_is_what_the_server_has_not_held() {
+        let path = |received, sent, rtt| ServerTimes { received, sent }.path(rtt);
+        assert_eq!((path(Some(5), Some(9), 10), path(Some(5), Some(5), 10)), (Some(6), Some(10)));
+        assert_eq!((path(Some(5), Some(15), 10), path(Some(5), Some(16), 10)), (Some(0), None));
+        assert_eq!(
+            (path(Some(9), Some(5), 10), path(None, Some(5), 10), path(Some(5), None, 10)),
+            (None, None, None)
+        );
+        assert_eq!(path(Some(i64::MIN), Some(i64::MAX), 10), None);
+        assert_eq!(path(Some(5), Some(9), i64::MIN), None);
     }
 
     #[test]

@@ -125,6 +125,13 @@ impl Chunk {
         (!self.server.is_empty()).then(times)
     }
 
+    /// What the path took of the round trips of some rows, [`NONE`] where it is unknown; `None` if no row has any.
+    pub fn path_column(&self, places: &[usize]) -> Option<Vec<Nanos>> {
+        let paths =
+            || places.iter().map(|at| self.server_times(*at).path(self.rtt[*at]).unwrap_or(NONE)).collect();
+        (!self.server.is_empty()).then(paths)
+    }
+
     /// Where in `text` the reply of a row is; an empty place if it has none.
     pub fn reply(&self, at: usize) -> std::ops::Range<usize> {
         let start = self.text_start[at] as usize;

@@ -176,6 +176,7 @@ impl<'a> Piece<'a> {
             server(|times| times.received),
             server(|times| times.sent),
             Arc::new(PrimitiveArray::<UInt64Type>::new(self.column(|chunk| &chunk.arrival), replied)),
+            times_of(chunk.path_column(&self.places).map_or_else(|| same(&words.none), ScalarBuffer::from)),
         ])
     }
 
