@@ -4,6 +4,7 @@
 //! nothing is ever counted from one to the next. A digest merges what adds up.
 
 mod arrival;
+mod clock;
 mod digest;
 mod distribution;
 mod duplication;
@@ -25,6 +26,7 @@ mod timeline;
 mod variation;
 
 pub use arrival::arrivals;
+pub use clock::{Clock, Exchange, Line, MaxRate, Offset, OneWay, Step};
 pub use digest::Digest;
 pub use distribution::Distribution;
 pub use duplication::{Duplication, duplication};

@@ -24,6 +24,12 @@ pub struct Columns<'a> {
     pub due: Option<&'a [Nanos]>,
     /// Replies to each.
     pub copies: Option<&'a [u32]>,
+    /// When each was sent, in nanoseconds since 1970.
+    pub sent_wall: Option<&'a [i64]>,
+    /// When the server received it, by its clock.
+    pub server_recv: Option<&'a [i64]>,
+    /// When the server sent the reply, by its clock.
+    pub server_sent: Option<&'a [i64]>,
 }
 
 /// Columns that fit together.
@@ -37,7 +43,8 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// The sample with these columns.
     pub fn new(columns: Columns<'a>) -> Result<Self, Invalid> {
-        let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies } = columns;
+        let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies, .. } = columns;
+        let Columns { sent_wall, server_recv, server_sent, .. } = columns;
         let lengths = [
             status.map(<[_]>::len),
             seq.map(<[_]>::len),
@@ -46,6 +53,9 @@ impl<'a> Sample<'a> {
             sent.map(<[_]>::len),
             due.map(<[_]>::len),
             copies.map(<[_]>::len),
+            sent_wall.map(<[_]>::len),
+            server_recv.map(<[_]>::len),
+            server_sent.map(<[_]>::len),
         ];
         if let Some(length) = lengths.into_iter().flatten().find(|length| *length != rtt.len()) {
             return Err(Invalid::new("length", length, format!("{}, as of column rtt_ns", rtt.len())));
@@ -88,7 +98,8 @@ impl<'a> Sample<'a> {
     /// Some of its rows.
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
-        let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies } = self.columns;
+        let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies, .. } = self.columns;
+        let Columns { sent_wall, server_recv, server_sent, .. } = self.columns;
         let first = self.first + rows.start as u64;
         Self {
             columns: Columns {
@@ -99,7 +110,10 @@ impl<'a> Sample<'a> {
                 user_rtt: user_rtt.map(|user_rtt| &user_rtt[rows.clone()]),
                 sent: sent.map(|sent| &sent[rows.clone()]),
                 due: due.map(|due| &due[rows.clone()]),
-                copies: copies.map(|copies| &copies[rows]),
+                copies: copies.map(|copies| &copies[rows.clone()]),
+                sent_wall: sent_wall.map(|sent_wall| &sent_wall[rows.clone()]),
+                server_recv: server_recv.map(|server_recv| &server_recv[rows.clone()]),
+                server_sent: server_sent.map(|server_sent| &server_sent[rows]),
             },
             first,
         }
@@ -176,6 +190,29 @@ impl<'a> Sample<'a> {
         };
         let sent = sent.unwrap_or(&[]);
         Ok(move |row: usize| places.map_or_else(|| sent[row].saturating_add(took(row)), |places| places[row]))
+    }
+
+    /// The round trip by the program's own times, where it is known.
+    pub fn user_rtt(&self, row: usize) -> Option<Nanos> {
+        self.columns.user_rtt.map(|times| times[row]).filter(|took| *took != NONE)
+    }
+
+    /// When a ping was sent, and when its server received it and sent the reply; a time that the server did not give is the
+    /// other one. `None` without any.
+    pub fn exchange(&self, row: usize) -> Option<(i64, i64, i64)> {
+        let at = |column: Option<&[i64]>| column.map(|column| column[row]).filter(|at| *at != NONE);
+        let Columns { sent_wall, server_recv, server_sent, .. } = self.columns;
+        let (received, replied) = (at(server_recv), at(server_sent));
+        Some((at(sent_wall)?, received.or(replied)?, replied.or(received)?))
+    }
+
+    /// Fails if it is not known when pings were sent, or if no server gave a time.
+    pub fn need_server_times(&self, for_what: &'static str) -> Result<(), Invalid> {
+        if self.columns.sent_wall.is_none() {
+            return Err(missing("sent_wall_ns", for_what));
+        }
+        let known = self.columns.server_recv.is_some() || self.columns.server_sent.is_some();
+        if known { Ok(()) } else { Err(missing("server_recv_ns or server_sent_ns", for_what)) }
     }
 
     /// The replies to each ping; fails if they were not counted.
