@@ -31,6 +31,9 @@ pub(super) const USER_RTT: &str = "user_rtt_ns";
 pub(super) const SENT: &str = "sent_ns";
 pub(super) const DUE: &str = "due_ns";
 pub(super) const COPIES: &str = "copies";
+const SENT_WALL: &str = "sent_wall_ns";
+const SERVER_RECV: &str = "server_recv_ns";
+const SERVER_SENT: &str = "server_sent_ns";
 
 /// The pings of one table or of several, grouped by run and target.
 ///
@@ -131,6 +134,9 @@ struct Pings {
     sent: Option<ScalarBuffer<Nanos>>,
     due: Option<ScalarBuffer<Nanos>>,
     copies: Option<ScalarBuffer<u32>>,
+    sent_wall: Option<ScalarBuffer<i64>>,
+    server_recv: Option<ScalarBuffer<i64>>,
+    server_sent: Option<ScalarBuffer<i64>>,
     groups: Vec<Group>,
     targets: Vec<Option<String>>,
 }
@@ -172,6 +178,9 @@ impl Pings {
             sent: only(SENT)?,
             due: only(DUE)?,
             copies: only(COPIES)?,
+            sent_wall: only(SENT_WALL)?,
+            server_recv: only(SERVER_RECV)?,
+            server_sent: only(SERVER_SENT)?,
         };
         py.detach(|| raw.grouped()).map_err(PyErr::from)
     }
@@ -187,6 +196,9 @@ impl Pings {
             sent: self.sent.as_ref().map(|sent| &sent[places.clone()]),
             due: self.due.as_ref().map(|due| &due[places.clone()]),
             copies: self.copies.as_ref().map(|copies| &copies[places.clone()]),
+            sent_wall: self.sent_wall.as_ref().map(|times| &times[places.clone()]),
+            server_recv: self.server_recv.as_ref().map(|times| &times[places.clone()]),
+            server_sent: self.server_sent.as_ref().map(|times| &times[places.clone()]),
         })
     }
 }
@@ -206,6 +218,9 @@ struct Raw {
     sent: Option<Vec<ArrayRef>>,
     due: Option<Vec<ArrayRef>>,
     copies: Option<Vec<ArrayRef>>,
+    sent_wall: Option<Vec<ArrayRef>>,
+    server_recv: Option<Vec<ArrayRef>>,
+    server_sent: Option<Vec<ArrayRef>>,
 }
 
 impl Raw {
@@ -251,6 +266,9 @@ impl Raw {
             sent: extra(SENT, rows, self.sent, order, times)?.filter(known),
             due: extra(DUE, rows, self.due, order, times)?.filter(known),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,
+            sent_wall: extra(SENT_WALL, rows, self.sent_wall, order, times)?.filter(known),
+            server_recv: extra(SERVER_RECV, rows, self.server_recv, order, times)?.filter(known),
+            server_sent: extra(SERVER_SENT, rows, self.server_sent, order, times)?.filter(known),
             groups,
             targets: targets.unwrap_or_default(),
         })

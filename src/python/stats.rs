@@ -1,7 +1,9 @@
 //! Binds the statistics to Python: samples in, dicts of values by name out.
 
+mod clock;
 mod digest;
 
+pub(super) use clock::{TargetClock, stats_clock, stats_one_way, stats_one_way_rows};
 pub(super) use digest::Digest;
 
 use pyo3::prelude::*;

@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 
 use super::{Table, floats, numbers, times, words};
 use crate::logic::record::NONE;
-use crate::logic::stats::{Rolled, loss_periods};
+use crate::logic::stats::{Offset, OneWay, Rolled, loss_periods};
 use crate::python::samples::Labelled;
+use crate::python::stats::TargetClock;
 
 impl Table {
     pub(in crate::python) fn of_periods(samples: &[Labelled<'_>]) -> PyResult<Self> {
@@ -43,6 +44,31 @@ impl Table {
             ),
         ];
         Self::new(columns, &["run", "target", "start_ns", "distance", "outage_ns", "ended"])
+    }
+
+    pub(in crate::python) fn of_one_way(clocks: &[TargetClock<'_>]) -> PyResult<Self> {
+        let mut all = Vec::new();
+        for each in clocks {
+            let ways =
+                each.rows().zip(&each.clock.exchanges).zip(each.clock.one_way().zip(&each.clock.offsets));
+            all.extend(ways.map(|(row, found)| (each.target, row, found)));
+        }
+        let column = |value: fn(&OneWay, &Offset) -> i64| {
+            times(all.iter().map(|(_, _, (way, offset))| value(way, offset)))
+        };
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("run", times(all.iter().map(|(_, ((run, _), _), _)| *run))),
+            ("target", words(all.iter().map(|(target, ..)| *target))),
+            ("seq", numbers::<UInt64Type>(all.iter().map(|(_, ((_, seq), _), _)| *seq))),
+            ("sent_wall_ns", times(all.iter().map(|(_, (_, exchange), _)| exchange.sent))),
+            ("path_rtt_ns", column(|way, _| way.path_rtt)),
+            ("up_ns", column(|way, _| way.up)),
+            ("down_ns", column(|way, _| way.down)),
+            ("owd_error_ns", column(|way, _| way.error)),
+            ("offset_low_ns", column(|_, offset| offset.low)),
+            ("offset_high_ns", column(|_, offset| offset.high)),
+        ];
+        Self::new(columns, &["run", "target"])
     }
 
     pub(in crate::python) fn of_windows(windows: &[(i64, Option<&str>, Rolled)]) -> PyResult<Self> {
