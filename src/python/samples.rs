@@ -1,7 +1,10 @@
 //! `Samples` reads the pings of any table and groups them by run and target, for the statistics.
 
+mod clocks;
 mod columns;
 mod mapping;
+
+pub(super) use self::clocks::{TargetClock, clocks};
 
 use std::collections::HashMap;
 use std::sync::Arc;

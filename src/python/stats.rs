@@ -3,7 +3,7 @@
 mod clock;
 mod digest;
 
-pub(super) use clock::{TargetClock, stats_clock, stats_one_way, stats_one_way_rows};
+pub(super) use clock::{stats_clock, stats_one_way, stats_one_way_rows};
 pub(super) use digest::Digest;
 
 use pyo3::prelude::*;

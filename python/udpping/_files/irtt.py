@@ -134,12 +134,19 @@ def _rows(trips: "list[Any]", target: str, began: int | None, where: str) -> "li
             "status": status,
             "copies": int(reply),
             "match": "seq" if reply else None,
+            "user_rtt_ns": _whole_trip(trip) if reply else None,
             "server_recv_ns": _at(trip, "timestamps", "server", "receive", "wall"),
             "server_sent_ns": _at(trip, "timestamps", "server", "send", "wall"),
         }
         rows.append(row)
     _number_replies(trips, rows)
     return rows
+
+
+def _whole_trip(trip: object) -> int | None:
+    """Return the time from sending to receiving; irtt's round trip leaves out what the server held."""
+    sent, received = (_at(trip, "timestamps", "client", way, "monotonic") for way in ("send", "receive"))
+    return None if sent is None or received is None or received < sent else received - sent
 
 
 def _number_replies(trips: "list[Any]", rows: "list[dict[str, Any]]") -> None:

@@ -14,17 +14,22 @@ docs/statistics.md says which statistic answers which question.
 dict_keys([0.5, 0.95, 0.99])
 """
 
+from udpping.stats._clock import clock, one_way, one_way_rows
 from udpping.stats._delay import ipdv, jitter, pdv, quantile, round_trip
 from udpping.stats._digest import Digest
 from udpping.stats._loss import loss, loss_periods, loss_runs, wilson
 from udpping.stats._order import duplication, reordering
 from udpping.stats._results import (
+    Clock,
+    ClockStep,
     Distribution,
     Duplication,
     Ipdv,
     Jitter,
     Loss,
     LossRuns,
+    OneWay,
+    OneWayDelay,
     Pdv,
     Reordering,
     Result,
@@ -34,6 +39,8 @@ from udpping.stats._rolling import rolling
 from udpping.stats._tables import Pings
 
 __all__ = [
+    "Clock",
+    "ClockStep",
     "Digest",
     "Distribution",
     "Duplication",
@@ -41,17 +48,22 @@ __all__ = [
     "Jitter",
     "Loss",
     "LossRuns",
+    "OneWay",
+    "OneWayDelay",
     "Pdv",
     "Pings",
     "Reordering",
     "Result",
     "RoundTrip",
+    "clock",
     "duplication",
     "ipdv",
     "jitter",
     "loss",
     "loss_periods",
     "loss_runs",
+    "one_way",
+    "one_way_rows",
     "pdv",
     "quantile",
     "reordering",

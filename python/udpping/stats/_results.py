@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from html import escape
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 from udpping._args.public import PublicNames
 
@@ -51,13 +51,24 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        entries = list(cast("dict[float, object]", value).items())
-        shown = ", ".join(f"{key:,}: {_shown(each)}" for key, each in entries[:SHOWN])
+        entries = list(cast("dict[object, object]", value).items())
+        shown = ", ".join(f"{_key(key)}: {_shown(each)}" for key, each in entries[:SHOWN])
         return f"{shown}, ..." if len(entries) > SHOWN else shown or "-"
-    number = cast("float", value)
-    if isinstance(value, float) and abs(value) < 1:
-        return f"{value:,.6g}"
+    if isinstance(value, Result):
+        return _shown(value.as_dict())
+    if isinstance(value, tuple):
+        return "; ".join(map(str, cast("tuple[object, ...]", value))) or "-"
+    return _number(cast("float", value))
+
+
+def _number(number: float) -> str:
+    if not isinstance(number, int) and abs(number) < 1:
+        return f"{number:,.6g}"
     return f"{number:,.10g}" if abs(number) < 1e9 else f"{number:,.0f}"  # noqa: PLR2004 - ten digits
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) else f"{key:,}"
 
 
 def made(kind: "type[R]", facts: "Mapping[str, object]") -> R:
@@ -250,3 +261,62 @@ class Reordering(Result):
     """Replies that came right after n replies to later pings (section 5.4)."""
     n_ratio: float | None
     """`n_reordered` over `received`; `None` without a reply."""
+
+
+class ClockStep(NamedTuple):
+    """Between these times, in nanoseconds since 1970 by our clock, one of two clocks was set."""
+
+    after_ns: int
+    before_ns: int
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Clock(Result):
+    """The offset of a server's clock from ours, as intervals."""
+
+    TITLE = "offset of the server's clock, as an interval"
+
+    count: int
+    """Answered pings with times of the server."""
+    impossible: int
+    """More such pings whose times cannot be: the server held the reply for longer than the round trip."""
+    at_ns: int | None
+    """When the interval is narrowest, in nanoseconds since 1970; `None` without a time of the server."""
+    offset_low_ns: int | None
+    """The offset then, at least: the server's clock less ours."""
+    offset_high_ns: int | None
+    """The offset then, at most."""
+    max_rate_ppm: float
+    """What was assumed: the rates of the clocks differ by this at most, in parts per million."""
+    skew_low_ppm: float | None
+    """The server's clock is faster by this, at least, if the rates are constant; `None` if they are not."""
+    skew_high_ppm: float | None
+    """The server's clock is faster by this, at most."""
+    line_low_ns: int | None
+    """The offset at `at_ns`, at least, if the rates are constant."""
+    line_high_ns: int | None
+    """The offset at `at_ns`, at most, if the rates are constant."""
+    steps: "tuple[ClockStep, ...]"
+    """Where one of the clocks was set, or was too fast or too slow."""
+
+
+class OneWayDelay(Distribution):
+    """Delays of one way (RFC 7679)."""
+
+    TITLE = "one-way delays (RFC 7679)"
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class OneWay(Result):
+    """Delays of both ways, and the bound of their error."""
+
+    TITLE = "one-way delays (RFC 7679), both ways"
+
+    up: OneWayDelay
+    """The way to the server."""
+    down: OneWayDelay
+    """The way back."""
+    error_ns: int | None
+    """Each delay is wrong by this at most, up by as much as down by the opposite; `None` without a delay."""
+    max_rate_ppm: float
+    """What was assumed: the rates of the clocks differ by this at most, in parts per million."""

@@ -23,7 +23,9 @@ Foreign: TypeAlias = Any
 """An object of a library that may not be installed."""
 ORDER = ("arrival", "sent_ns", "user_rtt_ns")
 """The columns that say in which order replies came."""
-USED = ("rtt_ns", "status", "seq", "run", "target", *ORDER, "due_ns", "copies")
+CLOCK = ("sent_wall_ns", "user_rtt_ns", "server_recv_ns", "server_sent_ns")
+"""The columns that say when a ping and its reply were sent and received, by the clocks of both ends."""
+USED = ("rtt_ns", "status", "seq", "run", "target", *ORDER, "due_ns", "copies", *CLOCK)
 """The columns that statistics read; others may hold anything."""
 MISSING = -(2**63)
 """A missing time, as numpy's NaT."""
@@ -53,7 +55,7 @@ class Pings(PublicNames):
     __slots__ = ("core",)
 
     def __init__(self, table: "Frame") -> None:
-        self.core = read(table, *ORDER, "due_ns", "copies")
+        self.core = read(table, *ORDER, "due_ns", "copies", *CLOCK)
 
     def __len__(self) -> int:
         return len(self.core)

@@ -28,8 +28,6 @@ pub struct Exchange {
     pub server_sent: i64,
     /// The reply was received, by our clock, or later.
     pub recv: i64,
-    /// The round trip between the best times of our clock.
-    pub rtt: Nanos,
 }
 
 /// By how much the rates of two clocks differ at most.
@@ -76,8 +74,6 @@ pub struct Clock {
 /// The way up and down of one ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OneWay {
-    /// The round trip less the time in which the server held the reply.
-    pub path_rtt: Nanos,
     /// The delay of the way up, for an offset in the middle of its interval.
     pub up: Nanos,
     /// The delay of the way down, likewise.
@@ -124,7 +120,7 @@ impl Exchange {
         let cut = |time: i64| time.clamp(-FARTHEST, FARTHEST);
         let (sent, server_recv, server_sent) = (cut(sent), cut(server_recv), cut(server_sent));
         let recv = sent.saturating_add(user_rtt.unwrap_or(rtt).max(rtt).max(0));
-        Some(Self { sent, server_recv, server_sent, recv: recv.min(FARTHEST), rtt })
+        Some(Self { sent, server_recv, server_sent, recv: recv.min(FARTHEST) })
     }
 
     /// The time in which the server held the reply.
@@ -202,7 +198,7 @@ impl Clock {
         self.exchanges.iter().zip(&self.offsets).map(|(exchange, offset)| {
             let up = (exchange.server_recv - exchange.sent).saturating_sub(offset.middle());
             let down = (exchange.recv - exchange.server_sent).saturating_add(offset.middle());
-            OneWay { path_rtt: exchange.rtt.saturating_sub(exchange.hold()), up, down, error: offset.half() }
+            OneWay { up, down, error: offset.half() }
         })
     }
 

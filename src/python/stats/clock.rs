@@ -4,50 +4,11 @@ use pyo3::prelude::*;
 
 use super::{distribution, labelled, wanted};
 use crate::logic::Invalid;
-use crate::logic::stats::{Clock, Distribution, MaxRate, Sample};
+use crate::logic::stats::{Clock, Distribution, Line, MaxRate};
 use crate::python::errors::detached;
 use crate::python::facts::{Facts, facts};
-use crate::python::samples::{Labelled, Samples};
+use crate::python::samples::{Samples, clocks};
 use crate::python::table::Table;
-
-/// The clock of one target.
-pub(in crate::python) struct TargetClock<'a> {
-    pub(in crate::python) target: Option<&'a str>,
-    /// The runs and samples of its rows.
-    pub(in crate::python) samples: Vec<(i64, Sample<'a>)>,
-    pub(in crate::python) clock: Clock,
-}
-
-impl TargetClock<'_> {
-    /// Run and number of each exchange, in the order of their sending.
-    pub(in crate::python) fn rows(&self) -> impl Iterator<Item = (i64, u64)> {
-        self.clock.rows.iter().map(|row| {
-            let mut row = *row;
-            for (run, sample) in &self.samples {
-                if row < sample.len() {
-                    return (*run, sample.seq(row));
-                }
-                row -= sample.len();
-            }
-            (0, 0) // there is no such row
-        })
-    }
-}
-
-fn clocks<'a>(samples: Vec<Labelled<'a>>, rate: MaxRate) -> Result<Vec<TargetClock<'a>>, Invalid> {
-    let mut all: Vec<(Option<&str>, Vec<(i64, Sample<'_>)>)> = Vec::new();
-    for (run, target, sample) in samples {
-        match all.iter_mut().find(|known| known.0 == target) {
-            Some(known) => known.1.push((run, sample)),
-            None => all.push((target, vec![(run, sample)])),
-        }
-    }
-    let clock = |(target, samples): (_, Vec<(i64, Sample<'a>)>)| {
-        let only: Vec<_> = samples.iter().map(|(_, sample)| *sample).collect();
-        Ok(TargetClock { target, clock: Clock::of(&only, rate)?, samples })
-    };
-    all.into_iter().map(clock).collect()
-}
 
 /// The offset between the clocks of a target and ours.
 #[pyfunction]
@@ -75,7 +36,7 @@ pub(in crate::python) fn stats_clock<'py>(
     })?;
     let best = found.narrowest().map(|(place, offset)| (found.exchanges[place].sent, offset));
     let at_line = line.as_ref().zip(best).map(|(line, (at, _))| line.at(at));
-    let skew = line.as_ref().map(crate::logic::stats::Line::skew_ppm);
+    let skew = line.as_ref().map(Line::skew_ppm);
     Ok(facts!(py,
         "count": found.exchanges.len(),
         "impossible": found.impossible,
@@ -101,19 +62,17 @@ pub(in crate::python) fn stats_one_way<'py>(
     max_rate_ppm: f64,
 ) -> Facts<'py> {
     let (rate, asked) = (MaxRate::ppm(max_rate_ppm)?, wanted(&quantiles)?);
-    let [path, up, down, error] = detached(py, || {
+    let [up, down, error] = detached(py, || {
         let all = clocks(labelled(samples)?, rate)?;
         let ways: Vec<_> = all.iter().flat_map(|each| each.clock.one_way()).collect();
         let of = |mut values: Vec<i64>| Distribution::of(&mut values, 0, &asked);
         Ok([
-            of(ways.iter().map(|way| way.path_rtt).collect()),
             of(ways.iter().map(|way| way.up).collect()),
             of(ways.iter().map(|way| way.down).collect()),
             of(ways.iter().map(|way| way.error).collect()),
         ])
     })?;
     Ok(facts!(py,
-        "path_rtt": distribution(py, &path, &quantiles)?,
         "up": distribution(py, &up, &quantiles)?,
         "down": distribution(py, &down, &quantiles)?,
         "error_ns": error.moments.max(),

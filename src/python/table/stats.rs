@@ -9,8 +9,7 @@ use pyo3::prelude::*;
 use super::{Table, floats, numbers, times, words};
 use crate::logic::record::NONE;
 use crate::logic::stats::{Offset, OneWay, Rolled, loss_periods};
-use crate::python::samples::Labelled;
-use crate::python::stats::TargetClock;
+use crate::python::samples::{Labelled, TargetClock};
 
 impl Table {
     pub(in crate::python) fn of_periods(samples: &[Labelled<'_>]) -> PyResult<Self> {
@@ -61,7 +60,6 @@ impl Table {
             ("target", words(all.iter().map(|(target, ..)| *target))),
             ("seq", numbers::<UInt64Type>(all.iter().map(|(_, ((_, seq), _), _)| *seq))),
             ("sent_wall_ns", times(all.iter().map(|(_, (_, exchange), _)| exchange.sent))),
-            ("path_rtt_ns", column(|way, _| way.path_rtt)),
             ("up_ns", column(|way, _| way.up)),
             ("down_ns", column(|way, _| way.down)),
             ("owd_error_ns", column(|way, _| way.error)),

@@ -10,12 +10,12 @@ use proptest::strategy::ValueTree as _;
 fn exchange(at: i64, up: i64, hold: i64, down: i64, theta: &dyn Fn(i64) -> i64) -> Exchange {
     let (arrived, left, recv) = (at + up, at + up + hold, at + up + hold + down);
     let (server_recv, server_sent) = (arrived + theta(arrived), left + theta(left));
-    Exchange { sent: at, server_recv, server_sent, recv, rtt: recv - at }
+    Exchange { sent: at, server_recv, server_sent, recv }
 }
 
 fn clock(exchanges: &[Exchange], rate: MaxRate) -> Clock {
     let sent: Vec<i64> = exchanges.iter().map(|each| each.sent).collect();
-    let rtt: Vec<i64> = exchanges.iter().map(|each| each.rtt).collect();
+    let rtt: Vec<i64> = exchanges.iter().map(|each| each.recv - each.sent).collect();
     let recv: Vec<i64> = exchanges.iter().map(|each| each.server_recv).collect();
     let replied: Vec<i64> = exchanges.iter().map(|each| each.server_sent).collect();
     let columns = Columns {
@@ -33,7 +33,7 @@ fn one_exchange_knows_the_offset_by_its_round_trip() {
     let found = clock(&[exchange(1_000, 40, 7, 10, &|_| 500)], MaxRate { ppb: 0 });
     assert_eq!(found.offsets, [Offset { low: 490, high: 540 }]);
     let way = found.one_way().next().expect("one way");
-    assert_eq!(way, OneWay { path_rtt: 50, up: 25, down: 25, error: 25 });
+    assert_eq!(way, OneWay { up: 25, down: 25, error: 25 });
 }
 
 /// 40 ms up and 0 down: the middle is 20 ms off, as NTP's would be, and the bound says so.
@@ -122,7 +122,6 @@ fn run(path: &[(i64, i64, i64, i64, i64)], theta: &Theta) -> Vec<Exchange> {
             at += gap;
             let mut each = exchange(at, *up, *hold, *down, &|time| theta.at(time));
             each.sent -= late;
-            each.rtt += 2 * late;
             each.recv += late;
             each
         })
@@ -236,7 +235,7 @@ fn the_interval_is_little_wider_than_the_best() {
             let up = path.iter().map(|each| each.1 + each.4).min().expect("a ping");
             let down = path.iter().map(|each| each.3 + each.4).min().expect("a ping");
             let (_, narrowest) = found.narrowest().expect("an interval");
-            narrowest.half() * 100 / ((up + down) / 2).max(1)
+            narrowest.half() * 100 / up.midpoint(down).max(1)
         })
         .collect();
     ratios.sort_unstable();
