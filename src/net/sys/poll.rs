@@ -18,6 +18,8 @@ pub(in crate::net) fn wait_readable<'a>(
     let watched = sockets.chain(std::iter::once(bell));
     let mut watched: Vec<PollFd<'_>> =
         watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    #[cfg(windows)]
+    let wait = wait.map(|wait| super::windows::wait_precisely(&watched, wait));
     poll_for(&mut watched, wait)?;
     let mut readable = watched.iter().map(|each| !each.revents().is_empty());
     let rings = readable.next_back().unwrap_or(false);
@@ -30,8 +32,6 @@ pub(in crate::net) fn wait_writable(socket: BorrowedFd<'_>, wait: Nanos) -> io::
 }
 
 fn poll_for(watched: &mut [PollFd<'_>], wait: Option<Nanos>) -> io::Result<()> {
-    #[cfg(windows)]
-    let wait = wait.map(|wait| if wait > 0 { super::windows::wait_precisely(watched, wait) } else { wait });
     let timeout = wait.map(|wait| {
         let wait = wait.max(0);
         Timespec { tv_sec: wait / SECOND, tv_nsec: (wait % SECOND) as _ }

@@ -18,7 +18,9 @@ use crate::logic::Nanos;
 const TICK: Nanos = 100;
 /// The longest wait that is measured by a timer.
 const PRECISE: Nanos = 100_000_000;
-const READY: i32 = (WinSock::FD_READ | WinSock::FD_WRITE).cast_signed();
+/// The most sockets for which that is worth a call for each.
+const FEW: usize = 8;
+const READABLE: i32 = WinSock::FD_READ.cast_signed();
 
 pub(in crate::net) fn set_option(
     socket: BorrowedFd<'_>,
@@ -63,9 +65,12 @@ thread_local! {
     static WAIT: OnceCell<Option<(OwnedHandle, OwnedHandle)>> = const { OnceCell::new() };
 }
 
-/// `WSAPoll` ends waits by the system's clock of 15.6 ms. So this waits until a socket is ready or the time is over, but
-/// no longer than [`PRECISE`]; returns how long `poll` is to wait then. Who waits is called again for the rest.
+/// `WSAPoll` ends waits by the system's clock of 15.6 ms. So this waits until one of a few sockets is readable or the
+/// time is over, but no longer than [`PRECISE`]; returns how long `poll` is to wait then. Who waits comes back for the rest.
 pub(super) fn wait_precisely(watched: &[PollFd<'_>], wait: Nanos) -> Nanos {
+    if wait <= 0 || watched.len() > FEW {
+        return wait;
+    }
     if wait > PRECISE {
         return wait - PRECISE / 2;
     }
@@ -82,7 +87,7 @@ pub(super) fn wait_precisely(watched: &[PollFd<'_>], wait: Nanos) -> Nanos {
         for each in watched {
             // It signals at once what is there already. A socket has one event, that of the thread which waits last.
             // SAFETY: an open socket and an open event.
-            if unsafe { WinSock::WSAEventSelect(raw(each.as_fd()), event as isize, READY) } != 0 {
+            if unsafe { WinSock::WSAEventSelect(raw(each.as_fd()), event as isize, READABLE) } != 0 {
                 return wait;
             }
         }
