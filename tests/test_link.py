@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ALL = (
     "loss=burst:0.05,3; delay=uniform:1ms,2ms; jitter=uniform:0,5ms; reorder=0.05,10ms; duplicate=0.01,2; "
     "corrupt=0.02,3; truncate=0.1,64; mtu=1400; rate=1Mbit/s; queue=64KiB; "
-    "schedule=10s-12s,every=60s; first=3"
+    "schedule=10s-12s,every=60s; first=3; match=0=0x50696e67,5&0xf0=0x30,length=8-100"
 )
 
 
@@ -34,6 +34,7 @@ def test_keywords_and_text_are_the_same() -> None:
         queue="64KiB",
         schedule="10s-12s,every=60s",
         first=3,
+        match=[(0, b"Ping"), (5, b"\xf0", b"0"), "length=8-100"],
     )
     assert str(link) == ALL
     assert link == udpping.Link(ALL) == udpping.Link(**link.as_dict()) == deepcopy(link)
@@ -80,6 +81,10 @@ def test_a_schedule_may_be_a_list() -> None:
         ({"corrupt": True}, "corrupt True"),
         ({"queue": "64KiB"}, "a queue needs a rate"),
         ({"rate": 1}, "kbit/s"),
+        ({"match": "Ping"}, "0=0x5049"),
+        ({"match": (0, "Ping")}, "an offset and bytes"),
+        ({"match": (0, b"\xff", b"ab")}, "as many bytes as its value"),
+        ({"match": (-1, b"a")}, "bytes from an offset"),
         ({"loss": "5%; mtu=600"}, "without a semicolon"),
         ({"delay": udpping.loss.Every(3)}, "udpping.delay"),
         ({"text": "loss=5%", "loss": 0.1}, "twice"),
@@ -309,3 +314,19 @@ def test_a_million_datagrams_have_what_was_asked_for() -> None:
     lost = {row for row, rtt in enumerate(plain["rtt_ns"].to_list()) if rtt is None}
     still = {row for row, rtt in enumerate(run["rtt_ns"].to_list()) if rtt is None}
     assert lost <= still, "the same are lost, whatever else happens"
+
+
+def test_only_what_fits_is_lost_and_counted() -> None:
+    link = udpping.Link(loss="list:2", match=(0, b"B"))
+    with udpping.Server(port=0, up=link, down="delay=1h; match=0=0x58", record=True) as server:
+        replies = asked(server, [b"b", b"B1", b"a", b"c"])
+        assert [reply[0] for reply in replies] == [b"B", b"B1", b"A", b"C"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(10)
+            for each in (b"B1", b"B2", b"c", b"x", b"d"):
+                client.sendto(each, server.address)
+            assert [client.recv(99) for _ in range(3)] == [b"B1", b"C", b"D"]
+        assert [row.reason for row in server.log][4:] == [None, "loss", None, None, None]
+    # The numbers 1 and 10 to 15 begin with a 1, and the second of each three of them is lost.
+    run = udpping.sim.ping(count=15, up="loss=pattern:.x.; match=5=0x31")
+    assert [row.seq for row in run if row.status != "reply"] == [10, 13]

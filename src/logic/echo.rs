@@ -20,6 +20,7 @@ pub use reply::Reply;
 
 use super::counters::counters;
 use super::link::{Deliveries, Fate, Link, LinkPlan, Packet, Reason};
+use super::random::Direction;
 use super::{Arrival, Moment, Nanos};
 
 /// Replies that may wait at one time.
@@ -107,7 +108,10 @@ impl Echo {
         let fate = self
             .link
             .client(source)
-            .round_trip_with(request, |damage, lost| reply.length(datagram, damage, &arrival, lost));
+            .with_bytes(Direction::Up, datagram)
+            .round_trip_by(request, |damage, lost, wanted| {
+                reply.measure(datagram, damage, &arrival, lost, wanted)
+            });
         self.responder.received(&fate, now.mono);
         if !fate.deliveries.is_empty() {
             self.responder.write(&fate, &arrival, datagram, out);

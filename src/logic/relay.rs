@@ -141,6 +141,12 @@ impl<T> Relay<T> {
 }
 
 impl<T> Lane<'_, T> {
+    /// Says what the bytes of the next datagram are; see [`Client::with_bytes`](super::link::Client::with_bytes).
+    pub fn with_bytes(&mut self, payload: &[u8]) -> &mut Self {
+        self.link.with_bytes(self.direction, payload);
+        self
+    }
+
     /// Decides on the client's next datagram.
     pub fn pass(&mut self, packet: Packet) -> Relayed {
         let mut passage = self.link.carry(self.direction, packet);

@@ -272,7 +272,8 @@ impl Inner {
     fn drops(&mut self, datagram: &Datagram<'_>, at: Nanos) -> bool {
         let lost = self.link.as_mut().is_some_and(|link| {
             let sent = Packet { at, len: datagram.bytes.len() };
-            link.transmit(Direction::Up, unmapped(datagram.source), sent).is_empty()
+            let mut client = link.client(unmapped(datagram.source));
+            client.with_bytes(Direction::Up, datagram.bytes).transmit(Direction::Up, sent).is_empty()
         });
         self.dropped += u64::from(lost);
         lost

@@ -181,7 +181,7 @@ impl EndpointLink {
             counters.refused();
             return (Vec::new(), PyBytes::new(py, &bytes));
         };
-        let relayed = lane.pass(Packet { at, len: datagram.len() });
+        let relayed = lane.with_bytes(datagram).pass(Packet { at, len: datagram.len() });
         counters.relayed(&relayed, at);
         relayed.passage.damage.apply(&mut bytes, 0);
         let times = relayed.passage.deliveries.iter().map(|delivery| delivery.at).collect();

@@ -11,6 +11,7 @@ use crate::logic::heartbeat::{Beat, HeartbeatPlan, Sender};
 use crate::logic::link::{DelayQueue, Link, LinkPlan, Packet};
 use crate::logic::memory::{NoMemory, room_for};
 use crate::logic::monitor::{Event, Monitor, MonitorPlan, PeerRow};
+use crate::logic::random::Direction;
 use crate::logic::text::duration;
 use crate::logic::{DAY, Invalid, Moment, Nanos, SECOND};
 
@@ -255,7 +256,8 @@ impl Run {
             Beat::Send => {
                 machine.sent(clock);
                 let due = machine.next_due();
-                let fate = self.link.round_trip(*address, Packet { at: self.now, len: bytes.len() });
+                let sent = Packet { at: self.now, len: bytes.len() };
+                let fate = self.link.client(*address).with_bytes(Direction::Up, &bytes).round_trip(sent);
                 for delivery in &*fate.deliveries {
                     let mut copy = self.spare.pop().unwrap_or_default();
                     copy.clone_from(&bytes);

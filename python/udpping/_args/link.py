@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     LinkLike: TypeAlias = "str | Link | Mapping[str, Any]"
     Number: TypeAlias = "str | float | Fraction"
+    Fits: TypeAlias = "str | tuple[int, bytes] | tuple[int, bytes, bytes]"
     Listed: TypeAlias = "Number | Duration | tuple[Listed, ...] | list[Listed] | None"
 
 
@@ -75,6 +76,10 @@ class Link(TextModel):
       on a straight line: `"10s-20s:loss=0..50%"`.
     * `first`: how many datagrams of each client are left alone at its beginning. The others are lost as they
       would be without it. With `scope="shared"` those of all clients are counted together.
+    * `match`: which datagrams all that is for, by their bytes: `(0, b"Ping")` has an offset and the bytes
+      there, and with three parts the second is a mask. As text `"0=0x50696e67"`, `"2&0xf0=0x40"`, `"0!=0x50"`
+      (all others) and `"length=100-200"`. Several, with commas or in a list, must all be true. The others
+      pass untouched and are not counted: `loss="list:3"` is then the third one that fits.
 
     Each effect draws random numbers of its own, so switching one on changes no decision of another. With the
     same seed they repeat. A reply has the number of its request. Raises ConfigError for what cannot be used.
@@ -108,6 +113,7 @@ class Link(TextModel):
     queue = Key()
     schedule = Key()
     first = Key()
+    match = Key()
 
     def __init__(
         self,
@@ -125,6 +131,7 @@ class Link(TextModel):
         queue: "str | int | None" = None,
         schedule: "str | tuple[str, ...] | list[str] | None" = None,
         first: "str | int | None" = None,
+        match: "Fits | list[Fits] | None" = None,
     ) -> None:
         said = {
             "loss": None if loss is None else loss_text(loss),
@@ -141,6 +148,7 @@ class Link(TextModel):
                 "schedule", list(schedule) if isinstance(schedule, (tuple, list)) else schedule
             ),
             "first": _listed("first", first),
+            "match": None if match is None else _match(match),
         }
         for name, value in said.items():
             if value is not None and ";" in value:
@@ -206,6 +214,23 @@ def link_text(name: str, value: object) -> str:
             name, value, "a udpping.Link, its text, such as 'loss=5%; delay=40ms', or a dict of its keys"
         )
     return value
+
+
+def _match(value: object) -> str:
+    """Write what datagrams must have."""
+    if isinstance(value, list):
+        return ",".join(_match(each) for each in cast("list[object]", value))
+    if isinstance(value, str):
+        return value
+    parts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
+    found = [each for each in parts[1:] if isinstance(each, bytes)]
+    if len(found) not in {1, 2} or len(parts) != len(found) + 1:
+        expected = (
+            "an offset and bytes, (0, b'Ping'), with a mask (2, mask, value), or a text such as '0=0x50'"
+        )
+        raise checks.refuse("match", value, expected)
+    mask = "" if len(found) == 1 else f"&0x{found[0].hex()}"
+    return f"{checks.whole('match offset', parts[0])}{mask}=0x{found[-1].hex()}"
 
 
 def _listed(name: str, value: "Listed") -> "str | None":

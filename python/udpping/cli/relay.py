@@ -35,7 +35,7 @@ direction towards the target alone, and --down of that towards clients. udpping 
 is written.
 
 LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
-truncate, mtu, rate, queue, schedule and first, such as
+truncate, mtu, rate, queue, schedule, first and match, such as
   "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
 
 PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
@@ -54,6 +54,7 @@ LINK_OPTIONS = {
     "queue": "what may wait for the rate: 64KiB, or a number of packets",
     "schedule": "when nothing passes: 10s-12s,every=60s",
     "first": "how many at the beginning of each client are left alone",
+    "match": "which datagrams all that is for, by their bytes: 0=0x5069 or length=100-200",
 }
 
 

@@ -69,6 +69,8 @@ LINK has one or several of these, with ; between them, such as
   schedule=10s-20s:loss=0..50%
                              drop more and more in them
   first=3                    leave each client's first three alone
+  match=0=0x5069             all this for payloads that begin so alone, or of
+                             a length=100-200; the others are not counted
 
 PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
 fiber, wifi, wifi-bad, satellite-leo and satellite-geo

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::logic::codec::template::{MOST_BYTES, Template};
-use crate::logic::link::Damage;
+use crate::logic::link::{Damage, Match};
 use crate::logic::{Arrival, Invalid, Nanos};
 
 /// The reply to a request.
@@ -63,6 +63,21 @@ impl Reply {
                 reply.len()
             }
         }
+    }
+
+    /// The length of that reply, and whether it fits, which all do if nothing is said.
+    pub fn measure(
+        &self,
+        request: &[u8],
+        damage: Damage,
+        arrival: &Arrival,
+        lost: u64,
+        wanted: Option<&Match>,
+    ) -> (usize, bool) {
+        let Some(wanted) = wanted else { return (self.length(request, damage, arrival, lost), true) };
+        let mut reply = Vec::new();
+        self.write_damaged(request, damage, arrival, lost, &mut reply);
+        (reply.len(), wanted.fits(&reply))
     }
 
     /// Appends the reply to a request to which that happened on its way.

@@ -11,6 +11,7 @@ use super::duplicate::Duplicate;
 use super::fate::{Deliveries, Reason};
 use super::jitter::{Jitter, Last};
 use super::loss::{self, Loss, Rule};
+use super::matching::Match;
 use super::packet::Transmission;
 use super::rate::{Backlog, Queue, Rate};
 use super::reorder::Reorder;
@@ -45,6 +46,8 @@ pub struct Impairments {
     pub schedule: Option<Schedule>,
     /// How many at the beginning are left alone.
     pub first: u64,
+    /// Which datagrams all that is for; the others are not counted.
+    pub matching: Option<Match>,
 }
 
 /// [`Impairments`] made ready to decide.
@@ -63,6 +66,8 @@ pub(super) struct Pipeline {
 pub(super) struct Stream {
     /// How many were sent.
     pub(super) sent: u64,
+    /// How many of them the effects were for, where there is a match.
+    pub(super) fitting: u64,
     loss: loss::State,
     /// The normal number of the last one's delay.
     delay: Option<Normal>,
@@ -144,6 +149,20 @@ impl Pipeline {
     /// Whether every packet is delivered once and at once.
     pub(super) fn is_none(&self) -> bool {
         self.is_none
+    }
+
+    /// Which packets the effects are for; all without a match.
+    pub(super) fn matching(&self) -> Option<&Match> {
+        self.others.as_ref().and_then(|others| others.matching.as_ref())
+    }
+
+    /// The number of a packet of this number that fits, among those that fit.
+    pub(super) fn count(&self, number: u64, stream: &mut Stream) -> u64 {
+        if self.matching().is_none() {
+            return number;
+        }
+        stream.fitting += 1;
+        stream.fitting
     }
 
     /// Whether the length of a packet decides anything.

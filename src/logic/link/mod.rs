@@ -13,6 +13,7 @@ mod fate;
 mod impair;
 mod jitter;
 mod loss;
+mod matching;
 mod packet;
 mod queue;
 mod rate;
@@ -34,6 +35,7 @@ pub use fate::{Deliveries, Delivery, Reason};
 pub use impair::Impairments;
 pub use jitter::Jitter;
 pub use loss::{Burst, GilbertElliott, GilbertElliottTime, Loss, Marks, Numbers, RandInt};
+pub use matching::Match;
 pub use packet::Packet;
 pub use queue::DelayQueue;
 pub use rate::{Queue, Rate};
@@ -205,6 +207,8 @@ pub struct Client<'a> {
     drawn: u32,
     /// Bytes in front of a payload.
     headers: usize,
+    /// Whether the effects are for the next datagram.
+    fits: bool,
     latest: &'a mut Nanos,
     streams: &'a mut [Stream; 2],
     lost_in_a_row: &'a mut u64,
@@ -266,6 +270,7 @@ impl Link {
             index,
             drawn,
             headers,
+            fits: true,
             latest,
             streams,
             lost_in_a_row,
@@ -358,6 +363,12 @@ fn headers(client: SocketAddr) -> usize {
 }
 
 impl<'a> Client<'a> {
+    /// Says what the bytes of the next datagram are, for links with a `match`: only what fits meets their effects.
+    pub fn with_bytes(&mut self, direction: Direction, payload: &[u8]) -> &mut Self {
+        self.fits = self.pipelines[direction as usize].matching().is_none_or(|it| it.fits(payload));
+        self
+    }
+
     /// Sends the client's next datagram in one direction.
     pub fn transmit(&mut self, direction: Direction, packet: Packet) -> Deliveries {
         self.carry(direction, packet).deliveries
@@ -367,7 +378,7 @@ impl<'a> Client<'a> {
     pub fn carry(&mut self, direction: Direction, packet: Packet) -> Passage {
         *self.latest = packet.at;
         let number = self.next(direction);
-        let (deliveries, damage) = self.pass(self.transmission(direction, number, packet));
+        let (deliveries, damage) = self.pass_if_fits(direction, number, packet);
         Passage { client: self.index, number, deliveries, damage }
     }
 
@@ -382,28 +393,44 @@ impl<'a> Client<'a> {
     /// is asked only if that decides anything. Where requests can overtake each other on the way up and their order matters on the
     /// way down, the rest of that is left to [`Link::reply`].
     pub fn round_trip_with(&mut self, request: Packet, reply_len: impl FnOnce(Damage, u64) -> usize) -> Fate {
+        self.round_trip_by(request, |damage, lost, _| (reply_len(damage, lost), true))
+    }
+
+    /// The same, where `reply` also says whether the reply fits the match of the way down, if it has one. Only what fits is
+    /// counted there, and a request without a reply is not.
+    pub fn round_trip_by(
+        &mut self,
+        request: Packet,
+        reply: impl FnOnce(Damage, u64, Option<&Match>) -> (usize, bool),
+    ) -> Fate {
         *self.latest = request.at;
         let number = self.next(Direction::Up);
-        let (mut deliveries, up) = self.pass(self.transmission(Direction::Up, number, request));
+        let (mut deliveries, up) = self.pass_if_fits(Direction::Up, number, request);
         let (lost_before, mut down, mut way_down) = (*self.lost_in_a_row, Damage::NONE, None);
         let mut sent = self.transmission(Direction::Down, number, request);
         let (pipeline, stream) =
             (&self.pipelines[Direction::Down as usize], &mut self.streams[Direction::Down as usize]);
         if deliveries.is_empty() {
-            pipeline.pass_over(&sent, stream);
+            if pipeline.matching().is_none() {
+                pipeline.pass_over(&sent, stream);
+            }
         } else if !pipeline.is_none() {
             sent.packet.at = deliveries[0].at;
-            if pipeline.asks_for_length() {
-                sent.packet.len = reply_len(up, lost_before);
+            let mut fits = true;
+            if pipeline.asks_for_length() || pipeline.matching().is_some() {
+                (sent.packet.len, fits) = reply(up, lost_before, pipeline.matching());
             }
-            match pipeline.admit(&sent, stream) {
-                Err(reason) => deliveries = Deliveries::dropped(reason),
-                Ok(passes) => {
-                    down = passes.damage;
-                    if self.is_in_two_steps {
-                        way_down = Some(WayDown { drawn: self.drawn, number, passes });
-                    } else {
-                        deliveries = pipeline.arrivals(sent, passes, &deliveries, 0, stream);
+            if fits {
+                sent.number = pipeline.count(number, stream);
+                match pipeline.admit(&sent, stream) {
+                    Err(reason) => deliveries = Deliveries::dropped(reason),
+                    Ok(passes) => {
+                        down = passes.damage;
+                        if self.is_in_two_steps {
+                            way_down = Some(WayDown { drawn: self.drawn, number: sent.number, passes });
+                        } else {
+                            deliveries = pipeline.arrivals(sent, passes, &deliveries, 0, stream);
+                        }
                     }
                 }
             }
@@ -415,9 +442,17 @@ impl<'a> Client<'a> {
     /// Refuses the client's next request, as too many wait, unless it is lost on its way up.
     pub fn refuse(&mut self, request: Packet) -> Fate {
         let number = self.next(Direction::Up);
-        let [up, down] = [Direction::Up, Direction::Down].map(|way| self.transmission(way, number, request));
-        let admitted = self.pipelines[0].admit(&up, &mut self.streams[0]);
-        self.pipelines[1].pass_over(&down, &mut self.streams[1]);
+        let [mut up, down] =
+            [Direction::Up, Direction::Down].map(|way| self.transmission(way, number, request));
+        let admitted = if self.fits {
+            up.number = self.pipelines[0].count(number, &mut self.streams[0]);
+            self.pipelines[0].admit(&up, &mut self.streams[0]).map(|_| ())
+        } else {
+            Ok(())
+        };
+        if self.pipelines[1].matching().is_none() {
+            self.pipelines[1].pass_over(&down, &mut self.streams[1]);
+        }
         let deliveries = Deliveries::dropped(admitted.err().unwrap_or(Reason::Full));
         let lost_before = *self.lost_in_a_row;
         *self.lost_in_a_row += u64::from(admitted.is_err());
@@ -435,6 +470,16 @@ impl<'a> Client<'a> {
     fn transmission(&self, direction: Direction, number: u64, packet: Packet) -> Transmission<'a> {
         let Self { seed, uniforms, drawn: client, headers, .. } = *self;
         Transmission { seed, uniforms, direction, client, number, headers, packet }
+    }
+
+    /// Sends a packet, which passes untouched if it does not fit the match.
+    fn pass_if_fits(&mut self, direction: Direction, number: u64, packet: Packet) -> (Deliveries, Damage) {
+        if !self.fits {
+            return (Deliveries::one(packet.at), Damage::NONE);
+        }
+        let (pipeline, stream) = (&self.pipelines[direction as usize], &mut self.streams[direction as usize]);
+        let number = pipeline.count(number, stream);
+        self.pass(self.transmission(direction, number, packet))
     }
 
     /// Sends a packet; returns what arrives when, and what happened to its bytes.

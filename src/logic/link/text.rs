@@ -15,7 +15,7 @@ use crate::logic::Invalid;
 
 impl Impairments {
     /// What can be said of a direction, in the order in which it is written.
-    pub const KEYS: [&'static str; 12] = [
+    pub const KEYS: [&'static str; 13] = [
         "loss",
         "delay",
         "jitter",
@@ -28,6 +28,7 @@ impl Impairments {
         "queue",
         "schedule",
         "first",
+        "match",
     ];
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), Invalid> {
@@ -51,6 +52,7 @@ impl Impairments {
                 let expected = "how many datagrams of each client are left alone at the beginning, a whole number from 0 on";
                 self.first = value.parse().map_err(|_| Invalid::quoted("first", value, expected))?;
             }
+            "match" => self.matching = Some(value.parse()?),
             _ => return Err(refuse(key, "")),
         }
         Ok(())
@@ -118,6 +120,7 @@ impl fmt::Display for Impairments {
             shown(self.queue.as_ref()),
             shown(self.schedule.as_ref()),
             shown(Some(&self.first).filter(|first| **first > 0)),
+            shown(self.matching.as_ref()),
         ];
         let said = Self::KEYS.iter().zip(values).filter_map(|(key, value)| Some(format!("{key}={}", value?)));
         f.write_str(&said.collect::<Vec<_>>().join("; "))
@@ -131,7 +134,7 @@ mod tests {
     #[test]
     fn texts_read_back_in_one_order() {
         let all = "loss=burst:0.05,3; delay=uniform:1ms,2ms; jitter=uniform:0,5ms; reorder=0.05,10ms; duplicate=0.01,2; \
-                   corrupt=0.02,3; truncate=0.1,64; mtu=1400; rate=1Mbit/s; queue=64KiB; schedule=10s-12s,every=60s; first=3";
+                   corrupt=0.02,3; truncate=0.1,64; mtu=1400; rate=1Mbit/s; queue=64KiB; schedule=10s-12s,every=60s; first=3; match=0=0x5069,length=8-100";
         assert_eq!(all.parse::<Impairments>().unwrap().to_string(), all);
         for (text, canonical) in [
             ("", ""),
@@ -174,6 +177,7 @@ mod tests {
             ("rate=1", "rate \"1\""),
             ("schedule=2s-1s", "schedule \"2s-1s\""),
             ("first=-1", "first \"-1\""),
+            ("match=Ping", "match \"Ping\""),
         ] {
             let refused = text.parse::<Impairments>().unwrap_err().to_string();
             assert!(refused.contains(about), "{refused}");

@@ -59,11 +59,13 @@ impl Decide for Replying {
                 let Moment { mono, wall } = arrival.at;
                 let request = Packet { at: mono, len: datagram.bytes.len() };
                 let longest = reply.longest(request.len);
+                client.with_bytes(Direction::Up, datagram.bytes);
                 let fate = if can_delay && (most > room.0 || most * longest > room.1) {
                     client.refuse(request)
                 } else {
-                    let length = |damage, lost| reply.length(datagram.bytes, damage, &arrival, lost);
-                    client.round_trip_with(request, length)
+                    client.round_trip_by(request, |damage, lost, wanted| {
+                        reply.measure(datagram.bytes, damage, &arrival, lost, wanted)
+                    })
                 };
                 if can_delay {
                     let waiting = if fate.way_down.is_some() { most } else { fate.deliveries.len() };

@@ -148,7 +148,8 @@ impl Decide for Forwarder {
             };
             while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
                 let len = datagram.bytes.len();
-                let relayed = lane.pass(Packet { at: arrival.at.mono, len });
+                let packet = Packet { at: arrival.at.mono, len };
+                let relayed = lane.with_bytes(datagram.bytes).pass(packet);
                 let entry =
                     shared.log.add(|| Row::of(arrival.at, direction, unmapped(client), len, &relayed));
                 let forward = Forward { direction, key, client, relayed, destination, pktinfo, entry };

@@ -377,3 +377,25 @@ fn what_changes_no_byte_is_no_damage() {
         }
     }
 }
+
+#[test]
+fn only_what_fits_meets_the_effects_and_counts() {
+    let (up, down) = ("loss=every:2; first=1; match=0=0x41", "loss=list:2; delay=9ns; match=0=0x41,length=2");
+    let (up, down) = (up.parse().unwrap(), down.parse().unwrap());
+    let mut link = Link::new(LinkPlan { up, down, ..plan("0", "0", 1) });
+    let mut send = |payload: &[u8], reply: &[u8]| {
+        let mut client = link.client(client(1));
+        let request = Packet { at: 0, len: payload.len() };
+        let fits = |wanted: Option<&Match>| wanted.is_none_or(|wanted| wanted.fits(reply));
+        let fate = client
+            .with_bytes(Direction::Up, payload)
+            .round_trip_by(request, |_, _, wanted| (reply.len(), fits(wanted)));
+        (fate.number, fate.deliveries.first().map(|first| first.at))
+    };
+    // Of the requests the first with an A is spared and the second lost; of the replies of two bytes the second is.
+    let pairs: [(&[u8], &[u8]); 7] =
+        [(b"B", b"A"), (b"A", b"AB"), (b"A", b"AB"), (b"B", b"B"), (b"", b"AC"), (b"A", b"AB"), (b"A", b"")];
+    let fates = pairs.map(|(request, reply)| send(request, reply));
+    let expected = [(1, Some(0)), (2, Some(9)), (3, None), (4, Some(0)), (5, None), (6, Some(9)), (7, None)];
+    assert_eq!(fates, expected);
+}

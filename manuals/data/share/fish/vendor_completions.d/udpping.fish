@@ -51,7 +51,7 @@ function _shtab_udpping_using
 end
 
 set -g _shtab_udpping_commands demo server relay reflector ping heartbeat monitor doctor lab help
-set -g _shtab_udpping_opts_with_value --admit --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --log --loss --max-clients --misses --mtu --on --per-prefix --port --port-tries --profile --protocol --queue --rate --reorder --reply --schedule --scope --seed --size --spin --state --targets --timeout --timestamps --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
+set -g _shtab_udpping_opts_with_value --admit --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --log --loss --match --max-clients --misses --mtu --on --per-prefix --port --port-tries --profile --protocol --queue --rate --reorder --reply --schedule --scope --seed --size --spin --state --targets --timeout --timestamps --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
 
 complete -c udpping -e
 complete -c udpping -f
@@ -102,6 +102,7 @@ complete -c udpping -n '_shtab_udpping_using relay' -l rate -x -d 'how fast they
 complete -c udpping -n '_shtab_udpping_using relay' -l queue -x -d 'what may wait for the rate: 64KiB, or a number of packets'
 complete -c udpping -n '_shtab_udpping_using relay' -l schedule -x -d 'when nothing passes: 10s-12s,every=60s'
 complete -c udpping -n '_shtab_udpping_using relay' -l first -x -d 'how many at the beginning of each client are left alone'
+complete -c udpping -n '_shtab_udpping_using relay' -l match -x -d 'which datagrams all that is for, by their bytes: 0=0x5069 or length=100-200'
 complete -c udpping -n '_shtab_udpping_using relay' -l up -x -d 'what happens towards the target (default: nothing); several are one link'
 complete -c udpping -n '_shtab_udpping_using relay' -l down -x -d 'what happens towards clients, likewise'
 complete -c udpping -n '_shtab_udpping_using relay' -l link -x -d 'both ways: a known kind of path, or a TOML file with [up] and [down]'
