@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -67,6 +68,27 @@ def test_its_records_have_the_counters_of_each_direction_also_when_asked(start: 
         assert record["up"]["received"] == 3  # type: ignore[index]
         assert record["up"]["dropped"] == 1  # type: ignore[index]
         assert record["down"]["sent"] == 2  # type: ignore[index]
+
+
+def test_asked_and_achieved_are_said_at_the_end(start: Start) -> None:
+    with udpping.Server(port=0) as server:
+        to = f"127.0.0.1:{server.address[1]}"
+        process = relay(start, "--to", to, "--up", "loss=20%", "--down", "mtu=1000; loss=1%", "--seed", 1)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(7)]
+        place = lines[5].split()[3].removesuffix(",")
+        run = udpping.ping(place, count=200, interval=0.001, timeout=0.3, linger=0)
+        process.send_signal(signal.SIGUSR1)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    assert run.summary.sent == 200
+    said = r"^up loss: 20.000% asked, (\d+) of 200 \(([\d.]+)%, 95 %: ([\d.]+)% to ([\d.]+)%\)$"
+    found = re.findall(said, rest, re.MULTILINE)
+    assert found, rest
+    for lost, share, low, high in found:
+        assert float(share) == int(lost) / 2
+        assert 10 < float(low) < float(share) < float(high) < 30
+    assert "down loss" not in rest
 
 
 def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start) -> None:

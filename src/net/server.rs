@@ -323,6 +323,9 @@ impl<D: Decide> Work<'_, D> {
                     ready.swap_remove(at);
                 }
             }
+            // Together what several sockets received, as one call sends many.
+            let state = self.state;
+            self.send(&mut lock(state));
             self.release();
         }
         // What is still coming up has its row and its event, too.
@@ -424,7 +427,6 @@ impl<D: Decide> Work<'_, D> {
             }
         }
         self.report(&mut state.decider);
-        self.send(state);
     }
 
     /// Reports the datagrams that found no room, and those that are not sent.

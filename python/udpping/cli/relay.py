@@ -12,7 +12,7 @@ from udpping._args.targets import is_loopback, parse_target, target_text
 from udpping._console import hosts, streams
 from udpping._console.options import Parser, any_whole
 from udpping._results.rows import RelayRow
-from udpping._services.relay import Relay
+from udpping._services.relay import Relay, WayCounters
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._output import Report, command_parser
@@ -237,6 +237,27 @@ def print_counters(relay: Relay, report: Report) -> None:
     counters = relay.counters
     report.record("counters", **counters.as_dict())
     report.say(repr(counters))
+    for way, counts in (("up", counters.up), ("down", counters.down)):
+        if told := achieved(way, getattr(relay, way), counts):
+            report.say(told)
+
+
+def achieved(way: str, link: Link, counts: WayCounters) -> str:
+    """Say which loss was asked for in a direction, and which it was, with the 95 % interval of the long run.
+
+    Where the link drops for other reasons too, the counters do not tell them apart, and it says nothing.
+    """
+    said = link.as_dict()
+    if not counts.received or "loss" not in said or said.keys() & {"mtu", "schedule", "first"}:
+        return ""
+    asked, came, lost = _core.link_means(str(link))[0], counts.received, counts.dropped
+    try:
+        low, high = _core.loss_interval(said["loss"], came, lost, 0.95)
+    except ConfigError:
+        # No chance, or none that this model knows: as if each were lost by itself.
+        low, high = _core.wilson(lost, came) or (0.0, 1.0)
+    begin = f"{way} loss: " + ("" if asked is None else f"{asked:.3%} asked, ")
+    return f"{begin}{lost:,} of {came:,} ({lost / came:.3%}, 95 %: {low:.3%} to {high:.3%})"
 
 
 def parser() -> Parser:

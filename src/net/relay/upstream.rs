@@ -18,7 +18,7 @@ use crate::logic::relay::{MOST_CLIENTS, SessionKey};
 /// What the sockets report of a datagram: it is sent on with the same.
 pub(super) const REPORTS: Reports = Reports { ttl: true, tos: true, timestamp: false };
 /// Replies received at a time for one client: there are mostly few.
-const SLOTS: usize = 8;
+const SLOTS: usize = 2;
 /// Files that the rest of the program may open.
 const SPARE_FILES: u64 = 64;
 
@@ -201,8 +201,8 @@ impl Sockets for Upstream {
     }
 
     /// The poller reports again a socket that has more.
-    fn may_have_more(&self, port: Port, full: bool) -> bool {
-        full || port == Port::Listener
+    fn may_have_more(&self, _: Port, full: bool) -> bool {
+        full
     }
 }
 
