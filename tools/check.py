@@ -237,7 +237,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             ["chromium", "chromedriver"],
         ),
         Check(
-            "programs written elsewhere, through a relay",
+            "programs written elsewhere, through a relay and as STAMP",
             [f"{BIN}/python -m pytest -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
             ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "unbound"],
         ),
