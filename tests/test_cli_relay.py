@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import udpping
 from common import call
+from udpping.cli.relay import achieved
 
 if TYPE_CHECKING:
     import subprocess
@@ -89,6 +90,17 @@ def test_asked_and_achieved_are_said_at_the_end(start: Start) -> None:
         assert float(share) == int(lost) / 2
         assert 10 < float(low) < float(share) < float(high) < 30
     assert "down loss" not in rest
+
+
+def test_nothing_is_said_to_be_achieved_that_the_counters_do_not_tell() -> None:
+    counts = udpping.WayCounters({"received": 1_000, "dropped": 48})
+    told = "up loss: 5.000% asked, 48 of 1,000 (4.800%, 95 %: 3.639% to 6.307%)"
+    assert achieved("up", udpping.Link("loss=5%; delay=1ms"), counts) == told
+    assert achieved("up", udpping.Link("loss=every:20"), counts).startswith("up loss: 5.000% asked, 48 of")
+    for more in ("mtu=500", "schedule=1s-2s", "first=3"):
+        assert not achieved("up", udpping.Link(f"loss=5%; {more}"), counts)
+    assert not achieved("up", udpping.Link("delay=1ms"), counts)
+    assert not achieved("up", udpping.Link("loss=5%"), udpping.WayCounters({"received": 0, "dropped": 0}))
 
 
 def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start) -> None:

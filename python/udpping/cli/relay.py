@@ -248,7 +248,7 @@ def achieved(way: str, link: Link, counts: WayCounters) -> str:
     Where the link drops for other reasons too, the counters do not tell them apart, and it says nothing.
     """
     said = link.as_dict()
-    if not counts.received or "loss" not in said or said.keys() & {"mtu", "schedule", "first"}:
+    if not counts.received or "loss" not in said or said.keys() & {"mtu", "schedule", "first", "match"}:
         return ""
     asked, came, lost = _core.link_means(str(link))[0], counts.received, counts.dropped
     try:
