@@ -101,6 +101,8 @@ TARGETS = "x86_64-pc-windows-gnu aarch64-apple-darwin"
 ALL_TARGETS = f"{TARGETS} x86_64-apple-darwin x86_64-unknown-freebsd"
 OTHERS = ["cargo of Debian", "source of Rust's standard library"]
 
+SAME_BYTES = "logic::text logic::random logic::codec logic::special"
+
 BARE = "--manifest-path benches/bare/Cargo.toml"
 BARE_TARGET = "--target-dir target/bare"
 
@@ -195,6 +197,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             "the core compiles for Windows and macOS",
             [f"{BIN}/python tools/targets.py check {ALL_TARGETS if full else TARGETS}"],
             OTHERS,
+        ),
+        Check(
+            "seeds, numbers and datagrams are the same bytes on Windows, as Wine has it",
+            [f"{BIN}/python tools/targets.py wine --lib -- {'' if full else SAME_BYTES}"],
+            [*OTHERS, "gcc for Windows", "wine"],
         ),
         Check("cargo doc", ["cargo doc --no-deps --features python --document-private-items"]),
     ]

@@ -64,6 +64,22 @@ PROGRAMS = {
         "what is built for other systems",
         ("rust-web-src", "rust-src", "rust-src", "rust-src", "rustup component add rust-src"),
     ),
+    "gcc for Windows": Program(
+        ("x86_64-w64-mingw32-gcc",),
+        "what is built for Windows",
+        (
+            "gcc-mingw-w64-x86-64",
+            "mingw64-gcc",
+            "mingw-w64-gcc",
+            "mingw-w64-gcc",
+            "brew install mingw-w64",
+        ),
+    ),
+    "wine": Program(
+        ("wine",),
+        "tests of the core on Windows",
+        ("wine wine64", "wine", "wine", "wine", "brew install wine"),
+    ),
     "irtt": Program(
         ("irtt",), "the bench and tests/programs", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")
     ),
