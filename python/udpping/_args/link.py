@@ -218,17 +218,18 @@ def link_text(name: str, value: object) -> str:
 
 def _match(value: object) -> str:
     """Write what datagrams must have."""
+    told = value
     if isinstance(value, list):
         return ",".join(_match(each) for each in cast("list[object]", value))
     if isinstance(value, str):
         return value
-    parts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
+    parts = list(cast("tuple[object, ...]", value) if isinstance(value, tuple) else ())
     found = [each for each in parts[1:] if isinstance(each, bytes)]
     if len(found) not in {1, 2} or len(parts) != len(found) + 1:
         expected = (
             "an offset and bytes, (0, b'Ping'), with a mask (2, mask, value), or a text such as '0=0x50'"
         )
-        raise checks.refuse("match", value, expected)
+        raise checks.refuse("match", told, expected)
     mask = "" if len(found) == 1 else f"&0x{found[0].hex()}"
     return f"{checks.whole('match offset', parts[0])}{mask}=0x{found[-1].hex()}"
 
