@@ -134,7 +134,9 @@ def served(server: Server) -> None:
     for number, (client, message, verdict) in enumerate(MESSAGES, 1):
         reason = None if verdict == "answer" else "loss"
         seq = next((int(word) for word in message.split() if word.isdigit()), None)
-        event = Event(0, 1_700_000_000 * 10**9, client, 0, number, seq, verdict, reason, 0, message)
+        way, size = None if reason is None else "up", len(message)
+        what = (0, 1_700_000_000 * 10**9, client, 0, number, seq, verdict, reason, 0)
+        event = Event(*what, way, size, size, 0, 1, None, message)
         if server.follows:
             print_all(server.handled(event))
     if server.idle:

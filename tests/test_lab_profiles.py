@@ -314,7 +314,10 @@ def test_strangers_cannot_fill_the_memory_of_a_heartbeat_server(name: str) -> No
     assert isinstance(server, Server)
     for number in range(MOST_CLIENTS + 10):
         client = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}:5000"
-        server.handled(Event(0, 0, client, 0, 1, 1, "answer", None, 0, b"1 1700000000.25"))
+        message = b"1 1700000000.25"
+        size = len(message)
+        done = Event(0, 0, client, 0, 1, 1, "answer", None, 0, None, size, size, 0, 1, None, message)
+        server.handled(done)
     (known,) = [each for each in vars(server).values() if isinstance(each, dict)]
     assert len(known) == MOST_CLIENTS
 

@@ -121,7 +121,7 @@ def ping(seen: Seen, place: str, deaf: str) -> None:
 
 def server(seen: Seen, start: Start, folder: Path) -> None:
     log = folder / "log.csv"
-    process = start("-m", "udpping", "server", *LOCAL, "-v", "--log", log)
+    process = start("-m", "udpping", "server", *LOCAL, "-v", "--log", log, "--up", "corrupt=1%")
     port = seen.until(process, "server", "start")["port"]
     assert call("ping", f"{HERE}:{port}", "-c", 1).returncode == 0
     seen.until(process, "server", "datagram")

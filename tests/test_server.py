@@ -22,6 +22,12 @@ LOG_COLUMNS = [
     "verdict",
     "reason",
     "delay_ns",
+    "direction",
+    "bytes",
+    "reply_bytes",
+    "copies",
+    "replies",
+    "damage",
 ]
 
 

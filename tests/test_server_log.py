@@ -164,7 +164,8 @@ def test_verbose_prints_a_line_for_each_datagram(start: Start) -> None:
         rf"{SHOWN}  {re.escape(address)}  datagram 1, seq 7, answered after 1.000 ms: PING 7 1.5", lines[0]
     )
     assert re.fullmatch(
-        rf"{SHOWN}  {re.escape(address)}  datagram 2, dropped \(loss\): no \\x1b\[2J number", lines[1]
+        rf"{SHOWN}  {re.escape(address)}  datagram 2, dropped on its way up \(loss\): no \\x1b\[2J number",
+        lines[1],
     )
 
 

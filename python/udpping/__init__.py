@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from udpping._live import live
     from udpping._results.compare import Compared, compare
     from udpping._results.detectors import Comparison, DetectorRow, compare_detectors
-    from udpping._results.rows import Event, LogRow, MonitorEvent, PeerRow, RelayEvent, RelayRow, Row
+    from udpping._results.rows import (
+        Achieved,
+        Event,
+        LogRow,
+        MonitorEvent,
+        PeerRow,
+        RelayEvent,
+        RelayRow,
+        Row,
+    )
     from udpping._results.run import Run, SimRun, Summary
     from udpping._services.heartbeat import Heartbeat
     from udpping._services.monitor import Events, Monitor, MonitorCounters, Peers
@@ -53,6 +62,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Achieved",
     "AddressError",
     "AmplificationWarning",
     "Compared",
@@ -136,7 +146,8 @@ if not TYPE_CHECKING:
         "load": "_files.load",
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),
         **dict.fromkeys(
-            ("Event", "LogRow", "MonitorEvent", "PeerRow", "RelayEvent", "RelayRow", "Row"), "_results.rows"
+            ("Achieved", "Event", "LogRow", "MonitorEvent", "PeerRow", "RelayEvent", "RelayRow", "Row"),
+            "_results.rows",
         ),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
         **dict.fromkeys(("Reflector", "ReflectorCounters"), "_services.reflector"),

@@ -9,9 +9,11 @@ from udpping._args.grammar import delay_text, detector_text, loss_text
 from udpping._args.keywords import suggests_keywords
 from udpping._args.link import link_text
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, checked
+from udpping._files.server_log import heard
 from udpping._results.run import SimRun, Summary
 from udpping._results.settings import measured
 from udpping._services.monitor import Events, Peers
+from udpping._services.server import Log
 from udpping._table.text import counted
 
 TYPE_CHECKING = False
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from udpping._args.durations import Duration
     from udpping._args.grammar import DelayLike, LossLike
     from udpping._args.link import LinkLike
+    from udpping._files.server_log import LogLike
     from udpping.detect import Detector
 
-__all__ = ["Watched", "heartbeat", "ping"]
+__all__ = ["Watched", "heartbeat", "ping", "replay"]
 
 
 def __dir__() -> list[str]:
@@ -102,6 +105,54 @@ def ping(
     )
 
 
+@suggests_keywords
+def replay(
+    log: "LogLike",
+    *,
+    loss: "LossLike" = 0,
+    delay: "DelayLike" = 0,
+    up: "LinkLike" = "",
+    down: "LinkLike" = "",
+    seed: int | None = None,
+    scope: str | None = None,
+) -> Log:
+    """Let a link decide again on the datagrams of a server's log, in virtual time.
+
+    With the link and the seed of that server each decision is the same, to the nanosecond, also where it
+    depends on times and lengths (rate, queue, jitter, schedule): the log has both. With another link it is
+    what that would have done to the same traffic. `log` is `Server.log`, its rows, events of
+    `Server.follow`, or the path of a file that `udpping server --log` wrote, of one server and from its first
+    datagram on; the others are those of `udpping.Server`. Where the system refused a reply (`send`), the row
+    says what the link had decided. Raises ConfigError for what cannot be used, and OSError for a file that
+    cannot be read.
+
+    >>> import udpping
+    >>> path = {"up": "loss=burst:20%,3", "down": "delay=uniform:1ms,5ms; rate=1Mbit/s; queue=2"}
+    >>> with udpping.Server(port=0, **path, seed=5, record=True) as server:
+    ...     run = udpping.ping(server, count=20, interval=0.001, timeout=0.1)
+    >>> again = udpping.sim.replay(server.log, **path, seed=server.seed)
+    >>> list(again) == list(server.log)
+    True
+    >>> other = udpping.sim.replay(server.log, up="loss=every:4")
+    >>> [row.number for row in other if row.direction == "up"]
+    [4, 8, 12, 16, 20]
+    """
+    columns = heard(log)
+    try:
+        table, _ = _core.sim_replay(
+            **columns,
+            loss=loss_text(loss),
+            delay=delay_text(delay),
+            up=link_text("up", up),
+            down=link_text("down", down),
+            seed=None if seed is None else checks.any_whole("seed", seed),
+            scope=None if scope is None else checks.text("scope", scope),
+        )
+    except OverflowError as error:
+        raise checks.refuse("log", str(error), "numbers as a server writes them") from None
+    return Log(table)
+
+
 class Watched:
     """What a monitor saw of simulated senders."""
 
@@ -135,6 +186,7 @@ def heartbeat(
     beats: bool = False,
     loss: "LossLike" = 0,
     delay: "DelayLike" = 0,
+    up: "LinkLike" = "",
     seed: int | None = None,
 ) -> Watched:
     """Let real senders and the real monitor run for a `duration` of virtual time, from 1 ms to a century.
@@ -144,8 +196,10 @@ def heartbeat(
     stands still), `"step:-3s@100"` (its wall clock is set), `"rebind@100"` (its address changes); several may
     follow each other. Senders are called `sender0`, `sender1`, ...; their clocks run `drift_ppm` parts per
     million fast. `interval` and `jitter` are those of `udpping.Heartbeat`, `detector`, `losses` and `beats`
-    those of `udpping.Monitor`, `loss`, `delay` and `seed` those of `udpping.Server`, for the one way. 46 days
-    of one sender a second take about ten seconds. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
+    those of `udpping.Monitor`, `loss`, `delay`, `up` and `seed` those of `udpping.Server`, for the one way:
+    `up` is all that happens to heartbeats, a `udpping.Link` or its text. The monitor sees copies, orders and
+    damage as it would on a path. 46 days of one sender a second take about ten seconds. Raises ConfigError,
+    and KeyboardInterrupt on Ctrl-C.
 
     >>> import udpping
     >>> seen = udpping.sim.heartbeat(["", "crash@30m"], loss="5%", delay="exponential:5ms", seed=1)
@@ -172,6 +226,7 @@ def heartbeat(
         beats=checks.flag("beats", beats),
         loss=loss_text(loss),
         delay=delay_text(delay),
+        up=link_text("up", up),
         seed=None if seed is None else checks.any_whole("seed", seed),
     )
     return Watched(Peers(peers), Events(events), missed, seed_in_force)

@@ -5,6 +5,7 @@
 
 mod arriving;
 mod log;
+mod replay;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use std::ops::RangeInclusive;
 
 pub use super::row_log::LogEntry;
 pub use arriving::{Arriving, Decided};
-pub use log::{Columns, Log, Outcome, Row};
+pub use log::{Columns, Damages, Log, Outcome, Row};
+pub use replay::{Heard, replay};
 pub use reply::Reply;
 
 use super::counters::counters;
@@ -77,6 +79,9 @@ counters! {
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     answered: u64 = Counter, "replies", "Replies that were sent.";
     dropped: u64 = Counter, "datagrams", "Datagrams dropped on purpose, by what the link does, and nothing else.";
+    dropped_up: u64 = Counter, "datagrams", "Those of them that were dropped on their way to the server.";
+    dropped_down: u64 = Counter, "datagrams", "Those of them whose replies were dropped.";
+    dropped_copies: u64 = Counter, "copies", "Copies made on purpose that were dropped on purpose, too.";
     delayed: u64 = Counter, "replies", "Replies that were held back on purpose.";
     copies: u64 = Counter, "replies", "Further replies to the same datagram, by duplication on purpose.";
     damaged: u64 = Counter, "datagrams", "Datagrams that were cut or changed on purpose, on their way or on that of the reply.";
@@ -146,10 +151,8 @@ impl Responder {
         if fate.way_down.is_some() {
             return;
         }
-        let is_full = fate.deliveries.reason() == Reason::Full;
-        self.counters.errors += u64::from(is_full);
-        self.counters.dropped += u64::from(fate.deliveries.is_empty() && !is_full);
-        self.counters.copies += (fate.deliveries.len() as u64).saturating_sub(1);
+        self.counters.errors += u64::from(fate.deliveries.reason() == Reason::Full);
+        self.counters.count(fate.dropped, fate.copies, fate.deliveries.count());
         let is_whole = fate.deliveries.is_empty() || fate.up.is_none() && fate.down.is_none();
         self.counters.damaged += u64::from(!is_whole);
         self.counters.delayed += fate.deliveries.iter().filter(|delivery| delivery.at > now).count() as u64;
@@ -157,9 +160,9 @@ impl Responder {
 
     /// Counts what is decided in the end.
     pub fn decided(&mut self, decided: &Decided) {
-        self.counters.dropped += u64::from(decided.replies == 0);
-        self.counters.copies += decided.replies.saturating_sub(1);
-        self.counters.damaged += u64::from(decided.replies > 0 && decided.is_damaged);
+        let Row { direction, copies, replies, .. } = decided.row;
+        self.counters.count(direction, copies, replies);
+        self.counters.damaged += u64::from(replies > 0 && decided.is_damaged);
         self.counters.delayed += decided.delayed;
     }
 
@@ -198,12 +201,25 @@ impl Responder {
     }
 }
 
+impl Counters {
+    fn count(&mut self, dropped: Option<Direction>, copies: u8, replies: u8) {
+        self.dropped += u64::from(dropped.is_some());
+        self.dropped_up += u64::from(dropped == Some(Direction::Up));
+        self.dropped_down += u64::from(dropped == Some(Direction::Down));
+        self.copies += u64::from(replies.saturating_sub(1));
+        self.dropped_copies += u64::from(copies - replies.saturating_sub(1));
+    }
+}
+
 impl Sum for Counters {
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         parts.fold(Self::default(), |sum, part| Self {
             received: sum.received + part.received,
             answered: sum.answered + part.answered,
             dropped: sum.dropped + part.dropped,
+            dropped_up: sum.dropped_up + part.dropped_up,
+            dropped_down: sum.dropped_down + part.dropped_down,
+            dropped_copies: sum.dropped_copies + part.dropped_copies,
             delayed: sum.delayed + part.delayed,
             copies: sum.copies + part.copies,
             damaged: sum.damaged + part.damaged,

@@ -58,7 +58,12 @@ impl<R> RowLog<R> {
         self.len
     }
 
-    /// Whether no row is kept.
+    /// Whether it keeps rows.
+    pub fn is_kept(&self) -> bool {
+        self.cap > 0
+    }
+
+    /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -19,7 +19,7 @@ use crate::logic::Invalid;
 use crate::logic::echo::{
     Arriving, Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row,
 };
-use crate::logic::link::{Link, LinkPlan, Scope};
+use crate::logic::link::{Link, LinkPlan, Scope, Share};
 use crate::logic::memory::{NoMemory, room_for_each};
 use responder::{LinkState, Replying};
 
@@ -54,6 +54,7 @@ pub struct Server {
     /// `None` once stopped, so that the port is free while the counters can still be read.
     sockets: Mutex<Option<Vec<Arc<Socket>>>>,
     kernel_drops: Mutex<Option<u64>>,
+    plan: LinkPlan,
     state: Arc<ServerState<Replying>>,
     worker: Worker<Event>,
 }
@@ -88,10 +89,11 @@ impl Server {
             socket.enable_gro();
         }
         let shared = LinkState {
-            link: Link::new(echo.link),
+            link: Link::new(echo.link.clone()),
             log: Log::new(record),
             reply: echo.reply.clone(),
             room: (0, 0),
+            is_followed: false,
         };
         let replying =
             |_| Replying { responder: Responder::new(echo.reply.clone()), arriving: Arriving::new() };
@@ -100,6 +102,7 @@ impl Server {
             bound,
             sockets: Mutex::new(Some(sockets)),
             kernel_drops: Mutex::new(None),
+            plan: echo.link,
             state: Arc::new(ServerState::new(backend, gso, shared, deciders, MOST_HELD, MOST_HELD_BYTES)),
             worker: Worker::new()?,
         })
@@ -155,6 +158,12 @@ impl Server {
             unlogged: log.unlogged(),
             ..counters.into_iter().sum()
         }
+    }
+
+    /// What was asked of each effect in each direction, up first, and what it did.
+    pub fn shares(&self) -> [Vec<Share>; 2] {
+        let [up, down] = self.state.shared().link.tallies();
+        [up.shares(&self.plan.up), down.shares(&self.plan.down)]
     }
 
     /// The log so far.

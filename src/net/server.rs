@@ -64,9 +64,9 @@ pub(super) trait Decide: Send {
         out: &mut Outgoing<'_, Key<Self>, Self::Tag>,
     );
 
-    /// Notes how many datagrams more may wait, and how many bytes, before it decides.
-    fn prepare(&self, shared: &mut Self::Shared, room: (usize, usize)) {
-        let _ = (shared, room);
+    /// Notes how many datagrams more may wait, and how many bytes, and whether there will be events, before it decides.
+    fn prepare(&self, shared: &mut Self::Shared, room: (usize, usize), is_followed: bool) {
+        let _ = (shared, room, is_followed);
     }
 
     /// When it has something to decide, whatever arrives.
@@ -372,11 +372,12 @@ impl<D: Decide> Work<'_, D> {
         let now = Moment { mono: self.server.clock.now(), wall: wall_ns() };
         // What came up before these is decided before them.
         self.settle(&mut shared, now.mono, state);
-        state.decider.prepare(&mut shared, state.delayed.room());
+        let is_followed = self.is_followed();
+        state.decider.prepare(&mut shared, state.delayed.room(), is_followed);
         let received = || batch.datagrams().map(move |datagram| (datagram, datagram.arrival(now)));
         self.decisions.clear();
         D::decide(&mut shared, from, received(), &mut self.decisions);
-        if self.is_followed() {
+        if is_followed {
             let each = received().zip(&self.decisions).filter(|(_, decision)| D::is_final(decision));
             self.shared.events.extend(
                 each.filter_map(|((datagram, arrival), decision)| D::event(&datagram, &arrival, decision)),

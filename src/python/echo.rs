@@ -10,7 +10,8 @@ use super::service;
 use super::table::Table;
 use crate::logic::SECOND;
 use crate::logic::echo::{EchoPlan, Reply};
-use crate::logic::link::{LinkPlan, Scope};
+use crate::logic::link::{LinkPlan, Scope, Share};
+use crate::logic::random::Direction;
 use crate::net::echo::{Event, Server, Settings};
 use crate::net::socket::Backend;
 
@@ -142,17 +143,33 @@ impl EchoServer {
         counts(py, py.detach(|| self.server.counters()).named())
     }
 
+    /// What was asked of each effect and what it did: direction, effect, asked, hits, of, share, low, high.
+    #[pyo3(signature = () -> "list[tuple[str, str, float | None, int, int, float | None, float | None, float | None]]")]
+    fn shares(&self, py: Python<'_>) -> Vec<Achieved> {
+        let row = |(direction, share): (Direction, Share)| {
+            let Share { effect, asked, hits, of, share, interval: (low, high) } = share;
+            let (low, high) = (share.map(|_| low), share.map(|_| high));
+            (direction.name(), effect, asked, hits, of, share, low, high)
+        };
+        let both = [Direction::Up, Direction::Down].into_iter().zip(py.detach(|| self.server.shares()));
+        both.flat_map(|(direction, shares)| shares.into_iter().map(move |share| row((direction, share))))
+            .collect()
+    }
+
     /// The log of datagrams, if recording.
     fn log(&self, py: Python<'_>) -> PyResult<Table> {
         py.detach(|| Table::of_log(&self.server.log()?))
     }
 }
 
+/// A row of what was asked and done.
+type Achieved = (&'static str, &'static str, Option<f64>, u64, u64, Option<f64>, Option<f64>, Option<f64>);
+
 /// The tuple of an event, in the order of the log's columns.
 fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
     let row = &event.row;
     let reason = Some(row.reason.name()).filter(|reason| !reason.is_empty());
-    (
+    let what = (
         row.recv_ns,
         row.wall_ns,
         row.source.to_string(),
@@ -162,9 +179,17 @@ fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, P
         row.verdict.name(),
         reason,
         row.delay_ns,
+    );
+    let how = (
+        row.direction.map(Direction::name),
+        row.bytes,
+        row.reply_bytes,
+        row.copies,
+        row.replies,
+        row.damage.name(),
         PyBytes::new(py, &event.message),
-    )
-        .into_pyobject(py)
+    );
+    what.into_pyobject(py)?.as_sequence().concat(how.into_pyobject(py)?.as_sequence())?.to_tuple()
 }
 
 /// Builds the plan of a server from the texts of the Python API.

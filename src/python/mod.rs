@@ -90,7 +90,7 @@ mod _core {
     #[pymodule_export]
     use super::samples::Samples;
     #[pymodule_export]
-    use super::sim::sim_ping;
+    use super::sim::{sim_ping, sim_replay};
     #[pymodule_export]
     use super::stats::{
         Digest, stats_clock, stats_duplication, stats_ipdv, stats_jitter, stats_loss, stats_loss_periods,

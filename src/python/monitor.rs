@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
-use super::args::{link_plan, number, pair, parse, seed_to_python};
+use super::args::{link_plan, number, pair, parse, seed_of, seed_to_python};
 use super::facts::{Facts, counts};
 use super::lookup::listening;
 use super::service;
 use super::table::Table;
 use crate::logic::codec::heartbeat::{INTERVALS, Keys};
 use crate::logic::heartbeat::{HeartbeatPlan, Options};
+use crate::logic::link::{Impairments, LinkPlan};
 use crate::logic::memory::room_for_each;
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, Kind, MonitorPlan, State};
@@ -229,7 +230,7 @@ const ROW: usize = 512;
 /// Watches simulated senders, one for each text of faults; returns the clients, the events, the number of discarded
 /// events, and the seed in force.
 #[pyfunction]
-#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, beats, loss, delay, seed) -> "tuple[Table, Table, int, int]")]
+#[pyo3(signature = (faults, *, duration, interval, jitter, drift_ppm, detector, losses, beats, loss, delay, up, seed) -> "tuple[Table, Table, int, int]")]
 pub(super) fn sim_heartbeat<'py>(
     py: Python<'py>,
     faults: Vec<String>,
@@ -242,10 +243,12 @@ pub(super) fn sim_heartbeat<'py>(
     beats: bool,
     loss: &str,
     delay: &str,
+    up: &str,
     seed: Option<&Bound<'py, PyInt>>,
 ) -> PyResult<(Table, Table, u64, Bound<'py, PyInt>)> {
     let senders = faults.len();
-    let link = link_plan(loss, delay, seed)?;
+    let down = Impairments::default();
+    let link = LinkPlan::between(parse(up)?, down, parse(loss)?, parse(delay)?, seed_of(seed)?)?;
     let seed = seed_to_python(py, &link.seed.to_string())?;
     let sender =
         HeartbeatPlan::new(Options { interval, jitter, session: link.seed.key(), ..Options::default() })?;

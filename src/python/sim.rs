@@ -9,7 +9,9 @@ use super::args::seed_to_python;
 use super::echo::echo_plan;
 use super::ping::plan;
 use super::table::{Table, summary_to_python};
-use crate::logic::echo::{Echo, PORT};
+use crate::logic::Invalid;
+use crate::logic::echo::{Echo, Heard, PORT, Row, replay};
+use crate::logic::memory::room_for_each;
 use crate::logic::ping::Pinger;
 use crate::sim::{self, EPOCH};
 
@@ -23,6 +25,52 @@ const MESSAGE: u64 = 1_024;
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), PORT);
 
 type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
+
+/// Decides again on the datagrams of a log, given by columns; returns the log and the seed in force.
+#[pyfunction]
+#[pyo3(signature = (recv_ns, recv_wall_ns, client, client_index, number, seq, bytes, reply_bytes, refused, *, loss, delay, up, down, seed, scope) -> "tuple[Table, int]")]
+pub(super) fn sim_replay<'py>(
+    py: Python<'py>,
+    recv_ns: Vec<i64>,
+    recv_wall_ns: Vec<i64>,
+    client: Vec<String>,
+    client_index: Vec<u32>,
+    number: Vec<u64>,
+    seq: Vec<Option<u64>>,
+    bytes: Vec<u16>,
+    reply_bytes: Vec<Option<u16>>,
+    refused: Vec<bool>,
+    loss: &str,
+    delay: &str,
+    up: &str,
+    down: &str,
+    seed: Option<&Bound<'py, PyInt>>,
+    scope: Option<&str>,
+) -> PyResult<(Table, Bound<'py, PyInt>)> {
+    let link = echo_plan([loss, delay, up, down], "same", seed, scope)?.link;
+    let seed = seed_to_python(py, &link.seed.to_string())?;
+    let decide = || {
+        let heard = |at: usize| {
+            let address = client[at].parse::<SocketAddr>();
+            Ok(Heard {
+                recv_ns: recv_ns[at],
+                wall_ns: recv_wall_ns[at],
+                client: client_index[at],
+                number: number[at],
+                source: address
+                    .map_err(|_| Invalid::quoted("client", &client[at], "an address and a port"))?,
+                seq: seq[at],
+                bytes: bytes[at],
+                reply_bytes: reply_bytes[at],
+                is_refused: refused[at],
+            })
+        };
+        room_for_each(recv_ns.len(), 4 * size_of::<Row>())?;
+        let log = (0..recv_ns.len()).map(heard).collect::<Result<Vec<_>, Invalid>>()?;
+        Ok::<_, PyErr>(replay(link, &log)?.columns())
+    };
+    Ok((Table::of_log(&py.detach(decide)?)?, seed))
+}
 
 /// Pings a simulated server; returns the rows, the summary and the seed in force.
 #[pyfunction]

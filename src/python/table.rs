@@ -36,6 +36,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyList, PyTuple};
 use super::facts::facts;
 use crate::logic::echo::Columns;
 use crate::logic::memory::{NoMemory, room_for, room_for_each};
+use crate::logic::random::Direction;
 use crate::logic::record::NONE;
 use pieces::Pieces;
 
@@ -330,6 +331,7 @@ impl Table {
     }
 
     pub(super) fn of_log(log: &Columns) -> PyResult<Self> {
+        let reply_bytes = log.reply_bytes.iter().map(|bytes| bytes.map(u32::from));
         let columns = vec![
             ("recv_ns", times(log.recv_ns.iter().copied())),
             ("recv_wall_ns", times(log.wall_ns.iter().copied())),
@@ -345,8 +347,14 @@ impl Table {
                 ),
             ),
             ("delay_ns", times(log.delay_ns.iter().copied())),
+            ("direction", words(log.direction.iter().map(|direction| direction.map(Direction::name)))),
+            ("bytes", numbers::<UInt32Type>(log.bytes.iter().copied().map(u32::from))),
+            ("reply_bytes", Arc::new(reply_bytes.collect::<PrimitiveArray<UInt32Type>>())),
+            ("copies", numbers::<UInt32Type>(log.copies.iter().copied().map(u32::from))),
+            ("replies", numbers::<UInt32Type>(log.replies.iter().copied().map(u32::from))),
+            ("damage", words(log.damage.iter().map(|damage| damage.name()))),
         ];
-        Self::new(columns, &["seq", "reason"])
+        Self::new(columns, &["seq", "reason", "direction", "reply_bytes", "damage"])
     }
 
     /// A table in one piece. Whether a column is nullable does not depend on its values, so that tables have equal

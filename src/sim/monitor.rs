@@ -261,6 +261,7 @@ impl Run {
                 for delivery in &*fate.deliveries {
                     let mut copy = self.spare.pop().unwrap_or_default();
                     copy.clone_from(&bytes);
+                    fate.up.apply(&mut copy, 0);
                     self.queue.push(delivery.at, Due::Arrival(*address, copy));
                 }
                 self.spare.push(bytes);

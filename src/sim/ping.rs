@@ -49,7 +49,7 @@ impl Peer for EchoPeer {
         let moment = Moment { mono: now, wall: EPOCH + now };
         let fate = self.echo.decide(CLIENT, moment, datagram, &mut self.reply);
         if fate.way_down.is_some() {
-            let row = Row::of(now, moment.wall, CLIENT, datagram, &fate);
+            let row = Row::of(now, moment.wall, CLIENT, datagram, &fate, None);
             let reply = || (self.reply.len(), self.reply.clone());
             return self.arriving.hold(CLIENT, &fate, row, None, None, reply);
         }

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use udpping::logic::echo::{EchoPlan, Outcome};
-use udpping::logic::link::LinkPlan;
-use udpping::logic::random::Seed;
+use udpping::logic::echo::{EchoPlan, Heard, Outcome, replay};
+use udpping::logic::link::{LinkPlan, Reason, Scope};
+use udpping::logic::random::{Direction, Seed};
 use udpping::net::echo::{Server, Settings};
 use udpping::net::socket::Backend;
 
@@ -281,5 +281,78 @@ fn what_a_link_does_to_bytes_and_copies_is_on_the_wire_of_both_backends() {
         assert_eq!(one.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2, "{backend:?}");
         let counters = server.counters();
         assert_eq!((counters.received, counters.copies, counters.damaged), (2, 1, 1));
+    }
+}
+
+/// A direction of a link: some of these together.
+fn any_way() -> impl Strategy<Value = String> {
+    let effects = vec![
+        "loss=burst:20%,3",
+        "delay=uniform:0ms,9ms",
+        "jitter=2ms",
+        "reorder=20%,5ms",
+        "duplicate=30%,1",
+        "corrupt=20%,3",
+        "truncate=20%,30",
+        "mtu=120",
+        "rate=200kbit/s; queue=4",
+        "schedule=3ms-6ms,every=10ms",
+        "first=3",
+    ];
+    prop::sample::subsequence(effects, 0..7).prop_map(|effects| effects.join("; "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_log_replayed_has_the_same_decisions(up in any_way(), down in any_way(), seed: u64, reply in
+        prop::sample::select(vec!["upper", "{seq} {lost} {upper}{pad:90}"]), shared: bool) {
+        let mut settings = Settings { record: 10_000, ..settings("127.0.0.1", "0", "0") };
+        settings.echo.link.up = up.parse().expect("a link");
+        settings.echo.link.down = down.parse().expect("a link");
+        settings.echo.link.seed = seed.into();
+        settings.echo.link.scope = shared.then_some(Scope::Shared);
+        settings.echo.reply = reply.parse().expect("a reply");
+        let link = settings.echo.link.clone();
+        let server = serve(settings);
+        let clients = [(); 3].map(|()| client(Ipv4Addr::LOCALHOST.into()));
+        for number in 0..90_usize {
+            let request = format!("Ping {number} {}", "x".repeat(number * 37 % 100));
+            clients[number % 3].send_to(request.as_bytes(), server.address()).expect("sent");
+            if number % 10 == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let begin = Instant::now();
+        while server.counters().received < 90 && begin.elapsed() < LONG {
+            std::thread::yield_now();
+        }
+        server.stop();
+        let log = server.log().expect("memory");
+        let mut heard: Vec<_> = (0..log.recv_ns.len())
+            .map(|at| Heard {
+                recv_ns: log.recv_ns[at],
+                wall_ns: log.wall_ns[at],
+                client: log.client[at],
+                number: log.number[at],
+                source: log.source[at],
+                seq: log.seq[at],
+                bytes: log.bytes[at],
+                reply_bytes: log.reply_bytes[at],
+                is_refused: log.reason[at] == Reason::Full,
+            })
+            .collect();
+        let counters = server.counters();
+        prop_assert_eq!((counters.received, counters.errors), (90, 0));
+        let dropped = |way| log.direction.iter().filter(|direction| **direction == Some(way)).count() as u64;
+        prop_assert_eq!(counters.dropped_up, dropped(Direction::Up));
+        prop_assert_eq!(counters.dropped_down, dropped(Direction::Down));
+        let sum = |values: &[u8]| values.iter().map(|value| u64::from(*value)).sum::<u64>();
+        prop_assert_eq!(counters.copies + counters.dropped_copies, sum(&log.copies));
+        prop_assert_eq!(counters.answered + counters.waiting, sum(&log.replies));
+        prop_assert_eq!(replay(link.clone(), &heard).expect("all").columns(), log);
+        heard.remove(40);
+        let refused = replay(link, &heard).expect_err("one is missing").to_string();
+        prop_assert!(refused.contains("is missing"), "{}", refused);
     }
 }

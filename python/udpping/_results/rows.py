@@ -87,6 +87,40 @@ class LogRow(NamedTuple):
     datagram came with the server's own address)."""
     delay_ns: int | None
     """How long its first reply was held back on purpose."""
+    direction: str | None
+    """The way on which it was dropped: `up`, itself, or `down`, its replies."""
+    bytes: int
+    """Its length."""
+    reply_bytes: int | None
+    """The length of its reply, before what happens to that on its way; `None` if it did not come up."""
+    copies: int
+    """How many copies were made of it, and of its replies, on purpose."""
+    replies: int
+    """How many replies it has. Of the rest, up to 1 + `copies`, each was dropped on its way."""
+    damage: str | None
+    """What was done to its bytes and to those of its reply: `up:cut`, `up:flipped`, `down:cut` and
+    `down:flipped`, with spaces between them."""
+
+
+class Achieved(NamedTuple):
+    """What was asked of an effect of a link, and what it did."""
+
+    direction: str
+    """The way: `up` to the server, or `down` from it."""
+    effect: str
+    """Its key: `loss`, `reorder`, `duplicate`, `corrupt`, `truncate`, `mtu`, `queue` or `schedule`."""
+    asked: float | None
+    """The share of datagrams that it was to hit; `None` where that is not a share, or has no long run."""
+    hits: int
+    """How many it hit."""
+    of: int
+    """Of how many that came to it, without those that `first` spares, or that are too short to be cut."""
+    share: float | None
+    """The two, divided; `None` of none."""
+    low: float | None
+    """The lower end of the 95 % interval: as often as that, in the long run, at least."""
+    high: float | None
+    """Its upper end. Where losses come in runs, it is wider: they count as fewer independent ones."""
 
 
 class Event(NamedTuple):
@@ -101,6 +135,12 @@ class Event(NamedTuple):
     verdict: str
     reason: str | None
     delay_ns: int | None
+    direction: str | None
+    bytes: int
+    reply_bytes: int | None
+    copies: int
+    replies: int
+    damage: str | None
     message: Payload
     """The datagram, its first 1,024 bytes."""
 

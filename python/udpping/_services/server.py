@@ -7,7 +7,7 @@ from udpping._args.limits import DEFAULT_PORT
 from udpping._args.link import link_text
 from udpping._args.public import PublicNames
 from udpping._args.targets import is_loopback
-from udpping._results.rows import Event, LogRow
+from udpping._results.rows import Achieved, Event, LogRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
 from udpping._table.text import counted
@@ -47,6 +47,12 @@ class Counters(PublicNames):
     """Replies that were sent."""
     dropped: int
     """Datagrams dropped on purpose, by what the link does, and nothing else."""
+    dropped_up: int
+    """Those of them that were dropped on their way to the server."""
+    dropped_down: int
+    """Those of them whose replies were dropped."""
+    dropped_copies: int
+    """Copies made on purpose that were dropped on purpose, too."""
     delayed: int
     """Replies that were held back on purpose."""
     copies: int
@@ -309,6 +315,19 @@ class Server(Listener["_core.EchoServer"]):
     def counters(self) -> Counters:
         """What it has done so far; ask at any time, also when it has stopped."""
         return Counters(self._core.counters())
+
+    def report(self) -> list[Achieved]:
+        """Give what was asked of each effect of the two ways, and what it did so far, with a 95 % interval.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0, up="loss=burst:20%,3", down="corrupt=1%", seed=1) as server:
+        ...     run = udpping.ping(server, count=1000, interval=0.0005, timeout=0.1)
+        >>> for done in server.report():
+        ...     print(done.direction, done.effect, done.asked, done.low < done.asked < done.high)
+        up loss 0.2 True
+        down corrupt 0.01 True
+        """
+        return [Achieved._make(values) for values in self._core.shares()]
 
     @property
     def log(self) -> Log:

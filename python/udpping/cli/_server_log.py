@@ -47,11 +47,13 @@ def outcome(event: "AnyEvent") -> str:
         number = f"datagram {event.number}" + ("" if event.seq is None else f", seq {event.seq}")
         done = "answered"
     if event.verdict == "drop":
-        return f"{number}, dropped ({event.reason})"
+        return f"{number}, dropped on its way {event.direction} ({event.reason})"
     if event.verdict == "error":
         return f"{number}, not {done} ({event.reason})"
     delay = "" if not event.delay_ns else f" after {event.delay_ns / 1e6:.3f} ms"
-    return f"{number}, {done}{delay}"
+    more = "" if isinstance(event, RelayEvent) or event.replies == 1 else f", {event.replies} replies"
+    damage = "" if isinstance(event, RelayEvent) or event.damage is None else f", {event.damage}"
+    return f"{number}, {done}{delay}{more}{damage}"
 
 
 class File:

@@ -106,6 +106,8 @@ def main(words: list[str]) -> int:
     server.wait()
     report.say()
     print_counters(server, report)
+    if options.up or options.down or options.link is not None:
+        print_achieved(server, report)
     return 0
 
 
@@ -147,6 +149,19 @@ def print_counters(server: Server, report: Report) -> None:
     counters = server.counters
     report.record("counters", **counters.as_dict())
     report.say(repr(counters))
+
+
+def print_achieved(server: Server, report: Report) -> None:
+    """Print what was asked of the link, and what it did."""
+    for done in server.report():
+        report.record("achieved", **done._asdict())
+        asked = "" if done.asked is None else f"{done.asked:.3%} asked, "
+        share = "none came to it"
+        if done.share is not None:
+            share = (
+                f"{done.hits:,} of {done.of:,} ({done.share:.3%}, 95 %: {done.low:.3%} to {done.high:.3%})"
+            )
+        report.say(f"{done.direction} {done.effect}: {asked}{share}")
 
 
 def bind(options: "Namespace") -> Server:

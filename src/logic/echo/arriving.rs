@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use super::LogEntry;
 use super::log::{Outcome, Row};
 use crate::logic::Nanos;
-use crate::logic::link::{DelayQueue, Deliveries, Fate, Link, Packet, WayDown};
+use crate::logic::link::{DelayQueue, Deliveries, Fate, Link, Packet, Reason, WayDown};
+use crate::logic::random::Direction;
 
 /// The requests, with what the driver needs to send the reply to a copy of one.
 #[derive(Debug)]
@@ -46,8 +47,6 @@ pub struct Decided {
     pub entry: Option<LogEntry>,
     /// The beginning of it, if somebody asked for it.
     pub message: Option<Box<[u8]>>,
-    /// How many replies it gets.
-    pub replies: u64,
     /// How many of them are held back.
     pub delayed: u64,
     /// Whether it or its reply was damaged.
@@ -79,9 +78,10 @@ impl<T> Arriving<T> {
             // Without bounds: whoever holds it has looked for room.
             left += u8::from(self.copies.try_push(delivery.at, len, copy).is_ok());
         }
-        let row = Row { verdict: Outcome::Drop, delay_ns: 0, ..row };
+        let row =
+            Row { verdict: Outcome::Drop, direction: Some(Direction::Down), delay_ns: 0, replies: 0, ..row };
         let is_damaged = !(fate.up.is_none() && fate.down.is_none());
-        let decided = Decided { row, entry, message, replies: 0, delayed: 0, is_damaged };
+        let decided = Decided { row, entry, message, delayed: 0, is_damaged };
         self.requests.insert(request, Request { source, way, left, decided });
     }
 
@@ -117,7 +117,7 @@ impl<T> Arriving<T> {
             return Some((deliveries, value, None));
         }
         let Request { source, decided, .. } = self.requests.remove(&key)?;
-        if decided.replies == 0 {
+        if decided.row.replies == 0 {
             link.lost(source);
         }
         Some((deliveries, value, Some(decided)))
@@ -135,12 +135,12 @@ impl Decided {
         let row = &mut self.row;
         if let Some(first) = deliveries.iter().map(|delivery| delivery.at).min() {
             let delay = first - row.recv_ns;
-            row.delay_ns = if self.replies == 0 { delay } else { delay.min(row.delay_ns) };
-            (row.verdict, row.reason) = (Outcome::Answer, deliveries.reason());
-        } else if self.replies == 0 {
+            row.delay_ns = if row.replies == 0 { delay } else { delay.min(row.delay_ns) };
+            (row.verdict, row.direction, row.reason) = (Outcome::Answer, None, Reason::None);
+        } else if row.replies == 0 {
             row.reason = deliveries.reason();
         }
-        self.replies += deliveries.len() as u64;
+        row.replies += deliveries.count();
         self.delayed += deliveries.iter().filter(|delivery| delivery.at > row.recv_ns).count() as u64;
     }
 }

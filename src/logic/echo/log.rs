@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::logic::Nanos;
 use crate::logic::codec;
-use crate::logic::link::{Fate, Reason};
+use crate::logic::link::{Damage, Fate, Reason};
+use crate::logic::random::Direction;
 use crate::logic::row_log::{LogEntry, RowLog};
 use crate::logic::words::words;
 
@@ -28,11 +29,27 @@ pub struct Row {
     pub seq: Option<u64>,
     /// What happened to it.
     pub verdict: Outcome,
+    /// In which direction it was dropped.
+    pub direction: Option<Direction>,
     /// Why.
     pub reason: Reason,
     /// How long its first reply was delayed.
     pub delay_ns: Nanos,
+    /// Its length.
+    pub bytes: u16,
+    /// That of its reply, before what happens to that on its way, if it came up.
+    pub reply_bytes: Option<u16>,
+    /// Copies that were made of it, and of its replies.
+    pub copies: u8,
+    /// The replies that it has.
+    pub replies: u8,
+    /// What happened to the bytes of both.
+    pub damage: Damages,
 }
+
+/// What happened to the bytes of a request and its reply: cut or changed, on their ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Damages(u8);
 
 words! {
     /// What happened to a datagram.
@@ -57,14 +74,43 @@ pub struct Columns {
     pub number: Vec<u64>,
     pub seq: Vec<Option<u64>>,
     pub verdict: Vec<Outcome>,
+    pub direction: Vec<Option<Direction>>,
     pub reason: Vec<Reason>,
     pub delay_ns: Vec<Nanos>,
+    pub bytes: Vec<u16>,
+    pub reply_bytes: Vec<Option<u16>>,
+    pub copies: Vec<u8>,
+    pub replies: Vec<u8>,
+    pub damage: Vec<Damages>,
+}
+
+impl Damages {
+    const NAMES: [&'static str; 4] = ["up:cut", "up:flipped", "down:cut", "down:flipped"];
+
+    fn of(up: Damage, down: Damage) -> Self {
+        let all = [up.is_cut(), up.is_flipped(), down.is_cut(), down.is_flipped()];
+        Self((0..).zip(all).map(|(bit, is)| u8::from(is) << bit).sum())
+    }
+
+    /// Its words, with spaces between them; `None` for none.
+    pub fn name(self) -> Option<String> {
+        let names: Vec<_> =
+            (0..).zip(Self::NAMES).filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name).collect();
+        (!names.is_empty()).then(|| names.join(" "))
+    }
 }
 
 impl Row {
-    /// What was decided on a datagram that came at `recv_ns`.
-    pub fn of(recv_ns: Nanos, wall_ns: i64, source: SocketAddr, datagram: &[u8], fate: &Fate) -> Self {
-        let Fate { client, number, deliveries, .. } = fate;
+    /// What was decided on a datagram that came at `recv_ns`, and whose reply has this length.
+    pub fn of(
+        recv_ns: Nanos,
+        wall_ns: i64,
+        source: SocketAddr,
+        datagram: &[u8],
+        fate: &Fate,
+        reply_bytes: Option<u16>,
+    ) -> Self {
+        let Fate { client, number, deliveries, dropped: direction, copies, up, down, .. } = fate;
         let first = deliveries.iter().map(|delivery| delivery.at).min();
         Self {
             recv_ns,
@@ -79,25 +125,23 @@ impl Row {
                 _ => Outcome::Drop,
             },
             reason: deliveries.reason(),
+            direction: *direction,
             delay_ns: first.map_or(0, |first| first - recv_ns),
+            bytes: u16::try_from(datagram.len()).unwrap_or(u16::MAX),
+            reply_bytes,
+            copies: *copies,
+            replies: deliveries.count(),
+            damage: Damages::of(*up, *down),
         }
+    }
+
+    /// Whether the server made a reply, which may have been dropped then.
+    pub(super) fn has_reply(&self) -> bool {
+        self.verdict == Outcome::Answer || self.direction == Some(Direction::Down)
     }
 }
 
 impl Log {
-    /// Notes what was decided on a datagram. `None` if the log or the memory is full: the datagram is counted as unlogged,
-    /// and not even looked at.
-    pub fn push(
-        &mut self,
-        recv_ns: Nanos,
-        wall_ns: i64,
-        source: SocketAddr,
-        datagram: &[u8],
-        fate: &Fate,
-    ) -> Option<LogEntry> {
-        self.add(|| Row::of(recv_ns, wall_ns, source, datagram, fate))
-    }
-
     /// The reply of a noted datagram was not sent after all, for [`Reason::Full`] or [`Reason::Send`].
     pub fn failed(&mut self, entry: LogEntry, reason: Reason) {
         if let Some(row) = self.get_mut(entry) {
@@ -124,8 +168,14 @@ impl Log {
             number: self.rows().map(|row| row.number).collect(),
             seq: self.rows().map(|row| row.seq).collect(),
             verdict: self.rows().map(|row| row.verdict).collect(),
+            direction: self.rows().map(|row| row.direction).collect(),
             reason: self.rows().map(|row| row.reason).collect(),
             delay_ns: self.rows().map(|row| row.delay_ns).collect(),
+            bytes: self.rows().map(|row| row.bytes).collect(),
+            reply_bytes: self.rows().map(|row| row.reply_bytes).collect(),
+            copies: self.rows().map(|row| row.copies).collect(),
+            replies: self.rows().map(|row| row.replies).collect(),
+            damage: self.rows().map(|row| row.damage).collect(),
         }
     }
 }
@@ -135,15 +185,17 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::logic::link::{Damage, Deliveries};
+    use crate::logic::link::Deliveries;
     use crate::logic::row_log::BLOCK;
 
     fn note(log: &mut Log, number: u64, lost: bool) -> Option<LogEntry> {
         let deliveries = if lost { Deliveries::dropped(Reason::Loss) } else { Deliveries::one(12) };
         let (up, down) = (Damage::NONE, Damage::NONE);
-        let fate = Fate { client: 3, number, deliveries, up, down, way_down: None, lost_before: 0 };
+        let dropped = lost.then_some(Direction::Up);
+        let (copies, way_down, lost_before) = (0, None, 0);
+        let fate = Fate { client: 3, number, deliveries, dropped, copies, up, down, way_down, lost_before };
         let source = (Ipv4Addr::LOCALHOST, 9).into();
-        log.push(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate)
+        log.add(|| Row::of(7, 1_700_000_000_000_000_000, source, b"Ping 4 1700000000.0", &fate, Some(9)))
     }
 
     #[test]

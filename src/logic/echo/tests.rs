@@ -61,7 +61,7 @@ fn the_counters_add_up() {
     assert!((1..75).contains(&delayed));
     assert_eq!(
         echo.responder.counters(),
-        Counters { received: 100, dropped: 25, delayed, ..Counters::default() }
+        Counters { received: 100, dropped: 25, dropped_up: 25, delayed, ..Counters::default() }
     );
     (0..70).for_each(|_| echo.answered());
     (0..5).for_each(|_| echo.responder.failed());
@@ -121,7 +121,7 @@ proptest! {
             let expected = plain.decide(client(1), NOW, b"", &mut out);
             let fate = fed.decide(client(1), NOW, &request, &mut out);
             prop_assert_eq!(fate, expected);
-            prop_assert!(log.push(0, WALL, client(1), &request, &fate).is_some());
+            prop_assert!(log.add(|| Row::of(0, WALL, client(1), &request, &fate, None)).is_some());
             if reply == "upper" && !fate.deliveries.is_empty() {
                 prop_assert_eq!(&out, &request.to_ascii_uppercase());
             }
@@ -162,7 +162,7 @@ fn replies(up: &str, down: &str, requests: &[Nanos]) -> (Vec<Vec<Nanos>>, Counte
         let now = Moment { mono: *at, wall: WALL };
         let fate = echo.decide(client(1), now, &[0; 97], &mut out);
         if fate.way_down.is_some() {
-            let row = Row::of(*at, WALL, client(1), &out, &fate);
+            let row = Row::of(*at, WALL, client(1), &out, &fate, None);
             arriving.hold(client(1), &fate, row, None, None, || (97, request));
         } else {
             replies[request].extend(fate.deliveries.iter().map(|delivery| delivery.at));

@@ -19,6 +19,11 @@ impl Chance {
         self.threshold.certain().unwrap_or_else(|| self.threshold.met_by(sent.uniform(effect)))
     }
 
+    /// The probability.
+    pub(super) fn share(self) -> f64 {
+        self.probability.as_f64()
+    }
+
     /// Whether it hits no datagram.
     pub(super) fn is_none(self) -> bool {
         self.probability == Probability::ZERO

@@ -47,6 +47,11 @@ pub struct Damage {
 }
 
 impl Corrupt {
+    /// Of how many datagrams it is.
+    pub(super) fn share(self) -> f64 {
+        self.chance.share()
+    }
+
     /// Whether it is of no datagram.
     pub(super) fn is_none(self) -> bool {
         self.chance.is_none()
@@ -54,6 +59,16 @@ impl Corrupt {
 }
 
 impl Truncate {
+    /// Whether it can shorten a datagram of so many bytes.
+    pub(super) fn can_cut(self, len: usize) -> bool {
+        usize::from(self.bytes) < len
+    }
+
+    /// Of how many datagrams it is.
+    pub(super) fn share(self) -> f64 {
+        self.chance.share()
+    }
+
     /// Whether it is of no datagram.
     pub(super) fn is_none(self) -> bool {
         self.chance.is_none()
@@ -78,6 +93,16 @@ impl Damage {
             (damage.bits, damage.which) = (corrupt.bits, sent.uniform(Effect::BITS));
         }
         damage
+    }
+
+    /// Whether the end is missing.
+    pub fn is_cut(self) -> bool {
+        self.kept != u16::MAX
+    }
+
+    /// Whether bits are flipped.
+    pub fn is_flipped(self) -> bool {
+        self.bits > 0
     }
 
     /// Whether the bytes arrive as they were sent.

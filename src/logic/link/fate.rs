@@ -61,6 +61,11 @@ impl Deliveries {
         self.reason
     }
 
+    /// How many there are.
+    pub fn count(&self) -> u8 {
+        self.len
+    }
+
     /// Adds a copy that arrives, or, if none does, why not.
     pub(super) fn add(&mut self, arrival: Result<Nanos, Reason>) {
         match arrival {

@@ -16,6 +16,7 @@ use super::packet::Transmission;
 use super::rate::{Backlog, Queue, Rate};
 use super::reorder::Reorder;
 use super::schedule::Schedule;
+use super::tally::Tally;
 use crate::logic::Nanos;
 use crate::logic::random::Effect;
 
@@ -68,6 +69,8 @@ pub(super) struct Stream {
     pub(super) sent: u64,
     /// How many of them the effects were for, where there is a match.
     pub(super) fitting: u64,
+    /// Whether the last one was lost.
+    pub(super) was_lost: bool,
     loss: loss::State,
     /// The normal number of the last one's delay.
     delay: Option<Normal>,
@@ -191,8 +194,34 @@ impl Pipeline {
         Before { delay, jitter }
     }
 
-    /// What is decided for all copies of a packet, or why it is dropped.
-    pub(super) fn admit(&self, sent: &Transmission<'_>, stream: &mut Stream) -> Result<Passes, Reason> {
+    /// What is decided for all copies of a packet, or why it is dropped; counts it.
+    pub(super) fn admit(
+        &self,
+        sent: &Transmission<'_>,
+        stream: &mut Stream,
+        tally: &mut Tally,
+    ) -> Result<Passes, Reason> {
+        let decided = self.decide(sent, stream);
+        let was_lost = std::mem::replace(&mut stream.was_lost, decided == Err(Reason::Loss));
+        tally.sent += 1;
+        match decided {
+            Ok(passes) => {
+                tally.spared += u64::from(passes.spared);
+                tally.duplicated += u64::from(passes.copies > 0);
+                tally.cuttable += u64::from(self.can_cut(sent.packet.len) && !passes.spared);
+                tally.cut += u64::from(passes.damage.is_cut());
+                tally.flipped += u64::from(passes.damage.is_flipped());
+            }
+            Err(Reason::Mtu) => tally.too_long += 1,
+            Err(_) => {
+                tally.lost += 1;
+                tally.loss_runs += u64::from(!was_lost);
+            }
+        }
+        decided
+    }
+
+    fn decide(&self, sent: &Transmission<'_>, stream: &mut Stream) -> Result<Passes, Reason> {
         let is_lost = self.loss.loses(sent, &mut stream.loss);
         let before = self.step(sent, stream);
         let passes = Passes { damage: Damage::NONE, copies: 0, spared: false, before };
@@ -225,6 +254,11 @@ impl Pipeline {
         self.others.as_ref().is_some_and(|others| matches!(others.queue, Some(Queue::Packets(_))))
     }
 
+    /// Whether a packet of so many bytes can be cut.
+    fn can_cut(&self, len: usize) -> bool {
+        self.others.as_ref().and_then(|others| others.truncate).is_some_and(|truncate| truncate.can_cut(len))
+    }
+
     /// Whether a packet can overtake another.
     pub(super) fn can_reorder(&self) -> bool {
         self.delay.as_ref().is_some_and(|delay| !delay.is_fixed())
@@ -245,12 +279,17 @@ impl Pipeline {
         times: &Deliveries,
         first: u8,
         stream: &mut Stream,
+        tally: &mut Tally,
     ) -> Deliveries {
         let (mut deliveries, mut copy) = (Deliveries::dropped(Reason::None), first * (1 + passes.copies));
         for time in &**times {
             sent.packet.at = time.at;
             for _ in 0..=passes.copies {
-                deliveries.add(self.arrival(&sent, passes, copy, stream));
+                let arrival = self.arrival(&sent, passes, copy, stream, tally);
+                if let Err(reason) = arrival {
+                    tally.dropped(reason);
+                }
+                deliveries.add(arrival);
                 copy += 1;
             }
         }
@@ -264,6 +303,7 @@ impl Pipeline {
         passes: Passes,
         copy: u8,
         stream: &mut Stream,
+        tally: &mut Tally,
     ) -> Result<Nanos, Reason> {
         let mut at = sent.packet.at;
         if passes.spared {
@@ -276,8 +316,11 @@ impl Pipeline {
             at = at.saturating_add(delay.of(sent, Effect::DELAY, copy, passes.before.delay));
         }
         if let Some(reorder) = self.others.as_ref().and_then(|others| others.reorder) {
-            at = at.saturating_add(reorder.of(sent, copy));
+            let back = reorder.of(sent, copy);
+            tally.held_back += u64::from(back > 0);
+            at = at.saturating_add(back);
         }
+        tally.passed += 1;
         Ok(at)
     }
 }

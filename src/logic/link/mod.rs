@@ -19,6 +19,8 @@ mod queue;
 mod rate;
 mod reorder;
 mod schedule;
+mod share;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -41,6 +43,8 @@ pub use queue::DelayQueue;
 pub use rate::{Queue, Rate};
 pub use reorder::Reorder;
 pub use schedule::Schedule;
+pub use share::Share;
+pub use tally::Tally;
 
 use self::clients::Clients;
 use self::fate::MOST_DELIVERIES;
@@ -142,6 +146,10 @@ pub struct Fate {
     pub number: u64,
     /// When replies arrive.
     pub deliveries: Deliveries,
+    /// The direction in which it was dropped, if it was.
+    pub dropped: Option<Direction>,
+    /// Copies that were made of it, and of the replies.
+    pub copies: u8,
     /// What happened to the bytes of the request.
     pub up: Damage,
     /// What happened to those of the reply.
@@ -188,6 +196,7 @@ pub struct Link {
     most_copies: [usize; 2],
     clients: Clients<ClientState>,
     shared: [Stream; 2],
+    tallies: [Tally; 2],
     /// When the last datagram was sent.
     latest: Nanos,
     /// How often a client is still looked up before the queues forget what has left.
@@ -210,6 +219,7 @@ pub struct Client<'a> {
     /// Whether the effects are for the next datagram.
     fits: bool,
     latest: &'a mut Nanos,
+    tallies: &'a mut [Tally; 2],
     streams: &'a mut [Stream; 2],
     lost_in_a_row: &'a mut u64,
 }
@@ -241,6 +251,7 @@ impl Link {
             pipelines,
             clients: Clients::new(),
             shared: Default::default(),
+            tallies: Default::default(),
             latest: 0,
             until_forgetting: FORGETTING,
             seed: plan.seed,
@@ -259,7 +270,7 @@ impl Link {
             Scope::Same => (streams, 0),
             Scope::Shared => (&mut self.shared, 0),
         };
-        let Self { seed, uniforms, pipelines, is_in_two_steps, latest, .. } = self;
+        let Self { seed, uniforms, pipelines, is_in_two_steps, latest, tallies, .. } = self;
         let is_in_two_steps = *is_in_two_steps;
         let headers = headers(client);
         Client {
@@ -272,6 +283,7 @@ impl Link {
             headers,
             fits: true,
             latest,
+            tallies,
             streams,
             lost_in_a_row,
         }
@@ -308,6 +320,11 @@ impl Link {
         self.most_copies[direction as usize]
     }
 
+    /// What each direction has done.
+    pub fn tallies(&self) -> [Tally; 2] {
+        self.tallies
+    }
+
     /// Whether a datagram can take any time.
     pub fn can_delay(&self) -> bool {
         self.pipelines.iter().any(Pipeline::can_delay)
@@ -341,6 +358,7 @@ impl Link {
             &Deliveries::one(reply.at),
             copy,
             stream,
+            &mut self.tallies[1],
         )
     }
 
@@ -378,7 +396,7 @@ impl<'a> Client<'a> {
     pub fn carry(&mut self, direction: Direction, packet: Packet) -> Passage {
         *self.latest = packet.at;
         let number = self.next(direction);
-        let (deliveries, damage) = self.pass_if_fits(direction, number, packet);
+        let (deliveries, damage, _) = self.pass_if_fits(direction, number, packet);
         Passage { client: self.index, number, deliveries, damage }
     }
 
@@ -405,11 +423,15 @@ impl<'a> Client<'a> {
     ) -> Fate {
         *self.latest = request.at;
         let number = self.next(Direction::Up);
-        let (mut deliveries, up) = self.pass_if_fits(Direction::Up, number, request);
+        let (mut deliveries, up, mut copies) = self.pass_if_fits(Direction::Up, number, request);
         let (lost_before, mut down, mut way_down) = (*self.lost_in_a_row, Damage::NONE, None);
+        let mut dropped = deliveries.is_empty().then_some(Direction::Up);
         let mut sent = self.transmission(Direction::Down, number, request);
-        let (pipeline, stream) =
-            (&self.pipelines[Direction::Down as usize], &mut self.streams[Direction::Down as usize]);
+        let (pipeline, stream, tally) = (
+            &self.pipelines[Direction::Down as usize],
+            &mut self.streams[Direction::Down as usize],
+            &mut self.tallies[Direction::Down as usize],
+        );
         if deliveries.is_empty() {
             if pipeline.matching().is_none() {
                 pipeline.pass_over(&sent, stream);
@@ -422,21 +444,25 @@ impl<'a> Client<'a> {
             }
             if fits {
                 sent.number = pipeline.count(number, stream);
-                match pipeline.admit(&sent, stream) {
+                match pipeline.admit(&sent, stream, tally) {
                     Err(reason) => deliveries = Deliveries::dropped(reason),
                     Ok(passes) => {
                         down = passes.damage;
+                        copies += passes.copies * deliveries.count();
                         if self.is_in_two_steps {
                             way_down = Some(WayDown { drawn: self.drawn, number: sent.number, passes });
                         } else {
-                            deliveries = pipeline.arrivals(sent, passes, &deliveries, 0, stream);
+                            deliveries = pipeline.arrivals(sent, passes, &deliveries, 0, stream, tally);
                         }
                     }
                 }
             }
         }
+        if deliveries.is_empty() {
+            dropped = dropped.or(Some(Direction::Down));
+        }
         *self.lost_in_a_row = if deliveries.is_empty() { lost_before + 1 } else { 0 };
-        Fate { client: self.index, number, deliveries, up, down, way_down, lost_before }
+        Fate { client: self.index, number, deliveries, dropped, copies, up, down, way_down, lost_before }
     }
 
     /// Refuses the client's next request, as too many wait, unless it is lost on its way up.
@@ -446,7 +472,7 @@ impl<'a> Client<'a> {
             [Direction::Up, Direction::Down].map(|way| self.transmission(way, number, request));
         let admitted = if self.fits {
             up.number = self.pipelines[0].count(number, &mut self.streams[0]);
-            self.pipelines[0].admit(&up, &mut self.streams[0]).map(|_| ())
+            self.pipelines[0].admit(&up, &mut self.streams[0], &mut self.tallies[0]).map(|_| ())
         } else {
             Ok(())
         };
@@ -456,8 +482,10 @@ impl<'a> Client<'a> {
         let deliveries = Deliveries::dropped(admitted.err().unwrap_or(Reason::Full));
         let lost_before = *self.lost_in_a_row;
         *self.lost_in_a_row += u64::from(admitted.is_err());
+        let dropped = admitted.is_err().then_some(Direction::Up);
         let (up, down) = (Damage::NONE, Damage::NONE);
-        Fate { client: self.index, number, deliveries, up, down, way_down: None, lost_before }
+        let client = self.index;
+        Fate { client, number, deliveries, dropped, copies: 0, up, down, way_down: None, lost_before }
     }
 
     /// The number of the next packet.
@@ -473,24 +501,31 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a packet, which passes untouched if it does not fit the match.
-    fn pass_if_fits(&mut self, direction: Direction, number: u64, packet: Packet) -> (Deliveries, Damage) {
+    fn pass_if_fits(
+        &mut self,
+        direction: Direction,
+        number: u64,
+        packet: Packet,
+    ) -> (Deliveries, Damage, u8) {
         if !self.fits {
-            return (Deliveries::one(packet.at), Damage::NONE);
+            return (Deliveries::one(packet.at), Damage::NONE, 0);
         }
         let (pipeline, stream) = (&self.pipelines[direction as usize], &mut self.streams[direction as usize]);
         let number = pipeline.count(number, stream);
         self.pass(self.transmission(direction, number, packet))
     }
 
-    /// Sends a packet; returns what arrives when, and what happened to its bytes.
-    fn pass(&mut self, sent: Transmission<'_>) -> (Deliveries, Damage) {
+    /// Sends a packet; returns what arrives when, what happened to its bytes, and how many copies were made.
+    fn pass(&mut self, sent: Transmission<'_>) -> (Deliveries, Damage, u8) {
         let direction = sent.direction as usize;
         let (pipeline, stream) = (&self.pipelines[direction], &mut self.streams[direction]);
-        match pipeline.admit(&sent, stream) {
+        let (tally, times) = (&mut self.tallies[direction], Deliveries::one(sent.packet.at));
+        match pipeline.admit(&sent, stream, tally) {
             Ok(passes) => {
-                (pipeline.arrivals(sent, passes, &Deliveries::one(sent.packet.at), 0, stream), passes.damage)
+                let deliveries = pipeline.arrivals(sent, passes, &times, 0, stream, tally);
+                (deliveries, passes.damage, passes.copies)
             }
-            Err(reason) => (Deliveries::dropped(reason), Damage::NONE),
+            Err(reason) => (Deliveries::dropped(reason), Damage::NONE, 0),
         }
     }
 }

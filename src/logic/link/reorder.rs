@@ -22,6 +22,11 @@ pub struct Reorder {
 }
 
 impl Reorder {
+    /// Of how many datagrams it is.
+    pub(super) fn share(self) -> f64 {
+        self.chance.share()
+    }
+
     /// Whether it is of no datagram.
     pub(super) fn is_none(self) -> bool {
         self.chance.is_none()

@@ -23,6 +23,8 @@ pub(in crate::net) struct LinkState {
     pub(super) reply: Reply,
     /// How many replies more may wait, and how many bytes, of the thread that decides.
     pub(super) room: (usize, usize),
+    /// Whether there will be events.
+    pub(super) is_followed: bool,
 }
 
 /// What one thread has: it writes replies, and keeps those on which the link decides later.
@@ -38,20 +40,20 @@ type Waiting = (Option<Route<()>>, Vec<u8>, Option<LogEntry>);
 impl Decide for Replying {
     type Sockets = Arc<Socket>;
     type Shared = LinkState;
-    type Decision = (Fate, Option<LogEntry>);
+    type Decision = (Fate, Option<LogEntry>, Option<u16>);
     type Tag = Option<LogEntry>;
     type Event = Event;
 
     const REPORTS: Reports = Reports { ttl: true, tos: false, timestamp: false };
 
     fn decide<'a>(
-        LinkState { link, log, reply, room }: &mut LinkState,
+        LinkState { link, log, reply, room, is_followed }: &mut LinkState,
         (): (),
         received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
         decisions: &mut Vec<Self::Decision>,
     ) {
         let mut received = received.peekable();
-        let can_delay = link.can_delay();
+        let (can_delay, has_rows) = (link.can_delay(), *is_followed || log.is_kept());
         let most = link.most_copies(Direction::Up) * link.most_copies(Direction::Down);
         while let Some(source) = received.peek().map(|(first, _)| first.source) {
             let mut client = link.client(source);
@@ -71,14 +73,19 @@ impl Decide for Replying {
                     let waiting = if fate.way_down.is_some() { most } else { fate.deliveries.len() };
                     *room = (room.0.saturating_sub(waiting), room.1.saturating_sub(waiting * longest));
                 }
-                let entry = log.push(mono, wall, unmapped(source), datagram.bytes, &fate);
-                decisions.push((fate, entry));
+                let len = (has_rows && fate.dropped != Some(Direction::Up)).then(|| {
+                    let len = reply.length(datagram.bytes, fate.up, &arrival, fate.lost_before);
+                    u16::try_from(len).unwrap_or(u16::MAX)
+                });
+                let row = || Row::of(mono, wall, unmapped(source), datagram.bytes, &fate, len);
+                let entry = log.add(row);
+                decisions.push((fate, entry, len));
             }
         }
     }
 
-    fn event(datagram: &Datagram<'_>, arrival: &Arrival, (fate, _): &Self::Decision) -> Option<Event> {
-        Some(event(datagram, arrival, fate))
+    fn event(datagram: &Datagram<'_>, arrival: &Arrival, (fate, _, len): &Self::Decision) -> Option<Event> {
+        Some(event(datagram, arrival, fate, *len))
     }
 
     fn carry_out(
@@ -86,7 +93,7 @@ impl Decide for Replying {
         socket: &mut Arc<Socket>,
         datagram: &Datagram<'_>,
         arrival: &Arrival,
-        (fate, entry): &Self::Decision,
+        (fate, entry, len): &Self::Decision,
         out: &mut Outgoing<'_, (), Option<LogEntry>>,
     ) {
         let Self { responder, arriving } = self;
@@ -105,7 +112,7 @@ impl Decide for Replying {
             tos: None,
         };
         if fate.way_down.is_some() {
-            let Event { row, message } = event(datagram, arrival, fate);
+            let Event { row, message } = event(datagram, arrival, fate, *len);
             let message = out.is_followed.then_some(message);
             return arriving.hold(datagram.source, fate, row, *entry, message, || {
                 let mut reply = Vec::new();
@@ -123,10 +130,12 @@ impl Decide for Replying {
         }
     }
 
-    fn prepare(&self, LinkState { link, room, .. }: &mut LinkState, (replies, bytes): (usize, usize)) {
+    fn prepare(&self, shared: &mut LinkState, (replies, bytes): (usize, usize), is_followed: bool) {
+        let LinkState { link, room, .. } = shared;
         let most = link.most_copies(Direction::Down);
         let (coming, bytes_coming) = (self.arriving.len(), self.arriving.bytes());
         *room = (replies.saturating_sub(most * coming), bytes.saturating_sub(most * bytes_coming));
+        shared.is_followed = is_followed;
     }
 
     fn next_due(&self) -> Option<Nanos> {
@@ -157,7 +166,7 @@ impl Decide for Replying {
         }
     }
 
-    fn is_final((fate, _): &Self::Decision) -> bool {
+    fn is_final((fate, ..): &Self::Decision) -> bool {
         fate.way_down.is_none()
     }
 
@@ -173,9 +182,9 @@ impl Decide for Replying {
     }
 }
 
-fn event(datagram: &Datagram<'_>, arrival: &Arrival, fate: &Fate) -> Event {
+fn event(datagram: &Datagram<'_>, arrival: &Arrival, fate: &Fate, len: Option<u16>) -> Event {
     Event {
-        row: Row::of(arrival.at.mono, arrival.at.wall, unmapped(datagram.source), datagram.bytes, fate),
+        row: Row::of(arrival.at.mono, arrival.at.wall, unmapped(datagram.source), datagram.bytes, fate, len),
         message: datagram.bytes[..datagram.bytes.len().min(SHOWN)].into(),
     }
 }
