@@ -61,7 +61,7 @@ def test_the_file_of_a_server_is_replayed_to_the_same_decisions(
     udpping.ping("127.0.0.1", record["port"], count=100, interval=0.001, timeout=0.1)
     process.send_signal(signal.SIGINT)
     records = [json.loads(line) for line in process.communicate(timeout=20)[0].splitlines()]
-    again = udpping.sim.replay(file, **PATH, seed=3)  # type: ignore[arg-type]
+    again = udpping.sim.replay(file, **PATH, seed=3)
     assert len(again) == 100
     lines = file.read_text().splitlines()
     if name.endswith("csv"):

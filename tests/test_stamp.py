@@ -29,20 +29,41 @@ SEALED = 112
 KEY = "hex:000102030405060708090a0b0c0d0e0f\n"
 OWN: dict[str, Any] = {"timeout": 5, "protocol": "stamp"}
 
-PINGS: list[Callable[..., udpping.Run]] = [
-    udpping.ping,
-    udpping.live,
-    lambda host, **words: udpping.ping_many([host], **words),
-    lambda host, **words: udpping.Pinger(host, **words).run(),
-    lambda host, **words: asyncio.run(udpping.aio.ping(host, **words)),
-    lambda host, **words: asyncio.run(udpping.aio.ping_many([host], **words)),
-    lambda host, **words: asyncio.run(_watched(host, **words)),
-]
+
+def _many(host: udpping.Reflector, **words: Any) -> udpping.Run:  # noqa: ANN401 - any keyword
+    return udpping.ping_many([host], **words)
+
+
+def _session(host: udpping.Reflector, **words: Any) -> udpping.Run:  # noqa: ANN401 - any keyword
+    return udpping.Pinger(host, **words).run()
+
+
+def _awaited(host: udpping.Reflector, **words: Any) -> udpping.Run:  # noqa: ANN401 - any keyword
+    return asyncio.run(udpping.aio.ping(host, **words))
+
+
+def _many_awaited(host: udpping.Reflector, **words: Any) -> udpping.Run:  # noqa: ANN401 - any keyword
+    return asyncio.run(udpping.aio.ping_many([host], **words))
 
 
 async def _watched(host: udpping.Reflector, **words: Any) -> udpping.Run:  # noqa: ANN401 - any keyword
     async with udpping.aio.Pinger(host, **words) as pinger:
         return await pinger.run()
+
+
+def _session_awaited(host: udpping.Reflector, **words: Any) -> udpping.Run:  # noqa: ANN401 - any keyword
+    return asyncio.run(_watched(host, **words))
+
+
+PINGS: list[Callable[..., udpping.Run]] = [
+    udpping.ping,
+    udpping.live,
+    _many,
+    _session,
+    _awaited,
+    _many_awaited,
+    _session_awaited,
+]
 
 
 @pytest.fixture
