@@ -1,8 +1,8 @@
-"""How long a server holds a reply back: models for `Server(delay=...)`.
+"""How long a server delays a reply: models for `Server(delay=...)`.
 
 A number is seconds and text carries its unit: `delay=0.05` and `delay="50ms"` mean `Fixed`, and so does a
 `timedelta`. The models below take their times in the same forms. Since `delay=50` is likely meant in
-milliseconds, a number from 10 on needs a unit: `"50ms"` or `"50s"`. A reply that is held back holds up
+milliseconds, a number from 10 on needs a unit: `"50ms"` or `"50s"`. A delayed reply delays
 nobody else. Times go from 0 to 1 hour, in steps of a nanosecond; anything else raises ConfigError. The delays
 of a seed are the same in every later version.
 """

@@ -82,15 +82,15 @@ counters! {
     dropped_up: u64 = Counter, "datagrams", "Those of them that were dropped on their way to the server.";
     dropped_down: u64 = Counter, "datagrams", "Those of them whose replies were dropped.";
     dropped_copies: u64 = Counter, "copies", "Copies made on purpose that were dropped on purpose, too.";
-    delayed: u64 = Counter, "replies", "Replies that were held back on purpose.";
+    delayed: u64 = Counter, "replies", "Replies that were delayed on purpose.";
     copies: u64 = Counter, "replies", "Further replies to the same datagram, by duplication on purpose.";
     damaged: u64 = Counter, "datagrams", "Datagrams that were cut or changed on purpose, on their way or on that of the reply.";
-    waiting: u64 = Gauge, "replies", "Replies that are held back now.";
+    waiting: u64 = Gauge, "replies", "Replies that are delayed now and not yet sent.";
     errors: u64 = Counter, "replies",
         "Replies that could not be given: the system refused to send them, they found no room to wait, or they \
          would have gone to the server itself or to and fro between two servers.";
     kernel_drops: Option<u64> = Counter, "datagrams",
-        "Datagrams that the kernel threw away because the server did not keep up.";
+        "Datagrams that the kernel dropped because the server did not keep up.";
     clients: u64 = Counter, "clients", "Clients that were seen, by address and port.";
     unlogged: u64 = Counter, "datagrams",
         "Datagrams that a log of a million rows had no room for; 0 unless recording.";

@@ -56,7 +56,7 @@ class Link(TextModel):
     * `jitter`: a further wait that keeps the order: a time from 0 to which all are equally likely (`"5ms"`),
       or a model of `udpping.delay`. Nothing overtakes within it: where datagrams are closer than that, they
       wait longer and arrive in bunches.
-    * `reorder`: a probability and for how long such a datagram is held back, up to 1 hour:
+    * `reorder`: a probability and how long to delay such a datagram, up to 1 hour:
       `("5%", "10ms")`. What is sent less than that after it arrives before it.
     * `duplicate`: a probability, and how many copies there are then beside the original, 1 to 7 (1):
       `"1%"`, `("1%", 2)`. Up and down together at most 8 replies come back to one request. Each copy has a

@@ -86,7 +86,7 @@ class LogRow(NamedTuple):
     `schedule` (nothing passed then); `full` (too many replies waiting); `send` (the system refused, or the
     datagram came with the server's own address)."""
     delay_ns: int | None
-    """How long its first reply was held back on purpose."""
+    """How long its first reply was delayed on purpose."""
     direction: str | None
     """The way on which it was dropped: `up`, itself, or `down`, its replies."""
     bytes: int
@@ -169,7 +169,7 @@ class RelayRow(NamedTuple):
     (nothing passed then); `full` (too many datagrams waiting); `send` (the system refused, or it had gone in
     a circle)."""
     delay_ns: int | None
-    """How long it was held back on purpose."""
+    """How long it was delayed on purpose."""
     copies: int
     """How many further copies were made of it."""
     reordered: bool

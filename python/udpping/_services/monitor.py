@@ -137,7 +137,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
       `state`. New files can be read by their owner only.
     * `witness`: a host that sends no heartbeats, such as `"host:12000"`. It is pinged every 5 seconds, and
       twice a second while a client is silent. Any answer counts, also that the port is closed. If it does not
-      answer and no client is heard, the monitor's own connection is gone.
+      answer and no heartbeat arrives, the monitor's own connection is gone.
     * `on_event`: called with each event, in a thread; a slow call delays later events and nothing else.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the port

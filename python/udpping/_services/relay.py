@@ -40,7 +40,7 @@ class WayCounters(PublicNames):
     dropped: int
     """Datagrams dropped on purpose: lost, longer than the mtu, or at a time at which nothing passes."""
     delayed: int
-    """Datagrams that were held back on purpose."""
+    """Datagrams that were delayed on purpose."""
     duplicated: int
     """Further copies made on purpose."""
     reordered: int
@@ -50,7 +50,7 @@ class WayCounters(PublicNames):
     queue_drops: int
     """Datagrams that found the queue of the rate full."""
     kernel_drops: int | None
-    """Datagrams that the kernel threw away because the relay did not keep up."""
+    """Datagrams that the kernel dropped because the relay did not keep up."""
     errors: int
     """Datagrams that could not be sent on: the system refused them, there was no room for them to wait or for
     a new client, or they had gone in a circle.
@@ -58,7 +58,7 @@ class WayCounters(PublicNames):
     At most 65,536 datagrams of 64 MiB together wait for their time.
     """
     waiting: int
-    """Datagrams that are held back now."""
+    """Datagrams that are delayed now and not yet sent on."""
 
     def __init__(self, counts: "dict[str, int | None]") -> None:
         self.__dict__.update(counts)
@@ -245,7 +245,7 @@ class Relay(Listener["_core.UdpRelay"]):
             )
 
     def stop(self) -> None:
-        """Stop relaying and free the port. Datagrams still held back are not sent. May be called twice."""
+        """Stop relaying and free the port. Datagrams that are still delayed are not sent. May be called twice."""
         self._core.stop()
 
     def rebind(self) -> None:
@@ -281,7 +281,7 @@ class Relay(Listener["_core.UdpRelay"]):
     def follow(self) -> "Iterator[RelayEvent]":
         """Give each datagram as it arrives from now on, until the relay stops.
 
-        A follower who is slow holds up nobody: beyond 65,536 events in waiting, `missed_events` counts.
+        A slow follower delays nobody: `missed_events` counts what is beyond 65,536 waiting events.
         Ctrl-C is a KeyboardInterrupt; the relay goes on.
 
         >>> import udpping

@@ -54,13 +54,13 @@ class Counters(PublicNames):
     dropped_copies: int
     """Copies made on purpose that were dropped on purpose, too."""
     delayed: int
-    """Replies that were held back on purpose."""
+    """Replies that were delayed on purpose."""
     copies: int
     """Further replies to the same datagram, by duplication on purpose."""
     damaged: int
     """Datagrams that were cut or changed on purpose, on their way or on that of the reply."""
     waiting: int
-    """Replies that are held back now."""
+    """Replies that are delayed now and not yet sent."""
     errors: int
     """Replies that could not be given: the system refused to send them, they found no room to wait, or they
     would have gone to the server itself or to and fro between two servers.
@@ -69,7 +69,7 @@ class Counters(PublicNames):
     log the reason is then `full`.
     """
     kernel_drops: int | None
-    """Datagrams that the kernel threw away because the server did not keep up."""
+    """Datagrams that the kernel dropped because the server did not keep up."""
     clients: int
     """Clients that were seen, by address and port.
 
@@ -142,7 +142,7 @@ class Server(Listener["_core.EchoServer"]):
     * `port`: 0 to 65,535, by default 12000; 0 takes any free one, and `.address` says which.
     * `loss`: which datagrams get no reply: a probability (0 to 1), `"30%"`, `"4/11"`, or a model of
       `udpping.loss`.
-    * `delay`: how long a reply is held back, at most 1 hour: seconds, `"50ms"`, or a model of
+    * `delay`: how long to delay a reply, at most 1 hour: seconds, `"50ms"`, or a model of
       `udpping.delay`.
     * `up`, `down`: all that happens to requests on their way, and to replies on theirs: a `udpping.Link`, or
       its text (`"loss=5%; rate=1Mbit/s"`). `loss` is that of `up` and `delay` that of `down`, so each is
@@ -227,7 +227,7 @@ class Server(Listener["_core.EchoServer"]):
             )
 
     def stop(self) -> None:
-        """Stop answering and free the port. Replies still held back are not sent. May be called twice."""
+        """Stop answering and free the port. Replies that are still delayed are not sent. May be called twice."""
         self._core.stop()
 
     def serve_forever(self) -> None:
@@ -246,7 +246,7 @@ class Server(Listener["_core.EchoServer"]):
     def follow(self) -> "Iterator[Event]":
         """Give each datagram as it is handled from now on, until the server stops.
 
-        A follower who is slow holds up nobody: beyond 65,536 events in waiting, `missed_events` counts.
+        A slow follower delays nobody: `missed_events` counts what is beyond 65,536 waiting events.
         Ctrl-C is a KeyboardInterrupt; the server goes on.
 
         >>> import udpping

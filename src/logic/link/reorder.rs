@@ -48,7 +48,7 @@ impl FromStr for Reorder {
             Some(Self { chance, back })
         };
         read().ok_or_else(|| {
-            let expected = "a probability and how long those datagrams are held back, up to 1 hour: 5%,10ms lets what is sent \
+            let expected = "a probability and how long to delay those datagrams, up to 1 hour: 5%,10ms lets what is sent \
                             within 10 ms overtake 5 % of them";
             Invalid::quoted("reorder", text, expected)
         })

@@ -134,7 +134,7 @@ pub enum Cause {
     NoRoute(IpAddr),
     /// The interface that leads to it is down.
     InterfaceDown(Box<str>),
-    /// The witness does not answer, and no client is heard.
+    /// The witness does not answer, and no heartbeat arrives.
     NoWitness(Box<str>),
 }
 
@@ -350,7 +350,7 @@ impl fmt::Display for Cause {
         match self {
             Self::NoRoute(to) => write!(f, "no route to {to}"),
             Self::InterfaceDown(name) => write!(f, "interface {name} is down"),
-            Self::NoWitness(name) => write!(f, "no client is heard, and the witness {name} does not answer"),
+            Self::NoWitness(name) => write!(f, "no heartbeat arrives, and the witness {name} does not answer"),
         }
     }
 }

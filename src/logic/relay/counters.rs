@@ -11,17 +11,17 @@ counters! {
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     sent: u64 = Counter, "datagrams", "Datagrams that were sent on, further copies included.";
     dropped: u64 = Counter, "datagrams", "Datagrams dropped on purpose: lost, longer than the mtu, or at a time at which nothing passes.";
-    delayed: u64 = Counter, "datagrams", "Datagrams that were held back on purpose.";
+    delayed: u64 = Counter, "datagrams", "Datagrams that were delayed on purpose.";
     duplicated: u64 = Counter, "datagrams", "Further copies made on purpose.";
     reordered: u64 = Counter, "datagrams", "Datagrams that leave before one that arrived earlier, on purpose.";
     corrupted: u64 = Counter, "datagrams", "Datagrams that were changed or cut on purpose.";
     queue_drops: u64 = Counter, "datagrams", "Datagrams that found the queue of the rate full.";
     kernel_drops: Option<u64> = Counter, "datagrams",
-        "Datagrams that the kernel threw away because the relay did not keep up.";
+        "Datagrams that the kernel dropped because the relay did not keep up.";
     errors: u64 = Counter, "datagrams",
         "Datagrams that could not be sent on: the system refused them, there was no room for them to wait or for a new \
          client, or they had gone in a circle.";
-    waiting: u64 = Gauge, "datagrams", "Datagrams that are held back now.";
+    waiting: u64 = Gauge, "datagrams", "Datagrams that are delayed now and not yet sent on.";
 }
 
 impl Counters {
