@@ -29,17 +29,17 @@ def load(
     * `path_or_text`: a path, a file open for reading, or text of more than one line, or that begins with `{`;
       text may be bytes, in UTF-8 or as PowerShell writes it. Files of text may be packed by gzip.
     * `format`: `None` finds it out by the content. `"csv"`, `"json"` (JSON lines) and `"parquet"` are what
-      `Run` writes, `"command"` is what `udpping ping --json` prints, `"irtt"` the JSON of `irtt client -o`,
-      `"fping"` what `fping -c`, `-C`, `-l` and `-J` print, and `"ping"` what iputils', busybox's, macOS' and
-      Windows' `ping` do, in English. A file may hold several runs, as `>>` puts them there: see `Row`.
+      `Run` writes, `"command"` is what `udpping ping --json` prints, `"irtt"` the JSON of `irtt client -o`.
+      `"fping"` is what `fping -c`, `-C`, `-l` and `-J` print. `"ping"` is what `ping` of iputils, busybox,
+      macOS and Windows prints, in English. A file may hold several runs, as `>>` puts them there: see `Row`.
 
     `udpping.load(path) == run` for a run that was written, whichever way. Settings and all of the summary are
     there too if the file has metadata: Parquet always, CSV and JSON with `metadata=True`. What a file does
     not tell is `None`; docs/formats.md says what that is for each format.
 
-    Raises ConfigError for what is none of these, cannot be read (with the line and the cause), contradicts
-    its own sums, or is larger than docs/formats.md says; OSError for a file that cannot be opened;
-    ImportError for Parquet without pyarrow or polars.
+    Raises ConfigError, with the line and the cause, for what is none of these or cannot be read. It does so
+    too for what contradicts its own sums or is larger than docs/formats.md says. Raises OSError for a file
+    that cannot be opened, and ImportError for Parquet without pyarrow or polars.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=4, loss="pattern:.x")

@@ -86,10 +86,10 @@ def compare_detectors(
 ) -> Comparison:
     """Let detectors follow the same heartbeats: how often each is wrong, how soon it notices a crash.
 
-    `trace` says which heartbeats are lost: a run with one target or one bool for each heartbeat (`True`:
-    lost), or a loss model as `udpping.Server` takes it, for so many `days` (1 unless given; a trace has its
-    own length). Heartbeats leave every `interval` (1 ms to a day) and take `delay`, drawn anew also
-    for a run. The sender never stops, so each suspicion is a mistake; `crashes` (1 to 100,000) are tried
+    `trace` says which heartbeats are lost: a run with one target, or one bool for each heartbeat (`True`:
+    lost). It may also be a loss model as `udpping.Server` takes it, for so many `days`, 1 unless given. A
+    trace has its own length. Heartbeats leave every `interval` (1 ms to a day) and take `delay`, drawn anew
+    also for a run. The sender never stops, so each suspicion is a mistake; `crashes` (1 to 100,000) are tried
     beside that, spread over the run. `seed=None` draws one. 46 days at one heartbeat a second take some
     seconds for each detector. Raises ConfigError, and KeyboardInterrupt on Ctrl-C.
 

@@ -312,12 +312,18 @@ class Run(Table[Row]):
     def plot(self, kind: str = "timeline", ax: "Axes | None" = None) -> "Axes":
         """Draw it with matplotlib (`pip install "udpping[notebook]"`), and give back the axes.
 
-        `kind` is `"timeline"` (round trips over time, with the timeout as a line, and losses on the axis),
-        `"hist"`, `"ecdf"` (the share of all pings that was answered within a time), `"loss-runs"` (how many
-        losses followed each other, beside what independent losses and the chain that fits best would do) or
-        `"jitter"` (IPDV, RFC 3393, and the jitter of RFC 3550). `ax` is where to draw; without it, a new
-        figure. The title is set unless there is one. ConfigError for another kind or for what is no axes,
-        ImportError without matplotlib. The pings of several targets are drawn alike.
+        `kind` is one of:
+
+        * `"timeline"`: round trips over time, with the timeout as a line, and losses on the axis.
+        * `"hist"`: a histogram of the round trips.
+        * `"ecdf"`: the share of all pings that was answered within a time.
+        * `"loss-runs"`: how many losses followed each other, beside what independent losses and the chain
+          that fits best would do.
+        * `"jitter"`: IPDV (RFC 3393) and the jitter of RFC 3550.
+
+        `ax` is where to draw; without it, a new figure. The title is set unless there is one. ConfigError for
+        another kind or for what is no axes, ImportError without matplotlib. The pings of several targets are
+        drawn alike.
 
         >>> import udpping
         >>> axes = udpping.sim.ping(count=100, loss="10%", delay="exponential:5ms").plot("ecdf")

@@ -101,13 +101,13 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     course's heartbeat exercise; clients are told apart by the name in their heartbeats, and by address and
     port where there is none.
 
-    A client is `new` with its first heartbeat and `up` with the second; `late` when the next one would have
-    arrived in 99 of 100 cases; `suspect` when a healthy sender is silent for that long in 1 of 100 cases;
-    `down` when it is silent for longer than the detector allows; `bye` when it said goodbye. A client that
-    was down is up again after two fresh heartbeats. When at least three clients, and half of those that were
-    up, are silent at the same time, there is one `outage`, and each of them is `down` after three of its
-    detection times and 5 seconds at the latest. While the monitor can show that its own connection is gone,
-    silent clients are `unknown` and not down.
+    A client is `new` with its first heartbeat and `up` with the second. It is `late` when the next one would
+    have arrived in 99 of 100 cases, and `suspect` when a healthy sender is silent for that long in 1 of 100
+    cases. It is `down` when it is silent for longer than the detector allows, and `bye` when it said goodbye.
+    A client that was down is up again after two fresh heartbeats. When at least three clients, and half of
+    those that were up, are silent at the same time, there is one `outage`. Each of them is then `down` after
+    three of its detection times and 5 seconds at the latest. While the monitor can show that its own
+    connection is gone, silent clients are `unknown` and not down.
 
     * `host`: the address to listen at; `""` is every IPv4 interface, `"::"` every interface of both
       versions.

@@ -245,7 +245,7 @@ class Relay(Listener["_core.UdpRelay"]):
             )
 
     def stop(self) -> None:
-        """Stop relaying and free the port. Datagrams that are still delayed are not sent. May be called twice."""
+        """Stop relaying and free the port. Datagrams that still wait are not sent. May be called twice."""
         self._core.stop()
 
     def rebind(self) -> None:

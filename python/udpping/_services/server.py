@@ -147,16 +147,16 @@ class Server(Listener["_core.EchoServer"]):
     * `up`, `down`: all that happens to requests on their way, and to replies on theirs: a `udpping.Link`, or
       its text (`"loss=5%; rate=1Mbit/s"`). `loss` is that of `up` and `delay` that of `down`, so each is
       given once.
-    * `reply`: `"upper"` (the request in ASCII capitals), `"same"`, or a text with the fields `{message}`,
-      `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the latter also as `{diff:.6f}`, `{lost}` (what this
-      client lost on purpose since its last reply) and `{pad:1024}` (NULs up to that length). What such a text
-      makes is cut at 1,024 bytes, or at the length of a longer request.
-    * `seed`: with the same one, the first client of a server has the losses and delays of the first client of
-      any other, the second those of the second, and so on (see `scope`). Any whole number, of 4,300 digits at
-      most; `None` draws one, and `.seed` tells it.
-    * `scope`: with `"client"` each client has losses and delays of its own; with `"same"` every client has
+    * `reply`: `"upper"` (the request in ASCII capitals), `"same"`, or a text with fields. These are
+      `{message}`, `{upper}`, `{seq}`, `{time}`, `{now}` and `{diff}`, the last also as `{diff:.6f}`. `{lost}`
+      is how many of this client's requests were dropped on purpose since its last reply. `{pad:1024}` is NULs
+      up to that length. What such a text makes is cut at 1,024 bytes, or at the length of a longer request.
+    * `seed`: it repeats losses and delays. With the same one, the first client of a server has those of the
+      first client of any other, the second those of the second, and so on (see `scope`). Any whole number, of
+      4,300 digits at most; `None` draws one, and `.seed` tells it.
+    * `scope`: with `"client"` each client has losses and delays of its own. With `"same"` every client has
       the same ones from its first datagram on, so a class, or a client that is started again, meets the
-      same losses; with `"shared"` the datagrams of all clients are one sequence. `None` is `"shared"` for
+      same losses. With `"shared"` the datagrams of all clients are one sequence. `None` is `"shared"` for
       `loss.RandInt` and `"client"` otherwise. `RandInt` without `"shared"` takes 2.5 KB for each client.
     * `record`: whether to keep `.log`, of a million rows at most.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
@@ -227,7 +227,7 @@ class Server(Listener["_core.EchoServer"]):
             )
 
     def stop(self) -> None:
-        """Stop answering and free the port. Replies that are still delayed are not sent. May be called twice."""
+        """Stop answering and free the port. Replies that still wait are not sent. May be called twice."""
         self._core.stop()
 
     def serve_forever(self) -> None:

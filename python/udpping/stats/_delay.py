@@ -22,8 +22,8 @@ def round_trip(
     From sending a ping to the first copy of its reply, of those answered in time. Quantiles are linear
     between order statistics (definition 7 of Hyndman and Fan 1996, as in numpy and R): of n ascending values,
     counted from 0, the q quantile stands at q (n - 1). With `lost="infinite"` a lost ping is worth an
-    infinite round trip, as in RFC 2681: then a quantile says how long to wait for that share of *all* pings,
-    and is infinite where it touches a lost one; mean, standard deviation and extremes stay those of the
+    infinite round trip, as in RFC 2681. Then a quantile says how long to wait for that share of *all* pings,
+    and is infinite where it touches a lost one. Mean, standard deviation and extremes stay those of the
     others.
 
     Of no round trip everything is `None`; of one, every quantile is that one, the MAD 0 and the standard
@@ -92,11 +92,11 @@ def pdv(table: "Frame", quantiles: "Iterable[float]" = QUANTILES) -> Pdv:
 def jitter(table: "Frame") -> Jitter:
     """Interarrival jitter (RFC 3550, section 6.4.1, on round trips), in nanoseconds.
 
-    From 0 on, with each reply in time J grows by (abs(D) - J) / 16, where D is how much longer its round trip
-    was than that of the reply that *came* before it: in the order of arrival, whatever was sent or lost
-    between the two. Computed with fractions, not with the whole numbers of the RFC's example. It forgets:
-    after some 50 replies little is left of what was before, so `mean_ns` says more about a whole run than
-    `last_ns`.
+    J begins at 0 and grows by (abs(D) - J) / 16 with each reply in time. D is how much longer its round trip
+    was than that of the reply that *came* before it, in the order of arrival. What was sent or lost between
+    the two does not matter. Computed with fractions, not with the whole numbers of the RFC's example. It
+    forgets: after some 50 replies little is left of what was before, so `mean_ns` says more about a whole run
+    than `last_ns`.
 
     Of no reply and of one everything is `None`; of two, J is a sixteenth of their difference. Needs
     `arrival`, or else `sent_ns`: see `reordering`. `table` is anything that `Pings` takes. Raises

@@ -27,13 +27,13 @@ class Digest(PublicNames):
 
     The digest of two tables together is that of the one merged with that of the other, as nothing is counted
     from one sample to the next. Counts, means, standard deviations and extremes are exact. Quantiles come
-    from bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019), so that each of the two values it
-    lies between is within 1 % of the exact one, and so is the quantile, unless these two have different signs
-    (an IPDV near 0); in which order digests are merged makes no difference to them.
+    from bins that grow by 2 % (as in DDSketch, Masson, Rim and Lee 2019). So each quantile is within 1 % of
+    the exact one. The exception is one between two values of different signs, such as an IPDV near 0: these
+    two are within 1 %. The order in which digests are merged makes no difference.
 
-    What needs the rows is not in it: `loss_periods` (their lengths and distances are counted in `loss_runs`),
-    `rolling` (make a digest of each window), a MAD, and an n of n-reordering other than the `n` that it was
-    made with, a whole number from 1. Digests merge when they have the same one.
+    What needs the rows is not in it. There is no MAD. There are no `loss_periods`, but `loss_runs` counts
+    their lengths and distances. There is no `rolling`: make a digest of each window. n-reordering is
+    counted for one `n`, a whole number from 1. Digests merge when they have the same `n`.
 
     They go to another process or machine as JSON, or by `pickle`. `table` is anything that `Pings` takes.
     Where a part has neither `arrival` nor `sent_ns`, or no `copies`, what needs them is `None`. Raises

@@ -61,12 +61,18 @@ def loss_runs(table: "Frame") -> LossRuns:
 def loss_periods(table: "Frame") -> Table:
     """Loss periods (RFC 3357, Type-P-One-Way-Loss-Period-Stream, on round trips): a row for each.
 
-    Columns: `run` and `target` of the sample (0 and null where the table has no such column), `seq` of the
-    first lost ping, `start_ns` when that was sent, `length` in pings, `distance` from the last loss of the
-    period before to the first of this (Inter-Loss-Period-Length; null for the first), `outage_ns`, how long
-    nothing got through, and `ended`, whether it is known when something did again. If not, at the end
-    of a sample or before a missing number, `outage_ns` goes to the last lost ping: it lasted that long at
-    least. Both are null without times. Without a loss, and of no ping, the table is empty. `table` is
+    Columns:
+
+    * `run` and `target` of the sample; 0 and null where the table has no such column.
+    * `seq` of the first lost ping, and `start_ns`, when it was sent.
+    * `length` in pings.
+    * `distance` from the last loss of the period before to the first of this one
+      (Inter-Loss-Period-Length). It is null for the first period.
+    * `outage_ns`: how long nothing got through.
+    * `ended`: whether it is known when something got through again. It is not known at the end of a sample
+      and before a missing number. Then `outage_ns` goes to the last lost ping: it lasted at least that long.
+
+    The last two are null without times. Without a loss, and of no ping, the table is empty. `table` is
     anything that `Pings` takes. Raises ConfigError.
 
     >>> import udpping

@@ -26,12 +26,12 @@ def rolling(
 ) -> Table:
     """Loss (RFC 6673) and round trips (RFC 2681) in windows of so many `pings` or `seconds`: a table.
 
-    Windows begin every `step` (in the same unit; by default each where the last one ends) from the first ping
-    of each run and target on, up to the one that has the last ping; those without a ping are left out.
-    Columns: `run`, `target`, `start_ns` (when the window begins; null without times), `seq` of its first
-    ping, `sent`, `received`, `lost`, `loss` with Wilson's interval `loss_low` to `loss_high`, and
-    `rtt_min_ns`, `rtt_mean_ns`, `rtt_median_ns`, `rtt_p95_ns`, `rtt_max_ns`, `rtt_stddev_ns` of the replies
-    in time.
+    Windows begin every `step`, in the same unit. By default each begins where the last one ends. The first
+    begins with the first ping of each run and target, and the last one has the last ping. Windows without a
+    ping are left out. Columns: `run`, `target`, `start_ns` (when the window begins; null without times),
+    `seq` of its first ping, `sent`, `received`, `lost`, `loss` with Wilson's interval `loss_low` to
+    `loss_high`, and `rtt_min_ns`, `rtt_mean_ns`, `rtt_median_ns`, `rtt_p95_ns`, `rtt_max_ns`, `rtt_stddev_ns`
+    of the replies in time.
 
     Of no ping the table is empty; a window with none in time has null round trips, one with a single round
     trip a null standard deviation. Windows in seconds need `sent_ns` or `due_ns`. A step is from a thousandth

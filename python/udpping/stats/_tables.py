@@ -34,10 +34,10 @@ MISSING = -(2**63)
 class Pings(PublicNames):
     """The pings of a table, read once and sorted out by run and target; every statistic takes it as a table.
 
-    `table` is a run, anything with Arrow's `__arrow_c_stream__` (polars, pyarrow, DuckDB, `udpping.Table`), a
-    pandas frame (pyarrow is not needed), a mapping of column names to sequences or arrays, a list of rows as
-    a run has them, or a list of such tables. Several tables, runs or targets are pooled: nothing is counted
-    from one to the next.
+    `table` is a run, or anything with Arrow's `__arrow_c_stream__` (polars, pyarrow, DuckDB,
+    `udpping.Table`). It may also be a pandas frame (pyarrow is not needed), or a mapping of column names to
+    sequences or arrays. A list of rows, as a run has them, and a list of such tables are taken as well.
+    Several tables, runs or targets are pooled: nothing is counted from one to the next.
 
     Columns are those of a run (`udpping.Row` says what they mean). `rtt_ns` is needed; a missing one is a
     lost ping. Without `status`, whatever has a round trip was answered in time. Without `seq`, rows follow

@@ -115,26 +115,27 @@ class Explanation(NamedTuple):
 def explain(observed: "Observed", loss: "LossLike", *, alpha: float = 0.05) -> Explanation:
     """Say whether what was lost is consistent with a loss, or with a model of bursts.
 
-    `observed` is a run with one target, any table with a column `status` (pandas, polars, pyarrow; rows in
-    the order of sending), `(sent, lost)`, a bool for each ping (`True`: lost) or marks (`".x."`). As in a
-    summary, late replies count as lost. `loss` is 0 to 1, the same for each ping whatever others do; or
-    `udpping.loss.Burst`, `GilbertElliott`, or what `udpping.fit` found, and their texts.
+    `observed` is a run with one target, or any table with a column `status` (pandas, polars, pyarrow) and its
+    rows in the order of sending. It may also be `(sent, lost)`, a bool for each ping (`True`: lost) or marks
+    (`".x."`). As in a summary, late replies count as lost. `loss` is 0 to 1, the same for each ping whatever
+    others do; or `udpping.loss.Burst`, `GilbertElliott`, or what `udpping.fit` found, and their texts.
 
-    For a loss the test is the exact two-sided binomial test by minimum likelihood, R's `binom.test` and
-    scipy's `binomtest`: it adds up the probabilities of all numbers of losses that are not more probable
+    For a loss the test is the exact two-sided binomial test by minimum likelihood, as R's `binom.test` and
+    scipy's `binomtest`. It adds up the probabilities of all numbers of losses that are not more probable
     than the one observed. What it says is inconsistent at the level `alpha` (between 0 and 1) would be so by
     chance in at most that share of all runs. The interval is Wilson's (1927), of independent losses; the
     longest run is judged by `run_within`. Where the loss is exact and the number of pings moderate, so are
     the probabilities.
 
-    For a model of bursts `p_value` is twice the smaller of the probabilities of as many losses or more, and
-    of as few or fewer, from the characteristic function of the chain; it and the longest run's are right to
-    1e-9 (over more than a million likely numbers of losses: the normal distribution). The interval is wider
-    than that of independent losses, by the variance that the model gives the number of losses.
+    For a model of bursts there are two probabilities: of as many losses or more, and of as few or fewer.
+    `p_value` is twice the smaller of the two. They come from the characteristic function of the chain. They
+    and that of the longest run are right to 1e-9. Over more than a million likely numbers of losses, the
+    normal distribution stands in. The interval is wider than that of independent losses, by the variance
+    that the model gives the number of losses.
 
     Many pings show small differences: a run can exclude a loss that it is practically equal to. In bursts,
-    losses differ more from run to run than a loss alone tells, so the test refuses the true one too often:
-    then ask about a model, or look at `burst_low` and `burst_high`. And what stopped because of its losses
+    losses differ more from run to run than a loss alone tells, so the test refuses the true one too often.
+    Then ask about a model, or look at `burst_low` and `burst_high`. And what stopped because of its losses
     (`misses=3`) has lost more than its share. ConfigError for what cannot be used, also without a ping.
 
     >>> from udpping import theory

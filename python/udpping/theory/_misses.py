@@ -98,8 +98,8 @@ def time_to_false_alarm(
     """Expect so many seconds from a heartbeat that arrives to the first false alarm.
 
     Without bursts that is `expected_pings` x `interval`. With them it is, in intervals, (1 / p +
-    (1 - (1 - r)^(k - 1)) / r) / (1 - r)^(k - 1), where a run begins with the probability p = r q / (1 - q):
-    each begins after 1 / p pings on average, and one in 1 / (1 - r)^(k - 1) gets that long. Ranges and
+    (1 - (1 - r)^(k - 1)) / r) / (1 - r)^(k - 1). Here p = r q / (1 - q) is the probability that a run begins.
+    So a run begins after 1 / p pings on average, and one in 1 / (1 - r)^(k - 1) gets that long. Ranges and
     errors as with `false_alarms_per_day`; `inf` when it never comes.
 
     >>> from udpping import theory
