@@ -26,7 +26,7 @@ SEMICOLONS = 0.1  # a sentence
 
 WORDS = {
     r"is heard|are heard|was heard|were heard|hears": "receive: packets are received",
-    r"held back|holds back": "delay: packets are delayed",
+    r"held back|holds? back|hold each reply back": "delay: packets are delayed",
     r"is well|are well|be well": "healthy: a sender is healthy",
     r"draws are|its draws": "random numbers",
     r"tells? of|told of": "report",

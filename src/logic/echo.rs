@@ -79,8 +79,8 @@ counters! {
     received: u64 = Counter, "datagrams", "Datagrams that arrived.";
     answered: u64 = Counter, "replies", "Replies that were sent.";
     dropped: u64 = Counter, "datagrams", "Datagrams dropped on purpose, by what the link does, and nothing else.";
-    dropped_up: u64 = Counter, "datagrams", "Those of them that were dropped on their way to the server.";
-    dropped_down: u64 = Counter, "datagrams", "Those of them whose replies were dropped.";
+    dropped_up: u64 = Counter, "datagrams", "Dropped datagrams that were on their way to the server.";
+    dropped_down: u64 = Counter, "datagrams", "Dropped datagrams whose replies were dropped.";
     dropped_copies: u64 = Counter, "copies", "Copies made on purpose that were dropped on purpose, too.";
     delayed: u64 = Counter, "replies", "Replies that were delayed on purpose.";
     copies: u64 = Counter, "replies", "Further replies to the same datagram, by duplication on purpose.";

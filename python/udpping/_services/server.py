@@ -48,9 +48,9 @@ class Counters(PublicNames):
     dropped: int
     """Datagrams dropped on purpose, by what the link does, and nothing else."""
     dropped_up: int
-    """Those of them that were dropped on their way to the server."""
+    """Dropped datagrams that were on their way to the server."""
     dropped_down: int
-    """Those of them whose replies were dropped."""
+    """Dropped datagrams whose replies were dropped."""
     dropped_copies: int
     """Copies made on purpose that were dropped on purpose, too."""
     delayed: int

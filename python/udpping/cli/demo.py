@@ -84,7 +84,7 @@ def parser() -> Parser:
     options.add_argument(
         "--delay",
         default="exponential:20ms",
-        help="how long to hold each reply back (default: exponential:20ms)",
+        help="how long to delay each reply (default: exponential:20ms)",
     )
     options.add_argument(
         "--seed", type=any_whole, metavar="N", help="repeat the losses and delays of an earlier run"

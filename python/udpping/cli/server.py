@@ -42,7 +42,7 @@ LOSS is one of
   randint:0,10,4             drop when Python's randint(0, 10) is below 4
 
 DELAY is one of
-  50ms, 0.05 (seconds)       hold each reply back for so long
+  50ms, 0.05 (seconds)       delay each reply for so long
   uniform:0ms,200ms          for a time between the two
   exponential:5ms,base=20ms  by a distribution, on top of a base; likewise
   lognormal:median=5ms,sigma=0.8,base=20ms
@@ -218,7 +218,7 @@ def parser(profile: "LabServer | None" = None) -> Parser:
     options = command_parser("server", PURPOSE)
     add_listener(options, DEFAULT_PORT)
     options.add_argument("--loss", default="0", help="datagrams to drop (default: 0, none)")
-    options.add_argument("--delay", default="0", help="how long to hold each reply back (default: 0)")
+    options.add_argument("--delay", default="0", help="how long to delay each reply (default: 0)")
     if profile is None:
         options.add_argument(
             "--up",
