@@ -51,7 +51,9 @@ def key(annotation: str, meaning: str, values: tuple[str, ...] = ()) -> dict[str
         keys = of(getattr(udpping, annotation))
         return key("dict", meaning) | {"properties": keys, "required": list(keys)}
     types = [TYPES[part] for part in annotation.split(" | ")]
-    made: dict[str, Any] = {"description": " ".join(inspect.cleandoc(meaning).split()).replace("`None`", "null")}
+    made: dict[str, Any] = {
+        "description": " ".join(inspect.cleandoc(meaning).split()).replace("`None`", "null")
+    }
     made["type"] = types[0] if len(types) == 1 else types
     if values:
         made["enum"] = list(values)

@@ -86,7 +86,7 @@ class Server(Listener):
 
     def options(self, parser: Parser) -> None:
         super().options(parser)
-        parser.add_argument("--delay", help=f"how long to delay replies, such as 50ms ({self.delay})")
+        parser.add_argument("--delay", help=f"how long to hold replies back, such as 50ms ({self.delay})")
 
     @streams.beside()
     def run(self) -> int:
