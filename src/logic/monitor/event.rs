@@ -350,7 +350,9 @@ impl fmt::Display for Cause {
         match self {
             Self::NoRoute(to) => write!(f, "no route to {to}"),
             Self::InterfaceDown(name) => write!(f, "interface {name} is down"),
-            Self::NoWitness(name) => write!(f, "no heartbeat arrives, and the witness {name} does not answer"),
+            Self::NoWitness(name) => {
+                write!(f, "no heartbeat arrives, and the witness {name} does not answer")
+            }
         }
     }
 }
