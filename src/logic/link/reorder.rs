@@ -44,14 +44,13 @@ impl FromStr for Reorder {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let read = || {
             let (chance, back) = Chance::and_rest(text)?;
-            let back = duration_with_unit(back?)?.ok().filter(|back| (1..=HOUR).contains(back))?;
-            Some(Self { chance, back })
+            let back = duration_with_unit(back?)?.map(|back| Self { chance, back });
+            Some(back).filter(|it| it.as_ref().map_or(true, |it| (1..=HOUR).contains(&it.back)))
         };
-        read().ok_or_else(|| {
-            let expected = "a probability and how long to delay those datagrams, up to 1 hour: 5%,10ms lets what is sent \
-                            within 10 ms overtake 5 % of them";
-            Invalid::quoted("reorder", text, expected)
-        })
+        let expected = "a probability and how long to delay those datagrams, up to 1 hour: 5%,10ms lets what is sent within \
+                        10 ms overtake 5 % of them";
+        let read = read().unwrap_or_else(|| Err(expected.to_owned()));
+        read.map_err(|expected| Invalid::quoted("reorder", text, expected))
     }
 }
 
