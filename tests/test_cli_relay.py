@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import udpping
 from common import call
-from udpping.cli.relay import achieved
 
 if TYPE_CHECKING:
     import subprocess
@@ -60,10 +59,13 @@ def test_its_records_have_the_counters_of_each_direction_also_when_asked(start: 
         run = udpping.ping(str(first["client"]), count=3, timeout=0.3, linger=0)
         assert run.summary.lost == 1
         process.send_signal(signal.SIGUSR1)
-        asked = line_of(process)
+        asked, achieved = line_of(process), line_of(process)
         process.send_signal(signal.SIGTERM)
-        end = line_of(process)
+        end, achieved_at_end = line_of(process), line_of(process)
         assert process.wait(20) == 0
+    assert (achieved["type"], achieved["direction"], achieved["effect"]) == ("achieved", "up", "loss")
+    assert (achieved["hits"], achieved["of"], achieved["asked"]) == (1, 3, None)
+    assert achieved_at_end == achieved
     for record in (asked, end):
         assert record["type"] == "counters"
         assert record["up"]["received"] == 3  # type: ignore[index]
@@ -71,36 +73,27 @@ def test_its_records_have_the_counters_of_each_direction_also_when_asked(start: 
         assert record["down"]["sent"] == 2  # type: ignore[index]
 
 
-def test_asked_and_achieved_are_said_at_the_end(start: Start) -> None:
+def test_asked_and_achieved_are_said_when_asked_and_at_the_end(start: Start) -> None:
+    ways = ("--up", "loss=20%; first=10; delay=1ms", "--down", "mtu=1000; loss=1%")
     with udpping.Server(port=0) as server:
-        to = f"127.0.0.1:{server.address[1]}"
-        process = relay(start, "--to", to, "--up", "loss=20%", "--down", "mtu=1000; loss=1%", "--seed", 1)
+        process = relay(start, "--to", f"127.0.0.1:{server.address[1]}", *ways, "--seed", 1)
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(7)]
         place = lines[5].split()[3].removesuffix(",")
         run = udpping.ping(place, count=200, interval=0.001, timeout=0.3, linger=0)
         process.send_signal(signal.SIGUSR1)
+        asked = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
     assert run.summary.sent == 200
-    said = r"^up loss: 20.000% asked, (\d+) of 200 \(([\d.]+)%, 95 %: ([\d.]+)% to ([\d.]+)%\)$"
-    found = re.findall(said, rest, re.MULTILINE)
-    assert found, rest
-    for lost, share, low, high in found:
-        assert float(share) == int(lost) / 2
-        assert 10 < float(low) < float(share) < float(high) < 30
-    assert "down loss" not in rest
-
-
-def test_nothing_is_said_to_be_achieved_that_the_counters_do_not_tell() -> None:
-    counts = udpping.WayCounters({"received": 1_000, "dropped": 48})
-    told = "up loss: 5.000% asked, 48 of 1,000 (4.800%, 95 %: 3.639% to 6.307%)"
-    assert achieved("up", udpping.Link("loss=5%; delay=1ms"), counts) == told
-    assert achieved("up", udpping.Link("loss=every:20"), counts).startswith("up loss: 5.000% asked, 48 of")
-    for more in ("mtu=500", "schedule=1s-2s", "first=3"):
-        assert not achieved("up", udpping.Link(f"loss=5%; {more}"), counts)
-    assert not achieved("up", udpping.Link("delay=1ms"), counts)
-    assert not achieved("up", udpping.Link("loss=5%"), udpping.WayCounters({"received": 0, "dropped": 0}))
+    said = r"^(\w+ loss): ([\d.]+)% asked, (\d+) of (\d+) \(([\d.]+)%, 95 %: ([\d.]+)% to ([\d.]+)%\)$"
+    for text in ("".join(asked), rest):
+        (way, wanted, lost, of, share, low, high), down = re.findall(said, text, re.MULTILINE)
+        assert (way, float(wanted), int(of)) == ("up loss", 20, 190)
+        assert abs(float(share) - int(lost) / 1.9) < 1e-3
+        assert 10 < float(low) < float(share) < float(high) < 33
+        assert (down[0], float(down[1]), int(down[3])) == ("down loss", 1, 200 - int(lost))
+        assert f"down mtu: 0 of {200 - int(lost) - int(down[2])} (0.000%" in text
 
 
 def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start) -> None:

@@ -136,7 +136,9 @@ def server(seen: Seen, start: Start, folder: Path) -> None:
 
 def relay(seen: Seen, start: Start, place: str, folder: Path) -> None:
     log = folder / "relay.csv"
-    process = start("-m", "udpping", "relay", "--to", place, "-v", "--log", log, "--json")
+    process = start(
+        "-m", "udpping", "relay", "--to", place, "-v", "--log", log, "--json", "--up", "corrupt=1%"
+    )
     client = seen.until(process, "relay", "start")["client"]
     assert call("ping", client, "-c", 1).returncode == 0
     seen.until(process, "relay", "datagram")

@@ -152,7 +152,7 @@ RECORDS: dict[tuple[str, str], Keys] = {
         **WAYS,
     },
     ("server", "datagram"): of(udpping.Event),
-    ("server", "achieved"): of(udpping.Achieved),
+    ("server relay", "achieved"): of(udpping.Achieved),
     ("server relay", "reopened"): {"log": key("str", "Path of the log.")},
     ("server relay", "missing"): {
         "log": key("str", "Path of the log."),

@@ -19,7 +19,7 @@ pub use sessions::SessionKey;
 pub use super::row_log::LogEntry;
 
 use self::sessions::Sessions;
-use super::link::{self, Deliveries, Impairments, Link, LinkPlan, Packet, Passage, Reason};
+use super::link::{self, Deliveries, Impairments, Link, LinkPlan, Packet, Passage, Reason, Share};
 use super::random::Direction;
 use super::{DAY, Nanos, SECOND};
 
@@ -127,6 +127,11 @@ impl<T> Relay<T> {
     /// Has a direction do something else from now on.
     pub fn set(&mut self, direction: Direction, impairments: &Impairments) {
         self.link.set(direction, impairments);
+    }
+
+    /// What was asked of each effect in each direction, up first, and what it did since that was set.
+    pub fn shares(&self) -> [Vec<Share>; 2] {
+        self.link.shares()
     }
 
     /// Clients known now.

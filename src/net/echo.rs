@@ -54,7 +54,6 @@ pub struct Server {
     /// `None` once stopped, so that the port is free while the counters can still be read.
     sockets: Mutex<Option<Vec<Arc<Socket>>>>,
     kernel_drops: Mutex<Option<u64>>,
-    plan: LinkPlan,
     state: Arc<ServerState<Replying>>,
     worker: Worker<Event>,
 }
@@ -89,7 +88,7 @@ impl Server {
             socket.enable_gro();
         }
         let shared = LinkState {
-            link: Link::new(echo.link.clone()),
+            link: Link::new(echo.link),
             log: Log::new(record),
             reply: echo.reply.clone(),
             room: (0, 0),
@@ -102,7 +101,6 @@ impl Server {
             bound,
             sockets: Mutex::new(Some(sockets)),
             kernel_drops: Mutex::new(None),
-            plan: echo.link,
             state: Arc::new(ServerState::new(backend, gso, shared, deciders, MOST_HELD, MOST_HELD_BYTES)),
             worker: Worker::new()?,
         })
@@ -162,8 +160,7 @@ impl Server {
 
     /// What was asked of each effect in each direction, up first, and what it did.
     pub fn shares(&self) -> [Vec<Share>; 2] {
-        let [up, down] = self.state.shared().link.tallies();
-        [up.shares(&self.plan.up), down.shares(&self.plan.down)]
+        self.state.shared().link.shares()
     }
 
     /// The log so far.

@@ -14,7 +14,7 @@ use super::socket::{Backend, Socket, check_route};
 use super::worker::Worker;
 use super::{Error, Result};
 use crate::logic::echo::{MOST_HELD, MOST_HELD_BYTES};
-use crate::logic::link::{Impairments, LinkPlan};
+use crate::logic::link::{Impairments, LinkPlan, Share};
 use crate::logic::memory::{NoMemory, room_for_each};
 use crate::logic::random::Direction;
 use crate::logic::relay::{Counters, Log, Relay as Machine, Row};
@@ -162,6 +162,11 @@ impl Relay {
     /// Has a direction do something else from now on.
     pub fn set(&self, direction: Direction, impairments: &Impairments) {
         self.state.shared().machine.set(direction, impairments);
+    }
+
+    /// What was asked of each effect in each direction, up first, and what it did since that was set.
+    pub fn shares(&self) -> [Vec<Share>; 2] {
+        self.state.shared().machine.shares()
     }
 
     /// Gives each client another port toward the target, as a NAT does.

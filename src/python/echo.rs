@@ -5,12 +5,13 @@ use pyo3::types::{PyBytes, PyInt, PyTuple};
 
 use super::args::{number, pair, parse, seed_of, seed_to_python};
 use super::facts::{Facts, counts};
+use super::link::{Achieved, achieved};
 use super::lookup::listening;
 use super::service;
 use super::table::Table;
 use crate::logic::SECOND;
 use crate::logic::echo::{EchoPlan, Reply};
-use crate::logic::link::{LinkPlan, Scope, Share};
+use crate::logic::link::{LinkPlan, Scope};
 use crate::logic::random::Direction;
 use crate::net::echo::{Event, Server, Settings};
 use crate::net::socket::Backend;
@@ -146,14 +147,7 @@ impl EchoServer {
     /// What was asked of each effect and what it did: direction, effect, asked, hits, of, share, low, high.
     #[pyo3(signature = () -> "list[tuple[str, str, float | None, int, int, float | None, float | None, float | None]]")]
     fn shares(&self, py: Python<'_>) -> Vec<Achieved> {
-        let row = |(direction, share): (Direction, Share)| {
-            let Share { effect, asked, hits, of, share, interval: (low, high) } = share;
-            let (low, high) = (share.map(|_| low), share.map(|_| high));
-            (direction.name(), effect, asked, hits, of, share, low, high)
-        };
-        let both = [Direction::Up, Direction::Down].into_iter().zip(py.detach(|| self.server.shares()));
-        both.flat_map(|(direction, shares)| shares.into_iter().map(move |share| row((direction, share))))
-            .collect()
+        achieved(py.detach(|| self.server.shares()))
     }
 
     /// The log of datagrams, if recording.
@@ -161,9 +155,6 @@ impl EchoServer {
         py.detach(|| Table::of_log(&self.server.log()?))
     }
 }
-
-/// A row of what was asked and done.
-type Achieved = (&'static str, &'static str, Option<f64>, u64, u64, Option<f64>, Option<f64>, Option<f64>);
 
 /// The tuple of an event, in the order of the log's columns.
 fn event_to_python<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {

@@ -9,7 +9,7 @@ use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyInt};
 use super::args::{link_plan, parse, seed_of, seed_to_python};
 use super::facts::counts;
 use crate::logic::Nanos;
-use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet};
+use crate::logic::link::{Delay, Fate, Impairments, Link, LinkPlan, Loss, Packet, Share};
 use crate::logic::random::Direction;
 use crate::logic::relay::{self, Relay};
 
@@ -35,6 +35,20 @@ pub(super) fn check_delay(text: &str) -> PyResult<String> {
 #[pyfunction]
 pub(super) fn check_link(text: &str) -> PyResult<String> {
     parse::<Impairments>(text).map(|link| link.to_string())
+}
+
+/// A row of what was asked of an effect and what it did.
+pub(super) type Achieved =
+    (&'static str, &'static str, Option<f64>, u64, u64, Option<f64>, Option<f64>, Option<f64>);
+
+/// What was asked of each effect in each direction and what it did: direction, effect, asked, hits, of, share, low, high.
+pub(super) fn achieved(shares: [Vec<Share>; 2]) -> Vec<Achieved> {
+    let row = |direction: Direction, share: Share| {
+        let Share { effect, asked, hits, of, share, interval: (low, high) } = share;
+        (direction.name(), effect, asked, hits, of, share, share.map(|_| low), share.map(|_| high))
+    };
+    let both = [Direction::Up, Direction::Down].into_iter().zip(shares);
+    both.flat_map(|(direction, shares)| shares.into_iter().map(move |share| row(direction, share))).collect()
 }
 
 /// The share of datagrams that a loss model loses in the long run, if it has one.

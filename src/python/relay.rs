@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use super::args::{number, pair, parse, seed_of, seed_to_python};
 use super::facts::{Facts, counts, facts};
+use super::link::{Achieved, achieved};
 use super::lookup::{found, host as host_of, listening};
 use super::service;
 use super::table::Table;
@@ -97,6 +98,12 @@ impl UdpRelay {
         py.detach(|| self.relay.set(direction, &impairments));
         self.texts()[direction as usize] = impairments.to_string();
         Ok(())
+    }
+
+    /// What was asked of each effect and what it did: direction, effect, asked, hits, of, share, low, high.
+    #[pyo3(signature = () -> "list[tuple[str, str, float | None, int, int, float | None, float | None, float | None]]")]
+    fn shares(&self, py: Python<'_>) -> Vec<Achieved> {
+        achieved(py.detach(|| self.relay.shares()))
     }
 
     /// What happens to datagrams on their way to the target.

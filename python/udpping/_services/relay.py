@@ -6,7 +6,7 @@ from udpping._args.limits import DEFAULT_PORT
 from udpping._args.link import Link, link_text
 from udpping._args.public import PublicNames
 from udpping._args.targets import is_loopback, one_place
-from udpping._results.rows import RelayEvent, RelayRow
+from udpping._results.rows import Achieved, RelayEvent, RelayRow
 from udpping._services.service import Listener, next_of
 from udpping._table.table import Table
 from udpping._table.text import counted
@@ -333,6 +333,22 @@ class Relay(Listener["_core.UdpRelay"]):
     @down.setter
     def down(self, link: "LinkLike") -> None:
         self._core.set(False, link_text("down", link))
+
+    def report(self) -> list[Achieved]:
+        """Give what was asked of each effect of the two ways, and what it did, with a 95 % interval.
+
+        Setting `up` or `down` begins that way anew. What `block` drops counts as passed: no link did it.
+
+        >>> import udpping
+        >>> with udpping.Server(port=0) as server:
+        ...     with udpping.Relay(server, up="loss=pattern:..x; delay=1ms", down="mtu=1280") as relay:
+        ...         run = udpping.ping(relay, count=3, timeout=0.3, linger=0)
+        >>> for done in relay.report():
+        ...     print(done.direction, done.effect, done.hits, "of", done.of)
+        up loss 1 of 3
+        down mtu 0 of 2
+        """
+        return [Achieved._make(values) for values in self._core.shares()]
 
     @property
     def target(self) -> tuple[str, int]:

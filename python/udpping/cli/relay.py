@@ -5,6 +5,7 @@ from time import monotonic, sleep
 from warnings import catch_warnings
 
 from udpping import _core
+from udpping._args import durations
 from udpping._args.limits import MAX_PORT
 from udpping._args.link import Link
 from udpping._args.path import KEYS, path
@@ -12,12 +13,12 @@ from udpping._args.targets import is_loopback, parse_target, target_text
 from udpping._console import hosts, streams
 from udpping._console.options import Parser, any_whole
 from udpping._results.rows import RelayRow
-from udpping._services.relay import Relay, WayCounters
+from udpping._services.relay import Relay
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._output import Report, command_parser
 from udpping.cli._server_log import File, Screen
-from udpping.cli.server import take
+from udpping.cli.server import print_achieved, take
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -237,27 +238,7 @@ def print_counters(relay: Relay, report: Report) -> None:
     counters = relay.counters
     report.record("counters", **counters.as_dict())
     report.say(repr(counters))
-    for way, counts in (("up", counters.up), ("down", counters.down)):
-        if told := achieved(way, getattr(relay, way), counts):
-            report.say(told)
-
-
-def achieved(way: str, link: Link, counts: WayCounters) -> str:
-    """Say which loss was asked for in a direction, and which it was, with the 95 % interval of the long run.
-
-    Where the link drops for other reasons too, the counters do not tell them apart, and it says nothing.
-    """
-    said = link.as_dict()
-    if not counts.received or "loss" not in said or said.keys() & {"mtu", "schedule", "first", "match"}:
-        return ""
-    asked, came, lost = _core.link_means(str(link))[0], counts.received, counts.dropped
-    try:
-        low, high = _core.loss_interval(said["loss"], came, lost, 0.95)
-    except ConfigError:
-        # No chance, or none that this model knows: as if each were lost by itself.
-        low, high = _core.wilson(lost, came) or (0.0, 1.0)
-    begin = f"{way} loss: " + ("" if asked is None else f"{asked:.3%} asked, ")
-    return f"{begin}{lost:,} of {came:,} ({lost / came:.3%}, 95 %: {low:.3%} to {high:.3%})"
+    print_achieved(relay, report)
 
 
 def parser() -> Parser:
@@ -291,10 +272,10 @@ def parser() -> Parser:
         metavar="N",
         help="repeat losses and delays: client by client, in the order in which clients come",
     )
-    options.add_argument(
+    options.add_time(
         "--idle",
-        metavar="TIME",
-        default="5m",
+        within=durations.IDLE,
+        default=300,
         help="forget a client that was silent for so long (default: 5m)",
     )
     options.add_argument(
@@ -302,10 +283,10 @@ def parser() -> Parser:
         action="store_true",
         help="let replies come from another port of the target too, and send what follows there, as for TFTP",
     )
-    options.add_argument(
+    options.add_time(
         "--spin",
-        metavar="TIME",
-        default="0",
+        within=durations.SPIN,
+        default=0,
         help="look again and again for so long before a datagram is due: more exact, busy (default: 0)",
     )
     options.add_argument(

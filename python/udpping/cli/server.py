@@ -151,7 +151,7 @@ def print_counters(server: Server, report: Report) -> None:
     report.say(repr(counters))
 
 
-def print_achieved(server: Server, report: Report) -> None:
+def print_achieved(server: "Server | Relay", report: Report) -> None:
     """Print what was asked of the link, and what it did."""
     for done in server.report():
         report.record("achieved", **done._asdict())

@@ -189,6 +189,7 @@ pub struct Link {
     uniforms: Uniforms,
     scope: Scope,
     /// By direction, as all pairs here.
+    plans: [Impairments; 2],
     pipelines: [Pipeline; 2],
     /// Whether requests can overtake each other on a way up to a way down for which their order matters.
     is_in_two_steps: bool,
@@ -255,6 +256,7 @@ impl Link {
             latest: 0,
             until_forgetting: FORGETTING,
             seed: plan.seed,
+            plans: [plan.up, plan.down],
         }
     }
 
@@ -298,10 +300,15 @@ impl Link {
         }
     }
 
-    /// Has a direction do something else from now on. The numbers of packets go on.
+    /// Has a direction do something else from now on, and counts anew what it does. The numbers of packets go on.
     pub fn set(&mut self, direction: Direction, impairments: &Impairments) {
-        self.pipelines[direction as usize] = Pipeline::new(impairments);
-        self.most_copies[direction as usize] = impairments.most_copies();
+        let way = direction as usize;
+        self.pipelines[way] = Pipeline::new(impairments);
+        self.most_copies[way] = impairments.most_copies();
+        self.tallies[way] = Tally::default();
+        let streams = self.clients.each().map(|state| &mut state.streams[way]);
+        streams.chain([&mut self.shared[way]]).for_each(|stream| stream.was_lost = false);
+        self.plans[way] = impairments.clone();
         self.is_in_two_steps = self.pipelines[0].can_reorder() && self.pipelines[1].minds_order();
     }
 
@@ -320,9 +327,9 @@ impl Link {
         self.most_copies[direction as usize]
     }
 
-    /// What each direction has done.
-    pub fn tallies(&self) -> [Tally; 2] {
-        self.tallies
+    /// What was asked of each effect in each direction, up first, and what it has done.
+    pub fn shares(&self) -> [Vec<Share>; 2] {
+        [0, 1].map(|way| self.tallies[way].shares(&self.plans[way]))
     }
 
     /// Whether a datagram can take any time.

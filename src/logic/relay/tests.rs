@@ -98,15 +98,20 @@ fn a_datagram_that_leaves_before_an_earlier_one_is_reordered_and_a_copy_is_not()
 #[test]
 fn directions_are_counted_and_drawn_apart_and_can_be_changed() {
     let mut relay = relay("loss=list:2", "loss=list:1", 9);
+    let report = |relay: &Relay<()>| relay.shares().map(|way| way.first().map(|loss| (loss.hits, loss.of)));
     let mut lane = relay.up(client(1), 0, || ()).unwrap();
     let lost = |lane: &mut Lane<'_, ()>| lane.pass(Packet { at: 9, len: 1 }).passage.deliveries.is_empty();
     assert_eq!([(); 3].map(|()| lost(&mut lane)), [false, true, false]);
     let key = lane.key;
     let mut lane = relay.down(key).unwrap();
     assert_eq!([(); 2].map(|()| lost(&mut lane)), [true, false]);
+    assert_eq!(report(&relay), [Some((1, 3)), Some((1, 2))]);
     relay.set(Direction::Down, &"loss=list:4".parse().unwrap());
     let mut lane = relay.down(key).unwrap();
     assert_eq!([(); 3].map(|()| lost(&mut lane)), [false, true, false]);
+    assert_eq!(report(&relay), [Some((1, 3)), Some((1, 3))], "down was counted anew");
+    relay.set(Direction::Up, &"delay=1ms".parse().unwrap());
+    assert_eq!(report(&relay), [None, Some((1, 3))]);
     relay.block_until(10);
     let mut lane = relay.down(key).unwrap();
     assert!(lost(&mut lane));
