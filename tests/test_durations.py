@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import inspect
 import pkgutil
@@ -123,6 +124,27 @@ def next_event_of_server(value: object) -> object:
     return udpping.Server("127.0.0.1", 0).next_event(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
+def relay_block(value: object) -> None:
+    udpping.Relay("127.0.0.1:9").block(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def next_event_of_relay(value: object) -> object:
+    return udpping.Relay("127.0.0.1:9").next_event(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def transport_block(value: object) -> None:
+    async def block() -> None:
+        transport, _ = await udpping.aio.create_datagram_endpoint(
+            asyncio.DatagramProtocol, remote_addr=("127.0.0.1", 9)
+        )
+        try:
+            transport.block(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        finally:
+            transport.close()
+
+    asyncio.run(block())
+
+
 def far_end_wait(value: object) -> object:
     return udpping.testing.FarEnd().wait(0, value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
@@ -145,6 +167,10 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
     **{("Monitor", name): keyword(udpping.Monitor, name, port=0) for name in ("interval", "idle")},
     ("Monitor.next_event", "seconds"): next_event,
     ("Server.next_event", "seconds"): next_event_of_server,
+    **{("Relay", name): keyword(udpping.Relay, name, to="127.0.0.1:9") for name in ("idle", "spin")},
+    ("Relay.block", "seconds"): relay_block,
+    ("Relay.next_event", "seconds"): next_event_of_relay,
+    ("aio.LinkTransport.block", "seconds"): transport_block,
     **{
         ("stats.rolling", name): keyword(stats.rolling, name, table=[], **others)
         for name, others in (("seconds", {}), ("step", {"seconds": 1}))
@@ -316,6 +342,17 @@ def test_a_delay_of_ten_or_more_needs_a_unit(value: str | float, name: str, show
         with pytest.raises(ConfigError) as caught:
             call(value)
         assert str(caught.value) == told
+
+
+def test_a_time_of_reordering_is_read_as_a_delay_is() -> None:
+    assert str(udpping.Link("reorder=5%,3")) == "reorder=0.05,3s"
+    for text, hint in (("30", "30 seconds? write 30ms or 30s"), ("5000", "5000 seconds? write 5000ms")):
+        with pytest.raises(ConfigError) as caught:
+            udpping.Link(reorder=f"5%,{text}")
+        assert str(caught.value) == f'reorder "5%,{text}" is not usable: expected a unit: {hint}'
+    for text in ("0", "2h", "soon"):
+        with pytest.raises(ConfigError, match="how long to delay those datagrams, up to 1 hour"):
+            udpping.Link(reorder=f"5%,{text}")
 
 
 def test_a_delay_with_its_unit_is_what_it_says() -> None:

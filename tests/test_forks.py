@@ -17,23 +17,26 @@ import os, signal, sys, udpping
 with (
     udpping.Monitor("127.0.0.1", 0, beats=True) as monitor,
     udpping.Server("127.0.0.1", 0, record=True) as server,
+    udpping.Relay(server, record=True) as relay,
 ):
     senders = [udpping.Heartbeat(*monitor.address, id=f"s{i}", interval=0.001) for i in range(30)]
     for sender in senders:
         sender.start()
-    pinger = udpping.Pinger(server, interval=0.0005)
+    pinger = udpping.Pinger(relay, interval=0.0005)
     pinger.__enter__()
     questions = [
         lambda: monitor.counters, lambda: monitor.peers, lambda: monitor.events, lambda: monitor.status(),
         lambda: monitor.unreadable, lambda: monitor.next_event(0), lambda: monitor.wait(), monitor.start,
-        lambda: server.counters, lambda: server.log, server.start,
+        lambda: server.counters, lambda: server.log, lambda: server.report(), server.start,
+        lambda: relay.counters, lambda: relay.log, lambda: relay.report(), relay.start,
+        lambda: relay.next_event(0), lambda: relay.up, lambda: relay.block(1), lambda: relay.rebind(),
         lambda: senders[0].sent, lambda: senders[0].address, lambda: senders[0].wait(), senders[0].start,
     ]
     for _ in range(60):
         child = os.fork()
         if not child:
             signal.alarm(20)
-            told = [repr(each) for each in (monitor, server, senders[0])]
+            told = [repr(each) for each in (monitor, server, relay, senders[0])]
             wrong = [each for each in told if "runs in the process that this one was forked from" not in each]
             for ask in questions:
                 try:
@@ -42,19 +45,19 @@ with (
                 except udpping.NetworkError as error:
                     if "make a new one" not in str(error):
                         wrong.append(error)
-            for each in (monitor, server, senders[0]):
+            for each in (monitor, server, relay, senders[0]):
                 each.stop()
                 assert not each.running
             senders[0].touch()
-            with udpping.Server("127.0.0.1", 0) as own:
-                udpping.ping(*own.address, count=1)
-                repr(own), own.counters
+            with udpping.Server("127.0.0.1", 0) as own, udpping.Relay(own) as between:
+                udpping.ping(*between.address, count=1)
+                repr(own), own.counters, repr(between), between.counters
             os._exit(7 if not wrong else 8)
         _, status = os.waitpid(child, 0)
         if os.waitstatus_to_exitcode(status) != 7:
             print("child:", status)
     pinger.__exit__(None, None, None)
-    print(monitor.running, server.counters.received > 0, senders[0].sent > 0)
+    print(monitor.running, server.counters.received > 0, relay.counters.down.sent > 0, senders[0].sent > 0)
 """
 
 
@@ -67,10 +70,10 @@ def test_a_forked_child_is_told_whose_a_service_is_and_never_hangs() -> None:
         timeout=120,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("True True True\n", "")
+    assert (done.stdout, done.stderr) == ("True True True True\n", "")
 
 
-@pytest.mark.parametrize("kind", [udpping.Monitor, udpping.Server, udpping.Heartbeat])
+@pytest.mark.parametrize("kind", [udpping.Monitor, udpping.Server, udpping.Relay, udpping.Heartbeat])
 def test_what_was_never_made_can_be_shown(kind: type[object]) -> None:
     assert repr(kind.__new__(kind)) == f"<udpping.{kind.__name__}: not made>"
 

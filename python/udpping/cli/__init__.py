@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "demo": "start a lossy server and ping it, in one process",
     "server": "answer UDP datagrams, and lose or delay some of them on purpose",
-    "relay": "pass UDP datagrams between two programs, and lose or delay some of them on purpose",
+    "relay": "pass UDP datagrams between programs, and lose or delay some",
     "reflector": "answer the test packets of STAMP (RFC 8762) with their times",
     "ping": "measure round-trip times and losses to a UDP server",
     "heartbeat": "send heartbeats: report that this machine, or a command, is alive",
