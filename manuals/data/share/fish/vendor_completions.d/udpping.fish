@@ -85,7 +85,7 @@ complete -c udpping -n '_shtab_udpping_using server' -l gso -d 'send replies to 
 complete -c udpping -n '_shtab_udpping_using server' -l log -xka "(__fish_complete_path (commandline -ct))" -d 'add a line for each datagram to FILE: JSON lines if its name ends in .json, .jsonl or .ndjson, else CSV'
 complete -c udpping -n '_shtab_udpping_using server' -s v -l verbose -d 'print a line for each datagram'
 complete -c udpping -n '_shtab_udpping_using server' -l profile -xka "book exercise java kurose multi notes report slides" -d 'answer and print as that server of the course'
-complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a relay -d 'pass UDP datagrams between two programs, and lose or delay some of them on purpose'
+complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a relay -d 'pass UDP datagrams between programs, and lose or delay some'
 complete -c udpping -n '_shtab_udpping_using relay' -s h -l help -d 'show this help message and exit'
 complete -c udpping -n '_shtab_udpping_using relay' -l json -d 'print one JSON object per line, for programs'
 complete -c udpping -n '_shtab_udpping_using relay' -l listen -x -d 'where clients send to; without an address it is this machine alone; 0 takes any free port (default: :0)'
