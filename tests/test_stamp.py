@@ -110,6 +110,7 @@ def test_every_kind_of_ping_has_the_times_of_the_reflector(
             assert row.path_rtt_ns == row.rtt_ns - (row.server_sent_ns - row.server_recv_ns)
         assert (row.bytes, row.ttl, row.match) == (BASE, 255, "seq")
     assert run["path_rtt_ns"].to_list() == [row.path_rtt_ns for row in run]
+    assert run["server_seq"].to_list() == [row.server_seq for row in run] == list(range(20))
     assert sum(row.path_rtt_ns is not None for row in run) > len(run) // 2
     assert {row.bytes for row in signed} == {SEALED}
     assert [row.reply[:4] for row in run if row.reply] == [struct.pack("!I", at) for at in range(20)]

@@ -115,7 +115,7 @@ impl Column {
 }
 
 /// The columns of the table of a run, in their order.
-pub const COLUMNS: [Column; 20] = [
+pub const COLUMNS: [Column; 21] = [
     Column::time("run"),
     Column::new("target", Kind::Word, ""),
     Column::new("seq", Kind::U64, ""),
@@ -136,6 +136,7 @@ pub const COLUMNS: [Column; 20] = [
     Column::time("server_sent_ns"),
     Column::new("arrival", Kind::U64, "").or_missing(),
     Column::time("path_rtt_ns"),
+    Column::new("server_seq", Kind::U32, "").or_missing(),
 ];
 
 /// One ping, as it stands.
@@ -163,7 +164,7 @@ pub struct Row {
     pub ttl: Option<u8>,
     /// The answer; `None` without one.
     pub reply: Option<Reply>,
-    /// The server's times, if its reply has them.
+    /// The server's times and its number, if its reply has them.
     pub server: ServerTimes,
     /// The place of its reply among those to this target, in the order in which they came, from 1.
     pub arrival: Option<u64>,

@@ -239,6 +239,7 @@ impl PingSession {
             row.server.sent.into_bound_py_any(py)?,
             row.arrival.into_bound_py_any(py)?,
             row.server.path(row.rtt).into_bound_py_any(py)?,
+            row.server.seq.into_bound_py_any(py)?,
         ];
         PyTuple::new(py, values)
     }

@@ -62,6 +62,12 @@ class Row(NamedTuple):
 
     The difference of the two clocks is not in it. `None` without these times, and where they cannot be right.
     """
+    server_seq: int | None
+    """The server's own number of the reply, modulo 2^32: with `protocol="stamp"`.
+
+    A reflector that counts its replies leaves a gap where one was lost on the way back; a stateless one
+    repeats the number of the ping, from 0. `stats.direction` tells what that says.
+    """
 
 
 class LogRow(NamedTuple):

@@ -63,13 +63,15 @@ pub struct Reading {
     pub server: ServerTimes,
 }
 
-/// When a server received a ping and sent its reply, by its own clock, in nanoseconds since 1970.
+/// When a server received a ping and sent its reply, by its own clock, in nanoseconds since 1970, and which reply it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServerTimes {
     /// When it received the ping.
     pub received: Option<i64>,
     /// When it sent the reply.
     pub sent: Option<i64>,
+    /// The number of the reply: a server that counts has sent so many before it.
+    pub seq: Option<u32>,
 }
 
 impl ServerTimes {
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_path_is_what_the_server_has_not_held() {
-        let path = |received, sent, rtt| ServerTimes { received, sent }.path(rtt);
+        let path = |received, sent, rtt| ServerTimes { received, sent, seq: None }.path(rtt);
         assert_eq!((path(Some(5), Some(9), 10), path(Some(5), Some(5), 10)), (Some(6), Some(10)));
         assert_eq!((path(Some(5), Some(15), 10), path(Some(5), Some(16), 10)), (Some(0), None));
         assert_eq!(

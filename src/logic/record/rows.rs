@@ -34,7 +34,7 @@ macro_rules! chunk {
             $($(#[$doc])* pub $column: Vec<$kind>,)+
             /// Beginnings of the replies, one after the other in the order of arrival.
             pub text: Vec<u8>,
-            /// The server's times, up to the last row that has one: text lines carry none.
+            /// The server's times and numbers, up to the last row that has one: text lines carry none.
             server: Vec<ServerTimes>,
         }
 
@@ -110,7 +110,7 @@ impl Chunk {
         self.copies[at] != 0
     }
 
-    /// When the server received a ping and sent its reply.
+    /// When the server received a ping and sent its reply, and the number of that.
     pub fn server_times(&self, at: usize) -> ServerTimes {
         self.server.get(at).copied().unwrap_or_default()
     }
@@ -123,6 +123,12 @@ impl Chunk {
     ) -> Option<Vec<Nanos>> {
         let times = || places.iter().map(|at| time(self.server_times(*at)).unwrap_or(NONE)).collect();
         (!self.server.is_empty()).then(times)
+    }
+
+    /// The server's numbers of the replies of some rows; `None` if no row has any.
+    pub fn server_seqs(&self, places: &[usize]) -> Option<Vec<Option<u32>>> {
+        let seqs = || places.iter().map(|at| self.server_times(*at).seq).collect();
+        (!self.server.is_empty()).then(seqs)
     }
 
     /// What the path took of the round trips of some rows, [`NONE`] where it is unknown; `None` if no row has any.

@@ -205,7 +205,7 @@ fn some_row() -> impl Strategy<Value = Row> {
         prop::sample::select(vec!["", "127.0.0.1:9", "[fe80::1%3]:65535", "192.0.2.1", "2001:db8::1"]);
     let text = prop::collection::vec(any::<u8>(), 0..=KEPT_REPLY);
     let reply = (any::<u32>(), 0..TimeSource::ALL.len(), 0..Match::ALL.len(), text);
-    let server = any::<(Option<i64>, Option<i64>, Option<u64>)>();
+    let server = any::<(Option<i64>, Option<i64>, Option<u32>, Option<u64>)>();
     (
         any::<(u64, [i64; 5], u32, Option<u8>)>(),
         0..Status::ALL.len(),
@@ -213,30 +213,38 @@ fn some_row() -> impl Strategy<Value = Row> {
         prop::option::of(reply),
         server,
     )
-        .prop_map(|((seq, times, copies, ttl), status, source, reply, (received, sent, arrival))| {
-            let [due, sent_ns, sent_wall, rtt, user_rtt] = times;
-            let peer = source.parse().ok().map(Source::Peer);
-            Row {
-                seq,
-                due,
-                sent: sent_ns,
-                sent_wall,
-                rtt,
-                user_rtt,
-                status: Status::ALL[status],
-                copies,
-                source: peer.or_else(|| source.parse().ok().map(Source::Router)),
-                ttl,
-                reply: reply.map(|(bytes, stamp, matched, text)| Reply {
-                    bytes,
-                    stamp: TimeSource::ALL[stamp],
-                    matched: Match::ALL[matched],
-                    text: text.into(),
-                }),
-                server: ServerTimes { received, sent },
-                arrival,
-            }
-        })
+        .prop_map(
+            |(
+                (seq, times, copies, ttl),
+                status,
+                source,
+                reply,
+                (received, sent_there, server_seq, arrival),
+            )| {
+                let [due, sent_ns, sent_wall, rtt, user_rtt] = times;
+                let peer = source.parse().ok().map(Source::Peer);
+                Row {
+                    seq,
+                    due,
+                    sent: sent_ns,
+                    sent_wall,
+                    rtt,
+                    user_rtt,
+                    status: Status::ALL[status],
+                    copies,
+                    source: peer.or_else(|| source.parse().ok().map(Source::Router)),
+                    ttl,
+                    reply: reply.map(|(bytes, stamp, matched, text)| Reply {
+                        bytes,
+                        stamp: TimeSource::ALL[stamp],
+                        matched: Match::ALL[matched],
+                        text: text.into(),
+                    }),
+                    server: ServerTimes { received, sent: sent_there, seq: server_seq },
+                    arrival,
+                }
+            },
+        )
 }
 
 proptest! {

@@ -177,6 +177,11 @@ impl<'a> Piece<'a> {
             server(|times| times.sent),
             Arc::new(PrimitiveArray::<UInt64Type>::new(self.column(|chunk| &chunk.arrival), replied)),
             times_of(chunk.path_column(&self.places).map_or_else(|| same(&words.none), ScalarBuffer::from)),
+            Arc::new(
+                chunk
+                    .server_seqs(&self.places)
+                    .map_or_else(|| PrimitiveArray::<UInt32Type>::new_null(rows), PrimitiveArray::from),
+            ),
         ])
     }
 

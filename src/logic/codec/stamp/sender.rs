@@ -87,7 +87,11 @@ impl Codec for Stamp {
         let time = |place: &std::ops::Range<usize>| format.decode(field(reply, place.clone()));
         Reading {
             seq: Some(self.ping(u32::from_be_bytes(field(reply, sender_seq.clone())))),
-            server: ServerTimes { received: time(received), sent: time(timestamp) },
+            server: ServerTimes {
+                received: time(received),
+                sent: time(timestamp),
+                seq: Some(self.layout.seq(reply)),
+            },
         }
     }
 
