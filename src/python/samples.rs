@@ -37,6 +37,7 @@ pub(super) const COPIES: &str = "copies";
 const SENT_WALL: &str = "sent_wall_ns";
 const SERVER_RECV: &str = "server_recv_ns";
 const SERVER_SENT: &str = "server_sent_ns";
+const SERVER_SEQ: &str = "server_seq";
 
 /// The pings of one table or of several, grouped by run and target.
 ///
@@ -140,6 +141,7 @@ struct Pings {
     sent_wall: Option<ScalarBuffer<i64>>,
     server_recv: Option<ScalarBuffer<i64>>,
     server_sent: Option<ScalarBuffer<i64>>,
+    server_seq: Option<ScalarBuffer<i64>>,
     groups: Vec<Group>,
     targets: Vec<Option<String>>,
 }
@@ -184,6 +186,7 @@ impl Pings {
             sent_wall: only(SENT_WALL)?,
             server_recv: only(SERVER_RECV)?,
             server_sent: only(SERVER_SENT)?,
+            server_seq: only(SERVER_SEQ)?,
         };
         py.detach(|| raw.grouped()).map_err(PyErr::from)
     }
@@ -202,6 +205,7 @@ impl Pings {
             sent_wall: self.sent_wall.as_ref().map(|times| &times[places.clone()]),
             server_recv: self.server_recv.as_ref().map(|times| &times[places.clone()]),
             server_sent: self.server_sent.as_ref().map(|times| &times[places.clone()]),
+            server_seq: self.server_seq.as_ref().map(|seqs| &seqs[places.clone()]),
         })
     }
 }
@@ -224,6 +228,7 @@ struct Raw {
     sent_wall: Option<Vec<ArrayRef>>,
     server_recv: Option<Vec<ArrayRef>>,
     server_sent: Option<Vec<ArrayRef>>,
+    server_seq: Option<Vec<ArrayRef>>,
 }
 
 impl Raw {
@@ -260,6 +265,9 @@ impl Raw {
         let ordered = arrival.as_ref().is_some_and(|places| rtt.iter().zip(places.iter()).all(has_place));
         let user_rtt = self.user_rtt.filter(|_| !ordered);
         let known = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);
+        // A server says nothing in replies that did not come.
+        let none_came = rtt.iter().all(|rtt| *rtt == NONE);
+        let told = |values: &ScalarBuffer<i64>| none_came || known(values);
         Ok(Pings {
             rtt: in_order(rtt, order),
             status: status.map(|status| in_order(status.into(), order)),
@@ -270,8 +278,9 @@ impl Raw {
             due: extra(DUE, rows, self.due, order, times)?.filter(known),
             copies: extra(COPIES, rows, self.copies, order, small_counts)?,
             sent_wall: extra(SENT_WALL, rows, self.sent_wall, order, times)?.filter(known),
-            server_recv: extra(SERVER_RECV, rows, self.server_recv, order, times)?.filter(known),
-            server_sent: extra(SERVER_SENT, rows, self.server_sent, order, times)?.filter(known),
+            server_recv: extra(SERVER_RECV, rows, self.server_recv, order, times)?.filter(told),
+            server_sent: extra(SERVER_SENT, rows, self.server_sent, order, times)?.filter(told),
+            server_seq: extra(SERVER_SEQ, rows, self.server_seq, order, times)?.filter(told),
             groups,
             targets: targets.unwrap_or_default(),
         })

@@ -2,9 +2,11 @@
 
 mod clock;
 mod digest;
+mod direction;
 
 pub(super) use clock::{stats_clock, stats_one_way, stats_one_way_rows};
 pub(super) use digest::Digest;
+pub(super) use direction::stats_direction;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

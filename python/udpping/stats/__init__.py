@@ -17,11 +17,13 @@ dict_keys([0.5, 0.95, 0.99])
 from udpping.stats._clock import clock, one_way, one_way_rows
 from udpping.stats._delay import ipdv, jitter, pdv, quantile, round_trip
 from udpping.stats._digest import Digest
+from udpping.stats._direction import direction
 from udpping.stats._loss import loss, loss_periods, loss_runs, wilson
 from udpping.stats._order import duplication, reordering
 from udpping.stats._results import (
     Clock,
     ClockStep,
+    Direction,
     Distribution,
     Duplication,
     Ipdv,
@@ -42,6 +44,7 @@ __all__ = [
     "Clock",
     "ClockStep",
     "Digest",
+    "Direction",
     "Distribution",
     "Duplication",
     "Ipdv",
@@ -56,6 +59,7 @@ __all__ = [
     "Result",
     "RoundTrip",
     "clock",
+    "direction",
     "duplication",
     "ipdv",
     "jitter",

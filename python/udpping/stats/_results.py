@@ -263,6 +263,26 @@ class Reordering(Result):
     """`n_reordered` over `received`; `None` without a reply."""
 
 
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Direction(Result):
+    """Unanswered pings by the way on which they were lost."""
+
+    TITLE = "losses by their way, from the numbers of the server's replies"
+
+    sent: int
+    """Settled pings that were sent."""
+    lost: int
+    """Those without any reply, also a late one."""
+    lost_up: int
+    """Those that did not reach the server, or that it dropped, at least; at most `unknown` more."""
+    lost_down: int
+    """Those whose replies were lost on the way back, at least; at most `unknown` more."""
+    unknown: int
+    """Those that were lost on the one way or the other: `lost` less the two."""
+    restarts: int
+    """How often the server began to count anew."""
+
+
 class ClockStep(NamedTuple):
     """Between these times, in nanoseconds since 1970 by our clock, one of two clocks was set."""
 

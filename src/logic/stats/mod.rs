@@ -6,6 +6,7 @@
 mod arrival;
 mod clock;
 mod digest;
+mod direction;
 mod distribution;
 mod duplication;
 mod groups;
@@ -28,6 +29,7 @@ mod variation;
 pub use arrival::arrivals;
 pub use clock::{Clock, Exchange, Line, MaxRate, Offset, OneWay, Step};
 pub use digest::Digest;
+pub use direction::{Counter, Direction, direction};
 pub use distribution::Distribution;
 pub use duplication::{Duplication, duplication};
 pub use groups::{Group, Groups, Keys, MOST_ROWS};

@@ -30,6 +30,8 @@ pub struct Columns<'a> {
     pub server_recv: Option<&'a [i64]>,
     /// When the server sent the reply, by its clock.
     pub server_sent: Option<&'a [i64]>,
+    /// The server's own number of the reply; [`NONE`] where there is none.
+    pub server_seq: Option<&'a [i64]>,
 }
 
 /// Columns that fit together.
@@ -44,7 +46,7 @@ impl<'a> Sample<'a> {
     /// The sample with these columns.
     pub fn new(columns: Columns<'a>) -> Result<Self, Invalid> {
         let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies, .. } = columns;
-        let Columns { sent_wall, server_recv, server_sent, .. } = columns;
+        let Columns { sent_wall, server_recv, server_sent, server_seq, .. } = columns;
         let lengths = [
             status.map(<[_]>::len),
             seq.map(<[_]>::len),
@@ -56,6 +58,7 @@ impl<'a> Sample<'a> {
             sent_wall.map(<[_]>::len),
             server_recv.map(<[_]>::len),
             server_sent.map(<[_]>::len),
+            server_seq.map(<[_]>::len),
         ];
         if let Some(length) = lengths.into_iter().flatten().find(|length| *length != rtt.len()) {
             return Err(Invalid::new("length", length, format!("{}, as of column rtt_ns", rtt.len())));
@@ -99,7 +102,7 @@ impl<'a> Sample<'a> {
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
         let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies, .. } = self.columns;
-        let Columns { sent_wall, server_recv, server_sent, .. } = self.columns;
+        let Columns { sent_wall, server_recv, server_sent, server_seq, .. } = self.columns;
         let first = self.first + rows.start as u64;
         Self {
             columns: Columns {
@@ -113,7 +116,8 @@ impl<'a> Sample<'a> {
                 copies: copies.map(|copies| &copies[rows.clone()]),
                 sent_wall: sent_wall.map(|sent_wall| &sent_wall[rows.clone()]),
                 server_recv: server_recv.map(|server_recv| &server_recv[rows.clone()]),
-                server_sent: server_sent.map(|server_sent| &server_sent[rows]),
+                server_sent: server_sent.map(|server_sent| &server_sent[rows.clone()]),
+                server_seq: server_seq.map(|server_seq| &server_seq[rows]),
             },
             first,
         }
@@ -213,6 +217,20 @@ impl<'a> Sample<'a> {
         }
         let known = self.columns.server_recv.is_some() || self.columns.server_sent.is_some();
         if known { Ok(()) } else { Err(missing("server_recv_ns or server_sent_ns", for_what)) }
+    }
+
+    /// The server's own number of the reply to a ping, and when it sent that.
+    pub fn server_seq(&self, row: usize) -> Option<(u32, i64)> {
+        let at = |column: Option<&[i64]>| column.map(|column| column[row]).filter(|at| *at != NONE);
+        let seq = u32::try_from(at(self.columns.server_seq)?).ok()?;
+        Some((seq, at(self.columns.server_sent)?))
+    }
+
+    /// Fails if no server gave numbers and the times of its replies.
+    pub fn need_server_seqs(&self, for_what: &'static str) -> Result<(), Invalid> {
+        let Columns { server_sent, server_seq, .. } = self.columns;
+        let known = server_seq.ok_or_else(|| missing("server_seq", for_what)).map(|_| server_sent);
+        known?.ok_or_else(|| missing("server_sent_ns", for_what)).map(|_| ())
     }
 
     /// The replies to each ping; fails if they were not counted.
