@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from itertools import islice
-from typing import Any
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
-from udpping import delay, loss
+from udpping import _core, delay, loss
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 np = pytest.importorskip("numpy", reason="has no wheel for this Python")
 stats = pytest.importorskip("scipy.stats", reason="has no wheel for this Python")
+special = pytest.importorskip("scipy.special", reason="has no wheel for this Python")
 
 pytestmark = pytest.mark.untimed
 
@@ -117,6 +121,163 @@ def test_a_trace_is_of_one_target() -> None:
     with pytest.raises(udpping.errors.ConfigError, match="2 targets"):
         delay.Trace(both)
     assert len(str(delay.Empirical(both)).split(",")) == 2
+
+
+def share_error(share: float, stays: float, span: int = 0) -> float:
+    """Give the error of the share of datagrams of which each, and that `span` later, does something.
+
+    What two datagrams have in common shrinks by `stays` with each datagram between them, at least.
+    """
+    return SIGMAS * math.sqrt(share * (1 - share) * (1 + 2 * span + 2 * stays / (1 - stays)) / MILLION)
+
+
+def chain(p: float, r: float, good: float, bad: float) -> tuple[float, float, Any]:
+    """Give the loss of a channel of two states, what stays of it, and the share of losses so far apart."""
+    is_bad, stays = p / (p + r), 1 - p - r
+    share = is_bad * bad + (1 - is_bad) * good
+
+    def both(apart: int) -> float:
+        return share**2 + is_bad * (1 - is_bad) * (bad - good) ** 2 * float(stays**apart)
+
+    return share, stays, both
+
+
+def copula(share: float, rho: float) -> tuple[float, float, Any]:
+    """Give the same of normal numbers below a bound: Owen's T is what two of them have in common."""
+
+    def both(apart: int) -> float:
+        common = rho**apart
+        return share - 2 * float(
+            special.owens_t(stats.norm.ppf(share), math.sqrt((1 - common) / (1 + common)))
+        )
+
+    return share, rho, both
+
+
+# With each its theory, and how often a loss follows a loss where runs do not depend on each other.
+LOSSES: list[tuple[loss.Loss, tuple[float, float, Any], float | None]] = [
+    (loss.Bernoulli("5%"), chain(0.05, 0.95, 0, 1), 0.05),
+    (loss.Burst("5%", 3), chain(0.05 / 0.95 / 3, 1 / 3, 0, 1), 2 / 3),
+    (loss.GilbertElliott("1%", "25%", loss_bad="80%"), chain(0.01, 0.25, 0, 0.8), 0.75 * 0.8),
+    (loss.GilbertElliott("2%", "10%", loss_good="1%", loss_bad="50%"), chain(0.02, 0.1, 0.01, 0.5), None),
+    (loss.Correlated("5%", 0.9), copula(0.05, 0.9), None),
+    (loss.Correlated("30%", 0.5), copula(0.3, 0.5), None),
+]
+
+
+@pytest.mark.parametrize(("model", "theory", "again"), LOSSES, ids=[str(model) for model, *_ in LOSSES])
+def test_losses_have_the_share_the_correlation_and_the_runs_asked_for(
+    model: loss.Loss, theory: tuple[float, float, Any], again: float | None
+) -> None:
+    lost = np.fromiter(model.stream(5), bool, MILLION)
+    share, stays, both = theory
+    assert abs(lost.mean() - share) < share_error(share, stays)
+    for apart in (1, 2, 5):
+        pairs = (lost[:-apart] & lost[apart:]).mean()
+        assert abs(pairs - both(apart)) < share_error(both(apart), stays, apart)
+    edges = np.flatnonzero(np.diff(lost, prepend=False, append=False))
+    runs = edges[1::2] - edges[::2]
+    assert abs(runs.size / MILLION - (share - both(1))) < share_error(share - both(1), stays, 1)
+    if again is None:
+        return
+    # Each run is geometric, so its mean and its standard deviation are known.
+    mean, deviation = 1 / (1 - again), math.sqrt(again) / (1 - again)
+    assert abs(runs.mean() - mean) < SIGMAS * deviation / math.sqrt(runs.size)
+    for length in range(1, 12):
+        expected = (1 - again) * again ** (length - 1)
+        error = SIGMAS * math.sqrt(expected * (1 - expected) / runs.size) + 1 / runs.size
+        assert abs((runs == length).mean() - expected) < error
+
+
+def carried(link: str, times: Iterable[int], datagrams: Iterable[bytes]) -> Iterator[tuple[list[int], bytes]]:
+    """Give when the copies of each datagram leave one way of a link, in nanoseconds, and its bytes."""
+    carry = _core.EndpointLink(link, "", 5).carry
+    return (carry(False, "127.0.0.1", 1, at, sent) for at, sent in zip(times, datagrams, strict=True))
+
+
+def leaving(link: str, times: Any, datagrams: Iterable[bytes] | None = None) -> Any:  # noqa: ANN401 - arrays
+    """Give when each datagram leaves, without copies; -1 if it does not."""
+    seen = carried(link, times.tolist(), repeat(b"", MILLION) if datagrams is None else datagrams)
+    return np.fromiter((leave[0] if leave else -1 for leave, _ in seen), int, MILLION)
+
+
+def test_copies_and_flipped_bits_are_as_many_as_asked_for_and_independent() -> None:
+    counts, data = [], bytearray()
+    for leave, datagram in carried(
+        "duplicate=5%,2; corrupt=20%,3", range(MILLION), repeat(bytes(16), MILLION)
+    ):
+        counts.append(len(leave))
+        data += datagram
+    arrived, bits = np.array(counts), np.unpackbits(np.frombuffer(data, np.uint8)).reshape(MILLION, 128)
+    assert set(np.unique(arrived)) == {1, 3}
+    flipped = bits.sum(axis=1, dtype=int)
+    assert set(np.unique(flipped)) == {0, 3}
+    copied, damaged = arrived == 3, flipped == 3
+    for hit, share in ((copied, 0.05), (damaged, 0.2), (copied & damaged, 0.01)):
+        assert abs(hit.mean() - share) < share_error(share, 0)
+    assert abs((copied[1:] & copied[:-1]).mean() - 0.05**2) < share_error(0.05**2, 0, 1)
+    # Each bit is one of three of 128.
+    each = bits[damaged].mean(axis=0) - 3 / 128
+    assert np.abs(each).max() < SIGMAS * math.sqrt(3 / 128 * 125 / 128 / damaged.sum())
+
+
+def test_so_many_are_held_back_and_overtaken_by_those_of_the_time_asked_for() -> None:
+    times = np.arange(MILLION) * 1_000_000
+    arrive = leaving("reorder=5%,10.5ms", times)
+    held = arrive > times
+    assert set(np.unique(arrive - times)) == {0, 10_500_000}
+    assert abs(held.mean() - 0.05) < share_error(0.05, 0)
+    # The ten that are sent in this time overtake it, but those that are held back too.
+    place = np.empty(MILLION, int)
+    place[np.argsort(arrive, kind="stable")] = np.arange(MILLION)
+    overtaking = (place - np.arange(MILLION))[:-10]
+    apart = overtaking[::11][held[:-10:11]]
+    for count in range(11):
+        expected = stats.binom.pmf(count, 10, 0.95)
+        error = SIGMAS * math.sqrt(expected * (1 - expected) / apart.size) + 1 / apart.size
+        assert abs((apart == count).mean() - expected) < error
+    # Of the pairs of two that are held back, each shares one of the two with 38 others.
+    pairs = (10 - overtaking[held[:-10]]).sum()
+    error = SIGMAS * math.sqrt(10 * MILLION * (0.05**2 + 38 * 0.05**3))
+    assert abs(pairs - 10 * MILLION * 0.05**2) < error
+
+
+def test_jitter_has_the_mean_asked_for_and_keeps_the_order() -> None:
+    # So far apart none waits for the one before.
+    rare, close = np.arange(MILLION) * 1_000_000_000, np.arange(MILLION) * 1_000_000
+    waits = leaving(link := "jitter=exponential:5ms", rare) - rare
+    assert abs(waits.mean() / 5e6 - 1) < SIGMAS / math.sqrt(MILLION)
+    theirs = stats.expon(scale=5e6)
+    below = np.searchsorted(np.sort(waits), theirs.ppf(SHARES)) / MILLION
+    assert np.all(np.abs(below - SHARES) < SIGMAS * np.sqrt(SHARES * (1 - SHARES) / MILLION))
+    # Closer together they draw the same, and none arrives before an earlier one.
+    assert np.array_equal(leaving(link, close), np.maximum.accumulate(close + waits))
+
+
+@pytest.mark.parametrize("queue", ["16KiB", "20"])
+def test_a_queue_waits_as_lindley_says_and_drops_what_finds_no_room(queue: str) -> None:
+    """800 ns a byte. Packets of 400 bytes on average come at random, at 95 % of the rate on average."""
+    drawn = np.random.default_rng(5)
+    packets = drawn.integers(28, 773, MILLION)
+    times = np.cumsum(drawn.exponential(400 * 800 / 0.95, MILLION)).astype(int)
+    datagrams = [bytes(length) for length in range(745)]
+    seen = leaving(
+        f"rate=10Mbit/s; queue={queue}", times, (datagrams[size - 28] for size in packets.tolist())
+    )
+    passed = seen >= 0
+    leave = seen[passed]
+    # Lindley: a packet begins when it comes, or when the one before it is sent.
+    taken = 800 * packets[passed]
+    sent = np.cumsum(taken)
+    assert np.array_equal(leave, sent + np.maximum.accumulate(times[passed] - (sent - taken)))
+    before = np.cumsum(passed) - passed
+    if queue.endswith("KiB"):
+        free = np.concatenate([[0], leave])[before]
+        fits = np.maximum(free - times, 0) + 800 * packets <= 800 * 16 * 1_024
+    else:
+        fits = before - np.searchsorted(leave, times, side="right") < 20
+    assert np.array_equal(passed, fits)
+    assert 0.001 < 1 - passed.mean() < 0.05
 
 
 @pytest.mark.parametrize("interval", [0.01, 0.5, 20])
