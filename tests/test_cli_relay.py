@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import udpping
 from common import call
+from udpping.cli.relay import round_trip
 
 if TYPE_CHECKING:
     import subprocess
@@ -43,7 +44,7 @@ def test_the_first_lines_say_each_direction_and_the_round_trip(start: Start) -> 
     assert lines[1:5] == [
         "up, towards the target: loss=0.05; delay=40ms; rate=1Mbit/s",
         "down, towards clients:  loss=0.05; delay=40ms",
-        "lost are 5 % each way: 9.75 % of round trips; +80 ms",
+        "lost are 5 % each way: 9.75 % of round trips; +80 ms, beside what rate does",
         "seed 1",
     ]
     assert lines[5].startswith("clients send to:        127.0.0.1:")
@@ -96,6 +97,21 @@ def test_asked_and_achieved_are_said_when_asked_and_at_the_end(start: Start) -> 
         assert f"down mtu: 0 of {200 - int(lost) - int(down[2])} (0.000%" in text
 
 
+def test_the_round_trip_names_what_else_loses_or_delays() -> None:
+    for key, value in (
+        ("jitter", "uniform:0ms,9ms"),
+        ("reorder", "5%,10ms"),
+        ("mtu", "500"),
+        ("rate", "1Mbit/s"),
+        ("schedule", "1s-2s"),
+    ):
+        told = f"nothing is lost or delayed, beside what {key} does"
+        assert round_trip(f"{key}={value}", "") == round_trip("", f"{key}={value}") == told
+    assert round_trip("delay=1ms; match=length=9", "first=2") == "+1 ms, only where first and match say so"
+    assert round_trip("corrupt=5%; match=length=9", "") == "nothing is lost or delayed"
+    assert round_trip("corrupt=5%; duplicate=5%; truncate=9", "") == "nothing is lost or delayed"
+
+
 def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
@@ -113,9 +129,12 @@ def test_what_cannot_be_used_is_named_as_it_was_typed() -> None:
     for words, error in (
         ([], "--to is missing"),
         (["--to", "h:0"], "--to 'h:0' is not usable: expected a port from 1"),
+        (["--to", "127.0.0.1"], """--to '127.0.0.1' is not usable: expected "host:port\""""),
         (["--to", "127.0.0.1:9", "--loss", "2"], '--loss "2" is not usable'),
         (["--to", "127.0.0.1:9", "--up", "los=5%"], '--up: link "los" is not usable'),
         (["--to", "127.0.0.1:9", "--listen", "a:b"], "--listen 'a:b' is not usable: expected :PORT"),
+        (["--to", "127.0.0.1:9", "--listen", "5300"], "--listen '5300' is not usable: expected :PORT"),
+        (["--to", "127.0.0.1:9", "--listen", ":99999"], "--listen ':99999' is not usable: expected :PORT"),
         (["--to", "127.0.0.1:9", "--idle", "1ns"], "--idle '1ns' is not usable"),
         (["--to", "127.0.0.1:9", "--link", "5g"], "path '5g' is not usable"),
     ):

@@ -2,7 +2,6 @@
 
 from udpping import _core
 from udpping._args import checks, durations
-from udpping._args.limits import DEFAULT_PORT
 from udpping._args.link import Link, link_text
 from udpping._args.public import PublicNames
 from udpping._args.targets import is_loopback, one_place
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 LOG_ROWS = 1_000_000
 """Rows that `record=True` keeps."""
+NO_PORT = 0
 NO_LOG = "a relay keeps a log if it is made with record=True"
 
 
@@ -106,8 +106,9 @@ class RelayCounters(PublicNames):
     unreachable: int
     """ICMP errors that came back from the target: mostly that nothing listens there."""
     foreign: int
-    """Datagrams to a client's port from another address than the target's, and those to the relay that claim
-    to be from the target or from the relay itself; they go nowhere."""
+    """Datagrams to the relay that claim to be from the target or from the relay itself, and with
+    `follow_port` those to a client's port from another address than the target's; they go nowhere. Without
+    it, the system refuses what does not come from the target's own port, and that is not counted."""
     unlogged: int
     """Datagrams that a log of a million rows had no room for; 0 unless recording."""
 
@@ -221,8 +222,11 @@ class Relay(Listener["_core.UdpRelay"]):
         self._recorded = checks.flag("record", record)
         both = link_text("link", link)
         ways = {name: both_and(both, link_text(name, way)) for name, way in (("up", up), ("down", down))}
+        target = one_place(to, None, "to", NO_PORT)
+        if target[1] == NO_PORT:
+            raise checks.refuse("to", to, '"host:port", with the port of the target')
         self._core = _core.UdpRelay(
-            one_place(to, None, "to", DEFAULT_PORT),
+            target,
             checks.text("host", host),
             checks.whole("port", port),
             **ways,

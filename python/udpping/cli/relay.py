@@ -171,10 +171,10 @@ def listen_address(text: str) -> tuple[str, int]:
     host, colon, digits = text.rpartition(":")
     if colon and digits == "0":
         return host.removeprefix("[").removesuffix("]") or "127.0.0.1", 0
-    if colon and not host:
-        host, text = "127.0.0.1", f"127.0.0.1:{digits}"
     try:
-        return parse_target(text, 0, "listen")
+        # The system takes a number alone for an IPv4 address.
+        typed = "" if text.isdecimal() else text
+        return parse_target(typed if host or not colon else f"127.0.0.1:{digits}", 0, "listen")
     except ConfigError:
         raise ConfigError(
             f"listen {text!r} is not usable: expected :PORT (this machine alone), ADDRESS:PORT or"
@@ -213,10 +213,13 @@ def round_trip(up: str, down: str) -> str:
     'lost are 5 % each way: 9.75 % of round trips; +80 ms'
     >>> round_trip("loss=5%", "delay=uniform:0ms,20ms")
     'lost are 5 % up and 0 % down: 5 % of round trips; +10 ms on average'
+    >>> round_trip("delay=20ms; match=length=100-200", "jitter=uniform:0ms,9ms; rate=1Mbit/s")
+    '+20 ms, only where match says so, beside what jitter and rate do'
     >>> round_trip("", "")
     'nothing is lost or delayed'
     """
     (lost_up, delay_up), (lost_down, delay_down) = _core.link_means(up), _core.link_means(down)
+    ways = [Link(way).as_dict() for way in (up, down)]
     parts: list[str] = []
     if lost_up is None or lost_down is None:
         parts.append("how many are lost depends on how many there are")
@@ -229,9 +232,16 @@ def round_trip(up: str, down: str) -> str:
         both = 1 - (1 - lost_up) * (1 - lost_down)
         parts.append(f"lost are {each}: {both * 100:.4g} % of round trips")
     if delay_up + delay_down:
-        fixed = all(":" not in Link(way).as_dict().get("delay", "") for way in (up, down))
+        fixed = all(":" not in way.get("delay", "") for way in ways)
         parts.append(f"+{(delay_up + delay_down) / 1e6:.6g} ms" + ("" if fixed else " on average"))
-    return "; ".join(parts) or "nothing is lost or delayed"
+    told = "; ".join(parts) or "nothing is lost or delayed"
+    for keys, begin, one, several in (
+        (("first", "match") if parts else (), "only where", "says so", "say so"),
+        (("jitter", "reorder", "mtu", "rate", "schedule"), "beside what", "does", "do"),
+    ):
+        if said := [key for key in keys if any(key in way for way in ways)]:
+            told += f", {begin} {' and '.join(said)} {one if len(said) == 1 else several}"
+    return told
 
 
 def print_counters(relay: Relay, report: Report) -> None:
