@@ -1,4 +1,4 @@
-"""Checks the English of README, docs and help texts: short sentences, few semicolons, words that are known.
+"""Checks the English of README, docs, notebooks, docstrings and help: short sentences, and known words.
 
 python tools/prose.py [--figures]     figures: also print the words a sentence of each page
 
@@ -7,6 +7,9 @@ Each rule is tried on a text that breaks it at every run, so a rule that has gon
 
 from __future__ import annotations
 
+import ast
+import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -43,6 +46,22 @@ def pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page."""
     for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]:
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+    for path in sorted(ROOT.glob("examples/*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+        yield path.relative_to(ROOT).as_posix(), "\n\n".join(texts)
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Yield the file and line and the text of each docstring of the package, without its examples."""
+    for path in sorted(ROOT.glob("python/udpping/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Expr(ast.Constant(str(text))):
+                    prose = re.sub(r"(?ms)^>>>.*?(\n\s*\n|\Z)", "\n\n", inspect.cleandoc(text))
+                    yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}", prose
+                case _:
+                    pass
 
 
 def help_texts() -> Iterator[tuple[str, str]]:
@@ -117,7 +136,7 @@ def prove() -> Iterator[str]:
 def main(words: list[str]) -> int:
     """Print what is wrong."""
     texts = [(name, text, True) for name, text in pages()] + [
-        (name, text, False) for name, text in help_texts()
+        (name, text, False) for name, text in [*help_texts(), *docstrings()]
     ]
     if "--figures" in words:
         for name, text, _ in texts:

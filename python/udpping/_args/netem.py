@@ -379,7 +379,7 @@ class Reader:
         return "table:" + ",".join(f"{max(0, low + width * step // steps)}ns" for step in range(steps + 1))
 
     def reordering(self, low: int, width: int) -> "dict[str, str]":
-        """Hold back what netem delays: what it calls reordered is sent at once, and overtakes that."""
+        """Delay what netem delays: what it calls reordered is sent at once, and overtakes that."""
         share = self.shares["reorder"]
         if self.gap > 1:
             share = 1 / (self.gap - 1 + 1 / share)

@@ -224,7 +224,7 @@ def of(stream: "TextIO") -> Stream:
 
 
 def close() -> None:
-    """Write what waits. Standard error comes last, as it may tell of a failure of standard output."""
+    """Write what waits. Standard error comes last, as it may report a failure of standard output."""
     for stream in (sys.stdout, sys.stderr):
         writer = _streams.pop(id(stream), None)
         if writer is not None:

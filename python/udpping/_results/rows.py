@@ -281,28 +281,36 @@ class MonitorEvent(NamedTuple):
     event: str
     """What: a state (`new`, `up`, `late`, `suspect`, `unknown`, `down`, `bye`), or what else happened.
 
-    Of a client: `restarted` (a new session; `span_ns` since the old one was heard), `paused` (it sent nothing
-    for `span_ns`, and nothing is lost: stopped or asleep), `client_clock_stepped` (by `span_ns`),
-    `address_changed` (from `previous`), `jumped` (its numbers, by `value`), `duplicate_identity` (two senders
-    go by its name), `older_session` (sealed heartbeats of a session before the known one are refused),
-    `forgotten` (too little was heard of it, or another took its place).
+    Of a client:
+
+    * `restarted`: a new session, `span_ns` after the last heartbeat of the old one.
+    * `paused`: it sent nothing for `span_ns`, and nothing is lost. It was stopped or asleep.
+    * `client_clock_stepped` by `span_ns`, and `address_changed` from `previous`.
+    * `jumped`: its numbers jumped by `value`.
+    * `duplicate_identity`: two senders go by its name.
+    * `older_session`: sealed heartbeats of a session before the known one are refused.
+    * `forgotten`: too few heartbeats of it arrived, or another client took its place.
 
     With `losses=True`, `lost` (`value` heartbeats from `seq` on). With `beats=True`, for each heartbeat
     `heard`, `heard_late` (after a later one; `value` is 1 if it had counted as lost) or `heard_again` (a
     copy): `seq` is its number, and `span_ns` its time difference if it has a time whose zone is known.
 
-    Of the monitor: `resumed` (it was away for `span_ns`), `state_lost` (its state was empty), `stalled` (it
-    stood still), `clock_stepped`, `dropped` (`value` datagrams, by the kernel), `outage` (`value` clients are
-    silent, of three at least half of those that were up) and `outage_over` (`value` of them are heard again,
-    most of all), `isolated` (its own connection is gone) and `connected` (that is over), `idle` (nobody was
-    heard for `span_ns`), `full`, `unreported` (`value` events of new or unstable clients were not reported).
+    Of the monitor:
+
+    * `resumed`: it was away for `span_ns`. `state_lost`: its state was empty. `stalled`: it stood still.
+    * `clock_stepped`, and `dropped`: `value` datagrams, by the kernel.
+    * `outage`: `value` clients are silent, at least three and half of those that were up.
+    * `outage_over`: `value` of them send again, which is most of them.
+    * `isolated`: its own connection is gone. `connected`: it is back.
+    * `idle`: no heartbeat arrived for `span_ns`.
+    * `full`, and `unreported`: `value` events of new or unstable clients were not reported.
     """
     client: str | None
     """Who; `None` for what is about the monitor."""
     address: str | None
-    """From where it was heard last."""
+    """From where its last heartbeat came."""
     previous: str | None
-    """From where it was heard before."""
+    """From where its heartbeats came before."""
     before: str | None
     """Its state before, when that changed."""
     seq: int | None

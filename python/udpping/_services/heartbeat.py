@@ -170,7 +170,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
     @property
     def last_error(self) -> str | None:
-        """Why the last heartbeat did not leave, or that nobody listens; `None` while all is well."""
+        """Why the last heartbeat did not leave, or that nobody listens; `None` while nothing is wrong."""
         return self._core.state()[1]
 
     @property

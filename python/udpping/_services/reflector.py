@@ -99,8 +99,8 @@ class Reflector(Listener["_core.StampReflector"]):
     * `timestamps`: their format: `"ntp"`, or `"ptp"`.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
 
-    65,536 sessions are remembered, 1,024 of one address. One that was heard once makes room for others, and
-    one that was silent for 15 minutes.
+    65,536 sessions are remembered, 1,024 of one address. One that sent a single packet makes room for
+    others, and one that was silent for 15 minutes.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses, OSError for a file that cannot be read.

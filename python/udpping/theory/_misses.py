@@ -63,7 +63,7 @@ def false_alarms_per_day(
     mean_run: "float | Fraction | None" = None,
     interval: "Duration | Fraction" = 1,
 ) -> "Number":
-    """Expect so many false alarms a day: runs of `misses` or more losses, from a sender that is well.
+    """Expect so many false alarms a day: runs of `misses` or more losses, from a healthy sender.
 
     It sends one heartbeat each `interval` (above 0; seconds, or text such as `"200ms"`); `misses` is 1 to
     1000 and `loss` 0 to 1. A run begins after a heartbeat that arrives and goes on:
