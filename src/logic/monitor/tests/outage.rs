@@ -204,7 +204,7 @@ fn a_witness_tells_the_death_of_all_from_the_monitor_s_own_fault() {
     let said = told(&mut rig);
     assert_eq!(names(&said), ["isolated"]);
     assert!(
-        said[0].3.contains("no client is heard, and the witness 192.0.2.99:12000 does not answer"),
+        said[0].3.contains("no heartbeat arrives, and the witness 192.0.2.99:12000 does not answer"),
         "{said:?}"
     );
     assert_eq!(states(&rig), ["unknown"; 3]);
