@@ -1,6 +1,8 @@
 """`Heartbeat`: sends heartbeats in the background."""
 
 import atexit
+import os
+import sys
 from typing import SupportsIndex
 
 from udpping import _core
@@ -231,9 +233,11 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
 def machine_name() -> str:
     """Return the name of this machine, with `-` for characters that an id cannot have."""
-    from socket import gethostname
-
-    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in gethostname())
+    if sys.platform == "win32":
+        name = os.environ.get("COMPUTERNAME", "")
+    else:
+        name = os.uname().nodename
+    kept = (c if c.isascii() and (c.isalnum() or c in "._:@/+-") else "-" for c in name)
     return "".join(kept)[:LONGEST_ID] or "-"
 
 
