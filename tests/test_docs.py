@@ -4,6 +4,7 @@
 * In a `console` block the lines after `$ ` are the commands (`> ` goes on with one); a `sh` block is all
   commands. They run as one script, which must exit with 0; what it leaves in the background is ended with it.
   `make` only shows what it would do, in the checkout: tests that run all tests would never end.
+  Scripts with the same port take turns.
 * A comment in front of a block changes that: `<!-- exits 1 -->`, or `<!-- not run: the reason -->`.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import fcntl
 import importlib
 import os
 import pkgutil
@@ -19,11 +21,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
@@ -77,11 +85,22 @@ def test_block(block: Block, tmp_path: Path) -> None:
             (tmp_path / "example.py").write_text(block.code, encoding="utf-8")
             code, output = run([sys.executable, "-W", "error", "example.py"], tmp_path)
         case "console" | "sh":
-            code, output = run(["bash", "-euo", "pipefail", "-c", script(block)], tmp_path)
+            with alone(block.code):
+                code, output = run(["bash", "-euo", "pipefail", "-c", script(block)], tmp_path)
         case other:
             assert other in SHOWN, f"{block.where}: is `{other}` to be run, or only to be read?"
             return
     assert code == block.exit_code, f"{block.where} exited with {code}:\n{block.code}\n{output}"
+
+
+@contextmanager
+def alone(code: str) -> Generator[None]:
+    """Let no other block with one of these ports run at the same time, in no process of this machine."""
+    with ExitStack() as held:
+        for port in sorted(set(re.findall(r"(?:port |:)(\d{4,5})\b", code))):
+            lock = held.enter_context((Path(gettempdir()) / f"udpping-docs-port-{port}").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def need_libraries(code: str) -> None:
