@@ -383,6 +383,8 @@ def test_what_cannot_be_used_is_named(keywords: dict[str, Any], told: str) -> No
 class InUnittest(unittest.IsolatedAsyncioTestCase):
     """What `python -m unittest` runs."""
 
+    __test__ = False  # the test below lets unittest run it
+
     async def asyncSetUp(self) -> None:
         self.far = self.enterContext(FarEnd())
         self.transport, self.client = await aio.create_datagram_endpoint(

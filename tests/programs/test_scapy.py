@@ -18,7 +18,7 @@ BASE = 44
 def own() -> Any:  # noqa: ANN401 - a generator of a socket
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
         opened.bind(("127.0.0.1", 0))
-        opened.settimeout(10)
+        opened.settimeout(60)
         yield opened
 
 
@@ -46,7 +46,7 @@ def test_ping_asks_and_reads_a_reflector_of_scapy(own: socket.socket, size: int)
     seen: list[bytes] = []
     thread = threading.Thread(target=answer, args=(own, 5, seen))
     thread.start()
-    run = udpping.ping(own.getsockname(), count=5, timeout=5, protocol="stamp:ssid=7", size=size)
+    run = udpping.ping(own.getsockname(), count=5, timeout=60, protocol="stamp:ssid=7", size=size)
     thread.join()
     assert [row.status for row in run] == ["reply"] * 5
     for number, (row, request) in enumerate(zip(run, seen, strict=True)):
