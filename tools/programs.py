@@ -60,7 +60,7 @@ PROGRAMS = {
         ("rustc-web cargo-web", "cargo", "cargo", "cargo", "rustup component add rust-src"),
     ),
     "source of Rust's standard library": Program(
-        ("/usr/lib/rustlib/src/rust/library/Cargo.lock", str(Path.home() / ".cargo/bin/rustup")),
+        ("/usr/lib/rustlib/src/rust/library/Cargo.lock",),
         "what is built for other systems",
         ("rust-web-src", "rust-src", "rust-src", "rust-src", "rustup component add rust-src"),
     ),
