@@ -10,6 +10,7 @@ from udpping._services.reflector import Reflector
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, Noted, calling
 from udpping.cli._output import Report, command_parser, warn
+from udpping.cli._serving import print_counters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,12 +64,6 @@ def announce(reflector: Reflector, report: Report) -> None:
     report.say(hosts.whereabouts(reflector.bound))
     report.ways(here, elsewhere)
     report.tell("Ctrl-C ends it and prints the counters")
-
-
-def print_counters(reflector: Reflector, report: Report) -> None:
-    counters = reflector.counters
-    report.record("counters", **counters.as_dict())
-    report.say(repr(counters))
 
 
 def parser() -> Parser:

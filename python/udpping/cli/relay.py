@@ -1,7 +1,7 @@
 """`udpping relay`: pass datagrams between clients and a target until Ctrl-C, then print the counters."""
 
 import sys
-from time import monotonic, sleep
+from time import monotonic
 from warnings import catch_warnings
 
 from udpping import _core
@@ -14,11 +14,8 @@ from udpping._console import hosts, streams
 from udpping._console.options import Parser, any_whole
 from udpping._results.rows import RelayRow
 from udpping._services.relay import Relay
-from udpping._services.service import LOOK
-from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._output import Report, command_parser
-from udpping.cli._server_log import File, Screen
-from udpping.cli.server import print_achieved, take
+from udpping.cli._serving import PATHS, print_achieved, print_counters, serve, sinks_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -26,7 +23,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 SECOND = 1.0
-PURPOSE = """Pass UDP datagrams between clients and a target, and drop, delay or change some of them on
+PURPOSE = (
+    """Pass UDP datagrams between clients and a target, and drop, delay or change some of them on
 purpose, until Ctrl-C. Clients send to this relay instead of the target, and get its replies from here.
 
   udpping relay --listen :5300 --to 127.0.0.1:53 --loss 5% --delay 40ms
@@ -39,8 +37,9 @@ LINK has one or several of loss, delay, jitter, reorder, duplicate, corrupt,
 truncate, mtu, rate, queue, schedule, first and match, such as
   "loss=burst:5%,3; delay=40ms; rate=1Mbit/s"
 
-PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
-fiber, wifi, wifi-bad, satellite-leo and satellite-geo"""
+"""
+    + PATHS
+)
 
 LINK_OPTIONS = {
     "loss": "datagrams to drop",
@@ -63,45 +62,23 @@ def main(words: list[str]) -> int:
     options = parser().parse_args(words)
     report = Report(json=options.json, beside=True)
     relay = bind(options)
-    log = File(options.log, report, RelayRow._fields) if options.log else None
-    sinks: list[File | Screen] = [log] if log else []
-    if options.verbose:
-        sinks.append(Screen(report))
-    with calling(relay.stop):
-        work(relay, report, sinks, log)
-    if log:
-        log.end(relay.missed_events)
-    relay.wait()
-    report.say()
-    print_counters(relay, report)
-    return 0
-
-
-def work(relay: Relay, report: Report, sinks: "list[File | Screen]", log: File | None) -> None:
-    """Relay until a signal stops it; then write what still waits."""
-    asked, moved = Noted(ASKING), Noted(HANGUP if log else ())
-    if sinks:
-        relay.follow()
-    relay.start()
-    announce(relay, report)
     told: set[str] = set()
     looked = monotonic()
-    while relay.running:
-        if sinks:
-            take(relay, sinks, LOOK)
-        else:
-            sleep(LOOK)
+
+    def look(last: bool) -> None:  # noqa: FBT001 - its one argument
+        nonlocal looked
         # With very many clients, each has drops to be asked for.
-        if monotonic() - looked > SECOND:
+        if last or monotonic() - looked > SECOND:
             tell(relay, report, told)
             looked = monotonic()
-        if asked.take():
-            print_counters(relay, report)
-        if log and moved.take():
-            log.reopen()
-    if sinks:
-        take(relay, sinks, None)
-    tell(relay, report, told)
+
+    def show() -> None:
+        print_counters(relay, report)
+        print_achieved(relay, report)
+
+    sinks = sinks_of(options, report, RelayRow._fields)
+    serve(relay, report, sinks, announce=lambda: announce(relay, report), show=show, look=look)
+    return 0
 
 
 NO_ROOM = (
@@ -242,13 +219,6 @@ def round_trip(up: str, down: str) -> str:
         if said := [key for key in keys if any(key in way for way in ways)]:
             told += f", {begin} {' and '.join(said)} {one if len(said) == 1 else several}"
     return told
-
-
-def print_counters(relay: Relay, report: Report) -> None:
-    counters = relay.counters
-    report.record("counters", **counters.as_dict())
-    report.say(repr(counters))
-    print_achieved(relay, report)
 
 
 def parser() -> Parser:

@@ -1,7 +1,6 @@
 """`udpping server`: answer until Ctrl-C, then print the counters."""
 
 import sys
-from time import monotonic, sleep
 from warnings import catch_warnings
 
 from udpping._args.limits import DEFAULT_PORT
@@ -9,21 +8,20 @@ from udpping._args.link import Link
 from udpping._args.path import path
 from udpping._console import hosts, streams
 from udpping._console.options import Parser, add_listener, any_whole, chosen_profile, whole
+from udpping._results.rows import LogRow
 from udpping._services.server import Server
-from udpping._services.service import LOOK
-from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._output import Report, command_parser
-from udpping.cli._server_log import File, Screen
+from udpping.cli._serving import PATHS, print_achieved, print_counters, serve, sinks_of
 from udpping.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from udpping._services.relay import Relay
     from udpping.lab._server import Server as LabServer
 
-PURPOSE = """Answer UDP datagrams, and drop or delay some of them on purpose, until Ctrl-C.
+PURPOSE = (
+    """Answer UDP datagrams, and drop or delay some of them on purpose, until Ctrl-C.
 
 With --profile NAME it answers and prints as the UDPPingerServer.py of the networking course does; udpping
 lab --list explains the profiles.
@@ -72,14 +70,16 @@ LINK has one or several of these, with ; between them, such as
   match=0=0x5069             all this for payloads that begin so alone, or of
                              a length=100-200; the others are not counted
 
-PATH is one of gprs, edge, 2g, 3g-slow, 3g, 3g-fast, 4g, lte, dialup, dsl, cable,
-fiber, wifi, wifi-bad, satellite-leo and satellite-geo
+"""
+    + PATHS
+    + """
 
 REPLY is one of
   upper                      the request in capitals
   same                       the request as it is
   "pong {seq}"               a text; it may have {message}, {upper}, {seq},
                              {time}, {now}, {diff:.6f}, {lost}, {pad:1024}"""
+)
 
 
 SETTINGS = ("loss", "delay", "up", "down", "reply", "seed", "scope", "port_tries", "workers", "gso")
@@ -95,73 +95,16 @@ def main(words: list[str]) -> int:
         profile.settle(options)
         return profile.run()
     server = bind(options)
-    log = File(options.log, report) if options.log else None
-    sinks: list[File | Screen] = [log] if log else []
-    if options.verbose:
-        sinks.append(Screen(report))
-    with calling(server.stop):
-        serve(server, report, sinks, log)
-    if log:
-        log.end(server.missed_events)
-    server.wait()
-    report.say()
-    print_counters(server, report)
+    serve(
+        server,
+        report,
+        sinks_of(options, report, LogRow._fields),
+        announce=lambda: announce(server, report),
+        show=lambda: print_counters(server, report),
+    )
     if options.up or options.down or options.link is not None:
         print_achieved(server, report)
     return 0
-
-
-def serve(server: Server, report: Report, sinks: "list[File | Screen]", log: File | None) -> None:
-    """Answer until a signal stops it; then write what still waits."""
-    asked, moved = Noted(ASKING), Noted(HANGUP if log else ())
-    if sinks:
-        server.follow()
-    server.start()
-    announce(server, report)
-    while server.running:
-        if sinks:
-            take(server, sinks, LOOK)
-        else:
-            sleep(LOOK)
-        if asked.take():
-            print_counters(server, report)
-        if log and moved.take():
-            log.reopen()
-    if sinks:
-        take(server, sinks, None)
-
-
-def take(server: "Server | Relay", sinks: "list[File | Screen]", seconds: float | None) -> None:
-    """Write what is done with datagrams, for so long, or until the server has stopped and nothing waits."""
-    left, end = seconds, monotonic() + (seconds or 0)
-    while left is None or left > 0:
-        event = server.next_event(left)
-        if event is None:
-            break
-        for sink in sinks:
-            sink.add(event)
-        left = None if seconds is None else end - monotonic()
-    for sink in sinks:
-        sink.flush()
-
-
-def print_counters(server: Server, report: Report) -> None:
-    counters = server.counters
-    report.record("counters", **counters.as_dict())
-    report.say(repr(counters))
-
-
-def print_achieved(server: "Server | Relay", report: Report) -> None:
-    """Print what was asked of the link, and what it did."""
-    for done in server.report():
-        report.record("achieved", **done._asdict())
-        asked = "" if done.asked is None else f"{done.asked:.3%} asked, "
-        share = "none came to it"
-        if done.share is not None:
-            share = (
-                f"{done.hits:,} of {done.of:,} ({done.share:.3%}, 95 %: {done.low:.3%} to {done.high:.3%})"
-            )
-        report.say(f"{done.direction} {done.effect}: {asked}{share}")
 
 
 def bind(options: "Namespace") -> Server:
