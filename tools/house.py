@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 TOO_LONG = 600
-LAZY = {"duckdb", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "tqdm"}
+LAZY = {"dask", "distributed", "duckdb", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "tqdm"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,19 @@ def broken(rule: Rule, rust: str) -> Iterator[int]:
 
 ROOMS = (
     *("udpping", "errors", "_args", "testing", "_console", "_table", "loss", "delay", "detect", "stats"),
-    *("theory", "_figures", "_results", "_files", "_services", "sim", "_endpoint", "aio", "_live", "lab"),
+    *(
+        "theory",
+        "_figures",
+        "_results",
+        "_files",
+        "_services",
+        "sim",
+        "_endpoint",
+        "aio",
+        "_live",
+        "_mesh",
+        "lab",
+    ),
     *("cli", "__main__", "_pytest"),
 )
 """The modules and packages of python/udpping. Each imports those before it, and no other."""
