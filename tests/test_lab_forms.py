@@ -19,10 +19,12 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
+from common import wait_until
 from test_lab_goldens import GOLDEN, LOST, MESSAGES
 from test_lab_interop import CLIENTS, PEERS, SECONDS, SERVERS, TIMEOUT, counts, python, tables
 from udpping import lab
 from udpping.__main__ import main
+from udpping._console import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -346,18 +348,8 @@ def server_works(script: Path, lossy: Path, original: str, port: int) -> bool:
 
 
 def wait_until_bound(port: int) -> None:
-    def is_free() -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                return False
-            return True
-
-    end = time.monotonic() + SECONDS
-    while is_free():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    """Read the kernel's table: to try the port would take it from the program."""
+    wait_until(lambda: bool(hosts.listeners(port)))
 
 
 def test_the_page_has_every_pair() -> None:
