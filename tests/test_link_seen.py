@@ -29,18 +29,17 @@ def test_statistics_tell_copies_order_and_damage_apart() -> None:
 
 def heard(up: str, keys: Path | None = None) -> tuple[udpping.RelayCounters, udpping.Monitor]:
     """Send 300 heartbeats through a link to a monitor."""
-    with (
-        udpping.Monitor("127.0.0.1", 0, detector="fixed:40", keys=keys) as monitor,
-        udpping.Relay(monitor, host="127.0.0.1", port=0, up=up, seed=3) as relay,
-    ):
-        name = None if keys is None else "lab"
-        with udpping.Heartbeat(
-            relay, id="a", interval=0.003, count=300, key=keys, key_name=name
-        ) as heartbeat:
-            heartbeat.wait()
-        wait_until(lambda: relay.counters.up.waiting == 0)
+    name = None if keys is None else "lab"
+    with udpping.Monitor("127.0.0.1", 0, detector="fixed:40", keys=keys) as monitor:
+        with udpping.Relay(monitor, host="127.0.0.1", port=0, up=up, seed=3) as relay:
+            with udpping.Heartbeat(
+                relay, id="a", interval=0.003, count=300, key=keys, key_name=name
+            ) as heartbeat:
+                heartbeat.wait()
+            wait_until(lambda: relay.counters.up.waiting == 0)
+        # The relay is closed: it passes nothing on that is not counted.
         wait_until(lambda: monitor.counters.received == relay.counters.up.sent)
-        return relay.counters, monitor
+    return relay.counters, monitor
 
 
 def test_a_monitor_counts_copies_as_copies() -> None:
