@@ -110,6 +110,37 @@ def test_a_signal_at_the_start_prints_no_traceback(number: signal.Signals, deaf:
             assert "Traceback" not in errors, (at, errors)
 
 
+def test_an_interrupt_that_meets_a_finalizer_is_not_lost() -> None:
+    """An import has finalizers, too. What else fails in one is printed as ever."""
+    program = """
+import signal
+from udpping.cli._end import raise_on_signals
+
+class Interrupted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+class Failing:
+    def __del__(self):
+        raise ValueError("is printed")
+
+raise_on_signals()
+try:
+    Failing()
+    Interrupted()
+    while True:
+        pass
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "interrupted\n")
+    assert "ValueError: is printed" in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+
+
 def is_in_udpping(pid: int) -> bool:
     """Whether its handlers are set: before that, the signal meets Python itself."""
     status = Path(f"/proc/{pid}/status").read_text()
