@@ -91,6 +91,18 @@ def test_each_target_has_a_clock_of_its_own() -> None:
         assert (offset > 0) == (name == "a")
 
 
+def test_pings_that_were_read_once_say_the_same_as_their_table() -> None:
+    pings = table(theta=20_000)
+    pings["arrival"] = list(range(1, 601))
+    # The kernel received a reply 50 us before this program.
+    pings["user_rtt_ns"] = [rtt + 50_000 for rtt in pings["rtt_ns"]]
+    low, high = stats.clock(pings).offset_low_ns, stats.clock(pings).offset_high_ns
+    for read in (stats.Pings(pings), stats.Pings({**pings, "target": ["a"] * 600}).by_target()["a"]):
+        found = stats.clock(read)
+        assert (found.offset_low_ns, found.offset_high_ns) == (low, high)
+        assert ways_of(read) == ways_of(pings)
+
+
 def test_what_irtt_measured_is_read_with_its_own_clocks() -> None:
     run = udpping.load(IRTT)
     found = stats.one_way(run)

@@ -263,7 +263,9 @@ impl Raw {
         let arrival = extra(ARRIVAL, rows, self.arrival, None, times)?;
         let has_place = |(rtt, place): (&Nanos, &i64)| *rtt == NONE || *place != NONE;
         let ordered = arrival.as_ref().is_some_and(|places| rtt.iter().zip(places.iter()).all(has_place));
-        let user_rtt = self.user_rtt.filter(|_| !ordered);
+        // The clock of a server needs it as well.
+        let timed = self.server_recv.is_some() || self.server_sent.is_some();
+        let user_rtt = self.user_rtt.filter(|_| timed || !ordered);
         let known = |times: &ScalarBuffer<Nanos>| none_sent || times.iter().any(|time| *time != NONE);
         // A server says nothing in replies that did not come.
         let none_came = rtt.iter().all(|rtt| *rtt == NONE);
