@@ -415,6 +415,12 @@ impl Session {
         }
     }
 
+    /// The local ports of the sockets that were opened.
+    pub fn ports(&self) -> Vec<u16> {
+        let sockets = lock(&self.shared.logs).sockets.clone();
+        sockets.iter().filter_map(|socket| socket.local().ok()).map(|local| local.port()).collect()
+    }
+
     /// Reads the logs under their lock.
     pub fn look<T>(&self, look: impl FnOnce(&[PingLog]) -> T) -> T {
         look(&lock(&self.shared.logs).all)

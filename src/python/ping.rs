@@ -204,6 +204,12 @@ impl PingSession {
         }
     }
 
+    /// The local ports that pings leave from.
+    #[getter]
+    fn ports(&self, py: Python<'_>) -> Vec<u16> {
+        py.detach(|| self.session.ports())
+    }
+
     /// The counts of all targets.
     #[pyo3(signature = () -> "dict[str, int | float | None]")]
     fn summary<'py>(&self, py: Python<'py>) -> Facts<'py> {

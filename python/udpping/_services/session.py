@@ -86,6 +86,11 @@ class Session:
         return dict(self._core.resolve())
 
     @property
+    def ports(self) -> list[int]:
+        """The local UDP ports that pings leave from."""
+        return self._core.ports
+
+    @property
     def stamping(self) -> str:
         """What the kernel timestamps: `both`, `receive` or `none`."""
         return self._core.stamping
