@@ -173,7 +173,8 @@ def test_a_cancelled_block_stops_the_pings() -> None:
         return pinger
 
     with FarEnd([]) as far:
-        assert repr(asyncio.run(main(far))).endswith(": over>")
+        pinger = asyncio.run(main(far))
+        wait_until(lambda: repr(pinger).endswith(": over>"))
 
 
 def test_a_pinger_that_is_not_open_says_so() -> None:

@@ -127,7 +127,7 @@ run("ip", "link", "set", "lo", "mtu", "1500")
 with udpping.Server("::", 0, reply="x") as server:
     port, runs = server.bound[1], []
     for host, size in [("127.0.0.1", 1472), ("127.0.0.1", 1473), ("::1", 1452), ("::1", 1453)]:
-        run = udpping.ping(host, port, count=2, size=size, df=True, interval=0.01, timeout=5, busy={busy})
+        run = udpping.ping(host, port, count=2, size=size, df=True, interval=None, timeout=5, busy={busy})
         runs.append([[row.status for row in run], list(run.problems.values())])
     words = ["ping", f"127.0.0.1:{{port}}", "-c", "1", "-s", "1473", "--df"]
     for more in ([], ["--json"]):

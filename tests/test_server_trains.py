@@ -54,7 +54,7 @@ def answers(
         for at in range(0, len(asked), step):
             own.send(b"".join(asked[at : at + step]))
         with server:
-            wait_until(lambda: server.counters.received == len(asked))
+            wait_until(lambda: server.counters.answered + server.counters.dropped == len(asked))
             replies = received(own, server.counters.answered)
     return replies, told(server), server.counters
 
