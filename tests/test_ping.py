@@ -94,7 +94,7 @@ def test_what_cannot_be_known_is_none() -> None:
     (row,) = run
     rtt, user_rtt, status, copies, *reply = row[6:]
     assert (rtt, user_rtt, status, copies) == (None, None, "timeout", 0)
-    assert reply == [None] * 11
+    assert reply == [None] * 16
     assert run.summary.rtt_min_ns is None
     assert run.summary.rtt_stddev_ns is None
     assert run.summary.loss == 1

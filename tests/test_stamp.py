@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from common import call
+from udpping import stats
 from udpping.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,6 +115,31 @@ def test_every_kind_of_ping_has_the_times_of_the_reflector(
     assert sum(row.path_rtt_ns is not None for row in run) > len(run) // 2
     assert {row.bytes for row in signed} == {SEALED}
     assert [row.reply[:4] for row in run if row.reply] == [struct.pack("!I", at) for at in range(20)]
+
+
+@pytest.mark.untimed
+def test_a_run_tells_how_long_each_way_took_and_where_pings_were_lost() -> None:
+    with (
+        udpping.Reflector(port=0) as reflector,
+        udpping.Relay(reflector, up="delay=40ms; loss=list:4", down="loss=list:7") as relay,
+    ):
+        run = udpping.ping(relay, count=12, interval="1ms", timeout=2, protocol="stamp")
+    assert {row.seq: row.lost_on for row in run if row.lost_on} == {4: "up", 8: "down"}
+    rows = stats.one_way_rows(run)
+    for name in ("up_ns", "down_ns", "owd_error_ns"):
+        told = {row.seq: getattr(row, name) for row in run if row.rtt_ns is not None}
+        assert told == dict(zip(rows["seq"].to_list(), rows[name].to_list(), strict=True))
+        assert run[3][run.column_names.index(name)] is None
+    for row in run:
+        if row.up_ns is not None:
+            assert row.down_ns is not None
+            assert row.owd_error_ns is not None
+            # One machine has one clock: the truth is within the bound.
+            assert row.up_ns + row.owd_error_ns >= 40_000_000
+            assert row.user_rtt_ns is not None
+            assert row.down_ns - row.owd_error_ns <= row.user_rtt_ns - 40_000_000
+            assert row.server_stamp is None
+    assert udpping.load(run.to_csv())["lost_on"].to_list() == run["lost_on"].to_list()
 
 
 def test_a_session_has_a_name_and_may_have_times_of_ptp() -> None:

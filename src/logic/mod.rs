@@ -20,6 +20,7 @@ mod special;
 pub mod stats;
 pub mod text;
 pub mod time;
+mod time_source;
 mod words;
 
 pub use arrival::Arrival;

@@ -15,6 +15,7 @@ use super::Nanos;
 use super::codec::ServerTimes;
 use super::words::words;
 
+pub use super::time_source::TimeSource;
 pub use rows::{Chunk, Rows};
 
 /// The value of a column of [`Nanos`] that means none; numpy shows it as `NaT`.
@@ -54,18 +55,14 @@ words! {
 }
 
 words! {
-    /// Which clocks the two times of a round trip are from.
-    TimeSource {
-        /// This program, around its system calls.
-        User = "user",
-        /// The kernel.
-        Kernel = "kernel",
-        /// The kernel for the reply, this program for the ping.
-        KernelRx = "kernel-rx",
-        /// The kernel for the ping, this program for the reply.
-        KernelTx = "kernel-tx",
-        /// This program: the wall clock stepped while the ping was in flight.
-        Stepped = "stepped",
+    /// On which way a ping without a reply was lost.
+    LostOn {
+        /// On the way up: the server did not receive it, or dropped it.
+        Up = "up",
+        /// On the way down: the server received it, and no reply to it came.
+        Down = "down",
+        /// Nobody can know.
+        Unknown = "unknown",
     }
 }
 
@@ -115,7 +112,7 @@ impl Column {
 }
 
 /// The columns of the table of a run, in their order.
-pub const COLUMNS: [Column; 21] = [
+pub const COLUMNS: [Column; 26] = [
     Column::time("run"),
     Column::new("target", Kind::Word, ""),
     Column::new("seq", Kind::U64, ""),
@@ -137,6 +134,11 @@ pub const COLUMNS: [Column; 21] = [
     Column::new("arrival", Kind::U64, "").or_missing(),
     Column::time("path_rtt_ns"),
     Column::new("server_seq", Kind::U32, "").or_missing(),
+    Column::new("lost_on", Kind::Word, "").or_missing(),
+    Column::time("up_ns"),
+    Column::time("down_ns"),
+    Column::time("owd_error_ns"),
+    Column::new("server_stamp", Kind::Word, "").or_missing(),
 ];
 
 /// One ping, as it stands.

@@ -17,7 +17,7 @@ use crate::logic::codec::{Codec, Protocol, TextLine};
 use crate::logic::echo;
 use crate::logic::ping::{Options, Plan, SPINS};
 use crate::logic::random::Seed;
-use crate::logic::record::{COLUMNS, NONE, Row};
+use crate::logic::record::{COLUMNS, NONE, Row, TimeSource};
 use crate::logic::time::seconds;
 use crate::logic::{Invalid, Nanos, SECOND};
 use crate::net::datagram::Timestamping;
@@ -246,6 +246,12 @@ impl PingSession {
             row.arrival.into_bound_py_any(py)?,
             row.server.path(row.rtt).into_bound_py_any(py)?,
             row.server.seq.into_bound_py_any(py)?,
+            // What only the run as a whole tells is in its table.
+            py.None().into_bound(py),
+            py.None().into_bound(py),
+            py.None().into_bound(py),
+            py.None().into_bound(py),
+            row.server.stamp.map(TimeSource::name).into_bound_py_any(py)?,
         ];
         PyTuple::new(py, values)
     }

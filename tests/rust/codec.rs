@@ -48,7 +48,7 @@ impl Codec for Binary {
             return Reading::default();
         };
         let time = |word: u64| Some(word.cast_signed()).filter(|time| *time != 0);
-        let server = ServerTimes { received: time(words[3]), sent: time(words[4]), seq: None };
+        let server = ServerTimes { received: time(words[3]), sent: time(words[4]), ..ServerTimes::default() };
         Reading { seq: Some(Seq::Whole(words[1])), server }
     }
 
@@ -99,7 +99,7 @@ fn replies_are_credited_by_the_codec_and_the_servers_times_are_kept() {
     let rows = pinger.rows();
     let status = (0..4).map(|index| rows.status(index)).collect::<Vec<_>>();
     assert_eq!(status, [Status::Reply, Status::Unreachable, Status::Reply, Status::Open]);
-    let server = |received, sent| ServerTimes { received, sent, seq: None };
+    let server = |received, sent| ServerTimes { received, sent, ..ServerTimes::default() };
     let times = (0..4).map(|index| rows.get(index).server).collect::<Vec<_>>();
     let first = server(Some(WALL + 3), None);
     let third = server(Some(WALL + 5), Some(WALL + 7));
@@ -118,7 +118,7 @@ fn the_servers_times_take_no_memory_if_no_reply_has_any() {
         rows
     };
     let none = rows(ServerTimes::default());
-    let some = rows(ServerTimes { received: None, sent: Some(WALL), seq: None });
+    let some = rows(ServerTimes { received: None, sent: Some(WALL), ..ServerTimes::default() });
     assert_eq!(some.bytes_held() - none.bytes_held(), 100 * size_of::<ServerTimes>());
     assert_eq!(column(&none, &[98, 99], |times| times.sent), None);
     assert_eq!(column(&some, &[98, 99], |times| times.sent), Some(vec![NONE, WALL]));

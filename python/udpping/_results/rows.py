@@ -68,6 +68,20 @@ class Row(NamedTuple):
     A reflector that counts its replies leaves a gap where one was lost on the way back; a stateless one
     repeats the number of the ping, from 0. `stats.direction` tells what that says.
     """
+    lost_on: str | None
+    """On which way a ping without a reply was lost: `up`, `down`, or `unknown` where nobody can know.
+
+    `None` for one that was answered, also late, and if the server tells nothing. This and the next three are
+    found when the run is looked at as a whole: rows of a stream do not have them.
+    """
+    up_ns: int | None
+    """How long the ping took to the server, wrong by `owd_error_ns` at most."""
+    down_ns: int | None
+    """How long the reply took back, likewise: one is as much too long as the other is too short."""
+    owd_error_ns: int | None
+    """The bound of that error, without synchronised clocks: as of `stats.one_way_rows` by default."""
+    server_stamp: str | None
+    """Who took the server's two times, if it says so: the words are those of `stamp`."""
 
 
 class LogRow(NamedTuple):

@@ -18,6 +18,7 @@ pub use protocol::Protocol;
 pub use text_line::TextLine;
 
 use super::Nanos;
+use super::time_source::TimeSource;
 
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
@@ -72,6 +73,8 @@ pub struct ServerTimes {
     pub sent: Option<i64>,
     /// The number of the reply: a server that counts has sent so many before it.
     pub seq: Option<u32>,
+    /// Which clocks the two times are from, where it tells.
+    pub stamp: Option<TimeSource>,
 }
 
 impl ServerTimes {
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_path_is_what_the_server_has_not_held() {
-        let path = |received, sent, rtt| ServerTimes { received, sent, seq: None }.path(rtt);
+        let path = |received, sent, rtt| ServerTimes { received, sent, ..ServerTimes::default() }.path(rtt);
         assert_eq!((path(Some(5), Some(9), 10), path(Some(5), Some(5), 10)), (Some(6), Some(10)));
         assert_eq!((path(Some(5), Some(15), 10), path(Some(5), Some(16), 10)), (Some(0), None));
         assert_eq!(

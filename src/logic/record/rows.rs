@@ -131,6 +131,11 @@ impl Chunk {
         (!self.server.is_empty()).then(seqs)
     }
 
+    /// Whether a server told anything with a reply to any of its rows.
+    pub fn has_server_times(&self) -> bool {
+        !self.server.is_empty()
+    }
+
     /// What the path took of the round trips of some rows, [`NONE`] where it is unknown; `None` if no row has any.
     pub fn path_column(&self, places: &[usize]) -> Option<Vec<Nanos>> {
         let paths =

@@ -22,6 +22,7 @@ impl Row {
         store_some(self.server.received.map(i64::to_le_bytes), out);
         store_some(self.server.sent.map(i64::to_le_bytes), out);
         store_some(self.server.seq.map(u32::to_le_bytes), out);
+        store_some(self.server.stamp.map(|stamp| [stamp as u8]), out);
         store_some(self.arrival.map(u64::to_le_bytes), out);
     }
 
@@ -61,6 +62,7 @@ fn restore(bytes: &mut &[u8]) -> Result<Row, Unreadable> {
         received: take_some(bytes)?.map(i64::from_le_bytes),
         sent: take_some(bytes)?.map(i64::from_le_bytes),
         seq: take_some(bytes)?.map(u32::from_le_bytes),
+        stamp: take_some(bytes)?.map(|[stamp]| TimeSource::from_code(stamp)),
     };
     let arrival = take_some(bytes)?.map(u64::from_le_bytes);
     let status = Status::from_code(status);

@@ -205,7 +205,8 @@ fn some_row() -> impl Strategy<Value = Row> {
         prop::sample::select(vec!["", "127.0.0.1:9", "[fe80::1%3]:65535", "192.0.2.1", "2001:db8::1"]);
     let text = prop::collection::vec(any::<u8>(), 0..=KEPT_REPLY);
     let reply = (any::<u32>(), 0..TimeSource::ALL.len(), 0..Match::ALL.len(), text);
-    let server = any::<(Option<i64>, Option<i64>, Option<u32>, Option<u64>)>();
+    let stamp = prop::option::of(0..TimeSource::ALL.len());
+    let server = (any::<(Option<i64>, Option<i64>, Option<u32>, Option<u64>)>(), stamp);
     (
         any::<(u64, [i64; 5], u32, Option<u8>)>(),
         0..Status::ALL.len(),
@@ -219,7 +220,7 @@ fn some_row() -> impl Strategy<Value = Row> {
                 status,
                 source,
                 reply,
-                (received, sent_there, server_seq, arrival),
+                ((received, sent_there, server_seq, arrival), server_stamp),
             )| {
                 let [due, sent_ns, sent_wall, rtt, user_rtt] = times;
                 let peer = source.parse().ok().map(Source::Peer);
@@ -240,7 +241,12 @@ fn some_row() -> impl Strategy<Value = Row> {
                         matched: Match::ALL[matched],
                         text: text.into(),
                     }),
-                    server: ServerTimes { received, sent: sent_there, seq: server_seq },
+                    server: ServerTimes {
+                        received,
+                        sent: sent_there,
+                        seq: server_seq,
+                        stamp: server_stamp.map(|stamp| TimeSource::ALL[stamp]),
+                    },
                     arrival,
                 }
             },

@@ -8,7 +8,11 @@
 //! After the highest number that came, before the first (unless it is 0) and around a restart of the server, replies may be
 //! missing whose numbers nobody knows.
 
+mod each;
+
 use std::ops::Range;
+
+pub use each::each;
 
 use super::Sample;
 use crate::logic::Invalid;
@@ -83,11 +87,7 @@ fn of(sample: &Sample<'_>, counter: Counter) -> Result<Direction, Invalid> {
     let rows = 0..sample.len();
     let lost = Unanswered::new(sample, copies);
     let mut found = Direction { sent: lost.sent, lost: lost.of(rows.clone()), ..Direction::default() };
-    let mut replies: Vec<Reply> = rows
-        .clone()
-        .filter_map(|row| sample.server_seq(row).map(|(number, sent)| Reply { sent, number, row }))
-        .collect();
-    replies.sort_by_key(|reply| (reply.sent, reply.number));
+    let replies = replies(sample);
     if replies.is_empty() || (counter == Counter::OwnOrCopied && in_step(sample, &replies)) {
         return Ok(found);
     }
@@ -106,6 +106,14 @@ fn of(sample: &Sample<'_>, counter: Counter) -> Result<Direction, Invalid> {
     found.up = found.lost.saturating_sub(missing).saturating_sub(unknown);
     found.down = if exact { missing } else { 0 };
     Ok(found)
+}
+
+/// The replies in the order in which the server sent them.
+fn replies(sample: &Sample<'_>) -> Vec<Reply> {
+    let reply = |row: usize| sample.server_seq(row).map(|(number, sent)| Reply { sent, number, row });
+    let mut replies: Vec<Reply> = (0..sample.len()).filter_map(reply).collect();
+    replies.sort_by_key(|reply| (reply.sent, reply.number));
+    replies
 }
 
 /// Whether the numbers of the replies run with those of the pings, as those of a stateless server do.

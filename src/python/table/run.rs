@@ -18,10 +18,13 @@ use super::pieces::gathered;
 use super::{Table, broken, times_of};
 use crate::logic::codec::ServerTimes;
 use crate::logic::memory::room_for_each;
-use crate::logic::record::{COLUMNS, Chunk, Kind, Match, NONE, Rows, Source, Status, TimeSource};
+use crate::logic::record::{COLUMNS, Chunk, Kind, LostOn, Match, NONE, Rows, Source, Status, TimeSource};
+use crate::logic::stats::FarEnd;
 
 /// Bytes of a row that the table of a run does not share with the run, and those of its summary.
 const SETTLED: usize = 96;
+/// Bytes more of one whose server tells its times, with those that are needed to find out what they say.
+const FAR_END: usize = 224;
 
 impl Table {
     /// The rows of a ping run, or the `latest` of each target, target after target; pings in flight are left out.
@@ -31,17 +34,21 @@ impl Table {
         latest: Option<usize>,
     ) -> PyResult<Self> {
         let rows = targets.iter().map(|(_, rows)| rows.len()).sum::<usize>();
-        room_for_each(latest.map_or(rows, |latest| rows.min(latest.saturating_mul(targets.len()))), SETTLED)?;
+        let wanted = latest.map_or(rows, |latest| rows.min(latest.saturating_mul(targets.len())));
+        room_for_each(wanted, SETTLED)?;
+        let told = targets.iter().filter(|(_, rows)| FarEnd::is_told(rows));
+        room_for_each(told.map(|(_, rows)| rows.len()).sum(), FAR_END)?;
         let words = Words::of(run, targets);
         let mut pieces = Vec::new();
         for (index, (_, rows)) in (0..).zip(targets) {
             let target = vec![index; rows.len().min(Rows::CHUNK)].into();
             let first = latest.map_or(0, |latest| rows.len().saturating_sub(latest));
+            let far_end = FarEnd::of(rows);
             for (number, chunk) in rows.chunks().enumerate() {
                 let begin = number * rows.chunk_size();
                 let piece = Piece::new(&target, rows.seq(begin), chunk, first.saturating_sub(begin));
                 if !piece.places.is_empty() {
-                    pieces.push(piece.columns(&words)?);
+                    pieces.push(piece.columns(&words, begin, far_end.as_ref())?);
                 }
             }
         }
@@ -82,6 +89,7 @@ struct Words {
     status: ArrayRef,
     stamp: ArrayRef,
     matched: ArrayRef,
+    lost_on: ArrayRef,
     source: ArrayRef,
     /// For each target, the keys of its sources in `source`.
     source_keys: Vec<Vec<u32>>,
@@ -108,6 +116,7 @@ impl Words {
             status: all(&Status::NAMES[..Status::Open as usize]),
             stamp: all(&TimeSource::NAMES),
             matched: all(&Match::NAMES),
+            lost_on: all(&LostOn::NAMES),
             source: Arc::new(StringArray::from(names)),
             source_keys,
         }
@@ -135,8 +144,13 @@ impl<'a> Piece<'a> {
         Self { target, first_seq, chunk, places, unbroken }
     }
 
-    /// The columns in the order of [`COLUMNS`].
-    fn columns(&self, words: &Words) -> PyResult<[ArrayRef; COLUMNS.len()]> {
+    /// The columns in the order of [`COLUMNS`]. The chunk begins with row `begin` of its target.
+    fn columns(
+        &self,
+        words: &Words,
+        begin: usize,
+        far_end: Option<&FarEnd>,
+    ) -> PyResult<[ArrayRef; COLUMNS.len()]> {
         let chunk: &Chunk = self.chunk;
         let rows = self.places.len();
         let each = || self.places.iter().copied();
@@ -155,6 +169,16 @@ impl<'a> Piece<'a> {
         let server = |time: fn(ServerTimes) -> Option<i64>| {
             let times = chunk.server_column(&self.places, time);
             times_of(times.map_or_else(|| same(&words.none), ScalarBuffer::from))
+        };
+        let far = |column: fn(&FarEnd) -> &Vec<i64>| {
+            let values =
+                far_end.map(|far_end| each().map(|at| column(far_end)[begin + at]).collect::<Vec<_>>());
+            times_of(values.map_or_else(|| same(&words.none), ScalarBuffer::from))
+        };
+        let word = |code: &dyn Fn(usize) -> Option<u8>, names: &ArrayRef| {
+            let has_word = known(each().map(|at| code(at).is_some()));
+            let keys: Vec<u32> = each().map(|at| code(at).unwrap_or(0).into()).collect();
+            keyed(keys.into(), has_word, names)
         };
         Ok([
             times_of(same(&words.run)),
@@ -182,6 +206,11 @@ impl<'a> Piece<'a> {
                     .server_seqs(&self.places)
                     .map_or_else(|| PrimitiveArray::<UInt32Type>::new_null(rows), PrimitiveArray::from),
             ),
+            word(&|at| Some(far_end?.lost_on[begin + at]? as u8), &words.lost_on)?,
+            far(|far_end| &far_end.up),
+            far(|far_end| &far_end.down),
+            far(|far_end| &far_end.error),
+            word(&|at| Some(chunk.server_times(at).stamp? as u8), &words.stamp)?,
         ])
     }
 

@@ -91,6 +91,7 @@ impl Codec for Stamp {
                 received: time(received),
                 sent: time(timestamp),
                 seq: Some(self.layout.seq(reply)),
+                stamp: None,
             },
         }
     }

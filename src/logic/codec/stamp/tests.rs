@@ -74,8 +74,12 @@ fn open_packets_are_those_of_others() {
     let answer = Answer { received: ntp("eeb708e8c3621a91"), sent: ntp("eeb708e8c3629f4b"), ..answer(0) };
     let reply = reply(&OPEN, SENDER, &answer, None, &facts());
     assert_eq!(reply, bytes(REPLY));
-    let server =
-        ServerTimes { received: Some(answer.received), sent: Some(answer.sent), seq: Some(answer.seq) };
+    let server = ServerTimes {
+        received: Some(answer.received),
+        sent: Some(answer.sent),
+        seq: Some(answer.seq),
+        stamp: None,
+    };
     assert_eq!(sender.read(&reply), Reading { seq: Some(Seq::Low32(0)), server });
     assert!(sender.identifies(&reply, 0, ntp("eeb708e8c35c05ff")));
     assert!(!sender.identifies(&reply, 1, ntp("eeb708e8c35c05ff")));

@@ -1,7 +1,7 @@
 //! Paths in virtual time: what is said of each way is never wrong.
 
 use super::*;
-use crate::logic::record::NONE;
+use crate::logic::record::{LostOn, NONE};
 use crate::logic::stats::Columns;
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ impl Rows {
         self.server_sent.push(reply.map_or(NONE, |(_, sent)| sent));
     }
 
-    fn found(&self, counter: Counter) -> Direction {
+    fn sample(&self) -> Sample<'_> {
         let columns = Columns {
             rtt: &self.rtt,
             copies: Some(&self.copies),
@@ -39,7 +39,15 @@ impl Rows {
             server_seq: Some(&self.server_seq),
             ..Columns::default()
         };
-        direction(&[Sample::new(columns).expect("columns that fit")], counter).expect("numbers of a server")
+        Sample::new(columns).expect("columns that fit")
+    }
+
+    fn found(&self, counter: Counter) -> Direction {
+        direction(&[self.sample()], counter).expect("numbers of a server")
+    }
+
+    fn each(&self, counter: Counter) -> Vec<Option<LostOn>> {
+        each(&self.sample(), counter).expect("numbers of a server")
     }
 }
 
@@ -66,6 +74,25 @@ fn nobody_knows_the_ways_at_the_ends_and_at_a_restart() {
     assert_eq!(of(&[Some(0), Some(1), None, Some(0), None, Some(2)]), (0, 1, 1, 1));
     assert_eq!(of(&[None, None]), (0, 0, 2, 0));
     assert_eq!(of(&[]), (0, 0, 0, 0));
+}
+
+#[test]
+fn where_all_pings_between_two_replies_share_a_way_each_is_known() {
+    let (up, down, unknown) = (Some(LostOn::Up), Some(LostOn::Down), Some(LostOn::Unknown));
+    let numbers = [None, Some(0), None, None, Some(1), None, Some(3), None, None, Some(5), None];
+    let ways = [up, None, up, up, None, down, None, unknown, unknown, None, unknown];
+    assert_eq!(Rows::of(&numbers).each(Counter::Own), ways);
+    assert_eq!(Rows::of(&[None, Some(1)]).each(Counter::Own), [unknown, None]);
+    let restarted = [Some(0), Some(1), None, Some(0), None, Some(1)];
+    assert_eq!(Rows::of(&restarted).each(Counter::Own), [None, None, unknown, None, up, None]);
+    // A copy of a ping has a number, too; and where one has overtaken another, the gap is not where the ping was.
+    let mut copied = Rows::of(&[Some(0), None, Some(2), None, Some(3)]);
+    copied.copies[0] = 2;
+    assert_eq!(copied.each(Counter::Own), [None, unknown, None, up, None]);
+    assert_eq!(Rows::of(&[Some(1), None, Some(0), None, Some(2)]).each(Counter::Own)[1], unknown);
+    let stateless = Rows::of(&[Some(0), None, Some(2)]);
+    assert_eq!(stateless.each(Counter::OwnOrCopied), [None, unknown, None]);
+    assert_eq!(stateless.each(Counter::Own), [None, down, None]);
 }
 
 #[test]
@@ -171,6 +198,8 @@ struct Truth {
     rows: Rows,
     up: u64,
     down: u64,
+    /// On which way each was lost.
+    ways: Vec<Option<LostOn>>,
     /// Pings without a reply after the last one that has one, and as many before the first as its number says at most.
     ends: u64,
 }
@@ -212,13 +241,28 @@ fn truth(ways: &[Way], start: i64, restart: Option<usize>) -> Truth {
     let first = rows.server_seq.iter().find(|number| **number != NONE);
     let first = first.map_or(0, |number| number.unsigned_abs());
     let head = (came.iter().take_while(empty).count() as u64).min(first);
-    Truth { rows, up: count(false), down: count(true), ends: tail + head }
+    let way = |at: usize| if arrived(at) { LostOn::Down } else { LostOn::Up };
+    let ways = (0..ways.len()).map(|at| lost(&at).then(|| way(at))).collect();
+    Truth { rows, up: count(false), down: count(true), ways, ends: tail + head }
 }
 
 /// Whether a reply says that one ping has overtaken another.
 fn shows_overtaking(rows: &Rows) -> bool {
     let sent: Vec<_> = rows.server_sent.iter().filter(|sent| **sent != NONE).collect();
     !sent.is_sorted()
+}
+
+/// Of each lost ping the truth is said, or nothing.
+fn each_holds(truth: &Truth, counter: Counter) -> Result<u64, TestCaseError> {
+    let mut unknown = 0;
+    for (said, true_way) in truth.rows.each(counter).into_iter().zip(&truth.ways) {
+        unknown += u64::from(said == Some(LostOn::Unknown));
+        prop_assert!(
+            said == *true_way || said == true_way.and(Some(LostOn::Unknown)),
+            "{said:?} {true_way:?}"
+        );
+    }
+    Ok(unknown)
 }
 
 fn holds(found: Direction, truth: &Truth) -> Result<(), TestCaseError> {
@@ -245,6 +289,7 @@ proptest! {
         prop_assume!(path.reach == 0 || shows_overtaking(&truth.rows));
         for counter in [Counter::Own, Counter::OwnOrCopied] {
             holds(truth.rows.found(counter), &truth)?;
+            each_holds(&truth, counter)?;
         }
     }
 
@@ -259,6 +304,7 @@ proptest! {
         let found = truth.rows.found(Counter::Own);
         holds(found, &truth)?;
         prop_assert_eq!(found.unknown(), truth.ends, "{:?}", path);
+        prop_assert!(each_holds(&truth, Counter::Own)? >= found.unknown());
     }
 
     /// A server that begins anew leaves only the gap around it in the dark.
@@ -272,6 +318,7 @@ proptest! {
         // A counter that has passed its old place unseen looks like one that has lost nothing.
         if found.restarts == 1 {
             holds(found, &truth)?;
+            each_holds(&truth, Counter::Own)?;
         }
     }
 }
