@@ -12,7 +12,7 @@ virtual time. `loss` and `delay` hold the models a server can follow, and `fit` 
 path; a `Link` is all that a path does.
 `Reflector` answers STAMP's test packets with its own times, so that a round trip is without its work.
 `Heartbeat` says that a program is alive, and `compare_detectors` shows how the failure detectors of `detect`
-do on a path. `stats` turns a run, or any
+do on a path. `mesh` measures between all hosts of a cluster. `stats` turns a run, or any
 table of pings, into numbers with a standard behind each; `theory` says what chance does to pings, exactly.
 `testing` has a far end for the tests of UDP clients, which does as it is told. `errors` has everything that
 is raised. Every result is a table.
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from udpping._figures.steady import Segment, Steadiness
     from udpping._files.load import load
     from udpping._live import live
+    from udpping._mesh._engine import LocalHosts
+    from udpping._mesh._rows import Host, PairRow
+    from udpping._mesh._run import Mesh, mesh
     from udpping._results.compare import Compared, compare
     from udpping._results.detectors import Comparison, DetectorRow, compare_detectors
     from udpping._results.rows import (
@@ -75,16 +78,20 @@ __all__ = [
     "Events",
     "Fit",
     "Heartbeat",
+    "Host",
     "Interrupted",
     "Link",
+    "LocalHosts",
     "Log",
     "LogRow",
     "LossFit",
+    "Mesh",
     "Monitor",
     "MonitorCounters",
     "MonitorEvent",
     "NetemWarning",
     "NetworkError",
+    "PairRow",
     "PeerRow",
     "Peers",
     "Pinger",
@@ -119,6 +126,7 @@ __all__ = [
     "live",
     "load",
     "loss",
+    "mesh",
     "path",
     "ping",
     "ping_many",
@@ -144,6 +152,9 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Pinger", "ping", "ping_many"), "_services.ping"),
         "live": "_live",
         "load": "_files.load",
+        "LocalHosts": "_mesh._engine",
+        **dict.fromkeys(("Host", "PairRow"), "_mesh._rows"),
+        **dict.fromkeys(("Mesh", "mesh"), "_mesh._run"),
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),
         **dict.fromkeys(
             ("Achieved", "Event", "LogRow", "MonitorEvent", "PeerRow", "RelayEvent", "RelayRow", "Row"),
