@@ -64,10 +64,13 @@ class DaskHosts(LoopEngine):
             # A coroutine does not hold up the loop of the worker, as a function would.
             address = self._workers[host]
             answers = await self._client.run(packed, name, args, workers=[address])
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001 - it raises what it likes
+            # Of what fails before the call, the scheduler tells the text alone.
+            if "ModuleNotFoundError" in f"{error!r}":
+                raise ConfigError(
+                    f"it cannot import udpping: install the same version there ({error})"
+                ) from None
             raise NetworkError(f"the worker cannot be reached: {error}") from None
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"the worker cannot import {error.name}: install udpping there, too") from None
         found: dict[str, Any] = json.loads(zlib.decompress(answers[address]))
         return found
 
