@@ -105,6 +105,7 @@ SAME_BYTES = "logic::text logic::random logic::codec logic::special"
 
 BARE = "--manifest-path benches/bare/Cargo.toml"
 BARE_TARGET = "--target-dir target/bare"
+FUZZ = "--manifest-path fuzz/Cargo.toml"
 
 
 def venv(minor: int) -> str:
@@ -220,6 +221,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             Check(
                 "reflector: ten million mutated packets",
                 ["env UDPPING_MUTATED=10000000 cargo test --lib mutated_packets_do_no_harm"],
+            ),
+            Check(
+                "fuzz: format, and a quarter of a minute for each reader of bytes",
+                [f"cargo fmt --check {FUZZ}", f"{BIN}/python tools/fuzz.py 15"],
+                ["compiler of C++"],
             ),
         ]
     site = Check(

@@ -64,6 +64,9 @@ PROGRAMS = {
         "what is built for other systems",
         ("rust-web-src", "rust-src", "rust-src", "rust-src", "rustup component add rust-src"),
     ),
+    "compiler of C++": Program(
+        ("c++",), "libFuzzer, with FULL=1", ("g++", "gcc-c++", "gcc", "g++", "xcode-select --install")
+    ),
     "gcc for Windows": Program(
         ("x86_64-w64-mingw32-gcc",),
         "what is built for Windows",
