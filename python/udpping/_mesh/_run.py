@@ -1,6 +1,7 @@
 """`mesh`: asks the hosts of an engine to ping each other, and puts together what they found."""
 
 from concurrent.futures import wait
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, cast
 
@@ -79,11 +80,10 @@ class Plan:
         self.engine, self.close = engine_of(client)
         self.span = self.count * self.interval + self.timeout
         """Seconds of one round, at most."""
-        # It refuses what hosts could not use.
-        Session([(LOOPBACK, 1)], self.options("protocol", "count", "interval", "timeout", "size"))
-
-    def options(self, *names: str) -> "dict[str, object]":
-        return {name: getattr(self, name) for name in names}
+        names = ("count", "interval", "timeout", "size", "protocol")
+        with suppress(NetworkError):
+            # It refuses what hosts could not use.
+            Session([(LOOPBACK, 1)], {name: getattr(self, name) for name in names})
 
 
 def at_least_one(name: str, value: object, most: int) -> int:
