@@ -2,19 +2,21 @@
 //!
 //! Only the columns that are asked for are looked at: others may hold anything.
 
+mod array;
 mod c_data;
 mod kind;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, new_empty_array};
+use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use self::c_data::{Array, Schema, Structure as _, unfit};
+use self::c_data::{Array, Schema, Structure as _, empty, unfit};
 use crate::logic::Invalid;
 use crate::logic::stats::MOST_ROWS;
+pub(super) use array::{array_of, empty as empty_array};
 
 /// A table in one or more pieces.
 pub(super) struct Stream {
@@ -75,7 +77,7 @@ impl Stream {
         };
         let pieces = self.pieces.iter().zip(&self.rows);
         let arrays = pieces.map(|(piece, rows)| match rows {
-            0 => Ok(new_empty_array(&kind)),
+            0 => empty(&kind),
             rows => piece.column(index, &kind, *rows),
         });
         let arrays = arrays.collect::<Result<_, _>>().map_err(|error| Invalid { what: name, ..error })?;

@@ -4,6 +4,7 @@
 
 mod buffers;
 mod cell;
+mod columns;
 mod heartbeats;
 pub(super) mod picture;
 mod pieces;
@@ -17,14 +18,12 @@ mod text;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray as _;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, to_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, UInt32Type, UInt64Type};
 use arrow_array::{
     Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchIterator, downcast_integer,
-    make_array,
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -34,10 +33,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyList, PyTuple};
 
 use super::facts::facts;
+use super::stream::array_of;
 use crate::logic::echo::Columns;
 use crate::logic::memory::{NoMemory, room_for, room_for_each};
 use crate::logic::random::Direction;
 use crate::logic::record::NONE;
+use columns::Words;
 use pieces::Pieces;
 
 pub(super) use buffers::run_from_buffers;
@@ -231,7 +232,7 @@ impl Column {
     /// The same numbers without the mask of missing ones, whose values are arbitrary.
     fn filled(&self) -> PyResult<Self> {
         let array = self.array.to_data().into_builder().nulls(None).build().map_err(broken)?;
-        Ok(Self { field: Arc::clone(&self.field), array: make_array(array) })
+        Ok(Self { field: Arc::clone(&self.field), array: array_of(array).map_err(broken)? })
     }
 
     /// The different words, and the index of the word of each row, which is their number if it is missing. `None` for
@@ -403,9 +404,9 @@ fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
 
 /// Few different words, each stored once.
 fn words<S: AsRef<str>>(values: impl Iterator<Item = Option<S>>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
+    let mut words = Words::default();
+    values.for_each(|value| words.push(value.as_ref().map(AsRef::as_ref)));
+    words.finish()
 }
 
 fn value<'py>(py: Python<'py>, array: &ArrayRef, index: usize) -> PyResult<Bound<'py, PyAny>> {

@@ -12,13 +12,14 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use arrow_array::{Array as _, ArrayRef, make_array, new_empty_array};
+use arrow_array::{Array as _, ArrayRef};
 use arrow_buffer::{BooleanBuffer, Buffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 use arrow_schema::DataType;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
+use super::array::array_of;
 use super::kind;
 use crate::logic::Invalid;
 
@@ -239,7 +240,7 @@ impl Array {
     ) -> Result<ArrayRef, Invalid> {
         if rows == 0 {
             // Its buffers may be missing.
-            return Ok(new_empty_array(kind));
+            return empty(kind);
         }
         let mut array = self.data(owner, kind, first, rows)?;
         if let DataType::Dictionary(_, words) = kind {
@@ -250,7 +251,7 @@ impl Array {
         } else if !self.dictionary.is_null() {
             return Err(unfit("with a dictionary that its schema lacks"));
         }
-        Ok(make_array(array.build().map_err(broken)?))
+        array.build().and_then(array_of).map_err(broken)
     }
 
     fn data(
@@ -407,6 +408,10 @@ unsafe fn inner<'a, T>(pointer: *const T) -> Result<Option<&'a T>, Invalid> {
 unsafe fn text(pointer: &*const c_char) -> Option<&CStr> {
     // SAFETY: promised by the caller, and it is not null.
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(*pointer) })
+}
+
+pub(super) fn empty(kind: &DataType) -> Result<ArrayRef, Invalid> {
+    super::array::empty(kind).map_err(broken)
 }
 
 fn broken(error: arrow_schema::ArrowError) -> Invalid {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, UInt32Type};
-use arrow_array::{Array as _, RecordBatch, make_array};
+use arrow_array::{Array as _, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, DataType};
@@ -19,6 +19,7 @@ use crate::logic::Invalid;
 use crate::logic::memory::room_for_each;
 use crate::logic::record::{COLUMNS, NONE, Status};
 use crate::python::errors::detached;
+use crate::python::stream::array_of;
 
 /// Every buffer begins at a multiple of this many bytes, so that its numbers can be used without a copy.
 const ALIGNMENT: usize = 8;
@@ -79,8 +80,7 @@ impl Parts {
             return Err(wrong("other columns"));
         }
         let rows = self.number()?;
-        let columns =
-            schema.fields().iter().map(|field| Ok(make_array(self.array(field.data_type(), rows)?)));
+        let columns = schema.fields().iter().map(|field| array_of(self.array(field.data_type(), rows)?));
         let columns = columns.collect::<Result<_, ArrowError>>()?;
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
         check(&batch)?;

@@ -2,12 +2,13 @@
 //!
 //! A column in one piece, for numpy and the statistics, is concatenated once.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use arrow_array::{Array as _, ArrayRef, RecordBatch, make_array, new_empty_array};
-use arrow_data::ArrayData;
-use arrow_data::transform::MutableArrayData;
-use arrow_schema::{ArrowError, Schema};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Schema};
+
+use super::columns::{self, same};
+use crate::python::stream::empty_array;
 
 pub(super) struct Pieces {
     batches: Vec<RecordBatch>,
@@ -15,8 +16,7 @@ pub(super) struct Pieces {
     ends: Vec<usize>,
     /// Columns in one piece, made on first use.
     whole: Vec<OnceLock<ArrayRef>>,
-    /// The columns without rows.
-    empty: Vec<ArrayRef>,
+    kinds: Vec<DataType>,
 }
 
 impl Pieces {
@@ -28,7 +28,7 @@ impl Pieces {
         Self {
             ends: ends.collect(),
             whole: schema.fields().iter().map(|_| OnceLock::new()).collect(),
-            empty: schema.fields().iter().map(|field| new_empty_array(field.data_type())).collect(),
+            kinds: schema.fields().iter().map(|field| field.data_type().clone()).collect(),
             batches,
         }
     }
@@ -60,23 +60,21 @@ impl Pieces {
     }
 
     pub(super) fn column(&self, index: usize) -> Result<&ArrayRef, ArrowError> {
-        match &self.batches[..] {
-            [] => Ok(&self.empty[index]),
-            [batch] => Ok(batch.column(index)),
-            batches => {
-                if let Some(column) = self.whole[index].get() {
-                    return Ok(column);
-                }
-                let column = joined(batches, index)?;
-                Ok(self.whole[index].get_or_init(|| column))
-            }
+        if let [batch] = &self.batches[..] {
+            return Ok(batch.column(index));
         }
+        if let Some(column) = self.whole[index].get() {
+            return Ok(column);
+        }
+        let column = self.joined(index)?;
+        Ok(self.whole[index].get_or_init(|| column))
     }
 
     /// A column in one piece, which is not cached.
     pub(super) fn joined(&self, index: usize) -> Result<ArrayRef, ArrowError> {
         match &self.batches[..] {
-            [] | [_] => self.column(index).cloned(),
+            [] => empty_array(&self.kinds[index]),
+            [batch] => Ok(Arc::clone(batch.column(index))),
             batches => joined(batches, index),
         }
     }
@@ -88,7 +86,8 @@ impl PartialEq for Pieces {
         let mut row = 0;
         while let (Some((mine, at)), Some((theirs, beside))) = (self.place(row), other.place(row)) {
             let rows = (mine.num_rows() - at).min(theirs.num_rows() - beside);
-            if mine.slice(at, rows).columns() != theirs.slice(beside, rows).columns() {
+            let (mine, theirs) = (mine.slice(at, rows), theirs.slice(beside, rows));
+            if !mine.columns().iter().zip(theirs.columns()).all(|(mine, theirs)| same(mine, theirs)) {
                 return false;
             }
             row += rows;
@@ -120,11 +119,5 @@ pub(super) fn gathered(batches: Vec<RecordBatch>, most: usize) -> Result<Vec<Rec
 }
 
 fn joined(batches: &[RecordBatch], index: usize) -> Result<ArrayRef, ArrowError> {
-    let pieces: Vec<_> = batches.iter().map(|batch| batch.column(index).to_data()).collect();
-    let rows = pieces.iter().map(ArrayData::len).sum();
-    let mut all = MutableArrayData::new(pieces.iter().collect(), false, rows);
-    for (number, piece) in pieces.iter().enumerate() {
-        all.try_extend(number, 0, piece.len())?;
-    }
-    Ok(make_array(all.freeze()))
+    columns::joined(&batches.iter().map(|batch| batch.column(index)).collect::<Vec<_>>())
 }

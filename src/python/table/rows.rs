@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::builder::{LargeBinaryBuilder, PrimitiveBuilder, StringDictionaryBuilder};
+use arrow_array::builder::{LargeBinaryBuilder, PrimitiveBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, RecordBatch};
@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::super::stream;
 use super::cell::{Cell, arrow_cell, cell, short};
+use super::columns::Words;
 use super::run::schema;
 use super::{Table, broken, times};
 use crate::logic::Invalid;
@@ -51,7 +52,7 @@ enum Column {
     U64(PrimitiveBuilder<UInt64Type>),
     U32(PrimitiveBuilder<UInt32Type>),
     U8(PrimitiveBuilder<UInt8Type>),
-    Words(StringDictionaryBuilder<UInt32Type>),
+    Words(Words),
     Bytes(LargeBinaryBuilder),
 }
 
@@ -365,7 +366,7 @@ impl Column {
             Kind::U64 => Self::U64(PrimitiveBuilder::new()),
             Kind::U32 => Self::U32(PrimitiveBuilder::new()),
             Kind::U8 => Self::U8(PrimitiveBuilder::new()),
-            Kind::Word => Self::Words(StringDictionaryBuilder::new()),
+            Kind::Word => Self::Words(Words::default()),
             Kind::Bytes => Self::Bytes(LargeBinaryBuilder::new()),
         }
     }
@@ -390,8 +391,8 @@ impl Column {
             Self::U32(values) => number(values, cell, missing, "a whole number from 0 to 4294967295")?,
             Self::U8(values) => number(values, cell, missing, "a whole number from 0 to 255")?,
             Self::Words(values) => match cell {
-                Cell::Missing => values.append_null(),
-                Cell::Text(text) => values.append_value(text),
+                Cell::Missing => values.push(None),
+                Cell::Text(text) => values.push(Some(text)),
                 _ => return Err("text"),
             },
             Self::Bytes(values) if values.values_slice().len() > MOST_BYTES => {
@@ -413,7 +414,7 @@ impl Column {
             Self::U64(mut values) => Arc::new(values.finish()),
             Self::U32(mut values) => Arc::new(values.finish()),
             Self::U8(mut values) => Arc::new(values.finish()),
-            Self::Words(mut values) => Arc::new(values.finish()),
+            Self::Words(values) => values.finish(),
             Self::Bytes(mut values) => Arc::new(values.finish()),
         }
     }
