@@ -7,6 +7,7 @@ import csv
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -45,9 +46,9 @@ def digest(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
-def rewritten(wheel: Path, home: str) -> tuple[list[str], str]:
+def rewritten(wheel: Path, home: str, *words: str) -> tuple[list[str], str]:
     """Let the tool rewrite it; return the lines of its head, and the description."""
-    command = [sys.executable, str(ROOT / "tools/metadata.py"), str(wheel.parent)]
+    command = [sys.executable, str(ROOT / "tools/metadata.py"), str(wheel.parent), *words]
     subprocess.run(command, env=os.environ | {"UDPPING_HOME": home}, check=True)
     with ZipFile(wheel) as archive:
         text = archive.read("udpping-0.1.0.dist-info/METADATA")
@@ -81,6 +82,23 @@ def test_with_a_home_each_link_leads_to_a_page_of_the_site(wheel: Path) -> None:
         pages = [ROOT / f"{path}{ending}" for ending in ("", ".md", ".ipynb")]
         assert link.startswith(f"{HOME}/")
         assert path == "index" or any(page.is_file() for page in pages), link
+
+
+def test_a_release_holds_the_same_files_in_fewer_bytes(wheel: Path, tmp_path: Path) -> None:
+    with ZipFile(wheel, "a") as archive:
+        archive.writestr("udpping/words.py", (ROOT / "README.md").read_bytes())
+        archive.writestr("udpping/empty.py", b"")
+    small = tmp_path / "small" / wheel.name
+    small.parent.mkdir()
+    shutil.copy(wheel, small)
+    rewritten(wheel, "")
+    rewritten(small, "", "--small")
+    with ZipFile(wheel) as one, ZipFile(small) as other:
+        assert other.testzip() is None
+        about = [[(info.filename, info.external_attr) for info in each.infolist()] for each in (one, other)]
+        assert about[0] == about[1]
+        assert all(one.read(name) == other.read(name) for name, _ in about[0])
+    assert small.stat().st_size < wheel.stat().st_size
 
 
 def test_the_installed_metadata_name_what_is_tested() -> None:

@@ -1,6 +1,7 @@
 """Writes the metadata of the wheels in a folder as a package index needs them.
 
-python tools/metadata.py FOLDER [--check]     check: let twine say whether an index shows them
+python tools/metadata.py FOLDER [--small] [--check]     small: compress them well, which takes a minute
+                                                        check: let twine say whether an index shows them
 
 UDPPING_HOME is where the site of the documentation is served, such as https://example.org/udpping. The links
 of the README lead there, and so do the project's links and that for security. Without it they are left out.
@@ -29,11 +30,11 @@ PLACES = {
 }
 
 
-def main(folder: Path, *, check: bool) -> int:
+def main(folder: Path, *, check: bool, small: bool) -> int:
     """Rewrite each wheel."""
     wheels = sorted(folder.glob("*.whl"))
     for wheel in wheels:
-        rewrite(wheel)
+        rewrite(wheel, small=small)
     if not wheels:
         print(f"{folder} holds no wheel")
         return 1
@@ -43,15 +44,21 @@ def main(folder: Path, *, check: bool) -> int:
     return subprocess.run([*twine, *wheels], check=False).returncode
 
 
-def rewrite(wheel: Path) -> None:
+def rewrite(wheel: Path, *, small: bool) -> None:
     """Write a wheel anew, with its metadata as an index needs them."""
+    if small:
+        import zopfli  # noqa: PLC0415  (only a release needs it)
+
+        archive_of: type[ZipFile] = zopfli.ZipFile
+    else:
+        archive_of = ZipFile
     with ZipFile(wheel) as archive:
         files = [(info, archive.read(info)) for info in archive.infolist()]
     (name,) = (info.filename for info, _ in files if info.filename.endswith(".dist-info/METADATA"))
     texts = {info.filename: content.decode() for info, content in files if info.filename == name}
     fresh = metadata(texts[name]).encode()
     draft = wheel.with_suffix(".draft")
-    with ZipFile(draft, "w", ZIP_DEFLATED) as archive:
+    with archive_of(draft, "w", ZIP_DEFLATED) as archive:
         for info, content in files:
             changed = content
             if info.filename == name:
@@ -59,7 +66,8 @@ def rewrite(wheel: Path) -> None:
             elif info.filename.endswith(".dist-info/RECORD"):
                 line = rf"(?m)^{re.escape(name)},.*$"
                 changed = re.sub(line, f"{name},{entry(fresh)}", content.decode()).encode()
-            archive.writestr(info, changed, ZIP_DEFLATED, 9)
+            info.compress_type = ZIP_DEFLATED
+            archive.writestr(info, changed, compresslevel=9)
     draft.replace(wheel)
 
 
@@ -94,4 +102,4 @@ def description(readme: str, home: str = HOME) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(ROOT / sys.argv[1], check="--check" in sys.argv))
+    sys.exit(main(ROOT / sys.argv[1], check="--check" in sys.argv, small="--small" in sys.argv))
