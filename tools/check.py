@@ -157,6 +157,10 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             "mypy --strict, for Windows and macOS",
             [f"{BIN}/mypy --platform {each} --cache-dir .mypy_cache/{each} python" for each in SYSTEMS],
         ),
+        Check(
+            "workflows: actions are pinned, and no job may do more than it needs",
+            [f"{BIN}/zizmor --offline --persona pedantic .github"],
+        ),
         Check("pyright, strict", [f"{BIN}/pyright"]),
         *[
             Check(
@@ -214,7 +218,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 [
                     "rm -rf build/release",
                     f"{MATURIN} build --release {BUILD} --out build/release",
-                    f"{BIN}/python tools/metadata.py build/release --check",
+                    f"{BIN}/python tools/metadata.py build/release --small --check",
                     f"{BIN}/python tools/wheel.py build/release --small",
                 ],
             ),
