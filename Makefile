@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help demo test soak bench wheel stubs manuals docs fmt clean
+.PHONY: help demo test soak bench wheel wheels stubs manuals docs fmt clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -30,6 +30,11 @@ bench: ## Measure beside other programs (PART=word: only that part; ROUNDS=n).
 wheel: ## Build the wheel into dist/ and install it into .venv.
 	@sh tools/setup.sh wheel
 	@ls -l dist
+
+wheels: ## Build the wheels for all systems and the sdist into dist/all/ (with packages of Debian: tools/programs.py).
+	@sh tools/setup.sh build
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group wheels
+	@$(PY) tools/wheels.py
 
 stubs: ## Write python/udpping/_core.pyi anew after the bindings changed.
 	@sh tools/setup.sh build

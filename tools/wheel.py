@@ -23,28 +23,36 @@ def main(folder: Path, *, small: bool) -> int:
     if len(wheels) != 1:
         print(f"{folder} holds {len(wheels)} wheels, not one")
         return 1
-    size = wheels[0].stat().st_size
-    files = {name for name in ZipFile(wheels[0]).namelist() if not name.endswith("/")}
+    wrong = wrong_in(wheels[0], LIMIT if small else None)
+    size, files = wheels[0].stat().st_size, len(ZipFile(wheels[0]).namelist())
+    print(*wrong, f"NB: {wheels[0].name} has {size:,} bytes in {files} files", sep="\n")
+    return bool(wrong)
+
+
+def wrong_in(wheel: Path, limit: int | None) -> list[str]:
+    """Say what is wrong with a wheel, and whether it is larger than `limit`."""
+    size = wheel.stat().st_size
+    files = {name for name in ZipFile(wheel).namelist() if not name.endswith("/")}
     about = {name for name in files if ABOUT.fullmatch(name)}
     face = {
         path.relative_to(ROOT / "python").as_posix()
         for path in ROOT.glob("python/udpping/**/*")
-        if path.is_file() and path.suffix not in {".so", ".pyc"}
+        if path.is_file() and path.suffix not in {".so", ".pyc", ".pyd"}
     }
     data = {
-        f"{wheels[0].name.rpartition('-cp')[0]}.data/{path.relative_to(ROOT / 'manuals').as_posix()}"
+        f"{wheel.name.rpartition('-cp')[0]}.data/{path.relative_to(ROOT / 'manuals').as_posix()}"
         for path in ROOT.glob("manuals/**/*")
         if path.is_file()
     }
-    wanted = face | data | {f"udpping/{name}" for name in ("_core.abi3.so", "_core.pyi", "py.typed")}
+    core = "_core.pyd" if wheel.stem.endswith("win_amd64") else "_core.abi3.so"
+    wanted = face | data | {f"udpping/{name}" for name in (core, "_core.pyi", "py.typed")}
     wrong = [f"not in the wheel: {name}" for name in sorted(wanted - files)]
     wrong += [f"should not be in the wheel: {name}" for name in sorted(files - wanted - about)]
     if not any(name.endswith("licenses/LICENSE") for name in about):
         wrong.append("not in the wheel: LICENSE")
-    if small and size > LIMIT:
-        wrong.append(f"the wheel has {size:,} bytes, more than {LIMIT:,}")
-    print(*wrong, f"NB: {wheels[0].name} has {size:,} bytes in {len(files)} files", sep="\n")
-    return bool(wrong)
+    if limit is not None and size > limit:
+        wrong.append(f"the wheel has {size:,} bytes, more than {limit:,}")
+    return wrong
 
 
 if __name__ == "__main__":
