@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,7 +117,9 @@ def test_nothing_sent_is_exit_code_1(start: Start) -> None:
 
 def test_a_count_ends_it_also_when_nothing_can_be_sent() -> None:
     done = call("no..such..host", "-i", "0.01", "-c", "3")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "0 sent, 6 errors")
+    assert done.returncode == 1
+    # A busy machine may skip some turns.
+    assert re.fullmatch(r"0 sent, (\d+ skipped, )?6 errors", done.stdout.splitlines()[-1])
 
 
 def test_the_help_says_what_signals_do() -> None:

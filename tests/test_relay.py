@@ -151,7 +151,7 @@ def test_the_same_seed_loses_the_same() -> None:
 
 
 def test_a_corrupted_a_reordered_and_a_queued_datagram_are_counted(target: socket.socket) -> None:
-    link = "reorder=100%,20ms; corrupt=100%,3; first=0"
+    link = "reorder=100%,1s; corrupt=100%,3; first=0"
     with udpping.Relay(target.getsockname(), up=link) as relay, end(relay.address) as client:
         client.send(b"aaaa")
         until(lambda: relay.counters.up.received == 1)

@@ -146,15 +146,12 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     >>> import udpping
     >>> with udpping.Monitor("127.0.0.1", 0) as monitor:
     ...     with udpping.Heartbeat(monitor, id="web1", interval=0.05):
-    ...         for event in monitor:
-    ...             print(event.message)
-    ...             if event.event == "up":
-    ...                 break
+    ...         up = next(event for event in monitor if event.event == "up")
     ...     gone = next(event for event in monitor if event.event == "bye")
-    web1 was heard for the first time
-    web1 is up
-    >>> gone.message, [(peer.client, peer.state, peer.lost) for peer in monitor.peers]
-    ('web1 said goodbye', [('web1', 'bye', 0)])
+    >>> up.message, gone.message
+    ('web1 is up', 'web1 said goodbye')
+    >>> [(peer.client, peer.state, peer.lost) for peer in monitor.peers]
+    [('web1', 'bye', 0)]
     """
 
     def __init__(
