@@ -77,9 +77,18 @@ def test_a_stateless_reflector_says_nothing() -> None:
         udpping.Relay(reflector, up="loss=list:2", down="loss=list:3") as relay,
     ):
         run = pinged(relay, 6)
-    assert [row.server_seq for row in run] == [0, None, 2, None, 4, 5]
+    assert [row.server_seq for row in run] == [1, None, 3, None, 5, 6]
     found = stats.direction(run)
     assert (found.lost, found.lost_up, found.lost_down, found.unknown) == (2, 0, 0, 2)
+
+
+@pytest.mark.untimed
+def test_losses_of_one_way_alone_are_known() -> None:
+    with udpping.Reflector(port=0) as reflector:
+        for up, down, found in (("list:3", "0", (1, 0)), ("0", "list:3,4", (0, 2))):
+            with udpping.Relay(reflector, up=f"loss={up}", down=f"loss={down}") as relay:
+                ways = stats.direction(pinged(relay, 6))
+            assert (ways.lost_up, ways.lost_down, ways.unknown) == (*found, 0)
 
 
 @pytest.mark.untimed

@@ -286,14 +286,14 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
         seed,
         linger: option(options, "linger")?,
         misses: option(options, "misses")?,
-        codec: codec(options, utc_offset, first_seq)?,
+        codec: codec(options, utc_offset)?,
         size: option(options, "size")?,
         first_seq,
     })?)
 }
 
 /// The format of pings. A simulation has texts alone, and no keyword for it.
-fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64) -> PyResult<Arc<dyn Codec>> {
+fn codec(options: &Bound<'_, PyDict>, utc_offset: i64) -> PyResult<Arc<dyn Codec>> {
     let text: String = option(options, "message")?;
     let line: TextLine = parse(&text)?;
     let protocol: Option<String> = options.get_item("protocol")?.map(|text| text.extract()).transpose()?;
@@ -316,8 +316,7 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64) -> PyResu
         let missing = "a line with this SSID before the secret, or with a secret alone";
         keys.find(ssid).cloned().ok_or_else(|| Invalid::new("key", format!("without SSID {ssid}"), missing))
     });
-    let stamp = Stamp::new(secret.transpose()?, ssid, error_estimate(format));
-    Ok(Arc::new(stamp.starting_at(u64::try_from(first_seq).unwrap_or(0))))
+    Ok(Arc::new(Stamp::new(secret.transpose()?, ssid, error_estimate(format))))
 }
 
 /// A protocol of pings as it is written, and the port of its servers.

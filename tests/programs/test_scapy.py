@@ -49,7 +49,7 @@ def test_ping_asks_and_reads_a_reflector_of_scapy(own: socket.socket, size: int)
     run = udpping.ping(own.getsockname(), count=5, timeout=60, protocol="stamp:ssid=7", size=size)
     thread.join()
     assert [row.status for row in run] == ["reply"] * 5
-    for number, (row, request) in enumerate(zip(run, seen, strict=True)):
+    for number, (row, request) in enumerate(zip(run, seen, strict=True), 1):
         asked = stamp.STAMPSessionSenderTestUnauthenticated(request)
         assert bytes(asked) == request
         assert (asked.seq, asked.ssid, len(asked.tlv_objects)) == (number, 7, int(size > BASE))

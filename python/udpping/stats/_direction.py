@@ -25,9 +25,9 @@ def direction(table: "Frame", *, stateful: bool = False) -> Direction:
     the network may have copied pings, and each copy has a number: then `lost_down` is 0, and what is not
     surely lost on the way up is unknown. The ways are exact if no ping was copied or overtaken unseen.
 
-    A stateless reflector copies the numbers of the pings, and so says nothing. If all numbers are as copies
-    would be, all losses are unknown, except with `stateful=True`: use it for a reflector that is known to
-    count, as `udpping.Reflector` does.
+    A stateless reflector copies the numbers of the pings, and so says nothing. If all numbers are those of
+    the pings, all losses are unknown, except with `stateful=True`: use it for a reflector that is known to
+    count, as `udpping.Reflector` does, where your pings begin at 0. By default they begin at 1.
 
     Needs `server_seq`, `server_sent_ns` and `copies`; `seq` shows that pings are missing in the table. A ping
     with a late reply is not lost here. `table` is anything that `Pings` takes. Raises ConfigError.

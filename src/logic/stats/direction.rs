@@ -26,7 +26,7 @@ const OVERTAKEN: usize = 64;
 pub enum Counter {
     /// It does.
     Own,
-    /// It may also be stateless, and copy the numbers of the pings: that is so if no number tells otherwise.
+    /// It may also be stateless, and copy the numbers of the pings: that is so if all are the same.
     OwnOrCopied,
 }
 
@@ -88,7 +88,7 @@ fn of(sample: &Sample<'_>, counter: Counter) -> Result<Direction, Invalid> {
     let lost = Unanswered::new(sample, copies);
     let mut found = Direction { sent: lost.sent, lost: lost.of(rows.clone()), ..Direction::default() };
     let replies = replies(sample);
-    if replies.is_empty() || (counter == Counter::OwnOrCopied && in_step(sample, &replies)) {
+    if replies.is_empty() || (counter == Counter::OwnOrCopied && are_copies(sample, &replies)) {
         return Ok(found);
     }
     let epochs = epochs(&replies, sample.len());
@@ -116,11 +116,11 @@ fn replies(sample: &Sample<'_>) -> Vec<Reply> {
     replies
 }
 
-/// Whether the numbers of the replies run with those of the pings, as those of a stateless server do.
-fn in_step(sample: &Sample<'_>, replies: &[Reply]) -> bool {
+/// Whether the numbers of the replies are those of the pings, as a stateless server's are.
+fn are_copies(sample: &Sample<'_>, replies: &[Reply]) -> bool {
     #[expect(clippy::cast_possible_truncation, reason = "numbers of a server are those modulo 2^32")]
-    let ahead = |reply: &Reply| reply.number.wrapping_sub(sample.seq(reply.row) as u32);
-    replies.iter().all(|reply| ahead(reply) == ahead(&replies[0]))
+    let number = |reply: &Reply| sample.seq(reply.row) as u32;
+    replies.iter().all(|reply| reply.number == number(reply))
 }
 
 /// The places of replies between two restarts: within, the numbers rise, and fewer are missing than there are pings.

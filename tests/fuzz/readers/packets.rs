@@ -191,7 +191,7 @@ pub(super) fn stamp(bytes: &[u8]) {
 pub(super) fn stamp_reply(bytes: &[u8]) {
     for secret in [None, Some(stamp::secret(KEY).expect("a secret"))] {
         for format in [TimeFormat::Ntp, TimeFormat::Ptp] {
-            let sender = Stamp::new(secret.clone(), 9, estimate(format)).starting_at(5);
+            let sender = Stamp::new(secret.clone(), 9, estimate(format));
             let reading = sender.read(bytes);
             sender.read_quoted(bytes);
             sender.identifies(bytes, 5, WALL);

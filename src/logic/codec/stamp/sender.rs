@@ -5,41 +5,22 @@ use super::{AUTHENTICATED, ErrorEstimate, Layout, OPEN, SEQ, Secret, field};
 use crate::logic::codec::{Codec, Reading, Seq, ServerTimes};
 
 /// A session of test packets.
+///
+/// Each has the number of its ping. As pings count from 1, the first reply of a reflector that counts (from 0) tells it from
+/// one that copies the numbers; losses on the way down alone would not.
 #[derive(Debug, Clone)]
 pub struct Stamp {
     layout: &'static Layout,
     secret: Option<Secret>,
     ssid: u16,
     error_estimate: ErrorEstimate,
-    /// The ping that is packet 0: a session begins there, whatever the number of its first row.
-    first_seq: u64,
 }
 
 impl Stamp {
     /// A session with this identifier (0 for none); authenticated with a secret.
     pub fn new(secret: Option<Secret>, ssid: u16, error_estimate: ErrorEstimate) -> Self {
         let layout = if secret.is_some() { &AUTHENTICATED } else { &OPEN };
-        Self { layout, secret, ssid, error_estimate, first_seq: 0 }
-    }
-
-    /// The same, with ping `first_seq` as its first packet.
-    #[must_use]
-    pub fn starting_at(self, first_seq: u64) -> Self {
-        Self { first_seq, ..self }
-    }
-
-    /// The number of a ping as it travels.
-    fn number(&self, seq: u64) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is what travels")]
-        let low = seq.wrapping_sub(self.first_seq) as u32;
-        low
-    }
-
-    /// The ping of a number that travelled.
-    fn ping(&self, number: u32) -> Seq {
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is what travels")]
-        let first = self.first_seq as u32;
-        Seq::Low32(number.wrapping_add(first))
+        Self { layout, secret, ssid, error_estimate }
     }
 
     /// The bytes of a reply that a reflector filled in: those of TWAMP Light may end after the copied Error Estimate.
@@ -53,6 +34,13 @@ impl Stamp {
     }
 }
 
+/// The number of a ping as it travels.
+fn number(seq: u64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is what travels")]
+    let low = seq as u32;
+    low
+}
+
 impl Codec for Stamp {
     /// Pads with the TLV for that, or with zeros where that does not fit.
     fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>) {
@@ -61,7 +49,7 @@ impl Codec for Stamp {
         let len = size.unwrap_or(*base).max(*base);
         out.resize(start + len, 0);
         let packet = &mut out[start..];
-        packet[SEQ].copy_from_slice(&self.number(seq).to_be_bytes());
+        packet[SEQ].copy_from_slice(&number(seq).to_be_bytes());
         let time = self.error_estimate.format().encode(wall_ns);
         packet[timestamp.clone()].copy_from_slice(&time);
         packet[error_estimate.clone()].copy_from_slice(&self.error_estimate.to_bytes());
@@ -86,7 +74,7 @@ impl Codec for Stamp {
         let format = ErrorEstimate::from_bytes(field(reply, error_estimate.clone())).format();
         let time = |place: &std::ops::Range<usize>| format.decode(field(reply, place.clone()));
         Reading {
-            seq: Some(self.ping(u32::from_be_bytes(field(reply, sender_seq.clone())))),
+            seq: Some(Seq::Low32(u32::from_be_bytes(field(reply, sender_seq.clone())))),
             server: ServerTimes {
                 received: time(received),
                 sent: time(timestamp),
@@ -97,14 +85,14 @@ impl Codec for Stamp {
     }
 
     fn read_quoted(&self, ping: &[u8]) -> Option<Seq> {
-        ping.get(SEQ).map(|_| self.ping(self.layout.seq(ping)))
+        ping.get(SEQ).map(|_| Seq::Low32(self.layout.seq(ping)))
     }
 
     /// A reflector copies the number and the time.
     fn identifies(&self, bytes: &[u8], seq: u64, wall_ns: i64) -> bool {
         let Layout { sender_seq, sender_timestamp, .. } = self.layout;
         self.is_reply(bytes)
-            && field(bytes, sender_seq.clone()) == self.number(seq).to_be_bytes()
+            && field(bytes, sender_seq.clone()) == number(seq).to_be_bytes()
             && field(bytes, sender_timestamp.clone()) == self.error_estimate.format().encode(wall_ns)
     }
 

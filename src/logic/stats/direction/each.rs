@@ -4,7 +4,7 @@
 //! are pings if all were received. Where the server has received pings in another order than that of their sending, or one
 //! twice, this says nothing of a single one.
 
-use super::{Counter, Reply, Unanswered, epochs, in_step, replies};
+use super::{Counter, Reply, Unanswered, are_copies, epochs, replies};
 use crate::logic::Invalid;
 use crate::logic::record::LostOn;
 use crate::logic::stats::Sample;
@@ -23,7 +23,7 @@ pub fn each(sample: &Sample<'_>, counter: Counter) -> Result<Vec<Option<LostOn>>
     let replies = replies(sample);
     let overtaken = !replies.is_sorted_by_key(|reply| reply.row);
     let Some(first) = replies.first() else { return Ok(ways) };
-    if overtaken || (counter == Counter::OwnOrCopied && in_step(sample, &replies)) {
+    if overtaken || (counter == Counter::OwnOrCopied && are_copies(sample, &replies)) {
         return Ok(ways);
     }
     let twice = copies.iter().any(|each| *each > 1);
