@@ -27,6 +27,11 @@ def test_dir_has_the_public_names_and_no_other(name: str) -> None:
     assert not [each for each in dir(module) if each.startswith("_") and each != "__version__"]
 
 
+def ways() -> udpping.Ways:
+    with udpping.Reflector(port=0) as reflector:
+        return udpping.ping(reflector, protocol="stamp", count=3, timeout=5).ways[0]
+
+
 def run() -> udpping.SimRun:
     return udpping.sim.ping(count=200, loss="10%", delay="exponential:5ms", seed=1)
 
@@ -50,6 +55,7 @@ OBJECTS: dict[str, tuple[Callable[[], object], str]] = {
     "Target": (lambda: udpping.Target("h", dscp=46), "dscp=46"),
     "Run": (run, "200 sent"),
     "Summary": (lambda: run().summary, "200 sent"),
+    "Ways": (ways, "lost up 0 of 3"),
     "Row": (lambda: run()[0], "seq=1"),
     "Column": (lambda: run()["rtt_ns"], "rtt_ns: 200 values"),
     "Settings": (lambda: run().settings, "made_by"),

@@ -153,7 +153,8 @@ def relay(seen: Seen, start: Start, place: str, folder: Path) -> None:
 
 def reflector(seen: Seen, start: Start) -> None:
     process = start("-m", "udpping", "reflector", *LOCAL)
-    seen.until(process, "reflector", "start")
+    port = seen.until(process, "reflector", "start")["port"]
+    seen.ran("ping", "--stamp", f"{HERE}:{port}", "-c", 3, "-i", "10ms")
     seen.end(process, "reflector")
 
 

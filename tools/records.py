@@ -140,6 +140,7 @@ RECORDS: dict[tuple[str, str], Keys] = {
         "rtt_max_ns": key("int | None", "Longest round trip since the last one, in ns."),
     },
     ("ping", "total"): of(udpping.Summary),
+    ("ping", "ways"): of(udpping.Ways),
     ("ping", "missed"): {"rows": key("int", "Rows not printed: the terminal was too slow.")},
     ("server", "start"): {
         **BOUND,

@@ -251,6 +251,7 @@ def columns() -> str:
     tables: dict[str, tuple[type, dict[str, str]]] = {
         "A run: one row for each ping": (udpping.Row, units),
         "The summary of a run": (udpping.Summary, {}),
+        "The two ways of a run": (udpping.Ways, {}),
         "The log of a server": (udpping.LogRow, {}),
         "The log of a relay": (udpping.RelayRow, {}),
         "The clients of a monitor": (udpping.PeerRow, {}),

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Row,
     )
     from udpping._results.run import Run, SimRun, Summary
+    from udpping._results.ways import Ways
     from udpping._services.heartbeat import Heartbeat
     from udpping._services.monitor import Events, Monitor, MonitorCounters, Peers
     from udpping._services.ping import Pinger, ping, ping_many
@@ -114,6 +115,7 @@ __all__ = [
     "Target",
     "UdppingError",
     "WayCounters",
+    "Ways",
     "__version__",
     "aio",
     "compare",
@@ -161,6 +163,7 @@ if not TYPE_CHECKING:
             "_results.rows",
         ),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),
+        "Ways": "_results.ways",
         **dict.fromkeys(("Reflector", "ReflectorCounters"), "_services.reflector"),
         **dict.fromkeys(("Counters", "Log", "Server"), "_services.server"),
         **dict.fromkeys(("Relay", "RelayCounters", "RelayLog", "WayCounters"), "_services.relay"),

@@ -27,6 +27,9 @@ def run_html(run: "Run") -> str:
         note += f"<p>the first {TARGETS} of {len(run.summaries):,} targets, and all together</p>"
     if run.summary.kernel_drops:
         note += f"<p>{run.summary.kernel_drops:,} datagrams dropped by this machine's kernel</p>"
+    for ways in run.ways[:TARGETS]:
+        name = f"{ways.target}: " if len(run.summaries) > 1 else ""
+        note += "".join(f"<p>{escape(cell(name))}{escape(line)}</p>" for line in ways.text.splitlines())
     settled = run.summary.sent
     if len(run) < settled:
         note += f"<p>below, the latest {len(run):,} of {settled:,} pings</p>"

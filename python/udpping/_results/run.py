@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
 
+    from udpping._results.ways import Ways
 
 OUT_OF_BAND = 5
 """The version of the pickle protocol from which on buffers are passed out of band."""
@@ -206,7 +207,7 @@ class Run(Table[Row]):
     True
     """
 
-    __slots__ = ("_settings", "_shown", "_summaries", "_summary")
+    __slots__ = ("_settings", "_shown", "_summaries", "_summary", "_ways")
     _row = Row._make
     _first = FIRST
 
@@ -222,6 +223,7 @@ class Run(Table[Row]):
         self._summaries = summaries
         self._settings = settings
         self._shown: _core.Table | None = None
+        self._ways: tuple[Ways, ...] | None = None
 
     @property
     def settings(self) -> "Settings":
@@ -257,6 +259,26 @@ class Run(Table[Row]):
     def summaries(self) -> tuple[Summary, ...]:
         """The summary of each target, in the order given; with one target the `summary`."""
         return self._summaries
+
+    @property
+    def ways(self) -> "tuple[Ways, ...]":
+        """Which way pings were lost, one-way delays and the clock of each target that tells its times.
+
+        Empty if none does: it takes `protocol="stamp"` and a far end that speaks it, or a file of irtt.
+
+        >>> import udpping
+        >>> with udpping.Reflector(port=0) as reflector:
+        ...     run = udpping.ping(reflector, protocol="stamp")
+        >>> [ways.lost_up for ways in run.ways], udpping.sim.ping(count=1).ways
+        ([0], ())
+        """
+        if self._ways is None:
+            self._ways = ()
+            if any(self[name].null_count < len(self) for name in ("server_recv_ns", "server_sent_ns")):
+                from udpping._results.ways import ways_of
+
+                self._ways = ways_of(self)
+        return self._ways
 
     @property
     def seed(self) -> int | None:
@@ -336,7 +358,8 @@ class Run(Table[Row]):
 
     def __repr__(self) -> str:
         shown = self._summaries if 0 < len(self._summaries) <= MANY else (self._summary,)
-        lines = [*map(repr, shown)]
+        ways = {each.target: each.text for each in self.ways} if len(self._summaries) <= MANY else {}
+        lines = [text for each in shown for text in (repr(each), ways.get(each.target)) if text]
         if self._summary.kernel_drops and self._summary not in shown:
             lines.append(
                 f"{self._summary.kernel_drops:,} dropped by this machine's kernel, from whichever target"

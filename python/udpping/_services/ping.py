@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from udpping._args.targets import AnyTarget
     from udpping._results.rows import Row
     from udpping._results.run import Run, Summary
+    from udpping._results.ways import Ways
 
 
 @suggests_keywords
@@ -500,6 +501,11 @@ class PrintedPinger(Pinger):
     def summaries(self) -> "tuple[Summary, ...]":
         """What the pings to each target come to so far."""
         return self._session.run(0).summaries
+
+    @property
+    def ways(self) -> "tuple[Ways, ...]":
+        """The ways up and down of the pings whose rows are kept: the latest of a run without an end."""
+        return self._session.run().ways
 
     @property
     def backlog_failure(self) -> str | None:

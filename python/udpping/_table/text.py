@@ -75,8 +75,10 @@ SINGULARS = {
     "kernel drops": "kernel drop",
     "late replies are not drawn": "late reply is not drawn",
     "more columns": "more column",
+    "restarts of its numbers": "restart of its numbers",
     "rows": "row",
     "stalls": "stall",
+    "times": "time",
 }
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from udpping._results.rows import Row
     from udpping._results.run import Summary
+    from udpping._results.ways import Ways
     from udpping.cli._output import Report
 
 SECOND = 1_000_000_000
@@ -104,8 +105,15 @@ class Lines:
             where = f" to {visible(target)}" if several else ""
             self.report.say(self.report.alarm(self.report.wrapped(f"not sent{where}: {problem}")))
 
-    def sums(self, total: "Summary", each: "Sequence[Summary]") -> None:
+    def sums(self, total: "Summary", each: "Sequence[Summary]", ways: "Sequence[Ways]" = ()) -> None:
         """Print the summary: with several targets a line for each, and then that of all."""
+        self._sums(total, each)
+        for way in ways:
+            self.report.record("ways", **way.as_dict())
+            text = repr(way) if len(each) > 1 else way.text
+            self.report.say("\n".join(map(self.report.wrapped, text.splitlines())))
+
+    def _sums(self, total: "Summary", each: "Sequence[Summary]") -> None:
         if len(each) == 1:
             self.report.summary(total)
             return

@@ -89,9 +89,9 @@ def print_rows(pinger: PrintedPinger, lines: Lines, options: "Namespace", asked:
         if interim is not None and interim.is_due:
             interim.print(pinger.summaries)
         if asked is not None and asked.take():
-            lines.sums(pinger.summary, pinger.summaries)
+            lines.sums(pinger.summary, pinger.summaries, pinger.ways)
     lines.problems(pinger.problems, several=len(addresses) > 1)
-    lines.sums(pinger.summary, pinger.summaries)
+    lines.sums(pinger.summary, pinger.summaries, pinger.ways)
 
 
 def tell_moves(pinger: PrintedPinger, lines: Lines, addresses: "dict[str, str]") -> None:
