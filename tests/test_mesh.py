@@ -186,8 +186,6 @@ def test_a_host_that_stops_costs_its_own_rows_and_a_bounded_time() -> None:
         )
         check_two_go_on(mesh, "2: did not answer in time")
         assert {(row.sent, row.received) for row in mesh.rows if row.target == "2"} == {(5, 0)}
-        # The next mesh is told of it, too, and the one after it has all again.
-        check_two_go_on(udpping.mesh(hosts, **QUICK), "did not answer in time")
         os.kill(pid, signal.SIGCONT)
         assert {row.received for row in udpping.mesh(hosts, **QUICK).rows} == {5}
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 COUNT = 60
 INTERVAL = 1.0
 CALL = 5.0
-"""Seconds for a call that does not wait for pings."""
+"""Seconds for a call while others wait for its answer."""
+JOIN = 20.0
+"""Seconds for the first calls."""
 AGAIN = 2.0
 """Seconds for a call to a host that was not heard before."""
 PATIENCE = 5.0
@@ -341,11 +343,11 @@ class Conductor:
             }
         if len(known) < 2:  # noqa: PLR2004 - a pair
             raise ConfigError(f"a mesh needs 2 hosts or more: the engine has {len(known)}")
-        facts = self.ask(dict.fromkeys(known, ("about", {})), CALL)
+        facts = self.ask(dict.fromkeys(known, ("about", {})), JOIN)
         self._refuse_others(facts)
         wanted = {name: place_of(self.plan.address, name, address) for name, address in known.items()}
         heard = {name: address for name, address in wanted.items() if not isinstance(facts[name], Exception)}
-        addresses = self._open(heard, CALL)
+        addresses = self._open(heard, JOIN)
         for name, wanted_address in wanted.items():
             host = Host(name, addresses.get(name, wanted_address), "")
             self.hosts.append(host._replace(group=group_of(self.plan.groups, host)))
@@ -405,10 +407,11 @@ class Conductor:
             name: ("begin", {"mesh": self.name, "work": (number, peers[name], start - monotonic(), *what)})
             for name in peers
         }
-        for name, found in self.ask(calls, CALL).items():
+        pings = plan.count * plan.interval
+        for name, found in self.ask(calls, max(CALL, pings)).items():
             if isinstance(found, Exception):
                 self.lose(name, found)
-        sleep(max(0.0, start + plan.count * plan.interval - monotonic()))
+        sleep(max(0.0, start + pings - monotonic()))
         patience = plan.timeout + PATIENCE
         asked = dict.fromkeys(self.ports, ("collect", {"mesh": self.name, "patience": patience}))
         answers = self.ask(asked, patience + PATIENCE)
