@@ -287,6 +287,15 @@ impl Peer {
         counts
     }
 
+    /// The same as if its session ended now: what is held is lost.
+    pub(super) fn counts_at_end(&self) -> Counts {
+        let mut counts = self.history.as_ref().map_or_else(Counts::default, |history| history.carried);
+        if let Some(account) = &self.account {
+            counts += account.clone().close(|_, _| {});
+        }
+        counts
+    }
+
     /// The session of a heartbeat. A newer one has a higher boot number, or began later by the sender's clock; sealed
     /// senders need one of these, as an eavesdropper could replay an old session.
     pub(super) fn classify(&mut self, beat: &Heartbeat<'_>) -> SessionMatch {

@@ -87,7 +87,8 @@ fn excused(last: i64, interval: Nanos, saved: i64, now: i64) -> Nanos {
 }
 
 pub(super) fn write(peer: &Peer, text: &mut String) {
-    let counts = peer.counts();
+    // The next monitor begins each account anew.
+    let counts = peer.counts_at_end();
     let session = peer.session;
     let unwatched = peer.history.as_ref().map_or(0, |history| history.unwatched);
     let fields: [&dyn Display; 27] = [

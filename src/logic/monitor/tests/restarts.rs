@@ -104,6 +104,17 @@ fn what_was_learned_of_losses_and_delays_survives() {
 }
 
 #[test]
+fn a_loss_that_is_still_held_is_not_forgotten() {
+    let mut rig = Rig::new(|_| {});
+    rig.beats(LINE, 1..=5);
+    rig.beats(LINE, 7..=7);
+    assert_eq!((rig.peer().counts.lost, rig.peer().counts.pending), (0, 1));
+    let next = restarted(&rig, SECOND, "fixed:3");
+    let counts = next.peer().counts;
+    assert_eq!((counts.received, counts.lost, counts.pending, counts.runs), (6, 1, 0, 1));
+}
+
+#[test]
 fn what_cannot_be_used_of_the_learned_is_learned_anew() {
     let mut rig = Rig::new(|plan| plan.detector = "calibrated".parse().unwrap());
     rig.beats(LINE, 1..=100);
