@@ -227,6 +227,10 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 ["env UDPPING_MUTATED=10000000 cargo test --lib mutated_packets_do_no_harm"],
             ),
             Check(
+                "hostile virtual time: a million hours of clients",
+                ["env UDPPING_CLIENT_HOURS=1000000 cargo test --profile ci --test rust no_verdict_is_wrong"],
+            ),
+            Check(
                 "fuzz: format, and a quarter of a minute for each reader of bytes",
                 [f"cargo fmt --check {FUZZ}", f"{BIN}/python tools/fuzz.py 15"],
                 ["compiler of C++"],

@@ -6,6 +6,7 @@ mod codec;
 mod detect;
 mod echo;
 mod heartbeat;
+mod hostile;
 mod many_clients;
 mod monitor;
 mod ping;
