@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from udpping._files.load import load
     from udpping._live import live
     from udpping._mesh._engine import LocalHosts
+    from udpping._mesh._finding import Finding
+    from udpping._mesh._frame import Matrix, Pairs
+    from udpping._mesh._offsets import Contradiction, HostOffset, Offsets
     from udpping._mesh._rows import Host, PairRow
     from udpping._mesh._run import Mesh, mesh
     from udpping._results.compare import Compared, compare
@@ -72,27 +75,33 @@ __all__ = [
     "Compared",
     "Comparison",
     "ConfigError",
+    "Contradiction",
     "Counters",
     "DelayFit",
     "DetectorRow",
     "Event",
     "Events",
+    "Finding",
     "Fit",
     "Heartbeat",
     "Host",
+    "HostOffset",
     "Interrupted",
     "Link",
     "LocalHosts",
     "Log",
     "LogRow",
     "LossFit",
+    "Matrix",
     "Mesh",
     "Monitor",
     "MonitorCounters",
     "MonitorEvent",
     "NetemWarning",
     "NetworkError",
+    "Offsets",
     "PairRow",
+    "Pairs",
     "PeerRow",
     "Peers",
     "Pinger",
@@ -155,6 +164,9 @@ if not TYPE_CHECKING:
         "live": "_live",
         "load": "_files.load",
         "LocalHosts": "_mesh._engine",
+        "Finding": "_mesh._finding",
+        **dict.fromkeys(("Matrix", "Pairs"), "_mesh._frame"),
+        **dict.fromkeys(("Contradiction", "HostOffset", "Offsets"), "_mesh._offsets"),
         **dict.fromkeys(("Host", "PairRow"), "_mesh._rows"),
         **dict.fromkeys(("Mesh", "mesh"), "_mesh._run"),
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),

@@ -102,7 +102,7 @@ mod _core {
     #[pymodule_export]
     use super::table::{
         Column, Table, run_columns, run_from_arrow, run_from_buffers, run_from_csv, run_from_json,
-        run_from_rows, run_summaries,
+        run_from_rows, run_summaries, table_of_rows,
     };
     #[pymodule_export]
     use super::visible_json;

@@ -6,6 +6,7 @@ mod buffers;
 mod cell;
 mod columns;
 mod heartbeats;
+mod mesh;
 pub(super) mod picture;
 mod pieces;
 mod relay;
@@ -42,6 +43,7 @@ use columns::Words;
 use pieces::Pieces;
 
 pub(super) use buffers::run_from_buffers;
+pub(super) use mesh::table_of_rows;
 pub(super) use rows::{run_from_arrow, run_from_csv, run_from_json, run_from_rows};
 pub(super) use run::run_columns;
 pub(super) use summaries::{run_summaries, summary_to_python};

@@ -102,7 +102,7 @@ def draw(runs: "Sequence[Run]", names: "Sequence[str | None]", kind: str, ax: "A
         raise checks.refuse("kind", kind, f"one of {', '.join(KINDS)}{meant}")
     if drawing in {timeline, jitter} and not all(map(timed, runs)):
         raise checks.refuse("kind", kind, "hist, ecdf or loss-runs: it is not known when the pings were sent")
-    axes = new_axes() if ax is None else _axes(ax)
+    axes = new_axes() if ax is None else checked_axes(ax)
     if drawing is hist:
         drawing = partial(hist, bins=_bins(axes, runs))
     for run, look in zip(runs, looks(names), strict=True):
@@ -173,16 +173,16 @@ def timed(run: "Run") -> bool:
     return not len(run) or any(run[name].null_count < len(run) for name in ("sent_ns", "due_ns"))
 
 
-def new_axes() -> "Axes":
+def new_axes(inches: tuple[float, float] = (8, 3.5)) -> "Axes":
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
         raise ImportError("plots need matplotlib: pip install 'udpping[notebook]'") from error
-    _, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
+    _, axes = plt.subplots(figsize=inches, layout="constrained")
     return axes
 
 
-def _axes(ax: object) -> "Axes":
+def checked_axes(ax: object) -> "Axes":
     """Check that `ax` is one Axes: `subplots` returns an array of several."""
     from matplotlib.axes import Axes
 

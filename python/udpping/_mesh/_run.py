@@ -9,16 +9,17 @@ from udpping._args import checks
 from udpping._args.durations import WAIT, seconds
 from udpping._args.keywords import suggests_keywords
 from udpping._args.options import TIMEOUT
-from udpping._args.public import PublicNames
 from udpping._mesh._design import ALL, pairs
 from udpping._mesh._engine import LOOPBACK
+from udpping._mesh._frame import frame
+from udpping._mesh._measured import Measured
 from udpping._mesh._rows import Host, Pair, PairRow
 from udpping._mesh._worker import VERSION
 from udpping._services.session import Session
 from udpping.errors import ConfigError, NetworkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Literal, TypeAlias
 
@@ -109,7 +110,7 @@ def engine_of(client: object) -> "tuple[Engine, Callable[[], None]]":
     raise checks.refuse("client", client, expected)
 
 
-class Mesh(PublicNames):
+class Mesh(Measured):
     """What the hosts of a mesh measured to each other; `mesh` makes one, and `Mesh.watch` one after another.
 
     >>> import udpping
@@ -122,10 +123,10 @@ class Mesh(PublicNames):
     """
 
     def __init__(
-        self, rows: "list[PairRow]", hosts: "list[Host]", digests: "Mapping[tuple[str, str], str]"
+        self, rows: "Iterable[PairRow]", hosts: "list[Host]", digests: "Mapping[tuple[str, str], str]"
     ) -> None:
-        self.rows = rows
-        """A row for each pair, round and source port."""
+        self.rows = frame(rows)
+        """A row for each pair, round and source port: the same table as `frame`."""
         self.hosts = hosts
         """The hosts, those that were not heard from as well."""
         self._digests = digests
@@ -288,12 +289,13 @@ def mesh(
         size=size,
         seed=seed,
     )
-    rows: list[PairRow] = []
+    # As a table, as rows of Python are three times as large.
+    rows = frame([])
     hosts: list[Host] = []
     conductor = Conductor(plan)
     try:
         for found in conductor.rounds(plan.rounds or 1):
-            rows += found
+            rows = frame(found, rows)
         hosts = conductor.hosts
     finally:
         conductor.finish()

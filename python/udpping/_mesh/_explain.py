@@ -1,0 +1,476 @@
+"""Which host, pair or group explains what was lost.
+
+A cell is two hosts, with what either lost of its pings to the other. A cause is a set of cells: all of a
+host, of a group, of two groups, or a single one. The cause that raises the likelihood most, if each set has
+one loss, is taken out with its cells, and the rest is searched again.
+
+Losses come in bursts. So evidence is divided by the dispersion of cells, and a host is named only if it shows
+without the worst third of its cells too.
+"""
+
+from math import ceil, exp, log
+from typing import Any, NamedTuple
+
+from udpping import _core
+from udpping._mesh._finding import Facts, Finding, cannot_tell, interval, name, sentence, share
+from udpping._mesh._frame import values
+from udpping._table.text import counted, short, visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from udpping._mesh._rows import PairRow
+
+ALPHA = 0.01
+"""The chance to name a host where none is at fault; likewise a pair, and a group."""
+CLOSE = 3.0
+"""Two causes whose logarithms of likelihood differ by less cannot be told apart."""
+BURST = 6.0
+"""So many losses of one pair count as one: they may be one burst."""
+FEW = 10
+"""Losses of others from which it is not known yet how losses come."""
+ODD = 3
+"""So many pairs at fault do not raise what is taken for the dispersion of all others."""
+ROUNDS = 3
+"""In so many rounds, a pair shows itself whether it loses all the time."""
+TRIMMED = 0.05
+"""The p-value without the worst third."""
+MOST = 20
+"""Findings."""
+WIDE = {"pair": 0, "host": 1, "groups": 2, "group": 3}
+ALSO = 0.25
+"""A way that loses so much of what the other loses is at fault too."""
+ONE_SIDED = 0.001
+"""The p-value at which only a host's own pings, or only those of others, are at fault."""
+TRIED = 200
+"""Pairs that are considered: those that lost most."""
+
+
+class Sums:
+    """Pings of several cells, lost ones, their squares over the pings of each, and how many these are."""
+
+    __slots__ = ("lost", "sent", "squares", "units")
+
+    def __init__(self) -> None:
+        self.sent, self.lost, self.squares, self.units = 0, 0, 0.0, 0
+
+    def add(self, other: "Sums", sign: int = 1) -> None:
+        self.sent += sign * other.sent
+        self.lost += sign * other.lost
+        self.squares += sign * other.squares
+        self.units += sign * other.units
+
+    def without(self, other: "Sums") -> "Sums":
+        rest = Sums()
+        rest.add(self)
+        rest.add(other, -1)
+        return rest
+
+    @property
+    def loss(self) -> float:
+        return self.lost / self.sent if self.sent else 0.0
+
+    @property
+    def dispersion(self) -> float:
+        """Return how much more losses vary than independent ones; at least 1, and near 1 for few cells."""
+        loss = self.loss
+        if not 0 < loss < 1:
+            return 1.0
+        squares = (self.squares / loss - self.lost) / (1 - loss)
+        return max(1.0, (squares + 2) / (self.units + 1))
+
+
+class Cell(Sums):
+    """Two hosts."""
+
+    __slots__ = ("hosts",)
+
+    def __init__(self, hosts: tuple[int, int]) -> None:
+        super().__init__()
+        self.hosts = hosts
+
+
+class Cause(NamedTuple):
+    """A set of cells, and how much it explains."""
+
+    key: tuple[Any, ...]
+    sums: Sums
+    gain: float
+    dispersion: float
+
+
+def evidence(some: Sums, others: Sums) -> float:
+    """Return the gain in the logarithm of the likelihood if `some` lose more than `others`.
+
+    Its negative exponential is a bound of the p-value (Chernoff), however few the losses are.
+    """
+    lost, sent = some.lost + others.lost, some.sent + others.sent
+    if not others.sent or some.loss <= others.loss:
+        return 0.0
+    return sum(each.lost * log(each.loss * sent / lost) for each in (some, others) if each.lost)
+
+
+class Losses:
+    """What was measured, by cells and by ordered pairs."""
+
+    def __init__(self, rows: "Iterable[PairRow]") -> None:
+        self.names: list[str] = []
+        self.groups: list[str] = []
+        self.ways: dict[tuple[int, int], list[int]] = {}
+        """Sent, lost; sent with the way known; of these lost on the way up, down, and unknown."""
+        self.errors: dict[int, str] = {}
+        self.cells: dict[tuple[int, int], Cell] = {}
+        places: dict[str, int] = {}
+        units: dict[tuple[int, int], list[int]] = {}
+        current: int | None = None
+        names = ("round", "source", "target", "group_source", "group_target", "sent", "received")
+        for number, source, target, group, other, sent, received, up, down, unknown, error in values(
+            rows, *names, "lost_up", "lost_down", "lost_unknown", "error"
+        ):
+            if number != current:
+                self._close(units)
+                current = number
+            for host, its in ((source, group), (target, other)):
+                if host not in places:
+                    places[host] = len(places)
+                    self.names.append(host)
+                    self.groups.append(its)
+            a, b = places[source], places[target]
+            if error is not None and not sent:
+                self.errors[a] = error
+            way = self.ways.setdefault((a, b), [0] * 6)
+            way[0] += sent
+            way[1] += sent - received
+            if up is not None and down is not None:
+                way[2] += sent
+                way[3] += up
+                way[4] += down
+                way[5] += unknown or 0
+            unit = units.setdefault((min(a, b), max(a, b)), [0, 0])
+            unit[0] += sent
+            unit[1] += sent - received
+        self._close(units)
+        self.errors = {
+            host: error
+            for host, error in self.errors.items()
+            if not any(way[0] for (source, _), way in self.ways.items() if source == host)
+        }
+        self.members: dict[str, list[int]] = {}
+        for host, group in enumerate(self.groups):
+            self.members.setdefault(group, []).append(host)
+
+    def _close(self, units: "dict[tuple[int, int], list[int]]") -> None:
+        """Take in the cells of a round."""
+        for hosts, (sent, lost) in units.items():
+            if sent:
+                cell = self.cells.setdefault(hosts, Cell(hosts))
+                cell.sent += sent
+                cell.lost += lost
+                cell.squares += lost * lost / sent
+                cell.units += 1
+        units.clear()
+
+    def keys(self, cell: Cell) -> "Iterator[tuple[Any, ...]]":
+        """Yield the causes that a cell belongs to, itself apart."""
+        a, b = cell.hosts
+        yield "host", a
+        yield "host", b
+        g, h = (self.groups[host] for host in cell.hosts)
+        for group in {g, h}:
+            if len(self.members[group]) > 1:
+                yield "group", group, "all"
+                yield "group", group, "inside" if g == h else "outside"
+        if g != h and len(self.members[g]) > 1 and len(self.members[h]) > 1:
+            yield "groups", *sorted((g, h))
+
+    def sides(self, key: "tuple[Any, ...]") -> "list[Callable[[Cell], list[int]]]":
+        """Return what of a cell must not be alone at fault, for the cause to be one."""
+        if key[0] == "pair":
+            return []
+        if key[0] == "host":
+            return [lambda cell: [host for host in cell.hosts if host != key[1]]]
+
+        def within(groups: "tuple[str, ...]", *, wanted: bool = True) -> "Callable[[Cell], list[int]]":
+            return lambda cell: [host for host in cell.hosts if (self.groups[host] in groups) is wanted]
+
+        if key[0] == "groups":
+            return [within((key[1],)), within((key[2],))]
+        return [within((key[1],))] + ([within((key[1],), wanted=False)] if key[2] == "outside" else [])
+
+
+class Search:
+    """The cells that are not explained yet."""
+
+    def __init__(self, losses: Losses) -> None:
+        self.losses = losses
+        self.total = Sums()
+        self.sums: dict[tuple[Any, ...], Sums] = {}
+        self.by_host: dict[int, set[Cell]] = {}
+        for cell in losses.cells.values():
+            self._count(cell, 1)
+            for host in cell.hosts:
+                self.by_host.setdefault(host, set()).add(cell)
+        self.lossy = sorted(losses.cells.values(), key=lambda cell: cell.lost, reverse=True)[:TRIED]
+        kinds = [key[0] for key in self.sums]
+        self.chances = {kind: ALPHA / kinds.count(kind) for kind in set(kinds)}
+        self.chances["pair"] = ALPHA / max(1, len(losses.cells))
+
+    def _count(self, cell: Cell, sign: int) -> None:
+        self.total.add(cell, sign)
+        for key in self.losses.keys(cell):
+            self.sums.setdefault(key, Sums()).add(cell, sign)
+
+    def cells(self, key: "tuple[Any, ...]") -> "list[Cell]":
+        """Return the cells of a cause that are left."""
+        if key[0] == "pair":
+            return [cell for cell in self.by_host[key[1]] if cell.hosts == key[1:]]
+        hosts = [key[1]] if key[0] == "host" else self.losses.members[key[1]]
+        found = {cell for host in hosts for cell in self.by_host[host]}
+        return [cell for cell in found if key in self.losses.keys(cell)]
+
+    def take(self, key: "tuple[Any, ...]") -> None:
+        for cell in self.cells(key):
+            self._count(cell, -1)
+            for host in cell.hosts:
+                self.by_host[host].discard(cell)
+        self.lossy = [cell for cell in self.lossy if cell in self.by_host[cell.hosts[0]]]
+
+    def causes(self) -> "list[Cause]":
+        """Return what explains losses, the best first."""
+        found: list[Cause] = []
+        pairs = ((("pair", *cell.hosts), cell) for cell in self.lossy)
+        for key, sums in (*self.sums.items(), *pairs):
+            gain = evidence(sums, self.total.without(sums))
+            if gain > 0 and exp(-gain / sums.dispersion) <= self.chances[key[0]]:
+                found.append(Cause(key, sums, gain, sums.dispersion))
+        # Of causes that explain it equally well, the smallest is the first.
+        found.sort(key=lambda cause: (-cause.gain, WIDE[cause.key[0]]))
+        return [cause for cause in found[:TRIED] if self._is_broad(cause)]
+
+    def _is_broad(self, cause: Cause) -> bool:
+        """Return whether the cause shows without the worst third of its hosts, on each side."""
+        cells, rest = self.cells(cause.key), self.total.without(cause.sums)
+        for side in self.losses.sides(cause.key):
+            each: dict[int, Sums] = {}
+            for cell in cells:
+                for host in side(cell):
+                    each.setdefault(host, Sums()).add(cell)
+            worst = sorted(each, key=lambda host: each[host].loss, reverse=True)
+            dropped = set(worst[: ceil(len(worst) / 3) if len(worst) > 1 else 0])
+            left = Sums()
+            for cell in cells:
+                if dropped.isdisjoint(side(cell)):
+                    left.add(cell)
+            if exp(-evidence(left, rest) / cause.dispersion) > TRIMMED:
+                return False
+        return True
+
+
+class Found(NamedTuple):
+    """A cause, the cells that it explains, and what would explain them as well."""
+
+    cause: Cause
+    cells: list[Cell]
+    rivals: list[Cause]
+
+
+def explain(rows: "Iterable[PairRow]") -> list[Finding]:
+    """Return what explains the losses, the strongest first, with its evidence.
+
+    Where nothing stands out there is one finding of kind `none`.
+    """
+    losses = Losses(rows)
+    search = Search(losses)
+    found: list[Found] = []
+    if len(losses.cells) == 1 and search.total.lost:
+        (cell,) = losses.cells.values()
+        pair, *either = (Cause(key, cell, 0, 1.0) for key in (("pair", *cell.hosts), *losses.keys(cell)))
+        found.append(Found(pair, [cell], either))
+        search.take(pair.key)
+    # How much cells vary beyond the causes. A few hosts at fault must not raise it; many may not lower it.
+    dispersion, hosts, pairs = search.total.dispersion, 0, 0
+    while len(found) < MOST and (causes := search.causes()):
+        best = causes[0]
+        cells = search.cells(best.key)
+        own = set(cells)
+        rivals = [cause for cause in causes[1:] if not own.isdisjoint(search.cells(cause.key))]
+        sums = Sums()
+        sums.add(best.sums)
+        found.append(Found(best._replace(sums=sums), cells, rivals))
+        search.take(best.key)
+        pairs += best.key[0] == "pair"
+        hosts += len(losses.members.get(best.key[1], ())) if best.key[0].startswith("group") else 1
+        few = min(ODD, len(losses.cells) // 10)
+        if hosts - pairs <= max(1, len(losses.names) // 4) and pairs <= max(1, few):
+            dispersion = search.total.dispersion
+    return _judged(losses, search, found, dispersion)
+
+
+def _judged(losses: Losses, search: Search, found: list[Found], dispersion: float) -> list[Finding]:
+    """Keep the causes that the dispersion of the rest does not explain, and say what they are."""
+    rest, sure = search.total, list[tuple[Found, float, float | None]]()
+    # Pairs were chosen as the worst ones, so without them the rest would look too good.
+    others = rest.without(Sums())
+    for each in found:
+        if each.cause.key[0] == "pair":
+            others.add(each.cause.sums)
+    for each in found:
+        cause, against, spread = each.cause, others, max(each.cause.dispersion, dispersion)
+        if cause.key[0] == "pair":
+            against = others.without(cause.sums)
+            # How losses come is known from the other pairs, if these lost enough.
+            burst = _burst(losses, each.cells[0], against)
+            spread = max(spread, (burst * FEW + dispersion * against.lost) / (FEW + against.lost))
+        chance = exp(-evidence(cause.sums, against) / spread)
+        near = cause.gain - CLOSE * spread
+        sole = each._replace(rivals=[rival for rival in each.rivals if rival.gain >= near])
+        if not against.sent:
+            sure.append((sole, spread, None))
+        elif chance <= search.chances[cause.key[0]]:
+            sure.append((sole, spread, chance))
+        else:
+            rest.add(cause.sums)
+    findings = [_finding(losses, each, rest, spread, chance) for each, spread, chance in sure]
+    named = {each.cause.key[:2] for each, *_ in sure}
+    for host, error in losses.errors.items():
+        if ("host", host) not in named:
+            its = losses.names[host]
+            text = f"host {short(its)} was not heard from: {visible(error)}"
+            findings.append(Finding("unheard", (its,), text))
+    return findings or [_nothing(losses, rest, dispersion)]
+
+
+def _burst(losses: Losses, cell: Cell, others: Sums) -> float:
+    """Return how many losses of a pair may be one burst: fewer if either host, or each round, lost some."""
+    if cell.units >= ROUNDS or not others.sent:
+        return 1.0
+    a, b = cell.hosts
+    for ends in ((a, b), (b, a)):
+        own = Sums()
+        _count(own, *losses.ways.get(ends, (0, 0))[:2])
+        if exp(-evidence(own, others)) > TRIMMED:
+            return BURST
+    return BURST / 3
+
+
+def _nothing(losses: Losses, rest: Sums, dispersion: float) -> Finding:
+    """Say that nothing stands out, or why nothing can."""
+    if not rest.sent:
+        return Finding("none", (), "nothing was measured")
+    bounds = _bounds(rest, dispersion)
+    middle, ends = interval(*bounds)
+    hosts = len(losses.names)
+    pairs, possible = sum(1 for way in losses.ways.values() if way[0]), hosts * (hosts - 1)
+    part = f" among the {share(pairs / possible)} of pairs that were measured" if pairs < possible else ""
+    lost = f"{middle} of pings are lost {ends}" if rest.lost else f"{counted(rest.sent, 'pings')}, none lost"
+    text = f"no host, pair or group stands out{part}: {lost}"
+    return Finding("none", (), text, None, None, rest.sent, rest.lost, *bounds)
+
+
+def _finding(losses: Losses, found: Found, rest: Sums, spread: float, chance: float | None) -> Finding:
+    """Say what a cause loses, on which way, and of whose pings."""
+    cause = found.cause
+    kind, names = _named(losses, cause.key)
+    way, pings, of, facts = _ways(losses, found, rest, spread)
+    if kind == "pair" and way == "receives":
+        way, names = "sends", names[::-1]
+        facts = facts._replace(way=way, out=facts.back, back=facts.out)
+    bounds = _bounds(of, spread)
+    text = sentence(kind, names, facts, bounds)
+    rivals = [name(*_named(losses, rival.key)) for rival in found.rivals]
+    if rivals:
+        text = cannot_tell(kind, names, rivals, text)
+    if kind == "host" and (error := losses.errors.get(cause.key[1])):
+        text += f"; it was not heard from: {visible(error)}"
+    if rest.sent and not rivals:
+        text += f"; without {'it' if kind != 'groups' else 'them'} the others lose {share(rest.loss)}"
+    total = cause.sums
+    rest_loss = rest.loss if rest.sent else None
+    return Finding(
+        kind, names, text, way, pings, total.sent, total.lost, *bounds, rest_loss, chance, tuple(rivals)
+    )
+
+
+def _named(losses: Losses, key: "tuple[Any, ...]") -> "tuple[str, tuple[str, ...]]":
+    kind: str = key[0]
+    names: list[Any] = list(key[1:])
+    if kind in {"host", "pair"}:
+        return kind, tuple(losses.names[host] for host in names)
+    return kind, tuple(names[:1] if kind == "group" else names)
+
+
+def _bounds(sums: Sums, spread: float) -> tuple[float, float, float]:
+    """Return the loss and its 95 % interval, as if so many times fewer pings had been sent."""
+    ends = _core.wilson(round(sums.lost / spread), max(1, round(sums.sent / spread))) or (0.0, 1.0)
+    return sums.loss, min(ends[0], sums.loss), max(ends[1], sums.loss)
+
+
+def _ways(
+    losses: Losses, found: Found, rest: Sums, spread: float
+) -> "tuple[str | None, str | None, Sums, Facts]":
+    """Tell on which way pings are lost, and whose, with the sums that the loss is of."""
+    ends = _ends(losses, found)
+    own, others = (ends[is_own].pings for is_own in (True, False))
+    pings = None
+    for more, less, word in ((own, others, "own"), (others, own, "others")):
+        if less.loss < more.loss * ALSO and exp(-evidence(more, less) / spread) <= ONE_SIDED:
+            pings = word
+    out, back, unknown = Sums(), Sums(), 0
+    for is_own, end in ends.items():
+        if pings is None or is_own == (pings == "own"):
+            out.add(end.there if is_own else end.back)
+            back.add(end.back if is_own else end.there)
+            unknown += end.unknown
+    way = _way(out, back, rest, spread) if out.lost + back.lost > unknown else None
+    of = found.cause.sums
+    if pings is not None:
+        of = own if pings == "own" else others
+    elif way in {"sends", "receives"}:
+        of = out if way == "sends" else back
+    numbered = out.sent + back.sent > 0
+    return way, pings, of, Facts(way, pings, out.loss, back.loss, own.loss, others.loss, numbered)
+
+
+def _way(out: Sums, back: Sums, rest: Sums, spread: float) -> str | None:
+    """Tell which of the two loses more, or that both do."""
+    more, less, word = (out, back, "sends") if out.loss >= back.loss else (back, out, "receives")
+    if less.loss >= ALSO * more.loss and exp(-evidence(less, rest) / spread) <= ALPHA:
+        return "both"
+    return word if exp(-evidence(more, less) / spread) <= ALPHA else None
+
+
+class End:
+    """What was lost of the pings of one side."""
+
+    def __init__(self) -> None:
+        self.pings = Sums()
+        self.there = Sums()
+        """On the way up, of all that were to go up."""
+        self.back = Sums()
+        """On the way down, of all that came up."""
+        self.unknown = 0
+
+
+def _ends(losses: Losses, found: Found) -> dict[bool, End]:
+    """Add up the pings of the hosts of a cause, and those of the others to them."""
+    key = found.cause.key
+    inner = {key[1]} if key[0] in {"host", "pair"} else set(losses.members[key[1]])
+    ends = {True: End(), False: End()}
+    for cell in found.cells:
+        a, b = cell.hosts
+        if (a in inner) == (b in inner):
+            continue
+        for source, target in ((a, b), (b, a)):
+            sent, lost, known, up, down, unknown = losses.ways.get((source, target), (0,) * 6)
+            end = ends[source in inner]
+            _count(end.pings, sent, lost)
+            _count(end.there, known, up)
+            _count(end.back, known - up - unknown, down)
+            end.unknown += unknown
+    return ends
+
+
+def _count(sums: Sums, sent: int, lost: int) -> None:
+    sums.sent += sent
+    sums.lost += lost

@@ -1,0 +1,211 @@
+"""The rows of a mesh as a table, and as a matrix of one value."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, ClassVar, cast
+
+from udpping import _core
+from udpping._args import checks
+from udpping._args.keywords import nearest
+from udpping._args.public import PublicNames
+from udpping._mesh._rows import PairRow
+from udpping._table.table import Table, core_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from udpping._mesh._rows import Host
+
+    Number = int | float | None
+
+
+def _columns() -> "Iterator[tuple[str, str, bool]]":
+    """Yield name, type, and whether values may be missing, of each column."""
+    for name, kind in PairRow.__annotations__.items():
+        first, *rest = getattr(kind, "__args__", (kind,))
+        yield name, first.__name__, bool(rest)
+
+
+COLUMNS = list(_columns())
+
+
+class Pairs(Table[PairRow]):
+    """What was measured from each host to each other, a row for each pair, round and source port.
+
+    Its columns are those of `udpping.PairRow`. `pl.DataFrame(pairs)`, `pa.table(pairs)` and
+    `duckdb.sql("from pairs")` read it without a copy; see `Table`.
+    """
+
+    __slots__ = ()
+
+    _row: "ClassVar[Any]" = PairRow._make
+    _first: "ClassVar[tuple[str, ...]]" = (
+        *("round", "source", "target", "sent", "received", "lost_up", "lost_down"),
+        *("rtt_p50_ns", "rtt_p99_ns"),
+    )
+
+
+def frame(rows: "Iterable[PairRow]", before: Pairs | None = None) -> Pairs:
+    """Make the table of rows, behind those of the table `before`, which is not copied."""
+    if before is None and isinstance(rows, Pairs):
+        return rows
+    return Pairs(_core.table_of_rows(COLUMNS, rows, None if before is None else core_of(before)))
+
+
+def values(rows: "Iterable[PairRow]", *names: str) -> "Iterable[tuple[Any, ...]]":
+    """Yield these values of each row."""
+    if not isinstance(rows, Pairs):
+        places = [PairRow._fields.index(name) for name in names]
+        return (tuple(row[place] for place in places) for row in rows)
+    return zip(*(_column(rows, name) for name in names), strict=True)
+
+
+def _column(rows: Pairs, name: str) -> "list[Any]":
+    column = rows[name]
+    if (words := column.words()) is None:
+        return column.to_list()
+    # Each word is one object, however often it is there.
+    texts, codes = words
+    shared = [*texts, None]
+    return [shared[code] for code in cast("list[int]", codes.to_list())]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Matrix(PublicNames):
+    """One value for each ordered pair of hosts: `matrix[source, target]`, by names.
+
+    `numpy.asarray(matrix)` makes an array of floats of it, with `nan` where a value is missing.
+    """
+
+    what: str
+    """The name of the value."""
+    hosts: tuple[str, ...]
+    """The names of the hosts, in the order of the rows and of the columns."""
+    values: "tuple[tuple[Number, ...], ...]"
+    """A row for each source with a value for each target; `None` where nothing was measured."""
+
+    def __getitem__(self, pair: tuple[str, str]) -> "Number":
+        source, target = (self._place(name) for name in pair)
+        return self.values[source][target]
+
+    def _place(self, name: str) -> int:
+        if name in self.hosts:
+            return self.hosts.index(name)
+        near = nearest(name, self.hosts)
+        raise KeyError(f"no host {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+
+    def __len__(self) -> int:
+        return len(self.hosts)
+
+    def __array__(
+        self, dtype: "npt.DTypeLike | None" = None, *, copy: bool | None = None
+    ) -> "npt.NDArray[Any]":
+        import numpy as np
+
+        return np.array(self.values, dtype=float).astype(dtype or float)
+
+    def __repr__(self) -> str:
+        wide = max(8, *(len(name) for name in self.hosts[:SHOWN]))
+        head, *body = (
+            "  ".join(f"{cell:>{wide}.{wide}}" for cell in line)
+            for line in [
+                (self.what, *self.hosts[:SHOWN]),
+                *(
+                    (name, *map(self._text, row[:SHOWN]))
+                    for name, row in zip(self.hosts[:SHOWN], self.values, strict=False)
+                ),
+            ]
+        )
+        more = [f"and {len(self.hosts) - SHOWN} more hosts"] if len(self.hosts) > SHOWN else []
+        return "\n".join([head, *body, *more])
+
+    def _text(self, value: "Number") -> str:
+        if value is None:
+            return "-"
+        if KINDS[self.what].unit == "ns":
+            return f"{value / 1e6:.3f} ms"
+        return f"{100 * value:.3g} %" if KINDS[self.what].unit == "share" else f"{value:,}"
+
+
+SHOWN = 12
+"""Hosts that are printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A value of a matrix: of which columns it is made, and in which unit it is."""
+
+    unit: str
+    columns: tuple[str, ...]
+    combine: "Callable[[list[tuple[Any, ...]]], Number]"
+
+
+def _total(rows: "list[tuple[Any, ...]]") -> int:
+    return sum(count for (count,) in rows)
+
+
+def _lost(rows: "list[tuple[Any, ...]]") -> int:
+    return sum(sent - received for sent, received in rows)
+
+
+def _loss(rows: "list[tuple[Any, ...]]") -> "Number":
+    sent = sum(row[0] for row in rows)
+    return _lost(rows) / sent if sent else None
+
+
+def _share(rows: "list[tuple[Any, ...]]") -> "Number":
+    sent = sum(row[0] for row in rows)
+    return sum(row[1] for row in rows) / sent if sent else None
+
+
+def _median(rows: "list[tuple[Any, ...]]") -> "Number":
+    return median([float(time) for (time,) in rows])
+
+
+KINDS = {
+    "sent": Kind("count", ("sent",), _total),
+    "received": Kind("count", ("received",), _total),
+    "lost": Kind("count", ("sent", "received"), _lost),
+    "loss": Kind("share", ("sent", "received"), _loss),
+    "lost_up": Kind("count", ("lost_up",), _total),
+    "lost_down": Kind("count", ("lost_down",), _total),
+    "loss_up": Kind("share", ("sent", "lost_up"), _share),
+    "loss_down": Kind("share", ("sent", "lost_down"), _share),
+    "min": Kind("ns", ("rtt_min_ns",), lambda rows: min(rows)[0]),
+    "p50": Kind("ns", ("rtt_p50_ns",), _median),
+    "p90": Kind("ns", ("rtt_p90_ns",), _median),
+    "p99": Kind("ns", ("rtt_p99_ns",), _median),
+    "max": Kind("ns", ("rtt_max_ns",), lambda rows: max(rows)[0]),
+    "up": Kind("ns", ("up_p50_ns",), _median),
+    "down": Kind("ns", ("down_p50_ns",), _median),
+}
+
+
+def kind_of(what: str) -> Kind:
+    """Return the kind of value with that name."""
+    what = checks.text("what", what)
+    if what not in KINDS:
+        near = nearest(what, KINDS)
+        meant = f"; did you mean {near!r}?" if near else ""
+        raise checks.refuse("what", what, f"one of {', '.join(KINDS)}{meant}")
+    return KINDS[what]
+
+
+def matrix(rows: "Iterable[PairRow]", hosts: "Sequence[Host]", what: str) -> Matrix:
+    """Return one value for each ordered pair of hosts, over all rounds and source ports.
+
+    Counts are added, and shares are of all pings. Of percentiles and one-way delays it is the median of those
+    of the rows.
+    """
+    kind, places = kind_of(what), {host.name: place for place, host in enumerate(hosts)}
+    found: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+    for source, target, *row in values(rows, "source", "target", *kind.columns):
+        if None not in row:
+            found.setdefault((places[source], places[target]), []).append(tuple(row))
+    whole: list[list[Number]] = [[None] * len(hosts) for _ in hosts]
+    for (source, target), each in found.items():
+        whole[source][target] = kind.combine(each)
+    return Matrix(what, tuple(host.name for host in hosts), tuple(map(tuple, whole)))
