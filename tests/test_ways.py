@@ -103,8 +103,8 @@ def test_the_command_prints_a_line_each_and_a_record() -> None:
         assert several.endswith("\n")
         assert several.count("clock there") == 2
     with udpping.Reflector(port=0) as reflector, udpping.Relay(reflector, down="loss=list:3") as relay:
-        words = ("ping", "--stamp", f"{HERE}:{relay.address[1]}", "-c", 6, "-i", "10ms", "-W", "2s", "--json")
-        output = call(*words).stdout
+        target = f"{HERE}:{relay.address[1]}"
+        output = call("ping", "--stamp", target, "-c", 6, "-i", "10ms", "-W", "2s", "--json").stdout
     record = json.loads(output.splitlines()[-1])
     assert (record.pop("type"), record.pop("schema")) == ("ways", 1)
     assert (record["lost_up"], record["lost_down"]) == (0, 1)

@@ -8,7 +8,7 @@ Colours are those of Okabe and Ito, which colour-blind readers can distinguish; 
 
 import itertools
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from udpping._args import checks
 from udpping._args.keywords import nearest
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from udpping._results.run import Run
+    from udpping._table.table import Table
     from udpping.loss import Loss
 
     Floats = npt.NDArray[np.float64]
@@ -56,6 +57,11 @@ UNDER = 1.5
 """The layer of these marks: below the dots, which have matplotlib's 2."""
 FAR = 2.5
 """A timeout above so many times what is drawn is named, and not drawn: it would flatten the rest."""
+BANDS = 100
+"""The most places at which a band has another width."""
+BAND = "somewhere in its band"
+STEPS = 20
+"""The most steps of a clock that are marked."""
 SIMULATED = "udpping.sim.ping"
 
 
@@ -439,6 +445,95 @@ def jitter(axes: "Axes", run: "Run", look: Look) -> None:
     axes.set_ylabel("change of the round trip (ms)")
 
 
+def ways(axes: "Axes", run: "Run", look: Look) -> None:
+    """Draw the delays of both ways over time, the band in which each is, and what was lost on each."""
+    import numpy as np
+
+    from udpping.stats import one_way_rows
+
+    axes.set_xlabel("sent, seconds since the run began")
+    axes.set_ylabel("delay of one way (ms)")
+    if not run.ways:
+        return
+    rows = one_way_rows(run)
+    at, error = _since_start(rows), _millis(rows, "owd_error_ns")
+    sent, _, _ = columns(run)
+    lost_on = np.asarray(run["lost_on"].to_list(), dtype=object)
+    for way, colour in (("up", BLUE), ("down", ORANGE)):
+        delays, dots = _millis(rows, f"{way}_ns"), _dots(len(rows), look)
+        if look.name:
+            colour = look.colour  # noqa: PLW2901 - beside other runs, each has its own
+            dots |= {"marker": "o" if way == "up" else "x", "markeredgewidth": 0 if way == "up" else 1}
+        band: dict[str, Any] = {"color": colour, "alpha": 0.15, "linewidth": 0, "zorder": 1}
+        for places in _each_target(rows):
+            count = min(BANDS, max(len(places) // 10, min(len(places), 10)))
+            spans = np.array_split(places[np.argsort(at[places], kind="stable")], count)
+            middles = np.array([float(np.median(delays[span])) for span in spans])
+            wrong = np.array([float(error[span].max()) for span in spans])
+            edges = np.array([at[span].mean() for span in spans])
+            axes.fill_between(edges, np.maximum(middles - wrong, 0), middles + wrong, **band)
+        axes.plot(at, delays, color=colour, label=look.says(way), rasterized=len(rows) > MANY, **dots)
+        if (lost := sent[lost_on == way]).size:
+            _ticks(axes, lost, colour, look.shares(axes, "lost") if look.name else f"lost {way}")
+    if (lost := sent[lost_on == "unknown"]).size:
+        name = look.shares(axes, "lost") if look.name else "lost up or down"
+        _ticks(axes, lost, look.colour if look.name else BLACK, name)
+    axes.fill_between([], [], color="gray", alpha=0.3, label=look.shares(axes, BAND))
+    axes.set_ylim(bottom=0)
+
+
+def _ticks(axes: "Axes", at: "Floats", colour: str, label: str) -> None:
+    """Mark losses on the axis itself."""
+    where = axes.get_xaxis_transform()
+    ticks: dict[str, Any] = {"marker": TICK, "markersize": 8, "linestyle": "none", "zorder": UNDER}
+    axes.plot(at, at * 0, transform=where, color=colour, label=label, **ticks)
+
+
+def offset(axes: "Axes", run: "Run", look: Look) -> None:
+    """Draw by how much the clock of the target is ahead of ours over time: it is within the band."""
+    import numpy as np
+
+    from udpping.stats import Pings, clock, one_way_rows
+
+    axes.set_xlabel("sent, seconds since the run began")
+    axes.set_ylabel("clock there ahead of ours by (ms)")
+    if not run.ways:
+        return
+    rows = one_way_rows(run)
+    at, low, high = _since_start(rows), _millis(rows, "offset_low_ns"), _millis(rows, "offset_high_ns")
+    label = look.says("within this band")
+    for places in _each_target(rows):
+        places = places[np.argsort(at[places], kind="stable")]  # noqa: PLW2901 - in order
+        band: dict[str, Any] = {"color": look.colour, "alpha": 0.25, "linewidth": 0, "label": label}
+        axes.fill_between(at[places], low[places], high[places], **band)
+        line: dict[str, Any] = {"color": look.colour, "linestyle": look.line, "linewidth": 1}
+        middle = (low[places] + high[places]) / 2
+        axes.plot(at[places], middle, label=look.says("its middle") if label else "", **line)
+        label = ""
+    begun = cast("int", rows["run"][0])
+    steps = [step for pings in Pings(run).by_target().values() for step in clock(pings).steps]
+    for number, step in enumerate(steps[:STEPS]):
+        ends = (step.after_ns - begun) / 1e9, (step.before_ns - begun) / 1e9
+        name = look.says("one of the clocks was set") if number == 0 else ""
+        axes.axvspan(*ends, color=VERMILION, alpha=0.4, label=name)
+
+
+def _since_start(rows: "Table") -> "Floats":
+    """Return when pings were sent, in seconds since their run began, by the wall clock."""
+    import numpy as np
+
+    sent, begun = (np.asarray(rows[name].to_list(), dtype=np.int64) for name in ("sent_wall_ns", "run"))
+    return (sent - begun) / 1e9
+
+
+def _each_target(rows: "Table") -> "list[npt.NDArray[np.intp]]":
+    """Return the places of the rows of each run and target, as each has a clock of its own."""
+    import numpy as np
+
+    names = list(zip(rows["run"].to_list(), rows["target"].to_list(), strict=True))
+    return [np.flatnonzero([name == each for name in names]) for each in dict.fromkeys(names)]
+
+
 def columns(run: "Run") -> "tuple[Floats, Floats, npt.NDArray[np.bool_]]":
     """Return the times of sending (s), the round trips (ms), and which of these are of replies in time."""
     import numpy as np
@@ -453,7 +548,7 @@ def columns(run: "Run") -> "tuple[Floats, Floats, npt.NDArray[np.bool_]]":
     return sent, rtts, in_time
 
 
-def _millis(run: "Run", name: str) -> "Floats":
+def _millis(run: "Run | Table", name: str) -> "Floats":
     import numpy as np
 
     return np.asarray(run[name]).astype("timedelta64[ns]").astype(np.float64) / 1e6
@@ -465,12 +560,17 @@ TITLES = {
     "ecdf": "Pings answered within a time",
     "loss-runs": "Losses in a row",
     "jitter": "Jitter over time",
+    "ways": "Delays up and down",
+    "offset": "Offset of the other clock",
 }
+NO_TIMES = "no times of the other end"
 NOTHING = {
     "hist": "no reply in time",
     "ecdf": "no reply in time",
     "loss-runs": "nothing was lost",
     "jitter": "no two replies in time",
+    "ways": NO_TIMES,
+    "offset": NO_TIMES,
 }
 """The text in a plot with nothing to draw."""
 IN_TIME = {"hist", "ecdf"}
@@ -481,4 +581,6 @@ KINDS: "dict[str, Callable[..., None]]" = {
     "ecdf": ecdf,
     "loss-runs": loss_runs,
     "jitter": jitter,
+    "ways": ways,
+    "offset": offset,
 }

@@ -66,7 +66,7 @@ class Row(NamedTuple):
     """The server's own number of the reply, modulo 2^32: with `protocol="stamp"`.
 
     A reflector that counts its replies leaves a gap where one was lost on the way back; a stateless one
-    repeats the number of the ping, from 0. `stats.direction` tells what that says.
+    repeats the number of the ping. `stats.direction` tells what that says.
     """
     lost_on: str | None
     """On which way a ping without a reply was lost: `up`, `down`, or `unknown` where nobody can know.

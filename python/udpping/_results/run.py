@@ -342,6 +342,9 @@ class Run(Table[Row]):
         * `"loss-runs"`: how many losses followed each other, beside what independent losses and the chain
           that fits best would do.
         * `"jitter"`: IPDV (RFC 3393) and the jitter of RFC 3550.
+        * `"ways"`: where the other end tells its times (`protocol="stamp"`), delays up and down with the band
+          in which each is, and the losses on each way.
+        * `"offset"`: by how much the other end's clock is ahead of ours, as a band over time.
 
         `ax` is where to draw; without it, a new figure. The title is set unless there is one. ConfigError for
         another kind or for what is no axes, ImportError without matplotlib. The pings of several targets are
