@@ -87,6 +87,11 @@ def test_groups_and_addresses_are_given_by_name(hosts: udpping.LocalHosts) -> No
     }
 
 
+def test_hosts_may_have_ipv6(hosts: udpping.LocalHosts) -> None:
+    mesh = udpping.mesh(hosts, **QUICK, address=lambda _name: "::1")
+    assert {(row.group_source, row.received) for row in mesh.rows} == {("::1", 5)}
+
+
 def test_one_host_for_each_address(hosts: udpping.LocalHosts) -> None:
     with pytest.raises(udpping.ConfigError, match="a mesh needs 2 hosts or more: the engine has 1"):
         udpping.mesh(hosts, **QUICK, one_per_address=True)
@@ -155,7 +160,7 @@ def test_a_host_that_dies_after_its_pings_costs_its_own_rows() -> None:
 
         def kill() -> None:
             for name in "01":
-                hosts.call(name, "collect", args[0], 20).result()
+                hosts.call(name, "collect", {**args[0], "mesh": args[0]["mesh"][:-1] + name}, 20).result()
             os.kill(hosts.pids()["2"], signal.SIGKILL)
 
         meddling = Meddling(hosts, "collect", kill)
@@ -249,6 +254,37 @@ def test_servers_close_when_the_client_vanishes() -> None:
     wait_until(lambda: not any(map(alive, pids)))
 
 
+def test_ctrl_c_ends_it_and_the_hosts() -> None:
+    script = """
+import udpping
+with udpping.LocalHosts(2) as hosts:
+    meshes = udpping.Mesh.watch(hosts, count=1, interval=0.01)
+    next(meshes)
+    print(*hosts.pids().values(), flush=True)
+    try:
+        udpping.mesh(hosts, count=6000, interval=0.01)
+    except KeyboardInterrupt:
+        # They were interrupted as well, and go on until they are told.
+        print(udpping.mesh(hosts, count=3, interval=0.01).coverage, flush=True)
+        raise
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as client:
+        assert client.stdout is not None
+        pids = [int(pid) for pid in client.stdout.readline().split()]
+        time.sleep(0.5)
+        os.killpg(client.pid, signal.SIGINT)
+        output, errors = client.communicate(timeout=60)
+    assert output == "1.0\n"
+    assert errors.endswith("KeyboardInterrupt\n")
+    assert not any(map(alive, pids))
+
+
 def alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - of the kernel
@@ -282,7 +318,7 @@ def test_what_a_host_prints_or_says_wrongly_does_no_harm() -> None:
     script = "import sys; print('hello'); sys.stdout.flush(); sys.stdin.read()"
     with udpping.LocalHosts({"a": [], "b": [sys.executable, "-c", script]}) as hosts:
         with pytest.raises(udpping.NetworkError, match="its process has ended"):
-            hosts.call("b", "about", {}, 10).result()
+            hosts.call("b", "about", {"mesh": ""}, 10).result()
         with pytest.raises(udpping.NetworkError, match="KeyError"):
             hosts.call("a", "no such call", {}, 10).result()
     with pytest.raises(FileNotFoundError), udpping.LocalHosts({"a": ["/no/such/program"]}):

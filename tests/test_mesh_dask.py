@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("dask")
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     with LocalCluster(
-        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, scheduler_port=0
+        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0", scheduler_port=0
     ) as cluster:
         yield cluster
 
@@ -79,6 +79,14 @@ def test_a_cluster_whose_slots_are_all_busy_is_measured_all_the_same(client: For
     finally:
         over.touch()
     assert client.gather(tasks) == ["done"] * 3
+
+
+def test_workers_in_one_process_are_hosts_of_their_own() -> None:
+    with (
+        LocalCluster(n_workers=3, processes=False, dashboard_address=":0", scheduler_port=0) as cluster,
+        Client(cluster) as client,
+    ):
+        check_whole(udpping.mesh(client, **QUICK, address="lo"))
 
 
 def workers(client: Foreign) -> dict[str, str]:

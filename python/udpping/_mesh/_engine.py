@@ -50,6 +50,12 @@ class LoopEngine:
 
     def call(self, host: str, name: str, args: "dict[str, Any]", timeout: float) -> "Future[Any]":
         """Begin a call."""
+        if self.loop.is_closed():
+            from concurrent.futures import Future
+
+            over: Future[Any] = Future()
+            over.set_exception(NetworkError("the engine was stopped"))
+            return over
         return self.submit(asyncio.wait_for(self._result(host, name, args), timeout))
 
     def submit(self, work: "Coroutine[Any, Any, Any]") -> "Future[Any]":
@@ -84,7 +90,7 @@ class Child:
                 answer: dict[str, Any] = json.loads(line)
                 if (future := self.waiting.get(answer["id"])) and not future.done():
                     future.set_result(answer)
-        except (ValueError, KeyError):  # no JSON, or a line without an end
+        except (ValueError, TypeError, KeyError):  # no JSON, or a line without an end
             self.process.kill()
         status = await self.process.wait()
         for future in self.waiting.values():
@@ -110,7 +116,7 @@ class Child:
     async def begin(self) -> None:
         """Wait for the first answer, or for the end."""
         with suppress(NetworkError):
-            await self.ask("about", {})
+            await self.ask("about", {"mesh": ""})
 
     async def end(self) -> None:
         if self.process.stdin is not None:

@@ -377,7 +377,7 @@ class Conductor:
 
     def _open(self, wanted: "Mapping[str, str]", timeout: float) -> "dict[str, str]":
         """Open the servers of hosts; give their addresses, and note who failed."""
-        args = {"mesh": self.name, "protocol": self.plan.protocol, "lease": self.lease}
+        args = {"protocol": self.plan.protocol, "lease": self.lease}
         calls = {name: ("prepare", {**args, "address": address}) for name, address in wanted.items()}
         addresses: dict[str, str] = {}
         for name, found in self.ask(calls, timeout).items():
@@ -406,7 +406,7 @@ class Conductor:
         what = (plan.count, plan.interval, plan.timeout, plan.size, plan.flows, digests)
         calls = {
             # The clocks of hosts may differ, so each is told how long to wait.
-            name: ("begin", {"mesh": self.name, "work": (number, peers[name], start - monotonic(), *what)})
+            name: ("begin", {"work": (number, peers[name], start - monotonic(), *what)})
             for name in peers
         }
         pings = plan.count * plan.interval
@@ -415,7 +415,7 @@ class Conductor:
                 self.lose(name, found)
         sleep(max(0.0, start + pings - monotonic()))
         patience = plan.timeout + PATIENCE
-        asked = dict.fromkeys(self.ports, ("collect", {"mesh": self.name, "patience": patience}))
+        asked = dict.fromkeys(self.ports, ("collect", {"patience": patience}))
         answers = self.ask(asked, patience + PATIENCE)
         for name, found in answers.items():
             if isinstance(found, Exception):
@@ -466,7 +466,9 @@ class Conductor:
     def ask(self, calls: "Mapping[str, tuple[str, dict[str, Any]]]", timeout: float) -> "Results":
         """Call hosts at the same time; give the answer of each, or its exception."""
         futures: dict[str, Future[Any]] = {
-            name: self.plan.engine.call(name, call, args, timeout) for name, (call, args) in calls.items()
+            # Several workers of Dask may run in one process.
+            name: self.plan.engine.call(name, call, {"mesh": f"{self.name} {name}", **args}, timeout)
+            for name, (call, args) in calls.items()
         }
         wait(futures.values(), timeout + 1)
         results: Results = {}
@@ -481,7 +483,7 @@ class Conductor:
     def finish(self) -> None:
         """Close the servers, and the engine if it was made here."""
         try:
-            self.ask(dict.fromkeys(self.ports, ("finish", {"mesh": self.name})), AGAIN)
+            self.ask(dict.fromkeys(self.ports, ("finish", {})), AGAIN)
         finally:
             self.plan.close()
 

@@ -250,7 +250,7 @@ def _of_interface(name: str) -> str | None:
             return None
 
 
-async def about() -> "Answer":
+async def about(mesh: str) -> "Answer":  # noqa: ARG001 - every call has it
     """Tell which Python and which udpping this is."""
     import udpping
 
