@@ -260,7 +260,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         Check(
             "programs written elsewhere, through a relay and as STAMP",
             [f"{BIN}/python -m pytest -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
-            ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "unbound"],
+            ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "tshark", "unbound"],
         ),
         *([Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])] if full else []),
         Check("every test has run", [f"{BIN}/python tools/ran.py {REPORTS}"]),

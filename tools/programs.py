@@ -99,6 +99,11 @@ PROGRAMS = {
         "tests/programs",
         ("chrony", "chrony", "chrony", "chrony", "brew install chrony"),
     ),
+    "tshark": Program(
+        ("tshark",),
+        "tests/programs",
+        ("tshark", "wireshark-cli", "wireshark-cli", "tshark", "brew install wireshark"),
+    ),
     "iperf3": Program(
         ("iperf3",), "tests/programs", ("iperf3", "iperf3", "iperf3", "iperf3", "brew install iperf3")
     ),
