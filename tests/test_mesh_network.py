@@ -12,8 +12,8 @@ import udpping
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
 
-Told: TypeAlias = tuple[list[Any], list[Any], float, list[udpping.Host]]
-"""The rows of a whole mesh and of a broken one, how long the first took, and the hosts."""
+Told: TypeAlias = tuple[list[Any], list[Any], float, list[udpping.Host], list[list[list[str]]]]
+"""The rows of a whole mesh and of a broken one, how long that took, the hosts, and what explains both."""
 OWN = ["unshare", "--net", "--mount"]
 SCRIPT = """
 import json, os, signal, subprocess, sys, threading, time, udpping
@@ -78,7 +78,9 @@ with udpping.LocalHosts({name: ["unshare", "--net"] for name in NAMES}) as hosts
     whole = udpping.mesh(hosts, count=COUNT, interval=INTERVAL, timeout=4, protocol="stamp")
     took = time.monotonic() - began
     mesh = udpping.mesh(Engine(hosts), count=COUNT, interval=INTERVAL, timeout=4, protocol="stamp")
-    print(json.dumps([[row._asdict() for row in each.rows] for each in (whole, mesh)] + [took, mesh.hosts]))
+    causes = [[(each.kind, *each.names) for each in mesh.explain()] for mesh in (whole, mesh)]
+    rows = [[row._asdict() for row in each.rows] for each in (whole, mesh)]
+    print(json.dumps([*rows, took, mesh.hosts, causes]))
 """
 
 
@@ -93,13 +95,13 @@ def told() -> Told:
     command = [*own, sys.executable, "-c", SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
-    whole, broken, took, hosts = json.loads(done.stdout)
+    whole, broken, took, hosts, causes = json.loads(done.stdout)
     rows = [[udpping.PairRow(**row) for row in each] for each in (whole, broken)]
-    return rows[0], rows[1], took, [udpping.Host(*host) for host in hosts]
+    return rows[0], rows[1], took, [udpping.Host(*host) for host in hosts], causes
 
 
 def test_a_network_without_faults_shows_none(told: Told) -> None:
-    rows, _, took, hosts = told
+    rows, _, took, hosts, _ = told
     assert len(rows) == 56
     assert [host.address for host in hosts] == [f"10.78.0.{number}" for number in range(1, 9)]
     for row in rows:
@@ -140,3 +142,10 @@ def test_a_cut_link_and_a_killed_host_cost_their_rows_alone(told: Told) -> None:
             assert 0 < row.received < 60
         elif (row.source, row.target) not in {("a", "b"), ("c", "d")}:
             assert (row.sent, row.received, row.error) == (60, 60, None)
+
+
+def test_who_is_at_fault_is_named(told: Told) -> None:
+    whole, broken = told[4]
+    assert whole == [["none"]]
+    assert sorted(cause for cause in broken if cause[0] == "host") == [["host", "g"], ["host", "h"]]
+    assert ["pair", "a", "b"] in broken
