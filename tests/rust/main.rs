@@ -10,5 +10,6 @@ mod hostile;
 mod many_clients;
 mod monitor;
 mod ping;
+mod platforms;
 mod scenario;
 mod timestamps;

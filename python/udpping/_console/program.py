@@ -1,5 +1,6 @@
 """Runs a program: its streams are open, an error is one line, and Ctrl-C prints no traceback."""
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -22,6 +23,10 @@ def run(work: "Callable[[], int]", complain: "Callable[[Exception], None]") -> i
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
+            if sys.platform == "win32":
+                # Else a file or a pipe gets the code page of the system, and other bytes than elsewhere.
+                encoding = None if os.environ.get("PYTHONIOENCODING") else "utf-8"
+                stream.reconfigure(encoding=encoding, newline="\n")
     try:
         code = work()
         streams.close()

@@ -20,6 +20,8 @@ PATIENCE = 2.0
 """Seconds at the end without any progress after which a reader is given up."""
 MOMENT = 0.1
 """Seconds between two looks at a stream that takes nothing now."""
+ENABLE_VIRTUAL_TERMINAL_PROCESSING = 4
+"""The bit of a console of Windows that reads colours."""
 
 
 def open_missing() -> None:
@@ -32,6 +34,19 @@ def open_missing() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def colours(stream: "TextIO") -> bool:
+    """Whether a terminal shows colours; a console of Windows is asked to."""
+    if sys.platform != "win32":
+        return True
+    from ctypes import WinDLL, byref, c_ulong, c_void_p
+    from msvcrt import get_osfhandle
+
+    kernel, mode, console = WinDLL("kernel32"), c_ulong(), c_void_p(get_osfhandle(stream.fileno()))
+    if not kernel.GetConsoleMode(console, byref(mode)):
+        return False
+    return bool(kernel.SetConsoleMode(console, mode.value | ENABLE_VIRTUAL_TERMINAL_PROCESSING))
 
 
 def write(text: str, stream: "TextIO") -> None:

@@ -40,6 +40,7 @@ class Report:
             and self.is_terminal
             and not os.environ.get("NO_COLOR")
             and os.environ.get("TERM") != "dumb"
+            and streams.colours(self.stream)
         )
 
     def say(self, text: str = "") -> None:
