@@ -1,9 +1,10 @@
 """Try for hours what is long and hostile: `make soak HOURS=8`.
 
-Each round has a seed of its own, which is printed with what came of it. The properties and floods of the core
-draw from it, ever more cases; the tests of the face run in an order that it draws, beside processes that keep
-every core busy. What fails is printed with the line that repeats it, and the rounds go on; the exit code says
-whether anything failed.
+Each round has a seed of its own, which is printed with what came of it. The properties and floods of the
+core draw from it, ever more cases; the tests of the face run in an order that it draws, beside processes
+that keep every core busy. Beside all that, very many senders and each service run in namespaces whose
+network does its worst (tools/soak_net.py). What fails is printed with the line that repeats it, and the
+rounds go on; the exit code says whether anything failed.
 
     python tools/soak.py HOURS [SEED]      the first round has this seed
 """
@@ -64,6 +65,7 @@ def main(hours: float, seed: int | None = None) -> int:
     end, number, failed = time.monotonic() + 3_600 * hours, 0, 0
     seed = random.getrandbits(32) if seed is None else seed
     draw = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    network = subprocess.Popen([PYTHON, "tools/soak_net.py", str(hours), str(seed)], cwd=ROOT)
     while time.monotonic() < end:
         cases = LEAST << min(number, DOUBLED)
         number += 1
@@ -83,6 +85,8 @@ def main(hours: float, seed: int | None = None) -> int:
                 words = " ".join(f"{name}={value}" for name, value in variables.items())
                 print(f"{output}\nrepeat it with: {words} {' '.join(command)}", flush=True)
         seed = draw.getrandbits(32)
+    if network.wait():
+        failed += 1
     print(f"{number} rounds, {failed} parts failed")
     return bool(failed)
 
