@@ -5,13 +5,14 @@ from its corpus and from what earlier runs found (`build/fuzz`). It works with t
 LLVM counts the edges. An input that does harm is kept in `build/fuzz/harm`, and its first line says
 what it did; mend that, and add the input to the corpus.
 
-    python tools/fuzz.py --merge     adds to the corpora what reached more, while a corpus stays small
+    python tools/fuzz.py --merge     adds a few inputs that reached more to each corpus
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FOUND = ROOT / "build/fuzz"
 CORPUS = ROOT / "tests/fuzz/corpus"
-MOST = 24 << 10  # bytes of the corpus of one reader
+MOST, LONG = 16, 400  # inputs that are added to a corpus at a time, and their most bytes
 LONGEST = 4_096  # bytes of an input
 SLOWEST = 5  # seconds for one: a hundred times what the slowest takes
 RUSTC = ["rustc", "-vV"]
@@ -79,17 +80,15 @@ def fuzz(fuzzer: Path, reader: str, seconds: int) -> bool:
 
 
 def merge(fuzzer: Path, reader: str) -> None:
-    """Add to a corpus what reaches more than it, the shortest inputs first, while it stays small."""
-    more = FOUND / "more" / reader
-    more.mkdir(parents=True, exist_ok=True)
+    """Add to a corpus a few inputs, of all lengths, that reach more than it."""
+    own, more = CORPUS / reader, FOUND / "more" / reader
+    shutil.rmtree(more, ignore_errors=True)
+    shutil.copytree(own, more)
     run(fuzzer, reader, ["-merge=1"], [more, FOUND / reader])
-    own = CORPUS / reader
-    size = sum(path.stat().st_size for path in own.iterdir())
-    for path in sorted(more.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
-        size += path.stat().st_size
-        if size > MOST:
-            break
-        (own / path.name[:12]).write_bytes(path.read_bytes())
+    new = [path for path in more.iterdir() if not (own / path.name).exists()]
+    short = sorted((path.stat().st_size, path) for path in new if path.stat().st_size <= LONG)
+    for _, path in short[:: 1 + len(short) // MOST]:
+        shutil.copy(path, own / path.name[:12])
 
 
 def main(words: list[str]) -> int:

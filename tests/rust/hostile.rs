@@ -80,6 +80,8 @@ struct Truth {
     /// The session heard last, and how many there were.
     session: u64,
     sessions: u32,
+    /// The first and the highest number of this session that this monitor heard.
+    first: u64,
     highest: u64,
     /// Up to here everything was heard by a monitor that has ended.
     floor: u64,
@@ -88,6 +90,8 @@ struct Truth {
     lost: u64,
     received: u64,
     duplicates: u64,
+    /// Lower than the first.
+    old: u64,
     /// When its last fresh heartbeat arrived, and how much of the time since then no silence can be told from.
     last: Nanos,
     grace: Nanos,
@@ -106,18 +110,22 @@ impl Truth {
         if is_new {
             self.lost += self.missing.len() as u64;
             self.missing.clear();
-            (self.session, self.floor, self.highest) = (datagram.session, 0, seq);
+            (self.session, self.floor, self.first, self.highest) = (datagram.session, 0, seq, seq);
             self.sessions += 1;
         } else if seq <= self.floor {
             return true;
         } else if seq <= self.highest {
             if self.missing.remove(&seq) {
                 self.received += 1;
+            } else if seq < self.first {
+                self.old += 1;
             } else {
                 self.duplicates += 1;
             }
             return false;
-        } else if self.highest > self.floor {
+        } else if self.highest == self.floor {
+            self.first = seq;
+        } else {
             self.missing.extend(self.highest + 1..seq);
         }
         self.received += 1;
@@ -475,8 +483,20 @@ impl World {
             let Host { well_since, truth, .. } = &self.hosts[number];
             let counts = row.counts;
             assert_eq!(
-                (counts.received, counts.lost + counts.pending, counts.duplicates, row.sessions),
-                (truth.received, truth.lost + truth.missing.len() as u64, truth.duplicates, truth.sessions),
+                [
+                    counts.received,
+                    counts.lost + counts.pending,
+                    counts.duplicates,
+                    counts.old,
+                    row.sessions.into()
+                ],
+                [
+                    truth.received,
+                    truth.lost + truth.missing.len() as u64,
+                    truth.duplicates,
+                    truth.old,
+                    truth.sessions.into()
+                ],
                 "at {} s: {row:?} {truth:?}",
                 self.now / SECOND
             );

@@ -31,7 +31,7 @@ pub(super) const READERS: [Reader; 14] = [
     Reader { name: "faults", read: texts::faults, memory: (4 * KIB, 64) },
     Reader { name: "keys", read: texts::keys, memory: (64 * KIB, 256) },
     Reader { name: "json", read: texts::json, memory: (4 * KIB, 128) },
-    Reader { name: "csv", read: texts::csv, memory: (4 * KIB, 128) },
+    Reader { name: "csv", read: texts::csv, memory: (4 * KIB, 256) },
     Reader { name: "escape", read: texts::escape, memory: (4 * KIB, 16) },
     Reader { name: "state", read: machines::state, memory: (256 * KIB, 512) },
     Reader { name: "monitor", read: machines::monitor, memory: (1_024 * KIB, 512) },
