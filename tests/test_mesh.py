@@ -1,5 +1,6 @@
 """A mesh of processes on this machine: results, and hosts that die, stop, leave or come back."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import udpping
@@ -305,6 +306,29 @@ def test_a_lease_closes_what_nobody_calls() -> None:
         time.sleep(0.05)
     assert part.server.running
     part.close()
+
+
+def test_digests_of_many_hosts_are_merged_where_they_are_made() -> None:
+    async def call(name: str, **args: object) -> list[Any]:
+        answer = await _worker.answer(name, {"mesh": "m", **args})
+        assert "error" not in answer
+        result: list[Any] = answer["result"]
+        return result
+
+    async def measure() -> dict[str, Any]:
+        _, port = await call("prepare", address="127.0.0.1", protocol="stamp", lease=60)
+        with udpping.Reflector(port=0) as other:
+            peers = [["a", "127.0.0.1", port, 0.0], ["b", *other.address, 0.5]]
+            await call("begin", work=[0, peers, 0, 5, 0.01, 1, None, 2, "source"])
+            found = await call("collect", patience=30)
+        await call("finish")
+        return cast("dict[str, Any]", found)
+
+    found = asyncio.run(measure())
+    assert [row[0] for row in found["rows"]] == ["a", "b", "a", "b"]
+    assert found["error"] is None
+    assert list(found["digests"]) == [""]
+    assert udpping.stats.Digest.from_json(found["digests"][""]).loss().sent == 2 * 2 * 5
 
 
 def test_nothing_is_left_behind(hosts: udpping.LocalHosts) -> None:
