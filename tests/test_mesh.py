@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 import udpping
-from common import wait_until
+from common import belongings, wait_until
 from udpping._mesh import _worker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="hosts are ended by signals of POSIX")
@@ -336,6 +336,14 @@ def test_nothing_is_left_behind(hosts: udpping.LocalHosts) -> None:
     for name in hosts.hosts():
         with pytest.raises(udpping.NetworkError, match="no longer takes part"):
             hosts.call(name, "collect", {"mesh": "x", "patience": 0}, 5).result()
+
+
+def test_nothing_is_left_in_this_process(hosts: udpping.LocalHosts) -> None:
+    udpping.mesh(hosts, **QUICK)
+    before = belongings()
+    with udpping.LocalHosts(2) as more:
+        udpping.mesh(more, **QUICK)
+    assert belongings() <= before
 
 
 def test_what_a_host_prints_or_says_wrongly_does_no_harm() -> None:

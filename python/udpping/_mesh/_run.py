@@ -80,13 +80,13 @@ class Plan:
         self.flows = at_least_one("flows", flows, 64)
         self.size = size
         self.seed = checks.whole("seed", seed)
-        self.engine, self.close = engine_of(client)
         self.span = self.count * self.interval + self.timeout
         """Seconds of one round, at most."""
         names = ("count", "interval", "timeout", "size", "protocol")
         with suppress(NetworkError):
             # It refuses what hosts could not use.
             Session([(LOOPBACK, 1)], {name: getattr(self, name) for name in names})
+        self.engine, self.close = engine_of(client)
 
 
 def at_least_one(name: str, value: object, most: int) -> int:
