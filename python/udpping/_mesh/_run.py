@@ -189,6 +189,14 @@ class Mesh(Measured):
         It yields a mesh after each round, with the rows of that round, and digests of all rounds so far. A
         host that was not heard from is asked again in each round, and a worker that came back takes part
         again. The arguments and errors are those of `mesh`. Servers close when the iteration ends.
+
+        >>> import udpping
+        >>> with udpping.LocalHosts(2) as hosts:
+        ...     for mesh in udpping.Mesh.watch(hosts, count=2, interval=0.01):
+        ...         if mesh.rows[0].round == 2:
+        ...             break
+        >>> mesh.digest().loss().sent
+        12
         """
         plan = Plan(
             client,
