@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -253,6 +254,15 @@ def test_servers_close_when_the_client_vanishes() -> None:
         pids = [int(pid) for pid in client.stdout.readline().split()]
         client.kill()
     wait_until(lambda: not any(map(alive, pids)))
+
+
+def test_hosts_import_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('this is no json')")
+    monkeypatch.chdir(tmp_path)
+    with udpping.LocalHosts(2) as hosts:
+        assert udpping.mesh(hosts, **QUICK).coverage == 1
 
 
 def test_ctrl_c_ends_it_and_the_hosts() -> None:

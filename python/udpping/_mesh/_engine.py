@@ -179,7 +179,8 @@ class LocalHosts(LoopEngine, PublicNames):
         import sys
         from asyncio.subprocess import PIPE
 
-        command = (self._python or sys.executable, "-m", "udpping._mesh._serve")
+        # What lies in the current folder is not imported.
+        command = (self._python or sys.executable, "-P", "-m", "udpping._mesh._serve")
         for name, words in self._words.items():
             process = await asyncio.create_subprocess_exec(
                 *words, *command, stdin=PIPE, stdout=PIPE, limit=MOST_BYTES
