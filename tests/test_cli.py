@@ -123,7 +123,7 @@ def test_a_reader_that_leaves_is_no_error(place: str) -> None:
         ("lab", "DIR"),
         (
             "look",
-            "'look' is not a command: expected demo, server, relay, reflector, ping, heartbeat, monitor",
+            "'look' is not a command: expected demo, server, relay, reflector, ping, mesh, heartbeat",
         ),
         ("help look", "'look' is not a command: expected demo"),
         ("pong", "'pong' is not a command: did you mean udpping ping?"),

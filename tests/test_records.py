@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from common import call
+from meshes import hosts, row
+from udpping._mesh._frame import frame
 from udpping.cli import COMMANDS
 from udpping.cli._output import Report
 from udpping.cli._ping_lines import Lines
 from udpping.cli._server_log import File
+from udpping.cli.mesh import Whole, summary
 from udpping.testing import free_port
 
 if TYPE_CHECKING:
@@ -83,6 +86,7 @@ def test_every_record_of_every_command_is_what_the_schema_says(
         server(seen, start, tmp_path)
         relay(seen, start, place, tmp_path)
         reflector(seen, start)
+        mesh(seen, capsys)
         monitor(seen, start, tmp_path)
         heartbeat(seen, start, tmp_path)
         doctor(seen, place, deaf)
@@ -98,6 +102,7 @@ def errors(seen: Seen, place: str, folder: Path) -> None:
         "relay": ["--to", place, "--loss", "2"],
         "reflector": ["--admit", "anybody"],
         "ping": [place, "--size", "1"],
+        "mesh": ["--scheduler", "nonsense"],
         "heartbeat": [place, "--key", folder / "nowhere"],
         "monitor": ["--key", folder / "nowhere"],
         "doctor": ["255.255.255.255"],
@@ -156,6 +161,16 @@ def reflector(seen: Seen, start: Start) -> None:
     port = seen.until(process, "reflector", "start")["port"]
     seen.ran("ping", "--stamp", f"{HERE}:{port}", "-c", 3, "-i", "10ms")
     seen.end(process, "reflector")
+
+
+def mesh(seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
+    found = seen.ran("mesh", "--local", 2, "-c", 3, "-i", "20ms", "--stamp")
+    assert [each["received"] for each in found if each["type"] == "pair"] == [3, 3]
+    # Clocks that contradict each other, as when one is set.
+    pair = row(0, *hosts(2), sent=1, up=0, down=0)._replace(offset_low_ns=5, offset_high_ns=1)
+    capsys.readouterr()
+    summary(Whole(frame([pair]), hosts(2)), Report(json=True))
+    seen.add("mesh", capsys.readouterr().out)
 
 
 def monitor(seen: Seen, start: Start, folder: Path) -> None:

@@ -31,12 +31,14 @@ TYPES = {
     "float": "number",
     "int": "integer",
     "list[str]": "array",
+    "tuple[str, ...]": "array",
     "str": "string",
     "tuple[str, int]": "array",
 }
 VALUES: dict[str, tuple[str, ...]] = {
     "Row.status": ("reply", "late", "timeout", "unreachable", "error"),
     "PeerRow.state": ("new", "up", "late", "suspect", "unknown", "down", "bye"),
+    "Finding.kind": ("host", "pair", "group", "groups", "unheard", "none"),
     "LogRow.verdict": ("answer", "drop", "error"),
     "RelayRow.direction": ("up", "down"),
     "RelayRow.verdict": ("send", "drop", "error"),
@@ -142,6 +144,17 @@ RECORDS: dict[tuple[str, str], Keys] = {
     ("ping", "total"): of(udpping.Summary),
     ("ping", "ways"): of(udpping.Ways),
     ("ping", "missed"): {"rows": key("int", "Rows not printed: the terminal was too slow.")},
+    ("mesh", "host"): of(udpping.Host),
+    ("mesh", "pair"): of(udpping.PairRow),
+    ("mesh", "finding"): of(udpping.Finding),
+    ("mesh", "clock"): of(udpping.HostOffset),
+    ("mesh", "contradiction"): of(udpping.Contradiction),
+    ("mesh", "summary"): {
+        "hosts": key("int", "Hosts that take part."),
+        "pairs": key("int", "Ordered pairs of them that were measured."),
+        "sent": key("int", "Pings that were answered or lost."),
+        "lost": key("int", "Pings that were lost."),
+    },
     ("server", "start"): {
         **BOUND,
         **MODELS,

@@ -252,6 +252,8 @@ def columns() -> str:
         "A run: one row for each ping": (udpping.Row, units),
         "The summary of a run": (udpping.Summary, {}),
         "The two ways of a run": (udpping.Ways, {}),
+        "A mesh: one row for each pair, round and source port": (udpping.PairRow, {}),
+        "What explains the losses of a mesh": (udpping.Finding, {}),
         "The log of a server": (udpping.LogRow, {}),
         "The log of a relay": (udpping.RelayRow, {}),
         "The clients of a monitor": (udpping.PeerRow, {}),

@@ -8,6 +8,7 @@ Losses come in bursts. So evidence is divided by the dispersion of cells, and a 
 without the worst third of its cells too.
 """
 
+from array import array
 from math import ceil, exp, log
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from udpping._table.text import counted, short, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from udpping._mesh._rows import PairRow
 
@@ -84,11 +85,14 @@ class Sums:
 class Cell(Sums):
     """Two hosts."""
 
-    __slots__ = ("hosts",)
+    __slots__ = ("hosts", "is_taken", "place")
 
-    def __init__(self, hosts: tuple[int, int]) -> None:
+    def __init__(self, hosts: tuple[int, int], place: int) -> None:
         super().__init__()
         self.hosts = hosts
+        self.place = place
+        self.is_taken = False
+        """Whether a cause explains it already."""
 
 
 class Cause(NamedTuple):
@@ -98,6 +102,20 @@ class Cause(NamedTuple):
     sums: Sums
     gain: float
     dispersion: float
+
+
+WAYS = 6
+"""Counts of one direction of a cell."""
+
+
+def _close(units: dict[Cell, list[int]]) -> None:
+    """Take in the cells of a round."""
+    for cell, (sent, lost) in units.items():
+        cell.sent += sent
+        cell.lost += lost
+        cell.squares += lost * lost / sent
+        cell.units += 1
+    units.clear()
 
 
 def evidence(some: Sums, others: Sums) -> float:
@@ -117,19 +135,21 @@ class Losses:
     def __init__(self, rows: "Iterable[PairRow]") -> None:
         self.names: list[str] = []
         self.groups: list[str] = []
-        self.ways: dict[tuple[int, int], list[int]] = {}
-        """Sent, lost; sent with the way known; of these lost on the way up, down, and unknown."""
         self.errors: dict[int, str] = {}
+        """Why a host has no results."""
         self.cells: dict[tuple[int, int], Cell] = {}
+        # In one piece, as 1,000 hosts have half a million cells.
+        self._counts = array("q")
         places: dict[str, int] = {}
-        units: dict[tuple[int, int], list[int]] = {}
+        heard: set[int] = set()
+        units: dict[Cell, list[int]] = {}
         current: int | None = None
         names = ("round", "source", "target", "group_source", "group_target", "sent", "received")
         for number, source, target, group, other, sent, received, up, down, unknown, error in values(
             rows, *names, "lost_up", "lost_down", "lost_unknown", "error"
         ):
             if number != current:
-                self._close(units)
+                _close(units)
                 current = number
             for host, its in ((source, group), (target, other)):
                 if host not in places:
@@ -137,39 +157,40 @@ class Losses:
                     self.names.append(host)
                     self.groups.append(its)
             a, b = places[source], places[target]
-            if error is not None and not sent:
-                self.errors[a] = error
-            way = self.ways.setdefault((a, b), [0] * 6)
-            way[0] += sent
-            way[1] += sent - received
+            if not sent:
+                if error is not None:
+                    self.errors[a] = error
+                continue
+            heard.add(a)
+            cell, lost = self._cell((a, b) if a < b else (b, a)), sent - received
+            at, counts = cell.place + (0 if a < b else WAYS), self._counts
+            counts[at] += sent
+            counts[at + 1] += lost
             if up is not None and down is not None:
-                way[2] += sent
-                way[3] += up
-                way[4] += down
-                way[5] += unknown or 0
-            unit = units.setdefault((min(a, b), max(a, b)), [0, 0])
+                counts[at + 2] += sent
+                counts[at + 3] += up
+                counts[at + 4] += down
+                counts[at + 5] += unknown or 0
+            unit = units.setdefault(cell, [0, 0])
             unit[0] += sent
-            unit[1] += sent - received
-        self._close(units)
-        self.errors = {
-            host: error
-            for host, error in self.errors.items()
-            if not any(way[0] for (source, _), way in self.ways.items() if source == host)
-        }
+            unit[1] += lost
+        _close(units)
+        self.errors = {host: error for host, error in self.errors.items() if host not in heard}
         self.members: dict[str, list[int]] = {}
         for host, group in enumerate(self.groups):
             self.members.setdefault(group, []).append(host)
 
-    def _close(self, units: "dict[tuple[int, int], list[int]]") -> None:
-        """Take in the cells of a round."""
-        for hosts, (sent, lost) in units.items():
-            if sent:
-                cell = self.cells.setdefault(hosts, Cell(hosts))
-                cell.sent += sent
-                cell.lost += lost
-                cell.squares += lost * lost / sent
-                cell.units += 1
-        units.clear()
+    def _cell(self, hosts: tuple[int, int]) -> Cell:
+        cell = self.cells.get(hosts)
+        if cell is None:
+            cell = self.cells[hosts] = Cell(hosts, len(self._counts))
+            self._counts.extend((0,) * (2 * WAYS))
+        return cell
+
+    def ways(self, cell: Cell, source: int) -> "Sequence[int]":
+        """Return of one of its hosts: sent, lost; sent with the way known; lost up, down, unknown."""
+        at = cell.place + (0 if cell.hosts[0] == source else WAYS)
+        return self._counts[at : at + WAYS]
 
     def keys(self, cell: Cell) -> "Iterator[tuple[Any, ...]]":
         """Yield the causes that a cell belongs to, itself apart."""
@@ -177,7 +198,7 @@ class Losses:
         yield "host", a
         yield "host", b
         g, h = (self.groups[host] for host in cell.hosts)
-        for group in {g, h}:
+        for group in dict.fromkeys((g, h)):
             if len(self.members[group]) > 1:
                 yield "group", group, "all"
                 yield "group", group, "inside" if g == h else "outside"
@@ -206,11 +227,11 @@ class Search:
         self.losses = losses
         self.total = Sums()
         self.sums: dict[tuple[Any, ...], Sums] = {}
-        self.by_host: dict[int, set[Cell]] = {}
+        self.by_host: dict[int, list[Cell]] = {}
         for cell in losses.cells.values():
             self._count(cell, 1)
             for host in cell.hosts:
-                self.by_host.setdefault(host, set()).add(cell)
+                self.by_host.setdefault(host, []).append(cell)
         self.lossy = sorted(losses.cells.values(), key=lambda cell: cell.lost, reverse=True)[:TRIED]
         kinds = [key[0] for key in self.sums]
         self.chances = {kind: ALPHA / kinds.count(kind) for kind in set(kinds)}
@@ -224,17 +245,18 @@ class Search:
     def cells(self, key: "tuple[Any, ...]") -> "list[Cell]":
         """Return the cells of a cause that are left."""
         if key[0] == "pair":
-            return [cell for cell in self.by_host[key[1]] if cell.hosts == key[1:]]
+            return [cell for cell in [self.losses.cells[key[1], key[2]]] if not cell.is_taken]
         hosts = [key[1]] if key[0] == "host" else self.losses.members[key[1]]
-        found = {cell for host in hosts for cell in self.by_host[host]}
+        found = dict.fromkeys(
+            cell for host in hosts for cell in self.by_host.get(host, ()) if not cell.is_taken
+        )
         return [cell for cell in found if key in self.losses.keys(cell)]
 
     def take(self, key: "tuple[Any, ...]") -> None:
         for cell in self.cells(key):
             self._count(cell, -1)
-            for host in cell.hosts:
-                self.by_host[host].discard(cell)
-        self.lossy = [cell for cell in self.lossy if cell in self.by_host[cell.hosts[0]]]
+            cell.is_taken = True
+        self.lossy = [cell for cell in self.lossy if not cell.is_taken]
 
     def causes(self) -> "list[Cause]":
         """Return what explains losses, the best first."""
@@ -345,10 +367,9 @@ def _burst(losses: Losses, cell: Cell, others: Sums) -> float:
     """Return how many losses of a pair may be one burst: fewer if either host, or each round, lost some."""
     if cell.units >= ROUNDS or not others.sent:
         return 1.0
-    a, b = cell.hosts
-    for ends in ((a, b), (b, a)):
+    for source in cell.hosts:
         own = Sums()
-        _count(own, *losses.ways.get(ends, (0, 0))[:2])
+        _count(own, *losses.ways(cell, source)[:2])
         if exp(-evidence(own, others)) > TRIMMED:
             return BURST
     return BURST / 3
@@ -361,7 +382,8 @@ def _nothing(losses: Losses, rest: Sums, dispersion: float) -> Finding:
     bounds = _bounds(rest, dispersion)
     middle, ends = interval(*bounds)
     hosts = len(losses.names)
-    pairs, possible = sum(1 for way in losses.ways.values() if way[0]), hosts * (hosts - 1)
+    pairs = sum(losses.ways(cell, host)[0] > 0 for cell in losses.cells.values() for host in cell.hosts)
+    possible = hosts * (hosts - 1)
     part = f" among the {share(pairs / possible)} of pairs that were measured" if pairs < possible else ""
     lost = f"{middle} of pings are lost {ends}" if rest.lost else f"{counted(rest.sent, 'pings')}, none lost"
     text = f"no host, pair or group stands out{part}: {lost}"
@@ -396,7 +418,7 @@ def _named(losses: Losses, key: "tuple[Any, ...]") -> "tuple[str, tuple[str, ...
     kind: str = key[0]
     names: list[Any] = list(key[1:])
     if kind in {"host", "pair"}:
-        return kind, tuple(losses.names[host] for host in names)
+        return kind, tuple(map(losses.names.__getitem__, names))
     return kind, tuple(names[:1] if kind == "group" else names)
 
 
@@ -461,8 +483,8 @@ def _ends(losses: Losses, found: Found) -> dict[bool, End]:
         a, b = cell.hosts
         if (a in inner) == (b in inner):
             continue
-        for source, target in ((a, b), (b, a)):
-            sent, lost, known, up, down, unknown = losses.ways.get((source, target), (0,) * 6)
+        for source in cell.hosts:
+            sent, lost, known, up, down, unknown = losses.ways(cell, source)
             end = ends[source in inner]
             _count(end.pings, sent, lost)
             _count(end.there, known, up)

@@ -1,8 +1,9 @@
 """The rows of a mesh as a table, and as a matrix of one value."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import median
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from udpping import _core
 from udpping._args import checks
@@ -10,6 +11,7 @@ from udpping._args.keywords import nearest
 from udpping._args.public import PublicNames
 from udpping._mesh._rows import PairRow
 from udpping._table.table import Table, core_of
+from udpping._table.text import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,22 +57,12 @@ def frame(rows: "Iterable[PairRow]", before: Pairs | None = None) -> Pairs:
     return Pairs(_core.table_of_rows(COLUMNS, rows, None if before is None else core_of(before)))
 
 
-def values(rows: "Iterable[PairRow]", *names: str) -> "Iterable[tuple[Any, ...]]":
+def values(rows: "Iterable[PairRow]", *names: str) -> "Iterator[tuple[Any, ...]]":
     """Yield these values of each row."""
-    if not isinstance(rows, Pairs):
-        places = [PairRow._fields.index(name) for name in names]
-        return (tuple(row[place] for place in places) for row in rows)
-    return zip(*(_column(rows, name) for name in names), strict=True)
-
-
-def _column(rows: Pairs, name: str) -> "list[Any]":
-    column = rows[name]
-    if (words := column.words()) is None:
-        return column.to_list()
-    # Each word is one object, however often it is there.
-    texts, codes = words
-    shared = [*texts, None]
-    return [shared[code] for code in cast("list[int]", codes.to_list())]
+    pick = itemgetter(*map(PairRow._fields.index, names))
+    # Row by row, as a million of them has no room beside the table.
+    whole = map(core_of(rows).row, range(len(rows))) if isinstance(rows, Pairs) else rows
+    return (found if len(names) > 1 else (found,) for found in map(pick, whole))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -108,19 +100,15 @@ class Matrix(PublicNames):
         return np.array(self.values, dtype=float).astype(dtype or float)
 
     def __repr__(self) -> str:
-        wide = max(8, *(len(name) for name in self.hosts[:SHOWN]))
-        head, *body = (
-            "  ".join(f"{cell:>{wide}.{wide}}" for cell in line)
-            for line in [
-                (self.what, *self.hosts[:SHOWN]),
-                *(
-                    (name, *map(self._text, row[:SHOWN]))
-                    for name, row in zip(self.hosts[:SHOWN], self.values, strict=False)
-                ),
-            ]
-        )
+        names = [short(name) for name in self.hosts[:SHOWN]]
+        wide = max(8, *map(len, names), 0)
+        table = [
+            (self.what, *names),
+            *((name, *map(self._text, row[:SHOWN])) for name, row in zip(names, self.values, strict=False)),
+        ]
+        lines = ["  ".join(f"{cell:>{wide}}" for cell in line) for line in table]
         more = [f"and {len(self.hosts) - SHOWN} more hosts"] if len(self.hosts) > SHOWN else []
-        return "\n".join([head, *body, *more])
+        return "\n".join([*lines, *more])
 
     def _text(self, value: "Number") -> str:
         if value is None:
@@ -201,11 +189,20 @@ def matrix(rows: "Iterable[PairRow]", hosts: "Sequence[Host]", what: str) -> Mat
     of the rows.
     """
     kind, places = kind_of(what), {host.name: place for place, host in enumerate(hosts)}
-    found: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+    # Most pairs have one row: a million of them need no lists.
+    found: list[list[Any]] = [[None] * len(hosts) for _ in hosts]
     for source, target, *row in values(rows, "source", "target", *kind.columns):
         if None not in row:
-            found.setdefault((places[source], places[target]), []).append(tuple(row))
-    whole: list[list[Number]] = [[None] * len(hosts) for _ in hosts]
-    for (source, target), each in found.items():
-        whole[source][target] = kind.combine(each)
+            its, place = found[places[source]], places[target]
+            if its[place] is None:
+                its[place] = tuple(row)
+            elif isinstance(its[place], tuple):
+                its[place] = [its[place], tuple(row)]
+            else:
+                its[place].append(tuple(row))
+    for each in found:
+        for place, one in enumerate(each):
+            if one is not None:
+                each[place] = kind.combine([one] if isinstance(one, tuple) else one)
+    whole: list[list[Number]] = found
     return Matrix(what, tuple(host.name for host in hosts), tuple(map(tuple, whole)))

@@ -78,7 +78,7 @@ class Measured(PublicNames):
         Where several explain it as well, the finding says that it cannot be told. Where nothing stands out
         there is one finding of kind `none`.
 
-        In healthy meshes, one in 20 or fewer has a finding that names somebody. See docs/mesh.md.
+        In a mesh in which nobody is at fault, hardly anybody is named: docs/mesh.md has the figures.
 
         >>> import udpping
         >>> with udpping.LocalHosts(3) as hosts:

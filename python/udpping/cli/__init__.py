@@ -14,6 +14,7 @@ COMMANDS = {
     "relay": "pass UDP datagrams between programs, and lose or delay some",
     "reflector": "answer the test packets of STAMP (RFC 8762) with their times",
     "ping": "measure round-trip times and losses to a UDP server",
+    "mesh": "measure all pairs of hosts in a cluster, see who loses packets",
     "heartbeat": "send heartbeats: report that this machine, or a command, is alive",
     "monitor": "receive heartbeats: report which machines are alive or have stopped",
     "doctor": "find out why a UDP server does not answer",

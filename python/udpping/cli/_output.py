@@ -51,7 +51,7 @@ class Report:
         """Say it on lines that fit the terminal."""
         self.say(self.wrapped(text))
 
-    def record(self, kind: str, **facts: object) -> None:
+    def record(self, kind: str, /, **facts: object) -> None:
         """Print one object for programs, with the version of its schema and its type."""
         if self.json:
             self._print(record_text(kind, facts))

@@ -50,8 +50,8 @@ function _shtab_udpping_using
   test "$_shtab_udpping_cmdpath" = "$argv"
 end
 
-set -g _shtab_udpping_commands demo server relay reflector ping heartbeat monitor doctor lab help
-set -g _shtab_udpping_opts_with_value --admit --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --log --loss --match --max-clients --misses --mtu --on --per-prefix --port --port-tries --profile --protocol --queue --rate --reorder --reply --schedule --scope --seed --size --spin --state --targets --timeout --timestamps --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
+set -g _shtab_udpping_commands demo server relay reflector ping mesh heartbeat monitor doctor lab help
+set -g _shtab_udpping_opts_with_value --address --admit --bind --boot --corrupt --count --deadline --delay --detector --down --dscp --duplicate --exec --first --flows --host --id --idle --interim --interval --jitter --key --key-name --keys --linger --link --listen --local --log --loss --match --max-clients --misses --mtu --on --peers --per-prefix --port --port-tries --profile --protocol --queue --rate --reorder --reply --rounds --schedule --scheduler --scope --seed --size --spin --state --targets --timeout --timestamps --to --truncate --ttl --up --wire --witness --workers -I -Q -W -c -i -l -p -s -w
 
 complete -c udpping -e
 complete -c udpping -f
@@ -159,6 +159,23 @@ complete -c udpping -n '_shtab_udpping_using ping' -s n -l numeric -d 'print add
 complete -c udpping -n '_shtab_udpping_using ping' -s v -l verbose -d 'print the payload of each reply too'
 complete -c udpping -n '_shtab_udpping_using ping' -s q -l quiet -d 'print the summary only'
 complete -c udpping -n '_shtab_udpping_using ping' -s Q -l interim -x -d 'as -q, and print the counts of each host at this interval'
+complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a mesh -d 'measure all pairs of hosts in a cluster, see who loses packets'
+complete -c udpping -n '_shtab_udpping_using mesh' -s h -l help -d 'show this help message and exit'
+complete -c udpping -n '_shtab_udpping_using mesh' -l json -d 'print one JSON object per line, for programs'
+complete -c udpping -n '_shtab_udpping_using mesh' -l scheduler -x -d 'the scheduler of a Dask cluster, such as tcp://10.0.0.1:8786'
+complete -c udpping -n '_shtab_udpping_using mesh' -l local -x -d 'N processes of this machine, to try it out'
+complete -c udpping -n '_shtab_udpping_using mesh' -s c -l count -x -d 'pings of each pair in a round (default: 60)'
+complete -c udpping -n '_shtab_udpping_using mesh' -s i -l interval -x -d 'time between two pings of a pair (default: 1s)'
+complete -c udpping -n '_shtab_udpping_using mesh' -s W -l timeout -x -d 'how long to wait for a reply (default: 1s)'
+complete -c udpping -n '_shtab_udpping_using mesh' -l peers -xka "all N" -d 'how many others each host pings in a round (default: all, or 32 of more than 100 hosts)'
+complete -c udpping -n '_shtab_udpping_using mesh' -l rounds -x -d 'how many rounds (default: 1)'
+complete -c udpping -n '_shtab_udpping_using mesh' -s t -l forever -d 'go on until Ctrl-C, in constant memory'
+complete -c udpping -n '_shtab_udpping_using mesh' -l stamp -d 'send test packets of STAMP, which tell the way of losses, one-way delays and clocks'
+complete -c udpping -n '_shtab_udpping_using mesh' -l address -x -d 'where hosts are reached: the name of an interface, as eth1'
+complete -c udpping -n '_shtab_udpping_using mesh' -l one-per-address -d 'of several workers with one address, take the first'
+complete -c udpping -n '_shtab_udpping_using mesh' -l flows -x -d 'source ports of each host (default: 1)'
+complete -c udpping -n '_shtab_udpping_using mesh' -s s -l size -x -d 'bytes of payload in each ping'
+complete -c udpping -n '_shtab_udpping_using mesh' -l seed -x -d 'repeat the choice of peers (default: 0)'
 complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a heartbeat -d 'send heartbeats: report that this machine, or a command, is alive'
 complete -c udpping -n '_shtab_udpping_using heartbeat' -s h -l help -d 'show this help message and exit'
 complete -c udpping -n '_shtab_udpping_using heartbeat' -l json -d 'print one JSON object per line, for programs'
@@ -207,4 +224,4 @@ complete -c udpping -n '_shtab_udpping_using lab' -l list -d 'explain each profi
 complete -c udpping -n '_shtab_udpping_using lab' -l force -d 'replace files that are there'
 complete -c udpping -n '_shtab_udpping_using lab; and test $_shtab_udpping_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory to write to; it is made if it is missing'
 complete -c udpping -n '_shtab_udpping_using; and test $_shtab_udpping_npos -eq 0' -a help -d 'print the options of a command'
-complete -c udpping -n '_shtab_udpping_using help; and test $_shtab_udpping_npos -eq 0' -ka "demo server relay reflector ping heartbeat monitor doctor lab" -d command
+complete -c udpping -n '_shtab_udpping_using help; and test $_shtab_udpping_npos -eq 0' -ka "demo server relay reflector ping mesh heartbeat monitor doctor lab" -d command
