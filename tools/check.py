@@ -95,6 +95,7 @@ TESTED = (
 )
 INSTALL = "install --quiet --no-index --find-links build/tested --no-deps --force-reinstall udpping"
 REPORTS = "build/reports"
+STAMP_SUITE = "1.0.0"
 
 SYSTEMS = ["win32", "darwin"]  # as sys.platform says
 TARGETS = "x86_64-pc-windows-gnu aarch64-apple-darwin"
@@ -250,6 +251,14 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         *[pytest(minor, "untimed", CORES, full=full) for minor in sorted(PYTHONS, reverse=True)],
         *([Check("intervals and tests, with fresh seeds", [fresh])] if full else []),
     ]
+    # Its 82 crates take minutes to build: once, as cargo leaves alone what is installed.
+    suite = Check(
+        "STAMP of stamp-suite, as sender and as reflector",
+        [
+            f"cargo install --quiet --locked --root build/stamp-suite stamp-suite@{STAMP_SUITE}",
+            f"{BIN}/python -m pytest -n {WORKERS} tests/full --junitxml={REPORTS}/full.xml",
+        ],
+    )
     timed = [
         *[pytest(minor, "not untimed", WORKERS, full=full) for minor in sorted(PYTHONS, reverse=True)],
         Check(
@@ -262,7 +271,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             [f"{BIN}/python -m pytest -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
             ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "tshark", "unbound"],
         ),
-        *([Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])] if full else []),
+        *(
+            [suite, Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])]
+            if full
+            else []
+        ),
         Check("every test has run", [f"{BIN}/python tools/ran.py {REPORTS}"]),
     ]
     return [[wheel, reading], [[install, manuals]], [rust, untimed], [timed]]

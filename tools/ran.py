@@ -17,10 +17,11 @@ from xml.etree import ElementTree as ET
 from programs import IN_CI
 
 
-def found() -> list[str]:
+def found(*, full: bool) -> list[str]:
     """Give the names of all tests, as reports have them: tests.test_ping::test_a_reply[4]."""
     lines: list[str] = []
-    for folder in ("tests", "tests/browser", "tests/programs"):  # the first leaves out the others
+    more = ["tests/full"] if full else []
+    for folder in ("tests", "tests/browser", "tests/programs", *more):  # the first leaves out the others
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -59,4 +60,4 @@ def compare(tests: list[str], folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(compare(found(), Path(sys.argv[1])))
+    sys.exit(compare(found(full=(Path(sys.argv[1]) / "full.xml").exists()), Path(sys.argv[1])))
