@@ -11,5 +11,6 @@ mod many_clients;
 mod monitor;
 mod ping;
 mod platforms;
+mod reflector;
 mod scenario;
 mod timestamps;
