@@ -217,10 +217,23 @@ fn short_requests_are_answered_with_a_base_packet() {
 }
 
 #[test]
+fn hops_that_the_system_does_not_report_are_255() {
+    let answer = Answer { ttl: None, ..answer(7) };
+    assert_eq!(reply(&OPEN, "00000007 eeb708e8c35c05ff 3fff", &answer, None, &facts())[40], 255);
+}
+
+#[test]
 fn replies_of_twamp_light_need_no_hops() {
     let sender = Stamp::new(None, 0, estimate("0001"));
     assert_eq!(sender.read(&bytes(REPLY)[..38]).seq, Some(Seq::Low32(0)));
     assert_eq!(sender.read(&bytes(REPLY)[..37]), Reading::default());
+}
+
+#[test]
+fn a_reflector_that_knows_no_sessions_is_read_too() {
+    let sender = Stamp::new(None, 7, estimate("0001"));
+    assert_eq!(OPEN.ssid(&bytes(REPLY)), 0);
+    assert_eq!(sender.read(&bytes(REPLY)).seq, Some(Seq::Low32(0)));
 }
 
 #[test]
