@@ -110,6 +110,15 @@ def test_a_rack_or_the_paths_between_two_are_named(count: int) -> None:
     assert "from group r0 to group r1" in between.text
 
 
+def test_what_a_rack_loses_within_is_said() -> None:
+    (rack,) = explain(rows(random.Random(16), 18, lambda a, b: 0.2 * (a < 6 and b < 6), rack=6))
+    assert (rack.kind, rack.names, rack.way) == ("group", ("r0",), None)
+    assert "of pings are lost within group r0" in rack.text
+    # One group of all hosts explains nothing.
+    (pair,) = explain(rows(random.Random(8), 2, bad(1, 0.2), rack=2))
+    assert pair.instead == ("host h0", "host h1")
+
+
 def test_several_at_fault_are_all_named() -> None:
     loss: Loss = lambda a, b: 0.001 + 0.1 * (b == 3) + 0.3 * (a == 7) + 0.4 * ({a, b} == {10, 11})  # noqa: E731
     found = explain(rows(random.Random(6), 20, loss))

@@ -13,7 +13,7 @@ from math import ceil, exp, log
 from typing import Any, NamedTuple
 
 from udpping import _core
-from udpping._mesh._finding import Facts, Finding, cannot_tell, interval, name, sentence, share
+from udpping._mesh._finding import Facts, Finding, cannot_tell, interval, name, sentence, share, within
 from udpping._mesh._frame import values
 from udpping._table.text import counted, short, visible
 
@@ -197,6 +197,8 @@ class Losses:
         a, b = cell.hosts
         yield "host", a
         yield "host", b
+        if len(self.members) == 1:
+            return
         g, h = (self.groups[host] for host in cell.hosts)
         for group in dict.fromkeys((g, h)):
             if len(self.members[group]) > 1:
@@ -400,7 +402,12 @@ def _finding(losses: Losses, found: Found, rest: Sums, spread: float, chance: fl
         facts = facts._replace(way=way, out=facts.back, back=facts.out)
     bounds = _bounds(of, spread)
     text = sentence(kind, names, facts, bounds)
-    rivals = [name(*_named(losses, rival.key)) for rival in found.rivals]
+    if cause.key[-1] == "inside":
+        text = within(names[0], bounds)
+    own = name(kind, names)
+    others = dict.fromkeys(name(*_named(losses, rival.key)) for rival in found.rivals)
+    # A group may be a cause in several ways.
+    rivals = [other for other in others if other != own]
     if rivals:
         text = cannot_tell(kind, names, rivals, text)
     if kind == "host" and (error := losses.errors.get(cause.key[1])):

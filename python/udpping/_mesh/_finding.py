@@ -117,6 +117,12 @@ def _between(names: "Sequence[str]", facts: Facts, loss: "tuple[float, float, fl
     return f"{middle} are lost from {start} to {end} {bounds}, and {share(back)} the other way"
 
 
+def within(group: str, loss: "tuple[float, float, float]") -> str:
+    """Tell what a group loses on the paths between its own hosts."""
+    middle, bounds = interval(*loss)
+    return f"{middle} of pings are lost within group {short(group)} {bounds}"
+
+
 def cannot_tell(kind: str, names: "Sequence[str]", rivals: "Sequence[str]", what: str) -> str:
     """Tell what else explains it."""
     *most, last = [name(kind, names), *rivals]
