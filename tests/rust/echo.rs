@@ -175,7 +175,11 @@ proptest! {
         // No randomness: with several workers the order of the clients varies.
         let plain = Settings { record: 1_000, ..settings("127.0.0.1", "pattern:..x.xx", "0") };
         let expected = outcome(Settings { backend: Backend::Portable, ..plain.clone() }, &sends);
-        for (workers, gso) in [(1, false), (1, true), (4, true)] {
+        let ways: &[_] = match Backend::best() {
+            Backend::Full => &[(1, false), (1, true), (4, true)],
+            Backend::Portable => &[(1, false)],
+        };
+        for &(workers, gso) in ways {
             let settings = Settings { workers, gso, ..plain.clone() };
             prop_assert_eq!(&outcome(settings, &sends), &expected);
         }

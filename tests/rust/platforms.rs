@@ -26,9 +26,12 @@ fn rows() -> Vec<(&'static str, bool)> {
         _ => return Vec::new(),
     };
     let (_, table) = PAGE.split_once("## Sockets and clocks").expect("the heading of the table");
-    let lines = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(2);
+    let lines = table.lines().skip_while(|line| !line.starts_with('|'));
+    let lines = lines.take_while(|line| line.starts_with('|')).skip(2);
     let cells = lines.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
-    cells.map(|cells| (cells[1], cells[column].starts_with("yes"))).collect()
+    let rows: Vec<_> = cells.map(|cells| (cells[1], cells[column].starts_with("yes"))).collect();
+    assert!(rows.len() > SHOWN_ELSEWHERE.len(), "{rows:?}");
+    rows
 }
 
 fn pair(own: IpAddr, ip: IpAddr, options: IpOptions) -> Option<(Socket, Socket, SocketAddr)> {
