@@ -43,7 +43,7 @@ FULL = PairRow(
     ),
     "cut off",
 )
-EMPTY = PairRow(2, "b", "a", "r1", "r0", None, 0, 0, 0, *(None,) * 13, "not heard")
+EMPTY = PairRow._make((2, "b", "a", "r1", "r0", None, 0, 0, 0, *[None] * 13, "not heard"))
 
 
 def test_rows_go_in_and_come_out_as_they_are() -> None:
@@ -94,7 +94,15 @@ def of_pandas(table: Pairs) -> tuple[list[str], dict[str, list[Any]]]:
     return list(read.columns), plain
 
 
-@pytest.mark.parametrize("reader", [of_polars, of_pyarrow, of_pandas])
+def of_dask(table: Pairs) -> tuple[list[str], dict[str, list[Any]]]:
+    dask: Any = pytest.importorskip("dask.dataframe", reason="Dask is in one environment")
+    read = dask.from_pandas(table.to_pandas(), npartitions=2)
+    assert read["sent"].sum().compute() == sum(row.sent for row in table)
+    assert dict(read.groupby("source")["sent"].sum().compute()) == {"a": 120, "b": 0}
+    return of_pandas(table)
+
+
+@pytest.mark.parametrize("reader", [of_polars, of_pyarrow, of_pandas, of_dask])
 def test_libraries_read_it(reader: Callable[[Pairs], tuple[list[str], dict[str, list[Any]]]]) -> None:
     every = [FULL, EMPTY, FULL]
     names, read = reader(frame(every[2:], frame(every[:2])))

@@ -65,6 +65,15 @@ def values(rows: "Iterable[PairRow]", *names: str) -> "Iterator[tuple[Any, ...]]
     return (found if len(names) > 1 else (found,) for found in map(pick, whole))
 
 
+def measured(rows: "Iterable[PairRow]", hosts: "Sequence[Host]") -> int:
+    """Return how many ordered pairs were measured. A million of them take a megabyte."""
+    places = {host.name: place for place, host in enumerate(hosts)}
+    found = bytearray(len(hosts) ** 2)
+    for source, target, sent in values(rows, "source", "target", "sent"):
+        found[places[source] * len(hosts) + places[target]] |= sent > 0
+    return sum(found)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Matrix(PublicNames):
     """One value for each ordered pair of hosts: `matrix[source, target]`, by names.

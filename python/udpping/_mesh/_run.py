@@ -11,7 +11,7 @@ from udpping._args.keywords import suggests_keywords
 from udpping._args.options import TIMEOUT
 from udpping._mesh._design import ALL, pairs
 from udpping._mesh._engine import LOOPBACK
-from udpping._mesh._frame import frame
+from udpping._mesh._frame import frame, measured
 from udpping._mesh._measured import Measured
 from udpping._mesh._rows import Host, Pair, PairRow
 from udpping._mesh._worker import VERSION
@@ -138,7 +138,7 @@ class Mesh(Measured):
         return self._measured() / pairs
 
     def _measured(self) -> int:
-        return len({(row.source, row.target) for row in self.rows if row.sent})
+        return measured(self.rows, self.hosts)
 
     def digest(self, source: str | None = None, target: str | None = None) -> "stats.Digest":
         """Give the statistics of the pings of all rounds so far; of one source or target, or of all.

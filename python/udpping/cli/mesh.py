@@ -6,7 +6,7 @@ from udpping._args.limits import MAX_PAYLOAD
 from udpping._args.options import TIMEOUT
 from udpping._console.options import Parser, any_whole, whole
 from udpping._mesh._engine import MOST_HOSTS, LocalHosts
-from udpping._mesh._frame import frame, values
+from udpping._mesh._frame import frame, measured, values
 from udpping._mesh._measured import Measured
 from udpping._mesh._run import COUNT, INTERVAL, MOST_ROUNDS, Mesh
 from udpping._table.text import percents, short, time_text
@@ -143,12 +143,8 @@ def summary(mesh: "Measured", report: Report) -> None:
         report.record("contradiction", **wrong._asdict())
         report.say(report.warning(str(wrong)))
     sent, lost = sums(mesh)
-    report.record("summary", hosts=len(mesh.hosts), pairs=pairs_of(mesh), sent=sent, lost=lost)
-
-
-def pairs_of(mesh: "Measured") -> int:
-    return len(
-        {(source, target) for source, target, sent in values(mesh.rows, "source", "target", "sent") if sent}
+    report.record(
+        "summary", hosts=len(mesh.hosts), pairs=measured(mesh.rows, mesh.hosts), sent=sent, lost=lost
     )
 
 
