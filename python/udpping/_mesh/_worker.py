@@ -205,13 +205,14 @@ def numbers(
 
 def far_end(protocol: str, address: str) -> "Server | Reflector":
     """Make what answers the pings of the others, at any free port."""
-    if protocol == TEXT:
-        from udpping._services.server import Server
+    if protocol.startswith("stamp"):
+        from udpping._services.reflector import Reflector
 
-        return Server(address, 0)
-    from udpping._services.reflector import Reflector
+        return Reflector(address, 0)
+    from udpping._services.server import Server
 
-    return Reflector(address, 0)
+    options: dict[str, Any] = {} if protocol == TEXT else {"server_times": True}
+    return Server(address, 0, **options)
 
 
 def address_of(wanted: str) -> str:
