@@ -154,6 +154,8 @@ struct World {
     monitor: Monitor,
     /// While the monitor does not run: what it saved, if it has ended, and what waits for it, if it stalls.
     away: Option<(Option<[String; 2]>, Nanos)>,
+    /// Since when it runs.
+    back: Nanos,
     waiting: Vec<Datagram>,
     /// What this monitor heard, and how much of that was stale.
     heard: u64,
@@ -186,6 +188,7 @@ impl World {
             plan,
             monitor,
             away: None,
+            back: 0,
             waiting: Vec::new(),
             heard: 0,
             stale: 0,
@@ -406,6 +409,7 @@ impl World {
     fn back(&mut self) {
         let Some((saved, since)) = self.away.take() else { return };
         let gone = self.now - since;
+        self.back = self.now;
         for host in &mut self.hosts {
             host.truth.grace += gone + 2 * INTERVAL;
         }
@@ -511,7 +515,7 @@ impl World {
             if truth.said_bye && truth.last + SECOND < self.now {
                 assert_eq!(row.state, State::Bye, "{row:?} {truth:?}");
             }
-            let is_well = well_since.is_some_and(|since| since + 4 * INTERVAL < self.now);
+            let is_well = well_since.is_some_and(|since| since.max(self.back) + 4 * INTERVAL < self.now);
             if is_well && truth.grace == 0 && self.weather.loss == 0 {
                 assert!(
                     matches!(row.state, State::Up | State::Late),

@@ -159,7 +159,7 @@ impl Clocks {
     }
 
     /// When a heartbeat arrived that was received after a stall, between `began` and `now`: with the average delay, or
-    /// as early as possible where its sending time is not known.
+    /// now where its sending time is not known: were it earlier, those after it would seem late, and their sender silent.
     pub fn came(
         &self,
         seq_step: u64,
@@ -176,7 +176,7 @@ impl Clocks {
             self.last.map(|last| last.get().saturating_add(steps.saturating_mul(interval)))
         };
         let sent = on(sample.mono, self.mono).or_else(|| on(sample.wall, self.wall)).or_else(planned);
-        let came = sent.map_or(began, |sent| sent.saturating_sub(self.arrivals));
+        let came = sent.map_or(now, |sent| sent.saturating_sub(self.arrivals));
         came.clamp(began.min(now), now)
     }
 

@@ -104,6 +104,25 @@ fn what_was_learned_of_losses_and_delays_survives() {
 }
 
 #[test]
+fn a_client_that_restarted_while_the_monitor_stalled_is_not_accused() {
+    for detector in ["fixed:3", "calibrated"] {
+        let mut rig = Rig::new(|plan| plan.detector = detector.parse().unwrap());
+        rig.beats(LINE, 1..=100);
+        rig.kinds();
+        // Its heartbeats have waited in the socket; the first left long after the stall began.
+        rig.now += 200 * SECOND;
+        let line = Line { session: 2, start: LINE.start + 250 * SECOND, ..LINE };
+        for seq in 1..=50 {
+            rig.hear_from("192.0.2.1:5000", &line.seq(seq).write());
+        }
+        rig.monitor.wake(at(rig.now), None);
+        rig.pass(SECOND);
+        rig.beats(line, 51..=60);
+        assert!(!rig.kinds().contains(&"down") && rig.peer().state == State::Up, "{detector}");
+    }
+}
+
+#[test]
 fn a_loss_that_is_still_held_is_not_forgotten() {
     let mut rig = Rig::new(|_| {});
     rig.beats(LINE, 1..=5);
