@@ -186,7 +186,7 @@ def _end(reader: Reader, found: re.Match[str], line: int) -> None:
 
 def _check_loss(sent: int, received: int, share: object, line: int) -> None:
     lost = sent - received
-    fits = lost >= 0 and (sent == 0 or not isinstance(share, int) or abs(share - 100 * lost / sent) < 1)
+    fits = lost >= 0 and (sent == 0 or not isinstance(share, int) or abs(share * sent - 100 * lost) < sent)
     if share is not None and not fits:
         raise ConfigError(f"line {line}: {short(share)} % is not usable: expected a loss of {lost} of {sent}")
 
