@@ -104,8 +104,10 @@ class Chen(Detector):
 class Calibrated(Detector):
     """Suspect as late as it takes to keep a promise: so many `false_alarms` in so much time.
 
-    It learns how losses follow each other and how late heartbeats are, and waits until silence is as
-    improbable as the promise asks for, for 60 intervals at most. `false_alarms` is a rate in whole numbers:
+    It counts how often a silence ended well, and takes the shortest that had fewer longer ones in a week, or
+    in the time of 14 false alarms, than were promised. Until it knows, it judges by how losses follow each
+    other and how late heartbeats are, and waits for 60 intervals at most. So the promise holds on any path,
+    from 7 days or the time of three false alarms on. `false_alarms` is a rate in whole numbers:
     `"1 per 30 days"`, `"10 per day"`, with second, minute, hour, day, week or year. More than one in ten
     intervals is refused when the interval is known.
 

@@ -4,11 +4,13 @@
 //! detectors are copied, the copies receive the heartbeats in flight, and the time from the crash to their deadline is
 //! the time to detection.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::logic::link::{DelayQueue, Delivery, Link, LinkPlan, Packet};
 use crate::logic::monitor::detect::{Beat, Detector, Forecast, Watch};
-use crate::logic::{Invalid, Nanos};
+use crate::logic::{Invalid, Nanos, SECOND};
 
 /// A sender and its path.
 #[derive(Debug, Clone)]
@@ -50,6 +52,17 @@ pub struct Outcome {
     pub detections: Vec<Nanos>,
     /// The forecast of a calibrated detector at the end.
     pub forecast: Option<Forecast>,
+    /// What a calibrated detector could have done at best, had it known everything and never changed.
+    pub oracle: Option<Oracle>,
+}
+
+/// The shortest constant silence that keeps a promise on these heartbeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oracle {
+    /// From when the last heartbeat that came was sent until its sender is suspected.
+    pub silence: Nanos,
+    /// The median time from a crash to that.
+    pub detection: Nanos,
 }
 
 impl Outcome {
@@ -79,6 +92,9 @@ pub struct Run {
     tried: usize,
     in_flight: DelayQueue<Beat>,
     first: Option<Nanos>,
+    /// The heartbeat with the highest number, and how long before each crash it was sent.
+    fresh: Option<Beat>,
+    lags: Vec<Nanos>,
     trials: Vec<Trial>,
 }
 
@@ -90,6 +106,9 @@ struct Trial {
     parts: [u64; PARTS],
     suspected: Nanos,
     detections: Vec<Nanos>,
+    /// The longest silences, one more than false alarms are promised; the shortest of them comes first.
+    longest: BinaryHeap<Reverse<Nanos>>,
+    promised: Option<usize>,
 }
 
 impl Run {
@@ -104,6 +123,8 @@ impl Run {
                 parts: [0; PARTS],
                 suspected: 0,
                 detections: Vec::new(),
+                longest: BinaryHeap::new(),
+                promised: promised(detector, &plan),
             })
         };
         let trials = detectors.iter().map(trial).collect::<Result<_, Invalid>>()?;
@@ -111,7 +132,17 @@ impl Run {
             return Err(Invalid::new("heartbeats", plan.beats, "one at least, and a century at most"));
         }
         let link = Link::new(plan.link.clone());
-        Ok(Self { plan, link, sent: 0, tried: 0, in_flight: DelayQueue::new(), first: None, trials })
+        Ok(Self {
+            plan,
+            link,
+            sent: 0,
+            tried: 0,
+            in_flight: DelayQueue::new(),
+            first: None,
+            fresh: None,
+            lags: Vec::new(),
+            trials,
+        })
     }
 
     /// Advances by `beats` or to the end; returns whether that is reached.
@@ -136,6 +167,9 @@ impl Run {
     /// The results so far, one for each detector.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let end = self.at(self.sent);
+        let mut lags = self.lags.clone();
+        lags.sort_unstable();
+        let lag = lags.get(lags.len() / 2).copied();
         let outcome = |trial: &Trial| {
             let since = trial.suspected_since.or(trial.watch.deadline().filter(|deadline| *deadline < end));
             let mut parts = trial.parts;
@@ -151,6 +185,7 @@ impl Run {
                 observed: self.first.map_or(0, |first| end - first),
                 detections,
                 forecast: trial.watch.forecast(),
+                oracle: trial.oracle(lag),
             }
         };
         self.trials.iter().map(outcome).collect()
@@ -165,7 +200,12 @@ impl Run {
     fn deliver(&mut self, now: Nanos) {
         while let Some(beat) = self.in_flight.pop_due(now) {
             let observed = (*self.first.get_or_insert(beat.at), self.at(self.plan.beats));
-            self.trials.iter_mut().for_each(|trial| trial.beat(beat, observed));
+            let silence = self.fresh.filter(|fresh| beat.seq > fresh.seq).map(|fresh| beat.at - fresh.sent);
+            self.trials.iter_mut().for_each(|trial| {
+                trial.beat(beat, observed);
+                trial.longest(silence);
+            });
+            self.fresh = self.fresh.filter(|fresh| fresh.seq >= beat.seq).or(Some(beat));
         }
     }
 
@@ -181,6 +221,8 @@ impl Run {
             }
             let mut rest = self.in_flight.clone();
             let rest: Vec<Beat> = std::iter::from_fn(|| rest.pop_due(Nanos::MAX)).collect();
+            let fresh = rest.iter().chain(&self.fresh).max_by_key(|beat| beat.seq);
+            self.lags.extend(fresh.map(|fresh| at - fresh.sent));
             for trial in &mut self.trials {
                 let mut watch = trial.watch.clone();
                 for beat in &rest {
@@ -193,6 +235,25 @@ impl Run {
 }
 
 impl Trial {
+    /// Takes a silence that ended.
+    fn longest(&mut self, silence: Option<Nanos>) {
+        let Some((silence, promised)) = silence.zip(self.promised) else {
+            return;
+        };
+        if self.longest.len() <= promised {
+            self.longest.push(Reverse(silence));
+        } else if let Some(mut least) = self.longest.peek_mut()
+            && least.0 < silence
+        {
+            *least = Reverse(silence);
+        }
+    }
+
+    fn oracle(&self, lag: Option<Nanos>) -> Option<Oracle> {
+        let silence = self.longest.peek()?.0;
+        Some(Oracle { silence, detection: (silence - lag?).max(0) })
+    }
+
     fn beat(&mut self, beat: Beat, observed: (Nanos, Nanos)) {
         if self.suspected_since.is_none() {
             self.suspected_since = self.watch.deadline().filter(|deadline| *deadline < beat.at);
@@ -214,6 +275,16 @@ impl Trial {
             _ => {}
         }
     }
+}
+
+/// How many false alarms a detector promises for a run.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fewer than heartbeats")]
+fn promised(detector: &Detector, plan: &Plan) -> Option<usize> {
+    let Detector::Calibrated(calibrated) = detector else {
+        return None;
+    };
+    let seconds = plan.interval as f64 * plan.beats as f64 / SECOND as f64;
+    Some((calibrated.false_alarms().per_second() * seconds + 1e-9) as usize)
 }
 
 /// The part of the observed time that a moment lies in.

@@ -72,8 +72,14 @@ fn a_promise_is_kept_within_a_factor_of_two() {
         let kept = if loss.starts_with("pattern") { 0.0..40.0 } else { 10.0..40.0 };
         assert!(kept.contains(&per_day), "{loss}: {per_day}");
         let forecast = seen.forecast.unwrap();
-        assert!((forecast.false_alarms * 86_400.0 - 20.0).abs() < 1e-9 && !forecast.cut_short);
-        assert!(seen.detections.last().unwrap() < &(2 * forecast.silence), "{loss}");
+        let foretold = forecast.false_alarms * 86_400.0;
+        assert!((14.0..21.0).contains(&foretold), "{loss}: {foretold}");
+        if loss.starts_with("pattern") {
+            // Three are lost, and never four.
+            assert!(forecast.silence < 4 * SECOND + SECOND / 10, "{}", forecast.silence);
+        } else {
+            assert!(seen.detections.last().unwrap() < &(2 * forecast.silence), "{loss}");
+        }
     }
 }
 
@@ -95,4 +101,17 @@ fn an_invalid_run_is_refused() {
     };
     assert!(run(SECOND, 0).is_err() && run(0, 10).is_err() && run(SECOND, u64::MAX).is_err());
     assert!(run(SECOND, 1).is_ok());
+}
+
+#[test]
+fn the_oracle_is_the_shortest_constant_silence_that_keeps_the_promise() {
+    // In a day one gap of 20 s, one of 10 s and many of 2 s: one false alarm a day leaves the first.
+    let dropped: Vec<String> = (30_001..=30_019).chain(60_001..=60_009).map(|at| at.to_string()).collect();
+    let loss = format!("list:{}", dropped.join(","));
+    let seen = outcome("calibrated:1 per day", &loss, "100ms", 86_400);
+    let oracle = seen.oracle.expect("a promise");
+    assert_eq!(oracle.silence, 10 * SECOND + 100_000_000);
+    // A crash falls half an interval after a heartbeat.
+    assert!((oracle.detection - 9_600_000_000).abs() < 60_000_000, "{}", oracle.detection);
+    assert!(outcome("fixed:3", &loss, "100ms", 86_400).oracle.is_none());
 }

@@ -52,11 +52,16 @@ class DetectorRow(NamedTuple):
     promised_per_day: float | None
     """The false alarms that a calibrated detector promises."""
     foretold_per_day: float | None
-    """Those it expects at the end: more than promised where 60 silent intervals were not enough."""
+    """Those it expects at the end, by what it has seen: more than promised if 60 intervals are too few."""
     foretold_ns: int | None
     """How long it waits, at the end, from when a heartbeat should arrive until it suspects the sender.
 
     A crash just after a heartbeat was sent is noticed after this and the time that the heartbeat takes.
+    """
+    oracle_median_ns: int | None
+    """What `detection_median_ns` would be with the shortest constant silence that keeps the promise.
+
+    It is found afterwards, from all heartbeats: no detector can know it. `None` without a promise.
     """
     observed_ns: int
     """From the first arrival to the end."""

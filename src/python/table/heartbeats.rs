@@ -125,6 +125,10 @@ impl Table {
                 "foretold_ns",
                 times(each().map(|each| each.forecast.map_or(NONE, |forecast| forecast.silence))),
             ),
+            (
+                "oracle_median_ns",
+                times(each().map(|each| each.oracle.map_or(NONE, |oracle| oracle.detection))),
+            ),
             ("observed_ns", times(each().map(|each| each.observed))),
         ];
         // The other columns need a mistake, an arrival or a promised rate.

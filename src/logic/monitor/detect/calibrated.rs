@@ -1,24 +1,29 @@
-//! The detector with a promised rate of false alarms, whatever the losses.
+//! The detector with a promised rate of false alarms, whatever the losses and delays.
 //!
-//! It learns how losses follow each other (a two-state chain) and how late heartbeats arrive. From these follows the
-//! probability P(t) that a healthy sender is silent until the time t:
+//! Two things tell it how often a silence is wrong. The *model* ([`Chain`]) knows at once how probable a silence is, if
+//! losses follow each other as a two-state chain and delays are as they were. The *evidence* ([`Silences`]) is how often
+//! there was a longer one that ended, and assumes no shape; it takes as long as some false alarms are promised for. A
+//! silence is long enough when
 //!
-//! > (ok, lost) = (1, 0) at the last arrival; for each heartbeat k due since then
-//! > none = ok (1 - p01) + lost (1 - p11), lost = ok p01 + lost p11, ok = none S(t - EA(k)); P(t) = ok + lost
+//! > (longer + assumed) / (time + assumed / modelled) <= 1
 //!
-//! where S(d) is the share of arrivals that are later than expected by more than d. The deadline is the time at which P
-//! falls to the false alarms that each received heartbeat may cause: rate x interval / (1 - loss), as 1 - loss of those
-//! sent are received.
+//! where `longer` is the number of longer silences, `time` that of the evidence, and `modelled` the false alarms by the
+//! model, all in units of the promise: the mean of a Gamma distribution with the model for its prior. However sure the
+//! model is, it stands for the time of [`BELIEVED`] promised alarms at most. So without evidence the model decides, and
+//! in the end the evidence alone.
+//!
+//! The loop is closed: false alarms beyond the promised ones count as longer silences, so a run of them, as when the path
+//! has changed, ends with the longest silence of all.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
-use super::deviations::{Deviations, Tail};
+use super::chain::{Chain, MOST_SILENT};
+use super::deviations::Deviations;
+use super::silences::Silences;
 use super::{Beat, Deadlines, Rate, saturated};
 use crate::logic::{Invalid, Nanos, SECOND};
 
-/// The longest silence before a sender is down, in intervals. A longer gap is an outage, and the detector does not learn
-/// from it.
-pub const MOST_SILENT: i64 = 60;
 /// Up to so many heartbeats, a sender may be silent for three intervals and a second at least.
 const YOUNG: u32 = 10;
 /// Heartbeats after which what was assumed at the start weighs little: 20 of them are made up.
@@ -27,13 +32,23 @@ pub(super) const LESSONS: u64 = 1_000;
 const MEMORY: f64 = 1_000.0;
 /// The counts of losses are halved when they exceed this sum.
 const MOST_TRANSITIONS: f64 = 50_000.0;
-/// Heartbeats from one forecast to the next: a sixteenth of all so far, and at most so many.
+/// A forecast is renewed when the heartbeats have doubled, and after so many at most; not before the tenth, as the first
+/// ones would cost more than all others.
 const STEADY: u32 = 50;
-const OFTEN: u32 = 16;
-/// Up to so many heartbeats, a loss, or one that is later than all before, renews the forecast at once.
+/// Up to so many heartbeats, a silence that was suspect renews the forecast at once.
 const UNSTEADY: u32 = 200;
+/// Up to twice [`YOUNG`] a forecast is rounded up by a 16th of an interval, which is a quarter of the work.
+const COARSE: Nanos = 16;
 /// A forecast is rounded up by at most an interval divided by this.
 const FINE: Nanos = 16_384;
+/// False alarms for which the model stands, in a time that follows from it, and the most that this is.
+const ASSUMED: f64 = 1.25;
+const BELIEVED: f64 = 3.0;
+/// False alarms beyond the promised ones that are taken for chance.
+const CHANCE: f64 = 3.0;
+/// What is remembered: a week, or the time of so many promised alarms.
+const WEEK: f64 = 7.0 * 86_400.0 * SECOND as f64;
+const ALARMS: f64 = 14.0;
 /// The probability of a silence that counts as late or suspect: phi is 2.
 const SELDOM: f64 = 0.01;
 
@@ -48,10 +63,9 @@ pub struct Calibrated {
 pub struct Forecast {
     /// From the expected arrival of the last heartbeat to the deadline.
     pub silence: Nanos,
-    /// False alarms per second with this silence: as promised, or more where [`MOST_SILENT`] cut it short.
+    /// False alarms per second to be expected with this silence: more than promised where the model, which asks for
+    /// [`MOST_SILENT`] intervals at most, would need a longer one.
     pub false_alarms: f64,
-    /// Whether [`MOST_SILENT`] cut it short.
-    pub cut_short: bool,
     /// From the same expected arrival until 99 in 100 of those that arrive have arrived.
     pub late: Nanos,
     /// From the same expected arrival until only one in 100 healthy senders is still silent, losses included.
@@ -85,18 +99,34 @@ impl Calibrated {
             interval,
             budget,
             origin: None,
-            latest: None,
+            sent: 0,
             received: 0,
             offset: 0.0,
             losses: Losses::PRIOR,
             deviations: Deviations::default(),
-            // The first heartbeat alone shows nothing.
-            next_timer: 2,
-            forecast: Forecast { silence: 0, false_alarms: 0.0, cut_short: false, late: 0, doubtful: 0 },
+            silences: Box::default(),
+            expected: 0,
+            next_timer: YOUNG,
+            forecast: Forecast { silence: 0, false_alarms: 0.0, late: 0, doubtful: 0 },
         };
-        watch.forecast = watch.look_ahead();
+        watch.forecast = NEWCOMER.with(|newcomer| match newcomer.get() {
+            Some((known, forecast)) if known == (budget.to_bits(), interval) => forecast,
+            _ => {
+                let forecast = watch.look_ahead();
+                newcomer.set(Some(((budget.to_bits(), interval), forecast)));
+                forecast
+            }
+        });
         Ok(watch)
     }
+}
+
+/// A promise for each heartbeat, and an interval.
+type Promise = (u64, Nanos);
+
+thread_local! {
+    /// The forecast that depends on nothing else, as many clients begin at once.
+    static NEWCOMER: Cell<Option<(Promise, Forecast)>> = const { Cell::new(None) };
 }
 
 /// How often a heartbeat that arrived (0) or was lost (1) was followed by one that arrived or was lost.
@@ -143,60 +173,93 @@ impl Losses {
 
 const MOST_LOST: u64 = MOST_SILENT.unsigned_abs();
 
+/// Stands before the interval and the silences in what was learned.
+const SILENCES: &str = " silences ";
+
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    sent: Nanos,
+    at: Nanos,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     interval: Nanos,
     /// False alarms per heartbeat that is sent.
     budget: f64,
-    /// The first heartbeat; numbers and times count from it.
-    origin: Option<Beat>,
-    latest: Option<u64>,
+    /// The first heartbeat; times count from it.
+    origin: Option<Origin>,
+    /// When the latest was sent.
+    sent: Nanos,
     received: u32,
     /// How much later than on a schedule from the first one heartbeats arrive on average.
     offset: f64,
     losses: Losses,
     deviations: Deviations,
+    silences: Box<Silences>,
+    /// When the latest was expected, by the average delay. [`Nanos::MAX`] if it came after its own deadline: then the
+    /// sender was suspected all along.
+    expected: Nanos,
     /// The number of received heartbeats at which the forecast is renewed.
     next_timer: u32,
     forecast: Forecast,
 }
 
 impl Watch {
-    /// Learns from a heartbeat and returns the deadlines.
+    /// Learns from a heartbeat and returns the deadlines; `before` has the number of the last one and its deadline.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
-    pub(super) fn fresh(&mut self, beat: Beat) -> Deadlines {
-        let origin = *self.origin.get_or_insert(beat);
+    pub(super) fn fresh(&mut self, beat: Beat, before: Option<(u64, Nanos)>) -> Deadlines {
+        let Beat { sent, at, .. } = beat;
+        let origin = *self.origin.get_or_insert(Origin { sent, at });
         let planned = i128::from(beat.sent) - i128::from(origin.sent);
         let offset = saturated(i128::from(beat.at) - i128::from(origin.at) - planned);
         let mut surprising = false;
-        if let Some(latest) = self.latest.replace(beat.seq) {
-            let lost = beat.seq - latest - 1;
-            self.losses.gap(lost);
-            let later = self.deviations.add(offset.saturating_sub(self.offset.round() as Nanos));
-            surprising = self.received <= UNSTEADY && (lost > 0 || later);
+        if let Some((latest, deadline)) = before.filter(|_| self.received > 0) {
+            let steps = beat.seq - latest;
+            self.losses.gap(steps - 1);
+            self.deviations.add(offset.saturating_sub(self.offset.round() as Nanos));
+            surprising = self.end_silence(beat, steps, beat.at > deadline);
         }
         self.received = self.received.saturating_add(1);
+        self.sent = beat.sent;
         self.offset += (offset as f64 - self.offset) / f64::from(self.received).min(MEMORY);
         if self.received >= self.next_timer || surprising {
-            self.next_timer = self.received.saturating_add((self.received / OFTEN).clamp(1, STEADY));
+            self.next_timer = self.received.saturating_add(self.received.clamp(1, STEADY));
             self.forecast = self.look_ahead();
         }
-        let expected = i128::from(origin.at) + planned + self.offset.round() as i128;
-        let after = |silence| saturated(expected + i128::from(silence));
-        let deadlines = Deadlines {
+        self.expected = saturated(i128::from(origin.at) + planned + self.offset.round() as i128);
+        let after = |silence| self.expected.saturating_add(silence);
+        let mut deadlines = Deadlines {
             late: after(self.forecast.late),
             suspect: after(self.forecast.doubtful),
             down: after(self.forecast.silence),
         };
-        if self.received > YOUNG {
-            return deadlines;
+        if self.received <= YOUNG {
+            let least = |silence| beat.at.saturating_add(silence);
+            deadlines = Deadlines {
+                late: deadlines.late.max(least(self.interval * 3 / 2)),
+                suspect: deadlines.suspect.max(least(self.interval * 2)),
+                down: deadlines.down.max(least(3 * self.interval + SECOND)),
+            };
         }
-        let least = |silence| beat.at.saturating_add(silence);
-        Deadlines {
-            late: deadlines.late.max(least(self.interval * 3 / 2)),
-            suspect: deadlines.suspect.max(least(self.interval * 2)),
-            down: deadlines.down.max(least(3 * self.interval + SECOND)),
+        if beat.at > deadlines.down {
+            self.expected = Nanos::MAX;
         }
+        deadlines
+    }
+
+    /// Learns from the silence that a heartbeat ended; returns whether the forecast has to be renewed for it. A sender
+    /// that was stopped, and went on with the next number, was taken for that rightly.
+    fn end_silence(&mut self, beat: Beat, steps: u64, alarm: bool) -> bool {
+        let steps = steps as f64;
+        let stopped = (beat.sent as f64 - self.sent as f64) > (steps + 0.5) * self.interval as f64;
+        if stopped || self.expected == Nanos::MAX {
+            return false;
+        }
+        let silence = beat.at.saturating_sub(self.expected);
+        let window = (self.budget * WEEK / self.interval as f64).max(ALARMS);
+        self.silences.add(silence, steps * self.budget, window, alarm);
+        alarm || (self.received <= UNSTEADY && silence > self.forecast.doubtful)
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, as a float")]
@@ -212,12 +275,17 @@ impl Watch {
             // Writing into memory cannot fail.
             let _ = write!(text, " {bucket}:{count}");
         }
+        let _ = write!(text, "{SILENCES}{} ", self.interval);
+        self.silences.write(self.budget, &mut text);
         text
     }
 
     /// Takes up what another has learned. The expected time is found anew, as clocks may have been set.
     pub(super) fn take_up(&mut self, learned: &str) -> Option<()> {
-        let mut parts = learned.strip_prefix("calibrated ")?.split(' ');
+        let learned = learned.strip_prefix("calibrated ")?;
+        // The first versions did not write silences.
+        let (learned, silences) = learned.split_once(SILENCES).map_or((learned, None), |(l, s)| (l, Some(s)));
+        let mut parts = learned.split(' ');
         let mut number = || parts.next()?.parse::<f64>().ok().filter(|number| (0.5..1e15).contains(number));
         let losses = Losses {
             n00: number()?,
@@ -235,19 +303,24 @@ impl Watch {
             .collect();
         self.deviations = Deviations::restored(hits?.into_iter())?;
         self.losses = losses;
+        if let Some((interval, silences)) = silences.and_then(|silences| silences.split_once(' '))
+            && interval.parse() == Ok(self.interval)
+        {
+            *self.silences = Silences::read(silences, self.budget)?;
+        }
         self.forecast = self.look_ahead();
         Some(())
     }
 
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.deviations.memory()
+        self.deviations.memory() + size_of::<Silences>() + 32 + self.silences.memory()
     }
 
     pub(super) fn prefetch(&self) -> u64 {
-        let Self { latest, offset, losses, deviations, forecast, .. } = self;
+        let Self { sent, offset, losses, deviations, forecast, .. } = self;
         let numbers =
-            (losses.n00 + offset).to_bits() ^ forecast.silence.cast_unsigned() ^ latest.unwrap_or(0);
+            (losses.n00 + offset).to_bits() ^ forecast.silence.cast_unsigned() ^ sent.cast_unsigned();
         numbers ^ deviations.prefetch()
     }
 
@@ -255,121 +328,41 @@ impl Watch {
         self.forecast
     }
 
+    /// The shortest silence that keeps the promise, by the model and the evidence.
     fn look_ahead(&self) -> Forecast {
         let (interval, (p01, p11), tail) = (self.interval, self.losses.chances(), self.deviations.tail());
         let chain = Chain { interval, p01, p11, tail: &tail };
         let arriving = (1.0 - p11) / (p01 + 1.0 - p11);
         let allowed = self.budget / arriving;
-        let per_second = arriving * SECOND as f64 / interval as f64;
-        let longest = MOST_SILENT * interval;
-        let late = interval + tail.quantile(SELDOM, longest);
-        let [doubtful, silence] = chain.first([SELDOM, allowed]);
-        let at_most = if silence == longest { chain.silence(longest) } else { allowed };
-        let cut_short = at_most > allowed;
-        let false_alarms = at_most.max(allowed) * per_second;
-        Forecast { silence, false_alarms, cut_short, late, doubtful }
-    }
-}
-
-/// A healthy sender: how its losses follow each other, and how late its heartbeats arrive.
-#[derive(Clone, Copy)]
-struct Chain<'a> {
-    interval: Nanos,
-    p01: f64,
-    p11: f64,
-    tail: &'a Tail,
-}
-
-impl Chain<'_> {
-    /// The first times, up to the longest silence, at which silence is no more probable than each of `most`: first
-    /// the interval, then the time in it.
-    fn first(self, most: [f64; 2]) -> [Nanos; 2] {
-        let fine = |most: f64, whole: i64| {
-            let (mut low, mut high) = ((whole - 1) * self.interval, whole * self.interval);
-            while high - low > self.interval / FINE + 1 {
-                let middle = low + (high - low) / 2;
-                if self.silence(middle) <= most { high = middle } else { low = middle }
-            }
-            high
+        let modelled = |silence| chain.silence(silence) / allowed;
+        let late = interval + tail.quantile(SELDOM, MOST_SILENT * interval);
+        let excess = (self.silences.excess() - CHANCE).max(0.0);
+        // The time for which the model has to stand when there are so many longer silences, and whether it can.
+        let lacking = |longer: f64| longer + ASSUMED + excess - self.silences.promised();
+        let bears = |lacking: f64, silence| {
+            lacking <= 0.0 || lacking <= BELIEVED && modelled(silence) * lacking <= ASSUMED
         };
-        let whole = self.first_whole(most);
-        [fine(most[0], whole[0]), fine(most[1], whole[1])]
-    }
-
-    /// The same in whole intervals, in one pass: with each interval one more heartbeat was due, before all the others. So
-    /// each step computes the probability of silence after both states from that of the step before.
-    fn first_whole(self, most: [f64; 2]) -> [i64; 2] {
-        let before = |due: i64| {
-            let late = due * self.interval;
-            late <= Tail::earliest() || self.tail.beyond(late) >= 1.0
+        let mut ranked = self.silences.ranked().peekable();
+        let mut found = None;
+        while let Some((silence, longer)) =
+            ranked.next_if(|(silence, longer)| bears(lacking(*longer), *silence))
+        {
+            found = Some((silence, longer));
+        }
+        // The first that is too short, and what the model asks for instead: that may lie before the last long enough.
+        let next = ranked.peek().copied().or(found.is_none().then_some((0, 0.0)));
+        let lacking = next.map_or(BELIEVED, |(_, longer)| lacking(longer).clamp(1e-9, BELIEVED));
+        let fine = if self.received <= 2 * YOUNG { COARSE } else { FINE };
+        let [doubtful, model] = chain.first([SELDOM, allowed * ASSUMED / lacking], fine);
+        let better = next.map(|(silence, longer)| (silence.max(model), longer));
+        let (silence, longer) = match (found, better) {
+            (Some(found), Some(better)) if better.0 < found.0 && bears(lacking, better.0) => better,
+            (Some(found), _) => found,
+            (None, better) => better.unwrap_or((model, 0.0)),
         };
-        let mut due = 0;
-        while !before(due) {
-            due -= 1;
-        }
-        let (mut ok, mut lost, mut found) = (1.0, 1.0, [MOST_SILENT; 2]);
-        for due in due..MOST_SILENT {
-            if !before(due) {
-                let beyond = self.tail.beyond(due * self.interval);
-                (ok, lost) = (
-                    ok * beyond * (1.0 - self.p01) + lost * self.p01,
-                    ok * beyond * (1.0 - self.p11) + lost * self.p11,
-                );
-            }
-            for (found, _) in found.iter_mut().zip(most).filter(|(_, most)| due >= 0 && ok <= *most) {
-                *found = (due + 1).min(*found);
-            }
-            if found.iter().all(|found| *found < MOST_SILENT) {
-                break;
-            }
-        }
-        found
-    }
-
-    /// The probability that nothing arrives until `after` the expected arrival of a heartbeat that did.
-    fn silence(self, after: Nanos) -> f64 {
-        let (mut ok, mut lost) = (1.0, 0.0);
-        let mut late = after - self.interval;
-        while late > Tail::earliest() {
-            let beyond = self.tail.beyond(late);
-            if beyond >= 1.0 {
-                break;
-            }
-            let arrives = ok * (1.0 - self.p01) + lost * (1.0 - self.p11);
-            lost = ok * self.p01 + lost * self.p11;
-            ok = arrives * beyond;
-            late -= self.interval;
-        }
-        ok + lost
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Against a bisection over the longest silence.
-        #[test]
-        fn the_first_silence_is_found_in_one_pass(
-            interval in prop::sample::select(vec![1_000_000, SECOND / 20, SECOND, 30 * SECOND]),
-            lateness in prop::collection::vec(-300_000_000_i64..400_000_000, 0..40),
-            (p01, p11, most) in (0.0_f64..0.6, 0.0_f64..0.95, 1e-9_f64..0.2),
-        ) {
-            let mut deviations = Deviations::default();
-            for deviation in lateness {
-                deviations.add(deviation);
-            }
-            let tail = deviations.tail();
-            let chain = Chain { interval, p01, p11, tail: &tail };
-            let (mut low, mut high) = (0, MOST_SILENT);
-            while high - low > 1 {
-                let middle = low + (high - low) / 2;
-                if chain.silence(middle * interval) <= most { high = middle } else { low = middle }
-            }
-            prop_assert_eq!(chain.first_whole([most, 2.0]), [high, 1]);
-        }
+        let time = self.silences.promised() + ASSUMED / modelled(silence).max(ASSUMED / BELIEVED);
+        let expected = (longer + ASSUMED) / time;
+        let false_alarms = expected * self.budget * SECOND as f64 / interval as f64;
+        Forecast { silence, false_alarms, late, doubtful }
     }
 }

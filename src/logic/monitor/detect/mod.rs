@@ -8,11 +8,13 @@
 //! does not show that the sender is still up.
 
 mod calibrated;
+mod chain;
 mod chen;
 mod deviations;
 mod fixed;
 mod phi;
 mod rate;
+mod silences;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -20,7 +22,8 @@ mod window;
 use std::fmt;
 use std::str::FromStr;
 
-pub use calibrated::{Calibrated, Forecast, MOST_SILENT};
+pub use calibrated::{Calibrated, Forecast};
+pub use chain::MOST_SILENT;
 pub use chen::Chen;
 pub use fixed::Fixed;
 pub use phi::Phi;
@@ -147,7 +150,10 @@ impl Watch {
             State::Phi(watch) => {
                 Some(simple(watch.fresh(beat, self.deadlines.map(|deadlines| deadlines.down))))
             }
-            State::Calibrated(watch) => Some(watch.fresh(beat)),
+            State::Calibrated(watch) => {
+                let deadline = self.deadlines.map(|deadlines| deadlines.down);
+                Some(watch.fresh(beat, self.latest.zip(deadline)))
+            }
         };
         if fresh {
             self.latest = Some(beat.seq);
