@@ -43,7 +43,7 @@ seeds, on paths of these kinds.
 | nightly backup | from 3:00 to 3:30 60 % in bursts of 12, else 0.5 % |
 | two regimes | 10 % in bursts of 6 and 0.5 % in turns, each for half a day on average |
 | by hour of the day | from 0 to 8 %, as a sine |
-| heavy-tailed delays | 1 %; delays are Pareto, with a scale of 5 ms and a shape of 1.3 |
+| heavy-tailed delays | 1 %; delays are Pareto, with a scale of 5 ms and a shape of 2.2 |
 | every tenth | just that |
 | 3 of every 25 | three in a row |
 
@@ -211,7 +211,7 @@ PATTERNS: dict[str, str | Trace] = {
     "every tenth": "every:10",
     "3 of every 25": "pattern:" + "." * 22 + "xxx",
 }
-DELAYS = {"heavy-tailed delays": "pareto:scale=5ms,shape=1.3"}
+DELAYS = {"heavy-tailed delays": "pareto:scale=5ms,shape=2.2"}
 
 
 def compare(name: str, seed: int) -> udpping.Comparison:
