@@ -8,7 +8,7 @@ from udpping._args.durations import HEARTBEAT, SIMULATION, seconds
 from udpping._args.grammar import delay_text, detector_text, loss_text
 from udpping._args.keywords import suggests_keywords
 from udpping._args.link import link_text
-from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, SCHEDULE, TIMEOUT, checked
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PROTOCOL, SCHEDULE, TIMEOUT, checked
 from udpping._files.server_log import heard
 from udpping._results.run import SimRun, Summary
 from udpping._results.settings import measured
@@ -52,13 +52,14 @@ def ping(
     reply: str = "upper",
     seed: int | None = None,
     scope: str | None = None,
+    protocol: str = PROTOCOL,
 ) -> SimRun:
     """Ping a simulated server. A million pings take seconds, whatever the timeout.
 
     `count`, `timeout`, `interval`, `linger`, `misses`, `size`, `message` (with UTC for local time),
     `first_seq` and `schedule` are those of `udpping.ping`, the others those of `udpping.Server`; `seed` is
-    for the schedule, too. The network between the two
-    takes no time: round trips are the delays, and the only target has an address that is reserved for
+    for the schedule, too. `protocol` is `"text"`, or `"text:times"` for a server that tells its times. The
+    network between the two takes no time: round trips are the delays, and the only target has an address that is reserved for
     documentation (RFC 5737). Raises ConfigError for what cannot be used, and KeyboardInterrupt on Ctrl-C; it
     keeps a row for every ping, so a million take some 200 MB, and MemoryError when there is no more.
 
@@ -87,6 +88,7 @@ def ping(
             "first_seq": first_seq,
             "schedule": schedule,
         }
+        | ({} if protocol == PROTOCOL else {"protocol": protocol})
     )
     path: dict[str, Any] = {
         "loss": loss_text(loss),

@@ -7,6 +7,7 @@ mod arriving;
 mod log;
 mod replay;
 mod reply;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,13 @@ pub use arriving::{Arriving, Decided};
 pub use log::{Columns, Damages, Log, Outcome, Row};
 pub use replay::{Heard, replay};
 pub use reply::Reply;
+pub use telling::{Held, TestClock};
 
 use super::counters::counters;
 use super::link::{Deliveries, Fate, Link, LinkPlan, Packet, Reason};
 use super::random::Direction;
 use super::{Arrival, Moment, Nanos};
+use telling::Telling;
 
 /// Replies that may wait at one time.
 pub const MOST_HELD: usize = 65_536;
@@ -56,6 +59,21 @@ pub struct EchoPlan {
     pub link: LinkPlan,
     /// What is sent back.
     pub reply: Reply,
+    /// Whether clients that ask are told the server's times; by another clock in tests.
+    pub server_times: Option<TestClock>,
+}
+
+impl EchoPlan {
+    /// A server with times or without, by its own clock.
+    pub fn new(link: LinkPlan, reply: Reply, server_times: bool) -> Self {
+        Self { link, reply, server_times: server_times.then(TestClock::default) }
+    }
+
+    /// The link; a server that tells its times needs to know when each request has come up.
+    pub fn link(&self) -> Link {
+        let link = Link::new(self.link.clone());
+        if self.server_times.is_some() { link.in_two_steps() } else { link }
+    }
 }
 
 /// The server: the link that datagrams pass, and the responder.
@@ -69,6 +87,7 @@ pub struct Echo {
 #[derive(Debug)]
 pub struct Responder {
     reply: Reply,
+    telling: Option<Telling>,
     counters: Counters,
 }
 
@@ -99,7 +118,7 @@ counters! {
 impl Echo {
     /// A server without clients.
     pub fn new(plan: EchoPlan) -> Self {
-        Self { link: Link::new(plan.link), responder: Responder::new(plan.reply) }
+        Self { link: plan.link(), responder: Responder::new(&plan) }
     }
 
     /// Decides on one datagram that arrived `now`, and leaves the reply in `out`, which is empty if there is none.
@@ -109,19 +128,33 @@ impl Echo {
         out.clear();
         let arrival = Arrival { at: now, ..Arrival::default() };
         let request = Packet { at: now.mono, len: datagram.len() };
-        let reply = &self.responder.reply;
+        let (reply, told) = (&self.responder.reply, self.responder.blank());
         let fate = self
             .link
             .client(source)
             .with_bytes(Direction::Up, datagram)
             .round_trip_by(request, |damage, lost, wanted| {
-                reply.measure(datagram, damage, &arrival, lost, wanted)
+                reply.measure(datagram, damage, &arrival, lost, told.as_ref(), wanted)
             });
         self.responder.received(&fate, now.mono);
-        if !fate.deliveries.is_empty() {
-            self.responder.write(&fate, &arrival, datagram, out);
+        if !fate.deliveries.is_empty() && fate.way_down.is_none() {
+            self.responder.reply(source, &fate, &arrival, datagram, || now, out);
         }
         fate
+    }
+
+    /// Keeps the replies to a request that is in two steps, as [`Echo::decide`] says.
+    pub fn hold(
+        &self,
+        arriving: &mut Arriving<Held>,
+        source: SocketAddr,
+        now: Moment,
+        datagram: &[u8],
+        fate: &Fate,
+    ) {
+        let arrival = Arrival { at: now, ..Arrival::default() };
+        let row = Row::of(now.mono, now.wall, source, datagram, fate, None);
+        arriving.hold(source, fate, row, None, None, |at| self.responder.hold(fate, &arrival, datagram, at));
     }
 
     /// Decides on a reply whose request has come up by `now`; see [`Arriving::settle`].
@@ -133,6 +166,11 @@ impl Echo {
         Some((deliveries, value))
     }
 
+    /// The bytes of a reply whose request has come up, sent at `now`.
+    pub fn release(&mut self, source: SocketAddr, held: Held, now: Moment) -> Vec<u8> {
+        self.responder.release(source, held, now)
+    }
+
     /// A reply was sent.
     pub fn answered(&mut self) {
         self.responder.answered(1);
@@ -141,8 +179,9 @@ impl Echo {
 
 impl Responder {
     /// A responder with counters at 0.
-    pub fn new(reply: Reply) -> Self {
-        Self { reply, counters: Counters::default() }
+    pub fn new(plan: &EchoPlan) -> Self {
+        let telling = plan.server_times.map(Telling::by);
+        Self { reply: plan.reply.clone(), telling, counters: Counters::default() }
     }
 
     /// Counts one datagram that arrived at `now`, and what is decided on it.
@@ -164,13 +203,6 @@ impl Responder {
         self.counters.count(direction, copies, replies);
         self.counters.damaged += u64::from(replies > 0 && decided.is_damaged);
         self.counters.delayed += decided.delayed;
-    }
-
-    /// Appends the reply to a datagram to `out`.
-    pub fn write(&self, fate: &Fate, arrival: &Arrival, datagram: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        self.reply.write_damaged(datagram, fate.up, arrival, fate.lost_before, out);
-        fate.down.apply(out, start);
     }
 
     /// How far the reply to a request that came with so many hops `left` may go.

@@ -16,6 +16,7 @@ pub mod record;
 pub mod reflector;
 pub mod relay;
 mod row_log;
+mod sessions;
 mod special;
 pub mod stats;
 pub mod text;

@@ -219,6 +219,9 @@ impl Pinger {
         } else {
             self.rows.set_reply(index, Source::Peer(source), matched, arrival.ttl, bytes);
             self.rows.set_server_times(index, reading.server);
+            if let Some(window) = reading.window {
+                self.rows.set_window(index, window);
+            }
             self.first_copy(index, matched, arrival);
         }
         let seq = self.rows.seq(index);

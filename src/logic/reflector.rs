@@ -5,7 +5,6 @@
 //! in all; and what comes from a port of reflectors is not answered, since the reply would be the next request.
 
 mod budget;
-mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +15,12 @@ use super::codec::stamp::{
     self, AUTHENTICATED, ErrorEstimate, Facts, Keys, Layout, OPEN, Previous, SHORTEST, TimeFormat,
 };
 use super::counters::counters;
+use super::sessions::{Id, Sessions};
 use super::words::words;
 use super::{Invalid, Nanos};
 use budget::Budget;
-use sessions::{Id, Sessions};
 
-pub use sessions::{MOST_OF_SOURCE, MOST_SESSIONS};
+pub use super::sessions::{MOST_OF_SOURCE, MOST_SESSIONS};
 
 words! {
     /// Which sessions are answered.
@@ -121,6 +120,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Reflection {
     id: Id,
+    ssid: u16,
     seq: u32,
     received: u32,
     previous: Option<Previous>,
@@ -202,12 +202,12 @@ impl Reflector {
         if !is_admitted {
             return Err(Silence::Unknown);
         }
-        let id = Id { source, local: local.ip(), ssid };
+        let id = Id { source, local: local.ip(), name: ssid.into() };
         let seq = self.layout.seq(bytes);
         let wanted = self.layout.wanted_class(bytes, keys.find(ssid)).map(|class| class << 2);
         let tos = request.tos.map(|tos| wanted.unwrap_or(tos & !3));
         if self.plan.stateless {
-            return Ok(Reflection { id, seq, received: 0, previous: None, tos });
+            return Ok(Reflection { id, ssid, seq, received: 0, previous: None, tos });
         }
         let session = self.sessions.find(id, at).ok_or(Silence::Refused)?;
         session.received = session.received.wrapping_add(1);
@@ -219,7 +219,7 @@ impl Reflector {
         }
         let seq = session.next;
         session.next = seq.wrapping_add(1);
-        Ok(Reflection { id, seq, received: session.received, previous: session.previous, tos })
+        Ok(Reflection { id, ssid, seq, received: session.received, previous: session.previous, tos })
     }
 
     /// The secret of a session, if packets are to be authentic.
@@ -239,7 +239,7 @@ impl Reflector {
         error_estimate: ErrorEstimate,
         out: &mut Vec<u8>,
     ) {
-        let Reflection { id, seq, received, previous, .. } = *reflection;
+        let Reflection { id, ssid, seq, received, previous, .. } = *reflection;
         let answer =
             stamp::Answer { seq, received: request.received, sent, error_estimate, ttl: request.ttl };
         let facts = Facts {
@@ -253,7 +253,7 @@ impl Reflector {
             previous,
             format: error_estimate.format(),
         };
-        let secret = self.plan.keys.find(id.ssid);
+        let secret = self.plan.keys.find(ssid);
         self.layout.write_reply(request.bytes, &answer, secret, &facts, out);
         self.sessions.sent(id, Previous { seq, sent });
     }

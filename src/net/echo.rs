@@ -19,7 +19,7 @@ use crate::logic::Invalid;
 use crate::logic::echo::{
     Arriving, Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row,
 };
-use crate::logic::link::{Link, LinkPlan, Scope, Share};
+use crate::logic::link::{LinkPlan, Scope, Share};
 use crate::logic::memory::{NoMemory, room_for_each};
 use responder::{LinkState, Replying};
 
@@ -88,14 +88,14 @@ impl Server {
             socket.enable_gro();
         }
         let shared = LinkState {
-            link: Link::new(echo.link),
+            link: echo.link(),
             log: Log::new(record),
             reply: echo.reply.clone(),
+            told: Responder::new(&echo).blank(),
             room: (0, 0),
             is_followed: false,
         };
-        let replying =
-            |_| Replying { responder: Responder::new(echo.reply.clone()), arriving: Arriving::new() };
+        let replying = |_| Replying { responder: Responder::new(&echo), arriving: Arriving::new() };
         let deciders = (0..workers).map(replying).collect();
         Ok(Self {
             bound,

@@ -40,6 +40,11 @@ pub(super) trait Decide: Send {
 
     /// What it reads of an [`Arrival`] beside its time. A socket that it opens later needs the same.
     const REPORTS: Reports = Reports { ttl: false, tos: false, timestamp: false };
+    /// The same for the sockets of this one.
+    fn reports(&self) -> Reports {
+        Self::REPORTS
+    }
+
     /// Whether it has something to do between receives.
     const TENDS: bool = false;
 
@@ -308,7 +313,8 @@ impl<D: Decide> Work<'_, D> {
     }
 
     fn run(&mut self, bell: &Bell) -> Result<()> {
-        self.sockets.all().try_for_each(|socket| socket.enable_reports(D::REPORTS))?;
+        let reports = lock(self.state).decider.reports();
+        self.sockets.all().try_for_each(|socket| socket.enable_reports(reports))?;
         let mut batch = RecvBatch::new(SLOTS, self.server.backend);
         let mut ready = Vec::new();
         while !self.is_over() {

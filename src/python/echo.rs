@@ -10,7 +10,7 @@ use super::lookup::listening;
 use super::service;
 use super::table::Table;
 use crate::logic::SECOND;
-use crate::logic::echo::{EchoPlan, Reply};
+use crate::logic::echo::{EchoPlan, Reply, TestClock};
 use crate::logic::link::{LinkPlan, Scope};
 use crate::logic::random::Direction;
 use crate::net::echo::{Event, Server, Settings};
@@ -41,7 +41,7 @@ pub(super) struct EchoServer {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso))]
+    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso, server_times, test_clock = (0, 0)))]
     fn new(
         py: Python<'_>,
         host: String,
@@ -58,9 +58,16 @@ impl EchoServer {
         port_tries: i64,
         workers: i64,
         gso: bool,
+        server_times: bool,
+        test_clock: (i64, i64),
     ) -> PyResult<Self> {
         let plan = echo_plan([loss, delay, up, down], reply, seed, scope)?;
-        let plan = EchoPlan { reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND), ..plan };
+        let (offset, rate_ppb) = test_clock;
+        let plan = EchoPlan {
+            reply: plan.reply.in_zone(i64::from(utc_offset) * SECOND),
+            server_times: server_times.then_some(TestClock { offset, rate_ppb }),
+            ..plan
+        };
         let (loss, delay) = (plan.link.up.loss.to_string(), plan.link.down.delay.to_string());
         let (up, down) = (plan.link.up.to_string(), plan.link.down.to_string());
         let (seed, scope) = (plan.link.seed.to_string(), plan.link.scope().to_string());
@@ -194,5 +201,5 @@ pub(super) fn echo_plan(
     let seed = seed_of(seed)?;
     let link = LinkPlan::between(parse(up)?, parse(down)?, parse(loss)?, parse(delay)?, seed)?;
     let link = LinkPlan { scope, ..link };
-    Ok(EchoPlan { link, reply: parse::<Reply>(reply)? })
+    Ok(EchoPlan::new(link, parse::<Reply>(reply)?, false))
 }

@@ -13,7 +13,7 @@ use super::lookup::{found, host, wait_for};
 use super::service;
 use super::table::{Table, summary_to_python};
 use crate::logic::codec::stamp::{self, Keys, Stamp};
-use crate::logic::codec::{Codec, Protocol, TextLine};
+use crate::logic::codec::{Codec, Protocol, TextLine, TimedLine};
 use crate::logic::echo;
 use crate::logic::ping::{Options, Plan, SPINS};
 use crate::logic::random::Seed;
@@ -24,7 +24,7 @@ use crate::net::datagram::Timestamping;
 use crate::net::ping::{Events, Pace, PingLog, Session, Settings, Snapshot, Target, TargetFacts, look_up};
 use crate::net::reflector::error_estimate;
 use crate::net::socket::IpOptions;
-use crate::net::{Device, Family, local_address};
+use crate::net::{Device, Family, local_address, random_session};
 
 /// The hops of a test packet, so that a reflector can count them (RFC 5357).
 const STAMP_HOPS: i64 = 255;
@@ -64,7 +64,9 @@ impl PingSession {
         let device = bind.as_deref().and_then(Device::named);
         let spin: Option<f64> = option(options, "spin")?;
         let keep: Option<i64> = option(options, "keep")?;
-        let mut plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?)?;
+        let run = random_session().map_err(PyErr::from)?;
+        #[expect(clippy::cast_possible_truncation, reason = "its low half is as random")]
+        let mut plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?, run as u32)?;
         plan.patient |= option::<bool>(options, "patient")?;
         let broadcast: bool = option(options, "broadcast")?;
         let ttl: Option<i64> = option(options, "ttl")?;
@@ -274,8 +276,9 @@ pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
     (count.unwrap_or_default(), timeout, message, first_seq, schedule.to_string())
 }
 
-/// The plan of a run from the keywords of the Python API; `utc_offset` is for the `{ctime}` of the message.
-pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> PyResult<Plan> {
+/// The plan of a run from the keywords of the Python API; `utc_offset` is for the `{ctime}` of the message, and `run` tells
+/// this run from others of the same port.
+pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64, run: u32) -> PyResult<Plan> {
     let schedule: String = option(options, "schedule")?;
     let first_seq: i64 = option(options, "first_seq")?;
     Ok(Plan::new(Options {
@@ -286,22 +289,31 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64) -> 
         seed,
         linger: option(options, "linger")?,
         misses: option(options, "misses")?,
-        codec: codec(options, utc_offset)?,
+        codec: codec(options, utc_offset, first_seq, run)?,
         size: option(options, "size")?,
         first_seq,
     })?)
 }
 
-/// The format of pings. A simulation has texts alone, and no keyword for it.
-fn codec(options: &Bound<'_, PyDict>, utc_offset: i64) -> PyResult<Arc<dyn Codec>> {
+/// The protocol of pings; that of the course where no keyword says.
+pub(super) fn protocol(options: &Bound<'_, PyDict>) -> PyResult<Protocol> {
+    let protocol: Option<String> = options.get_item("protocol")?.map(|text| text.extract()).transpose()?;
+    Ok(protocol.as_deref().map(parse::<Protocol>).transpose()?.unwrap_or_default())
+}
+
+/// The format of pings.
+fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32) -> PyResult<Arc<dyn Codec>> {
     let text: String = option(options, "message")?;
     let line: TextLine = parse(&text)?;
-    let protocol: Option<String> = options.get_item("protocol")?.map(|text| text.extract()).transpose()?;
     let key: Option<String> =
         options.get_item("key")?.and_then(|key| key.extract().transpose()).transpose()?;
-    let protocol = protocol.as_deref().map(parse::<Protocol>).transpose()?.unwrap_or_default();
+    let (protocol, first) = (protocol(options)?, u64::try_from(first_seq).unwrap_or(0));
     let Protocol::Stamp { ssid, format } = protocol else {
-        return Ok(Arc::new(line.in_zone(utc_offset * SECOND)));
+        let line = line.in_zone(utc_offset * SECOND);
+        return Ok(match protocol {
+            Protocol::TextTimes => Arc::new(TimedLine::new(line, run, first)),
+            _ => Arc::new(line),
+        });
     };
     if line != TextLine::default() {
         return Err(Invalid::quoted(
@@ -324,7 +336,7 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64) -> PyResult<Arc<dyn Codec
 pub(super) fn check_protocol(text: &str) -> PyResult<(String, u16)> {
     let protocol: Protocol = parse(text)?;
     let port = match protocol {
-        Protocol::Text => echo::PORT,
+        Protocol::Text | Protocol::TextTimes => echo::PORT,
         Protocol::Stamp { .. } => stamp::PORT,
     };
     Ok((protocol.to_string(), port))

@@ -7,10 +7,11 @@ use pyo3::types::{PyDict, PyInt};
 
 use super::args::seed_to_python;
 use super::echo::echo_plan;
-use super::ping::plan;
+use super::ping::{plan, protocol};
 use super::table::{Table, summary_to_python};
 use crate::logic::Invalid;
-use crate::logic::echo::{Echo, Heard, PORT, Row, replay};
+use crate::logic::codec::Protocol;
+use crate::logic::echo::{Echo, EchoPlan, Heard, PORT, Row, replay};
 use crate::logic::memory::room_for_each;
 use crate::logic::ping::Pinger;
 use crate::sim::{self, EPOCH};
@@ -87,8 +88,10 @@ pub(super) fn sim_ping<'py>(
     scope: Option<&str>,
 ) -> PyResult<Outcome<'py>> {
     let echo = echo_plan([loss, delay, up, down], reply, seed, scope)?;
-    // Virtual time has no zone but UTC.
-    let plan = plan(options, echo.link.seed.clone(), 0)?;
+    // Virtual time has no zone but UTC, and one run.
+    let plan = plan(options, echo.link.seed.clone(), 0, 0)?;
+    let asks = protocol(options)? == Protocol::TextTimes;
+    let echo = EchoPlan::new(echo.link, echo.reply, asks);
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     // Replies in flight are kept whole: of long ones fewer steps are made between two looks at the memory.
     let steps = (STEPS * MESSAGE / (plan.size.unwrap_or(0) as u64).max(MESSAGE)).max(1);

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::EPOCH;
-use crate::logic::echo::{Arriving, Echo, Row};
+use crate::logic::echo::{Arriving, Echo, Held};
 use crate::logic::link::DelayQueue;
 use crate::logic::memory::{NoMemory, room_for};
 use crate::logic::ping::{Action, Pinger};
@@ -31,7 +31,7 @@ pub struct EchoPeer {
     echo: Echo,
     address: SocketAddr,
     reply: Vec<u8>,
-    arriving: Arriving<Vec<u8>>,
+    arriving: Arriving<Held>,
 }
 
 impl EchoPeer {
@@ -49,9 +49,7 @@ impl Peer for EchoPeer {
         let moment = Moment { mono: now, wall: EPOCH + now };
         let fate = self.echo.decide(CLIENT, moment, datagram, &mut self.reply);
         if fate.way_down.is_some() {
-            let row = Row::of(now, moment.wall, CLIENT, datagram, &fate, None);
-            let reply = || (self.reply.len(), self.reply.clone());
-            return self.arriving.hold(CLIENT, &fate, row, None, None, reply);
+            return self.echo.hold(&mut self.arriving, CLIENT, moment, datagram, &fate);
         }
         for delivery in &*fate.deliveries {
             answer(delivery.at, self.address, self.reply.clone());
@@ -64,7 +62,9 @@ impl Peer for EchoPeer {
     }
 
     fn wake(&mut self, now: Nanos, answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
-        while let Some((deliveries, reply)) = self.echo.settle(&mut self.arriving, now) {
+        let moment = Moment { mono: now, wall: EPOCH + now };
+        while let Some((deliveries, held)) = self.echo.settle(&mut self.arriving, now) {
+            let reply = self.echo.release(CLIENT, held, moment);
             for delivery in &*deliveries {
                 answer(delivery.at, self.address, reply.clone());
                 self.echo.answered();

@@ -20,7 +20,7 @@ fn settings(host: &str, loss: &str, delay: &str) -> Settings {
         port: 0,
         port_tries: 1,
         workers: 1,
-        echo: EchoPlan { link, reply: "upper".parse().expect("a reply") },
+        echo: EchoPlan::new(link, "upper".parse().expect("a reply"), false),
         record: 100,
         backend: Backend::best(),
         gso: false,

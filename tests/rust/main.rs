@@ -13,4 +13,5 @@ mod ping;
 mod platforms;
 mod reflector;
 mod scenario;
+mod server_times;
 mod timestamps;

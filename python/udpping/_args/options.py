@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         first_seq: int
         schedule: str
         seed: int | None
+        protocol: str
 
     class Sockets(TypedDict, total=False):
         """The keywords that a simulated ping does not have."""
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
         family: str | None
         busy: bool
         spin: Duration | None
-        protocol: str
         key: Path | None
 
     class RunOptions(Schedule, total=False):
@@ -58,6 +58,10 @@ if TYPE_CHECKING:
 
 PROTOCOL = "text"
 """The protocol of pings, by default that of the course."""
+TIMES = "text:times"
+"""The same, asking for the times of a server that tells them."""
+STAMP = "stamp"
+"""The protocol of reflectors, by itself or with settings behind a colon."""
 COUNT, TIMEOUT, MESSAGE, FIRST_SEQ, SCHEDULE = _core.ping_defaults()
 
 PING: "dict[str, tuple[Callable[[str, object], object], object]]" = {

@@ -166,6 +166,9 @@ class Server(Listener["_core.EchoServer"]):
     * `gso`: whether replies to one client that are ready together are sent as one packet (UDP_SEGMENT, Linux
       only), which takes a fraction of the CPU time. A firewall, queue or drop on this machine then takes
       all of them or none, so losses no longer show what they do to single datagrams.
+    * `server_times`: whether pings that ask (`protocol="text:times"`) are told when they arrived, when the
+      reply left, and which pings of their run have arrived. What `up` and `down` do is then part of the way,
+      and no such reply is longer than its ping. Other pings are answered as ever.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
@@ -179,6 +182,9 @@ class Server(Listener["_core.EchoServer"]):
     >>> [row.verdict for row in server.log] == ["drop" if row.reply is None else "answer" for row in run]
     True
     """
+
+    _test_clock = (0, 0)
+    """For tests: by how many nanoseconds its clock is wrong, and by how many parts per billion too fast."""
 
     def __init__(
         self,
@@ -196,6 +202,7 @@ class Server(Listener["_core.EchoServer"]):
         port_tries: int = 1,
         workers: int = 1,
         gso: bool = False,
+        server_times: bool = False,
     ) -> None:
         self._recorded = checks.flag("record", record)
         self._core = _core.EchoServer(
@@ -213,6 +220,8 @@ class Server(Listener["_core.EchoServer"]):
             port_tries=checks.whole("port_tries", port_tries),
             workers=checks.whole("workers", workers),
             gso=checks.flag("gso", gso),
+            server_times=checks.flag("server_times", server_times),
+            test_clock=self._test_clock,
         )
         if self._core.can_amplify and not is_loopback(self.bound[0]):
             import warnings

@@ -7,7 +7,7 @@ from udpping import _core
 from udpping._args import checks
 from udpping._args.grammar import utc_offset
 from udpping._args.keys import STAMP_VARIABLE, read_keys
-from udpping._args.options import PROTOCOL, complete
+from udpping._args.options import PROTOCOL, STAMP, complete
 from udpping._args.targets import Target
 from udpping._results.rows import Row
 from udpping._results.run import Run, Summary
@@ -56,7 +56,7 @@ class Session:
         announce = checks.flag("announce", announce)
         keep = checks.optional(checks.whole)("keep", keep)
         wanted: dict[str, object] = {**self._options, "keep": keep, "patient": patient}
-        if self._options["protocol"] != PROTOCOL:
+        if self._options["protocol"].startswith(STAMP):
             wanted["key"] = read_keys("key", self._options["key"], STAMP_VARIABLE)
         elif self._options["key"] is not None:
             raise ConfigError('key is for protocol="stamp" (--stamp) only: add that, or leave it out')

@@ -3,7 +3,7 @@
 from udpping import _core
 from udpping._args.durations import LINGER, SIMULATION, SPIN, WAIT
 from udpping._args.limits import DEFAULT_PORT, MAX_PAYLOAD, MOST_PINGS, STAMP_PORT
-from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PROTOCOL, SCHEDULE, TIMEOUT, port_of
+from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PROTOCOL, SCHEDULE, TIMEOUT, TIMES, port_of
 from udpping._args.targets import parse_target
 from udpping._console.options import Parser, any_whole, port, whole
 from udpping.cli._end import held
@@ -246,10 +246,17 @@ def _add_socket(options: Parser) -> None:
         help="send test packets of STAMP (RFC 8762), for a reflector: see udpping reflector",
     )
     protocol.add_argument(
+        "--server-times",
+        dest="protocol",
+        action="store_const",
+        const=TIMES,
+        help="ask the server for its times: see udpping server --server-times",
+    )
+    protocol.add_argument(
         "--protocol",
         default=PROTOCOL,
         metavar="NAME",
-        help="text; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the format of"
+        help="text; text:times; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the format of"
         f" times (default: {PROTOCOL})",
     )
     options.add_argument(

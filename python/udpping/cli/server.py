@@ -82,7 +82,7 @@ REPLY is one of
 )
 
 
-SETTINGS = ("loss", "delay", "up", "down", "reply", "seed", "scope", "port_tries", "workers", "gso")
+SETTINGS = ("loss", "delay", "up", "down", "reply", "seed", "scope", "port_tries", "workers", "gso", "server_times")
 
 
 def main(words: list[str]) -> int:
@@ -205,6 +205,11 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         action="store_true",
         help="send replies to one client together, as one packet (Linux): less CPU time, but a drop on this"
         " machine takes all of them",
+    )
+    options.add_argument(
+        "--server-times",
+        action="store_true",
+        help="tell pings that ask (udpping ping --server-times) when they arrived, and which ones did",
     )
     options.add_argument(
         "--log",

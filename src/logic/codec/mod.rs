@@ -9,6 +9,7 @@ mod protocol;
 pub mod stamp;
 pub mod template;
 mod text_line;
+pub mod timed_line;
 mod wall_time;
 
 use std::fmt::Debug;
@@ -16,6 +17,7 @@ use std::fmt::Debug;
 pub use mac::Secret;
 pub use protocol::Protocol;
 pub use text_line::TextLine;
+pub use timed_line::TimedLine;
 
 use super::Nanos;
 use super::time_source::TimeSource;
@@ -47,12 +49,16 @@ pub trait Codec: Debug + Send + Sync {
 
     /// Whether a reply is the ping `seq` sent back whole, as it was or in capitals; its padding may be missing.
     fn echoes(&self, reply: &[u8], seq: u64, wall_ns: i64) -> bool {
-        let mut ping = Vec::new();
-        self.write(seq, wall_ns, None, &mut ping);
-        let Some((text, padding)) = reply.split_at_checked(ping.len()) else { return false };
-        let upper = || text.iter().zip(&ping).all(|(one, sent)| *one == sent.to_ascii_uppercase());
-        padding.iter().all(|byte| *byte == b' ') && (text == ping || upper())
+        is_echo(self, reply, seq, wall_ns)
     }
+}
+
+fn is_echo<C: Codec + ?Sized>(codec: &C, reply: &[u8], seq: u64, wall_ns: i64) -> bool {
+    let mut ping = Vec::new();
+    codec.write(seq, wall_ns, None, &mut ping);
+    let Some((text, padding)) = reply.split_at_checked(ping.len()) else { return false };
+    let upper = || text.iter().zip(&ping).all(|(one, sent)| *one == sent.to_ascii_uppercase());
+    padding.iter().all(|byte| *byte == b' ') && (text == ping || upper())
 }
 
 /// What a [`Codec`] reads in a reply.
@@ -62,6 +68,23 @@ pub struct Reading {
     pub seq: Option<Seq>,
     /// The server's times.
     pub server: ServerTimes,
+    /// What the server had received when it sent the reply, if it tells.
+    pub window: Option<Window>,
+}
+
+/// The pings of a run that a server had received when it sent a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Since when the server counts for this run, by its clock: another value means that it has begun anew.
+    pub session: i64,
+    /// Replies that it sent before this one.
+    pub counter: u32,
+    /// Different pings, but those that came after 64 later ones.
+    pub unique: u32,
+    /// The low half of the highest number among them.
+    pub highest: u32,
+    /// Bit k: the ping with the number `highest` - k was among them.
+    pub bits: u64,
 }
 
 /// When a server received a ping and sent its reply, by its own clock, in nanoseconds since 1970, and which reply it was.

@@ -12,6 +12,8 @@ pub enum Protocol {
     /// Lines of text, for servers that answer anything.
     #[default]
     Text,
+    /// The same, which ask servers for their times.
+    TextTimes,
     /// Test packets, for reflectors.
     Stamp {
         /// The identifier of the session; 0 for none.
@@ -21,7 +23,7 @@ pub enum Protocol {
     },
 }
 
-const EXPECTED: &str = "\"text\" or \"stamp\", the latter also as \"stamp:ssid=7\" (1 to 65535) and \"stamp:timestamps=ptp\" (or ntp), \
+const EXPECTED: &str = "\"text\", \"text:times\" or \"stamp\", the last also as \"stamp:ssid=7\" (1 to 65535) and \"stamp:timestamps=ptp\" (or ntp), \
                         or both with a comma between";
 
 impl Protocol {
@@ -29,6 +31,7 @@ impl Protocol {
         let (name, settings) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
         match (name, settings) {
             ("text", None) => return Some(Self::Text),
+            ("text", Some("times")) => return Some(Self::TextTimes),
             ("stamp", _) => {}
             _ => return None,
         }
@@ -56,7 +59,9 @@ impl FromStr for Protocol {
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Stamp { ssid, format } = self else { return f.write_str("text") };
+        let Self::Stamp { ssid, format } = self else {
+            return f.write_str(if *self == Self::TextTimes { "text:times" } else { "text" });
+        };
         let ssid = (*ssid != 0).then(|| format!("ssid={ssid}"));
         let format = (*format == TimeFormat::Ptp).then(|| format!("timestamps={}", format.name()));
         let settings: Vec<_> = [ssid, format].into_iter().flatten().collect();
@@ -73,6 +78,7 @@ mod tests {
     fn a_protocol_is_read_as_it_is_written() {
         for (text, written) in [
             ("text", "text"),
+            ("text:times", "text:times"),
             ("stamp", "stamp"),
             ("stamp:timestamps=ntp", "stamp"),
             ("stamp:ssid=65535", "stamp:ssid=65535"),
@@ -87,6 +93,7 @@ mod tests {
             "stamp:",
             "Stamp",
             "text:",
+            "text:times,times",
             "stamp:ssid=0",
             "stamp:ssid=1,ssid=1",
             "stamp:ssid=65536",

@@ -59,7 +59,8 @@ impl<T> Arriving<T> {
         Self { copies: DelayQueue::new(), requests: HashMap::new(), held: 0 }
     }
 
-    /// Keeps a request that is in two steps, if it is; `reply` gives the length of a reply and what is needed to send it.
+    /// Keeps a request that is in two steps, if it is; `reply` gives the length of a reply whose request comes up then, and
+    /// what is needed to send it.
     pub fn hold(
         &mut self,
         source: SocketAddr,
@@ -67,13 +68,13 @@ impl<T> Arriving<T> {
         row: Row,
         entry: Option<LogEntry>,
         message: Option<Box<[u8]>>,
-        mut reply: impl FnMut() -> (usize, T),
+        mut reply: impl FnMut(Nanos) -> (usize, T),
     ) {
         let Some(way) = fate.way_down else { return };
         let (request, mut left) = (self.held, 0);
         self.held += 1;
         for delivery in &*fate.deliveries {
-            let (len, value) = reply();
+            let (len, value) = reply(delivery.at);
             let copy = Copy { request, number: left, at: delivery.at, len, value };
             // Without bounds: whoever holds it has looked for room.
             left += u8::from(self.copies.try_push(delivery.at, len, copy).is_ok());

@@ -61,7 +61,7 @@ pub fn replay(link: LinkPlan, log: &[Heard]) -> Result<Log, Invalid> {
         let row = heard.row(&fate);
         rows[at] = Some(row);
         let len = fate.down.length(heard.reply_bytes.unwrap_or(0).into());
-        arriving.hold(heard.source, &fate, row, None, None, || (len, at));
+        arriving.hold(heard.source, &fate, row, None, None, |_| (len, at));
     }
     settle(&mut link, &mut arriving, &mut rows, Nanos::MAX);
     for row in rows.into_iter().flatten() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::logic::codec::template::{MOST_BYTES, Template};
+use crate::logic::codec::timed_line::{Asked, SLOT, Told, asked, tell};
 use crate::logic::link::{Damage, Match};
 use crate::logic::{Arrival, Invalid, Nanos};
 
@@ -53,13 +54,20 @@ impl Reply {
         }
     }
 
-    /// The length of the reply to a request to which that happened on its way.
-    pub fn length(&self, request: &[u8], damage: Damage, arrival: &Arrival, lost: u64) -> usize {
+    /// The length of the reply to a request to which that happened on its way; `told` is for one that asks.
+    pub fn length(
+        &self,
+        request: &[u8],
+        damage: Damage,
+        arrival: &Arrival,
+        lost: u64,
+        told: Option<&Told>,
+    ) -> usize {
         match self {
             Self::Upper | Self::Same => damage.length(request.len()),
             Self::Template(_) => {
                 let mut reply = Vec::new();
-                self.write_damaged(request, damage, arrival, lost, &mut reply);
+                self.write_damaged(request, damage, arrival, lost, told, &mut reply);
                 reply.len()
             }
         }
@@ -72,11 +80,12 @@ impl Reply {
         damage: Damage,
         arrival: &Arrival,
         lost: u64,
+        told: Option<&Told>,
         wanted: Option<&Match>,
     ) -> (usize, bool) {
-        let Some(wanted) = wanted else { return (self.length(request, damage, arrival, lost), true) };
+        let Some(wanted) = wanted else { return (self.length(request, damage, arrival, lost, told), true) };
         let mut reply = Vec::new();
-        self.write_damaged(request, damage, arrival, lost, &mut reply);
+        self.write_damaged(request, damage, arrival, lost, told, &mut reply);
         (reply.len(), wanted.fits(&reply))
     }
 
@@ -87,14 +96,32 @@ impl Reply {
         damage: Damage,
         arrival: &Arrival,
         lost: u64,
+        told: Option<&Told>,
         out: &mut Vec<u8>,
     ) {
         if damage.is_none() {
-            return self.write(request, arrival, lost, out);
+            return self.answer(request, arrival, lost, told, out);
         }
         let mut arrived = request.to_vec();
         damage.apply(&mut arrived, 0);
-        self.write(&arrived, arrival, lost, out);
+        self.answer(&arrived, arrival, lost, told, out);
+    }
+
+    /// Appends the reply to `out`, and tells a request that asks, unless the reply would be longer.
+    fn answer(&self, request: &[u8], arrival: &Arrival, lost: u64, told: Option<&Told>, out: &mut Vec<u8>) {
+        let start = out.len();
+        if let Some((told, Asked { text, padding, .. })) = told.zip(asked(request)) {
+            self.write(text, arrival, lost, out);
+            if out.len() - start + SLOT <= request.len() {
+                tell(told, out, start);
+                if !matches!(self, Self::Template(_)) {
+                    out.extend_from_slice(padding);
+                }
+                return;
+            }
+            out.truncate(start);
+        }
+        self.write(request, arrival, lost, out);
     }
 
     /// Appends the reply to `out`.

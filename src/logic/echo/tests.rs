@@ -13,7 +13,7 @@ const NOW: Moment = Moment { mono: 0, wall: WALL };
 
 fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
     let link = LinkPlan::new(loss.parse().unwrap(), delay.parse().unwrap(), Seed::from(42_u64));
-    Echo::new(EchoPlan { link, reply: reply.parse().unwrap() })
+    Echo::new(EchoPlan::new(link, reply.parse().unwrap(), false))
 }
 
 fn client(port: u16) -> SocketAddr {
@@ -149,7 +149,7 @@ fn replies(up: &str, down: &str, requests: &[Nanos]) -> (Vec<Vec<Nanos>>, Counte
         Delay::NONE,
         Seed::from(7_u64),
     );
-    let mut echo = Echo::new(EchoPlan { link: link.unwrap(), reply: Reply::Same });
+    let mut echo = Echo::new(EchoPlan::new(link.unwrap(), Reply::Same, false));
     let (mut arriving, mut replies, mut out) =
         (Arriving::new(), vec![Vec::new(); requests.len()], Vec::new());
     let settle = |echo: &mut Echo, arriving: &mut Arriving<usize>, now, replies: &mut Vec<Vec<Nanos>>| {
@@ -163,7 +163,7 @@ fn replies(up: &str, down: &str, requests: &[Nanos]) -> (Vec<Vec<Nanos>>, Counte
         let fate = echo.decide(client(1), now, &[0; 97], &mut out);
         if fate.way_down.is_some() {
             let row = Row::of(*at, WALL, client(1), &out, &fate, None);
-            arriving.hold(client(1), &fate, row, None, None, || (97, request));
+            arriving.hold(client(1), &fate, row, None, None, |_| (97, request));
         } else {
             replies[request].extend(fate.deliveries.iter().map(|delivery| delivery.at));
         }
@@ -236,7 +236,7 @@ fn a_reply_can_count_the_requests_lost_since_the_last() {
 
 #[test]
 fn a_reply_that_may_repeat_its_request_loses_hops_until_it_is_given_up() {
-    let hops = |reply: &str, request: &[u8], left| Responder::new(reply.parse().unwrap()).hops(request, left);
+    let hops = |reply: &str, request: &[u8], left| echo("0", "0", reply).responder.hops(request, left);
     for (reply, request) in
         [("same", &b"Ping"[..]), ("upper", b"PING 1"), ("upper", b""), ("pong {now}", b"Ping")]
     {

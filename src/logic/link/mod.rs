@@ -179,7 +179,18 @@ pub struct WayDown {
     /// The client whose uniforms are drawn.
     drawn: u32,
     number: u64,
-    passes: Passes,
+    rest: Rest,
+}
+
+/// What is known of the way down before the request has come up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rest {
+    /// The reply passes, and that happens to it.
+    Passes(Passes),
+    /// It is lost.
+    Lost(Reason),
+    /// It arrives at once.
+    Untouched,
 }
 
 /// A network path that does what is planned.
@@ -193,6 +204,8 @@ pub struct Link {
     pipelines: [Pipeline; 2],
     /// Whether requests can overtake each other on a way up to a way down for which their order matters.
     is_in_two_steps: bool,
+    /// Whether every request is, also one whose reply is lost, where anything happens at all.
+    is_always: bool,
     /// The most that arrive of one datagram.
     most_copies: [usize; 2],
     clients: Clients<ClientState>,
@@ -211,6 +224,7 @@ pub struct Client<'a> {
     uniforms: &'a Uniforms,
     pipelines: &'a [Pipeline; 2],
     is_in_two_steps: bool,
+    is_always: bool,
     /// The client's index.
     index: u32,
     /// The client whose uniforms are drawn.
@@ -249,6 +263,7 @@ impl Link {
             scope: plan.scope(),
             most_copies: [plan.up.most_copies(), plan.down.most_copies()],
             is_in_two_steps: pipelines[0].can_reorder() && pipelines[1].minds_order(),
+            is_always: false,
             pipelines,
             clients: Clients::new(),
             shared: Default::default(),
@@ -258,6 +273,13 @@ impl Link {
             seed: plan.seed,
             plans: [plan.up, plan.down],
         }
+    }
+
+    /// The same, for whoever needs to know when each request has come up: the rest is always left to [`Link::reply`].
+    #[must_use]
+    pub fn in_two_steps(self) -> Self {
+        let is_always = !self.pipelines.iter().all(Pipeline::is_none);
+        Self { is_always, is_in_two_steps: self.is_in_two_steps || is_always, ..self }
     }
 
     /// Looks a client up, for several of its datagrams in a row; allocates only for a new one.
@@ -272,14 +294,15 @@ impl Link {
             Scope::Same => (streams, 0),
             Scope::Shared => (&mut self.shared, 0),
         };
-        let Self { seed, uniforms, pipelines, is_in_two_steps, latest, tallies, .. } = self;
-        let is_in_two_steps = *is_in_two_steps;
+        let Self { seed, uniforms, pipelines, is_in_two_steps, is_always, latest, tallies, .. } = self;
+        let (is_in_two_steps, is_always) = (*is_in_two_steps, *is_always);
         let headers = headers(client);
         Client {
             seed,
             uniforms,
             pipelines,
             is_in_two_steps,
+            is_always,
             index,
             drawn,
             headers,
@@ -309,7 +332,8 @@ impl Link {
         let streams = self.clients.each().map(|state| &mut state.streams[way]);
         streams.chain([&mut self.shared[way]]).for_each(|stream| stream.was_lost = false);
         self.plans[way] = impairments.clone();
-        self.is_in_two_steps = self.pipelines[0].can_reorder() && self.pipelines[1].minds_order();
+        self.is_in_two_steps =
+            self.is_always || self.pipelines[0].can_reorder() && self.pipelines[1].minds_order();
     }
 
     /// Sends a client's next datagram in one direction.
@@ -340,7 +364,12 @@ impl Link {
     /// Sends a client's reply down whose request, or the copy of it with this number from 0, has come up at the time of the
     /// packet; the bytes are those that are left of it. To be called in the order of these times.
     pub fn reply(&mut self, client: SocketAddr, way: WayDown, copy: u8, reply: Packet) -> Deliveries {
-        let WayDown { drawn, number, passes } = way;
+        let WayDown { drawn, number, rest } = way;
+        let passes = match rest {
+            Rest::Passes(passes) => passes,
+            Rest::Lost(reason) => return Deliveries::dropped(reason),
+            Rest::Untouched => return Deliveries::one(reply.at),
+        };
         let mut forgotten = Stream::default();
         let stream = match self.scope {
             Scope::Shared => &mut self.shared[Direction::Down as usize],
@@ -452,18 +481,29 @@ impl<'a> Client<'a> {
             if fits {
                 sent.number = pipeline.count(number, stream);
                 match pipeline.admit(&sent, stream, tally) {
+                    Err(reason) if self.is_always => {
+                        way_down = Some(WayDown {
+                            drawn: self.drawn,
+                            number: sent.number,
+                            rest: Rest::Lost(reason),
+                        });
+                    }
                     Err(reason) => deliveries = Deliveries::dropped(reason),
                     Ok(passes) => {
                         down = passes.damage;
                         copies += passes.copies * deliveries.count();
                         if self.is_in_two_steps {
-                            way_down = Some(WayDown { drawn: self.drawn, number: sent.number, passes });
+                            let rest = Rest::Passes(passes);
+                            way_down = Some(WayDown { drawn: self.drawn, number: sent.number, rest });
                         } else {
                             deliveries = pipeline.arrivals(sent, passes, &deliveries, 0, stream, tally);
                         }
                     }
                 }
             }
+        }
+        if self.is_always && !deliveries.is_empty() && way_down.is_none() {
+            way_down = Some(WayDown { drawn: self.drawn, number: sent.number, rest: Rest::Untouched });
         }
         if deliveries.is_empty() {
             dropped = dropped.or(Some(Direction::Down));

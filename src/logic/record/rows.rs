@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{KEPT_REPLY, Match, NONE, Reply, Row, Source, Status, TimeSource};
 use crate::logic::Nanos;
-use crate::logic::codec::ServerTimes;
+use crate::logic::codec::{ServerTimes, Window};
 
 /// The rows of one target, oldest first. Row `i` has sequence number `first_seq + i`.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ macro_rules! chunk {
             pub text: Vec<u8>,
             /// The server's times and numbers, up to the last row that has one: text lines carry none.
             server: Vec<ServerTimes>,
+            /// Which pings the server had received, likewise.
+            windows: Vec<Option<Window>>,
         }
 
         impl Chunk {
@@ -45,11 +47,14 @@ macro_rules! chunk {
                     $($column: Vec::with_capacity(other.len()),)+
                     text: Vec::with_capacity(other.text.len()),
                     server: Vec::with_capacity(other.server.len()),
+                    windows: Vec::with_capacity(other.windows.len()),
                 }
             }
 
             fn bytes_held(&self) -> usize {
-                self.text.capacity() + self.server.capacity() * size_of::<ServerTimes>()
+                self.text.capacity()
+                    + self.server.capacity() * size_of::<ServerTimes>()
+                    + self.windows.capacity() * size_of::<Option<Window>>()
                     $(+ self.$column.capacity() * size_of::<$kind>())+
             }
 
@@ -113,6 +118,16 @@ impl Chunk {
     /// When the server received a ping and sent its reply, and the number of that.
     pub fn server_times(&self, at: usize) -> ServerTimes {
         self.server.get(at).copied().unwrap_or_default()
+    }
+
+    /// Whether a server told of any of its rows which pings it had received.
+    pub fn has_windows(&self) -> bool {
+        !self.windows.is_empty()
+    }
+
+    /// Which pings the server had received when it sent the reply to one.
+    pub fn window(&self, at: usize) -> Option<Window> {
+        self.windows.get(at).copied().flatten()
     }
 
     /// One of the two times for some rows, [`NONE`] where it is unknown; `None` if no row has any.
@@ -265,6 +280,13 @@ impl Rows {
             chunk.server.resize(chunk.server.len().max(at + 1), ServerTimes::default());
             chunk.server[at] = times;
         }
+    }
+
+    /// Records which pings the server had received.
+    pub fn set_window(&mut self, index: usize, window: Window) {
+        let (chunk, at) = self.place_mut(index);
+        chunk.windows.resize(chunk.windows.len().max(at + 1), None);
+        chunk.windows[at] = Some(window);
     }
 
     /// Records the source of a reply or an ICMP error.

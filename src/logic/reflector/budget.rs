@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-use super::sessions::network;
+use crate::logic::sessions::network;
 use crate::logic::{Nanos, SECOND};
 
 /// Addresses remembered; one that was forgotten has all of its replies again, so the bound in all is what counts then.

@@ -9,10 +9,12 @@
 //! missing whose numbers nobody knows.
 
 mod each;
+mod windows;
 
 use std::ops::Range;
 
 pub use each::each;
+pub(super) use windows::{Arrival, arrivals};
 
 use super::Sample;
 use crate::logic::Invalid;

@@ -1,8 +1,9 @@
 //! What the replies of a server tell of a run as a whole: on which way each ping was lost, and how long each way took.
 
-use super::direction::each;
+use super::direction::{Arrival, arrivals, each};
 use super::{Clock, Columns, Counter, MaxRate, Sample};
 use crate::logic::Nanos;
+use crate::logic::codec::Window;
 use crate::logic::record::{LostOn, NONE, Rows, Status};
 
 /// Columns of the pings of a run to one target, a row for each.
@@ -41,6 +42,16 @@ impl FarEnd {
         if let Ok(ways) = each(&sample, Counter::OwnOrCopied) {
             settled.iter().zip(ways).for_each(|(row, way)| found.lost_on[*row] = way);
         }
+        if let Some(windows) = windows(rows) {
+            let arrived = arrivals(rows.len(), rows.seq(0), windows);
+            for (way, arrival) in found.lost_on.iter_mut().zip(arrived).filter(|(way, _)| way.is_some()) {
+                *way = Some(match arrival {
+                    Arrival::Received => LostOn::Down,
+                    Arrival::Lost => LostOn::Up,
+                    Arrival::Unknown => LostOn::Unknown,
+                });
+            }
+        }
         if let Ok(clock) = Clock::of(&[sample], MaxRate::DEFAULT) {
             for (place, way) in clock.rows.iter().zip(clock.one_way()) {
                 let row = settled[*place];
@@ -49,6 +60,16 @@ impl FarEnd {
         }
         Some(found)
     }
+}
+
+/// The windows of all rows that have one; `None` if none has.
+fn windows(rows: &Rows) -> Option<impl Iterator<Item = (usize, Window)>> {
+    rows.chunks().any(|chunk| chunk.has_windows()).then(|| {
+        (0..rows.len()).filter_map(|row| {
+            let (chunk, at) = rows.place(row);
+            chunk.window(at).map(|window| (row, window))
+        })
+    })
 }
 
 /// The columns of settled rows in one piece.

@@ -1,12 +1,15 @@
 //! Implements [`Decide`] for the echo server: the threads share the link and the log, and each writes replies.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Event;
-use crate::logic::echo::{Arriving, Hops, Log, LogEntry, Reply, Responder, Row};
+use crate::logic::codec::timed_line::Told;
+use crate::logic::echo::{Arriving, Held, Hops, Log, LogEntry, Reply, Responder, Row};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::random::Direction;
 use crate::logic::{Arrival, Moment, Nanos};
+use crate::net::clock::wall_ns;
 use crate::net::datagram::{Datagram, Reports, unmapped};
 use crate::net::send_queue::Route;
 use crate::net::server::{Decide, Outgoing};
@@ -21,6 +24,8 @@ pub(in crate::net) struct LinkState {
     pub(super) link: Link,
     pub(super) log: Log,
     pub(super) reply: Reply,
+    /// Something as long as what is told of times, if that is told.
+    pub(super) told: Option<Told>,
     /// How many replies more may wait, and how many bytes, of the thread that decides.
     pub(super) room: (usize, usize),
     /// Whether there will be events.
@@ -34,8 +39,8 @@ pub(in crate::net) struct Replying {
     pub(super) arriving: Arriving<Waiting>,
 }
 
-/// A reply, its row, and where it goes, unless it is to go nowhere.
-type Waiting = (Option<Route<()>>, Vec<u8>, Option<LogEntry>);
+/// A reply, its row, its client, and where it goes, unless it is to go nowhere.
+type Waiting = (Option<Route<()>>, Held, Option<LogEntry>, SocketAddr);
 
 impl Decide for Replying {
     type Sockets = Arc<Socket>;
@@ -46,8 +51,12 @@ impl Decide for Replying {
 
     const REPORTS: Reports = Reports { ttl: true, tos: false, timestamp: false };
 
+    fn reports(&self) -> Reports {
+        Reports { timestamp: self.responder.blank().is_some(), ..Self::REPORTS }
+    }
+
     fn decide<'a>(
-        LinkState { link, log, reply, room, is_followed }: &mut LinkState,
+        LinkState { link, log, reply, told, room, is_followed }: &mut LinkState,
         (): (),
         received: impl Iterator<Item = (Datagram<'a>, Arrival)>,
         decisions: &mut Vec<Self::Decision>,
@@ -66,7 +75,7 @@ impl Decide for Replying {
                     client.refuse(request)
                 } else {
                     client.round_trip_by(request, |damage, lost, wanted| {
-                        reply.measure(datagram.bytes, damage, &arrival, lost, wanted)
+                        reply.measure(datagram.bytes, damage, &arrival, lost, told.as_ref(), wanted)
                     })
                 };
                 if can_delay {
@@ -74,7 +83,8 @@ impl Decide for Replying {
                     *room = (room.0.saturating_sub(waiting), room.1.saturating_sub(waiting * longest));
                 }
                 let len = (has_rows && fate.dropped != Some(Direction::Up)).then(|| {
-                    let len = reply.length(datagram.bytes, fate.up, &arrival, fate.lost_before);
+                    let len =
+                        reply.length(datagram.bytes, fate.up, &arrival, fate.lost_before, told.as_ref());
                     u16::try_from(len).unwrap_or(u16::MAX)
                 });
                 let row = || Row::of(mono, wall, unmapped(source), datagram.bytes, &fate, len);
@@ -114,11 +124,10 @@ impl Decide for Replying {
         if fate.way_down.is_some() {
             let Event { row, message } = event(datagram, arrival, fate, *len);
             let message = out.is_followed.then_some(message);
-            return arriving.hold(datagram.source, fate, row, *entry, message, || {
-                let mut reply = Vec::new();
-                responder.write(fate, arrival, datagram.bytes, &mut reply);
+            return arriving.hold(datagram.source, fate, row, *entry, message, |at| {
+                let (len, reply) = responder.hold(fate, arrival, datagram.bytes, at);
                 let route = if hops == Hops::Spent { None } else { Some(route) };
-                (reply.len(), (route, reply, *entry))
+                (len, (route, reply, *entry, datagram.source))
             });
         }
         for delivery in &*fate.deliveries {
@@ -126,7 +135,10 @@ impl Decide for Replying {
                 out.refuse(*entry);
                 continue;
             }
-            out.push(delivery.at, route, *entry, |out| responder.write(fate, arrival, datagram.bytes, out));
+            out.push(delivery.at, route, *entry, |out| {
+                let now = || Moment { mono: arrival.at.mono, wall: wall_ns() };
+                responder.reply(datagram.source, fate, arrival, datagram.bytes, now, out);
+            });
         }
     }
 
@@ -149,7 +161,9 @@ impl Decide for Replying {
         out: &mut Outgoing<'_, (), Option<LogEntry>>,
         events: &mut Vec<Event>,
     ) {
-        while let Some((deliveries, (route, reply, entry), decided)) = self.arriving.settle(link, now) {
+        while let Some((deliveries, (route, held, entry, source), decided)) = self.arriving.settle(link, now)
+        {
+            let reply = self.responder.release(source, held, Moment { mono: now, wall: wall_ns() });
             for delivery in &*deliveries {
                 match route {
                     Some(route) => out.push(delivery.at, route, entry, |out| out.extend_from_slice(&reply)),

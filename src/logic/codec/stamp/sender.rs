@@ -81,6 +81,7 @@ impl Codec for Stamp {
                 seq: Some(self.layout.seq(reply)),
                 stamp: None,
             },
+            window: None,
         }
     }
 

@@ -80,7 +80,7 @@ fn open_packets_are_those_of_others() {
         seq: Some(answer.seq),
         stamp: None,
     };
-    assert_eq!(sender.read(&reply), Reading { seq: Some(Seq::Low32(0)), server });
+    assert_eq!(sender.read(&reply), Reading { seq: Some(Seq::Low32(0)), server, window: None });
     assert!(sender.identifies(&reply, 0, ntp("eeb708e8c35c05ff")));
     assert!(!sender.identifies(&reply, 1, ntp("eeb708e8c35c05ff")));
     assert!(!sender.identifies(&reply, 0, ntp("eeb708e8c35c05ff") + 1));

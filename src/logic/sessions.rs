@@ -1,4 +1,4 @@
-//! The sessions that a reflector remembers. One that was heard once makes room for others; one that goes on keeps its
+//! The sessions that a reflector, or a server that tells its times, remembers. One that was heard once makes room for others; one that goes on keeps its
 //! place, so that nobody pushes it out with forged packets.
 
 use std::collections::{HashMap, VecDeque};
@@ -20,12 +20,12 @@ const LOOKED_AT: usize = 8;
 /// A session silent for so long makes room for another: TWAMP's REFWAIT (RFC 5357).
 const IDLE: Nanos = 900 * SECOND;
 
-/// What tells sessions apart: both ends and the SSID (RFC 8972, section 3). The port here is always the same.
+/// What tells sessions apart: both ends and the SSID (RFC 8972, section 3), or the name of a run. The port here is always the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Id {
     pub(super) source: SocketAddr,
     pub(super) local: IpAddr,
-    pub(super) ssid: u16,
+    pub(super) name: u32,
 }
 
 /// What is remembered of one.
@@ -37,6 +37,10 @@ pub(super) struct Session {
     pub(super) received: u32,
     /// The latest reply.
     pub(super) previous: Option<Previous>,
+    /// When the first request arrived, for a server that tells it.
+    pub(super) began: Option<i64>,
+    /// Different requests, for a server that tells it.
+    pub(super) unique: u32,
     heard: Nanos,
     seen: Option<Seen>,
 }
@@ -51,6 +55,11 @@ struct Seen {
 }
 
 impl Session {
+    /// The highest number, and which of the 64 up to it were received.
+    pub(super) fn seen(&self) -> (u32, u64) {
+        self.seen.map_or((0, 0), |seen| (seen.highest, seen.window))
+    }
+
     /// Whether a request was received before, or is so old that this cannot be told.
     pub(super) fn is_replay(&mut self, seq: u32, timestamp: u64) -> bool {
         let fresh = Seen { highest: seq, window: 1, latest: timestamp };

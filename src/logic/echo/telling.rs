@@ -1,0 +1,160 @@
+//! What a server tells clients of its own times, and of which of their pings it has received.
+
+use std::net::SocketAddr;
+
+use super::Responder;
+use crate::logic::codec::Window;
+use crate::logic::codec::timed_line::{Ask, Told, asked};
+use crate::logic::link::{Damage, Fate};
+use crate::logic::sessions::{Id, Sessions};
+use crate::logic::{Arrival, Moment, Nanos};
+
+/// The runs of pings that a server tells its times.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    runs: Sessions,
+    clock: TestClock,
+}
+
+/// For tests: by how much the clock that is told is ahead, and how much faster it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TestClock {
+    /// Nanoseconds at the beginning.
+    pub offset: Nanos,
+    /// Parts per billion since the beginning.
+    pub rate_ppb: i64,
+}
+
+/// A reply that waits until its request has come up.
+#[derive(Debug)]
+pub enum Held {
+    /// Its bytes.
+    Written(Vec<u8>),
+    /// One that tells times, which are not yet known.
+    Asked(Box<Waiting>),
+}
+
+/// What such a reply is written from.
+#[derive(Debug)]
+pub struct Waiting {
+    request: Vec<u8>,
+    ask: Ask,
+    arrival: Arrival,
+    /// When the request comes up.
+    at: Nanos,
+    lost_before: u64,
+    down: Damage,
+}
+
+impl TestClock {
+    /// What is told at a time.
+    fn at(self, mono: Nanos, wall: i64) -> i64 {
+        let gained = i128::from(mono) * i128::from(self.rate_ppb) / 1_000_000_000;
+        wall.saturating_add(self.offset).saturating_add(i64::try_from(gained).unwrap_or(0))
+    }
+}
+
+impl Telling {
+    pub(super) fn by(clock: TestClock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
+    /// Receives the ping of a client at `at`, whose reply is sent at `sent`; `None` if too many runs are remembered.
+    fn receive(
+        &mut self,
+        source: SocketAddr,
+        ask: Ask,
+        arrival: &Arrival,
+        at: Nanos,
+        sent: Moment,
+    ) -> Option<Told> {
+        let run = self.runs.find(Id { source, local: source.ip(), name: ask.run }, at)?;
+        // A stamp that is later than now was taken before the clock was set back.
+        let kernel = arrival.kernel.filter(|kernel| *kernel <= arrival.at.wall);
+        let came_up = (at - arrival.at.mono).max(0);
+        let received = kernel.unwrap_or(arrival.at.wall).saturating_add(came_up);
+        let (received, sent) =
+            (self.clock.at(at, received), self.clock.at(sent.mono, sent.wall.max(received)));
+        let window = run.receive(ask.number, received);
+        Some(Told { ask, received, by_kernel: kernel.is_some(), sent, window })
+    }
+}
+
+impl Responder {
+    /// Appends the reply to a datagram of a client, which is sent `now`, to `out`.
+    pub fn reply(
+        &mut self,
+        source: SocketAddr,
+        fate: &Fate,
+        arrival: &Arrival,
+        datagram: &[u8],
+        now: impl FnOnce() -> Moment,
+        out: &mut Vec<u8>,
+    ) {
+        let told = self.asking(fate, datagram).and_then(|ask| {
+            let at = arrival.at.mono;
+            self.telling.as_mut()?.receive(source, ask, arrival, at, now())
+        });
+        let start = out.len();
+        self.reply.write_damaged(datagram, fate.up, arrival, fate.lost_before, told.as_ref(), out);
+        fate.down.apply(out, start);
+    }
+
+    /// The reply to a copy of a request that comes up at `at`, and its length.
+    pub fn hold(&self, fate: &Fate, arrival: &Arrival, datagram: &[u8], at: Nanos) -> (usize, Held) {
+        if let Some(ask) = self.asking(fate, datagram) {
+            let mut request = datagram.to_vec();
+            fate.up.apply(&mut request, 0);
+            let (lost_before, down) = (fate.lost_before, fate.down);
+            let len = self.reply.length(&request, Damage::NONE, arrival, lost_before, self.blank().as_ref());
+            let waiting = Waiting { request, ask, arrival: *arrival, at, lost_before, down };
+            return (down.length(len), Held::Asked(Box::new(waiting)));
+        }
+        let mut reply = Vec::new();
+        self.reply.write_damaged(datagram, fate.up, arrival, fate.lost_before, None, &mut reply);
+        fate.down.apply(&mut reply, 0);
+        (reply.len(), Held::Written(reply))
+    }
+
+    /// The bytes of a reply whose request has come up, sent at `now`.
+    pub fn release(&mut self, source: SocketAddr, held: Held, now: Moment) -> Vec<u8> {
+        let waiting = match held {
+            Held::Written(reply) => return reply,
+            Held::Asked(waiting) => waiting,
+        };
+        let Waiting { request, ask, arrival, at, lost_before, down } = *waiting;
+        let told = self.telling.as_mut().and_then(|telling| telling.receive(source, ask, &arrival, at, now));
+        let mut reply = Vec::new();
+        self.reply.write_damaged(&request, Damage::NONE, &arrival, lost_before, told.as_ref(), &mut reply);
+        down.apply(&mut reply, 0);
+        reply
+    }
+
+    /// Something of the length of what is told; `None` if nothing ever is.
+    pub fn blank(&self) -> Option<Told> {
+        self.telling.as_ref().map(|_| Told::default())
+    }
+
+    /// What a request asks, as it arrives.
+    fn asking(&self, fate: &Fate, datagram: &[u8]) -> Option<Ask> {
+        self.telling.as_ref()?;
+        if fate.up.is_none() {
+            return asked(datagram).map(|asked| asked.ask);
+        }
+        let mut arrived = datagram.to_vec();
+        fate.up.apply(&mut arrived, 0);
+        asked(&arrived).map(|asked| asked.ask)
+    }
+}
+
+impl crate::logic::sessions::Session {
+    /// Receives a ping at `at`; what was received so far, with the number of the reply.
+    fn receive(&mut self, number: u32, at: i64) -> Window {
+        let session = *self.began.get_or_insert(at);
+        self.unique = self.unique.wrapping_add(u32::from(!self.is_replay(number, 0)));
+        let counter = self.next;
+        self.next = counter.wrapping_add(1);
+        let (highest, bits) = self.seen();
+        Window { session, counter, unique: self.unique, highest, bits }
+    }
+}
