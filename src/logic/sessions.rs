@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
+use crate::logic::codec::LATEST_LATE;
 use crate::logic::codec::stamp::Previous;
 use crate::logic::{Nanos, SECOND};
 
@@ -41,6 +42,9 @@ pub(super) struct Session {
     pub(super) began: Option<i64>,
     /// Different requests, for a server that tells it.
     pub(super) unique: u32,
+    /// Requests that came too late for the window, and the numbers of the latest, the newest first.
+    pub(super) late: u32,
+    pub(super) latest_late: [u32; LATEST_LATE],
     heard: Nanos,
     seen: Option<Seen>,
 }
@@ -55,6 +59,11 @@ struct Seen {
 }
 
 impl Session {
+    /// Whether a request is behind the window.
+    pub(super) fn is_late(&self, seq: u32) -> bool {
+        self.seen.is_some_and(|seen| seen.highest.wrapping_sub(seq).cast_signed() >= u64::BITS.cast_signed())
+    }
+
     /// The highest number, and which of the 64 up to it were received.
     pub(super) fn seen(&self) -> (u32, u64) {
         self.seen.map_or((0, 0), |seen| (seen.highest, seen.window))

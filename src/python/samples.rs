@@ -18,8 +18,8 @@ use self::columns::{codes, counts, small_counts, times};
 use super::errors::guarded;
 use super::stream;
 use crate::logic::memory::room_for_each;
-use crate::logic::record::{NONE, Status};
-use crate::logic::stats::{Columns, Group, Groups, Keys, Sample};
+use crate::logic::record::{LostOn, NONE, Status};
+use crate::logic::stats::{Columns, Group, Groups, Keys, NO_WAY, Sample};
 use crate::logic::{Invalid, Nanos};
 
 /// A sample with its run and target.
@@ -38,6 +38,7 @@ const SENT_WALL: &str = "sent_wall_ns";
 const SERVER_RECV: &str = "server_recv_ns";
 const SERVER_SENT: &str = "server_sent_ns";
 const SERVER_SEQ: &str = "server_seq";
+const LOST_ON: &str = "lost_on";
 
 /// The pings of one table or of several, grouped by run and target.
 ///
@@ -142,6 +143,7 @@ struct Pings {
     server_recv: Option<ScalarBuffer<i64>>,
     server_sent: Option<ScalarBuffer<i64>>,
     server_seq: Option<ScalarBuffer<i64>>,
+    lost_on: Option<ScalarBuffer<u8>>,
     groups: Vec<Group>,
     targets: Vec<Option<String>>,
 }
@@ -187,6 +189,7 @@ impl Pings {
             server_recv: only(SERVER_RECV)?,
             server_sent: only(SERVER_SENT)?,
             server_seq: only(SERVER_SEQ)?,
+            lost_on: only(LOST_ON)?,
         };
         py.detach(|| raw.grouped()).map_err(PyErr::from)
     }
@@ -206,6 +209,7 @@ impl Pings {
             server_recv: self.server_recv.as_ref().map(|times| &times[places.clone()]),
             server_sent: self.server_sent.as_ref().map(|times| &times[places.clone()]),
             server_seq: self.server_seq.as_ref().map(|seqs| &seqs[places.clone()]),
+            lost_on: self.lost_on.as_ref().map(|ways| &ways[places.clone()]),
         })
     }
 }
@@ -229,6 +233,7 @@ struct Raw {
     server_recv: Option<Vec<ArrayRef>>,
     server_sent: Option<Vec<ArrayRef>>,
     server_seq: Option<Vec<ArrayRef>>,
+    lost_on: Option<Vec<ArrayRef>>,
 }
 
 impl Raw {
@@ -283,6 +288,7 @@ impl Raw {
             server_recv: extra(SERVER_RECV, rows, self.server_recv, order, times)?.filter(told),
             server_sent: extra(SERVER_SENT, rows, self.server_sent, order, times)?.filter(told),
             server_seq: extra(SERVER_SEQ, rows, self.server_seq, order, times)?.filter(told),
+            lost_on: extra(LOST_ON, rows, self.lost_on, order, ways)?,
             groups,
             targets: targets.unwrap_or_default(),
         })
@@ -296,6 +302,16 @@ fn status_code(word: Option<&str>) -> Result<u8, Invalid> {
         let shown = word.map_or_else(|| "null".to_owned(), |word| format!("{word:?}"));
         Invalid::new("status", shown, Status::NAMES.join(", "))
     })
+}
+
+/// The codes of the ways on which pings were lost.
+fn ways(name: &'static str, pieces: &[ArrayRef]) -> Result<ScalarBuffer<u8>, Invalid> {
+    let code = |word: Option<&str>| {
+        let Some(word) = word else { return Ok(NO_WAY) };
+        let way = LostOn::from_name(word).map(|way| way as u8);
+        way.ok_or_else(|| Invalid::new(name, format!("{word:?}"), LostOn::NAMES.join(", ")))
+    };
+    codes(name, pieces, code).map(ScalarBuffer::from)
 }
 
 /// The words of a column as numbers, and the words by number.

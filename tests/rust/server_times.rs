@@ -188,4 +188,17 @@ proptest! {
             }
         }
     }
+
+    /// Pings that are overtaken by more than a window: nothing wrong is said.
+    #[test]
+    fn what_comes_too_late_for_the_window_is_not_called_lost(
+        losses in (0..40_u32, 0..40_u32), copies in 0..30_u32, reach in 60..300_i64, seed: u64,
+    ) {
+        let up = format!("loss={}%; duplicate={copies}%; delay=uniform:0ms,{reach}ms", losses.0);
+        let down = format!("loss={}%; delay=uniform:0ms,30ms", losses.1);
+        let (rows, arrived) = pinged(&up, &down, "upper", seed, 600, usize::MAX);
+        for (row, said, truth) in said(&rows, &arrived).0 {
+            prop_assert!(said == truth || said == LostOn::Unknown, "{row}: {said:?}");
+        }
+    }
 }

@@ -25,9 +25,9 @@ ORDER = ("arrival", "sent_ns", "user_rtt_ns")
 """The columns that say in which order replies came."""
 CLOCK = ("sent_wall_ns", "user_rtt_ns", "server_recv_ns", "server_sent_ns")
 """The columns that say when a ping and its reply were sent and received, by the clocks of both ends."""
-DIRECTION = ("copies", "server_seq", "server_sent_ns")
+DIRECTION = ("copies", "server_seq", "server_sent_ns", "lost_on")
 """The columns that say on which way a ping was lost."""
-USED = ("rtt_ns", "status", "seq", "run", "target", *ORDER, "due_ns", "copies", *CLOCK, "server_seq")
+USED = ("rtt_ns", "status", "seq", "run", "target", *ORDER, "due_ns", "copies", *CLOCK, "server_seq", "lost_on")
 """The columns that statistics read; others may hold anything."""
 MISSING = -(2**63)
 """A missing time, as numpy's NaT."""
@@ -57,7 +57,7 @@ class Pings(PublicNames):
     __slots__ = ("core",)
 
     def __init__(self, table: "Frame") -> None:
-        self.core = read(table, *ORDER, "due_ns", "copies", *CLOCK, "server_seq")
+        self.core = read(table, *ORDER, "due_ns", "copies", *CLOCK, "server_seq", "lost_on")
 
     def __len__(self) -> int:
         return len(self.core)

@@ -79,13 +79,20 @@ pub struct Window {
     pub session: i64,
     /// Replies that it sent before this one.
     pub counter: u32,
-    /// Different pings, but those that came after 64 later ones.
+    /// Different pings, without those that came too late for the window.
     pub unique: u32,
     /// The low half of the highest number among them.
     pub highest: u32,
     /// Bit k: the ping with the number `highest` - k was among them.
     pub bits: u64,
+    /// Pings that came too late for the window, perhaps again.
+    pub late: u32,
+    /// The low halves of the numbers of the latest of these, the newest first.
+    pub latest_late: [u32; LATEST_LATE],
 }
+
+/// How many pings that came too late for a window are told by number.
+pub const LATEST_LATE: usize = 3;
 
 /// When a server received a ping and sent its reply, by its own clock, in nanoseconds since 1970, and which reply it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

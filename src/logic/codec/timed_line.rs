@@ -8,7 +8,7 @@ use super::{Codec, Reading, Seq, ServerTimes, TextLine, Window};
 use crate::logic::time_source::TimeSource;
 
 /// Bytes of a slot.
-pub const SLOT: usize = 131;
+pub const SLOT: usize = 167;
 const ASKS: &[u8] = b" times?";
 const TELLS: &[u8] = b" times:";
 /// Digits of the sum.
@@ -69,14 +69,14 @@ pub fn asked(ping: &[u8]) -> Option<Asked<'_>> {
 /// Appends the slot of a reply, whose text begins at `start`.
 pub fn tell(told: &Told, out: &mut Vec<u8>, start: usize) {
     let Told { ask: Ask { run, number }, received, by_kernel, sent, window } = *told;
-    let Window { session, counter, unique, highest, bits } = window;
+    let Window { session, counter, unique, highest, bits, late, latest_late: [one, two, three] } = window;
     let stamp = if by_kernel { 'k' } else { 'u' };
     out.extend_from_slice(TELLS);
     // Writing to a vector cannot fail.
     let _ = write!(
         out,
         " {run:08x} {number:08x} {session:016x} {received:016x} {sent:016x} {counter:08x} {unique:08x} {highest:08x} \
-         {bits:016x} {stamp}"
+         {bits:016x} {late:08x} {one:08x} {two:08x} {three:08x} {stamp}"
     );
     seal(out, start);
 }
@@ -91,8 +91,10 @@ fn told(reply: &[u8]) -> Option<Told> {
     let mut count = || hex(fields.next()?);
     let (counter, unique, highest) = (count()?, count()?, count()?);
     let bits = hex(fields.next()?)?;
+    let mut count = || hex(fields.next()?);
+    let (late, latest_late) = (count()?, [count()?, count()?, count()?]);
     let by_kernel = fields.next()? == b"k";
-    let window = Window { session, counter, unique, highest, bits };
+    let window = Window { session, counter, unique, highest, bits, late, latest_late };
     Some(Told { ask, received, by_kernel, sent, window })
 }
 
@@ -181,7 +183,9 @@ impl Codec for TimedLine {
 
     fn read(&self, reply: &[u8]) -> Reading {
         let Some(told) = self.told(reply) else { return self.line.read(reply) };
-        let window = Window { highest: self.low_seq(told.window.highest), ..told.window };
+        let Window { highest, latest_late, .. } = told.window;
+        let latest_late = latest_late.map(|number| self.low_seq(number));
+        let window = Window { highest: self.low_seq(highest), latest_late, ..told.window };
         let stamp = if told.by_kernel { TimeSource::KernelRx } else { TimeSource::User };
         Reading {
             seq: Some(Seq::Low32(self.low_seq(told.ask.number))),
@@ -228,7 +232,15 @@ mod tests {
         received: WALL + 5,
         by_kernel: true,
         sent: WALL + 9,
-        window: Window { session: WALL, counter: 40, unique: 39, highest: 42, bits: 0b111 },
+        window: Window {
+            session: WALL,
+            counter: 40,
+            unique: 39,
+            highest: 42,
+            bits: 0b111,
+            late: 2,
+            latest_late: [5, 6, 0],
+        },
     };
 
     fn line() -> TimedLine {
@@ -266,7 +278,7 @@ mod tests {
         let ServerTimes { received, sent, seq, stamp } = reading.server;
         assert_eq!((received, sent, seq), (Some(WALL + 5), Some(WALL + 9), Some(40)));
         assert_eq!(stamp, Some(TimeSource::KernelRx));
-        assert_eq!(reading.window, Some(Window { highest: 43, ..FILLED.window }));
+        assert_eq!(reading.window, Some(Window { highest: 43, latest_late: [6, 7, 1], ..FILLED.window }));
         assert!(line().echoes(reply, 42, 0) && line().identifies(reply, 42, 0));
         assert!(!line().echoes(reply, 41, WALL) && !line().identifies(reply, 41, WALL));
         assert!(asked(reply).is_none() && told(&ping(42, None)).is_none());
@@ -289,7 +301,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_changed_asks_nothing_and_tells_nothing(place in 0..151_usize, bit in 0..8_u8, cut in 0..151_usize) {
+        fn what_is_changed_asks_nothing_and_tells_nothing(place in 0..187_usize, bit in 0..8_u8, cut in 0..187_usize) {
             let sent = ping(42, None);
             let mut reply = sent[..20].to_vec();
             tell(&FILLED, &mut reply, 0);
@@ -303,11 +315,11 @@ mod tests {
 
         #[test]
         fn all_numbers_travel(
-            numbers in any::<[u32; 5]>(), times in any::<[i64; 3]>(), bits: u64, by_kernel: bool,
+            numbers in any::<[u32; 9]>(), times in any::<[i64; 3]>(), bits: u64, by_kernel: bool,
         ) {
-            let [run, number, counter, unique, highest] = numbers;
+            let [run, number, counter, unique, highest, late, latest_late @ ..] = numbers;
             let [session, received, sent] = times;
-            let window = Window { session, counter, unique, highest, bits };
+            let window = Window { session, counter, unique, highest, bits, late, latest_late };
             let filled = Told { ask: Ask { run, number }, received, by_kernel, sent, window };
             let mut reply = b"pong".to_vec();
             tell(&filled, &mut reply, 0);

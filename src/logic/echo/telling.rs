@@ -151,10 +151,16 @@ impl crate::logic::sessions::Session {
     /// Receives a ping at `at`; what was received so far, with the number of the reply.
     fn receive(&mut self, number: u32, at: i64) -> Window {
         let session = *self.began.get_or_insert(at);
+        if self.is_late(number) {
+            self.late = self.late.wrapping_add(1);
+            self.latest_late.rotate_right(1);
+            self.latest_late[0] = number;
+        }
         self.unique = self.unique.wrapping_add(u32::from(!self.is_replay(number, 0)));
         let counter = self.next;
         self.next = counter.wrapping_add(1);
         let (highest, bits) = self.seen();
-        Window { session, counter, unique: self.unique, highest, bits }
+        let Self { unique, late, latest_late, .. } = *self;
+        Window { session, counter, unique, highest, bits, late, latest_late }
     }
 }

@@ -18,7 +18,7 @@ pub(super) use windows::{Arrival, arrivals};
 
 use super::Sample;
 use crate::logic::Invalid;
-use crate::logic::record::Status;
+use crate::logic::record::{LostOn, Status};
 
 /// Where one ping has overtaken another, so many rows beside a limit in the server's order may belong to its other side.
 const OVERTAKEN: usize = 64;
@@ -107,6 +107,11 @@ fn of(sample: &Sample<'_>, counter: Counter) -> Result<Direction, Invalid> {
     let exact = !twice && whole && ordered && answered == replies.len() && missing <= found.lost;
     found.up = found.lost.saturating_sub(missing).saturating_sub(unknown);
     found.down = if exact { missing } else { 0 };
+    // What a server has told of each ping is right also where pings were copied or overtaken.
+    let (up, down) = told(sample, copies);
+    if up + down >= found.up + found.down {
+        (found.up, found.down) = (up, down);
+    }
     Ok(found)
 }
 
@@ -116,6 +121,13 @@ fn replies(sample: &Sample<'_>) -> Vec<Reply> {
     let mut replies: Vec<Reply> = (0..sample.len()).filter_map(reply).collect();
     replies.sort_by_key(|reply| (reply.sent, reply.number));
     replies
+}
+
+/// Unanswered pings of which the table says that they were lost on the way up, and on the way down.
+fn told(sample: &Sample<'_>, copies: &[u32]) -> (u64, u64) {
+    let unanswered = || (0..sample.len()).filter(|row| copies[*row] == 0);
+    let on = |way| unanswered().filter(|row| sample.lost_on(*row) == Some(way)).count() as u64;
+    (on(LostOn::Up), on(LostOn::Down))
 }
 
 /// Whether the numbers of the replies are those of the pings, as a stateless server's are.

@@ -46,7 +46,7 @@ impl FarEnd {
             let arrived = arrivals(rows.len(), rows.seq(0), windows);
             for (way, arrival) in found.lost_on.iter_mut().zip(arrived).filter(|(way, _)| way.is_some()) {
                 *way = Some(match arrival {
-                    Arrival::Received => LostOn::Down,
+                    Arrival::Received | Arrival::Late => LostOn::Down,
                     Arrival::Lost => LostOn::Up,
                     Arrival::Unknown => LostOn::Unknown,
                 });

@@ -45,7 +45,7 @@ pub use quantile::{Quantile, quantile, quantiles};
 pub use reordering::{Reordering, reordering};
 pub use rolling::{Rolled, Windows, rolling};
 pub use round_trip::{Lost, round_trip};
-pub use sample::{Columns, Sample};
+pub use sample::{Columns, NO_WAY, Sample};
 pub use sketch::{SKETCH_ERROR, Sketch};
 pub use summary::{RoundTrip, Summary};
 pub use timeline::{Span, extent, timeline};

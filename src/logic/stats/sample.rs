@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::logic::record::{NONE, Status};
+use crate::logic::record::{LostOn, NONE, Status};
 use crate::logic::{Invalid, Nanos};
 
 /// Columns of equal length, a row for each ping; those that are not known are `None`.
@@ -32,7 +32,12 @@ pub struct Columns<'a> {
     pub server_sent: Option<&'a [i64]>,
     /// The server's own number of the reply; [`NONE`] where there is none.
     pub server_seq: Option<&'a [i64]>,
+    /// [`LostOn`] codes; [`NO_WAY`] where there is none.
+    pub lost_on: Option<&'a [u8]>,
 }
+
+/// The code of a ping that was not lost on any way.
+pub const NO_WAY: u8 = u8::MAX;
 
 /// Columns that fit together.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +51,7 @@ impl<'a> Sample<'a> {
     /// The sample with these columns.
     pub fn new(columns: Columns<'a>) -> Result<Self, Invalid> {
         let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies, .. } = columns;
-        let Columns { sent_wall, server_recv, server_sent, server_seq, .. } = columns;
+        let Columns { sent_wall, server_recv, server_sent, server_seq, lost_on, .. } = columns;
         let lengths = [
             status.map(<[_]>::len),
             seq.map(<[_]>::len),
@@ -59,6 +64,7 @@ impl<'a> Sample<'a> {
             server_recv.map(<[_]>::len),
             server_sent.map(<[_]>::len),
             server_seq.map(<[_]>::len),
+            lost_on.map(<[_]>::len),
         ];
         if let Some(length) = lengths.into_iter().flatten().find(|length| *length != rtt.len()) {
             return Err(Invalid::new("length", length, format!("{}, as of column rtt_ns", rtt.len())));
@@ -102,7 +108,7 @@ impl<'a> Sample<'a> {
     #[must_use]
     pub fn part(&self, rows: Range<usize>) -> Self {
         let Columns { rtt, status, seq, arrival, user_rtt, sent, due, copies, .. } = self.columns;
-        let Columns { sent_wall, server_recv, server_sent, server_seq, .. } = self.columns;
+        let Columns { sent_wall, server_recv, server_sent, server_seq, lost_on, .. } = self.columns;
         let first = self.first + rows.start as u64;
         Self {
             columns: Columns {
@@ -117,7 +123,8 @@ impl<'a> Sample<'a> {
                 sent_wall: sent_wall.map(|sent_wall| &sent_wall[rows.clone()]),
                 server_recv: server_recv.map(|server_recv| &server_recv[rows.clone()]),
                 server_sent: server_sent.map(|server_sent| &server_sent[rows.clone()]),
-                server_seq: server_seq.map(|server_seq| &server_seq[rows]),
+                server_seq: server_seq.map(|server_seq| &server_seq[rows.clone()]),
+                lost_on: lost_on.map(|lost_on| &lost_on[rows]),
             },
             first,
         }
@@ -231,6 +238,11 @@ impl<'a> Sample<'a> {
         let Columns { server_sent, server_seq, .. } = self.columns;
         let known = server_seq.ok_or_else(|| missing("server_seq", for_what)).map(|_| server_sent);
         known?.ok_or_else(|| missing("server_sent_ns", for_what)).map(|_| ())
+    }
+
+    /// On which way a ping was lost, where the table says so.
+    pub fn lost_on(&self, row: usize) -> Option<LostOn> {
+        self.columns.lost_on.map(|ways| ways[row]).filter(|way| *way != NO_WAY).map(LostOn::from_code)
     }
 
     /// The replies to each ping; fails if they were not counted.
