@@ -90,7 +90,12 @@ pub(super) fn sim_ping<'py>(
     let echo = echo_plan([loss, delay, up, down], reply, seed, scope)?;
     // Virtual time has no zone but UTC, and one run.
     let plan = plan(options, echo.link.seed.clone(), 0, 0)?;
-    let asks = protocol(options)? == Protocol::TextTimes;
+    let protocol = protocol(options)?;
+    if matches!(protocol, Protocol::Stamp { .. }) {
+        let expected = "\"text\" or \"text:times\", as a simulation has no reflector";
+        return Err(Invalid::quoted("protocol", &protocol.to_string(), expected).into());
+    }
+    let asks = protocol == Protocol::TextTimes;
     let echo = EchoPlan::new(echo.link, echo.reply, asks);
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     // Replies in flight are kept whole: of long ones fewer steps are made between two looks at the memory.

@@ -49,7 +49,8 @@ class Row(NamedTuple):
     match: str | None
     """How the reply was matched: `seq`, `payload`, or `unverified` (only one ping was in flight)."""
     server_recv_ns: int | None
-    """When the server received the ping, since 1970 by its clock: with `protocol="stamp"`, and from irtt."""
+    """When the server received the ping, since 1970 by its clock: with `protocol="stamp"` or `"text:times"`,
+    and from irtt."""
     server_sent_ns: int | None
     """When the server sent the reply: likewise."""
     arrival: int | None
@@ -63,7 +64,7 @@ class Row(NamedTuple):
     The difference of the two clocks is not in it. `None` without these times, and where they cannot be right.
     """
     server_seq: int | None
-    """The server's own number of the reply, modulo 2^32: with `protocol="stamp"`.
+    """The server's own number of the reply, modulo 2^32: with `protocol="stamp"` or `"text:times"`.
 
     A reflector that counts its replies leaves a gap where one was lost on the way back; a stateless one
     repeats the number of the ping. `stats.direction` tells what that says.

@@ -90,10 +90,10 @@ def ping(
     * `spin`: how long to busy-wait before a ping is due, up to 1 s, as a waiting program wakes up late;
       `None` adapts (20 to 200 µs), and is 0 with several targets.
     * `protocol`: `"text"` (the default), `"text:times"` or `"stamp"`. `"text:times"` asks a
-      `Server(server_times=True)` for its times and for what it has received, so that `lost_on` tells of each
-      lost ping on which way it was lost; pings are then 131 bytes longer. `"stamp"` sends test packets of STAMP (RFC 8762) for a `Reflector` or
-      a router, by default at port 862. Replies then tell when pings arrived there and when replies left:
-      `server_recv_ns` and `server_sent_ns` of a row. `"stamp:ssid=7"` names the session,
+      `Server(server_times=True)` for its times and for what it has received. `lost_on` then says on which way
+      each lost ping was lost. Pings are 167 bytes longer. `"stamp"` sends test packets of STAMP (RFC 8762) to
+      a `Reflector` or a router, by default at port 862. With both, replies tell when pings arrived and when
+      replies left: `server_recv_ns` and `server_sent_ns` of a row. `"stamp:ssid=7"` names the session,
       `"stamp:timestamps=ptp"` sends times in the format of PTP; a comma joins the two. A packet has 44 bytes,
       with a key 112.
     * `key`: a file with the secret of the reflector, in the form of its `keys`: packets have an HMAC, and

@@ -256,8 +256,8 @@ def _add_socket(options: Parser) -> None:
         "--protocol",
         default=PROTOCOL,
         metavar="NAME",
-        help="text; text:times; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the format of"
-        f" times (default: {PROTOCOL})",
+        help="text; text:times; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the"
+        f" format of times (default: {PROTOCOL})",
     )
     options.add_argument(
         "--key",

@@ -82,7 +82,19 @@ REPLY is one of
 )
 
 
-SETTINGS = ("loss", "delay", "up", "down", "reply", "seed", "scope", "port_tries", "workers", "gso", "server_times")
+SETTINGS = (
+    "loss",
+    "delay",
+    "up",
+    "down",
+    "reply",
+    "seed",
+    "scope",
+    "port_tries",
+    "workers",
+    "gso",
+    "server_times",
+)
 
 
 def main(words: list[str]) -> int:

@@ -29,6 +29,9 @@ def direction(table: "Frame", *, stateful: bool = False) -> Direction:
     the pings, all losses are unknown, except with `stateful=True`: use it for a reflector that is known to
     count, as `udpping.Reflector` does, where your pings begin at 0. By default they begin at 1.
 
+    Where the column `lost_on` says more, as with `protocol="text:times"`, it is counted instead: it is right
+    also where pings were copied.
+
     Needs `server_seq`, `server_sent_ns` and `copies`; `seq` shows that pings are missing in the table. A ping
     with a late reply is not lost here. `table` is anything that `Pings` takes. Raises ConfigError.
 

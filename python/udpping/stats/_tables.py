@@ -27,7 +27,19 @@ CLOCK = ("sent_wall_ns", "user_rtt_ns", "server_recv_ns", "server_sent_ns")
 """The columns that say when a ping and its reply were sent and received, by the clocks of both ends."""
 DIRECTION = ("copies", "server_seq", "server_sent_ns", "lost_on")
 """The columns that say on which way a ping was lost."""
-USED = ("rtt_ns", "status", "seq", "run", "target", *ORDER, "due_ns", "copies", *CLOCK, "server_seq", "lost_on")
+USED = (
+    "rtt_ns",
+    "status",
+    "seq",
+    "run",
+    "target",
+    *ORDER,
+    "due_ns",
+    "copies",
+    *CLOCK,
+    "server_seq",
+    "lost_on",
+)
 """The columns that statistics read; others may hold anything."""
 MISSING = -(2**63)
 """A missing time, as numpy's NaT."""

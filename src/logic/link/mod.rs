@@ -19,15 +19,14 @@ mod queue;
 mod rate;
 mod reorder;
 mod schedule;
+mod scope;
 mod share;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 
 pub use damage::{Corrupt, Damage, Truncate};
 pub use delay::Delay;
@@ -43,6 +42,7 @@ pub use queue::DelayQueue;
 pub use rate::{Queue, Rate};
 pub use reorder::Reorder;
 pub use schedule::Schedule;
+pub use scope::Scope;
 pub use share::Share;
 pub use tally::Tally;
 
@@ -124,17 +124,6 @@ impl LinkPlan {
             _ => Scope::Client,
         })
     }
-}
-
-/// Whose datagrams are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Each client's: what happens to it does not depend on who else is there.
-    Client,
-    /// Each client's, and all have the losses and delays of the first.
-    Same,
-    /// All clients': one stream.
-    Shared,
 }
 
 /// What happens to a request and its reply.
@@ -574,33 +563,5 @@ impl<'a> Client<'a> {
             }
             Err(reason) => (Deliveries::dropped(reason), Damage::NONE, 0),
         }
-    }
-}
-
-impl FromStr for Scope {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text.trim() {
-            "client" => Ok(Self::Client),
-            "same" => Ok(Self::Same),
-            "shared" => Ok(Self::Shared),
-            _ => Err(Invalid::new(
-                "scope",
-                format!("{text:?}"),
-                "client (each client has losses and delays of its own), same (every client has the same ones) \
-                 or shared (one sequence for the datagrams of all clients)",
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Client => "client",
-            Self::Same => "same",
-            Self::Shared => "shared",
-        })
     }
 }

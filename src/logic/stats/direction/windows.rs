@@ -117,12 +117,8 @@ fn follow(all: &[Told], is_first: bool, reach: i64, found: &mut [Arrival]) {
     let (Some(first), Some(last)) = (all.first(), all.last()) else { return };
     let late = [0; LATEST_LATE];
     let nothing = Told { row: -1, highest: -1, unique: 0, counter: 0, bits: 0, late: 0, latest_late: late };
-    // An earlier session may have received what is before the first ping of this one, ...
+    // An earlier session may have received what is before the first ping of this one.
     let floor = if is_first { 0 } else { first.lowest() + reach };
-    // ... and of pings that came late and are not named it is only known that they are none of those in the window then.
-    let before = [nothing].into_iter().chain(all.iter().copied());
-    let unnamed = before.zip(all).filter(|(before, told)| told.late.wrapping_sub(before.late) > NAMED);
-    let floor = unnamed.map(|(_, told)| told.highest - REACH + 1).fold(floor, i64::max);
     let end = last.highest + 1;
     let sure = floor..if reach > 0 { end - reach } else { end };
     let mut before = if is_first { nothing } else { *first };
@@ -134,6 +130,26 @@ fn follow(all: &[Told], is_first: bool, reach: i64, found: &mut [Arrival]) {
     }
     for row in rows(&((end - REACH).max(sure.start)..sure.end), found.len()) {
         set(found, row, Arrival::Lost);
+    }
+    forget_unnamed(all, reach, found);
+}
+
+/// Forgets which pings were lost where others came late that are not named: they may be these.
+fn forget_unnamed(all: &[Told], reach: i64, found: &mut [Arrival]) {
+    let (mut late, mut done) = (0, 0);
+    for told in all {
+        if told.late.wrapping_sub(late) > NAMED {
+            let end = told.highest - REACH + 1;
+            for row in rows(&((told.highest - reach).max(done)..end), found.len()) {
+                let known = usize::try_from(row).ok().and_then(|row| found.get_mut(row));
+                known
+                    .filter(|known| **known == Arrival::Lost)
+                    .into_iter()
+                    .for_each(|lost| *lost = Arrival::Unknown);
+            }
+            done = end.max(done);
+        }
+        late = told.late;
     }
 }
 

@@ -1,0 +1,210 @@
+"""A server that tells its times: which way each ping was lost, and how long both ways took."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import udpping
+from common import call
+from udpping import stats
+from udpping.errors import ConfigError
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    Start = Callable[..., subprocess.Popen[str]]
+
+HERE = "127.0.0.1"
+SLOT = 167
+"""Bytes of what a ping asks, and a reply tells."""
+PING = len("Ping 1 1700000000.0")
+OWN: dict[str, Any] = {"protocol": "text:times", "timeout": 5}
+
+
+def ways(run: udpping.Run) -> dict[int, str]:
+    return {row.seq: row.lost_on for row in run if row.lost_on is not None}
+
+
+def test_a_reply_has_the_times_and_is_as_long_as_its_ping() -> None:
+    with udpping.Server(port=0, server_times=True, record=True) as server:
+        run = udpping.ping(server, count=20, **OWN)
+        padded = udpping.ping(server, count=3, size=400, **OWN)
+        assert {(row.bytes, row.reply_bytes) for row in server.log[20:]} == {(400, 400)}
+        assert all(row.bytes == row.reply_bytes for row in server.log)
+    assert run.settings["protocol"] == "text:times"
+    assert run["server_seq"].to_list() == list(range(20))
+    assert padded["server_seq"].to_list() == [0, 1, 2]
+    for row in run:
+        assert row.reply is not None
+        assert row.bytes is not None
+        assert row.bytes >= PING + SLOT
+        assert row.reply.startswith(b"PING %d " % row.seq)
+        assert b" times: " in row.reply
+        assert (row.match, row.lost_on) == ("seq", None)
+        assert row.server_stamp in ("kernel-rx", "user")
+        # One machine, one clock.
+        assert row.sent_wall_ns is not None
+        assert row.server_recv_ns is not None
+        assert row.server_sent_ns is not None
+        assert row.sent_wall_ns <= row.server_recv_ns <= row.server_sent_ns
+    assert run.summary.received == 20
+
+
+def test_who_does_not_ask_or_does_not_tell_is_served_as_ever() -> None:
+    with udpping.Server(port=0, server_times=True) as tells, udpping.Server(port=0) as plain:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(5)
+            for request in (b"Ping 1 1700000000.0", b"", b"Ping 1 times? 00000000 00000000 " + b"x" * 200):
+                for server in (tells, plain):
+                    client.sendto(request, server.address)
+                    assert client.recv(9_999) == request.upper()
+        run = udpping.ping(plain, count=3, **OWN)
+    assert run.summary.received == 3
+    assert [(row.server_recv_ns, row.lost_on, row.match) for row in run] == [(None, None, "seq")] * 3
+    assert run.summary.damaged == 0
+
+
+def test_a_reply_in_other_words_tells_if_it_is_no_longer() -> None:
+    with udpping.Server(port=0, server_times=True, reply="pong {seq}") as server:
+        run = udpping.ping(server, count=3, **OWN)
+    assert [row.reply.partition(b" times: ")[0] for row in run if row.reply] == [
+        b"pong 1",
+        b"pong 2",
+        b"pong 3",
+    ]
+    assert [row.server_seq for row in run] == [0, 1, 2]
+    with udpping.Server(port=0, server_times=True, reply="{message} and more") as server:
+        run = udpping.ping(server, count=2, **OWN)
+    assert [row.server_seq for row in run] == [None, None]
+    assert run.summary.received == 2
+
+
+@pytest.mark.untimed
+def test_each_way_takes_what_the_relay_takes() -> None:
+    for up, down in ((40, 0), (0, 40)):
+        with (
+            udpping.Server(port=0, server_times=True) as server,
+            udpping.Relay(server, up=f"delay={up}ms", down=f"delay={down}ms") as relay,
+        ):
+            run = udpping.ping(relay, count=20, interval="5ms", **OWN)
+        for row in run:
+            assert row.up_ns is not None
+            assert row.down_ns is not None
+            assert row.owd_error_ns is not None
+            assert row.sent_wall_ns is not None
+            assert row.server_recv_ns is not None
+            assert row.server_recv_ns - row.sent_wall_ns >= up * 1_000_000
+            # The clocks are one: the truth is the difference.
+            assert abs(row.server_recv_ns - row.sent_wall_ns - row.up_ns) <= row.owd_error_ns
+            assert row.up_ns + row.owd_error_ns >= up * 1_000_000
+            assert row.down_ns + row.owd_error_ns >= down * 1_000_000
+
+
+@pytest.mark.untimed
+def test_a_clock_that_is_wrong_and_fast_is_within_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    offset, ppb = -3_600_000_000_000, 150_000
+    monkeypatch.setattr(udpping.Server, "_test_clock", (offset, ppb))
+    with udpping.Server(port=0, server_times=True, up="delay=20ms", down="delay=5ms") as server:
+        run = udpping.ping(server, count=200, interval="2ms", **OWN)
+        found = stats.clock(run)
+    assert found.offset_low_ns is not None
+    assert found.offset_high_ns is not None
+    # It has gained some microseconds since the server was made.
+    assert found.offset_low_ns <= offset + 10_000_000
+    assert offset <= found.offset_high_ns
+    assert found.offset_high_ns - found.offset_low_ns < 30_000_000
+    for row in run:
+        assert row.up_ns is not None
+        assert row.down_ns is not None
+        assert row.owd_error_ns is not None
+        assert row.up_ns + row.owd_error_ns >= 20_000_000
+        assert row.down_ns + row.owd_error_ns >= 5_000_000
+
+
+@pytest.mark.untimed
+def test_a_link_of_the_server_is_part_of_the_way() -> None:
+    link = {"up": "loss=list:2,4", "down": "loss=list:6,7"}
+    with udpping.Server(port=0, server_times=True, record=True, **link) as server:
+        run = udpping.ping(server, count=10, interval="2ms", **OWN | {"timeout": 1})
+        assert {row.seq: row.direction for row in server.log if row.verdict == "drop"} == ways(run)
+        assert (server.counters.dropped_up, server.counters.dropped_down) == (2, 2)
+    again = udpping.sim.ping(count=10, interval="2ms", protocol="text:times", **link)
+    assert ways(again) == ways(run) == {2: "up", 4: "up", 6: "down", 7: "down"}
+
+
+def test_a_hundred_thousand_pings_in_virtual_time_lose_what_the_link_says() -> None:
+    link = "loss=burst:5%,3; duplicate=5%; delay=uniform:0ms,30ms"
+    run = udpping.sim.ping(
+        count=100_000, interval="1ms", timeout=1, up=link, down=link, seed=7, protocol="text:times"
+    )
+    found = stats.direction(run)
+    # The last ones may still come.
+    assert found.lost > 9_000
+    assert found.unknown < 64
+    assert 0.045 < found.lost_up / found.sent < 0.055
+    assert 0.9 < found.lost_up / found.lost_down < 1.3
+    assert Counter(run["lost_on"].to_list())["up"] == found.lost_up
+
+
+@pytest.mark.untimed
+def test_the_logs_of_relay_and_server_say_the_same_of_a_hundred_thousand_pings() -> None:
+    up = "loss=5%; duplicate=5%; reorder=10%,1ms"
+    down = "loss=3%; duplicate=5%; reorder=10%,1ms"
+    with (
+        udpping.Server(port=0, server_times=True, record=True) as server,
+        udpping.Relay(server, up=up, down=down, record=True) as relay,
+    ):
+        run = udpping.ping(relay, count=100_000, interval="100us", **OWN | {"timeout": 2})
+        arrived = {row.seq for row in server.log}
+        dropped = {row.number for row in relay.log if (row.direction, row.verdict) == ("up", "drop")}
+        missed = (relay.counters.up.kernel_drops or 0) + (server.counters.kernel_drops or 0)
+    lost = {row.seq for row in run if row.copies == 0 and row.status != "error"}
+    said = {way: {seq for seq, on in ways(run).items() if on == way} for way in ("up", "down", "unknown")}
+    # Nothing wrong is said, and little is unknown: the end, and where a busy machine let very many overtake one.
+    assert said["up"] <= lost - arrived
+    assert said["down"] <= lost & arrived
+    assert lost == said["up"] | said["down"] | said["unknown"]
+    assert len(said["unknown"]) < len(lost) / 10
+    assert len(dropped) <= len(lost - arrived) <= len(dropped) + missed
+    assert len(lost) - len(said["unknown"]) == len(said["up"]) + len(said["down"])
+    found = stats.direction(run)
+    assert (found.lost_up, found.lost_down) == (len(said["up"]), len(said["down"]))
+
+
+def test_the_two_commands_work_together(start: Start) -> None:
+    process = start("-m", "udpping", "server", "--port", "0", "--host", HERE, "--server-times", "--json")
+    assert process.stdout is not None
+    begun = json.loads(process.stdout.readline())
+    done = call("ping", "--server-times", f"{HERE}:{begun['port']}", "-c", 3, "-i", "10ms", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["server_recv_ns"] is not None for row in rows if row["type"] == "ping"] == [True] * 3
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+
+
+@pytest.mark.untimed
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"protocol": "text:time"}, '"text:times"'),
+        ({"protocol": "text:times", "key": "file"}, 'key is for protocol="stamp"'),
+        ({"protocol": "text:times", "size": 150}, "to 65507"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(words: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        udpping.ping(HERE, **words)
+
+
+@pytest.mark.untimed
+def test_a_simulation_has_no_reflector() -> None:
+    with pytest.raises(ConfigError, match="protocol"):
+        udpping.sim.ping(protocol="stamp")
+    with pytest.raises(ConfigError, match="server_times"):
+        udpping.Server(port=0, server_times=1)  # type: ignore[arg-type]
