@@ -129,9 +129,9 @@ def test_a_clock_that_is_wrong_and_fast_is_within_its_bounds(monkeypatch: pytest
 
 @pytest.mark.untimed
 def test_a_link_of_the_server_is_part_of_the_way() -> None:
-    link = {"up": "loss=list:2,4", "down": "loss=list:6,7"}
+    link: dict[str, Any] = {"up": "loss=list:2,4", "down": "loss=list:6,7"}
     with udpping.Server(port=0, server_times=True, record=True, **link) as server:
-        run = udpping.ping(server, count=10, interval="2ms", **OWN | {"timeout": 1})
+        run = udpping.ping(server, count=10, interval="2ms", protocol="text:times", timeout=1)
         assert {row.seq: row.direction for row in server.log if row.verdict == "drop"} == ways(run)
         assert (server.counters.dropped_up, server.counters.dropped_down) == (2, 2)
     again = udpping.sim.ping(count=10, interval="2ms", protocol="text:times", **link)
@@ -160,13 +160,13 @@ def test_the_logs_of_relay_and_server_say_the_same_of_a_hundred_thousand_pings()
         udpping.Server(port=0, server_times=True, record=True) as server,
         udpping.Relay(server, up=up, down=down, record=True) as relay,
     ):
-        run = udpping.ping(relay, count=100_000, interval="100us", **OWN | {"timeout": 2})
+        run = udpping.ping(relay, count=100_000, interval="100us", protocol="text:times", timeout=2)
         arrived = {row.seq for row in server.log}
         dropped = {row.number for row in relay.log if (row.direction, row.verdict) == ("up", "drop")}
         missed = (relay.counters.up.kernel_drops or 0) + (server.counters.kernel_drops or 0)
     lost = {row.seq for row in run if row.copies == 0 and row.status != "error"}
     said = {way: {seq for seq, on in ways(run).items() if on == way} for way in ("up", "down", "unknown")}
-    # Nothing wrong is said, and little is unknown: the end, and where a busy machine let very many overtake one.
+    # Nothing wrong is said. Unknown is the end, and where a busy machine let very many overtake one.
     assert said["up"] <= lost - arrived
     assert said["down"] <= lost & arrived
     assert lost == said["up"] | said["down"] | said["unknown"]

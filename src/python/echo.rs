@@ -41,7 +41,7 @@ pub(super) struct EchoServer {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso, server_times, test_clock = (0, 0)))]
+    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso, server_times, test_clock))]
     fn new(
         py: Python<'_>,
         host: String,
