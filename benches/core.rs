@@ -35,7 +35,7 @@ fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
     let wrong = "the texts of a benchmark are right";
     let (loss, delay) = (loss.parse().expect(wrong), delay.parse().expect(wrong));
     let link = LinkPlan { scope: Some(Scope::Client), ..LinkPlan::new(loss, delay, Seed::from(42_u64)) };
-    Echo::new(EchoPlan::new(link, reply.parse().expect(wrong), false))
+    Echo::new(&EchoPlan::new(link, reply.parse().expect(wrong), false))
 }
 
 /// One datagram decided on, from a client that is known: loss, delay, reply.

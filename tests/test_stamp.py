@@ -256,7 +256,7 @@ def test_the_far_end_works_over_ipv6_and_on_every_interface() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ({"protocol": "twamp"}, '"text" or "stamp"'),
+        ({"protocol": "twamp"}, '"text:times" or "stamp"'),
         ({"protocol": "stamp:ssid=0"}, "1 to 65535"),
         ({"protocol": "stamp", "message": "hi {seq}"}, "whose packets have no text"),
         ({"protocol": "stamp", "size": 43}, "44 to 65507"),

@@ -117,8 +117,8 @@ counters! {
 
 impl Echo {
     /// A server without clients.
-    pub fn new(plan: EchoPlan) -> Self {
-        Self { link: plan.link(), responder: Responder::new(&plan) }
+    pub fn new(plan: &EchoPlan) -> Self {
+        Self { link: plan.link(), responder: Responder::new(plan) }
     }
 
     /// Decides on one datagram that arrived `now`, and leaves the reply in `out`, which is empty if there is none.

@@ -100,7 +100,7 @@ pub(super) fn sim_ping<'py>(
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     // Replies in flight are kept whole: of long ones fewer steps are made between two looks at the memory.
     let steps = (STEPS * MESSAGE / (plan.size.unwrap_or(0) as u64).max(MESSAGE)).max(1);
-    let mut peer = sim::ping::EchoPeer::new(Echo::new(echo), SERVER);
+    let mut peer = sim::ping::EchoPeer::new(Echo::new(&echo), SERVER);
     let mut run = sim::ping::Run::new(Pinger::new(plan, SERVER, true));
     run.room()?;
     while !py.detach(|| run.advance(&mut peer, steps)) {

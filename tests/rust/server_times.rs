@@ -31,7 +31,7 @@ struct Far {
 
 impl Far {
     fn new(plan: EchoPlan, restart: usize) -> Self {
-        let echo = Echo::new(plan.clone());
+        let echo = Echo::new(&plan);
         Self { echo, plan, arriving: Arriving::new(), restart, arrived: Vec::new(), reply: Vec::new() }
     }
 }
@@ -39,7 +39,7 @@ impl Far {
 impl Peer for Far {
     fn receive(&mut self, now: Nanos, datagram: &[u8], answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
         if self.arrived.len() == self.restart {
-            self.echo = Echo::new(self.plan.clone());
+            self.echo = Echo::new(&self.plan);
             self.arriving = Arriving::new();
         }
         let moment = Moment { mono: now, wall: EPOCH + now };

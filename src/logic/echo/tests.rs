@@ -13,7 +13,7 @@ const NOW: Moment = Moment { mono: 0, wall: WALL };
 
 fn echo(loss: &str, delay: &str, reply: &str) -> Echo {
     let link = LinkPlan::new(loss.parse().unwrap(), delay.parse().unwrap(), Seed::from(42_u64));
-    Echo::new(EchoPlan::new(link, reply.parse().unwrap(), false))
+    Echo::new(&EchoPlan::new(link, reply.parse().unwrap(), false))
 }
 
 fn client(port: u16) -> SocketAddr {
@@ -149,7 +149,7 @@ fn replies(up: &str, down: &str, requests: &[Nanos]) -> (Vec<Vec<Nanos>>, Counte
         Delay::NONE,
         Seed::from(7_u64),
     );
-    let mut echo = Echo::new(EchoPlan::new(link.unwrap(), Reply::Same, false));
+    let mut echo = Echo::new(&EchoPlan::new(link.unwrap(), Reply::Same, false));
     let (mut arriving, mut replies, mut out) =
         (Arriving::new(), vec![Vec::new(); requests.len()], Vec::new());
     let settle = |echo: &mut Echo, arriving: &mut Arriving<usize>, now, replies: &mut Vec<Vec<Nanos>>| {

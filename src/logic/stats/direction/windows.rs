@@ -11,8 +11,6 @@ use crate::logic::codec::{LATEST_LATE, Window};
 
 /// Pings of a window.
 const REACH: i64 = 64;
-/// Late pings that are named.
-const NAMED: u32 = LATEST_LATE as u32;
 
 /// What is known of one ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -138,7 +136,7 @@ fn follow(all: &[Told], is_first: bool, reach: i64, found: &mut [Arrival]) {
 fn forget_unnamed(all: &[Told], reach: i64, found: &mut [Arrival]) {
     let (mut late, mut done) = (0, 0);
     for told in all {
-        if told.late.wrapping_sub(late) > NAMED {
+        if told.late.wrapping_sub(late) as usize > LATEST_LATE {
             let end = told.highest - REACH + 1;
             for row in rows(&((told.highest - reach).max(done)..end), found.len()) {
                 let known = usize::try_from(row).ok().and_then(|row| found.get_mut(row));
