@@ -71,7 +71,7 @@ pub(super) fn template(bytes: &[u8]) {
     let now = Moment { mono: 0, wall: WALL };
     let link = LinkPlan::new(Loss::NONE, Delay::NONE, Seed::from(1_u64));
     let mut out = Vec::new();
-    Echo::new(EchoPlan { link, reply: reply.clone() }).decide(far(), now, request, &mut out);
+    Echo::new(&EchoPlan::new(link, reply.clone(), false)).decide(far(), now, request, &mut out);
     assert!(out.len() <= reply.longest(request.len()));
     assert!(out.len() <= request.len() || reply.can_amplify());
 }
