@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import udpping
-from common import wait_until
+from common import call, wait_until
 
 pytest.importorskip("distributed", reason="dask and distributed are not installed")
 
@@ -60,6 +60,12 @@ def test_the_workers_are_hosts(client: Foreign) -> None:
 
 def test_the_address_of_a_scheduler_will_do(cluster: Foreign) -> None:
     check_whole(udpping.mesh(cluster.scheduler_address, **QUICK))
+
+
+def test_the_command_measures_a_cluster(cluster: Foreign) -> None:
+    done = call("mesh", "--scheduler", cluster.scheduler_address, "-c", 5, "-i", "20ms", "-W", "5s")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("no host, pair or group stands out: 30 pings, none lost\n")
 
 
 def test_a_cluster_whose_slots_are_all_busy_is_measured_all_the_same(client: Foreign, tmp_path: Path) -> None:
