@@ -19,7 +19,7 @@ fn far_end() -> (UdpSocket, SocketAddr) {
 }
 
 fn plan(id: usize) -> HeartbeatPlan {
-    HeartbeatPlan::new(Options { id: id.to_string(), interval: 0.1, ..Options::default() }).unwrap()
+    HeartbeatPlan::new(Options { id: id.to_string(), interval: 0.3, ..Options::default() }).unwrap()
 }
 
 fn sender(to: SocketAddr, backend: Backend, plan: HeartbeatPlan) -> Heartbeat {
