@@ -47,8 +47,9 @@ def test_every_pair_is_measured_both_ways(hosts: udpping.LocalHosts) -> None:
     assert [host.address for host in mesh.hosts] == ["127.0.0.1"] * 3
 
 
-def test_stamp_tells_ways_and_clocks(hosts: udpping.LocalHosts) -> None:
-    for row in udpping.mesh(hosts, **QUICK, protocol="stamp").rows:
+@pytest.mark.parametrize("protocol", ["text:times", "stamp"])
+def test_rows_tell_ways_and_clocks(hosts: udpping.LocalHosts, protocol: str) -> None:
+    for row in udpping.mesh(hosts, **QUICK, protocol=protocol).rows:
         assert (row.received, row.lost_up, row.lost_down, row.lost_unknown) == (5, 0, 0, 0)
         assert row.up_p50_ns is not None
         assert row.owd_error_ns is not None

@@ -262,8 +262,8 @@ def mesh(
     * `address`: where the others reach a host, if not at the address that the engine knows it by. It is the
       name of an interface (`"eth1"`), a mapping from the names of hosts, or a function of a name; each gives
       an IP address or an interface.
-    * `protocol`: `"text"`, or `"stamp"` for test packets of STAMP. These tell one-way delays, offsets of
-      clocks, and on which way packets were lost.
+    * `protocol`: `"text"`, `"text:times"`, or `"stamp"` for test packets of STAMP. The last two tell one-way
+      delays, offsets of clocks, and on which way packets were lost.
     * `one_per_address`: whether only the first of several workers with the same address is a host.
     * `groups`: the rack or site of each host: a mapping from names, or a function of a `Host`; `None` takes
       the address, so that the workers of one machine are a group.
