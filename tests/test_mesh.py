@@ -307,7 +307,6 @@ def alive(pid: int) -> bool:
 
 def test_a_lease_closes_what_nobody_calls() -> None:
     part = _worker.Part("127.0.0.1", "text", 0.2)
-    assert udpping.ping(part.server, count=1).summary.received == 1
     wait_until(lambda: not part.server.running)
     # One that is called goes on.
     part = _worker.Part("127.0.0.1", "text", 1)

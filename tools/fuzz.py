@@ -48,14 +48,14 @@ def run(fuzzer: Path, reader: str, options: list[str], folders: list[Path]) -> t
     harm = FOUND / "harm"
     harm.mkdir(parents=True, exist_ok=True)
     command = [
-        fuzzer,
+        str(fuzzer),
         *options,
         f"-max_len={LONGEST}",
         f"-timeout={SLOWEST}",
         f"-artifact_prefix={harm}/{reader}-",
     ]
     done = subprocess.run(
-        [*command, *folders], env=os.environ | {"UDPPING_READER": reader}, check=False,
+        [*command, *map(str, folders)], env=os.environ | {"UDPPING_READER": reader}, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
     )  # fmt: skip
     return done.returncode, done.stdout

@@ -38,15 +38,15 @@ def open_missing() -> None:
 
 def colours(stream: "TextIO") -> bool:
     """Whether a terminal shows colours; a console of Windows is asked to."""
-    if sys.platform != "win32":
-        return True
-    from ctypes import WinDLL, byref, c_ulong, c_void_p
-    from msvcrt import get_osfhandle
+    if sys.platform == "win32":
+        from ctypes import WinDLL, byref, c_ulong, c_void_p
+        from msvcrt import get_osfhandle
 
-    kernel, mode, console = WinDLL("kernel32"), c_ulong(), c_void_p(get_osfhandle(stream.fileno()))
-    if not kernel.GetConsoleMode(console, byref(mode)):
-        return False
-    return bool(kernel.SetConsoleMode(console, mode.value | ENABLE_VIRTUAL_TERMINAL_PROCESSING))
+        kernel, mode, console = WinDLL("kernel32"), c_ulong(), c_void_p(get_osfhandle(stream.fileno()))
+        if not kernel.GetConsoleMode(console, byref(mode)):
+            return False
+        return bool(kernel.SetConsoleMode(console, mode.value | ENABLE_VIRTUAL_TERMINAL_PROCESSING))
+    return True
 
 
 def write(text: str, stream: "TextIO") -> None:

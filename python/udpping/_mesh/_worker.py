@@ -7,6 +7,7 @@ closes its server.
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -239,16 +240,13 @@ def address_of(wanted: str) -> str:
 def _of_interface(name: str) -> str | None:
     import socket
 
-    try:
+    if sys.platform != "win32":
         from fcntl import ioctl
-    except ImportError:  # Windows
-        return None
-    siocgifaddr = 0x8915
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
+
+        siocgifaddr = 0x8915
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, suppress(OSError):
             return socket.inet_ntoa(ioctl(asked, siocgifaddr, name.encode()[:15].ljust(40, b"\0"))[20:24])
-        except OSError:
-            return None
+    return None
 
 
 async def about(mesh: str) -> "Answer":  # noqa: ARG001 - every call has it
