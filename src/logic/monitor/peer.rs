@@ -372,7 +372,10 @@ impl Peer {
             history.earlier[..=oldest].rotate_right(1);
             history.earlier[0] = Some((over, highest));
         }
+        let (watch, young) = (self.watch.take(), self.young);
         let lost = self.reset_account();
+        self.watch = watch.and_then(|mut watch| watch.restart().then_some(watch));
+        self.young = if self.watch.is_some() { young } else { 0 };
         self.session = of;
         self.sessions = self.sessions.saturating_add(1);
         self.duplicate_reported = false;

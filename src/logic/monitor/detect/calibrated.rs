@@ -312,6 +312,12 @@ impl Watch {
         Some(())
     }
 
+    /// Begins with the times of another session; what is known of the path stays.
+    pub(super) fn restart(&mut self) {
+        (self.origin, self.sent, self.received, self.offset) = (None, 0, 0, 0.0);
+        self.next_timer = YOUNG;
+    }
+
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.deviations.memory() + size_of::<Silences>() + 32 + self.silences.memory()

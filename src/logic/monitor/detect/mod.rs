@@ -188,6 +188,15 @@ impl Watch {
         taken.is_some()
     }
 
+    /// Goes on with another session of the sender, whose numbers and clock may begin anew; returns whether it keeps what
+    /// it has learned. Of the others, only one that learns for a week has much to lose.
+    pub(super) fn restart(&mut self) -> bool {
+        let State::Calibrated(watch) = &mut self.state else { return false };
+        watch.restart();
+        (self.latest, self.deadlines) = (None, None);
+        true
+    }
+
     /// Loads each of its cache lines.
     pub(super) fn prefetch(&self) -> u64 {
         let state = match &self.state {

@@ -104,6 +104,26 @@ fn what_was_learned_of_losses_and_delays_survives() {
 }
 
 #[test]
+fn what_was_learned_of_a_path_survives_a_restart_of_the_client() {
+    let mut rig = Rig::new(|plan| plan.detector = "calibrated:1 per day".parse().unwrap());
+    let mut beats = |line: Line, count: u64| {
+        for seq in 1..=count {
+            if seq % 10 != 0 {
+                rig.hear(line.seq(seq));
+            }
+            rig.pass(SECOND);
+        }
+        rig.peer()
+    };
+    let before = beats(LINE, 2_000);
+    // Its clock has another origin, and its numbers begin at 1.
+    let after = beats(Line { session: 2, start: LINE.start + 5_000 * SECOND, ..LINE }, 51);
+    assert_eq!((after.sessions, before.to_learn, after.to_learn), (2, Some(0), Some(0)));
+    let (old, new) = (before.patience.unwrap(), after.patience.unwrap());
+    assert!((old - new).abs() < old / 20, "{old} {new}");
+}
+
+#[test]
 fn a_client_that_restarted_while_the_monitor_stalled_is_not_accused() {
     for detector in ["fixed:3", "calibrated"] {
         let mut rig = Rig::new(|plan| plan.detector = detector.parse().unwrap());
