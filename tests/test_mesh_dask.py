@@ -52,7 +52,7 @@ def check_whole(mesh: udpping.Mesh) -> None:
 
 
 def test_the_workers_are_hosts(client: Foreign) -> None:
-    mesh = udpping.mesh(client, **QUICK, protocol="stamp")
+    mesh = udpping.mesh(client, **QUICK)
     check_whole(mesh)
     assert {row.lost_up for row in mesh.rows} == {0}
     assert [host.address for host in mesh.hosts] == ["127.0.0.1"] * 3

@@ -45,8 +45,7 @@ class Measured(PublicNames):
         * Times in nanoseconds: `min`, `p50`, `p90`, `p99` and `max` of the round trip, and the median one-way
           delays `up` and `down`. Of several rows for a pair it is the median, but for `min` and `max`.
 
-        What was not measured is `None`. Ways and one-way delays are known with `protocol="stamp"`. Raises
-        ConfigError for another name.
+        What was not measured is `None`. Raises ConfigError for another name.
 
         >>> import udpping
         >>> with udpping.LocalHosts(3) as hosts:
@@ -95,11 +94,11 @@ class Measured(PublicNames):
 
         The bounds of all pairs are put together, so they are at least as narrow as those of any pair. They
         hold while those of the pairs do, on asymmetric paths too. A pair that contradicts all others is left
-        out and named in `contradictions`. It needs `protocol="stamp"`; otherwise the offsets are `None`.
+        out and named in `contradictions`. Offsets that no pair tells are `None`.
 
         >>> import udpping
         >>> with udpping.LocalHosts(2) as hosts:
-        ...     mesh = udpping.mesh(hosts, count=2, interval=0.01, protocol="stamp")
+        ...     mesh = udpping.mesh(hosts, count=2, interval=0.01)
         >>> _, other = mesh.offsets().hosts
         >>> other.offset_low_ns <= 0 <= other.offset_high_ns  # they have one clock
         True

@@ -50,7 +50,7 @@ class Offsets(NamedTuple):
     """The clocks of the hosts of a mesh, in the last round that has their times."""
 
     round: int | None
-    """The round; `None` if there are no times: only `protocol="stamp"` has them."""
+    """The round; `None` if no pair had a reply with times."""
     hosts: tuple[HostOffset, ...]
     """A row for each host, in their order."""
     contradictions: tuple[Contradiction, ...]

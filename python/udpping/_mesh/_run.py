@@ -75,7 +75,8 @@ class Plan:
         self.peers: Peers = peers
         self.rounds = None if rounds is None else at_least_one("rounds", rounds, MOST_ROUNDS)
         self.address, self.groups = address, groups
-        self.protocol = protocol
+        # Servers of a mesh tell their times.
+        self.protocol = "text:times" if protocol == "text" else protocol
         self.one_per_address = checks.flag("one_per_address", one_per_address)
         self.flows = at_least_one("flows", flows, 64)
         self.size = size
@@ -262,8 +263,9 @@ def mesh(
     * `address`: where the others reach a host, if not at the address that the engine knows it by. It is the
       name of an interface (`"eth1"`), a mapping from the names of hosts, or a function of a name; each gives
       an IP address or an interface.
-    * `protocol`: `"text"`, `"text:times"`, or `"stamp"` for test packets of STAMP. The last two tell one-way
-      delays, offsets of clocks, and on which way packets were lost.
+    * `protocol`: `"text"` for lines of text, or `"stamp"` for test packets of STAMP. Replies of both are
+      numbered and carry times, so rows tell one-way delays, offsets of clocks, and on which way packets were
+      lost.
     * `one_per_address`: whether only the first of several workers with the same address is a host.
     * `groups`: the rack or site of each host: a mapping from names, or a function of a `Host`; `None` takes
       the address, so that the workers of one machine are a group.
@@ -278,7 +280,7 @@ def mesh(
 
     >>> import udpping
     >>> with udpping.LocalHosts(3) as hosts:
-    ...     mesh = udpping.mesh(hosts, count=3, interval=0.02, protocol="stamp")
+    ...     mesh = udpping.mesh(hosts, count=3, interval=0.02)
     >>> len(mesh.rows), {row.received for row in mesh.rows}, mesh.coverage
     (6, {3}, 1.0)
     """

@@ -150,13 +150,9 @@ class Round:
         for ports, run in runs:
             pings = stats.Pings(run).by_target()
             port = ports[0] if work.flows > 1 and len(ports) == 1 else None
-            told = [
-                part.protocol != TEXT or run[name].null_count < len(run)
-                for name in ("server_seq", "server_recv_ns")
-            ]
             for peer, summary in zip(peers, run.summaries, strict=True):
                 found = pings.get(summary.target)
-                facts = numbers(summary, found, *told)
+                facts = numbers(summary, found)
                 self.rows.append([peer.name, port, *facts, run.problems.get(summary.target)])
                 if work.digests and found is not None:
                     self._digest(peer.name if work.digests == "pair" else "", stats.Digest(found))
@@ -173,35 +169,24 @@ def told(error: Exception) -> str:
 
 SLICE = 0.05
 """Seconds between two looks at whether a round was ended."""
-TEXT = "text"
 PARTS: "dict[str, Part]" = {}
 
 
-def numbers(
-    summary: "Summary",
-    pings: "stats.Pings | None",
-    numbered: bool,  # noqa: FBT001 - as they come from the columns
-    timed: bool,  # noqa: FBT001
-) -> "list[float | None]":
-    """Give what a row of a mesh has, from `sent` to `offset_high_ns`.
-
-    `numbered` is whether targets count their replies, `timed` whether they tell the times of their clocks.
-    """
+def numbers(summary: "Summary", pings: "stats.Pings | None") -> "list[float | None]":
+    """Give what a row of a mesh has, from `sent` to `offset_high_ns`."""
     counts: list[float | None] = [summary.sent, summary.received, summary.duplicates]
     if pings is None:
         return [*counts, *[None] * 13]
-    ways: list[float | None] = [None] * 3
-    if numbered:
-        found = stats.direction(pings, stateful=True)
-        ways = [found.lost_up, found.lost_down, found.unknown]
+    ways = stats.direction(pings, stateful=True)
     trip = stats.round_trip(pings, QUANTILES)
-    clocks: list[float | None] = [None] * 5
-    if timed:
-        one_way, clock = stats.one_way(pings, [0.5]), stats.clock(pings)
-        delays = (one_way.up.median_ns, one_way.down.median_ns, one_way.error_ns)
-        clocks = [*delays, clock.offset_low_ns, clock.offset_high_ns]
-    quantiles = (trip.quantiles_ns[share] for share in QUANTILES)
-    return [*counts, *ways, trip.min_ns, *quantiles, trip.max_ns, *clocks]
+    one_way, clock = stats.one_way(pings, [0.5]), stats.clock(pings)
+    return [
+        *counts,
+        *(ways.lost_up, ways.lost_down, ways.unknown),
+        *(trip.min_ns, *(trip.quantiles_ns[share] for share in QUANTILES), trip.max_ns),
+        *(one_way.up.median_ns, one_way.down.median_ns, one_way.error_ns),
+        *(clock.offset_low_ns, clock.offset_high_ns),
+    ]
 
 
 def far_end(protocol: str, address: str) -> "Server | Reflector":
@@ -212,8 +197,7 @@ def far_end(protocol: str, address: str) -> "Server | Reflector":
         return Reflector(address, 0)
     from udpping._services.server import Server
 
-    options: dict[str, Any] = {} if protocol == TEXT else {"server_times": True}
-    return Server(address, 0, **options)
+    return Server(address, 0, server_times=True)
 
 
 def address_of(wanted: str) -> str:

@@ -26,8 +26,7 @@ PURPOSE = """Let the hosts of a cluster ping each other, every pair both ways, a
 The hosts are the workers of a Dask cluster that runs already, or processes of this machine (--local). Each
 opens a server, and pings those of the others. A host that dies or is cut off costs its own results.
 
-With --stamp, replies are numbered and carry times: then it is told on which way pings were lost, and how the
-clocks differ.
+Replies are numbered and carry times, so it is told on which way pings were lost, and how the clocks differ.
 
 Exit code 0: every pair had a reply. 1: a pair had none, or a host was not heard from. 2: it could not run."""
 WIDE = 12
@@ -227,7 +226,7 @@ def parser() -> Parser:
         action="store_const",
         const="stamp",
         default="text",
-        help="send test packets of STAMP, which tell the way of losses, one-way delays and clocks",
+        help="send test packets of STAMP (RFC 8762) instead of lines of text",
     )
     options.add_argument(
         "--address", metavar="INTERFACE", help="where hosts are reached: the name of an interface, as eth1"
