@@ -172,7 +172,7 @@ complete -c udpping -n '_shtab_udpping_using mesh' -s W -l timeout -x -d 'how lo
 complete -c udpping -n '_shtab_udpping_using mesh' -l peers -xka "all N" -d 'how many others each host pings in a round (default: all, or 32 of more than 100 hosts)'
 complete -c udpping -n '_shtab_udpping_using mesh' -l rounds -x -d 'how many rounds (default: 1)'
 complete -c udpping -n '_shtab_udpping_using mesh' -s t -l forever -d 'go on until Ctrl-C, in constant memory'
-complete -c udpping -n '_shtab_udpping_using mesh' -l stamp -d 'send test packets of STAMP, which tell the way of losses, one-way delays and clocks'
+complete -c udpping -n '_shtab_udpping_using mesh' -l stamp -d 'send test packets of STAMP (RFC 8762) instead of lines of text'
 complete -c udpping -n '_shtab_udpping_using mesh' -l address -x -d 'where hosts are reached: the name of an interface, as eth1'
 complete -c udpping -n '_shtab_udpping_using mesh' -l one-per-address -d 'of several workers with one address, take the first'
 complete -c udpping -n '_shtab_udpping_using mesh' -l flows -x -d 'source ports of each host (default: 1)'
