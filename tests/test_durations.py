@@ -169,6 +169,11 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
     ("Server.next_event", "seconds"): next_event_of_server,
     **{("Relay", name): keyword(udpping.Relay, name, to="127.0.0.1:9") for name in ("idle", "spin")},
     ("Relay.block", "seconds"): relay_block,
+    **{
+        (name, argument): keyword(function, argument, client="tcp://127.0.0.1:9")
+        for name, function in (("mesh", udpping.mesh), ("Mesh.watch", udpping.Mesh.watch))
+        for argument in ("interval", "timeout")
+    },
     ("Relay.next_event", "seconds"): next_event_of_relay,
     ("aio.LinkTransport.block", "seconds"): transport_block,
     **{

@@ -13,7 +13,7 @@ import udpping
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
 
 Told: TypeAlias = tuple[list[Any], list[Any], list[udpping.Host], list[list[list[str]]]]
-"""The rows of a whole mesh and of a broken one, how long that took, the hosts, and what explains both."""
+"""The rows of a whole mesh and of a broken one, the hosts, and what explains both."""
 OWN = ["unshare", "--net", "--mount"]
 SCRIPT = """
 import json, os, signal, subprocess, sys, threading, time, udpping

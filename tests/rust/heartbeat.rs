@@ -60,11 +60,11 @@ fn heartbeats_arrive_in_order_and_end_with_three_goodbyes() {
         let lines: Vec<String> = (0..5).map(|_| receive(&socket).0).collect();
         assert!(heartbeat.is_running());
         assert_eq!(lines.iter().map(|line| seq(line)).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-        assert!(
-            lines[1].ends_with(" id=web1 session=0000000000000007 interval=0.01 mono=0.01"),
-            "{}",
-            lines[1]
-        );
+        let (rest, mono) = lines[1].rsplit_once(" mono=").expect("the time of the sender's clock");
+        assert!(rest.ends_with(" id=web1 session=0000000000000007 interval=0.01"), "{}", lines[1]);
+        // A busy machine may skip some turns; those that are left keep to the schedule.
+        let turns = mono.parse::<f64>().expect("a number") / 0.01;
+        assert!(turns > 0.5 && (turns - turns.round()).abs() < 1e-6, "{mono}");
         heartbeat.stop(3);
         heartbeat.stop(4);
         assert!(!heartbeat.is_running());
