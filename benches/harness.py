@@ -278,15 +278,16 @@ def markdown(report: Report, baselines: dict[str, list[str]]) -> Iterator[str]:
     """Yield a table for each metric: a row for each subject of each case, in the order of measuring."""
     metrics = dict.fromkeys((f.part, f.metric, f.unit) for f in report.figures)
     for part, metric, unit in metrics:
-        against = [] if unit.startswith("%") else baselines[part]
+        rows = dict.fromkeys(
+            (f.case, f.subject) for f in report.figures if (f.part, f.metric) == (part, metric)
+        )
+        there = {name for _, name in rows}
+        against = [] if unit.startswith("%") else [name for name in baselines[part] if name in there]
         yield f"\n**{part}: {metric}** ({unit})\n"
         yield " | ".join(
             ["| case | subject | median (least to most)", *(f"x {name}" for name in against), ""]
         ).rstrip()
         yield "|---|---|" + "---:|" * (1 + len(against))
-        rows = dict.fromkeys(
-            (f.case, f.subject) for f in report.figures if (f.part, f.metric) == (part, metric)
-        )
         for case, name in rows:
             cells = [case, name, spread(list(report.values(metric, case, name).values()))]
             for other in against:

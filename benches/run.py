@@ -1,4 +1,4 @@
-"""The bench: udpping beside the seeds' Python, sockperf, irtt, nginx, socat and bare Rust loops, on loopback.
+"""The bench, on loopback: udpping beside the seeds' Python, bare Rust loops, and programs of others.
 
     python benches/run.py [--rounds N] [--markdown FILE] [--ndjson FILE] [PART ...]
     python benches/run.py --smoke        is everything counted and correct? No time is looked at.
@@ -25,10 +25,11 @@ import ping
 import relay
 import results
 import senders
+import stamp
 import udpping
 from harness import BARE, BenchError, Report, markdown, ndjson
 
-PARTS = {part.NAME: part for part in (echo, relay, ping, pace, heartbeats, senders, results)}
+PARTS = {part.NAME: part for part in (echo, relay, ping, pace, heartbeats, senders, results, stamp)}
 
 
 def machine() -> dict[str, object]:

@@ -19,6 +19,8 @@ from typing import Any
 
 import udpping
 
+BURST = 64
+OPEN_PACKET = struct.Struct("!I8xH30x")  # of STAMP: number, time, error estimate
 SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
 
 
@@ -31,6 +33,16 @@ def show(**facts: object) -> None:
 def server(options: dict[str, Any]) -> None:
     """Serve until stdin ends."""
     with udpping.Server(port=0, **options) as own:
+        sys.stdout.write(f"{own.address[1]}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        time.sleep(0.01)
+        show(**own.counters.as_dict())
+
+
+def reflector(options: dict[str, Any]) -> None:
+    """Reflect until stdin ends."""
+    with udpping.Reflector(port=0, **options) as own:
         sys.stdout.write(f"{own.address[1]}\n")
         sys.stdout.flush()
         sys.stdin.read()
@@ -53,9 +65,38 @@ def ping(options: dict[str, Any]) -> None:
     first, spent = time.monotonic_ns(), time.process_time_ns()
     run = udpping.ping_many(**options) if "targets" in options else udpping.ping(**options)
     spent, took = time.process_time_ns() - spent, time.monotonic_ns() - first
-    names = ("rtt_ns", "user_rtt_ns", "stamp", "due_ns", "sent_ns", "status")
+    names = ("rtt_ns", "path_rtt_ns", "user_rtt_ns", "stamp", "due_ns", "sent_ns", "status")
     columns = {name: run[name].to_list() for name in names if name in run.column_names}
     show(summary=run.summary.as_dict(), cpu_ns=spent, took_ns=took, **columns)
+
+
+def load(options: dict[str, Any]) -> None:
+    """Send packets of 44 bytes in bursts of 64, at most 128 out at a time, and look at each reply."""
+    count, stamp = options["count"], options["protocol"] == "stamp"
+    sent = received = wrong = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.settimeout(1)
+        own.connect(("127.0.0.1", options["port"]))
+        while received < count:
+            if sent < count and sent - received <= BURST:
+                for number in range(sent, min(sent + BURST, count)):
+                    own.send(OPEN_PACKET.pack(number, 1) if stamp else text_of_44(number))
+                    sent += 1
+            try:
+                reply = own.recv(2048)
+            except TimeoutError:
+                break
+            if stamp:  # with the sender's number behind those of the reflector
+                wrong += len(reply) != OPEN_PACKET.size or reply[24:28] != received.to_bytes(4)
+            else:
+                wrong += reply != text_of_44(received).upper()
+            received += 1
+    show(summary={"sent": sent, "received": received, "wrong": wrong})
+
+
+def text_of_44(number: int) -> bytes:
+    """Give a ping that is as long as a packet of STAMP."""
+    return (b"Ping %d 0 " % number).ljust(44, b".")
 
 
 def monitor(options: dict[str, Any]) -> None:
@@ -157,7 +198,9 @@ def results(options: dict[str, Any]) -> None:
     )
 
 
-ROLES = {role.__name__: role for role in (server, relay, ping, monitor, ear, senders, results)}
+ROLES = {
+    role.__name__: role for role in (server, reflector, relay, ping, load, monitor, ear, senders, results)
+}
 
 if __name__ == "__main__":
     ROLES[sys.argv[1]](json.loads(sys.stdin.read() if sys.argv[2] == "-" else sys.argv[2]))
