@@ -26,7 +26,7 @@ LOOPBACK = "127.0.0.1"
 IPV6 = pytest.param("::1", marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here"))
 
 
-PING_ONLY = ("bind", "ttl", "dscp", "df", "broadcast", "family", "busy", "spin", "protocol", "key")
+PING_ONLY = ("bind", "ttl", "dscp", "df", "broadcast", "family", "busy", "spin", "key")
 OTHERS: dict[str, Any] = {
     "count": 2,
     "timeout": 0.75,

@@ -138,7 +138,7 @@ class RelayLog(Table[RelayRow]):
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
     ...     with udpping.Relay(server, up="loss=pattern:.x", record=True) as relay:
-    ...         run = udpping.ping(relay, count=2, interval=0.01, timeout=0.2, linger=0)
+    ...         run = udpping.ping(relay, count=2, timeout=1, linger=0)
     >>> for row in relay.log:
     ...     print(row.direction, row.number, row.verdict, row.reason)
     up 1 send None
