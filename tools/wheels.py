@@ -106,7 +106,9 @@ def build(wheel: Wheel) -> tuple[list[str], str, dict[str, str]]:
         stub = frameworks / "CoreFoundation.framework/CoreFoundation.tbd"
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text(FRAMEWORK)
-        flags = ["-Clink-arg=-F", f"-Clink-arg={frameworks}"]
+        # Rust would strip with a tool of its own that Debian lacks; the linker can do it.
+        environment["CARGO_PROFILE_RELEASE_STRIP"] = "none"
+        flags = [f"-Clink-arg={word}" for word in ("-F", str(frameworks), "-s", "-Wl,-x")]
     if "musl" in wheel.target:
         flags = ["-Ctarget-feature=-crt-static"]
     if flags:
