@@ -99,7 +99,7 @@ def ways(report: Report, case: Case) -> None:
 
 def pings(report: Report, case: Case) -> int:
     """How many pings a run has."""
-    return report.size(2_000, 100) if case.interval else report.size(5_000, 200)
+    return report.size(1_000, 100) if case.interval else report.size(5_000, 200)
 
 
 def of_ours(report: Report, case: Case, name: str) -> list[int]:
