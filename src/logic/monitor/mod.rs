@@ -36,6 +36,7 @@ use super::codec::heartbeat::{Heartbeat, Keys, Unreadable};
 use super::{Moment, Nanos};
 use account::Heard;
 pub use connection::{Path, Witness};
+use detect::Pool;
 use evaluator::{Evaluator, Outcome};
 pub use event::{Cause, Detail, Event, Kind, State};
 pub use health::TICK;
@@ -57,6 +58,8 @@ pub struct Monitor {
     plan: MonitorPlan,
     roster: Roster,
     evaluator: Evaluator,
+    /// What the silences of all clients tell about one.
+    pool: Pool,
     counters: Counters,
     unread: view::Samples,
     full_reported: bool,
@@ -89,6 +92,7 @@ impl Monitor {
             evaluator: Evaluator::new(&plan, now),
             plan,
             roster: Roster::default(),
+            pool: Pool::default(),
             counters: Counters::default(),
             unread: view::Samples::default(),
             full_reported: false,
@@ -299,7 +303,7 @@ impl Monitor {
             let Some((id, source, learned)) = saved::read_learned(line) else { continue };
             let key = self.roster.find(self.roster.hash(id, source), id, source);
             if let Some(client) = key.and_then(|key| self.roster.entry(key)) {
-                client.peer.take_up(&self.plan.detector, learned);
+                client.peer.take_up(&self.plan.detector, &mut self.pool, learned);
             }
         }
     }
@@ -469,7 +473,8 @@ impl Monitor {
             }
         }
         let before = peer.last;
-        let taken = peer.take(beat, &self.plan.detector, now, evaluator.health.earliest(now.mono));
+        let earliest = evaluator.health.earliest(now.mono);
+        let taken = peer.take(beat, &self.plan.detector, &mut self.pool, now, earliest);
         if self.plan.beats {
             evaluator.report_beat(peer, beat, taken.heard, now);
         }

@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use super::Name;
 use super::account::{Account, Counts, Heard};
 use super::clocks::{ClockSample, Clocks, Finding};
-use super::detect::{Beat, Deadlines, Detector, Forecast, Watch};
+use super::detect::{Beat, Deadlines, Detector, Forecast, Pool, Share, Watch};
 use super::event::State;
 use super::interval::Interval;
 use super::niche::NicheI64;
@@ -225,9 +225,9 @@ impl Peer {
     }
 
     /// Gives it a detector that knows what another has learned; does nothing if that cannot be used.
-    pub(super) fn take_up(&mut self, detector: &Detector, learned: &str) {
+    pub(super) fn take_up(&mut self, detector: &Detector, pool: &mut Pool, learned: &str) {
         if let Ok(mut watch) = detector.watch(self.interval())
-            && watch.take_up(learned)
+            && watch.take_up(learned, pool)
         {
             self.watch = Some(Box::new(watch));
         }
@@ -390,6 +390,7 @@ impl Peer {
         &mut self,
         beat: &Heartbeat<'_>,
         detector: &Detector,
+        pool: &mut Pool,
         at: Moment,
         earliest: Nanos,
     ) -> Taken {
@@ -429,7 +430,7 @@ impl Peer {
                     self.history().carried += account.take_back(seq, |_, _| {});
                 }
                 self.reset_account();
-                return self.take(beat, detector, at, earliest);
+                return self.take(beat, detector, pool, at, earliest);
             }
             Heard::Late { .. } | Heard::Duplicate | Heard::Old => {
                 return Taken { heard, steps: 0, finding: None };
@@ -466,12 +467,12 @@ impl Peer {
         self.last_sent = beat.wall_ns.map(NicheI64::from);
         self.set_bye(beat.bye);
         let beat = Beat { seq, sent: update.sent, at: came };
-        self.set_deadlines_after(before, beat, detector);
+        self.set_deadlines_after(before, beat, detector, pool);
         if self.is_out_of_step(came, gap) {
             self.clocks = Clocks::new();
             self.unlearn();
             let update = self.clocks.hear(known_steps, self.interval(), sample, at);
-            self.set_deadlines_after(before, Beat { sent: update.sent, ..beat }, detector);
+            self.set_deadlines_after(before, Beat { sent: update.sent, ..beat }, detector, pool);
         }
         if let Some(usual) = self.interval.usual_silence() {
             self.deadlines = self.deadlines.after_at_least(came, usual);
@@ -522,8 +523,8 @@ impl Peer {
     }
 
     /// Sets the deadlines after a heartbeat.
-    fn set_deadlines_after(&mut self, before: Beat, beat: Beat, detector: &Detector) {
-        let interval = self.interval();
+    fn set_deadlines_after(&mut self, before: Beat, beat: Beat, detector: &Detector, pool: &mut Pool) {
+        let (interval, together) = (self.interval(), self.in_outage);
         // A sender that does not state its interval may change it.
         if self.watch.as_ref().is_some_and(|watch| (watch.interval() - interval).abs() > interval / 4) {
             self.unlearn();
@@ -531,12 +532,12 @@ impl Peer {
         if self.watch.is_none() && self.young >= YOUNG {
             let watch = detector.watch(interval).or_else(|_| Detector::plain().watch(interval));
             self.watch = watch.ok().map(|mut watch| {
-                watch.beat(before);
+                watch.beat_among(before, Some(Share { pool, together }));
                 Box::new(watch)
             });
         }
         if let Some(watch) = &mut self.watch {
-            watch.beat(beat);
+            watch.beat_among(beat, Some(Share { pool, together }));
             self.deadlines = watch.deadlines().unwrap_or(UNKNOWN);
             return;
         }

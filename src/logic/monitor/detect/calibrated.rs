@@ -20,6 +20,7 @@ use std::fmt::Write as _;
 
 use super::chain::{Chain, MOST_SILENT};
 use super::deviations::Deviations;
+use super::pool::{Others, Pool, Share, given};
 use super::silences::Silences;
 use super::{Beat, Deadlines, Rate, saturated};
 use crate::logic::{Invalid, Nanos, SECOND};
@@ -112,7 +113,7 @@ impl Calibrated {
         watch.forecast = NEWCOMER.with(|newcomer| match newcomer.get() {
             Some((known, forecast)) if known == (budget.to_bits(), interval) => forecast,
             _ => {
-                let forecast = watch.look_ahead();
+                let forecast = watch.look_ahead(None);
                 newcomer.set(Some(((budget.to_bits(), interval), forecast)));
                 forecast
             }
@@ -208,7 +209,12 @@ pub(super) struct Watch {
 impl Watch {
     /// Learns from a heartbeat and returns the deadlines; `before` has the number of the last one and its deadline.
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
-    pub(super) fn fresh(&mut self, beat: Beat, before: Option<(u64, Nanos)>) -> Deadlines {
+    pub(super) fn fresh(
+        &mut self,
+        beat: Beat,
+        before: Option<(u64, Nanos)>,
+        mut share: Option<Share<'_>>,
+    ) -> Deadlines {
         let Beat { sent, at, .. } = beat;
         let origin = *self.origin.get_or_insert(Origin { sent, at });
         let planned = i128::from(beat.sent) - i128::from(origin.sent);
@@ -218,14 +224,18 @@ impl Watch {
             let steps = beat.seq - latest;
             self.losses.gap(steps - 1);
             self.deviations.add(offset.saturating_sub(self.offset.round() as Nanos));
-            surprising = self.end_silence(beat, steps, beat.at > deadline);
+            surprising = self.end_silence(beat, steps, beat.at > deadline, &mut share);
+        }
+        if self.received == 0 && self.silences.promised() <= 0.0 {
+            let others = share.as_ref().and_then(|share| self.others(share.pool));
+            self.forecast.silence = self.forecast.silence.max(others.map_or(0, |others| others.first(1.0)));
         }
         self.received = self.received.saturating_add(1);
         self.sent = beat.sent;
         self.offset += (offset as f64 - self.offset) / f64::from(self.received).min(MEMORY);
         if self.received >= self.next_timer || surprising {
             self.next_timer = self.received.saturating_add(self.received.clamp(1, STEADY));
-            self.forecast = self.look_ahead();
+            self.forecast = self.look_ahead(share.map(|share| &*share.pool));
         }
         self.expected = saturated(i128::from(origin.at) + planned + self.offset.round() as i128);
         let after = |silence| self.expected.saturating_add(silence);
@@ -250,7 +260,7 @@ impl Watch {
 
     /// Learns from the silence that a heartbeat ended; returns whether the forecast has to be renewed for it. A sender
     /// that was stopped, and went on with the next number, was taken for that rightly.
-    fn end_silence(&mut self, beat: Beat, steps: u64, alarm: bool) -> bool {
+    fn end_silence(&mut self, beat: Beat, steps: u64, alarm: bool, share: &mut Option<Share<'_>>) -> bool {
         let steps = steps as f64;
         let stopped = (beat.sent as f64 - self.sent as f64) > (steps + 0.5) * self.interval as f64;
         if stopped || self.expected == Nanos::MAX {
@@ -258,7 +268,12 @@ impl Watch {
         }
         let silence = beat.at.saturating_sub(self.expected);
         let window = (self.budget * WEEK / self.interval as f64).max(ALARMS);
-        self.silences.add(silence, steps * self.budget, window, alarm);
+        let place = self.silences.add(silence, steps * self.budget, window, alarm);
+        if let Some(Share { pool, together }) = share {
+            let is_given = |place: usize| !*together && place as f64 <= given(self.silences.promised());
+            let silence = place.filter(|place| is_given(*place)).map(|_| silence);
+            pool.add(self.interval, beat.at, steps * self.budget, silence);
+        }
         alarm || (self.received <= UNSTEADY && silence > self.forecast.doubtful)
     }
 
@@ -281,7 +296,7 @@ impl Watch {
     }
 
     /// Takes up what another has learned. The expected time is found anew, as clocks may have been set.
-    pub(super) fn take_up(&mut self, learned: &str) -> Option<()> {
+    pub(super) fn take_up(&mut self, learned: &str, pool: &mut Pool) -> Option<()> {
         let learned = learned.strip_prefix("calibrated ")?;
         // The first versions did not write silences.
         let (learned, silences) = learned.split_once(SILENCES).map_or((learned, None), |(l, s)| (l, Some(s)));
@@ -307,8 +322,9 @@ impl Watch {
             && interval.parse() == Ok(self.interval)
         {
             *self.silences = Silences::read(silences, self.budget)?;
+            pool.join(self.interval, &self.silences);
         }
-        self.forecast = self.look_ahead();
+        self.forecast = self.look_ahead(Some(pool));
         Some(())
     }
 
@@ -334,13 +350,22 @@ impl Watch {
         self.forecast
     }
 
-    /// The shortest silence that keeps the promise, by the model and the evidence.
-    fn look_ahead(&self) -> Forecast {
+    fn others(&self, pool: &Pool) -> Option<Others> {
+        pool.others(self.interval, &self.silences)
+    }
+
+    /// The shortest silence that keeps the promise, by the model and the evidence. Where other clients had more false
+    /// alarms than the model expects, it is taken to expect as many.
+    fn look_ahead(&self, pool: Option<&Pool>) -> Forecast {
+        let others = pool.and_then(|pool| self.others(pool));
         let (interval, (p01, p11), tail) = (self.interval, self.losses.chances(), self.deviations.tail());
         let chain = Chain { interval, p01, p11, tail: &tail };
         let arriving = (1.0 - p11) / (p01 + 1.0 - p11);
         let allowed = self.budget / arriving;
-        let modelled = |silence| chain.silence(silence) / allowed;
+        let modelled = |silence| {
+            let of_others = others.as_ref().map_or(0.0, |others| others.rate(silence));
+            f64::max(chain.silence(silence) / allowed, of_others)
+        };
         let late = interval + tail.quantile(SELDOM, MOST_SILENT * interval);
         let excess = (self.silences.excess() - CHANCE).max(0.0);
         // The time for which the model has to stand when there are so many longer silences, and whether it can.
@@ -360,6 +385,7 @@ impl Watch {
         let lacking = next.map_or(BELIEVED, |(_, longer)| lacking(longer).clamp(1e-9, BELIEVED));
         let fine = if self.received <= 2 * YOUNG { COARSE } else { FINE };
         let [doubtful, model] = chain.first([SELDOM, allowed * ASSUMED / lacking], fine);
+        let model = model.max(others.as_ref().map_or(0, |others| others.first(ASSUMED / lacking)));
         let better = next.map(|(silence, longer)| (silence.max(model), longer));
         let (silence, longer) = match (found, better) {
             (Some(found), Some(better)) if better.0 < found.0 && bears(lacking, better.0) => better,

@@ -13,6 +13,7 @@ mod chen;
 mod deviations;
 mod fixed;
 mod phi;
+mod pool;
 mod rate;
 mod silences;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use chain::MOST_SILENT;
 pub use chen::Chen;
 pub use fixed::Fixed;
 pub use phi::Phi;
+pub use pool::{Pool, Share};
 pub use rate::{Rate, Unit};
 
 use crate::logic::codec::heartbeat::INTERVALS;
@@ -138,6 +140,11 @@ enum State {
 impl Watch {
     /// Takes a heartbeat, in the order of arrival.
     pub fn beat(&mut self, beat: Beat) {
+        self.beat_among(beat, None);
+    }
+
+    /// The same for one of many senders.
+    pub fn beat_among(&mut self, beat: Beat, share: Option<Share<'_>>) {
         let fresh = self.latest.is_none_or(|latest| beat.seq > latest);
         let simple = |down| Deadlines::before(down, beat.at, self.interval);
         self.deadlines = match &mut self.state {
@@ -152,7 +159,7 @@ impl Watch {
             }
             State::Calibrated(watch) => {
                 let deadline = self.deadlines.map(|deadlines| deadlines.down);
-                Some(watch.fresh(beat, self.latest.zip(deadline)))
+                Some(watch.fresh(beat, self.latest.zip(deadline), share))
             }
         };
         if fresh {
@@ -179,9 +186,9 @@ impl Watch {
     }
 
     /// Takes up what another of the same kind has learned; returns whether it could.
-    pub(super) fn take_up(&mut self, learned: &str) -> bool {
+    pub(super) fn take_up(&mut self, learned: &str, pool: &mut Pool) -> bool {
         let taken = match &mut self.state {
-            State::Calibrated(watch) => watch.take_up(learned),
+            State::Calibrated(watch) => watch.take_up(learned, pool),
             State::Phi(watch) => watch.take_up(learned),
             State::Fixed(_) | State::Chen(_) => None,
         };

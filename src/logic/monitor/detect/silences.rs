@@ -27,17 +27,33 @@ pub(super) struct Silences {
 
 impl Silences {
     /// Counts a silence that ended, and what was promised for its time; `alarm` if it was taken for a stop. When
-    /// `window` false alarms are promised for what is remembered, a quarter of it is forgotten.
-    pub(super) fn add(&mut self, silence: Nanos, promised: f64, window: f64, alarm: bool) {
-        self.promised += promised;
+    /// `window` false alarms are promised for what is remembered, a quarter of it is forgotten. Returns how many are
+    /// longer, if it is one of those that are kept.
+    pub(super) fn add(&mut self, silence: Nanos, promised: f64, window: f64, alarm: bool) -> Option<usize> {
+        self.promise(promised);
         self.alarms += f64::from(u8::from(alarm));
+        self.forget(window);
+        self.insert(silence)
+    }
+
+    /// Counts what was promised.
+    pub(super) fn promise(&mut self, promised: f64) {
+        self.promised += promised;
+    }
+
+    /// Forgets a quarter when more than `window` false alarms were promised.
+    pub(super) fn forget(&mut self, window: f64) {
         if self.promised > window {
             self.scale(0.75);
         }
+    }
+
+    /// Keeps a silence if it is one of the longest; returns its place then.
+    pub(super) fn insert(&mut self, silence: Nanos) -> Option<usize> {
         let silence = (silence.max(0) as f32).next_up();
         if self.longest.len() >= self.most() {
             if self.longest.last().is_some_and(|(least, _)| silence <= *least) {
-                return;
+                return None;
             }
             self.shrink();
         }
@@ -46,6 +62,7 @@ impl Silences {
         }
         let place = self.longest.partition_point(|(longer, _)| *longer > silence);
         self.longest.insert(place, (silence, 1.0));
+        Some(place)
     }
 
     /// So many silences as are kept.

@@ -200,3 +200,35 @@ fn a_state_of_the_first_version_is_read() {
     rig.beats(LINE, 6..=9);
     assert_eq!((rig.peer().state, rig.kinds()), (State::Up, vec!["resumed"]));
 }
+
+/// What a client that is new gets, where four others lost 20 heartbeats each: one after the other, or together.
+fn patience_of_a_newcomer(together: bool, restart: bool) -> Nanos {
+    let mut rig = Rig::new(|plan| plan.detector = "calibrated:1 per day".parse().unwrap());
+    let names = ["a", "b", "c", "d"];
+    for seq in 1..=400 {
+        for (id, turn) in names.into_iter().zip(0..) {
+            let from = 100 + if together { 0 } else { 60 * turn };
+            if !(from..from + 20).contains(&seq) {
+                rig.hear(Line { id, ..LINE }.seq(seq));
+            }
+        }
+        rig.pass(SECOND);
+    }
+    if restart {
+        rig = restarted(&rig, SECOND, "calibrated:1 per day");
+    }
+    rig.beats(Line { id: "new", ..LINE }, 1..=60);
+    let mut peers = rig.monitor.peers(at(rig.now));
+    peers.find(|peer| &*peer.client == "new").and_then(|peer| peer.patience).unwrap()
+}
+
+#[test]
+fn a_newcomer_begins_with_what_others_have_shown() {
+    for restart in [false, true] {
+        let patience = patience_of_a_newcomer(false, restart);
+        assert!((19 * SECOND..23 * SECOND).contains(&patience), "{restart} {patience}");
+    }
+    // All at once is one outage, and says nothing about one client.
+    let patience = patience_of_a_newcomer(true, false);
+    assert!(patience < 10 * SECOND, "{patience}");
+}
