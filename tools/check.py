@@ -272,7 +272,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             ["chromium", "chromedriver"],
         ),
         Check(
-            "programs written elsewhere, through a relay and as STAMP",
+            "programs written elsewhere, through a relay, as STAMP, and hosts of a mesh",
             [f"{BIN}/python -m pytest -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
             ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "tshark", "unbound"],
         ),

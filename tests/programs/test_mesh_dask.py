@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import distributed
 import pytest
 import udpping
 from common import call, wait_until
-
-pytest.importorskip("distributed", reason="dask and distributed are not installed")
-
-import distributed
 from udpping._mesh._dask import DaskHosts
 
 if TYPE_CHECKING:
@@ -65,7 +62,7 @@ def test_the_address_of_a_scheduler_will_do(cluster: Foreign) -> None:
 def test_the_command_measures_a_cluster(cluster: Foreign) -> None:
     done = call("mesh", "--scheduler", cluster.scheduler_address, "-c", 5, "-i", "20ms", "-W", "5s")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("no host, pair or group stands out: 30 pings, none lost\n")
+    assert "no host, pair or group stands out: 30 pings, none lost\n" in done.stdout
 
 
 def test_a_cluster_whose_slots_are_all_busy_is_measured_all_the_same(client: Foreign, tmp_path: Path) -> None:
