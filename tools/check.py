@@ -231,6 +231,15 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 "reflector: ten million mutated packets",
                 ["env UDPPING_MUTATED=10000000 cargo test --lib mutated_packets_do_no_harm"],
             ),
+            Check(
+                "wheel for aarch64, under qemu: a lossy server and a ping",
+                [
+                    f"{BIN}/python -m pip install --quiet --disable-pip-version-check --group wheels",
+                    f"{BIN}/python tools/wheels.py manylinux-aarch64",
+                    f"{BIN}/python tools/emulated.py dist/all",
+                ],
+                [*OTHERS, "qemu for aarch64"],
+            ),
             Check("AddressSanitizer on the tests of the core", [f"env {SANITIZED} cargo test {ASAN}"]),
             Check(
                 "hostile virtual time: a million hours of clients",

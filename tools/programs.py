@@ -83,6 +83,11 @@ PROGRAMS = {
         "tests of the core on Windows",
         ("wine wine64", "wine", "wine", "wine", "brew install wine"),
     ),
+    "qemu for aarch64": Program(
+        ("qemu-aarch64",),
+        "the wheel for aarch64, with FULL=1",
+        ("qemu-user", "qemu-user", "qemu-user", "qemu-aarch64", "only Linux has it"),
+    ),
     "irtt": Program(
         ("irtt",), "the bench and tests/programs", ("irtt", "irtt", "irtt", "irtt", "brew install irtt")
     ),
