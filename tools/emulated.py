@@ -15,7 +15,7 @@ WHERE = ROOT / "build/aarch64"
 SYSTEM = WHERE / "root"
 PYTHON = SYSTEM / "usr/bin/python3.11"
 SITE = WHERE / "site"
-TESTERS = ["pytest>=9,<10", "pytest-timeout>=2.4,<3"]
+TESTERS = ["pytest>=9,<10", "pytest-timeout>=2.4,<3", "pytest-xdist>=3.8,<4"]
 
 
 def system() -> None:
