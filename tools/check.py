@@ -99,7 +99,7 @@ STAMP_SUITE = "1.0.0"
 
 SYSTEMS = ["win32", "darwin"]  # as sys.platform says
 TARGETS = "x86_64-pc-windows-gnu aarch64-apple-darwin"
-ALL_TARGETS = f"{TARGETS} x86_64-apple-darwin x86_64-unknown-freebsd"
+ALL_TARGETS = f"{TARGETS} x86_64-apple-darwin x86_64-unknown-freebsd x86_64-unknown-linux-musl"
 OTHERS = ["cargo of Debian", "source of Rust's standard library"]
 
 SAME_BYTES = "logic::text logic::random logic::codec logic::special"

@@ -77,7 +77,7 @@ impl RecvBatch {
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 slots,
-                libc::MSG_DONTWAIT,
+                libc::MSG_DONTWAIT as _, // musl has it unsigned
                 ptr::null_mut(),
             )
         };

@@ -94,7 +94,7 @@ impl SendBatch {
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 count,
-                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _, // musl has them unsigned
             )
         };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
