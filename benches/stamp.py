@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import (
-    CLIENT,
     CORES,
     HERE,
     ROOT,
-    SERVER,
     Figure,
     Report,
     Server,
@@ -25,6 +23,7 @@ from harness import (
     wait_until,
 )
 from others import free_port
+from ping import BUSY, ONE, TWO, Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,20 +37,6 @@ CPU = "CPU of the far end per reply"
 BURSTS, STEADY = "bursts", "20,000/s"
 WARM_UP = 256
 COURSE_SERVER = [sys.executable, str(ROOT / "tests/peers/course_server.py"), "127.0.0.1", "42", "0"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """Where both ends run, and how long the client pauses (0: not at all)."""
-
-    name: str
-    cores: frozenset[int]
-    interval: float = 0.0
-
-
-ONE = Case("one core, back to back", frozenset(SERVER))
-TWO = Case("two cores, back to back", frozenset(CLIENT))
-BUSY = Case("every 1 ms, 4 busy processes on each core", frozenset(CLIENT), 0.001)
 
 
 @dataclass(frozen=True)

@@ -32,32 +32,32 @@ def show(**facts: object) -> None:
 
 def server(options: dict[str, Any]) -> None:
     """Serve until stdin ends."""
-    with udpping.Server(port=0, **options) as own:
-        sys.stdout.write(f"{own.address[1]}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-        time.sleep(0.01)
-        show(**own.counters.as_dict())
+    answer(udpping.Server(port=0, **options))
 
 
 def reflector(options: dict[str, Any]) -> None:
     """Reflect until stdin ends."""
-    with udpping.Reflector(port=0, **options) as own:
-        sys.stdout.write(f"{own.address[1]}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-        time.sleep(0.01)
-        show(**own.counters.as_dict())
+    answer(udpping.Reflector(port=0, **options))
 
 
 def relay(options: dict[str, Any]) -> None:
     """Relay until stdin ends."""
-    with udpping.Relay(tuple(options.pop("to")), **options) as own:
-        sys.stdout.write(f"{own.address[1]}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
+    answer(udpping.Relay(tuple(options.pop("to")), **options))
+
+
+def answer(far_end: udpping.Server | udpping.Reflector | udpping.Relay) -> None:
+    """Answer until stdin ends, and give the counters."""
+    with far_end as own:
+        work_at(own.address[1])
         time.sleep(0.01)
         show(**own.counters.as_dict())
+
+
+def work_at(port: int) -> None:
+    """Tell the port, and wait until stdin ends."""
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
 
 
 def ping(options: dict[str, Any]) -> None:
@@ -102,9 +102,7 @@ def text_of_44(number: int) -> bytes:
 def monitor(options: dict[str, Any]) -> None:
     """Watch until stdin ends."""
     with udpping.Monitor("127.0.0.1", 0, **options) as own:
-        sys.stdout.write(f"{own.address[1]}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
+        work_at(own.address[1])
         show(**own.counters.as_dict(), peers=len(own.peers))
 
 
