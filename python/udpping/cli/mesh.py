@@ -32,18 +32,16 @@ Exit code 0: every pair had a reply. 1: a pair had none, or a host was not heard
 WIDE = 12
 """Up to so many hosts, the loss of each pair is printed."""
 SETTINGS = (
-    *(
-        "count",
-        "interval",
-        "timeout",
-        "peers",
-        "address",
-        "protocol",
-        "one_per_address",
-        "flows",
-        "size",
-        "seed",
-    ),
+    "count",
+    "interval",
+    "timeout",
+    "peers",
+    "address",
+    "protocol",
+    "one_per_address",
+    "flows",
+    "size",
+    "seed",
 )
 
 
