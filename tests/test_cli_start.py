@@ -110,21 +110,26 @@ def test_a_signal_at_the_start_prints_no_traceback(number: signal.Signals, deaf:
             assert "Traceback" not in errors, (at, errors)
 
 
-def test_an_interrupt_that_meets_a_finalizer_is_not_lost() -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_meets_a_finalizer_is_not_lost(name: str) -> None:
     """An import has finalizers, too. What else fails in one is printed as ever."""
-    program = """
+    # A program of the course handles SIGINT alone.
+    prepare = {
+        "SIGINT": "from udpping._console.program import run; run(int, print)",
+        "SIGTERM": "from udpping.cli._end import raise_on_signals; raise_on_signals()",
+    }
+    program = f"""
 import signal
-from udpping.cli._end import raise_on_signals
 
 class Interrupted:
     def __del__(self):
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.{name})
 
 class Failing:
     def __del__(self):
         raise ValueError("is printed")
 
-raise_on_signals()
+{prepare[name]}
 try:
     Failing()
     Interrupted()

@@ -4,7 +4,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-from udpping._console import streams
+from udpping._console import interrupts, streams
 from udpping.errors import ConfigError, UdppingError
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ NO_MEMORY = "there is not enough memory; ask for less, or raise the limit (ulimi
 
 def run(work: "Callable[[], int]", complain: "Callable[[Exception], None]") -> int:
     """Do the work with line-buffered output; return its exit code."""
+    interrupts.keep()
     streams.open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -2,9 +2,10 @@
 
 import signal
 import sys
-from _thread import interrupt_main, start_new_thread
+from _thread import interrupt_main
 from contextlib import contextmanager, suppress
-from time import sleep
+
+from udpping._console import interrupts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,25 +29,7 @@ def raise_on_signals() -> None:
     """Let the others raise KeyboardInterrupt, as SIGINT does: process 1 gets only what it handles."""
     for each in ENDING:
         _install(each, signal.default_int_handler)
-    if sys.unraisablehook is not _interrupt_again:
-        _others.append(sys.unraisablehook)
-        sys.unraisablehook = _interrupt_again
-
-
-_others: "list[Callable[[sys.UnraisableHookArgs], object]]" = []
-
-
-def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Interrupt once more: Python prints and drops what a finalizer raises, such as those of imports."""
-    if issubclass(ignored.exc_type, KeyboardInterrupt):
-        start_new_thread(_interrupt_soon, ())
-    else:
-        _others[-1](ignored)
-
-
-def _interrupt_soon() -> None:
-    sleep(0.01)  # The finalizer is over by then.
-    interrupt_main()
+    interrupts.keep()
 
 
 class Noted:
