@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import udpping
-from common import send_all
+from common import send_all, wait_until
 from udpping._services.session import Session
 from udpping.testing import FarEnd, Reply
 
@@ -43,7 +44,13 @@ CALLS = {
 
 
 THREE = 3 * [Reply(after=0.05)]
-"""Answers to three pings, each after a while: by the fourth, whoever called has long begun to wait."""
+"""Answers to three pings, each after a while."""
+
+
+def waits(pid: int) -> int:
+    """Count how often the main thread of a process has waited: in udpping, at least each 0.05 s."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
 def interrupt(script: str, far: FarEnd) -> tuple[int, str, str, float]:
@@ -56,6 +63,9 @@ def interrupt(script: str, far: FarEnd) -> tuple[int, str, str, float]:
     )
     try:
         far.wait(4)
+        # Whoever called has taken the third row once it waits for the third time from now on.
+        before = waits(process.pid)
+        wait_until(lambda: waits(process.pid) >= before + 3)
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=20)
