@@ -79,6 +79,12 @@ def test_a_test_that_has_not_run_is_lost_or_named(tmp_path: Path) -> None:
     assert compare(ran, skipped, ci="true")[0] == 1
     code, lines = compare(ran, "tests.test_a::test_new")
     assert (code, lines[0]) == (1, "lost: tests.test_a::test_new")
+    of_a_folder = "tests.programs.test_c::test_y"
+    assert compare(of_a_folder, ci="true")[0] == 1
+    code, lines = compare(of_a_folder)
+    assert (code, lines[0]) == (0, f"NB: not run: {of_a_folder}: its check did not run")
+    (tmp_path / "programs.xml").write_text(REPORT)
+    assert compare(of_a_folder)[0] == 1
 
 
 def test_a_test_can_be_interrupted_although_pytest_was_started_in_the_background() -> None:
