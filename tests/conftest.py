@@ -27,8 +27,9 @@ def pytest_configure() -> None:
     # A background job ignores SIGINT, under nohup SIGHUP too; child processes inherit that, but no handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    for ignored in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
-        if signal.getsignal(ignored) is signal.SIG_IGN:
+    for name in ("SIGHUP", "SIGQUIT", "SIGTERM"):
+        ignored = getattr(signal, name, None)  # Windows lacks the first two
+        if ignored and signal.getsignal(ignored) is signal.SIG_IGN:
             signal.signal(ignored, signal.SIG_DFL)
 
 
