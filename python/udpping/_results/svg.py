@@ -32,9 +32,9 @@ FLOOR = 70
 LOST, LATE, REFUSED = "#d55e00", "#0b7fc0", "#b5679a"
 KINDS = {
     "lost": (LOST, "| orange: no reply"),
-    "late": (LATE, "\N{BLACK CIRCLE} blue: late reply"),
+    "late": (LATE, "\u25cf blue: late reply"),
     "timeout": ("", "dashes across"),
-    "refused": (REFUSED, "\N{BLACK SQUARE} purple: unreachable or not sent"),
+    "refused": (REFUSED, "\u25a0 purple: unreachable or not sent"),
     "behind": ("", "dashes below: sender behind its schedule"),
 }
 

@@ -15,7 +15,7 @@ TEXT = 60
 """Characters shown of a name or a cell."""
 WIDTH = 99
 """Columns of a line, where it is not for a terminal."""
-NO_BREAK = "\N{NO-BREAK SPACE}"
+NO_BREAK = "\u00a0"  # Python loads a module for \N, and Ctrl-C meanwhile would be a SyntaxError.
 SECOND = 1_000_000_000
 SPANS = ((1_000, "ns", 1), (1_000_000, "µs", 1_000), (SECOND, "ms", 1_000_000), (120 * SECOND, "s", SECOND))
 
