@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -254,6 +255,7 @@ with FarEnd() as far:
 
 
 def test_a_free_port_is_one_at_which_nobody_listens(client: socket.socket) -> None:
+    client.bind(("127.0.0.1", 0))
     port = free_port()
     client.connect(("127.0.0.1", port))
     client.send(b"?")
@@ -261,6 +263,14 @@ def test_a_free_port_is_one_at_which_nobody_listens(client: socket.socket) -> No
         client.recv(10)
     with FarEnd(port=port) as far:
         assert far.address == ("127.0.0.1", port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells which ports it gives away")
+def test_a_free_port_is_given_to_nobody_who_asks_for_any() -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split())
+    ports = [free_port(host) for host in ("127.0.0.1", "::1") for _ in range(20)]
+    assert not [port for port in ports if first <= port <= last]
+    assert len(set(ports)) > 1
 
 
 def test_nothing_is_left_behind() -> None:

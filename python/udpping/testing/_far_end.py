@@ -4,11 +4,13 @@ import contextlib
 import errno
 import heapq
 import math
+import os
 import selectors
 import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from udpping._args import checks, durations
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 ECHO = Reply()
 ROOM = 4 << 20
 """Bytes that may wait in a socket: on a busy machine nobody may come to read it for a while."""
+LEAST_PORT, TRIES = 10_000, 50
+"""Ports below are often those of services."""
 SO_RCVBUFFORCE = 33  # Linux; the socket module has no names for these two
 IP_RECVTTL = 12 if sys.platform == "linux" else 24
 if sys.platform == "win32":
@@ -288,17 +292,36 @@ class FarEnd(SuggestsKeywords):
 def free_port(host: str = "127.0.0.1") -> int:
     """Find a UDP port of this machine at which nobody listens: to listen there, or to be refused.
 
-    Until somebody listens there, another program may be given it. Raises AddressError, and NetworkError for
-    an address that this machine does not have.
+    On Linux it is none of those that the system gives to programs that ask for any port. So no other program
+    gets it by chance before somebody listens there; one that asks for this very port does. Raises
+    AddressError, and NetworkError for an address that this machine does not have.
 
     >>> import udpping
     >>> from udpping.testing import free_port
     >>> udpping.ping("127.0.0.1", free_port(), count=1).row(0).status
     'unreachable'
     """
-    with socket.socket(family(checks.text("host", host)), socket.SOCK_DGRAM) as probe:
-        listen(probe, host, 0)
-        return int(probe.getsockname()[1])
+    kind = family(checks.text("host", host))
+    for port in (*unasked_ports(), 0):
+        with socket.socket(kind, socket.SOCK_DGRAM) as probe:
+            try:
+                listen(probe, host, port)
+            except NetworkError:
+                if port:
+                    continue
+                raise
+            return int(probe.getsockname()[1])
+    raise AssertionError("port 0 is any")
+
+
+def unasked_ports() -> list[int]:
+    """Choose ports that the system gives to nobody who does not ask for them; none where it does not tell."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    except OSError:
+        return []
+    many = first - LEAST_PORT
+    return [LEAST_PORT + int.from_bytes(os.urandom(4), "big") % many for _ in range(TRIES if many > 0 else 0)]
 
 
 def family(host: str) -> socket.AddressFamily:
