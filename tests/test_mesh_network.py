@@ -18,7 +18,7 @@ OWN = ["unshare", "--net", "--mount"]
 SCRIPT = """
 import json, os, signal, subprocess, sys, threading, time, udpping
 
-COUNT, INTERVAL = 60, 0.04
+COUNT, INTERVAL = 60, 0.08
 NAMES = "abcdefgh"
 LINKS = {("a", "b"): dict(up="loss=pattern:x."), ("c", "d"): dict(down="loss=pattern:...x"),
          ("e", "f"): dict(up="delay=30ms", down="delay=10ms")}
@@ -51,7 +51,7 @@ class Engine:
         return self.inner.call(host, name, args, timeout)
 
     def break_some(self, before):
-        for host, do in (("g", cut), ("h", kill)):
+        for host, do in (("h", kill), ("g", cut)):
             # Some 7 pings and 7 replies in each interval.
             while received(host) < before[host] + 14 * COUNT // 3:
                 time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +13,6 @@ from udpping.errors import ConfigError, NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
-    from concurrent.futures import Future
     from types import TracebackType
     from typing import Self
 
@@ -51,8 +51,6 @@ class LoopEngine:
     def call(self, host: str, name: str, args: "dict[str, Any]", timeout: float) -> "Future[Any]":
         """Begin a call."""
         if self.loop.is_closed():
-            from concurrent.futures import Future
-
             over: Future[Any] = Future()
             over.set_exception(NetworkError("the engine was stopped"))
             return over
