@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import udpping
 from common import udp_socket, wait_until
-from watching import ALIVE, TICK, Device, Seen, peer_of, put, state_of, told
+from udpping.testing import free_port
+from watching import ALIVE, BUSY, TICK, Device, Seen, peer_of, put, state_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,8 @@ HERE = "127.0.0.1"
 
 @pytest.fixture
 def monitor() -> Iterator[udpping.Monitor]:
-    """Watch with room for four, who may be silent for two seconds."""
-    with udpping.Monitor(HERE, 0, detector="fixed:40", max_clients=4, losses=True) as monitor:
+    """Watch with room for four, who may be silent for ten seconds."""
+    with udpping.Monitor(HERE, 0, detector="fixed:200", max_clients=4, losses=True) as monitor:
         yield monitor
 
 
@@ -70,8 +71,10 @@ def test_silence_is_down_after_what_was_foretold_and_two_heartbeats_bring_back()
         device.rise(monitor)
         device.beat_until(lambda: peer_of(monitor, "device").received >= 4)
         foretold = peer_of(monitor, "device").detection_ns
-        down = seen.until("down")
-        assert (down.before, down.seq) == ("suspect", device.seq)
+        # It may have been down before, if this machine was busy.
+        while (down := seen.until("down")).seq != device.seq:
+            pass
+        assert down.before == "suspect"
         assert foretold is not None
         assert down.span_ns is not None
         # As foretold; later only if this machine was busy.
@@ -231,11 +234,12 @@ def test_nobody_at_all_is_told_once(monitor: udpping.Monitor) -> None:
     assert monitor.counters.clients == 0
     with udpping.Monitor(HERE, 0, idle=0.1, detector="fixed:3") as lonely:
         seen = Seen(lonely)
-        assert seen.until("idle").message.startswith("nobody was heard for ")
         with Device(lonely.address) as device:
-            device.rise(lonely)
-        seen.until("idle")
-    assert seen.names().count("idle") == 2
+            for times in (1, 2, 3):
+                assert seen.until("idle").message.startswith("nobody was heard for ")
+                time.sleep(0.5)
+                assert seen.names().count("idle") == times
+                device.beat()
 
 
 def test_it_hears_both_versions_and_calls_ipv4_by_its_name() -> None:
@@ -260,7 +264,7 @@ def test_it_hears_both_versions_and_calls_ipv4_by_its_name() -> None:
 
 
 def test_a_busy_port_is_an_error_with_advice_and_the_next_one_may_be_free() -> None:
-    with udpping.Monitor(HERE, 0) as first:
+    with udpping.Monitor(HERE, free_port()) as first:
         port = first.address[1]
         with pytest.raises(udpping.PortBusyError, match=f"{port} is already in use"):
             udpping.Monitor(HERE, port)
@@ -294,7 +298,7 @@ def test_what_cannot_be_used_is_refused_by_name(name: str, value: object, told: 
 
 
 def test_a_loop_ends_when_the_monitor_stops_and_gives_what_was_left() -> None:
-    monitor = udpping.Monitor(HERE, 0)
+    monitor = udpping.Monitor(HERE, 0, detector="fixed:200")
     taken: list[udpping.MonitorEvent] = []
     with monitor, Device(monitor.address) as device:
         loop = threading.Thread(target=lambda: taken.extend(monitor))
@@ -312,8 +316,12 @@ def test_a_loop_ends_when_the_monitor_stops_and_gives_what_was_left() -> None:
 
 def test_the_next_event_is_waited_for_so_long_and_no_longer(monitor: udpping.Monitor) -> None:
     began = time.monotonic()
-    assert monitor.next_event(0) is None
-    assert monitor.next_event(0.2) is None
+    for seconds in (0, 0.2):
+        event = monitor.next_event(seconds)
+        # On a busy machine it has something to tell of itself.
+        while event is not None:
+            assert event.event in BUSY
+            began, event = time.monotonic(), monitor.next_event(seconds)
     assert time.monotonic() - began >= 0.2
     with pytest.raises(udpping.ConfigError, match=r"^seconds .soon. "):
         monitor.next_event("soon")
@@ -327,7 +335,7 @@ def test_a_callback_has_every_event_also_after_it_failed(capfd: pytest.CaptureFi
         if event.event == "new":
             raise ValueError("on purpose")
 
-    with udpping.Monitor(HERE, 0, on_event=tell) as monitor:
+    with udpping.Monitor(HERE, 0, on_event=tell, detector="fixed:200") as monitor:
         with pytest.raises(udpping.ConfigError, match="either it gets the events, or a loop does"):
             iter(monitor)
         with udpping.Heartbeat(*monitor.address, id="web1", interval=TICK):
@@ -361,7 +369,7 @@ def test_a_callback_may_stop_the_monitor() -> None:
 
 def test_a_slow_callback_holds_up_no_verdict() -> None:
     go_on = threading.Event()
-    monitor = udpping.Monitor(HERE, 0, on_event=lambda _: go_on.wait(30) and None)
+    monitor = udpping.Monitor(HERE, 0, on_event=lambda _: go_on.wait(60) and None, detector="fixed:200")
     with monitor, Device(monitor.address) as device:
         device.rise(monitor)
         assert told(monitor.events) == ["new", "up"]
@@ -373,11 +381,11 @@ def test_tables_and_texts(monitor: udpping.Monitor) -> None:
     with Device(monitor.address, id="web1") as device:
         device.rise(monitor)
         assert repr(monitor) == (
-            f"<udpping.Monitor {HERE} port {monitor.bound[1]}, fixed:40: 1 client, running>"
+            f"<udpping.Monitor {HERE} port {monitor.bound[1]}, fixed:200: 1 client, running>"
         )
     assert tuple(monitor.peers.column_names) == udpping.PeerRow._fields
     assert tuple(monitor.events.column_names) == udpping.MonitorEvent._fields
     assert monitor.peers.row(0) == next(iter(monitor.peers))
-    assert monitor.events.row(0).event == "new"
+    assert told(monitor.events) == ["new", "up"]
     assert "web1" in monitor.peers.to_csv()
     assert repr(monitor.counters).endswith(" received, 1 client")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import udpping
 from common import belongings, threads, wait_until
+from udpping.testing import free_port
 from watching import ALIVE, SECONDS, TICK, Device, Seen, peer_of, state_of
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 HERE = "127.0.0.1"
 
 
-def sender(start: Start, monitor: udpping.Monitor, name: str = "web1") -> subprocess.Popen[str]:
+def sender(
+    start: Start, monitor: udpping.Monitor, name: str = "web1", interval: float = TICK
+) -> subprocess.Popen[str]:
     """Start a sender in a process of its own, to be hurt."""
     port = monitor.address[1]
-    return start("-m", "udpping", "heartbeat", f"{HERE}:{port}", "--id", name, "-i", str(TICK))
+    return start("-m", "udpping", "heartbeat", f"{HERE}:{port}", "--id", name, "-i", str(interval))
 
 
 def beats(monitor: udpping.Monitor, more: int, name: str = "web1") -> None:
@@ -71,11 +74,11 @@ def test_a_sender_that_is_stopped_for_a_moment_was_paused(start: Start) -> None:
         process.send_signal(signal.SIGSTOP)
         time.sleep(1)
         process.send_signal(signal.SIGCONT)
-        paused = seen.until("paused")
+        # A busy machine may have stopped it for a shorter time before.
+        while (seen.until("paused").span_ns or 0) < 0.9e9:
+            pass
         beats(monitor, 5)
         row = peer_of(monitor, "web1")
-    assert paused.span_ns is not None
-    assert paused.span_ns >= 0.9e9
     assert row.lost == 0
     assert row.state in ALIVE
     assert seen.names() == ["new", "up"]
@@ -85,17 +88,18 @@ def test_a_sender_that_is_killed_is_down_when_it_was_foretold_and_restarts_witho
     start: Start,
 ) -> None:
     with udpping.Monitor(HERE, 0) as monitor:
-        seen = Seen(monitor)
-        process = sender(start, monitor)
+        # With so long an interval, a sender that is late on a busy machine is not down for it.
+        seen, interval = Seen(monitor), 0.2
+        process = sender(start, monitor, interval=interval)
         seen.until("up")
-        beats(monitor, 20)
+        beats(monitor, 10)
         process.kill()
         process.wait()
         # What was still on its way when it died has been heard.
         wait_until(lambda: peer_of(monitor, "web1").overdue >= 3, SECONDS)
         foretold = peer_of(monitor, "web1").detection_ns
         down = seen.until("down")
-        again = sender(start, monitor)
+        again = sender(start, monitor, interval=interval)
         restarted, up = seen.until("restarted"), seen.until("up")
         beats(monitor, 5)
         row = peer_of(monitor, "web1")
@@ -113,7 +117,7 @@ def test_a_sender_that_is_killed_is_down_when_it_was_foretold_and_restarts_witho
 def test_a_monitor_that_is_stopped_blames_itself(start: Start) -> None:
     script = """
 import sys, udpping
-with udpping.Monitor("127.0.0.1", 0, detector="fixed:20") as monitor:
+with udpping.Monitor("127.0.0.1", 0, detector="fixed:40") as monitor:
     print(monitor.address[1], flush=True)
     for event in monitor:
         print(event.event, flush=True)
@@ -125,11 +129,11 @@ with udpping.Monitor("127.0.0.1", 0, detector="fixed:20") as monitor:
         said = hear(process, "up")
         wait_until(lambda: heartbeat.sent >= 10, SECONDS)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(3.5)
         process.send_signal(signal.SIGCONT)
         said += hear(process, "stalled")
         sent = heartbeat.sent
-        wait_until(lambda: heartbeat.sent >= sent + 40, SECONDS)
+        wait_until(lambda: heartbeat.sent >= sent + 60, SECONDS)
     said += hear(process, "bye")
     assert "down" not in said
 
@@ -194,7 +198,10 @@ with udpping.Monitor("127.0.0.1", 0) as monitor:
                 os.kill(os.getpid(), signal.SIGUSR1)
                 time.sleep(0.01)
                 sender.sendto(f"Heartbeat 1 0 id=c{number}".encode(), monitor.address)
-                time.sleep(0.09)
+                # What was returned and not kept yet would be lost in Python itself.
+                end = time.monotonic() + 10
+                while len(names) <= number and time.monotonic() < end:
+                    time.sleep(0.01)
         monitor.stop()
     names = []
     thread = threading.Thread(target=disturb)
@@ -203,7 +210,7 @@ with udpping.Monitor("127.0.0.1", 0) as monitor:
     while going:
         try:
             while monitor.running or thread.is_alive():
-                if (event := monitor.next_event(0.2)) is not None:
+                if (event := monitor.next_event(0.2)) is not None and event.event == "new":
                     names.append(event.client)
             going = False
         except Interrupt:
@@ -373,7 +380,7 @@ def test_with_a_witness_that_falls_silent_clients_are_unknown_until_they_are_hea
     alive.set()
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as witness,
-        udpping.Monitor(HERE, 0, detector="fixed:20", witness=bound(witness)) as monitor,
+        udpping.Monitor(HERE, 0, detector="fixed:60", witness=bound(witness)) as monitor,
         Device(monitor.address) as device,
     ):
         answerer = threading.Thread(target=answer, args=(witness, alive))
@@ -426,7 +433,7 @@ def until(name):
 names = []
 set_flags(0x41)
 with (
-    udpping.Monitor("127.0.0.1", 0, detector="fixed:20") as monitor,
+    udpping.Monitor("127.0.0.1", 0, detector="fixed:60") as monitor,
     udpping.Heartbeat(*monitor.address, id="web1", interval=0.05) as one,
     udpping.Heartbeat(*monitor.address, id="web2", interval=0.05) as two,
 ):
@@ -455,10 +462,7 @@ print(names.count("down"), names.count("isolated"))
 
 
 def test_a_witness_whose_port_is_closed_answers_all_the_same() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind((HERE, 0))
-        closed = taken.getsockname()
-    with udpping.Monitor(HERE, 0, detector="fixed:20", witness=closed) as monitor:
+    with udpping.Monitor(HERE, 0, detector="fixed:20", witness=(HERE, free_port())) as monitor:
         seen = Seen(monitor)
         with Device(monitor.address) as device:
             device.rise(monitor)

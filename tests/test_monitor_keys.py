@@ -28,8 +28,8 @@ def keys(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def monitor(keys: Path) -> Iterator[udpping.Monitor]:
-    """Watch for those who have a key, who may be silent for two seconds."""
-    with udpping.Monitor(HERE, 0, keys=keys, detector="fixed:40") as monitor:
+    """Watch for those who have a key, who may be silent for ten seconds."""
+    with udpping.Monitor(HERE, 0, keys=keys, detector="fixed:200") as monitor:
         yield monitor
 
 
@@ -81,6 +81,7 @@ def test_a_replay_revives_nobody(keys: Path) -> None:
         device.rise(monitor)
         device.beat_until(lambda: peer_of(monitor, "device").received >= 8)
         seen.until("down")
+        wait_until(lambda: state_of(monitor, "device") == "down")
         before = peer_of(monitor, "device")
         put(monitor, device.sent * 2, stranger)
         after = peer_of(monitor, "device")

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 HERE = "127.0.0.1"
 WATCH = """
 import sys, udpping
-with udpping.Monitor("127.0.0.1", int(sys.argv[1]), state=sys.argv[2], log=sys.argv[3]) as monitor:
+words = {"state": sys.argv[2], "log": sys.argv[3], "detector": "fixed:60"}
+with udpping.Monitor("127.0.0.1", int(sys.argv[1]), **words) as monitor:
     print(monitor.address[1], flush=True)
     for event in monitor:
         print(event.client, event.event, flush=True)
@@ -56,8 +57,8 @@ def clients(folder: Path) -> dict[str, list[str]]:
     return {fields[0]: fields for fields in (line.split("\t") for line in lines)}
 
 
-def test_a_killed_monitor_goes_on_where_it_was(start: Start, tmp_path: Path) -> None:
-    process, port = started(start, 0, tmp_path)
+def test_a_killed_monitor_goes_on_where_it_was(start: Start, tmp_path: Path, free_port: int) -> None:
+    process, port = started(start, free_port, tmp_path)
     alive = udpping.Heartbeat(HERE, port, id="alive", interval=TICK)
     alive.start()
     with Device((HERE, port), id="dies") as dies:
@@ -73,7 +74,7 @@ def test_a_killed_monitor_goes_on_where_it_was(start: Start, tmp_path: Path) -> 
     away = alive.sent
     wait_until(lambda: alive.sent >= away + 10, SECONDS)
 
-    with udpping.Monitor(HERE, port, state=tmp_path / "state") as monitor:
+    with udpping.Monitor(HERE, port, state=tmp_path / "state", detector="fixed:60") as monitor:
         seen = Seen(monitor)
         resumed = seen.until("resumed")
         first = {row.client: (row.state, row.received) for row in monitor.peers}
@@ -94,9 +95,9 @@ def test_a_killed_monitor_goes_on_where_it_was(start: Start, tmp_path: Path) -> 
     assert seen.names() == ["resumed", "down"]
 
 
-def test_it_may_be_killed_at_any_moment(start: Start, tmp_path: Path) -> None:
+def test_it_may_be_killed_at_any_moment(start: Start, tmp_path: Path, free_port: int) -> None:
     moments = random.Random(7)
-    process, port = started(start, 0, tmp_path)
+    process, port = started(start, free_port, tmp_path)
     with udpping.Heartbeat(HERE, port, id="alive", interval=TICK) as alive:
         hear(process, "alive up")
         wait_until(lambda: "alive" in clients(tmp_path), SECONDS)
@@ -109,7 +110,7 @@ def test_it_may_be_killed_at_any_moment(start: Start, tmp_path: Path) -> None:
             process, _ = started(start, port, tmp_path)
         process.kill()
         process.wait()
-        with udpping.Monitor(HERE, port, state=tmp_path / "state") as monitor:
+        with udpping.Monitor(HERE, port, state=tmp_path / "state", detector="fixed:60") as monitor:
             before = peer_of(monitor, "alive").received
             wait_until(lambda: peer_of(monitor, "alive").received > before, SECONDS)
             row = peer_of(monitor, "alive")
@@ -130,11 +131,15 @@ def test_what_was_down_or_had_said_goodbye_still_is(tmp_path: Path) -> None:
             device.rise(monitor)
             device.rise(monitor)
             seen.until("down", "down")
+            wait_until(lambda: state_of(monitor, "down") == "down")
         job = udpping.Heartbeat(*monitor.address, id="job", interval=TICK)
         job.start()
         seen.until("up", "job")
         job.stop(3)
         seen.until("bye")
+        # It says so three times.
+        assert job.wait(20)
+        wait_until(lambda: peer_of(monitor, "job").received == job.sent)
         before = list(monitor.peers)
     with udpping.Monitor(HERE, 0, state=tmp_path / "state") as monitor:
         after = list(monitor.peers)
@@ -232,14 +237,14 @@ def test_an_empty_file_keeps_no_monitor_from_watching(tmp_path: Path) -> None:
 def test_a_dead_client_is_found_by_a_monitor_that_is_restarted_again_and_again(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with (
-        udpping.Monitor(HERE, 0, state=state, detector="fixed:40") as monitor,
+        udpping.Monitor(HERE, 0, state=state, detector="fixed:80") as monitor,
         Device(monitor.address) as device,
     ):
         device.rise(monitor)
     names: list[str] = []
     watched = 0.0
     while "down" not in names:
-        with udpping.Monitor(HERE, 0, state=state, detector="fixed:40") as monitor:
+        with udpping.Monitor(HERE, 0, state=state, detector="fixed:80") as monitor:
             began = time.monotonic()
             time.sleep(1)
             watched += time.monotonic() - began
@@ -253,6 +258,7 @@ def test_what_was_learned_is_there_after_a_restart(tmp_path: Path) -> None:
     with udpping.Monitor(HERE, 0, state=state) as monitor, Device(monitor.address) as device:
         device.rise(monitor)
         device.beat_until(lambda: peer_of(monitor, "device").received > 40)
+        device.be_heard(monitor)
         before = peer_of(monitor, "device").detection_ns
     assert (state / "learned.tsv").read_text(encoding="utf-8").startswith("udpping-learned-1\ndevice\t0\t")
     with udpping.Monitor(HERE, 0, state=state) as monitor:
@@ -311,7 +317,7 @@ def log_rows(path: Path) -> list[dict[str, str]]:
 def test_the_log_goes_on_over_runs_and_ends_each_with_a_line_for_each_client(tmp_path: Path) -> None:
     log = tmp_path / "sessions.csv"
     for number in range(2):
-        with udpping.Monitor(HERE, 0, log=log) as monitor:
+        with udpping.Monitor(HERE, 0, log=log, detector="fixed:200") as monitor:
             seen = Seen(monitor)
             with udpping.Heartbeat(*monitor.address, id=f"web{number}", interval=TICK):
                 seen.until("up")
@@ -374,7 +380,7 @@ FULL = """
 import resource, sys, time, udpping
 from watching import Seen
 log, state = sys.argv[1:]
-with udpping.Monitor("127.0.0.1", 0, log=log, state=state) as monitor:
+with udpping.Monitor("127.0.0.1", 0, log=log, state=state, detector="fixed:200") as monitor:
     # From here on files may not be longer than this: the system refuses as a full disk does.
     resource.setrlimit(resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))
     seen = Seen(monitor)

@@ -121,8 +121,18 @@ class Device:
         wait_until(try_again, SECONDS)
 
     def rise(self, monitor: udpping.Monitor) -> None:
-        """Send heartbeats until the monitor has it up."""
+        """Send heartbeats until the monitor has it up, and has read them all."""
         self.beat_until(lambda: state_of(monitor, self.id) == "up")
+        self.be_heard(monitor)
+
+    def be_heard(self, monitor: udpping.Monitor) -> None:
+        """Wait until the monitor has read what was sent in this session."""
+
+        def is_heard() -> bool:
+            row = peer_of(monitor, self.id)
+            return row.session == f"{self.session:016x}" and (row.seq or 0) >= self.seq
+
+        wait_until(is_heard, SECONDS)
 
 
 def told(events: Iterable[udpping.MonitorEvent]) -> list[str]:
