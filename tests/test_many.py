@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Barrier
+
 import pytest
 import udpping
 from common import marks, statuses
-from udpping.testing import FarEnd, free_port
+from udpping.testing import FarEnd, Received, Reply, free_port
 
 
 def named(server: udpping.Server | FarEnd) -> str:
@@ -20,7 +22,9 @@ def test_one_table_with_the_target_in_each_row_and_a_summary_for_each() -> None:
         udpping.Server(port=0, loss=1) as deaf,
     ):
         servers = [near, lossy, deaf]
-        run = udpping.ping_many([server.address for server in servers], count=4, timeout=0.3, linger=0)
+        run = udpping.ping_many(
+            [server.address for server in servers], count=4, interval=0.01, timeout=3, linger=0
+        )
         names = [named(server) for server in servers]
     assert list(run.targets) == names
     assert run["target"].to_list() == [name for name in names for _ in range(4)]
@@ -33,9 +37,16 @@ def test_one_table_with_the_target_in_each_row_and_a_summary_for_each() -> None:
 
 
 def test_targets_are_pinged_side_by_side() -> None:
-    with udpping.Server(port=0, loss=1) as one, udpping.Server(port=0, loss=1) as two:
-        run = udpping.ping_many([one.address, two.address], count=2, timeout=0.4, linger=0)
-    assert 0.8e9 <= (run.summary.duration_ns or 0) < 1.4e9  # one after the other they would take 1.6 s
+    """Each target answers only when the other one has been asked as well."""
+    both_asked = Barrier(2, timeout=20)
+
+    def script(_: Received) -> Reply:
+        both_asked.wait()
+        return Reply()
+
+    with FarEnd(script) as one, FarEnd(script) as two:
+        run = udpping.ping_many([one.address, two.address], count=2, timeout=30, linger=0)
+    assert statuses(run) == ["reply"] * 4
 
 
 def test_a_target_that_cannot_be_reached_spoils_no_other() -> None:
