@@ -32,6 +32,7 @@ def load(
       `Run` writes, `"command"` is what `udpping ping --json` prints, `"irtt"` the JSON of `irtt client -o`.
       `"fping"` is what `fping -c`, `-C`, `-l` and `-J` print. `"ping"` is what `ping` of iputils, busybox,
       macOS and Windows prints, in English. A file may hold several runs, as `>>` puts them there: see `Row`.
+      JSON of a run without pings is empty, and is read only with `format="json"`.
 
     `udpping.load(path) == run` for a run that was written, whichever way. Settings and all of the summary are
     there too if the file has metadata: Parquet always, CSV and JSON with `metadata=True`. What a file does
@@ -55,6 +56,8 @@ def load(
     given = path_or_text
     if hasattr(given, "read"):
         return _of_content(source.of_open(cast("IO[str] | IO[bytes]", given)), format)
+    if format == "json" and given in ("", b""):
+        return _of_content(source.Content("text", ""), format)
     if isinstance(given, str) and (re.search(r"[\n\r]", given) or given.lstrip("\ufeff \t")[:1] == "{"):
         return _of_content(source.Content("text", given), format)
     if isinstance(given, bytes) and (
@@ -83,7 +86,9 @@ def _of_content(content: source.Content, form: str | None) -> "Run":
     form = form or form_of(content.head)
     if form is None:
         head = content.head
-        what = f"begins as none of them: {head.lstrip()[:40]!r}" if head.strip() else "is empty"
+        what = f"begins as none of them: {head.lstrip()[:40]!r}"
+        if not head.strip():
+            what = 'is empty; format="json" takes that for a run without pings'
         if len(head) == source.HEAD and not head.strip():
             what = f"begins with {source.HEAD} blanks"
         raise content.refuse(f"one of {', '.join(FORMATS)}, and it {what}")

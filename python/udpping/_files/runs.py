@@ -149,7 +149,7 @@ def checked(header: object) -> "Facts":
 def _plain(facts: "Facts") -> bool:
     return all(
         value is None
-        or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63)
+        or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 2**63)
         for name, value in facts.items()
         if name != "target"
     )

@@ -42,8 +42,8 @@ struct Building {
     columns: Vec<Column>,
     /// The index of each column in a row.
     places: [Option<usize>; COLUMNS.len()],
-    /// The indices of the status and the round trip.
-    reply: Option<(usize, usize)>,
+    /// The places of the status and the round trip among the columns.
+    reply: [usize; 2],
     rows: usize,
 }
 
@@ -250,8 +250,8 @@ impl Building {
             .into());
         }
         let columns = COLUMNS.map(|column| Column::new(column.kind)).into();
-        let reply = place("status").zip(place("rtt_ns"));
-        Ok(Self { columns, places, reply, rows: 0 })
+        let index = |name| COLUMNS.iter().position(|column| column.name == name).unwrap_or_default();
+        Ok(Self { columns, places, reply: ["status", "rtt_ns"].map(index), rows: 0 })
     }
 
     /// The columns of a run whose first row has these names; later rows may have others of a run.
@@ -279,11 +279,9 @@ impl Building {
         let unfit = |cell: &Cell<'_>, column: &str, expected: &str| {
             Invalid::new("value", format!("{} of column {column}{at}", cell.shown()), expected)
         };
-        if let Some((status, rtt)) = self.reply
-            && matches!(cells(status), Cell::Text("reply"))
-            && matches!(cells(rtt), Cell::Missing)
-        {
-            return Err(unfit(&cells(rtt), "rtt_ns", "the round trip of a reply").into());
+        let value = |column: usize| self.places[column].map_or(Cell::Missing, &cells);
+        if matches!(self.reply.map(value), [Cell::Text("reply"), Cell::Missing]) {
+            return Err(unfit(&Cell::Missing, "rtt_ns", "the round trip of a reply").into());
         }
         for ((of, column), place) in COLUMNS.iter().zip(&mut self.columns).zip(&self.places) {
             let cell = place.map_or(Cell::Missing, &cells);
