@@ -124,7 +124,10 @@ class Mesh(Measured):
     """
 
     def __init__(
-        self, rows: "Iterable[PairRow]", hosts: "list[Host]", digests: "Mapping[tuple[str, str], str]"
+        self,
+        rows: "Iterable[PairRow]",
+        hosts: "list[Host]",
+        digests: "Mapping[tuple[str, str], stats.Digest]",
     ) -> None:
         self.rows = frame(rows)
         """A row for each pair, round and source port: the same table as `frame`."""
@@ -157,15 +160,15 @@ class Mesh(Measured):
         from udpping import stats
 
         chosen = [
-            text
-            for (one, other), text in self._digests.items()
+            digest
+            for (one, other), digest in self._digests.items()
             if source in (None, one) and target in (None, other)
         ]
         if not chosen:
             raise ConfigError("there are no such digests: Mesh.watch keeps them, for hosts that were heard")
         total = stats.Digest()
-        for text in chosen:
-            total |= stats.Digest.from_json(text)
+        for digest in chosen:
+            total |= digest
         return total
 
     @staticmethod
@@ -317,7 +320,7 @@ def watched(plan: Plan) -> "Iterator[Mesh]":
     conductor = Conductor(plan, watches=True)
     try:
         for rows in conductor.rounds(plan.rounds):
-            yield Mesh(rows, list(conductor.hosts), conductor.digests)
+            yield Mesh(rows, list(conductor.hosts), dict(conductor.digests))
     finally:
         conductor.finish()
 
@@ -335,7 +338,7 @@ class Conductor:
         self.ports: dict[str, int] = {}
         self.errors: dict[str, str] = {}
         """Why a host is not there."""
-        self.digests: dict[tuple[str, str], str] = {}
+        self.digests: dict[tuple[str, str], stats.Digest] = {}
 
     def rounds(self, count: int | None) -> "Iterator[list[PairRow]]":
         """Find the hosts, and yield the rows of each round."""
@@ -463,9 +466,8 @@ class Conductor:
     def _merge(self, key: "tuple[str, str]", text: str) -> None:
         from udpping import stats
 
-        if key in self.digests:
-            text = (stats.Digest.from_json(self.digests[key]) | stats.Digest.from_json(text)).to_json()
-        self.digests[key] = text
+        digest = stats.Digest.from_json(text)
+        self.digests[key] = self.digests[key] | digest if key in self.digests else digest
 
     def lose(self, name: str, error: Exception) -> None:
         """Go on without a host."""

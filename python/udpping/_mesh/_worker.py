@@ -105,7 +105,7 @@ class Round:
         self.part, self.work = part, work
         self.start = monotonic() + work.after
         self.rows: list[list[Any]] = []
-        self.digests: dict[str, str] = {}
+        self.digests: dict[str, stats.Digest] = {}
         self.error: str | None = None
         self.over = Event()
         Thread(target=self._run, name="udpping-mesh-round", daemon=True).start()
@@ -158,9 +158,7 @@ class Round:
                     self._digest(peer.name if work.digests == "pair" else "", stats.Digest(found))
 
     def _digest(self, target: str, digest: "stats.Digest") -> None:
-        if target in self.digests:
-            digest |= stats.Digest.from_json(self.digests[target])
-        self.digests[target] = digest.to_json()
+        self.digests[target] = self.digests[target] | digest if target in self.digests else digest
 
 
 def told(error: Exception) -> str:
@@ -267,8 +265,10 @@ async def collect(mesh: str, patience: float) -> "Answer":
     part.touch()
     (found,) = part.rounds.values()
     await asyncio.to_thread(found.over.wait, patience)
-    error = found.error or (None if found.over.is_set() else "its pings were not over in time")
-    return {"rows": found.rows if found.over.is_set() else [], "digests": found.digests, "error": error}
+    if not found.over.is_set():
+        return {"rows": [], "digests": {}, "error": "its pings were not over in time"}
+    digests = {target: digest.to_json() for target, digest in found.digests.items()}
+    return {"rows": found.rows, "digests": digests, "error": found.error}
 
 
 async def finish(mesh: str) -> "Answer":
