@@ -12,13 +12,19 @@ import pandas as pd
 import polars as pl
 import pytest
 import udpping
-from udpping import detect
+from udpping import delay, detect
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
 pytestmark = pytest.mark.untimed
 
-ALL = [detect.Fixed(3), detect.Phi(8), detect.Chen(2), detect.Calibrated("10 per day")]
+ALL = [
+    detect.Fixed(3),
+    detect.Phi(8),
+    detect.Chen(2),
+    detect.TwoWindows(2),
+    detect.Calibrated("10 per day"),
+]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,8 @@ ALL = [detect.Fixed(3), detect.Phi(8), detect.Chen(2), detect.Calibrated("10 per
         (detect.Phi(12.5, window=200, min_std=0.01, pause=3), "phi:12.5,window=200,min_std=10ms,pause=3s"),
         (detect.Chen(0.5, window=16), "chen:500ms,window=16"),
         (detect.Chen(2.1), "chen:2.1s"),
+        (detect.TwoWindows(2.1), "2w-fd:2.1s"),
+        (detect.TwoWindows(2, short=10, window=100), "2w-fd:2s,short=10,window=100"),
         (detect.Calibrated(), "calibrated:1 per 30 days"),
         (detect.Calibrated("10 per 1 day"), "calibrated:10 per day"),
     ],
@@ -54,6 +62,8 @@ def test_a_detector_is_its_text(made: detect.Detector, text: str) -> None:
         lambda: detect.Phi(8, pause=-1),
         lambda: detect.Chen(-1),
         lambda: detect.Chen(2, window=1001),
+        lambda: detect.TwoWindows(2, short=0),
+        lambda: detect.TwoWindows(2, short=50, window=50),
         lambda: detect.Calibrated("often"),
         lambda: detect.Calibrated(3),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         lambda: detect.Detector("bertier:1"),
@@ -143,23 +153,38 @@ def test_another_interval() -> None:
     assert row.observed_ns == 8_640 * 10**9
 
 
+def test_two_windows_bear_a_path_that_becomes_slower_and_losses_no_better() -> None:
+    """A delay of half a day that jumps by 2.5 s: one mistake of `chen` after the other, but one of 2W-FD."""
+    slower = delay.Trace([0.0] * 20_000 + [2.5] * 20_000)
+    chen, two = udpping.compare_detectors(
+        0, detectors=["chen:2s", "2w-fd:2s"], delay=slower, days=40_000 / 86_400, seed=1
+    )
+    assert two.mistakes == 1
+    assert chen.mistakes > 100
+    chen, two = udpping.compare_detectors("20%", detectors=["chen:2s", "2w-fd:2s"], days=1, seed=1)
+    assert two.mistakes == chen.mistakes > 100
+
+
 def test_a_seed_repeats_it() -> None:
     first = udpping.compare_detectors(0.1, delay="exponential:5ms", days=2)
     again = udpping.compare_detectors(0.1, delay="exponential:5ms", days=2, seed=first.seed)
     assert list(first) == list(again)
-    assert [row.detector for row in first] == ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per 30 days"]
+    assert [row.detector for row in first] == [
+        *("fixed:3", "phi:8", "chen:2s", "2w-fd:2s"),
+        "calibrated:1 per 30 days",
+    ]
 
 
 def test_it_is_a_table_like_the_others() -> None:
     table = udpping.compare_detectors(0.1, detectors=ALL, days=1, seed=1)
     assert tuple(table.column_names) == udpping.DetectorRow._fields
-    assert len(table) == 4
+    assert len(table) == 5
     assert table.row(-1).detector == "calibrated:10 per day"
     frame = pl.DataFrame(table)
-    assert frame["promised_per_day"].to_list() == [None, None, None, 10.0]
+    assert frame["promised_per_day"].to_list() == [None, None, None, None, 10.0]
     pandas = table.to_pandas()
     assert pandas["mistakes_per_day"].dtype == "float64"
-    assert pandas["promised_per_day"].isna().tolist() == [True, True, True, False]
+    assert pandas["promised_per_day"].isna().tolist() == [True, True, True, True, False]
     assert pd.isna(pandas["foretold_ns"][0])
     assert np.isnan(np.asarray(table["promised_per_day"])[0])
     assert table.to_csv().startswith("detector,mistakes,mistakes_per_day,")

@@ -214,6 +214,7 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
     ("detect.Phi", "min_std"): keyword(detect.Phi, "min_std"),
     ("detect.Phi", "pause"): keyword(detect.Phi, "pause"),
     ("detect.Chen", "margin"): keyword(detect.Chen, "margin"),
+    ("detect.TwoWindows", "margin"): keyword(detect.TwoWindows, "margin"),
     ("testing.Reply", "after"): keyword(udpping.testing.Reply, "after"),
     ("testing.Refuse", "seconds"): keyword(udpping.testing.Refuse, "seconds"),
     ("testing.FarEnd.wait", "timeout"): far_end_wait,

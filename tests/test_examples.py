@@ -99,6 +99,7 @@ def test_detectors(tmp_path: Path, pattern: str) -> None:
     page = (ROOT / "docs/detectors.md").read_text(encoding="utf-8")
     assert len(printed) == 2
     assert "**no**" not in page
+    assert all(float(line.split(" | ")[6]) <= 1.3 for line in printed), "x oracle"
     assert all(line in page for line in printed), (
         "python examples/detectors.py docs/detectors.md writes it anew"
     )

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from udpping._args.durations import Duration
 
-__all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi"]
+__all__ = ["Calibrated", "Chen", "Detector", "Fixed", "Phi", "TwoWindows"]
 
 
 def __dir__() -> list[str]:
@@ -99,6 +99,25 @@ class Chen(Detector):
         super().__init__(
             f"chen:{duration_text('margin', margin)},window={checks.any_whole('window', window)}"
         )
+
+
+class TwoWindows(Detector):
+    """2W-FD (Tomsic and others 2015): as `Chen`, after the later of two times at which the next is expected.
+
+    One follows from the mean over the last `window` arrivals (2 to 1000), the other from that over the last
+    `short` (1 at least, and fewer): a path that becomes slower moves the deadline at once. Losses move
+    neither. `margin` is 0 to 1 hour.
+
+    >>> import udpping
+    >>> udpping.detect.TwoWindows(2)
+    <udpping.detect.TwoWindows 2w-fd:2s>
+    """
+
+    __slots__ = ()
+
+    def __init__(self, margin: "Duration", *, short: int = 1, window: int = 1000) -> None:
+        text = f"2w-fd:{duration_text('margin', margin)},short={checks.any_whole('short', short)}"
+        super().__init__(f"{text},window={checks.any_whole('window', window)}")
 
 
 class Calibrated(Detector):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from udpping._results.run import Run
     from udpping.detect import Detector
 
-DETECTORS = ("fixed:3", "phi:8", "chen:2s", "calibrated:1 per 30 days")
+DETECTORS = ("fixed:3", "phi:8", "chen:2s", "2w-fd:2s", "calibrated:1 per 30 days")
 """What is compared by default."""
 
 

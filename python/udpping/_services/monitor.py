@@ -124,7 +124,7 @@ class Monitor(Listener["_core.HeartbeatMonitor"]):
     * `beats`: whether each heartbeat is an event.
     * `max_clients`: the maximum number of clients, 1 to 10,000,000. When it is reached, clients that sent one
       heartbeat only make room first, then those that stopped. A client takes 0.5 KB, and 2 KB with all that
-      was learned of it (4 KB with the detectors `phi` and `chen`).
+      was learned of it (4 KB with the detectors `phi`, `chen` and `2w-fd`).
     * `per_prefix`: the maximum number of clients of one network (/24 of IPv4, /64 of IPv6), without keys.
     * `idle`: an event reports when no heartbeat arrives for this long, up to a day; 0 disables it.
     * `loss`: which heartbeats to drop on purpose as they arrive, and `seed`: as those of `udpping.Server`.

@@ -29,7 +29,7 @@ PURPOSE = r"""Watch heartbeats: report clients that come up, stop sending or los
 It reads the heartbeats of `udpping heartbeat` and of every client of the course's heartbeat exercise.
 
 DETECTOR: calibrated:1 per 30 days (false alarms of each client; the default), calibrated:10 per day,
-fixed:3 (missed heartbeats), phi:8 or chen:2s
+fixed:3 (missed heartbeats), phi:8, chen:2s or 2w-fd:2s
 
 COMMAND is run for each event, or for the events of --on, without a shell. One runs at a time, for 30
 seconds at most; down, outage and isolated come first. Its environment has UDPPING_EVENT, UDPPING_CLIENT,

@@ -34,8 +34,7 @@ pub use rate::{Rate, Unit};
 use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::{Invalid, Nanos};
 
-const EXPECTED: &str =
-    "fixed:3 (misses), phi:8 (threshold), chen:2s (safety margin) or calibrated:1 per 30 days (false alarms)";
+const EXPECTED: &str = "fixed:3 (misses), phi:8 (threshold), chen:2s or 2w-fd:2s (safety margin) or calibrated:1 per 30 days (false alarms)";
 
 /// One heartbeat as it arrived. The sequence number goes up by one for each that is sent; none is passed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +54,7 @@ pub enum Detector {
     Fixed(Fixed),
     /// Phi accrual: silence that is improbable by a normal fit of the times between arrivals.
     Phi(Phi),
-    /// Chen's NFD-E: a margin after the time at which the next heartbeat is expected.
+    /// Chen's NFD-E or 2W-FD: a margin after the time at which the next heartbeat is expected.
     Chen(Chen),
     /// Silence that is as improbable as the promised rate of false alarms requires, losses included.
     Calibrated(Calibrated),
@@ -258,6 +257,7 @@ impl FromStr for Detector {
             Some(("fixed", misses)) => Fixed::read(misses).map(Self::Fixed),
             Some(("phi", options)) => Phi::read(options).map(Self::Phi),
             Some(("chen", options)) => Chen::read(options).map(Self::Chen),
+            Some(("2w-fd", options)) => Chen::read_two_windows(options).map(Self::Chen),
             Some(("calibrated", rate)) => rate
                 .parse()
                 .map(|rate| Self::Calibrated(Calibrated::new(rate)))
@@ -279,7 +279,7 @@ impl fmt::Display for Detector {
         match self {
             Self::Fixed(fixed) => write!(f, "fixed:{fixed}"),
             Self::Phi(phi) => write!(f, "phi:{phi}"),
-            Self::Chen(chen) => write!(f, "chen:{chen}"),
+            Self::Chen(chen) => chen.fmt(f),
             Self::Calibrated(calibrated) => write!(f, "calibrated:{}", calibrated.false_alarms()),
         }
     }

@@ -41,6 +41,9 @@ fn a_detector_has_one_text() {
         ("phi:12.5, window=200, min_std=10ms, pause=3s", "phi:12.5,window=200,min_std=10ms,pause=3s"),
         ("chen:2.1", "chen:2.1s"),
         ("chen:100ms,window=16", "chen:100ms,window=16"),
+        ("2w-fd: 2.1", "2w-fd:2.1s"),
+        ("2w-fd:2s,short=1,window=1000", "2w-fd:2s"),
+        ("2w-fd:2s,window=20,short=5", "2w-fd:2s,short=5,window=20"),
         ("calibrated:1 per 30 days", "calibrated:1 per 30 days"),
         ("calibrated: 10  per 1 day", "calibrated:10 per day"),
         ("calibrated:2 per hours", "calibrated:2 per hour"),
@@ -71,6 +74,12 @@ fn invalid_detectors_are_refused_with_the_valid_forms() {
         ("chen:3601s", "1 hour"),
         ("chen:2s,window=x", "2 to 1000"),
         ("chen:2s,margin=3s", "window=1000"),
+        ("chen:2s,short=1", "chen:2s,window=1000"),
+        ("2w-fd", "2w-fd:2s"),
+        ("2w-fd:3601s", "1 hour"),
+        ("2w-fd:2s,short=0", "1 at least"),
+        ("2w-fd:2s,short=1000", "fewer"),
+        ("2w-fd:2s,short=10,window=10", "fewer"),
         ("calibrated:1", "1 per 30 days"),
         ("calibrated:0 per day", "10 per day"),
         ("calibrated:1 per 0 days", "10 per day"),
@@ -96,7 +105,7 @@ fn invalid_intervals_are_refused() {
 
 #[test]
 fn a_sender_without_a_heartbeat_has_no_deadline() {
-    for text in ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per day"] {
+    for text in ["fixed:3", "phi:8", "chen:2s", "2w-fd:2s", "calibrated:1 per day"] {
         assert_eq!(watch(text).deadline(), None);
     }
 }
@@ -115,6 +124,19 @@ fn chen_counts_from_the_expected_time() {
     // The window forgets: the last ten all took 50 ms.
     let moved = fed("chen:2s,window=10", 100, |seq| if seq < 90 { 0 } else { 50 * MS }, |_| false);
     assert_eq!(moved.deadline(), Some(102 * SECOND + 50 * MS));
+}
+
+#[test]
+fn two_windows_count_from_the_later_of_two_expected_times() {
+    // As long as nothing changes, both windows expect the same.
+    let even = fed("2w-fd:2s", 100, |_| 10 * MS, |_| false);
+    assert_eq!(even.deadline(), Some(102 * SECOND + 10 * MS));
+    // A delay that jumps is in the short window at once, ...
+    let jumped = fed("2w-fd:2s", 101, |seq| if seq < 100 { 0 } else { 500 * MS }, |_| false);
+    assert_eq!(jumped.deadline(), Some(103 * SECOND + 500 * MS));
+    // ... and one that falls is in the long one for as long as it remembers.
+    let fallen = fed("2w-fd:2s,short=2,window=10", 100, |seq| if seq < 95 { 500 * MS } else { 0 }, |_| false);
+    assert_eq!(fallen.deadline(), Some(102 * SECOND + 250 * MS));
 }
 
 #[test]
@@ -211,6 +233,7 @@ proptest! {
             format!("fixed:{misses}"),
             format!("phi:{phi},window={window},min_std={ms}ms,pause={ms}ms"),
             format!("chen:{ms}ms,window={window}"),
+            format!("2w-fd:{ms}ms,short={},window={window}", window / 2),
             format!("calibrated:{events} per {periods} {unit}s"),
         ] {
             prop_assert_eq!(detector(&detector(&text).to_string()), detector(&text));
@@ -218,14 +241,14 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text in ".{0,40}", near in "(fixed|phi|chen|calibrated):[0-9a-z=., ]{0,30}") {
+    fn no_text_panics(text in ".{0,40}", near in "(fixed|phi|chen|2w-fd|calibrated):[0-9a-z=., ]{0,30}") {
         let _ = (text.parse::<Detector>(), near.parse::<Detector>());
     }
 
     /// Any heartbeats, in any order and at any time: no panic, and a deadline.
     #[test]
     fn any_heartbeats_are_accepted(beats in prop::collection::vec((any::<u64>(), any::<i64>(), 0..1_000 * SECOND), 1..300)) {
-        for text in ["fixed:3", "phi:8", "chen:2s", "calibrated:1 per day"] {
+        for text in ["fixed:3", "phi:8", "chen:2s", "2w-fd:2s", "calibrated:1 per day"] {
             let (mut watch, mut at) = (watch(text), 0);
             for (seq, sent, later) in &beats {
                 at += later;

@@ -72,10 +72,17 @@ impl Window {
 
     /// The mean; 0 without values.
     pub(super) fn mean(&self) -> f64 {
-        if self.distances.is_empty() {
-            return 0.0;
-        }
-        self.middle as f64 + self.sum as f64 / self.distances.len() as f64 * self.unit as f64
+        self.mean_of(self.distances.len(), self.sum)
+    }
+
+    /// The mean of the latest `most`; 0 without values.
+    pub(super) fn mean_of_latest(&self, most: usize) -> f64 {
+        let latest = self.distances.iter().rev().take(most);
+        self.mean_of(latest.len(), latest.map(|distance| i64::from(*distance)).sum())
+    }
+
+    fn mean_of(&self, count: usize, sum: i64) -> f64 {
+        if count == 0 { 0.0 } else { self.middle as f64 + sum as f64 / count as f64 * self.unit as f64 }
     }
 
     /// The standard deviation of these values as a population (divided by n), as the phi detectors have it.
@@ -148,6 +155,9 @@ mod tests {
                     (exact.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>() / n).sqrt();
                 let most = spread / 10_000.0 + 1e-9 * mean.abs() + 1e-6;
                 prop_assert!((window.mean() - mean).abs() <= most, "{} {mean}", window.mean());
+                let few = &exact[exact.len().saturating_sub(3)..];
+                let latest = few.iter().map(|value| *value as f64).sum::<f64>() / few.len() as f64;
+                prop_assert!((window.mean_of_latest(3) - latest).abs() <= most + 1e-9 * latest.abs());
                 prop_assert!((window.deviation() - deviation).abs() <= most, "{} {deviation}", window.deviation());
             }
         }

@@ -32,7 +32,7 @@ fn a_client_that_was_heard_once_or_twice_takes_little() {
 
 #[test]
 fn a_client_with_a_history_takes_4_kb_at_most() {
-    let detectors = ["fixed:3", "chen:2s", "phi:8", "calibrated", "calibrated:1 per day"];
+    let detectors = ["fixed:3", "chen:2s", "2w-fd:2s", "phi:8", "calibrated", "calibrated:1 per day"];
     for detector in detectors {
         let mut rig = Rig::new(|plan| plan.detector = detector.parse().unwrap());
         let mut dice = 1_u64;
