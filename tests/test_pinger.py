@@ -37,10 +37,10 @@ def test_rows_come_while_the_run_goes_on() -> None:
 
 def test_a_row_comes_again_when_a_late_reply_or_a_duplicate_changes_it() -> None:
     def script(ping: Received) -> list[Reply]:
-        return [Reply(after=1.5)] if ping.number == 1 else [Reply(), Reply(after=0.05)]
+        return [] if ping.number == 1 else [Reply(), Reply(), Reply(far.received[0].payload)]
 
     with FarEnd(script) as far:
-        pinger = udpping.Pinger(*far.address, count=2, timeout=1, linger=1.5)
+        pinger = udpping.Pinger(*far.address, count=2, timeout=2, linger=2)
         seen = [(row.seq, row.status, row.copies) for row in pinger]
         run = pinger.run()
     assert seen == [(1, "timeout", 0), (2, "reply", 1), (2, "reply", 2), (1, "late", 1)]
@@ -50,7 +50,7 @@ def test_a_row_comes_again_when_a_late_reply_or_a_duplicate_changes_it() -> None
 
 def test_it_has_the_run_and_summary_of_ping() -> None:
     with udpping.Server(port=0, loss="pattern:.x", seed=1) as server:
-        pinger = udpping.Pinger(*server.address, count=4, timeout=1)
+        pinger = udpping.Pinger(*server.address, count=4, interval=0.01, timeout=3, linger=0)
         run = pinger.run()
     assert statuses(run) == ["reply", "timeout"] * 2
     assert pinger.summary.as_dict() == run.summary.as_dict()
@@ -76,7 +76,7 @@ def test_stop_ends_the_iteration_also_from_another_thread() -> None:
         pinger = udpping.Pinger(*far.address, count=None, interval=0.01, timeout=5)
 
         def stop_soon() -> None:
-            far.wait(5)
+            wait_until(lambda: pinger.summary.received >= 4)
             pinger.stop()
 
         helper = threading.Thread(target=stop_soon)
@@ -93,8 +93,8 @@ def test_leaving_the_block_stops_the_pings() -> None:
         with udpping.Pinger(*far.address, count=None, interval=0.005) as pinger:
             far.wait(3)
         wait_until(lambda: "udpping ping" not in threads())
-        sent = len(far.received)
-    assert pinger.summary.sent + pinger.summary.pending == sent
+        sent = pinger.summary.sent + pinger.summary.pending
+        assert len(far.wait(sent)) == sent
 
 
 @pytest.mark.untimed
@@ -102,7 +102,7 @@ def test_a_run_without_an_end_keeps_all_counts_and_the_last_rows() -> None:
     with udpping.Server(port=0, loss="every:10", reply="same") as server:
         pinger = udpping.Pinger(*server.address, count=None, interval=4e-6, timeout=0.05)
         with pinger:
-            wait_until(lambda: pinger.summary.sent > 150_000, 40)
+            wait_until(lambda: pinger.summary.sent > 150_000, 120)
         run = pinger.run()
     summary = run.summary
     assert summary.sent == summary.received + summary.lost > 150_000
@@ -176,10 +176,10 @@ def test_an_abandoned_pinger_ends_its_thread() -> None:
 def test_a_closed_port_does_not_become_a_flood() -> None:
     """Without an end, pings to nobody keep the pace of the timeout."""
     began = time.monotonic()
-    with udpping.Pinger("127.0.0.1", free_port(), count=None, timeout=0.1) as pinger:
-        rows = [next(pinger) for _ in range(4)]
-    assert [row.status for row in rows] == ["unreachable"] * 4
-    assert time.monotonic() - began >= 0.3
+    with udpping.Pinger("127.0.0.1", free_port(), count=None, timeout=1.5) as pinger:
+        rows = [next(pinger) for _ in range(3)]
+    assert [row.status for row in rows] == ["unreachable"] * 3
+    assert time.monotonic() - began >= 3
 
 
 Target: TypeAlias = "str | tuple[str, int] | udpping.Target | udpping.Server"
@@ -187,7 +187,7 @@ Targets: TypeAlias = "Target | list[Target]"
 
 
 def endless(
-    targets: Targets, *, interval: float = 0.01, timeout: float = 0.2, keep: int | None = None
+    targets: Targets, *, interval: float = 0.01, timeout: float = 5, keep: int | None = None
 ) -> udpping.Pinger:
     return udpping.Pinger(targets, count=None, interval=interval, timeout=timeout, keep=keep)
 
@@ -212,7 +212,7 @@ def test_a_target_is_given_in_any_form(form: str) -> None:
             "target": udpping.Target(host, port),
             "list": [server],
         }
-        pinger = udpping.Pinger(forms[form], count=2)
+        pinger = udpping.Pinger(forms[form], count=2, timeout=5)
         run = pinger.run()
     assert statuses(run) == ["reply"] * 2
     assert run.targets == (f"{host}:{port}",)
@@ -281,7 +281,7 @@ def test_two_targets_at_one_address_have_their_own_rows() -> None:
     with udpping.Server(port=0) as server:
         low, high = (udpping.Target(*server.address, dscp=dscp) for dscp in (8, 46))
         long = udpping.Target(*server.address, dscp=46, size=400)
-        with udpping.Pinger([low, high], count=5, interval=0.01) as pinger:
+        with udpping.Pinger([low, high], count=5, interval=0.01, timeout=5) as pinger:
             pinger.add(long)
             run = pinger.run()
         assert server.counters.received == 15
@@ -328,8 +328,10 @@ def test_names_are_looked_up_again_and_errors_end_nothing() -> None:
 def test_rows_kept_are_an_option_of_runs_without_an_end() -> None:
     with udpping.Server(port=0) as server, endless(server, interval=0.0005, keep=50) as pinger:
         wait_until(lambda: pinger.summary.received >= 300)
+        # Where replies were waited for, what they settled goes with the pings after them.
+        wait_until(lambda: len(pinger.so_far()) <= 50 + 13)
         run = pinger.so_far()
-    assert 50 - run.summary.pending <= len(run) <= 50 + 13
+        assert 50 - run.summary.pending <= len(run)
     assert run.settings["keep"] == 50
     for keep, count in ((15, None), (1_000_001, None), (100, 3)):
         with pytest.raises(udpping.ConfigError, match="keep"):
@@ -339,7 +341,7 @@ def test_rows_kept_are_an_option_of_runs_without_an_end() -> None:
 def test_two_hundred_targets_are_pinged_at_once_and_kept_apart() -> None:
     with udpping.Server("127.0.0.1", port=0) as server:
         port = server.address[1]
-        with endless([(f"127.0.0.{last}", port) for last in range(1, 3)], interval=0.2, timeout=2) as pinger:
+        with endless([(f"127.0.0.{last}", port) for last in range(1, 3)], interval=0.2) as pinger:
             for size in range(60, 258):
                 pinger.add(udpping.Target("127.0.0.1", port, size=size))
             wait_until(lambda: sum(many >= 2 for many in received(pinger).values()) >= 199, 30)

@@ -138,9 +138,9 @@ def test_a_refusal_in_the_script_lasts_as_long_as_it_says(client: socket.socket)
 
 
 def test_a_pinger_sees_all_of_it() -> None:
-    steps = [Reply(), None, [Reply(), Reply()], Reply(after=1.5), Reply(other_port=True), Reply(b"no")]
+    steps = [Reply(), None, [Reply(), Reply()], Reply(after=2.5), Reply(other_port=True), Reply(b"no")]
     with FarEnd(steps, ttl=33) as far:
-        run = udpping.ping(*far.address, count=6, timeout=1, linger=1)
+        run = udpping.ping(*far.address, count=6, timeout=2, linger=0)
     assert [row.status for row in run] == ["reply", "timeout", "reply", "late", "timeout", "timeout"]
     assert [row.copies for row in run] == [1, 0, 2, 1, 0, 0]
     # Its replies were whole pings before, so other bytes are a damaged one.
