@@ -115,15 +115,17 @@ def test_clients_beyond_the_limit_of_files_are_refused_and_the_others_stay(
     for client in clients:
         client.connect(address)
         client.send(b"hello")
-    target.settimeout(0.5)
     for client in clients[:16]:
         source = target.recvfrom(100)[1]
         target.sendto(b"answer", source)
         served.append(client)
+    # What comes to the relay after all of them is relayed after them.
+    served[0].send(b"last")
+    assert target.recv(100) == b"last"
     for client in clients:
         client.close()
     counters = ended(process)
-    assert counters["up"]["received"] == 20
+    assert counters["up"]["received"] == 21
     assert counters["clients"] == 16
 
 
