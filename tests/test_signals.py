@@ -146,7 +146,7 @@ def test_a_handler_of_the_user_s_own_runs_and_the_run_goes_on() -> None:
     script = """
 import signal
 signal.signal(signal.SIGINT, lambda *_: print("handled", flush=True))
-show(udpping.ping(*target, count=5, timeout=0.4, linger=0))
+show(udpping.ping(*target, count=5, timeout=2, linger=0))
 """
     with FarEnd(THREE) as far:
         code, output, errors, _ = interrupt(script, far)
@@ -220,7 +220,7 @@ except KeyboardInterrupt:
     try:
         assert process.stdout
         port = int(process.stdout.readline())
-        run = udpping.ping("127.0.0.1", port, count=5, timeout=0.3, linger=0)
+        run = udpping.ping("127.0.0.1", port, count=5, interval=0.01, timeout=5, linger=0)
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=20)
@@ -277,7 +277,10 @@ with udpping.Server(port=0) as server:
                 os.kill(os.getpid(), signal.SIGUSR1)
                 time.sleep(0.01)
                 sender.sendto(b"%d" % number, server.address)
-                time.sleep(0.09)
+                # What was returned and not kept yet would be lost in Python itself.
+                end = time.monotonic() + 10
+                while len(messages) <= number and time.monotonic() < end:
+                    time.sleep(0.01)
         server.stop()
 
     messages = []
