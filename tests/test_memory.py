@@ -11,7 +11,11 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory that hold are Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="limits of memory that hold are Linux's"),
+    # To fill memory again and again takes long on a busy machine.
+    pytest.mark.timeout(520),
+]
 
 PROGRAM = """
 import resource

@@ -19,6 +19,7 @@ from udpping._mesh import _worker
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="hosts are ended by signals of POSIX")
 
 QUICK: dict[str, Any] = {"count": 5, "interval": 0.02, "timeout": 5}
+SHORT: dict[str, Any] = QUICK | {"timeout": 3}
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +191,7 @@ def test_a_host_that_stops_costs_its_own_rows_and_a_bounded_time() -> None:
     with udpping.LocalHosts(3) as hosts:
         pid = hosts.pids()["2"]
         stop = lambda: os.kill(pid, signal.SIGSTOP)  # noqa: E731
-        mesh = udpping.mesh(Meddling(hosts, "begin", stop), **QUICK | {"timeout": 3})
+        mesh = udpping.mesh(Meddling(hosts, "begin", stop), **SHORT)
         check_two_go_on(mesh, "2: did not answer in time")
         assert {(row.sent, row.received) for row in mesh.rows if row.target == "2"} == {(5, 0)}
         os.kill(pid, signal.SIGCONT)
@@ -200,7 +201,7 @@ def test_a_host_that_stops_costs_its_own_rows_and_a_bounded_time() -> None:
 def test_watching_merges_rounds_and_takes_hosts_back() -> None:
     with udpping.LocalHosts(3) as hosts:
         pid = hosts.pids()["2"]
-        meshes = udpping.Mesh.watch(hosts, **QUICK | {"timeout": 3})
+        meshes = udpping.Mesh.watch(hosts, **SHORT)
         first = next(meshes)
         assert first.digest().loss().sent == 30
         os.kill(pid, signal.SIGSTOP)

@@ -176,7 +176,7 @@ told = [
 with udpping.Server(f"{far}%far0", 0) as server:
     port = server.bound[1]
     runs = [
-        udpping.ping(f"{near}%near0", port, count=1, timeout=0.1),
+        udpping.ping(f"{near}%near0", port, count=1, timeout=5),
         udpping.ping(f"{far}%far0", port, count=1, timeout=5),
         udpping.ping(far, port, bind=f"{far}%far0", count=1, timeout=5),
         udpping.ping(f"{far}%far0", port, bind=f"[{far}%far0]", count=1, timeout=5),
@@ -186,7 +186,8 @@ with udpping.Server(f"{far}%far0", 0) as server:
     commands = [subprocess.run([*command, bind], capture_output=True) for bind in (f"{far}%far0", "far0")]
 with udpping.Server("127.0.0.1", 0) as server:
     # Pings that have to pass an interface do not pass another one.
-    runs += [udpping.ping(*server.address, bind=bind, count=1, timeout=0.1) for bind in ("lo", "near0")]
+    for bind, timeout in (("lo", 5), ("near0", 0.1)):
+        runs.append(udpping.ping(*server.address, bind=bind, count=1, timeout=timeout))
 answered = [[row.status for row in run] for run in runs] + [done.returncode for done in commands]
 print(json.dumps([told, answered, f"{near}%near0", far, near]))
 """)
@@ -470,7 +471,7 @@ known = {f"127.0.0.{number + 1}:{answer.getsockname()[1]}" for number, answer in
 rows = []
 for host, options in [("127.255.255.255", {}), ("239.1.2.3", {"ttl": 3, "bind": "127.0.0.1"})]:
     # A second ping would settle before the other answer to the first came, so the run listens on.
-    run_ = udpping.ping(host, port, count=2, broadcast=True, timeout=5, interval=0.2, linger=0.2, **options)
+    run_ = udpping.ping(host, port, count=2, broadcast=True, timeout=5, interval=0.2, linger=2, **options)
     rows.append([[row.status, row.copies, row.source in known, row.ttl is not None] for row in run_])
     rows.append([run_.summary.foreign, run_.summary.duplicates, run_.summary.unmatched])
 with udpping.Server("127.0.0.1", 0) as server:

@@ -108,7 +108,7 @@ def test_a_relay_stands_between_a_client_and_a_server(runs: Runs) -> None:
         def test_it(udp_server, udp_relay):
             server = udp_server()
             relay = udp_relay(server, up="loss=list:1", link="delay=1ms")
-            run = udpping.ping(relay, count=2, timeout=0.5)
+            run = udpping.ping(relay, count=2, interval=0.01, timeout=3, linger=0)
             assert [row.copies for row in run] == [0, 1]
             assert (server.seed, relay.seed) == (1, 1)
             assert udp_relay(("127.0.0.1", 9)).seed != 1

@@ -121,14 +121,14 @@ def demo(seen: Seen) -> None:
 
 def ping(seen: Seen, place: str, deaf: str) -> None:
     seen.ran("ping", place, deaf, "no-such-host.invalid", "-c", 2, "-i", "50ms", "-W", "50ms", code=1)
-    seen.ran("ping", place, "-c", 10, "-i", "50ms", "-Q", "100ms")
+    seen.ran("ping", place, "-c", 10, "-i", "50ms", "-Q", "100ms", "-W", "5s")
 
 
 def server(seen: Seen, start: Start, folder: Path) -> None:
     log = folder / "log.csv"
     process = start("-m", "udpping", "server", *LOCAL, "-v", "--log", log, "--up", "corrupt=1%")
     port = seen.until(process, "server", "start")["port"]
-    assert call("ping", f"{HERE}:{port}", "-c", 1).returncode == 0
+    assert call("ping", f"{HERE}:{port}", "-c", 1, "-W", "5s").returncode == 0
     seen.until(process, "server", "datagram")
     process.send_signal(signal.SIGHUP)
     seen.until(process, "server", "reopened")
@@ -145,7 +145,7 @@ def relay(seen: Seen, start: Start, place: str, folder: Path) -> None:
         "-m", "udpping", "relay", "--to", place, "-v", "--log", log, "--json", "--up", "corrupt=1%"
     )
     client = seen.until(process, "relay", "start")["client"]
-    assert call("ping", client, "-c", 1).returncode == 0
+    assert call("ping", client, "-c", 1, "-W", "5s").returncode == 0
     seen.until(process, "relay", "datagram")
     process.send_signal(signal.SIGHUP)
     seen.until(process, "relay", "reopened")
@@ -159,12 +159,12 @@ def relay(seen: Seen, start: Start, place: str, folder: Path) -> None:
 def reflector(seen: Seen, start: Start) -> None:
     process = start("-m", "udpping", "reflector", *LOCAL)
     port = seen.until(process, "reflector", "start")["port"]
-    seen.ran("ping", "--stamp", f"{HERE}:{port}", "-c", 3, "-i", "10ms")
+    seen.ran("ping", "--stamp", f"{HERE}:{port}", "-c", 3, "-i", "10ms", "-W", "5s")
     seen.end(process, "reflector")
 
 
 def mesh(seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
-    found = seen.ran("mesh", "--local", 2, "-c", 3, "-i", "20ms", "--stamp")
+    found = seen.ran("mesh", "--local", 2, "-c", 3, "-i", "20ms", "-W", "5s", "--stamp")
     assert [each["received"] for each in found if each["type"] == "pair"] == [3, 3]
     # Clocks that contradict each other, as when one is set.
     pair = row(0, *hosts(2), sent=1, up=0, down=0)._replace(offset_low_ns=5, offset_high_ns=1)
@@ -216,7 +216,7 @@ def heartbeat(seen: Seen, start: Start, folder: Path) -> None:
 
 def doctor(seen: Seen, place: str, deaf: str) -> None:
     seen.ran("doctor")
-    seen.ran("doctor", place, "-c", 2)
+    seen.ran("doctor", place, "-c", 2, "-W", "5s")
     seen.ran("doctor", deaf, "-c", 2, "-W", "50ms", code=1)
     seen.ran("doctor", "no-such-host.invalid", code=2)
 

@@ -33,7 +33,7 @@ def test_a_callback_may_stop_its_own_monitor_or_let_go_of_it() -> None:
 def test_loops_over_one_service_may_be_within_each_other_and_end_it() -> None:
     seen = list[int]()
     with udpping.Server(HERE, 0) as server:
-        with udpping.Pinger(server, interval=0.005, count=50) as pinger:
+        with udpping.Pinger(server, interval=0.005, count=50, timeout=10) as pinger:
             for row in pinger:
                 seen.append(row.seq)
                 if len(seen) == 3:
@@ -41,9 +41,10 @@ def test_loops_over_one_service_may_be_within_each_other_and_end_it() -> None:
                 if len(seen) > 5:
                     pinger.stop()
         asker = Thread(target=udpping.ping, args=server.address, kwargs={"count": 5, "interval": 0.01})
+        following = server.follow()
         asker.start()
         events = 0
-        for _ in server.follow():
+        for _ in following:
             events += 1
             for _ in server.follow():
                 events += 1
@@ -61,7 +62,7 @@ def test_several_threads_get_each_row_of_a_pinger_once() -> None:
 
     with (
         udpping.Server(HERE, 0) as server,
-        udpping.Pinger(server, interval=0.0005, count=2_000) as pinger,
+        udpping.Pinger(server, interval=0.0005, count=2_000, timeout=10) as pinger,
         ThreadPoolExecutor(8) as pool,
     ):
         parts = list(pool.map(take, [pinger] * 8))

@@ -51,7 +51,20 @@ def test_metadata_is_one_line_without_such_characters() -> None:
 def test_what_a_command_prints_for_programs_has_none_either() -> None:
     with FarEnd(lambda ping: ping.payload + "\u2028\u202e\x85\x7f".encode()) as far:
         target = f"{far.address[0]}:{far.address[1]}"
-        command = [sys.executable, "-m", "udpping", "ping", target, "-c", "2", "-i", "10ms", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "udpping",
+            "ping",
+            target,
+            "-c",
+            "2",
+            "-i",
+            "10ms",
+            "-W",
+            "5s",
+            "--json",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["start", "ping", "ping", "summary"]

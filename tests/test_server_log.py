@@ -51,8 +51,8 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGI
     return [json.loads(line) for line in out.splitlines()]
 
 
-def pinged(port: int, count: int) -> udpping.Run:
-    return udpping.ping("127.0.0.1", port, count=count, interval=0.001, timeout=1)
+def pinged(port: int, count: int, timeout: float = 1) -> udpping.Run:
+    return udpping.ping("127.0.0.1", port, count=count, interval=0.001, timeout=timeout)
 
 
 def lines_of(path: Path) -> int:
@@ -200,9 +200,9 @@ def test_a_full_disk_is_said_once_and_the_server_goes_on(start: Start, tmp_path:
     words = ["server", "--host", "127.0.0.1", "-p", "0", "--json", "--log", path]
     process = start("-c", script, *words)
     port = record_of(process, "start")["port"]
-    assert pinged(port, 40).summary.received == 40
+    assert pinged(port, 40, timeout=10).summary.received == 40
     assert "File too large" in record_of(process, "problem")["message"]
-    assert pinged(port, 40).summary.received == 40
+    assert pinged(port, 40, timeout=10).summary.received == 40
     records = stopped(process)
     assert [record["type"] for record in records] == ["counters"]
     assert records[-1]["received"] == 80

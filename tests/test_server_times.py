@@ -121,7 +121,8 @@ def test_a_clock_that_is_wrong_and_fast_is_within_its_bounds(monkeypatch: pytest
     # It has gained some microseconds since the server was made.
     assert found.offset_low_ns <= offset + 10_000_000
     assert offset <= found.offset_high_ns
-    assert found.offset_high_ns - found.offset_low_ns < 30_000_000
+    # No ping bounds it better than by its round trip, and none worse.
+    assert found.offset_high_ns - found.offset_low_ns < min(row.user_rtt_ns or 0 for row in run) + 5_000_000
     for row in run:
         assert row.up_ns is not None
         assert row.down_ns is not None
@@ -134,7 +135,7 @@ def test_a_clock_that_is_wrong_and_fast_is_within_its_bounds(monkeypatch: pytest
 def test_a_link_of_the_server_is_part_of_the_way() -> None:
     link: dict[str, Any] = {"up": "loss=list:2,4", "down": "loss=list:6,7"}
     with udpping.Server(port=0, server_times=True, record=True, **link) as server:
-        run = udpping.ping(server, count=10, interval="2ms", protocol="text:times", timeout=1)
+        run = udpping.ping(server, count=10, interval="2ms", protocol="text:times", timeout=3)
         assert {row.seq: row.direction for row in server.log if row.verdict == "drop"} == ways(run)
         assert (server.counters.dropped_up, server.counters.dropped_down) == (2, 2)
     again = udpping.sim.ping(count=10, interval="2ms", protocol="text:times", **link)
@@ -205,7 +206,9 @@ def test_the_two_commands_work_together(start: Start) -> None:
     process = start("-m", "udpping", "server", "--port", "0", "--host", HERE, "--server-times", "--json")
     assert process.stdout is not None
     begun = json.loads(process.stdout.readline())
-    done = call("ping", "--server-times", f"{HERE}:{begun['port']}", "-c", 3, "-i", "10ms", "--json")
+    done = call(
+        "ping", "--server-times", f"{HERE}:{begun['port']}", "-c", 3, "-i", "10ms", "-W", "5s", "--json"
+    )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["server_recv_ns"] is not None for row in rows if row["type"] == "ping"] == [True] * 3
     process.send_signal(signal.SIGTERM)

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import udpping
 from common import ask, has_received, log_marks, send_all, threads, udp_socket, wait_until
+from udpping.testing import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="more than one worker needs Linux")
 
@@ -92,7 +93,7 @@ def test_drops_of_all_sockets_are_counted() -> None:
 
 def test_each_worker_is_a_thread_and_all_end_together() -> None:
     before = threads().count("udpping server")
-    with udpping.Server(port=0, workers=3) as server:
+    with udpping.Server(port=free_port(), workers=3) as server:
         wait_until(lambda: threads().count("udpping server") == before + 3)
         assert ask(server, b"x") == b"X"
     assert threads().count("udpping server") == before

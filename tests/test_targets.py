@@ -55,7 +55,7 @@ BOTH = [(call, form) for call in CALLS for form in FORMS if (call, form) not in 
 
 @pytest.mark.parametrize(("call", "form"), BOTH)
 def test_every_call_takes_every_form(server: udpping.Server, call: str, form: str) -> None:
-    run = CALLS[call](FORMS[form](server), {"count": 1})
+    run = CALLS[call](FORMS[form](server), {"count": 1, "timeout": 5})
     assert [row.status for row in run] == ["reply"]
     assert run.targets == (text_of(server.address),)
 
@@ -66,12 +66,12 @@ def test_a_heartbeat_and_a_witness_take_every_form(form: str) -> None:
         heard = udpping.Monitor("127.0.0.1", 0, witness=FORMS[form](monitor))  # type: ignore[arg-type]
         heard.stop()
         with udpping.Heartbeat(FORMS[form](monitor), id="web1", count=1):  # type: ignore[arg-type]
-            assert next(iter(monitor)).client == "web1"
+            assert "web1" in (event.client for event in monitor)
 
 
 def test_a_far_end_is_a_target() -> None:
     with FarEnd() as far:
-        assert udpping.ping(far, count=1)[0].status == "reply"
+        assert udpping.ping(far, count=1, timeout=5)[0].status == "reply"
 
 
 SOLE = ("ping", "Pinger", "live", "aio.ping", "aio.Pinger")
@@ -83,7 +83,7 @@ def test_another_port_beside_one_of_its_own_is_refused(server: udpping.Server, c
     if (call, form) in LISTS:
         return
     own = server.address[1]
-    assert CALLS[call](FORMS[form](server), {"port": own, "count": 1})[0].status == "reply"
+    assert CALLS[call](FORMS[form](server), {"port": own, "count": 1, "timeout": 5})[0].status == "reply"
     expected = f"port 12000 is not usable: expected {own}, which host has already, or no port beside that"
     with pytest.raises(udpping.ConfigError) as caught:
         CALLS[call](FORMS[form](server), {"port": 12000, "count": 1})
