@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "stamp"
 SEED, OWN_SERVER, ECHO = "seed", "seed, its own server", "udpping, echo"
 STAMP, TEXT, SUITE = "udpping, STAMP", "udpping, text:times", "stamp-suite"
+STAMPED = "udpping, STAMP, send stamps"
 BASELINES = [SEED, OWN_SERVER, ECHO, SUITE]
 P50, P99 = "path round trip, p50", "path round trip, p99"
 CPU = "CPU of the far end per reply"
@@ -54,6 +55,9 @@ def far_ends() -> dict[str, End]:
     """Give those of udpping, by their names."""
     return {
         STAMP: End(lambda: Server(*subject("reflector")), "stamp", {}, "reflected"),
+        STAMPED: End(
+            lambda: Server(*subject("reflector", send_stamps=True)), "stamp:follow-up", {}, "reflected"
+        ),
         TEXT: End(lambda: Server(*subject("server", server_times=True)), "text:times", {}, "answered"),
         ECHO: End(lambda: Server(*subject("server")), "text", {"size": 44}, "answered"),
     }
@@ -74,7 +78,7 @@ def measure(report: Report) -> None:
 
 def ways(report: Report, case: Case) -> None:
     """Let the clients take turns."""
-    for turn, name in report.turns([STAMP, TEXT, SEED, OWN_SERVER]):
+    for turn, name in report.turns([STAMP, STAMPED, TEXT, SEED, OWN_SERVER]):
         times = (
             of_the_course(report, case, name) if name in {SEED, OWN_SERVER} else of_ours(report, case, name)
         )
@@ -191,13 +195,12 @@ def loaded(
 
 def goals(report: Report) -> None:
     """Hold the figures against what was aimed at."""
-    for name in (STAMP, TEXT):
+    for name in (STAMP, STAMPED, TEXT):
         report.aim(P50, TWO.name, name, SEED, 0.06)
         report.aim(P50, ONE.name, name, SEED, 0.15)
         report.aim(P99, BUSY.name, name, SEED, 0.01)
     for case in (BURSTS, STEADY):
         report.aim(CPU, case, STAMP, ECHO, 1.1)
-        report.aim(CPU, case, STAMP, SUITE, 1)
-    report.told(
-        f"{CPU}: with send stamps of the kernel at most 1.4 x {ECHO}", None, "there are none of those"
-    )
+        report.aim(CPU, case, STAMPED, ECHO, 1.4)
+        for name in (STAMP, STAMPED):
+            report.aim(CPU, case, name, SUITE, 1)

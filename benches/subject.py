@@ -21,6 +21,7 @@ import udpping
 
 BURST = 64
 OPEN_PACKET = struct.Struct("!I8xH30x")  # of STAMP: number, time, error estimate
+FOLLOW_UP = b"\x80\x07\0\x10".ljust(20, b"\0")  # asks when the reply before left
 SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
 
 
@@ -71,8 +72,9 @@ def ping(options: dict[str, Any]) -> None:
 
 
 def load(options: dict[str, Any]) -> None:
-    """Send packets of 44 bytes in bursts of 64, at most 128 out at a time, and look at each reply."""
-    count, stamp = options["count"], options["protocol"] == "stamp"
+    """Send packets of one length in bursts of 64, at most 128 out at a time, and look at each reply."""
+    count, stamp = options["count"], options["protocol"].startswith("stamp")
+    asking = FOLLOW_UP if options["protocol"] == "stamp:follow-up" else b""
     sent = received = wrong = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
         own.settimeout(1)
@@ -80,14 +82,14 @@ def load(options: dict[str, Any]) -> None:
         while received < count:
             if sent < count and sent - received <= BURST:
                 for number in range(sent, min(sent + BURST, count)):
-                    own.send(OPEN_PACKET.pack(number, 1) if stamp else text_of_44(number))
+                    own.send(OPEN_PACKET.pack(number, 1) + asking if stamp else text_of_44(number))
                     sent += 1
             try:
                 reply = own.recv(2048)
             except TimeoutError:
                 break
             if stamp:  # with the sender's number behind those of the reflector
-                wrong += len(reply) != OPEN_PACKET.size or reply[24:28] != received.to_bytes(4)
+                wrong += len(reply) != OPEN_PACKET.size + len(asking) or reply[24:28] != received.to_bytes(4)
             else:
                 wrong += reply != text_of_44(received).upper()
             received += 1

@@ -117,6 +117,35 @@ def test_every_kind_of_ping_has_the_times_of_the_reflector(
     assert [row.reply[:4] for row in run if row.reply] == [struct.pack("!I", at) for at in range(20)]
 
 
+def test_the_next_reply_tells_when_the_kernel_sent_the_one_before(key: Path) -> None:
+    kinds: list[tuple[dict[str, Any], int]] = [({}, 64), ({"keys": key}, 152)]
+    for words, size in kinds:
+        pings: dict[str, Any] = {"count": 50, "timeout": 60, "key": words.get("keys")}
+        with udpping.Reflector(port=0, send_stamps=True, **words) as stamping:
+            run = udpping.ping(stamping, protocol="stamp:follow-up", **pings)
+            can = stamping.stamps_sends
+        with udpping.Reflector(port=0, **words) as plain:
+            told = udpping.ping(plain, protocol="stamp:timestamps=ptp,follow-up", **pings)
+        assert run.settings["protocol"] == "stamp:follow-up"
+        assert {row.bytes for row in run} == {row.bytes for row in told} == {size}
+        better = [row for row in run if row.server_stamp == "kernel-tx"]
+        assert len(better) > 25 if can else not better
+        assert {row.server_stamp for row in (*told, run[-1])} == {None}
+        assert not plain.stamps_sends
+        for row in better:
+            assert row.server_recv_ns is not None
+            assert row.server_sent_ns is not None
+            assert row.rtt_ns is not None
+            # The reply still says what the program of the reflector knew.
+            assert row.reply is not None
+            place = slice(16, 24) if words else slice(4, 12)
+            seconds, fraction = struct.unpack("!II", row.reply[place])
+            written = (seconds - 2_208_988_800) * 10**9 + (fraction * 10**9 >> 32)
+            assert written < row.server_sent_ns
+            hold = row.server_sent_ns - row.server_recv_ns
+            assert row.path_rtt_ns in (row.rtt_ns - hold, None)
+
+
 @pytest.mark.untimed
 def test_a_run_tells_how_long_each_way_took_and_where_pings_were_lost() -> None:
     with (
@@ -262,6 +291,7 @@ def test_the_far_end_works_over_ipv6_and_on_every_interface() -> None:
     [
         ({"protocol": "twamp"}, '"text:times" or "stamp"'),
         ({"protocol": "stamp:ssid=0"}, "1 to 65535"),
+        ({"protocol": "stamp:follow"}, "stamp:follow-up"),
         ({"protocol": "stamp", "message": "hi {seq}"}, "whose packets have no text"),
         ({"protocol": "stamp", "size": 43}, "44 to 65507"),
         ({"key": "file"}, 'key is for protocol="stamp"'),

@@ -4,6 +4,7 @@
 
 mod account;
 mod credit;
+mod follow_ups;
 mod plan;
 mod schedule;
 mod tally;
@@ -18,11 +19,13 @@ pub use account::{Account, Settled};
 pub use plan::{Options, Plan, SPINS, WAITS};
 pub use schedule::Schedule;
 
+use super::codec::Reading;
 use super::memory::{NoMemory, room_for};
 use super::record::{Match, NONE, Rows, Source, Status};
 use super::stats::Summary;
 use super::{Arrival, Nanos, SECOND};
 use credit::{Habit, Stray};
+use follow_ups::FollowUps;
 use tally::{Tally, Timed};
 use times::{AwaitingTimestamp, Times};
 
@@ -80,6 +83,8 @@ pub struct Pinger {
     distrusts_numbers: bool,
     /// What the target's replies have carried so far.
     habit: Habit,
+    /// Replies whose times later ones may tell.
+    follow_ups: FollowUps,
     tally: Tally,
 }
 
@@ -99,6 +104,7 @@ impl Pinger {
             patience: 0,
             distrusts_numbers: false,
             habit: Habit::default(),
+            follow_ups: FollowUps::default(),
             tally: Tally::new(plan.count.is_none()),
             plan,
             target,
@@ -214,15 +220,19 @@ impl Pinger {
         };
         let (chunk, at) = self.rows.place_mut(index);
         chunk.copies[at] = chunk.copies[at].saturating_add(1);
-        if chunk.copies[at] > 1 {
-            self.tally.duplicates += 1;
-        } else {
+        let is_first = chunk.copies[at] == 1;
+        if is_first {
             self.rows.set_reply(index, Source::Peer(source), matched, arrival.ttl, bytes);
             self.rows.set_server_times(index, reading.server);
             if let Some(window) = reading.window {
                 self.rows.set_window(index, window);
             }
             self.first_copy(index, matched, arrival);
+        } else {
+            self.tally.duplicates += 1;
+        }
+        if self.plan.codec.follows_up() {
+            self.follow_up(index, is_first, &reading);
         }
         let seq = self.rows.seq(index);
         if !self.awaiting.iter().any(|waiting| waiting.seq == seq) {
@@ -305,7 +315,7 @@ impl Pinger {
 
     /// Changes the target's address: pings go there, and only replies from there count.
     pub fn retarget(&mut self, target: SocketAddr) {
-        (self.target, self.habit) = (target, Habit::default());
+        (self.target, self.habit, self.follow_ups) = (target, Habit::default(), FollowUps::default());
     }
 
     /// Takes answers from any address, as for a broadcast or multicast target: the first is the reply, the others are its
@@ -435,6 +445,30 @@ impl Pinger {
             self.tally.reordered += 1;
         } else {
             self.next_expected = seq + 1;
+        }
+    }
+
+    /// Takes from a reply when an earlier one left, by the kernel there. A row that was reported does not change there.
+    fn follow_up(&mut self, index: usize, is_first: bool, reading: &Reading) {
+        let session = reading.window.map(|window| window.session);
+        if let Some(number) = reading.server.seq.filter(|_| is_first)
+            && let Some(sent) = self.follow_ups.replied(session, number, self.rows.seq(index))
+        {
+            self.left(index, sent);
+        }
+        if let Some(previous) = reading.previous
+            && let Some(ping) = self.follow_ups.told(session, previous)
+            && let Some(index) = self.rows.index(ping)
+        {
+            self.left(index, previous.sent);
+        }
+    }
+
+    /// The kernel of the server sent the reply of a row at `sent`.
+    fn left(&mut self, index: usize, sent: i64) {
+        let (chunk, at) = self.rows.place(index);
+        if let Some(times) = chunk.server_times(at).sent_by_kernel(sent, chunk.rtt[at]) {
+            self.rows.set_server_times(index, times);
         }
     }
 

@@ -63,6 +63,8 @@ pub struct ReflectorPlan {
     pub drop_replayed: bool,
     /// Whether replies tell the addresses and ports of a request (Location TLV).
     pub location: bool,
+    /// Whether the kernel is asked when each reply left, so that the next one tells it (Follow-Up TLV).
+    pub send_stamps: bool,
     /// The format of timestamps.
     pub format: TimeFormat,
 }
@@ -77,6 +79,7 @@ impl Default for ReflectorPlan {
             base_reply: false,
             drop_replayed: false,
             location: false,
+            send_stamps: false,
             format: TimeFormat::Ntp,
         }
     }
@@ -126,6 +129,20 @@ pub struct Reflection {
     previous: Option<Previous>,
     /// The class of service and ECN bits that the reply leaves with: the class asked for, or else that of the request.
     pub tos: Option<u8>,
+}
+
+/// A reply that is sent: what the kernel's time stamp of it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    id: Id,
+    seq: u32,
+}
+
+impl Reflection {
+    /// What tells this reply from others.
+    pub fn sent(&self) -> Sent {
+        Sent { id: self.id, seq: self.seq }
+    }
 }
 
 /// A reflector.
@@ -256,6 +273,11 @@ impl Reflector {
         let secret = self.plan.keys.find(ssid);
         self.layout.write_reply(request.bytes, &answer, secret, &facts, out);
         self.sessions.sent(id, Previous { seq, sent });
+    }
+
+    /// The kernel sent a reply at `stamp`, nanoseconds since 1970: the next of its session can tell it.
+    pub fn stamped(&mut self, Sent { id, seq }: Sent, stamp: i64) {
+        self.sessions.stamped(id, Previous { seq, sent: stamp });
     }
 
     /// A reply could not be sent.

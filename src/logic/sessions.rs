@@ -7,8 +7,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-use crate::logic::codec::LATEST_LATE;
-use crate::logic::codec::stamp::Previous;
+use crate::logic::codec::{LATEST_LATE, Previous};
 use crate::logic::{Nanos, SECOND};
 
 /// The most sessions: half of them heard once, half of them more often.
@@ -193,9 +192,22 @@ impl Sessions {
 
     /// The reply of a session was written.
     pub(super) fn sent(&mut self, id: Id, previous: Previous) {
-        if let Some(session) = self.old.peek_mut(&id).or_else(|| self.young.peek_mut(&id)) {
+        if let Some(session) = self.known(id) {
             session.previous = Some(previous);
         }
+    }
+
+    /// The kernel sent a reply of a session. Only of the latest one that is of use: no other is told.
+    pub(super) fn stamped(&mut self, id: Id, Previous { seq, sent }: Previous) {
+        let previous = self.known(id).and_then(|session| session.previous.as_mut());
+        // A stamp from before the writing was taken before the clock was set back.
+        if let Some(previous) = previous.filter(|previous| previous.seq == seq && previous.sent < sent) {
+            previous.sent = sent;
+        }
+    }
+
+    fn known(&mut self, id: Id) -> Option<&mut Session> {
+        self.old.peek_mut(&id).or_else(|| self.young.peek_mut(&id))
     }
 }
 

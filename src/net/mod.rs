@@ -27,6 +27,7 @@ pub mod socket;
 mod sockets;
 mod sys;
 mod timestamping;
+mod tx_timestamps;
 mod wait;
 mod worker;
 

@@ -11,7 +11,6 @@ mod spin_margin;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod tx_timestamps;
 
 use std::net::SocketAddr;
 use std::ops::Deref;

@@ -5,17 +5,17 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use super::clock::{ClockState, wall_ns};
-use super::datagram::{Datagram, Reports};
+use super::datagram::{Datagram, Reports, Timestamping};
 use super::event_queue::lock;
 use super::resolve::reachable;
 use super::send_queue::Route;
 use super::server::{Decide, Outgoing, ServerState};
 use super::socket::{Backend, Socket};
 use super::worker::Worker;
-use super::{Error, Result};
+use super::{Error, Result, timestamping};
 use crate::logic::codec::stamp::{ErrorEstimate, TimeFormat};
 use crate::logic::link::Reason;
-use crate::logic::reflector::{Counters, Reflector, ReflectorPlan, Request};
+use crate::logic::reflector::{Counters, Reflector, ReflectorPlan, Request, Sent};
 use crate::logic::{Arrival, Nanos, SECOND};
 
 /// How long what the clock says of itself is good for.
@@ -72,12 +72,15 @@ impl Server {
     /// [`Error::PortBusy`] when every port tried is taken, or any other error of the system.
     pub fn bind(settings: Settings) -> Result<Self> {
         let Settings { host, port, port_tries, plan, backend } = settings;
-        let socket = Socket::listen(&host, port, port_tries, backend).map_err(|error| match error {
+        let mut socket = Socket::listen(&host, port, port_tries, backend).map_err(|error| match error {
             Error::Io { action: "listen on", address, source } => {
                 Error::Io { action: "reflect at", address, source }
             }
             other => other,
         })?;
+        if plan.send_stamps {
+            timestamping::enable(&mut socket, Timestamping::Both);
+        }
         let bound = socket.local()?;
         let reflector = Reflector::new(plan);
         let error_estimate = error_estimate(reflector.format());
@@ -118,6 +121,11 @@ impl Server {
         reachable(self.bound)
     }
 
+    /// Which packets the kernel timestamps, as far as [`ReflectorPlan::send_stamps`] asks; none after [`Server::stop`].
+    pub fn timestamping(&self) -> Timestamping {
+        lock(&self.socket).as_ref().map_or(Timestamping::None, |socket| socket.timestamping())
+    }
+
     /// The counts so far.
     pub fn counters(&self) -> Counters {
         let open = lock(&self.socket).clone();
@@ -131,7 +139,7 @@ impl Decide for Mirror {
     type Sockets = Arc<Socket>;
     type Shared = ();
     type Decision = ();
-    type Tag = ();
+    type Tag = Sent;
     type Event = ();
 
     const REPORTS: Reports = Reports { ttl: true, tos: true, timestamp: true };
@@ -156,7 +164,7 @@ impl Decide for Mirror {
         datagram: &Datagram<'_>,
         arrival: &Arrival,
         (): &(),
-        out: &mut Outgoing<'_, (), ()>,
+        out: &mut Outgoing<'_, (), Sent>,
     ) {
         let Arrival { at, kernel, ttl, tos } = *arrival;
         if at.mono >= self.read_again {
@@ -183,14 +191,21 @@ impl Decide for Mirror {
             tos: reflection.tos,
         };
         let Self { reflector, error_estimate, .. } = self;
-        out.push(at.mono, route, (), |out| {
+        out.push(at.mono, route, reflection.sent(), |out| {
             reflector.write(&request, &reflection, wall_ns().max(request.received), *error_estimate, out);
         });
     }
 
-    fn sent(&mut self, _: &[()]) {}
+    fn sent(&mut self, _: &[Sent]) {}
 
-    fn failed(&mut self, (): &mut (), (): (), _: Reason) {
+    fn stamped(&mut self, sent: Sent, stamp: i64) {
+        // A stamp that is later than now was taken before the clock was set back.
+        if stamp <= wall_ns() {
+            self.reflector.stamped(sent, stamp);
+        }
+    }
+
+    fn failed(&mut self, (): &mut (), _: Sent, _: Reason) {
         self.reflector.failed();
     }
 }

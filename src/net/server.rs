@@ -13,11 +13,12 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 use super::clock::{Clock, wall_ns};
-use super::datagram::{Datagram, Reports};
+use super::datagram::{Datagram, ErrorQueueEntry, Reports, Timestamping};
 use super::event_queue::lock;
 use super::send_queue::{Route, SendQueue};
-use super::socket::{Backend, RecvBatch, is_icmp_error, is_transient};
+use super::socket::{Backend, RecvBatch, Socket, is_icmp_error, is_transient};
 use super::sockets::Sockets;
+use super::tx_timestamps::TxTimestamps;
 use super::wait::{self, Bell, Waker};
 use super::worker::Shared;
 use super::{Error, Result};
@@ -102,6 +103,11 @@ pub(super) trait Decide: Send {
 
     /// Records that a datagram was not sent.
     fn failed(&mut self, shared: &mut Self::Shared, tag: Self::Tag, reason: Reason);
+
+    /// The kernel sent a datagram at `stamp`, nanoseconds since 1970: for a thread whose only socket has such timestamps.
+    fn stamped(&mut self, tag: Self::Tag, stamp: i64) {
+        let _ = (tag, stamp);
+    }
 
     /// Counts an ICMP error about an earlier datagram.
     fn unreachable(&mut self) {}
@@ -251,7 +257,9 @@ impl<D: Decide> ServerState<D> {
             let _closing = Closing { closed: &self.closed, waker };
             let queue = SendQueue::new(self.backend, self.gso);
             let (decisions, rejected, refused) = (Vec::new(), Vec::new(), Vec::new());
-            Work { server: self, state, sockets, shared, queue, decisions, rejected, refused }.run(bell)
+            let stamps = Stamps::of(&sockets);
+            Work { server: self, state, sockets, shared, queue, decisions, rejected, refused, stamps }
+                .run(bell)
         };
         let mut each = self.workers.iter().zip(sockets);
         let first = each.next();
@@ -305,6 +313,36 @@ struct Work<'a, D: Decide> {
     decisions: Vec<D::Decision>,
     rejected: Vec<D::Tag>,
     refused: Vec<D::Tag>,
+    stamps: Option<Stamps<D::Tag>>,
+}
+
+/// What was sent on a socket whose sends the kernel timestamps.
+struct Stamps<T> {
+    sent: TxTimestamps<T>,
+    quoted: Vec<u8>,
+    /// Whether the last wait ended and nothing was received since: what ended it may be in the error queue.
+    is_idle: bool,
+}
+
+impl<T: Copy> Stamps<T> {
+    fn of(sockets: &impl Sockets) -> Option<Self> {
+        let has_stamps = sockets.all().any(|socket| socket.timestamping() == Timestamping::Both);
+        let made = || Self { sent: TxTimestamps::new(), quoted: Vec::new(), is_idle: false };
+        has_stamps.then(made)
+    }
+
+    /// Takes the timestamps that are missing, or all that is in the error queue, which would end every wait.
+    fn read(&mut self, socket: &Socket, all: bool, mut stamped: impl FnMut(T, i64)) {
+        while all || self.sent.is_missing() {
+            // An error queue that cannot be read has nothing to tell.
+            let Ok(Some(entry)) = socket.read_error_queue(&mut self.quoted) else { return };
+            if let ErrorQueueEntry::Timestamp { key, timestamp } = entry
+                && let Some((tag, stamp)) = self.sent.stamped(key).zip(timestamp)
+            {
+                stamped(tag, stamp);
+            }
+        }
+    }
 }
 
 impl<D: Decide> Work<'_, D> {
@@ -323,6 +361,7 @@ impl<D: Decide> Work<'_, D> {
                 let due = [lock(self.state).next_due(), tend].into_iter().flatten().min();
                 let wait = due.map(|due| due - self.server.clock.now() - self.server.spin);
                 self.sockets.wait(bell, wait, &mut ready).map_err(Error::system("wait for datagrams"))?;
+                self.stamps.iter_mut().for_each(|stamps| stamps.is_idle = true);
             }
             for at in (0..ready.len()).rev() {
                 if !self.receive(ready[at], &mut batch)? {
@@ -353,8 +392,15 @@ impl<D: Decide> Work<'_, D> {
     fn receive(&mut self, from: Key<D>, batch: &mut RecvBatch) -> Result<bool> {
         let Some(socket) = self.sockets.get(from) else { return Ok(false) };
         match batch.receive(socket, self.sockets.slots(from, SLOTS)) {
-            Ok(false) => return Ok(false),
+            Ok(false) => {
+                if let Some(stamps) = self.stamps.as_mut().filter(|stamps| stamps.is_idle) {
+                    let mut state = lock(self.state);
+                    stamps.read(socket, true, |tag, stamp| state.decider.stamped(tag, stamp));
+                }
+                return Ok(false);
+            }
             Ok(true) => {
+                self.stamps.iter_mut().for_each(|stamps| stamps.is_idle = false);
                 let mut state = lock(self.state);
                 let now = self.decide(from, batch, &mut state);
                 self.carry_out(batch, now, &mut state);
@@ -469,15 +515,34 @@ impl<D: Decide> Work<'_, D> {
     }
 
     fn send(&mut self, WorkerState { decider, .. }: &mut WorkerState<D>) {
-        let Self { server, sockets, shared, queue, .. } = self;
+        let Self { server, sockets, shared, queue, stamps, .. } = self;
+        let mut failed = false;
         queue.send(
             sockets,
             || !shared.is_stopping(),
             |tags, result| match result {
-                Ok(()) => decider.sent(tags),
+                Ok(()) => {
+                    if let Some(stamps) = stamps {
+                        for tag in tags {
+                            stamps.sent.push(*tag);
+                        }
+                    }
+                    decider.sent(tags);
+                }
                 Err(_) if tags.is_empty() => decider.unreachable(),
-                Err(_) => server.fail(decider, tags, Reason::Send),
+                Err(_) => {
+                    failed = true;
+                    server.fail(decider, tags, Reason::Send);
+                }
             },
         );
+        let Some((stamps, socket)) = stamps.as_mut().zip(sockets.all().next()) else { return };
+        if failed {
+            // The kernel may or may not have counted what it did not send.
+            stamps.read(socket, true, |_, _| ());
+            socket.recount();
+            stamps.sent.recount();
+        }
+        stamps.read(socket, false, |tag, stamp| decider.stamped(tag, stamp));
     }
 }

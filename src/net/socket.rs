@@ -340,7 +340,8 @@ impl Socket {
         if reports.tos {
             options::enable_recvtos(fd, ipv4).map_err(refused)?;
         }
-        if reports.timestamp {
+        // Those of sends, which were tried before, are beside those of receives.
+        if reports.timestamp && self.timestamping != Timestamping::Both {
             let _ = timestamping::receive(fd);
         }
         Ok(())

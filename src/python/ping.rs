@@ -308,7 +308,7 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32)
     let key: Option<String> =
         options.get_item("key")?.and_then(|key| key.extract().transpose()).transpose()?;
     let (protocol, first) = (protocol(options)?, u64::try_from(first_seq).unwrap_or(0));
-    let Protocol::Stamp { ssid, format } = protocol else {
+    let Protocol::Stamp { ssid, format, follow_up } = protocol else {
         let line = line.in_zone(utc_offset * SECOND);
         return Ok(match protocol {
             Protocol::TextTimes => Arc::new(TimedLine::new(line, run, first)),
@@ -328,7 +328,8 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32)
         let missing = "a line with this SSID before the secret, or with a secret alone";
         keys.find(ssid).cloned().ok_or_else(|| Invalid::new("key", format!("without SSID {ssid}"), missing))
     });
-    Ok(Arc::new(Stamp::new(secret.transpose()?, ssid, error_estimate(format))))
+    let stamp = Stamp::new(secret.transpose()?, ssid, error_estimate(format));
+    Ok(Arc::new(stamp.following_up(follow_up)))
 }
 
 /// A protocol of pings as it is written, and the port of its servers.

@@ -8,6 +8,7 @@ use super::lookup::listening;
 use super::service;
 use crate::logic::codec::stamp::{Keys, TimeFormat};
 use crate::logic::reflector::{Admit, ReflectorPlan};
+use crate::net::datagram::Timestamping;
 use crate::net::reflector::{Server, Settings};
 use crate::net::socket::Backend;
 
@@ -22,7 +23,7 @@ impl StampReflector {
     /// `keys`: lines of `secret`, `SSID secret` or `SSID secret addresses`.
     #[new]
     #[expect(clippy::fn_params_excessive_bools, reason = "keywords, one for each setting")]
-    #[pyo3(signature = (host, port, *, stateless, admit, keys, base_reply, drop_replayed, location, timestamps, port_tries))]
+    #[pyo3(signature = (host, port, *, stateless, admit, keys, base_reply, drop_replayed, location, send_stamps, timestamps, port_tries))]
     fn new(
         py: Python<'_>,
         host: String,
@@ -33,6 +34,7 @@ impl StampReflector {
         base_reply: bool,
         drop_replayed: bool,
         location: bool,
+        send_stamps: bool,
         timestamps: &str,
         port_tries: i64,
     ) -> PyResult<Self> {
@@ -45,6 +47,7 @@ impl StampReflector {
             base_reply,
             drop_replayed,
             location,
+            send_stamps,
             format: word("timestamps", timestamps, &TimeFormat::NAMES, TimeFormat::from_name)?,
         };
         plan.check()?;
@@ -92,6 +95,12 @@ impl StampReflector {
     #[getter]
     fn address(&self) -> (String, u16) {
         pair(self.server.address())
+    }
+
+    /// Whether the kernel tells when replies leave.
+    #[getter]
+    fn stamps_sends(&self) -> bool {
+        self.server.timestamping() == Timestamping::Both
     }
 
     #[pyo3(signature = () -> "dict[str, int | None]")]

@@ -49,7 +49,7 @@ impl Codec for Binary {
         };
         let time = |word: u64| Some(word.cast_signed()).filter(|time| *time != 0);
         let server = ServerTimes { received: time(words[3]), sent: time(words[4]), ..ServerTimes::default() };
-        Reading { seq: Some(Seq::Whole(words[1])), server, window: None }
+        Reading { seq: Some(Seq::Whole(words[1])), server, ..Reading::default() }
     }
 
     fn read_quoted(&self, ping: &[u8]) -> Option<Seq> {

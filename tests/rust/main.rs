@@ -5,6 +5,7 @@ mod batch;
 mod codec;
 mod detect;
 mod echo;
+mod follow_up;
 mod heartbeat;
 mod hostile;
 mod many_clients;

@@ -7,6 +7,7 @@ use udpping::logic::codec::stamp::{AUTHENTICATED, Keys, OPEN, Stamp, TimeFormat,
 use udpping::logic::codec::{Codec as _, Seq};
 use udpping::logic::reflector::ReflectorPlan;
 use udpping::net::Error;
+use udpping::net::datagram::Timestamping;
 use udpping::net::reflector::{Server, Settings, error_estimate};
 use udpping::net::socket::Backend;
 
@@ -71,6 +72,36 @@ fn replies_are_as_long_counted_and_timed_between_sending_and_receiving() {
             let counters = server.counters();
             assert_eq!((counters.received, counters.reflected, counters.sessions), (5, 5, 1));
             assert_eq!(counters.short + counters.errors + counters.looped, 0);
+        }
+    }
+}
+
+#[test]
+fn the_kernel_says_when_a_reply_left_where_it_can() {
+    for backend in [Backend::best(), Backend::Portable] {
+        for (host, local) in
+            [("127.0.0.1", IpAddr::from(Ipv4Addr::LOCALHOST)), ("::", Ipv6Addr::LOCALHOST.into())]
+        {
+            let plan = ReflectorPlan { send_stamps: true, ..ReflectorPlan::default() };
+            let server = reflect(host, plan, backend);
+            let has_stamps = server.timestamping() == Timestamping::Both;
+            assert!(backend == Backend::Full || !has_stamps);
+            let address = SocketAddr::new(local, server.address().port());
+            let own = sender(local);
+            let stamp = Stamp::new(None, 7, error_estimate(TimeFormat::Ntp)).following_up(true);
+            let (mut earlier, mut told): (Option<i64>, usize) = (None, 0);
+            for seq in 0..50 {
+                let reading = stamp.read(&ask(&own, address, &packet(&stamp, seq, None)));
+                let previous = reading.previous.map(|previous| (u64::from(previous.seq), previous.sent));
+                if let Some((written, (number, left))) = earlier.zip(previous) {
+                    assert_eq!(number, seq - 1);
+                    assert!((written..=wall()).contains(&left), "{written} {left}");
+                    told += usize::from(left > written);
+                }
+                earlier = reading.server.sent;
+            }
+            // A clock that is set meanwhile, or a full buffer, takes some.
+            assert!(if has_stamps { told > 25 } else { told == 0 }, "{told} with {backend:?} at {host}");
         }
     }
 }

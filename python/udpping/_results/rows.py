@@ -52,7 +52,11 @@ class Row(NamedTuple):
     """When the server received the ping, since 1970 by its clock: with `protocol="stamp"` or `"text:times"`,
     and from irtt."""
     server_sent_ns: int | None
-    """When the server sent the reply: likewise."""
+    """When the server sent the reply: likewise.
+
+    With `protocol="stamp:follow-up"` the next reply may tell it better. Then this and `path_rtt_ns` change in
+    the table of the run; a row that a stream has given keeps what it had.
+    """
     arrival: int | None
     """Position of its first reply in the order of arrival, of this run and target, from 1.
 
@@ -82,7 +86,10 @@ class Row(NamedTuple):
     owd_error_ns: int | None
     """The bound of that error, without synchronised clocks: as of `stats.one_way_rows` by default."""
     server_stamp: str | None
-    """Who took the server's two times, if it says so: the words are those of `stamp`."""
+    """Who took the server's two times, if it says so: the words are those of `stamp`.
+
+    With STAMP it is `kernel-tx` where the kernel of a reflector told when the reply left, else `None`.
+    """
 
 
 class LogRow(NamedTuple):

@@ -96,6 +96,9 @@ class Reflector(Listener["_core.StampReflector"]):
     * `drop_replayed`: whether packets that were received before get no answer. Networks duplicate packets
       as well, so otherwise they are counted and answered.
     * `location`: whether answers tell the addresses and ports of a packet, if asked (Location TLV).
+    * `send_stamps`: whether the kernel takes the time at which each answer leaves. The next answer of the
+      session tells it, if asked (Follow-Up Telemetry TLV): `protocol="stamp:follow-up"` asks. Linux only;
+      elsewhere it tells the time at which the answer was written.
     * `timestamps`: their format: `"ntp"`, or `"ptp"`.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
 
@@ -112,6 +115,13 @@ class Reflector(Listener["_core.StampReflector"]):
     5
     >>> all(row.server_sent_ns >= row.server_recv_ns for row in run)
     True
+
+    With the kernel's time of each answer but the last:
+
+    >>> with udpping.Reflector(port=0, send_stamps=True) as reflector:
+    ...     run = udpping.ping(reflector, protocol="stamp:follow-up", count=5)
+    >>> {row.server_stamp for row in run} <= {"kernel-tx", None}
+    True
     """
 
     def __init__(
@@ -125,6 +135,7 @@ class Reflector(Listener["_core.StampReflector"]):
         base_reply: bool = False,
         drop_replayed: bool = False,
         location: bool = False,
+        send_stamps: bool = False,
         timestamps: str = "ntp",
         port_tries: int = 1,
     ) -> None:
@@ -137,6 +148,7 @@ class Reflector(Listener["_core.StampReflector"]):
             base_reply=checks.flag("base_reply", base_reply),
             drop_replayed=checks.flag("drop_replayed", drop_replayed),
             location=checks.flag("location", location),
+            send_stamps=checks.flag("send_stamps", send_stamps),
             timestamps=checks.text("timestamps", timestamps),
             port_tries=checks.whole("port_tries", port_tries),
         )
@@ -150,6 +162,11 @@ class Reflector(Listener["_core.StampReflector"]):
             pass
         finally:
             self.stop()
+
+    @property
+    def stamps_sends(self) -> bool:
+        """Whether the kernel tells when answers leave: with `send_stamps`, where the system can."""
+        return self._core.stamps_sends
 
     @property
     def counters(self) -> ReflectorCounters:

@@ -24,7 +24,8 @@ without the time that it spent here: udpping ping --stamp HOST.
 Port 862 needs extra rights on many systems; --port 8620 does not."""
 
 SETTINGS = (
-    *("stateless", "admit", "keys", "base_reply", "drop_replayed", "location", "timestamps", "port_tries"),
+    *("stateless", "admit", "keys", "base_reply", "drop_replayed", "location", "send_stamps"),
+    *("timestamps", "port_tries"),
 )
 
 
@@ -33,6 +34,8 @@ def main(words: list[str]) -> int:
     report = Report(json=options.json, beside=True)
     warn(exposed(options.keys), "reflector")
     reflector = bind(options)
+    if options.send_stamps and not reflector.stamps_sends:
+        warn("this system does not tell when answers leave: --send-stamps has no effect", "reflector")
     with calling(reflector.stop):
         serve(reflector, report)
     reflector.wait()
@@ -98,6 +101,12 @@ def parser() -> Parser:
     )
     options.add_argument(
         "--location", action="store_true", help="tell senders the addresses and ports of their packets"
+    )
+    options.add_argument(
+        "--send-stamps",
+        action="store_true",
+        help="let the kernel take the time at which each answer leaves, and tell it in the next one, if asked"
+        " for: udpping ping --protocol stamp:follow-up",
     )
     options.add_argument(
         "--timestamps", metavar="ntp|ptp", default="ntp", help="format of the times (default: ntp)"

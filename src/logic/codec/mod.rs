@@ -19,8 +19,8 @@ pub use protocol::Protocol;
 pub use text_line::TextLine;
 pub use timed_line::TimedLine;
 
-use super::Nanos;
 use super::time_source::TimeSource;
+use super::{Nanos, SECOND};
 
 /// The longest UDP payload over IPv4: 65,535 less 20 bytes of IP and 8 of UDP header.
 pub const MAX_PAYLOAD: usize = 65_507;
@@ -47,6 +47,11 @@ pub trait Codec: Debug + Send + Sync {
         false
     }
 
+    /// Whether its pings ask when the reply before left.
+    fn follows_up(&self) -> bool {
+        false
+    }
+
     /// Whether a reply is the ping `seq` sent back whole, as it was or in capitals; its padding may be missing.
     fn echoes(&self, reply: &[u8], seq: u64, wall_ns: i64) -> bool {
         is_echo(self, reply, seq, wall_ns)
@@ -70,6 +75,17 @@ pub struct Reading {
     pub server: ServerTimes,
     /// What the server had received when it sent the reply, if it tells.
     pub window: Option<Window>,
+    /// When it sent an earlier reply, if that was asked for and it tells.
+    pub previous: Option<Previous>,
+}
+
+/// A reply that has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Previous {
+    /// Its number, of those that its server counts.
+    pub seq: u32,
+    /// When it left, in nanoseconds since 1970 by the server's clock.
+    pub sent: i64,
 }
 
 /// The pings of a run that a server had received when it sent a reply.
@@ -94,6 +110,10 @@ pub struct Window {
 /// How many pings that came too late for a window are told by number.
 pub const LATEST_LATE: usize = 3;
 
+/// The most time from the writing of a reply to its sending. A server that has begun anew within a round trip may tell of
+/// another reply with the same number, but it takes longer to begin.
+const LONGEST_SEND: Nanos = SECOND / 10;
+
 /// When a server received a ping and sent its reply, by its own clock, in nanoseconds since 1970, and which reply it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServerTimes {
@@ -113,6 +133,18 @@ impl ServerTimes {
     pub fn path(self, rtt: Nanos) -> Option<Nanos> {
         let hold = self.sent?.checked_sub(self.received?)?;
         (0..=rtt).contains(&hold).then(|| rtt - hold)
+    }
+
+    /// The same with the time at which the server's kernel sent the reply. `None` where that says nothing more than what the
+    /// server has told, cannot be within a round trip of `rtt`, or is of another reply.
+    pub fn sent_by_kernel(self, sent: i64, rtt: Nanos) -> Option<Self> {
+        let is_later = (1..=LONGEST_SEND).contains(&sent.checked_sub(self.sent?)?);
+        let stamp = match self.stamp {
+            Some(TimeSource::KernelRx) => TimeSource::Kernel,
+            _ => TimeSource::KernelTx,
+        };
+        let later = Self { sent: Some(sent), stamp: Some(stamp), ..self };
+        (is_later && later.path(rtt).is_some()).then_some(later)
     }
 }
 

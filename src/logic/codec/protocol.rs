@@ -20,11 +20,15 @@ pub enum Protocol {
         ssid: u16,
         /// The format of timestamps.
         format: TimeFormat,
+        /// Whether replies are asked when the one before left.
+        follow_up: bool,
     },
 }
 
-const EXPECTED: &str = "\"text\", \"text:times\" or \"stamp\", the last also as \"stamp:ssid=7\" (1 to 65535) and \"stamp:timestamps=ptp\" (or ntp), \
-                        or both with a comma between";
+const FOLLOW_UP: &str = "follow-up";
+
+const EXPECTED: &str = "\"text\", \"text:times\" or \"stamp\", the last also as \"stamp:ssid=7\" (1 to 65535), \"stamp:timestamps=ptp\" (or ntp) \
+                        and \"stamp:follow-up\", or several of these with commas between";
 
 impl Protocol {
     fn parse(text: &str) -> Option<Self> {
@@ -35,9 +39,10 @@ impl Protocol {
             ("stamp", _) => {}
             _ => return None,
         }
-        let (mut ssid, mut format) = (None, None);
+        let (mut ssid, mut format, mut follow_up) = (None, None, false);
         for setting in settings.into_iter().flat_map(|settings| settings.split(',')) {
-            match setting.split_once('=')? {
+            match setting.split_once('=').unwrap_or((setting, "")) {
+                _ if setting == FOLLOW_UP && !follow_up => follow_up = true,
                 ("ssid", digits) if ssid.is_none() => {
                     ssid = Some(digits.parse().ok().filter(|ssid| *ssid > 0)?);
                 }
@@ -45,7 +50,7 @@ impl Protocol {
                 _ => return None,
             }
         }
-        Some(Self::Stamp { ssid: ssid.unwrap_or(0), format: format.unwrap_or(TimeFormat::Ntp) })
+        Some(Self::Stamp { ssid: ssid.unwrap_or(0), format: format.unwrap_or(TimeFormat::Ntp), follow_up })
     }
 }
 
@@ -59,12 +64,13 @@ impl FromStr for Protocol {
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Stamp { ssid, format } = self else {
+        let Self::Stamp { ssid, format, follow_up } = self else {
             return f.write_str(if *self == Self::TextTimes { "text:times" } else { "text" });
         };
         let ssid = (*ssid != 0).then(|| format!("ssid={ssid}"));
         let format = (*format == TimeFormat::Ptp).then(|| format!("timestamps={}", format.name()));
-        let settings: Vec<_> = [ssid, format].into_iter().flatten().collect();
+        let follow_up = follow_up.then(|| FOLLOW_UP.to_owned());
+        let settings: Vec<_> = [ssid, format, follow_up].into_iter().flatten().collect();
         f.write_str(if settings.is_empty() { "stamp" } else { "stamp:" })?;
         f.write_str(&settings.join(","))
     }
@@ -83,6 +89,7 @@ mod tests {
             ("stamp:timestamps=ntp", "stamp"),
             ("stamp:ssid=65535", "stamp:ssid=65535"),
             ("stamp:timestamps=ptp,ssid=7", "stamp:ssid=7,timestamps=ptp"),
+            ("stamp:follow-up,ssid=7", "stamp:ssid=7,follow-up"),
         ] {
             let protocol: Protocol = text.parse().unwrap();
             assert_eq!(protocol.to_string(), written);
@@ -97,6 +104,9 @@ mod tests {
             "stamp:ssid=0",
             "stamp:ssid=1,ssid=1",
             "stamp:ssid=65536",
+            "stamp:follow-up,follow-up",
+            "stamp:follow-up=",
+            "stamp:ssid",
             "twamp",
         ] {
             assert!(

@@ -10,10 +10,11 @@ mod sender;
 mod tests;
 mod tlv;
 
+pub use super::Previous;
 pub use clock::{ErrorEstimate, TimeFormat};
 pub use keys::{KEY_RULE, Keys, secret};
 pub use sender::Stamp;
-pub use tlv::{Facts, Previous};
+pub use tlv::Facts;
 
 use super::mac::{MAC, Secret};
 use std::ops::Range;

@@ -196,6 +196,7 @@ impl Codec for TimedLine {
                 stamp: Some(stamp),
             },
             window: Some(window),
+            previous: None,
         }
     }
 

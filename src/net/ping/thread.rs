@@ -12,7 +12,6 @@ use rustix::fd::AsFd as _;
 use super::logs::{PingLog, PingLogs, key};
 use super::prepared_ping::PreparedPing;
 use super::spin_margin::SpinMargin;
-use super::tx_timestamps::TxTimestamps;
 use super::{Events, Settings, Shared};
 use crate::logic::ping::{Action, Pinger};
 use crate::logic::{Arrival, Moment, Nanos};
@@ -20,6 +19,7 @@ use crate::net::clock::Clock;
 use crate::net::datagram::{Datagram, ErrorQueueEntry, Timestamping};
 use crate::net::event_queue::lock;
 use crate::net::socket::{Backend, RecvBatch, Socket, is_icmp_error, is_too_long, path_mtu};
+use crate::net::tx_timestamps::TxTimestamps;
 use crate::net::wait::{self, Bell};
 use crate::net::{Error, Result};
 
@@ -35,6 +35,9 @@ const MOST_BATCHES: usize = 4;
 const NO_ROOM_PAUSE: Nanos = 1_000_000;
 /// Nothing is received this shortly before a ping is due: the ping would leave late.
 const SEND_GUARD: Nanos = 5_000;
+
+/// The pings sent on one socket, each by its target and number.
+type Sent = TxTimestamps<(usize, u64)>;
 
 /// The state of the thread, made before it starts.
 #[derive(Debug)]
@@ -57,7 +60,7 @@ struct PingLoop {
     events: Events,
     bind: Option<SocketAddr>,
     prepared: PreparedPing,
-    tx_timestamps: Vec<TxTimestamps>,
+    tx_timestamps: Vec<Sent>,
     quoted: Vec<u8>,
     /// When each target has to be polled, the earliest first: `wake`, sorted.
     timers: BTreeSet<(Nanos, usize)>,
@@ -121,7 +124,7 @@ impl Ready {
             }
             // An entry in the error queue ends every wait, and may change what is next. A thread that spins does not
             // wait, so it reads timestamps with the replies, or when many are there without one.
-            let is_read: fn(&TxTimestamps) -> bool =
+            let is_read: fn(&Sent) -> bool =
                 if self.busy { TxTimestamps::is_piling_up } else { TxTimestamps::is_missing };
             self.ping_loop.drain_timestamps(&self.shared, clock, is_read)?;
             match self.ping_loop.timers.first().copied() {
@@ -294,7 +297,7 @@ impl PingLoop {
             result = self.send_on(shared, logs, (socket, target), clock)?;
         }
         if result.is_ok() && self.sockets[socket].timestamping() == Timestamping::Both {
-            self.tx_timestamps[socket].push(index, seq);
+            self.tx_timestamps[socket].push((index, seq));
         }
         let several = logs.all.len() > 1;
         let announce = self.events == Events::All;
@@ -445,7 +448,7 @@ impl PingLoop {
         &mut self,
         shared: &Shared,
         clock: Clock,
-        is_needed: fn(&TxTimestamps) -> bool,
+        is_needed: fn(&Sent) -> bool,
     ) -> Result<()> {
         for socket in 0..self.sockets.len() {
             if is_needed(&self.tx_timestamps[socket]) {
@@ -463,7 +466,7 @@ impl PingLoop {
         logs: &mut PingLogs,
         socket: usize,
         clock: Clock,
-        is_needed: fn(&TxTimestamps) -> bool,
+        is_needed: fn(&Sent) -> bool,
     ) -> Result<()> {
         let mut quoted = std::mem::take(&mut self.quoted);
         let mut result = Ok(());

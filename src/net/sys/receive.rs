@@ -122,13 +122,15 @@ pub(in crate::net) fn read_error_queue(
     socket: BorrowedFd<'_>,
     quoted: &mut Vec<u8>,
 ) -> io::Result<Option<ErrorQueueEntry>> {
-    quoted.resize(2_048, 0);
+    quoted.clear();
+    quoted.reserve(2_048);
     // SAFETY: as in `RecvBatch::make`.
     let mut name: libc::sockaddr_storage = unsafe { mem::zeroed() };
-    let mut vector = libc::iovec { iov_base: quoted.as_mut_ptr().cast(), iov_len: quoted.len() };
+    let room = quoted.spare_capacity_mut();
+    let mut vector = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     let mut control = Control([0; CONTROL]);
     let mut header = header(&raw mut name, &mut vector, control.0.as_mut_ptr(), CONTROL);
-    // SAFETY: the header leads to `name`, `vector`, `quoted` and `control`, all alive until after the call.
+    // SAFETY: the header leads to `name`, `vector`, the room of `quoted` and `control`, all alive until after the call.
     let count = unsafe {
         libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
     };
@@ -136,7 +138,8 @@ pub(in crate::net) fn read_error_queue(
         let error = io::Error::last_os_error();
         return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
     };
-    quoted.truncate(count);
+    // SAFETY: the kernel has written so many bytes to that room, and no more than there was.
+    unsafe { quoted.set_len(count.min(quoted.capacity())) };
     Ok(Some(match extended_error(&header) {
         Some((error, _)) if error.ee_origin == libc::SO_EE_ORIGIN_TIMESTAMPING => {
             ErrorQueueEntry::Timestamp { key: error.ee_data, timestamp: recv_meta(&header).timestamp }

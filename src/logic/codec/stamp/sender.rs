@@ -1,6 +1,6 @@
 //! The sender's side: test packets as pings, and reflected ones as replies.
 
-use super::tlv::{EXTRA_PADDING, HEADER, UNKNOWN};
+use super::tlv::{self, EXTRA_PADDING, HEADER, UNKNOWN};
 use super::{AUTHENTICATED, ErrorEstimate, Layout, OPEN, SEQ, Secret, field};
 use crate::logic::codec::{Codec, Reading, Seq, ServerTimes};
 
@@ -14,13 +14,26 @@ pub struct Stamp {
     secret: Option<Secret>,
     ssid: u16,
     error_estimate: ErrorEstimate,
+    /// Whether replies are to tell when the reply before left (Follow-Up Telemetry).
+    follow_up: bool,
 }
 
 impl Stamp {
     /// A session with this identifier (0 for none); authenticated with a secret.
     pub fn new(secret: Option<Secret>, ssid: u16, error_estimate: ErrorEstimate) -> Self {
         let layout = if secret.is_some() { &AUTHENTICATED } else { &OPEN };
-        Self { layout, secret, ssid, error_estimate }
+        Self { layout, secret, ssid, error_estimate, follow_up: false }
+    }
+
+    /// The same, which asks each reply to tell when the reply before left.
+    #[must_use]
+    pub fn following_up(self, follow_up: bool) -> Self {
+        Self { follow_up, ..self }
+    }
+
+    /// Bytes of a packet that is not padded.
+    fn least(&self) -> usize {
+        self.layout.base + if self.follow_up { tlv::asking(self.layout) } else { 0 }
     }
 
     /// The bytes of a reply that a reflector filled in: those of TWAMP Light may end after the copied Error Estimate.
@@ -44,9 +57,9 @@ fn number(seq: u64) -> u32 {
 impl Codec for Stamp {
     /// Pads with the TLV for that, or with zeros where that does not fit.
     fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>) {
-        let Layout { base, timestamp, error_estimate, ssid, .. } = self.layout;
-        let start = out.len();
-        let len = size.unwrap_or(*base).max(*base);
+        let Layout { timestamp, error_estimate, ssid, .. } = self.layout;
+        let (start, least) = (out.len(), self.least());
+        let len = size.unwrap_or(least).max(least);
         out.resize(start + len, 0);
         let packet = &mut out[start..];
         packet[SEQ].copy_from_slice(&number(seq).to_be_bytes());
@@ -55,15 +68,18 @@ impl Codec for Stamp {
         packet[error_estimate.clone()].copy_from_slice(&self.error_estimate.to_bytes());
         packet[ssid.clone()].copy_from_slice(&self.ssid.to_be_bytes());
         self.layout.seal(packet, self.secret.as_ref());
-        let padding = (len - base).checked_sub(HEADER).and_then(|len| u16::try_from(len).ok());
+        if self.follow_up {
+            tlv::ask(packet, self.layout, self.secret.as_ref());
+        }
+        let padding = (len - least).checked_sub(HEADER).and_then(|len| u16::try_from(len).ok());
         if let Some(padding) = padding {
-            packet[*base..base + 2].copy_from_slice(&[UNKNOWN, EXTRA_PADDING]);
-            packet[base + 2..base + HEADER].copy_from_slice(&padding.to_be_bytes());
+            packet[least..least + 2].copy_from_slice(&[UNKNOWN, EXTRA_PADDING]);
+            packet[least + 2..least + HEADER].copy_from_slice(&padding.to_be_bytes());
         }
     }
 
     fn longest(&self, _: u64) -> usize {
-        self.layout.base
+        self.least()
     }
 
     fn read(&self, reply: &[u8]) -> Reading {
@@ -82,6 +98,11 @@ impl Codec for Stamp {
                 stamp: None,
             },
             window: None,
+            previous: if self.follow_up {
+                tlv::told(reply, self.layout, self.secret.as_ref(), format)
+            } else {
+                None
+            },
         }
     }
 
@@ -99,5 +120,9 @@ impl Codec for Stamp {
 
     fn is_strict(&self) -> bool {
         true
+    }
+
+    fn follows_up(&self) -> bool {
+        self.follow_up
     }
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
-use super::tlv::{Facts, Previous};
 use super::*;
 use crate::logic::codec::{Codec as _, Reading, Seq, ServerTimes};
 
@@ -80,7 +79,7 @@ fn open_packets_are_those_of_others() {
         seq: Some(answer.seq),
         stamp: None,
     };
-    assert_eq!(sender.read(&reply), Reading { seq: Some(Seq::Low32(0)), server, window: None });
+    assert_eq!(sender.read(&reply), Reading { seq: Some(Seq::Low32(0)), server, ..Reading::default() });
     assert!(sender.identifies(&reply, 0, ntp("eeb708e8c35c05ff")));
     assert!(!sender.identifies(&reply, 1, ntp("eeb708e8c35c05ff")));
     assert!(!sender.identifies(&reply, 0, ntp("eeb708e8c35c05ff") + 1));

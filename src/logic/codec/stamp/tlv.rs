@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Layout, MAC, SEQ, Secret, TimeFormat, field};
+use crate::logic::codec::Previous;
 
 pub(super) const UNKNOWN: u8 = 0x80;
 const MALFORMED: u8 = 0x40;
@@ -13,6 +14,8 @@ const UNVERIFIED: u8 = 0x20;
 
 /// Flags, type and length.
 pub(super) const HEADER: usize = 4;
+/// Bytes of Follow-Up Telemetry, and of an HMAC.
+const ASKING: usize = HEADER + 16;
 
 pub(super) const EXTRA_PADDING: u8 = 1;
 const LOCATION: u8 = 2;
@@ -49,15 +52,6 @@ pub struct Facts {
     pub previous: Option<Previous>,
     /// The format of its time.
     pub format: TimeFormat,
-}
-
-/// A reply that has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Previous {
-    /// Its number.
-    pub seq: u32,
-    /// When it left, in nanoseconds since 1970.
-    pub sent: i64,
 }
 
 /// A TLV at `start` in its packet.
@@ -120,6 +114,41 @@ impl Seal {
             (None, _) => Self::None,
         }
     }
+}
+
+/// Bytes of the TLVs that ask for Follow-Up Telemetry; what is authenticated has an HMAC of them.
+pub(super) fn asking(layout: &Layout) -> usize {
+    if layout.mac.is_some() { 2 * ASKING } else { ASKING }
+}
+
+/// Writes these TLVs behind a base packet.
+pub(super) fn ask(packet: &mut [u8], layout: &Layout, secret: Option<&Secret>) {
+    let header = |kind| [UNKNOWN, kind, 0, 16];
+    let at = layout.base;
+    packet[at..at + HEADER].copy_from_slice(&header(FOLLOW_UP));
+    if let (Some(_), Some(secret)) = (&layout.mac, secret) {
+        let code = secret.code(&[&packet[SEQ], &packet[at..at + ASKING]]);
+        let at = at + ASKING;
+        packet[at..at + HEADER].copy_from_slice(&header(HMAC));
+        packet[at + HEADER..at + ASKING].copy_from_slice(&code);
+    }
+}
+
+/// What Follow-Up Telemetry in a reply tells, in the format of the reply.
+pub(super) fn told(
+    reply: &[u8],
+    layout: &Layout,
+    secret: Option<&Secret>,
+    format: TimeFormat,
+) -> Option<Previous> {
+    let tlv = tlvs(reply, layout.base).find(|tlv| tlv.kind == FOLLOW_UP)?;
+    let is_answered = reply[tlv.start] & (UNKNOWN | MALFORMED | UNVERIFIED) == 0;
+    if !is_answered || tlv.len() != Some(16) || matches!(Seal::of(reply, layout, secret), Seal::Wrong) {
+        return None;
+    }
+    let value = tlv.start + HEADER;
+    let seq = u32::from_be_bytes(field(reply, value..value + 4));
+    Some(Previous { seq, sent: format.decode(field(reply, value + 4..value + 12))? })
 }
 
 /// Answers the TLVs of a request in its reply, where they are copies so far.

@@ -1,43 +1,43 @@
-//! Matches transmit timestamps to pings by the kernel's count of the datagrams of a socket
+//! Matches transmit timestamps to datagrams by the kernel's count of those of a socket
 //! ([`SOF_TIMESTAMPING_OPT_ID`](https://docs.kernel.org/networking/timestamping.html)).
 
-/// The latest pings whose timestamps can still be matched. As a rule one is missing; a train may be long.
+/// The latest datagrams whose timestamps can still be matched. As a rule one is missing; a train may be long.
 const KEPT: usize = 4_096;
 /// Missing timestamps from which on they must be read soon.
 const MANY: u32 = 16;
 
-/// The pings sent on one socket.
+/// The datagrams sent on one socket.
 #[derive(Debug)]
-pub(super) struct TxTimestamps {
-    /// Target and number of each ping, by its count modulo [`KEPT`].
-    pings: Vec<(usize, u64)>,
+pub(super) struct TxTimestamps<T> {
+    /// What tells each from the others, by its count modulo [`KEPT`].
+    tags: Vec<T>,
     next: u32,
     /// Timestamps not read yet.
     missing: u32,
 }
 
-impl TxTimestamps {
+impl<T: Copy> TxTimestamps<T> {
     pub(super) fn new() -> Self {
-        Self { pings: Vec::new(), next: 0, missing: 0 }
+        Self { tags: Vec::new(), next: 0, missing: 0 }
     }
 
-    /// Records a sent ping.
-    pub(super) fn push(&mut self, index: usize, seq: u64) {
+    /// Records a sent datagram.
+    pub(super) fn push(&mut self, tag: T) {
         let place = self.next as usize % KEPT;
-        if place < self.pings.len() {
-            self.pings[place] = (index, seq);
+        if place < self.tags.len() {
+            self.tags[place] = tag;
         } else {
-            self.pings.push((index, seq));
+            self.tags.push(tag);
         }
         self.next = self.next.wrapping_add(1);
         self.missing = self.missing.saturating_add(1);
     }
 
-    /// Target and number of the ping with this count.
-    pub(super) fn stamped(&mut self, key: u32) -> Option<(usize, u64)> {
+    /// The datagram with this count.
+    pub(super) fn stamped(&mut self, key: u32) -> Option<T> {
         self.missing = self.missing.saturating_sub(1);
         let ago = self.next.wrapping_sub(key) as usize;
-        (1..=KEPT.min(self.pings.len())).contains(&ago).then(|| self.pings[key as usize % KEPT])
+        (1..=KEPT.min(self.tags.len())).contains(&ago).then(|| self.tags[key as usize % KEPT])
     }
 
     /// Whether a timestamp may wait to be read.
@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn a_timestamp_is_matched_out_of_order_and_after_the_counter_wraps() {
         let mut tx_timestamps = TxTimestamps { next: u32::MAX - 1, ..TxTimestamps::new() };
-        tx_timestamps.pings = vec![(9, 0); KEPT];
+        tx_timestamps.tags = vec![(9, 0); KEPT];
         for seq in 0..4 {
-            tx_timestamps.push(1, seq);
+            tx_timestamps.push((1, seq));
         }
         assert_eq!(tx_timestamps.stamped(0), Some((1, 2)));
         assert_eq!(tx_timestamps.stamped(u32::MAX - 1), Some((1, 0)));
@@ -78,7 +78,7 @@ mod tests {
     fn a_timestamp_that_is_too_old_or_of_an_earlier_count_is_ignored() {
         let mut tx_timestamps = TxTimestamps::new();
         for seq in 0..=KEPT as u64 {
-            tx_timestamps.push(0, seq);
+            tx_timestamps.push((0, seq));
         }
         assert_eq!((tx_timestamps.stamped(0), tx_timestamps.stamped(1)), (None, Some((0, 1))));
         tx_timestamps.recount();
