@@ -34,14 +34,20 @@ def row(
     sent: int,
     up: int,
     down: int,
+    runs: int | None = None,
     numbered: bool = True,
 ) -> PairRow:
-    """Return a row; where nothing comes back, nobody knows on which way it was lost."""
+    """Return a row, without `runs` of losses that come alone.
+
+    Where nothing comes back, nobody knows on which way it was lost.
+    """
     lost = up + down
     ways = (up, down, 0) if lost < sent else (0, 0, lost)
     known = ways if numbered else (None, None, None)
     names = (source.name, target.name, source.group, target.group)
-    return PairRow(number, *names, None, sent, sent - lost, 0, *known, *[None] * 11)
+    return PairRow(
+        number, *names, None, sent, sent - lost, 0, lost if runs is None else runs, *known, *[None] * 11
+    )
 
 
 def rows(
@@ -62,16 +68,32 @@ def rows(
         for pair in pairs:
             a, b = pair.source, pair.target
             up = drawn(rng, pings, loss(a, b), burst)
-            down = drawn(rng, pings - up, loss(b, a), burst)
-            yield row(number, every[a], every[b], sent=pings, up=up, down=down, numbered=numbered)
+            down = drawn(rng, up.count(False), loss(b, a), burst)
+            yield row(
+                number,
+                every[a],
+                every[b],
+                sent=pings,
+                up=sum(up),
+                down=sum(down),
+                runs=runs_of(up, down),
+                numbered=numbered,
+            )
 
 
-def drawn(rng: random.Random, pings: int, loss: float, burst: float) -> int:
-    """Return how many of so many pings are lost."""
+def drawn(rng: random.Random, pings: int, loss: float, burst: float) -> list[bool]:
+    """Return which of so many pings are lost."""
     if not burst or not 0 < loss < 1:
-        return sum(rng.random() < loss for _ in range(pings))
-    lost, is_bad = 0, rng.random() < loss
+        return [rng.random() < loss for _ in range(pings)]
+    lost, is_bad = list[bool](), rng.random() < loss
     for _ in range(pings):
-        lost += is_bad
+        lost.append(is_bad)
         is_bad = rng.random() >= 1 / burst if is_bad else rng.random() < loss / burst / (1 - loss)
     return lost
+
+
+def runs_of(up: list[bool], down: list[bool]) -> int:
+    """Return how many runs of losses there are, if `down` has those that came up."""
+    back = iter(down)
+    lost = [is_lost or next(back) for is_lost in up]
+    return sum(now and not before for before, now in zip([False, *lost], lost, strict=False))

@@ -104,7 +104,7 @@ def test_what_cannot_be_used_is_said(words: list[str], message: str) -> None:
 
 
 def test_a_host_that_was_not_heard_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    row = udpping.PairRow._make((0, "a", "b", "", "", None, 0, 0, 0, *[None] * 13, "not heard"))
+    row = udpping.PairRow._make((0, "a", "b", "", "", None, 0, 0, 0, 0, *[None] * 13, "not heard"))
     named = [udpping.Host(name, "", "") for name in "ab"]
     summary(Whole(frame([row]), named), Report(json=False))
     assert "host a was not heard from: not heard" in capsys.readouterr().out

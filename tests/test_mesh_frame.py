@@ -27,6 +27,7 @@ FULL = PairRow(
         60,
         58,
         1,
+        2,
         1,
         0,
         1,
@@ -43,7 +44,7 @@ FULL = PairRow(
     ),
     "cut off",
 )
-EMPTY = PairRow._make((2, "b", "a", "r1", "r0", None, 0, 0, 0, *[None] * 13, "not heard"))
+EMPTY = PairRow._make((2, "b", "a", "r1", "r0", None, 0, 0, 0, 0, *[None] * 13, "not heard"))
 
 
 def test_rows_go_in_and_come_out_as_they_are() -> None:
@@ -68,7 +69,7 @@ def test_rounds_are_put_behind_each_other() -> None:
 def test_text_has_all_columns_and_values() -> None:
     lines = frame([FULL, EMPTY]).to_csv().splitlines()
     assert lines[0].split(",") == list(PairRow._fields)
-    assert lines[2] == "2,b,a,r1,r0,,0,0,0,,,,,,,,,,,,,,not heard"
+    assert lines[2] == "2,b,a,r1,r0,,0,0,0,0,,,,,,,,,,,,,,not heard"
     assert "Pairs: 2 rows" in repr(frame([FULL, EMPTY]))
 
 

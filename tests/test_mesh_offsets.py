@@ -21,7 +21,14 @@ def measured(source: int, target: int, low: int | None, high: int | None, *, num
         "group_source": "",
         "group_target": "",
     }
-    counts = {"sent": 10, "received": 10, "duplicates": 0, "offset_low_ns": low, "offset_high_ns": high}
+    counts = {
+        "sent": 10,
+        "received": 10,
+        "duplicates": 0,
+        "loss_runs": 0,
+        "offset_low_ns": low,
+        "offset_high_ns": high,
+    }
     return PairRow(**(unknown | known | counts))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 

@@ -4,8 +4,9 @@ A cell is two hosts, with what either lost of its pings to the other. A cause is
 host, of a group, of two groups, or a single one. The cause that raises the likelihood most, if each set has
 one loss, is taken out with its cells, and the rest is searched again.
 
-Losses come in bursts. So evidence is divided by the dispersion of cells, and a host is named only if it shows
-without the worst third of its cells too.
+Losses come in bursts. So evidence is not of lost pings but of their runs: whether more of them begin, and
+whether they last longer, than elsewhere. It is divided by the dispersion of cells, and a host is named only
+if it shows without the worst third of its cells too.
 """
 
 from array import array
@@ -27,14 +28,12 @@ ALPHA = 0.01
 """The chance to name a host where none is at fault; likewise a pair, and a group."""
 CLOSE = 3.0
 """Two causes whose logarithms of likelihood differ by less cannot be told apart."""
-BURST = 6.0
-"""So many losses of one pair count as one: they may be one burst."""
-FEW = 10
-"""Losses of others from which it is not known yet how losses come."""
+BURST = 5.0
+"""The mean length of runs of losses, as far as the others do not show it."""
+FEW = 10.0
+"""So many losses of others would show it as well."""
 ODD = 3
 """So many pairs at fault do not raise what is taken for the dispersion of all others."""
-ROUNDS = 3
-"""In so many rounds, a pair shows itself whether it loses all the time."""
 TRIMMED = 0.05
 """The p-value without the worst third."""
 MOST = 20
@@ -49,16 +48,17 @@ TRIED = 200
 
 
 class Sums:
-    """Pings of several cells, lost ones, their squares over the pings of each, and how many these are."""
+    """Pings of several cells, lost ones, their runs, these squared over the pings of each, and how many."""
 
-    __slots__ = ("lost", "sent", "squares", "units")
+    __slots__ = ("lost", "runs", "sent", "squares", "units")
 
     def __init__(self) -> None:
-        self.sent, self.lost, self.squares, self.units = 0, 0, 0.0, 0
+        self.sent, self.lost, self.runs, self.squares, self.units = 0, 0, 0, 0.0, 0
 
     def add(self, other: "Sums", sign: int = 1) -> None:
         self.sent += sign * other.sent
         self.lost += sign * other.lost
+        self.runs += sign * other.runs
         self.squares += sign * other.squares
         self.units += sign * other.units
 
@@ -73,13 +73,26 @@ class Sums:
         return self.lost / self.sent if self.sent else 0.0
 
     @property
+    def free(self) -> int:
+        """Return how many pings a run of losses could begin with."""
+        return self.sent - self.lost + self.runs
+
+    @property
     def dispersion(self) -> float:
-        """Return how much more losses vary than independent ones; at least 1, and near 1 for few cells."""
-        loss = self.loss
-        if not 0 < loss < 1:
+        """Return how much more runs vary than independent ones; at least 1, and near 1 for few cells."""
+        if not 0 < self.runs < self.sent:
             return 1.0
-        squares = (self.squares / loss - self.lost) / (1 - loss)
+        share = self.runs / self.sent
+        squares = (self.squares / share - self.runs) / (1 - share)
         return max(1.0, (squares + 2) / (self.units + 1))
+
+    @property
+    def burstiness(self) -> float:
+        """Return how much more the losses in a cell vary than independent ones, as they come in runs."""
+        if not self.lost:
+            return 1.0
+        memory = (self.lost - self.runs) / self.lost - self.runs / self.free
+        return max(1.0, (1 + memory) / (1 - memory))
 
 
 class Cell(Sums):
@@ -110,10 +123,11 @@ WAYS = 6
 
 def _close(units: dict[Cell, list[int]]) -> None:
     """Take in the cells of a round."""
-    for cell, (sent, lost) in units.items():
+    for cell, (sent, lost, runs) in units.items():
         cell.sent += sent
         cell.lost += lost
-        cell.squares += lost * lost / sent
+        cell.runs += runs
+        cell.squares += runs * runs / sent
         cell.units += 1
     units.clear()
 
@@ -121,12 +135,33 @@ def _close(units: dict[Cell, list[int]]) -> None:
 def evidence(some: Sums, others: Sums) -> float:
     """Return the gain in the logarithm of the likelihood if `some` lose more than `others`.
 
-    Its negative exponential is a bound of the p-value (Chernoff), however few the losses are.
+    Its negative exponential is a bound of the p-value (Chernoff), however few the losses are. It has two
+    parts: runs of losses begin more often, or last longer (the two chances of a Gilbert channel). They are
+    independent, and chance leaves each at 0 half of the time, so the bound holds for their sum.
     """
-    lost, sent = some.lost + others.lost, some.sent + others.sent
     if not others.sent or some.loss <= others.loss:
         return 0.0
-    return sum(each.lost * log(each.loss * sent / lost) for each in (some, others) if each.lost)
+    lasted = some.lost - some.runs, some.lost
+    known = others.lost - others.runs + FEW * (1 - 1 / BURST), others.lost + FEW
+    longer = _gain(lasted, known)
+    if longer:
+        longer += _sum(*((of - count, of) for count, of in (lasted, known)))
+    return longer + _gain((some.runs, some.free), (others.runs, others.free))
+
+
+def _gain(some: tuple[float, float], others: tuple[float, float]) -> float:
+    """Return the gain if the share of `some` is larger; each is a count, and of how many."""
+    return _sum(some, others) if some[0] * others[1] > others[0] * some[1] else 0.0
+
+
+def _sum(*parts: tuple[float, float]) -> float:
+    count, of = (sum(each) for each in zip(*parts, strict=True))
+    return sum(own * log(own * of / its / count) for own, its in parts if own)
+
+
+def excess(some: Sums, others: Sums) -> float:
+    """Return the same for independent losses: of each way it is not known how they come."""
+    return _gain((some.lost, some.sent), (others.lost, others.sent))
 
 
 class Losses:
@@ -144,8 +179,8 @@ class Losses:
         heard: set[int] = set()
         units: dict[Cell, list[int]] = {}
         current: int | None = None
-        names = ("round", "source", "target", "group_source", "group_target", "sent", "received")
-        for number, source, target, group, other, sent, received, up, down, unknown, error in values(
+        names = ("round", "source", "target", "group_source", "group_target", "sent", "received", "loss_runs")
+        for number, source, target, group, other, sent, received, runs, up, down, unknown, error in values(
             rows, *names, "lost_up", "lost_down", "lost_unknown", "error"
         ):
             if number != current:
@@ -171,9 +206,10 @@ class Losses:
                 counts[at + 3] += up
                 counts[at + 4] += down
                 counts[at + 5] += unknown or 0
-            unit = units.setdefault(cell, [0, 0])
+            unit = units.setdefault(cell, [0, 0, 0])
             unit[0] += sent
             unit[1] += lost
+            unit[2] += runs
         _close(units)
         self.errors = {host: error for host, error in self.errors.items() if host not in heard}
         self.members: dict[str, list[int]] = {}
@@ -343,9 +379,6 @@ def _judged(losses: Losses, search: Search, found: list[Found], dispersion: floa
         cause, against, spread = each.cause, others, max(each.cause.dispersion, dispersion)
         if cause.key[0] == "pair":
             against = others.without(cause.sums)
-            # How losses come is known from the other pairs, if these lost enough.
-            burst = _burst(losses, each.cells[0], against)
-            spread = max(spread, (burst * FEW + dispersion * against.lost) / (FEW + against.lost))
         chance = exp(-evidence(cause.sums, against) / spread)
         near = cause.gain - CLOSE * spread
         sole = each._replace(rivals=[rival for rival in each.rivals if rival.gain >= near])
@@ -365,23 +398,11 @@ def _judged(losses: Losses, search: Search, found: list[Found], dispersion: floa
     return findings or [_nothing(losses, rest, dispersion)]
 
 
-def _burst(losses: Losses, cell: Cell, others: Sums) -> float:
-    """Return how many losses of a pair may be one burst: fewer if either host, or each round, lost some."""
-    if cell.units >= ROUNDS or not others.sent:
-        return 1.0
-    for source in cell.hosts:
-        own = Sums()
-        _count(own, *losses.ways(cell, source)[:2])
-        if exp(-evidence(own, others)) > TRIMMED:
-            return BURST
-    return BURST / 3
-
-
 def _nothing(losses: Losses, rest: Sums, dispersion: float) -> Finding:
     """Say that nothing stands out, or why nothing can."""
     if not rest.sent:
         return Finding("none", (), "nothing was measured")
-    bounds = _bounds(rest, dispersion)
+    bounds = _bounds(rest, dispersion * rest.burstiness)
     middle, ends = interval(*bounds)
     hosts = len(losses.names)
     pairs = sum(losses.ways(cell, host)[0] > 0 for cell in losses.cells.values() for host in cell.hosts)
@@ -395,6 +416,7 @@ def _nothing(losses: Losses, rest: Sums, dispersion: float) -> Finding:
 def _finding(losses: Losses, found: Found, rest: Sums, spread: float, chance: float | None) -> Finding:
     """Say what a cause loses, on which way, and of whose pings."""
     cause = found.cause
+    spread *= cause.sums.burstiness
     kind, names = _named(losses, cause.key)
     way, pings, of, facts = _ways(losses, found, rest, spread)
     if kind == "pair" and way == "receives":
@@ -443,7 +465,7 @@ def _ways(
     own, others = (ends[is_own].pings for is_own in (True, False))
     pings = None
     for more, less, word in ((own, others, "own"), (others, own, "others")):
-        if less.loss < more.loss * ALSO and exp(-evidence(more, less) / spread) <= ONE_SIDED:
+        if less.loss < more.loss * ALSO and exp(-excess(more, less) / spread) <= ONE_SIDED:
             pings = word
     out, back, unknown = Sums(), Sums(), 0
     for is_own, end in ends.items():
@@ -464,9 +486,9 @@ def _ways(
 def _way(out: Sums, back: Sums, rest: Sums, spread: float) -> str | None:
     """Tell which of the two loses more, or that both do."""
     more, less, word = (out, back, "sends") if out.loss >= back.loss else (back, out, "receives")
-    if less.loss >= ALSO * more.loss and exp(-evidence(less, rest) / spread) <= ALPHA:
+    if less.loss >= ALSO * more.loss and exp(-excess(less, rest) / spread) <= ALPHA:
         return "both"
-    return word if exp(-evidence(more, less) / spread) <= ALPHA else None
+    return word if exp(-excess(more, less) / spread) <= ALPHA else None
 
 
 class End:

@@ -49,6 +49,8 @@ class PairRow(NamedTuple):
     """Pings answered in time."""
     duplicates: int
     """Further replies, after the first to a ping."""
+    loss_runs: int
+    """Unbroken runs of lost pings: fewer than lost pings if these come in bursts."""
     lost_up: int | None
     """Pings that did not reach the target, at least; `None` if the target does not number its replies."""
     lost_down: int | None

@@ -461,7 +461,7 @@ class Conductor:
             if target not in found:
                 who = source if error else target
                 why = f"{who}: {error or self.errors.get(target) or 'was not heard from'}"
-                yield PairRow._make((*begin, None, 0, 0, 0, *[None] * 13, why))
+                yield PairRow._make((*begin, None, 0, 0, 0, 0, *[None] * 13, why))
 
     def _merge(self, key: "tuple[str, str]", text: str) -> None:
         from udpping import stats

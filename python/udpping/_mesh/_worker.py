@@ -174,12 +174,13 @@ def numbers(summary: "Summary", pings: "stats.Pings | None") -> "list[float | No
     """Give what a row of a mesh has, from `sent` to `offset_high_ns`."""
     counts: list[float | None] = [summary.sent, summary.received, summary.duplicates]
     if pings is None:
-        return [*counts, *[None] * 13]
+        return [*counts, 0, *[None] * 13]
     ways = stats.direction(pings, stateful=True)
     trip = stats.round_trip(pings, QUANTILES)
     one_way, clock = stats.one_way(pings, [0.5]), stats.clock(pings)
     return [
         *counts,
+        stats.loss_runs(pings).runs,
         *(ways.lost_up, ways.lost_down, ways.unknown),
         *(trip.min_ns, *(trip.quantiles_ns[share] for share in QUANTILES), trip.max_ns),
         *(one_way.up.median_ns, one_way.down.median_ns, one_way.error_ns),
