@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 def call(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command of udpping to its end."""
     command = [sys.executable, "-m", "udpping", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=env)
 
 
 def records(text: str) -> list[dict[str, Any]]:

@@ -182,7 +182,7 @@ with udpping.Server(f"{far}%far0", 0) as server:
         udpping.ping(f"{far}%far0", port, bind=f"[{far}%far0]", count=1, timeout=5),
         udpping.ping(far, port, bind="far0", count=1, timeout=5),
     ]
-    command = [sys.executable, "-m", "udpping", "ping", f"[{far}]:{port}", "-c", "1", "-I"]
+    command = [sys.executable, "-m", "udpping", "ping", f"[{far}]:{port}", "-c", "1", "-W", "5", "-I"]
     commands = [subprocess.run([*command, bind], capture_output=True) for bind in (f"{far}%far0", "far0")]
 with udpping.Server("127.0.0.1", 0) as server:
     # Pings that have to pass an interface do not pass another one.
@@ -347,8 +347,8 @@ with udpping.Heartbeat(name, monitor.address[1], interval=0.02, id="me"):
         time.sleep(0.01)
 command = [sys.executable, "-m", "udpping"]
 codes = [subprocess.run([*command, *words], capture_output=True).returncode for words in (
-    ["ping", f"{name}:{port}", "-c", "1"], ["doctor", f"{name}:{port}", "-c", "1"],
-    ["ping", "--profile", "kurose", f"{name}:{port}", "-c", "1"],
+    ["ping", f"{name}:{port}", "-c", "1", "-W", "5"], ["doctor", f"{name}:{port}", "-c", "1", "-W", "5"],
+    ["ping", "--profile", "kurose", f"{name}:{port}", "-c", "1", "-W", "5"],
 )]
 names = ("b\\u00fc..cher", "\\u00fc" * 64, "nobody\\u00fc.invalid")
 refused = [refused(udpping.ping, text, 9) for text in names]
@@ -478,7 +478,7 @@ with udpping.Server("127.0.0.1", 0) as server:
     targets = [("127.255.255.255", port), server]
     mixed = udpping.ping_many(targets, count=1, broadcast=True, timeout=5)
     spoilt = udpping.ping_many(targets, count=1, interval=0.01, timeout=5)
-command = [sys.executable, "-m", "udpping", "ping", f"127.255.255.255:{port}", "-c", "1"]
+command = [sys.executable, "-m", "udpping", "ping", f"127.255.255.255:{port}", "-c", "1", "-W", "5"]
 codes = [subprocess.run([*command, *more], capture_output=True, text=True) for more in (["-b"], [])]
 print(json.dumps([
     told, rows, [[row.status for row in run_] for run_ in (mixed, spoilt)],

@@ -241,7 +241,7 @@ def test_targets_come_and_go_while_the_pings_go_on() -> None:
 
 
 def test_rows_summaries_and_targets_of_a_run_are_of_one_moment() -> None:
-    with udpping.Server(port=0, loss=0.5) as server, endless([server], interval=0.001) as pinger:
+    with udpping.Server(port=0, loss=0.5) as server, endless([server], interval=0.001, timeout=0.2) as pinger:
         host, port = server.address
 
         def add() -> None:

@@ -73,6 +73,7 @@ class Seen:
         self.add(command, process.communicate(timeout=30)[0])
 
 
+@pytest.mark.timeout(600)  # some forty commands, one after the other
 def test_every_record_of_every_command_is_what_the_schema_says(
     start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
