@@ -9,7 +9,7 @@ package imports `_args` and `errors` alone.
 >>> from udpping.testing import FarEnd
 >>> def ask(address):  # the client that is tested: it asks up to three times
 ...     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-...         client.settimeout(0.2)
+...         client.settimeout(2)
 ...         for number in range(1, 4):
 ...             client.sendto(b"ping %d" % number, address)
 ...             try:
