@@ -209,7 +209,7 @@ def test_what_stands_at_the_edge_has_no_standard_error() -> None:
 
 def test_a_real_path_is_measured_fitted_and_replayed() -> None:
     with udpping.Server(port=0, loss=loss.Burst("20%", 4), seed=3) as server:
-        path = udpping.ping(*server.address, count=2_000, interval=0.001, timeout=0.5, linger=0)
+        path = udpping.ping(*server.address, count=2_000, interval=0.001, timeout=5, linger=0)
     fit = udpping.fit(path)
     assert fit.best_loss.kind == "gilbert-2"
     assert fit.delay is not None
@@ -218,7 +218,7 @@ def test_a_real_path_is_measured_fitted_and_replayed() -> None:
     assert abs(found["r"] - 0.25) < 4 * error(fit, "r")
     # What it measured is a round trip: a server waits it as a whole.
     with udpping.Server(port=0, loss=fit.loss, delay=fit.delay, seed=4) as server:
-        replay = udpping.ping(*server.address, count=2_000, interval=0.001, timeout=0.5, linger=0)
+        replay = udpping.ping(*server.address, count=2_000, interval=0.001, timeout=5, linger=0)
     assert 0.1 < replay.summary.loss < 0.35  # type: ignore[operator]
     assert np.mean(lengths(replay)) == pytest.approx(4, abs=1.5)
 

@@ -155,7 +155,7 @@ def test_runs_that_were_measured_come_back(tmp_path: Path) -> None:
     ):
         several = udpping.ping_many([near.address, deaf.address], count=4, timeout=0.05)
         late = udpping.ping(*near.address, count=3, timeout=0.05)
-    nobody = udpping.ping("127.0.0.1", 9, count=2, timeout=0.05)
+    nobody = udpping.ping("127.0.0.1", 9, count=2, timeout=60)
     for run in (several, late, nobody):
         for way, loaded in ways(run, tmp_path).items():
             assert_same(loaded, run, way)
@@ -237,7 +237,7 @@ def flipped(data: bytes, bit: int) -> bytes:
 
 def measure(count: int) -> udpping.Run:
     with udpping.Server(port=0, loss="pattern:.x") as server:
-        return udpping.ping(*server.address, count=count, timeout=0.5)
+        return udpping.ping(*server.address, count=count, interval="1ms", timeout=3)
 
 
 def test_runs_come_from_the_processes_of_a_pool() -> None:
@@ -327,15 +327,30 @@ def test_an_empty_answer_is_not_a_missing_one() -> None:
 def test_what_the_command_prints_comes_back() -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:
         target = f"127.0.0.1:{server.address[1]}"
-        command = [sys.executable, "-m", "udpping", "ping", target, "-f", "-c", "4", "-W", "0.05", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "udpping",
+            "ping",
+            target,
+            "-i",
+            "1ms",
+            "-c",
+            "4",
+            "-W",
+            "3",
+            "--json",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     run = udpping.load(done.stdout)
-    assert [ping.status for ping in run] == ["reply", "timeout", "reply", "timeout"]
+    # They stand in the order in which they were settled.
+    found = {ping.seq: ping.status for ping in run}
+    assert found == {1: "reply", 2: "timeout", 3: "reply", 4: "timeout"}
     told = json.loads(done.stdout.splitlines()[-1])
     assert {
         name: value for name, value in told.items() if name not in {"schema", "type"}
     } == run.summary.as_dict()
-    assert run.settings["timeout"] == 0.05
+    assert run.settings["timeout"] == 3
 
 
 def test_tables_are_equal_when_all_values_are() -> None:

@@ -97,7 +97,7 @@ def test_a_far_end_shows_what_it_has_received() -> None:
     far = FarEnd()
     assert repr(far) == "<udpping.testing.FarEnd 127.0.0.1 port 0, 0 received: not entered>"
     with far:
-        udpping.ping(far, count=1)
+        udpping.ping(far, count=1, timeout=60)
         host, port = far.address
         assert repr(far) == f"<udpping.testing.FarEnd {host} port {port}, 1 received: serving>"
     assert repr(far).endswith(": over>")

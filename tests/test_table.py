@@ -180,7 +180,7 @@ def test_what_was_seen_of_a_run_stays_as_it_was_seen() -> None:
 def test_many_short_runs_side_by_side_are_one_piece() -> None:
     pa = pytest.importorskip("pyarrow")
     with udpping.Server(port=0) as one, udpping.Server(port=0) as two, udpping.Server(port=0, loss=1) as deaf:
-        run = udpping.ping_many([one.address, two.address, deaf.address], count=5, timeout=0.4)
+        run = udpping.ping_many([one, two, deaf], count=5, interval="1ms", timeout=3, linger=0)
     assert pa.table(run)["target"].num_chunks == 1
     assert run["target"].to_list() == [target for target in run.targets for _ in range(5)]
     assert run["source"].to_list() == [*(run.targets[0],) * 5, *(run.targets[1],) * 5, *(None,) * 5]
@@ -292,7 +292,7 @@ def test_one_value_in_the_last_piece_of_a_long_run_is_enough() -> None:
 
 def test_other_tables_show_times_for_people_too() -> None:
     with udpping.Server(port=0, loss="pattern:.x", delay="1ms", record=True) as server:
-        udpping.ping(server, count=2, timeout=0.1)
+        udpping.ping(server, count=2, interval="1ms", timeout=3)
     text = repr(server.log)
     first, after = text.splitlines()[1:3]
     assert first.split()[:3] == ["recv", "(UTC)", "client"]
@@ -468,7 +468,7 @@ def test_a_summary_without_replies_has_no_round_trips() -> None:
 
 def test_the_log_is_the_ground_truth() -> None:
     with udpping.Server(port=0, loss="pattern:.xx.", record=True) as server:
-        run = udpping.ping(*server.address, count=4, timeout=0.4)
+        run = udpping.ping(*server.address, count=4, interval="1ms", timeout=3)
     log = server.log
     assert [row.verdict for row in log] == ["answer", "drop", "drop", "answer"]
     assert [row.reason for row in log] == [None, "loss", "loss", None]
@@ -492,7 +492,7 @@ def test_a_server_without_record_has_an_empty_log() -> None:
 def test_several_targets() -> None:
     with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
         targets: list[str | tuple[str, int]] = [f"127.0.0.1:{near.address[1]}", deaf.address]
-        run = udpping.ping_many(targets, count=2, timeout=0.4)
+        run = udpping.ping_many(targets, count=2, interval="1ms", timeout=3, linger=0)
     assert [summary.received for summary in run.summaries] == [2, 0]
     assert run.summary.sent == 4
     assert {row.target for row in run} == set(run.targets)
