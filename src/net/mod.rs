@@ -39,3 +39,14 @@ pub use lookup::{Host, Lookup};
 pub use resolve::{Device, Family, local_address, resolve};
 pub use seed::{random_seed, random_session};
 pub use worker::Worker;
+
+/// Calls again where a process that was stopped goes on: a socket with a timeout reports that as an error.
+#[cfg(test)]
+fn patiently<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -230,6 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::net::patiently;
 
     fn ours(backend: Backend) -> Arc<Socket> {
         Arc::new(Socket::serve((Ipv4Addr::LOCALHOST, 0).into(), backend).unwrap())
@@ -306,7 +307,7 @@ mod tests {
             assert_eq!(send(&mut queue, &socket), expected, "{backend:?}");
             let mut buffer = [0; 10];
             for digit in b"015" {
-                assert_eq!(receiver.recv(&mut buffer).unwrap(), 1);
+                assert_eq!(patiently(|| receiver.recv(&mut buffer)).unwrap(), 1);
                 assert_eq!(buffer[0], *digit);
             }
             assert_eq!(send(&mut queue, &socket), [], "everything is reported once");
@@ -326,7 +327,7 @@ mod tests {
         assert_eq!(queue.batches.len(), 1);
         assert_eq!(send(&mut queue, &socket), [(0, true), (1, true), (2, true)]);
         let mut buffer = [0; 10];
-        let lengths = [(); 3].map(|()| receiver.recv(&mut buffer).unwrap());
+        let lengths = [(); 3].map(|()| patiently(|| receiver.recv(&mut buffer)).unwrap());
         assert_eq!(lengths, [3, 3, 1]);
         let elsewhere = ([127, 0, 0, 2], to.port()).into();
         for (tag, (to, bytes)) in [(to, &b"aaa"[..]), (to, b"bbb"), (elsewhere, b"ccc"), (elsewhere, b"ddd")]
@@ -355,7 +356,7 @@ mod tests {
                 prop_assert_eq!(send(&mut queue, &socket), expected);
                 let mut buffer = [0; 100];
                 for (tag, (to, len)) in each.iter().enumerate() {
-                    let got = receivers[*to].recv(&mut buffer).unwrap();
+                    let got = patiently(|| receivers[*to].recv(&mut buffer)).unwrap();
                     prop_assert_eq!(&buffer[..got], &vec![u8::try_from(tag).unwrap(); *len][..]);
                 }
             }

@@ -10,7 +10,9 @@ use udpping::logic::random::{Direction, Seed};
 use udpping::net::echo::{Server, Settings};
 use udpping::net::socket::Backend;
 
-const LONG: Duration = Duration::from_secs(10);
+use crate::patiently;
+
+const LONG: Duration = Duration::from_secs(60);
 
 fn settings(host: &str, loss: &str, delay: &str) -> Settings {
     let (loss, delay) = (loss.parse().expect("a loss"), delay.parse().expect("a delay"));
@@ -42,7 +44,7 @@ fn client(local: IpAddr) -> UdpSocket {
 fn ask(client: &UdpSocket, server: SocketAddr, bytes: &[u8]) -> (Vec<u8>, SocketAddr) {
     client.send_to(bytes, server).expect("sent");
     let mut buffer = vec![0; 70_000];
-    let (length, from) = client.recv_from(&mut buffer).expect("a reply");
+    let (length, from) = patiently(|| client.recv_from(&mut buffer)).expect("a reply");
     buffer.truncate(length);
     (buffer, from)
 }
@@ -84,21 +86,20 @@ fn a_wildcard_server_answers_from_the_address_of_the_request() {
 
 #[test]
 fn a_delayed_reply_delays_no_other() {
-    // The first datagram of each client waits longest with this seed's exponential delays; a fixed delay for all
-    // shows the same: ten clients wait together, not one after another.
+    // All clients wait together; one after another they would wait for a minute.
     let server = serve(settings("127.0.0.1", "0", "300ms"));
-    let clients: Vec<UdpSocket> = (0..10).map(|_| client(Ipv4Addr::LOCALHOST.into())).collect();
+    let clients: Vec<UdpSocket> = (0..200).map(|_| client(Ipv4Addr::LOCALHOST.into())).collect();
     let begin = Instant::now();
     for client in &clients {
         client.send_to(b"x", server.address()).expect("sent");
     }
     let mut buffer = [0; 10];
     for client in &clients {
-        client.recv_from(&mut buffer).expect("a reply");
+        patiently(|| client.recv_from(&mut buffer)).expect("a reply");
     }
     let took = begin.elapsed();
-    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(2_500), "{took:?}");
-    assert_eq!(server.counters().delayed, 10);
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(50), "{took:?}");
+    assert_eq!(server.counters().delayed, 200);
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn outcome(settings: Settings, sends: &[(usize, Vec<u8>)]) -> (Vec<String>, Vec<
         let answered = |row: &&String| row.starts_with(&at.to_string()) && row.contains("Answer");
         for _ in rows.iter().filter(answered) {
             let mut buffer = vec![0; 70_000];
-            let length = client.recv(&mut buffer).expect("a reply");
+            let length = patiently(|| client.recv(&mut buffer)).expect("a reply");
             replies.push(buffer[..length].to_vec());
         }
     }
@@ -224,7 +225,9 @@ fn a_client_that_has_gone_does_not_stop_the_server() {
 
 #[test]
 fn a_stopped_server_frees_its_port_and_stays_stopped() {
-    let server = serve(settings("127.0.0.1", "0", "0"));
+    // Nobody else takes a port of this address meanwhile.
+    let host = if cfg!(target_os = "linux") { "127.44.1.2" } else { "127.0.0.1" };
+    let server = serve(settings(host, "0", "0"));
     server.stop();
     assert!(UdpSocket::bind(server.bound()).is_ok());
     assert!(server.start().expect_err("refused").to_string().contains("make a new one"));
@@ -242,9 +245,13 @@ fn starting_and_stopping_leaks_nothing() {
         server.stop();
         assert!(server.wait(Duration::ZERO).expect("no failure") && !server.is_running());
     }
-    assert!(begin.elapsed() < Duration::from_secs(60), "stopping does not wait for a slice");
-    // Other tests run beside this one: a leak would be a thousand.
-    assert!(open() < 500, "{} descriptors are open", open());
+    assert!(begin.elapsed() < Duration::from_secs(90), "stopping does not wait for a slice");
+    // Other tests run beside this one, and have some open for a while: a leak would be a thousand, and stay.
+    let end = Instant::now() + LONG;
+    while open() >= 500 {
+        assert!(Instant::now() < end, "{} descriptors are open", open());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -280,7 +287,7 @@ fn what_a_link_does_to_bytes_and_copies_is_on_the_wire_of_both_backends() {
         assert_eq!(ask(&client, server.address(), b"hello").0, b"hello", "{backend:?}");
         let one = ask(&client, server.address(), &[0; 9]).0;
         let mut other = [1; 9];
-        let length = client.recv(&mut other).expect("a copy");
+        let length = patiently(|| client.recv(&mut other)).expect("a copy");
         assert_eq!((one.len(), &other[..length]), (4, &one[..]), "{backend:?}");
         assert_eq!(one.iter().map(|byte| byte.count_ones()).sum::<u32>(), 2, "{backend:?}");
         let counters = server.counters();

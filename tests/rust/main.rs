@@ -1,5 +1,7 @@
 //! Tests of the crate from outside: the same scenarios against both drivers, and servers and senders on real sockets.
 
+use std::io;
+
 mod adversary;
 mod batch;
 mod codec;
@@ -16,3 +18,13 @@ mod reflector;
 mod scenario;
 mod server_times;
 mod timestamps;
+
+/// Calls again where a process that was stopped goes on: a socket with a timeout reports that as an error.
+pub(crate) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -7,7 +7,7 @@ use udpping::net::datagram::{Datagram, Reports};
 use udpping::net::socket::{Backend, IpOptions, RecvBatch, Socket};
 
 const PAGE: &str = include_str!("../../docs/platforms.md");
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Rows that tests of servers, pingers and monitors show, or that need an interface that goes down.
 const SHOWN_ELSEWHERE: [&str; 4] = [
@@ -78,7 +78,8 @@ fn has(row: &str) -> bool {
     let plain = || pair(LOCALHOST, LOCALHOST, IpOptions::default()).expect("a client");
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
     match row {
-        "many datagrams with one system call" => at_once(),
+        // A busy kernel may deliver them one by one.
+        "many datagrams with one system call" => (0..100).any(|_| at_once()),
         "`ttl` of a reply" => {
             let pair = plain();
             pair.1.enable_reports(Reports { ttl: true, ..Reports::default() }).expect("reports");

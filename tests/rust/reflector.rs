@@ -11,6 +11,8 @@ use udpping::net::datagram::Timestamping;
 use udpping::net::reflector::{Server, Settings, error_estimate};
 use udpping::net::socket::Backend;
 
+use crate::patiently;
+
 const LONG: Duration = Duration::from_secs(30);
 const SECRET: &str = "sixteen-bytes-or-more";
 
@@ -30,7 +32,7 @@ fn sender(local: IpAddr) -> UdpSocket {
 fn ask(own: &UdpSocket, server: SocketAddr, request: &[u8]) -> Vec<u8> {
     own.send_to(request, server).expect("sent");
     let mut buffer = vec![0; 2_000];
-    let (length, from) = own.recv_from(&mut buffer).expect("a reply");
+    let (length, from) = patiently(|| own.recv_from(&mut buffer)).expect("a reply");
     assert_eq!(from, server);
     buffer.truncate(length);
     buffer

@@ -8,7 +8,7 @@ use udpping::logic::record::{Match, Status};
 
 /// One millisecond.
 pub(crate) const MS: i64 = SECOND / 1_000;
-/// The timeout of every scenario: long enough for a busy machine, short enough to wait for.
+/// The timeout of every scenario.
 pub(crate) const TIMEOUT: i64 = 300 * MS;
 
 /// A reply of the far end to a ping.
@@ -73,15 +73,15 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// The plan of the run.
+    /// The plan of the run, with so many times the timeout.
     #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
-    pub(crate) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self, patience: i64) -> Plan {
         let seconds = |nanos: i64| nanos as f64 / SECOND as f64;
         let options = Options {
             count: Some(i64::try_from(self.answers.len()).expect("few")),
-            timeout: seconds(TIMEOUT),
+            timeout: seconds(patience * TIMEOUT),
             interval: self.interval.map(seconds),
-            linger: self.linger.map(seconds),
+            linger: self.linger.map(|linger| seconds(patience * linger)),
             ..Options::default()
         };
         Plan { first_seq: self.first_seq, ..Plan::new(options).expect("a valid plan") }
@@ -205,7 +205,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "duplicates: counted, and the first copy counts",
         interval: None,
-        linger: Some(100 * MS),
+        linger: Some(TIMEOUT),
         first_seq: 1,
         answers: &[
             &[after(MS, Form::Upper), after(2 * MS, Form::Upper), after(3 * MS, Form::Upper)],
@@ -408,7 +408,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a changed reply is no copy",
         interval: None,
-        linger: Some(100 * MS),
+        linger: Some(TIMEOUT),
         first_seq: 1,
         answers: &[
             UPPER,

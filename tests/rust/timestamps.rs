@@ -11,6 +11,8 @@ use udpping::net::datagram::Timestamping;
 use udpping::net::ping::{Session, Settings, Target};
 use udpping::net::socket::Backend;
 
+use crate::patiently;
+
 const TARGET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 12_000);
 const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
@@ -169,7 +171,7 @@ fn run(settings: impl FnOnce(Settings) -> Settings) -> (Session, Vec<Row>) {
     let echo = thread::spawn(move || {
         let mut buffer = [0; 100];
         for _ in 0..PINGS {
-            let (length, from) = server.recv_from(&mut buffer).expect("a ping");
+            let (length, from) = patiently(|| server.recv_from(&mut buffer)).expect("a ping");
             server.send_to(&buffer[..length], from).expect("sent");
         }
     });
