@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
+from thirdparty import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -110,6 +111,6 @@ def chromium() -> Generator[webdriver.Chrome]:
     with tempfile.TemporaryDirectory() as profile:
         for flag in [*FLAGS, f"--user-data-dir={profile}"]:
             options.add_argument(flag)
-        driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+        driver = webdriver.Chrome(options=options, service=Service(chromedriver, port=free_ports()))
         yield driver
         driver.quit()

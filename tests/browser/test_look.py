@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import bleach  # type: ignore[import-untyped]
 import pytest
 import udpping
-from udpping import stats
-from udpping.testing import FarEnd, Reply
+from udpping import delay, stats
+from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,14 +52,14 @@ def crowd() -> udpping.Run:
         return udpping.ping_many(targets, count=10, interval=0.01, timeout=0.05)
 
 
-def late() -> udpping.Run:
-    with FarEnd(4 * [Reply(), Reply(), Reply(after=0.15)]) as far:
-        return udpping.ping(*far.address, count=12, interval=0.02, timeout=0.1)
+def late() -> udpping.SimRun:
+    waits = delay.Trace(["1ms", "1ms", "150ms"], repeat=True)
+    return udpping.sim.ping(count=12, interval=0.02, timeout=0.1, delay=waits)
 
 
 def hostile() -> udpping.Run:
     with FarEnd(lambda ping: ping.payload + HOSTILE.encode() + b"\xff\x00\x1b[2J") as far:
-        return udpping.ping(*far.address, count=3, timeout=2)
+        return udpping.ping(*far.address, count=3, timeout=60)
 
 
 def compared() -> udpping.Compared:

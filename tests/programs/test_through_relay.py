@@ -91,8 +91,21 @@ def test_irtt_reports_the_losses_of_each_direction(tmp_path: Path, way: str) -> 
     link = of(way, "loss=every:3; delay=20ms")
     with server, udpping.Relay(("127.0.0.1", port), **link) as relay:
         host, there = relay.address
+        # It opens one session, and waits for all replies, however slow the other processes are.
+        patient = ("--timeouts=60s", "--wait=4s")
         finished(
-            tmp_path, "irtt", "client", "-i", "10ms", "-d", "2s", "-q", "-o", "F.json", f"{host}:{there}"
+            tmp_path,
+            "irtt",
+            "client",
+            "-i",
+            "10ms",
+            "-d",
+            "2s",
+            *patient,
+            "-q",
+            "-o",
+            "F.json",
+            f"{host}:{there}",
         )
     found: dict[str, Any] = json.loads((tmp_path / "F.json").read_text())
     stats = found["stats"]
@@ -127,11 +140,11 @@ def test_chrony_sees_half_of_what_one_direction_takes_longer(tmp_path: Path, way
             )
 
         with started(tmp_path, "chronyd", "-x", "-d", "-U", "-u", user, "-f", "client.conf"):
-            # A busy machine adds to the delay, and half of what it adds is the most by which the offset errs.
-            wait_until(lambda: closest()[1] < 0.041, SECONDS)
+            wait_until(lambda: closest()[1] < 0.06, SECONDS)
         offset, delay = closest()
     assert delay >= 0.04
-    assert abs(offset - (0.02 if way == "up" else -0.02)) < 0.0005
+    # A busy machine adds to the delay, and half of what it adds is the most by which the offset errs.
+    assert abs(offset - (0.02 if way == "up" else -0.02)) < (delay - 0.04) / 2 + 0.0001
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -150,13 +163,15 @@ def test_iperf3_counts_the_losses_of_each_direction(tmp_path: Path, way: str) ->
                 *(["-R"] if way == "down" else []),
             )
         )  # fmt: skip
-    # At the end, `-R` gives what was sent; what was received is in the intervals.
-    sums = [told["end"]["sum"]] if way == "up" else [each["sum"] for each in told["intervals"]]
+    # What was received: at the end `-R` gives what was sent.
+    sums = [told["end"]["sum_received"]] if way == "up" else [each["sum"] for each in told["intervals"]]
     packets, lost = (sum(each[key] for each in sums) for key in ("packets", "lost_packets"))
     assert packets > 100
     # The first datagram of each direction opens the test; what arrives when it is over is not counted.
-    assert lost == (packets + 1) // 10
-    assert lost <= dropped(relay, way) <= lost + 20
+    # The last that was counted has arrived.
+    assert lost == (packets + 1) // 10 == packets // 10
+    of_all = relay.counters.up.received if way == "up" else relay.counters.down.received
+    assert lost <= dropped(relay, way) == of_all // 10
 
 
 @pytest.mark.parametrize("way", WAYS)
