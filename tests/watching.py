@@ -24,6 +24,8 @@ ALIVE = {"up", "late", "suspect"}
 """States of a healthy client: any heartbeat may be late."""
 BUSY = {"paused", "stalled"}
 """Events that a busy machine causes, in a sender or in the monitor."""
+STEADY = ("--detector", "fixed:1000")
+"""With it nobody is down, or forgotten, though the test stands still between two heartbeats."""
 
 
 class Seen:

@@ -77,11 +77,15 @@ class Hook:
         try:
             self._done.wait(patience)
         finally:
-            self._aborted.set()
-            self._done.wait()
+            self.abort()
         dropped = self.dropped + len(self._waiting)
         if dropped:
             self._problems.append(f"the command was not run for {dropped:,} events")
+
+    def abort(self) -> None:
+        """Kill the command that runs, and run none any more."""
+        self._aborted.set()
+        self._done.wait()
 
     def _work(self) -> None:
         try:

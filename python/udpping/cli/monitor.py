@@ -12,7 +12,7 @@ from udpping._console.options import Parser, add_listener, whole
 from udpping._results.peers import moment, offset, status_text, utc
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
-from udpping.cli._end import ASKING, HANGUP, Noted
+from udpping.cli._end import ASKING, HANGUP, Noted, calling
 from udpping.cli._often import Damping
 from udpping.cli._output import Report, beginning, command_parser, row_facts, warn
 from udpping.errors import ConfigError
@@ -72,17 +72,23 @@ def main(words: list[str]) -> int:
 
         hook = Hook(options.exec, on=options.on)
     has_files = any((options.keys, options.state, options.log))
-    asked, moved = Noted(ASKING), Noted(HANGUP if has_files else ())
     watch = Watch(monitor, report, hook, everything=options.all)
     try:
-        monitor.start()
-        announce(monitor, options, report)
-        watch.follow(asked, moved)
-    except KeyboardInterrupt:
-        report.say()
+        try:
+            # A signal that raised could lose the event that was just taken.
+            with calling(monitor.stop):
+                asked, moved = Noted(ASKING), Noted(HANGUP if has_files else ())
+                monitor.start()
+                announce(monitor, options, report)
+                watch.follow(asked, moved)
+            report.say()
+        finally:
+            monitor.stop()
+            watch.end()
     finally:
-        monitor.stop()
-        watch.end()
+        # A second Ctrl-C may come at any time.
+        if hook is not None:
+            hook.abort()
     return 0
 
 
