@@ -19,7 +19,7 @@ from common import wait_until
 from udpping import lab
 from udpping.__main__ import main
 from udpping._results.rows import Event
-from udpping.lab import book
+from udpping.lab import book, exercise
 from udpping.lab._client import Client
 from udpping.lab._server import MOST_CLIENTS, Server
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.python
 
 HOME = Path(lab.__path__[0])
 LOSSES = {"java": "3/10", "multi": "2/5", "slides": "3/10"}  # of all others: 4/11
-SECONDS = 20
+SECONDS = 120
 
 
 def run(script: str, *words: object, keys: str = "") -> subprocess.CompletedProcess[str]:
@@ -117,13 +117,13 @@ def test_udpping_server_and_ping_take_profiles_too(start: Start, free_port: int,
     assert "listening on 127.0.0.1" in process.stderr.readline()
     client = [sys.executable, "-m", "udpping", "ping", f"127.0.0.1:{free_port}", "--profile", name]
     done = subprocess.run(
-        [*client, "-c", "3", "-W", "0.4"], capture_output=True, text=True, timeout=SECONDS, check=False
+        [*client, "-c", "3", "-W", "2"], capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     missed = r"timed out|Timed out|No response|no reply"
     assert len(re.findall(missed, done.stdout)) == 1
     as_json = subprocess.run(
-        [*client, "-c", "1", "-W", "0.4", "--json"],
+        [*client, "-c", "1", "-W", "20", "--json"],
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -154,13 +154,22 @@ def test_the_bugs_come_back_and_say_so(free_port: int, start: Start) -> None:
 def test_where_no_bugs_are_known_nothing_changes(free_port: int, start: Start) -> None:
     serve(start, "UDPHeartbeatServer.py", free_port, "--profile", "multi", "--loss", "0")
     done = run(
-        "UDPHeartbeatClient.py", "127.0.0.1", free_port, "--profile", "multi", "--count", 1, "--compat-bugs"
+        "UDPHeartbeatClient.py",
+        "127.0.0.1",
+        free_port,
+        "--profile",
+        "multi",
+        "--count",
+        1,
+        "--timeout",
+        20,
+        "--compat-bugs",
     )
     assert done.stderr == (
         "UDPHeartbeatClient: --compat-bugs changes nothing: "
         "no bugs are known of this program of the profile multi\n"
     )
-    assert done.stdout.startswith("Heartbeat 1: time difference 0.")
+    assert re.match(r"Heartbeat 1: time difference \d+\.", done.stdout)
 
 
 @pytest.mark.parametrize("name", ["slides", "report"])
@@ -169,7 +178,7 @@ def test_a_malformed_heartbeat_ends_the_original_and_not_ours(
 ) -> None:
     ours = serve(start, "UDPHeartbeatServer.py", free_port, "--profile", name, "--loss", "0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
-        student.settimeout(5)
+        student.settimeout(60)
         for message in (b"", b"1", b"1 2 3 4", b"\xff\xfe", b"x nan", b"\0" * 1024):
             student.sendto(message, ("127.0.0.1", free_port))
             assert student.recv(2048)
@@ -190,7 +199,7 @@ def test_a_malformed_heartbeat_ends_the_original_and_not_ours(
 
 def test_slides_wait_for_enter_again_and_again() -> None:
     with udpping.Server(port=0) as server:
-        words = ("127.0.0.1", server.address[1], "--profile", "slides", "--count", 2)
+        words = ("127.0.0.1", server.address[1], "--profile", "slides", "--count", 2, "--timeout", 20)
         done = run("UDPPingerClient.py", *words, keys="\n\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\nPress any key to start...\n") == 3
@@ -200,7 +209,7 @@ def test_slides_wait_for_enter_again_and_again() -> None:
 
 def test_slides_count_misses_anew_in_each_run() -> None:
     with udpping.Server(port=0, loss="list:2,3,4,5") as server:
-        words = ("127.0.0.1", server.address[1], "--profile", "slides", "--count", 3, "--timeout", 0.1)
+        words = ("127.0.0.1", server.address[1], "--profile", "slides", "--count", 3, "--timeout", 1.5)
         done = run("UDPHeartbeatClient.py", *words, keys="\n\n")
     assert "Server is assumed to be down" not in done.stdout
     assert done.stdout.count("Packet Loss: 66.66666666666667%") == 2
@@ -249,7 +258,7 @@ def test_multi_takes_the_next_port_and_shows_its_clients(start: Start, free_port
         assert port > free_port
         assert process.stdout.readline() == "No client has pinged for 0.2 seconds. Still waiting.\n"
         client = run(
-            "UDPHeartbeatClient.py", "127.0.0.1", port, "--profile", "multi", "--count", 3, "--timeout", 0.1
+            "UDPHeartbeatClient.py", "127.0.0.1", port, "--profile", "multi", "--count", 3, "--timeout", 1.5
         )
         assert [line[:18] for line in client.stdout.splitlines()] == [
             "Heartbeat 1: time ",
@@ -260,7 +269,7 @@ def test_multi_takes_the_next_port_and_shows_its_clients(start: Start, free_port
         assert process.stdout.readline().startswith("No client has pinged"), (
             "silence after a client is told anew"
         )
-        out, _ = interrupted(process)
+        out = interrupted(process)[0].replace("No client has pinged for 0.2 seconds. Still waiting.\n", "")
     assert re.fullmatch(
         r"\nClient +Received +Lost  Last heartbeat\n127\.0\.0\.1 +3 +1  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n", out
     )
@@ -268,7 +277,7 @@ def test_multi_takes_the_next_port_and_shows_its_clients(start: Start, free_port
 
 def test_java_answers_a_full_buffer_after_a_while(start: Start, free_port: int) -> None:
     serve(start, "UDPPingerServer.py", free_port, "--profile", "java", "--loss", "0", "--seed", "1")
-    run_ = udpping.ping(port=free_port, count=5, message="PING {seq} {ms}\r\n", first_seq=0)
+    run_ = udpping.ping(port=free_port, count=5, timeout=20, message="PING {seq} {ms}\r\n", first_seq=0)
     assert [row.bytes for row in run_] == [1024] * 5
     assert all(row.reply and row.reply.startswith(b"PING %d " % row.seq) for row in run_)
     assert max(row.rtt_ns or 0 for row in run_) > 20_000_000
@@ -288,7 +297,7 @@ def test_java_answers_a_full_buffer_after_a_while(start: Start, free_port: int) 
 def test_originals_on_real_sockets(start: Start, free_port: int, name: str, noun: str, told: str) -> None:
     lost = "list:9" if noun == "Pinger" else "list:9,10,11"
     serve(start, f"UDP{noun}Server.py", free_port, "--profile", name, "--loss", lost)
-    words = ("127.0.0.1", free_port, "--profile", name, "--timeout", 0.2, "--compat-bugs")
+    words = ("127.0.0.1", free_port, "--profile", name, "--timeout", 1.5, "--compat-bugs")
     done = run(f"UDP{noun}Client.py", *words, keys="\n")
     assert told in done.stdout
     assert f"UDP{noun}Client: --compat-bugs: bugs are back: it " in done.stderr
@@ -322,22 +331,51 @@ def test_strangers_cannot_fill_the_memory_of_a_heartbeat_server(name: str) -> No
     assert len(known) == MOST_CLIENTS
 
 
-def test_what_came_before_the_server_began_is_told_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_came_before_the_server_began_or_ctrl_c_is_told_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = udpping.Server.start
 
-    def start_when_one_waits(server: udpping.Server) -> None:
+    def start_when_two_wait(server: udpping.Server) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
-            student.sendto(b"Heartbeat 1 1700000000.25", server.address)
+            for number in (1, 2):
+                student.sendto(b"Heartbeat %d 1700000000.25" % number, server.address)
             begin(server)
-            wait_until(lambda: server.counters.received == 1)
+            wait_until(lambda: server.counters.received == 2)
 
     told: list[bytes] = []
 
-    class Once(book.HeartbeatServer):
+    class Interrupted(book.HeartbeatServer):
         def handled(self, event: Event) -> str | None:
             told.append(event.message)
-            raise KeyboardInterrupt
+            if len(told) == 1:
+                raise KeyboardInterrupt
+            return None
 
-    monkeypatch.setattr(udpping.Server, "start", start_when_one_waits)
-    assert Once(host="127.0.0.1", port=0, loss="0", script="UDPHeartbeatServer").run() == 0
-    assert told == [b"Heartbeat 1 1700000000.25"]
+    monkeypatch.setattr(udpping.Server, "start", start_when_two_wait)
+    assert Interrupted(host="127.0.0.1", port=0, loss="0", script="UDPHeartbeatServer").run() == 0
+    assert told == [b"Heartbeat 1 1700000000.25", b"Heartbeat 2 1700000000.25"]
+
+
+def test_what_came_before_ctrl_c_is_told_of_by_the_watching_server_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = udpping.Monitor.start
+
+    def start_and_hear_two(monitor: udpping.Monitor) -> None:
+        begin(monitor)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
+            for number in (1, 2):
+                student.sendto(b"Heartbeat %d 1700000000.25" % number, monitor.address)
+            wait_until(lambda: monitor.counters.received == 2)
+
+    told: list[str] = []
+
+    class Interrupted(exercise.HeartbeatServer):
+        def reported(self, event: udpping.MonitorEvent) -> str | None:
+            told.append(event.event)
+            if len(told) == 1:
+                raise KeyboardInterrupt
+            return None
+
+    monkeypatch.setattr(udpping.Monitor, "start", start_and_hear_two)
+    assert Interrupted(host="127.0.0.1", port=0, script="UDPHeartbeatServer").run() == 0
+    assert told.count("heard") == 2

@@ -59,6 +59,9 @@ class Watcher(Listener):
             self.print_events(monitor)
         except KeyboardInterrupt:
             monitor.stop()
+        # What it received until then.
+        while (event := monitor.next_event(0)) is not None:
+            say(self.reported(event))
         say(self.end(monitor.peers, monitor.unreadable))
         return 0
 

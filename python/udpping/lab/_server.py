@@ -104,6 +104,9 @@ class Server(Listener):
             self._serve(server, events)
         except KeyboardInterrupt:
             server.stop()
+        # What it received until then.
+        while self.follows and (event := server.next_event(0)) is not None:
+            say(self.handled(event))
         quiet.set()
         say(self.end(server.counters))
         return 0
