@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,14 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """Find a free UDP port, of those that the kernel gives to nobody who does not ask for them."""
+def free_port() -> Iterator[int]:
+    """Find a free UDP port, of those that the kernel gives to nobody who does not ask for them.
+
+    Of all tests that run now, this one alone gets it: who has it holds the TCP port of that number.
+    """
     own_choice = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
     below = max(int(own_choice.split()[0]), 20_000)
     while True:
         port = random.SystemRandom().randrange(10_000, below)
-        if not hosts.listeners(port):
-            return port
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held, contextlib.suppress(OSError):
+            held.bind(("127.0.0.1", port))
+            if not hosts.listeners(port):
+                yield port
+                return
 
 
 @pytest.fixture
