@@ -4,6 +4,7 @@
 * In a `console` block the lines after `$ ` are the commands (`> ` goes on with one); a `sh` block is all
   commands. They run as one script, which must exit with 0; what it leaves in the background is ended with it.
   `make` only shows what it would do, in the checkout: tests that run all tests would never end.
+  `sleep`, which lets a server in the background begin, waits until its port is in use.
   Scripts with the same port take turns.
 * A comment in front of a block changes that: `<!-- exits 1 -->`, or `<!-- not run: the reason -->`.
 """
@@ -29,13 +30,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+from common import wait_until
+from udpping._console import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
-SECONDS = 120
+SECONDS = 150
+BEHIND = " &\n"
+"""At the end of a command that runs in the background."""
 
 # Examples may use the default port: those of one machine take turns.
 pytestmark = [pytest.mark.python, pytest.mark.xdist_group("examples")]
@@ -97,10 +102,17 @@ def test_block(block: Block, tmp_path: Path) -> None:
 def alone(code: str) -> Generator[None]:
     """Let no other block with one of these ports run at the same time, in no process of this machine."""
     with ExitStack() as held:
-        for port in sorted(set(re.findall(r"(?:port |:)(\d{4,5})\b", code))):
+        for port in ports(code):
             lock = held.enter_context((Path(gettempdir()) / f"udpping-docs-port-{port}").open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+        if BEHIND in code:
+            # What was killed may still have it.
+            wait_until(lambda: not any(hosts.listeners(int(port)) for port in ports(code)))
+
+
+def ports(code: str) -> list[str]:
+    return sorted(set(re.findall(r"(?:port |:|localhost )(\d{4,5})\b", code)))
 
 
 def need_libraries(code: str) -> None:
@@ -116,7 +128,13 @@ def script(block: Block) -> str:
         commands = re.findall(r"^\$ (.*\n(?:> .*\n)*)", code, re.MULTILINE)
         assert commands, f"{block.where}: no line starts with `$ `"
         code = "".join(command.replace("\n> ", "\n") for command in commands)
-    return f'make() {{ command make -C "{ROOT}" --dry-run "$@"; }}\n{code}'
+    head = f'make() {{ command make -C "{ROOT}" --dry-run "$@"; }}\n'
+    if BEHIND in code and sys.platform == "linux":
+        taken = " && ".join(
+            f"grep -q ':{int(port):04X} ' /proc/net/udp /proc/net/udp6" for port in ports(code)
+        )
+        head += f'sleep() {{ command sleep "$@"; until {taken}; do command sleep 0.05; done; }}\n'
+    return f"{head}{code}"
 
 
 def run(command: list[str], folder: Path) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 >>> import udpping
 >>> with udpping.Server(port=0, loss="pattern:.xx.", seed=1) as server:
-...     run = udpping.ping(*server.address, count=4, timeout=0.5)
+...     run = udpping.ping(*server.address, count=4, timeout=1.5)
 >>> run.summary.sent, run.summary.received, run.summary.lost
 (4, 2, 2)
 

@@ -59,7 +59,7 @@ async def ping(
     >>> async def main():
     ...     with udpping.Server(port=0, loss=1) as server:
     ...         try:
-    ...             await asyncio.wait_for(udpping.aio.ping(server, timeout=60), 0.5)
+    ...             await asyncio.wait_for(udpping.aio.ping(server, timeout=60), 2)
     ...         except TimeoutError:
     ...             return server.counters.received
     >>> asyncio.run(main())
@@ -76,7 +76,7 @@ async def ping_many(
     >>> import asyncio, udpping
     >>> async def main():
     ...     with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
-    ...         return await udpping.aio.ping_many([near, deaf], count=2, timeout=0.5)
+    ...         return await udpping.aio.ping_many([near, deaf], count=2, timeout=1.5)
     >>> [summary.received for summary in asyncio.run(main()).summaries]
     [2, 0]
     """

@@ -95,7 +95,7 @@ class Interrupted(KeyboardInterrupt):
 
     >>> import _thread, threading, udpping
     >>> with udpping.Server(port=0, loss="list:2") as server:
-    ...     threading.Timer(0.5, _thread.interrupt_main).start()
+    ...     threading.Timer(2, _thread.interrupt_main).start()
     ...     try:
     ...         udpping.ping(*server.address, timeout=60)
     ...     except udpping.Interrupted as stopped:

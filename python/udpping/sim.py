@@ -132,7 +132,7 @@ def replay(
     >>> import udpping
     >>> path = {"up": "loss=burst:20%,3", "down": "delay=uniform:1ms,5ms; rate=1Mbit/s; queue=2"}
     >>> with udpping.Server(port=0, **path, seed=5, record=True) as server:
-    ...     run = udpping.ping(server, count=20, interval=0.001, timeout=0.1)
+    ...     run = udpping.ping(server, count=20, interval=0.001, timeout=1)
     >>> again = udpping.sim.replay(server.log, **path, seed=server.seed)
     >>> list(again) == list(server.log)
     True

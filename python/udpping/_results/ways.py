@@ -26,7 +26,7 @@ class Ways(PublicNames):
 
     >>> import udpping
     >>> with udpping.Reflector(port=0) as reflector, udpping.Relay(reflector, down="loss=list:3") as relay:
-    ...     (ways,) = udpping.ping(relay, protocol="stamp", count=5, interval=0.01, timeout=1).ways
+    ...     (ways,) = udpping.ping(relay, protocol="stamp", count=5, interval=0.01, timeout=3).ways
     >>> ways.lost_up, ways.lost_down, ways.lost_unknown
     (0, 1, 0)
     >>> ways.offset_low_ns <= 0 <= ways.offset_high_ns  # one machine has one clock

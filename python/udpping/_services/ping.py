@@ -207,7 +207,7 @@ def ping_many(
 
     >>> import udpping
     >>> with udpping.Server(port=0) as near, udpping.Server(port=0, loss=1) as deaf:
-    ...     run = udpping.ping_many([near.address, deaf.address], count=2, timeout=0.5)
+    ...     run = udpping.ping_many([near.address, deaf.address], count=2, timeout=1.5)
     >>> [summary.received for summary in run.summaries]
     [2, 0]
     >>> run.summary.sent, [row.seq for row in run]

@@ -87,7 +87,7 @@ class RelayCounters(PublicNames):
 
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Relay(server, up="loss=pattern:.x") as relay:
-    ...     run = udpping.ping(relay, count=4, timeout=0.2, linger=0)
+    ...     run = udpping.ping(relay, count=4, timeout=1.5, linger=0)
     >>> relay.counters
     up: 4 received, 2 sent, 2 dropped on purpose
     down: 2 received, 2 sent, 0 dropped on purpose
@@ -138,7 +138,7 @@ class RelayLog(Table[RelayRow]):
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
     ...     with udpping.Relay(server, up="loss=pattern:.x", record=True) as relay:
-    ...         run = udpping.ping(relay, count=2, timeout=1, linger=0)
+    ...         run = udpping.ping(relay, count=2, timeout=2, linger=0)
     >>> for row in relay.log:
     ...     print(row.direction, row.number, row.verdict, row.reason)
     up 1 send None
@@ -196,7 +196,7 @@ class Relay(Listener["_core.UdpRelay"]):
     >>> import udpping
     >>> with udpping.Server(port=0) as server:
     ...     with udpping.Relay(server, up="loss=pattern:..x", down="delay=20ms", seed=1) as relay:
-    ...         run = udpping.ping(relay, count=3, timeout=0.3)
+    ...         run = udpping.ping(relay, count=3, timeout=2, linger=0)
     >>> run.summary.lost, relay.counters.up.dropped, relay.counters.down.delayed
     (1, 1, 2)
     >>> run.summary.rtt_min_ns > 20_000_000
@@ -259,7 +259,7 @@ class Relay(Listener["_core.UdpRelay"]):
 
         >>> import udpping
         >>> with udpping.Server(port=0) as server, udpping.Relay(server) as relay:
-        ...     with udpping.Pinger(relay, interval=0.2, count=2) as pinger:
+        ...     with udpping.Pinger(relay, interval=2, count=2) as pinger:
         ...         first = next(pinger)
         ...         relay.rebind()
         ...         second = next(pinger)
@@ -276,7 +276,7 @@ class Relay(Listener["_core.UdpRelay"]):
         ...     relay.block("1h")
         ...     lost = udpping.ping(relay, count=1, timeout=0.1, linger=0)
         ...     relay.block(0)
-        ...     back = udpping.ping(relay, count=1, timeout=1)
+        ...     back = udpping.ping(relay, count=1, timeout=5)
         >>> lost.summary.received, back.summary.received
         (0, 1)
         """
@@ -291,7 +291,7 @@ class Relay(Listener["_core.UdpRelay"]):
         >>> import udpping
         >>> with udpping.Server(port=0) as server, udpping.Relay(server, down="loss=1") as relay:
         ...     events = relay.follow()
-        ...     run = udpping.ping(relay, count=1, timeout=0.2, linger=0, message="hello {seq}")
+        ...     run = udpping.ping(relay, count=1, timeout=2, linger=0, message="hello {seq}")
         >>> [(event.direction, event.message, event.verdict) for event in events]
         [('up', b'hello 1', 'send'), ('down', b'HELLO 1', 'drop')]
         """
@@ -346,7 +346,7 @@ class Relay(Listener["_core.UdpRelay"]):
         >>> import udpping
         >>> with udpping.Server(port=0) as server:
         ...     with udpping.Relay(server, up="loss=pattern:..x; delay=1ms", down="mtu=1280") as relay:
-        ...         run = udpping.ping(relay, count=3, timeout=0.3, linger=0)
+        ...         run = udpping.ping(relay, count=3, timeout=2, linger=0)
         >>> for done in relay.report():
         ...     print(done.direction, done.effect, done.hits, "of", done.of)
         up loss 1 of 3

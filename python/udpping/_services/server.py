@@ -34,7 +34,7 @@ class Counters(PublicNames):
 
     >>> import udpping
     >>> with udpping.Server(port=0, loss="pattern:.x") as server:
-    ...     run = udpping.ping(*server.address, count=4, timeout=0.1, linger=0)
+    ...     run = udpping.ping(*server.address, count=4, timeout=1.5, linger=0)
     >>> server.counters
     4 received, 2 answered, 2 dropped on purpose
     >>> server.counters.dropped, server.counters.clients
@@ -107,7 +107,7 @@ class Log(Table[LogRow]):
 
     >>> import udpping
     >>> with udpping.Server(port=0, loss="pattern:.x", record=True) as server:
-    ...     run = udpping.ping(*server.address, count=3, timeout=0.1)
+    ...     run = udpping.ping(*server.address, count=3, timeout=2, linger=0)
     >>> for row in server.log:
     ...     print(row.number, row.seq, row.verdict, row.reason)
     1 1 answer None
@@ -176,7 +176,7 @@ class Server(Listener["_core.EchoServer"]):
 
     >>> import udpping
     >>> with udpping.Server(port=0, loss="4/11", seed=42, record=True) as server:
-    ...     run = udpping.ping(*server.address, count=5, timeout=0.5)
+    ...     run = udpping.ping(*server.address, count=5, interval=0.01, timeout=2, linger=0)
     >>> server.counters.received
     5
     >>> [row.verdict for row in server.log] == ["drop" if row.reply is None else "answer" for row in run]
@@ -261,7 +261,7 @@ class Server(Listener["_core.EchoServer"]):
         >>> import udpping
         >>> with udpping.Server(port=0, loss="pattern:.x") as server:
         ...     events = server.follow()
-        ...     run = udpping.ping(*server.address, count=2, timeout=0.5, message="hello {seq}")
+        ...     run = udpping.ping(*server.address, count=2, timeout=1, message="hello {seq}")
         >>> [(event.message, event.verdict) for event in events]
         [(b'hello 1', 'answer'), (b'hello 2', 'drop')]
         """
@@ -330,7 +330,7 @@ class Server(Listener["_core.EchoServer"]):
 
         >>> import udpping
         >>> with udpping.Server(port=0, up="loss=burst:20%,3", down="corrupt=1%", seed=1) as server:
-        ...     run = udpping.ping(server, count=1000, interval=0.0005, timeout=0.1)
+        ...     run = udpping.ping(server, count=1000, interval=0.0005, timeout=1)
         >>> for done in server.report():
         ...     print(done.direction, done.effect, done.asked, done.low < done.asked < done.high)
         up loss 0.2 True
