@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from common import wait_until
+from common import udp_socket, wait_until
 from udpping import stats
-from udpping.testing import FarEnd, Received, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +42,9 @@ def run(request: pytest.FixtureRequest) -> udpping.Run:
     """Send trains, so that several replies come with one receive."""
     delay = "0ms" if request.param == "first in, first out" else "uniform:0ms,20ms"
     with udpping.Server(port=0, delay=delay) as server:
-        run = udpping.ping(*server.address, count=5_000, schedule="train:10", interval=0.0002)
+        run = udpping.ping(
+            *server.address, count=5_000, schedule="train:10", interval=0.0002, timeout=10, linger=0
+        )
     assert run.summary.received > 4_000
     assert bool(run.summary.reordered) == (request.param == "overtaking")
     return run
@@ -125,12 +126,20 @@ def test_runs_with_and_without_the_column_may_stand_in_one_file(run: udpping.Run
 
 
 def test_late_replies_have_a_place_and_copies_have_none() -> None:
-    def script(ping: Received) -> list[Reply]:
-        after = {1: 1.5, 3: 0.5}.get(ping.number, 0)
-        return [] if ping.number == 5 else [Reply(after=after), Reply(after=after)]
+    with udp_socket() as far:
+        far.bind(("127.0.0.1", 0))
+        with udpping.Pinger(far.getsockname(), count=6, interval=0.02, timeout=3, linger=60) as pinger:
+            pings = [far.recvfrom(2048) for _ in range(6)]
 
-    with FarEnd(script) as far:
-        run = udpping.ping(*far.address, count=6, interval=0.02, timeout=1, linger=1.5)
+            def answer_twice(*numbers: int) -> None:
+                for datagram, client in (pings[number - 1] for number in numbers for _ in range(2)):
+                    far.sendto(datagram, client)
+
+            answer_twice(2, 4, 6, 3)
+            wait_until(lambda: pinger.summary.lost == 2)
+            answer_twice(1)
+            wait_until(lambda: (pinger.summary.late, pinger.summary.duplicates) == (1, 5))
+        run = pinger.run()
     assert [row.status for row in run] == ["late", *["reply"] * 3, "timeout", "reply"]
     assert [row.arrival for row in run] == [5, 1, 4, 2, None, 3]
     assert [row.copies for row in run] == [2, 2, 2, 2, 0, 2]
@@ -162,7 +171,7 @@ def test_the_simulation_numbers_its_replies_too() -> None:
 
 
 def endless(server: udpping.Server) -> udpping.Pinger:
-    return udpping.Pinger(server, count=None, keep=100, interval=0.0001)
+    return udpping.Pinger(server, count=None, keep=100, interval=0.0001, timeout=60)
 
 
 def test_a_run_without_an_end_goes_on_counting_when_old_rows_are_gone() -> None:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.python
 
 
 def test_ping_prints_replies_and_the_summary(place: str) -> None:
-    done = call("ping", place, "-f", "-c", 2)
+    done = call("ping", place, "-f", "-c", 2, "-W", 20)
     assert done.returncode == 0, done.stderr
     first, *replies, blank, title, counts, rtt = done.stdout.splitlines()
     assert first == f"PING {place}"
@@ -44,7 +44,7 @@ def test_ping_says_when_nobody_answers(deaf: str) -> None:
 
 
 def test_ping_as_json(place: str) -> None:
-    done = call("ping", place, "-f", "-c", 2, "--json")
+    done = call("ping", place, "-f", "-c", 2, "-W", 20, "--json")
     start, *pings, summary = records(done.stdout)
     assert start["target"] == place
     assert [ping["type"] for ping in pings] == ["ping", "ping"]
@@ -54,17 +54,17 @@ def test_ping_as_json(place: str) -> None:
 
 def test_what_a_server_sends_cannot_command_the_terminal() -> None:
     with udpping.Server(port=0, reply="\x1b[2J{seq}\x07\x9b") as server:
-        done = call("ping", f"127.0.0.1:{server.address[1]}", "-c", 1, "-v")
+        done = call("ping", f"127.0.0.1:{server.address[1]}", "-c", 1, "-v", "-W", 20)
     assert "\\x1b[2J1\\x07\\x9b" in done.stdout
 
 
 def test_lines_leave_at_once_and_ctrl_c_ends_with_the_summary(start: Start, place: str) -> None:
-    process = start("-m", "udpping", "ping", place, "--forever", "--interval", "0.05")
+    process = start("-m", "udpping", "ping", place, "--forever", "--interval", "0.05", "-W", "20")
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(4)]
     assert "seq=3 " in lines[-1]
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "received in time" in out
     assert not err
@@ -76,7 +76,7 @@ def test_ctrl_c_without_a_reply_exits_with_1(start: Start, deaf: str) -> None:
     while "no reply" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 1
 
 
@@ -175,7 +175,7 @@ def on_a_terminal(*words: object, wide: int | None = None, **more: str) -> str:
     except OSError:  # how Linux says that the other end is closed
         pass
     os.close(here)
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     return text.decode()
 
 
@@ -199,9 +199,10 @@ def test_server_says_where_it_is_and_what_it_did(start: Start) -> None:
     assert f"udpping ping localhost:{port}" in head
     for address in hosts.addresses():
         assert address in head
-    assert [row.status for row in udpping.ping(port=port, count=2, timeout=2)] == ["reply", "timeout"]
+    run = udpping.ping(port=port, count=2, timeout=4, linger=0)
+    assert [row.status for row in run] == ["reply", "timeout"]
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert "2 received, 1 answered, 1 dropped on purpose" in out
     assert (process.returncode, err) == (0, "")
 
@@ -211,9 +212,9 @@ def test_server_as_json_ended_by_sigterm(start: Start) -> None:
     assert process.stdout is not None
     (begun,) = records(process.stdout.readline())
     assert (begun["type"], begun["bound"], begun["clients_elsewhere"]) == ("start", "127.0.0.1", [])
-    udpping.ping(port=begun["port"], count=1)
+    udpping.ping(port=begun["port"], count=1, timeout=20)
     process.send_signal(signal.SIGTERM)
-    (counters,) = records(process.communicate(timeout=10)[0])
+    (counters,) = records(process.communicate(timeout=60)[0])
     assert (counters["type"], counters["answered"]) == ("counters", 1)
 
 
@@ -275,8 +276,8 @@ def test_demo_tells_the_whole_story() -> None:
 
 
 def test_demo_as_json() -> None:
-    done = call("demo", "--json", "--count", 4, "--loss", "1/2", "--timeout", 1, "--delay", 0)
-    found = records(done.stdout)
+    words = ("--count", 4, "--loss", "1/2", "--timeout", 3, "--delay", 0, "--seed", 1)
+    found = records(call("demo", "--json", *words).stdout)
     assert [record["type"] for record in found] == ["start", *["ping"] * 4, "summary", "counters", "chance"]
     assert found[-1]["expected"] == 2
     assert found[-1]["lost"] == found[-3]["lost"] == found[-2]["dropped"]
@@ -318,21 +319,21 @@ def test_demo_says_of_randint_what_it_says_of_its_fraction() -> None:
     assert "Chance: with a loss of 4/11, 10 pings lose 3.6 on average" in done.stdout
 
 
-def diagnosis(target: str, *words: object) -> tuple[int, str]:
-    done = call("doctor", target, "-c", 6, "-W", 0.5, "--json", *words)
+def diagnosis(target: str, timeout: float) -> tuple[int, str]:
+    done = call("doctor", target, "-c", 6, "-W", timeout, "--json")
     (record,) = records(done.stdout)
     return done.returncode, record["verdict"]
 
 
 def test_doctor_tells_failures_apart(place: str, deaf: str, free_port: int) -> None:
-    assert diagnosis("no..such..host") == (2, "no such host")
-    assert diagnosis(f"127.0.0.1:{free_port}") == (1, "refused")
-    assert diagnosis(deaf) == (1, "silent")
-    assert diagnosis(place) == (0, "fine")
+    assert diagnosis("no..such..host", 1) == (2, "no such host")
+    assert diagnosis(f"127.0.0.1:{free_port}", 3) == (1, "refused")
+    assert diagnosis(deaf, 0.5) == (1, "silent")
+    assert diagnosis(place, 3) == (0, "fine")
     with udpping.Server(port=0, loss="pattern:.x") as lossy:
-        assert diagnosis(f"127.0.0.1:{lossy.address[1]}") == (0, "loss")
-    with udpping.Server(port=0, delay=0.75) as slow:
-        assert diagnosis(f"127.0.0.1:{slow.address[1]}") == (1, "late")
+        assert diagnosis(f"127.0.0.1:{lossy.address[1]}", 3) == (0, "loss")
+    with udpping.Server(port=0, delay="2100ms") as slow:
+        assert diagnosis(f"127.0.0.1:{slow.address[1]}", 2) == (1, "late")
 
 
 def test_doctor_knows_who_has_the_port(place: str) -> None:

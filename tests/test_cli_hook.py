@@ -60,7 +60,7 @@ def about(kind: str, client: str, before: str | None = None) -> udpping.MonitorE
 
 
 def test_what_a_stranger_causes_keeps_no_down_from_its_run(tmp_path: Path) -> None:
-    hook = Hook(waiting_command(tmp_path))
+    hook = Hook(waiting_command(tmp_path), limit=150)
     hook.run(about("restarted", "first"))
     wait_until((tmp_path / "ran").exists)
     began = time.process_time()
@@ -121,7 +121,7 @@ def test_only_what_is_asked_for_is_run(tmp_path: Path) -> None:
 
 def test_a_command_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
     hook = Hook(
-        f"sh -c 'sleep 1000 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; wait'", limit=3
+        f"sh -c 'sleep 1000 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; wait'", limit=5
     )
     hook.run(event())
     wait_until((tmp_path / "pid").exists)
@@ -149,7 +149,7 @@ def test_what_a_command_ends_with_is_said(tmp_path: Path) -> None:
     program.unlink()
     for hook in (killed, gone, fine):
         hook.run(event())
-        hook.close()
+        hook.close(patience=30)
     assert list(killed.problems()) == ["sh was ended by signal 9, for: web1 is down"]
     assert "could not be run: [Errno 2] No such file" in next(gone.problems())
     assert not list(fine.problems())
@@ -159,5 +159,5 @@ def test_a_command_does_not_get_the_keys(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("UDPPING_KEY", "correct-horse-battery")
     hook = Hook(f"sh -c 'echo \"${{UDPPING_KEY-none}} $UDPPING_CLIENT\" > {tmp_path}/told'")
     hook.run(event())
-    hook.close()
+    hook.close(patience=30)
     assert (tmp_path / "told").read_text(encoding="utf-8") == "none web1\n"

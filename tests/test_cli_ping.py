@@ -19,7 +19,6 @@ import pytest
 import udpping
 from common import call, has_received, records, wait_until
 from udpping._console import hosts
-from udpping.testing import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +64,7 @@ def seqs(text: str) -> list[int]:
 
 def wait_for_all(server: udpping.Server, count: int) -> None:
     """Wait until a server has received so many pings, or the kernel has dropped some of them."""
-    wait_until(lambda: server.counters.received + (server.counters.kernel_drops or 0) >= count, 60)
+    wait_until(lambda: server.counters.received + (server.counters.kernel_drops or 0) >= count, 150)
 
 
 def wait_for_full_pipe(process: subprocess.Popen[str]) -> None:
@@ -90,7 +89,7 @@ def test_a_slow_reader_of_a_scheduled_run_gets_every_row(
     process = start("-c", WITH_LITTLE_MEMORY, "4000000", place_of(server), *words)
     # The reader sleeps until all pings have left: the schedule does not wait for it.
     wait_for_all(server, count)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert sorted(seqs(out)) == list(range(1, count + 1))
 
@@ -103,7 +102,7 @@ def test_with_a_flood_the_pings_wait_for_a_slow_reader(
     process = start("-m", "udpping", "ping", place_of(server), "-f", "-c", str(count), *ONCE_EACH, *form)
     wait_for_full_pipe(process)
     assert server.counters.received < count / 2
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert seqs(out) == list(range(1, count + 1))
 
@@ -112,7 +111,9 @@ def test_a_file_gets_every_row(tmp_path: Path, server: udpping.Server) -> None:
     path = tmp_path / "rows"
     words = [place_of(server), "-f", "-c", "20000", *ONCE_EACH]
     with path.open("w") as file:
-        subprocess.run([sys.executable, "-m", "udpping", "ping", *words], stdout=file, timeout=60, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "udpping", "ping", *words], stdout=file, timeout=150, check=True
+        )
     assert seqs(path.read_text()) == list(range(1, 20_001))
 
 
@@ -131,7 +132,7 @@ def test_rows_for_which_no_disk_has_room_are_counted(
     )
     with process:
         wait_for_all(server, count)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 2
     told = f" rows not printed: cannot write a temporary file in {tmp_path}: File too large"
     assert err.startswith("udpping ping: ")
@@ -157,7 +158,7 @@ def test_a_file_that_can_take_no_more_ends_on_a_whole_line(
             stdout=file,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
     assert done.returncode == 2
@@ -195,10 +196,10 @@ def test_no_row_is_lost_to_a_signal(start: Start, server: udpping.Server, number
     process = start("-m", "udpping", "ping", place_of(server), "-f", "-t", "--json", *ONCE_EACH)
     wait_for_full_pipe(process)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     summary = records(out)[-1]
-    assert seqs(out) == list(range(1, summary["sent"] + 1))
+    assert seqs(out) == list(range(1, summary["sent"] - summary["pending"] + 1))
 
 
 def test_a_second_ctrl_c_waits_for_no_reader(start: Start, server: udpping.Server) -> None:
@@ -215,10 +216,10 @@ def test_a_second_ctrl_c_waits_for_no_reader(start: Start, server: udpping.Serve
 
 
 @pytest.mark.parametrize("words", [["localhost:{}"], ["localhost", "-p", "{}"]])
-def test_a_profile_names_the_port_at_which_nothing_listens(words: list[str]) -> None:
-    port = free_port()
-    done = call("ping", *(word.format(port) for word in words), "--profile", "book", "-c", 1, "-W", "100ms")
-    assert done.stderr == f"ping: nothing listens at localhost:{port}; start the server first\n"
+def test_a_profile_names_the_port_at_which_nothing_listens(words: list[str], free_port: int) -> None:
+    place = (word.format(free_port) for word in words)
+    done = call("ping", *place, "--profile", "book", "-c", 1, "-W", "2s")
+    assert done.stderr == f"ping: nothing listens at localhost:{free_port}; start the server first\n"
 
 
 def begun(words: list[object]) -> dict[str, Any]:
@@ -282,7 +283,7 @@ def test_endless_pings_of_another_host_need_an_interval(free_port: int) -> None:
 
 def test_a_deadline_ends_the_command(server: udpping.Server, deaf: str) -> None:
     place = place_of(server)
-    done = call("ping", place, "-w", 0.5, "-i", 0.05, "--json")
+    done = call("ping", place, "-w", 2, "-i", 0.05, "--json")
     first, *_, summary = records(done.stdout)
     assert first["count"] is None
     assert summary["received"] > 0
@@ -290,12 +291,12 @@ def test_a_deadline_ends_the_command(server: udpping.Server, deaf: str) -> None:
     assert call("ping", deaf, "-w", 0.3, "-i", 0.05, "-q").returncode == 1
     # As ping(8): fewer pings than asked for are a failure, and enough of them an end.
     assert call("ping", place, "-w", 0.3, "-i", 0.05, "-c", 10_000, "-q").returncode == 1
-    assert call("ping", place, "-w", 3600, "-i", 0.01, "-c", 3, "-q").returncode == 0
+    assert call("ping", place, "-w", 3600, "-i", 0.01, "-c", 3, "-W", 20, "-q").returncode == 0
     assert "--deadline" in call("ping", place, "-w", 0).stderr
 
 
 def test_a_ping_in_flight_at_the_end_was_sent(deaf: str) -> None:
-    done = call("ping", deaf, "-w", 0.3, "-W", "1h", "-q")
+    done = call("ping", deaf, "-w", 2, "-i", 60, "-W", "1h", "-q")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.endswith(f"\n--- {deaf} ---\n1 sent, still waiting for a reply\n")
 
@@ -318,7 +319,7 @@ def test_a_deadline_ends_the_search_for_a_name() -> None:
     if subprocess.run(["unshare", "-rmn", "true"], capture_output=True, check=False).returncode:
         pytest.skip("`unshare --user --mount --net` is not allowed or not there")
     command = ["unshare", "-rmn", sys.executable, "-c", WITH_A_SILENT_NAME_SERVER]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "udpping ping: cannot find host 'example.org' within 500ms: see -w\n"
 
@@ -329,7 +330,7 @@ def test_demo_ends_with_its_summary(start: Start, number: signal.Signals) -> Non
     assert process.stdout is not None
     head = [process.stdout.readline() for _ in range(3)]
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     kinds = [record["type"] for record in records("".join(head) + out)]
     assert kinds[-4:] == ["ping", "summary", "counters", "chance"]
@@ -342,13 +343,13 @@ def test_doctor_ends_with_a_diagnosis(start: Start, number: signal.Signals) -> N
         # The sixth ping leaves when the first is lost.
         wait_until(lambda: has_received(deaf, 7))
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (1, "")
     assert records(out)[-1]["verdict"] == "silent"
 
 
 def test_a_signal_that_is_ignored_from_the_start_stays_ignored(server: udpping.Server) -> None:
-    command = [sys.executable, "-m", "udpping", "ping", place_of(server), "-t", "-i", "0.05"]
+    command = [sys.executable, "-m", "udpping", "ping", place_of(server), "-t", "-i", "0.05", "-W", "20"]
     script = 'trap "" TERM; exec "$@"'
     with subprocess.Popen(["sh", "-c", script, "sh", *command], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -357,7 +358,7 @@ def test_a_signal_that_is_ignored_from_the_start_stays_ignored(server: udpping.S
         lines += [process.stdout.readline() for _ in range(3)]
         assert seqs("".join(lines)) == [1, 2, 3, 4]
         process.send_signal(signal.SIGINT)
-        assert "received in time" in process.communicate(timeout=20)[0]
+        assert "received in time" in process.communicate(timeout=120)[0]
     assert process.returncode == 0
 
 
@@ -372,7 +373,7 @@ def test_process_1_of_a_container_ends_on_sigterm() -> None:
             lines = [process.stdout.readline() for _ in range(2)]
             (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             os.kill(int(first), signal.SIGTERM)
-            out = process.communicate(timeout=20)[0]
+            out = process.communicate(timeout=120)[0]
     assert process.returncode == 0
     assert json.loads(lines[0])["type"] == "start"
     assert json.loads(out.splitlines()[-1])["type"] == "summary"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 from typing import TYPE_CHECKING
 
 import udpping
@@ -38,7 +37,7 @@ def test_the_first_lines_say_each_direction_and_the_round_trip(start: Start) -> 
         assert process.stdout is not None
         lines = [process.stdout.readline().rstrip("\n") for _ in range(7)]
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=60)
     assert lines[0].startswith("listening on 127.0.0.1, UDP port ")
     assert lines[0].endswith(f", for {to}; programs on this machine can use it")
     assert lines[1:5] == [
@@ -57,13 +56,13 @@ def test_its_records_have_the_counters_of_each_direction_also_when_asked(start: 
         process = relay(start, "--to", f"127.0.0.1:{server.address[1]}", "--up", "loss=list:2", "--json")
         first = line_of(process)
         assert (first["type"], first["up"], first["down"]) == ("start", "loss=list:2", "")
-        run = udpping.ping(str(first["client"]), count=3, timeout=0.3, linger=0)
+        run = udpping.ping(str(first["client"]), count=3, timeout=3, linger=0)
         assert run.summary.lost == 1
         process.send_signal(signal.SIGUSR1)
         asked, achieved = line_of(process), line_of(process)
         process.send_signal(signal.SIGTERM)
         end, achieved_at_end = line_of(process), line_of(process)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert (achieved["type"], achieved["direction"], achieved["effect"]) == ("achieved", "up", "loss")
     assert (achieved["hits"], achieved["of"], achieved["asked"]) == (1, 3, None)
     assert achieved_at_end == achieved
@@ -81,11 +80,11 @@ def test_asked_and_achieved_are_said_when_asked_and_at_the_end(start: Start) -> 
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(7)]
         place = lines[5].split()[3].removesuffix(",")
-        run = udpping.ping(place, count=200, interval=0.001, timeout=0.3, linger=0)
+        run = udpping.ping(place, count=200, interval=0.001, timeout=3, linger=0)
         process.send_signal(signal.SIGUSR1)
         asked = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=60)
     assert run.summary.sent == 200
     said = r"^(\w+ loss): ([\d.]+)% asked, (\d+) of (\d+) \(([\d.]+)%, 95 %: ([\d.]+)% to ([\d.]+)%\)$"
     for text in ("".join(asked), rest):
@@ -112,16 +111,13 @@ def test_the_round_trip_names_what_else_loses_or_delays() -> None:
     assert round_trip("corrupt=5%; duplicate=5%; truncate=9", "") == "nothing is lost or delayed"
 
 
-def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = relay(start, "--listen", f"0.0.0.0:{port}", "--to", "127.0.0.1:9")
+def test_who_can_use_it_is_said_where_it_is_not_this_machine_alone(start: Start, free_port: int) -> None:
+    process = relay(start, "--listen", f"0.0.0.0:{free_port}", "--to", "127.0.0.1:9")
     assert process.stdout is not None
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert first.startswith(f"listening on every IPv4 interface, UDP port {port}, for 127.0.0.1:9;")
+    process.communicate(timeout=60)
+    assert first.startswith(f"listening on every IPv4 interface, UDP port {free_port}, for 127.0.0.1:9;")
     assert "everybody who can reach this address can use it" in first
 
 

@@ -175,7 +175,7 @@ def test_jitter_and_rate_keep_the_order_of_what_leaves_at_one_time() -> None:
     arrived, transport = asyncio.run(sent_up(200, up="jitter=20ms", seed=2))
     assert arrived == [*range(1, 201)]
     assert transport.counters.up.reordered == 0
-    arrived, transport = asyncio.run(sent_up(50, up="rate=1Mbit/s; queue=5", seed=2))
+    arrived, transport = asyncio.run(sent_up(50, up="rate=100kbit/s; queue=5", seed=2))
     counters = transport.counters.up
     assert arrived == sorted(arrived)
     assert counters.queue_drops == 50 - len(arrived) > 0
@@ -229,7 +229,7 @@ def test_what_was_sent_before_close_still_leaves_and_nothing_comes() -> None:
     async def main() -> None:
         receiver, kept = await listener()
         transport, client = await aio.create_datagram_endpoint(
-            Kept, remote_addr=address(receiver), up="delay=20ms", down="delay=20ms"
+            Kept, remote_addr=address(receiver), up="delay=20ms", down="delay=1h"
         )
         transport.sendto(b"hello")
         await until(lambda: kept.received)
@@ -302,12 +302,9 @@ def test_a_fault_of_the_program_loses_no_other_datagram() -> None:
     asyncio.run(main())
 
 
-def test_refusals_reach_the_program() -> None:
+def test_refusals_reach_the_program(free_port: int) -> None:
     async def main() -> None:
-        receiver, _ = await listener()
-        nobody = address(receiver)
-        receiver.close()
-        await asyncio.sleep(0)
+        nobody = ("127.0.0.1", free_port)
         transport, client = await aio.create_datagram_endpoint(Kept, remote_addr=nobody, up="delay=5ms")
         transport.sendto(b"anybody?")
         await until(lambda: client.errors)

@@ -6,8 +6,6 @@ import contextlib
 import errno
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from fractions import Fraction
 from itertools import product
@@ -15,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
+from common import wait_until, waits
 from udpping import ConfigError
+from udpping.testing import FarEnd, Reply
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
 pytestmark = pytest.mark.python
@@ -203,37 +204,33 @@ def test_a_reply_that_can_grow_warns_off_loopback() -> None:
 
 
 INTERRUPTED = """
-import udpping, os, signal, sys, threading, time
-with udpping.Server(port=0, loss="pattern:.x") as server:
-    def interrupt():
-        while server.counters.received < 2:
-            time.sleep(0.001)
-        global struck
-        struck = time.monotonic()
-        os.kill(os.getpid(), signal.SIGINT)
-    threading.Thread(target=interrupt).start()
-    try:
-        {call}
-    except udpping.Interrupted as stopped:
-        took = time.monotonic() - struck
-        assert udpping.last_run is stopped.run
-        print(took < 0.5, len(stopped.run), stopped.run.summary.received)
+import sys, udpping
+address = sys.argv[1], int(sys.argv[2])
+try:
+    {call}
+except udpping.Interrupted as stopped:
+    assert udpping.last_run is stopped.run
+    print(len(stopped.run), stopped.run.summary.received)
 """
 CALLS = {
-    "ping": "udpping.ping(*server.address, timeout=30)",
-    "ping_many": "udpping.ping_many([server.address], timeout=30)",
-    "Pinger": "[row for row in udpping.Pinger(*server.address, timeout=30)]",
-    "Pinger.run": "udpping.Pinger(*server.address, timeout=30).run()",
+    "ping": "udpping.ping(*address, timeout='1h')",
+    "ping_many": "udpping.ping_many([address], timeout='1h')",
+    "Pinger": "[row for row in udpping.Pinger(*address, timeout='1h')]",
+    "Pinger.run": "udpping.Pinger(*address, timeout='1h').run()",
 }
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_ctrl_c_gives_back_what_was_measured(call: str) -> None:
-    program = INTERRUPTED.format(call=call)
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
-    )
-    assert done.stdout.split() == ["True", "1", "1"], done.stderr
+def test_ctrl_c_gives_back_what_was_measured(start: Callable[..., subprocess.Popen[str]], call: str) -> None:
+    with FarEnd([Reply()]) as far:
+        process = start("-c", INTERRUPTED.format(call=call), *map(str, far.address))
+        far.wait(2)
+        # Whoever called has taken the first row once it waits for the third time from now on.
+        before = waits(process.pid)
+        wait_until(lambda: waits(process.pid) >= before + 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (out, err) == ("1 1\n", "")
 
 
 def test_an_interruption_is_pickled_with_its_run() -> None:
@@ -254,9 +251,11 @@ def test_ctrl_c_on_serve_forever_prints_the_counters(start: Callable[..., subpro
     process = start("-c", program)
     assert process.stdout is not None
     port = int(process.stdout.readline())
-    assert udpping.ping(port=port, count=2).summary.received == 2
+    assert udpping.ping(port=port, count=2, timeout=20).summary.received == 2
+    before = waits(process.pid)
+    wait_until(lambda: waits(process.pid) >= before + 3)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert "2 received, 2 answered, 0 dropped on purpose" in out
     assert err.rstrip().endswith("KeyboardInterrupt")
 

@@ -46,7 +46,7 @@ def test_ctrl_c_while_the_finished_run_is_put_together_keeps_it(monkeypatch: pyt
     with FarEnd() as far:
         monkeypatch.setattr(Session, "run", and_then_interrupted)
         with pytest.raises(KeyboardInterrupt) as caught:
-            udpping.ping(*far.address, count=3)
+            udpping.ping(*far.address, count=3, timeout=20)
     assert isinstance(caught.value, udpping.Interrupted)
     assert caught.value.run.summary.received == 3
     assert udpping.last_run is caught.value.run
@@ -69,7 +69,7 @@ if not child:
     sys.exit(0)
 with server:
     _, status = os.waitpid(child, 0)
-    run = udpping.ping(*server.address, count=2)
+    run = udpping.ping(*server.address, count=2, timeout=20)
 print(json.dumps([status, run.summary.received]))
 """
     )
@@ -77,7 +77,7 @@ print(json.dumps([status, run.summary.received]))
         [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.stderr == ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from beats import byes, lines, seqs
 from common import udp_socket, wait_until
-from udpping.testing import FarEnd, free_port
+from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def call(
         command,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         env=environment,
         input=text,
@@ -60,7 +60,7 @@ def test_it_beats_until_it_is_told_to_stop(start: Start, far: FarEnd, number: in
     process = start("-m", "udpping", "heartbeat", place(far), "-i", "0.02", "--id", "web1")
     far.wait(3)
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     wait_until(lambda: len(byes(far)) == 3)
     first, blank, last = out.splitlines()
@@ -76,7 +76,8 @@ def test_a_count_signed_and_started_for_the_first_time(far: FarEnd, tmp_path: Pa
     options = ["--key", keys, "--key-name", "b", "--boot", tmp_path / "boot", "--jitter", "0.2"]
     done = call(place(far), "-i", "0.01", "-c", "2", *options)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("\n5 sent\n")
+    # A busy machine may skip some turns.
+    assert re.search(r"\n5 sent(, \d+ skipped)?\n$", done.stdout)
     far.wait(5)
     assert {(line["key"], line["boot"]) for line in lines(far)} == {("b", "1")}
     done = call(place(far), "-i", "0.01", "-c", "1", env={"UDPPING_KEY": "web 0123456789abcdef"})
@@ -85,8 +86,8 @@ def test_a_count_signed_and_started_for_the_first_time(far: FarEnd, tmp_path: Pa
     assert lines(far)[-1]["key"] == "web"
 
 
-def test_problems_are_told_when_they_begin_and_end(start: Start) -> None:
-    port = free_port()
+def test_problems_are_told_when_they_begin_and_end(start: Start, free_port: int) -> None:
+    port = free_port
     process = start("-m", "udpping", "heartbeat", f"127.0.0.1:{port}", "-i", "0.02", "--json")
     assert process.stdout
     begin, problem = (json.loads(process.stdout.readline()) for _ in range(2))
@@ -98,7 +99,7 @@ def test_problems_are_told_when_they_begin_and_end(start: Start) -> None:
         well = json.loads(process.stdout.readline())
         assert (well["type"], well["address"]) == ("well", ["127.0.0.1", port])
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
     (end,) = records(out)
     assert (end["type"], end["session"]) == ("end", begin["session"])
     assert end["refused"] > 0
@@ -110,7 +111,7 @@ def test_nothing_sent_is_exit_code_1(start: Start) -> None:
     assert process.stdout.readline().startswith("a heartbeat to no..such..host:12001 every")
     assert "no..such..host" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "0 sent" in out
 
@@ -216,7 +217,7 @@ def test_signals_are_passed_on(start: Start, far: FarEnd, number: int, way: list
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.wait(10) == 10 + number
+    assert process.wait(60) == 10 + number
     wait_until(lambda: len(byes(far)) == 3)
     assert set(byes(far)) == {str(10 + number)}
     assert seqs(far) == list(range(1, len(far.received) + 1))
@@ -239,7 +240,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
     words = [*way, "heartbeat", place(far), "-i", "0.02", "--", sys.executable, "-c", WAITS]
     done = subprocess.run(
-        [sys.executable, "-c", terminal, *words], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", terminal, *words], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 10 + signal.SIGINT, done.stderr
 

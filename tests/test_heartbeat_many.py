@@ -11,13 +11,13 @@ import pytest
 import udpping
 from beats import byes, lines
 from common import wait_until
-from udpping.testing import FarEnd, free_port
+from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COUNT = 400
-SECONDS = 45.0
+SECONDS = 150.0
 
 HEAD = """
 import json, os, resource, sys, time, udpping
@@ -26,7 +26,7 @@ def threads():
     return len(os.listdir("/proc/self/task"))
 
 def wait_until(condition):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -219,9 +219,9 @@ assert time.monotonic() - began < 10
     run(script, prefix=("unshare", "-rmn"))
 
 
-def test_one_that_nobody_answers_is_told_so_alone(far: FarEnd) -> None:
+def test_one_that_nobody_answers_is_told_so_alone(far: FarEnd, free_port: int) -> None:
     with (
-        udpping.Heartbeat("127.0.0.1", free_port(), interval=0.02) as refused,
+        udpping.Heartbeat("127.0.0.1", free_port, interval=0.02) as refused,
         udpping.Heartbeat(*far.address, interval=0.02) as well,
     ):
         wait_until(lambda: refused.refused > 2 and well.sent > 5)

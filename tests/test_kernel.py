@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,19 +40,22 @@ class Notebook:
     def alive(self) -> bool:
         return bool(self._kernel.is_alive())
 
-    def end(self, cell: str) -> list[dict[str, Any]]:
-        """Wait for the end of a cell; gives back what it showed."""
-        shown: list[dict[str, Any]] = []
+    def shows(self, cell: str) -> Iterator[dict[str, Any]]:
+        """Give what a cell shows, until its end."""
         while True:
             try:
                 message: dict[str, Any] = self._client.get_iopub_msg(timeout=60)
             except queue.Empty:
-                pytest.fail(f"the kernel fell silent after {shown}")
+                pytest.fail("the kernel fell silent")
             if message["parent_header"].get("msg_id") != cell:
                 continue
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return shown
-            shown.append({"type": message["msg_type"], **message["content"]})
+                return
+            yield {"type": message["msg_type"], **message["content"]}
+
+    def end(self, cell: str) -> list[dict[str, Any]]:
+        """Wait for the end of a cell; gives back what it showed."""
+        return list(self.shows(cell))
 
     def run(self, code: str) -> str:
         """Run a cell that prints."""
@@ -81,17 +83,14 @@ def test_an_interrupted_cell_leaves_the_kernel_alive_and_the_rows_in_last_run(
     with FarEnd(5 * [Reply()]) as far:
         notebook.run(f"import udpping\ntarget = {far.address!r}")
         tail = ".run()" if call.startswith("Pinger") else ""
-        cell = notebook.begin(f"run = udpping.{call}, timeout=60){tail}")
+        cell = notebook.begin(f"run = udpping.{call}, timeout='1h'){tail}")
         far.wait(6)
-        pressed = time.monotonic()
         notebook.interrupt()
         shown = notebook.end(cell)
-        seconds = time.monotonic() - pressed
     assert [each["ename"] for each in shown if each["type"] == "error"] == ["Interrupted"]
-    assert seconds < 20  # and not the minute that the ping would wait; most of it is the kernel's own
     assert notebook.alive()
     assert notebook.run("print([row.status for row in udpping.last_run])") == f"{['reply'] * 5}\n"
-    again = "with udpping.Server(port=0) as s: print(udpping.ping(*s.address, count=2).summary.received)"
+    again = "with udpping.Server(port=0) as s: print(udpping.ping(s, count=2, timeout=20).summary.received)"
     assert notebook.run(again) == "2\n"
 
 
@@ -99,7 +98,7 @@ def test_a_run_shows_itself_as_html(notebook: Notebook) -> None:
     code = """
 import udpping
 with udpping.Server(port=0, loss="every:2") as server:
-    run = udpping.ping(*server.address, count=4, timeout=0.4)
+    run = udpping.ping(*server.address, count=4, interval=0.01, timeout=3, linger=0)
 run
 """
     (shown,) = [each for each in notebook.end(notebook.begin(code)) if each["type"] == "execute_result"]
@@ -110,7 +109,7 @@ run
 
 def test_a_server_serves_while_cells_come_and_go(notebook: Notebook) -> None:
     notebook.run("import udpping\nserver = udpping.Server(port=0, record=True)\nserver.start()")
-    notebook.run("run = udpping.ping(*server.address, count=3)")
+    notebook.run("run = udpping.ping(*server.address, count=3, timeout=20)")
     assert notebook.run("print(len(server.log), server.running)") == "3 True\n"
     assert notebook.run("server.stop()\nprint(server.running)") == "False\n"
 
@@ -119,10 +118,14 @@ def test_a_live_run_changes_its_own_output_and_survives_the_stop_button(notebook
     with FarEnd() as far:
         call = f"udpping.live(*{far.address!r}, count=10**6, interval=0.01, every=0.1)"
         cell = notebook.begin(f"import udpping\nrun = {call}")
-        far.wait(50)
-        notebook.interrupt()
-        shown = notebook.end(cell)
-    kinds = [message["type"] for message in shown]
+        kinds: list[str] = []
+        shown: list[dict[str, Any]] = []
+        for message in notebook.shows(cell):
+            shown.append(message)
+            kinds.append(message["type"])
+            if message["type"] == "update_display_data" and kinds.count(message["type"]) == 2:
+                far.wait(50)
+                notebook.interrupt()
     assert kinds.count("display_data") == 1
     assert kinds.count("update_display_data") >= 2
     assert "error" not in kinds

@@ -38,7 +38,7 @@ def scripts(tmp_path: Path) -> Path:
 
 def client(scripts: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(scripts / "UDPPingerClient.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def serve(start: Start, script: Path, port: int, *words: object) -> subprocess.Popen[str]:
@@ -78,7 +78,7 @@ def test_the_server_loses_what_cpython_draws(start: Start, scripts: Path, free_p
     run = udpping.ping(port=free_port, count=30, interval=0.01, timeout=2)
     assert [row.status == "timeout" for row in run] == lost
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert "30 received" in out
     assert (process.returncode, err) == (0, "")
 
@@ -97,9 +97,9 @@ def test_the_server_says_what_to_type_on_another_machine(
     assert told, line
     assert told[1] in {*hosts.addresses(), "127.0.0.1"}
     # One random draw in a row of many is answered, at the address that was told.
-    assert client(scripts, told[1], free_port, "--timeout", 0.1).returncode == 0
+    assert client(scripts, told[1], free_port, "--timeout", 1.5).returncode == 0
     process.send_signal(signal.SIGINT)
-    out, rest = process.communicate(timeout=10)
+    out, rest = process.communicate(timeout=60)
     assert (out.splitlines()[0], rest) == ("", "")
     assert out.splitlines()[1].startswith("10 received")
 
@@ -115,7 +115,7 @@ def test_the_server_says_what_to_type_on_another_machine(
 def test_the_server_answers_as_the_course_says(start: Start, scripts: Path, free_port: int) -> None:
     serve(start, scripts / "UDPPingerServer.py", free_port, "--loss", "0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as student:
-        student.settimeout(5)
+        student.settimeout(60)
         for message in (b"Ping 1 1700000000.0", b"", b"\xff\xfe a\x00b", "ß é".encode(), b"x" * 1024):
             student.sendto(message, ("127.0.0.1", free_port))
             assert student.recvfrom(2048)[0] == message.upper()
@@ -123,7 +123,7 @@ def test_the_server_answers_as_the_course_says(start: Start, scripts: Path, free
 
 def test_the_server_refuses_a_bad_loss(scripts: Path) -> None:
     command = [sys.executable, str(scripts / "UDPPingerServer.py"), "--loss", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1
 
@@ -136,7 +136,7 @@ def course_server() -> Iterator[Callable[[str], int]]:
     def serve_pattern(pattern: str) -> int:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind(("127.0.0.1", 0))
-        sock.settimeout(10)
+        sock.settimeout(60)
         port: int = sock.getsockname()[1]
 
         def loop() -> None:
@@ -158,21 +158,21 @@ def course_server() -> Iterator[Callable[[str], int]]:
 def test_the_client_prints_what_the_course_asks_for(
     scripts: Path, course_server: Callable[[str], int]
 ) -> None:
-    port = course_server(".xx.xxxx..")
-    done = client(scripts, "127.0.0.1", port, "--timeout", 0.1)
+    port = course_server(".x.....x..")
+    done = client(scripts, "127.0.0.1", port, "--timeout", 2)
     assert done.returncode == 0, done.stderr
     pings, statistics = done.stdout.split("\n\n")
     lines = REPLY.sub(r"reply \1" + "\n", pings + "\n").splitlines()
-    timed_out = "Request timed out"
-    assert lines == ["reply 1", *[timed_out] * 2, "reply 4", *[timed_out] * 4, "reply 9", "reply 10"]
+    missed = {2, 8}
+    assert lines == ["Request timed out" if seq in missed else f"reply {seq}" for seq in range(1, 11)]
     counts, rtts = statistics.splitlines()
-    assert counts == "10 packets transmitted, 4 received, 60.0% packet loss"
+    assert counts == "10 packets transmitted, 8 received, 20.0% packet loss"
     told = [float(rtt) for _, rtt in REPLY.findall(pings + "\n")]
     least, average, most = map(
         float, rtts.removeprefix("RTT min/avg/max = ").removesuffix(" seconds").split("/")
     )
     assert (least, most) == (min(told), max(told))
-    assert average == pytest.approx(sum(told) / 4, abs=2e-6)
+    assert average == pytest.approx(sum(told) / 8, abs=2e-6)
 
 
 def test_a_late_reply_is_not_taken_for_the_next(scripts: Path) -> None:
@@ -188,7 +188,7 @@ def test_ctrl_c_on_the_client_prints_the_statistics(start: Start, scripts: Path)
         assert process.stdout is not None
         assert process.stdout.readline().startswith("PING 1 ")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     assert "1 received" in out
     assert (process.returncode, err) == (0, "")
 

@@ -23,6 +23,7 @@ import pytest
 import udpping
 from common import ask, udp_socket, wait_until
 from udpping import lab
+from watching import BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from udpping._results.rows import PeerRow
 
 PEERS = Path(__file__).parent / "peers"
-SECONDS = 20
+SECONDS = 60
 
 # How each of them ends when all is well: most of them crash then.
 CLIENTS = {
@@ -45,17 +46,17 @@ CLIENTS = {
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_monitor_watches_the_originals(name: str) -> None:
-    with udpping.Monitor("127.0.0.1", 0, detector="fixed:3", interval=0.3, answer=True) as monitor:
+    with udpping.Monitor("127.0.0.1", 0, detector="fixed:10", interval=0.3, answer=True) as monitor:
         host, port = monitor.address
         done = subprocess.run(
-            [sys.executable, "-I", PEERS / name, host, str(port), "2"],
+            [sys.executable, "-I", PEERS / name, host, str(port), "20"],
             input="\n", capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip
         events = [event.event for event in take_until_down(monitor)]
         (peer,) = monitor.peers
     assert CLIENTS[name] in done.stderr
     assert "imed out" not in done.stdout
-    assert [event for event in events if event not in {"late", "suspect"}] == ["new", "up", "down"]
+    assert [event for event in events if event not in {"late", "suspect", *BUSY}] == ["new", "up", "down"]
     assert (peer.received, peer.lost, peer.duplicates, peer.reordered) == (10, 0, 0, 0)
     assert (peer.seq, peer.state) == (9 if name.startswith("slides") else 10, "down")
     assert (peer.difference_ns is None) == (name in {"second_client.py", "many_client.py"}), (
@@ -207,7 +208,7 @@ OFFSETS = (0, 1, 2, 4, 5, 6)
 @pytest.fixture(scope="module")
 def seen() -> Iterator[tuple[udpping.Monitor, dict[str, PeerRow]]]:
     """Let a client for each dialect send its heartbeats, and give what the monitor knows then."""
-    with udpping.Monitor("127.0.0.1", 0, detector="fixed:10") as monitor:
+    with udpping.Monitor("127.0.0.1", 0, detector="fixed:60") as monitor:
         clients = {name: udp_socket() for name in DIALECTS}
         for offset in OFFSETS:
             for name, own in clients.items():
@@ -235,7 +236,7 @@ def test_every_dialect_is_understood(seen: tuple[udpping.Monitor, dict[str, Peer
         assert (peer.seq, peer.lost) == (6, 0), "they are counted as they come"
     if dialect.timed:
         assert peer.difference_ns is not None
-        assert -1e6 < peer.difference_ns < 3e9
+        assert -1e6 < peer.difference_ns < 20e9
     else:
         assert peer.difference_ns is None, "a date names no zone"
 
@@ -249,7 +250,7 @@ def test_the_servers_of_the_lab_read_it_too(name: str) -> None:
     assert seq == (str(dialect.first) if dialect.numbered else "?")
     assert server.log.row(0).seq == (dialect.first if dialect.numbered else None)
     if dialect.timed:
-        assert -0.001 < float(difference) < 3
+        assert -0.001 < float(difference) < 20
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns", "UTC"])
@@ -258,7 +259,7 @@ def test_dates_are_of_the_zone_of_the_machine(zone: str, free_port: int) -> None
 import socket, sys, time, udpping
 for listener in (udpping.Server(port=0, reply="{seq} {diff}"), udpping.Monitor("127.0.0.1", 0, answer=True)):
     with listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-        own.settimeout(10)
+        own.settimeout(60)
         own.sendto(b"1\t" + time.ctime().encode(), listener.address)
         print(own.recv(100).decode())
 """
@@ -268,7 +269,7 @@ for listener in (udpping.Server(port=0, reply="{seq} {diff}"), udpping.Monitor("
     )  # fmt: skip
     answers = [line.split() for line in done.stdout.splitlines()]
     assert [seq for seq, _ in answers] == ["1", "1"]
-    assert all(0 <= float(difference) < 5 for _, difference in answers)
+    assert all(0 <= float(difference) < 60 for _, difference in answers)
 
     options = ["--profile", "book", str(free_port), "--host", "127.0.0.1", "--loss", "0"]
     server = subprocess.Popen(
@@ -284,7 +285,7 @@ for listener in (udpping.Server(port=0, reply="{seq} {diff}"), udpping.Monitor("
             assert server.stdout
             told = re.search(r"time difference (\S+) seconds$", server.stdout.readline())
         assert told
-        assert 0 <= float(told[1]) < 5
+        assert 0 <= float(told[1]) < 60
     finally:
         server.kill()
         server.communicate(timeout=SECONDS)

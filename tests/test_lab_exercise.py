@@ -14,7 +14,7 @@ import pytest
 import udpping
 from common import udp_socket, wait_until
 from udpping import lab
-from udpping.testing import FarEnd, free_port
+from udpping.testing import FarEnd
 
 if TYPE_CHECKING:
     import socket
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     Start = Callable[..., subprocess.Popen[str]]
 
 HOME = Path(lab.__path__[0])
-SECONDS = 20
-TIME = re.compile(r"\d\.\d{6}")
+SECONDS = 60
 
 
 class Served:
@@ -36,13 +35,21 @@ class Served:
         script, place = HOME / "UDPHeartbeatServer.py", (port, "--host", "127.0.0.1")
         self.process = start(script, *map(str, (*place, "--profile", "exercise", *words)))
         self.address: Address = ("127.0.0.1", port)
+        self.lines: list[str] = []
         assert self.process.stderr is not None
         assert "listening on 127.0.0.1" in self.process.stderr.readline()
         assert self.line().startswith(f"Watching heartbeats at port {port}; when ")
 
     def line(self) -> str:
         assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
+        line = self.process.stdout.readline().rstrip("\n")
+        self.lines.append(line)
+        return line
+
+    def until(self, pattern: re.Pattern[str] | str) -> None:
+        """Read until a line is that, if none was; on a busy machine others may come between."""
+        while not any(re.fullmatch(pattern, line) for line in self.lines):
+            assert self.line() or self.process.poll() is None, self.lines
 
     def end(self) -> list[str]:
         self.process.send_signal(signal.SIGINT)
@@ -62,7 +69,7 @@ def beat(own: socket.socket, server: Served, seq: int, at: float | None = None) 
 
 
 def told(own: socket.socket, seq: int) -> re.Pattern[str]:
-    return re.compile(rf"Heartbeat {seq} from {name(own)}: time difference 0\.\d{{6}} seconds")
+    return re.compile(rf"Heartbeat {seq} from {name(own)}: time difference \d\.\d{{6}} seconds")
 
 
 def name(own: socket.socket) -> str:
@@ -77,26 +84,28 @@ def test_the_server_tells_what_comes_what_is_lost_who_stopped_and_who_is_back(
         began = time.time()
         for seq in (1, 2, 3, 5, 6, 7):
             beat(own, server, seq)
-            assert told(own, seq).fullmatch(server.line())
-        assert server.line() == f"Lost from {name(own)}: heartbeat 4"
-        stopped = server.line()
-        assert re.fullmatch(rf"{name(own)} has stopped: nothing for 2\.\d s after heartbeat 7", stopped)
+            server.until(told(own, seq))
+        server.until(f"Lost from {name(own)}: heartbeat 4")
+        server.until(rf"{name(own)} has stopped: nothing for [2-9]\.\d s after heartbeat 7")
         beat(own, server, 4, began)
-        late = f"Heartbeat 4 from {name(own)}: time difference # seconds, late: it is not lost"
-        assert TIME.sub("#", server.line()) == late
+        server.until(
+            rf"Heartbeat 4 from {name(own)}: time difference \d+\.\d{{6}} seconds, late: it is not lost"
+        )
         beat(own, server, 4, began)
-        assert server.line() == f"Heartbeat 4 from {name(own)}: once more"
+        server.until(f"Heartbeat 4 from {name(own)}: once more")
         for seq in (8, 9):
             beat(own, server, seq)
-            assert told(own, seq).fullmatch(server.line())
-        assert server.line() == f"{name(own)} is back"
+            server.until(told(own, seq))
+        server.until(f"{name(own)} is back")
         own.sendto(b"hello \x1b[2J", server.address)
         beat(own, server, 11)
-        assert told(own, 11).fullmatch(server.line())
-        blank, head, row, *_, clients, garbage = server.end()
-        assert (blank, head.split()[:4]) == ("", ["client", "state", "received", "lost"])
-        assert row.split()[:4] == [name(own), "up", "10", "0"]
-        assert clients == "1 client: 1 up"
+        server.until(told(own, 11))
+        table = server.end()
+        at = table.index("")
+        head, row, *_, clients, garbage = table[at + 1 :]
+        assert head.split()[:4] == ["client", "state", "received", "lost"]
+        assert re.fullmatch(rf"{name(own)} +(up|late|suspect) +10 +0 .*", row)
+        assert re.fullmatch("1 client: 1 (up|late|suspect)", clients)
         assert garbage == rf"From {name(own)}: no heartbeat: hello \x1b[2J"
 
 
@@ -107,11 +116,10 @@ def test_the_pair_with_losses_on_purpose(start: Start, free_port: int) -> None:
     first, last = done.stdout.splitlines()
     assert first == f"A heartbeat to 127.0.0.1, port {free_port}, every 0.05 s. Ctrl-C ends it."
     assert last == "8 sent"
-    lines = [server.line() for _ in range(6 + 1 + 1)]
-    heard = [int(found[1]) for found in map(re.compile(r"Heartbeat (\d)").match, lines) if found]
+    server.until(".*: heartbeats 3 to 4")
+    server.until(r".* has stopped: nothing for [4-9]\.\d s after heartbeat 8")
+    heard = [int(found[1]) for found in map(re.compile(r"Heartbeat (\d)").match, server.lines) if found]
     assert heard == [1, 2, 5, 6, 7, 8]
-    assert lines[-2].endswith(": heartbeats 3 to 4")
-    assert "has stopped: nothing for 4." in lines[-1]
     row = server.end()[2]
     assert row.split()[1:4] == ["down", "6", "2"]
 
@@ -120,21 +128,23 @@ def test_clients_that_wait_for_answers_get_them_if_asked_for(start: Start, free_
     server = Served(start, free_port, "--answer")
     with udp_socket() as own:
         beat(own, server, 7)
-        assert re.fullmatch(rb"7 0\.\d{6}", own.recv(100))
+        assert re.fullmatch(rb"7 \d\.\d{6}", own.recv(100))
         own.sendto(b"8\tTue Nov 14 22:13:20 2023", server.address)
         assert own.recv(100).startswith(b"8 ")
-        assert told(own, 7).fullmatch(server.line())
-        assert server.line() == f"Heartbeat 8 from {name(own)}: time difference ? seconds", "no zone is told"
+        server.until(told(own, 7))
+        # No zone is told.
+        server.until(re.escape(f"Heartbeat 8 from {name(own)}: time difference ? seconds"))
 
 
 def test_a_minute_of_silence_is_told_once(start: Start, free_port: int) -> None:
     server = Served(start, free_port, "--idle", 0.3)
     silence = re.compile(r"nobody was heard for (?:[3-9]\d\d ms|\d\.\d s)")  # a busy monitor looks later
-    assert silence.fullmatch(server.line())
+    server.until(silence)
     with udp_socket() as own:
         beat(own, server, 1)
-        assert told(own, 1).fullmatch(server.line())
-    assert silence.fullmatch(server.line())
+        server.until(told(own, 1))
+    server.lines.clear()
+    server.until(silence)
     assert server.end()[-1] == "1 client: 1 new"
 
 
@@ -149,17 +159,18 @@ def test_the_client_sends_and_does_not_wait(start: Start) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
         done = client(*far.address, "--count", 1, "--form", "lab2")
+        (sent,) = re.findall(r"^(\d+) sent$", out, re.MULTILINE)
+        far.wait(int(sent) + 1)
     assert (process.returncode, err) == (0, "")
-    sent = out.splitlines()[-1]
-    assert sent in {"2 sent", "3 sent"}
+    assert len(far.received) == int(sent) + 1
     *many, last = [request.payload.decode() for request in far.received]
     assert all(re.fullmatch(rf"Heartbeat {n} \d+\.\d+", text) for n, text in enumerate(many, 1))
     assert re.fullmatch(r"1 \d+\.\d+", last)
     assert done.stdout.endswith("1 sent\n")
 
 
-def test_the_client_goes_on_without_a_server() -> None:
-    done = client("127.0.0.1", free_port(), "--count", 4, "--interval", 0.15)
+def test_the_client_goes_on_without_a_server(free_port: int) -> None:
+    done = client("127.0.0.1", free_port, "--count", 4, "--interval", 0.15)
     assert done.returncode == 0
     assert done.stdout.endswith("4 sent\n")
     notes = done.stderr.splitlines()
@@ -188,8 +199,12 @@ def test_a_monitor_tells_of_each_heartbeat_and_loses_some_on_purpose() -> None:
     with udpping.Monitor("127.0.0.1", 0, beats=True, loss="pattern:.x", seed=3) as monitor:
         with udpping.Heartbeat(*monitor.address, interval=0.02, id="web1", count=6):
             wait_until(lambda: monitor.counters.received >= 6)
-        heard = [event.seq for event in monitor.events if event.event == "heard"]
-        assert heard[:3] == [1, 3, 5]
+
+        def heard() -> list[int | None]:
+            return [event.seq for event in monitor.events if event.event == "heard"]
+
+        wait_until(lambda: len(heard()) >= 3)
+        assert heard()[:3] == [1, 3, 5]
         assert (monitor.loss, monitor.seed) == ("pattern:.x", 3)
         assert monitor.counters.dropped >= 3
         assert "dropped on purpose" in repr(monitor.counters)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+from common import udp_socket, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,19 +128,21 @@ def test_up_and_down_mean_what_loss_and_delay_mean(loss: str, seed: int) -> None
 
 
 def asked(server: udpping.Server, requests: list[bytes]) -> list[list[bytes]]:
-    """Send each request, and collect what comes until the reply to a last word that nothing happens to."""
-    replies = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(10)
+    """Send each request, and collect what comes until the server has sent all that it counts as answered."""
+    replies: list[list[bytes]] = []
+    before = server.counters
+    with udp_socket() as client:
         for request in requests:
             client.sendto(request, server.address)
             replies.append([client.recv(2_000)])
-        client.settimeout(0.2)
-        try:
-            while True:
-                replies[-1].append(client.recv(2_000))
-        except TimeoutError:
-            return replies
+        wait_until(lambda: server.counters.received == before.received + len(requests))
+        wait_until(lambda: server.counters.waiting == before.waiting)
+        while sum(map(len, replies)) < server.counters.answered - before.answered:
+            replies[-1].append(client.recv(2_000))
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(2_000)
+    return replies
 
 
 def test_a_server_duplicates_cuts_and_flips_on_the_wire() -> None:
@@ -155,16 +158,19 @@ def test_a_server_duplicates_cuts_and_flips_on_the_wire() -> None:
 
 
 def test_a_server_says_why_it_dropped() -> None:
-    path = "mtu=128; schedule=1h-2h"
+    path = "mtu=1028; schedule=1h-2h"
     with udpping.Server(port=0, up=path, down="rate=1kbit/s; queue=1", record=True) as server:
-        udpping.ping(server, count=1, size=101, timeout=0.01, linger=0)
-        udpping.ping(server, count=2, size=100, timeout=0.01, linger=0)
+        udpping.ping(server, count=1, size=1001, timeout=0.01, linger=0)
+        udpping.ping(server, count=2, size=1000, timeout=0.01, linger=0)
+        wait_until(lambda: len(server.log) == 3)
     assert [row.reason for row in server.log] == ["mtu", None, "queue"]
     with udpping.Server(port=0, up="schedule=0-1h", record=True) as server:
         udpping.ping(server, count=1, timeout=0.01, linger=0)
+        wait_until(lambda: len(server.log) == 1)
     assert [row.reason for row in server.log] == ["schedule"]
     with udpping.Server(port=0, scope="shared", up="rate=1kbit/s; queue=1", record=True) as server:
-        udpping.ping(server, count=2, timeout=0.01, linger=0)
+        udpping.ping(server, count=2, size=1000, timeout=0.01, linger=0)
+        wait_until(lambda: server.counters.dropped == 1)
     assert [row.reason for row in server.log] == [None, "queue"]
     assert server.counters.dropped == 1
 
@@ -224,7 +230,8 @@ def test_a_server_decides_on_the_way_down_when_requests_have_come_up() -> None:
 def test_a_server_drops_what_finds_no_room_on_the_way_down() -> None:
     up, down = "delay=uniform:0,2ms", "rate=1kbit/s; queue=1"
     with udpping.Server(port=0, up=up, down=down, record=True) as server:
-        udpping.ping(server, count=3, interval=0.01, timeout=0.01, linger=0.01)
+        udpping.ping(server, count=3, size=1000, interval=0.01, timeout=0.01, linger=0.01)
+        wait_until(lambda: len(server.log) == 3)
     assert [(row.verdict, row.reason) for row in server.log] == [("answer", None)] + 2 * [("drop", "queue")]
     assert (server.counters.received, server.counters.dropped) == (3, 2)
 
@@ -322,10 +329,11 @@ def test_only_what_fits_is_lost_and_counted() -> None:
         replies = asked(server, [b"b", b"B1", b"a", b"c"])
         assert [reply[0] for reply in replies] == [b"B", b"B1", b"A", b"C"]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(10)
+            client.settimeout(60)
             for each in (b"B1", b"B2", b"c", b"x", b"d"):
                 client.sendto(each, server.address)
             assert [client.recv(99) for _ in range(3)] == [b"B1", b"C", b"D"]
+        wait_until(lambda: len(server.log) == 9)
         assert [row.reason for row in server.log][4:] == [None, "loss", None, None, None]
     # The numbers 1 and 10 to 15 begin with a 1, and the second of each three of them is lost.
     run = udpping.sim.ping(count=15, up="loss=pattern:.x.; match=5=0x31")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
+from common import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,6 +23,7 @@ PATH = {"up": "loss=20%; delay=uniform:0,3ms", "down": "loss=20%; duplicate=20%,
 def test_the_log_says_on_which_way_a_datagram_was_dropped() -> None:
     with udpping.Server(port=0, up="loss=20%", down="loss=20%", seed=1, record=True) as server:
         udpping.ping(server, count=300, interval=0.0005, timeout=0.2)
+        wait_until(lambda: len(server.log) == 300)
     log, counters = server.log, server.counters
     ways = [row.direction for row in log]
     assert (ways.count("up"), ways.count("down")) == (counters.dropped_up, counters.dropped_down)
@@ -35,7 +37,8 @@ def test_the_log_says_on_which_way_a_datagram_was_dropped() -> None:
 
 def test_every_copy_is_answered_or_counted_as_dropped() -> None:
     with udpping.Server(port=0, down="duplicate=100%,7; rate=1kbit/s; queue=2", record=True) as server:
-        udpping.ping(server, count=20, interval=0.001, timeout=0.01, linger=0.01)
+        udpping.ping(server, count=20, size=1000, interval=0.001, timeout=0.01, linger=0.01)
+        wait_until(lambda: len(server.log) == 20)
     first, *rest = server.log
     assert (first.copies, first.replies) == (7, 2)
     assert {(row.copies, row.replies, row.reason) for row in rest} == {(7, 0, "queue")}
@@ -45,6 +48,7 @@ def test_every_copy_is_answered_or_counted_as_dropped() -> None:
 def test_the_log_says_what_was_damaged() -> None:
     with udpping.Server(port=0, up="truncate=10", down="corrupt=100%; first=1", record=True) as server:
         udpping.ping(server, count=2, size=40, timeout=0.05, linger=0)
+        wait_until(lambda: len(server.log) == 2)
     facts = [(row.bytes, row.reply_bytes, row.damage) for row in server.log]
     assert facts == [(40, 10, "up:cut"), (40, 10, "up:cut down:flipped")]
 
@@ -59,6 +63,9 @@ def test_the_file_of_a_server_is_replayed_to_the_same_decisions(
     assert process.stdout is not None
     record = json.loads(process.stdout.readline())
     udpping.ping("127.0.0.1", record["port"], count=100, interval=0.001, timeout=0.1)
+    while (record.get("received"), record.get("waiting")) != (100, 0):
+        process.send_signal(signal.SIGUSR1)
+        record = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
     records = [json.loads(line) for line in process.communicate(timeout=20)[0].splitlines()]
     again = udpping.sim.replay(file, **PATH, seed=3)
@@ -80,7 +87,7 @@ def test_the_file_of_a_server_is_replayed_to_the_same_decisions(
 
 def test_a_log_that_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     with udpping.Server(port=0, record=True) as server:
-        udpping.ping(server, count=3, timeout=0.1)
+        udpping.ping(server, count=3, timeout=20)
     rows = list(server.log)
     assert list(udpping.sim.replay(rows)) == rows
     for log, told in ((rows[1:], "is missing"), ([*rows, rows[1]], "number"), (5, "int"), ([5], "list")):

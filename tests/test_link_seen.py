@@ -36,6 +36,7 @@ def heard(up: str, keys: Path | None = None) -> tuple[udpping.RelayCounters, udp
                 relay, id="a", interval=0.003, count=300, key=keys, key_name=name
             ) as heartbeat:
                 heartbeat.wait()
+            wait_until(lambda: relay.counters.up.received == heartbeat.sent)
             wait_until(lambda: relay.counters.up.waiting == 0)
         # The relay is closed: it passes nothing on that is not counted.
         wait_until(lambda: monitor.counters.received == relay.counters.up.sent)

@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import udpping
-from common import send_all, wait_until
+from common import send_all, wait_until, waits
 from udpping._services.session import Session
 from udpping.testing import FarEnd, Reply
 
@@ -45,12 +44,6 @@ CALLS = {
 
 THREE = 3 * [Reply(after=0.05)]
 """Answers to three pings, each after a while."""
-
-
-def waits(pid: int) -> int:
-    """Count how often the main thread of a process has waited: in udpping, at least each 0.05 s."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
 def interrupt(script: str, far: FarEnd) -> tuple[int, str, str, float]:
