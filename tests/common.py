@@ -36,7 +36,7 @@ def ask(server: udpping.Server, payload: bytes) -> bytes:
     return answer
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Return as soon as the condition holds; fail when it never does."""
     end = time.monotonic() + seconds
     while not condition():

@@ -58,6 +58,11 @@ class Watched:
         return output.splitlines(), errors
 
 
+def counted(line: str) -> str:
+    """Leave out of the counters how often the machine was too busy for the monitor."""
+    return re.sub(r", \d+ stalls?", "", line)
+
+
 def call(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "udpping", "monitor", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -199,7 +204,7 @@ def test_what_is_no_heartbeat_is_told_once_and_cannot_command_the_terminal(start
         watched.until("device was heard for the first time")
     watched.lines += watched.end()[0]
     assert sum(line.startswith("not a heartbeat") for line in watched.lines) == 1
-    assert watched.lines[-1] == "6 received, 1 client, 5 unreadable"
+    assert counted(watched.lines[-1]) == "6 received, 1 client, 5 unreadable"
 
 
 @pytest.mark.parametrize("option", ["--key", "--keys"])
@@ -220,7 +225,7 @@ def test_who_has_no_key_is_told_of_once(start: Start, tmp_path: Path, option: st
         device.beat()
         watched.until("device was heard for the first time")
     output, errors = watched.end()
-    assert output[-1] == "7 received, 1 client, 3 unsealed, 3 forged"
+    assert counted(output[-1]) == "7 received, 1 client, 3 unsealed, 3 forged"
     assert errors.startswith("udpping monitor: warning: everybody on this machine can read the keys in ")
 
 
@@ -228,7 +233,7 @@ def test_nobody_is_said_once_and_it_goes_on(start: Start) -> None:
     watched = Watched(start, *LOCAL, "--idle", "0.2")
     watched.until(r"  nobody was heard for [\d.]+ m?s$")
     output, _ = watched.end()
-    assert output == ["", "no clients", "0 received, 0 clients"]
+    assert [counted(line) for line in output] == ["", "no clients", "0 received, 0 clients"]
 
 
 def test_state_and_log_are_kept_and_a_second_monitor_is_refused(start: Start, tmp_path: Path) -> None:
