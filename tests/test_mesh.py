@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 import udpping
 from common import belongings, wait_until
-from udpping._mesh import _worker
+from udpping._mesh import _engine, _worker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="hosts are ended by signals of POSIX")
 
@@ -400,3 +400,15 @@ def test_what_a_host_prints_or_says_wrongly_does_no_harm() -> None:
             hosts.call("a", "no such call", {}, 10).result()
     with pytest.raises(FileNotFoundError), udpping.LocalHosts({"a": ["/no/such/program"]}):
         pass
+
+
+def test_a_host_that_has_just_ended_need_not_be_killed() -> None:
+    async def main() -> None:
+        process = await asyncio.create_subprocess_exec("true", stdout=subprocess.PIPE)
+        child = _engine.Child(process)
+        await child.reader
+        with pytest.raises(ProcessLookupError):
+            process.kill()
+        child.kill()
+
+    asyncio.run(main())

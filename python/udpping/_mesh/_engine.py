@@ -89,7 +89,7 @@ class Child:
                 if (future := self.waiting.get(answer["id"])) and not future.done():
                     future.set_result(answer)
         except (ValueError, TypeError, KeyError):  # no JSON, or a line without an end
-            self.process.kill()
+            self.kill()
         status = await self.process.wait()
         for future in self.waiting.values():
             if not future.done():
@@ -122,8 +122,12 @@ class Child:
         try:
             await asyncio.wait_for(asyncio.shield(self.reader), END)
         except TimeoutError:
-            self.process.kill()
+            self.kill()
             await self.reader
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            self.process.kill()
 
 
 class LocalHosts(LoopEngine, PublicNames):
