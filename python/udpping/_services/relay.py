@@ -257,12 +257,13 @@ class Relay(Listener["_core.UdpRelay"]):
 
         Replies to the old ports are gone.
 
-        >>> import udpping
-        >>> with udpping.Server(port=0) as server, udpping.Relay(server) as relay:
-        ...     with udpping.Pinger(relay, interval=2, count=2) as pinger:
-        ...         first = next(pinger)
-        ...         relay.rebind()
-        ...         second = next(pinger)
+        >>> import socket, udpping
+        >>> with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        ...     with udpping.Server(port=0) as server, udpping.Relay(server) as relay:
+        ...         for _ in range(2):
+        ...             size = client.sendto(b"hello", relay.address)
+        ...             reply = client.recv(2048)
+        ...             relay.rebind()
         >>> server.counters.clients, relay.counters.clients
         (2, 1)
         """
