@@ -156,7 +156,9 @@ class Interim:
         import time
 
         report = self._lines.report
-        self._next += self._seconds
+        # What is due while nothing could be printed is left out: a burst of lines would say nothing.
+        missed = int((self._now() - self._next) / self._seconds + 0.5)
+        self._next += self._seconds * (1 + missed)
         wall = time.time_ns()
         report.say(f"[{iso(wall, 'milliseconds' if self._seconds % 1 else 'seconds')}]")
         for summary, name in zip(each, padded([summary.target for summary in each]), strict=True):
