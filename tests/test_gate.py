@@ -104,3 +104,25 @@ def test_a_test_can_be_interrupted_although_pytest_was_started_in_the_background
         command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=ignore_interrupts
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
+    mark = "xdist_group(" + '"one")'  # in two parts, as it is not the mark of this file
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    for name in ("test_a", "test_b"):
+        (tmp_path / f"{name}.py").write_text(
+            f"import os, pathlib, pytest\npytestmark = pytest.mark.{mark}\n"
+            "@pytest.mark.parametrize('number', range(8))\n"
+            "def test_it(number):\n"
+            "    pathlib.Path(os.environ['PYTEST_XDIST_WORKER']).touch()\n"
+        )
+    words = ["-n", "2", "--dist=loadgroup", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "16 passed" in done.stdout, done.stdout
+    assert len(list(tmp_path.glob("gw*"))) == 1
