@@ -21,7 +21,7 @@ Foreign: TypeAlias = Any
 """An object of Dask, which has no types."""
 Client: Foreign = distributed.Client
 LocalCluster: Foreign = distributed.LocalCluster
-QUICK: dict[str, Any] = {"count": 5, "interval": 0.02}
+QUICK: dict[str, Any] = {"count": 5, "interval": 0.02, "timeout": 5}
 # `group` keeps these tests in one process, with one cluster.
 pytestmark = pytest.mark.xdist_group("dask")
 
@@ -130,7 +130,7 @@ def check_two_go_on(mesh: udpping.Mesh) -> None:
 
 def test_a_worker_that_stops_costs_its_own_rows(client: Foreign) -> None:
     pid = pid_of(client, "2")
-    mesh = udpping.mesh(Meddling(client, "begin", pid, signal.SIGSTOP), **QUICK, timeout=0.3)
+    mesh = udpping.mesh(Meddling(client, "begin", pid, signal.SIGSTOP), **QUICK)
     os.kill(pid, signal.SIGCONT)
     check_two_go_on(mesh)
     assert {row.received for row in mesh.rows if row.target == "2"} == {0}
@@ -138,7 +138,7 @@ def test_a_worker_that_stops_costs_its_own_rows(client: Foreign) -> None:
 
 def test_a_worker_that_was_killed_comes_back_in_a_later_round(client: Foreign) -> None:
     meddling = Meddling(client, "begin", pid_of(client, "2"), signal.SIGKILL)
-    meshes = udpping.Mesh.watch(meddling, **QUICK, timeout=0.3, rounds=200)
+    meshes = udpping.Mesh.watch(meddling, **QUICK, rounds=200)
     check_two_go_on(next(meshes))
     # Its nanny starts it again.
     assert any({row.received for row in mesh.rows} == {5} for mesh in meshes)
