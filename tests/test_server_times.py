@@ -59,6 +59,42 @@ def test_a_reply_has_the_times_and_is_as_long_as_its_ping() -> None:
     assert run.summary.received == 20
 
 
+def test_the_next_reply_tells_when_the_kernel_sent_the_one_before() -> None:
+    own: dict[str, Any] = {"count": 50, "timeout": 60, "protocol": "text:times,follow-up"}
+    with udpping.Server(port=0, server_times=True, send_stamps=True, record=True) as stamping:
+        run = udpping.ping(stamping, **own)
+        can = stamping.stamps_sends
+    with udpping.Server(port=0, server_times=True) as plain, udpping.Server(port=0) as silent:
+        told, untold = udpping.ping(plain, **own), udpping.ping(silent, **own)
+    assert run.settings["protocol"] == own["protocol"]
+    assert all(row.bytes == row.reply_bytes for row in stamping.log)
+    assert {len(row.reply or b"") for row in run} <= {PING + SLOT + 32 + more for more in range(20)}
+    better = [row for row in run if row.server_stamp in ("kernel", "kernel-tx")]
+    assert len(better) > 25 if can else not better
+    assert {row.server_stamp for row in (*told, run[-1])} <= {"kernel-rx", "user"}
+    assert [row.server_seq for row in told] == [row.server_seq for row in run] == list(range(50))
+    assert {(row.server_stamp, row.status) for row in untold} == {(None, "reply")}
+    for row in better:
+        assert row.reply is not None
+        assert row.server_recv_ns is not None
+        assert row.server_sent_ns is not None
+        assert row.rtt_ns is not None
+        # The reply still says what the program of the server knew.
+        written = int(row.reply.split(b" times: ")[1].split(b" ")[4], 16)
+        assert written < row.server_sent_ns
+        hold = row.server_sent_ns - row.server_recv_ns
+        assert row.path_rtt_ns in (row.rtt_ns - hold, None)
+
+
+@pytest.mark.untimed
+@pytest.mark.parametrize(
+    "words", [{}, {"server_times": True, "gso": True}, {"server_times": True, "workers": 2}]
+)
+def test_stamps_of_sends_need_times_and_one_thread(words: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"send_stamps.*expected False, or server_times=True"):
+        udpping.Server(port=0, send_stamps=True, **words)
+
+
 def test_who_does_not_ask_or_does_not_tell_is_served_as_ever() -> None:
     with udpping.Server(port=0, server_times=True) as tells, udpping.Server(port=0) as plain:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

@@ -289,7 +289,7 @@ def test_the_far_end_works_over_ipv6_and_on_every_interface() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ({"protocol": "twamp"}, '"text:times" or "stamp"'),
+        ({"protocol": "twamp"}, '"text:times,follow-up" or "stamp"'),
         ({"protocol": "stamp:ssid=0"}, "1 to 65535"),
         ({"protocol": "stamp:follow"}, "stamp:follow-up"),
         ({"protocol": "stamp", "message": "hi {seq}"}, "whose packets have no text"),

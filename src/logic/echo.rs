@@ -20,7 +20,7 @@ pub use arriving::{Arriving, Decided};
 pub use log::{Columns, Damages, Log, Outcome, Row};
 pub use replay::{Heard, replay};
 pub use reply::Reply;
-pub use telling::{Held, TestClock};
+pub use telling::{Held, Sent, TestClock};
 
 use super::counters::counters;
 use super::link::{Deliveries, Fate, Link, LinkPlan, Packet, Reason};
@@ -138,7 +138,8 @@ impl Echo {
             });
         self.responder.received(&fate, now.mono);
         if !fate.deliveries.is_empty() && fate.way_down.is_none() {
-            self.responder.reply(source, &fate, &arrival, datagram, || now, out);
+            let told = self.responder.tell(source, &fate, &arrival, datagram, || now);
+            self.responder.reply(&fate, &arrival, datagram, told.as_ref(), out);
         }
         fate
     }

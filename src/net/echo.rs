@@ -9,19 +9,20 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use super::Result;
+use super::datagram::Timestamping;
 use super::event_queue::lock;
 use super::resolve::reachable;
 use super::server::ServerState;
 use super::socket::{Backend, Socket};
 use super::worker::Worker;
+use super::{Result, timestamping};
 use crate::logic::Invalid;
 use crate::logic::echo::{
     Arriving, Columns, Counters, EchoPlan, Log, MOST_HELD, MOST_HELD_BYTES, Responder, Row,
 };
 use crate::logic::link::{LinkPlan, Scope, Share};
 use crate::logic::memory::{NoMemory, room_for_each};
-use responder::{LinkState, Replying};
+use responder::{Latest, LinkState, Replying};
 
 /// The most threads of a server.
 const MOST_WORKERS: usize = 64;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub backend: Backend,
     /// Whether replies to one client are sent in GSO batches.
     pub gso: bool,
+    /// Whether the kernel is asked when each reply left, so that the next one tells it to who asks.
+    pub send_stamps: bool,
 }
 
 /// A server: bound when made, serving between [`Server::start`] and [`Server::stop`].
@@ -74,13 +77,20 @@ impl Server {
     /// [`super::Error::PortBusy`] when every port tried is taken, or any other error of the system; workers or GSO that
     /// this plan or system does not allow.
     pub fn bind(settings: Settings) -> Result<Self> {
-        let Settings { host, port, port_tries, workers, echo, record, backend, gso } = settings;
+        let Settings { host, port, port_tries, workers, echo, record, backend, gso, send_stamps } = settings;
         check_workers(workers, &echo.link, backend)?;
+        if send_stamps && (echo.server_times.is_none() || workers > 1 || gso) {
+            let expected = "False, or server_times=True and neither more than one of workers nor gso";
+            return Err(Invalid::new("send_stamps", "True", expected).into());
+        }
         if gso && backend == Backend::Portable {
             let expected = "False on this system, which cannot send several datagrams as one packet";
             return Err(Invalid::new("gso", "True", expected).into());
         }
-        let first = Socket::listen(&host, port, port_tries, backend)?;
+        let mut first = Socket::listen(&host, port, port_tries, backend)?;
+        if send_stamps {
+            timestamping::enable(&mut first, Timestamping::Both);
+        }
         let bound = first.local()?;
         let others = (1..workers).map(|_| first.beside()).collect::<Result<Vec<_>>>()?;
         let sockets: Vec<_> = std::iter::once(first).chain(others).map(Arc::new).collect();
@@ -95,7 +105,11 @@ impl Server {
             room: (0, 0),
             is_followed: false,
         };
-        let replying = |_| Replying { responder: Responder::new(&echo), arriving: Arriving::new() };
+        let replying = |_| Replying {
+            responder: Responder::new(&echo),
+            arriving: Arriving::new(),
+            latest: Latest::default(),
+        };
         let deciders = (0..workers).map(replying).collect();
         Ok(Self {
             bound,
@@ -138,13 +152,19 @@ impl Server {
         reachable(self.bound)
     }
 
+    /// Which datagrams the kernel timestamps, as far as [`Settings::send_stamps`] asks; none after [`Server::stop`].
+    pub fn timestamping(&self) -> Timestamping {
+        let sockets = lock(&self.sockets);
+        sockets.as_ref().map_or(Timestamping::None, |sockets| sockets[0].timestamping())
+    }
+
     /// The counts so far.
     pub fn counters(&self) -> Counters {
         let sockets = lock(&self.sockets).clone();
         let kernel_drops =
             sockets.map_or_else(|| *lock(&self.kernel_drops), |sockets| kernel_drops(&sockets));
         let workers = self.state.workers().map(|worker| {
-            let Replying { responder, arriving } = &worker.decider;
+            let Replying { responder, arriving, .. } = &worker.decider;
             (responder.counters(), (worker.delayed.len() + arriving.len()) as u64)
         });
         let (counters, waiting): (Vec<_>, Vec<_>) = workers.unzip();

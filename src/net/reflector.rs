@@ -16,7 +16,7 @@ use super::{Error, Result, timestamping};
 use crate::logic::codec::stamp::{ErrorEstimate, TimeFormat};
 use crate::logic::link::Reason;
 use crate::logic::reflector::{Counters, Reflector, ReflectorPlan, Request, Sent};
-use crate::logic::{Arrival, Nanos, SECOND};
+use crate::logic::{Arrival, Moment, Nanos, SECOND};
 
 /// How long what the clock says of itself is good for.
 const CLOCK_STATE: Nanos = SECOND;
@@ -198,11 +198,8 @@ impl Decide for Mirror {
 
     fn sent(&mut self, _: &[Sent]) {}
 
-    fn stamped(&mut self, sent: Sent, stamp: i64) {
-        // A stamp that is later than now was taken before the clock was set back.
-        if stamp <= wall_ns() {
-            self.reflector.stamped(sent, stamp);
-        }
+    fn stamped(&mut self, sent: Sent, stamp: i64, _: Moment) {
+        self.reflector.stamped(sent, stamp);
     }
 
     fn failed(&mut self, (): &mut (), _: Sent, _: Reason) {

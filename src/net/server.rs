@@ -104,9 +104,10 @@ pub(super) trait Decide: Send {
     /// Records that a datagram was not sent.
     fn failed(&mut self, shared: &mut Self::Shared, tag: Self::Tag, reason: Reason);
 
-    /// The kernel sent a datagram at `stamp`, nanoseconds since 1970: for a thread whose only socket has such timestamps.
-    fn stamped(&mut self, tag: Self::Tag, stamp: i64) {
-        let _ = (tag, stamp);
+    /// The kernel sent a datagram at `stamp`, nanoseconds since 1970, which is not after `now`: for a thread whose only
+    /// socket has such timestamps.
+    fn stamped(&mut self, tag: Self::Tag, stamp: i64, now: Moment) {
+        let _ = (tag, stamp, now);
     }
 
     /// Counts an ICMP error about an earlier datagram.
@@ -332,14 +333,18 @@ impl<T: Copy> Stamps<T> {
     }
 
     /// Takes the timestamps that are missing, or all that is in the error queue, which would end every wait.
-    fn read(&mut self, socket: &Socket, all: bool, mut stamped: impl FnMut(T, i64)) {
+    fn read(&mut self, socket: &Socket, all: bool, clock: Clock, mut stamped: impl FnMut(T, i64, Moment)) {
         while all || self.sent.is_missing() {
             // An error queue that cannot be read has nothing to tell.
             let Ok(Some(entry)) = socket.read_error_queue(&mut self.quoted) else { return };
             if let ErrorQueueEntry::Timestamp { key, timestamp } = entry
                 && let Some((tag, stamp)) = self.sent.stamped(key).zip(timestamp)
             {
-                stamped(tag, stamp);
+                let now = Moment { mono: clock.now(), wall: wall_ns() };
+                // A stamp that is later than now was taken before the clock was set back.
+                if stamp <= now.wall {
+                    stamped(tag, stamp, now);
+                }
             }
         }
     }
@@ -395,7 +400,9 @@ impl<D: Decide> Work<'_, D> {
             Ok(false) => {
                 if let Some(stamps) = self.stamps.as_mut().filter(|stamps| stamps.is_idle) {
                     let mut state = lock(self.state);
-                    stamps.read(socket, true, |tag, stamp| state.decider.stamped(tag, stamp));
+                    let clock = self.server.clock;
+                    stamps
+                        .read(socket, true, clock, |tag, stamp, now| state.decider.stamped(tag, stamp, now));
                 }
                 return Ok(false);
             }
@@ -539,10 +546,10 @@ impl<D: Decide> Work<'_, D> {
         let Some((stamps, socket)) = stamps.as_mut().zip(sockets.all().next()) else { return };
         if failed {
             // The kernel may or may not have counted what it did not send.
-            stamps.read(socket, true, |_, _| ());
+            stamps.read(socket, true, server.clock, |_, _, _| ());
             socket.recount();
             stamps.sent.recount();
         }
-        stamps.read(socket, false, |tag, stamp| decider.stamped(tag, stamp));
+        stamps.read(socket, false, server.clock, |tag, stamp, now| decider.stamped(tag, stamp, now));
     }
 }

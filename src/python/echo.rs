@@ -13,6 +13,7 @@ use crate::logic::SECOND;
 use crate::logic::echo::{EchoPlan, Reply, TestClock};
 use crate::logic::link::{LinkPlan, Scope};
 use crate::logic::random::Direction;
+use crate::net::datagram::Timestamping;
 use crate::net::echo::{Event, Server, Settings};
 use crate::net::socket::Backend;
 
@@ -41,7 +42,7 @@ pub(super) struct EchoServer {
 #[pymethods]
 impl EchoServer {
     #[new]
-    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso, server_times, test_clock))]
+    #[pyo3(signature = (host, port, *, loss, delay, up, down, reply, utc_offset, seed, scope, record, port_tries, workers, gso, server_times, send_stamps, test_clock))]
     fn new(
         py: Python<'_>,
         host: String,
@@ -59,6 +60,7 @@ impl EchoServer {
         workers: i64,
         gso: bool,
         server_times: bool,
+        send_stamps: bool,
         test_clock: (i64, i64),
     ) -> PyResult<Self> {
         let plan = echo_plan([loss, delay, up, down], reply, seed, scope)?;
@@ -82,9 +84,16 @@ impl EchoServer {
             record,
             backend: Backend::best(),
             gso,
+            send_stamps,
         };
         let server = py.detach(|| Server::bind(settings))?;
         Ok(Self { server, seed, loss, delay, up, down, reply, scope, can_amplify })
+    }
+
+    /// Whether the kernel tells when replies leave.
+    #[getter]
+    fn stamps_sends(&self) -> bool {
+        self.server.timestamping() == Timestamping::Both
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {

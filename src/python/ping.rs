@@ -311,7 +311,9 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32)
     let Protocol::Stamp { ssid, format, follow_up } = protocol else {
         let line = line.in_zone(utc_offset * SECOND);
         return Ok(match protocol {
-            Protocol::TextTimes => Arc::new(TimedLine::new(line, run, first)),
+            Protocol::TextTimes { follow_up } => {
+                Arc::new(TimedLine::new(line, run, first).following_up(follow_up))
+            }
             _ => Arc::new(line),
         });
     };
@@ -337,7 +339,7 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32)
 pub(super) fn check_protocol(text: &str) -> PyResult<(String, u16)> {
     let protocol: Protocol = parse(text)?;
     let port = match protocol {
-        Protocol::Text | Protocol::TextTimes => echo::PORT,
+        Protocol::Text | Protocol::TextTimes { .. } => echo::PORT,
         Protocol::Stamp { .. } => stamp::PORT,
     };
     Ok((protocol.to_string(), port))

@@ -95,7 +95,7 @@ pub(super) fn sim_ping<'py>(
         let expected = "\"text\" or \"text:times\", as a simulation has no reflector";
         return Err(Invalid::quoted("protocol", &protocol.to_string(), expected).into());
     }
-    let asks = protocol == Protocol::TextTimes;
+    let asks = matches!(protocol, Protocol::TextTimes { .. });
     let echo = EchoPlan::new(echo.link, echo.reply, asks);
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
     // Replies in flight are kept whole: of long ones fewer steps are made between two looks at the memory.

@@ -26,6 +26,7 @@ fn settings(host: &str, loss: &str, delay: &str) -> Settings {
         record: 100,
         backend: Backend::best(),
         gso: false,
+        send_stamps: false,
     }
 }
 

@@ -6,12 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use udpping::logic::codec::Codec;
 use udpping::logic::codec::stamp::{ErrorEstimate, Keys, Stamp, TimeFormat, secret};
+use udpping::logic::codec::{Codec, TextLine, TimedLine};
+use udpping::logic::echo::{self, EchoPlan, Reply, Responder};
+use udpping::logic::link::{Link, LinkPlan, Loss, Packet};
 use udpping::logic::ping::{Options, Pinger, Plan};
+use udpping::logic::random::Seed;
 use udpping::logic::record::{Rows, TimeSource};
-use udpping::logic::reflector::{Reflector, ReflectorPlan, Request, Sent};
-use udpping::logic::{Nanos, SECOND};
+use udpping::logic::reflector::{self, Reflector, ReflectorPlan, Request};
+use udpping::logic::{Arrival, Moment, Nanos, SECOND};
 use udpping::sim::EPOCH;
 use udpping::sim::ping::{Peer, Run};
 
@@ -40,10 +43,84 @@ enum Event {
     Stamped(Sent, i64),
 }
 
-/// A reflector behind a path, which begins anew at some request, and what it really did.
+/// What a stamp is for.
+enum Sent {
+    Stamp(reflector::Sent),
+    Text(echo::Sent),
+}
+
+/// A reflector, or a server that tells its times.
+enum Server {
+    Stamp(Box<Reflector>),
+    Text(Box<Link>, Box<Responder>),
+}
+
+impl Server {
+    fn new(case: Case) -> Self {
+        if case.text {
+            let link = LinkPlan::new(Loss::NONE, "0".parse().expect("a delay"), Seed::from(1_u64));
+            let plan = EchoPlan::new(link, Reply::Upper, true);
+            return Self::Text(Box::new(plan.link()), Box::new(Responder::new(&plan)));
+        }
+        let keys = if case.sealed { Keys::read(KEY).expect("a key") } else { Keys::default() };
+        let plan = ReflectorPlan { keys, format: case.format, send_stamps: true, ..ReflectorPlan::default() };
+        Self::Stamp(Box::new(Reflector::new(plan)))
+    }
+
+    /// The reply to a request that arrives at `now`, written at `written`.
+    fn answer(&mut self, bytes: &[u8], now: Nanos, written: Nanos) -> (Vec<u8>, Sent) {
+        let mut out = Vec::new();
+        let sent = match self {
+            Self::Stamp(reflector) => {
+                let received = clock(now);
+                let request = Request {
+                    bytes,
+                    source: CLIENT,
+                    local: SERVER,
+                    at: now,
+                    received,
+                    ttl: None,
+                    tos: Some(0),
+                };
+                let reflection = reflector.admit(&request).expect("it is answered");
+                let estimate = ErrorEstimate::new(1, false, reflector.format());
+                reflector.write(&request, &reflection, clock(written), estimate, &mut out);
+                Sent::Stamp(reflection.sent())
+            }
+            Self::Text(link, responder) => {
+                let moment = |at: Nanos| Moment { mono: at, wall: clock(at) };
+                let request = Packet { at: now, len: bytes.len() };
+                let fate = link.client(CLIENT).round_trip_by(request, |_, _, _| (bytes.len(), true));
+                let arrival = Arrival { at: moment(now), ..Arrival::default() };
+                let told = responder.tell(CLIENT, &fate, &arrival, bytes, || moment(written));
+                responder.reply(&fate, &arrival, bytes, told.as_ref(), &mut out);
+                Sent::Text(Responder::sent(CLIENT, &told.expect("it is asked")))
+            }
+        };
+        assert_eq!(out.len(), bytes.len(), "no reply is longer than its request");
+        (out, sent)
+    }
+
+    fn stamped(&mut self, now: Nanos, sent: Sent, stamp: i64) {
+        match (self, sent) {
+            (Self::Stamp(reflector), Sent::Stamp(sent)) => reflector.stamped(sent, stamp),
+            (Self::Text(_, responder), Sent::Text(sent)) => {
+                responder.stamped(sent, stamp, Moment { mono: now, wall: clock(now) });
+            }
+            _ => panic!("a stamp of the other kind"),
+        }
+    }
+}
+
+/// The server's clock.
+fn clock(at: Nanos) -> i64 {
+    EPOCH + AHEAD + at
+}
+
+/// A server behind a path, which begins anew at some request, and what it really did.
 struct Far {
-    reflector: Reflector,
-    plan: ReflectorPlan,
+    server: Server,
+    case: Case,
     fates: Vec<Fate>,
     next: usize,
     /// Requests until it begins anew, and when it is there again.
@@ -69,21 +146,13 @@ impl Far {
         fate: &Fate,
         answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>),
     ) {
-        let clock = |at: Nanos| EPOCH + AHEAD + at;
-        let received = clock(now);
-        let request =
-            Request { bytes, source: CLIENT, local: SERVER, at: now, received, ttl: None, tos: Some(0) };
-        let reflection = self.reflector.admit(&request).expect("it is answered");
         // Each at a time of its own.
         let written = now + fate.hold + Nanos::try_from(self.queued).expect("few");
-        let estimate = ErrorEstimate::new(1, false, self.reflector.format());
-        let mut reply = Vec::new();
-        self.reflector.write(&request, &reflection, clock(written), estimate, &mut reply);
-        assert_eq!(reply.len(), bytes.len(), "no reply is longer than its request");
+        let (reply, sent) = self.server.answer(bytes, now, written);
         let left = written + fate.send;
-        assert!(self.truth.insert(clock(written), (received, clock(left))).is_none());
+        assert!(self.truth.insert(clock(written), (clock(now), clock(left))).is_none());
         if let Some(read) = fate.read {
-            self.push(left + read, Event::Stamped(reflection.sent(), clock(left)));
+            self.push(left + read, Event::Stamped(sent, clock(left)));
         }
         for way in &fate.down {
             answer(left + way, SERVER, reply.clone());
@@ -110,17 +179,18 @@ impl Peer for Far {
             match event {
                 Event::Arrives(bytes, fate) => {
                     if self.restart == 0 {
-                        self.reflector = Reflector::new(self.plan.clone());
+                        self.server = Server::new(self.case);
                         self.events.retain(|_, event| matches!(event, Event::Arrives(..)));
-                        // A program needs longer than this to begin again.
-                        self.back = at + SECOND / 10;
+                        // A program needs longer than this to begin again; one that tells since when it counts may be as quick
+                        // as it likes.
+                        self.back = if self.case.text { at } else { at + SECOND / 10 };
                     }
                     self.restart = self.restart.wrapping_sub(1);
                     if at >= self.back {
                         self.answer(at, &bytes, &fate, answer);
                     }
                 }
-                Event::Stamped(sent, stamp) => self.reflector.stamped(sent, stamp),
+                Event::Stamped(sent, stamp) => self.server.stamped(at, sent, stamp),
             }
         }
     }
@@ -129,6 +199,7 @@ impl Peer for Far {
 /// How pings and replies are made.
 #[derive(Debug, Clone, Copy)]
 struct Case {
+    text: bool,
     interval: Option<f64>,
     sealed: bool,
     follow_up: bool,
@@ -136,16 +207,15 @@ struct Case {
 }
 
 fn pinged(case: Case, fates: Vec<Fate>, count: i64, restart: usize) -> (Rows, Far) {
-    let Case { interval, sealed, follow_up, format } = case;
+    let Case { text, interval, sealed, follow_up, format } = case;
     let key = sealed.then(|| secret(KEY).expect("a secret"));
     let stamp = Stamp::new(key, 0, ErrorEstimate::new(1, false, format)).following_up(follow_up);
-    let options =
-        Options { count: Some(count), interval, timeout: 0.5, codec: Arc::new(stamp), ..Options::default() };
-    let keys = if sealed { Keys::read(KEY).expect("a key") } else { Keys::default() };
-    let plan = ReflectorPlan { keys, format, send_stamps: true, ..ReflectorPlan::default() };
+    let line = TimedLine::new(TextLine::default(), 5, 1).following_up(follow_up);
+    let codec: Arc<dyn Codec> = if text { Arc::new(line) } else { Arc::new(stamp) };
+    let options = Options { count: Some(count), interval, timeout: 0.5, codec, ..Options::default() };
     let mut far = Far {
-        reflector: Reflector::new(plan.clone()),
-        plan,
+        server: Server::new(case),
+        case,
         fates,
         next: 0,
         restart,
@@ -165,11 +235,10 @@ fn stamped(rows: &Rows, far: &Far) -> usize {
     let each = rows.map(|row| {
         let (received, sent) = row.server.received.zip(row.server.sent).expect("times");
         let path = row.server.path(row.rtt).expect("possible times");
-        if row.server.stamp.is_none() {
+        if row.server.stamp != Some(TimeSource::KernelTx) {
             assert_eq!(far.truth[&sent].0, received, "its own times, as they were written");
             return 0;
         }
-        assert_eq!(row.server.stamp, Some(TimeSource::KernelTx));
         let own = far.truth.values().filter(|(arrived, left)| (*arrived, *left) == (received, sent));
         assert_eq!(own.count(), 1, "the time of its own reply: {row:?}");
         assert!(path <= row.rtt - (sent - received));
@@ -184,14 +253,15 @@ fn smooth() -> Fate {
     Fate { up: vec![MS], down: vec![2 * MS], ..SMOOTH }
 }
 
-const CASE: Case = Case { interval: None, sealed: false, follow_up: true, format: TimeFormat::Ntp };
+const CASE: Case =
+    Case { text: false, interval: None, sealed: false, follow_up: true, format: TimeFormat::Ntp };
 
 #[test]
 fn the_next_reply_tells_when_the_one_before_left() {
-    for sealed in [false, true] {
+    for (text, sealed) in [(false, false), (false, true), (true, false)] {
         for format in TimeFormat::ALL {
             for interval in [None, Some(0.001), Some(0.01)] {
-                let case = Case { interval, sealed, format, ..CASE };
+                let case = Case { text, interval, sealed, format, ..CASE };
                 let (rows, far) = pinged(case, vec![smooth()], 10, usize::MAX);
                 assert_eq!(stamped(&rows, &far), 9, "of the last nobody tells: {case:?}");
                 let row = rows.get(4);
@@ -265,9 +335,9 @@ proptest! {
     #[test]
     fn no_reply_has_the_time_of_another(
         fates in prop::collection::vec(fate(), 1..60), interval in prop::option::of(0.0005..0.02_f64),
-        sealed: bool, restart in prop_oneof![Just(usize::MAX), 0..100_usize],
+        text: bool, sealed: bool, restart in prop_oneof![Just(usize::MAX), 0..100_usize],
     ) {
-        let case = Case { interval, sealed, ..CASE };
+        let case = Case { text, interval, sealed, ..CASE };
         let (rows, far) = pinged(case, fates, 100, restart);
         stamped(&rows, &far);
     }

@@ -54,8 +54,8 @@ class Row(NamedTuple):
     server_sent_ns: int | None
     """When the server sent the reply: likewise.
 
-    With `protocol="stamp:follow-up"` the next reply may tell it better. Then this and `path_rtt_ns` change in
-    the table of the run; a row that a stream has given keeps what it had.
+    With `protocol="stamp:follow-up"` or `"text:times,follow-up"` the next reply may tell it better. Then this
+    and `path_rtt_ns` change in the table of the run; a row that a stream has given keeps what it had.
     """
     arrival: int | None
     """Position of its first reply in the order of arrival, of this run and target, from 1.
@@ -88,7 +88,8 @@ class Row(NamedTuple):
     server_stamp: str | None
     """Who took the server's two times, if it says so: the words are those of `stamp`.
 
-    With STAMP it is `kernel-tx` where the kernel of a reflector told when the reply left, else `None`.
+    With STAMP it is `kernel-tx` where the kernel of a reflector told when the reply left, else `None`. With
+    `"text:times,follow-up"` it is `kernel` where the kernel of the server told that and the arrival.
     """
 
 

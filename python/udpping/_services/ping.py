@@ -94,9 +94,10 @@ def ping(
       each lost ping was lost. Pings are 167 bytes longer. `"stamp"` sends test packets of STAMP (RFC 8762) to
       a `Reflector` or a router, by default at port 862. With both, replies tell when pings arrived and when
       replies left: `server_recv_ns` and `server_sent_ns` of a row. `"stamp:ssid=7"` names the session,
-      `"stamp:timestamps=ptp"` sends times in the format of PTP, and `"stamp:follow-up"` asks each reply when
-      the one before left by the kernel there, for `Reflector(send_stamps=True)`; commas join them. A packet
-      has 44 bytes, with a key 112, with `follow-up` 64 or 152.
+      `"stamp:timestamps=ptp"` sends times in the format of PTP; commas join them. A packet has 44 bytes, with
+      a key 112. `"text:times,follow-up"` and `"stamp:follow-up"` also ask each reply when the one before left
+      by the kernel there, if that has `send_stamps=True`. Pings are then 32 bytes longer, and packets have 64
+      bytes or 152.
     * `key`: a file with the secret of the reflector, in the form of its `keys`: packets have an HMAC, and
       replies without a right one are not counted. `None` takes the environment variable UDPPING_STAMP_KEY,
       if it is set.

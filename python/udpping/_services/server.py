@@ -169,6 +169,9 @@ class Server(Listener["_core.EchoServer"]):
     * `server_times`: whether pings that ask (`protocol="text:times"`) are told when they arrived, when the
       reply left, and which pings of their run have arrived. What `up` and `down` do is then part of the way,
       and no such reply is longer than its ping. Other pings are answered as ever.
+    * `send_stamps`: whether the kernel takes the time at which each reply leaves, and the next reply of the
+      run tells it to pings that ask (`protocol="text:times,follow-up"`). Linux only, with `server_times` and
+      neither `gso` nor several `workers`. A server with `loss`, `delay`, `up` or `down` tells no such times.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers
@@ -203,6 +206,7 @@ class Server(Listener["_core.EchoServer"]):
         workers: int = 1,
         gso: bool = False,
         server_times: bool = False,
+        send_stamps: bool = False,
     ) -> None:
         self._recorded = checks.flag("record", record)
         self._core = _core.EchoServer(
@@ -221,6 +225,7 @@ class Server(Listener["_core.EchoServer"]):
             workers=checks.whole("workers", workers),
             gso=checks.flag("gso", gso),
             server_times=checks.flag("server_times", server_times),
+            send_stamps=checks.flag("send_stamps", send_stamps),
             test_clock=self._test_clock,
         )
         if self._core.can_amplify and not is_loopback(self.bound[0]):
@@ -234,6 +239,11 @@ class Server(Listener["_core.EchoServer"]):
                 AmplificationWarning,
                 stacklevel=2,
             )
+
+    @property
+    def stamps_sends(self) -> bool:
+        """Whether the kernel tells when replies leave: with `send_stamps`, where the system can."""
+        return self._core.stamps_sends
 
     def stop(self) -> None:
         """Stop answering and free the port. Replies that still wait are not sent. May be called twice."""

@@ -256,8 +256,9 @@ def _add_socket(options: Parser) -> None:
         "--protocol",
         default=PROTOCOL,
         metavar="NAME",
-        help="text; text:times; stamp; or stamp:ssid=N,timestamps=ptp,follow-up, which names the session,"
-        " sets the format of times, and asks each reply when the one before left by the reflector's kernel"
+        help="text; text:times; stamp; or stamp:ssid=N,timestamps=ptp, which names the session and sets the"
+        " format of times. The last three also with follow-up, as in text:times,follow-up or stamp:follow-up,"
+        " which asks each reply when the one before left by the kernel there"
         f" (default: {PROTOCOL})",
     )
     options.add_argument(

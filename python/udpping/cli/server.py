@@ -94,6 +94,7 @@ SETTINGS = (
     "workers",
     "gso",
     "server_times",
+    "send_stamps",
 )
 
 
@@ -107,6 +108,8 @@ def main(words: list[str]) -> int:
         profile.settle(options)
         return profile.run()
     server = bind(options)
+    if options.send_stamps and not server.stamps_sends:
+        streams.write("udpping server: this system does not tell when replies leave", sys.stderr)
     serve(
         server,
         report,
@@ -222,6 +225,12 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         "--server-times",
         action="store_true",
         help="tell pings that ask (udpping ping --server-times) when they arrived, and which ones did",
+    )
+    options.add_argument(
+        "--send-stamps",
+        action="store_true",
+        help="with --server-times, let the kernel take the time at which each reply leaves, and tell it in"
+        " the next one, if asked for: udpping ping --protocol text:times,follow-up",
     )
     options.add_argument(
         "--log",

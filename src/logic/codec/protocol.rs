@@ -13,7 +13,10 @@ pub enum Protocol {
     #[default]
     Text,
     /// The same, which ask servers for their times.
-    TextTimes,
+    TextTimes {
+        /// Whether replies are asked when the one before left.
+        follow_up: bool,
+    },
     /// Test packets, for reflectors.
     Stamp {
         /// The identifier of the session; 0 for none.
@@ -27,7 +30,7 @@ pub enum Protocol {
 
 const FOLLOW_UP: &str = "follow-up";
 
-const EXPECTED: &str = "\"text\", \"text:times\" or \"stamp\", the last also as \"stamp:ssid=7\" (1 to 65535), \"stamp:timestamps=ptp\" (or ntp) \
+const EXPECTED: &str = "\"text\", \"text:times\", \"text:times,follow-up\" or \"stamp\", the last also as \"stamp:ssid=7\" (1 to 65535), \"stamp:timestamps=ptp\" (or ntp) \
                         and \"stamp:follow-up\", or several of these with commas between";
 
 impl Protocol {
@@ -35,7 +38,8 @@ impl Protocol {
         let (name, settings) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
         match (name, settings) {
             ("text", None) => return Some(Self::Text),
-            ("text", Some("times")) => return Some(Self::TextTimes),
+            ("text", Some("times")) => return Some(Self::TextTimes { follow_up: false }),
+            ("text", Some("times,follow-up")) => return Some(Self::TextTimes { follow_up: true }),
             ("stamp", _) => {}
             _ => return None,
         }
@@ -65,7 +69,11 @@ impl FromStr for Protocol {
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Stamp { ssid, format, follow_up } = self else {
-            return f.write_str(if *self == Self::TextTimes { "text:times" } else { "text" });
+            return f.write_str(match self {
+                Self::TextTimes { follow_up: true } => "text:times,follow-up",
+                Self::TextTimes { follow_up: false } => "text:times",
+                _ => "text",
+            });
         };
         let ssid = (*ssid != 0).then(|| format!("ssid={ssid}"));
         let format = (*format == TimeFormat::Ptp).then(|| format!("timestamps={}", format.name()));
@@ -85,6 +93,7 @@ mod tests {
         for (text, written) in [
             ("text", "text"),
             ("text:times", "text:times"),
+            ("text:times,follow-up", "text:times,follow-up"),
             ("stamp", "stamp"),
             ("stamp:timestamps=ntp", "stamp"),
             ("stamp:ssid=65535", "stamp:ssid=65535"),
@@ -101,6 +110,7 @@ mod tests {
             "Stamp",
             "text:",
             "text:times,times",
+            "text:follow-up",
             "stamp:ssid=0",
             "stamp:ssid=1,ssid=1",
             "stamp:ssid=65536",

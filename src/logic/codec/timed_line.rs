@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use super::{Codec, Reading, Seq, ServerTimes, TextLine, Window};
+use super::{Codec, Previous, Reading, Seq, ServerTimes, TextLine, Window};
 use crate::logic::time_source::TimeSource;
 
 /// Bytes of a slot.
@@ -13,6 +13,10 @@ const ASKS: &[u8] = b" times?";
 const TELLS: &[u8] = b" times:";
 /// Digits of the sum.
 const SUM: usize = 8;
+/// Bytes of a field before the slot, by which a ping asks when the reply before left.
+const FOLLOW_UP: usize = 32;
+const FOLLOWS: &[u8] = b" sent?                          ";
+const FOLLOWED: &[u8] = b" sent:";
 
 /// Which ping asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct Told {
     pub sent: i64,
     /// What was received so far; `highest` is the number of a ping in its run.
     pub window: Window,
+    /// An earlier reply, and when it left, for who asks.
+    pub previous: Option<Previous>,
 }
 
 /// A ping that asks, taken apart.
@@ -45,6 +51,8 @@ pub struct Asked<'a> {
     pub text: &'a [u8],
     /// What is asked.
     pub ask: Ask,
+    /// Whether it also asks when the reply before left.
+    pub follow_up: bool,
     /// The spaces behind the slot.
     pub padding: &'a [u8],
 }
@@ -56,6 +64,8 @@ pub struct TimedLine {
     run: u32,
     /// The ping that has number 0.
     first_seq: u64,
+    /// Whether pings ask when the reply before left.
+    follow_up: bool,
 }
 
 /// Reads a ping that asks.
@@ -63,12 +73,27 @@ pub fn asked(ping: &[u8]) -> Option<Asked<'_>> {
     let (text, slot, padding) = opened(ping, ASKS)?;
     let mut fields = slot.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
     let ask = Ask { run: hex(fields.next()?)?, number: hex(fields.next()?)? };
-    Some(Asked { text, ask, padding })
+    let line = text.strip_suffix(FOLLOWS);
+    Some(Asked { text: line.unwrap_or(text), ask, follow_up: line.is_some(), padding })
 }
 
-/// Appends the slot of a reply, whose text begins at `start`.
-pub fn tell(told: &Told, out: &mut Vec<u8>, start: usize) {
-    let Told { ask: Ask { run, number }, received, by_kernel, sent, window } = *told;
+impl Asked<'_> {
+    /// Bytes of what a reply adds to its text.
+    pub fn len_of_told(&self) -> usize {
+        SLOT + if self.follow_up { FOLLOW_UP } else { 0 }
+    }
+}
+
+/// Appends the slot of a reply, whose text begins at `start`; before it when the reply before left, if that is asked.
+pub fn tell(told: &Told, follow_up: bool, out: &mut Vec<u8>, start: usize) {
+    let Told { ask: Ask { run, number }, received, by_kernel, sent, window, previous } = *told;
+    match previous {
+        Some(Previous { seq, sent }) if follow_up => {
+            out.extend_from_slice(FOLLOWED);
+            let _ = write!(out, " {seq:08x} {sent:016x}");
+        }
+        _ => out.extend_from_slice(if follow_up { FOLLOWS } else { b"" }),
+    }
     let Window { session, counter, unique, highest, bits, late, latest_late: [one, two, three] } = window;
     let stamp = if by_kernel { 'k' } else { 'u' };
     out.extend_from_slice(TELLS);
@@ -83,7 +108,7 @@ pub fn tell(told: &Told, out: &mut Vec<u8>, start: usize) {
 
 /// Reads a reply that tells.
 fn told(reply: &[u8]) -> Option<Told> {
-    let (_, slot, _) = opened(reply, TELLS)?;
+    let (text, slot, _) = opened(reply, TELLS)?;
     let mut fields = slot.split(|byte| *byte == b' ').skip(1);
     let ask = Ask { run: hex(fields.next()?)?, number: hex(fields.next()?)? };
     let mut time = || hex::<u64>(fields.next()?).map(u64::cast_signed);
@@ -95,7 +120,15 @@ fn told(reply: &[u8]) -> Option<Told> {
     let (late, latest_late) = (count()?, [count()?, count()?, count()?]);
     let by_kernel = fields.next()? == b"k";
     let window = Window { session, counter, unique, highest, bits, late, latest_late };
-    Some(Told { ask, received, by_kernel, sent, window })
+    Some(Told { ask, received, by_kernel, sent, window, previous: followed(text) })
+}
+
+/// Reads when the reply before left.
+fn followed(text: &[u8]) -> Option<Previous> {
+    let fields = text.get(text.len().checked_sub(FOLLOW_UP)?..)?.strip_prefix(FOLLOWED)?;
+    let mut fields = fields.split(|byte| *byte == b' ').skip(1);
+    let (seq, sent) = (hex(fields.next()?)?, hex::<u64>(fields.next()?)?.cast_signed());
+    Some(Previous { seq, sent })
 }
 
 /// Ends a slot with the sum of all from `start` on.
@@ -145,7 +178,13 @@ fn sum(bytes: &[u8]) -> u32 {
 impl TimedLine {
     /// Lines of a run, whose first ping is `first_seq`.
     pub fn new(line: TextLine, run: u32, first_seq: u64) -> Self {
-        Self { line, run, first_seq }
+        Self { line, run, first_seq, follow_up: false }
+    }
+
+    /// The same, which ask each reply to tell when the reply before left.
+    #[must_use]
+    pub fn following_up(self, follow_up: bool) -> Self {
+        Self { follow_up, ..self }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what travels")]
@@ -169,6 +208,7 @@ impl Codec for TimedLine {
     fn write(&self, seq: u64, wall_ns: i64, size: Option<usize>, out: &mut Vec<u8>) {
         let start = out.len();
         self.line.write(seq, wall_ns, None, out);
+        out.extend_from_slice(if self.follow_up { FOLLOWS } else { b"" });
         let end = out.len() + SLOT;
         out.extend_from_slice(ASKS);
         let _ = write!(out, " {:08x} {:08x}", self.run, self.number(seq));
@@ -178,7 +218,7 @@ impl Codec for TimedLine {
     }
 
     fn longest(&self, last_seq: u64) -> usize {
-        self.line.longest(last_seq) + SLOT
+        self.line.longest(last_seq) + SLOT + if self.follow_up { FOLLOW_UP } else { 0 }
     }
 
     fn read(&self, reply: &[u8]) -> Reading {
@@ -196,7 +236,7 @@ impl Codec for TimedLine {
                 stamp: Some(stamp),
             },
             window: Some(window),
-            previous: None,
+            previous: told.previous.filter(|_| self.follow_up),
         }
     }
 
@@ -209,6 +249,10 @@ impl Codec for TimedLine {
             Some(told) => told.ask.number == self.number(seq),
             None => self.line.identifies(bytes, seq, wall_ns),
         }
+    }
+
+    fn follows_up(&self) -> bool {
+        self.follow_up
     }
 
     /// A reply with times is known by them, whatever its text is.
@@ -242,6 +286,7 @@ mod tests {
             late: 2,
             latest_late: [5, 6, 0],
         },
+        previous: None,
     };
 
     fn line() -> TimedLine {
@@ -271,7 +316,7 @@ mod tests {
     #[test]
     fn a_reply_is_as_long_and_tells_all() {
         let mut reply = b"before PING 42 1700000000.0".to_vec();
-        tell(&FILLED, &mut reply, 7);
+        tell(&FILLED, false, &mut reply, 7);
         let reply = &reply[7..];
         assert_eq!(reply.len(), ping(42, None).len());
         let reading = line().read(reply);
@@ -286,6 +331,35 @@ mod tests {
         // Those of another run are text, as of a server without times.
         let other = TimedLine::new(TextLine::default(), 8, 1);
         assert_eq!((other.read(reply).window, other.read(reply).seq), (None, Some(Seq::Whole(42))));
+    }
+
+    #[test]
+    fn a_ping_may_ask_when_the_reply_before_left() {
+        let mut sent = Vec::new();
+        let line = line().following_up(true);
+        line.write(42, WALL, None, &mut sent);
+        assert_eq!(sent.len(), 20 + FOLLOW_UP + SLOT);
+        assert!(sent.len() <= line.longest(42));
+        let asked = asked(&sent).unwrap();
+        assert_eq!((asked.text, asked.ask, asked.follow_up), (&sent[..20], FILLED.ask, true));
+        let previous = Some(Previous { seq: 39, sent: WALL - 7 });
+        for (previous, follow_up) in [(previous, true), (None, true), (previous, false)] {
+            let mut reply = sent[..20].to_ascii_uppercase();
+            tell(&Told { previous, ..FILLED }, follow_up, &mut reply, 0);
+            let reading = line.read(&reply);
+            assert_eq!(reading.previous, previous.filter(|_| follow_up));
+            assert_eq!((reading.seq, reading.server.sent), (Some(Seq::Low32(42)), Some(WALL + 9)));
+            assert!(line.echoes(&reply, 42, 0) && line.identifies(&reply, 42, 0));
+            assert_eq!(self::line().read(&reply).previous, None, "not asked");
+        }
+        // A server that knows nothing of it answers all the same.
+        let mut reply = sent[..20 + FOLLOW_UP].to_ascii_uppercase();
+        tell(&FILLED, false, &mut reply, 0);
+        assert_eq!(reply.len(), sent.len());
+        assert_eq!((line.read(&reply).previous, line.read(&reply).seq), (None, Some(Seq::Low32(42))));
+        let same = sent.to_ascii_uppercase();
+        assert_eq!(line.read(&same), Reading { seq: Some(Seq::Whole(42)), ..Reading::default() });
+        assert!(line.echoes(&same, 42, WALL) && line.identifies(&same, 42, WALL));
     }
 
     #[test]
@@ -305,7 +379,7 @@ mod tests {
         fn what_is_changed_asks_nothing_and_tells_nothing(place in 0..187_usize, bit in 0..8_u8, cut in 0..187_usize) {
             let sent = ping(42, None);
             let mut reply = sent[..20].to_vec();
-            tell(&FILLED, &mut reply, 0);
+            tell(&FILLED, false, &mut reply, 0);
             for whole in [&sent, &reply] {
                 let mut changed = whole.clone();
                 changed[place] ^= 1 << bit;
@@ -321,11 +395,14 @@ mod tests {
             let [run, number, counter, unique, highest, late, latest_late @ ..] = numbers;
             let [session, received, sent] = times;
             let window = Window { session, counter, unique, highest, bits, late, latest_late };
-            let filled = Told { ask: Ask { run, number }, received, by_kernel, sent, window };
-            let mut reply = b"pong".to_vec();
-            tell(&filled, &mut reply, 0);
-            prop_assert_eq!(reply.len(), 4 + SLOT);
-            prop_assert_eq!(told(&reply), Some(filled));
+            let previous = Some(Previous { seq: late, sent: session });
+            let filled = Told { ask: Ask { run, number }, received, by_kernel, sent, window, previous };
+            for follow_up in [true, false] {
+                let mut reply = b"pong".to_vec();
+                tell(&filled, follow_up, &mut reply, 0);
+                prop_assert_eq!(reply.len(), 4 + SLOT + if follow_up { FOLLOW_UP } else { 0 });
+                prop_assert_eq!(told(&reply), Some(Told { previous: previous.filter(|_| follow_up), ..filled }));
+            }
         }
 
         #[test]

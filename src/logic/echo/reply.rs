@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::logic::codec::template::{MOST_BYTES, Template};
-use crate::logic::codec::timed_line::{Asked, SLOT, Told, asked, tell};
+use crate::logic::codec::timed_line::{Told, asked, tell};
 use crate::logic::link::{Damage, Match};
 use crate::logic::{Arrival, Invalid, Nanos};
 
@@ -110,12 +110,12 @@ impl Reply {
     /// Appends the reply to `out`, and tells a request that asks, unless the reply would be longer.
     fn answer(&self, request: &[u8], arrival: &Arrival, lost: u64, told: Option<&Told>, out: &mut Vec<u8>) {
         let start = out.len();
-        if let Some((told, Asked { text, padding, .. })) = told.zip(asked(request)) {
-            self.write(text, arrival, lost, out);
-            if out.len() - start + SLOT <= request.len() {
-                tell(told, out, start);
+        if let Some((told, asked)) = told.zip(asked(request)) {
+            self.write(asked.text, arrival, lost, out);
+            if out.len() - start + asked.len_of_told() <= request.len() {
+                tell(told, asked.follow_up, out, start);
                 if !matches!(self, Self::Template(_)) {
-                    out.extend_from_slice(padding);
+                    out.extend_from_slice(asked.padding);
                 }
                 return;
             }

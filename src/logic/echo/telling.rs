@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::Responder;
-use crate::logic::codec::Window;
 use crate::logic::codec::timed_line::{Ask, Told, asked};
+use crate::logic::codec::{Previous, Window};
 use crate::logic::link::{Damage, Fate};
 use crate::logic::sessions::{Id, Sessions};
 use crate::logic::{Arrival, Moment, Nanos};
@@ -68,7 +68,7 @@ impl Telling {
         at: Nanos,
         sent: Moment,
     ) -> Option<Told> {
-        let run = self.runs.find(Id { source, local: source.ip(), name: ask.run }, at)?;
+        let run = self.runs.find(run_of(source, ask), at)?;
         // A stamp that is later than now was taken before the clock was set back.
         let kernel = arrival.kernel.filter(|kernel| *kernel <= arrival.at.wall);
         let came_up = (at - arrival.at.mono).max(0);
@@ -76,28 +76,60 @@ impl Telling {
         let (received, sent) =
             (self.clock.at(at, received), self.clock.at(sent.mono, sent.wall.max(received)));
         let window = run.receive(ask.number, received);
-        Some(Told { ask, received, by_kernel: kernel.is_some(), sent, window })
+        let previous = run.previous.replace(Previous { seq: window.counter, sent });
+        Some(Told { ask, received, by_kernel: kernel.is_some(), sent, window, previous })
     }
 }
 
+fn run_of(source: SocketAddr, ask: Ask) -> Id {
+    Id { source, local: source.ip(), name: ask.run }
+}
+
+/// A reply that tells times and is sent: what the kernel's time stamp of it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    run: Id,
+    seq: u32,
+}
+
 impl Responder {
-    /// Appends the reply to a datagram of a client, which is sent `now`, to `out`.
-    pub fn reply(
+    /// What the reply to a datagram of a client, which is sent `now`, tells of times; `None` where it tells nothing.
+    pub fn tell(
         &mut self,
         source: SocketAddr,
         fate: &Fate,
         arrival: &Arrival,
         datagram: &[u8],
         now: impl FnOnce() -> Moment,
+    ) -> Option<Told> {
+        let ask = self.asking(fate, datagram)?;
+        self.telling.as_mut()?.receive(source, ask, arrival, arrival.at.mono, now())
+    }
+
+    /// Appends the reply to a datagram to `out`.
+    pub fn reply(
+        &mut self,
+        fate: &Fate,
+        arrival: &Arrival,
+        datagram: &[u8],
+        told: Option<&Told>,
         out: &mut Vec<u8>,
     ) {
-        let told = self.asking(fate, datagram).and_then(|ask| {
-            let at = arrival.at.mono;
-            self.telling.as_mut()?.receive(source, ask, arrival, at, now())
-        });
         let start = out.len();
-        self.reply.write_damaged(datagram, fate.up, arrival, fate.lost_before, told.as_ref(), out);
+        self.reply.write_damaged(datagram, fate.up, arrival, fate.lost_before, told, out);
         fate.down.apply(out, start);
+    }
+
+    /// What tells the reply to a client from others.
+    pub fn sent(source: SocketAddr, told: &Told) -> Sent {
+        Sent { run: run_of(source, told.ask), seq: told.window.counter }
+    }
+
+    /// The kernel sent a reply at `stamp`, nanoseconds since 1970, which was found out `now`: the next of its run can tell it.
+    pub fn stamped(&mut self, Sent { run, seq }: Sent, stamp: i64, now: Moment) {
+        if let Some(Telling { runs, clock }) = &mut self.telling {
+            runs.stamped(run, Previous { seq, sent: clock.at(now.mono, stamp) });
+        }
     }
 
     /// The reply to a copy of a request that comes up at `at`, and its length.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::Event;
 use crate::logic::codec::timed_line::Told;
-use crate::logic::echo::{Arriving, Held, Hops, Log, LogEntry, Reply, Responder, Row};
+use crate::logic::echo::{Arriving, Held, Hops, Log, LogEntry, Reply, Responder, Row, Sent};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::random::Direction;
 use crate::logic::{Arrival, Moment, Nanos};
 use crate::net::clock::wall_ns;
-use crate::net::datagram::{Datagram, Reports, unmapped};
+use crate::net::datagram::{Datagram, Reports, Timestamping, unmapped};
 use crate::net::send_queue::Route;
 use crate::net::server::{Decide, Outgoing};
 use crate::net::socket::Socket;
@@ -37,6 +37,31 @@ pub(in crate::net) struct LinkState {
 pub(in crate::net) struct Replying {
     pub(super) responder: Responder,
     pub(super) arriving: Arriving<Waiting>,
+    pub(super) latest: Latest,
+}
+
+/// What a reply that is sent is reported by: its row, and its place in [`Latest`] if the kernel is to say when it left.
+pub(in crate::net) type Reported = (Option<LogEntry>, Option<u16>);
+
+/// The latest replies of which the kernel says when they left; a tag for each would hold too much.
+#[derive(Debug, Default)]
+pub(in crate::net) struct Latest {
+    replies: Vec<Sent>,
+    next: u16,
+}
+
+impl Latest {
+    const KEPT: u16 = 4_096;
+
+    fn push(&mut self, sent: Sent) -> u16 {
+        let place = self.next;
+        match self.replies.get_mut(usize::from(place)) {
+            Some(old) => *old = sent,
+            None => self.replies.push(sent),
+        }
+        self.next = (place + 1) % Self::KEPT;
+        place
+    }
 }
 
 /// A reply, its row, its client, and where it goes, unless it is to go nowhere.
@@ -46,7 +71,7 @@ impl Decide for Replying {
     type Sockets = Arc<Socket>;
     type Shared = LinkState;
     type Decision = (Fate, Option<LogEntry>, Option<u16>);
-    type Tag = Option<LogEntry>;
+    type Tag = Reported;
     type Event = Event;
 
     const REPORTS: Reports = Reports { ttl: true, tos: false, timestamp: false };
@@ -104,9 +129,9 @@ impl Decide for Replying {
         datagram: &Datagram<'_>,
         arrival: &Arrival,
         (fate, entry, len): &Self::Decision,
-        out: &mut Outgoing<'_, (), Option<LogEntry>>,
+        out: &mut Outgoing<'_, (), Reported>,
     ) {
-        let Self { responder, arriving } = self;
+        let Self { responder, arriving, latest } = self;
         responder.received(fate, arrival.at.mono);
         let hops = match responder.hops(datagram.bytes, datagram.ttl) {
             // The reply would be the next request, for ever.
@@ -132,12 +157,17 @@ impl Decide for Replying {
         }
         for delivery in &*fate.deliveries {
             if hops == Hops::Spent {
-                out.refuse(*entry);
+                out.refuse((*entry, None));
                 continue;
             }
-            out.push(delivery.at, route, *entry, |out| {
-                let now = || Moment { mono: arrival.at.mono, wall: wall_ns() };
-                responder.reply(datagram.source, fate, arrival, datagram.bytes, now, out);
+            let now = || Moment { mono: arrival.at.mono, wall: wall_ns() };
+            let told = responder.tell(datagram.source, fate, arrival, datagram.bytes, now);
+            // A delay of the link is part of the way: when the kernel sends a delayed reply says nothing of the server.
+            let is_stamped = socket.timestamping() == Timestamping::Both && delivery.at <= arrival.at.mono;
+            let told_now = told.as_ref().filter(|_| is_stamped);
+            let place = told_now.map(|told| latest.push(Responder::sent(datagram.source, told)));
+            out.push(delivery.at, route, (*entry, place), |out| {
+                responder.reply(fate, arrival, datagram.bytes, told.as_ref(), out);
             });
         }
     }
@@ -158,7 +188,7 @@ impl Decide for Replying {
         &mut self,
         LinkState { link, log, .. }: &mut LinkState,
         now: Nanos,
-        out: &mut Outgoing<'_, (), Option<LogEntry>>,
+        out: &mut Outgoing<'_, (), Reported>,
         events: &mut Vec<Event>,
     ) {
         while let Some((deliveries, (route, held, entry, source), decided)) = self.arriving.settle(link, now)
@@ -166,8 +196,10 @@ impl Decide for Replying {
             let reply = self.responder.release(source, held, Moment { mono: now, wall: wall_ns() });
             for delivery in &*deliveries {
                 match route {
-                    Some(route) => out.push(delivery.at, route, entry, |out| out.extend_from_slice(&reply)),
-                    None => out.refuse(entry),
+                    Some(route) => {
+                        out.push(delivery.at, route, (entry, None), |out| out.extend_from_slice(&reply));
+                    }
+                    None => out.refuse((entry, None)),
                 }
             }
             if let Some(decided) = decided {
@@ -188,7 +220,13 @@ impl Decide for Replying {
         self.responder.answered(tags.len() as u64);
     }
 
-    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, entry: Option<LogEntry>, reason: Reason) {
+    fn stamped(&mut self, (_, place): Reported, stamp: i64, now: Moment) {
+        if let Some(sent) = place.and_then(|place| self.latest.replies.get(usize::from(place))) {
+            self.responder.stamped(*sent, stamp, now);
+        }
+    }
+
+    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, (entry, _): Reported, reason: Reason) {
         self.responder.failed();
         if let Some(entry) = entry {
             log.failed(entry, reason);
