@@ -273,6 +273,11 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             f"{BIN}/python -m pytest -n {WORKERS} tests/full --junitxml={REPORTS}/full.xml",
         ],
     )
+    wine = Check(
+        "tests of the core on Windows, as Wine has it, each alone",
+        [f"{BIN}/python tools/wine.py"],
+        [*OTHERS, "gcc for Windows", "wine"],
+    )
     timed = [
         *[pytest(minor, "not untimed", WORKERS, full=full) for minor in sorted(PYTHONS, reverse=True)],
         Check(
@@ -286,7 +291,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "tshark", "unbound"],
         ),
         *(
-            [suite, Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])]
+            [suite, wine, Check("soak for a quarter of an hour", [f"{BIN}/python tools/soak.py 0.25"])]
             if full
             else []
         ),

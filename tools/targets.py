@@ -39,27 +39,28 @@ def toolchain() -> dict[str, str]:
     sys.exit("no Rust has the source of its standard library: install rustc-web, cargo-web, rust-web-src")
 
 
-def cargo(environment: dict[str, str], command: str, std: str, *words: str) -> int:
-    """Run it; return its exit code."""
-    flags = ["--locked", f"-Zbuild-std=std,{std}", "--target-dir", str(WHERE)]
-    return subprocess.call([environment["CARGO"], command, *flags, *words], cwd=ROOT, env=environment)
+def cargo(environment: dict[str, str], command: str, std: str) -> list[str]:
+    """Give the words that call it."""
+    return [environment["CARGO"], command, "--locked", f"-Zbuild-std=std,{std}", "--target-dir", str(WHERE)]
 
 
 def check(targets: list[str]) -> int:
     """Type-check the core for these."""
+    environment = toolchain()
     wanted = [word for target in targets for word in ("--target", target)]
-    return cargo(toolchain(), "check", "panic_abort", "--features", "python", *wanted)
+    words = [*cargo(environment, "check", "panic_abort"), "--features", "python", *wanted]
+    return subprocess.call(words, cwd=ROOT, env=environment)
 
 
-def wine(words: list[str]) -> int:
-    """Test the core under Wine."""
+def windows() -> tuple[dict[str, str], list[str]]:
+    """Give the environment and the words that test the core under Wine."""
     beside = WHERE / WINDOWS / "debug/deps"
     beside.mkdir(parents=True, exist_ok=True)
     how = ["-shared", "-o", str(beside / "bcryptprimitives.dll"), "-x", "c", "-", "-ladvapi32"]
     subprocess.run([GCC, *how], input=PRNG, text=True, check=True)
     own = {"CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER": "wine", "WINEDEBUG": "-all"}
-    own["WINEPREFIX"] = str(WHERE / "wine")
-    return cargo(toolchain() | own, "test", "panic_unwind,panic_abort,test", "--target", WINDOWS, *words)
+    environment = toolchain() | own | {"WINEPREFIX": str(WHERE / "wine")}
+    return environment, [*cargo(environment, "test", "panic_unwind,panic_abort,test"), "--target", WINDOWS]
 
 
 def main(words: list[str]) -> int:
@@ -68,7 +69,8 @@ def main(words: list[str]) -> int:
         case ["check", *targets] if targets:
             return check(targets)
         case ["wine", *words]:
-            return wine(words)
+            environment, test = windows()
+            return subprocess.call([*test, *words], cwd=ROOT, env=environment)
         case _:
             print(__doc__)
             return 2
