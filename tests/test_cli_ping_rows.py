@@ -287,6 +287,21 @@ def test_interim_lines_of_less_than_a_second_have_times_of_their_own(echo: str) 
 
 
 @pytest.mark.untimed
+def test_an_interim_line_counts_the_replies_of_which_it_has_round_trips(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = udpping.sim.ping(count=3, delay="2ms")
+    interim = Interim(Lines(Report(json=False), 1.0), 1.0)
+    interim.print([run.summary])
+    for row in run:
+        interim.add(row)
+    interim.print([run.summary])
+    _, first, _, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(": xmt/rcv/%loss = 3/0/100%")
+    assert second.endswith(": xmt/rcv/%loss = 0/3/0%, min/avg/max = 2.000/2.000/2.000")
+
+
+@pytest.mark.untimed
 def test_interim_lines_that_were_missed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)

@@ -152,7 +152,7 @@ class Interim:
     def is_due(self) -> bool:
         return self._now() >= self._next
 
-    def print(self, each: "Sequence[Summary]") -> None:
+    def print(self, each: "Sequence[Summary]", *, missed_rows: int = 0) -> None:
         import time
 
         report = self._lines.report
@@ -164,8 +164,9 @@ class Interim:
         for summary, name in zip(each, padded([summary.target for summary in each]), strict=True):
             before = self._before.get(summary.target)
             sent = summary.sent - (before.sent if before else 0)
-            received = summary.received - (before.received if before else 0)
             least, total, count, most = self._rtts.get(summary.target) or (None, 0, 0, None)
+            # The summary knows of replies whose rows wait to be taken: these count in the next lines.
+            received = summary.received - (before.received if before else 0) if missed_rows else count
             rtts = least, total / count if count else None, most
             report.say(sums_text(name, sent, received, rtts))
             named = dict(zip(("rtt_min_ns", "rtt_avg_ns", "rtt_max_ns"), rtts, strict=True))
@@ -186,7 +187,8 @@ def _readable(address: str) -> str:
 
 def sums_text(name: str, sent: int, received: int, rtts: "tuple[float | None, ...]") -> str:
     """Write sums as fping does."""
-    share = f"{100 * (sent - received) // sent}%" if sent else "0%"
+    # Replies to earlier pings may be among those received.
+    share = f"{100 * max(0, sent - received) // sent}%" if sent else "0%"
     text = f"{name} : xmt/rcv/%loss = {sent}/{received}/{share}"
     if None in rtts:
         return text

@@ -87,7 +87,7 @@ def print_rows(pinger: PrintedPinger, lines: Lines, options: "Namespace", asked:
             else:
                 interim.add(row)
         if interim is not None and interim.is_due:
-            interim.print(pinger.summaries)
+            interim.print(pinger.summaries, missed_rows=pinger.missed_rows)
         if asked is not None and asked.take():
             lines.sums(pinger.summary, pinger.summaries, pinger.ways)
     lines.problems(pinger.problems, several=len(addresses) > 1)
