@@ -296,8 +296,8 @@ def test_a_circle_of_relays_ends() -> None:
 
         def is_over() -> bool:
             ups = [relay.counters.up for relay in (one, other)]
-            received, sent = (sum(getattr(up, name) for up in ups) for name in ("received", "sent"))
-            copies, errors = (sum(getattr(up, name) for up in ups) for name in ("duplicated", "errors"))
+            received, sent = sum(up.received for up in ups), sum(up.sent for up in ups)
+            copies, errors = sum(up.duplicated for up in ups), sum(up.errors for up in ups)
             return received == sent + 1 and received + copies == sent + errors
 
         until(is_over)
