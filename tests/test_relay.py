@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 import threading
 import time
 from functools import partial
@@ -48,6 +49,20 @@ def end(address: tuple[str, int] | None = None, family: int = socket.AF_INET) ->
 def target() -> Iterator[socket.socket]:
     with end() as far:
         yield far
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system picks the address of a reply")
+def test_replies_come_from_the_address_that_was_asked() -> None:
+    with udpping.Server(port=0) as server, udpping.Relay(server, "", 0, up="delay=50ms") as relay:
+        asked = {f"{last}".encode(): (f"127.0.1.{last}", relay.address[1]) for last in range(1, 9)}
+        with end() as client:
+            for payload, near in asked.items():
+                client.sendto(payload, near)
+            assert dict(client.recvfrom(99) for _ in asked) == asked
+        assert relay.counters.clients == server.counters.clients == len(asked)
+        run = udpping.ping_many(list(asked.values()), count=3, interval=0.01, timeout=LONG)
+    assert [each.received for each in run.summaries] == [3] * len(asked)
+    assert (run.summary.unmatched, run.summary.damaged, run.summary.foreign) == (0, 0, 0)
 
 
 def test_datagrams_go_up_and_replies_come_down_each_counted(target: socket.socket) -> None:

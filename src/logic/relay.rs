@@ -9,7 +9,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 pub use counters::Counters;
@@ -78,9 +78,15 @@ impl<T> Relay<T> {
         }
     }
 
-    /// The way up of a client; `None` if there is no room for a new one.
-    pub fn up(&mut self, source: SocketAddr, now: Nanos, about: impl FnOnce() -> T) -> Option<Lane<'_, T>> {
-        let Some(key) = self.sessions.entry(source, now, &mut self.closed, about) else {
+    /// The way up of a client that sends to the relay's address `near`; `None` if there is no room for a new one.
+    pub fn up(
+        &mut self,
+        source: SocketAddr,
+        near: Option<IpAddr>,
+        now: Nanos,
+        about: impl FnOnce() -> T,
+    ) -> Option<Lane<'_, T>> {
+        let Some(key) = self.sessions.entry(source, near, now, &mut self.closed, about) else {
             self.refused += 1;
             return None;
         };

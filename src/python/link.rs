@@ -189,8 +189,8 @@ impl EndpointLink {
         let EndpointState { relay, counters, .. } = &mut *state;
         let counters = &mut counters[usize::from(down)];
         relay.expire(at, |_| ());
-        let known = relay.up(peer, at, || ()).map(|lane| lane.key);
-        let lane = known.and_then(|key| if down { relay.down(key) } else { relay.up(peer, at, || ()) });
+        let known = relay.up(peer, None, at, || ()).map(|lane| lane.key);
+        let lane = known.and_then(|key| if down { relay.down(key) } else { relay.up(peer, None, at, || ()) });
         let Some(mut lane) = lane else {
             counters.refused();
             return (Vec::new(), PyBytes::new(py, &bytes));

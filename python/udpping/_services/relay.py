@@ -100,7 +100,7 @@ class RelayCounters(PublicNames):
     down: WayCounters
     """From the target to clients."""
     clients: int
-    """Clients known now, by address and port."""
+    """Clients known now, by address and port, and by the address of the relay that they send to."""
     refused: int
     """Datagrams of clients for whom there was no room; they are among the errors of `up`."""
     unreachable: int
@@ -186,7 +186,8 @@ class Relay(Listener["_core.UdpRelay"]):
       0 (the default) to 1 second: it then leaves within microseconds of its time, and takes a processor.
     * `port_tries`: how many ports to try, upwards from `port`: 1 to 65,535.
 
-    Each client has a port of its own toward the target, so the target sees as many clients as there are.
+    Each client has a port of its own toward the target, so the target sees as many clients as there are. One
+    that sends to several addresses of the relay is a client for each, and each reply comes from its own.
     Replies come from the target alone: what others send to such a port goes nowhere.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the

@@ -1,11 +1,14 @@
 //! The clients of a relay, each in a slot, which stays the same as long as the client is known.
 //!
+//! A client is known by its own address and by that of the relay to which it sends: at a wildcard address one socket may
+//! send to several, and each expects the replies of its own.
+//!
 //! A client that was silent for long is forgotten. The table is bounded, because a source address can be forged: when it
 //! is full, the client that was silent for longest makes room, of those that the target never answered; if it answered
 //! all of them, a new one is refused.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::logic::Nanos;
 
@@ -21,7 +24,7 @@ pub struct SessionKey {
 /// The clients, with a `T` each.
 #[derive(Debug)]
 pub(super) struct Sessions<T> {
-    by_client: HashMap<SocketAddr, u32>,
+    by_client: HashMap<Ends, u32>,
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     /// Those that the target never answered, and those that it answered; each by activity, the longest silent first.
@@ -29,6 +32,9 @@ pub(super) struct Sessions<T> {
     most: usize,
     idle: Nanos,
 }
+
+/// The address of a client, and that of the relay to which it sends, where the system tells it.
+type Ends = (SocketAddr, Option<IpAddr>);
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -43,6 +49,7 @@ struct Slot<T> {
 #[derive(Debug)]
 pub(super) struct Session<T> {
     pub(super) client: SocketAddr,
+    near: Option<IpAddr>,
     pub(super) about: T,
     /// When its last datagram came or leaves.
     pub(super) active: Nanos,
@@ -74,11 +81,12 @@ impl<T> Sessions<T> {
     pub(super) fn entry(
         &mut self,
         source: SocketAddr,
+        near: Option<IpAddr>,
         now: Nanos,
         closed: &mut Vec<SessionKey>,
         about: impl FnOnce() -> T,
     ) -> Option<SessionKey> {
-        let client = key_of(source);
+        let client = key_of(source, near);
         if let Some(&slot) = self.by_client.get(&client) {
             return Some(self.key(slot));
         }
@@ -101,7 +109,7 @@ impl<T> Sessions<T> {
         });
         self.by_client.insert(client, slot);
         self.slots[slot as usize].session =
-            Some(Session { client: source, about: about(), active: now, latest: [Nanos::MIN; 2] });
+            Some(Session { client: source, near, about: about(), active: now, latest: [Nanos::MIN; 2] });
         self.append(slot, UNANSWERED);
         Some(self.key(slot))
     }
@@ -167,7 +175,7 @@ impl<T> Sessions<T> {
         let place = &mut self.slots[slot as usize];
         place.generation = place.generation.wrapping_add(1);
         if let Some(session) = place.session.take() {
-            self.by_client.remove(&key_of(session.client));
+            self.by_client.remove(&key_of(session.client, session.near));
         }
         self.free.push(slot);
         key
@@ -196,10 +204,10 @@ impl<T> Sessions<T> {
     }
 }
 
-/// The address by which a client is known: a flow label makes no other client.
-fn key_of(source: SocketAddr) -> SocketAddr {
+/// The addresses by which a client is known: a flow label makes no other client.
+fn key_of(source: SocketAddr, near: Option<IpAddr>) -> Ends {
     match source {
-        SocketAddr::V4(_) => source,
-        SocketAddr::V6(v6) => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
+        SocketAddr::V4(_) => (source, near),
+        SocketAddr::V6(v6) => (SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(), near),
     }
 }

@@ -19,7 +19,7 @@ fn relay(up: &str, down: &str, most: usize) -> Relay<()> {
 }
 
 fn key(relay: &mut Relay<()>, port: u16, now: Nanos) -> Option<SessionKey> {
-    relay.up(client(port), now, || ()).map(|mut lane| {
+    relay.up(client(port), None, now, || ()).map(|mut lane| {
         lane.pass(Packet { at: now, len: 1 });
         lane.key
     })
@@ -49,18 +49,34 @@ fn a_client_keeps_its_key_and_an_old_key_is_nobodys() {
 fn a_flow_label_makes_no_other_client() {
     let mut relay = relay("", "", 9);
     let with = |flow, scope| SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, flow, scope).into();
-    let mut of = |flow, scope| relay.up(with(flow, scope), 0, || ()).unwrap().key;
+    let mut of = |flow, scope| relay.up(with(flow, scope), None, 0, || ()).unwrap().key;
     assert_eq!(of(0, 1), of(7, 1));
     assert_ne!(of(0, 1), of(0, 2));
 }
 
 #[test]
+fn each_address_of_the_relay_has_clients_of_its_own() {
+    let mut relay = relay("loss=every:2", "", 9);
+    let near = |last| Some(Ipv4Addr::new(127, 0, 1, last).into());
+    let mut of = |last| {
+        let mut lane = relay.up(client(1), near(last), 0, || ()).unwrap();
+        (lane.key, lane.pass(Packet { at: 0, len: 1 }).passage.deliveries.is_empty())
+    };
+    let (first, second, again) = (of(1), of(2), of(1));
+    assert_eq!(first.0, again.0);
+    assert_ne!(first.0, second.0);
+    // To the link they are the same: every other datagram of the client is lost.
+    assert_eq!([first.1, second.1, again.1], [false, true, false]);
+    assert_eq!((relay.clients(), expired(&mut relay, SECOND).len(), relay.clients()), (2, 2, 0));
+}
+
+#[test]
 fn what_leaves_later_keeps_its_client() {
     let mut relay = relay("delay=10s", "", 9);
-    let mut lane = relay.up(client(1), 0, || ()).unwrap();
+    let mut lane = relay.up(client(1), None, 0, || ()).unwrap();
     lane.pass(Packet { at: 0, len: 1 });
     let waiting = lane.key;
-    let other = relay.up(client(2), 1, || ()).unwrap().key;
+    let other = relay.up(client(2), None, 1, || ()).unwrap().key;
     assert_eq!(expired(&mut relay, 2 * SECOND), [other]);
     assert_eq!(relay.expire(2 * SECOND, |_| ()), Some(11 * SECOND));
     assert_eq!(expired(&mut relay, 11 * SECOND), [waiting]);
@@ -83,7 +99,7 @@ fn a_client_that_was_never_answered_makes_room_and_one_that_was_does_not() {
 #[test]
 fn a_datagram_that_leaves_before_an_earlier_one_is_reordered_and_a_copy_is_not() {
     let mut relay = relay("delay=uniform:0ms,100ms; duplicate=50%", "", 9);
-    let mut lane = relay.up(client(1), 0, || ()).unwrap();
+    let mut lane = relay.up(client(1), None, 0, || ()).unwrap();
     let (mut latest, mut seen) = (Nanos::MIN, 0);
     for at in 0..1_000 {
         let Relayed { passage, reordered } = lane.pass(Packet { at, len: 1 });
@@ -99,7 +115,7 @@ fn a_datagram_that_leaves_before_an_earlier_one_is_reordered_and_a_copy_is_not()
 fn directions_are_counted_and_drawn_apart_and_can_be_changed() {
     let mut relay = relay("loss=list:2", "loss=list:1", 9);
     let report = |relay: &Relay<()>| relay.shares().map(|way| way.first().map(|loss| (loss.hits, loss.of)));
-    let mut lane = relay.up(client(1), 0, || ()).unwrap();
+    let mut lane = relay.up(client(1), None, 0, || ()).unwrap();
     let lost = |lane: &mut Lane<'_, ()>| lane.pass(Packet { at: 9, len: 1 }).passage.deliveries.is_empty();
     assert_eq!([(); 3].map(|()| lost(&mut lane)), [false, true, false]);
     let key = lane.key;
@@ -129,7 +145,7 @@ proptest! {
         let up = format!("loss={loss}; duplicate=50%,2; delay=uniform:0ms,9ms; corrupt=50%; rate=1Mbit/s; queue={queue}");
         let mut relay = relay(&up, "", 9);
         let mut counters = Counters::default();
-        let mut lane = relay.up(client(1), 0, || ()).unwrap();
+        let mut lane = relay.up(client(1), None, 0, || ()).unwrap();
         for (number, sent) in fates.iter().enumerate() {
             let at = 1_000_000 * Nanos::try_from(number).unwrap();
             let relayed = lane.pass(Packet { at, len: 100 });

@@ -118,11 +118,13 @@ impl Decide for Forwarder {
         let mut received = received.peekable();
         while let Some((first, arrival)) = received.peek().copied() {
             let source = first.source;
+            let like_first = |next: &Datagram<'_>| next.source == source && next.pktinfo == first.pktinfo;
             let (direction, lane, nowhere) = match from {
                 Port::Listener if !shared.is_client(source) => (Direction::Up, None, Nowhere::Foreign),
                 Port::Listener => {
                     let peer = Peer { pktinfo: first.pktinfo, far: shared.target };
-                    let lane = shared.machine.up(source, arrival.at.mono, || peer);
+                    let near = first.pktinfo.map(|pktinfo| pktinfo.ip);
+                    let lane = shared.machine.up(source, near, arrival.at.mono, || peer);
                     (Direction::Up, lane, Nowhere::Refused)
                 }
                 Port::Client(key) => {
@@ -132,7 +134,7 @@ impl Decide for Forwarder {
                 }
             };
             let Some(mut lane) = lane else {
-                while received.next_if(|(next, _)| next.source == source).is_some() {
+                while received.next_if(|(next, _)| like_first(next)).is_some() {
                     decisions.push(Err(nowhere));
                 }
                 continue;
@@ -146,7 +148,7 @@ impl Decide for Forwarder {
                 Direction::Up => (far, None),
                 Direction::Down => (client, pktinfo),
             };
-            while let Some((datagram, arrival)) = received.next_if(|(next, _)| next.source == source) {
+            while let Some((datagram, arrival)) = received.next_if(|(next, _)| like_first(next)) {
                 let len = datagram.bytes.len();
                 let packet = Packet { at: arrival.at.mono, len };
                 let relayed = lane.with_bytes(datagram.bytes).pass(packet);
