@@ -11,6 +11,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod times;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 pub use account::{Account, Settled};
 pub use plan::{Options, Plan, SPINS, WAITS};
 pub use schedule::Schedule;
+pub use verdict::Verdict;
 
 use super::codec::Reading;
 use super::memory::{NoMemory, room_for};
@@ -28,6 +30,7 @@ use credit::{Habit, Stray};
 use follow_ups::FollowUps;
 use tally::{Tally, Timed};
 use times::{AwaitingTimestamp, Times};
+use verdict::Judge;
 
 /// How long a reply waits for the kernel's timestamp of its ping.
 const TIMESTAMP_WAIT: Nanos = SECOND / 100;
@@ -86,6 +89,8 @@ pub struct Pinger {
     /// Replies whose times later ones may tell.
     follow_ups: FollowUps,
     tally: Tally,
+    /// Tells whether the target is up, if that was asked for.
+    judge: Option<Box<Judge>>,
 }
 
 impl Pinger {
@@ -106,6 +111,7 @@ impl Pinger {
             habit: Habit::default(),
             follow_ups: FollowUps::default(),
             tally: Tally::new(plan.count.is_none()),
+            judge: plan.watch.clone().map(|watch| Box::new(Judge::new(watch, plan.first_seq, plan.timeout))),
             plan,
             target,
             sees_foreign,
@@ -134,10 +140,24 @@ impl Pinger {
         let earliest = [timeout, stamp].into_iter().flatten().min();
         match (self.is_sending(), self.next_due) {
             (true, Some(due)) if due <= now => Action::Send(self.next_seq),
-            (true, Some(due)) => Action::Wait(earliest.map_or(due, |at| at.min(due))),
+            (true, Some(due)) => {
+                Action::Wait([earliest, self.look(now)].into_iter().flatten().fold(due, Nanos::min))
+            }
             (true, None) => Action::Wait(earliest.unwrap_or(now)),
             (false, _) => earliest.map_or_else(|| self.linger(now), Action::Wait),
         }
+    }
+
+    /// Decides whether the target is down, between two pings; returns when to do so next.
+    fn look(&mut self, now: Nanos) -> Option<Nanos> {
+        let judge = self.judge.as_mut()?;
+        judge.look(now);
+        judge.next_look()
+    }
+
+    /// The latest verdict, once: to be asked for after each call that tells the time.
+    pub fn take_verdict(&mut self) -> Option<Verdict> {
+        self.judge.as_mut()?.take()
     }
 
     /// The number of the next ping and when it is due, if that is known, so that it can be prepared.
@@ -168,6 +188,9 @@ impl Pinger {
         }
         self.deadlines.push_back((now + self.plan.timeout, seq));
         self.next_due = self.plan.due_after(seq, due);
+        if let Some(judge) = &mut self.judge {
+            judge.sent(seq, now);
+        }
     }
 
     /// The kernel sent ping `seq` at `stamp` by the wall clock. This may be reported after the reply.
@@ -192,6 +215,9 @@ impl Pinger {
         self.settled_at = now;
         // The next one will most likely fail as well, so it waits for the timeout.
         self.next_due = Some(self.plan.due_after(seq, due).unwrap_or(now + self.plan.timeout));
+        if let Some(judge) = &mut self.judge {
+            judge.unsent(seq);
+        }
         changed(seq);
     }
 
@@ -426,6 +452,9 @@ impl Pinger {
             self.tally.unverified += 1;
         }
         let seq = self.rows.seq(index);
+        if let Some(judge) = &mut self.judge {
+            judge.reply(seq, times.best().0, times.at);
+        }
         // Only the clock of the timeouts decides what is late.
         let late = times.user() >= self.plan.timeout;
         self.settle(index, if late { Status::Late } else { Status::Reply }, arrival.at.mono);

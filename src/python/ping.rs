@@ -292,6 +292,7 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64, run
         codec: codec(options, utc_offset, first_seq, run)?,
         size: option(options, "size")?,
         first_seq,
+        detector: None,
     })?)
 }
 

@@ -6,7 +6,7 @@ use super::EPOCH;
 use crate::logic::echo::{Arriving, Echo, Held};
 use crate::logic::link::DelayQueue;
 use crate::logic::memory::{NoMemory, room_for};
-use crate::logic::ping::{Action, Pinger};
+use crate::logic::ping::{Action, Pinger, Verdict};
 use crate::logic::{Arrival, Moment, Nanos};
 
 /// The far end of a simulated path.
@@ -81,12 +81,13 @@ pub struct Run {
     /// Replies by arrival, with their source.
     in_flight: DelayQueue<(SocketAddr, Vec<u8>)>,
     message: Vec<u8>,
+    verdicts: Vec<Verdict>,
 }
 
 impl Run {
     /// A run at time 0.
     pub fn new(pinger: Pinger) -> Self {
-        Self { pinger, now: 0, in_flight: DelayQueue::new(), message: Vec::new() }
+        Self { pinger, now: 0, in_flight: DelayQueue::new(), message: Vec::new(), verdicts: Vec::new() }
     }
 
     /// Whether there is memory for some thousand steps more.
@@ -103,6 +104,11 @@ impl Run {
         self.now
     }
 
+    /// When the target was up or down, by the detector of the plan.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
     /// The pinger, for its rows and its summary.
     pub fn pinger(&self) -> &Pinger {
         &self.pinger
@@ -110,7 +116,7 @@ impl Run {
 
     /// Advances by `steps` (a send, an arrival or a wait each) or to the end; returns whether that is reached.
     pub fn advance(&mut self, peer: &mut impl Peer, steps: u64) -> bool {
-        let Self { pinger, now, in_flight, message } = self;
+        let Self { pinger, now, in_flight, message, verdicts } = self;
         let ignore = &mut |_| ();
         for _ in 0..steps {
             match pinger.poll(*now, ignore) {
@@ -139,6 +145,7 @@ impl Run {
                 },
                 Action::Done => return true,
             }
+            verdicts.extend(pinger.take_verdict());
         }
         false
     }

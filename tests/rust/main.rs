@@ -18,6 +18,7 @@ mod reflector;
 mod scenario;
 mod server_times;
 mod timestamps;
+mod verdict;
 
 /// Calls again where a process that was stopped goes on: a socket with a timeout reports that as an error.
 pub(crate) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

@@ -358,7 +358,7 @@ impl fmt::Display for Cause {
 }
 
 /// A time in a unit that suits it.
-struct Span(Nanos);
+pub(in crate::logic) struct Span(pub(in crate::logic) Nanos);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -38,6 +38,7 @@ use account::Heard;
 pub use connection::{Path, Witness};
 use detect::Pool;
 use evaluator::{Evaluator, Outcome};
+pub(super) use event::Span;
 pub use event::{Cause, Detail, Event, Kind, State};
 pub use health::TICK;
 pub use lines::LOG_TITLE;

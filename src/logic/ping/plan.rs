@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::Schedule;
 use crate::logic::Invalid;
+use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::codec::{Codec, MAX_PAYLOAD, TextLine};
+use crate::logic::monitor::detect::{Detector, Watch};
 use crate::logic::random::{Direction, Effect, Seed, Uniforms};
 use crate::logic::record::Rows;
 use crate::logic::time::{DAY, Nanos, SECOND, seconds};
@@ -56,6 +58,8 @@ pub struct Plan {
     /// Whether a ping that is refused is followed by the next after `timeout` only, as if nothing had been received. A
     /// run without an end is always so patient with a closed port.
     pub patient: bool,
+    /// Tells whether a target is up, from the beginning; `None` if that is not asked for.
+    pub watch: Option<Watch>,
 }
 
 /// The settings of a run as the user passes them, with times in seconds.
@@ -81,6 +85,8 @@ pub struct Options {
     pub size: Option<i64>,
     /// The number of the first ping.
     pub first_seq: i64,
+    /// What tells whether a target is up.
+    pub detector: Option<Detector>,
 }
 
 impl Default for Options {
@@ -97,6 +103,7 @@ impl Default for Options {
             codec: Arc::new(TextLine::default()),
             size: None,
             first_seq: 1,
+            detector: None,
         }
     }
 }
@@ -122,6 +129,8 @@ impl Plan {
                 "interval=0.01 (-i 10ms) as well; without an interval each ping waits for the one before";
             return Err(Invalid::new("schedule", format!("\"{}\"", options.schedule), expected));
         }
+        let watch =
+            options.detector.map(|detector| watch(&detector, interval, options.schedule)).transpose()?;
         let linger = options.linger.map(|linger| seconds("linger", linger, &(0..=DAY))).transpose()?;
         let misses = options
             .misses
@@ -161,6 +170,7 @@ impl Plan {
             first_seq,
             keep: KEEP,
             patient: options.count.is_none(),
+            watch,
         })
     }
 
@@ -208,6 +218,21 @@ impl Plan {
     pub fn end_seq(&self) -> Option<u64> {
         self.count.map(|count| self.first_seq.saturating_add(count))
     }
+}
+
+/// A detector counts the silence from replies that come at an even pace, as heartbeats do.
+fn watch(detector: &Detector, interval: Option<Nanos>, schedule: Schedule) -> Result<Watch, Invalid> {
+    let expected = match interval {
+        None => {
+            "interval=1 (-i 1s) as well: without an interval the next ping waits for the reply, however long that takes"
+        }
+        Some(_) if schedule != Schedule::default() => {
+            "schedule=\"isochronous\": a detector tells a silence by replies that are due at an even pace"
+        }
+        Some(interval) if !INTERVALS.contains(&interval) => "interval=1ms (-i 1ms) at least",
+        Some(interval) => return detector.watch(interval),
+    };
+    Err(Invalid::quoted("detector", &detector.to_string(), expected))
 }
 
 fn payload_size(size: i64, least: usize) -> Result<usize, Invalid> {

@@ -196,7 +196,7 @@ impl Watch {
 
     /// Goes on with another session of the sender, whose numbers and clock may begin anew; returns whether it keeps what
     /// it has learned. Of the others, only one that learns for a week has much to lose.
-    pub(super) fn restart(&mut self) -> bool {
+    pub(in crate::logic) fn restart(&mut self) -> bool {
         let State::Calibrated(watch) = &mut self.state else { return false };
         watch.restart();
         (self.latest, self.deadlines) = (None, None);
