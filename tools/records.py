@@ -43,6 +43,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "RelayRow.direction": ("up", "down"),
     "RelayRow.verdict": ("send", "drop", "error"),
     "MonitorEvent.event": tuple(_core.event_names()),
+    "TargetEvent.event": ("up", "down"),
 }
 """What a text of a row may be."""
 
@@ -131,6 +132,7 @@ RECORDS: dict[tuple[str, str], Keys] = {
         ),
     },
     ("ping", "moved"): {**TARGET, **ADDRESS},
+    ("ping", "event"): {"time": key("str", "`wall_ns` as text, in UTC."), **of(udpping.TargetEvent)},
     ("ping", "problem"): {**TARGET, **MESSAGE},
     ("ping", "interim"): {
         **TARGET,

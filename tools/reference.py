@@ -258,6 +258,7 @@ def columns() -> str:
         "The log of a relay": (udpping.RelayRow, {}),
         "The clients of a monitor": (udpping.PeerRow, {}),
         "The events of a monitor": (udpping.MonitorEvent, {}),
+        "The events of a pinger": (udpping.TargetEvent, {}),
     }
     parts = ["# Columns and summaries", STATUSES]
     for title, (kind, known) in tables.items():

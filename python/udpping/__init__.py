@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         RelayEvent,
         RelayRow,
         Row,
+        TargetEvent,
     )
     from udpping._results.run import Run, SimRun, Summary
     from udpping._results.ways import Ways
@@ -122,6 +123,7 @@ __all__ = [
     "Summary",
     "Table",
     "Target",
+    "TargetEvent",
     "UdppingError",
     "WayCounters",
     "Ways",
@@ -171,7 +173,10 @@ if not TYPE_CHECKING:
         **dict.fromkeys(("Mesh", "mesh"), "_mesh._run"),
         **dict.fromkeys(("Events", "Monitor", "MonitorCounters", "Peers"), "_services.monitor"),
         **dict.fromkeys(
-            ("Achieved", "Event", "LogRow", "MonitorEvent", "PeerRow", "RelayEvent", "RelayRow", "Row"),
+            (
+                *("Achieved", "Event", "LogRow", "MonitorEvent", "PeerRow", "RelayEvent", "RelayRow", "Row"),
+                "TargetEvent",
+            ),
             "_results.rows",
         ),
         **dict.fromkeys(("Run", "SimRun", "Summary"), "_results.run"),

@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Thread
 
+from udpping._args import durations
 from udpping._args.options import PROTOCOL, known, port_of
 from udpping._args.targets import one_or_many, one_target, sole_target, targets_of
 from udpping._endpoint import LinkProtocol, LinkTransport, create_datagram_endpoint
@@ -30,11 +31,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
-    from typing import Self, TypeVar, Unpack
+    from typing import Any, Self, TypeVar, Unpack
 
+    from udpping._args.durations import Duration
     from udpping._args.options import PingerOptions, PingOptions
     from udpping._args.targets import AnyTarget, Target
-    from udpping._results.rows import Row
+    from udpping._results.rows import Row, TargetEvent
     from udpping._results.run import Run
 
     T = TypeVar("T")
@@ -46,6 +48,8 @@ def __dir__() -> list[str]:
     return __all__
 
 
+OWN = ("announce", "keep", "detector")
+"""The keywords of `Pinger` that `ping` does not have."""
 POLL = 0.002, 0.02
 """Seconds between two polls of a session: at first, and at most. Measurements do not depend on them."""
 
@@ -109,7 +113,7 @@ class Pinger(PingerBase):
         port: int | None = None,
         **options: "Unpack[PingerOptions]",
     ) -> None:
-        known("Pinger", options, ("announce", "keep"))
+        known("Pinger", options, OWN)
         self._port = _port(options) if port is None else port
         self._targets = one_or_many(host, port, self._port)
         self._options = options
@@ -146,6 +150,19 @@ class Pinger(PingerBase):
         """
         return await _end(await self._open())
 
+    async def next_event(self, seconds: "Duration | None" = None) -> "TargetEvent | None":
+        """Give the next event of a `detector`, as `udpping.Pinger.next_event` does."""
+        left = None if seconds is None else durations.seconds("seconds", seconds)
+        session = await self._open()
+        end = None if left is None else asyncio.get_running_loop().time() + left
+        for pause in _pauses():
+            over = session.over
+            event = session.next_event(0)
+            if event is not None or over or (end is not None and asyncio.get_running_loop().time() >= end):
+                return event
+            await asyncio.sleep(pause)
+        raise AssertionError
+
     async def add(self, target: "AnyTarget") -> None:
         """Ping one more target, as `udpping.Pinger.add` does."""
         added = one_target(target, self._port)
@@ -162,12 +179,9 @@ class Pinger(PingerBase):
     async def _open(self) -> Session:
         async with self._opening:
             if self._opened is None:
-                announce, keep = self._options.get("announce", False), self._options.get("keep")
-                own = {"announce", "keep"}
-                options = {name: value for name, value in self._options.items() if name not in own}
-                self._opened = await _in_a_thread(
-                    lambda: Session(self._targets, options, events=True, announce=announce, keep=keep)
-                )
+                every: dict[str, Any] = dict(self._options)
+                own = {name: every.pop(name) for name in OWN if name in every}
+                self._opened = await _in_a_thread(lambda: Session(self._targets, every, events=True, **own))
             return self._opened
 
 

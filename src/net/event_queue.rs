@@ -195,7 +195,8 @@ impl<E> EventQueue<E> {
         }
     }
 
-    pub(super) fn latest(&self) -> Vec<E>
+    /// The latest events, taken or not, of a queue that keeps them.
+    pub fn latest(&self) -> Vec<E>
     where
         E: Clone,
     {

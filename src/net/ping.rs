@@ -26,7 +26,7 @@ use super::resolver::Doorbell;
 use super::socket::{Backend, IpOptions};
 use super::wait::{self, Waker};
 use super::{Error, Family, Host, Lookup, Result};
-use crate::logic::ping::{Account, Plan};
+use crate::logic::ping::{Account, Plan, Verdict};
 use crate::logic::record::{Row, Rows};
 use crate::logic::stats::Summary;
 use crate::logic::{Invalid, Nanos};
@@ -198,6 +198,8 @@ struct Shared {
     names: Arc<Doorbell>,
     stop: AtomicBool,
     events: EventQueue<(usize, Row)>,
+    /// Which target went up or down, and the wall clock then.
+    verdicts: EventQueue<(usize, Verdict, i64)>,
     /// Datagrams from other addresses, with several targets.
     foreign: AtomicU64,
     /// From the beginning to the last wake-up, in nanoseconds.
@@ -239,6 +241,7 @@ impl Session {
             names: Arc::default(),
             stop: AtomicBool::new(false),
             events: EventQueue::new(),
+            verdicts: EventQueue::keeping(),
             foreign: AtomicU64::new(0),
             duration: AtomicI64::new(0),
         });
@@ -389,6 +392,11 @@ impl Session {
             self.shared.events.end();
         }
         self.shared.waker.wake();
+    }
+
+    /// Which target went up or down, with the wall clock then: the latest ones. It has no end of its own.
+    pub fn verdicts(&self) -> &EventQueue<(usize, Verdict, i64)> {
+        &self.shared.verdicts
     }
 
     /// Nanoseconds since 1970 when the run began; 0 before.

@@ -15,7 +15,7 @@ use super::table::{Table, summary_to_python};
 use crate::logic::codec::stamp::{self, Keys, Stamp};
 use crate::logic::codec::{Codec, Protocol, TextLine, TimedLine};
 use crate::logic::echo;
-use crate::logic::ping::{Options, Plan, SPINS};
+use crate::logic::ping::{Options, Plan, SPINS, Verdict};
 use crate::logic::random::Seed;
 use crate::logic::record::{COLUMNS, NONE, Row, TimeSource};
 use crate::logic::time::seconds;
@@ -147,6 +147,20 @@ impl PingSession {
         event.map(|(index, row)| self.tuple(py, index, &row)).transpose()
     }
 
+    /// The next time that a target is up or down, waiting at most `seconds`.
+    #[pyo3(signature = (seconds: "float") -> "tuple[object, ...] | None")]
+    fn next_verdict<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let verdict = service::next(py, self.session.verdicts(), seconds)?;
+        verdict.map(|verdict| self.verdict(py, verdict)).transpose()
+    }
+
+    /// All of them so far, the latest 65,536.
+    #[pyo3(signature = () -> "list[tuple[object, ...]]")]
+    fn verdicts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let verdicts = py.detach(|| self.session.verdicts().latest());
+        verdicts.into_iter().map(|verdict| self.verdict(py, verdict)).collect()
+    }
+
     /// Whether the run is over and every row has been taken.
     #[getter]
     fn done(&self, py: Python<'_>) -> bool {
@@ -221,6 +235,18 @@ impl PingSession {
 }
 
 impl PingSession {
+    /// A verdict in the order of `TargetEvent`.
+    fn verdict<'py>(
+        &self,
+        py: Python<'py>,
+        (index, verdict, wall): (usize, Verdict, i64),
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let target = self.session.look(|logs| logs[index].name.clone());
+        let text = verdict.text(&target);
+        let event = if verdict.is_up { "up" } else { "down" };
+        (verdict.at, wall, target, event, verdict.seq, verdict.span, text).into_pyobject(py)
+    }
+
     /// A row in the order of [`COLUMNS`].
     fn tuple<'py>(&self, py: Python<'py>, index: usize, row: &Row) -> PyResult<Bound<'py, PyTuple>> {
         let target = self.session.look(|logs| logs[index].name.clone());
@@ -281,6 +307,9 @@ pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
 pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64, run: u32) -> PyResult<Plan> {
     let schedule: String = option(options, "schedule")?;
     let first_seq: i64 = option(options, "first_seq")?;
+    // Not in virtual time.
+    let detector: Option<String> =
+        options.get_item("detector")?.map(|text| text.extract()).transpose()?.flatten();
     Ok(Plan::new(Options {
         count: option(options, "count")?,
         timeout: option(options, "timeout")?,
@@ -292,7 +321,7 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64, run
         codec: codec(options, utc_offset, first_seq, run)?,
         size: option(options, "size")?,
         first_seq,
-        detector: None,
+        detector: detector.as_deref().map(parse).transpose()?,
     })?)
 }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from udpping._args.checks import Path
     from udpping._args.durations import Duration
+    from udpping.detect import Detector
 
     class Schedule(TypedDict, total=False):
         """The keywords that every kind of ping has."""
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         count: int | None
         announce: bool
         keep: int | None
+        detector: str | Detector | None
 
 
 PROTOCOL = "text"

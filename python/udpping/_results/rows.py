@@ -93,6 +93,28 @@ class Row(NamedTuple):
     """
 
 
+class TargetEvent(NamedTuple):
+    """A pinged target is up, or down, as the detector of its `Pinger` has decided."""
+
+    at_ns: int
+    """When that was decided, in nanoseconds since the run began."""
+    wall_ns: int
+    """The same since 1970 (UTC)."""
+    target: str
+    """The target, as given."""
+    event: str
+    """`up` or `down`."""
+    seq: int | None
+    """The last ping that was answered; `None` if none was."""
+    span_ns: int | None
+    """How long it was silent, for one that is down: since the last reply, or else since the first ping.
+
+    For one that is up again, since it was `down`; `None` with the first reply.
+    """
+    message: str
+    """All that in a sentence."""
+
+
 class LogRow(NamedTuple):
     """What a server did with one datagram."""
 

@@ -1,5 +1,6 @@
 """`ping`, `Pinger` and `ping_many`: measure round trips and loss."""
 
+from udpping._args import durations
 from udpping._args.checks import refuse
 from udpping._args.keywords import SuggestsKeywords, suggests_keywords
 from udpping._args.options import COUNT, FIRST_SEQ, MESSAGE, PROTOCOL, SCHEDULE, TIMEOUT, port_of
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from udpping._args.checks import Path
     from udpping._args.durations import Duration
     from udpping._args.targets import AnyTarget
-    from udpping._results.rows import Row
+    from udpping._results.rows import Row, TargetEvent
     from udpping._results.run import Run, Summary
     from udpping._results.ways import Ways
+    from udpping.detect import Detector
 
 
 @suggests_keywords
@@ -284,6 +286,11 @@ class PingerBase(SuggestsKeywords):
         """Rows that were not given because 65,536 others waited; the run and the summary include them."""
         return self._session.missed_rows
 
+    @property
+    def events(self) -> "tuple[TargetEvent, ...]":
+        """When targets were up and down, the latest 65,536 of it: whoever else gets them. See `detector`."""
+        return self._session.events
+
     def so_far(self) -> "Run":
         """Return the run so far, at any time; pings in flight have no row yet."""
         return self._session.run()
@@ -322,6 +329,13 @@ class Pinger(PingerBase):
     after 4, 8, up to 60 seconds. When the name no longer has the address in use, pings go to the new one:
     see `address`, and the `source` of replies. A run with a count keeps its addresses.
 
+    `detector` tells when a target is `down`, and `up` again: one of `udpping.detect` or its text, such as
+    `"calibrated:1 per day"` for one false alarm a day, on any path. It needs an even `interval` of 1 ms or
+    more. Each reply is a heartbeat, also one that is late: so a target is silent from its last reply on,
+    whatever the `timeout`. A ping that left late, or could not be sent, is not held against the target. It
+    is up with its first reply, and up again with two in a row. `next_event` and `events` give a `TargetEvent`
+    each time; without a detector there are none.
+
     >>> import udpping
     >>> with udpping.Server(port=0) as server, udpping.Pinger(*server.address, count=None) as pinger:
     ...     for row in pinger:
@@ -337,6 +351,16 @@ class Pinger(PingerBase):
     1 reply
     >>> pinger.run().row(0).seq
     1
+
+    A server that stops, and 10 pings without a reply:
+
+    >>> with udpping.Server(port=0) as server:
+    ...     with udpping.Pinger(server, count=None, interval="20ms", detector="fixed:10") as pinger:
+    ...         events = [pinger.next_event()]
+    ...         server.stop()
+    ...         events.append(pinger.next_event())
+    >>> [event.event for event in events]
+    ['up', 'down']
 
     `host` may also be a list of targets, as `ping_many` takes. `add` and `remove` change the targets during
     the run, and `resolve` looks up their names again:
@@ -379,6 +403,7 @@ class Pinger(PingerBase):
         key: "Path | None" = None,
         announce: bool = False,
         keep: int | None = None,
+        detector: "str | Detector | None" = None,
     ) -> None:
         self._port = port_of(protocol) if port is None else port
         self._opened = Session(
@@ -408,6 +433,7 @@ class Pinger(PingerBase):
             events=True,
             announce=announce,
             keep=keep,
+            detector=detector,
         )
 
     def __enter__(self) -> "Self":
@@ -427,6 +453,15 @@ class Pinger(PingerBase):
         if row is None:
             raise StopIteration
         return row
+
+    def next_event(self, seconds: "Duration | None" = None) -> "TargetEvent | None":
+        """Give the next event of a `detector`, or `None` when none comes within so long, or after the run.
+
+        Each event is given once; `events` has them all. It starts the run, as asking for a row does, and
+        takes no row. Raises ConfigError without a `detector`, NetworkError when the system ends the run, and
+        Interrupted on Ctrl-C.
+        """
+        return self._session.next_event(None if seconds is None else durations.seconds("seconds", seconds))
 
     def run(self) -> "Run":
         """Wait for the end (with `count=None`: for `stop` or Ctrl-C) and return the whole run.
@@ -479,10 +514,19 @@ class PrintedPinger(Pinger):
         *,
         rows: bool = True,
         announce: bool = False,
+        detector: "str | None" = None,
         flood: bool | None = None,
         patient: bool = False,
     ) -> None:
-        self._opened = Session(targets, options, events=rows, announce=announce, flood=flood, patient=patient)
+        self._opened = Session(
+            targets,
+            options,
+            events=rows,
+            announce=announce,
+            detector=detector,
+            flood=flood,
+            patient=patient,
+        )
 
     def miss_no_row(self, memory: int | None = None) -> None:
         """Let rows, or without an interval pings, wait for a slow reader; so many bytes wait in memory."""

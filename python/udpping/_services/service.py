@@ -6,6 +6,7 @@ from udpping._args.keywords import SuggestsKeywords
 from udpping.errors import NetworkError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Self, TypeAlias
     from weakref import WeakSet
@@ -41,13 +42,22 @@ def wait_for(core: "Source | Bound | _core.HeartbeatSender", seconds: float | No
 
 def next_of(core: "Source", seconds: float | None = None) -> "tuple[Any, ...] | None":
     """Wait for the next event, at most so many seconds; `None` after that time, or after the last event."""
+    return next_from(lambda: core.done, core.next, seconds)
+
+
+def next_from(
+    is_over: "Callable[[], bool]",
+    take: "Callable[[float], tuple[Any, ...] | None]",
+    seconds: float | None = None,
+) -> "tuple[Any, ...] | None":
+    """Wait likewise for what `take` gives, until it is over."""
     from time import monotonic
 
     end = None if seconds is None else monotonic() + seconds
     while True:
-        over = core.done
+        over = is_over()
         left = SLICE if end is None else max(0.0, end - monotonic())
-        values = core.next(0 if over else min(SLICE, left))
+        values = take(0 if over else min(SLICE, left))
         if values is not None or over or left <= 0:
             return values
 

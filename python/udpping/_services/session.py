@@ -5,14 +5,14 @@ from types import MappingProxyType
 import udpping
 from udpping import _core
 from udpping._args import checks
-from udpping._args.grammar import utc_offset
+from udpping._args.grammar import detector_text, utc_offset
 from udpping._args.keys import STAMP_VARIABLE, read_keys
 from udpping._args.options import PROTOCOL, STAMP, complete
 from udpping._args.targets import Target
-from udpping._results.rows import Row
+from udpping._results.rows import Row, TargetEvent
 from udpping._results.run import Run, Summary
 from udpping._results.settings import measured, total_name
-from udpping._services.service import next_of, wait_for
+from udpping._services.service import next_from, next_of, wait_for
 from udpping.errors import ConfigError, Interrupted
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from udpping._results.settings import Settings
+    from udpping.detect import Detector
 
 
 class Session:
@@ -34,6 +35,7 @@ class Session:
         events: bool = False,
         announce: bool = False,
         keep: int | None = None,
+        detector: "str | Detector | None" = None,
         flood: bool | None = None,
         patient: bool = False,
     ) -> None:
@@ -56,6 +58,9 @@ class Session:
         announce = checks.flag("announce", announce)
         keep = checks.optional(checks.whole)("keep", keep)
         wanted: dict[str, object] = {**self._options, "keep": keep, "patient": patient}
+        self.watches = detector is not None
+        if self.watches:
+            wanted["detector"] = detector_text(detector)
         if self._options["protocol"].startswith(STAMP):
             wanted["key"] = read_keys("key", self._options["key"], STAMP_VARIABLE)
         elif self._options["key"] is not None:
@@ -67,6 +72,8 @@ class Session:
         self._options["seed"] = self._core.seed
         if keep is not None:
             self._options["keep"] = keep
+        if self.watches:
+            self._options["detector"] = wanted["detector"]
 
     @property
     def targets(self) -> "list[tuple[str, str | None, str | None]]":
@@ -137,6 +144,22 @@ class Session:
             return None if values is None else Row._make(values)
         except KeyboardInterrupt:
             raise self._interrupted() from None
+
+    def next_event(self, seconds: float | None = None) -> "TargetEvent | None":
+        """Wait likewise for the next time that a target is up or down."""
+        if not self.watches:
+            raise checks.refuse("detector", None, "one such as 'calibrated': without it there are no events")
+        try:
+            self.start()
+            values = next_from(lambda: self.over, self._core.next_verdict, seconds)
+            return None if values is None else TargetEvent._make(values)
+        except KeyboardInterrupt:
+            raise self._interrupted() from None
+
+    @property
+    def events(self) -> "tuple[TargetEvent, ...]":
+        """All of these so far, the latest 65,536."""
+        return tuple(map(TargetEvent._make, self._core.verdicts()))
 
     def finish(self) -> Run:
         """Wait for the end."""

@@ -1,5 +1,6 @@
 """What `udpping ping` and `demo` print of pings: rows as ping does, sums of several targets as fping does."""
 
+from udpping._results.peers import utc
 from udpping._table.text import iso, shown, visible
 from udpping.cli._output import row_facts
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from udpping._results.rows import Row
     from udpping._results.run import Summary
     from udpping._results.ways import Ways
+    from udpping._services.ping import PrintedPinger
     from udpping.cli._output import Report
 
 SECOND = 1_000_000_000
@@ -97,6 +99,15 @@ class Lines:
     def moved(self, target: str, address: str) -> None:
         self.report.record("moved", target=target, address=address)
         self.report.say(f"{visible(target)} is now {address}")
+
+    def events(self, pinger: "PrintedPinger") -> None:
+        """Print which targets are up or down now."""
+        while (event := pinger.next_event(0)) is not None:
+            self.report.record("event", time=utc(event.wall_ns), **event._asdict())
+            text = visible(event.message)
+            if self.stamps:
+                text = f"[{iso(event.wall_ns)}] {text}"
+            self.report.say(text if event.event == "up" else self.report.alarm(text))
 
     def problems(self, problems: "dict[str, str]", *, several: bool) -> None:
         """Say why pings were not sent."""

@@ -225,6 +225,12 @@ def _add_pace(options: Parser) -> None:
         metavar="N",
         help="give up on a host after N pings in a row without a reply",
     )
+    options.add_argument(
+        "--detector",
+        metavar="NAME",
+        help="print when a host is down, and when it is up again: calibrated:1 per day for one false alarm"
+        " a day, fixed:3 for three misses, or another detector of udpping monitor",
+    )
 
 
 def _add_socket(options: Parser) -> None:
@@ -289,7 +295,9 @@ def _add_output(options: Parser) -> None:
     options.add_argument("-D", "--stamps", action="store_true", help="print the time before each row")
     options.add_argument("-n", "--numeric", action="store_true", help="print addresses without names in rows")
     options.add_argument("-v", "--verbose", action="store_true", help="print the payload of each reply too")
-    options.add_argument("-q", "--quiet", action="store_true", help="print the summary only")
+    options.add_argument(
+        "-q", "--quiet", action="store_true", help="print the summary only, and what --detector finds"
+    )
     options.add_time(
         "-Q", "--interim", within=WAIT, help="as -q, and print the counts of each host at this interval"
     )

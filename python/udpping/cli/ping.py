@@ -86,10 +86,14 @@ def print_rows(pinger: PrintedPinger, lines: Lines, options: "Namespace", asked:
                 lines.row(row)
             else:
                 interim.add(row)
+        if options.detector is not None:
+            lines.events(pinger)
         if interim is not None and interim.is_due:
             interim.print(pinger.summaries, missed_rows=pinger.missed_rows)
         if asked is not None and asked.take():
             lines.sums(pinger.summary, pinger.summaries, pinger.ways)
+    if options.detector is not None:
+        lines.events(pinger)
     lines.problems(pinger.problems, several=len(addresses) > 1)
     lines.sums(pinger.summary, pinger.summaries, pinger.ways)
 
@@ -116,7 +120,9 @@ def open_pinger(
     wanted = {name: getattr(options, name) for name in PING}
     rows = not options.quiet
     try:
-        return PrintedPinger(found, wanted, rows=rows, announce=announce, flood=options.flood)
+        return PrintedPinger(
+            found, wanted, rows=rows, announce=announce, detector=options.detector, flood=options.flood
+        )
     except KeyboardInterrupt:
         if deadline.over:
             name = f"host {found[0][0]!r}" if len(found) == 1 else f"the hosts ({len(found)})"

@@ -227,7 +227,8 @@ fn watch(detector: &Detector, interval: Option<Nanos>, schedule: Schedule) -> Re
             "interval=1 (-i 1s) as well: without an interval the next ping waits for the reply, however long that takes"
         }
         Some(_) if schedule != Schedule::default() => {
-            "schedule=\"isochronous\": a detector tells a silence by replies that are due at an even pace"
+            "schedule=\"isochronous\" (--schedule isochronous): a detector tells a silence by replies that are due at an \
+             even pace"
         }
         Some(interval) if !INTERVALS.contains(&interval) => "interval=1ms (-i 1ms) at least",
         Some(interval) => return detector.watch(interval),

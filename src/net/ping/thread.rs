@@ -15,7 +15,7 @@ use super::spin_margin::SpinMargin;
 use super::{Events, Settings, Shared};
 use crate::logic::ping::{Action, Pinger};
 use crate::logic::{Arrival, Moment, Nanos};
-use crate::net::clock::Clock;
+use crate::net::clock::{Clock, wall_ns};
 use crate::net::datagram::{Datagram, ErrorQueueEntry, Timestamping};
 use crate::net::event_queue::lock;
 use crate::net::socket::{Backend, RecvBatch, Socket, is_icmp_error, is_too_long, path_mtu};
@@ -439,6 +439,9 @@ impl PingLoop {
             let rows = pinger.rows();
             let indices = changed.into_iter().filter_map(|seq| rows.index(seq));
             shared.events.extend(indices.map(|row| (index, rows.get(row))));
+        }
+        if let Some(verdict) = pinger.take_verdict() {
+            shared.verdicts.extend([(index, verdict, wall_ns())]);
         }
         result
     }
