@@ -134,6 +134,23 @@ days. 33 false alarms are promised for ten days, and 50 for fifteen.
 
 In the last row 63 of the 121 fell in the first two days.
 
+## Pinged targets
+
+`Pinger(detector="calibrated:1 per day")` and `udpping ping --detector "calibrated:1 per day"` make the same
+promise for targets that are pinged. The code is that of the monitor, and each reply is a heartbeat.
+
+* A target is `up` with its first reply. It is `down` when no reply has come for longer than the detector
+  allows. It is up again with two replies in a row. Each change is one event.
+* Any reply counts, also one after the `timeout`, which decides only what a row says. An ICMP refusal is no
+  reply. A target that never answers is down after what the detector allows at first, and the `timeout`.
+* A ping that left late delays the verdict by as much. A ping that could not be sent, as this machine has no
+  route, says nothing about the target. While no ping can be sent, there is no verdict: the rows are `error`.
+* While this program is stopped, no time passes for the target.
+* Pings have to leave evenly, every 1 ms to 1 day. With `poisson`, `uniform` or trains, nobody can say when
+  the next reply is due, so they are refused. So is a run without `interval`.
+* Each target is judged by its own replies: there is no pool, and nothing is kept from run to run. So for a
+  rare promise, or for targets that can send heartbeats, use a monitor.
+
 ## What is not shown
 
 There was one sender, and nothing went wrong at the monitor. A silence after which a sender went on with
