@@ -123,6 +123,7 @@ def demo(seen: Seen) -> None:
 def ping(seen: Seen, place: str, deaf: str) -> None:
     seen.ran("ping", place, deaf, "no-such-host.invalid", "-c", 2, "-i", "50ms", "-W", "50ms", code=1)
     seen.ran("ping", place, "-c", 10, "-i", "50ms", "-Q", "100ms", "-W", "5s")
+    seen.ran("ping", place, "-c", 2, "-i", "50ms", "-W", "20s", "--detector", "fixed")
 
 
 def server(seen: Seen, start: Start, folder: Path) -> None:

@@ -207,7 +207,7 @@ impl Stage {
     /// The program does not run for a while, and then polls first.
     fn stall(&mut self, time: Nanos) {
         self.now += time;
-        self.until(self.now + 1, |_| Ok(Some(RTT)));
+        self.until(self.now + 1, |_| ANSWERED);
     }
 
     fn is_up_since_the_beginning(&self) -> bool {
@@ -215,9 +215,7 @@ impl Stage {
     }
 }
 
-fn answered(_: u64) -> Result<Option<Nanos>, ()> {
-    Ok(Some(RTT))
-}
+const ANSWERED: Result<Option<Nanos>, ()> = Ok(Some(RTT));
 
 #[test]
 fn a_program_that_was_stopped_does_not_hold_that_against_the_target() {
@@ -227,10 +225,10 @@ fn a_program_that_was_stopped_does_not_hold_that_against_the_target() {
             // At any moment between two pings, for any time.
             for step in 0..400 {
                 let start = stage.now / SECOND * SECOND + 12 * SECOND;
-                stage.until(start + step * SECOND / 400, answered);
+                stage.until(start + step * SECOND / 400, |_| ANSWERED);
                 stage.stall(if step % 3 == 0 { STALL } else { step * SECOND / 100 });
             }
-            stage.until(stage.now + 100 * SECOND, answered);
+            stage.until(stage.now + 100 * SECOND, |_| ANSWERED);
             assert!(stage.is_up_since_the_beginning(), "{detector} {kernel}: {:?}", stage.verdicts);
             let stopped = stage.now;
             stage.until(stage.now + 60 * SECOND, |_| Ok(None));
@@ -243,7 +241,7 @@ fn a_program_that_was_stopped_does_not_hold_that_against_the_target() {
 #[test]
 fn a_target_that_died_while_the_program_was_stopped_is_down_after_as_much_watched_time() {
     let mut stage = Stage::new("fixed:3");
-    stage.until(100 * SECOND + SECOND / 2, answered);
+    stage.until(100 * SECOND + SECOND / 2, |_| ANSWERED);
     stage.now += STALL;
     stage.until(200 * SECOND, |_| Ok(None));
     let down = stage.verdicts.last().unwrap();
@@ -256,11 +254,11 @@ fn a_target_that_died_while_the_program_was_stopped_is_down_after_as_much_watche
 fn pings_that_could_not_be_sent_say_nothing_about_the_target() {
     for detector in DETECTORS {
         let mut stage = Stage::new(detector);
-        stage.until(2_000 * SECOND, answered);
+        stage.until(2_000 * SECOND, |_| ANSWERED);
         stage.until(9_000 * SECOND, |_| Err(()));
-        stage.until(9_500 * SECOND, |seq| if seq % 2 == 0 { Err(()) } else { answered(seq) });
+        stage.until(9_500 * SECOND, |seq| if seq % 2 == 0 { Err(()) } else { ANSWERED });
         assert!(stage.is_up_since_the_beginning(), "{detector}: {:?}", stage.verdicts);
-        stage.until(9_600 * SECOND, answered);
+        stage.until(9_600 * SECOND, |_| ANSWERED);
         stage.until(9_700 * SECOND, |_| Ok(None));
         let down = stage.verdicts.last().unwrap();
         let silence = down.at - 9_600 * SECOND;
@@ -271,7 +269,7 @@ fn pings_that_could_not_be_sent_say_nothing_about_the_target() {
 #[test]
 fn a_refusal_is_no_reply() {
     let mut stage = Stage::new("fixed:3");
-    stage.until(10 * SECOND, answered);
+    stage.until(10 * SECOND, |_| ANSWERED);
     for _ in 0..4 {
         stage.until(stage.now + SECOND, |_| Ok(None));
         stage.pinger.unreachable(stage.now, None, None, &mut |_| ());
