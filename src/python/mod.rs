@@ -93,9 +93,9 @@ mod _core {
     use super::sim::{sim_ping, sim_replay};
     #[pymodule_export]
     use super::stats::{
-        Digest, stats_clock, stats_direction, stats_duplication, stats_ipdv, stats_jitter, stats_loss,
-        stats_loss_periods, stats_loss_runs, stats_one_way, stats_one_way_rows, stats_pdv, stats_reordering,
-        stats_rolling, stats_round_trip, wilson,
+        Digest, garwood, stats_clock, stats_direction, stats_duplication, stats_ipdv, stats_jitter,
+        stats_loss, stats_loss_periods, stats_loss_runs, stats_one_way, stats_one_way_rows, stats_pdv,
+        stats_reordering, stats_rolling, stats_round_trip, wilson,
     };
     #[pymodule_export]
     use super::table::picture::{run_jitter, run_timeline};

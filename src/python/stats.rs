@@ -122,6 +122,12 @@ pub(super) fn wilson(hits: u64, n: u64, confidence: f64) -> PyResult<Option<(f64
     Ok(stats::wilson(hits, n, Confidence::new(confidence)?.z()))
 }
 
+/// The 95 % interval of the mean of a Poisson variable that was observed to be `count` (Garwood 1936).
+#[pyfunction]
+pub(super) fn garwood(count: u64) -> (f64, f64) {
+    stats::garwood(count as f64)
+}
+
 /// Computes a statistic without the GIL.
 fn computed<T: Send>(
     py: Python<'_>,

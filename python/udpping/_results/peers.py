@@ -1,6 +1,7 @@
 """Writes the clients of a monitor as text: a row each, and further values below it."""
 
 from time import gmtime, localtime, strftime
+from typing import NamedTuple
 
 from udpping import _core
 from udpping._table.text import SECOND, counted, time_text
@@ -21,7 +22,43 @@ MOST = 1_000
 STATES = ("new", "up", "late", "suspect", "unknown", "down", "bye")
 
 
-def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str) -> str:
+FORETOLD = 0.1
+"""False alarms from which on it is worth a line that none came."""
+
+
+class Alarms(NamedTuple):
+    """The false alarms of all clients together, and what was foretold of them."""
+
+    watched_ns: int
+    false_alarms: int
+    false_alarms_low: float
+    false_alarms_high: float
+    false_alarms_foretold: float | None
+
+    @classmethod
+    def of(cls, peers: "Iterable[PeerRow]") -> "Alarms":
+        rows = list(peers)
+        count = sum(row.false_alarms for row in rows)
+        foretold = [row.false_alarms_foretold for row in rows if row.false_alarms_foretold is not None]
+        watched = sum(row.watched_ns for row in rows)
+        return cls(watched, count, *_core.garwood(count), sum(foretold) if foretold else None)
+
+
+def alarms_text(alarms: "Alarms | PeerRow") -> str:
+    """Write how many false alarms there were, and were foretold; nothing while that says nothing."""
+    count, foretold = alarms.false_alarms, alarms.false_alarms_foretold
+    if not count and (foretold or 0) < FORETOLD:
+        return ""
+    low, high = alarms.false_alarms_low, alarms.false_alarms_high
+    days = alarms.watched_ns / (86_400 * SECOND)
+    span = f"{days:,.1f} days" if days >= 2 else time_text(alarms.watched_ns)  # noqa: PLR2004
+    text = f"{counted(count, 'false alarms')} in {span} (95 % interval {low:,.3g} to {high:,.3g})"
+    return text if foretold is None else f"{text}, {foretold:,.3g} foretold"
+
+
+def status_text(
+    peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str, *, false_alarms: bool = True
+) -> str:
     """Write the table; `alarm` marks the rows of those that are down.
 
     Names have no control characters for the terminal: the core refuses them.
@@ -34,13 +71,15 @@ def status_text(peers: "Iterable[PeerRow]", alarm: "Callable[[str], str]" = str)
     lines = [_columns(head)] if rows else []
     for row in rows:
         lines += (alarm(line) if row.state == "down" else line for line in _row(row))
-        lines += _more(row)
+        lines += _more(row, false_alarms=false_alarms)
     if len(every) > MOST:
         lines.append(f"{len(every) - MOST:,} more, with fewer heartbeats, are not shown")
     rows = every
     counts = [(state, sum(row.state == state for row in rows)) for state in STATES]
     totals = ", ".join(f"{count:,} {state}" for state, count in counts if count)
-    return "\n".join([*lines, f"{counted(len(rows), 'clients')}: {totals}" if rows else "no clients"])
+    lines.append(f"{counted(len(rows), 'clients')}: {totals}" if rows else "no clients")
+    told = alarms_text(Alarms.of(rows)) if false_alarms else ""
+    return "\n".join([*lines, told] if told else lines)
 
 
 def moment(wall_ns: int) -> str:
@@ -80,9 +119,10 @@ def _columns(cells: "tuple[str, str, str, str, str, str]") -> str:
     return f"{client:<{NAME}}  {state:<7}  {received:>9}  {lost:>7}  {loss:<23}  {seen}"
 
 
-def _more(row: "PeerRow") -> "Iterator[str]":
+def _more(row: "PeerRow", *, false_alarms: bool) -> "Iterator[str]":
     line = ""
-    for fact in _facts(row):
+    told = alarms_text(row) if false_alarms else ""
+    for fact in (*_facts(row), *([told] if told else [])):
         longer = f"{line}, {fact}" if line else f"{INDENT}{fact}"
         if len(longer) > WIDTH:
             yield f"{line},"

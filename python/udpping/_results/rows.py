@@ -272,6 +272,8 @@ class PeerRow(NamedTuple):
     """Those that came again."""
     reordered: int
     """Those that came after a higher number (RFC 4737)."""
+    old: int
+    """Those too old to know whether they came before: neither received nor duplicates."""
     overdue: int
     """Those that should have come by now, since the last."""
     loss_runs: int
@@ -286,6 +288,20 @@ class PeerRow(NamedTuple):
     """How long after a heartbeat the verdict falls, if no other comes."""
     false_alarms_per_day: float | None
     """What a calibrated detector expects: as promised, or more where 60 silent intervals were not enough."""
+    watched_ns: int
+    """How long it had a detector: from each fresh heartbeat to the next, or until it was down."""
+    false_alarms_foretold: float | None
+    """How many a calibrated detector expected for that time: the sum of what it said all along."""
+    false_alarms: int
+    """How many there were in it: it was down, and what came then shows that its sender had gone on.
+
+    A sender that had stopped, slept or been started again was rightly down. Heartbeats without numbers, or
+    the first after a restart of the monitor, do not show it.
+    """
+    false_alarms_low: float
+    """Lower end of the 95 % interval of their mean: the exact Poisson one (Garwood 1936)."""
+    false_alarms_high: float
+    """Upper end of it."""
     to_learn: int | None
     """How many more heartbeats the detector needs before it has learned this client's losses and delays.
 

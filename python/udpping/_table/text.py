@@ -70,6 +70,7 @@ SINGULARS = {
     "duplicates": "duplicate",
     "errors": "error",
     "events": "event",
+    "false alarms": "false alarm",
     "events not in the files": "event not in the files",
     "events only counted": "event only counted",
     "kernel drops": "kernel drop",

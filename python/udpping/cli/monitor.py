@@ -9,7 +9,7 @@ from udpping._args.keys import exposed
 from udpping._args.limits import MONITOR_PORT
 from udpping._console import hosts
 from udpping._console.options import Parser, add_listener, whole
-from udpping._results.peers import moment, offset, status_text, utc
+from udpping._results.peers import Alarms, moment, offset, status_text, utc
 from udpping._services.monitor import Monitor
 from udpping._services.service import LOOK
 from udpping.cli._end import ASKING, HANGUP, Noted, calling
@@ -209,6 +209,7 @@ class Watch:
         peers = self.monitor.peers
         for peer in peers if self.report.json else ():
             self.report.record("peer", **row_facts(peer))
+        self.report.record("false_alarms", **Alarms.of(peers)._asdict())
         self.report.say(status_text(peers, self.report.alarm))
         counters = self.monitor.counters
         self.report.record("counters", **counters.as_dict())

@@ -46,7 +46,7 @@ class HeartbeatServer(Watcher):
                 return event.message
 
     def end(self, peers: "Peers", unreadable: "list[tuple[str, str, bytes]]") -> str:
-        text = status_text(peers)
+        text = status_text(peers, false_alarms=False)
         for source, _, datagram in unreadable:
             text += f"\nFrom {source}: no heartbeat: {shown(datagram)}"
         return f"\n{text}"

@@ -176,6 +176,7 @@ impl Evaluator {
         }
         let span = if peer.has_stopped() { now.mono.saturating_sub(peer.since.mono) } else { span };
         self.crowd.remove(peer);
+        peer.end_verdict();
         peer.state = to;
         peer.since = now;
         peer.reset_fresh();

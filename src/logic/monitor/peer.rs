@@ -1,12 +1,14 @@
 //! One client: its session, what arrived of it, and its deadlines.
 
+mod verdict;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
 
 use super::Name;
 use super::account::{Account, Counts, Heard};
 use super::clocks::{ClockSample, Clocks, Finding};
-use super::detect::{Beat, Deadlines, Detector, Forecast, Pool, Share, Watch};
+use super::detect::{Beat, Deadlines, Detector, Forecast, Pool, Share, Tally, Watch};
 use super::event::State;
 use super::interval::Interval;
 use super::niche::NicheI64;
@@ -79,15 +81,18 @@ pub(super) struct Peer {
     pub(super) in_outage: bool,
     /// There was a route to it while it was up.
     pub(super) routed: bool,
+    /// It is down, and yet its sender had gone on.
+    refuted: bool,
 }
 
 /// What is kept of earlier sessions; few clients have it.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// Sessions before this one, and the highest number heard of each.
-    pub(super) earlier: [Option<(u64, u64)>; EARLIER],
-    /// The counts of all earlier sessions.
+    pub(super) earlier: [Option<(NicheI64, u64)>; EARLIER],
+    /// The counts of all earlier sessions, and what earlier detectors foretold.
     pub(super) carried: Counts,
+    pub(super) tally: Tally,
     /// Numbers up to here were heard before the monitor restarted, or in an earlier part of this session.
     pub(super) floor: Option<u64>,
     below: Option<Below>,
@@ -98,7 +103,7 @@ pub(super) struct History {
     /// The address that it was heard from before, and until when.
     left: Option<Box<(SocketAddr, Nanos)>>,
     /// When this monitor took over from another, by the sender's wall clock, until it is heard.
-    pub(super) resumed: Option<i64>,
+    pub(super) resumed: Option<NicheI64>,
 }
 
 /// Rising numbers below the highest.
@@ -157,6 +162,7 @@ impl Peer {
             duplicate_reported: false,
             in_outage: false,
             routed: false,
+            refuted: false,
         }
     }
 
@@ -271,7 +277,10 @@ impl Peer {
     pub(super) fn is_locked_out(&self, session: Option<u64>) -> bool {
         let silent = !matches!(self.state, State::New | State::Up | State::Late);
         let mut earlier = self.history.iter().flat_map(|history| history.earlier.iter().flatten());
-        self.sealed && silent && session.is_some() && !earlier.any(|(number, _)| session == Some(*number))
+        self.sealed
+            && silent
+            && session.is_some()
+            && !earlier.any(|(number, _)| session.map(NicheI64::from) == Some(*number))
     }
 
     pub(super) fn has_stopped(&self) -> bool {
@@ -310,7 +319,7 @@ impl Peer {
             .history
             .iter()
             .flat_map(|history| history.earlier.iter().flatten())
-            .find(|(earlier, _)| *earlier == number)
+            .find(|(earlier, _)| *earlier == number.into())
         {
             let alive = beat.seq.is_some_and(|seq| seq > highest.saturating_add(1));
             // A second sender of this name is gone again: started by mistake, or one forged datagram. Not for sealed
@@ -327,7 +336,7 @@ impl Peer {
         if let Some(seq) = beat.seq.filter(|_| !self.sealed) {
             // An older session that was never heard, as two senders of a name may be heard in either order. It replaces
             // the oldest; if it goes on, it is found to be alive.
-            self.history().earlier[EARLIER - 1] = Some((number, seq));
+            self.history().earlier[EARLIER - 1] = Some((number.into(), seq));
         }
         SessionMatch::Over { alive: false }
     }
@@ -362,20 +371,21 @@ impl Peer {
         let of = Session::of(beat);
         let (over, highest) = (self.session.number(), self.seq);
         let history = self.history();
-        let returns = history
-            .earlier
-            .iter()
-            .position(|earlier| earlier.is_some_and(|(number, _)| of.number() == Some(number)));
+        let returns = history.earlier.iter().position(|earlier| {
+            earlier.is_some_and(|(number, _)| of.number().map(NicheI64::from) == Some(number))
+        });
         history.floor = returns.and_then(|index| history.earlier[index].take()).map(|(_, highest)| highest);
         if let Some(over) = over {
             let oldest = returns.unwrap_or(EARLIER - 1);
             history.earlier[..=oldest].rotate_right(1);
-            history.earlier[0] = Some((over, highest));
+            history.earlier[0] = Some((over.into(), highest));
         }
-        let (watch, young) = (self.watch.take(), self.young);
+        let keeps = self.watch.as_mut().is_some_and(|watch| watch.restart());
+        let kept = self.watch.take_if(|_| keeps).map(|watch| (watch, self.young));
         let lost = self.reset_account();
-        self.watch = watch.and_then(|mut watch| watch.restart().then_some(watch));
-        self.young = if self.watch.is_some() { young } else { 0 };
+        if let Some((watch, young)) = kept {
+            (self.watch, self.young) = (Some(watch), young);
+        }
         self.session = of;
         self.sessions = self.sessions.saturating_add(1);
         self.duplicate_reported = false;
@@ -403,6 +413,7 @@ impl Peer {
         let interval = beat.interval.unwrap_or_else(|| self.interval());
         if self.floor().is_some_and(|floor| seq <= floor) {
             if !self.is_cut_off(seq, interval, at.mono) {
+                self.history().carried.old += 1;
                 return Taken { heard: Heard::Old, steps: 0, finding: None };
             }
             self.history().floor = None;
@@ -455,6 +466,13 @@ impl Peer {
         }
         let before = Beat { seq: self.seq, sent: self.clocks.last_sent(), at: self.last.mono };
         let update = self.clocks.hear(known_steps, self.interval(), sample, at);
+        // A clock that stopped with its machine is put forward when that goes on.
+        let stood = match update.finding {
+            Some(Finding::SenderStepped { by }) => by.max(0),
+            _ => 0,
+        };
+        let took = update.sent.saturating_sub(before.sent).saturating_add(stood);
+        self.end_silence(came, took, steps, !first && heard != Heard::Jump);
         self.forget_below();
         if let Some(history) = &mut self.history {
             (history.unwatched, history.resumed) = (0, None);
@@ -471,6 +489,7 @@ impl Peer {
         if self.is_out_of_step(came, gap) {
             self.clocks = Clocks::new();
             self.unlearn();
+            self.refuted = false;
             let update = self.clocks.hear(known_steps, self.interval(), sample, at);
             self.set_deadlines_after(before, Beat { sent: update.sent, ..beat }, detector, pool);
         }
@@ -519,7 +538,10 @@ impl Peer {
     }
 
     fn unlearn(&mut self) {
-        (self.watch, self.young) = (None, 0);
+        if let Some(watch) = self.watch.take().filter(|watch| watch.tally != Tally::default()) {
+            self.history().tally += watch.tally;
+        }
+        self.young = 0;
     }
 
     /// Sets the deadlines after a heartbeat.

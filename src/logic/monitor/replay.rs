@@ -20,7 +20,7 @@ impl Peer {
         let (Some(resumed), Some(sent)) = (resumed, beat.wall_ns.filter(|_| !beat.local)) else {
             return false;
         };
-        sent < resumed.saturating_add(steps)
+        sent < resumed.get().saturating_add(steps)
     }
 
     /// Sets when a monitor takes over, by its wall clock; `sent` is when the last heartbeat was, by its sender's.
@@ -29,6 +29,6 @@ impl Peer {
         let tolerance = self.patience;
         let difference = sent.map(|sent| self.last.wall.saturating_sub(sent));
         self.history().resumed =
-            difference.map(|difference| now.saturating_sub(difference).saturating_sub(tolerance));
+            difference.map(|difference| now.saturating_sub(difference).saturating_sub(tolerance).into());
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::account::Counts;
-use super::detect::Deadlines;
+use super::detect::{Deadlines, Tally};
 use super::event::State;
 use super::interval::Interval;
 use super::niche::NicheI64;
@@ -91,7 +91,8 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
     let counts = peer.counts_at_end();
     let session = peer.session;
     let unwatched = peer.history.as_ref().map_or(0, |history| history.unwatched);
-    let fields: [&dyn Display; 27] = [
+    let tally = peer.tally();
+    let fields: [&dyn Display; 30] = [
         &peer.name,
         &u8::from(peer.nameless),
         &u8::from(peer.sealed),
@@ -119,6 +120,9 @@ pub(super) fn write(peer: &Peer, text: &mut String) {
         &maybe(peer.last_sent.map(NicheI64::get)),
         &unwatched,
         &peer.patience,
+        &tally.watched,
+        &tally.foretold,
+        &tally.false_alarms,
     ];
     for (index, field) in fields.iter().enumerate() {
         // Writing into memory cannot fail.
@@ -177,6 +181,10 @@ fn fields(line: &str, saved: i64, now: Moment, assumed: Nanos) -> Option<Peer> {
     let young = interval.saturating_mul(PATIENCE).saturating_add(SECOND);
     let patience =
         patience.filter(|patience| (interval..=Nanos::MAX / 8).contains(patience)).unwrap_or(young);
+    let watched = fields.next().and_then(|watched| watched.parse().ok()).unwrap_or(0).max(0);
+    let foretold = fields.next().and_then(|foretold| foretold.parse().ok());
+    let foretold = foretold.filter(|foretold| (0.0..1e15).contains(foretold)).unwrap_or(0.0);
+    let false_alarms = fields.next().and_then(|count| count.parse().ok()).unwrap_or(0);
     // The next one is waited for in any case.
     let next = now.mono.saturating_add(interval - now.mono.saturating_sub(last.mono).rem_euclid(interval));
     let soon = next.saturating_add(SECOND / 2);
@@ -199,6 +207,7 @@ fn fields(line: &str, saved: i64, now: Moment, assumed: Nanos) -> Option<Peer> {
     }
     let history = peer.history();
     (history.floor, history.carried, history.bye) = (Some(seq), counts, bye);
+    history.tally = Tally { watched, foretold, false_alarms };
     history.unwatched = unwatched;
     peer.last_sent = sent.map(NicheI64::from);
     peer.resume(now.wall, sent);

@@ -8,6 +8,7 @@ mod replay;
 mod restarts;
 mod sessions;
 mod strangers;
+mod verdicts;
 
 use super::*;
 use crate::logic::SECOND;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::Name;
 use super::account::Counts;
 use super::clocks::Reading;
-use super::detect::{Detector, Forecast};
+use super::detect::{Detector, Forecast, Tally};
 use super::event::State;
 use super::peer::Peer;
 use crate::logic::codec::heartbeat::Unreadable;
@@ -82,6 +82,8 @@ pub struct PeerRow {
     pub reading: Reading,
     /// What a calibrated detector foretells.
     pub forecast: Option<Forecast>,
+    /// What it foretold until now, and what came of it.
+    pub tally: Tally,
     /// Silence after the last heartbeat until the verdict.
     pub patience: Option<Nanos>,
     /// Heartbeats that the detector needs before it has learned enough.
@@ -133,6 +135,7 @@ impl PeerRow {
             interval_stated: peer.states_interval(),
             reading,
             forecast: peer.forecast(),
+            tally: peer.tally_until(now.mono),
             patience: peer.state.is_watched().then_some(peer.patience),
             to_learn: peer.state.is_watched().then(|| peer.to_learn(detector)),
             sessions: peer.sessions,

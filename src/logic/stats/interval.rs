@@ -34,7 +34,7 @@ pub fn wilson_of_share(share: f64, trials: f64, z: f64) -> (f64, f64) {
 /// The 95 % interval of the mean of a Poisson variable that was observed to be `n` (Garwood 1936). It is exact for counts:
 /// the mean lies below it in at most 2.5 % of all cases and above it in at most 2.5 %. Between counts it is their
 /// continuation.
-fn garwood(n: f64) -> (f64, f64) {
+pub fn garwood(n: f64) -> (f64, f64) {
     const SIDE: f64 = 0.025;
     let far = n + 10.0 * n.sqrt() + 10.0;
     // P(X >= n) rises with the mean and P(X <= n) falls.

@@ -35,7 +35,7 @@ pub use distribution::Distribution;
 pub use duplication::{Duplication, duplication};
 pub use far_end::FarEnd;
 pub use groups::{Group, Groups, Keys, MOST_ROWS};
-pub use interval::{Confidence, Z95, clustered, wilson, wilson_of_share};
+pub use interval::{Confidence, Z95, clustered, garwood, wilson, wilson_of_share};
 pub use jitter::{Jitter, jitter, jitter_after_each};
 pub use loss::{Loss, loss};
 pub use loss_runs::{LossRuns, Outage, Period, loss_periods, loss_runs};

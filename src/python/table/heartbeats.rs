@@ -9,7 +9,7 @@ use super::{Table, floats, numbers, times, words};
 use crate::logic::monitor::detect::Detector;
 use crate::logic::monitor::{Event, PeerRow, State};
 use crate::logic::record::NONE;
-use crate::logic::stats::{clustered, quantile};
+use crate::logic::stats::{clustered, garwood, quantile};
 use crate::sim::detect::Outcome;
 
 const DAY: f64 = 86_400e9;
@@ -19,6 +19,7 @@ impl Table {
         let counts = |count: fn(&PeerRow) -> u64| numbers::<UInt64Type>(peers.iter().map(count));
         let moments =
             |time: fn(&PeerRow) -> Option<i64>| times(peers.iter().map(|row| time(row).unwrap_or(NONE)));
+        let alarms = || peers.iter().map(|row| garwood(row.tally.false_alarms as f64));
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("client", words(peers.iter().map(|row| Some(&*row.client)))),
             ("state", words(peers.iter().map(|row| Some(row.state.name())))),
@@ -30,6 +31,7 @@ impl Table {
             ("lost", counts(|row| row.counts.lost)),
             ("duplicates", counts(|row| row.counts.duplicates)),
             ("reordered", counts(|row| row.counts.reordered)),
+            ("old", counts(|row| row.counts.old)),
             ("overdue", counts(|row| row.overdue)),
             ("loss_runs", counts(|row| row.counts.runs)),
             ("longest_loss_run", counts(|row| row.counts.longest_run)),
@@ -40,6 +42,14 @@ impl Table {
                 "false_alarms_per_day",
                 floats(peers.iter().map(|row| row.forecast.map(|forecast| forecast.false_alarms * 86_400.0))),
             ),
+            ("watched_ns", moments(|row| Some(row.tally.watched))),
+            (
+                "false_alarms_foretold",
+                floats(peers.iter().map(|row| row.forecast.map(|_| row.tally.foretold))),
+            ),
+            ("false_alarms", counts(|row| row.tally.false_alarms)),
+            ("false_alarms_low", floats(alarms().map(|(low, _)| Some(low)))),
+            ("false_alarms_high", floats(alarms().map(|(_, high)| Some(high)))),
             (
                 "to_learn",
                 Arc::new(peers.iter().map(|row| row.to_learn).collect::<PrimitiveArray<UInt64Type>>()),
@@ -58,6 +68,7 @@ impl Table {
         let may_miss = [
             "detection_ns",
             "false_alarms_per_day",
+            "false_alarms_foretold",
             "to_learn",
             "difference_ns",
             "delay_ns",

@@ -85,7 +85,7 @@ pub(super) struct Watch {
     /// The first heartbeat; numbers and times count from it.
     origin: Option<Beat>,
     /// When the latest was sent, counted from the first.
-    latest: i128,
+    latest: Nanos,
     /// How much later than on a schedule from the first one each arrived.
     offsets: Window,
     short: Option<u16>,
@@ -105,13 +105,13 @@ impl Watch {
         let origin = *self.origin.get_or_insert(beat);
         let sent = i128::from(beat.sent) - i128::from(origin.sent);
         self.offsets.push(saturated(i128::from(beat.at) - i128::from(origin.at) - sent));
-        self.latest = self.latest.max(sent);
+        self.latest = self.latest.max(saturated(sent));
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a mean of times is a time")]
     pub(super) fn deadline(&self) -> Nanos {
         let start = self.origin.map_or(0, |origin| i128::from(origin.at));
-        let due = self.latest + i128::from(self.interval);
+        let due = i128::from(self.latest) + i128::from(self.interval);
         let mean = self.offsets.mean();
         let mean = self.short.map_or(mean, |short| mean.max(self.offsets.mean_of_latest(short.into())));
         saturated(start + due + mean.round() as i128 + i128::from(self.margin))

@@ -16,6 +16,7 @@ mod phi;
 mod pool;
 mod rate;
 mod silences;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -30,6 +31,7 @@ pub use fixed::Fixed;
 pub use phi::Phi;
 pub use pool::{Pool, Share};
 pub use rate::{Rate, Unit};
+pub use tally::Tally;
 
 use crate::logic::codec::heartbeat::INTERVALS;
 use crate::logic::{Invalid, Nanos};
@@ -86,7 +88,7 @@ impl Detector {
             Self::Chen(chen) => State::Chen(chen.watch(interval)),
             Self::Calibrated(calibrated) => State::Calibrated(calibrated.watch(interval)?),
         };
-        Ok(Watch { interval, latest: None, deadlines: None, state })
+        Ok(Watch { interval, last: None, tally: Tally::default(), state })
     }
 }
 
@@ -94,8 +96,9 @@ impl Detector {
 #[derive(Debug, Clone)]
 pub struct Watch {
     interval: Nanos,
-    latest: Option<u64>,
-    deadlines: Option<Deadlines>,
+    /// The highest number, and the deadlines after it.
+    last: Option<(u64, Deadlines)>,
+    pub(super) tally: Tally,
     state: State,
 }
 
@@ -144,26 +147,28 @@ impl Watch {
 
     /// The same for one of many senders.
     pub fn beat_among(&mut self, beat: Beat, share: Option<Share<'_>>) {
-        let fresh = self.latest.is_none_or(|latest| beat.seq > latest);
+        let latest = self.last.map(|(latest, _)| latest);
+        let fresh = latest.is_none_or(|latest| beat.seq > latest);
         let simple = |down| Deadlines::before(down, beat.at, self.interval);
-        self.deadlines = match &mut self.state {
+        let deadlines = match &mut self.state {
             State::Chen(watch) => {
                 watch.learn(beat);
-                Some(simple(watch.deadline()))
+                simple(watch.deadline())
             }
             _ if !fresh => return,
-            State::Fixed(silence) => Some(simple(beat.at.saturating_add(*silence))),
-            State::Phi(watch) => {
-                Some(simple(watch.fresh(beat, self.deadlines.map(|deadlines| deadlines.down))))
-            }
+            State::Fixed(silence) => simple(beat.at.saturating_add(*silence)),
+            State::Phi(watch) => simple(watch.fresh(beat, self.last.map(|(_, deadlines)| deadlines.down))),
             State::Calibrated(watch) => {
-                let deadline = self.deadlines.map(|deadlines| deadlines.down);
-                Some(watch.fresh(beat, self.latest.zip(deadline), share))
+                watch.fresh(beat, self.last.map(|(latest, deadlines)| (latest, deadlines.down)), share)
             }
         };
-        if fresh {
-            self.latest = Some(beat.seq);
-        }
+        self.last = Some((latest.map_or(beat.seq, |latest| latest.max(beat.seq)), deadlines));
+    }
+
+    /// Notes that its sender was watched for so long, with the deadlines as they are.
+    pub(super) fn watched(&mut self, span: Nanos) {
+        let forecast = self.forecast();
+        self.tally.watch(span, forecast);
     }
 
     /// How many heartbeats it needs before it has learned enough.
@@ -199,7 +204,7 @@ impl Watch {
     pub(in crate::logic) fn restart(&mut self) -> bool {
         let State::Calibrated(watch) = &mut self.state else { return false };
         watch.restart();
-        (self.latest, self.deadlines) = (None, None);
+        self.last = None;
         true
     }
 
@@ -211,7 +216,7 @@ impl Watch {
             State::Chen(watch) => watch.prefetch(),
             State::Calibrated(watch) => watch.prefetch(),
         };
-        state ^ self.interval.cast_unsigned() ^ u64::from(self.deadlines.is_some())
+        state ^ self.interval.cast_unsigned() ^ u64::from(self.last.is_some())
     }
 
     /// Bytes on the heap.
@@ -232,12 +237,12 @@ impl Watch {
 
     /// The deadlines; `None` before the first heartbeat.
     pub fn deadlines(&self) -> Option<Deadlines> {
-        self.deadlines
+        self.last.map(|(_, deadlines)| deadlines)
     }
 
     /// The time after which the sender is down; `None` before the first heartbeat.
     pub fn deadline(&self) -> Option<Nanos> {
-        self.deadlines.map(|deadlines| deadlines.down)
+        self.last.map(|(_, deadlines)| deadlines.down)
     }
 
     /// The forecast of a calibrated detector; `None` for the others.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a monitor would save now.
-fn saved(rig: &Rig) -> (String, String) {
+pub(super) fn saved(rig: &Rig) -> (String, String) {
     let mut text = Monitor::save_title(at(rig.now));
     rig.monitor.save(0, 100, &mut text);
     let mut learned = Monitor::learned_title().to_owned();
@@ -12,7 +12,7 @@ fn saved(rig: &Rig) -> (String, String) {
 }
 
 /// Another monitor goes on with it, `after` that.
-fn restarted(rig: &Rig, after: Nanos, detector: &str) -> Rig {
+pub(super) fn restarted(rig: &Rig, after: Nanos, detector: &str) -> Rig {
     let (text, learned) = saved(rig);
     let now = rig.now + after;
     let monitor = Monitor::new(MonitorPlan::new(detector.parse().unwrap()), at(now));
