@@ -163,7 +163,7 @@ def test_programs_get_a_record_for_each(start: Start) -> None:
     records: list[dict[str, Any]] = [json.loads(line) for line in watched.lines]
     assert all(record["schema"] == 1 for record in records)
     of = {kind: [record for record in records if record["type"] == kind] for kind in
-          ("event", "unreadable", "peer", "counters")}  # fmt: skip
+          ("event", "unreadable", "peer", "false_alarms", "counters")}  # fmt: skip
     assert sum(map(len, of.values())) == len(records)
     assert [event["event"] for event in of["event"] if event["event"] not in BUSY] == ["new", "up", "down"]
     assert set(udpping.MonitorEvent._fields) < of["event"][0].keys()
@@ -172,6 +172,9 @@ def test_programs_get_a_record_for_each(start: Start) -> None:
     (peer,) = of["peer"]
     assert (peer["client"], peer["state"], peer["received"]) == ("device", "down", 3)
     assert set(udpping.PeerRow._fields) < peer.keys()
+    (alarms,) = of["false_alarms"]
+    assert (alarms["false_alarms"], alarms["false_alarms_foretold"]) == (0, peer["false_alarms_foretold"])
+    assert (alarms["watched_ns"], alarms["false_alarms_low"]) == (peer["watched_ns"], 0)
     (counters,) = of["counters"]
     assert (counters["received"], counters["unreadable"], counters["unkept"]) == (4, 1, None)
 

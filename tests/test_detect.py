@@ -147,6 +147,34 @@ def test_a_promise_that_cannot_be_kept_is_not_foretold() -> None:
     assert row.foretold_ns == 60 * 10**9
 
 
+def test_a_monitor_has_what_it_foretold_beside_what_came() -> None:
+    run = udpping.sim.heartbeat(
+        duration="20d",
+        interval="10s",
+        loss="20%",
+        delay="exponential:5ms",
+        detector="calibrated:10 per day",
+        seed=3,
+    )
+    (row,) = run.peers
+    backs = [event for event in run.events if (event.event, event.before) == ("up", "down")]
+    assert run.missed_events == 0
+    assert row.false_alarms == len(backs) > 100
+    assert row.watched_ns == pytest.approx(20 * 86_400e9, rel=0.02)
+    assert row.false_alarms_foretold == pytest.approx(200, rel=0.1)
+    assert row.false_alarms_foretold is not None
+    assert row.false_alarms_low < row.false_alarms_foretold < row.false_alarms_high
+    chi2 = scipy_stats.chi2.ppf
+    assert row.false_alarms_low == pytest.approx(chi2(0.025, 2 * row.false_alarms) / 2)
+    assert row.false_alarms_high == pytest.approx(chi2(0.975, 2 * row.false_alarms + 2) / 2)
+    # What stopped was no false alarm, and other detectors foretell nothing.
+    (row,) = udpping.sim.heartbeat(
+        ["pause:30@100 crash@200"], duration="1h", detector="fixed:3", seed=1
+    ).peers
+    assert (row.state, row.false_alarms, row.false_alarms_foretold) == ("down", 0, None)
+    assert row.watched_ns == pytest.approx(170e9, abs=5e9)
+
+
 def test_another_interval() -> None:
     (row,) = udpping.compare_detectors(0, detectors=["fixed:3"], interval=0.1, days=0.1, seed=1)
     assert 0.2e9 <= (row.detection_median_ns or 0) <= 0.3e9

@@ -19,6 +19,7 @@ def row(**what: object) -> udpping.PeerRow:
     counts = dict.fromkeys(
         ("received", "lost", "duplicates", "reordered", "overdue", "loss_runs", "longest_loss_run"), 0
     )
+    counts |= {"watched_ns": 0, "false_alarms": 0}
     known = {"client": "web1", "state": "up", "last_seen_wall_ns": 1_700_000_000_000_000_000, "sessions": 1}
     return udpping.PeerRow._make((values | counts | known | what).values())
 
@@ -67,6 +68,27 @@ def test_the_table_is_for_100_columns_and_hides_nothing() -> None:
     assert "    learning for 16.2 min more; until then a stop is noticed after 12.1 s" in young
     assert lines[-1] == "3 clients: 1 up, 1 suspect, 1 down"
     assert status_text([row()], alarm=str.upper).startswith("client ")
+
+
+def test_false_alarms_stand_beside_those_foretold() -> None:
+    day = 86_400 * 10**9
+    alarms = {"false_alarms": 2, "false_alarms_low": 0.242, "false_alarms_high": 7.22}
+    rows = [row(watched_ns=100 * day, false_alarms_foretold=3.33, **alarms), row(watched_ns=day)]
+    lines = status_text(rows).splitlines()
+    assert lines[2] == "    2 false alarms in 100.0 days (95 % interval 0.242 to 7.22), 3.33 foretold"
+    assert lines[-2:] == [
+        "2 clients: 2 up",
+        "2 false alarms in 101.0 days (95 % interval 0.242 to 7.22), 3.33 foretold",
+    ]
+    assert "false" not in status_text(rows, false_alarms=False)
+    # None came: worth a line when some were foretold.
+    none = status_text([row(watched_ns=3_600 * 10**9, false_alarms_foretold=0.099)])
+    assert none.endswith("1 client: 1 up")
+    none = status_text([row(watched_ns=3_600 * 10**9, false_alarms_foretold=0.05)] * 2)
+    assert none.endswith("\n0 false alarms in 2.0 h (95 % interval 0 to 3.69), 0.1 foretold")
+    # Detectors that promise nothing foretell nothing.
+    one = status_text([row(watched_ns=60 * 10**9, **alarms | {"false_alarms": 1})])
+    assert one.endswith("\n1 false alarm in 60 s (95 % interval 0.0253 to 5.57)")
 
 
 def test_a_real_table_is_narrow_enough() -> None:
