@@ -71,7 +71,7 @@ def test_a_hangup_ends_each_command_without_files_as_ctrl_c_does(
         for name, (_, kind, status) in commands.items():
             record_of(started[name], kind)
             if name == "heartbeat":
-                far.wait(1)
+                far.wait(1, 60)
             started[name].send_signal(signal.SIGHUP)
             out, err = started[name].communicate(timeout=60)
             assert (started[name].returncode, err) == (status, ""), name
@@ -92,9 +92,9 @@ def test_a_hangup_that_is_ignored_from_the_start_stays_ignored(start: Start) -> 
     )
     with FarEnd([]) as far:
         process = start("-c", script, "-m", "udpping", "heartbeat", place_of(far), "-i", "0.02", "--json")
-        far.wait(1)
+        far.wait(1, 60)
         process.send_signal(signal.SIGHUP)
-        far.wait(len(far.received) + 5)
+        far.wait(len(far.received) + 5, 60)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -136,7 +136,7 @@ def test_a_summary_can_be_asked_for(start: Start, server: udpping.Server, number
                         pass
                 case _:
                     assert told["session"] == begun["session"]
-                    far.wait(len(far.received) + 2)
+                    far.wait(len(far.received) + 2, 60)
             started[name].send_signal(signal.SIGINT)
             _, err = started[name].communicate(timeout=60)
             assert (started[name].returncode, err) == (0, ""), name
@@ -194,11 +194,13 @@ def test_a_monitor_reads_its_keys_again_at_a_hangup(start: Start, tmp_path: Path
         keys.unlink()
         process.send_signal(signal.SIGHUP)
         assert "cannot read the keys" in record_of(process, "problem")["message"]
-        device.beat()
+        # The first one alone brings nobody up who was silent for too long, on a busy machine.
+        for _ in range(3):
+            device.beat()
         events = {event := record_of(process, "event")["event"]}
         while event != "up":
             events.add(event := record_of(process, "event")["event"])
-        assert events <= {"up", *BUSY}
+        assert events <= {"up", "down", *BUSY}
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 0
@@ -236,7 +238,7 @@ def test_a_heartbeat_reads_its_key_again_at_a_hangup(start: Start, tmp_path: Pat
     with FarEnd([]) as far:
         words = ["heartbeat", place_of(far), "-i", "0.02", "--id", "web1", "--key", str(keys), "--json"]
         process = start("-m", "udpping", *words)
-        far.wait(1)
+        far.wait(1, 60)
         record_of(process, "start")
         keys.write_text(f"second {NEWER}\n")
         process.send_signal(signal.SIGHUP)
@@ -246,7 +248,7 @@ def test_a_heartbeat_reads_its_key_again_at_a_hangup(start: Start, tmp_path: Pat
             keys.write_text(content)
             process.send_signal(signal.SIGHUP)
             assert "the key from before stays in use" in record_of(process, "problem")["message"]
-        far.wait(len(far.received) + 2)
+        far.wait(len(far.received) + 2, 60)
         assert lines(far)[-1]["key"] == "second"
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=60)[1] == ""

@@ -224,7 +224,7 @@ CALLS = {
 def test_ctrl_c_gives_back_what_was_measured(start: Callable[..., subprocess.Popen[str]], call: str) -> None:
     with FarEnd([Reply()]) as far:
         process = start("-c", INTERRUPTED.format(call=call), *map(str, far.address))
-        far.wait(2)
+        far.wait(2, 60)
         # Whoever called has taken the first row once it waits for the third time from now on.
         before = waits(process.pid)
         wait_until(lambda: waits(process.pid) >= before + 3)

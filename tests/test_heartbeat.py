@@ -42,7 +42,7 @@ def test_a_block_beats_and_says_goodbye_three_times(far: FarEnd) -> None:
     before = time.time()
     with udpping.Heartbeat(*far.address, interval=0.02, id="web-1.example:a/b@c+d_e") as heartbeat:
         assert heartbeat.running
-        far.wait(4)
+        far.wait(4, 60)
     assert not heartbeat.running
     assert heartbeat.wait(20)
     far.wait(heartbeat.sent)
@@ -77,7 +77,7 @@ def test_a_block_beats_and_says_goodbye_three_times(far: FarEnd) -> None:
 def test_the_goodbye_of_a_block_tells_how_it_ended(far: FarEnd, error: BaseException, status: int) -> None:
     with pytest.raises(type(error)), udpping.Heartbeat(*far.address, interval=60):
         raise error
-    far.wait(3)
+    far.wait(3, 60)
     assert set(byes(far)) == {str(status)}
 
 
@@ -89,12 +89,12 @@ def test_start_and_stop_by_hand(far: FarEnd) -> None:
     assert not heartbeat.wait(0)
     heartbeat.start()
     heartbeat.start()
-    far.wait(1)
+    far.wait(1, 60)
     assert not heartbeat.wait(0.01)
     heartbeat.stop(7)
     heartbeat.stop(8)
     assert heartbeat.wait()
-    far.wait(4)
+    far.wait(4, 60)
     assert byes(far) == ["7"] * 3
     with pytest.raises(udpping.NetworkError, match="make a new one"):
         heartbeat.start()
@@ -104,7 +104,7 @@ def test_a_count_ends_it(far: FarEnd) -> None:
     with udpping.Heartbeat(*far.address, interval=0.01, count=3) as heartbeat:
         assert heartbeat.wait(20)
         assert not heartbeat.running
-    far.wait(6)
+    far.wait(6, 60)
     assert seqs(far) == [1, 2, 3, 4, 5, 6]
 
 
@@ -261,7 +261,7 @@ def test_the_course_s_servers_understand_its_forms(start: Start, wire: str, serv
         udpping.Heartbeat(*far.address, interval=0.01, wire=wire, count=3) as heartbeat,
     ):
         assert heartbeat.wait(20)
-        far.wait(3)
+        far.wait(3, 60)
     assert heartbeat.sent == 3
     assert all(re.fullmatch(form, request.payload) for request in far.received)
 
@@ -274,12 +274,12 @@ heartbeat.start()
 heartbeat.wait()
 """
     process = start("-c", script, *map(str, far.address))
-    far.wait(3)
+    far.wait(3, 60)
     process.send_signal(signal.SIGSTOP)
     time.sleep(1)
     before = len(far.received)
     process.send_signal(signal.SIGCONT)
-    far.wait(before + 4)
+    far.wait(before + 4, 60)
     assert seqs(far) == list(range(1, len(far.received) + 1))
     slots = [round(float(line["mono"]) / 0.05) for line in lines(far)]
     gaps = [later - earlier for earlier, later in pairwise(slots)]

@@ -58,7 +58,7 @@ def records(text: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_beats_until_it_is_told_to_stop(start: Start, far: FarEnd, number: int) -> None:
     process = start("-m", "udpping", "heartbeat", place(far), "-i", "0.02", "--id", "web1")
-    far.wait(3)
+    far.wait(3, 60)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -78,11 +78,11 @@ def test_a_count_signed_and_started_for_the_first_time(far: FarEnd, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     # A busy machine may skip some turns.
     assert re.search(r"\n5 sent(, \d+ skipped)?\n$", done.stdout)
-    far.wait(5)
+    far.wait(5, 60)
     assert {(line["key"], line["boot"]) for line in lines(far)} == {("b", "1")}
     done = call(place(far), "-i", "0.01", "-c", "1", env={"UDPPING_KEY": "web 0123456789abcdef"})
     assert done.returncode == 0, done.stderr
-    far.wait(9)
+    far.wait(9, 60)
     assert lines(far)[-1]["key"] == "web"
 
 

@@ -84,7 +84,7 @@ def test_an_interrupted_cell_leaves_the_kernel_alive_and_the_rows_in_last_run(
         notebook.run(f"import udpping\ntarget = {far.address!r}")
         tail = ".run()" if call.startswith("Pinger") else ""
         cell = notebook.begin(f"run = udpping.{call}, timeout='1h'){tail}")
-        far.wait(6)
+        far.wait(6, 60)
         notebook.interrupt()
         shown = notebook.end(cell)
     assert [each["ename"] for each in shown if each["type"] == "error"] == ["Interrupted"]
@@ -124,7 +124,7 @@ def test_a_live_run_changes_its_own_output_and_survives_the_stop_button(notebook
             shown.append(message)
             kinds.append(message["type"])
             if message["type"] == "update_display_data" and kinds.count(message["type"]) == 2:
-                far.wait(50)
+                far.wait(50, 60)
                 notebook.interrupt()
     assert kinds.count("display_data") == 1
     assert kinds.count("update_display_data") >= 2

@@ -155,7 +155,7 @@ def test_nobody_was_there(start: Start, free_port: int) -> None:
 def test_the_client_sends_and_does_not_wait(start: Start) -> None:
     with FarEnd([]) as far:
         process = start(HOME / "UDPHeartbeatClient.py", *map(str, (*far.address, "--profile", "exercise")))
-        far.wait(2)
+        far.wait(2, 60)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
         done = client(*far.address, "--count", 1, "--form", "lab2")
