@@ -102,6 +102,7 @@ TARGETS = "x86_64-pc-windows-gnu aarch64-apple-darwin"
 ALL_TARGETS = f"{TARGETS} x86_64-apple-darwin x86_64-unknown-freebsd x86_64-unknown-linux-musl"
 OTHERS = ["cargo of Debian", "source of Rust's standard library"]
 
+WHEEL_TOOLS = f"{BIN}/python -m pip install --quiet --disable-pip-version-check --group wheels"
 SAME_BYTES = "logic::text logic::random logic::codec logic::special"
 
 BARE = "--manifest-path benches/bare/Cargo.toml"
@@ -219,6 +220,15 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
     if full:
         rust += [
             Check(
+                "the bindings compile for a CPython without the GIL",
+                [f"{BIN}/python tools/targets.py free-threaded"],
+            ),
+            Check(
+                "tests of the core with musl",
+                [WHEEL_TOOLS, f"{BIN}/python tools/targets.py musl --lib --test rust"],
+                OTHERS,
+            ),
+            Check(
                 "wheel of a release: size and files",
                 [
                     "rm -rf build/release",
@@ -234,7 +244,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             Check(
                 "wheel for aarch64, under qemu: a lossy server and a ping",
                 [
-                    f"{BIN}/python -m pip install --quiet --disable-pip-version-check --group wheels",
+                    WHEEL_TOOLS,
                     f"{BIN}/python tools/wheels.py manylinux-aarch64",
                     f"{BIN}/python tools/emulated.py dist/all",
                 ],
