@@ -207,7 +207,7 @@ fn clients_are_distinguished(interval: u32) -> bool {
         last_round = this_round;
     }
     // A stopped client is down after three intervals, and the others are not, as long as they are not too late themselves.
-    while verdicts < CLIENTS / 10 {
+    while verdicts < CLIENTS / 10 || watcher.totals().counters.received < sent {
         if last_round.elapsed() > period * 2 {
             return false;
         }
