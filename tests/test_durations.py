@@ -128,6 +128,15 @@ def relay_block(value: object) -> None:
     udpping.Relay("127.0.0.1:9").block(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
+def next_event_of_pinger(value: object) -> object:
+    return udpping.Pinger("127.0.0.1:9", detector="fixed:3", interval=1).next_event(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def next_event_of_aio(value: object) -> object:
+    pinger = udpping.aio.Pinger("127.0.0.1:9", detector="fixed:3", interval=1)
+    return asyncio.run(pinger.next_event(value))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
 def next_event_of_relay(value: object) -> object:
     return udpping.Relay("127.0.0.1:9").next_event(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
@@ -175,6 +184,8 @@ CALLS: dict[tuple[str, str], Callable[[object], object]] = {
         for argument in ("interval", "timeout")
     },
     ("Relay.next_event", "seconds"): next_event_of_relay,
+    ("Pinger.next_event", "seconds"): next_event_of_pinger,
+    ("aio.Pinger.next_event", "seconds"): next_event_of_aio,
     ("aio.LinkTransport.block", "seconds"): transport_block,
     **{
         ("stats.rolling", name): keyword(stats.rolling, name, table=[], **others)
