@@ -65,6 +65,11 @@ def tell(event: udpping.MonitorEvent) -> None:
     """Print what is more than a heartbeat that is late, as happens."""
     if event.is_notable:
         print(event.message, flush=True)
+        told[event.client] = event.event
+
+
+told: dict[str | None, str] = {}
+"""The latest of each client."""
 
 
 def main() -> None:
@@ -94,7 +99,7 @@ def main() -> None:
         asleep.send_signal(signal.SIGSTOP)
         wait_until(lambda: state("asleep") == "down")
         asleep.send_signal(signal.SIGCONT)
-        wait_until(lambda: state("asleep") == "up")
+        wait_until(lambda: told["asleep"] == "up")
 
         print(f"\n{monitor.status()}\n")
         for each in (again, asleep):

@@ -128,7 +128,7 @@ def ping(seen: Seen, place: str, deaf: str) -> None:
 
 def server(seen: Seen, start: Start, folder: Path) -> None:
     log = folder / "log.csv"
-    process = start("-m", "udpping", "server", *LOCAL, "-v", "--log", log, "--up", "corrupt=1%")
+    process = start("-m", "udpping", "server", *LOCAL, "-v", "--log", log, "--up", "corrupt=0.000001%")
     port = seen.until(process, "server", "start")["port"]
     assert call("ping", f"{HERE}:{port}", "-c", 1, "-W", "5s").returncode == 0
     seen.until(process, "server", "datagram")
@@ -144,7 +144,7 @@ def server(seen: Seen, start: Start, folder: Path) -> None:
 def relay(seen: Seen, start: Start, place: str, folder: Path) -> None:
     log = folder / "relay.csv"
     process = start(
-        "-m", "udpping", "relay", "--to", place, "-v", "--log", log, "--json", "--up", "corrupt=1%"
+        "-m", "udpping", "relay", "--to", place, "-v", "--log", log, "--json", "--up", "corrupt=0.000001%"
     )
     client = seen.until(process, "relay", "start")["client"]
     assert call("ping", client, "-c", 1, "-W", "5s").returncode == 0

@@ -111,16 +111,16 @@ def test_clients_beyond_the_limit_of_files_are_refused_and_the_others_stay(
 ) -> None:
     process, address = relay_of(start, 80, target)
     clients = [end() for _ in range(20)]
-    served = []
     for client in clients:
         client.connect(address)
-        client.send(b"hello")
     for client in clients[:16]:
-        source = target.recvfrom(100)[1]
-        target.sendto(b"answer", source)
-        served.append(client)
+        client.send(b"hello")
+        target.sendto(b"answer", target.recvfrom(100)[1])
+        assert client.recv(100) == b"answer"
+    for client in clients[16:]:
+        client.send(b"hello")
     # What comes to the relay after all of them is relayed after them.
-    served[0].send(b"last")
+    clients[0].send(b"last")
     assert target.recv(100) == b"last"
     for client in clients:
         client.close()

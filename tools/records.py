@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import udpping
 from docstrings import fields
 from udpping import _core
+from udpping._results.peers import Alarms
 from udpping.cli import COMMANDS
 from udpping.cli._output import SCHEMA
 
@@ -201,6 +202,7 @@ RECORDS: dict[tuple[str, str], Keys] = {
     },
     ("monitor heartbeat", "reopened"): {},
     ("monitor", "peer"): of(udpping.PeerRow),
+    ("monitor", "false_alarms"): of(Alarms),
     ("monitor", "counters"): of(udpping.MonitorCounters),
     ("heartbeat", "start"): {
         **TARGET,

@@ -30,10 +30,15 @@ class Alarms(NamedTuple):
     """The false alarms of all clients together, and what was foretold of them."""
 
     watched_ns: int
+    """How long clients had a detector, added up."""
     false_alarms: int
+    """How many there were."""
     false_alarms_low: float
+    """The lower end of the exact 95 % Poisson interval of their mean (Garwood 1936)."""
     false_alarms_high: float
+    """The upper end."""
     false_alarms_foretold: float | None
+    """How many calibrated detectors expected for that time; `None` without such a detector."""
 
     @classmethod
     def of(cls, peers: "Iterable[PeerRow]") -> "Alarms":
