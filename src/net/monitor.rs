@@ -181,7 +181,7 @@ impl Watcher {
     pub fn peers(&self) -> Vec<PeerRow> {
         let now = self.state.clock.moment();
         let mut rows: Vec<PeerRow> = lock(&self.state.inner).monitor.peers(now).collect();
-        rows.sort_unstable_by(|a, b| a.client.cmp(&b.client));
+        rows.sort_by_cached_key(|row| row.client.clone());
         rows
     }
 

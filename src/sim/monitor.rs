@@ -172,7 +172,7 @@ impl Run {
     /// The monitor's clients now, by number.
     pub fn peers(&self) -> Vec<PeerRow> {
         let mut rows: Vec<PeerRow> = self.monitor.peers(at(self.now)).collect();
-        rows.sort_unstable_by(|a, b| (a.client.len(), &a.client).cmp(&(b.client.len(), &b.client)));
+        rows.sort_by_cached_key(|row| (row.client.len(), row.client.clone()));
         rows
     }
 

@@ -82,11 +82,8 @@ impl Account {
         rows.sort_by_key(|row| row.run);
         for run in rows.chunk_by_mut(|one, next| one.run == next.run) {
             // In the order in which the replies came, for those that were overtaken.
-            if run.iter().all(|row| row.status != Status::Reply || row.arrival.is_some()) {
-                run.sort_by_key(|row| row.arrival);
-            } else {
-                run.sort_by_key(Settled::time_of_reply);
-            }
+            let is_known = run.iter().all(|row| row.status != Status::Reply || row.arrival.is_some());
+            run.sort_by_key(|row| if is_known { (row.arrival, 0) } else { (None, row.time_of_reply()) });
         }
         let mut account = Self {
             tally: Tally::new(false),
