@@ -36,8 +36,9 @@ pub fn echo(args: &Args) -> Result<()> {
             }
         }
         buffer[..len].make_ascii_uppercase();
-        socket.send_to(&buffer[..len], client)?;
+        // Before it is sent: whoever has it may ask for the count at once.
         count(&ANSWERED);
+        socket.send_to(&buffer[..len], client)?;
     }
 }
 
