@@ -17,7 +17,7 @@ import time
 def ping(port: str, count: str, interval: str) -> None:
     """Measure as the seeds do: the wall clock around sendto and recvfrom."""
     own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    own.settimeout(1)
+    own.settimeout(5)
     pause, server = float(interval), ("127.0.0.1", int(port))
     times: list[float] = []
     sends: list[float] = []

@@ -77,7 +77,7 @@ def load(options: dict[str, Any]) -> None:
     asking = FOLLOW_UP if options["protocol"] == "stamp:follow-up" else b""
     sent = received = wrong = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-        own.settimeout(1)
+        own.settimeout(5)
         own.connect(("127.0.0.1", options["port"]))
         while received < count:
             if sent < count and sent - received <= BURST:

@@ -16,7 +16,7 @@ use crate::args::{Args, Result};
 use crate::sys::{self, Sender};
 
 /// So long without a reply: what is out is taken to be lost.
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_secs(1);
 const HEAD: usize = 14;
 
 struct Load {

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use crate::args::{Args, Result};
 use crate::sys;
 
+/// After which a reply is lost: longer than a busy machine lets a server stand still.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Round trips, back to back or one every `interval_ns`; with `spin` it asks for the reply without ever sleeping.
 pub fn ping(args: &Args) -> Result<()> {
     let (socket, to, count) = open(args)?;
     let (spin, pause) = (args.flag("spin")?, Duration::from_nanos(args.get("interval_ns", 0)?));
     socket.set_nonblocking(spin)?;
-    socket.set_read_timeout((!spin).then_some(Duration::from_secs(1)))?;
+    socket.set_read_timeout((!spin).then_some(PATIENCE))?;
     let (request, mut reply) = (vec![b'a'; args.get("size", 32_usize)?], [0; 2_048]);
     let (mut times, mut lost, began) = (Vec::with_capacity(count as usize), 0, Instant::now());
     for number in 0..count {
@@ -30,7 +33,7 @@ pub fn ping(args: &Args) -> Result<()> {
                 }
                 Ok(_) => return Err("a reply that was not asked for".into()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if !spin || sent.elapsed() > Duration::from_secs(1) {
+                    if !spin || sent.elapsed() > PATIENCE {
                         lost += 1;
                         break;
                     }
