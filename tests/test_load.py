@@ -18,6 +18,7 @@ from zlib import crc32
 
 import pytest
 import udpping
+from common import call
 from udpping import _core, stats
 from udpping._files.runs import run_of
 from udpping._results.settings import KEY
@@ -327,21 +328,7 @@ def test_an_empty_answer_is_not_a_missing_one() -> None:
 def test_what_the_command_prints_comes_back() -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:
         target = f"127.0.0.1:{server.address[1]}"
-        command = [
-            sys.executable,
-            "-m",
-            "udpping",
-            "ping",
-            target,
-            "-i",
-            "1ms",
-            "-c",
-            "4",
-            "-W",
-            "3",
-            "--json",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = call("ping", target, "-i", "1ms", "-c", 4, "-W", 3, "--json")
     run = udpping.load(done.stdout)
     # They stand in the order in which they were settled.
     found = {ping.seq: ping.status for ping in run}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
 import sys
 import unicodedata
 
 import pytest
 import udpping
+from common import call
 from udpping.testing import FarEnd
 
 LETTERS = map(chr, range(sys.maxunicode + 1))
@@ -51,21 +51,8 @@ def test_metadata_is_one_line_without_such_characters() -> None:
 def test_what_a_command_prints_for_programs_has_none_either() -> None:
     with FarEnd(lambda ping: ping.payload + "\u2028\u202e\x85\x7f".encode()) as far:
         target = f"{far.address[0]}:{far.address[1]}"
-        command = [
-            sys.executable,
-            "-m",
-            "udpping",
-            "ping",
-            target,
-            "-c",
-            "2",
-            "-i",
-            "10ms",
-            "-W",
-            "5s",
-            "--json",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = call("ping", target, "-c", 2, "-i", "10ms", "-W", "5s", "--json")
+    assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["start", "ping", "ping", "summary"]
     assert all(line.isprintable() for line in lines)
