@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -34,6 +35,12 @@ def ask(server: udpping.Server, payload: bytes) -> bytes:
         answer, source = own.recvfrom(65_535)
     assert source[:2] == server.address
     return answer
+
+
+def unasked_port() -> int:
+    """Draw a port, of those that the kernel gives to nobody who does not ask for them; it may be in use."""
+    own_choice = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    return random.SystemRandom().randrange(10_000, max(int(own_choice.split()[0]), 20_000))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
+from common import unasked_port
 from udpping._console import hosts
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
@@ -68,10 +69,8 @@ def free_port() -> Iterator[int]:
 
     Of all tests that run now, this one alone gets it: who has it holds the TCP port of that number.
     """
-    own_choice = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
-    below = max(int(own_choice.split()[0]), 20_000)
     while True:
-        port = random.SystemRandom().randrange(10_000, below)
+        port = unasked_port()
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held, contextlib.suppress(OSError):
             held.bind(("127.0.0.1", port))
             if not hosts.listeners(port):

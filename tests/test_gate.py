@@ -117,6 +117,7 @@ def test_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
             "    pathlib.Path(os.environ['PYTEST_XDIST_WORKER']).touch()\n"
         )
     words = ["-n", "2", "--dist=loadgroup", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."]
+    words += ["-o", f"pythonpath={ROOT / 'tests'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, "."],
         cwd=tmp_path,

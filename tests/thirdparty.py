@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
 import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import wait_until
+from common import unasked_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -37,11 +36,9 @@ def listens(port: int, kind: str, host: str) -> bool:
 
 def free_ports() -> int:
     """Return a port free for UDP and TCP, of those that the kernel gives to nobody who does not ask."""
-    own_choice = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
-    below = max(int(own_choice.split()[0]), 20_000)
     rows = [Path(f"/proc/net/{kind}").read_text(encoding="ascii") for kind in ("udp", "tcp", "udp6", "tcp6")]
     while True:
-        port = random.SystemRandom().randrange(10_000, below)
+        port = unasked_port()
         if not any(f":{port:04X} " in each for each in rows):
             return port
 
