@@ -169,9 +169,11 @@ impl Relay {
         self.state.shared().machine.shares()
     }
 
-    /// Gives each client another port toward the target, as a NAT does.
+    /// Gives each client another port toward the target, as a NAT does: what arrives from now on goes from there.
     pub fn rebind(&self) {
-        self.state.shared().rebind = true;
+        let mut shared = self.state.shared();
+        shared.rebinds = shared.rebinds.wrapping_add(1);
+        drop(shared);
         self.worker.waker().wake();
     }
 

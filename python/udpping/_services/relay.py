@@ -256,7 +256,7 @@ class Relay(Listener["_core.UdpRelay"]):
     def rebind(self) -> None:
         """Give each client another port toward the target, as a NAT does that forgot them.
 
-        Replies to the old ports are gone.
+        What arrives from now on goes from there. Replies to the old ports are gone.
 
         >>> import socket, udpping
         >>> with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

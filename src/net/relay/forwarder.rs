@@ -22,8 +22,8 @@ const SHOWN: usize = 1_024;
 pub(super) struct RelayState {
     pub(super) machine: Relay<Peer>,
     pub(super) log: Log,
-    /// Whether each client is to get another port.
-    pub(super) rebind: bool,
+    /// How often each client was to get another port.
+    pub(super) rebinds: u32,
     /// Not kept open by this: the port is free when the relay has stopped.
     listener: Weak<Socket>,
     target: SocketAddr,
@@ -69,6 +69,8 @@ pub(super) struct Forward {
     destination: SocketAddr,
     pktinfo: Option<PktInfo>,
     entry: Option<LogEntry>,
+    /// What comes after a `rebind` goes from another port.
+    rebinds: u32,
 }
 
 /// Identifies a datagram to be sent: its direction, and its row in the log.
@@ -82,7 +84,7 @@ impl RelayState {
         target: SocketAddr,
         follow_port: bool,
     ) -> Self {
-        Self { machine, log, rebind: false, listener, target, follow_port }
+        Self { machine, log, rebinds: 0, listener, target, follow_port }
     }
 
     /// Whether a datagram is from a client. One that claims to be from the target or from the relay itself is forged: its
@@ -154,7 +156,9 @@ impl Decide for Forwarder {
                 let relayed = lane.with_bytes(datagram.bytes).pass(packet);
                 let entry =
                     shared.log.add(|| Row::of(arrival.at, direction, unmapped(client), len, &relayed));
-                let forward = Forward { direction, key, client, relayed, destination, pktinfo, entry };
+                let rebinds = shared.rebinds;
+                let forward =
+                    Forward { direction, key, client, relayed, destination, pktinfo, entry, rebinds };
                 decisions.push(Ok(forward));
             }
         }
@@ -176,7 +180,7 @@ impl Decide for Forwarder {
         decision: &Decision,
         out: &mut Outgoing<'_, Port, Tag>,
     ) {
-        let Forward { direction, key, relayed, destination, pktinfo, entry, .. } = match decision {
+        let Forward { direction, key, relayed, destination, pktinfo, entry, rebinds, .. } = match decision {
             Ok(forward) => *forward,
             Err(Nowhere::Refused) => return self.counters[Direction::Up as usize].refused(),
             Err(Nowhere::Foreign) => {
@@ -192,7 +196,10 @@ impl Decide for Forwarder {
         let header = Header { hops: datagram.ttl.map(|left| hops(left, 0)), tos: datagram.tos };
         // The socket sends with these, unless a datagram says otherwise.
         let (socket, own) = match direction {
-            Direction::Up => (Port::Client(key), sockets.open(key, header)),
+            Direction::Up => {
+                sockets.rebind(rebinds);
+                (Port::Client(key), sockets.open(key, header))
+            }
             Direction::Down => (Port::Listener, Ok(sockets.near(header))),
         };
         for (copy, delivery) in deliveries.iter().enumerate() {
@@ -236,10 +243,9 @@ impl Decide for Forwarder {
     fn tend(&mut self, server: &ServerState<Self>, sockets: &mut Upstream, now: Nanos) -> Option<Nanos> {
         let mut shared = server.shared();
         let next = shared.machine.expire(now, |key| sockets.close(key));
-        if std::mem::take(&mut shared.rebind) {
-            drop(shared);
-            sockets.rebind();
-        }
+        let rebinds = shared.rebinds;
+        drop(shared);
+        sockets.rebind(rebinds);
         next
     }
 }

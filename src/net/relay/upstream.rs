@@ -38,6 +38,7 @@ pub(super) struct Upstream {
     near: Option<Header>,
     /// By slot.
     open: Vec<Option<Open>>,
+    rebinds: u32,
     numbers: Vec<u64>,
     target: SocketAddr,
     connected: bool,
@@ -99,7 +100,7 @@ impl Upstream {
         let poller = Arc::new(Poller::new(backend)?);
         let listener = Registration::of(listener, &poller, number(Port::Listener))?;
         let (near, open, numbers) = (None, Vec::new(), Vec::new());
-        Ok(Self { listener, poller, near, open, numbers, target, connected, backend, ports })
+        Ok(Self { listener, poller, near, open, rebinds: 0, numbers, target, connected, backend, ports })
     }
 
     /// Opens the socket of a client, unless it is open; returns what its datagrams say if they need not say anything
@@ -146,8 +147,12 @@ impl Upstream {
         }
     }
 
-    /// Gives each client another port; one for which there is none keeps its own.
-    pub(super) fn rebind(&mut self) {
+    /// Gives each client another port, unless that was done so many times; one for which there is none keeps its own.
+    pub(super) fn rebind(&mut self, times: u32) {
+        if self.rebinds == times {
+            return;
+        }
+        self.rebinds = times;
         for slot in 0..self.open.len() {
             if let Some(Open { generation, header, .. }) = self.open[slot] {
                 let slot = u32::try_from(slot).unwrap_or(u32::MAX);
