@@ -72,7 +72,8 @@ def test_a_run_without_an_end_says_that_its_ways_are_those_of_the_latest_pings()
             next(pinger)
         (ways,) = run.ways
     assert ways.partial
-    assert 16 <= ways.sent < run.summary.sent
+    # After a standstill some of the latest have no reply yet.
+    assert 0 < ways.sent <= len(run) < run.summary.sent
     assert ways.text.startswith(f"of the latest {ways.sent:,} pings:\nlost up 0 of")
 
 
