@@ -127,3 +127,46 @@ def test_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
     )
     assert "16 passed" in done.stdout, done.stdout
     assert len(list(tmp_path.glob("gw*"))) == 1
+
+
+def test_a_test_that_fails_beside_others_must_pass_alone_three_times(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]")
+
+    def gives(*failing: str, body: str = "raise ValueError", options: str = "") -> tuple[int, str]:
+        """Run tests of which each fails in the runs that are named, such as "1 3"; "0" is never."""
+        counter = f"""
+import os, pathlib, pytest
+@pytest.mark.parametrize("at", {failing!r})
+def test_it(at, request):
+    file = pathlib.Path({str(tmp_path)!r}, f"runs-{{request.node.callspec.indices['at']}}")
+    turn = len(file.read_text()) + 1 if file.exists() else 1
+    file.write_text("x" * turn)
+    if str(turn) in at.split():
+        {body}
+"""
+        for old in tmp_path.glob("runs-*"):
+            old.unlink()
+        (tmp_path / "test_some.py").write_text(counter)
+        command = [sys.executable, ROOT / "tools/alone.py", *options.split(), tmp_path]
+        plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p xdist.plugin"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | plugins,
+            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        return done.returncode, done.stdout
+
+    def runs() -> list[int]:
+        return [len(file.read_text()) for file in sorted(tmp_path.glob("runs-*"))]
+
+    assert gives("0", "0")[0] == 0
+    assert runs() == [1, 1]
+    status, said = gives("0", "1")
+    assert (status, runs()) == (0, [1, 4])
+    assert "NB: failed beside others, passed 3 times alone: test_some.py::test_it[1]" in said
+    for at, times in (("1 2", 2), ("1 4", 4)):
+        assert gives("0", at)[0] == 1
+        assert runs() == [1, times]
+    assert gives(*["1"] * 5)[0] == 1
+    assert runs() == [1] * 5
+    status, said = gives("1", "0", body="os.abort()", options="-n 1")
+    assert (status, runs()) == (1, [1, 1]), said

@@ -126,7 +126,7 @@ def pytest(minor: int, marks: str, workers: int, *, full: bool) -> Check:
     report = f"{REPORTS}/3.{minor}-{marks.replace(' ', '-')}.xml"
     return Check(
         f"pytest on CPython 3.{minor}: {marks}",
-        [f"{venv(minor)}/bin/python -m pytest -n {workers} -m '{marks}' --junitxml={report}"],
+        [f"{venv(minor)}/bin/python tools/alone.py -n {workers} -m '{marks}' --junitxml={report}"],
     )
 
 
@@ -280,7 +280,7 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         "STAMP of stamp-suite, as sender and as reflector",
         [
             f"cargo install --quiet --locked --root build/stamp-suite stamp-suite@{STAMP_SUITE}",
-            f"{BIN}/python -m pytest -n {WORKERS} tests/full --junitxml={REPORTS}/full.xml",
+            f"{BIN}/python tools/alone.py -n {WORKERS} tests/full --junitxml={REPORTS}/full.xml",
         ],
     )
     wine = Check(
@@ -292,12 +292,12 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
         *[pytest(minor, "not untimed", WORKERS, full=full) for minor in sorted(PYTHONS, reverse=True)],
         Check(
             "browser: tests of what notebooks show",
-            [f"{BIN}/python -m pytest tests/browser --junitxml={REPORTS}/browser.xml"],
+            [f"{BIN}/python tools/alone.py tests/browser --junitxml={REPORTS}/browser.xml"],
             ["chromium", "chromedriver"],
         ),
         Check(
             "programs written elsewhere, through a relay, as STAMP, and hosts of a mesh",
-            [f"{BIN}/python -m pytest -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
+            [f"{BIN}/python tools/alone.py -n {WORKERS} tests/programs --junitxml={REPORTS}/programs.xml"],
             ["chronyd", "dnsperf", "iperf3", "irtt", "openssl", "socat", "tshark", "unbound"],
         ),
         *(
