@@ -63,7 +63,8 @@ def cut(host):
 def kill(host):
     os.kill(pids[host], signal.SIGKILL)
 
-run("ip", "link", "add", "bridge0", "type", "bridge")
+# Without an address of its own a bridge takes that of a port, and loses it with the port when host h dies.
+run("ip", "link", "add", "bridge0", "address", "02:00:00:00:00:01", "type", "bridge")
 run("ip", "address", "add", "10.78.0.100/24", "dev", "bridge0")
 run("ip", "link", "set", "bridge0", "up")
 with udpping.LocalHosts({name: ["unshare", "--net"] for name in NAMES}) as hosts:
