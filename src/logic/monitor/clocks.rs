@@ -4,7 +4,7 @@
 //! From these and the arrivals come a monotonic sending time, for the detectors; findings (a clock that was set is no
 //! delay, a sender that paused no loss); and readings: difference, delay, drift and variation.
 //!
-//! [`Clocks`] takes 120 bytes. With the eighth heartbeat that has a time comes the envelope of the delays: well below
+//! [`Clocks`] takes 96 bytes. With the eighth heartbeat that has a time comes the envelope of the delays: well below
 //! 1 KB as a rule, 1.2 KB at most. All numbers come from the network, so they saturate.
 
 mod hull;
@@ -86,16 +86,20 @@ pub struct Clocks {
     last: Option<NicheI64>,
     last_sample: Option<LastSample>,
     mono: Option<Scale>,
-    wall: Option<Scale>,
+    /// Added to the wall clock, gives the sending time.
+    wall: Option<NicheI64>,
     /// Added to an arrival, gives the sending time, on average.
     arrivals: Nanos,
-    theirs: Option<Apart>,
     difference: Option<NicheI64>,
-    /// The variation, once there is one.
-    varies: bool,
     variation: f64,
-    young: u8,
     envelope: Option<Box<Envelope>>,
+    young: u8,
+    /// Whether there is a variation.
+    varies: bool,
+    /// Whether the last time by the wall clock was in whole seconds.
+    whole: bool,
+    /// Whether a heartbeat had both times, and neither clock began anew.
+    both: bool,
 }
 
 /// The last heartbeat with a time.
@@ -107,21 +111,13 @@ struct LastSample {
     planned: Nanos,
 }
 
-/// A clock of the sender.
+/// A steady clock of the sender.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     /// Added to the clock, gives the sending time.
     offset: NicheI64,
     /// Its last reading.
     last: Nanos,
-}
-
-/// A wall clock and the monotonic one beside it.
-#[derive(Debug, Clone, Copy)]
-struct Apart {
-    /// How far the wall clock is ahead.
-    ahead: NicheI64,
-    mono: Nanos,
 }
 
 impl Clocks {
@@ -140,19 +136,22 @@ impl Clocks {
         if let Some(last_sample) = &mut self.last_sample {
             last_sample.planned = last_sample.planned.saturating_add(planned);
         }
+        let beside = sample.wall.zip(sample.mono).and_then(|(wall, mono)| self.set_beside(wall, mono));
         let (sent, step) = match (sample.mono, sample.wall) {
             (Some(mono), _) => (self.by_mono(mono, guess), None),
             (None, Some(wall)) => self.by_wall(wall, guess, interval, at.mono),
             (None, None) => (guess, None),
         };
-        // One finding at a time: what is not looked for now is found with the next heartbeat.
-        let finding = step
-            .map(|by| Finding::SenderStepped { by })
-            .or_else(|| self.paused(sent, sample, interval, at.mono))
-            .or_else(|| {
-                let (wall, mono) = sample.wall.zip(sample.mono)?;
-                Apart::stepped(&mut self.theirs, wall, mono).map(|by| Finding::SenderStepped { by })
-            });
+        // One finding at a time: a clock that was set during a pause is found with the next heartbeat.
+        let pause = self.paused(sent, sample, interval, at.mono);
+        let stepped = |by| Finding::SenderStepped { by };
+        let finding = step.map(stepped).or(pause).or(beside.map(stepped));
+        if let Some(wall) = sample.wall
+            && (pause.is_none() || beside.is_none())
+        {
+            (self.wall, self.whole) = (Some(sent.saturating_sub(wall).into()), wall % SECOND == 0);
+            self.both |= sample.mono.is_some();
+        }
         self.difference = sample.wall.map(|wall| at.wall.saturating_sub(wall).into());
         self.take(sent, sample, interval, at.mono);
         ClockUpdate { sent, finding }
@@ -168,14 +167,16 @@ impl Clocks {
         began: Nanos,
         now: Nanos,
     ) -> Nanos {
-        let on = |clock: Option<Nanos>, scale: Option<Scale>| {
-            clock.zip(scale).map(|(clock, scale)| clock.saturating_add(scale.offset.get()))
+        let on = |clock: Option<Nanos>, offset: Option<NicheI64>| {
+            clock.zip(offset).map(|(clock, offset)| clock.saturating_add(offset.get()))
         };
         let planned = || {
             let steps = Nanos::try_from(seq_step).unwrap_or(Nanos::MAX);
             self.last.map(|last| last.get().saturating_add(steps.saturating_mul(interval)))
         };
-        let sent = on(sample.mono, self.mono).or_else(|| on(sample.wall, self.wall)).or_else(planned);
+        let sent = on(sample.mono, self.mono.map(|scale| scale.offset))
+            .or_else(|| on(sample.wall, self.wall))
+            .or_else(planned);
         let came = sent.map_or(now, |sent| sent.saturating_sub(self.arrivals));
         came.clamp(began.min(now), now)
     }
@@ -206,17 +207,17 @@ impl Clocks {
         self.last.map_or(0, NicheI64::get)
     }
 
-    /// Bytes on the heap.
+    /// Bytes on the heap, with those by which the allocator rounds up.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let of = |envelope: &Envelope| size_of::<Envelope>() + 16 * envelope.corners();
+        let of = |envelope: &Envelope| size_of::<Envelope>() + 16 + 16 * envelope.corners();
         self.envelope.as_deref().map_or(0, of)
     }
 
     /// Loads each of their cache lines.
     pub(super) fn prefetch(&self) -> u64 {
-        let Self { last, last_sample, mono, wall, theirs, arrivals, .. } = self;
-        let are = [last.is_some(), last_sample.is_some(), mono.is_some(), wall.is_some(), theirs.is_some()];
+        let Self { last, last_sample, mono, wall, arrivals, .. } = self;
+        let are = [last.is_some(), last_sample.is_some(), mono.is_some(), wall.is_some()];
         are.into_iter().map(u64::from).sum::<u64>() ^ arrivals.cast_unsigned()
     }
 
@@ -237,10 +238,11 @@ impl Clocks {
     /// The sending time by a monotonic clock. If that went back it is another clock: all restarts.
     fn by_mono(&mut self, mono: Nanos, guess: Nanos) -> Nanos {
         if self.mono.is_some_and(|scale| mono < scale.last) {
-            (self.mono, self.theirs) = (None, None);
+            (self.mono, self.both) = (None, false);
             self.restart();
         }
-        let scale = self.mono.get_or_insert(Scale::new(mono, guess));
+        let offset = guess.saturating_sub(mono).into();
+        let scale = self.mono.get_or_insert(Scale { offset, last: mono });
         scale.last = mono;
         mono.saturating_add(scale.offset.get())
     }
@@ -249,10 +251,9 @@ impl Clocks {
     /// since the heartbeat before. Where they differ there was a delay or a pause, and the clock may be anywhere
     /// between; beyond both it was set.
     fn by_wall(&mut self, wall: i64, guess: Nanos, interval: Nanos, at: Nanos) -> (Nanos, Option<Nanos>) {
-        let scale = self.wall.get_or_insert(Scale::new(wall, guess));
-        let sent = wall.saturating_add(scale.offset.get());
-        let whole = wall % SECOND == 0 && scale.last % SECOND == 0;
-        scale.last = wall;
+        let offset = self.wall.map_or_else(|| guess.saturating_sub(wall), NicheI64::get);
+        let sent = wall.saturating_add(offset);
+        let whole = wall % SECOND == 0 && self.whole;
         let Some(last) = self.last_sample else { return (sent, None) };
         let went = sent.saturating_sub(last.sent.get());
         let arrived = at.saturating_sub(last.at);
@@ -263,10 +264,19 @@ impl Clocks {
         if by.saturating_abs() <= tolerated {
             return (sent, None);
         }
-        let sent = last.sent.get().saturating_add(nearest);
-        scale.offset = sent.saturating_sub(wall).into();
+        self.both = false;
         self.restart();
-        (sent, Some(by))
+        (last.sent.get().saturating_add(nearest), Some(by))
+    }
+
+    /// By how much the wall clock was set since the last heartbeat with both times.
+    fn set_beside(&self, wall: i64, mono: Nanos) -> Option<Nanos> {
+        let (scale, offset) =
+            self.mono.zip(self.wall).filter(|(scale, _)| self.both && mono >= scale.last)?;
+        let before = scale.offset.get().saturating_sub(offset.get());
+        let by = wall.saturating_sub(mono).saturating_sub(before);
+        let steered = mono.saturating_sub(scale.last) / STEERED;
+        (by.saturating_abs() > STEP.saturating_add(steered)).then_some(by)
     }
 
     /// Whether the sender paused. A wall clock alone counts only as far as the arrivals agree.
@@ -293,10 +303,6 @@ impl Clocks {
         if sample == ClockSample::default() {
             return;
         }
-        if let Some(wall) = sample.wall {
-            // The next heartbeat may have no other time.
-            self.wall = Some(Scale::new(wall, sent));
-        }
         let late = at.saturating_sub(sent);
         self.arrivals = self.arrivals.saturating_add(ahead.saturating_sub(self.arrivals) / GUESS);
         if let Some(last) = self.last_sample.replace(LastSample { sent: sent.into(), at, planned: 0 }) {
@@ -320,23 +326,5 @@ impl LastSample {
     /// Arrival minus sending.
     fn late(self) -> Nanos {
         self.at.saturating_sub(self.sent.get())
-    }
-}
-
-impl Scale {
-    /// The clock that reads `now` at `sent`.
-    fn new(now: Nanos, sent: Nanos) -> Self {
-        Self { offset: sent.saturating_sub(now).into(), last: now }
-    }
-}
-
-impl Apart {
-    /// By how much the wall clock was set since the last heartbeat with both.
-    fn stepped(known: &mut Option<Self>, wall: i64, mono: Nanos) -> Option<Nanos> {
-        let now = Self { ahead: wall.saturating_sub(mono).into(), mono };
-        let before = known.replace(now)?;
-        let by = now.ahead.get().saturating_sub(before.ahead.get());
-        let steered = now.mono.saturating_sub(before.mono).saturating_abs() / STEERED;
-        (by.saturating_abs() > STEP.saturating_add(steered)).then_some(by)
     }
 }

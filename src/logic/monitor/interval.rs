@@ -1,6 +1,5 @@
 //! The time between two heartbeats: stated by the sender, or estimated.
 
-use super::niche::NicheI64;
 use crate::logic::{DAY, Nanos};
 
 /// Heartbeats over which it is averaged.
@@ -10,46 +9,80 @@ const FAR: Nanos = 4;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interval {
-    pub(super) stated: Option<NicheI64>,
-    pub(super) found: Nanos,
-    pub(super) gaps: u8,
-    pub(super) least: Nanos,
+    /// 0 if it is not stated.
+    stated: UpToDay,
+    found: UpToDay,
+    least: UpToDay,
     /// The longest recent gap; it decays.
-    pub(super) longest: Nanos,
+    longest: UpToDay,
     /// The last odd gap, and the gaps since then.
-    pub(super) odd: Nanos,
-    pub(super) since_odd: u8,
+    odd: UpToDay,
+    since_odd: u8,
+    gaps: u8,
+}
+
+/// A time from 0 to a day, in six bytes as there are very many clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct UpToDay([u8; 6]);
+
+impl UpToDay {
+    const ZERO: Self = Self([0; 6]);
+
+    fn new(time: Nanos) -> Self {
+        Self(time.clamp(0, DAY).to_le_bytes().first_chunk().copied().unwrap_or_default())
+    }
+
+    fn get(self) -> Nanos {
+        let mut bytes = [0; size_of::<Nanos>()];
+        bytes[..self.0.len()].copy_from_slice(&self.0);
+        Nanos::from_le_bytes(bytes)
+    }
 }
 
 impl Interval {
     /// If it is not stated, it is estimated, and not less than `least`.
     pub(super) fn new(stated: Option<Nanos>, least: Nanos) -> Self {
         Self {
-            stated: stated.map(NicheI64::from),
-            found: 0,
-            gaps: 0,
-            least,
-            longest: 0,
-            odd: 0,
+            stated: UpToDay::new(stated.unwrap_or(0)),
+            found: UpToDay::ZERO,
+            least: UpToDay::new(least),
+            longest: UpToDay::ZERO,
+            odd: UpToDay::ZERO,
             since_odd: 0,
+            gaps: 0,
         }
     }
 
+    /// One that was `known` before the monitor started.
+    pub(super) fn known(known: Nanos, stated: bool, least: Nanos) -> Self {
+        let found = UpToDay::new(known);
+        Self { found, gaps: 1, ..Self::new(stated.then_some(known), least.min(known)) }
+    }
+
     pub(super) fn stated(self) -> Option<Nanos> {
-        self.stated.map(NicheI64::get)
+        Some(self.stated.get()).filter(|stated| *stated > 0)
     }
 
     pub(super) fn state(&mut self, stated: Option<Nanos>) {
-        self.stated = stated.map(NicheI64::from);
+        self.stated = UpToDay::new(stated.unwrap_or(0));
     }
 
     pub(super) fn value(self) -> Nanos {
-        self.stated().unwrap_or(self.least.max(self.found).min(DAY))
+        self.stated().unwrap_or(self.at_least())
+    }
+
+    fn at_least(self) -> Nanos {
+        self.least.get().max(self.found.get())
     }
 
     /// The longest usual silence of a sender that states no interval: it may send in bursts.
     pub(super) fn usual_silence(self) -> Option<Nanos> {
-        Some(self.longest).filter(|longest| self.stated.is_none() && *longest > 0)
+        Some(self.longest.get()).filter(|longest| self.stated == UpToDay::ZERO && *longest > 0)
+    }
+
+    /// Estimates anew with the next gap.
+    pub(super) fn begin_anew(&mut self) {
+        self.gaps = 0;
     }
 
     /// Learns from a gap of `steps` numbers. One odd gap is an outage, two in a row are another interval, and several
@@ -57,20 +90,23 @@ impl Interval {
     pub(super) fn learn(&mut self, gap: Nanos, steps: u64) {
         let each = gap / Nanos::try_from(steps.max(1)).unwrap_or(Nanos::MAX);
         let each = each.clamp(0, DAY);
-        if self.gaps > 0 && each > FAR * self.found.max(self.least) {
-            let (before, ago) = (std::mem::replace(&mut self.odd, each), std::mem::take(&mut self.since_odd));
+        if self.gaps > 0 && each > FAR * self.at_least() {
+            let before = std::mem::replace(&mut self.odd, UpToDay::new(each)).get();
+            let ago = std::mem::take(&mut self.since_odd);
             if before == 0 || ago >= GAPS {
                 return;
             }
             if ago == 0 {
-                (self.found, self.longest, self.gaps) = (each.min(before), each.min(before), 1);
+                self.found = UpToDay::new(each.min(before));
+                (self.longest, self.gaps) = (self.found, 1);
                 return;
             }
         } else {
             self.since_odd = self.since_odd.saturating_add(1);
         }
-        self.longest = each.max(self.longest - self.longest / Nanos::from(GAPS));
+        let (longest, found) = (self.longest.get(), self.found.get());
+        self.longest = UpToDay::new(each.max(longest - longest / Nanos::from(GAPS)));
         self.gaps = (self.gaps + 1).min(GAPS);
-        self.found += (each - self.found) / Nanos::from(self.gaps);
+        self.found = UpToDay::new(found + (each - found) / Nanos::from(self.gaps));
     }
 }

@@ -186,7 +186,7 @@ impl Peer {
         let watch = self.watch.as_ref().map_or(0, |watch| size_of::<Watch>() + 16 + watch.memory() + 16);
         let history = self.history.as_ref().map_or(0, |_| size_of::<History>() + 16);
         let account = self.account.as_ref().map_or(0, Account::memory);
-        watch + history + self.clocks.memory() + account + 3 * 16
+        watch + history + self.clocks.memory() + account
     }
 
     /// Loads each of its cache lines.
@@ -194,7 +194,7 @@ impl Peer {
         let Self { source, last, session, clocks, interval, deadlines, since, .. } = self;
         let begins =
             u64::from(source.port()) ^ last.mono.cast_unsigned() ^ u64::from(session.number().is_some());
-        let goes_on = clocks.prefetch() ^ interval.found.cast_unsigned() ^ deadlines.down.cast_unsigned();
+        let goes_on = clocks.prefetch() ^ interval.value().cast_unsigned() ^ deadlines.down.cast_unsigned();
         begins ^ goes_on ^ since.wall.cast_unsigned()
     }
 
@@ -390,7 +390,7 @@ impl Peer {
         self.sessions = self.sessions.saturating_add(1);
         self.duplicate_reported = false;
         self.last_sent = None;
-        self.interval.gaps = 0;
+        self.interval.begin_anew();
         self.interval.state(beat.interval);
         lost
     }

@@ -190,11 +190,7 @@ fn fields(line: &str, saved: i64, now: Moment, assumed: Nanos) -> Option<Peer> {
     let soon = next.saturating_add(SECOND / 2);
     let down = last.mono.saturating_add(unwatched).saturating_add(patience).max(soon);
     let deadlines = Deadlines { late: soon, suspect: soon, down };
-    let interval = Interval {
-        found: interval,
-        gaps: 1,
-        ..Interval::new(stated.then_some(interval), assumed.min(interval))
-    };
+    let interval = Interval::known(interval, stated, assumed);
     let beat = Heartbeat { id: (!nameless).then_some(name), ..Heartbeat::default() };
     let mut peer = Peer::new(&beat, source, now, assumed);
     (peer.sealed, peer.state, peer.since, peer.last) = (sealed, state, since, last);

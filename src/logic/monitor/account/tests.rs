@@ -219,8 +219,19 @@ fn a_session_that_is_closed_holds_nothing() {
 }
 
 #[test]
+fn numbers_without_a_loss_are_counted_however_many() {
+    let last = u64::from(u32::MAX);
+    let mut account = Account(Repr::Unbroken { first: 7, more: u32::MAX - 1 });
+    for more in last - 1..last + 3 {
+        assert_eq!(account.counts(), Counts { received: more + 1, ..Counts::default() });
+        assert_eq!(account.hear(7 + more + 1, 0, || 1), fresh(0));
+    }
+    assert_eq!(account.hear(7 + last, 0, || 1), Heard::Duplicate);
+}
+
+#[test]
 fn memory_is_as_stated() {
-    assert!(size_of::<Account>() <= 32, "{}", size_of::<Account>());
+    assert!(size_of::<Account>() <= 16, "{}", size_of::<Account>());
     assert!(size_of::<Ledger>() <= 312, "{}", size_of::<Ledger>());
     let mut account = Account::new(0);
     // Every other number is lost, for long, and nobody asks.

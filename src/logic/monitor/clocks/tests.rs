@@ -223,6 +223,36 @@ fn heartbeats_may_lack_a_time_now_and_then() {
 }
 
 #[test]
+fn a_clock_that_is_set_is_told_once_whichever_times_come() {
+    for alone in [true, false] {
+        let mut world = World::new(true, true);
+        world.seconds(0..20);
+        // The first heartbeat after it has the wall clock alone, or both.
+        (world.theirs, world.mono) = (HOUR, !alone);
+        world.seconds(20..21);
+        world.mono = true;
+        assert_eq!(world.seconds(21..40), every_second(21..40));
+        assert_eq!(world.findings, [Finding::SenderStepped { by: HOUR }]);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_in_a_long_pause_is_told_after_it_and_one_that_is_steered_is_not() {
+    // 500 millionths of eight hours.
+    for (by, told) in [(-14 * SECOND, false), (-HOUR, true)] {
+        let mut world = World::new(true, true);
+        world.seconds(0..20);
+        world.theirs = by;
+        for number in 20..40 {
+            world.beat(1, 8 * HOUR + number * SECOND, 20 * MS);
+        }
+        let pause = Finding::SenderPaused { gap: 8 * HOUR + SECOND };
+        let all = [pause, Finding::SenderStepped { by }];
+        assert_eq!(world.findings, all[..=usize::from(told)]);
+    }
+}
+
+#[test]
 fn a_steady_clock_that_goes_back_is_another_one() {
     let mut clocks = Clocks::new();
     for number in 0..40 {
@@ -300,7 +330,7 @@ fn the_drift_is_known_from_300_heartbeats_on_and_taken_out_of_the_delay() {
 
 #[test]
 fn memory_is_as_stated() {
-    assert!(size_of::<Clocks>() <= 120, "{}", size_of::<Clocks>());
+    assert!(size_of::<Clocks>() <= 96, "{}", size_of::<Clocks>());
     assert!(size_of::<Envelope>() <= 128, "{}", size_of::<Envelope>());
     // A drift that bends for ever: every point is a corner.
     let mut world = World::new(false, true);
