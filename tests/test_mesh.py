@@ -60,6 +60,18 @@ def test_rows_tell_ways_and_clocks(hosts: udpping.LocalHosts, protocol: str) -> 
         assert row.offset_low_ns <= 0 <= row.offset_high_ns
 
 
+@pytest.mark.untimed
+@pytest.mark.parametrize("protocol", ["text:times,follow-up", "stamp:follow-up"])
+def test_the_kernels_of_all_hosts_tell_when_replies_leave(hosts: udpping.LocalHosts, protocol: str) -> None:
+    for row in udpping.mesh(hosts, **QUICK | {"timeout": 60}, protocol=protocol).rows:
+        assert (row.received, row.lost_up, row.lost_down, row.error) == (5, 0, 0, None)
+    with _worker.far_end(protocol, "127.0.0.1") as far, _worker.far_end("stamp", "127.0.0.1") as other:
+        run = udpping.ping(far, count=20, protocol=protocol, timeout=60)
+        told = sum(row.server_stamp in ("kernel", "kernel-tx") for row in run)
+        assert told > 5 if far.stamps_sends else told == 0
+        assert not other.stamps_sends
+
+
 def test_each_source_port_has_a_row(hosts: udpping.LocalHosts) -> None:
     mesh = udpping.mesh(hosts, **QUICK, flows=3)
     for source, target in ALL:

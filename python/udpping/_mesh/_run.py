@@ -268,7 +268,8 @@ def mesh(
       an IP address or an interface.
     * `protocol`: `"text"` for lines of text, or `"stamp"` for test packets of STAMP. Replies of both are
       numbered and carry times, so rows tell one-way delays, offsets of clocks, and on which way packets were
-      lost.
+      lost. With `"text:times,follow-up"` or `"stamp:follow-up"` the kernels of all hosts tell when replies
+      leave.
     * `one_per_address`: whether only the first of several workers with the same address is a host.
     * `groups`: the rack or site of each host: a mapping from names, or a function of a `Host`; `None` takes
       the address, so that the workers of one machine are a group.

@@ -190,13 +190,14 @@ def numbers(summary: "Summary", pings: "stats.Pings | None") -> "list[float | No
 
 def far_end(protocol: str, address: str) -> "Server | Reflector":
     """Make what answers the pings of the others, at any free port."""
+    stamps = "follow-up" in protocol
     if protocol.startswith("stamp"):
         from udpping._services.reflector import Reflector
 
-        return Reflector(address, 0)
+        return Reflector(address, 0, send_stamps=stamps)
     from udpping._services.server import Server
 
-    return Server(address, 0, server_times=True)
+    return Server(address, 0, server_times=True, send_stamps=stamps)
 
 
 def address_of(wanted: str) -> str:
