@@ -8,6 +8,7 @@ import socket
 from collections import Counter
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,6 +85,24 @@ def test_the_next_reply_tells_when_the_kernel_sent_the_one_before() -> None:
         assert written < row.server_sent_ns
         hold = row.server_sent_ns - row.server_recv_ns
         assert row.path_rtt_ns in (row.rtt_ns - hold, None)
+
+
+@pytest.mark.untimed
+def test_what_a_server_holds_back_is_part_of_the_way_by_its_kernel_too() -> None:
+    link: dict[str, Any] = {"up": "delay=5ms; loss=list:3", "down": "delay=40ms; loss=list:8"}
+    with udpping.Server(port=0, server_times=True, send_stamps=True, **link) as server:
+        run = udpping.ping(server, count=20, timeout=2, protocol="text:times,follow-up")
+        can = server.stamps_sends
+    better = [row for row in run if row.server_stamp in ("kernel", "kernel-tx")]
+    assert len(better) > 8 if can else not better
+    assert {row.seq for row in run if row.server_stamp is None} == {3, 8}
+    for row in better:
+        assert row.server_recv_ns is not None
+        assert row.server_sent_ns is not None
+        assert row.rtt_ns is not None
+        assert row.path_rtt_ns == row.rtt_ns - (row.server_sent_ns - row.server_recv_ns)
+    if better:
+        assert median([row.path_rtt_ns or 0 for row in better]) > 40_000_000
 
 
 @pytest.mark.untimed

@@ -20,7 +20,7 @@ pub use arriving::{Arriving, Decided};
 pub use log::{Columns, Damages, Log, Outcome, Row};
 pub use replay::{Heard, replay};
 pub use reply::Reply;
-pub use telling::{Held, Sent, TestClock};
+pub use telling::{Ends, Held, Sent, TestClock};
 
 use super::counters::counters;
 use super::link::{Deliveries, Fate, Link, LinkPlan, Packet, Reason};
@@ -138,7 +138,7 @@ impl Echo {
             });
         self.responder.received(&fate, now.mono);
         if !fate.deliveries.is_empty() && fate.way_down.is_none() {
-            let told = self.responder.tell(source, &fate, &arrival, datagram, || now);
+            let told = self.responder.tell(source.into(), &fate, &arrival, datagram, || now);
             self.responder.reply(&fate, &arrival, datagram, told.as_ref(), out);
         }
         fate
@@ -169,7 +169,7 @@ impl Echo {
 
     /// The bytes of a reply whose request has come up, sent at `now`.
     pub fn release(&mut self, source: SocketAddr, held: Held, now: Moment) -> Vec<u8> {
-        self.responder.release(source, held, now)
+        self.responder.release(source.into(), held, now).0
     }
 
     /// A reply was sent.

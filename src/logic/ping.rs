@@ -109,7 +109,7 @@ impl Pinger {
             patience: 0,
             distrusts_numbers: false,
             habit: Habit::default(),
-            follow_ups: FollowUps::default(),
+            follow_ups: FollowUps::new(plan.interval, plan.timeout),
             tally: Tally::new(plan.count.is_none()),
             judge: plan.watch.clone().map(|watch| Box::new(Judge::new(watch, plan.first_seq, plan.timeout))),
             plan,
@@ -341,7 +341,8 @@ impl Pinger {
 
     /// Changes the target's address: pings go there, and only replies from there count.
     pub fn retarget(&mut self, target: SocketAddr) {
-        (self.target, self.habit, self.follow_ups) = (target, Habit::default(), FollowUps::default());
+        (self.target, self.habit) = (target, Habit::default());
+        self.follow_ups = FollowUps::new(self.plan.interval, self.plan.timeout);
     }
 
     /// Takes answers from any address, as for a broadcast or multicast target: the first is the reply, the others are its

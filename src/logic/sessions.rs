@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) received: u32,
     /// The latest reply.
     pub(super) previous: Option<Previous>,
+    /// Replies that the kernel has sent, and that no other has told of, for a server that tells of each.
+    pub(super) untold: VecDeque<Previous>,
     /// When the first request arrived, for a server that tells it.
     pub(super) began: Option<i64>,
     /// Different requests, for a server that tells it.
@@ -206,7 +208,8 @@ impl Sessions {
         }
     }
 
-    fn known(&mut self, id: Id) -> Option<&mut Session> {
+    /// One that is remembered.
+    pub(super) fn known(&mut self, id: Id) -> Option<&mut Session> {
         self.old.peek_mut(&id).or_else(|| self.young.peek_mut(&id))
     }
 }

@@ -22,7 +22,7 @@ use crate::logic::echo::{
 };
 use crate::logic::link::{LinkPlan, Scope, Share};
 use crate::logic::memory::{NoMemory, room_for_each};
-use responder::{Latest, LinkState, Replying};
+use responder::{Leaving, LinkState, Replying};
 
 /// The most threads of a server.
 const MOST_WORKERS: usize = 64;
@@ -46,7 +46,7 @@ pub struct Settings {
     pub backend: Backend,
     /// Whether replies to one client are sent in GSO batches.
     pub gso: bool,
-    /// Whether the kernel is asked when each reply left, so that the next one tells it to who asks.
+    /// Whether the kernel is asked when each reply left, so that a later one tells it to who asks.
     pub send_stamps: bool,
 }
 
@@ -105,10 +105,11 @@ impl Server {
             room: (0, 0),
             is_followed: false,
         };
+        let stamps_sends = sockets[0].timestamping() == Timestamping::Both;
         let replying = |_| Replying {
             responder: Responder::new(&echo),
             arriving: Arriving::new(),
-            latest: Latest::default(),
+            leaving: stamps_sends.then(Leaving::default),
         };
         let deciders = (0..workers).map(replying).collect();
         Ok(Self {

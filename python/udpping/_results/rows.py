@@ -54,7 +54,7 @@ class Row(NamedTuple):
     server_sent_ns: int | None
     """When the server sent the reply: likewise.
 
-    With `protocol="stamp:follow-up"` or `"text:times,follow-up"` the next reply may tell it better. Then this
+    With `protocol="stamp:follow-up"` or `"text:times,follow-up"` a later reply may tell it better. Then this
     and `path_rtt_ns` change in the table of the run; a row that a stream has given keeps what it had.
     """
     arrival: int | None

@@ -97,7 +97,7 @@ def ping(
       a `Reflector` or a router, by default at port 862. With both, replies tell when pings arrived and when
       replies left: `server_recv_ns` and `server_sent_ns` of a row. `"stamp:ssid=7"` names the session,
       `"stamp:timestamps=ptp"` sends times in the format of PTP; commas join them. A packet has 44 bytes, with
-      a key 112. `"text:times,follow-up"` and `"stamp:follow-up"` also ask each reply when the one before left
+      a key 112. `"text:times,follow-up"` and `"stamp:follow-up"` also ask each reply when an earlier one left
       by the kernel there, if that has `send_stamps=True`. Pings are then 32 bytes longer, and packets have 64
       bytes or 152.
     * `key`: a file with the secret of the reflector, in the form of its `keys`: packets have an HMAC, and

@@ -169,9 +169,9 @@ class Server(Listener["_core.EchoServer"]):
     * `server_times`: whether pings that ask (`protocol="text:times"`) are told when they arrived, when the
       reply left, and which pings of their run have arrived. What `up` and `down` do is then part of the way,
       and no such reply is longer than its ping. Other pings are answered as ever.
-    * `send_stamps`: whether the kernel takes the time at which each reply leaves, and the next reply of the
-      run tells it to pings that ask (`protocol="text:times,follow-up"`). Linux only, with `server_times` and
-      neither `gso` nor several `workers`. A server with `loss`, `delay`, `up` or `down` tells no such times.
+    * `send_stamps`: whether the kernel takes the time at which each reply leaves, and a later reply of the
+      run tells it to pings that ask (`protocol="text:times,follow-up"`), less what `delay` and `down` held
+      the reply back. Linux only, with `server_times` and neither `gso` nor several `workers`.
 
     Raises ConfigError for what cannot be used, AddressError for an unknown name, PortBusyError when the
     port is taken, NetworkError when the system refuses. Warns with AmplificationWarning when strangers

@@ -230,7 +230,7 @@ def parser(profile: "LabServer | None" = None) -> Parser:
         "--send-stamps",
         action="store_true",
         help="with --server-times, let the kernel take the time at which each reply leaves, and tell it in"
-        " the next one, if asked for: udpping ping --protocol text:times,follow-up",
+        " a later one, if asked for: udpping ping --protocol text:times,follow-up",
     )
     options.add_argument(
         "--log",

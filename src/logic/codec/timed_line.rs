@@ -25,6 +25,8 @@ pub struct Ask {
     pub run: u32,
     /// The number of the ping in its run, from 0.
     pub number: u32,
+    /// Whether it also asks when earlier replies left.
+    pub follow_up: bool,
 }
 
 /// What a server tells.
@@ -51,8 +53,6 @@ pub struct Asked<'a> {
     pub text: &'a [u8],
     /// What is asked.
     pub ask: Ask,
-    /// Whether it also asks when the reply before left.
-    pub follow_up: bool,
     /// The spaces behind the slot.
     pub padding: &'a [u8],
 }
@@ -72,21 +72,21 @@ pub struct TimedLine {
 pub fn asked(ping: &[u8]) -> Option<Asked<'_>> {
     let (text, slot, padding) = opened(ping, ASKS)?;
     let mut fields = slot.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
-    let ask = Ask { run: hex(fields.next()?)?, number: hex(fields.next()?)? };
     let line = text.strip_suffix(FOLLOWS);
-    Some(Asked { text: line.unwrap_or(text), ask, follow_up: line.is_some(), padding })
+    let ask = Ask { run: hex(fields.next()?)?, number: hex(fields.next()?)?, follow_up: line.is_some() };
+    Some(Asked { text: line.unwrap_or(text), ask, padding })
 }
 
 impl Asked<'_> {
     /// Bytes of what a reply adds to its text.
     pub fn len_of_told(&self) -> usize {
-        SLOT + if self.follow_up { FOLLOW_UP } else { 0 }
+        SLOT + if self.ask.follow_up { FOLLOW_UP } else { 0 }
     }
 }
 
 /// Appends the slot of a reply, whose text begins at `start`; before it when the reply before left, if that is asked.
 pub fn tell(told: &Told, follow_up: bool, out: &mut Vec<u8>, start: usize) {
-    let Told { ask: Ask { run, number }, received, by_kernel, sent, window, previous } = *told;
+    let Told { ask: Ask { run, number, .. }, received, by_kernel, sent, window, previous } = *told;
     match previous {
         Some(Previous { seq, sent }) if follow_up => {
             out.extend_from_slice(FOLLOWED);
@@ -110,7 +110,8 @@ pub fn tell(told: &Told, follow_up: bool, out: &mut Vec<u8>, start: usize) {
 fn told(reply: &[u8]) -> Option<Told> {
     let (text, slot, _) = opened(reply, TELLS)?;
     let mut fields = slot.split(|byte| *byte == b' ').skip(1);
-    let ask = Ask { run: hex(fields.next()?)?, number: hex(fields.next()?)? };
+    let (run, number) = (hex(fields.next()?)?, hex(fields.next()?)?);
+    let ask = Ask { run, number, follow_up: text.ends_with(FOLLOWS) || followed(text).is_some() };
     let mut time = || hex::<u64>(fields.next()?).map(u64::cast_signed);
     let (session, received, sent) = (time()?, time()?, time()?);
     let mut count = || hex(fields.next()?);
@@ -273,7 +274,7 @@ mod tests {
 
     const WALL: i64 = 1_700_000_000 * SECOND;
     const FILLED: Told = Told {
-        ask: Ask { run: 7, number: 41 },
+        ask: Ask { run: 7, number: 41, follow_up: false },
         received: WALL + 5,
         by_kernel: true,
         sent: WALL + 9,
@@ -341,7 +342,7 @@ mod tests {
         assert_eq!(sent.len(), 20 + FOLLOW_UP + SLOT);
         assert!(sent.len() <= line.longest(42));
         let asked = asked(&sent).unwrap();
-        assert_eq!((asked.text, asked.ask, asked.follow_up), (&sent[..20], FILLED.ask, true));
+        assert_eq!((asked.text, asked.ask), (&sent[..20], Ask { follow_up: true, ..FILLED.ask }));
         let previous = Some(Previous { seq: 39, sent: WALL - 7 });
         for (previous, follow_up) in [(previous, true), (None, true), (previous, false)] {
             let mut reply = sent[..20].to_ascii_uppercase();
@@ -396,8 +397,9 @@ mod tests {
             let [session, received, sent] = times;
             let window = Window { session, counter, unique, highest, bits, late, latest_late };
             let previous = Some(Previous { seq: late, sent: session });
-            let filled = Told { ask: Ask { run, number }, received, by_kernel, sent, window, previous };
             for follow_up in [true, false] {
+                let ask = Ask { run, number, follow_up };
+                let filled = Told { ask, received, by_kernel, sent, window, previous };
                 let mut reply = b"pong".to_vec();
                 tell(&filled, follow_up, &mut reply, 0);
                 prop_assert_eq!(reply.len(), 4 + SLOT + if follow_up { FOLLOW_UP } else { 0 });

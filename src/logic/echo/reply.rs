@@ -113,7 +113,7 @@ impl Reply {
         if let Some((told, asked)) = told.zip(asked(request)) {
             self.write(asked.text, arrival, lost, out);
             if out.len() - start + asked.len_of_told() <= request.len() {
-                tell(told, asked.follow_up, out, start);
+                tell(told, asked.ask.follow_up, out, start);
                 if !matches!(self, Self::Template(_)) {
                     out.extend_from_slice(asked.padding);
                 }

@@ -1,6 +1,6 @@
 //! What a server tells clients of its own times, and of which of their pings it has received.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Responder;
 use crate::logic::codec::timed_line::{Ask, Told, asked};
@@ -8,6 +8,9 @@ use crate::logic::codec::{Previous, Window};
 use crate::logic::link::{Damage, Fate};
 use crate::logic::sessions::{Id, Sessions};
 use crate::logic::{Arrival, Moment, Nanos};
+
+/// The most replies of a run whose times of sending wait to be told.
+const MOST_UNTOLD: usize = 64;
 
 /// The runs of pings that a server tells its times.
 #[derive(Debug, Default)]
@@ -23,6 +26,21 @@ pub struct TestClock {
     pub offset: Nanos,
     /// Parts per billion since the beginning.
     pub rate_ppb: i64,
+}
+
+/// A client, and the address of the server that it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    /// The client.
+    pub source: SocketAddr,
+    /// What it asks; any other where the server has but one.
+    pub local: IpAddr,
+}
+
+impl From<SocketAddr> for Ends {
+    fn from(source: SocketAddr) -> Self {
+        Self { source, local: source.ip() }
+    }
 }
 
 /// A reply that waits until its request has come up.
@@ -59,16 +77,9 @@ impl Telling {
         Self { clock, ..Self::default() }
     }
 
-    /// Receives the ping of a client at `at`, whose reply is sent at `sent`; `None` if too many runs are remembered.
-    fn receive(
-        &mut self,
-        source: SocketAddr,
-        ask: Ask,
-        arrival: &Arrival,
-        at: Nanos,
-        sent: Moment,
-    ) -> Option<Told> {
-        let run = self.runs.find(run_of(source, ask), at)?;
+    /// Receives the ping of a client at `at`, whose reply is written at `sent`; `None` if too many runs are remembered.
+    fn receive(&mut self, ends: Ends, ask: Ask, arrival: &Arrival, at: Nanos, sent: Moment) -> Option<Told> {
+        let run = self.runs.find(run_of(ends, ask), at)?;
         // A stamp that is later than now was taken before the clock was set back.
         let kernel = arrival.kernel.filter(|kernel| *kernel <= arrival.at.wall);
         let came_up = (at - arrival.at.mono).max(0);
@@ -76,34 +87,50 @@ impl Telling {
         let (received, sent) =
             (self.clock.at(at, received), self.clock.at(sent.mono, sent.wall.max(received)));
         let window = run.receive(ask.number, received);
-        let previous = run.previous.replace(Previous { seq: window.counter, sent });
+        let before = run.previous.replace(Previous { seq: window.counter, sent });
+        let previous = if ask.follow_up { run.untold.pop_front().or(before) } else { None };
         Some(Told { ask, received, by_kernel: kernel.is_some(), sent, window, previous })
     }
 }
 
-fn run_of(source: SocketAddr, ask: Ask) -> Id {
-    Id { source, local: source.ip(), name: ask.run }
+fn run_of(Ends { source, local }: Ends, ask: Ask) -> Id {
+    Id { source, local, name: ask.run }
 }
 
-/// A reply that tells times and is sent: what the kernel's time stamp of it is for.
+/// A reply that tells times: what the kernel's time stamp of it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent {
     run: Id,
+    session: i64,
     seq: u32,
+    /// When it was written, as it says.
+    written: i64,
+    /// How long after that the link lets it go.
+    held: Nanos,
+}
+
+impl Sent {
+    /// The reply that tells this, which the link holds back for so long; `None` if nobody asks when it leaves.
+    pub fn of(ends: Ends, told: &Told, held: Nanos) -> Option<Self> {
+        let Told { ask, sent: written, window, .. } = *told;
+        let sent =
+            Self { run: run_of(ends, ask), session: window.session, seq: window.counter, written, held };
+        ask.follow_up.then_some(sent)
+    }
 }
 
 impl Responder {
     /// What the reply to a datagram of a client, which is sent `now`, tells of times; `None` where it tells nothing.
     pub fn tell(
         &mut self,
-        source: SocketAddr,
+        ends: Ends,
         fate: &Fate,
         arrival: &Arrival,
         datagram: &[u8],
         now: impl FnOnce() -> Moment,
     ) -> Option<Told> {
         let ask = self.asking(fate, datagram)?;
-        self.telling.as_mut()?.receive(source, ask, arrival, arrival.at.mono, now())
+        self.telling.as_mut()?.receive(ends, ask, arrival, arrival.at.mono, now())
     }
 
     /// Appends the reply to a datagram to `out`.
@@ -120,15 +147,19 @@ impl Responder {
         fate.down.apply(out, start);
     }
 
-    /// What tells the reply to a client from others.
-    pub fn sent(source: SocketAddr, told: &Told) -> Sent {
-        Sent { run: run_of(source, told.ask), seq: told.window.counter }
-    }
-
-    /// The kernel sent a reply at `stamp`, nanoseconds since 1970, which was found out `now`: the next of its run can tell it.
-    pub fn stamped(&mut self, Sent { run, seq }: Sent, stamp: i64, now: Moment) {
-        if let Some(Telling { runs, clock }) = &mut self.telling {
-            runs.stamped(run, Previous { seq, sent: clock.at(now.mono, stamp) });
+    /// The kernel sent a reply at `stamp`, nanoseconds since 1970, which was found out `now`: a later one of its run can tell
+    /// it. What the link held it back for is part of the way, so it left the server as much earlier.
+    pub fn stamped(&mut self, Sent { run, session, seq, written, held }: Sent, stamp: i64, now: Moment) {
+        let Some(Telling { runs, clock }) = &mut self.telling else { return };
+        let sent = clock.at(now.mono - held, stamp - held);
+        // A stamp from before the writing was taken before the clock was set back.
+        if sent > written
+            && let Some(run) = runs.known(run).filter(|run| run.began == Some(session))
+        {
+            if run.untold.len() >= MOST_UNTOLD {
+                run.untold.pop_front();
+            }
+            run.untold.push_back(Previous { seq, sent });
         }
     }
 
@@ -148,18 +179,18 @@ impl Responder {
         (reply.len(), Held::Written(reply))
     }
 
-    /// The bytes of a reply whose request has come up, sent at `now`.
-    pub fn release(&mut self, source: SocketAddr, held: Held, now: Moment) -> Vec<u8> {
+    /// The bytes of a reply whose request has come up, written at `now`, and what it tells of times.
+    pub fn release(&mut self, ends: Ends, held: Held, now: Moment) -> (Vec<u8>, Option<Told>) {
         let waiting = match held {
-            Held::Written(reply) => return reply,
+            Held::Written(reply) => return (reply, None),
             Held::Asked(waiting) => waiting,
         };
         let Waiting { request, ask, arrival, at, lost_before, down } = *waiting;
-        let told = self.telling.as_mut().and_then(|telling| telling.receive(source, ask, &arrival, at, now));
+        let told = self.telling.as_mut().and_then(|telling| telling.receive(ends, ask, &arrival, at, now));
         let mut reply = Vec::new();
         self.reply.write_damaged(&request, Damage::NONE, &arrival, lost_before, told.as_ref(), &mut reply);
         down.apply(&mut reply, 0);
-        reply
+        (reply, told)
     }
 
     /// Something of the length of what is told; `None` if nothing ever is.

@@ -1,16 +1,16 @@
 //! Implements [`Decide`] for the echo server: the threads share the link and the log, and each writes replies.
 
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Event;
 use crate::logic::codec::timed_line::Told;
-use crate::logic::echo::{Arriving, Held, Hops, Log, LogEntry, Reply, Responder, Row, Sent};
+use crate::logic::echo::{Arriving, Ends, Held, Hops, Log, LogEntry, Reply, Responder, Row, Sent};
 use crate::logic::link::{Fate, Link, Packet, Reason};
 use crate::logic::random::Direction;
 use crate::logic::{Arrival, Moment, Nanos};
 use crate::net::clock::wall_ns;
-use crate::net::datagram::{Datagram, Reports, Timestamping, unmapped};
+use crate::net::datagram::{Datagram, Reports, unmapped};
 use crate::net::send_queue::Route;
 use crate::net::server::{Decide, Outgoing};
 use crate::net::socket::Socket;
@@ -37,35 +37,44 @@ pub(in crate::net) struct LinkState {
 pub(in crate::net) struct Replying {
     pub(super) responder: Responder,
     pub(super) arriving: Arriving<Waiting>,
-    pub(super) latest: Latest,
+    /// The replies of which the kernel says when they leave, if it does.
+    pub(super) leaving: Option<Leaving>,
 }
 
-/// What a reply that is sent is reported by: its row, and its place in [`Latest`] if the kernel is to say when it left.
-pub(in crate::net) type Reported = (Option<LogEntry>, Option<u16>);
+/// What a reply that is sent is reported by: its row, and its number in [`Leaving`] if the kernel is to say when it left.
+pub(in crate::net) type Reported = (Option<LogEntry>, Option<u32>);
 
-/// The latest replies of which the kernel says when they left; a tag for each would hold too much.
+/// Replies that the kernel has not said yet that it sent; a tag for each would hold too much.
 #[derive(Debug, Default)]
-pub(in crate::net) struct Latest {
-    replies: Vec<Sent>,
-    next: u16,
+pub(in crate::net) struct Leaving {
+    replies: HashMap<u32, Sent>,
+    /// Those that are sent: of the latest ones the kernel may still say when.
+    sent: VecDeque<u32>,
+    next: u32,
 }
 
-impl Latest {
-    const KEPT: u16 = 4_096;
+impl Leaving {
+    const KEPT: usize = 4_096;
 
-    fn push(&mut self, sent: Sent) -> u16 {
-        let place = self.next;
-        match self.replies.get_mut(usize::from(place)) {
-            Some(old) => *old = sent,
-            None => self.replies.push(sent),
+    fn push(&mut self, sent: Sent) -> u32 {
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        self.replies.insert(number, sent);
+        number
+    }
+
+    fn sent(&mut self, number: u32) {
+        self.sent.push_back(number);
+        if self.sent.len() > Self::KEPT
+            && let Some(old) = self.sent.pop_front()
+        {
+            self.replies.remove(&old);
         }
-        self.next = (place + 1) % Self::KEPT;
-        place
     }
 }
 
-/// A reply, its row, its client, and where it goes, unless it is to go nowhere.
-type Waiting = (Option<Route<()>>, Held, Option<LogEntry>, SocketAddr);
+/// A reply, its row, both its ends, and where it goes, unless it is to go nowhere.
+type Waiting = (Option<Route<()>>, Held, Option<LogEntry>, Ends);
 
 impl Decide for Replying {
     type Sockets = Arc<Socket>;
@@ -131,7 +140,7 @@ impl Decide for Replying {
         (fate, entry, len): &Self::Decision,
         out: &mut Outgoing<'_, (), Reported>,
     ) {
-        let Self { responder, arriving, latest } = self;
+        let Self { responder, arriving, leaving } = self;
         responder.received(fate, arrival.at.mono);
         let hops = match responder.hops(datagram.bytes, datagram.ttl) {
             // The reply would be the next request, for ever.
@@ -146,13 +155,14 @@ impl Decide for Replying {
             hops: most,
             tos: None,
         };
+        let ends = Ends::from(datagram.source);
         if fate.way_down.is_some() {
             let Event { row, message } = event(datagram, arrival, fate, *len);
             let message = out.is_followed.then_some(message);
             return arriving.hold(datagram.source, fate, row, *entry, message, |at| {
                 let (len, reply) = responder.hold(fate, arrival, datagram.bytes, at);
                 let route = if hops == Hops::Spent { None } else { Some(route) };
-                (len, (route, reply, *entry, datagram.source))
+                (len, (route, reply, *entry, ends))
             });
         }
         for delivery in &*fate.deliveries {
@@ -161,12 +171,10 @@ impl Decide for Replying {
                 continue;
             }
             let now = || Moment { mono: arrival.at.mono, wall: wall_ns() };
-            let told = responder.tell(datagram.source, fate, arrival, datagram.bytes, now);
-            // A delay of the link is part of the way: when the kernel sends a delayed reply says nothing of the server.
-            let is_stamped = socket.timestamping() == Timestamping::Both && delivery.at <= arrival.at.mono;
-            let told_now = told.as_ref().filter(|_| is_stamped);
-            let place = told_now.map(|told| latest.push(Responder::sent(datagram.source, told)));
-            out.push(delivery.at, route, (*entry, place), |out| {
+            let told = responder.tell(ends, fate, arrival, datagram.bytes, now);
+            let sent = told.as_ref().and_then(|told| Sent::of(ends, told, 0));
+            let number = sent.zip(leaving.as_mut()).map(|(sent, leaving)| leaving.push(sent));
+            out.push(delivery.at, route, (*entry, number), |out| {
                 responder.reply(fate, arrival, datagram.bytes, told.as_ref(), out);
             });
         }
@@ -191,16 +199,18 @@ impl Decide for Replying {
         out: &mut Outgoing<'_, (), Reported>,
         events: &mut Vec<Event>,
     ) {
-        while let Some((deliveries, (route, held, entry, source), decided)) = self.arriving.settle(link, now)
-        {
-            let reply = self.responder.release(source, held, Moment { mono: now, wall: wall_ns() });
+        while let Some((deliveries, (route, held, entry, ends), decided)) = self.arriving.settle(link, now) {
+            let (reply, told) = self.responder.release(ends, held, Moment { mono: now, wall: wall_ns() });
+            // Copies have one number, and each has left at another time.
+            let told = told.filter(|_| deliveries.len() == 1);
             for delivery in &*deliveries {
-                match route {
-                    Some(route) => {
-                        out.push(delivery.at, route, (entry, None), |out| out.extend_from_slice(&reply));
-                    }
-                    None => out.refuse((entry, None)),
-                }
+                let Some(route) = route else {
+                    out.refuse((entry, None));
+                    continue;
+                };
+                let sent = told.and_then(|told| Sent::of(ends, &told, (delivery.at - now).max(0)));
+                let number = sent.zip(self.leaving.as_mut()).map(|(sent, leaving)| leaving.push(sent));
+                out.push(delivery.at, route, (entry, number), |out| out.extend_from_slice(&reply));
             }
             if let Some(decided) = decided {
                 self.responder.decided(&decided);
@@ -218,16 +228,24 @@ impl Decide for Replying {
 
     fn sent(&mut self, tags: &[Self::Tag]) {
         self.responder.answered(tags.len() as u64);
-    }
-
-    fn stamped(&mut self, (_, place): Reported, stamp: i64, now: Moment) {
-        if let Some(sent) = place.and_then(|place| self.latest.replies.get(usize::from(place))) {
-            self.responder.stamped(*sent, stamp, now);
+        if let Some(leaving) = &mut self.leaving {
+            tags.iter().filter_map(|(_, number)| *number).for_each(|number| leaving.sent(number));
         }
     }
 
-    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, (entry, _): Reported, reason: Reason) {
+    fn stamped(&mut self, (_, number): Reported, stamp: i64, now: Moment) {
+        if let Some(sent) =
+            number.zip(self.leaving.as_mut()).and_then(|(at, leaving)| leaving.replies.remove(&at))
+        {
+            self.responder.stamped(sent, stamp, now);
+        }
+    }
+
+    fn failed(&mut self, LinkState { log, .. }: &mut LinkState, (entry, number): Reported, reason: Reason) {
         self.responder.failed();
+        if let Some((number, leaving)) = number.zip(self.leaving.as_mut()) {
+            leaving.replies.remove(&number);
+        }
         if let Some(entry) = entry {
             log.failed(entry, reason);
         }

@@ -83,7 +83,7 @@ complete -c udpping -n '_shtab_udpping_using server' -l scope -xka "client same 
 complete -c udpping -n '_shtab_udpping_using server' -l workers -x -d 'threads that serve; more than 1 on Linux only (default: 1)'
 complete -c udpping -n '_shtab_udpping_using server' -l gso -d 'send replies to one client together, as one packet (Linux): less CPU time, but a drop on this machine takes all of them'
 complete -c udpping -n '_shtab_udpping_using server' -l server-times -d 'tell pings that ask (udpping ping --server-times) when they arrived, and which ones did'
-complete -c udpping -n '_shtab_udpping_using server' -l send-stamps -d 'with --server-times, let the kernel take the time at which each reply leaves, and tell it in the next one, if asked for: udpping ping --protocol text:times,follow-up'
+complete -c udpping -n '_shtab_udpping_using server' -l send-stamps -d 'with --server-times, let the kernel take the time at which each reply leaves, and tell it in a later one, if asked for: udpping ping --protocol text:times,follow-up'
 complete -c udpping -n '_shtab_udpping_using server' -l log -xka "(__fish_complete_path (commandline -ct))" -d 'add a line for each datagram to FILE: JSON lines if its name ends in .json, .jsonl or .ndjson, else CSV'
 complete -c udpping -n '_shtab_udpping_using server' -s v -l verbose -d 'print a line for each datagram'
 complete -c udpping -n '_shtab_udpping_using server' -l profile -xka "book exercise java kurose multi notes report slides" -d 'answer and print as that server of the course'
