@@ -106,6 +106,16 @@ def test_what_a_server_holds_back_is_part_of_the_way_by_its_kernel_too() -> None
 
 
 @pytest.mark.untimed
+def test_a_server_counts_for_each_of_its_addresses() -> None:
+    with udpping.Server("", port=0, server_times=True) as server:
+        port = server.address[1]
+        targets = [(HERE, port), ("127.0.0.2", port), ("127.0.0.3", port)]
+        run = udpping.ping_many(targets, count=5, protocol="text:times", timeout=60)
+    assert run["server_seq"].to_list() == [*range(5)] * 3
+    assert {row.lost_on for row in run} == {None}
+
+
+@pytest.mark.untimed
 @pytest.mark.parametrize(
     "words", [{}, {"server_times": True, "gso": True}, {"server_times": True, "workers": 2}]
 )

@@ -155,7 +155,8 @@ impl Decide for Replying {
             hops: most,
             tos: None,
         };
-        let ends = Ends::from(datagram.source);
+        let local = datagram.pktinfo.map_or(datagram.source.ip(), |pktinfo| pktinfo.ip);
+        let ends = Ends { source: datagram.source, local };
         if fate.way_down.is_some() {
             let Event { row, message } = event(datagram, arrival, fate, *len);
             let message = out.is_followed.then_some(message);
