@@ -68,6 +68,7 @@ class Heartbeat(Service["_core.HeartbeatSender"]):
 
     >>> import socket, udpping
     >>> with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as monitor:
+    ...     monitor.settimeout(5)
     ...     monitor.bind(("127.0.0.1", 0))
     ...     with udpping.Heartbeat(*monitor.getsockname(), interval=60, id="web1") as heartbeat:
     ...         words = monitor.recv(2048).decode().split()

@@ -260,6 +260,7 @@ class Relay(Listener["_core.UdpRelay"]):
 
         >>> import socket, udpping
         >>> with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        ...     client.settimeout(5)
         ...     with udpping.Server(port=0) as server, udpping.Relay(server) as relay:
         ...         for _ in range(2):
         ...             size = client.sendto(b"hello", relay.address)
