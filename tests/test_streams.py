@@ -172,8 +172,11 @@ def test_what_cannot_print_its_work_fails_and_can_always_be_ended(
             code = process.wait(30)
     if (name, kind) == ("demo", "closed"):
         assert code in {0, 1}, "whether a reply came cannot be seen from here"
+    elif kind in BLOCKED:
+        # At its very end Python leaves the signal to the system.
+        assert code in {130, -number}
     else:
-        assert code == {"closed": 0}.get(kind, 130 if kind in BLOCKED else 2)
+        assert code == {"closed": 0}.get(kind, 2)
 
 
 def is_at_work(process: subprocess.Popen[bytes], server: udpping.Server, name: str, kind: str) -> bool:
