@@ -100,6 +100,23 @@ print(json.dumps([wanted, one.problems]))
     assert "os error" not in str(problems)
 
 
+def test_no_ping_leaves_from_the_port_that_it_goes_to() -> None:
+    """A reflector answers nobody at its own port, and the system has two ports to choose from."""
+    statuses = in_namespaces("""
+lo_up()
+run("sysctl", "-q", "net.ipv4.ip_local_port_range=50000 50001")
+runs = []
+with udpping.Reflector("127.0.0.2", 50000) as one, udpping.Reflector("127.0.0.3", 50001) as two:
+    for targets in [[one]] * 16 + [[one, two]]:
+        # Those of the run before are closed.
+        while len(list(open("/proc/net/udp"))) > 3:
+            time.sleep(0.001)
+        runs += udpping.ping_many(targets, count=1, timeout=5, bind="127.0.0.1", protocol="stamp")
+print(json.dumps([row.status for row in runs]))
+""")
+    assert statuses == ["reply"] * 18
+
+
 def test_a_target_whose_route_appears_is_pinged_from_then_on() -> None:
     statuses = in_namespaces("""
 lo_up()

@@ -164,13 +164,7 @@ impl Socket {
         ip_options: IpOptions,
         backend: Backend,
     ) -> Result<Self> {
-        let local = local(target, bind)?;
-        let raw = open(local).map_err(Error::at("open a socket for", target))?;
-        if let Some(device) = &ip_options.device {
-            sys::bind_device(&raw, device.name())
-                .map_err(Error::at("bind to an interface a socket for", target))?;
-        }
-        raw.bind(&local.into()).map_err(Error::at("send from", local))?;
+        let raw = open_toward(target, local(target, bind)?, ip_options.device)?;
         let reach = Error::at("reach", target);
         raw.set_broadcast(ip_options.broadcast).map_err(reach)?;
         let mut socket = Self::finish(raw, backend).map_err(reach)?;
@@ -185,13 +179,8 @@ impl Socket {
 
     /// A relay's socket for one client: connected to `target`, or at any port of this machine.
     pub(super) fn onward(target: SocketAddr, connected: bool, backend: Backend) -> Result<Self> {
-        let reach = Error::at("reach", target);
-        let raw = open(target).map_err(Error::at("open a socket for", target))?;
-        if !connected {
-            let local = local(target, None)?;
-            raw.bind(&local.into()).map_err(Error::at("send from", local))?;
-        }
-        let mut socket = Self::finish(raw, backend).map_err(reach)?;
+        let raw = open_toward(target, local(target, None)?, None)?;
+        let mut socket = Self::finish(raw, backend).map_err(Error::at("reach", target))?;
         if connected {
             socket.connect(target)?;
         }
@@ -441,6 +430,23 @@ pub fn is_transient(error: &io::Error) -> bool {
 
 fn open(local: SocketAddr) -> io::Result<RawSocket> {
     RawSocket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))
+}
+
+/// A socket bound to `local`. Its port is not that of the target, from which a reflector of STAMP answers nobody.
+fn open_toward(target: SocketAddr, local: SocketAddr, device: Option<Device>) -> Result<RawSocket> {
+    let open = || {
+        let raw = open(local).map_err(Error::at("open a socket for", target))?;
+        if let Some(device) = device {
+            sys::bind_device(&raw, device.name())
+                .map_err(Error::at("bind to an interface a socket for", target))?;
+        }
+        raw.bind(&local.into()).map_err(Error::at("send from", local))?;
+        Ok(raw)
+    };
+    let first = open()?;
+    let bound = first.local_addr().ok().and_then(|bound| bound.as_socket());
+    // While the first has that port, the system chooses another for the second.
+    if bound.is_some_and(|bound| bound.port() == target.port()) { open() } else { Ok(first) }
 }
 
 fn share_port(socket: BorrowedFd<'_>, backend: Backend) -> io::Result<()> {

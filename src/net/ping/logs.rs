@@ -327,7 +327,8 @@ impl PingLogs {
         }
     }
 
-    /// The first socket with these options and this family that serves no target at `address`.
+    /// The first socket with these options and this family that serves no target at `address`, and has another port than
+    /// that: a reflector of STAMP answers nobody at its own port.
     pub(super) fn socket_for(
         &self,
         address: SocketAddr,
@@ -340,7 +341,9 @@ impl PingLogs {
                 && !self.groups.contains_key(index)
                 && !self.by_peer.contains_key(&key(*index, address))
                 && self.dscp_of[*index] == dscp.or(settings.ip_options.dscp)
-                && socket.local().is_ok_and(|local| local.is_ipv4() == address.is_ipv4())
+                && socket
+                    .local()
+                    .is_ok_and(|local| local.is_ipv4() == address.is_ipv4() && local.port() != address.port())
         })
     }
 }
