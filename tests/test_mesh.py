@@ -63,7 +63,8 @@ def test_rows_tell_ways_and_clocks(hosts: udpping.LocalHosts, protocol: str) -> 
 @pytest.mark.untimed
 @pytest.mark.parametrize("protocol", ["text:times,follow-up", "stamp:follow-up"])
 def test_the_kernels_of_all_hosts_tell_when_replies_leave(hosts: udpping.LocalHosts, protocol: str) -> None:
-    for row in udpping.mesh(hosts, **QUICK | {"timeout": 60}, protocol=protocol).rows:
+    patient: dict[str, Any] = QUICK | {"timeout": 60, "protocol": protocol}
+    for row in udpping.mesh(hosts, **patient).rows:
         assert (row.received, row.lost_up, row.lost_down, row.error) == (5, 0, 0, None)
     with _worker.far_end(protocol, "127.0.0.1") as far, _worker.far_end("stamp", "127.0.0.1") as other:
         run = udpping.ping(far, count=20, protocol=protocol, timeout=60)
