@@ -6,6 +6,7 @@ Its build takes minutes. So this is a check of `make test FULL=1` alone. That pu
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ EXTENSIONS = (
     *("--cos", "--dscp", 46, "--direct-measurement", "--location", "--timestamp-info"),
     *("--follow-up-telemetry", "--extra-padding", 10),
 )
+NTP = 2_208_988_800
+"""Seconds from 1900 to 1970."""
 FORMATS = [("stamp", "NTP"), ("stamp:timestamps=ptp", "PTP")]
 
 
@@ -58,6 +61,57 @@ def test_ping_asks_its_reflector(
     assert (ways.offset_low_ns or 0) <= 0 <= (ways.offset_high_ns or 0)
     assert {row.bytes for row in run if row.reply} == {112 if sealed else 44}
     assert [row.server_seq for row in run if row.reply] == [0, 1, 2, *range(4, 18)]
+
+
+def time_of(form: str, packet: bytes, place: int) -> int:
+    """Read a time in nanoseconds since 1970."""
+    seconds, part = struct.unpack_from("!II", packet, place)
+    nanoseconds = part if form == "PTP" else part * 10**9 + 2**31 >> 32
+    return int((seconds - (0 if form == "PTP" else NTP)) * 10**9 + nanoseconds)
+
+
+@pytest.mark.parametrize(("protocol", "form"), FORMATS)
+@pytest.mark.parametrize("sealed", [False, True])
+def test_ping_asks_its_reflector_when_replies_left(
+    tmp_path: Path, key: Path, protocol: str, form: str, *, sealed: bool
+) -> None:
+    port = free_ports()
+    words = ("-A", "A", "--hmac-key", KEY) if sealed else ()
+    listening = ("-i", "-S", HERE, "-o", port, "--stateful-reflector", "-K", form)
+    protocol += f"{',' if ':' in protocol else ':'}follow-up"
+    with started(tmp_path, SUITE, *listening, *words, port=port):
+        keys = key if sealed else None
+        run = udpping.ping((HERE, port), count=20, timeout="5s", protocol=protocol, key=keys)
+    base, written_at = (112, 16) if sealed else (44, 4)
+    rows = list(run)
+    assert [row.server_seq for row in rows] == list(range(20))
+    assert {row.bytes for row in rows} == {152 if sealed else 64}
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        assert row.reply is not None
+        written = time_of(form, row.reply, written_at)
+        if after is None or after.reply is None:
+            assert (row.server_sent_ns, row.server_stamp) == (written, None)
+            continue
+        flags, kind, size, number = struct.unpack_from("!BBHI", after.reply, base)
+        assert (flags, kind, size, number) == (0, 7, 16, row.server_seq)
+        told = time_of(form, after.reply, base + 8)
+        assert told >= written
+        assert row.server_sent_ns == told
+        assert row.server_stamp == ("kernel-tx" if told > written else None)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_its_sender_learns_when_replies_left(tmp_path: Path, key: Path, *, sealed: bool) -> None:
+    words = ("-A", "A", "--hmac-key", KEY) if sealed else ()
+    with udpping.Reflector(port=0, keys=key if sealed else None, send_stamps=True) as reflector:
+        found = asked(tmp_path, reflector.address[1], "--follow-up-telemetry", *words)
+    measured = found["measurements"]
+    follow_up, flags = measured["follow_up"], measured["tlv_validation"]["by_type"]["7"]["flags"]
+    assert flags == dict.fromkeys(flags, 0)
+    counted = ("observations", "matched", "unavailable", "unmatched", "ambiguous", "repeated")
+    assert [follow_up[name] for name in counted] == [5, 4, 1, 0, 0, 0]
+    # The kernel sends later than the program writes, so the way back was shorter.
+    assert 0 < follow_up["reverse_delay"]["max_ms"] <= found["owd"]["reverse_max_ms"]
 
 
 @pytest.mark.parametrize("form", ["NTP", "PTP"])

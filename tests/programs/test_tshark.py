@@ -91,12 +91,14 @@ def nanoseconds(text: str) -> int:
 
 
 @pytest.mark.parametrize("protocol", ["stamp:ssid=7", "stamp:ssid=7,timestamps=ptp"])
-@pytest.mark.parametrize("size", [44, 100])
-def test_tshark_reads_in_packets_what_the_rows_say(tmp_path: Path, size: int, protocol: str) -> None:
+@pytest.mark.parametrize(("size", "more"), [(44, ""), (100, ""), (64, ",follow-up"), (100, ",follow-up")])
+def test_tshark_reads_in_packets_what_the_rows_say(
+    tmp_path: Path, size: int, more: str, protocol: str
+) -> None:
     runs: list[udpping.Run] = []
 
     def pings(address: Any) -> None:  # noqa: ANN401 - of a socket
-        runs.append(udpping.ping(address, count=5, timeout=60, protocol=protocol, size=size))
+        runs.append(udpping.ping(address, count=5, timeout=60, protocol=protocol + more, size=size))
 
     packets = captured(pings)
     found = decoded(tmp_path, packets)
