@@ -29,13 +29,13 @@ impl UpToDay {
     const ZERO: Self = Self([0; 6]);
 
     fn new(time: Nanos) -> Self {
-        Self(time.clamp(0, DAY).to_le_bytes().first_chunk().copied().unwrap_or_default())
+        let [b0, b1, b2, b3, b4, b5, ..] = time.clamp(0, DAY).to_le_bytes();
+        Self([b0, b1, b2, b3, b4, b5])
     }
 
     fn get(self) -> Nanos {
-        let mut bytes = [0; size_of::<Nanos>()];
-        bytes[..self.0.len()].copy_from_slice(&self.0);
-        Nanos::from_le_bytes(bytes)
+        let [b0, b1, b2, b3, b4, b5] = self.0;
+        Nanos::from_le_bytes([b0, b1, b2, b3, b4, b5, 0, 0])
     }
 }
 
