@@ -173,11 +173,14 @@ impl Peer {
     /// Its name as it is shown: in double quotes where it could be taken for an address, an option or a path, or as a
     /// file to read. No name has a double quote in it.
     pub(super) fn label(&self) -> Name {
+        if self.nameless {
+            return self.name.clone();
+        }
         let name = &*self.name;
         let is_plain = name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
             && name.split('/').all(|part| part != "..")
             && name.parse::<SocketAddr>().is_err();
-        if self.nameless || is_plain { self.name.clone() } else { Name::from(&*format!("\"{name}\"")) }
+        if is_plain { self.name.clone() } else { Name::from(&*format!("\"{name}\"")) }
     }
 
     /// Bytes on the heap, with those by which the allocator rounds up.

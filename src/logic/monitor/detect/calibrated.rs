@@ -105,7 +105,7 @@ impl Calibrated {
             offset: 0.0,
             losses: Losses::PRIOR,
             deviations: Deviations::default(),
-            silences: Box::default(),
+            silences: Silences::default(),
             expected: 0,
             next_timer: YOUNG,
             forecast: Forecast { silence: 0, false_alarms: 0.0, late: 0, doubtful: 0 },
@@ -197,7 +197,7 @@ pub(super) struct Watch {
     offset: f64,
     losses: Losses,
     deviations: Deviations,
-    silences: Box<Silences>,
+    silences: Silences,
     /// When the latest was expected, by the average delay. [`Nanos::MAX`] if it came after its own deadline: then the
     /// sender was suspected all along.
     expected: Nanos,
@@ -227,8 +227,8 @@ impl Watch {
             surprising = self.end_silence(beat, steps, beat.at > deadline, &mut share);
         }
         if self.received == 0 && self.silences.promised() <= 0.0 {
-            let others = share.as_ref().and_then(|share| self.others(share.pool));
-            self.forecast.silence = self.forecast.silence.max(others.map_or(0, |others| others.first(1.0)));
+            let of_others = share.as_ref().map_or(0, |share| share.pool.first(self.interval));
+            self.forecast.silence = self.forecast.silence.max(of_others);
         }
         self.received = self.received.saturating_add(1);
         self.sent = beat.sent;
@@ -321,7 +321,7 @@ impl Watch {
         if let Some((interval, silences)) = silences.and_then(|silences| silences.split_once(' '))
             && interval.parse() == Ok(self.interval)
         {
-            *self.silences = Silences::read(silences, self.budget)?;
+            self.silences = Silences::read(silences, self.budget)?;
             pool.join(self.interval, &self.silences);
         }
         self.forecast = self.look_ahead(Some(pool));
@@ -336,7 +336,7 @@ impl Watch {
 
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.deviations.memory() + size_of::<Silences>() + 32 + self.silences.memory()
+        self.deviations.memory() + 16 + self.silences.memory()
     }
 
     pub(super) fn prefetch(&self) -> u64 {

@@ -93,6 +93,15 @@ impl Pool {
         }
     }
 
+    /// The same as [`Others::first`] of 1 for a client that has none of its own; 0 if there are no others.
+    pub(super) fn first(&self, interval: Nanos) -> Nanos {
+        let Some(kind) = self.kinds.get(interval.max(1).ilog2() as usize) else { return 0 };
+        let (all, most) = (&kind.silences, kind.silences.promised() + ACCIDENTS);
+        let place = all.ranked().position(|(_, longer)| longer > most).filter(|_| all.promised() > 0.0);
+        let first = place.and_then(|place| all.ranked().nth(place.max(1) - 1));
+        first.map_or(0, |(silence, _)| scaled(silence, interval, SECOND))
+    }
+
     /// The silences of the others; `None` if there are none. Those of the client itself are not among them.
     pub(super) fn others(&self, interval: Nanos, own: &Silences) -> Option<Others> {
         let all = &self.kinds.get(interval.max(1).ilog2() as usize)?.silences;
@@ -129,6 +138,8 @@ fn scaled(silence: Nanos, to: Nanos, from: Nanos) -> Nanos {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::{Beat, Detector, Watch};
     use super::*;
 
@@ -198,6 +209,22 @@ mod tests {
 
     fn clients(numbers: std::ops::Range<u64>, outages: Outages) -> Vec<Client> {
         numbers.map(|number| Client::new(number, outages)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_newcomer_begins_with_what_it_would_look_up(
+            silences in prop::collection::vec(0..100 * SECOND, 0..60),
+            promised in prop::sample::select(vec![0.0, 1e-6, 0.2, 1.0, 7.5]),
+            interval in prop::sample::select(vec![SECOND, SECOND * 3 / 4, 10 * SECOND]),
+        ) {
+            let mut pool = Pool::default();
+            for silence in silences {
+                pool.add(SECOND, 0, promised, Some(silence));
+            }
+            let others = pool.others(interval, &Silences::default());
+            prop_assert_eq!(pool.first(interval), others.map_or(0, |others| others.first(1.0)));
+        }
     }
 
     #[test]
