@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import udpping
-from common import call, records
+from common import call, records, udp_socket
 from udpping._console import hosts
 from udpping.cli._output import Report
 from udpping.cli._ping_lines import Interim, Lines
@@ -90,7 +90,7 @@ def test_a_refusal_names_who_reports_it(free_port: int) -> None:
 
 
 def test_a_second_reply_is_marked_as_ping_does() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as twice:
+    with udp_socket() as twice:
         twice.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{twice.getsockname()[1]}"
         command = [sys.executable, "-m", "udpping", "ping", place, *QUICK, "-W", "1m"]
