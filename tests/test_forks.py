@@ -50,6 +50,7 @@ with (
                 each.stop()
                 assert not each.running
             senders[0].touch()
+            pinger.stop()
             with udpping.Server("127.0.0.1", 0) as own, udpping.Relay(own) as between:
                 udpping.ping(*between.address, count=1)
                 repr(own), own.counters, repr(between), between.counters

@@ -187,6 +187,7 @@ pub struct Session {
     thread: Mutex<Option<thread::Ready>>,
     started_wall: Mutex<i64>,
     settings: Settings,
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -253,6 +254,7 @@ impl Session {
             thread: Mutex::new(Some(ready)),
             started_wall: Mutex::new(0),
             settings,
+            process: std::process::id(),
         })
     }
 
@@ -382,7 +384,7 @@ impl Session {
         Follower::new(&self.shared, &self.settings).spawn().map_err(Error::system("start a thread"))
     }
 
-    /// Ends the run soon; pings in flight get no result.
+    /// Ends the run soon, and sends nothing more once it returns; pings in flight get no result.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.names.ring();
@@ -392,6 +394,10 @@ impl Session {
             self.shared.events.end();
         }
         self.shared.waker.wake();
+        if self.process == std::process::id() {
+            // The thread sends under this lock. In a forked child nobody unlocks it.
+            drop(lock(&self.shared.logs));
+        }
     }
 
     /// Which target went up or down, with the wall clock then: the latest ones. It has no end of its own.

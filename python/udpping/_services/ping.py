@@ -296,7 +296,10 @@ class PingerBase(SuggestsKeywords):
         return self._session.run()
 
     def stop(self) -> None:
-        """End the run without waiting for replies. It can be called twice, and from any thread."""
+        """End the run without waiting for replies. No ping leaves once it returns.
+
+        It can be called twice, and from any thread.
+        """
         self._session.stop()
 
     def __repr__(self) -> str:

@@ -104,6 +104,28 @@ fn the_socket_of_a_removed_target_serves_the_next_once_its_last_ping_is_settled(
 }
 
 #[test]
+fn nothing_is_sent_once_it_has_stopped() {
+    let far = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    far.set_nonblocking(true).expect("loopback");
+    let take = || far.recv(&mut [0; 2_048]).is_ok();
+    let mut all = settings(&[far.local_addr().expect("bound")], Backend::best(), false);
+    all.plan.interval = Some(1_000);
+    for _ in 0..300 {
+        let session = Session::open(&all).expect("opens");
+        session.start().expect("starts");
+        while !take() {
+            thread::yield_now();
+        }
+        session.stop();
+        while take() {}
+        while !lock(&session.shared.logs).over {
+            thread::yield_now();
+        }
+        assert!(!take(), "a ping left after that");
+    }
+}
+
+#[test]
 fn a_target_does_not_move_to_the_address_of_an_equal_one() {
     let (here, there) = (echo(), echo());
     let session = Session::open(&settings(&[here, there], Backend::best(), false)).expect("opens");

@@ -236,7 +236,7 @@ impl PingLoop {
         let now = clock.now();
         let grew = logs.changed && self.apply_changes(&mut logs, now);
         while let Some(&(at, index)) = self.timers.first() {
-            if at > now || sent == MOST_SENT {
+            if at > now || sent == MOST_SENT || shared.stop.load(Ordering::Acquire) {
                 break;
             }
             let action = self.watch(shared, index, &mut logs.all[index].pinger, |pinger, changed| {
