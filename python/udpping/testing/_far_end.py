@@ -67,6 +67,7 @@ class FarEnd(SuggestsKeywords):
     >>> from udpping.testing import FarEnd, Reply
     >>> script = [[Reply(), Reply()], Reply(b"pong 1"), Reply(other_port=True)]
     >>> with FarEnd(script) as far, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    ...     client.settimeout(5)
     ...     for text in (b"ping 1", b"ping 2", b"ping 3"):
     ...         size = client.sendto(text, far.address)
     ...     answers = [client.recvfrom(2048) for _ in range(4)]
@@ -166,6 +167,7 @@ class FarEnd(SuggestsKeywords):
         >>> import socket
         >>> from udpping.testing import FarEnd
         >>> with FarEnd() as far, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        ...     client.settimeout(5)
         ...     client.connect(far.address)
         ...     with far.refusing():
         ...         size = client.send(b"ping 1")
