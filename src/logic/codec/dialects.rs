@@ -155,6 +155,23 @@ mod tests {
     }
 
     #[test]
+    fn digits_within_a_binary_form_are_no_number() {
+        for seq in 0..70_000_u32 {
+            let structure = [seq.to_le_bytes(), [0; 4]].concat();
+            let structure = [structure, 1_700_000_000.25_f64.to_le_bytes().to_vec()].concat();
+            assert_eq!(read_seq(&structure), Some(seq.into()));
+        }
+        for milliseconds in 1_700_000_000_000..1_700_000_000_000 + 70_000_u64 {
+            let time = milliseconds.to_be_bytes();
+            let mut request = [&b"\x08\0\0\0\x10\x92\0\x03"[..], &time[2..]].concat();
+            let sum: u32 = request.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
+            let checksum = 0xffff - (sum % 0xffff);
+            request[2..4].copy_from_slice(&checksum.to_be_bytes()[2..]);
+            assert_eq!(read_seq(&request), Some(3), "{request:?}");
+        }
+    }
+
+    #[test]
     fn binary_answers_carry_32_bits() {
         assert_eq!(parse_seq(&[0, 0, 0, 2, 0, 0, 0, 9]), Some(Seq::Low32(9)));
         assert_eq!(parse_seq(&41_u64.to_be_bytes()), Some(Seq::Low32(41)));

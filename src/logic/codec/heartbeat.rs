@@ -12,7 +12,7 @@ pub use super::mac::MAC;
 pub use read::Unreadable;
 pub use seal::{Key, Keys, Seal, looks_secret};
 
-pub(super) use read::{number, sent_at};
+pub(super) use read::{binary_number, field_number, sent_at};
 
 use std::fmt;
 use std::io::Write as _;

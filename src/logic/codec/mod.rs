@@ -179,11 +179,11 @@ pub fn seconds(nanos: i64) -> f64 {
 
 /// The sequence number in a request or an answer, if one can be read, also where only heartbeats have it.
 pub fn read_seq(datagram: &[u8]) -> Option<u64> {
-    match dialects::parse_seq(datagram) {
+    heartbeat::binary_number(datagram).or_else(|| match dialects::parse_seq(datagram) {
         Some(Seq::Whole(seq)) => Some(seq),
         Some(Seq::Low32(low)) => Some(u64::from(low)),
-        None => heartbeat::number(datagram),
-    }
+        None => heartbeat::field_number(datagram),
+    })
 }
 
 /// The sender's time in a request, in seconds since 1970: a number in any unit or a date, wherever a heartbeat may have

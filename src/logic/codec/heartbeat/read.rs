@@ -163,9 +163,14 @@ pub(in crate::logic::codec) fn sent_at(datagram: &[u8]) -> Option<WallTime<'_>> 
     binary::read(datagram).unwrap_or_else(|| parse_text(readable(datagram))).wall_time
 }
 
-/// The sequence number of a request that is no line of words.
-pub(in crate::logic::codec) fn number(datagram: &[u8]) -> Option<u64> {
-    binary::read(datagram).or_else(|| fields::read(readable(datagram)))?.seq
+/// The sequence number of a request in a binary form, among whose bytes digits may be.
+pub(in crate::logic::codec) fn binary_number(datagram: &[u8]) -> Option<u64> {
+    binary::read(datagram)?.seq
+}
+
+/// The sequence number of a request in fields that have names.
+pub(in crate::logic::codec) fn field_number(datagram: &[u8]) -> Option<u64> {
+    fields::read(readable(datagram))?.seq
 }
 
 /// The text at the beginning of a request.
