@@ -19,7 +19,7 @@ pytestmark = pytest.mark.python
 
 def test_a_run_is_that_of_ping() -> None:
     with udpping.Server(port=0, loss="pattern:.x") as server:
-        run = asyncio.run(udpping.aio.ping(*server.address, count=4, timeout=0.5, linger=3))
+        run = asyncio.run(udpping.aio.ping(*server.address, count=4, interval=0.01, timeout=5, linger=0))
     assert isinstance(run, udpping.Run)
     assert marks(run) == ".x.x"
     assert run.summary.sent == 4
