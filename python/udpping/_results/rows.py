@@ -287,7 +287,11 @@ class PeerRow(NamedTuple):
     detection_ns: int | None
     """How long after a heartbeat the verdict falls, if no other comes."""
     false_alarms_per_day: float | None
-    """What a calibrated detector expects: as promised, or more where 60 silent intervals were not enough."""
+    """A forecast, and no count: how many a day a calibrated detector expects with the `detection_ns` of now.
+
+    As promised, or more where 60 silent intervals were not enough. `None` for other detectors, and before
+    the third heartbeat. How many there were is `false_alarms`, in the time `watched_ns`.
+    """
     watched_ns: int
     """How long it had a detector: from each fresh heartbeat to the next, or until it was down."""
     false_alarms_foretold: float | None
