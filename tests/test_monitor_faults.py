@@ -193,7 +193,7 @@ with udpping.Monitor("127.0.0.1", 0) as monitor:
     def disturb():
         import socket
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            time.sleep(0.2)
+            begun.wait()
             for number in range(20):
                 os.kill(os.getpid(), signal.SIGUSR1)
                 time.sleep(0.01)
@@ -203,12 +203,13 @@ with udpping.Monitor("127.0.0.1", 0) as monitor:
                 while len(names) <= number and time.monotonic() < end:
                     time.sleep(0.01)
         monitor.stop()
-    names = []
+    names, begun = [], threading.Event()
     thread = threading.Thread(target=disturb)
     thread.start()
     going = True
     while going:
         try:
+            begun.set()
             while monitor.running or thread.is_alive():
                 if (event := monitor.next_event(0.2)) is not None and event.event == "new":
                     names.append(event.client)

@@ -265,7 +265,7 @@ with udpping.Server(port=0) as server:
 
     def disturb():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            time.sleep(0.2)
+            begun.wait()
             for number in range(20):
                 os.kill(os.getpid(), signal.SIGUSR1)
                 time.sleep(0.01)
@@ -276,14 +276,16 @@ with udpping.Server(port=0) as server:
                     time.sleep(0.01)
         server.stop()
 
-    messages = []
+    messages, begun = [], threading.Event()
     thread = threading.Thread(target=disturb)
     thread.start()
     going = True
     while going:
         try:
-            messages += [event.message] if (event := next(server.follow(), None)) else []
-            going = event is not None
+            begun.set()
+            while event := next(server.follow(), None):
+                messages.append(event.message)
+            going = False
         except Interrupt:
             pass
     print(len(messages), len(set(messages)))
