@@ -171,6 +171,7 @@ struct Tally {
     heartbeats: u64,
     down: u64,
     restarts: u64,
+    forgotten: u64,
     false_alarms: u64,
 }
 
@@ -180,6 +181,7 @@ impl Sum for Tally {
             heartbeats: sum.heartbeats + one.heartbeats,
             down: sum.down + one.down,
             restarts: sum.restarts + one.restarts,
+            forgotten: sum.forgotten + one.forgotten,
             false_alarms: sum.false_alarms + one.false_alarms,
         })
     }
@@ -474,6 +476,17 @@ impl World {
                 }
                 Kind::Is(State::Up | State::Bye) => truth.down = false,
                 Kind::Restarted => self.tally.restarts += 1,
+                Kind::Forgotten => {
+                    let silence = self.now - truth.last;
+                    let heard_once = truth.received == 1 && event.before.is_none();
+                    let next_were_lost = self.weather.loss > 0 && silence > 2 * INTERVAL;
+                    assert!(
+                        heard_once && next_were_lost,
+                        "forgotten after {silence} ns: {event:?} {truth:?}"
+                    );
+                    *truth = Truth::default();
+                    self.tally.forgotten += 1;
+                }
                 Kind::Is(_) | Kind::Paused | Kind::ClientClockStepped | Kind::AddressChanged | Kind::Lost => {
                 }
                 _ => panic!("nothing of that kind happened: {event:?}"),
@@ -537,6 +550,12 @@ impl World {
             }
         }
     }
+}
+
+#[test]
+fn a_client_of_one_heartbeat_is_forgotten_if_the_next_are_lost_and_is_watched_when_it_is_heard_again() {
+    let in_this_world_it_happens = (1 << 20) + 403;
+    assert_eq!(World::new(LOSSY, in_this_world_it_happens).run().forgotten, 1);
 }
 
 /// As many client-hours as `UDPPING_CLIENT_HOURS` says.
