@@ -118,11 +118,17 @@ impl SenderTask {
 
     fn send(&mut self, Scratch { recv, line }: &mut Scratch) {
         let at = self.state.clock.now();
+        // It is counted before anybody who has received it can ask.
+        let mut sender = lock(&self.state.sender);
         let result = self.transport.send(line, recv);
+        match result {
+            Ok(()) => sender.sent(at),
+            Err(_) => sender.failed(at),
+        }
+        drop(sender);
         self.handle_received(recv);
         match result {
             Ok(()) => {
-                lock(&self.state.sender).sent(at);
                 lock(&self.state.network).address = self.transport.address();
                 let lasts =
                     matches!(self.problem, Problem::Refused(last) if at.saturating_sub(last) < REFUSAL);
@@ -131,7 +137,6 @@ impl SenderTask {
                 }
             }
             Err(error) => {
-                lock(&self.state.sender).failed(at);
                 // The failed look-up itself is reported when it ends.
                 if self.transport.is_known() || matches!(self.problem, Problem::None) {
                     self.set_problem(Problem::Unsent, &error);

@@ -97,6 +97,27 @@ fn many_share_a_driver_and_one_that_ends_does_not_end_others() {
 }
 
 #[test]
+fn a_heartbeat_is_counted_when_it_is_received() {
+    let (far, to) = far_end();
+    far.set_nonblocking(true).unwrap();
+    let plan = HeartbeatPlan::new(Options { interval: 0.001, ..Options::default() }).unwrap();
+    let one = sender(to, Backend::best(), plan);
+    one.start().unwrap();
+    let (mut bytes, end) = ([0; 2_048], Instant::now() + SOON);
+    for _ in 0..1_000 {
+        // It does not wait: to be woken would give the sender time to count.
+        let length = loop {
+            match far.recv(&mut bytes) {
+                Ok(length) => break length,
+                Err(_) => assert!(Instant::now() < end, "it sends"),
+            }
+        };
+        let seq = Line::read(&bytes[..length]).unwrap().seq.unwrap();
+        assert!(one.totals().counters.sent >= seq);
+    }
+}
+
+#[test]
 fn a_goodbye_is_sent_when_stop_returns() {
     let (far, to) = far_end();
     for id in 0..20 {
