@@ -16,7 +16,7 @@ Told: TypeAlias = tuple[list[Any], list[Any], list[udpping.Host], list[list[list
 """The rows of a whole mesh and of a broken one, the hosts, and what explains both."""
 OWN = ["unshare", "--net", "--mount"]
 SCRIPT = """
-import json, os, signal, subprocess, sys, threading, time, udpping
+import fcntl, json, os, signal, socket, struct, subprocess, sys, threading, time, udpping
 
 COUNT, INTERVAL = 60, 0.08
 NAMES = "abcdefgh"
@@ -31,7 +31,7 @@ def received(host):
         return next(int(line.split()[2]) for line in lines if "eth0:" in line)
 
 class Engine:
-    # Relays stand between the hosts of some pairs; in the middle one link is cut and one host is killed.
+    # Relays stand between the hosts of some pairs; soon one link is cut and one host is killed.
     def __init__(self, hosts):
         self.inner, self.hosts, self.relays, self.began = hosts, hosts.hosts, [], False
 
@@ -53,12 +53,15 @@ class Engine:
     def break_some(self, before):
         for host, do in (("h", kill), ("g", cut)):
             # Some 7 pings and 7 replies in each interval.
-            while received(host) < before[host] + 14 * COUNT // 3:
+            while received(host) < before[host] + 14 * COUNT // 6:
                 time.sleep(0.01)
             do(host)
 
 def cut(host):
-    run("ip", "link", "set", f"port{NAMES.index(host)}", "down")
+    # A command would take its time on a busy machine.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        down = struct.pack("16sH14x", b"port%d" % NAMES.index(host), 0)
+        fcntl.ioctl(own, 0x8914, down)  # SIOCSIFFLAGS
 
 def kill(host):
     os.kill(pids[host], signal.SIGKILL)
@@ -122,7 +125,10 @@ def test_losses_and_delays_are_at_their_pairs_and_on_their_ways(told: Told) -> N
     assert slow.received == 60
     assert slow.rtt_min_ns >= 40_000_000
     # All clocks are one, but the mesh does not know: half of the round trip is its bound.
-    assert slow.up_p50_ns - slow.owd_error_ns <= 30_000_000 <= slow.up_p50_ns + slow.owd_error_ns
+    assert slow.offset_low_ns <= 0 <= slow.offset_high_ns
+    # The machine may add to what the relay takes.
+    assert slow.up_p50_ns + slow.owd_error_ns >= 30_000_000
+    assert slow.down_p50_ns + slow.owd_error_ns >= 10_000_000
     for way in (("b", "a"), ("d", "c"), ("f", "e")):
         assert (rows[way].received, rows[way].lost_up, rows[way].lost_down) == (60, 0, 0)
         assert rows[way].rtt_min_ns < 40_000_000
