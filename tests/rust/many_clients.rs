@@ -129,8 +129,8 @@ proptest! {
 fn a_hundred_thousand_clients_are_distinguished() {
     // On a machine too busy to send a round in time, the clients really are silent for too long.
     assert!(
-        [4, 8, 16, 32].into_iter().any(clients_are_distinguished),
-        "too slow to send all heartbeats every 32 s"
+        [4, 8, 16, 32, 64, 128].into_iter().any(clients_are_distinguished),
+        "too slow to send all heartbeats every 128 s"
     );
 }
 
