@@ -269,6 +269,27 @@ def test_other_versions_are_refused(what: str, version: str) -> None:
         udpping.mesh(hosts, **QUICK)
 
 
+def test_ctrl_c_that_comes_to_another_thread_ends_it_too() -> None:
+    script = """
+import signal, threading, time, udpping
+
+def interrupt():
+    time.sleep(1)  # no wait for luck: any moment will do
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+with udpping.LocalHosts(2) as hosts:
+    threading.Thread(target=interrupt).start()
+    try:
+        udpping.mesh(hosts, count=6000, interval=0.1)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 def test_servers_close_when_the_client_vanishes() -> None:
     script = (
         "import udpping; h = udpping.LocalHosts(2); h.start(); print(*h.pids().values(), flush=True); input()"

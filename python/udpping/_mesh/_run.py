@@ -46,6 +46,8 @@ LEAD, LEAD_EACH = 0.1, 0.004
 """Seconds from the first call to the first ping, and more for each host."""
 LEASE = 60.0
 """Seconds without a call, beyond a round, after which a host closes its server."""
+SLICE = 0.25
+"""Seconds until Ctrl-C that came to another thread, or just before a wait began, ends that wait."""
 MOST_ROUNDS = 10**9
 
 
@@ -427,7 +429,8 @@ class Conductor:
         for name, found in self.ask(calls, max(CALL, pings)).items():
             if isinstance(found, Exception):
                 self.lose(name, found)
-        sleep(max(0.0, start + pings - monotonic()))
+        while (left := start + pings - monotonic()) > 0:
+            sleep(min(left, SLICE))
         patience = plan.timeout + PATIENCE
         asked = dict.fromkeys(self.ports, ("collect", {"patience": patience}))
         answers = self.ask(asked, patience + PATIENCE)
@@ -483,7 +486,9 @@ class Conductor:
             name: self.plan.engine.call(name, call, {"mesh": f"{self.name} {name}", **args}, timeout)
             for name, (call, args) in calls.items()
         }
-        wait(futures.values(), timeout + 1)
+        end = monotonic() + timeout + 1
+        while (left := end - monotonic()) > 0 and wait(futures.values(), min(left, SLICE)).not_done:
+            pass
         results: Results = {}
         for name, future in futures.items():
             future.cancel()
