@@ -147,7 +147,7 @@ def test_it(at, request):
         for old in tmp_path.glob("runs-*"):
             old.unlink()
         (tmp_path / "test_some.py").write_text(counter)
-        command = [sys.executable, ROOT / "tools/alone.py", *options.split(), tmp_path]
+        command = [sys.executable, str(ROOT / "tools/alone.py"), *options.split(), str(tmp_path)]
         plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p xdist.plugin"}
         done = subprocess.run(
             command, cwd=tmp_path, env=os.environ | plugins,
