@@ -295,8 +295,6 @@ def test_what_cannot_be_used_is_refused(words: dict[str, Any], why: str) -> None
 
 
 @pytest.mark.untimed
-def test_a_simulation_has_no_reflector() -> None:
-    with pytest.raises(ConfigError, match="protocol"):
-        udpping.sim.ping(protocol="stamp")
+def test_server_times_are_on_or_off() -> None:
     with pytest.raises(ConfigError, match="server_times"):
         udpping.Server(port=0, server_times=1)  # type: ignore[arg-type]

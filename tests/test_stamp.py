@@ -304,6 +304,37 @@ def test_what_cannot_be_used_is_refused(words: dict[str, Any], why: str) -> None
 
 
 @pytest.mark.untimed
+def test_a_reflector_in_virtual_time_answers_behind_the_same_link() -> None:
+    link: dict[str, Any] = {"up": "loss=list:2,4; delay=40ms", "down": "loss=list:6,7; delay=uniform:0ms,9ms"}
+    pings: dict[str, Any] = {"count": 10, "interval": "10ms", "seed": 3, **link}
+    run = udpping.sim.ping(protocol="stamp:ssid=7,follow-up", **pings)
+    text = udpping.sim.ping(protocol="text:times", **pings)
+    assert run.settings["protocol"] == "stamp:ssid=7,follow-up"
+    assert {row.seq: row.lost_on for row in run if row.lost_on} == {2: "up", 4: "up", 6: "down", 7: "down"}
+    assert [row.server_seq for row in run if row.reply] == [0, 1, 2, 5, 6, 7]
+    assert {(row.bytes, row.server_stamp) for row in run if row.reply} == {(64, None)}
+    assert {row.target for row in run} == {"192.0.2.1:862"}
+    # The clocks are one, the reflector takes no time, and the link is that of a server of text.
+    assert run["rtt_ns"].to_list() == run["path_rtt_ns"].to_list() == text["rtt_ns"].to_list()
+    for row in run:
+        if row.rtt_ns is not None:
+            assert row.sent_wall_ns is not None
+            assert row.server_recv_ns == row.sent_wall_ns + 40_000_000
+    assert list(udpping.sim.ping(protocol="stamp:ssid=7,follow-up", **pings)) == list(run)
+
+
+@pytest.mark.untimed
+def test_a_reflector_in_virtual_time_answers_no_packet_that_is_too_short() -> None:
+    run = udpping.sim.ping(count=100, interval="1ms", protocol="stamp", up="truncate=50%,20", seed=1)
+    assert 20 < run.summary.received < 80
+    answered = [row.server_seq for row in run if row.reply]
+    assert answered == list(range(run.summary.received))
+    assert run.summary.unmatched == 0
+    with pytest.raises(ConfigError, match='reply "same" is not usable: expected none with protocol="stamp"'):
+        udpping.sim.ping(protocol="stamp", reply="same")
+
+
+@pytest.mark.untimed
 def test_settings_of_a_reflector_are_checked(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("sixteen-bytes-or-more\n")

@@ -58,11 +58,12 @@ def ping(
 
     `count`, `timeout`, `interval`, `linger`, `misses`, `size`, `message` (with UTC for local time),
     `first_seq` and `schedule` are those of `udpping.ping`, the others those of `udpping.Server`; `seed` is
-    for the schedule, too. `protocol` is `"text"`, or `"text:times"` for a server that tells its times. The
-    network between the two takes no time: round trips are the delays, and the only target has an address that
-    is reserved for documentation (RFC 5737). Raises ConfigError for what cannot be used, and
-    KeyboardInterrupt on Ctrl-C; it keeps a row for every ping, so a million take some 200 MB, and MemoryError
-    when there is no more.
+    for the schedule, too. `protocol` is `"text"`, `"text:times"` for a server that tells its times, or
+    `"stamp"` for a `Reflector` in its place, which `up` and `down` lead to; with that, `message` and `reply`
+    stay as they are. The network between the two takes no time: round trips are the delays, and the only
+    target has an address that is reserved for documentation (RFC 5737). Raises ConfigError for what cannot be
+    used, and KeyboardInterrupt on Ctrl-C; it keeps a row for every ping, so a million take some 200 MB, and
+    MemoryError when there is no more.
 
     >>> import udpping
     >>> run = udpping.sim.ping(count=100_000, loss="4/11", delay="exponential:20ms", seed=3)

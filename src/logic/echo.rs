@@ -5,6 +5,7 @@
 
 mod arriving;
 mod log;
+mod mirror;
 mod replay;
 mod reply;
 mod telling;
@@ -18,6 +19,7 @@ use std::ops::RangeInclusive;
 pub use super::row_log::LogEntry;
 pub use arriving::{Arriving, Decided};
 pub use log::{Columns, Damages, Log, Outcome, Row};
+pub use mirror::exact;
 pub use replay::{Heard, replay};
 pub use reply::Reply;
 pub use telling::{Ends, Held, Sent, TestClock};
@@ -25,7 +27,9 @@ pub use telling::{Ends, Held, Sent, TestClock};
 use super::counters::counters;
 use super::link::{Deliveries, Fate, Link, LinkPlan, Packet, Reason};
 use super::random::Direction;
+use super::reflector::ReflectorPlan;
 use super::{Arrival, Moment, Nanos};
+use mirror::Mirror;
 use telling::Telling;
 
 /// Replies that may wait at one time.
@@ -81,6 +85,8 @@ impl EchoPlan {
 pub struct Echo {
     link: Link,
     responder: Responder,
+    /// What replies in its place.
+    mirror: Option<Box<Mirror>>,
 }
 
 /// Writes replies and counts. A server of several threads has one for each, behind one [`Link`].
@@ -118,7 +124,13 @@ counters! {
 impl Echo {
     /// A server without clients.
     pub fn new(plan: &EchoPlan) -> Self {
-        Self { link: plan.link(), responder: Responder::new(plan) }
+        Self { link: plan.link(), responder: Responder::new(plan), mirror: None }
+    }
+
+    /// A reflector of STAMP at an address, behind the link of a server.
+    pub fn reflecting(link: LinkPlan, at: SocketAddr, plan: ReflectorPlan) -> Self {
+        let echo = Self::new(&EchoPlan::new(link, Reply::Same, true));
+        Self { mirror: Some(Box::new(Mirror::new(at, plan))), ..echo }
     }
 
     /// Decides on one datagram that arrived `now`, and leaves the reply in `out`, which is empty if there is none.
@@ -128,18 +140,25 @@ impl Echo {
         out.clear();
         let arrival = Arrival { at: now, ..Arrival::default() };
         let request = Packet { at: now.mono, len: datagram.len() };
-        let (reply, told) = (&self.responder.reply, self.responder.blank());
-        let fate = self
-            .link
-            .client(source)
-            .with_bytes(Direction::Up, datagram)
-            .round_trip_by(request, |damage, lost, wanted| {
-                reply.measure(datagram, damage, &arrival, lost, told.as_ref(), wanted)
+        let Self { link, responder, mirror } = self;
+        let (reply, told) = (&responder.reply, responder.blank());
+        let mut client = link.client(source);
+        let fate =
+            client.with_bytes(Direction::Up, datagram).round_trip_by(request, |damage, lost, wanted| {
+                match mirror {
+                    Some(mirror) => mirror.measure(source, now, datagram, damage, wanted),
+                    None => reply.measure(datagram, damage, &arrival, lost, told.as_ref(), wanted),
+                }
             });
-        self.responder.received(&fate, now.mono);
+        responder.received(&fate, now.mono);
         if !fate.deliveries.is_empty() && fate.way_down.is_none() {
-            let told = self.responder.tell(source.into(), &fate, &arrival, datagram, || now);
-            self.responder.reply(&fate, &arrival, datagram, told.as_ref(), out);
+            if let Some(mirror) = mirror {
+                // Nothing happened to it on its way, as there is no link.
+                out.extend(mirror.reply(source, now, datagram).unwrap_or_default());
+                return fate;
+            }
+            let told = responder.tell(source.into(), &fate, &arrival, datagram, || now);
+            responder.reply(&fate, &arrival, datagram, told.as_ref(), out);
         }
         fate
     }
@@ -155,7 +174,10 @@ impl Echo {
     ) {
         let arrival = Arrival { at: now, ..Arrival::default() };
         let row = Row::of(now.mono, now.wall, source, datagram, fate, None);
-        arriving.hold(source, fate, row, None, None, |at| self.responder.hold(fate, &arrival, datagram, at));
+        arriving.hold(source, fate, row, None, None, |at| match self.mirror {
+            Some(_) => Held::reflected(fate, arrival, datagram, at),
+            None => self.responder.hold(fate, &arrival, datagram, at),
+        });
     }
 
     /// Decides on a reply whose request has come up by `now`; see [`Arriving::settle`].
@@ -167,9 +189,12 @@ impl Echo {
         Some((deliveries, value))
     }
 
-    /// The bytes of a reply whose request has come up, sent at `now`.
-    pub fn release(&mut self, source: SocketAddr, held: Held, now: Moment) -> Vec<u8> {
-        self.responder.release(source.into(), held, now).0
+    /// The bytes of a reply whose request has come up, sent at `now`; `None` if a reflector does not answer it.
+    pub fn release(&mut self, source: SocketAddr, held: Held, now: Moment) -> Option<Vec<u8>> {
+        match &mut self.mirror {
+            Some(mirror) => held.reflect(|packet| mirror.reply(source, now, packet)),
+            None => Some(self.responder.release(source.into(), held, now).0),
+        }
     }
 
     /// A reply was sent.

@@ -157,6 +157,7 @@ pub struct Reflector {
 
 impl Reflector {
     /// One that knows no session yet.
+    #[inline(never)]
     pub fn new(plan: ReflectorPlan) -> Self {
         let layout = if plan.keys.is_empty() { &OPEN } else { &AUTHENTICATED };
         Self {
@@ -174,6 +175,7 @@ impl Reflector {
     }
 
     /// Decides on a request; `None` gets no reply.
+    #[inline(never)]
     pub fn admit(&mut self, request: &Request<'_>) -> Option<Reflection> {
         self.counters.received += 1;
         let counter = match self.check(request) {
@@ -248,6 +250,7 @@ impl Reflector {
     }
 
     /// Appends the reply to a request that was admitted, to be sent at `sent` (T3, nanoseconds since 1970).
+    #[inline(never)]
     pub fn write(
         &mut self,
         request: &Request<'_>,

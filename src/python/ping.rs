@@ -12,7 +12,7 @@ use super::facts::Facts;
 use super::lookup::{found, host, wait_for};
 use super::service;
 use super::table::{Table, summary_to_python};
-use crate::logic::codec::stamp::{self, Keys, Stamp};
+use crate::logic::codec::stamp::{self, ErrorEstimate, Keys, Stamp, TimeFormat};
 use crate::logic::codec::{Codec, Protocol, TextLine, TimedLine};
 use crate::logic::echo;
 use crate::logic::ping::{Options, Plan, SPINS, Verdict};
@@ -66,7 +66,13 @@ impl PingSession {
         let keep: Option<i64> = option(options, "keep")?;
         let run = random_session().map_err(PyErr::from)?;
         #[expect(clippy::cast_possible_truncation, reason = "its low half is as random")]
-        let mut plan = plan(options, seed_of(seed.as_ref())?, option(options, "utc_offset")?, run as u32)?;
+        let mut plan = plan(
+            options,
+            seed_of(seed.as_ref())?,
+            option(options, "utc_offset")?,
+            run as u32,
+            error_estimate,
+        )?;
         plan.patient |= option::<bool>(options, "patient")?;
         let broadcast: bool = option(options, "broadcast")?;
         let ttl: Option<i64> = option(options, "ttl")?;
@@ -303,8 +309,14 @@ pub(super) fn ping_defaults() -> (i64, f64, String, i64, String) {
 }
 
 /// The plan of a run from the keywords of the Python API; `utc_offset` is for the `{ctime}` of the message, and `run` tells
-/// this run from others of the same port.
-pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64, run: u32) -> PyResult<Plan> {
+/// this run from others of the same port. `estimate` says how wrong the clock may be.
+pub(super) fn plan(
+    options: &Bound<'_, PyDict>,
+    seed: Seed,
+    utc_offset: i64,
+    run: u32,
+    estimate: fn(TimeFormat) -> ErrorEstimate,
+) -> PyResult<Plan> {
     let schedule: String = option(options, "schedule")?;
     let first_seq: i64 = option(options, "first_seq")?;
     // Not in virtual time.
@@ -318,7 +330,7 @@ pub(super) fn plan(options: &Bound<'_, PyDict>, seed: Seed, utc_offset: i64, run
         seed,
         linger: option(options, "linger")?,
         misses: option(options, "misses")?,
-        codec: codec(options, utc_offset, first_seq, run)?,
+        codec: codec(options, utc_offset, first_seq, run, estimate)?,
         size: option(options, "size")?,
         first_seq,
         detector: detector.as_deref().map(parse).transpose()?,
@@ -332,7 +344,13 @@ pub(super) fn protocol(options: &Bound<'_, PyDict>) -> PyResult<Protocol> {
 }
 
 /// The format of pings.
-fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32) -> PyResult<Arc<dyn Codec>> {
+fn codec(
+    options: &Bound<'_, PyDict>,
+    utc_offset: i64,
+    first_seq: i64,
+    run: u32,
+    estimate: fn(TimeFormat) -> ErrorEstimate,
+) -> PyResult<Arc<dyn Codec>> {
     let text: String = option(options, "message")?;
     let line: TextLine = parse(&text)?;
     let key: Option<String> =
@@ -360,7 +378,7 @@ fn codec(options: &Bound<'_, PyDict>, utc_offset: i64, first_seq: i64, run: u32)
         let missing = "a line with this SSID before the secret, or with a secret alone";
         keys.find(ssid).cloned().ok_or_else(|| Invalid::new("key", format!("without SSID {ssid}"), missing))
     });
-    let stamp = Stamp::new(secret.transpose()?, ssid, error_estimate(format));
+    let stamp = Stamp::new(secret.transpose()?, ssid, estimate(format));
     Ok(Arc::new(stamp.following_up(follow_up)))
 }
 

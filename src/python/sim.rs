@@ -10,10 +10,11 @@ use super::echo::echo_plan;
 use super::ping::{plan, protocol};
 use super::table::{Table, summary_to_python};
 use crate::logic::Invalid;
-use crate::logic::codec::Protocol;
-use crate::logic::echo::{Echo, EchoPlan, Heard, PORT, Row, replay};
+use crate::logic::codec::{Protocol, stamp};
+use crate::logic::echo::{Echo, EchoPlan, Heard, PORT, Reply, Row, exact, replay};
 use crate::logic::memory::room_for_each;
 use crate::logic::ping::Pinger;
+use crate::logic::reflector::ReflectorPlan;
 use crate::sim::{self, EPOCH};
 
 /// Steps between two checks for signals: some milliseconds of real time.
@@ -22,7 +23,7 @@ const STEPS: u64 = 10_000;
 /// The longest message of which so many steps are made.
 const MESSAGE: u64 = 1_024;
 
-/// The address of the simulated server: reserved for documentation (RFC 5737).
+/// The address of the simulated server, or of the reflector but for its port: reserved for documentation (RFC 5737).
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), PORT);
 
 type Outcome<'py> = (Table, Bound<'py, PyDict>, Bound<'py, PyInt>);
@@ -89,26 +90,33 @@ pub(super) fn sim_ping<'py>(
 ) -> PyResult<Outcome<'py>> {
     let echo = echo_plan([loss, delay, up, down], reply, seed, scope)?;
     // Virtual time has no zone but UTC, and one run.
-    let plan = plan(options, echo.link.seed.clone(), 0, 0)?;
-    let protocol = protocol(options)?;
-    if matches!(protocol, Protocol::Stamp { .. }) {
-        let expected = "\"text\" or \"text:times\", as a simulation has no reflector";
-        return Err(Invalid::quoted("protocol", &protocol.to_string(), expected).into());
-    }
-    let asks = matches!(protocol, Protocol::TextTimes { .. });
-    let echo = EchoPlan::new(echo.link, echo.reply, asks);
+    let plan = plan(options, echo.link.seed.clone(), 0, 0, exact)?;
     let seed = seed_to_python(py, &echo.link.seed.to_string())?;
+    let (echo, server) = match protocol(options)? {
+        Protocol::Stamp { .. } if echo.reply != Reply::default() => {
+            let expected = "none with protocol=\"stamp\", as a reflector answers in its own way";
+            return Err(Invalid::quoted("reply", reply, expected).into());
+        }
+        Protocol::Stamp { .. } => {
+            let server = SocketAddr::new(SERVER.ip(), stamp::PORT);
+            (Echo::reflecting(echo.link, server, ReflectorPlan::default()), server)
+        }
+        protocol => {
+            let asks = matches!(protocol, Protocol::TextTimes { .. });
+            (Echo::new(&EchoPlan::new(echo.link, echo.reply, asks)), SERVER)
+        }
+    };
     // Replies in flight are kept whole: of long ones fewer steps are made between two looks at the memory.
     let steps = (STEPS * MESSAGE / (plan.size.unwrap_or(0) as u64).max(MESSAGE)).max(1);
-    let mut peer = sim::ping::EchoPeer::new(Echo::new(&echo), SERVER);
-    let mut run = sim::ping::Run::new(Pinger::new(plan, SERVER, true));
+    let mut peer = sim::ping::EchoPeer::new(echo, server);
+    let mut run = sim::ping::Run::new(Pinger::new(plan, server, true));
     run.room()?;
     while !py.detach(|| run.advance(&mut peer, steps)) {
         py.check_signals()?;
         run.room()?;
     }
     let pinger = run.pinger();
-    let name = SERVER.to_string();
+    let name = server.to_string();
     let table = py.detach(|| Table::of_run(EPOCH, &[(name, pinger.rows().clone())], None))?;
     let summary = py.detach(|| pinger.summary());
     Ok((table, summary_to_python(py, &summary, run.now())?, seed))

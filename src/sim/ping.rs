@@ -64,7 +64,7 @@ impl Peer for EchoPeer {
     fn wake(&mut self, now: Nanos, answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
         let moment = Moment { mono: now, wall: EPOCH + now };
         while let Some((deliveries, held)) = self.echo.settle(&mut self.arriving, now) {
-            let reply = self.echo.release(CLIENT, held, moment);
+            let Some(reply) = self.echo.release(CLIENT, held, moment) else { continue };
             for delivery in &*deliveries {
                 answer(delivery.at, self.address, reply.clone());
                 self.echo.answered();

@@ -60,7 +60,7 @@ impl Peer for Far {
     fn wake(&mut self, now: Nanos, answer: &mut dyn FnMut(Nanos, SocketAddr, Vec<u8>)) {
         while let Some((deliveries, held)) = self.echo.settle(&mut self.arriving, now) {
             let moment = Moment { mono: now, wall: EPOCH + now };
-            let reply = self.echo.release(CLIENT, held, moment);
+            let reply = self.echo.release(CLIENT, held, moment).expect("it replies");
             for delivery in &*deliveries {
                 answer(delivery.at, SERVER, reply.clone());
             }

@@ -64,6 +64,25 @@ pub struct Waiting {
     down: Damage,
 }
 
+impl Held {
+    /// One of a reflector, to a copy of a packet that comes up at `at`, and its length.
+    pub(super) fn reflected(fate: &Fate, arrival: Arrival, packet: &[u8], at: Nanos) -> (usize, Self) {
+        let mut request = packet.to_vec();
+        fate.up.apply(&mut request, 0);
+        let (ask, lost_before, down) = (Ask::default(), fate.lost_before, fate.down);
+        let len = down.length(request.len());
+        (len, Self::Asked(Box::new(Waiting { request, ask, arrival, at, lost_before, down })))
+    }
+
+    /// Its bytes, if `reply` makes one of the packet that has come up.
+    pub(super) fn reflect(self, reply: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let Self::Asked(waiting) = self else { return None };
+        let mut reply = reply(&waiting.request)?;
+        waiting.down.apply(&mut reply, 0);
+        Some(reply)
+    }
+}
+
 impl TestClock {
     /// What is told at a time.
     fn at(self, mono: Nanos, wall: i64) -> i64 {
