@@ -232,12 +232,8 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
             ),
             Check(
                 "wheel of a release: size and files",
-                [
-                    "rm -rf build/release",
-                    f"{MATURIN} build --release {BUILD} --out build/release",
-                    f"{BIN}/python tools/metadata.py build/release --small --check",
-                    f"{BIN}/python tools/wheel.py build/release --small",
-                ],
+                [WHEEL_TOOLS, f"{BIN}/python tools/wheels.py manylinux-x86_64"],
+                OTHERS,
             ),
             Check(
                 "reflector: ten million mutated packets",
