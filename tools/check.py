@@ -5,7 +5,7 @@ fails. They run in three stages: the wheel is built; then Rust's checks, which s
 take turns, run beside all that measures no time; the tests that measure time come last and alone.
 
 The newest Python runs every test, the others those that depend on Python (marked `python`, less those marked
-`long`). With `--full` each Python runs every test, the wheel of a release is built, intervals and tests are
+`long`). With `--full` each Python runs every test, the wheels of a release are built, intervals and tests are
 tried with many fresh seeds, and a soak is made as well.
 
     python tools/check.py [--list] [--full] [WORD ...]     only the checks with one of the words in their name
@@ -231,21 +231,17 @@ def stages(*, full: bool) -> list[list[list[Check]]]:
                 OTHERS,
             ),
             Check(
-                "wheel of a release: size and files",
-                [WHEEL_TOOLS, f"{BIN}/python tools/wheels.py manylinux-x86_64"],
-                OTHERS,
-            ),
-            Check(
                 "reflector: ten million mutated packets",
                 ["env UDPPING_MUTATED=10000000 cargo test --lib mutated_packets_do_no_harm"],
             ),
             Check(
+                "every wheel of a release, and the sdist: size and files",
+                [WHEEL_TOOLS, f"{BIN}/python tools/wheels.py"],
+                OTHERS,
+            ),
+            Check(
                 "wheel for aarch64, under qemu: a lossy server and a ping",
-                [
-                    WHEEL_TOOLS,
-                    f"{BIN}/python tools/wheels.py manylinux-aarch64",
-                    f"{BIN}/python tools/emulated.py dist/all",
-                ],
+                [f"{BIN}/python tools/emulated.py dist/all"],
                 [*OTHERS, "qemu for aarch64"],
             ),
             Check("AddressSanitizer on the tests of the core", [f"env {SANITIZED} cargo test {ASAN}"]),
