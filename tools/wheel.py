@@ -1,6 +1,6 @@
 """The wheel in a folder: there is one, and it holds the face, the core, the licence, the manuals and no more.
 
-python tools/wheel.py FOLDER [--small]     small: as a release must be
+python tools/wheel.py FOLDER
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[1]
-LIMIT = 2_200_000  # bytes
+LIMIT = 2_200_000  # bytes of a wheel of a release
 ABOUT = re.compile(
     r"udpping-[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE|sboms/[^/]+)"
 )
 
 
-def main(folder: Path, *, small: bool) -> int:
+def main(folder: Path) -> int:
     """Print whatever is wrong with it."""
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         print(f"{folder} holds {len(wheels)} wheels, not one")
         return 1
-    wrong = wrong_in(wheels[0], LIMIT if small else None)
+    wrong = wrong_in(wheels[0])
     size, files = wheels[0].stat().st_size, len(ZipFile(wheels[0]).namelist())
     print(*wrong, f"NB: {wheels[0].name} has {size:,} bytes in {files} files", sep="\n")
     return bool(wrong)
 
 
-def wrong_in(wheel: Path, limit: int | None) -> list[str]:
+def wrong_in(wheel: Path, limit: int | None = None) -> list[str]:
     """Say what is wrong with a wheel, and whether it is larger than `limit`."""
     size = wheel.stat().st_size
     files = {name for name in ZipFile(wheel).namelist() if not name.endswith("/")}
@@ -56,4 +56,4 @@ def wrong_in(wheel: Path, limit: int | None) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(ROOT / sys.argv[1], small="--small" in sys.argv))
+    sys.exit(main(ROOT / sys.argv[1]))
