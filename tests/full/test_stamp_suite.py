@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import udpping
 from thirdparty import finished, free_ports, started
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 SUITE = Path(__file__).parents[2] / "build/stamp-suite/bin/stamp-suite"
 HERE = "127.0.0.1"
@@ -42,16 +46,23 @@ def asked(folder: Path, port: int, *words: object) -> dict[str, Any]:
     return next(record for record in records if record["type"] == "summary")
 
 
+@contextmanager
+def its_reflector(folder: Path, form: str, *, sealed: bool) -> Generator[int]:
+    """Run the reflector of stamp-suite; give its port."""
+    port = free_ports()
+    words = ("-A", "A", "--hmac-key", KEY) if sealed else ()
+    listening = ("-i", "-S", HERE, "-o", port, "--stateful-reflector", "-K", form)
+    with started(folder, SUITE, *listening, *words, port=port):
+        yield port
+
+
 @pytest.mark.parametrize(("protocol", "form"), FORMATS)
 @pytest.mark.parametrize("sealed", [False, True])
 def test_ping_asks_its_reflector(
     tmp_path: Path, key: Path, protocol: str, form: str, *, sealed: bool
 ) -> None:
-    port = free_ports()
-    words = ("-A", "A", "--hmac-key", KEY) if sealed else ()
-    listening = ("-i", "-S", HERE, "-o", port, "--stateful-reflector", "-K", form)
     with (
-        started(tmp_path, SUITE, *listening, *words, port=port),
+        its_reflector(tmp_path, form, sealed=sealed) as port,
         udpping.Relay((HERE, port), up="loss=list:3,8", down="loss=list:4") as relay,
     ):
         keys = key if sealed else None
@@ -75,11 +86,8 @@ def time_of(form: str, packet: bytes, place: int) -> int:
 def test_ping_asks_its_reflector_when_replies_left(
     tmp_path: Path, key: Path, protocol: str, form: str, *, sealed: bool
 ) -> None:
-    port = free_ports()
-    words = ("-A", "A", "--hmac-key", KEY) if sealed else ()
-    listening = ("-i", "-S", HERE, "-o", port, "--stateful-reflector", "-K", form)
     protocol += f"{',' if ':' in protocol else ':'}follow-up"
-    with started(tmp_path, SUITE, *listening, *words, port=port):
+    with its_reflector(tmp_path, form, sealed=sealed) as port:
         keys = key if sealed else None
         run = udpping.ping((HERE, port), count=20, timeout="5s", protocol=protocol, key=keys)
     base, written_at = (112, 16) if sealed else (44, 4)
